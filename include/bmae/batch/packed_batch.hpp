@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// One packed layout for everything between collator and loss: flat token rows, no padding token anywhere.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <bmae/values/example.hpp>
+
+namespace bmae {
+
+/// The same view of B examples, one after another. T is the number of tokens of all of them.
+struct PackedView {
+    std::vector<TokenId> input_ids = {};            ///< [T]
+    std::vector<TokenId> original_ids = {};         ///< [T]
+    std::vector<TokenId> labels = {};               ///< [T] ignored_label where nothing is to be recovered
+    std::vector<std::uint8_t> flags = {};           ///< [T] 1 where the masker hid a token
+    std::vector<std::int32_t> positions = {};       ///< [T] 0 .. L-1 in each text
+    std::vector<std::int64_t> offsets = {0};        ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
+    std::vector<Visibility> visibility = {};        ///< [B] row masks, or empty
+
+    [[nodiscard]] std::size_t texts() const noexcept { return offsets.size() - 1; }
+    [[nodiscard]] std::size_t tokens() const noexcept { return input_ids.size(); }
+    [[nodiscard]] std::size_t label_count() const noexcept {
+        return static_cast<std::size_t>(std::ranges::count_if(labels, [](TokenId id) { return id != ignored_label; }));
+    }
+
+    /// Appends one text; `text.labels` may be empty, which means no labels.
+    void append(MaskedText const& text) {
+        input_ids.insert(input_ids.end(), text.input_ids.begin(), text.input_ids.end());
+        original_ids.insert(original_ids.end(), text.original_ids.begin(), text.original_ids.end());
+        if (text.labels.empty()) {
+            labels.resize(labels.size() + text.input_ids.size(), ignored_label);
+        } else {
+            labels.insert(labels.end(), text.labels.begin(), text.labels.end());
+        }
+        if (text.flags.empty()) {
+            flags.resize(flags.size() + text.input_ids.size(), 0);
+        } else {
+            flags.insert(flags.end(), text.flags.begin(), text.flags.end());
+        }
+        for (std::size_t i = 0; i < text.input_ids.size(); ++i) { positions.push_back(static_cast<std::int32_t>(i)); }
+        offsets.push_back(static_cast<std::int64_t>(input_ids.size()));
+        if (text.visibility.length != 0) { visibility.push_back(text.visibility); }
+    }
+};
+
+/// What a collator thread hands to the training step.
+struct HostBatch {
+    std::vector<PackedView> views = {};             ///< in the order of the composition
+    std::vector<std::uint64_t> examples = {};       ///< [B] index of each example in the corpus
+    std::vector<std::int64_t> term_labels = {};     ///< labels of each loss term in this batch
+    std::uint64_t epoch = 0;
+
+    /// Real tokens that the encoder reads or a decoder rebuilds: the sum over all views.
+    [[nodiscard]] std::size_t tokens() const noexcept {
+        std::size_t sum = 0;
+        for (PackedView const& view : views) { sum += view.tokens(); }
+        return sum;
+    }
+};
+
+}  // namespace bmae

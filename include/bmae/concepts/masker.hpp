@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The roles `Masker`, `RelatedMasker` and `VisibilityMasker`: which tokens are hidden.
+#pragma once
+
+#include <concepts>
+
+#include <bmae/values/draw.hpp>
+#include <bmae/values/tokens.hpp>
+#include <bmae/values/visibility.hpp>
+
+namespace bmae {
+
+/// A masker says which tokens of a text are hidden.                                  RetroMAE figure 1, the grey boxes
+///
+/// 1. `masker.draw(text, draw)` on a const masker returns one flag per token of `text`.              MaskFlags, [L]
+/// Law: the flags depend on the text and on `draw` alone; `flags.size() == text.size()`; specials are never flagged
+/// unless the masker says so. Not required: a base class, registration, thread safety beyond const.
+template <class M>
+concept Masker = std::copy_constructible<M> && requires(M const& masker, TokenSpan text, Draw& draw) {
+    { masker.draw(text, draw) } -> std::same_as<MaskFlags>;
+};
+
+/// A masker that also reads what the encoder's view of the same pass hid (complement, superset).
+template <class M>
+concept RelatedMasker = std::copy_constructible<M> && requires(M const& masker, TokenSpan text, Draw& draw, MaskFlags const& encoder) {
+    { masker.draw(text, draw, encoder) } -> std::same_as<MaskFlags>;
+};
+
+/// Hides nothing in the text but decides, row by row, which context a decoder may read.         RetroMAE equation 7
+template <class M>
+concept VisibilityMasker = std::copy_constructible<M> && requires(M const& masker, TokenSpan text, Draw& draw) {
+    { masker.draw(text, draw) } -> std::same_as<Visibility>;
+};
+
+/// Anything that fits the masker slot of a `View`.
+template <class M>
+concept AnyMasker = Masker<M> || RelatedMasker<M> || VisibilityMasker<M>;
+
+namespace detail {
+template <class M>
+concept HasDraw = requires { &M::draw; };
+template <class M>
+concept DrawsNonConst = requires(M& masker, TokenSpan text, Draw& draw) { masker.draw(text, draw); };
+}  // namespace detail
+
+/// Says in one sentence what `M` lacks to be a masker; true where it lacks nothing.
+template <class M>
+consteval bool explain_masker() {
+    if constexpr (!AnyMasker<M>) {
+        static_assert(std::copy_constructible<M>, "Masker: the type must be copyable, since every view keeps its own.");
+        static_assert(detail::HasDraw<M> || detail::DrawsNonConst<M>,
+                      "Masker: a member `MaskFlags draw(TokenSpan text, Draw& draw) const` is missing.");
+        static_assert(!detail::DrawsNonConst<M> || AnyMasker<M>,
+                      "Masker: draw(TokenSpan, Draw&) must be const and return MaskFlags (hidden tokens) or Visibility (row masks).");
+    }
+    return AnyMasker<M>;
+}
+
+}  // namespace bmae

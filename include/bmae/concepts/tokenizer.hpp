@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The role `Tokenizer`: text to token ids.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <bmae/values/tokens.hpp>
+
+namespace bmae {
+
+/// A tokenizer maps UTF-8 text to ids of one vocabulary.
+///
+/// 1. `tokenizer.encode(text)` returns content ids, without special tokens and without truncation.              [n]
+/// 2. `tokenizer.traits()` tells which ids are special and which continue a word.
+/// 3. `tokenizer.token(id)` is the text of a token.
+/// Law: const members may be called from several threads at once; any byte string is accepted by a stated policy.
+template <class T>
+concept Tokenizer = requires(T const& tokenizer, std::string_view text, TokenId id) {
+    { tokenizer.encode(text) } -> std::same_as<std::vector<TokenId>>;
+    { tokenizer.traits() } -> std::convertible_to<TokenTraits const&>;
+    { tokenizer.token(id) } -> std::convertible_to<std::string_view>;
+};
+
+}  // namespace bmae

@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What can go wrong, said so that the reader knows what to do next.
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace bmae {
+
+/// Base of everything that this library throws on purpose.
+class Error : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// One refused piece of input: where it stands, what was wanted, what was there and how to mend it.
+struct Complaint {
+    std::string file;          ///< path as the user wrote it; empty where no file is involved
+    std::size_t line = 0;      ///< counted from 1; 0 where lines mean nothing
+    std::string expected;      ///< what a well-formed input has here
+    std::string found;         ///< what stands there instead
+    std::string remedy = {};   ///< what to do about it
+};
+
+/// `FILE:LINE: expected E, found F. REMEDY`
+inline std::string to_string(Complaint const& complaint) {
+    std::string text = complaint.file;
+    if (complaint.line != 0) { text += ':' + std::to_string(complaint.line); }
+    if (!text.empty()) { text += ": "; }
+    text += "expected " + complaint.expected + ", found " + complaint.found + '.';
+    if (!complaint.remedy.empty()) { text += ' ' + complaint.remedy; }
+    return text;
+}
+
+/// The input or the request is at fault, not the run: programs end with exit status 2.
+class InputError : public Error {
+public:
+    explicit InputError(std::string const& message) : Error(message) {}
+    explicit InputError(Complaint complaint) : Error(to_string(complaint)), complaint_(std::move(complaint)) {}
+
+    [[nodiscard]] Complaint const& complaint() const noexcept { return complaint_; }
+
+private:
+    Complaint complaint_;
+};
+
+/// Something broke while running (a full disk, a non-finite loss): programs end with exit status 1.
+class RunError : public Error {
+public:
+    using Error::Error;
+};
+
+}  // namespace bmae

@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The texts of one training instance, and one text of it on its way through source, masker and corruptor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <bmae/values/tokens.hpp>
+#include <bmae/values/visibility.hpp>
+
+namespace bmae {
+
+/// Label of a token that the loss skips.
+inline constexpr TokenId ignored_label = -100;
+
+/// Everything that a text source may read. Spans hold content ids only: no [CLS], no final [SEP]. Absent texts are empty.
+struct Example {
+    std::uint64_t id = 0;                                       ///< index in the corpus: keys every draw
+    std::span<TokenId const> passage = {};                      ///< the text itself, already windowed to the length limit
+    std::span<std::uint32_t const> sentence_ends = {};          ///< end of each sentence in `document`, in tokens
+    std::span<TokenId const> document = {};                     ///< the whole document that holds the passage
+    std::size_t passage_offset = 0;                             ///< where the passage starts in `document`, in tokens
+    std::span<TokenId const> previous = {};                     ///< the passage before, of the same document
+    std::span<TokenId const> next = {};                         ///< the passage after, of the same document
+    std::vector<std::span<TokenId const>> queries = {};         ///< generated or real queries of the passage
+    std::span<TokenId const> continuation = {};                 ///< what a language model wrote after the passage
+};
+
+/// One view of one example: what a source read, what a masker chose, what a corruptor made of it.
+struct MaskedText {
+    std::vector<TokenId> original_ids = {};   ///< [L] with [CLS] and [SEP]
+    std::vector<TokenId> input_ids = {};      ///< [L] what the network reads
+    std::vector<TokenId> labels = {};         ///< [L] what it must recover; ignored_label where nothing
+    MaskFlags flags = {};                     ///< [L] 1 where the masker hid a token (all 0 for row visibility)
+    Visibility visibility = {};               ///< row masks; length 0 where every row reads every column
+};
+
+}  // namespace bmae
