@@ -1,0 +1,129 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Hides nothing in the text, but decides for each row of the enhanced decoder which columns it may read.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <bmae/concepts/masker.hpp>
+#include <bmae/maskers/candidate_words.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/visibility.hpp>
+
+namespace bmae {
+
+/// Where the row masks come from.
+enum class RowSampler {
+    pooled,      ///< min(L, pool_cap) whole-word draws, each row picks one with replacement (published RetroMAE)
+    per_row,     ///< an own whole-word draw for each row
+    bernoulli,   ///< each row hides each token but [CLS] and [SEP] by itself with probability `rate` (equation 7 read literally)
+};
+
+/// Row masks of RetroMAE's enhanced decoder (equation 7 of arXiv 2208.00231).
+///
+/// Row i never reads column i; only the token itself is removed, not the rest of its word. [CLS] (the sentence) and [SEP] are
+/// never hidden, so column 0 is readable in every row but row 0. The rate counts [CLS] and [SEP], hence the readable share of the
+/// content is below 1 - rate in short texts: about .27, .45, .49, .497 for L = 8, 32, 150, 512 at rate .5.
+struct RowVisibility {
+    static constexpr std::string_view name = "row_visibility";
+
+    double rate = .50;                           ///< share of `basis` that a row does not read; RetroMAE: .50
+    std::size_t pool_cap = 256;                  ///< draws per text at most (FlagEmbedding: 128); `pooled` only
+    RowSampler sampler = RowSampler::pooled;
+    MaskBasis basis = MaskBasis::all;            ///< what the rate is a share of; not for `bernoulli`
+    std::size_t minimum = 1;                     ///< tokens hidden per draw, at least; not for `bernoulli`
+    std::size_t maximum = 512;                   ///< tokens hidden per draw, at most; not for `bernoulli`
+    bool skip_specials = false;                  ///< true: rows read [UNK], [MASK] and [PAD] always
+
+    /// Throws InputError for a rate that is no share, and where the pool would pass 65 536 entries.
+    [[nodiscard]] Visibility draw(TokenSpan text, Draw& draw) const {
+        detail::require_rate(rate, "RowVisibility::rate");
+        std::size_t const length = text.size();
+        std::size_t const pool = sampler == RowSampler::pooled ? std::min(length, pool_cap) : length;
+        if (pool > 65536 || (pool == 0 && length != 0)) {
+            throw InputError(Complaint{.file = {}, .expected = "a pool of 1 to 65536 row masks", .found = std::to_string(pool),
+                                       .remedy = "Set pool_cap to 256, or shorten the text."});
+        }
+        Visibility visibility;
+        visibility.length = static_cast<std::uint32_t>(length);
+        visibility.row.resize(length);
+        visibility.bits.resize(pool * visibility.words());
+        if (sampler == RowSampler::bernoulli) {
+            fill_bernoulli(text, draw, visibility);
+        } else {
+            fill_words(text, draw, visibility, pool);
+        }
+        for (std::size_t i = 0; i < length; ++i) {
+            visibility.row[i] = static_cast<std::uint16_t>(sampler == RowSampler::pooled ? draw.below(pool) : i);
+        }
+        return visibility;
+    }
+
+private:
+    void fill_words(TokenSpan text, Draw& draw, Visibility& visibility, std::size_t pool) const {
+        std::size_t const words = visibility.words();
+        std::size_t const budget = detail::mask_budget(detail::mask_basis(text, basis), rate, minimum, maximum);
+        detail::CandidateWords candidates(text, skip_specials);
+        detail::SmallDraw small(draw);
+        // Bytes first, bits after: hiding one token is then one store, and does not wait for the store before it.
+        std::vector<std::uint8_t> readable(words * 64, 0);
+        for (std::size_t entry = 0; entry < pool; ++entry) {
+            std::fill_n(readable.begin(), text.size(), std::uint8_t{1});
+            candidates.sample(budget, small, [bytes = readable.data()](std::size_t i) { bytes[i] = 0; });
+            for (std::size_t word = 0; word < words; ++word) {
+                visibility.bits[entry * words + word] = pack(readable.data() + word * 64);
+            }
+        }
+    }
+
+    /// 64 bytes of 0 or 1 -> 64 bits, the first byte lowest.
+    static std::uint64_t pack(std::uint8_t const* bytes) noexcept {
+        std::uint64_t bits = 0;
+        for (std::size_t group = 0; group < 8; ++group) {
+            std::uint64_t eight = 0;
+            for (std::size_t k = 0; k < 8; ++k) { eight |= static_cast<std::uint64_t>(bytes[group * 8 + k]) << (8 * k); }
+            bits |= ((eight * 0x0102040810204080ULL) >> 56) << (8 * group);
+        }
+        return bits;
+    }
+
+    void fill_bernoulli(TokenSpan text, Draw& draw, Visibility& visibility) const {
+        std::size_t const words = visibility.words();
+        SpecialIds const& special = text.traits().special();
+        std::vector<std::uint64_t> may_hide(words, 0);
+        std::vector<std::uint64_t> inside(words, 0);
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            std::uint64_t const bit = std::uint64_t{1} << (i % 64);
+            inside[i / 64] |= bit;
+            bool const fixed = text[i] == special.cls || text[i] == special.sep || (skip_specials && text.is_special(i));
+            if (!fixed) { may_hide[i / 64] |= bit; }
+        }
+        for (std::size_t k = 0; k < visibility.bits.size(); ++k) {
+            visibility.bits[k] = inside[k % words] & ~(may_hide[k % words] & sixty_four_chances(draw));
+        }
+    }
+
+    /// 64 independent bits, each set with probability `rate` (to 2^-32): Horner's scheme over the binary digits of the rate.
+    [[nodiscard]] std::uint64_t sixty_four_chances(Draw& draw) const noexcept {
+        auto const digits = static_cast<std::uint64_t>(std::nearbyint(rate * 0x1.0p32));
+        if (digits == 0) { return 0; }
+        if (digits >> 32 != 0) { return ~std::uint64_t{0}; }
+        std::uint64_t bits = 0;
+        for (int place = std::countr_zero(digits); place < 32; ++place) {
+            bits = ((digits >> place) & 1U) != 0 ? bits | draw() : bits & draw();
+        }
+        return bits;
+    }
+};
+
+static_assert(VisibilityMasker<RowVisibility>);
+
+}  // namespace bmae
