@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Output folders: refused where they hold something, filled beside their place and then moved there in one step.
+#pragma once
+
+#include <cerrno>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bmae/detail/whole_files.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae::detail {
+
+/// Refuses a path that is a file or a folder that holds something; changes nothing.
+inline void require_nothing_lost(std::filesystem::path const& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        if (errno == ENOENT) { return; }
+        throw write_failure(path, "look at the output folder", errno);
+    }
+    if (!S_ISDIR(status.st_mode)) { throw exists_failure(path, "a file of that name"); }
+    std::error_code code;
+    std::filesystem::directory_iterator const entry(path, code);
+    if (code) { throw write_failure(path, "look into the output folder", code.value()); }
+    if (entry != std::filesystem::directory_iterator()) {
+        throw InputError(Complaint{.file = path.string(), .expected = "a new or empty output folder",
+                                   .found = "a folder that holds '" + entry->path().filename().string() + "'",
+                                   .remedy = "Nothing is written over: choose another folder or empty this one yourself."});
+    }
+}
+
+/// Creates a folder and those above it. \throws RunError where that is not allowed
+inline void create_folders(std::filesystem::path const& path) {
+    std::error_code code;
+    std::filesystem::create_directories(path, code);
+    if (code) { throw write_failure(path, "create the folder", code.value()); }
+}
+
+/// Makes sure, before hours of work, that results can be written into `path`: creates it, and refuses a folder that already
+/// holds something or that cannot be written.
+inline void require_empty_or_new_folder(std::filesystem::path const& path) {
+    require_nothing_lost(path);
+    create_folders(path);
+    std::filesystem::path const probe = path / (".probe-" + std::to_string(::getpid()));
+    Descriptor const file(::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!file.is_open()) { throw write_failure(path, "write into the folder", errno); }
+    ::unlink(probe.c_str());
+}
+
+/// A folder that appears under its name only when `commit` has put all of it on the disk.
+///
+/// It is filled as `NAME.partial` beside its place. What a killed program left there is recognised (by a mark and by a lock
+/// that died with it) and cleared by the next attempt.
+class AtomicFolder {
+public:
+    /// \throws InputError  where `path` holds something already
+    /// \throws RunError    where the place cannot be written, or another program is filling the same folder
+    explicit AtomicFolder(std::filesystem::path path) : path_(without_slash(std::move(path))) {
+        require_nothing_lost(path_);
+        create_folders(folder_of(path_));
+        std::filesystem::path work = path_;
+        work += ".partial";
+        if (::mkdir(work.c_str(), 0777) != 0 && errno != EEXIST) { throw write_failure(path_, "create the folder", errno); }
+        lock_ = Descriptor(::open(work.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!lock_.is_open()) { throw write_failure(work, "open the folder", errno); }
+        if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            throw RunError(work.string() + ": another program is writing there. Wait for it or choose another output folder.");
+        }
+        clear(work);
+        partial_ = std::move(work);
+        Descriptor const sign(::open((partial_ / mark).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+        if (!sign.is_open()) { throw write_failure(partial_, "write into the folder", errno); }
+    }
+    AtomicFolder(AtomicFolder const&) = delete;
+    AtomicFolder& operator=(AtomicFolder const&) = delete;
+    ~AtomicFolder() { discard(); }
+
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }          ///< the final name
+    [[nodiscard]] std::filesystem::path const& partial() const noexcept { return partial_; }    ///< where to write meanwhile
+
+    /// Gives the folder its name. The files in it must have been fsynced, as AtomicFile does.
+    void commit() {
+        ::unlink((partial_ / mark).c_str());
+        sync_folder(partial_);
+        require_nothing_lost(path_);   // an empty folder is replaced by rename(2), a filled one never
+        if (::rename(partial_.c_str(), path_.c_str()) != 0) { throw write_failure(path_, "give the finished folder its name", errno); }
+        partial_.clear();
+        lock_ = Descriptor();
+        sync_folder(folder_of(path_));
+    }
+
+    /// Drops what was written.
+    void discard() noexcept {
+        if (!partial_.empty()) {
+            std::error_code ignored;
+            std::filesystem::remove_all(partial_, ignored);
+        }
+        partial_.clear();
+        lock_ = Descriptor();
+    }
+
+private:
+    static constexpr char const* mark = ".unfinished";
+
+    static std::filesystem::path without_slash(std::filesystem::path path) {
+        return path.has_filename() || path.empty() ? path : path.parent_path();
+    }
+
+    /// Empties what an earlier attempt left; a folder that is not such a rest is not touched.
+    static void clear(std::filesystem::path const& folder) {
+        std::error_code code;
+        if (!std::filesystem::exists(folder / mark, code)) {
+            require_nothing_lost(folder);
+            return;
+        }
+        for (auto const& entry : std::filesystem::directory_iterator(folder)) {
+            if (entry.path().filename() != mark) { std::filesystem::remove_all(entry.path(), code); }
+            if (code) { throw write_failure(folder, "clear the rest of an earlier attempt", code.value()); }
+        }
+    }
+
+    std::filesystem::path path_;
+    std::filesystem::path partial_;
+    Descriptor lock_;
+};
+
+}  // namespace bmae::detail

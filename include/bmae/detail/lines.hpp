@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Lines of a plain or gzip text file, streamed.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <zlib.h>
+
+#include <bmae/detail/whole_files.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae::detail {
+
+struct LineOptions {
+    std::size_t max_bytes = std::size_t{64} << 20;   ///< of one line; a longer one is refused and may be stepped over
+    bool allow_nul = false;                          ///< false: a NUL byte means that this is no text file
+};
+
+/// Reads a text file line by line, with bounded memory. Files that start with the gzip signature are unpacked on the way.
+///
+/// Line ends LF and CRLF and a UTF-8 byte order mark at the start are stripped. A last line needs no line end.
+class LineReader {
+public:
+    /// \throws InputError  where the file is missing, unreadable, a folder, UTF-16, or named .gz without being gzip
+    explicit LineReader(std::filesystem::path path, LineOptions options = {}) : path_(std::move(path)), options_(options) {
+        Descriptor file = open_for_reading(path_);
+        stream_ = ::gzdopen(file.number(), "rb");
+        if (stream_ == nullptr) { throw RunError(path_.string() + ": cannot read: out of memory."); }
+        file.release();
+        ::gzbuffer(stream_, 1U << 17);
+        buffer_.resize(std::size_t{1} << 18);
+        try {
+            fill();
+            check_start();
+        } catch (...) {
+            ::gzclose_r(stream_);
+            throw;
+        }
+    }
+    LineReader(LineReader const&) = delete;
+    LineReader& operator=(LineReader const&) = delete;
+    LineReader(LineReader&& other) noexcept
+        : path_(std::move(other.path_)), options_(other.options_), stream_(std::exchange(other.stream_, nullptr)),
+          buffer_(std::move(other.buffer_)), begin_(other.begin_), end_(other.end_), at_end_(other.at_end_),
+          stepping_over_(other.stepping_over_), line_(other.line_), long_line_(std::move(other.long_line_)) {}
+    LineReader& operator=(LineReader&&) = delete;
+    ~LineReader() {
+        if (stream_ != nullptr) { ::gzclose_r(stream_); }
+    }
+
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
+    [[nodiscard]] std::size_t line() const noexcept { return line_; }   ///< number of the line read last, from 1; 0 before the first
+
+    /// The next line, without its end; valid until the next call. False at the end of the file.
+    /// \throws InputError  on a line over the limit, a NUL byte, a damaged or truncated gzip file. After the first two, the
+    ///                     next call goes on with the next line.
+    bool next(std::string_view& line) {
+        if (stepping_over_ && !step_over()) { return false; }
+        long_line_.clear();
+        while (true) {
+            if (begin_ == end_) {
+                if (at_end_) { break; }
+                fill();
+                continue;
+            }
+            char const* const start = buffer_.data() + begin_;
+            auto const* const stop = static_cast<char const*>(std::memchr(start, '\n', end_ - begin_));
+            std::size_t const length = stop == nullptr ? end_ - begin_ : static_cast<std::size_t>(stop - start);
+            if (long_line_.size() + length > options_.max_bytes) { refuse_length(); }
+            begin_ += length + (stop == nullptr ? 0 : 1);
+            if (stop != nullptr && long_line_.empty()) { return deliver({start, length}, line); }   // the usual case: no copy
+            long_line_.append(start, length);
+            if (stop != nullptr) { return deliver(long_line_, line); }
+        }
+        return !long_line_.empty() && deliver(long_line_, line);
+    }
+
+    /// A complaint about the line read last.
+    [[nodiscard]] Complaint complaint(std::string expected, std::string found, std::string remedy = {}) const {
+        return {.file = path_.string(), .line = line_, .expected = std::move(expected), .found = std::move(found),
+                .remedy = std::move(remedy)};
+    }
+
+private:
+    void fill() {
+        begin_ = end_ = 0;
+        int const got = ::gzread(stream_, buffer_.data(), static_cast<unsigned>(buffer_.size()));
+        int code = Z_OK;
+        char const* const message = ::gzerror(stream_, &code);
+        if (got < 0 || code == Z_BUF_ERROR || code == Z_DATA_ERROR) { refuse_stream(code, message); }
+        end_ = static_cast<std::size_t>(got);
+        at_end_ = got == 0;
+    }
+
+    [[noreturn]] void refuse_stream(int code, char const* message) const {
+        if (code == Z_BUF_ERROR) {
+            throw InputError(complaint_after("a whole gzip file", "one that ends too early", "It was cut while copied: fetch it again."));
+        }
+        if (code == Z_ERRNO) { throw read_failure(path_, errno == 0 ? EIO : errno); }
+        throw InputError(complaint_after("an undamaged gzip file", std::string("damage (") + message + ")", "Fetch it again."));
+    }
+
+    void check_start() {
+        std::string_view const start(buffer_.data(), end_);
+        if (path_.extension() == ".gz" && ::gzdirect(stream_) != 0) {
+            throw InputError(Complaint{.file = path_.string(), .expected = "a gzip file, as the name says",
+                                       .found = start.empty() ? "an empty file" : "another format",
+                                       .remedy = "Fetch it again, or drop .gz from the name of a plain file."});
+        }
+        if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) {
+            throw InputError(Complaint{.file = path_.string(), .line = 1, .expected = "UTF-8 text", .found = "UTF-16 text",
+                                       .remedy = "Convert it: iconv -f UTF-16 -t UTF-8."});
+        }
+        if (start.starts_with("\xef\xbb\xbf")) { begin_ = 3; }
+    }
+
+    bool deliver(std::string_view found, std::string_view& line) {
+        ++line_;
+        if (!found.empty() && found.back() == '\r') { found.remove_suffix(1); }
+        if (!options_.allow_nul && std::memchr(found.data(), 0, found.size()) != nullptr) {
+            throw InputError(complaint("text", "a NUL byte", "This looks like a binary file (or UTF-16 text): name a UTF-8 text file."));
+        }
+        line = found;
+        return true;
+    }
+
+    [[noreturn]] void refuse_length() {
+        ++line_;
+        stepping_over_ = true;
+        throw InputError(complaint("a line of at most " + std::to_string(options_.max_bytes) + " bytes", "a longer one",
+                                   "Check that this is a text file with one record per line."));
+    }
+
+    /// To the start of the line after one that was refused for its length.
+    bool step_over() {
+        while (true) {
+            void const* const stop = begin_ == end_ ? nullptr : std::memchr(buffer_.data() + begin_, '\n', end_ - begin_);
+            if (stop != nullptr) {
+                begin_ = static_cast<std::size_t>(static_cast<char const*>(stop) - buffer_.data()) + 1;
+                stepping_over_ = false;
+                return true;
+            }
+            if (at_end_) { return false; }
+            fill();
+        }
+    }
+
+    [[nodiscard]] Complaint complaint_after(std::string expected, std::string found, std::string remedy) const {
+        return {.file = path_.string(), .line = line_ + 1, .expected = std::move(expected), .found = std::move(found),
+                .remedy = std::move(remedy)};
+    }
+
+    std::filesystem::path path_;
+    LineOptions options_;
+    gzFile stream_ = nullptr;
+    std::vector<char> buffer_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    bool at_end_ = false;
+    bool stepping_over_ = false;
+    std::size_t line_ = 0;
+    std::string long_line_;
+};
+
+}  // namespace bmae::detail

@@ -1,0 +1,312 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Files that are read by memory map and written whole or not at all.
+///
+/// A write goes to a temporary name in the same folder, is checked, fsynced and renamed, so that a reader, a crash or a full
+/// disk never meets half a file. Reading faults are InputErrors, writing faults are RunErrors; both name the file.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bmae/values/error.hpp>
+
+namespace bmae::detail {
+
+/// What to do about a failed system call.
+inline std::string remedy_for(int code) {
+    switch (code) {
+        case ENOSPC: return "The disk is full: free some space or choose another disk, then run again.";
+        case EDQUOT: return "The disk quota is used up: free some space or choose another disk, then run again.";
+        case EFBIG: return "The file may not grow further: raise the limit (ulimit -f) or choose another file system.";
+        case EROFS: return "The file system is read-only: choose another folder.";
+        case EACCES:
+        case EPERM: return "Permission is denied: change the permissions or choose another folder.";
+        case ENOENT: return "Check the path.";
+        case ENOTDIR: return "A part of the path is a file, not a folder: check the path.";
+        case ENAMETOOLONG: return "Choose a shorter name.";
+        case EMFILE:
+        case ENFILE: return "Too many files are open: raise the limit (ulimit -n).";
+        case EIO: return "The disk reports an error: check its health and choose another disk.";
+        default: return "Check the path and the state of the disk.";
+    }
+}
+
+/// The error of a failed write or of a failed change of a folder.
+inline RunError write_failure(std::filesystem::path const& path, std::string_view action, int code) {
+    return RunError(path.string() + ": cannot " + std::string(action) + ": " + std::generic_category().message(code) + ". " + remedy_for(code));
+}
+
+/// The error of a failed open or read.
+inline InputError read_failure(std::filesystem::path const& path, int code) {
+    if (code == ENOENT) {
+        return InputError(Complaint{.file = path.string(), .expected = "a readable file", .found = "nothing of that name",
+                                    .remedy = "Check the path."});
+    }
+    if (code == EISDIR) {
+        return InputError(Complaint{.file = path.string(), .expected = "a file", .found = "a folder", .remedy = "Name a file inside it."});
+    }
+    return InputError(Complaint{.file = path.string(), .expected = "a readable file",
+                                .found = "the error '" + std::generic_category().message(code) + "'", .remedy = remedy_for(code)});
+}
+
+/// A file descriptor that closes itself.
+class Descriptor {
+public:
+    Descriptor() = default;
+    explicit Descriptor(int number) noexcept : number_(number) {}
+    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    ~Descriptor() {
+        if (number_ >= 0) { ::close(number_); }
+    }
+
+    [[nodiscard]] int number() const noexcept { return number_; }
+    [[nodiscard]] bool is_open() const noexcept { return number_ >= 0; }
+    int release() noexcept { return std::exchange(number_, -1); }
+
+private:
+    int number_ = -1;
+};
+
+/// Opens a file for reading; InputError where it is missing, unreadable or a folder.
+inline Descriptor open_for_reading(std::filesystem::path const& path) {
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.is_open()) { throw read_failure(path, errno); }
+    struct stat status {};
+    if (::fstat(file.number(), &status) != 0) { throw read_failure(path, errno); }
+    if (S_ISDIR(status.st_mode)) { throw read_failure(path, EISDIR); }
+    return file;
+}
+
+/// A file mapped into memory, read-only. Pages are loaded when touched, so the file may be larger than the memory.
+///
+/// Whoever truncates a file while it is mapped ends the program with SIGBUS: replace files by rename instead.
+class FileMap {
+public:
+    FileMap() = default;
+
+    /// \throws InputError  where the file is missing, unreadable, a folder or not a regular file
+    explicit FileMap(std::filesystem::path const& path) {
+        Descriptor const file = open_for_reading(path);
+        struct stat status {};
+        if (::fstat(file.number(), &status) != 0) { throw read_failure(path, errno); }
+        if (!S_ISREG(status.st_mode)) {
+            throw InputError(Complaint{.file = path.string(), .expected = "a regular file", .found = "a pipe or a device",
+                                       .remedy = "Write its content into a file first."});
+        }
+        size_ = static_cast<std::size_t>(status.st_size);
+        if (size_ == 0) { return; }
+        void* const memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.number(), 0);
+        if (memory == MAP_FAILED) {
+            size_ = 0;
+            throw read_failure(path, errno);
+        }
+        data_ = static_cast<std::byte const*>(memory);
+    }
+
+    FileMap(FileMap&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    FileMap& operator=(FileMap&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~FileMap() {
+        if (data_ != nullptr) { ::munmap(const_cast<std::byte*>(data_), size_); }
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }                                ///< bytes
+    [[nodiscard]] std::span<std::byte const> bytes() const noexcept { return {data_, size_}; }
+    [[nodiscard]] std::string_view text() const noexcept { return {reinterpret_cast<char const*>(data_), size_}; }
+
+    /// The whole elements of type T that the file holds; a map starts on a page, so they are aligned.       [size() / sizeof(T)]
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    [[nodiscard]] std::span<T const> as() const noexcept {
+        return {reinterpret_cast<T const*>(data_), size_ / sizeof(T)};
+    }
+
+private:
+    std::byte const* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// The whole content of a file, byte for byte. \throws InputError where it cannot be read or exceeds `limit` bytes
+inline std::string read_file(std::filesystem::path const& path, std::uint64_t limit = std::uint64_t{1} << 32) {
+    Descriptor const file = open_for_reading(path);
+    std::string content;
+    std::size_t filled = 0;
+    while (true) {
+        if (filled == content.size()) { content.resize(content.size() < 65536 ? 65536 : content.size() * 2); }
+        ssize_t const got = ::read(file.number(), content.data() + filled, content.size() - filled);
+        if (got < 0 && errno == EINTR) { continue; }
+        if (got < 0) { throw read_failure(path, errno); }
+        if (got == 0) { break; }
+        filled += static_cast<std::size_t>(got);
+        if (filled > limit) {
+            throw InputError(Complaint{.file = path.string(), .expected = "at most " + std::to_string(limit) + " bytes",
+                                       .found = "a longer file", .remedy = "Check that this is the file you meant."});
+        }
+    }
+    content.resize(filled);
+    return content;
+}
+
+/// Makes the names in a folder durable (a rename survives a power cut only after this).
+inline void sync_folder(std::filesystem::path const& folder) {
+    std::filesystem::path const path = folder.empty() ? std::filesystem::path(".") : folder;
+    Descriptor const handle(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!handle.is_open()) { throw write_failure(path, "open the folder", errno); }
+    if (::fsync(handle.number()) != 0 && errno != EINVAL) { throw write_failure(path, "make the folder durable", errno); }
+}
+
+/// The folder that holds `path`, "." where it names none.
+inline std::filesystem::path folder_of(std::filesystem::path const& path) {
+    std::filesystem::path const parent = path.parent_path();
+    return parent.empty() ? std::filesystem::path(".") : parent;
+}
+
+/// What to do where the destination of a write exists already.
+enum class Existing { refuse, replace };
+
+/// The error of a destination that exists already.
+inline InputError exists_failure(std::filesystem::path const& path, std::string_view found) {
+    return InputError(Complaint{.file = path.string(), .expected = "a new name for the output", .found = std::string(found),
+                                .remedy = "Nothing is written over: choose another name or remove it yourself."});
+}
+
+/// A rename that does not write over anything where `existing` is refuse.
+inline void rename_durably(std::filesystem::path const& from, std::filesystem::path const& to, Existing existing) {
+    int failed = 0;
+    if (existing == Existing::refuse) {
+        failed = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
+        if (failed != 0 && errno == EEXIST) { throw exists_failure(to, "something of that name, made meanwhile"); }
+        if (failed != 0 && (errno == EINVAL || errno == ENOSYS)) { failed = ::rename(from.c_str(), to.c_str()); }   // old file systems
+    } else {
+        failed = ::rename(from.c_str(), to.c_str());
+    }
+    if (failed != 0) { throw write_failure(to, "give the finished output its name", errno); }
+    sync_folder(folder_of(to));
+}
+
+/// A file that appears under its name only when `commit` has put all of it on the disk; otherwise it leaves nothing behind.
+class AtomicFile {
+public:
+    /// \throws InputError  where `path` exists and `existing` is refuse, or is a folder or a device
+    /// \throws RunError    where the folder is missing or cannot be written
+    explicit AtomicFile(std::filesystem::path path, Existing existing = Existing::refuse)
+        : path_(std::move(path)), existing_(existing) {
+        struct stat status {};
+        if (::lstat(path_.c_str(), &status) == 0) {
+            if (S_ISDIR(status.st_mode)) { throw exists_failure(path_, "a folder"); }
+            if (existing == Existing::refuse) { throw exists_failure(path_, "a file of that name"); }
+            if (!S_ISREG(status.st_mode) && !S_ISLNK(status.st_mode)) { throw exists_failure(path_, "a device or a pipe"); }
+        }
+        static std::atomic<unsigned> counter{0};
+        temporary_ = folder_of(path_) / ('.' + path_.filename().string() + ".tmp-" + std::to_string(::getpid()) + '-' +
+                                         std::to_string(counter.fetch_add(1)));
+        file_ = Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+        if (!file_.is_open()) { throw write_failure(path_, "create", errno); }
+        buffer_.reserve(buffer_size);
+    }
+    AtomicFile(AtomicFile const&) = delete;
+    AtomicFile& operator=(AtomicFile const&) = delete;
+    ~AtomicFile() { discard(); }
+
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }   ///< bytes given to `write` so far
+
+    /// \throws RunError  naming the file and what to do (a full disk)
+    void write(std::span<std::byte const> bytes) {
+        size_ += bytes.size();
+        if (bytes.size() < buffer_size - buffer_.size()) {
+            buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+            return;
+        }
+        flush();
+        if (bytes.size() >= buffer_size) {
+            put(bytes);
+        } else {
+            buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+        }
+    }
+    void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    void write_values(std::span<T const> values) {
+        write(std::as_bytes(values));
+    }
+
+    /// Puts everything on the disk and gives the file its name. The object is done afterwards.
+    void commit() {
+        flush();
+        if (::fsync(file_.number()) != 0) { throw write_failure(path_, "write", errno); }
+        if (::close(file_.release()) != 0) { throw write_failure(path_, "close", errno); }
+        rename_durably(temporary_, path_, existing_);
+        temporary_.clear();
+    }
+
+    /// Drops what was written; the destination stays as it was.
+    void discard() noexcept {
+        file_ = Descriptor();
+        buffer_.clear();
+        if (!temporary_.empty()) { ::unlink(temporary_.c_str()); }
+        temporary_.clear();
+    }
+
+private:
+    static constexpr std::size_t buffer_size = std::size_t{1} << 18;
+
+    void flush() {
+        put(buffer_);
+        buffer_.clear();
+    }
+    void put(std::span<std::byte const> bytes) {
+        if (!file_.is_open()) { throw RunError(path_.string() + ": cannot write: the file was committed or discarded already."); }
+        while (!bytes.empty()) {
+            ssize_t const done = ::write(file_.number(), bytes.data(), bytes.size());
+            if (done < 0 && errno == EINTR) { continue; }
+            if (done < 0) { throw write_failure(path_, "write", errno); }
+            bytes = bytes.subspan(static_cast<std::size_t>(done));
+        }
+    }
+
+    std::filesystem::path path_;
+    std::filesystem::path temporary_;
+    Existing existing_;
+    Descriptor file_;
+    std::vector<std::byte> buffer_;
+    std::uint64_t size_ = 0;
+};
+
+/// Writes a whole file at once, durably.
+inline void write_file(std::filesystem::path const& path, std::string_view content, Existing existing = Existing::refuse) {
+    AtomicFile file(path, existing);
+    file.write(content);
+    file.commit();
+}
+
+}  // namespace bmae::detail
