@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// All parameters of a model in one buffer, so that optimizer, clipping, zeroing and all-reduce are single operations.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <ATen/Context.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+
+#include <bmae/training/objective.hpp>
+#include <bmae/training/precision.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Where one parameter stands in the flat buffers.
+struct ParameterSlot {
+    std::string name = {};
+    std::vector<std::int64_t> shape = {};
+    std::int64_t offset = 0;   ///< in elements
+    std::int64_t size = 0;     ///< in elements
+    bool decay = false;        ///< weight decay applies
+};
+
+/// fp32 masters and gradients of a model, [decayed | not decayed], and the views of them that the network reads.
+///
+/// While this object lives the data of every parameter lies in its buffers; the tensors keep their identity, so that a part
+/// which shares a tensor (a tied embedding) goes on sharing it. In fp32 the network reads the masters and backward() writes
+/// into the flat gradient. In bf16 it reads a flat bf16 copy and has flat bf16 gradients, which `collect()` adds to the fp32
+/// gradient after every micro-batch: products are rounded, sums over micro-batches are not. One-dimensional parameters are
+/// bf16 too, since neither linear's bias nor layer normalisation on a GPU takes a second number format.
+/// Every slot starts at a multiple of 32 elements, which keeps all views aligned to cache lines; the gaps are and stay zero.
+class FlatParameters {
+public:
+    static constexpr std::int64_t alignment = 32;   ///< elements
+
+    /// \throws InputError if two parameters have one name or are one tensor, or if they lie on different devices
+    explicit FlatParameters(Objective& objective, Precision precision = Precision::fp32) : precision_(precision) {
+        c10::AutoGradMode const no_grad(false);
+        gather(objective);
+        std::int64_t end = 0;
+        for (bool const decay : {true, false}) {
+            for (std::size_t i = 0; i < slots_.size(); ++i) {
+                if (slots_[i].decay != decay) { continue; }
+                slots_[i].offset = end;
+                end += (slots_[i].size + alignment - 1) / alignment * alignment;
+            }
+            if (decay) { decayed_ = end; }
+        }
+        auto const device = tensors_.front().device();
+        master_ = at::zeros({end}, at::TensorOptions().dtype(at::kFloat).device(device));
+        gradient_ = at::zeros_like(master_);
+        for (std::size_t i = 0; i < slots_.size(); ++i) { view(master_, i).copy_(tensors_[i]); }
+        if (precision_ == Precision::bf16) {
+            compute_ = at::zeros({end}, master_.options().dtype(at::kBFloat16));
+            compute_gradient_ = at::zeros_like(compute_);
+        }
+        attach();
+    }
+
+    FlatParameters(FlatParameters const&) = delete;
+    FlatParameters& operator=(FlatParameters const&) = delete;
+
+    /// Leaves the model with its fp32 masters as ordinary parameters without gradients.
+    ~FlatParameters() { detach(); }
+
+    [[nodiscard]] std::vector<ParameterSlot> const& slots() const noexcept { return slots_; }
+    [[nodiscard]] Precision precision() const noexcept { return precision_; }
+    [[nodiscard]] std::int64_t elements() const noexcept { return master_.numel(); }    ///< with the gaps
+    [[nodiscard]] std::int64_t decayed() const noexcept { return decayed_; }            ///< elements before the first without decay
+    [[nodiscard]] at::Tensor const& master() const noexcept { return master_; }         ///< [elements()] fp32
+    [[nodiscard]] at::Tensor const& gradient() const noexcept { return gradient_; }     ///< [elements()] fp32
+
+    /// The part of a flat buffer that belongs to slot `i`, in the parameter's shape.
+    [[nodiscard]] at::Tensor view(at::Tensor const& flat, std::size_t i) const {
+        return flat.narrow(0, slots_[i].offset, slots_[i].size).view(slots_[i].shape);
+    }
+
+    /// Calls `visit(name, fp32 master)` for every parameter, in the order of the model.
+    void for_each_master(std::function<void(std::string const&, at::Tensor const&)> const& visit) const {
+        for (std::size_t i = 0; i < slots_.size(); ++i) { visit(slots_[i].name, view(master_, i)); }
+    }
+
+    /// Ends a micro-batch: its gradients are part of `gradient()` afterwards.
+    /// \throws RunError if a backward pass replaced a gradient instead of adding to it
+    void collect() {
+        c10::AutoGradMode const no_grad(false);
+        for (std::size_t i = 0; i < slots_.size(); ++i) {
+            at::Tensor const& now = tensors_[i].grad();
+            if (!now.defined() || now.data_ptr() != gradients_[i].data_ptr()) {
+                throw RunError("the gradient of " + slots_[i].name +
+                               " was replaced during the backward pass; expected that it is added to in place");
+            }
+        }
+        if (precision_ == Precision::bf16) {
+            gradient_.add_(compute_gradient_);
+            compute_gradient_.zero_();
+        }
+    }
+
+    void zero_gradient() {
+        c10::AutoGradMode const no_grad(false);
+        gradient_.zero_();
+        if (precision_ == Precision::bf16) { compute_gradient_.zero_(); }
+    }
+
+    /// The network reads what the masters hold now. Call after every change of `master()`.
+    void publish() {
+        c10::AutoGradMode const no_grad(false);
+        if (precision_ == Precision::bf16) { compute_.copy_(master_); }
+    }
+
+    /// Euclidean norm of the whole gradient; stays on the device.                                                 []
+    [[nodiscard]] at::Tensor gradient_norm() const {
+        c10::AutoGradMode const no_grad(false);
+        return at::linalg_vector_norm(gradient_, 2);
+    }
+
+    /// Name of the first parameter that holds a non-finite number, in its gradient or else in itself; empty if none does.
+    [[nodiscard]] std::string first_non_finite() const {
+        c10::AutoGradMode const no_grad(false);
+        for (at::Tensor const* flat : {&gradient_, &master_}) {
+            for (std::size_t i = 0; i < slots_.size(); ++i) {
+                if (!at::isfinite(view(*flat, i)).all().item<bool>()) {
+                    return (flat == &gradient_ ? "gradient of " : "") + slots_[i].name;
+                }
+            }
+        }
+        return {};
+    }
+
+private:
+    void gather(Objective& objective) {
+        std::unordered_map<std::string, std::size_t> by_name;
+        std::unordered_map<void const*, std::string> by_tensor;
+        objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool decay) {
+            if (!by_name.emplace(name, slots_.size()).second) { throw InputError("two parameters have the name " + name); }
+            auto const [other, is_new] = by_tensor.emplace(value.unsafeGetTensorImpl(), name);
+            if (!is_new) { throw InputError(name + " and " + other->second + " are one tensor; a shared parameter is visited once"); }
+            if (!value.is_leaf()) { throw InputError(name + " is the result of a computation; a parameter must be a leaf"); }
+            if (!tensors_.empty() && value.device() != tensors_.front().device()) {
+                throw InputError(name + " is on " + value.device().str() + ", " + slots_.front().name + " on " +
+                                 tensors_.front().device().str() + "; all parameters must be on one device");
+            }
+            slots_.push_back({.name = name, .shape = value.sizes().vec(), .size = value.numel(), .decay = decay});
+            tensors_.push_back(value);
+        });
+        if (tensors_.empty()) { throw InputError("the model has no parameters"); }
+    }
+
+    void attach() {
+        publish();
+        bool const copy = precision_ == Precision::bf16;
+        for (std::size_t i = 0; i < slots_.size(); ++i) {
+            gradients_.push_back(view(copy ? compute_gradient_ : gradient_, i));
+            tensors_[i].mutable_grad().reset();
+            tensors_[i].set_data(view(copy ? compute_ : master_, i));
+            tensors_[i].set_requires_grad(true);
+            tensors_[i].mutable_grad() = gradients_[i];
+        }
+    }
+
+    void detach() {
+        c10::AutoGradMode const no_grad(false);
+        for (std::size_t i = 0; i < gradients_.size(); ++i) {
+            tensors_[i].mutable_grad().reset();
+            tensors_[i].set_data(view(master_, i));
+        }
+    }
+
+    Precision precision_;
+    std::vector<ParameterSlot> slots_;
+    std::vector<at::Tensor> tensors_;      // handles of the model's own tensors
+    std::vector<at::Tensor> gradients_;    // the views that their grad fields hold
+    std::int64_t decayed_ = 0;
+    at::Tensor master_, gradient_;                     // fp32
+    at::Tensor compute_, compute_gradient_;            // bf16, undefined in fp32
+};
+
+}  // namespace bmae

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The number format of the network, and what happens when a step is not finite.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// What the network computes in. Masters, gradients of a whole step and optimizer moments are fp32 in both.
+enum class Precision { fp32, bf16 };
+
+inline std::string to_string(Precision precision) { return precision == Precision::fp32 ? "fp32" : "bf16"; }
+
+/// \throws InputError if `name` is neither fp32 nor bf16
+inline Precision precision_from(std::string_view name) {
+    for (Precision const precision : {Precision::fp32, Precision::bf16}) {
+        if (to_string(precision) == name) { return precision; }
+    }
+    throw InputError(Complaint{{}, 0, "a precision: fp32 or bf16", '"' + std::string(name) + '"'});
+}
+
+/// What to do with a step whose loss or gradient is not a finite number.
+struct NonFinitePolicy {
+    std::uint64_t max_skips = 0;   ///< steps in a row that may be left out; 0: the first one ends the run with a RunError
+
+    static constexpr NonFinitePolicy stop() noexcept { return {}; }
+    static constexpr NonFinitePolicy skip(std::uint64_t max) noexcept { return {.max_skips = max}; }
+};
+
+}  // namespace bmae
