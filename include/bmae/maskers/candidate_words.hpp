@@ -8,8 +8,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include <bmae/values/draw.hpp>
@@ -25,6 +26,11 @@ enum class MaskBasis {
     content,   ///< every token that is not special
 };
 
+/// As reports write it.
+constexpr std::string_view to_string(MaskBasis basis) noexcept {
+    return basis == MaskBasis::all ? "all" : basis == MaskBasis::inner ? "inner" : "content";
+}
+
 namespace detail {
 
 /// Refuses a rate that is no share.
@@ -32,6 +38,16 @@ inline void require_rate(double rate, char const* field) {
     if (!(rate >= 0 && rate <= 1)) {
         throw InputError(Complaint{.file = {}, .expected = std::string(field) + " between 0 and 1", .found = std::to_string(rate),
                                    .remedy = "Give the share of tokens to hide, for example 0.3 for 30 %."});
+    }
+}
+
+/// Refuses flags of another text.
+inline void require_same_text(TokenSpan text, MaskFlags const& encoder, char const* masker) {
+    if (encoder.size() != text.size()) {
+        throw InputError(Complaint{.file = {}, .expected = std::string(masker) + " to get one encoder flag for each of its " +
+                                                           std::to_string(text.size()) + " tokens",
+                                   .found = std::to_string(encoder.size()) + " flags",
+                                   .remedy = "The encoder's view of this pass must read the same text source."});
     }
 }
 
@@ -134,7 +150,13 @@ public:
         }
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return words_.size(); }
+    /// Calls `visit(std::span<std::uint32_t const>)` with the token positions of each word.
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (Word const word : words_) { visit(std::span<std::uint32_t const>(positions_).subspan(word.first, word.length)); }
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return words_.size(); }   ///< words
 
 private:
     struct Word {

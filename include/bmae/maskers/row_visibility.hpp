@@ -5,16 +5,17 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <bmae/concepts/masker.hpp>
 #include <bmae/maskers/candidate_words.hpp>
+#include <bmae/maskers/word_bits.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/visibility.hpp>
 
@@ -59,40 +60,27 @@ struct RowVisibility {
         if (sampler == RowSampler::bernoulli) {
             fill_bernoulli(text, draw, visibility);
         } else {
-            fill_words(text, draw, visibility, pool);
+            fill_words(text, draw, visibility);
         }
+        detail::SmallDraw small(draw);
         for (std::size_t i = 0; i < length; ++i) {
-            visibility.row[i] = static_cast<std::uint16_t>(sampler == RowSampler::pooled ? draw.below(pool) : i);
+            visibility.row[i] = static_cast<std::uint16_t>(sampler == RowSampler::pooled ? small.below(pool) : i);
         }
         return visibility;
     }
 
 private:
-    void fill_words(TokenSpan text, Draw& draw, Visibility& visibility, std::size_t pool) const {
-        std::size_t const words = visibility.words();
-        std::size_t const budget = detail::mask_budget(detail::mask_basis(text, basis), rate, minimum, maximum);
-        detail::CandidateWords candidates(text, skip_specials);
+    void fill_words(TokenSpan text, Draw& draw, Visibility& visibility) const {
+        detail::WordBits masks(text, skip_specials, detail::mask_budget(detail::mask_basis(text, basis), rate, minimum, maximum));
         detail::SmallDraw small(draw);
-        // Bytes first, bits after: hiding one token is then one store, and does not wait for the store before it.
-        std::vector<std::uint8_t> readable(words * 64, 0);
-        for (std::size_t entry = 0; entry < pool; ++entry) {
-            std::fill_n(readable.begin(), text.size(), std::uint8_t{1});
-            candidates.sample(budget, small, [bytes = readable.data()](std::size_t i) { bytes[i] = 0; });
-            for (std::size_t word = 0; word < words; ++word) {
-                visibility.bits[entry * words + word] = pack(readable.data() + word * 64);
-            }
+        std::size_t const words = visibility.words();
+        std::uint64_t const tail = text.size() % 64 == 0 ? ~std::uint64_t{0} : (std::uint64_t{1} << (text.size() % 64)) - 1;
+        for (std::size_t first = 0; first < visibility.bits.size(); first += words) {
+            std::span<std::uint64_t> const entry = std::span(visibility.bits).subspan(first, words);
+            masks.sample(draw, small, entry);
+            for (std::uint64_t& bits : entry) { bits = ~bits; }
+            entry.back() &= tail;
         }
-    }
-
-    /// 64 bytes of 0 or 1 -> 64 bits, the first byte lowest.
-    static std::uint64_t pack(std::uint8_t const* bytes) noexcept {
-        std::uint64_t bits = 0;
-        for (std::size_t group = 0; group < 8; ++group) {
-            std::uint64_t eight = 0;
-            for (std::size_t k = 0; k < 8; ++k) { eight |= static_cast<std::uint64_t>(bytes[group * 8 + k]) << (8 * k); }
-            bits |= ((eight * 0x0102040810204080ULL) >> 56) << (8 * group);
-        }
-        return bits;
     }
 
     void fill_bernoulli(TokenSpan text, Draw& draw, Visibility& visibility) const {
@@ -106,21 +94,10 @@ private:
             bool const fixed = text[i] == special.cls || text[i] == special.sep || (skip_specials && text.is_special(i));
             if (!fixed) { may_hide[i / 64] |= bit; }
         }
+        auto const digits = static_cast<std::uint64_t>(std::nearbyint(rate * 0x1.0p32));   // the rate to 2^-32
         for (std::size_t k = 0; k < visibility.bits.size(); ++k) {
-            visibility.bits[k] = inside[k % words] & ~(may_hide[k % words] & sixty_four_chances(draw));
+            visibility.bits[k] = inside[k % words] & ~(may_hide[k % words] & detail::random_bits(digits, 32, draw));
         }
-    }
-
-    /// 64 independent bits, each set with probability `rate` (to 2^-32): Horner's scheme over the binary digits of the rate.
-    [[nodiscard]] std::uint64_t sixty_four_chances(Draw& draw) const noexcept {
-        auto const digits = static_cast<std::uint64_t>(std::nearbyint(rate * 0x1.0p32));
-        if (digits == 0) { return 0; }
-        if (digits >> 32 != 0) { return ~std::uint64_t{0}; }
-        std::uint64_t bits = 0;
-        for (int place = std::countr_zero(digits); place < 32; ++place) {
-            bits = ((digits >> place) & 1U) != 0 ? bits | draw() : bits & draw();
-        }
-        return bits;
     }
 };
 

@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Hides half of the text by whole words: the encoder's side of a complementary pair.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include <bmae/concepts/masker.hpp>
+#include <bmae/maskers/whole_word.hpp>
+
+namespace bmae {
+
+/// Whole words at a fixed one half, which MASTER's complementary pair (CMP) hides from the encoder whatever the encoder's rate
+/// is elsewhere. `ComplementMasker` then hides the other half from the decoder.
+struct HalfMasker {
+    static constexpr std::string_view name = "half";
+
+    double rate = .50;                       ///< share of `basis`; MASTER: .50
+    MaskBasis basis = MaskBasis::inner;      ///< MASTER draws before it adds the outer [CLS] and [SEP]
+    std::size_t minimum = 1;                 ///< tokens, however short the text
+    std::size_t maximum = 512;               ///< tokens, however long the text
+    bool skip_specials = true;               ///< [UNK], [MASK] and [PAD] are no candidates
+
+    /// Throws InputError unless 0 <= rate <= 1.                                                                     [L]
+    [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw) const {
+        return WholeWordMasker{.rate = rate, .basis = basis, .minimum = minimum, .maximum = maximum, .skip_specials = skip_specials}
+            .draw(text, draw);
+    }
+};
+
+static_assert(Masker<HalfMasker>);
+
+}  // namespace bmae

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Hides what the encoder's view hid, and more.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <bmae/concepts/masker.hpp>
+#include <bmae/maskers/candidate_words.hpp>
+#include <bmae/maskers/whole_word.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Union of the encoder's flags and an independent whole-word draw (SimLM).
+///
+/// The second draw also meets words that are hidden already, so it runs at (rate - encoder_rate) / (1 - encoder_rate): the union
+/// then reaches `rate` on average, and not exactly.
+struct SupersetMasker {
+    static constexpr std::string_view name = "superset";
+
+    double rate = .50;                       ///< share of `basis` that the union hides on average; SimLM: .50
+    double encoder_rate = .30;               ///< share that the encoder's view hides; SimLM: .30
+    MaskBasis basis = MaskBasis::all;        ///< what the rates are shares of
+    std::size_t minimum = 1;                 ///< tokens of the second draw, at least
+    std::size_t maximum = 512;               ///< tokens of the second draw, at most
+    bool skip_specials = false;              ///< true: [UNK], [MASK] and [PAD] are no candidates
+
+    /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, for rates that are no
+    ///                 shares and where rate < encoder_rate                                                        [L]
+    [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {
+        detail::require_rate(rate, "SupersetMasker::rate");
+        detail::require_rate(encoder_rate, "SupersetMasker::encoder_rate");
+        if (rate < encoder_rate) {
+            throw InputError(Complaint{.file = {}, .expected = "SupersetMasker::rate of at least encoder_rate",
+                                       .found = std::to_string(rate) + " below " + std::to_string(encoder_rate),
+                                       .remedy = "The decoder must hide all that the encoder hides: raise its rate."});
+        }
+        detail::require_same_text(text, encoder, "SupersetMasker");
+        double const more = encoder_rate < 1 ? (rate - encoder_rate) / (1 - encoder_rate) : 0;
+        MaskFlags flags =
+            WholeWordMasker{.rate = more, .basis = basis, .minimum = minimum, .maximum = maximum, .skip_specials = skip_specials}
+                .draw(text, draw);
+        for (std::size_t i = 0; i < flags.size(); ++i) { flags[i] |= encoder[i]; }
+        return flags;
+    }
+};
+
+static_assert(RelatedMasker<SupersetMasker>);
+
+}  // namespace bmae
