@@ -25,8 +25,9 @@ struct HalfMasker {
 
     /// Throws InputError unless 0 <= rate <= 1.                                                                     [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw) const {
-        return WholeWordMasker{.rate = rate, .basis = basis, .minimum = minimum, .maximum = maximum, .skip_specials = skip_specials}
-            .draw(text, draw);
+        WholeWordMasker const words{
+            .rate = rate, .basis = basis, .minimum = minimum, .maximum = maximum, .skip_specials = skip_specials};
+        return words.draw(text, draw);
     }
 };
 

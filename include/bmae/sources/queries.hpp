@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The queries of a passage, as one text.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include <bmae/concepts/text_source.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// All queries one after another with [SEP] between them (MASTER, DOR); empty where there are none.
+struct Queries {
+    static constexpr std::string_view name = "queries";
+
+    bool trailing_separator = true;   ///< [SEP] after the last query too, as MASTER's code has it: the text then ends in two
+    std::size_t maximum = 0;          ///< queries read, from the first; 0: all (MASTER's data has 10)
+
+    /// Throws InputError where there is more than one query and the vocabulary has no separator.
+    [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
+        static_cast<void>(draw);
+        std::size_t const count = maximum == 0 ? example.queries.size() : std::min(maximum, example.queries.size());
+        TokenId const separator = traits.special().sep;
+        std::vector<TokenId> text;
+        for (std::size_t k = 0; k < count; ++k) {
+            text.insert(text.end(), example.queries[k].begin(), example.queries[k].end());
+            if (k + 1 == count && !trailing_separator) { break; }
+            if (separator < 0) {
+                throw InputError(Complaint{.file = {}, .expected = "a vocabulary with a separator token to join queries",
+                                           .found = "none", .remedy = "Use a tokenizer that defines [SEP]."});
+            }
+            text.push_back(separator);
+        }
+        return text;
+    }
+};
+
+static_assert(TextSource<Queries>);
+
+}  // namespace bmae
