@@ -1,0 +1,12 @@
+# cmake -DPROGRAM=... -DEXPECTED=... -P compare_output.cmake: runs a program and compares its standard output with a file.
+execute_process(COMMAND ${PROGRAM} OUTPUT_VARIABLE found ERROR_VARIABLE noise RESULT_VARIABLE status)
+if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${PROGRAM} ended with ${status}\n${found}\n${noise}")
+endif()
+file(READ ${EXPECTED} expected)
+if(NOT found STREQUAL expected)
+    cmake_path(GET EXPECTED FILENAME name)
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}.found "${found}")
+    execute_process(COMMAND diff -u ${EXPECTED} ${CMAKE_CURRENT_BINARY_DIR}/${name}.found)
+    message(FATAL_ERROR "standard output differs from ${EXPECTED}")
+endif()
