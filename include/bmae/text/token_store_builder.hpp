@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Text to token store: sentences and tokens by several threads, one result whatever their number.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <bmae/concepts/tokenizer.hpp>
+#include <bmae/detail/parallel.hpp>
+#include <bmae/text/token_store_format.hpp>
+#include <bmae/text/token_store_writer.hpp>
+#include <bmae/values/tokens.hpp>
+
+namespace bmae {
+
+/// A document as text.
+struct Document {
+    std::string id;
+    std::string title = {};                     ///< kept as a name; put it into `text` too where it is to be learnt
+    std::string text = {};                      ///< UTF-8; one paragraph per line
+    std::vector<std::string> queries = {};      ///< of the whole document: every passage of it has them
+    std::string continuation = {};              ///< what follows the document: its last passage has it
+};
+
+/// Byte ranges [begin, end) of the sentences of one paragraph. Called from several threads at once.
+using SentenceSplit = std::function<std::vector<std::pair<std::size_t, std::size_t>>(std::string_view paragraph)>;
+
+/// How far a build has come.
+struct TokenStoreProgress {
+    std::uint64_t documents = 0;
+    std::uint64_t text_bytes = 0;               ///< of the documents' texts
+    std::uint64_t passages = 0;
+    std::uint64_t tokens = 0;
+};
+
+struct TokenStoreOptions {
+    PassageOptions passages = {};
+    SentenceSplit split = {};                   ///< empty: every line is one sentence
+    unsigned threads = 0;                       ///< 0: one per processor; the store does not depend on it
+    std::function<void(TokenStoreProgress const&)> progress = {};   ///< called about twice per second by the thread that adds; may throw to stop
+};
+
+/// Builds a token store from documents. `add` them in the order wanted, then `finish`; dropped before that, it leaves nothing.
+template <Tokenizer T>
+class TokenStoreBuilder {
+public:
+    /// \param tokenizer  must outlive the builder
+    /// \throws InputError, RunError  as TokenStoreWriter does, before any work
+    TokenStoreBuilder(std::filesystem::path const& folder, T const& tokenizer, TokenStoreOptions options = {})
+        : tokenizer_(&tokenizer), options_(std::move(options)),
+          writer_(folder, tokenizer.traits(), tokenizer_fingerprint(tokenizer), options_.passages),
+          pipeline_(options_.threads, 0, [this](std::vector<Document>&& batch) { return tokenize(std::move(batch)); },
+                    [this](Tokenized&& batch) { write(std::move(batch)); }) {}
+
+    /// \throws whatever the tokenizer, the splitter or the disk reports, perhaps some documents later
+    void add(Document document) {
+        waiting_bytes_ += document.text.size();
+        waiting_.push_back(std::move(document));
+        if (waiting_bytes_ >= batch_bytes || waiting_.size() >= batch_documents) { pass_on(); }
+    }
+
+    TokenStoreStatistics finish() {
+        pass_on();
+        pipeline_.finish();
+        report(true);
+        return writer_.finish();
+    }
+
+private:
+    // Small batches keep all threads busy; large ones would cost memory, one document each would cost locks.
+    static constexpr std::size_t batch_bytes = std::size_t{64} << 10;
+    static constexpr std::size_t batch_documents = 256;
+
+    struct Tokenized {
+        std::vector<TokenizedDocument> documents;
+        std::uint64_t text_bytes = 0;
+    };
+
+    void pass_on() {
+        if (waiting_.empty()) { return; }
+        waiting_bytes_ = 0;
+        pipeline_.push(std::exchange(waiting_, {}));
+    }
+
+    Tokenized tokenize(std::vector<Document>&& batch) const {
+        Tokenized result;
+        result.documents.reserve(batch.size());
+        for (Document& document : batch) {
+            result.text_bytes += document.text.size();
+            result.documents.push_back(tokenize(std::move(document)));
+        }
+        return result;
+    }
+
+    TokenizedDocument tokenize(Document&& document) const {
+        TokenizedDocument result{.id = std::move(document.id), .title = std::move(document.title)};
+        auto const add_sentence = [&](std::string_view sentence) {
+            std::vector<TokenId> const ids = tokenizer_->encode(sentence);
+            if (ids.empty()) { return; }
+            result.tokens.insert(result.tokens.end(), ids.begin(), ids.end());
+            result.sentence_ends.push_back(static_cast<std::uint32_t>(result.tokens.size()));   // the writer refuses 2^32 tokens
+        };
+        std::string_view rest = document.text;
+        while (!rest.empty()) {
+            std::size_t const stop = std::min(rest.find('\n'), rest.size());
+            std::string_view const paragraph = rest.substr(0, stop);
+            rest.remove_prefix(std::min(stop + 1, rest.size()));
+            if (!options_.split) {
+                add_sentence(paragraph);
+                continue;
+            }
+            for (auto const& [begin, end] : options_.split(paragraph)) { add_sentence(paragraph.substr(begin, end - begin)); }
+        }
+        for (std::string const& query : document.queries) {
+            if (std::vector<TokenId> ids = tokenizer_->encode(query); !ids.empty()) { result.queries.push_back(std::move(ids)); }
+        }
+        result.continuation = tokenizer_->encode(document.continuation);
+        return result;
+    }
+
+    void write(Tokenized&& batch) {
+        for (TokenizedDocument const& document : batch.documents) { writer_.add(document); }
+        text_bytes_ += batch.text_bytes;
+        report(false);
+    }
+
+    void report(bool last) {
+        if (!options_.progress) { return; }
+        auto const now = std::chrono::steady_clock::now();
+        if (!last && now - reported_ < std::chrono::milliseconds(500)) { return; }
+        reported_ = now;
+        TokenStoreStatistics const& counts = writer_.statistics();
+        options_.progress({.documents = counts.documents, .text_bytes = text_bytes_, .passages = counts.passages, .tokens = counts.tokens});
+    }
+
+    T const* tokenizer_;
+    TokenStoreOptions options_;
+    TokenStoreWriter writer_;
+    std::vector<Document> waiting_;
+    std::size_t waiting_bytes_ = 0;
+    std::uint64_t text_bytes_ = 0;
+    std::chrono::steady_clock::time_point reported_ = std::chrono::steady_clock::now();
+    detail::OrderedPipeline<std::vector<Document>, Tokenized> pipeline_;   // last: its threads use the members above
+};
+
+}  // namespace bmae

@@ -1,0 +1,245 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Writes token stores from token ids: passages are cut here. TokenStoreBuilder is the way in from text.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <initializer_list>
+#include <limits>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/hash.hpp>
+#include <bmae/text/token_store_format.hpp>
+#include <bmae/values/draw.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/tokens.hpp>
+
+namespace bmae {
+
+/// A document whose texts are token ids already, without special tokens.
+struct TokenizedDocument {
+    std::string id;
+    std::string title = {};                                   ///< kept as a name; not part of the tokens
+    std::vector<TokenId> tokens = {};                         ///< all sentences, one after another
+    std::vector<std::uint32_t> sentence_ends = {};            ///< end of each sentence in `tokens`; the last one is its size
+    std::vector<std::vector<TokenId>> queries = {};           ///< of the whole document: every passage of it has them
+    std::vector<TokenId> continuation = {};                   ///< what follows the document: its last passage has it
+};
+
+/// How passages are cut.
+struct PassageOptions {
+    std::size_t max_length = 512;                             ///< of a passage, with [CLS] and [SEP] (RetroMAE: 512 on Wikipedia, 150 on MS MARCO)
+    Blocks blocks = Blocks::whole_sentences;
+    double short_probability = 0;                             ///< of a passage with a budget drawn from [3, max_length - 2] (released code: 0)
+    std::uint64_t seed = 0;                                   ///< of that draw
+};
+
+/// The ranges of a document's passages: [begin, end) in tokens. `document` keys the draw of short budgets.
+inline std::vector<std::pair<std::uint32_t, std::uint32_t>> cut_passages(std::span<std::uint32_t const> sentence_ends,
+                                                                         PassageOptions const& options, std::uint64_t document) {
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> passages;
+    std::uint32_t const size = sentence_ends.empty() ? 0 : sentence_ends.back();
+    if (size == 0) { return passages; }
+    if (options.blocks == Blocks::whole_document) { return {{0, size}}; }
+    Draw draw({.seed = options.seed, .example = document});
+    auto const most = static_cast<std::uint32_t>(std::min<std::size_t>(options.max_length - 2, std::numeric_limits<std::uint32_t>::max()));
+    auto const next_budget = [&] {
+        bool const shortened = options.short_probability > 0 && most > 3 && draw.chance(options.short_probability);
+        return shortened ? 3 + static_cast<std::uint32_t>(draw.below(most - 2)) : most;
+    };
+    std::uint32_t begin = 0;   // of the passage being filled
+    std::uint32_t filled = 0;  // its end so far
+    std::uint32_t budget = next_budget();
+    auto const emit = [&](std::uint32_t end) {
+        passages.emplace_back(begin, end);
+        begin = filled = end;
+        budget = next_budget();
+    };
+    for (std::uint32_t const end : sentence_ends) {
+        if (options.blocks == Blocks::as_released) {
+            filled = end;
+            if (filled - begin >= budget) { emit(end); }
+            continue;
+        }
+        if (end - begin > budget && filled > begin) { emit(filled); }
+        while (end - begin > budget) { emit(begin + budget); }   // a sentence longer than a passage
+        filled = end;
+    }
+    if (filled > begin) { passages.emplace_back(begin, filled); }
+    return passages;
+}
+
+/// Writes a token store document by document, in bounded memory. The folder appears only on `finish`.
+class TokenStoreWriter {
+public:
+    /// \param fingerprint  of the tokenizer that made the ids: see tokenizer_fingerprint
+    /// \throws InputError  where the folder holds something, or max_length leaves no room for a token
+    /// \throws RunError    where the folder cannot be written
+    TokenStoreWriter(std::filesystem::path const& folder, TokenTraits traits, std::uint64_t fingerprint, PassageOptions options = {})
+        : options_(options), traits_(std::move(traits)), folder_((check(options), folder)) {
+        manifest_.fingerprint = fingerprint;
+        manifest_.vocabulary_size = traits_.size();
+        manifest_.special = traits_.special();
+        manifest_.max_length = options.max_length;
+        manifest_.blocks = to_string(options.blocks);
+        manifest_.short_probability = options.short_probability;
+        manifest_.seed = options.seed;
+        for (char const* name : {"tokens", "documents", "sentence_ends", "passages", "ids", "titles", "queries", "query_ends", "continuations"}) {
+            files_.emplace(name, std::make_unique<File>(folder_.partial() / name));
+        }
+    }
+
+    /// Documents without a token are left out and counted.
+    /// \throws InputError  where an id is outside the vocabulary or the sentence ends do not fit the tokens
+    void add(TokenizedDocument const& document) {
+        check(document);
+        TokenStoreStatistics& counts = manifest_.statistics;
+        if (document.tokens.empty()) {
+            ++counts.empty_documents;
+            return;
+        }
+        write_row();
+        for (auto const& [begin, end] : cut_passages(document.sentence_ends, options_, counts.documents)) {
+            put<detail::store::PassageRow>("passages", {{counts.documents, begin, end}});
+            std::uint64_t const length = end - begin;
+            counts.longest_passage = std::max(counts.longest_passage, length);
+            counts.shortest_passage = counts.passages == 0 ? length : std::min(counts.shortest_passage, length);
+            counts.passage_tokens += length;
+            ++counts.passages;
+        }
+        put<TokenId>("tokens", document.tokens);
+        put<std::uint32_t>("sentence_ends", document.sentence_ends);
+        put<char>("ids", document.id);
+        put<char>("titles", document.title);
+        for (std::vector<TokenId> const& query : document.queries) {
+            put<TokenId>("queries", query);
+            counts.query_tokens += query.size();
+            put<std::uint64_t>("query_ends", {{counts.query_tokens}});
+        }
+        put<TokenId>("continuations", document.continuation);
+        ++counts.documents;
+        counts.sentences += document.sentence_ends.size();
+        counts.tokens += document.tokens.size();
+        counts.unknown_tokens += static_cast<std::uint64_t>(std::count(document.tokens.begin(), document.tokens.end(), traits_.special().unk));
+        counts.queries += document.queries.size();
+        counts.continuations += document.continuation.empty() ? 0 : 1;
+        counts.continuation_tokens += document.continuation.size();
+        id_bytes_ += document.id.size();
+        title_bytes_ += document.title.size();
+    }
+
+    [[nodiscard]] TokenStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
+    [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
+
+    /// Completes the store and gives it its name. \throws InputError where no document held a token
+    TokenStoreStatistics finish() {
+        TokenStoreStatistics const& counts = manifest_.statistics;
+        if (counts.documents == 0) {
+            throw InputError(Complaint{.file = folder_.path().string(), .expected = "at least one document with a token",
+                                       .found = std::to_string(counts.empty_documents) + " empty documents",
+                                       .remedy = "Check the input files and their format."});
+        }
+        write_row();
+        if (counts.queries == 0) {
+            files_.erase("queries");
+            files_.erase("query_ends");
+        }
+        if (counts.continuations == 0) { files_.erase("continuations"); }
+        files_.emplace("continues_word", std::make_unique<File>(folder_.partial() / "continues_word"));
+        for (std::size_t i = 0; i < traits_.size(); ++i) {
+            put<std::uint8_t>("continues_word", {{static_cast<std::uint8_t>(traits_.continues_word(static_cast<TokenId>(i)))}});
+        }
+        for (auto& [name, file] : files_) {
+            manifest_.files[name] = {file->file.size(), file->hash.digest()};
+            file->file.commit();
+        }
+        detail::write_file(folder_.partial() / "manifest.json", detail::store::to_text(manifest_));
+        folder_.commit();
+        return counts;
+    }
+
+private:
+    struct File {
+        explicit File(std::filesystem::path const& path) : file(path) {}
+        detail::AtomicFile file;
+        detail::Xxh64 hash;
+    };
+
+    static void check(PassageOptions const& options) {
+        if (options.max_length < 3) {
+            throw InputError("max_length: expected at least 3 ([CLS], a token, [SEP]), found " + std::to_string(options.max_length) + '.');
+        }
+        if (!(options.short_probability >= 0 && options.short_probability <= 1)) {
+            throw InputError("short_probability: expected a number from 0 to 1, found " + std::to_string(options.short_probability) + '.');
+        }
+    }
+
+    void check(TokenizedDocument const& document) const {
+        auto const refuse = [&](std::string expected, std::string found) {
+            return InputError(Complaint{.file = "document '" + document.id + "'", .expected = std::move(expected), .found = std::move(found),
+                                        .remedy = "Were the ids made with this tokenizer, and are the sentence ends counted in tokens?"});
+        };
+        auto const check_ids = [&](std::span<TokenId const> ids) {
+            for (TokenId const id : ids) {
+                if (id < 0 || static_cast<std::size_t>(id) >= traits_.size()) {
+                    throw refuse("token ids from 0 to " + std::to_string(traits_.size()), std::to_string(id));
+                }
+            }
+        };
+        check_ids(document.tokens);
+        for (auto const& query : document.queries) { check_ids(query); }
+        check_ids(document.continuation);
+        if (document.tokens.size() > std::numeric_limits<std::uint32_t>::max()) {
+            throw refuse("a document of less than 2^32 tokens", std::to_string(document.tokens.size()));
+        }
+        std::uint32_t last = 0;
+        for (std::uint32_t const end : document.sentence_ends) {
+            if (end <= last) { throw refuse("sentence ends that grow", std::to_string(end) + " after " + std::to_string(last)); }
+            last = end;
+        }
+        if (last != document.tokens.size()) {
+            throw refuse("a last sentence end of " + std::to_string(document.tokens.size()), std::to_string(last));
+        }
+    }
+
+    template <class T>
+    void put(char const* name, std::span<std::type_identity_t<T> const> values) {
+        File& file = *files_.find(name)->second;
+        file.hash.update(std::as_bytes(values));
+        file.file.write(std::as_bytes(values));
+    }
+    template <class T>
+    void put(char const* name, std::initializer_list<std::type_identity_t<T>> values) {
+        put<T>(name, std::span<T const>(values.begin(), values.size()));
+    }
+
+    /// Where the next document starts, or after the last one the ends.
+    void write_row() {
+        TokenStoreStatistics const& counts = manifest_.statistics;
+        put<detail::store::DocumentRow>("documents", {{counts.tokens, counts.sentences, counts.passages, id_bytes_, title_bytes_,
+                                                       counts.queries, counts.continuation_tokens}});
+    }
+
+    PassageOptions options_;
+    TokenTraits traits_;
+    detail::AtomicFolder folder_;
+    detail::store::Manifest manifest_;
+    std::map<std::string, std::unique_ptr<File>, std::less<>> files_;   // released before the folder that they lie in
+    std::uint64_t id_bytes_ = 0;
+    std::uint64_t title_bytes_ = 0;
+};
+
+}  // namespace bmae
