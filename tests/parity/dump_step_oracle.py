@@ -319,15 +319,18 @@ def write(path, model, composition, with_gradients=False):
 # -------------------------------------------------------------------------------------------------------------- compositions
 
 
-def compositions(seed=7, lengths=(12, 2, 31, 3, 7, 20)):
+def compositions(seed=7, lengths=(12, 2, 31, 3, 7, 20), config=None, only=None):
     """Name -> (model, composition), one for every decoder and every kind of term. A length of 2 is the empty text."""
     made = {}
     mlm = {"kind": "masked_language_model"}
+    config = config or tiny_config()
 
-    def build(preset, make, name=None, dtype=torch.float64):
-        draws, model = Draws(seed), Model(tiny_config(), seed, dtype)
+    def build(preset, make):
+        if only is not None and preset not in only:
+            return
+        draws, model = Draws(seed, config.vocab_size), Model(config, seed)
         composition = make(draws, model, [draws.text(n) for n in lengths])
-        made[name or preset] = (model, {"preset": preset, **composition})
+        made[preset] = (model, {"preset": preset, **composition})
 
     def enhanced(layers, query):
         def make(draws, model, texts):
