@@ -22,6 +22,7 @@ struct PackedView {
     std::vector<std::int32_t> positions = {};       ///< [T] 0 .. L-1 in each text
     std::vector<std::int64_t> offsets = {0};        ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
     std::vector<Visibility> visibility = {};        ///< [B] row masks, or empty
+    std::vector<std::int64_t> text_ids = {};        ///< [B] which text of the corpus each one is, where a loss must know; or empty
 
     [[nodiscard]] std::size_t texts() const noexcept { return offsets.size() - 1; }
     [[nodiscard]] std::size_t tokens() const noexcept { return input_ids.size(); }

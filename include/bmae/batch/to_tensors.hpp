@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// From the host's packed view to tensors on a device.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <bmae/batch/packed_batch.hpp>
+#include <bmae/values/packed_input.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+/// [n] int64 copy of integers of any width.
+template <class T>
+at::Tensor int64_tensor(std::vector<T> const& values, at::Device device) {
+    at::Tensor tensor = at::empty({static_cast<std::int64_t>(values.size())}, at::kLong);
+    std::ranges::copy(values, tensor.mutable_data_ptr<std::int64_t>());
+    return tensor.to(device);
+}
+
+}  // namespace detail
+
+/// Copies `view` to `device`. The result refers to `view.visibility`, so `view` must outlive it.
+inline PackedInput to_tensors(PackedView const& view, at::Device device = at::kCPU) {
+    PackedInput input;
+    input.offsets = view.offsets;
+    input.input_ids = detail::int64_tensor(view.input_ids, device);
+    input.original_ids = view.original_ids == view.input_ids ? input.input_ids : detail::int64_tensor(view.original_ids, device);
+    input.positions = detail::int64_tensor(view.positions, device);
+    input.first_rows = detail::int64_tensor(std::vector<std::int64_t>(view.offsets.begin(), view.offsets.end() - 1), device);
+    std::vector<std::int64_t> text_of_row;
+    text_of_row.reserve(view.tokens());
+    std::vector<std::int64_t> label_rows;
+    std::vector<std::int64_t> labels;
+    for (std::size_t b = 0; b + 1 < view.offsets.size(); ++b) {
+        for (std::int64_t row = view.offsets[b]; row < view.offsets[b + 1]; ++row) {
+            text_of_row.push_back(static_cast<std::int64_t>(b));
+            TokenId const label = view.labels[static_cast<std::size_t>(row)];
+            if (label != ignored_label) {
+                label_rows.push_back(row);
+                labels.push_back(label);
+            }
+        }
+    }
+    input.text_of_row = detail::int64_tensor(text_of_row, device);
+    input.label_rows = detail::int64_tensor(label_rows, device);
+    input.labels = detail::int64_tensor(labels, device);
+    if (!view.visibility.empty()) { input.visibility = &view.visibility; }
+    return input;
+}
+
+}  // namespace bmae

@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The role `Bottleneck`: hidden states to one vector per text.
+#pragma once
+
+#include <concepts>
+#include <string_view>
+
+#include <bmae/values/packed_input.hpp>
+
+namespace bmae {
+
+/// A bottleneck squeezes a text into the one vector that is all its decoders get.                   RetroMAE figure 1, the arrow
+///
+/// 1. `bottleneck.pool(encoded, input)` on a const bottleneck returns one row per text.                               [B, D]
+/// 2. `B::name` is its name in reports and in sentence-transformers folders.
+/// Law: row b depends on text b alone. Not required: parameters; those who have some offer `for_each_parameter`.
+template <class B>
+concept Bottleneck = std::default_initializable<B> && requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input) {
+    { bottleneck.pool(encoded, input) } -> std::same_as<at::Tensor>;
+    { B::name } -> std::convertible_to<std::string_view>;
+};
+
+/// Says in one sentence what `B` lacks to be a bottleneck; true where it lacks nothing.
+template <class B>
+consteval bool explain_bottleneck() {
+    if constexpr (!Bottleneck<B>) {
+        static_assert(Bottleneck<B>, "Bottleneck: `at::Tensor pool(Encoded const&, PackedInput const&) const` returning [B, D] and a "
+                                     "`static constexpr std::string_view name` are needed.");
+    }
+    return Bottleneck<B>;
+}
+
+}  // namespace bmae

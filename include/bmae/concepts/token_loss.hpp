@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The role `TokenLoss`: which tokens of a decoder's view are to be recovered.
+#pragma once
+
+#include <concepts>
+
+#include <bmae/values/example.hpp>
+
+namespace bmae {
+
+/// A token loss labels a view; the cross-entropy itself is computed for all terms at once over the shared head.
+///
+/// 1. `loss.label(text, traits)` on a const loss fills `text.labels` with ids to recover and ignored_label elsewhere.     [L]
+/// Law: a text without anything to recover has labels all ignored, which counts as loss 0, never as NaN.
+template <class L>
+concept TokenLoss = std::copy_constructible<L> && requires(L const& loss, MaskedText& text, TokenTraits const& traits) {
+    { loss.label(text, traits) } -> std::same_as<void>;
+};
+
+}  // namespace bmae

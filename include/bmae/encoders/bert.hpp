@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// BERT of any size over packed rows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/concepts/encoder.hpp>
+#include <bmae/io/bert_config.hpp>
+#include <bmae/nn/embeddings.hpp>
+#include <bmae/nn/initialize.hpp>
+#include <bmae/nn/language_model_head.hpp>
+#include <bmae/nn/transformer_layer.hpp>
+
+namespace bmae {
+
+/// BERT (Devlin et al., arXiv 1810.04805): post-LN layers, exact GELU, learned positions, language-model head tied to the
+/// word embeddings. Parameter names are those of Hugging Face's BertForMaskedLM below `encoder.` and `cls.predictions.`.
+class BertEncoder {
+public:
+    using Options = BertConfig;
+    static constexpr std::string_view name = "bert";
+
+    explicit BertEncoder(BertConfig config, std::uint64_t seed = 0)
+        : embeddings(config), layers(static_cast<std::size_t>(config.num_hidden_layers), TransformerLayer{}), head(config), config_(std::move(config)) {
+        config_.validate();
+        for (TransformerLayer& layer : layers) { layer = TransformerLayer(config_); }
+        initialize(*this, "", seed, Initialization::bert, config_.initializer_range);
+    }
+
+    /// \param keep_layers  also return the output of every layer
+    [[nodiscard]] Encoded encode(PackedInput const& input, ForwardContext& context, bool keep_layers = false) const {
+        Encoded encoded;
+        encoded.hidden = embeddings(input.input_ids, input.positions, context);                        // [T, H]
+        if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
+        for (TransformerLayer const& layer : layers) {
+            encoded.hidden = layer(encoded.hidden, encoded.hidden, input, nullptr, context);
+            if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
+        }
+        return encoded;
+    }
+
+    [[nodiscard]] BertConfig const& config() const noexcept { return config_; }
+    [[nodiscard]] std::int64_t width() const noexcept { return config_.hidden_size; }                   ///< H
+    [[nodiscard]] std::int64_t vocabulary_size() const noexcept { return config_.vocab_size; }          ///< V
+
+    /// \param prefix  put before every name: empty for the encoder of a model, "query." for a second tower
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        embeddings.for_each_parameter(prefix + "encoder.embeddings", visit);
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            layers[i].for_each_parameter(prefix + "encoder.layer." + std::to_string(i), visit);
+        }
+        head.for_each_parameter(prefix + "cls.predictions", visit);
+    }
+
+    Embeddings embeddings;
+    std::vector<TransformerLayer> layers;
+    LanguageModelHead head;
+
+private:
+    BertConfig config_;
+};
+
+static_assert(Encoder<BertEncoder>);
+
+}  // namespace bmae

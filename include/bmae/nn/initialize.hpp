@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Fresh parameters: each tensor is a function of (seed, its name), whatever the order in which modules are built.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/Tensor.h>
+
+#include <bmae/values/draw.hpp>
+
+namespace bmae {
+
+/// How the weights of fresh layers are drawn.
+enum class Initialization {
+    bert,       ///< weights N(0, 0.02), biases 0 (Devlin et al.: arXiv 1810.04805); LayerNorm 1 and 0 in every scheme
+    fan_in,     ///< weights and biases U(+-1/sqrt(fan_in)): the framework default that MASTER's released code leaves in place
+};
+
+namespace detail {
+
+inline std::uint64_t name_hash(std::string_view name) noexcept {
+    std::uint64_t hash = 0;
+    for (char const c : name) { hash = mix64(hash ^ static_cast<unsigned char>(c)); }
+    return hash;
+}
+
+}  // namespace detail
+
+/// Fills all parameters of `module`.
+/// \param deviation  standard deviation of `Initialization::bert`
+template <class Module>
+void initialize(Module& module, std::string const& prefix, std::uint64_t seed, Initialization scheme = Initialization::bert,
+                double deviation = 0.02) {
+    double bound = 0;
+    module.for_each_parameter(prefix, [&](std::string const& name, at::Tensor& value, bool) {
+        at::Generator generator = at::detail::createCPUGenerator(detail::mix64(seed) ^ detail::name_hash(name));
+        bool const is_bias = name.ends_with("bias");
+        if (name.find("LayerNorm") != std::string::npos) {
+            value.fill_(is_bias ? 0.0 : 1.0);
+        } else if (is_bias) {
+            if (scheme == Initialization::fan_in && bound > 0) {
+                value.uniform_(-bound, bound, generator);
+            } else {
+                value.zero_();
+            }
+        } else if (scheme == Initialization::fan_in && value.dim() == 2) {
+            bound = 1.0 / std::sqrt(static_cast<double>(value.size(1)));
+            value.uniform_(-bound, bound, generator);
+        } else {
+            value.normal_(0.0, deviation, generator);
+        }
+    });
+}
+
+}  // namespace bmae

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// BERT's masked-language-model head, tied to the word embeddings.
+#pragma once
+
+#include <string>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+
+#include <bmae/io/bert_config.hpp>
+#include <bmae/nn/activation.hpp>
+#include <bmae/nn/linear.hpp>
+
+namespace bmae {
+
+/// logits = LayerNorm(gelu(x W + b)) E^T + c, with E the word embeddings and c an own output bias.
+struct LanguageModelHead {
+    Linear dense = {};
+    LayerNorm norm = {};
+    Activation activation = Activation::gelu;
+    at::Tensor bias = {};   ///< [V]
+
+    LanguageModelHead() = default;
+    explicit LanguageModelHead(BertConfig const& config)
+        : dense(config.hidden_size, config.hidden_size),
+          norm(config.hidden_size, config.layer_norm_eps),
+          activation(config.activation()),
+          bias(at::empty({config.vocab_size})) {}
+
+    /// The rows that meet the embedding matrix.                                                       [M, H] -> [M, H]
+    at::Tensor transform(at::Tensor const& rows) const { return norm(activate(dense(rows), activation)); }
+
+    /// \param word  [V, H] the encoder's word embeddings
+    /// \returns [M, V]
+    at::Tensor logits(at::Tensor const& rows, at::Tensor const& word) const { return at::linear(transform(rows), word, bias); }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        dense.for_each_parameter(prefix + ".transform.dense", visit);
+        norm.for_each_parameter(prefix + ".transform.LayerNorm", visit);
+        visit(prefix + ".bias", bias, false);
+    }
+};
+
+}  // namespace bmae

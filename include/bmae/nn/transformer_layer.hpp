@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// One post-LN transformer layer of BERT, with one stream or with a separate query stream.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+
+#include <bmae/io/bert_config.hpp>
+#include <bmae/nn/activation.hpp>
+#include <bmae/nn/attention.hpp>
+#include <bmae/nn/dropout.hpp>
+#include <bmae/nn/linear.hpp>
+
+namespace bmae {
+
+/// Attention with residual and LayerNorm, then a feed-forward block with residual and LayerNorm (BERT, arXiv 1810.04805).
+struct TransformerLayer {
+    Linear query = {};
+    Linear key = {};
+    Linear value = {};
+    Linear attention_output = {};
+    LayerNorm attention_norm = {};
+    Linear intermediate = {};
+    Linear output = {};
+    LayerNorm output_norm = {};
+    Activation activation = Activation::gelu;
+    std::int64_t heads = 1;
+    double hidden_dropout = 0.1;
+    double attention_dropout = 0.1;
+
+    TransformerLayer() = default;
+    explicit TransformerLayer(BertConfig const& config)
+        : query(config.hidden_size, config.hidden_size),
+          key(config.hidden_size, config.hidden_size),
+          value(config.hidden_size, config.hidden_size),
+          attention_output(config.hidden_size, config.hidden_size),
+          attention_norm(config.hidden_size, config.layer_norm_eps),
+          intermediate(config.hidden_size, config.intermediate_size),
+          output(config.intermediate_size, config.hidden_size),
+          output_norm(config.hidden_size, config.layer_norm_eps),
+          activation(config.activation()),
+          heads(config.num_attention_heads),
+          hidden_dropout(config.hidden_dropout_prob),
+          attention_dropout(config.attention_probs_dropout_prob) {}
+
+    /// \param stream      [T, H] rows that ask and that carry the residual
+    /// \param context     [T, H] rows that are read; pass `stream` itself for ordinary self-attention
+    /// \param visibility  which context rows each row may read, or nullptr for all of its text
+    /// \returns [T, H]
+    at::Tensor operator()(at::Tensor const& stream, at::Tensor const& context_rows, PackedInput const& input,
+                          std::vector<Visibility> const* visibility, ForwardContext& context) const {
+        at::Tensor const read = packed_attention(query(stream), key(context_rows), value(context_rows), input, heads, visibility,
+                                                 attention_dropout, context);
+        at::Tensor const attended = attention_norm(stream + dropout(attention_output(read), hidden_dropout, context));
+        at::Tensor const expanded = activate(intermediate(attended), activation);
+        return output_norm(attended + dropout(output(expanded), hidden_dropout, context));
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        query.for_each_parameter(prefix + ".attention.self.query", visit);
+        key.for_each_parameter(prefix + ".attention.self.key", visit);
+        value.for_each_parameter(prefix + ".attention.self.value", visit);
+        attention_output.for_each_parameter(prefix + ".attention.output.dense", visit);
+        attention_norm.for_each_parameter(prefix + ".attention.output.LayerNorm", visit);
+        intermediate.for_each_parameter(prefix + ".intermediate.dense", visit);
+        output.for_each_parameter(prefix + ".output.dense", visit);
+        output_norm.for_each_parameter(prefix + ".output.LayerNorm", visit);
+    }
+};
+
+}  // namespace bmae

@@ -1,0 +1,50 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The encoder recovers what was hidden from it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <bmae/encoders/bert.hpp>
+#include <bmae/pretraining/term.hpp>
+
+namespace bmae {
+
+/// Cross-entropy of the encoder on the tokens hidden in its own view (L_enc of RetroMAE; Devlin et al., arXiv 1810.04805).
+class MaskedLanguageModel {
+public:
+    /// Numbers of the term.
+    struct Options {
+        double weight = 1;   ///< in the total; RetroMAE: 1
+    };
+    static constexpr std::string_view kind = "masked_language_model";
+    static constexpr bool has_view = false;
+    static constexpr bool keeps_layers = false;
+
+    template <Encoder E>
+    MaskedLanguageModel(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
+
+    [[nodiscard]] double weight() const noexcept { return options_.weight; }
+
+    template <class E>
+    [[nodiscard]] TokenRows rows(PassState<E>& pass, PackedInput const& view) const {
+        return {.rows = pass.encoded.hidden.index_select(0, view.label_rows), .labels = view.labels};
+    }
+
+    [[nodiscard]] TermDescription describe(std::string name) const {
+        return {.name = std::move(name), .kind = std::string(kind), .weight = options_.weight};
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+
+private:
+    Options options_;
+};
+
+static_assert(TokenTerm<MaskedLanguageModel, BertEncoder>);
+
+}  // namespace bmae
