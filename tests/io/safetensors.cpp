@@ -60,7 +60,8 @@ std::string const good = entry("a", "U8", "[2,2]", "[0,4]");
 BOOST_AUTO_TEST_SUITE(safetensors_reader)
 
 BOOST_AUTO_TEST_CASE(reads_what_is_there) {
-    std::string const text = file_of(R"({"__metadata__":{"format":"pt","":"x"},)" + entry("late", "F32", "[1]", "[4,8]") + ',' + good + "}  ", "abcdefgh");
+    std::string const text = file_of(R"({"__metadata__":{"format":"pt","":"x"},)" + entry("late", "F32", "[1]", "[4,8]") + ',' +
+                                     good + "}  ", "abcdefgh");
     auto const file = parse(text);
     BOOST_REQUIRE(file.entries().size() == 2U);
     BOOST_TEST(file.entries()[0].name == "a");
@@ -70,11 +71,13 @@ BOOST_AUTO_TEST_CASE(reads_what_is_there) {
     BOOST_TEST(file.metadata().at("format") == "pt");
     BOOST_TEST(file.metadata().at("") == "x");
     BOOST_TEST(file.find("b") == nullptr);
-    BOOST_TEST(contains(refusal([&] { static_cast<void>(file.at("b")); }), "expected the tensor \"b\", found 2 others, such as \"a\" \"late\""));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(file.at("b")); }),
+                        "expected the tensor \"b\", found 2 others, such as \"a\" \"late\""));
 }
 
 BOOST_AUTO_TEST_CASE(accepts_scalars_empty_tensors_and_packed_numbers) {
-    auto const check = [](std::string const& header, std::string_view data) { return parse(file_of('{' + header + '}', data)).entries().size(); };
+    auto const check = [](std::string const& header,
+                          std::string_view data) { return parse(file_of('{' + header + '}', data)).entries().size(); };
     BOOST_TEST(check("", "") == 0U);
     BOOST_TEST(check(entry("s", "F64", "[]", "[0,8]"), "12345678") == 1U);
     BOOST_TEST(check(entry("z", "F32", "[0,3]", "[0,0]"), "") == 1U);
@@ -137,7 +140,8 @@ BOOST_AUTO_TEST_CASE(refuses_wrong_entries) {
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":["4"],"data_offsets":[0,4])"), "found the text \"4\""));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[true],"data_offsets":[0,4])"), "found true"));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[9007199254740993],"data_offsets":[0,4])"), "an integer up to 2^53"));
-    BOOST_TEST(contains(field(R"("dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,4])"), "found 18446744073709551616"));
+    BOOST_TEST(contains(field(R"("dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,4])"),
+                        "found 18446744073709551616"));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[4e0],"data_offsets":[0,4])"), "found 4e0"));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[1e999],"data_offsets":[0,4])"), "a header in JSON"));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[4],"data_offsets":[0])"), "two data_offsets, found 1"));
@@ -167,8 +171,10 @@ BOOST_AUTO_TEST_CASE(refuses_data_that_does_not_fit) {
     BOOST_TEST(contains(tensors(good, "12345"), "a file that ends with its last tensor, after 4 bytes of data, found 5"));
     BOOST_TEST(contains(tensors(good, "123"), "3 bytes of data, found data_offsets [0, 4] in tensor \"a\""));
     BOOST_TEST(contains(tensors("", "1"), "after 0 bytes of data, found 1"));
-    BOOST_TEST(contains(tensors(good + ',' + entry("b", "U8", "[4]", "[5,9]"), "123456789"), "starts at byte 4"));             // hole
-    BOOST_TEST(contains(tensors(good + ',' + entry("b", "U8", "[4]", "[3,7]"), "1234567"), "starts at byte 4"));               // overlap
+    // hole
+    BOOST_TEST(contains(tensors(good + ',' + entry("b", "U8", "[4]", "[5,9]"), "123456789"), "starts at byte 4"));
+    // overlap
+    BOOST_TEST(contains(tensors(good + ',' + entry("b", "U8", "[4]", "[3,7]"), "1234567"), "starts at byte 4"));
     BOOST_TEST(contains(tensors(entry("b", "U8", "[4]", "[1,5]"), "12345"), "starts at byte 0"));
     BOOST_TEST(contains(tensors(entry("b", "U8", "[4]", "[4,0]"), "1234"), "ascending order, found [4, 0]"));
     BOOST_TEST(contains(tensors(entry("b", "U8", "[3]", "[0,4]"), "1234"), "3 bytes for U8 [3], found 4"));
@@ -176,7 +182,8 @@ BOOST_AUTO_TEST_CASE(refuses_data_that_does_not_fit) {
     BOOST_TEST(contains(tensors(entry("b", "F4", "[3]", "[0,1]"), "1"), "fills whole bytes"));
     BOOST_TEST(contains(tensors(entry("b", "F32", "[1099511627776,1099511627776]", "[0,0]"), ""), "does not overflow"));
     BOOST_TEST(contains(tensors(entry("b", "F32", "[0,1099511627776,1099511627776]", "[0,0]"), ""), "does not overflow"));
-    BOOST_TEST(contains(tensors(entry("b", "U8", "[4294967296,4294967296]", "[0,0]"), ""), "does not overflow"));              // 2^64 = 0
+    // 2^64 = 0
+    BOOST_TEST(contains(tensors(entry("b", "U8", "[4294967296,4294967296]", "[0,0]"), ""), "does not overflow"));
     BOOST_TEST(contains(tensors(entry("b", "U8", "[9007199254740992]", "[0,9007199254740992]"), "x"), "1 bytes of data"));
 }
 
@@ -194,7 +201,8 @@ BOOST_AUTO_TEST_CASE(bombs_stay_small) {
 
 /// Whatever happens to a file, the reader either refuses it with an InputError or gives spans inside it that tile its data.
 BOOST_AUTO_TEST_CASE(survives_ten_thousand_mutations) {
-    std::string const valid = file_of(R"({"__metadata__":{"format":"pt"},)" + entry("w", "F32", "[2,3]", "[8,32]") + ',' + entry("i", "I64", "[1]", "[0,8]") + ',' +
+    std::string const valid = file_of(R"({"__metadata__":{"format":"pt"},)" + entry("w", "F32", "[2,3]", "[8,32]") + ',' +
+                                      entry("i", "I64", "[1]", "[0,8]") + ',' +
                                           entry("s", "BF16", "[]", "[32,34]") + "}   ",
                                       std::string(34, 'd'));
     static constexpr std::string_view alphabet = "{}[]\",:0123456789-+.eE\\ \x7f\xff";
@@ -222,7 +230,8 @@ BOOST_AUTO_TEST_CASE(survives_ten_thousand_mutations) {
             auto const whole = std::as_bytes(std::span(exact));
             std::byte const* next = nullptr;
             for (auto const& tensor : read.entries()) {
-                BOOST_REQUIRE(tensor.bytes.data() >= whole.data() && tensor.bytes.data() + tensor.bytes.size() <= whole.data() + whole.size());
+                BOOST_REQUIRE(tensor.bytes.data() >= whole.data() && tensor.bytes.data() + tensor.bytes.size() <= whole.data() +
+                              whole.size());
                 BOOST_REQUIRE((next == nullptr || tensor.bytes.data() == next));
                 next = tensor.bytes.data() + tensor.bytes.size();
                 BOOST_REQUIRE(bmae::dense_bytes(tensor.type, tensor.shape).value() == tensor.bytes.size());
@@ -257,7 +266,8 @@ BOOST_AUTO_TEST_CASE(opens_a_real_file) {
 
 BOOST_AUTO_TEST_CASE(names_files_that_cannot_be_opened) {
     Scratch const scratch;
-    BOOST_TEST(contains(refusal([&] { static_cast<void>(bmae::SafetensorsFile::open(scratch / "none.safetensors")); }), "none.safetensors"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(bmae::SafetensorsFile::open(scratch / "none.safetensors")); }),
+                        "none.safetensors"));
     BOOST_TEST(contains(refusal([&] { static_cast<void>(bmae::SafetensorsFile::open(scratch.path())); }), "a folder"));
     std::ofstream(scratch / "empty") << "";
     BOOST_TEST(contains(refusal([&] { static_cast<void>(bmae::SafetensorsFile::open(scratch / "empty")); }), "found 0 bytes"));
@@ -289,7 +299,8 @@ BOOST_AUTO_TEST_CASE(orders_by_type_then_name_and_reads_back) {
     std::vector<bmae::TensorEntry> const entries{
         {{"b", bmae::ElementType::u8, {3}}, all.subspan(0, 3)},      {{"z", bmae::ElementType::f32, {}}, all.subspan(3, 4)},
         {{"a", bmae::ElementType::f32, {0, 7}}, {}},                 {{"h", bmae::ElementType::bf16, {2}}, all.subspan(9, 4)},
-        {{"i", bmae::ElementType::i64, {1, 1}}, all.subspan(13, 8)}, {{"\"\n\\\xc3\xa9\x01", bmae::ElementType::boolean, {1}}, all.subspan(1, 1)}};
+        {{"i", bmae::ElementType::i64, {1, 1}}, all.subspan(13, 8)}, {{"\"\n\\\xc3\xa9\x01", bmae::ElementType::boolean, {1}},
+                                                                      all.subspan(1, 1)}};
     bmae::write_safetensors(scratch / "x", entries, {{"format", "pt"}, {"k", "\t\"v\""}});
     auto const file = bmae::SafetensorsFile::open(scratch / "x");
     std::vector<std::string> names;
@@ -299,14 +310,16 @@ BOOST_AUTO_TEST_CASE(orders_by_type_then_name_and_reads_back) {
         auto const& back = file.at(entry.name);
         BOOST_TEST((static_cast<bmae::TensorInfo const&>(back) == entry));
         BOOST_TEST(std::equal(back.bytes.begin(), back.bytes.end(), entry.bytes.begin(), entry.bytes.end()));
-        BOOST_TEST(reinterpret_cast<std::uintptr_t>(back.bytes.data()) % (bmae::bits_of(back.type) / 8) == 0U);   // aligned in the map
+        // aligned in the map
+        BOOST_TEST(reinterpret_cast<std::uintptr_t>(back.bytes.data()) % (bmae::bits_of(back.type) / 8) == 0U);
     }
     BOOST_TEST(file.metadata().at("k") == "\t\"v\"");
 }
 
 BOOST_AUTO_TEST_CASE(streams_in_pieces) {
     Scratch const scratch;
-    bmae::SafetensorsWriter writer(scratch / "x", {{"small", bmae::ElementType::u8, {2}}, {"big", bmae::ElementType::f32, {1000, 1000}}});
+    bmae::SafetensorsWriter writer(scratch / "x",
+                                   {{"small", bmae::ElementType::u8, {2}}, {"big", bmae::ElementType::f32, {1000, 1000}}});
     BOOST_TEST(writer.order()[0].name == "big");
     std::vector<float> row(1000);
     for (int i = 0; i < 1000; ++i) {
@@ -334,7 +347,8 @@ BOOST_AUTO_TEST_CASE(an_open_map_survives_the_replacement_of_its_file) {
     bmae::write_safetensors(scratch / "x", std::span(&entry, 1));
     auto const file = bmae::SafetensorsFile::open(scratch / "x");
     entry = {{"t", bmae::ElementType::u8, {10}}, after};
-    BOOST_TEST(contains(refusal([&] { bmae::write_safetensors(scratch / "x", std::span(&entry, 1)); }), "Nothing is written over"));
+    BOOST_TEST(contains(refusal([&] { bmae::write_safetensors(scratch / "x", std::span(&entry, 1)); }),
+                        "Nothing is written over"));
     bmae::write_safetensors(scratch / "x", std::span(&entry, 1), {}, bmae::Existing::replace);
     BOOST_TEST(std::to_integer<int>(file.at("t").bytes.back()) == 1);
     BOOST_TEST(bmae::SafetensorsFile::open(scratch / "x").at("t").bytes.size() == 10U);
@@ -357,8 +371,10 @@ BOOST_AUTO_TEST_CASE(refuses_what_cannot_be_stored) {
     BOOST_TEST(contains(write({{{"__metadata__", bmae::ElementType::u8, {4}}, bytes}}), "other than __metadata__"));
     BOOST_TEST(contains(write({{{"\xff", bmae::ElementType::u8, {4}}, bytes}}), "UTF-8"));
     BOOST_TEST(contains(write({a}, {{"k", "\xc3"}}), "UTF-8"));
-    BOOST_TEST(contains(write({{{"a", bmae::ElementType::u8, std::vector<std::int64_t>(65, 1)}, std::span(bytes).first(1)}}), "64 dimensions"));
-    BOOST_TEST(contains(refusal<bmae::RunError>([&] { bmae::write_safetensors(scratch / "no" / "x", std::span(&a, 1)); }), "cannot create"));
+    BOOST_TEST(contains(write({{{"a", bmae::ElementType::u8, std::vector<std::int64_t>(65, 1)}, std::span(bytes).first(1)}}),
+                        "64 dimensions"));
+    BOOST_TEST(contains(refusal<bmae::RunError>([&] { bmae::write_safetensors(scratch / "no" / "x", std::span(&a, 1)); }),
+                        "cannot create"));
 }
 
 /// A limit on the size of files stands for a full disk: write(2) fails half way.

@@ -68,7 +68,8 @@ public:
         if (auto const* const entry = find(tensor)) { return *entry; }
         std::string found = entries_.empty() ? "no tensor at all" : std::to_string(entries_.size()) + " others, such as";
         for (std::size_t i = 0; i < std::min<std::size_t>(entries_.size(), 3); ++i) { found += " \"" + entries_[i].name + '"'; }
-        throw InputError(Complaint{.file = name_, .expected = "the tensor \"" + std::string(tensor) + '"', .found = std::move(found)});
+        throw InputError(Complaint{.file = name_, .expected = "the tensor \"" + std::string(tensor) + '"',
+                                   .found = std::move(found)});
     }
 
 private:
@@ -78,7 +79,7 @@ private:
         auto const data = file.subspan(header.data_start);
         entries_.reserve(header.tensors.size());
         for (auto& tensor : header.tensors) {
-            auto const bytes = data.subspan(static_cast<std::size_t>(tensor.begin), static_cast<std::size_t>(tensor.end - tensor.begin));
+            auto const bytes = data.subspan(tensor.begin, tensor.end - tensor.begin);
             entries_.push_back({std::move(static_cast<TensorInfo&>(tensor)), bytes});
         }
         by_name_ = std::move(header.by_name);
@@ -101,7 +102,8 @@ public:
     /// \throws RunError    the folder cannot be written
     SafetensorsWriter(std::filesystem::path const& path, std::vector<TensorInfo> tensors, FileMetadata const& metadata = {},
                       Existing existing = Existing::refuse)
-        : order_(sorted(std::move(tensors))), prefix_(detail::safetensors_prefix(order_, metadata, path.string())), file_(path, existing) {
+        : order_(sorted(std::move(tensors))), prefix_(detail::safetensors_prefix(order_, metadata, path.string())),
+          file_(path, existing) {
         for (TensorInfo const& tensor : order_) { missing_ += *dense_bytes(tensor.type, tensor.shape); }
         file_.write(std::string_view(prefix_));
     }
@@ -113,7 +115,8 @@ public:
     /// \throws RunError  naming the file and what to do (a full disk)
     void append(std::span<std::byte const> bytes) {
         if (bytes.size() > missing_) {
-            throw InputError(Complaint{.file = file_.path().string(), .expected = "at most " + std::to_string(missing_) + " further bytes of tensors",
+            throw InputError(Complaint{.file = file_.path().string(),
+                                       .expected = "at most " + std::to_string(missing_) + " further bytes of tensors",
                                        .found = std::to_string(bytes.size())});
         }
         file_.write(bytes);
@@ -143,14 +146,16 @@ private:
 
 /// Writes tensors that lie in memory.
 /// \throws InputError  an entry whose bytes do not fit its shape, or what `SafetensorsWriter` refuses
-inline void write_safetensors(std::filesystem::path const& path, std::span<TensorEntry const> entries, FileMetadata const& metadata = {},
-                              Existing existing = Existing::refuse) {
+inline void write_safetensors(std::filesystem::path const& path, std::span<TensorEntry const> entries,
+                              FileMetadata const& metadata = {}, Existing existing = Existing::refuse) {
     std::vector<TensorEntry const*> order;
     std::vector<TensorInfo> tensors;
     for (TensorEntry const& entry : entries) {
         auto const bytes = dense_bytes(entry.type, entry.shape);
         if (!bytes || *bytes != entry.bytes.size()) {
-            throw InputError(Complaint{.file = path.string(), .expected = "bytes for " + std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape),
+            throw InputError(Complaint{.file = path.string(),
+                                       .expected = "bytes for " + std::string(to_string(entry.type)) + ' ' +
+                                                   shape_text(entry.shape),
                                        .found = std::to_string(entry.bytes.size()) + " in tensor \"" + entry.name + '"'});
         }
         order.push_back(&entry);

@@ -58,7 +58,8 @@ std::vector<std::uint32_t> sorted_by_name(Tensors const& tensors) {
 /// A name that occurs twice, or null.
 template <class Tensors>
 std::string const* name_twice(Tensors const& tensors, std::span<std::uint32_t const> by_name) {
-    auto const twice = std::adjacent_find(by_name.begin(), by_name.end(), [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
+    auto const twice = std::adjacent_find(by_name.begin(), by_name.end(),
+                                          [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
     return twice == by_name.end() ? nullptr : &tensors[*twice].name;
 }
 
@@ -98,7 +99,9 @@ public:
 
     bool string(string_t& value) {
         if (place_ == Place::metadata) {
-            if (!header.metadata.emplace(std::move(key_), std::move(value)).second) { return refuse("each metadata key once", "one twice"); }
+            if (!header.metadata.emplace(std::move(key_), std::move(value)).second) {
+                return refuse("each metadata key once", "one twice");
+            }
             return true;
         }
         if (place_ != Place::tensor || key_ != "dtype") { return misplaced("the text \"" + shortened(value) + '"'); }
@@ -130,7 +133,9 @@ public:
         key_ = std::move(value);
         if (place_ != Place::tensor) { return true; }
         auto const field = std::find(fields.begin(), fields.end(), key_);
-        if (field == fields.end()) { return refuse("only dtype, shape and data_offsets", "the key \"" + shortened(key_) + '"' + where()); }
+        if (field == fields.end()) {
+            return refuse("only dtype, shape and data_offsets", "the key \"" + shortened(key_) + '"' + where());
+        }
         if (std::exchange(seen_[static_cast<std::size_t>(field - fields.begin())], true)) {
             return refuse("each key once", "\"" + key_ + "\" twice" + where());
         }
@@ -155,13 +160,16 @@ public:
     }
 
     bool end_array() {
-        if (place_ == Place::offsets && offset_count_ != 2) { return refuse("two data_offsets", std::to_string(offset_count_) + where()); }
+        if (place_ == Place::offsets && offset_count_ != 2) {
+            return refuse("two data_offsets", std::to_string(offset_count_) + where());
+        }
         place_ = Place::tensor;
         return true;
     }
 
     bool parse_error(std::size_t position, std::string const& token, nlohmann::json::exception const&) {
-        return refuse("a header in JSON", "an error at byte " + std::to_string(8 + position) + ", near \"" + shortened(token) + '"');
+        return refuse("a header in JSON",
+                      "an error at byte " + std::to_string(8 + position) + ", near \"" + shortened(token) + '"');
     }
 
 private:
@@ -183,7 +191,8 @@ private:
         case Place::start: return refuse("a JSON object", what);
         case Place::root: return refuse("an object under \"" + shortened(key_) + '"', what);
         case Place::metadata: return refuse("text under \"" + shortened(key_) + "\" of __metadata__", what);
-        case Place::tensor: return refuse((key_ == "dtype" ? "text" : "an array") + std::string(" under \"") + key_ + '"', what + where());
+        case Place::tensor: return refuse((key_ == "dtype" ? "text" : "an array") + std::string(" under \"") + key_ + '"',
+                                          what + where());
         case Place::shape: return refuse("dimensions that are whole numbers of at least 0", what + where());
         default: return refuse("offsets that are whole numbers of at least 0", what + where());
         }
@@ -205,7 +214,8 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
                                     .remedy = "The file is damaged or of another format: copy or export it again."});
     };
     if (file.size() < 8) {
-        throw refuse("a safetensors file of at least 8 bytes", std::to_string(file.size()) + (file.size() == 1 ? " byte" : " bytes"));
+        throw refuse("a safetensors file of at least 8 bytes",
+                     std::to_string(file.size()) + (file.size() == 1 ? " byte" : " bytes"));
     }
     std::uint64_t length = 0;
     for (std::size_t i = 8; i-- > 0;) { length = length << 8 | std::to_integer<std::uint64_t>(file[i]); }
@@ -213,17 +223,22 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
         throw refuse("a header of at most 100000000 bytes", "the length " + std::to_string(length));
     }
     if (length > file.size() - 8) {
-        throw refuse("a header of " + std::to_string(length) + " bytes", "only " + std::to_string(file.size() - 8) + " bytes after its length");
+        throw refuse("a header of " + std::to_string(length) + " bytes",
+                     "only " + std::to_string(file.size() - 8) + " bytes after its length");
     }
     auto const text = file.subspan(8, static_cast<std::size_t>(length));
-    if (text.empty() || text.front() != std::byte{'{'}) { throw refuse("a header that begins with '{'", text.empty() ? "an empty one" : "another byte"); }
+    if (text.empty() || text.front() != std::byte{'{'}) {
+        throw refuse("a header that begins with '{'", text.empty() ? "an empty one" : "another byte");
+    }
     // The parser takes a NUL for the end of its input and would not see what follows.
     if (auto const nul = std::find(text.begin(), text.end(), std::byte{0}); nul != text.end()) {
         throw refuse("a header in JSON", "a NUL at byte " + std::to_string(8 + (nul - text.begin())));
     }
     SafetensorsHeaderListener listener;
     auto const* const characters = reinterpret_cast<char const*>(text.data());
-    if (!nlohmann::json::sax_parse(characters, characters + text.size(), &listener)) { throw refuse(listener.expected, listener.found); }
+    if (!nlohmann::json::sax_parse(characters, characters + text.size(), &listener)) {
+        throw refuse(listener.expected, listener.found);
+    }
 
     auto& tensors = listener.header.tensors;
     std::sort(tensors.begin(), tensors.end(), [](auto const& a, auto const& b) {
@@ -236,19 +251,24 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
         std::string const range = '[' + std::to_string(tensor.begin) + ", " + std::to_string(tensor.end) + ']';
         if (tensor.end < tensor.begin) { throw refuse("data_offsets in ascending order", range + where); }
         if (tensor.begin != position) {
-            throw refuse("data that starts at byte " + std::to_string(position) + " of the data section, without hole or overlap", range + where);
+            throw refuse("data that starts at byte " + std::to_string(position) + " of the data section, without hole or overlap",
+                         range + where);
         }
-        if (tensor.end > available) { throw refuse(std::to_string(available) + " bytes of data", "data_offsets " + range + where); }
+        if (tensor.end > available) {
+            throw refuse(std::to_string(available) + " bytes of data", "data_offsets " + range + where);
+        }
         auto const bytes = dense_bytes(tensor.type, tensor.shape);
         if (!bytes) { throw refuse("a shape that fills whole bytes and does not overflow", shape_text(tensor.shape) + where); }
         if (*bytes != tensor.end - tensor.begin) {
-            throw refuse(std::to_string(*bytes) + " bytes for " + std::string(to_string(tensor.type)) + ' ' + shape_text(tensor.shape),
+            throw refuse(std::to_string(*bytes) + " bytes for " + std::string(to_string(tensor.type)) + ' ' +
+                         shape_text(tensor.shape),
                          std::to_string(tensor.end - tensor.begin) + where);
         }
         position = tensor.end;
     }
     if (position != available) {
-        throw refuse("a file that ends with its last tensor, after " + std::to_string(position) + " bytes of data", std::to_string(available));
+        throw refuse("a file that ends with its last tensor, after " + std::to_string(position) + " bytes of data",
+                     std::to_string(available));
     }
     listener.header.by_name = sorted_by_name(tensors);
     if (auto const* const twice = name_twice(tensors, listener.header.by_name)) {
@@ -274,7 +294,8 @@ inline std::string json_text(std::string const& text, std::string const& file) {
 }
 
 /// The first bytes of a file that holds `tensors`, which are in the order of `written_before`: length, header, padding.
-inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileMetadata const& metadata, std::string const& file) {
+inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileMetadata const& metadata,
+                                      std::string const& file) {
     std::string header = "{";
     auto const comma = [&header] { if (header.back() != '{') { header += ','; } };
     if (!metadata.empty()) {
@@ -294,7 +315,9 @@ inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileM
         if (tensor.name == metadata_key) { throw refuse("a name other than __metadata__", "it"); }
         if (tensor.shape.size() > largest_rank) { throw refuse("at most 64 dimensions", std::to_string(tensor.shape.size())); }
         auto const bytes = dense_bytes(tensor.type, tensor.shape);
-        if (!bytes || *bytes > largest_json_integer - position) { throw refuse("a shape that can be stored", shape_text(tensor.shape)); }
+        if (!bytes || *bytes > largest_json_integer - position) {
+            throw refuse("a shape that can be stored", shape_text(tensor.shape));
+        }
         comma();
         header += json_text(tensor.name, file) + R"(:{"dtype":")" + std::string(to_string(tensor.type)) + R"(","shape":[)";
         for (std::size_t d = 0; d < tensor.shape.size(); ++d) { header += (d == 0 ? "" : ",") + std::to_string(tensor.shape[d]); }
@@ -304,7 +327,8 @@ inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileM
     header += '}';
     header.append((8 - header.size() % 8) % 8, ' ');
     if (header.size() > largest_safetensors_header) {
-        throw InputError(Complaint{.file = file, .expected = "a header of at most 100000000 bytes", .found = std::to_string(header.size())});
+        throw InputError(Complaint{.file = file, .expected = "a header of at most 100000000 bytes",
+                                   .found = std::to_string(header.size())});
     }
     std::string prefix;
     for (unsigned i = 0; i < 8; ++i) { prefix += static_cast<char>(header.size() >> (8 * i) & 0xff); }

@@ -1,0 +1,116 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The numbers that fix the shape of a BERT encoder, by the names of its config.json.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// The non-linearity between the two linear layers of a transformer layer, and of the language-model head.
+enum class Activation {
+    gelu,        ///< x * Phi(x), exact, by erf
+    gelu_tanh,   ///< its approximation by tanh: differs by up to 5e-4
+    relu
+};
+
+/// Shape and rates of a BERT encoder (Devlin et al., arXiv 1810.04805). Defaults are bert-base-uncased.
+struct BertConfig {
+    std::int64_t vocab_size = 30522;                ///< V
+    std::int64_t hidden_size = 768;                 ///< H
+    std::int64_t num_hidden_layers = 12;
+    std::int64_t num_attention_heads = 12;          ///< divides hidden_size
+    std::int64_t intermediate_size = 3072;          ///< width between the two linear layers of a transformer layer
+    std::string hidden_act = "gelu";                ///< gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu
+    double hidden_dropout_prob = 0.1;
+    double attention_probs_dropout_prob = 0.1;
+    std::int64_t max_position_embeddings = 512;     ///< longest text in tokens, [CLS] and [SEP] included
+    std::int64_t type_vocab_size = 2;               ///< segments
+    double initializer_range = 0.02;                ///< standard deviation of new weights
+    double layer_norm_eps = 1e-12;
+    std::int64_t pad_token_id = 0;                  ///< -1 where the vocabulary has none
+    bool tie_word_embeddings = true;                ///< the head's decoder is the word embedding
+    std::string extra_json = "{}";                  ///< what else stood in config.json: kept and written back
+
+    /// 12 layers of 768, 109 M parameters.
+    static BertConfig base() { return {}; }
+    /// 4 layers of 512, 29 M parameters (Turc et al., arXiv 1908.08962, as the two below).
+    static BertConfig small() { return of_size(4, 512); }
+    /// 4 layers of 256, 11 M parameters.
+    static BertConfig mini() { return of_size(4, 256); }
+    /// 2 layers of 128, 4 M parameters.
+    static BertConfig tiny() { return of_size(2, 128); }
+    /// `layers` of `width`, with heads of 64 (one head where the width is no multiple of 64) and four times the width between.
+    static BertConfig of_size(std::int64_t layers, std::int64_t width) {
+        BertConfig config;
+        config.num_hidden_layers = layers;
+        config.hidden_size = width;
+        config.num_attention_heads = width % 64 == 0 ? width / 64 : 1;
+        config.intermediate_size = 4 * width;
+        return config;
+    }
+
+    /// Which function `hidden_act` names.
+    /// \throws InputError  for a name that is none of the five
+    [[nodiscard]] Activation activation(std::string const& file = {}) const {
+        using Pair = std::pair<std::string_view, Activation>;
+        static constexpr std::array<Pair, 5> known{{{"gelu", Activation::gelu}, {"gelu_new", Activation::gelu_tanh},
+                                                    {"gelu_pytorch_tanh", Activation::gelu_tanh},
+                                                    {"gelu_fast", Activation::gelu_tanh}, {"relu", Activation::relu}}};
+        for (auto const& [name, function] : known) {
+            if (name == hidden_act) { return function; }
+        }
+        throw InputError(Complaint{.file = file,
+                                   .expected = "hidden_act gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu",
+                                   .found = '"' + hidden_act + '"', .remedy = "Other activations are not supported."});
+    }
+
+    /// Refuses numbers that cannot describe a model.
+    /// \param file  what the message calls the source of the numbers
+    void validate(std::string const& file = {}) const {
+        auto const refuse = [&file](std::string expected, std::string found) {
+            throw InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found)});
+        };
+        auto const within = [&refuse](char const* name, std::int64_t value, std::int64_t least, std::int64_t most) {
+            if (value < least || value > most) {
+                refuse(std::string(name) + " between " + std::to_string(least) + " and " + std::to_string(most),
+                       std::to_string(value));
+            }
+        };
+        auto const number = [&refuse](char const* name, double value, double least, double below) {
+            if (!std::isfinite(value) || value < least || value >= below) {
+                refuse(std::string(name) + " of at least " + std::to_string(least) + " and below " + std::to_string(below),
+                       std::to_string(value));
+            }
+        };
+        within("vocab_size", vocab_size, 1, 100'000'000);
+        within("hidden_size", hidden_size, 1, 1'000'000);
+        within("num_hidden_layers", num_hidden_layers, 1, 10'000);
+        within("num_attention_heads", num_attention_heads, 1, hidden_size);
+        within("intermediate_size", intermediate_size, 1, 10'000'000);
+        within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
+        within("type_vocab_size", type_vocab_size, 1, 1'000'000);
+        within("pad_token_id", pad_token_id, -1, vocab_size - 1);
+        if (hidden_size % num_attention_heads != 0) {
+            refuse("a hidden_size that num_attention_heads divides",
+                   std::to_string(hidden_size) + " and " + std::to_string(num_attention_heads));
+        }
+        number("hidden_dropout_prob", hidden_dropout_prob, 0, 1);
+        number("attention_probs_dropout_prob", attention_probs_dropout_prob, 0, 1);
+        number("initializer_range", initializer_range, 0, 1'000);
+        number("layer_norm_eps", layer_norm_eps, 0, 1);
+        static_cast<void>(activation(file));
+    }
+
+    friend bool operator==(BertConfig const&, BertConfig const&) = default;
+};
+
+}  // namespace bmae

@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// BertConfig from config.json and back. Keys that this library does not know survive the round trip.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/io/bert_config.hpp>
+#include <bmae/io/json_file.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+/// Calls `visit(key, field, required)` for each number of a BertConfig. Where a key that is not required is missing, the
+/// default of the struct holds: it is the constant that files from before that key were made with.
+template <class Config, class Visit>
+void visit_bert_config(Config& config, Visit&& visit) {
+    visit("vocab_size", config.vocab_size, true);
+    visit("hidden_size", config.hidden_size, true);
+    visit("num_hidden_layers", config.num_hidden_layers, true);
+    visit("num_attention_heads", config.num_attention_heads, true);
+    visit("intermediate_size", config.intermediate_size, true);
+    visit("hidden_act", config.hidden_act, true);
+    visit("hidden_dropout_prob", config.hidden_dropout_prob, false);
+    visit("attention_probs_dropout_prob", config.attention_probs_dropout_prob, false);
+    visit("max_position_embeddings", config.max_position_embeddings, true);
+    visit("type_vocab_size", config.type_vocab_size, true);
+    visit("initializer_range", config.initializer_range, false);
+    visit("layer_norm_eps", config.layer_norm_eps, false);
+    visit("pad_token_id", config.pad_token_id, false);
+    visit("tie_word_embeddings", config.tie_word_embeddings, false);
+}
+
+}  // namespace detail
+
+/// Reads the text of a config.json.
+/// \param file  what messages call it
+/// \throws InputError  another architecture, positions that are not absolute, an unknown activation, nonsense numbers
+inline BertConfig bert_config_from_json(std::string_view text, std::string const& file) {
+    detail::JsonObject const object(detail::parse_json(text, file), file);
+    if (auto const type = object.require<std::string>("model_type",
+                                                      "Add \"model_type\": \"bert\" if this is a BERT model."); type != "bert") {
+        throw object.refuse("\"model_type\": \"bert\"", '"' + type + '"', "Only BERT encoders can be read.");
+    }
+    auto const classes = object.get<std::vector<std::string>>("architectures", {});
+    if (!classes.empty() && std::none_of(classes.begin(), classes.end(),
+                                         [](auto const& name) { return name.starts_with("Bert"); })) {
+        throw object.refuse("a Bert class in \"architectures\"", '"' + classes.front() + '"', "Only BERT encoders can be read.");
+    }
+    if (auto const kind = object.get<std::string>("position_embedding_type", "absolute"); kind != "absolute") {
+        throw object.refuse("\"position_embedding_type\": \"absolute\"", '"' + kind + '"',
+                            "Relative positions are another model: its results would be wrong.");
+    }
+    for (char const* const key : {"is_decoder", "add_cross_attention"}) {
+        if (object.get<bool>(key, false)) {
+            throw object.refuse('"' + std::string(key) + "\": false", "true", "Only encoders can be read.");
+        }
+    }
+    BertConfig config;
+    detail::Json extra = object.json();
+    detail::visit_bert_config(config, [&](char const* key, auto& field, bool required) {
+        using Field = std::remove_reference_t<decltype(field)>;
+        field = required ? object.require<Field>(key) : object.get<Field>(key, field);
+        extra.erase(key);
+    });
+    if (object.has("pad_token_id") && object.json().at("pad_token_id").is_null()) { config.pad_token_id = -1; }
+    // Written anew each time; the type of the weights is a fact of the file that holds them.
+    for (char const* const key : {"model_type", "architectures", "position_embedding_type", "is_decoder", "add_cross_attention",
+                                  "dtype", "torch_dtype"}) {
+        extra.erase(key);
+    }
+    config.extra_json = extra.dump();
+    config.validate(file);
+    return config;
+}
+
+/// Reads a config.json.
+inline BertConfig read_bert_config(std::filesystem::path const& path) {
+    return bert_config_from_json(detail::read_file(path, detail::largest_config_file), path.string());
+}
+
+/// The text of a config.json.
+/// \param architecture  the class that Python makes of it: BertModel, BertForMaskedLM ...
+/// \param element_type  what the weights are stored as: float32, bfloat16, float16
+inline std::string to_json(BertConfig const& config, std::string const& architecture = "BertModel",
+                           std::string const& element_type = "float32") {
+    config.validate();
+    detail::Json document = {{"architectures", {architecture}}, {"model_type", "bert"}, {"position_embedding_type", "absolute"}};
+    detail::visit_bert_config(config, [&document](char const* key, auto const& field, bool) { document[key] = field; });
+    if (config.pad_token_id < 0) { document["pad_token_id"] = nullptr; }
+    detail::JsonObject const extra(detail::parse_json(config.extra_json, "extra_json"), "extra_json");
+    for (auto const& [key, value] : extra.json().items()) {
+        if (!document.contains(key)) { document[key] = value; }
+    }
+    document["torch_dtype"] = element_type;
+    return detail::json_document(document);
+}
+
+}  // namespace bmae
