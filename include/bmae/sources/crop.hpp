@@ -59,7 +59,8 @@ struct SentenceCrop {
         auto const ends = example.sentence_ends;
         if (sentences == 0 || (ends.empty() && !example.document.empty()) ||
             (!ends.empty() && ends.back() > example.document.size())) {
-            throw InputError(Complaint{.file = {}, .expected = "SentenceCrop::sentences of at least 1 and a document with sentence ends",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "SentenceCrop::sentences of at least 1 and a document with sentence ends",
                                        .found = std::to_string(sentences) + " and " + std::to_string(ends.size()) + " ends in " +
                                                 std::to_string(example.document.size()) + " tokens",
                                        .remedy = "Prepare the corpus with sentence splitting."});
