@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Whose rules an evaluation follows. Tools that print "MRR@10" disagree on ties, precision and denominators.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Which of two documents with equal scores comes first.
+enum class TieOrder {
+    document_descending,   ///< the one whose id is larger byte by byte (trec_eval)
+    document_ascending,    ///< the one whose id is smaller (sentence-transformers)
+    run_order,             ///< the one that the run lists first
+};
+
+/// What a judged query counts that the run does not answer.
+enum class MissingQuery {
+    zero,    ///< 0 in every mean (trec_eval -c)
+    skip,    ///< nothing: means are over the answered queries (trec_eval without -c)
+    error,   ///< the evaluation is refused
+};
+
+/// The rules by which scores become ranks and ranks become means.
+struct Profile {
+    std::string_view name = "trec9";
+    bool double_scores = false;                           ///< compare scores in double precision; false: in float32
+    TieOrder ties = TieOrder::document_descending;
+    MissingQuery missing = MissingQuery::zero;
+    bool mrr_as_listed = false;                           ///< MRR alone: double scores, ties in run order, missing queries count 0
+    bool drop_query_itself = false;                       ///< leave out a document whose id is the query's
+    bool binary_gains = false;                            ///< every relevant document gains 1 in nDCG
+    bool capped_average_precision = false;                ///< average precision at k divides by min(k, relevant)
+    bool skip_without_relevant = false;                   ///< leave out queries that have no relevant document; false: they count 0
+};
+
+namespace profiles {
+
+/// trec_eval 9.0.8 and pytrec_eval: float32 scores, ties by id descending. Missing queries count 0, as with -c.
+inline constexpr Profile trec9{};
+
+/// trec_eval 10.0: as 9, in double precision.
+inline constexpr Profile trec10{.name = "trec10", .double_scores = true};
+
+/// beir 2: pytrec_eval over the answered queries, a document with the query's own id left out; MRR is BEIR's own, with ties in the
+/// order of the run and the number of judged queries as divisor.
+inline constexpr Profile beir{.name = "beir", .missing = MissingQuery::skip, .mrr_as_listed = true, .drop_query_itself = true};
+
+/// mteb since its MRR breaks ties as its other measures do: pytrec_eval over the answered queries.
+inline constexpr Profile mteb{.name = "mteb", .missing = MissingQuery::skip};
+
+/// The official MS MARCO script: means over all judged queries; equal scores stay in the order of the run, since its runs are ranks.
+inline constexpr Profile msmarco{.name = "msmarco", .double_scores = true, .ties = TieOrder::run_order, .binary_gains = true};
+
+/// InformationRetrievalEvaluator of sentence-transformers: ties by id ascending, relevance yes or no, MAP@k over min(k, relevant).
+inline constexpr Profile sentence_transformers{.name = "sentence-transformers", .double_scores = true,
+                                               .ties = TieOrder::document_ascending, .binary_gains = true,
+                                               .capped_average_precision = true, .skip_without_relevant = true};
+
+inline constexpr std::array<Profile, 6> all = {trec9, trec10, beir, mteb, msmarco, sentence_transformers};
+
+}  // namespace profiles
+
+/// \throws InputError  listing the known names
+inline Profile profile_from_name(std::string_view name) {
+    std::string known;
+    for (Profile const& profile : profiles::all) {
+        if (profile.name == name) { return profile; }
+        known.append(known.empty() ? "" : ", ").append(profile.name);
+    }
+    throw InputError(Complaint{.file = {}, .expected = "the name of an evaluation profile", .found = '\'' + std::string(name) + '\'',
+                               .remedy = "Known: " + known + '.'});
+}
+
+}  // namespace bmae

@@ -1,0 +1,20 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// How metrics with a cut-off are named.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include <bmae/concepts/metric.hpp>
+
+namespace bmae::detail {
+
+/// "ndcg" and 10 give "ndcg@10"; the whole list gives "ndcg".
+inline std::string name_at(std::string_view base, std::size_t k) {
+    return k == all_ranks ? std::string(base) : std::string(base) + '@' + std::to_string(k);
+}
+
+}  // namespace bmae::detail
