@@ -1,0 +1,139 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// JSON Lines: one object per line, as BEIR, Pyserini, Tevatron and RetroMAE's samples have it.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/corpus/reading.hpp>
+#include <bmae/corpus/record.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+/// An object of one line, or nothing with the reason in `found`.
+inline std::optional<nlohmann::json> parse_object(std::string_view line, std::string& found) {
+    try {
+        nlohmann::json json = nlohmann::json::parse(line);
+        if (json.is_object()) { return json; }
+        found = std::string("a JSON ") + json.type_name();
+    } catch (nlohmann::json::parse_error const& error) {
+        found = excerpt(line) + ", which is not JSON from byte " + std::to_string(error.byte) + " on";
+    }
+    return std::nullopt;
+}
+
+/// The first of `keys` that the object has.
+inline nlohmann::json const* find_key(nlohmann::json const& object, std::initializer_list<char const*> keys) {
+    for (char const* key : keys) {
+        if (auto const found = object.find(key); found != object.end()) { return &*found; }
+    }
+    return nullptr;
+}
+
+}  // namespace detail
+
+/// Reads `{"_id", "title", "text"}` and its relatives. Blank lines are stepped over.
+///
+///   - text: `text`, `contents`, `content`, `document_text` or `query`; required, a string
+///   - id: `_id`, `id`, `docid`, `text_id` or `query_id`; a string or an integer, which becomes a string; where no line has one,
+///     the id is FILE:LINE
+///   - `title`, `continuation`: a string; absent or null is empty.  `queries`: a list of strings
+class JsonlReader {
+public:
+    /// \throws InputError  where a file is missing, or a folder holds none
+    explicit JsonlReader(std::span<std::filesystem::path const> inputs, ReadOptions options = {}) : lines_(inputs, options) {}
+    explicit JsonlReader(std::filesystem::path const& input, ReadOptions options = {}) : JsonlReader(std::span(&input, 1), options) {}
+
+    /// \throws InputError  on a malformed line where the policy is to refuse
+    bool next(Record& record) {
+        while (lines_.has_file() || lines_.next_file()) {
+            for (std::string_view line; lines_.next(line);) {
+                if (line.find_first_not_of(" \t") == std::string_view::npos) { continue; }
+                if (parse(line, record) && lines_.accept(record)) { return true; }
+            }
+            if (!lines_.next_file()) { break; }
+        }
+        return false;
+    }
+
+    [[nodiscard]] ReadReport const& report() const noexcept { return lines_.report(); }
+
+private:
+    bool parse(std::string_view line, Record& record) {
+        std::string found;
+        auto const object = detail::parse_object(line, found);
+        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line cut?"); }
+        record = Record{.id = {}, .line = lines_.line()};
+        nlohmann::json const* const text = detail::find_key(*object, {"text", "contents", "content", "document_text", "query"});
+        if (text == nullptr) { return fault("a key 'text' or 'contents'", keys_of(*object), "Rename the key that holds the text."); }
+        if (!text->is_string()) { return fault("a string as text", std::string("a JSON ") + text->type_name(), {}); }
+        record.text = text->get<std::string>();
+        return parse_id(*object, record) && parse_string(*object, "title", record.title) &&
+               parse_string(*object, "continuation", record.continuation) && parse_queries(*object, record);
+    }
+
+    bool parse_id(nlohmann::json const& object, Record& record) {
+        nlohmann::json const* const id = detail::find_key(object, {"_id", "id", "docid", "text_id", "query_id"});
+        if (id == nullptr) {
+            record.id = lines_.file().string() + ':' + std::to_string(record.line);
+        } else if (id->is_string()) {
+            record.id = id->get<std::string>();
+        } else if (id->is_number_integer()) {
+            record.id = id->dump();
+        } else {
+            return fault("an id that is a string or an integer", std::string("a JSON ") + id->type_name(), {});
+        }
+        return true;
+    }
+
+    bool parse_string(nlohmann::json const& object, char const* key, std::string& value) {
+        auto const found = object.find(key);
+        if (found == object.end() || found->is_null()) { return true; }
+        if (!found->is_string()) { return fault(std::string("a string as ") + key, std::string("a JSON ") + found->type_name(), {}); }
+        value = found->get<std::string>();
+        return true;
+    }
+
+    bool parse_queries(nlohmann::json const& object, Record& record) {
+        auto const found = object.find("queries");
+        if (found == object.end() || found->is_null()) { return true; }
+        if (!found->is_array()) { return fault("a list of strings as queries", std::string("a JSON ") + found->type_name(), {}); }
+        for (nlohmann::json const& query : *found) {
+            if (!query.is_string()) { return fault("a list of strings as queries", std::string("a JSON ") + query.type_name(), {}); }
+            record.queries.push_back(query.get<std::string>());
+        }
+        return true;
+    }
+
+    static std::string keys_of(nlohmann::json const& object) {
+        std::string keys;
+        for (auto const& [key, value] : object.items()) { keys += (keys.empty() ? "" : ", ") + key; }
+        return keys.empty() ? "no key" : "the keys " + detail::excerpt(keys);
+    }
+
+    bool fault(std::string expected, std::string found, std::string remedy) {
+        lines_.fault(lines_.complaint(std::move(expected), std::move(found), std::move(remedy)));
+        return false;
+    }
+
+    detail::RecordLines lines_;
+};
+
+static_assert(RecordReader<JsonlReader>);
+
+}  // namespace bmae

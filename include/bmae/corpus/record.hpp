@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A record of a corpus, and the role `RecordReader` of everything that reads them one after another.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <bmae/text/token_store_builder.hpp>
+
+namespace bmae {
+
+/// One text with its name and its place, whatever the file format it came from.
+struct Record {
+    std::string id;
+    std::string title = {};
+    std::string text = {};                                    ///< UTF-8; paragraphs are separated by line feeds
+    std::vector<std::string> queries = {};                    ///< where the format has them
+    std::string continuation = {};                            ///< where the format has it
+    std::shared_ptr<std::filesystem::path const> file = {};   ///< shared by all records of the file
+    std::size_t line = 0;                                     ///< where the record starts, from 1
+};
+
+/// A reader gives the records of its files one after another.
+///
+/// 1. `reader.next(record)` fills `record` and returns true, or returns false after the last one.
+/// Law: after false it keeps returning false; a fault throws InputError with file and line. Not required: a base class.
+template <class R>
+concept RecordReader = requires(R& reader, Record& record) {
+    { reader.next(record) } -> std::same_as<bool>;
+};
+
+/// Title and text as retrieval models read them: joined by a blank, then stripped (BEIR, Sentence Transformers).
+inline std::string joined_text(Record const& record) {
+    constexpr std::string_view blanks = " \t\n\v\f\r";
+    std::string const whole = record.title.empty() ? record.text : record.title + ' ' + record.text;
+    std::size_t const first = whole.find_first_not_of(blanks);
+    return first == std::string::npos ? std::string() : whole.substr(first, whole.find_last_not_of(blanks) - first + 1);
+}
+
+/// What becomes of titles in a token store.
+enum class TitleUse {
+    name,     ///< kept beside the text, not learnt (Wikipedia)
+    prefix,   ///< also put before the text where it has more than two bytes (RetroMAE's MS MARCO preparation)
+};
+
+/// The document of a token store that a record becomes.
+inline Document to_document(Record record, TitleUse titles = TitleUse::name) {
+    if (titles == TitleUse::prefix && record.title.size() > 2) { record.text.insert(0, record.title + ' '); }
+    return {.id = std::move(record.id), .title = std::move(record.title), .text = std::move(record.text),
+            .queries = std::move(record.queries), .continuation = std::move(record.continuation)};
+}
+
+/// Records held in memory, found by id.
+class Records {
+public:
+    /// The record with this id must not be there yet: readers see to that.
+    void add(Record record) {
+        places_.emplace(record.id, records_.size());
+        records_.push_back(std::move(record));
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return records_.size(); }
+    [[nodiscard]] Record const& operator[](std::size_t i) const noexcept { return records_[i]; }
+    [[nodiscard]] auto begin() const noexcept { return records_.begin(); }
+    [[nodiscard]] auto end() const noexcept { return records_.end(); }
+
+    [[nodiscard]] std::optional<std::size_t> find(std::string_view id) const {
+        auto const place = places_.find(std::string(id));
+        return place == places_.end() ? std::nullopt : std::optional(place->second);
+    }
+    [[nodiscard]] std::vector<std::string> ids() const {
+        std::vector<std::string> ids;
+        ids.reserve(size());
+        for (Record const& record : records_) { ids.push_back(record.id); }
+        return ids;
+    }
+    /// Title and text of every record, joined as retrieval models read them.
+    [[nodiscard]] std::vector<std::string> texts() const {
+        std::vector<std::string> texts;
+        texts.reserve(size());
+        for (Record const& record : records_) { texts.push_back(joined_text(record)); }
+        return texts;
+    }
+
+private:
+    std::vector<Record> records_;
+    std::unordered_map<std::string, std::size_t> places_;
+};
+
+/// Everything that a reader gives.
+template <RecordReader R>
+Records read_all(R& reader) {
+    Records records;
+    for (Record record; reader.next(record);) { records.add(std::exchange(record, {})); }
+    return records;
+}
+
+}  // namespace bmae
