@@ -5,12 +5,18 @@
 The tables are observed, not copied: each value is passed through the normalisers of the installed package, whose own tables mix
 several Unicode versions. `python3 tokenizer_tables.py` rewrites the header, `--check` fails if it would change.
 """
+# ctest: --check
 import pathlib
+import re
 import sys
 import unicodedata
 
-import tokenizers
-from tokenizers import normalizers, pre_tokenizers
+try:
+    import tokenizers
+    from tokenizers import normalizers, pre_tokenizers
+except ImportError as reason:
+    print(f"skipped: {reason}")
+    sys.exit(77)
 
 HEADER = pathlib.Path(__file__).resolve().parents[2] / "include/bmae/text/unicode_tables.hpp"
 CONTROL, SPACE, CHINESE, PUNCTUATION, MARK, NONSTARTER = 1, 2, 4, 8, 16, 32
@@ -184,5 +190,6 @@ struct CombiningClass {{ std::uint32_t character; std::uint8_t combining; }};
 if __name__ == "__main__":
     text = render()
     if "--check" in sys.argv[1:]:
-        sys.exit(0 if HEADER.read_text() == text else f"{HEADER.name} differs from what this script makes")
+        without_version = lambda header: re.sub(r"tokenizers [0-9.]+", "", header)
+        sys.exit(0 if without_version(HEADER.read_text()) == without_version(text) else f"{HEADER.name} differs from what this script makes")
     HEADER.write_text(text)
