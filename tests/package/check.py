@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: the bmae authors
+# SPDX-License-Identifier: Apache-2.0
+"""Uses bmae as a stranger's project would, by one route, and runs what was built.
+
+usage: check.py install|subdirectory|fetchcontent|conan|vcpkg WORK_DIR [TORCH_DIR]
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONSUMER = ROOT / "examples/consume"
+
+
+def run(*command, **options):
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}")
+    return done.stdout
+
+
+def skip(why):
+    print(f"skipped: {why}")
+    sys.exit(77)
+
+
+def generator():
+    return ["-G", "Ninja"] if shutil.which("ninja") else []
+
+
+def build(work, *options, programs):
+    run("cmake", "-S", CONSUMER, "-B", work / "consume", *generator(), *options)
+    run("cmake", "--build", work / "consume")
+    for program in programs:
+        print(run(work / "consume" / program), end="")
+
+
+def install(work, torch):
+    """The installed tree, once with LibTorch and once without, from a folder that knows nothing of the source."""
+    stage = work / "stage"
+    off = [f"-DBMAE_BUILD_{part}=OFF" for part in ("TESTS", "EXAMPLES", "DOCS")]
+    run("cmake", "-S", ROOT, "-B", work / "library", *generator(), *off, f"-DCMAKE_INSTALL_PREFIX={stage}",
+        *([f"-DTorch_DIR={torch}"] if torch else ["-DBMAE_WITH_TORCH=OFF"]))
+    run("cmake", "--install", work / "library")
+    installed = {p.relative_to(stage / "include") for p in (stage / "include").rglob("*.hpp")}
+    missing = {p.relative_to(ROOT / "include") for p in (ROOT / "include").rglob("*.hpp")} - installed
+    if torch and missing:
+        sys.exit(f"headers that are not installed: {sorted(map(str, missing))}")
+    hint = f"-Dbmae_DIR={stage}/share/cmake/bmae"
+    build(work, hint, "-DWITH_TORCH=OFF", programs=["mask_words"])
+    if torch:
+        shutil.rmtree(work / "consume")
+        build(work, hint, f"-DTorch_DIR={torch}", programs=["mask_words", "pack_tokens"])
+
+
+def subdirectory(work, torch):
+    build(work, "-DROUTE=subdirectory", "-DWITH_TORCH=OFF", programs=["mask_words"])
+
+
+def fetchcontent(work, torch):
+    build(work, "-DROUTE=fetchcontent", "-DWITH_TORCH=OFF", programs=["mask_words"])
+
+
+def conan(work, torch):
+    """`conan create` in a private Conan home; the machine's own is not touched."""
+    if not shutil.which("conan"):
+        skip("conan is not installed (pip install conan)")
+
+    env = {**os.environ, "CONAN_HOME": str(work / "home")}
+    run("conan", "profile", "detect", "--force", env=env)
+    seen = run("conan", "inspect", ROOT, env=env)
+    if "header-library" not in seen or f"version: {version()}" not in seen:
+        sys.exit(f"conan inspect shows the wrong recipe:\n{seen}")
+    stand_ins = {"eigen": "3.4.0", "nlohmann_json": "3.11.2", "utf8proc": "2.8.0", "zlib": "1.2.13"}
+    for name, number in stand_ins.items():   # Conan Center's names over the distribution's libraries: no network
+        run("conan", "create", ROOT / "tests/package/conan/system", "--name", name, "--version", number, env=env)
+    strict = subprocess.run(["conan", "create", str(ROOT), "-s", "compiler.cppstd=gnu17", "-nr"], env=env, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if strict.returncode == 0 or "cppstd" not in strict.stdout:
+        sys.exit(f"conan accepted C++17:\n{strict.stdout}")
+    test = shutil.copytree(ROOT / "tests/package/conan", work / "test", ignore=shutil.ignore_patterns("system"))
+    shutil.copy(CONSUMER / "mask_words.cpp", test)
+    said = run("conan", "create", ROOT, "-s", "compiler.cppstd=20", "-nr", "-tf", test, env=env)
+    print(re.search(r"bmae .* hides .*", said)[0])
+
+
+def version():
+    return re.search(r'version = "([0-9.]+)"', (ROOT / "include/bmae/version.hpp").read_text())[1]
+
+
+def vcpkg(work, torch):
+    """The manifest is well formed, agrees with the version and names what CMake looks for."""
+    manifest = json.loads((ROOT / "vcpkg.json").read_text())
+    names = {item if isinstance(item, str) else item["name"] for item in manifest["dependencies"]}
+    if manifest["version"] != version():
+        sys.exit(f"vcpkg.json says {manifest['version']}, version.hpp {version()}")
+    if missing := {"eigen3", "nlohmann-json", "utf8proc", "zlib"} - names:
+        sys.exit(f"vcpkg.json lacks {missing}")
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", manifest["name"]) or manifest["license"] != "Apache-2.0":
+        sys.exit("vcpkg.json: name or license")
+    if shutil.which("vcpkg"):
+        run("vcpkg", "install", "--dry-run", cwd=ROOT)
+
+
+route, work, torch = sys.argv[1], pathlib.Path(sys.argv[2]), (sys.argv[3] if len(sys.argv) > 3 else "")
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+{"install": install, "subdirectory": subdirectory, "fetchcontent": fetchcontent, "conan": conan, "vcpkg": vcpkg}[route](work, torch)
+shutil.rmtree(work, ignore_errors=True)
