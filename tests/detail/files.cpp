@@ -1,0 +1,216 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+#include <bmae/detail/files.hpp>
+
+#include <csignal>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <corpus/scratch.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using bmae::InputError;
+using bmae::RunError;
+using test::says;
+
+std::vector<std::string> lines_of(fs::path const& path, bmae::detail::LineOptions options = {}) {
+    bmae::detail::LineReader reader(path, options);
+    std::vector<std::string> lines;
+    for (std::string_view line; reader.next(line);) { lines.emplace_back(line); }
+    BOOST_TEST(reader.line() == lines.size());
+    return lines;
+}
+
+std::ptrdiff_t entries(fs::path const& folder) { return std::distance(fs::directory_iterator(folder), fs::directory_iterator()); }
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(files)
+
+BOOST_AUTO_TEST_CASE(lines_of_plain_and_packed_files_are_equal) {
+    test::Scratch const scratch;
+    std::string const text = "\xef\xbb\xbf" "first\r\n\n  third \nlast";
+    std::vector<std::string> const expected{"first", "", "  third ", "last"};
+    BOOST_TEST(lines_of(scratch.file("a.txt", text)) == expected, boost::test_tools::per_element());
+    BOOST_TEST(lines_of(scratch.file("a.txt.gz", text)) == expected, boost::test_tools::per_element());
+    fs::copy(scratch / "a.txt.gz", scratch / "packed without the name");
+    BOOST_TEST(lines_of(scratch / "packed without the name") == expected, boost::test_tools::per_element());
+    BOOST_TEST(lines_of(scratch.file("ended", text + '\n')) == expected, boost::test_tools::per_element());
+    BOOST_TEST(lines_of(scratch.file("empty", "")).empty());
+    BOOST_TEST(lines_of(scratch.file("mark alone", "\xef\xbb\xbf")).empty());
+    BOOST_TEST(lines_of(scratch.file("empty.gz", "")).empty());
+}
+
+BOOST_AUTO_TEST_CASE(lines_longer_than_every_buffer) {
+    test::Scratch const scratch;
+    std::string const big(10'000'000, 'x');
+    for (char const* name : {"big", "big.gz"}) {
+        auto const lines = lines_of(scratch.file(name, "a\n" + big + "\r\nb"));
+        BOOST_REQUIRE(lines.size() == 3U);
+        BOOST_TEST((lines[1] == big));
+        BOOST_TEST(lines[2] == "b");
+    }
+    bmae::detail::LineReader reader(scratch / "big", {.max_bytes = 1'000'000});
+    std::string_view line;
+    BOOST_TEST(reader.next(line));
+    BOOST_CHECK_EXCEPTION(reader.next(line), InputError, says("big:2:", "at most 1000000 bytes"));
+    BOOST_TEST(reader.next(line));   // the reader stepped over it
+    BOOST_TEST(line == "b");
+    BOOST_TEST(reader.line() == 3U);
+    BOOST_TEST(!reader.next(line));
+    for (std::size_t const size : {262'143U, 262'144U, 262'145U}) {   // around the size of the buffer
+        auto const lines = lines_of(scratch.file("edge", std::string(size, 'y') + "\nz\n"));
+        BOOST_REQUIRE(lines.size() == 2U);
+        BOOST_TEST(lines[0].size() == size);
+        BOOST_TEST(lines[1] == "z");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_line_at_the_limit_is_read) {
+    test::Scratch const scratch;
+    BOOST_TEST(lines_of(scratch.file("a", "12345\n"), {.max_bytes = 5}).size() == 1U);
+    BOOST_CHECK_THROW(lines_of(scratch.file("a", "123456"), {.max_bytes = 5}), InputError);
+}
+
+BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_named) {
+    test::Scratch const scratch;
+    std::string text;
+    for (int i = 0; i < 100'000; ++i) { text += std::to_string(i * 7919) + '\n'; }
+    std::string const packed = bmae::detail::read_file(scratch.file("a.gz", text));
+    for (std::size_t const size : {std::size_t{1}, std::size_t{5}, std::size_t{20}, packed.size() / 2, packed.size() - 9, packed.size() - 1}) {
+        fs::path const cut = scratch.file("cut", packed.substr(0, size));
+        fs::rename(cut, scratch / "cut.gz");
+        BOOST_CHECK_THROW(lines_of(scratch / "cut.gz"), InputError);
+    }
+    BOOST_CHECK_EXCEPTION(lines_of(scratch / "cut.gz"), InputError, says("cut.gz", "ends too early"));
+    for (std::size_t at = 20; at < packed.size(); at += packed.size() / 50) {   // the checksum at the end catches what inflate does not
+        std::string bad = packed;
+        bad[at] = static_cast<char>(bad[at] ^ 16);
+        BOOST_CHECK_THROW(lines_of(scratch.file("bad", bad)), InputError);
+    }
+    BOOST_CHECK_EXCEPTION(lines_of(scratch.file("nul", std::string("a\nb\0c\n", 6))), InputError, says("nul:2:", "NUL"));
+    BOOST_TEST(lines_of(scratch / "nul", {.allow_nul = true}).size() == 2U);
+    BOOST_CHECK_EXCEPTION(lines_of(scratch.file("wide", "\xff\xfe" "a")), InputError, says("UTF-16", "iconv"));
+    BOOST_CHECK_EXCEPTION(lines_of(scratch / "missing"), InputError, says("missing", "nothing of that name"));
+    BOOST_CHECK_EXCEPTION(lines_of(scratch.path()), InputError, says("a folder"));
+    BOOST_CHECK_EXCEPTION(lines_of(scratch / "nul" / "x"), InputError, says("a file, not a folder"));
+    fs::rename(scratch.file("plain", "text"), scratch / "plain.gz");
+    BOOST_CHECK_EXCEPTION(lines_of(scratch / "plain.gz"), InputError, says("another format"));
+}
+
+BOOST_AUTO_TEST_CASE(maps) {
+    test::Scratch const scratch;
+    bmae::detail::FileMap map(scratch.file("a", "abcdefgh!"));
+    BOOST_TEST(map.text() == "abcdefgh!");
+    BOOST_TEST(map.as<std::uint32_t>().size() == 2U);
+    bmae::detail::FileMap const moved = std::move(map);
+    BOOST_TEST(moved.size() == 9U);
+    BOOST_TEST(bmae::detail::FileMap(scratch.file("empty", "")).size() == 0U);
+    BOOST_CHECK_THROW(bmae::detail::FileMap(scratch / "missing"), InputError);
+    BOOST_CHECK_THROW(bmae::detail::FileMap(scratch.path()), InputError);
+    BOOST_CHECK_THROW(bmae::detail::FileMap("/dev/null"), InputError);
+    BOOST_CHECK_EXCEPTION(static_cast<void>(bmae::detail::read_file(scratch / "a", 8)), InputError, says("at most 8 bytes"));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_is_whole_or_absent) {
+    test::Scratch const scratch;
+    fs::path const path = scratch / "out";
+    {
+        bmae::detail::AtomicFile file(path);
+        file.write("half");
+        BOOST_TEST(!fs::exists(path));
+    }
+    BOOST_TEST(entries(scratch.path()) == 0);
+    std::string const big(1'000'000, 'z');
+    {
+        bmae::detail::AtomicFile file(path);
+        file.write("a");
+        file.write(big);
+        std::vector<std::int32_t> const numbers{1, 2};
+        file.write_values(std::span<std::int32_t const>(numbers));
+        BOOST_TEST(file.size() == 1'000'009U);
+        file.commit();
+        BOOST_CHECK_THROW(file.write(big), RunError);
+    }
+    BOOST_TEST(fs::file_size(path) == 1'000'009U);
+    BOOST_CHECK_EXCEPTION(bmae::detail::write_file(path, "x"), InputError, says("Nothing is written over"));
+    bmae::detail::write_file(path, "y", bmae::detail::Existing::replace);
+    BOOST_TEST(bmae::detail::read_file(path) == "y");
+    BOOST_TEST(entries(scratch.path()) == 1);
+    BOOST_CHECK_EXCEPTION(bmae::detail::write_file(scratch / "no" / "out", "x"), RunError, says("no/out", "Check the path"));
+    BOOST_CHECK_EXCEPTION(bmae::detail::write_file(path / "out", "x"), RunError, says("a file, not a folder"));
+    BOOST_CHECK_THROW(bmae::detail::write_file(scratch.path(), "x", bmae::detail::Existing::replace), InputError);
+    BOOST_CHECK_THROW(bmae::detail::write_file("/dev/full", "x", bmae::detail::Existing::replace), InputError);
+    BOOST_CHECK_EXCEPTION(bmae::detail::write_file(scratch / std::string(300, 'n'), "x"), RunError, says("shorter name"));
+}
+
+BOOST_AUTO_TEST_CASE(a_name_taken_meanwhile_is_not_written_over) {
+    test::Scratch const scratch;
+    bmae::detail::AtomicFile file(scratch / "out");
+    file.write("mine");
+    scratch.file("out", "theirs");
+    BOOST_CHECK_THROW(file.commit(), InputError);
+    file.discard();
+    BOOST_TEST(bmae::detail::read_file(scratch / "out") == "theirs");
+    BOOST_TEST(entries(scratch.path()) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_keeps_the_old_file) {
+    test::Scratch const scratch;
+    scratch.file("out", "old");
+    pid_t const child = ::fork();   // the limit must not touch the test program
+    if (child == 0) {
+        std::signal(SIGXFSZ, SIG_IGN);
+        rlimit const limit{10'000, 10'000};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+        int result = 1;
+        try {
+            bmae::detail::write_file(scratch / "out", std::string(1'000'000, 'x'), bmae::detail::Existing::replace);
+        } catch (RunError const& error) { result = says("out: cannot write", "ulimit -f")(error) ? 42 : 2; } catch (...) { result = 3; }
+        ::_exit(result);
+    }
+    int status = 0;
+    BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+    BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 42));
+    BOOST_TEST(bmae::detail::read_file(scratch / "out") == "old");
+    BOOST_TEST(entries(scratch.path()) == 1);
+    BOOST_TEST(std::string(bmae::detail::write_failure("x", "write", ENOSPC).what()).find("The disk is full") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(output_folders) {
+    test::Scratch const scratch;
+    bmae::detail::require_empty_or_new_folder(scratch / "a" / "b");
+    bmae::detail::require_empty_or_new_folder(scratch / "a" / "b");
+    BOOST_CHECK_EXCEPTION(bmae::detail::require_empty_or_new_folder(scratch / "a"), InputError, says("holds 'b'"));
+    scratch.file("file", "");
+    BOOST_CHECK_THROW(bmae::detail::require_empty_or_new_folder(scratch / "file"), InputError);
+    BOOST_CHECK_EXCEPTION(bmae::detail::require_empty_or_new_folder(scratch / "file" / "x"), RunError, says("a file, not a folder"));
+    BOOST_CHECK_THROW(bmae::detail::require_empty_or_new_folder("/proc/bmae"), RunError);
+    {
+        bmae::detail::AtomicFolder folder((scratch / "new").string() + '/');
+        bmae::detail::write_file(folder.partial() / "x", "1");
+        BOOST_TEST(!fs::exists(scratch / "new"));
+        folder.commit();
+    }
+    BOOST_TEST(entries(scratch / "new") == 1);
+    BOOST_TEST(!fs::exists(scratch / "new.partial"));
+    {
+        bmae::detail::AtomicFolder folder(scratch / "taken");
+        scratch.file("taken/theirs", "x");
+        BOOST_CHECK_THROW(folder.commit(), InputError);
+    }
+    BOOST_TEST(bmae::detail::read_file(scratch / "taken" / "theirs") == "x");
+    BOOST_TEST(!fs::exists(scratch / "taken.partial"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
