@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the evaluator with pytrec_eval and with sentence-transformers on random topics full of ties.
 
-Usage: metrics_parity.py DRIVER [TOPICS]     DRIVER is the program built from metrics_driver.cpp
+Usage: metrics_parity.py [DRIVER [TOPICS]]     DRIVER is the program built from metrics_driver.cpp; - is that of the build
 """
+# ctest: - 1000
 import os
 import random
 import subprocess
@@ -132,7 +133,8 @@ def check_sentence_transformers(driver, folder, qrels, run):
 
 
 def main():
-    driver, topics = os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+    driver = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] != "-" else os.environ["BMAE_BIN"] + "/metrics_driver"
+    topics = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     with tempfile.TemporaryDirectory() as folder:
         qrels, run = random_topics(topics, seed=7)
         write(folder, qrels, run)
