@@ -1,0 +1,227 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// BERT models in the folders of the Python library transformers: config.json and model.safetensors, whole or in shards.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/folders.hpp>
+#include <bmae/io/bert_config.hpp>
+#include <bmae/io/bert_config_json.hpp>
+#include <bmae/io/bert_names.hpp>
+#include <bmae/io/json_file.hpp>
+#include <bmae/io/tensors.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// A BERT model as a folder holds it.
+struct HfBert {
+    BertConfig config = {};
+    NamedTensors tensors = {};   ///< the names of `bert_tensors(config, has_head())`, in the types of the file
+    NamedTensors aside = {};     ///< pooler, next-sentence head, classifier: not used by this library, written back
+
+    /// True where the language-model head came along.
+    [[nodiscard]] bool has_head() const { return tensors.contains(bert_head_bias); }
+};
+
+namespace detail {
+
+/// Collects what is wrong with the tensors of a model, so that one message tells it all.
+class TensorComplaints {
+public:
+    void add(std::string const& kind, std::string text) { lists_[kind].push_back(std::move(text)); }
+
+    void raise(std::string const& file, std::string const& expected) const {
+        if (lists_.empty()) { return; }
+        std::string found;
+        for (auto const& [kind, names] : lists_) {
+            found += (found.empty() ? "" : "; ") + std::to_string(names.size()) + ' ' + kind + ':';
+            for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 12); ++i) {
+                found += (i == 0 ? " " : ", ") + names[i];
+            }
+            if (names.size() > 12) { found += " and " + std::to_string(names.size() - 12) + " more"; }
+        }
+        throw InputError(Complaint{.file = file, .expected = expected, .found = found,
+                                   .remedy = "Check that config.json and the weights belong to the same BERT model."});
+    }
+
+private:
+    std::map<std::string, std::vector<std::string>> lists_ = {};
+};
+
+/// All tensors of a folder under the names of its files.
+inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading loading) {
+    if (auto const whole = folder / "model.safetensors"; std::filesystem::exists(whole)) { return load_tensors(whole, loading); }
+    auto const index_path = folder / "model.safetensors.index.json";
+    if (!std::filesystem::exists(index_path)) {
+        bool const pickled = std::filesystem::exists(folder / "pytorch_model.bin") ||
+                             std::filesystem::exists(folder / "pytorch_model.bin.index.json");
+        throw InputError(Complaint{
+            .file = folder.string(), .expected = "model.safetensors",
+            .found = pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
+            .remedy = pickled ? "Convert it once in Python: transformers.AutoModelForMaskedLM.from_pretrained(FOLDER)"
+                                ".save_pretrained(NEW_FOLDER)."
+                              : "Name the folder that holds config.json and model.safetensors."});
+    }
+    auto const index = JsonObject::read(index_path);
+    auto const map = index.require<JsonObject>("weight_map");
+    std::map<std::string, std::set<std::string, std::less<>>> by_shard;
+    for (auto const& [name, shard] : map.json().items()) {
+        std::string const file = shard.is_string() ? shard.get<std::string>() : std::string();
+        if (file.empty() || file.front() == '.' || file.find_first_of("/\\") != file.npos) {
+            throw index.refuse("names of files beside the index", kind_of(shard) + " for " + name);
+        }
+        by_shard[file].insert(name);
+    }
+    NamedTensors tensors;
+    for (auto const& [shard, names] : by_shard) {
+        auto const file = SafetensorsFile::open(folder / shard);
+        for (TensorEntry const& entry : file.entries()) {
+            if (!names.contains(entry.name)) {
+                throw index.refuse("every tensor of " + shard + " in weight_map", '"' + entry.name + "\" missing there");
+            }
+        }
+        for (std::string const& name : names) { tensors.emplace(name, to_tensor(file, file.at(name), loading)); }
+    }
+    return tensors;
+}
+
+/// Merges what files may hold twice: the bias of the head under two names, the decoder that is the word embedding.
+inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::string const& file) {
+    auto const refuse = [&file](std::string expected, std::string found, std::string remedy) {
+        throw InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found),
+                                   .remedy = std::move(remedy)});
+    };
+    if (auto const second = tensors.find("cls.predictions.decoder.bias"); second != tensors.end()) {
+        auto const first = tensors.find(bert_head_bias);
+        if (first == tensors.end()) {
+            tensors.emplace(bert_head_bias, second->second);
+        } else if (!first->second.equal(second->second)) {
+            refuse("cls.predictions.bias and cls.predictions.decoder.bias equal", "different ones",
+                   "A head has one bias: remove the other.");
+        }
+        tensors.erase(second);
+    }
+    auto const decoder = tensors.find(bert_head_decoder);
+    auto const words = tensors.find(bert_word_embedding);
+    if (config.tie_word_embeddings && decoder != tensors.end() && words != tensors.end()) {
+        if (decoder->second.scalar_type() != words->second.scalar_type() || !decoder->second.equal(words->second)) {
+            refuse("cls.predictions.decoder.weight equal to the word embedding, as \"tie_word_embeddings\": true says",
+                   "another tensor",
+                   "Set \"tie_word_embeddings\": false in config.json if the head has a decoder of its own.");
+        }
+        tensors.erase(decoder);
+    }
+}
+
+/// Refuses a set of tensors that is not exactly the model of the config; one message lists all that is wrong.
+inline void check_bert_tensors(HfBert const& model, std::string const& file) {
+    TensorComplaints complaints;
+    NamedTensors rest = model.tensors;
+    bool const with_head = std::any_of(rest.begin(), rest.end(),
+                                       [](auto const& pair) { return pair.first.starts_with(bert_head_prefix); });
+    for (BertTensor const& wanted : bert_tensors(model.config, with_head)) {
+        auto const found = rest.find(wanted.name);
+        if (found == rest.end()) {
+            complaints.add("missing", wanted.name);
+            continue;
+        }
+        at::Tensor const& tensor = found->second;
+        if (!tensor.defined()) {
+            complaints.add("undefined", wanted.name);
+        } else if (tensor.sizes() != at::IntArrayRef(wanted.shape)) {
+            complaints.add("of a wrong shape",
+                           wanted.name + ' ' + shape_text(tensor.sizes().vec()) + " instead of " + shape_text(wanted.shape));
+        } else if (!at::isFloatingType(tensor.scalar_type())) {
+            complaints.add("without real numbers", wanted.name + ' ' + c10::toString(tensor.scalar_type()));
+        }
+        rest.erase(found);
+    }
+    for (auto const& [name, tensor] : rest) { complaints.add("unexpected", name); }
+    complaints.raise(file, "the tensors of a BERT with " + std::to_string(model.config.num_hidden_layers) + " layers of " +
+                               std::to_string(model.config.hidden_size));
+}
+
+}  // namespace detail
+
+/// Reads a folder.
+/// \throws InputError  a pickle, another architecture, tensors that are missing, unexpected or of a wrong shape, all by name
+inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loading = Loading::copy) {
+    if (!std::filesystem::is_directory(folder)) {
+        throw InputError(Complaint{.file = folder.string(), .expected = "a folder with config.json and model.safetensors",
+                                   .found = std::filesystem::exists(folder) ? "a file" : "nothing of that name",
+                                   .remedy = "Check the path."});
+    }
+    HfBert model;
+    model.config = read_bert_config(folder / "config.json");
+    for (auto& [name, tensor] : detail::load_hf_tensors(folder, loading)) {
+        std::string canonical = canonical_bert_name(name);
+        if (is_ignored_bert_name(canonical)) { continue; }
+        NamedTensors& home = is_side_bert_name(canonical) ? model.aside : model.tensors;
+        if (!home.emplace(canonical, std::move(tensor)).second) {
+            throw InputError(Complaint{.file = folder.string(), .expected = "each tensor once",
+                                       .found = canonical + " under two names"});
+        }
+    }
+    detail::merge_tied(model.tensors, model.config, folder.string());
+    detail::check_bert_tensors(model, folder.string());
+    return model;
+}
+
+/// Writes config.json and model.safetensors into a folder that exists and holds neither.
+inline void write_hf_files(std::filesystem::path const& folder, HfBert model) {
+    detail::merge_tied(model.tensors, model.config, folder.string());
+    detail::check_bert_tensors(model, folder.string());
+    auto const has_side = [&model](std::string_view prefix) {
+        auto const at = model.aside.lower_bound(prefix);
+        return at != model.aside.end() && at->first.starts_with(prefix);
+    };
+    bool const prefixed = model.has_head() || has_side("classifier.");
+    std::string architecture = prefixed ? "BertForSequenceClassification" : "BertModel";
+    if (model.has_head()) { architecture = has_side("cls.seq_relationship.") ? "BertForPreTraining" : "BertForMaskedLM"; }
+    NamedTensors named;
+    for (NamedTensors const* const part : {&model.tensors, &model.aside}) {
+        for (auto const& [name, tensor] : *part) { named.emplace(prefixed ? prefixed_bert_name(name) : name, tensor); }
+    }
+    static std::map<at::ScalarType, std::string> const python_names{
+        {at::kFloat, "float32"}, {at::kDouble, "float64"}, {at::kHalf, "float16"}, {at::kBFloat16, "bfloat16"}};
+    auto const type = python_names.find(model.tensors.find(bert_word_embedding)->second.scalar_type());
+    if (type == python_names.end()) {
+        throw InputError(Complaint{.file = folder.string(), .expected = "weights in float32, float64, float16 or bfloat16",
+                                   .found = "another type", .remedy = "Convert them first."});
+    }
+    detail::write_file(folder / "config.json", to_json(model.config, architecture, type->second));
+    save_tensors(folder / "model.safetensors", named, {{"format", "pt"}});
+}
+
+/// Writes a new folder, which appears when all of it is on the disk.
+/// \param folder      must not exist, or be empty
+/// \param write_more  called with the unfinished folder: writes what else belongs there (vocabulary, pooling)
+/// \throws InputError  a folder that holds something
+template <class WriteMore>
+void write_hf_folder(std::filesystem::path const& folder, HfBert model, WriteMore&& write_more) {
+    detail::AtomicFolder output(folder);
+    write_hf_files(output.partial(), std::move(model));
+    write_more(output.partial());
+    output.commit();
+}
+
+inline void write_hf_folder(std::filesystem::path const& folder, HfBert model) {
+    write_hf_folder(folder, std::move(model), [](std::filesystem::path const&) {});
+}
+
+}  // namespace bmae
