@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -16,18 +15,10 @@
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
+#include <bmae/training/adamw_options.hpp>
 #include <bmae/training/flat_parameters.hpp>
-#include <bmae/values/error.hpp>
 
 namespace bmae {
-
-/// Loshchilov, Hutter: Decoupled weight decay regularization (arXiv 1711.05101). Defaults: RetroMAE's.
-struct AdamWOptions {
-    double beta1 = .9;           ///< of the running mean of the gradient
-    double beta2 = .999;         ///< of the running mean of its square
-    double epsilon = 1e-8;       ///< added to the root of the latter
-    double weight_decay = .01;   ///< times the learning rate; matrices only, biases and layer normalisation have none
-};
 
 /// Factor with which gradients are divided so that their norm is at most `clip`; 1 if it is already, or if `clip` is 0.
 ///
@@ -76,16 +67,5 @@ private:
     AdamWOptions options_;
     at::Tensor mean_, square_, count_;
 };
-
-/// \throws InputError if a number of `options` makes no sense
-inline void check(AdamWOptions const& options) {
-    auto const demand = [](bool good, char const* what, double value) {
-        if (!good) { throw InputError(Complaint{{}, 0, what, std::to_string(value)}); }
-    };
-    demand(options.beta1 >= 0 && options.beta1 < 1, "beta1 in [0, 1)", options.beta1);
-    demand(options.beta2 >= 0 && options.beta2 < 1, "beta2 in [0, 1)", options.beta2);
-    demand(options.epsilon > 0, "epsilon above 0", options.epsilon);
-    demand(options.weight_decay >= 0, "weight_decay of at least 0", options.weight_decay);
-}
 
 }  // namespace bmae

@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The tensors of a run in files: fp32 masters by parameter name, and the optimizer's moments.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/GradMode.h>
+
+#include <bmae/io/safetensors.hpp>
+#include <bmae/training/flat_parameters.hpp>
+#include <bmae/training/optimizer.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+inline constexpr char const* model_file = "model.safetensors";
+inline constexpr char const* optimizer_file = "optimizer.safetensors";
+
+/// A flat fp32 buffer as named pieces; `flat` must be on the CPU and outlive them.
+inline void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat, std::string const& prefix) {
+    std::span<std::byte const> const bytes(reinterpret_cast<std::byte const*>(flat.const_data_ptr<float>()), flat.nbytes());
+    for (ParameterSlot const& slot : parameters.slots()) {
+        TensorEntry entry;
+        entry.name = prefix + slot.name;
+        entry.type = ElementType::f32;
+        entry.shape = slot.shape;
+        entry.bytes = bytes.subspan(static_cast<std::size_t>(slot.offset) * sizeof(float), static_cast<std::size_t>(slot.size) * sizeof(float));
+        entries.push_back(std::move(entry));
+    }
+}
+
+inline void read_into(at::Tensor const& target, SafetensorsFile const& file, std::string const& name) {
+    TensorEntry const& entry = file.at(name);
+    if (entry.type != ElementType::f32 || entry.shape != target.sizes().vec()) {
+        throw InputError(Complaint{file.name(), 0, name + " as F32 " + shape_text(target.sizes().vec()),
+                                   std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape)});
+    }
+    at::Tensor const copy = at::empty(entry.shape, at::kFloat);
+    if (!entry.bytes.empty()) { std::memcpy(copy.mutable_data_ptr<float>(), entry.bytes.data(), entry.bytes.size()); }
+    target.copy_(copy);
+}
+
+inline void expect_count(SafetensorsFile const& file, std::size_t count) {
+    if (file.entries().size() != count) {
+        throw InputError(Complaint{file.name(), 0, std::to_string(count) + " tensors", std::to_string(file.entries().size())});
+    }
+}
+
+}  // namespace detail
+
+/// Writes model.safetensors: every parameter by its name, in fp32 whatever the network computes in.
+inline void write_model(std::filesystem::path const& folder, FlatParameters const& parameters) {
+    at::Tensor const master = parameters.master().cpu();
+    std::vector<TensorEntry> entries;
+    detail::add_entries(entries, parameters, master, "");
+    write_safetensors(folder / detail::model_file, entries, {{"format", "pt"}});
+}
+
+/// Writes optimizer.safetensors: mean.NAME and square.NAME for every parameter, and `count`.
+inline void write_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer) {
+    at::Tensor const mean = optimizer.mean().cpu();
+    at::Tensor const square = optimizer.square().cpu();
+    float const count = optimizer.count().item<float>();
+    std::vector<TensorEntry> entries;
+    detail::add_entries(entries, parameters, mean, "mean.");
+    detail::add_entries(entries, parameters, square, "square.");
+    TensorEntry counter;
+    counter.name = "count";
+    counter.type = ElementType::f32;
+    counter.bytes = std::as_bytes(std::span(&count, 1));
+    entries.push_back(counter);
+    write_safetensors(folder / detail::optimizer_file, entries);
+}
+
+/// Reads what `write_model` wrote; the network reads it from then on.
+/// \throws InputError where a tensor is missing, too many, or has another shape
+inline void read_model(std::filesystem::path const& folder, FlatParameters& parameters) {
+    c10::AutoGradMode const no_grad(false);
+    SafetensorsFile const file = SafetensorsFile::open(folder / detail::model_file);
+    detail::expect_count(file, parameters.slots().size());
+    for (std::size_t i = 0; i < parameters.slots().size(); ++i) {
+        detail::read_into(parameters.view(parameters.master(), i), file, parameters.slots()[i].name);
+    }
+    parameters.publish();
+}
+
+/// Reads what `write_optimizer` wrote.
+inline void read_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW& optimizer) {
+    c10::AutoGradMode const no_grad(false);
+    SafetensorsFile const file = SafetensorsFile::open(folder / detail::optimizer_file);
+    detail::expect_count(file, 2 * parameters.slots().size() + 1);
+    for (std::size_t i = 0; i < parameters.slots().size(); ++i) {
+        detail::read_into(parameters.view(optimizer.mean(), i), file, "mean." + parameters.slots()[i].name);
+        detail::read_into(parameters.view(optimizer.square(), i), file, "square." + parameters.slots()[i].name);
+    }
+    detail::read_into(optimizer.count(), file, "count");
+}
+
+}  // namespace bmae

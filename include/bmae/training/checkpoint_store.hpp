@@ -1,0 +1,267 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A folder of checkpoints that survives kills, damaged files and full disks. Knows files, not what is in them.
+///
+///     OUTPUT/step-100/manifest.json    sizes and checksums of all files beside it, written last
+///     OUTPUT/latest                    "step-100\n", for people and other programs; the loader looks for itself
+///     OUTPUT/step-50.damaged           what failed its manifest when a run was resumed
+///     OUTPUT/.lock                     held while a trainer writes here
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/hash.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/version.hpp>
+
+namespace bmae {
+
+/// One finished checkpoint.
+struct CheckpointFolder {
+    std::filesystem::path path = {};
+    std::uint64_t step = 0;   ///< optimizer steps done when it was written
+};
+
+namespace detail {
+
+inline constexpr char const* manifest_name = "manifest.json";
+
+/// N of "step-N"; nothing for any other name.
+inline std::optional<std::uint64_t> step_of(std::string_view name) {
+    constexpr std::string_view prefix = "step-";
+    if (!name.starts_with(prefix)) { return std::nullopt; }
+    std::uint64_t step = 0;
+    auto const [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), step);
+    if (error != std::errc() || end != name.data() + name.size() || name.size() == prefix.size()) { return std::nullopt; }
+    return name == "step-" + std::to_string(step) ? std::optional(step) : std::nullopt;   // no second spelling such as step-007
+}
+
+/// Size and checksum of a file, read as the disk gives it.
+inline nlohmann::json fingerprint(std::filesystem::path const& path) {
+    Descriptor const file = open_for_reading(path);
+    std::vector<std::byte> buffer(std::size_t{1} << 20);
+    Xxh64 hash;
+    std::uint64_t size = 0;
+    while (true) {
+        ssize_t const got = ::read(file.number(), buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR) { continue; }
+        if (got < 0) { throw read_failure(path, errno); }
+        if (got == 0) { break; }
+        size += static_cast<std::uint64_t>(got);
+        hash.update(std::span(buffer).first(static_cast<std::size_t>(got)));
+    }
+    return {{"size", size}, {"xxh64", to_hex(hash.digest())}};
+}
+
+/// The manifest guards itself too: its text is canonical and ends with a checksum of the rest.
+inline std::string manifest_text(nlohmann::json const& content) {
+    return nlohmann::json{{"manifest", content}, {"xxh64", to_hex(xxh64(content.dump()))}}.dump(1) + '\n';
+}
+
+inline void sync_file(std::filesystem::path const& path) {
+    Descriptor const file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.is_open() || ::fsync(file.number()) != 0) { throw write_failure(path, "write", errno); }
+}
+
+/// Relative paths of all regular files below `folder`, sorted; each is fsynced, and so is every folder.
+inline std::vector<std::string> sync_tree(std::filesystem::path const& folder) {
+    std::vector<std::string> files;
+    for (auto const& entry : std::filesystem::recursive_directory_iterator(folder)) {
+        if (entry.is_directory()) {
+            sync_folder(entry.path());
+        } else {
+            sync_file(entry.path());
+            files.push_back(entry.path().lexically_relative(folder).generic_string());
+        }
+    }
+    std::ranges::sort(files);
+    sync_folder(folder);
+    return files;
+}
+
+}  // namespace detail
+
+/// Says why a checkpoint must not be loaded; empty if all its files are what the manifest says.
+inline std::string explain_damage(std::filesystem::path const& folder) {
+    try {
+        std::string const text = detail::read_file(folder / detail::manifest_name, std::uint64_t{1} << 26);
+        auto const json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+        if (!json.is_object() || !json.contains("manifest") || detail::manifest_text(json["manifest"]) != text) {
+            return "manifest.json is damaged";
+        }
+        auto const& manifest = json["manifest"];
+        if (manifest.value("format", "") != "bmae checkpoint 1") {
+            return "manifest.json has the format \"" + manifest.value("format", "") + "\", expected \"bmae checkpoint 1\"";
+        }
+        if (detail::step_of(folder.filename().string()) != manifest.value("step", std::uint64_t{0})) {
+            return "manifest.json belongs to step " + std::to_string(manifest.value("step", std::uint64_t{0}));
+        }
+        for (auto const& [name, expected] : manifest.at("files").items()) {
+            auto const found = detail::fingerprint(folder / name);
+            if (found != expected) {
+                return name + " does not match its manifest: expected " + expected.dump() + ", found " + found.dump();
+            }
+        }
+        return {};
+    } catch (Error const& error) {
+        return error.what();
+    } catch (std::exception const& error) {   // JSON of an unexpected shape
+        return std::string("manifest.json is damaged: ") + error.what();
+    }
+}
+
+/// All folders named step-N in `root`, newest first, whether sound or not.
+inline std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path const& root) {
+    std::vector<CheckpointFolder> found;
+    std::error_code code;
+    for (auto it = std::filesystem::directory_iterator(root, code); !code && it != std::filesystem::directory_iterator(); it.increment(code)) {
+        auto const step = detail::step_of(it->path().filename().string());
+        std::error_code ignored;
+        if (step && it->is_directory(ignored)) { found.push_back({it->path(), *step}); }
+    }
+    std::ranges::sort(found, std::ranges::greater{}, &CheckpointFolder::step);
+    return found;
+}
+
+/// The newest checkpoint of `root` that is sound. Changes nothing on the disk.
+/// \param warn  called once for every newer checkpoint that is damaged
+/// \throws InputError if there is no checkpoint at all, RunError if all are damaged
+inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root, std::function<void(std::string const&)> const& warn = {}) {
+    auto const all = list_checkpoints(root);
+    if (all.empty()) { throw InputError(Complaint{root.string(), 0, "a checkpoint (step-N)", "none"}); }
+    for (CheckpointFolder const& folder : all) {
+        std::string const damage = explain_damage(folder.path);
+        if (damage.empty()) { return folder; }
+        if (warn) { warn(folder.path.string() + " is left out: " + damage); }
+    }
+    throw RunError(root.string() + ": all " + std::to_string(all.size()) + " checkpoints are damaged; the newest: " +
+                   explain_damage(all.front().path) + ". Restore one from a copy, or start anew in another folder.");
+}
+
+/// The checkpoints of one run. Only one object, in whatever process, can hold a folder at a time.
+class CheckpointStore {
+public:
+    /// Creates and locks `root` and removes what interrupted saves have left.
+    /// \param keep_last  newest checkpoints that stay; 0: all
+    /// \throws RunError if another trainer holds the folder or it cannot be written
+    explicit CheckpointStore(std::filesystem::path root, std::size_t keep_last = 2) : root_(std::move(root)), keep_last_(keep_last) {
+        detail::create_folders(root_);
+        lock_ = detail::Descriptor(::open((root_ / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+        if (!lock_.is_open()) { throw detail::write_failure(root_ / ".lock", "create", errno); }
+        if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {   // other errors: a file system without locks
+            throw RunError(root_.string() + ": another trainer is writing there. Wait for it or choose another output folder.");
+        }
+        for (auto const& entry : std::filesystem::directory_iterator(root_)) {
+            std::string const name = entry.path().filename().string();
+            if (name.ends_with(unfinished) && detail::step_of(std::string_view(name).substr(0, name.size() - unfinished.size()))) {
+                remove(entry.path());
+            }
+        }
+    }
+
+    [[nodiscard]] std::filesystem::path const& root() const noexcept { return root_; }
+
+    /// Writes one checkpoint: all of it or nothing.
+    /// \param write  fills the folder that it is given
+    /// \throws RunError on a full disk or any other failure; older checkpoints stay as they are
+    CheckpointFolder save(std::uint64_t step, std::function<void(std::filesystem::path const&)> const& write) {
+        CheckpointFolder const done{root_ / ("step-" + std::to_string(step)), step};
+        std::filesystem::path work = done.path;
+        work += unfinished;
+        try {
+            remove(work);
+            detail::create_folders(work);
+            write(work);
+            nlohmann::json files = nlohmann::json::object();
+            for (std::string const& name : detail::sync_tree(work)) { files[name] = detail::fingerprint(work / name); }
+            detail::write_file(work / detail::manifest_name,
+                               detail::manifest_text({{"format", "bmae checkpoint 1"}, {"step", step}, {"library", version}, {"files", files}}));
+            detail::sync_folder(work);
+            set_aside(done.path);
+            detail::rename_durably(work, done.path, detail::Existing::refuse);
+            detail::write_file(root_ / "latest", done.path.filename().string() + '\n', detail::Existing::replace);
+        } catch (std::filesystem::filesystem_error const& error) {
+            discard(work);
+            throw RunError(done.path.string() + ": cannot save: " + error.what());
+        } catch (...) {
+            discard(work);
+            throw;
+        }
+        prune();
+        return done;
+    }
+
+    /// The newest sound checkpoint; newer damaged ones are renamed to step-N.damaged, so that they are neither lost nor met again.
+    /// \returns nothing if there is no checkpoint at all
+    /// \throws RunError if there are some but all are damaged: a run never starts from scratch in silence
+    std::optional<CheckpointFolder> recover(std::function<void(std::string const&)> const& warn = {}) {
+        auto const all = list_checkpoints(root_);
+        if (all.empty()) { return std::nullopt; }
+        CheckpointFolder const newest = newest_checkpoint(root_, warn);
+        for (CheckpointFolder const& folder : all) {
+            if (folder.step > newest.step) { set_aside(folder.path); }
+        }
+        return newest;
+    }
+
+private:
+    static constexpr std::string_view unfinished = ".tmp";
+
+    /// Renames what stands at `path`, if anything, to the first free of PATH.damaged, PATH.damaged-2 ...
+    static void set_aside(std::filesystem::path const& path) {
+        for (int count = 1; std::filesystem::exists(path); ++count) {
+            std::filesystem::path aside = path;
+            aside += count == 1 ? std::string(".damaged") : ".damaged-" + std::to_string(count);
+            if (!std::filesystem::exists(aside)) { detail::rename_durably(path, aside, detail::Existing::refuse); }
+        }
+    }
+
+    static void remove(std::filesystem::path const& path) {
+        std::error_code code;
+        std::filesystem::remove_all(path, code);
+        if (code) { throw detail::write_failure(path, "remove", code.value()); }
+    }
+
+    static void discard(std::filesystem::path const& path) noexcept {
+        std::error_code ignored;
+        std::filesystem::remove_all(path, ignored);
+    }
+
+    /// Old checkpoints lose their name before their files, so that a kill leaves no half of one under its name.
+    void prune() {
+        if (keep_last_ == 0) { return; }
+        auto const all = list_checkpoints(root_);
+        for (std::size_t i = keep_last_; i < all.size(); ++i) {
+            std::filesystem::path doomed = all[i].path;
+            doomed += unfinished;
+            detail::rename_durably(all[i].path, doomed, detail::Existing::refuse);
+            remove(doomed);
+        }
+    }
+
+    std::filesystem::path root_;
+    std::size_t keep_last_;
+    detail::Descriptor lock_;
+};
+
+}  // namespace bmae

@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What a training run says about itself, and the log file that holds it: one JSON object per line.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/detail/files.hpp>
+
+namespace bmae {
+
+/// One term of the loss over some steps.
+struct TermReport {
+    std::string name = {};
+    std::string kind = {};
+    double weight = 1;
+    std::int64_t labels = 0;
+    double loss = 0;                           ///< mean over the labels; 0 if there were none
+    std::optional<double> accuracy = {};       ///< share of labels predicted right; nothing where it means nothing
+};
+
+/// Sums of one term, from which means over any number of steps are taken.
+struct TermSums {
+    std::string name = {};
+    std::string kind = {};
+    double weight = 1;
+    std::int64_t labels = 0;
+    double loss = 0;             ///< sum over labels
+    double correct = 0;
+    bool has_accuracy = false;
+
+    TermSums& operator+=(TermSums const& other) {
+        name = other.name;
+        kind = other.kind;
+        weight = other.weight;
+        labels += other.labels;
+        loss += other.loss;
+        correct += other.correct;
+        has_accuracy = has_accuracy || other.has_accuracy;
+        return *this;
+    }
+
+    [[nodiscard]] TermReport report() const {
+        double const count = labels == 0 ? 1 : static_cast<double>(labels);
+        TermReport result{.name = name, .kind = kind, .weight = weight, .labels = labels, .loss = loss / count};
+        if (has_accuracy && labels != 0) { result.accuracy = correct / count; }
+        return result;
+    }
+};
+
+/// One optimizer step.
+struct StepReport {
+    std::uint64_t step = 0;        ///< counted from 1: steps done
+    std::uint64_t epoch = 0;       ///< of the step's last micro-batch
+    double loss = 0;               ///< weighted sum of the terms
+    double learning_rate = 0;
+    double gradient_norm = 0;      ///< before clipping
+    std::size_t examples = 0;
+    std::size_t tokens = 0;        ///< of all views
+    double seconds = 0;
+    double waited = 0;             ///< of those, seconds without a batch
+    bool skipped = false;          ///< it was not finite and left out
+};
+
+/// The steps since the last report.
+struct LogReport {
+    std::uint64_t step = 0;        ///< steps done
+    std::uint64_t steps = 0;       ///< of the whole run
+    std::uint64_t epoch = 0;
+    double loss = 0;               ///< weighted sum of the terms' means
+    double learning_rate = 0;      ///< of the last step
+    double gradient_norm = 0;      ///< mean over the steps, before clipping
+    double tokens_per_second = 0;
+    double waiting = 0;            ///< share of the time without a batch: above a few hundredths, more loader threads help
+    std::uint64_t tokens = 0;      ///< since the start of the run
+    std::uint64_t skipped = 0;     ///< steps left out since the start of the run
+    std::vector<TermReport> terms = {};
+};
+
+inline nlohmann::ordered_json to_json_line(LogReport const& report) {
+    nlohmann::ordered_json json{{"step", report.step},
+                                {"steps", report.steps},
+                                {"epoch", report.epoch},
+                                {"loss", report.loss},
+                                {"learning_rate", report.learning_rate},
+                                {"gradient_norm", report.gradient_norm},
+                                {"tokens_per_second", report.tokens_per_second},
+                                {"waiting", report.waiting},
+                                {"tokens", report.tokens},
+                                {"skipped", report.skipped},
+                                {"terms", nlohmann::ordered_json::array()}};
+    for (TermReport const& term : report.terms) {
+        nlohmann::ordered_json line{{"name", term.name}, {"kind", term.kind}, {"weight", term.weight}, {"loss", term.loss}};
+        if (term.accuracy) { line["accuracy"] = *term.accuracy; }
+        line["labels"] = term.labels;
+        json["terms"].push_back(std::move(line));
+    }
+    return json;
+}
+
+/// A log of steps that stays in line with the checkpoints: after a resume it holds every step once.
+class TrainLog {
+public:
+    /// Opens `path` for appending and drops the lines of steps after `step`, which will be run again, and a torn last line.
+    TrainLog(std::filesystem::path path, std::uint64_t step) : path_(std::move(path)) {
+        if (std::filesystem::exists(path_)) {
+            std::string const old = detail::read_file(path_);
+            std::string kept;
+            for (std::size_t begin = 0, end = 0; begin < old.size(); begin = end + 1) {
+                end = old.find('\n', begin);
+                if (end == std::string::npos) { break; }
+                auto const line = std::string_view(old).substr(begin, end - begin + 1);
+                auto const json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+                bool const later = json.is_object() && json.contains("step") && json["step"].is_number() && json["step"] > step;
+                if (!later) { kept += line; }
+            }
+            if (kept != old) { detail::write_file(path_, kept, detail::Existing::replace); }
+        }
+        file_ = detail::Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+        if (!file_.is_open()) { throw detail::write_failure(path_, "open", errno); }
+    }
+
+    /// \throws RunError on a full disk
+    void append(LogReport const& report) {
+        std::string const line = to_json_line(report).dump() + '\n';
+        for (std::string_view rest = line; !rest.empty();) {
+            ssize_t const done = ::write(file_.number(), rest.data(), rest.size());
+            if (done < 0 && errno == EINTR) { continue; }
+            if (done < 0) { throw detail::write_failure(path_, "write", errno); }
+            rest.remove_prefix(static_cast<std::size_t>(done));
+        }
+    }
+
+    /// The lines so far survive a power cut. Called before a checkpoint that counts on them.
+    void sync() {
+        if (::fsync(file_.number()) != 0) { throw detail::write_failure(path_, "write", errno); }
+    }
+
+private:
+    std::filesystem::path path_;
+    detail::Descriptor file_;
+};
+
+}  // namespace bmae

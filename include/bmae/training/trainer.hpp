@@ -1,0 +1,372 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The training loop: batches ahead of the step, accumulation by label counts, clipping, checkpoints, exact resume.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
+#include <torch/version.h>
+
+#include <bmae/batch/planner.hpp>
+#include <bmae/batch/prefetcher.hpp>
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/parallel.hpp>
+#include <bmae/nn/context.hpp>
+#include <bmae/training/allocator.hpp>
+#include <bmae/training/checkpoint.hpp>
+#include <bmae/training/checkpoint_store.hpp>
+#include <bmae/training/flat_parameters.hpp>
+#include <bmae/training/non_finite.hpp>
+#include <bmae/training/objective.hpp>
+#include <bmae/training/optimizer.hpp>
+#include <bmae/training/replicas.hpp>
+#include <bmae/training/train_log.hpp>
+#include <bmae/training/train_state.hpp>
+#include <bmae/training/trainer_options.hpp>
+#include <bmae/values/draw.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/version.hpp>
+
+namespace bmae {
+
+enum class TrainEnd { finished, interrupted };
+
+/// What `Trainer::fit` did.
+struct TrainResult {
+    TrainEnd end = TrainEnd::finished;
+    std::uint64_t step = 0;                       ///< optimizer steps done, those before a resume included
+    std::uint64_t resumed_from = 0;               ///< 0: the run started afresh
+    std::filesystem::path checkpoint = {};        ///< the last one; empty where nothing is written
+    std::vector<TermReport> terms = {};           ///< of the last log window
+};
+
+/// Trains an Objective.
+///
+/// One optimizer step: its micro-batches are built by threads ahead of time, their label counts are summed, each runs forward
+/// and backward and adds its share of the gradient, and one fused update follows. So one batch of four micro-batches and four
+/// accumulated ones give the same gradient however their labels are spread. The host waits for the device once a step.
+/// A run that was interrupted, or killed, and resumed gives bit for bit the parameters of one that was not (on a CPU with the
+/// same number of LibTorch threads).
+class Trainer {
+public:
+    /// \throws InputError if an option makes no sense
+    Trainer(Objective& objective, TrainerOptions options, TrainerCallbacks callbacks = {}, Replicas replicas = {})
+        : objective_(objective), options_(std::move(options)), callbacks_(std::move(callbacks)), replicas_(std::move(replicas)) {
+        check(options_);
+        if (replicas_.rank >= replicas_.ranks || (replicas_.ranks > 1 && !replicas_.sum)) {
+            throw InputError("several ranks need a sum over them, and a rank below their number");
+        }
+        if (objective_.examples() == 0) { throw InputError("there are no examples to train on"); }
+    }
+
+    /// Asks a running `fit` to finish its step, save and return. May be called from a signal handler or another thread.
+    void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
+
+    /// Runs to the end, or until asked to stop. Afterwards the model holds the fp32 masters.
+    /// \throws InputError where `output` holds a run already and `resume` is false, or holds a run of another model
+    /// \throws RunError   on a non-finite step, a full disk, checkpoints that are all damaged
+    TrainResult fit() {
+        if (options_.keep_freed_memory) { keep_freed_memory(); }
+        std::optional<CheckpointStore> store;
+        FlatParameters parameters(objective_, options_.precision);
+        AdamW optimizer(parameters, options_.adamw);
+        std::optional<CheckpointFolder> const found = open_output(store, parameters.master().device());
+        TrainState state = found ? load(*found, parameters, optimizer) : TrainState();
+        BatchPlanner planner(objective_.examples(), [this](std::size_t example) { return objective_.cost(example); }, options_.seed, options_.batch);
+        std::uint64_t const steps = total_steps(planner);
+        std::optional<TrainLog> log;
+        if (store) { log.emplace(options_.output / "log.jsonl", state.step); }
+        planner.seek(state.cursor);
+        Prefetcher batches(planner, options_.seed,
+                           [this](std::span<std::size_t const> examples, DrawKey key) { return objective_.collate(examples, key); },
+                           {.threads = options_.loader_threads, .depth = std::max<std::size_t>(4, 2 * options_.accumulation),
+                            .rank = replicas_.rank, .ranks = replicas_.ranks});
+
+        TrainResult result{.resumed_from = state.step, .checkpoint = found ? found->path : std::filesystem::path()};
+        for (stopping_ = false; state.step < steps && !stopping_;) {
+            StepReport const report = run_step(batches, steps, parameters, optimizer, state);
+            if (callbacks_.on_step) { callbacks_.on_step(report); }
+            if (replicas_.ranks == 1) { stopping_ = stop_.load(std::memory_order_relaxed); }   // as late as may be
+            bool const last = state.step == steps;
+            if (options_.log_every != 0 && (state.step % options_.log_every == 0 || last)) {
+                LogReport const line = state.close_window(steps, report);
+                result.terms = line.terms;
+                if (log) { log->append(line); }
+                if (callbacks_.on_log) { callbacks_.on_log(line); }
+            }
+            if (store && (last || stopping_ || (options_.save_every != 0 && state.step % options_.save_every == 0))) {
+                log->sync();
+                result.checkpoint = save(*store, parameters, optimizer, state);
+                if (callbacks_.on_save) { callbacks_.on_save(result.checkpoint); }
+            }
+        }
+        result.step = state.step;
+        result.end = state.step >= steps ? TrainEnd::finished : TrainEnd::interrupted;
+        return result;
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+
+    /// Finds where to go on. Rank 0 holds the folder and decides; the others read what it chose.
+    std::optional<CheckpointFolder> open_output(std::optional<CheckpointStore>& store, at::Device device) const {
+        if (options_.output.empty()) { return std::nullopt; }
+        std::optional<CheckpointFolder> found;
+        if (replicas_.rank == 0) {
+            store.emplace(options_.output, options_.keep_last);
+            found = store->recover([this](std::string const& text) { warn(text); });
+            if (found && !options_.resume) {
+                throw InputError(Complaint{options_.output.string(), 0, "a folder without checkpoints", found->path.filename().string(),
+                                           "Resume that run or choose another folder; nothing is written over."});
+            }
+        }
+        if (replicas_.ranks == 1) { return found; }
+        at::Tensor const choice = at::full({}, found ? static_cast<std::int64_t>(found->step) : -1, at::kLong);
+        at::Tensor const shared = (replicas_.rank == 0 ? choice : at::zeros_like(choice)).to(device);
+        replicas_.add_up(shared);
+        auto const step = shared.item<std::int64_t>();
+        if (step < 0) { return std::nullopt; }
+        return CheckpointFolder{options_.output / ("step-" + std::to_string(step)), static_cast<std::uint64_t>(step)};
+    }
+
+    void warn(std::string const& text) const {
+        if (callbacks_.on_warning) {
+            callbacks_.on_warning(text);
+        } else {
+            std::cerr << "warning: " << text << '\n';
+        }
+    }
+
+    /// Optimizer steps of the whole run.
+    [[nodiscard]] std::uint64_t total_steps(BatchPlanner const& planner) const {
+        if (options_.steps != 0) { return options_.steps; }
+        std::atomic<std::uint64_t> batches = 0;   // their number differs between epochs, as texts meet in other batches
+        detail::parallel_for(static_cast<std::size_t>(options_.epochs), 1, static_cast<unsigned>(options_.loader_threads) + 1,
+                             [&](std::size_t first, std::size_t end) {
+            for (std::size_t epoch = first; epoch < end; ++epoch) {
+                BatchPlanner walk = planner;
+                walk.seek({epoch, 0});
+                for (std::uint64_t used = 0; used < objective_.examples(); ++batches) { used = walk.next().after.position; }
+            }
+        });
+        std::uint64_t const per_step = options_.accumulation * replicas_.ranks;
+        return (batches + per_step - 1) / per_step;
+    }
+
+    StepReport run_step(Prefetcher& batches, std::uint64_t steps, FlatParameters& parameters, AdamW& optimizer, TrainState& state) {
+        Clock::time_point const start = Clock::now();
+        double const waited = batches.waited();
+        std::vector<HostBatch> micro;
+        for (std::size_t m = 0; m < options_.accumulation; ++m) { micro.push_back(batches.next()); }
+        StepReport report{.step = state.step + 1, .epoch = micro.back().epoch};
+        std::vector<std::int64_t> const step_labels = count_labels(micro, parameters.master().device());
+        parameters.zero_gradient();
+        std::vector<StepOutput> outputs;
+        for (std::size_t m = 0; m < micro.size(); ++m) {
+            ForwardContext context{.training = true, .seed = dropout_seed(state.step, m)};
+            outputs.push_back(objective_.forward(micro[m], context, step_labels));
+            StepOutput& output = outputs.back();
+            if (output.terms.size() != step_labels.size() || !output.total.defined()) {
+                throw RunError("the model gave " + std::to_string(output.terms.size()) + " terms, expected a total and " +
+                               std::to_string(step_labels.size()));
+            }
+            if (output.total.requires_grad()) { output.total.backward(); }   // else no label at all: nothing to learn from
+            output.total = output.total.detach();                            // frees the graph
+            parameters.collect();
+        }
+        replicas_.add_up(parameters.gradient());
+        std::vector<TermSums> const sums = read_numbers(parameters.gradient_norm(), micro, outputs, report);
+        report.learning_rate = options_.learning_rate * options_.schedule.factor(state.step, steps);
+        report.skipped = !std::isfinite(report.gradient_norm) || !std::isfinite(report.loss);
+        if (report.skipped) {
+            note_skip(detail::describe_non_finite(report.step, micro, outputs, parameters), state);
+        } else {
+            state.skips_in_row = 0;
+            optimizer.step(report.learning_rate, clip_divisor(report.gradient_norm, options_.clip));
+        }
+        report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+        report.waited = batches.waited() - waited;
+        ++state.step;
+        state.cursor = batches.cursor();
+        state.add(report, sums);
+        return report;
+    }
+
+    /// Labels of every term in all micro-batches of the step, on all ranks.                                       [terms]
+    [[nodiscard]] std::vector<std::int64_t> count_labels(std::vector<HostBatch> const& micro, at::Device device) const {
+        at::Tensor counts = at::zeros({static_cast<std::int64_t>(objective_.terms())}, at::kLong);
+        std::span<std::int64_t> const sums(counts.mutable_data_ptr<std::int64_t>(), objective_.terms());
+        for (HostBatch const& batch : micro) {
+            if (batch.term_labels.size() != sums.size()) {
+                throw RunError("a batch counts labels of " + std::to_string(batch.term_labels.size()) + " terms, the model has " +
+                               std::to_string(sums.size()));
+            }
+            for (std::size_t t = 0; t < sums.size(); ++t) { sums[t] += batch.term_labels[t]; }
+        }
+        if (replicas_.ranks > 1) {
+            at::Tensor const shared = counts.to(device);
+            replicas_.add_up(shared);
+            counts = shared.cpu();
+        }
+        std::int64_t const* const first = counts.const_data_ptr<std::int64_t>();
+        return {first, first + counts.numel()};
+    }
+
+    [[nodiscard]] std::uint64_t dropout_seed(std::uint64_t step, std::size_t micro_batch) const {
+        constexpr std::uint64_t dropout_slot = 0x64726f70;   // no place of a composition has this number
+        return Draw({.seed = options_.seed, .epoch = step, .example = micro_batch * replicas_.ranks + replicas_.rank, .slot = dropout_slot})();
+    }
+
+    /// Everything that the host wants to know of a step, in one transfer: the norm, the losses and the right predictions. Fills
+    /// `report` and returns the sums of every term; with several ranks these, and whether one was asked to stop, are added up.
+    std::vector<TermSums> read_numbers(at::Tensor const& norm, std::vector<HostBatch> const& micro, std::vector<StepOutput> const& outputs,
+                                       StepReport& report) {
+        c10::AutoGradMode const no_grad(false);
+        std::vector<at::Tensor> scalars;
+        auto const read = [&](at::Tensor const& scalar) { scalars.push_back(scalar.detach().to(norm.device(), at::kDouble).reshape({})); };
+        read(norm);
+        for (StepOutput const& output : outputs) {
+            read(output.total);
+            for (TermOutput const& term : output.terms) {
+                read(term.loss);
+                if (term.correct.defined()) { read(term.correct); }
+            }
+        }
+        at::Tensor const host = at::stack(scalars).cpu();
+        double const* next = host.const_data_ptr<double>();
+        report.gradient_norm = *next++;
+        std::vector<TermSums> sums(objective_.terms());
+        for (std::size_t m = 0; m < micro.size(); ++m) {
+            report.examples += micro[m].examples.size();
+            report.tokens += micro[m].tokens();
+            report.loss += *next++;
+            for (std::size_t t = 0; t < sums.size(); ++t) {
+                TermOutput const& term = outputs[m].terms[t];
+                double const loss = *next++ * static_cast<double>(term.labels);
+                bool const counted = term.correct.defined();
+                sums[t] += {.name = term.name, .kind = term.kind, .weight = term.weight, .labels = term.labels,
+                            .loss = term.labels == 0 ? 0 : loss, .correct = counted ? *next++ : 0, .has_accuracy = counted};
+            }
+        }
+        stopping_ = stop_.load(std::memory_order_relaxed);
+        if (replicas_.ranks > 1) { share_numbers(norm, report, sums); }
+        return sums;
+    }
+
+    /// Adds up over the ranks what `read_numbers` found on each.
+    void share_numbers(at::Tensor const& norm, StepReport& report, std::vector<TermSums>& sums) {
+        at::Tensor const mine = at::zeros({static_cast<std::int64_t>(4 + 3 * sums.size())}, at::kDouble);
+        double* out = mine.mutable_data_ptr<double>();
+        for (double const value : {report.loss, static_cast<double>(report.examples), static_cast<double>(report.tokens), stopping_ ? 1.0 : 0.0}) {
+            *out++ = value;
+        }
+        for (TermSums const& sum : sums) {
+            for (double const value : {static_cast<double>(sum.labels), sum.loss, sum.correct}) { *out++ = value; }
+        }
+        at::Tensor const shared = mine.to(norm.device());
+        replicas_.add_up(shared);
+        at::Tensor const host = shared.cpu();
+        double const* next = host.const_data_ptr<double>();
+        report.loss = *next++;
+        report.examples = static_cast<std::size_t>(*next++);
+        report.tokens = static_cast<std::size_t>(*next++);
+        stopping_ = *next++ > 0;
+        for (TermSums& sum : sums) {
+            sum.labels = static_cast<std::int64_t>(*next++);
+            sum.loss = *next++;
+            sum.correct = *next++;
+        }
+    }
+
+    void note_skip(std::string const& what, TrainState& state) const {
+        ++state.skips_in_row;
+        ++state.skipped;
+        if (state.skips_in_row > options_.non_finite.max_skips) {
+            throw RunError(what + (options_.non_finite.max_skips == 0 ? "" : "; " + std::to_string(state.skips_in_row) + " steps in a row"));
+        }
+        warn(what + "; the step is left out");
+    }
+
+    std::filesystem::path save(CheckpointStore& store, FlatParameters const& parameters, AdamW const& optimizer, TrainState const& state) const {
+        return store.save(state.step, [&](std::filesystem::path const& folder) {
+            write_model(folder, parameters);
+            write_optimizer(folder, parameters, optimizer);
+            nlohmann::ordered_json const json{{"library", version},
+                                              {"libtorch", TORCH_VERSION},
+                                              {"examples", objective_.examples()},
+                                              {"steps", options_.steps},
+                                              {"epochs", options_.epochs},
+                                              {"options", deciding_options(options_)},
+                                              {"objective", objective_.description()},
+                                              {"state", state.to_json()}};
+            detail::write_file(folder / "trainer.json", json.dump(1) + '\n');
+            objective_.write_sidecars(folder);
+        }).path;
+    }
+
+    TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const {
+        std::filesystem::path const file = found.path / "trainer.json";
+        try {
+            auto const json = nlohmann::ordered_json::parse(detail::read_file(file));
+            auto const refuse = [&](std::string const& what, std::string const& expected, std::string const& now) {
+                throw InputError(Complaint{file.string(), 0, what + ' ' + expected + " as in the checkpoint", now,
+                                           "Resume with the same settings, or start a run in another folder."});
+            };
+            if (auto const then = json.at("objective").get<std::string>(); then != objective_.description()) {
+                refuse("the model", then, objective_.description());
+            }
+            if (auto const then = json.at("examples").get<std::size_t>(); then != objective_.examples()) {
+                refuse("a corpus of", std::to_string(then) + " examples", std::to_string(objective_.examples()));
+            }
+            auto const now = deciding_options(options_);
+            for (auto const& [name, value] : json.at("options").items()) {
+                if (!now.contains(name) || now[name] != value) {
+                    refuse(name, value.dump(), now.contains(name) ? now[name].dump() : std::string("no such option"));
+                }
+            }
+            if (json.at("steps") != options_.steps || json.at("epochs") != options_.epochs) {
+                warn("the run was planned for " + json.at("steps").dump() + " steps or " + json.at("epochs").dump() +
+                     " epochs; from here on its learning rate follows the new plan");
+            }
+            if (json.at("libtorch") != TORCH_VERSION) {
+                warn("the run was started with LibTorch " + json.at("libtorch").get<std::string>() + ", this is " TORCH_VERSION
+                     "; it goes on, but not bit for bit");
+            }
+            read_model(found.path, parameters);
+            read_optimizer(found.path, parameters, optimizer);
+            return TrainState::from_json(json.at("state"));
+        } catch (nlohmann::json::exception const& error) {
+            throw InputError(Complaint{file.string(), 0, "the state of a training run", error.what()});
+        }
+    }
+
+    Objective& objective_;
+    TrainerOptions options_;
+    TrainerCallbacks callbacks_;
+    Replicas replicas_;
+    bool stopping_ = false;             // agreed on by all ranks
+    std::atomic<bool> stop_ = false;
+};
+
+}  // namespace bmae

@@ -1,0 +1,501 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+#include <bmae/training/trainer.hpp>
+
+#include <barrier>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <csignal>
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+
+#include <ATen/Parallel.h>
+
+#include "toy_objective.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using bmae::Precision;
+using bmae::Trainer;
+using bmae::TrainerOptions;
+using bmae::TrainEnd;
+using bmae::test::ToyObjective;
+using bmae::test::ToyOptions;
+
+/// A folder that is gone when the test ends; in memory where that is possible, since saves wait for the disk.
+struct Scratch {
+    fs::path path;
+    Scratch() {
+        fs::path const memory = "/dev/shm";
+        std::string name = ((access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path()) / "bmae-trainer-XXXXXX").string();
+        BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
+        path = name;
+    }
+    Scratch(Scratch const&) = delete;
+    Scratch& operator=(Scratch const&) = delete;
+    ~Scratch() { fs::remove_all(path); }
+};
+
+TrainerOptions toy_run() {
+    return {.steps = 12, .batch = {.tokens = 0, .examples = 5}, .learning_rate = .02, .save_every = 3, .log_every = 4,
+            .loader_threads = 0, .keep_freed_memory = false};
+}
+
+/// All parameters, bit for bit.
+std::vector<float> bits(ToyObjective& toy) {
+    std::vector<float> all;
+    for (at::Tensor const& value : toy.values()) {
+        BOOST_TEST((value.scalar_type() == at::kFloat));
+        at::Tensor const flat = value.detach().contiguous();
+        float const* first = flat.const_data_ptr<float>();
+        all.insert(all.end(), first, first + flat.numel());
+    }
+    return all;
+}
+
+std::vector<float> train(TrainerOptions const& options, ToyOptions const& toy_options = {}) {
+    ToyObjective toy(toy_options);
+    Trainer trainer(toy, options, {.on_warning = [](std::string const& text) { BOOST_TEST_MESSAGE("warning: " << text); }});
+    trainer.fit();
+    return bits(toy);
+}
+
+double largest_difference(std::vector<float> const& a, std::vector<float> const& b) {
+    BOOST_REQUIRE(a.size() == b.size());
+    double worst = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) { worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]))); }
+    return worst;
+}
+
+/// The networks are so small that a second thread only costs.
+struct OneThread {
+    OneThread() { at::set_num_threads(1); }
+};
+
+BOOST_AUTO_TEST_SUITE(trainer, *boost::unit_test::fixture<OneThread>())
+
+BOOST_AUTO_TEST_CASE(the_loss_falls_and_is_reported_by_term) {
+    for (Precision const precision : {Precision::fp32, Precision::bf16}) {
+        TrainerOptions options = toy_run();
+        options.steps = 200;
+        options.precision = precision;
+        options.log_every = 20;
+        ToyObjective toy;
+        std::vector<bmae::LogReport> logs;
+        std::vector<bmae::StepReport> steps;
+        Trainer trainer(toy, options, {.on_step = [&](auto const& step) { steps.push_back(step); }, .on_log = [&](auto const& log) { logs.push_back(log); }});
+        auto const result = trainer.fit();
+        BOOST_TEST((result.end == TrainEnd::finished));
+        BOOST_TEST(result.step == 200U);
+        BOOST_TEST(steps.size() == 200U);
+        BOOST_TEST(steps[0].learning_rate == 0.0);
+        BOOST_TEST(steps[20].learning_rate == .02);
+        BOOST_TEST(steps[0].examples == 5U);
+        BOOST_TEST(logs.size() == 10U);
+        BOOST_TEST(logs.front().terms.size() == 2U);
+        BOOST_TEST(logs.front().terms[1].name == "second");
+        BOOST_TEST(logs.back().loss < .9 * logs.front().loss);
+        BOOST_TEST(*logs.back().terms[1].accuracy > .5);
+        BOOST_TEST(logs.back().tokens_per_second > 0);
+        std::int64_t labels = 0;
+        double loss = 0;
+        for (std::size_t s = 0; s < 20; ++s) { loss += steps[s].loss; }
+        labels += logs.front().terms[0].labels;
+        BOOST_TEST(labels > 0);
+        BOOST_TEST(loss / 20 == logs.front().loss, boost::test_tools::tolerance(.05));   // mean of means against mean over labels
+    }
+}
+
+BOOST_AUTO_TEST_CASE(accumulation_equals_one_large_batch) {
+    TrainerOptions whole = toy_run();
+    whole.batch.examples = 20;
+    whole.batch.shuffle = false;
+    TrainerOptions parts = whole;
+    parts.batch.examples = 5;
+    parts.accumulation = 4;
+    ToyOptions const toy{.examples = 20, .dropout = 0};   // dropout is keyed by micro-batch; label counts of the parts differ
+    BOOST_TEST(largest_difference(train(whole, toy), train(parts, toy)) < 2e-6);
+}
+
+BOOST_AUTO_TEST_CASE(results_do_not_depend_on_loader_threads) {
+    TrainerOptions options = toy_run();
+    options.accumulation = 2;
+    options.batch = {.tokens = 40, .examples = 0, .sort_window = 16};
+    auto const alone = train(options);
+    for (std::size_t const threads : {1U, 4U}) {
+        options.loader_threads = threads;
+        BOOST_TEST((train(options) == alone));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(seeds_matter) {
+    TrainerOptions options = toy_run();
+    auto const one = train(options);
+    BOOST_TEST((train(options) == one));
+    options.seed = 43;
+    BOOST_TEST((train(options) != one));
+}
+
+BOOST_AUTO_TEST_CASE(epochs_become_steps) {
+    TrainerOptions options = toy_run();
+    options.steps = 0;
+    options.epochs = 3;                       // 37 examples in batches of 5: 8 batches an epoch
+    options.accumulation = 5;
+    ToyObjective toy;
+    Trainer trainer(toy, options);
+    BOOST_TEST(trainer.fit().step == 5U);     // 24 batches, 5 a step
+    options.batch = {.tokens = 30, .examples = 0};
+    Trainer by_tokens(toy, options);
+    BOOST_TEST(by_tokens.fit().step > 5U);
+}
+
+BOOST_AUTO_TEST_CASE(two_ranks_learn_what_one_learns_by_accumulation) {
+    TrainerOptions options = toy_run();
+    options.log_every = 12;
+    options.accumulation = 2;
+    ToyObjective alone;
+    auto const expected = Trainer(alone, options).fit();
+    options.accumulation = 1;
+    std::barrier meeting(2);
+    std::vector<at::Tensor> mine(2);
+    std::vector<std::unique_ptr<ToyObjective>> toys;
+    std::vector<bmae::TrainResult> results(2);
+    for (int r = 0; r < 2; ++r) { toys.push_back(std::make_unique<ToyObjective>()); }
+    auto const work = [&](std::size_t rank) {
+        bmae::Replicas const replicas{.rank = rank, .ranks = 2, .sum = [&, rank](at::Tensor const& tensor) {
+            mine[rank] = tensor.clone();
+            meeting.arrive_and_wait();
+            tensor.copy_(mine[0].add(mine[1]));
+            meeting.arrive_and_wait();
+        }};
+        results[rank] = Trainer(*toys[rank], options, {}, replicas).fit();
+    };
+    std::thread other(work, 1);
+    work(0);
+    other.join();
+    BOOST_TEST((bits(*toys[0]) == bits(alone)));
+    BOOST_TEST((bits(*toys[1]) == bits(alone)));
+    for (auto const& result : results) {
+        BOOST_TEST(result.terms[0].labels == expected.terms[0].labels);
+        BOOST_TEST(result.terms[0].loss == expected.terms[0].loss, boost::test_tools::tolerance(1e-12));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_non_finite_step_stops_the_run_and_says_why) {
+    TrainerOptions options = toy_run();
+    options.batch.shuffle = false;
+    ToyObjective toy({.poison_example = 12, .poison_epochs = 1});   // in the third batch of the first epoch
+    Trainer trainer(toy, options);
+    BOOST_CHECK_EXCEPTION(trainer.fit(), bmae::RunError, [](bmae::RunError const& error) {
+        BOOST_TEST_MESSAGE(error.what());
+        return std::string(error.what()) == "step 3: the loss of second (toy) is not finite; first bad tensor: gradient of embedding; "
+                                            "examples 10, 11, 12, 13, 14";
+    });
+}
+
+BOOST_AUTO_TEST_CASE(non_finite_steps_can_be_left_out) {
+    TrainerOptions options = toy_run();
+    options.batch.shuffle = false;
+    options.non_finite = bmae::NonFinitePolicy::skip(1);
+    ToyObjective toy({.poison_example = 12, .poison_epochs = 1});
+    std::vector<std::string> warnings;
+    std::vector<bool> skipped;
+    Trainer trainer(toy, options, {.on_step = [&](auto const& step) { skipped.push_back(step.skipped); },
+                                   .on_warning = [&](std::string const& text) { warnings.push_back(text); }});
+    BOOST_TEST(trainer.fit().step == 12U);
+    BOOST_TEST(warnings.size() == 1U);
+    BOOST_TEST(std::ranges::count(skipped, true) == 1);
+    BOOST_TEST(skipped[2]);
+    for (float const value : bits(toy)) { BOOST_REQUIRE(std::isfinite(value)); }
+    options.batch = {.tokens = 0, .examples = 37};   // every step holds the bad example
+    ToyObjective worse({.poison_example = 12, .poison_epochs = 100});
+    Trainer fails(worse, options, {.on_warning = [](std::string const&) {}});
+    BOOST_CHECK_EXCEPTION(fails.fit(), bmae::RunError, [](bmae::RunError const& error) {
+        return std::string(error.what()).ends_with("; 2 steps in a row");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(senseless_options_are_refused) {
+    ToyObjective toy;
+    auto const refused = [&](auto change) {
+        TrainerOptions options = toy_run();
+        change(options);
+        BOOST_CHECK_THROW(Trainer(toy, options), bmae::InputError);
+    };
+    refused([](TrainerOptions& o) { o.steps = 0; });
+    refused([](TrainerOptions& o) { o.epochs = 1; });
+    refused([](TrainerOptions& o) { o.accumulation = 0; });
+    refused([](TrainerOptions& o) { o.learning_rate = -1; });
+    refused([](TrainerOptions& o) { o.clip = -1; });
+    refused([](TrainerOptions& o) { o.resume = true; });
+    refused([](TrainerOptions& o) { o.adamw.beta2 = 1; });
+    BOOST_CHECK_THROW(Trainer(toy, toy_run(), {}, {.rank = 0, .ranks = 2}), bmae::InputError);
+    ToyObjective empty({.examples = 0});
+    BOOST_CHECK_THROW(Trainer(empty, toy_run()), bmae::InputError);
+}
+
+/// Runs to the end in pieces: stops after `stop_at` steps, then resumes with a new model.
+std::vector<float> train_in_pieces(TrainerOptions options, std::vector<std::uint64_t> const& stops, fs::path const& output) {
+    options.output = output;
+    for (std::uint64_t const stop : stops) {
+        ToyObjective toy;
+        Trainer* running = nullptr;
+        Trainer trainer(toy, options, {.on_step = [&](auto const& step) { if (step.step == stop) { running->request_stop(); } }});
+        running = &trainer;
+        auto const result = trainer.fit();
+        BOOST_TEST((result.end == TrainEnd::interrupted));
+        BOOST_TEST(result.step == stop);
+        BOOST_TEST(fs::exists(output / ("step-" + std::to_string(stop))));
+        options.resume = true;
+    }
+    ToyObjective toy;
+    Trainer trainer(toy, options);
+    auto const result = trainer.fit();
+    BOOST_TEST(result.resumed_from == stops.back());
+    BOOST_TEST((result.end == TrainEnd::finished));
+    return bits(toy);
+}
+
+std::vector<nlohmann::json> log_without_times(fs::path const& output) {
+    std::vector<nlohmann::json> lines;
+    std::ifstream file(output / "log.jsonl");
+    for (std::string line; std::getline(file, line);) {
+        lines.push_back(nlohmann::json::parse(line));
+        lines.back().erase("tokens_per_second");
+        lines.back().erase("waiting");
+    }
+    return lines;
+}
+
+BOOST_AUTO_TEST_CASE(a_resumed_run_is_the_same_bit_for_bit) {
+    for (Precision const precision : {Precision::fp32, Precision::bf16}) {
+        for (std::size_t const accumulation : {1U, 3U}) {
+            TrainerOptions options = toy_run();
+            options.steps = 20;
+            options.save_every = 6;
+            options.precision = precision;
+            options.accumulation = accumulation;
+            options.batch = {.tokens = 0, .examples = 37 / 4 + 1};   // 4 batches an epoch
+            Scratch whole;
+            options.output = whole.path / "run";
+            auto const expected = train(options);
+            auto const log = log_without_times(options.output);
+            BOOST_TEST(log.size() == 5U);
+            for (std::size_t const threads : {0U, 1U, 4U}) {
+                options.loader_threads = threads;
+                for (auto const& stops : std::vector<std::vector<std::uint64_t>>{{7}, {4}, {8, 13}, {19}}) {   // 4, 8: ends of epochs
+                    Scratch pieces;
+                    BOOST_TEST((train_in_pieces(options, stops, pieces.path / "run") == expected));
+                    BOOST_TEST((log_without_times(pieces.path / "run") == log));
+                }
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_checkpoint_holds_everything_and_old_ones_go) {
+    Scratch scratch;
+    TrainerOptions options = toy_run();
+    options.output = scratch.path / "new" / "run";
+    std::vector<fs::path> saved;
+    ToyObjective toy;
+    Trainer trainer(toy, options, {.on_save = [&](fs::path const& path) { saved.push_back(path); }});
+    auto const result = trainer.fit();
+    BOOST_TEST(saved.size() == 4U);
+    BOOST_TEST(result.checkpoint == options.output / "step-12");
+    BOOST_TEST(bmae::list_checkpoints(options.output).size() == 2U);
+    BOOST_TEST(bmae::newest_checkpoint(options.output).step == 12U);
+    BOOST_TEST(bmae::detail::read_file(options.output / "latest") == "step-12\n");
+    for (char const* name : {"model.safetensors", "optimizer.safetensors", "trainer.json", "manifest.json", "config.json"}) {
+        BOOST_TEST(fs::exists(result.checkpoint / name));
+    }
+    auto const file = bmae::SafetensorsFile::open(result.checkpoint / "model.safetensors");
+    auto const& head = file.at("head.weight");
+    BOOST_TEST(std::memcmp(head.bytes.data(), toy.values()[3].const_data_ptr<float>(), head.bytes.size()) == 0);
+    // A finished run that is resumed has nothing to do and gives its model; without `resume` it is not touched.
+    options.resume = true;
+    ToyObjective again;
+    BOOST_TEST(Trainer(again, options).fit().step == 12U);
+    BOOST_TEST((bits(again) == bits(toy)));
+    options.resume = false;
+    Trainer anew(again, options);
+    BOOST_CHECK_THROW(anew.fit(), bmae::InputError);
+}
+
+BOOST_AUTO_TEST_CASE(another_model_or_other_options_are_refused) {
+    Scratch scratch;
+    TrainerOptions options = toy_run();
+    options.output = scratch.path;
+    train(options);
+    options.resume = true;
+    auto const message = [&](TrainerOptions const& changed, ToyOptions const& toy_options) -> std::string {
+        ToyObjective toy(toy_options);
+        Trainer trainer(toy, changed);
+        try {
+            trainer.fit();
+        } catch (bmae::InputError const& error) {
+            return error.what();
+        }
+        return "nothing";
+    };
+    std::string const model = message(options, {.name = "other"});
+    BOOST_TEST(model.find(R"({"preset":"toy","hidden":8})") != std::string::npos);
+    BOOST_TEST(model.find(R"({"preset":"other","hidden":8})") != std::string::npos);
+    TrainerOptions changed = options;
+    changed.learning_rate = .03;
+    BOOST_TEST(message(changed, {}).find("expected learning_rate 0.02 as in the checkpoint, found 0.03.") != std::string::npos);
+    BOOST_TEST(message(options, {.examples = 36}).find("expected a corpus of 37 examples as in the checkpoint, found 36.") != std::string::npos);
+    // A longer plan is not another run, but it is said.
+    changed = options;
+    changed.steps = 15;
+    std::vector<std::string> warnings;
+    ToyObjective toy;
+    Trainer longer(toy, changed, {.on_warning = [&](std::string const& text) { warnings.push_back(text); }});
+    BOOST_TEST(longer.fit().step == 15U);
+    BOOST_TEST(warnings.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_falls_back_to_the_one_before) {
+    TrainerOptions options = toy_run();
+    auto const expected = train(options);
+    for (char const* name : {"model.safetensors", "optimizer.safetensors", "trainer.json", "manifest.json", "config.json"}) {
+        for (bool const truncate : {true, false}) {
+            Scratch scratch;
+            options.output = scratch.path;
+            options.steps = 9;
+            options.schedule.warmup_steps = 2;
+            options.resume = false;
+            train(options);
+            fs::path const file = scratch.path / "step-9" / name;
+            if (truncate) {
+                fs::resize_file(file, fs::file_size(file) / 2);
+            } else {
+                std::string bytes = bmae::detail::read_file(file);
+                bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+                std::ofstream(file, std::ios::binary) << bytes;
+            }
+            options.resume = true;
+            std::vector<std::string> warnings;
+            ToyObjective toy;
+            Trainer trainer(toy, options, {.on_warning = [&](std::string const& text) { warnings.push_back(text); }});
+            auto const result = trainer.fit();
+            BOOST_TEST(result.resumed_from == 6U);
+            BOOST_TEST(warnings.size() == 1U);
+            BOOST_TEST(warnings.front().find(name) != std::string::npos);
+            BOOST_TEST(fs::exists(scratch.path / "step-9.damaged"));
+            BOOST_TEST(bmae::newest_checkpoint(scratch.path).step == 9U);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_full_disk_is_reported_and_loses_nothing) {
+    Scratch scratch;
+    TrainerOptions options = toy_run();
+    options.output = scratch.path;
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);   // else the kernel ends the process at the limit
+    ToyObjective toy;
+    Trainer trainer(toy, options, {.on_save = [&](fs::path const&) {
+        rlimit const small{.rlim_cur = 2048, .rlim_max = before.rlim_max};
+        setrlimit(RLIMIT_FSIZE, &small);
+    }});
+    std::string message;
+    try {
+        trainer.fit();
+    } catch (bmae::RunError const& error) {
+        message = error.what();
+    }
+    setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, old_handler);
+    BOOST_TEST(message.find("model.safetensors") != std::string::npos);
+    BOOST_TEST(bmae::newest_checkpoint(scratch.path).step == 3U);
+    BOOST_TEST(!fs::exists(scratch.path / "step-6.tmp"));
+    options.resume = true;
+    auto const resumed = train(options);
+    options.output.clear();
+    options.resume = false;
+    BOOST_TEST((resumed == train(options)));
+}
+
+constexpr char const* child_variable = "BMAE_TRAINER_TEST_OUTPUT";
+
+TrainerOptions killed_run(fs::path const& output) {
+    TrainerOptions options = toy_run();
+    options.steps = 60;
+    options.save_every = 2;
+    options.accumulation = 2;
+    options.loader_threads = 1;
+    options.output = output;
+    options.resume = true;
+    return options;
+}
+
+BOOST_AUTO_TEST_CASE(child_of_the_kill_test) {
+    char const* const output = std::getenv(child_variable);
+    if (output == nullptr) { return; }   // only does something when the next test starts it in a process of its own
+    train(killed_run(output));
+}
+
+/// Starts `child_of_the_kill_test` in a new process.
+pid_t start_child(fs::path const& output) {
+    pid_t const child = fork();
+    if (child == 0) {
+        setenv(child_variable, output.c_str(), 1);
+        execl("/proc/self/exe", "test", "--run_test=trainer/child_of_the_kill_test", "--log_level=error", "--report_level=no", nullptr);
+        _exit(127);
+    }
+    return child;
+}
+
+BOOST_AUTO_TEST_CASE(killed_at_any_moment_it_ends_with_the_same_parameters) {
+    Scratch scratch;
+    TrainerOptions options = killed_run(scratch.path / "whole");
+    auto const start = std::chrono::steady_clock::now();
+    int status = 0;
+    BOOST_REQUIRE(waitpid(start_child(options.output), &status, 0) > 0);
+    BOOST_REQUIRE(status == 0);
+    auto const whole = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+    ToyObjective toy;
+    Trainer(toy, options).fit();
+    auto const expected = bits(toy);
+
+    bmae::Draw draw({.seed = static_cast<std::uint64_t>(getpid())});
+    int kills = 0;
+    for (int run = 0; kills < 20; ++run) {
+        fs::path const output = scratch.path / ("killed-" + std::to_string(run));
+        for (bool done = false; !done;) {
+            pid_t const child = start_child(output);
+            usleep(static_cast<useconds_t>(draw.uniform() * whole));
+            kill(child, SIGKILL);
+            BOOST_REQUIRE(waitpid(child, &status, 0) == child);
+            done = WIFEXITED(status);
+            if (done) { BOOST_TEST(WEXITSTATUS(status) == 0); }
+            kills += done ? 0 : 1;
+            for (auto const& folder : bmae::list_checkpoints(output)) { BOOST_TEST(bmae::explain_damage(folder.path) == ""); }
+            if (kills >= 20 && !done) {
+                BOOST_REQUIRE(waitpid(start_child(output), &status, 0) > 0);
+                done = true;
+            }
+        }
+        ToyObjective resumed;
+        BOOST_TEST(Trainer(resumed, killed_run(output)).fit().step == 60U);
+        BOOST_TEST((bits(resumed) == expected));
+        fs::remove_all(output);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
