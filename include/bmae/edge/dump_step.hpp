@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// One step with everything that another program needs to compute the same losses and gradients.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <nlohmann/json.hpp>
+
+#include <bmae/batch/packed_batch.hpp>
+#include <bmae/io/bert_config.hpp>
+#include <bmae/io/tensors.hpp>
+#include <bmae/pretraining/pretraining.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+inline nlohmann::ordered_json terms_json(std::vector<TermDescription> const& terms) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (TermDescription const& term : terms) {
+        nlohmann::ordered_json entry{{"name", term.name}, {"kind", term.kind}, {"weight", term.weight}};
+        if (!term.decoder.empty()) {
+            entry["decoder"] = term.decoder;
+            entry["decoder_layers"] = term.decoder_layers;
+        }
+        if (!term.query.empty()) { entry["query"] = term.query; }
+        list.push_back(std::move(entry));
+    }
+    return list;
+}
+
+inline nlohmann::ordered_json views_json(std::vector<ViewDescription> const& views) {
+    nlohmann::ordered_json entries;
+    for (ViewDescription const& view : views) {
+        entries[view.path] = {{"source", view.source}, {"masker", view.masker}, {"rate", view.rate}, {"basis", view.basis},
+                              {"corruptor", view.corruptor}};
+    }
+    return entries;
+}
+
+inline nlohmann::ordered_json config_json(BertConfig const& config) {
+    return {{"vocab_size", config.vocab_size}, {"hidden_size", config.hidden_size}, {"num_hidden_layers", config.num_hidden_layers},
+            {"num_attention_heads", config.num_attention_heads}, {"intermediate_size", config.intermediate_size},
+            {"max_position_embeddings", config.max_position_embeddings}, {"type_vocab_size", config.type_vocab_size},
+            {"layer_norm_eps", config.layer_norm_eps}, {"hidden_act", config.hidden_act}};
+}
+
+/// Puts one packed view under `path` into `tensors`.
+inline void dump_view(PackedView const& view, std::string const& path, NamedTensors& tensors) {
+    tensors[path + ".input_ids"] = int64_tensor(view.input_ids, at::kCPU);
+    tensors[path + ".original_ids"] = int64_tensor(view.original_ids, at::kCPU);
+    tensors[path + ".labels"] = int64_tensor(view.labels, at::kCPU);
+    tensors[path + ".offsets"] = int64_tensor(view.offsets, at::kCPU);
+    if (view.visibility.empty()) { return; }
+    std::int64_t cells = 0;
+    for (Visibility const& rows : view.visibility) { cells += static_cast<std::int64_t>(rows.length) * rows.length; }
+    at::Tensor matrix = at::empty({cells}, at::kByte);
+    auto* out = matrix.mutable_data_ptr<std::uint8_t>();
+    for (Visibility const& rows : view.visibility) {
+        for (std::size_t i = 0; i < rows.length; ++i) {
+            for (std::size_t j = 0; j < rows.length; ++j) { *out++ = rows.allows(i, j) ? 1 : 0; }
+        }
+    }
+    tensors[path + ".visibility"] = matrix;
+}
+
+}  // namespace detail
+
+/// Writes one step of `model` on `batch`, in fp32, without dropout and without an update.
+///
+/// The file is safetensors: every view, every parameter, and a metadata key `report` with the losses and the L2 norm of every
+/// gradient (summed in double). The model's gradients are cleared afterwards.
+template <class Model>
+void dump_step(Model& model, HostBatch const& batch, TokenTraits const& traits, std::string const& preset, std::filesystem::path const& file) {
+    NamedTensors tensors;
+    std::vector<ViewDescription> const views = model.describe_views();
+    for (std::size_t v = 0; v < views.size(); ++v) { detail::dump_view(batch.views[v], views[v].path, tensors); }
+    model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        if (!value.requires_grad()) { value.requires_grad_(true); }
+        if (value.grad().defined()) { value.mutable_grad().zero_(); }
+        tensors[name] = value.detach();
+    });
+    ForwardContext context;   // no dropout
+    PretrainingLoss const loss = model.forward(batch, context, batch.term_labels);
+    loss.total.backward();
+
+    nlohmann::ordered_json report;
+    report["preset"] = preset;
+    report["composition"] = model.composition();
+    report["total"] = loss.total.template item<double>();
+    SpecialIds const& special = traits.special();
+    report["special_ids"] = {{"pad", special.pad}, {"unk", special.unk}, {"cls", special.cls}, {"sep", special.sep}, {"mask", special.mask}};
+    report["config"] = detail::config_json(model.encoder().config());
+    report["terms"] = detail::terms_json(model.describe_terms());
+    for (std::size_t t = 0; t < loss.terms.size(); ++t) {
+        report["terms"][t]["loss"] = loss.terms[t].loss.template item<double>();
+        report["terms"][t]["labels"] = loss.terms[t].labels;
+        report["terms"][t]["weight"] = loss.terms[t].weight;
+    }
+    report["views"] = detail::views_json(views);
+    nlohmann::ordered_json norms;
+    model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        norms[name] = value.grad().defined() ? value.grad().to(at::kDouble).norm().template item<double>() : 0.0;
+        if (value.grad().defined()) { value.mutable_grad().zero_(); }
+    });
+    report["gradient_norms"] = std::move(norms);
+    save_tensors(file, tensors, {{"report", report.dump()}});
+}
+
+}  // namespace bmae

@@ -1,0 +1,146 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A composition and a token store, bound together as something that a trainer can train.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/encoders/bert.hpp>
+#include <bmae/edge/dump_step.hpp>
+#include <bmae/edge/presets.hpp>
+#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/text/token_store.hpp>
+#include <bmae/training/objective.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// What a program does with a model whose composition it does not know: the type-erased edge of pre-training.
+class AnyPretraining : public Objective {
+public:
+    [[nodiscard]] virtual BertEncoder& encoder() = 0;
+    [[nodiscard]] virtual std::string preset() const = 0;
+    [[nodiscard]] virtual std::string composition() const = 0;
+
+    /// Computes one step on `batch` without dropout and without an update, and writes it for other programs to check.
+    virtual void dump_step(HostBatch const& batch, std::filesystem::path const& file) = 0;
+};
+
+/// Pre-training of `Model` on the passages of a token store.
+template <class Model>
+class PretrainingObjective final : public AnyPretraining {
+public:
+    using Sidecars = std::function<void(std::filesystem::path const&)>;
+
+    /// \param corpus        must outlive the objective
+    /// \param preset        name under which reports and checkpoints know the composition
+    /// \param sidecars      writes config.json and tokenizer files into a checkpoint, so that it can be used by itself
+    /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit.
+    PretrainingObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset, Sidecars sidecars = {})
+        : model_(std::move(model)), corpus_(corpus), settings_(settings), preset_(std::move(preset)), sidecars_(std::move(sidecars)) {
+        auto const vocabulary = static_cast<std::size_t>(model_->encoder().vocabulary_size());
+        if (corpus_.traits().size() != vocabulary) {
+            throw InputError(Complaint{.file = corpus_.path().string(), .expected = "a corpus tokenised with the model's vocabulary of " +
+                                                                                    std::to_string(vocabulary) + " tokens",
+                                       .found = "one of " + std::to_string(corpus_.traits().size()) + " tokens",
+                                       .remedy = "Prepare the corpus with the tokenizer of the model, or set vocab_size in its config."});
+        }
+        auto const positions = static_cast<std::size_t>(model_->encoder().config().max_position_embeddings);
+        if (settings_.max_length > positions || settings_.max_length < 3) {
+            throw InputError(Complaint{.file = {}, .expected = "a view length from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
+                                       .found = std::to_string(settings_.max_length), .remedy = "Lower --max-length."});
+        }
+    }
+
+    [[nodiscard]] std::size_t examples() const override { return corpus_.size(); }
+    [[nodiscard]] std::size_t cost(std::size_t example) const override {
+        return std::min(corpus_.passage_length(example) + 2, settings_.max_length);
+    }
+    [[nodiscard]] std::size_t terms() const override { return Model::term_count; }
+
+    [[nodiscard]] HostBatch collate(std::span<std::size_t const> examples, DrawKey key) const override {
+        std::vector<Example> texts;
+        texts.reserve(examples.size());
+        for (std::size_t const i : examples) { texts.push_back(corpus_.example(i, settings_.max_length - 2)); }
+        return model_->collate(texts, corpus_.traits(), settings_, key);
+    }
+
+    StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
+        PretrainingLoss const loss = model_->forward(batch, context, step_labels);
+        StepOutput output{.total = loss.total};
+        std::vector<TermDescription> const descriptions = model_->describe_terms();
+        for (std::size_t t = 0; t < loss.terms.size(); ++t) {
+            output.terms.push_back({.name = descriptions[t].name, .kind = descriptions[t].kind, .loss = loss.terms[t].loss,
+                                    .correct = loss.terms[t].correct, .labels = loss.terms[t].labels, .weight = loss.terms[t].weight});
+        }
+        return output;
+    }
+
+    void for_each_parameter(ParameterVisitor const& visit) override { model_->for_each_parameter(visit); }
+
+    [[nodiscard]] std::string description() const override {
+        nlohmann::ordered_json json;
+        json["preset"] = preset_;
+        json["composition"] = model_->composition();
+        json["max_length"] = settings_.max_length;
+        json["reduction"] = model_->reduction() == Reduction::pooled_tokens ? "pooled_tokens" : "mean_per_term";
+        json["terms"] = detail::terms_json(model_->describe_terms());
+        json["views"] = detail::views_json(model_->describe_views());
+        json["config"] = detail::config_json(model_->encoder().config());
+        return json.dump();
+    }
+
+    void write_sidecars(std::filesystem::path const& folder) const override {
+        if (sidecars_) { sidecars_(folder); }
+    }
+
+    [[nodiscard]] BertEncoder& encoder() override { return model_->encoder(); }
+    [[nodiscard]] std::string preset() const override { return preset_; }
+    [[nodiscard]] std::string composition() const override { return model_->composition(); }
+
+    void dump_step(HostBatch const& batch, std::filesystem::path const& file) override {
+        bmae::dump_step(*model_, batch, corpus_.traits(), preset_, file);
+    }
+
+private:
+    std::shared_ptr<Model> model_;
+    TokenStore const& corpus_;
+    ViewSettings settings_;
+    std::string preset_;
+    Sidecars sidecars_;
+};
+
+/// What a program asks for by name.
+struct PretrainingRequest {
+    std::string preset = "retromae";
+    std::map<std::string, std::string> numbers = {};   ///< the preset's own number names -> text: {"encoder_mask", "0.3"}
+    ViewSettings settings = {};
+    std::uint64_t seed = 42;                           ///< of fresh decoder parameters
+    std::function<void(std::filesystem::path const&)> sidecars = {};
+};
+
+/// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result.
+/// Throws InputError for an unknown preset or number, and where corpus and encoder do not fit.
+inline std::unique_ptr<AnyPretraining> make_pretraining(PretrainingRequest const& request, BertEncoder encoder, TokenStore const& corpus) {
+    std::unique_ptr<AnyPretraining> result;
+    with_preset(request.preset, [&]<class Model>(Preset<Model> preset) {
+        for (auto const& [name, text] : request.numbers) { set_number(preset.numbers, name, text); }
+        auto model = std::make_shared<Model>(std::move(encoder), PresetNumbers<Model>::options(preset.numbers), request.seed);
+        result = std::make_unique<PretrainingObjective<Model>>(std::move(model), corpus, request.settings, request.preset, request.sidecars);
+    });
+    return result;
+}
+
+}  // namespace bmae

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Encoders to and from the folders of the Python library transformers.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+
+#include <bmae/encoders/bert.hpp>
+#include <bmae/io/hf_folder.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+/// The encoder calls its embeddings `encoder.embeddings`, files call them `embeddings`.
+inline std::string folder_name(std::string const& name) {
+    constexpr std::string_view embeddings = "encoder.embeddings.";
+    return name.starts_with(embeddings) ? name.substr(std::string_view("encoder.").size()) : name;
+}
+
+}  // namespace detail
+
+/// An encoder with the weights of a folder that was read.
+/// \param seed  of a fresh language-model head where the files bring none
+/// Throws InputError for a head that is not tied to the word embeddings.
+inline BertEncoder make_bert(HfBert const& files, std::uint64_t seed = 0) {
+    if (files.has_head() && !files.config.tie_word_embeddings) {
+        throw InputError(Complaint{.file = {}, .expected = "a language-model head tied to the word embeddings", .found = "a matrix of its own",
+                                   .remedy = "Remove the head from the folder; a fresh tied one is made then."});
+    }
+    BertEncoder encoder(files.config, seed);
+    at::NoGradGuard const no_gradients;
+    encoder.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
+        auto const at = files.tensors.find(detail::folder_name(name));
+        if (at != files.tensors.end()) { value.copy_(at->second); }
+    });
+    return encoder;
+}
+
+/// Reads a folder with config.json and model.safetensors. Errors: see `read_hf_folder`.
+inline BertEncoder load_bert(std::filesystem::path const& folder, std::uint64_t seed = 0) {
+    return make_bert(read_hf_folder(folder, Loading::mapped), seed);
+}
+
+/// What a folder holds of this encoder, in fp32.
+inline HfBert to_hf_bert(BertEncoder const& encoder, bool with_head = true) {
+    HfBert files{.config = encoder.config()};
+    BertEncoder copy = encoder;   // shares the tensors; visiting wants a mutable one
+    copy.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
+        if (with_head || !name.starts_with(bert_head_prefix)) { files.tensors[detail::folder_name(name)] = value.detach().to(at::kCPU, at::kFloat); }
+    });
+    return files;
+}
+
+}  // namespace bmae
