@@ -18,8 +18,8 @@ endif()
 set_property(GLOBAL APPEND PROPERTY JOB_POOLS torch=2)
 
 add_library(bmae_warnings INTERFACE)
-target_compile_options(bmae_warnings INTERFACE -Wall -Wextra -Wshadow -Wconversion -Werror
-    $<$<CXX_COMPILER_ID:GNU>:-fconcepts-diagnostics-depth=2>)
+target_compile_options(bmae_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wconversion -Werror>
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fconcepts-diagnostics-depth=2>)
 
 find_package(Python3 3.9 QUIET COMPONENTS Interpreter)
 set(BMAE_PYTHON "${Python3_EXECUTABLE}" CACHE FILEPATH "Python with the peers that tests compare with (torch, transformers ...)")
@@ -45,10 +45,10 @@ function(bmae_use_torch target)   # links LibTorch; shares the precompiled heade
             target_link_libraries(bmae_pch PRIVATE bmae::bmae bmae_warnings)
             set_target_properties(bmae_pch PROPERTIES JOB_POOL_COMPILE torch)
             target_precompile_headers(bmae_pch PRIVATE ${PROJECT_SOURCE_DIR}/.cmake/precompiled.hpp)
-            target_compile_options(bmae_pch PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+            target_compile_options(bmae_pch PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
         endif()
         target_precompile_headers(${target} REUSE_FROM bmae_pch)
-        target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+        target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
     endif()
 endfunction()
 
