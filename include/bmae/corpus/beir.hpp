@@ -26,8 +26,8 @@ namespace bmae {
 
 /// Documents, queries and judgements of a BEIR folder, in memory. Each file may also be gzip, with .gz after its name.
 ///
-/// Where this reader is stricter than BEIR's own: an id that comes twice is refused, where BEIR lets it replace the first; a first
-/// line of judgements that is no header is kept and reported; a judged query without text is named.
+/// Where this reader is stricter than BEIR's own: an id that comes twice is refused, where BEIR lets it replace the first; a
+/// first line of judgements that is no header is kept and reported; a judged query without text is named.
 class BeirCollection {
 public:
     /// \throws InputError  naming file and line
@@ -65,7 +65,8 @@ public:
         if (std::find(names.begin(), names.end(), split) == names.end()) {
             std::string known;
             for (std::string const& name : names) { known += (known.empty() ? "" : ", ") + name; }
-            throw InputError(Complaint{.file = (folder_ / "qrels").string(), .expected = "judgements of the split '" + std::string(split) + "'",
+            throw InputError(Complaint{.file = (folder_ / "qrels").string(),
+                                       .expected = "judgements of the split '" + std::string(split) + "'",
                                        .found = known.empty() ? "no split" : "the splits " + known,
                                        .remedy = "Choose one of them, or add qrels/" + std::string(split) + ".tsv."});
         }

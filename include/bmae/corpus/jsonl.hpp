@@ -57,7 +57,8 @@ class JsonlReader {
 public:
     /// \throws InputError  where a file is missing, or a folder holds none
     explicit JsonlReader(std::span<std::filesystem::path const> inputs, ReadOptions options = {}) : lines_(inputs, options) {}
-    explicit JsonlReader(std::filesystem::path const& input, ReadOptions options = {}) : JsonlReader(std::span(&input, 1), options) {}
+    explicit JsonlReader(std::filesystem::path const& input, ReadOptions options = {})
+        : JsonlReader(std::span(&input, 1), options) {}
 
     /// \throws InputError  on a malformed line where the policy is to refuse
     bool next(Record& record) {
@@ -80,7 +81,9 @@ private:
         if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line cut?"); }
         record = Record{.id = {}, .line = lines_.line()};
         nlohmann::json const* const text = detail::find_key(*object, {"text", "contents", "content", "document_text", "query"});
-        if (text == nullptr) { return fault("a key 'text' or 'contents'", keys_of(*object), "Rename the key that holds the text."); }
+        if (text == nullptr) {
+            return fault("a key 'text' or 'contents'", keys_of(*object), "Rename the key that holds the text.");
+        }
         if (!text->is_string()) { return fault("a string as text", std::string("a JSON ") + text->type_name(), {}); }
         record.text = text->get<std::string>();
         return parse_id(*object, record) && parse_string(*object, "title", record.title) &&
@@ -104,7 +107,9 @@ private:
     bool parse_string(nlohmann::json const& object, char const* key, std::string& value) {
         auto const found = object.find(key);
         if (found == object.end() || found->is_null()) { return true; }
-        if (!found->is_string()) { return fault(std::string("a string as ") + key, std::string("a JSON ") + found->type_name(), {}); }
+        if (!found->is_string()) {
+            return fault(std::string("a string as ") + key, std::string("a JSON ") + found->type_name(), {});
+        }
         value = found->get<std::string>();
         return true;
     }
@@ -114,7 +119,9 @@ private:
         if (found == object.end() || found->is_null()) { return true; }
         if (!found->is_array()) { return fault("a list of strings as queries", std::string("a JSON ") + found->type_name(), {}); }
         for (nlohmann::json const& query : *found) {
-            if (!query.is_string()) { return fault("a list of strings as queries", std::string("a JSON ") + query.type_name(), {}); }
+            if (!query.is_string()) {
+                return fault("a list of strings as queries", std::string("a JSON ") + query.type_name(), {});
+            }
             record.queries.push_back(query.get<std::string>());
         }
         return true;

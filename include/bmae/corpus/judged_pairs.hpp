@@ -125,8 +125,9 @@ private:
         auto const grade = parse_integer((*fields)[2]);
         if (lines_.line() == 1) {
             if (!grade) { return std::nullopt; }   // the header
-            lines_.report().warn(lines_.file().string() + ":1: the header line is missing; the first line is read as a judgement, which "
-                                                          "BEIR's own reader would lose.");
+            lines_.report().warn(lines_.file().string() +
+                                 ":1: the header line is missing; the first line is read as a judgement, which BEIR's own reader "
+                                 "would lose.");
         }
         if (!grade) { return fault("an integer as score", excerpt((*fields)[2]), "Grades are whole numbers."); }
         return JudgedPair{.query_id = std::move((*fields)[0]), .document_id = std::move((*fields)[1]), .grade = *grade};
@@ -136,7 +137,8 @@ private:
         std::vector<std::string> fields = split_at_blanks(line);
         if (fields.size() == 2) { return JudgedPair{.query_id = std::move(fields[0]), .document_id = std::move(fields[1])}; }
         if (fields.size() != 4) {
-            return fault("2 columns (query, passage) or 4 (query, 0, passage, grade)", std::to_string(fields.size()) + " in " + excerpt(line),
+            return fault("2 columns (query, passage) or 4 (query, 0, passage, grade)",
+                         std::to_string(fields.size()) + " in " + excerpt(line),
                          "A BEIR file has another layout: read it as such.");
         }
         auto const grade = parse_integer(fields[3]);

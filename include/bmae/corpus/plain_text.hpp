@@ -196,7 +196,8 @@ private:
 
     static bool is_title(std::string_view line) {
         std::string_view const bare = detail::without_blanks(line);
-        return bare.size() > 4 && bare.starts_with("= ") && bare.ends_with(" =") && bare[2] != '=' && bare[bare.size() - 3] != '=';
+        return bare.size() > 4 && bare.starts_with("= ") && bare.ends_with(" =") && bare[2] != '=' &&
+               bare[bare.size() - 3] != '=';
     }
 
     [[nodiscard]] std::string place() const { return lines_.file().string() + ':' + std::to_string(lines_.line()); }

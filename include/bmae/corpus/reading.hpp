@@ -78,7 +78,8 @@ inline std::vector<std::filesystem::path> list_files(std::span<std::filesystem::
         }
         std::vector<std::filesystem::path> found;
         auto const options = std::filesystem::directory_options::follow_directory_symlink;
-        for (auto entry = std::filesystem::recursive_directory_iterator(input, options, code); !code && entry != end(entry); entry.increment(code)) {
+        std::filesystem::recursive_directory_iterator entry(input, options, code);
+        for (; !code && entry != end(entry); entry.increment(code)) {
             bool const hidden = entry->path().filename().string().starts_with('.');
             if (hidden && entry->is_directory()) { entry.disable_recursion_pending(); }
             if (!hidden && entry->is_regular_file()) { found.push_back(entry->path()); }
@@ -100,14 +101,15 @@ namespace detail {
 inline std::string excerpt(std::string_view text, std::size_t most = 60) {
     std::string shown;
     for (char const c : text.substr(0, most)) { shown += static_cast<unsigned char>(c) < 0x20 ? ' ' : c; }
-    while (first_invalid_utf8(shown) != std::string::npos) { shown.resize(first_invalid_utf8(shown)); }   // cut within a character
+    shown.resize(std::min(first_invalid_utf8(shown), shown.size()));   // cut within a character
     return '\'' + shown + (text.size() > most ? "...'" : "'");
 }
 
 /// The lines of several files under one policy: every fault becomes an exception or a line of the report.
 class RecordLines {
 public:
-    RecordLines(std::span<std::filesystem::path const> inputs, ReadOptions options) : files_(list_files(inputs)), options_(options) {}
+    RecordLines(std::span<std::filesystem::path const> inputs, ReadOptions options)
+        : files_(list_files(inputs)), options_(options) {}
 
     /// The next line of the file at hand, valid UTF-8 and without NUL; false at its end. The first call needs `next_file`.
     bool next(std::string_view& line) {
@@ -163,7 +165,8 @@ public:
         if (record.id.empty()) { return complain("an id", "an empty one", "Every record needs a name of its own."); }
         if (options_.unique_ids) {
             // A hash of 64 bits stands for the id: among ten million ids, two meet by chance once in 400 000 corpora.
-            auto const [first, is_new] = seen_.try_emplace(xxh64(record.id), Place{static_cast<std::uint32_t>(place_ - 1), record.line});
+            Place const place{static_cast<std::uint32_t>(place_ - 1), record.line};
+            auto const [first, is_new] = seen_.try_emplace(xxh64(record.id), place);
             if (!is_new) {
                 return complain("every id once", "id " + excerpt(record.id) + " again, first at " +
                                     files_[first->second.file].string() + ':' + std::to_string(first->second.line),

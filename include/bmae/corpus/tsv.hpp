@@ -29,7 +29,8 @@ enum class TsvColumns {
 class TsvReader {
 public:
     /// \throws InputError  where a file is missing, or a folder holds none
-    explicit TsvReader(std::span<std::filesystem::path const> inputs, TsvColumns columns = TsvColumns::id_text, ReadOptions options = {})
+    explicit TsvReader(std::span<std::filesystem::path const> inputs, TsvColumns columns = TsvColumns::id_text,
+                       ReadOptions options = {})
         : lines_(inputs, options), columns_(columns) {}
     explicit TsvReader(std::filesystem::path const& input, TsvColumns columns = TsvColumns::id_text, ReadOptions options = {})
         : TsvReader(std::span(&input, 1), columns, options) {}

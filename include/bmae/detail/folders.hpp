@@ -92,7 +92,9 @@ public:
         ::unlink((partial_ / mark).c_str());
         sync_folder(partial_);
         require_nothing_lost(path_);   // an empty folder is replaced by rename(2), a filled one never
-        if (::rename(partial_.c_str(), path_.c_str()) != 0) { throw write_failure(path_, "give the finished folder its name", errno); }
+        if (::rename(partial_.c_str(), path_.c_str()) != 0) {
+            throw write_failure(path_, "give the finished folder its name", errno);
+        }
         partial_.clear();
         lock_ = Descriptor();
         sync_folder(folder_of(path_));

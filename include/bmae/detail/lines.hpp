@@ -58,7 +58,7 @@ public:
     }
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
-    [[nodiscard]] std::size_t line() const noexcept { return line_; }   ///< number of the line read last, from 1; 0 before the first
+    [[nodiscard]] std::size_t line() const noexcept { return line_; }   ///< number of the line read last; 0 before the first
 
     /// The next line, without its end; valid until the next call. False at the end of the file.
     /// \throws InputError  on a line over the limit, a NUL byte, a damaged or truncated gzip file. After the first two, the
@@ -103,7 +103,8 @@ private:
 
     [[noreturn]] void refuse_stream(int code, char const* message) const {
         if (code == Z_BUF_ERROR) {
-            throw InputError(complaint_after("a whole gzip file", "one that ends too early", "It was cut while copied: fetch it again."));
+            throw InputError(
+                complaint_after("a whole gzip file", "one that ends too early", "It was cut while copied: fetch it again."));
         }
         if (code == Z_ERRNO) { throw read_failure(path_, errno == 0 ? EIO : errno); }
         throw InputError(complaint_after("an undamaged gzip file", std::string("damage (") + message + ")", "Fetch it again."));
@@ -127,7 +128,7 @@ private:
         ++line_;
         if (!found.empty() && found.back() == '\r') { found.remove_suffix(1); }
         if (!options_.allow_nul && std::memchr(found.data(), 0, found.size()) != nullptr) {
-            throw InputError(complaint("text", "a NUL byte", "This looks like a binary file (or UTF-16 text): name a UTF-8 text file."));
+            throw InputError(complaint("text", "a NUL byte", "This looks like a binary file or UTF-16: name a UTF-8 text file."));
         }
         line = found;
         return true;

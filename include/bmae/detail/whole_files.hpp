@@ -53,7 +53,8 @@ inline std::string remedy_for(int code) {
 
 /// The error of a failed write or of a failed change of a folder.
 inline RunError write_failure(std::filesystem::path const& path, std::string_view action, int code) {
-    return RunError(path.string() + ": cannot " + std::string(action) + ": " + std::generic_category().message(code) + ". " + remedy_for(code));
+    return RunError(path.string() + ": cannot " + std::string(action) + ": " + std::generic_category().message(code) + ". " +
+                    remedy_for(code));
 }
 
 /// The error of a failed open or read.
@@ -63,10 +64,12 @@ inline InputError read_failure(std::filesystem::path const& path, int code) {
                                     .remedy = "Check the path."});
     }
     if (code == EISDIR) {
-        return InputError(Complaint{.file = path.string(), .expected = "a file", .found = "a folder", .remedy = "Name a file inside it."});
+        return InputError(Complaint{.file = path.string(), .expected = "a file", .found = "a folder",
+                                    .remedy = "Name a file inside it."});
     }
     return InputError(Complaint{.file = path.string(), .expected = "a readable file",
-                                .found = "the error '" + std::generic_category().message(code) + "'", .remedy = remedy_for(code)});
+                                .found = "the error '" + std::generic_category().message(code) + "'",
+                                .remedy = remedy_for(code)});
 }
 
 /// A file descriptor that closes itself.
@@ -203,7 +206,8 @@ inline void rename_durably(std::filesystem::path const& from, std::filesystem::p
     if (existing == Existing::refuse) {
         failed = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
         if (failed != 0 && errno == EEXIST) { throw exists_failure(to, "something of that name, made meanwhile"); }
-        if (failed != 0 && (errno == EINVAL || errno == ENOSYS)) { failed = ::rename(from.c_str(), to.c_str()); }   // old file systems
+        bool const unknown = failed != 0 && (errno == EINVAL || errno == ENOSYS);   // to old file systems
+        if (unknown) { failed = ::rename(from.c_str(), to.c_str()); }
     } else {
         failed = ::rename(from.c_str(), to.c_str());
     }

@@ -43,7 +43,9 @@ public:
         std::filesystem::path const manifest = folder / "manifest.json";
         std::error_code code;
         if (std::filesystem::is_directory(folder, code) && !std::filesystem::exists(manifest, code)) {
-            throw InputError(Complaint{.file = folder.string(), .expected = "a token store", .found = "a folder without manifest.json",
+            throw InputError(Complaint{.file = folder.string(),
+                                       .expected = "a token store",
+                                       .found = "a folder without manifest.json",
                                        .remedy = "Name a folder made by `prepare`; an unfinished one must be prepared again."});
         }
         store.manifest_ = detail::store::manifest_from(detail::read_file(manifest, std::uint64_t{16} << 20), manifest.string());
@@ -58,7 +60,7 @@ public:
     [[nodiscard]] TokenStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept { return manifest_.fingerprint; }            ///< of the tokenizer
-    [[nodiscard]] std::size_t max_length() const noexcept { return manifest_.max_length; }                ///< with [CLS] and [SEP]
+    [[nodiscard]] std::size_t max_length() const noexcept { return manifest_.max_length; }           ///< with [CLS] and [SEP]
     [[nodiscard]] std::string_view blocks() const noexcept { return manifest_.blocks; }                   ///< name of the layout
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_; }
 
@@ -80,23 +82,26 @@ public:
     [[nodiscard]] Example example(std::size_t i, std::size_t max_content) const { return assemble(i, max_content, nullptr); }
 
     /// The same, but where the passage exceeds `max_content` its window starts uniformly in [0, excess] (MASTER's collator).
-    [[nodiscard]] Example example(std::size_t i, std::size_t max_content, Draw& draw) const { return assemble(i, max_content, &draw); }
+    [[nodiscard]] Example example(std::size_t i, std::size_t max_content, Draw& draw) const {
+        return assemble(i, max_content, &draw);
+    }
 
     /// \throws InputError  where the store was made with another vocabulary
     template <Tokenizer T>
     void require_tokenizer(T const& tokenizer) const {
         std::uint64_t const given = tokenizer_fingerprint(tokenizer);
         if (given == fingerprint()) { return; }
-        throw InputError(Complaint{.file = folder_.string(), .expected = "a store made with this tokenizer (" + detail::to_hex(given) + ")",
+        throw InputError(Complaint{.file = folder_.string(),
+                                   .expected = "a store made with this tokenizer (" + detail::to_hex(given) + ")",
                                    .found = "one made with another (" + detail::to_hex(fingerprint()) + ")",
-                                   .remedy = "Use the tokenizer of the model that you train, or prepare the store again with it."});
+                                   .remedy = "Use the tokenizer of the model, or prepare the store again with this one."});
     }
 
 private:
     TokenStore() = default;
 
     Example assemble(std::size_t i, std::size_t max_content, Draw* draw) const {
-        max_content = std::min(max_content, std::size_t{1} << 40);   // no limit may be given as the largest number: keep sums in range
+        max_content = std::min(max_content, std::size_t{1} << 40);   // "no limit" is the largest number: keep sums in range
         auto const [document, begin, end] = passage_row(i);
         auto const& first = row(document);
         auto const& last = row(document + 1);
@@ -145,12 +150,15 @@ private:
         return {part.data(), part.size()};
     }
     [[nodiscard]] detail::store::DocumentRow const& row(std::size_t document) const {
-        if (document >= documents_.size()) { throw damaged(folder_ / "passages", "the number of a document", std::to_string(document)); }
+        if (document >= documents_.size()) {
+            throw damaged(folder_ / "passages", "the number of a document", std::to_string(document));
+        }
         return documents_[document];
     }
     [[nodiscard]] detail::store::PassageRow const& passage_row(std::size_t i) const {
         if (i >= passages_.size()) {
-            throw InputError(folder_.string() + ": there is no passage " + std::to_string(i) + " among " + std::to_string(size()) + '.');
+            throw InputError(folder_.string() + ": expected a passage below " + std::to_string(size()) + ", found " +
+                             std::to_string(i) + '.');
         }
         return passages_[i];
     }
@@ -218,9 +226,11 @@ private:
     /// Every row in order and in range, every id in the vocabulary.
     void check_content() const {
         auto const vocabulary = static_cast<TokenId>(manifest_.vocabulary_size);
-        for (auto const& [file, name] : {std::pair{&tokens_, "tokens"}, {&queries_, "queries"}, {&continuations_, "continuations"}}) {
+        for (auto const& [file, name] :
+             {std::pair{&tokens_, "tokens"}, {&queries_, "queries"}, {&continuations_, "continuations"}}) {
             for (TokenId const id : file->as<TokenId>()) {
-                if (id < 0 || id >= vocabulary) { throw damaged(folder_ / name, "ids below " + std::to_string(vocabulary), std::to_string(id)); }
+                if (id >= 0 && id < vocabulary) { continue; }
+                throw damaged(folder_ / name, "ids below " + std::to_string(vocabulary), std::to_string(id));
             }
         }
         for (std::size_t i = 0; i < size(); ++i) {

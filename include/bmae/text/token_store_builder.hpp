@@ -47,7 +47,7 @@ struct TokenStoreOptions {
     PassageOptions passages = {};
     SentenceSplit split = {};                   ///< empty: every line is one sentence
     unsigned threads = 0;                       ///< 0: one per processor; the store does not depend on it
-    std::function<void(TokenStoreProgress const&)> progress = {};   ///< called about twice per second by the thread that adds; may throw to stop
+    std::function<void(TokenStoreProgress const&)> progress = {};   ///< called twice per second in `add`; may throw to stop
 };
 
 /// Builds a token store from documents. `add` them in the order wanted, then `finish`; dropped before that, it leaves nothing.
@@ -140,7 +140,10 @@ private:
         if (!last && now - reported_ < std::chrono::milliseconds(500)) { return; }
         reported_ = now;
         TokenStoreStatistics const& counts = writer_.statistics();
-        options_.progress({.documents = counts.documents, .text_bytes = text_bytes_, .passages = counts.passages, .tokens = counts.tokens});
+        options_.progress({.documents = counts.documents,
+                           .text_bytes = text_bytes_,
+                           .passages = counts.passages,
+                           .tokens = counts.tokens});
     }
 
     T const* tokenizer_;

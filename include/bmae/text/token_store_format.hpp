@@ -43,8 +43,8 @@ namespace bmae {
 /// How the tokens of a document are laid out in passages of n = max_length - 2 content tokens.
 enum class Blocks {
     whole_sentences,   ///< whole sentences as long as they fit; the next one starts the next passage; a sentence over n is split
-    as_released,       ///< sentences are appended until n is reached, so a passage may exceed n: its end is cut when it is read, and
-                       ///< lost (RetroMAE's released preprocessing)
+    as_released,       ///< sentences are appended until n is reached, so a passage may exceed n: its end is cut when it is
+                       ///< read, and lost (RetroMAE's released preprocessing)
     whole_document,    ///< one passage per document, whatever its length: windows are cut when it is read (MASTER)
 };
 
@@ -165,7 +165,9 @@ inline std::string to_text(Manifest const& manifest) {
     nlohmann::json counts;
     for_each_count(manifest.statistics, [&](char const* name, std::uint64_t value) { counts[name] = value; });
     nlohmann::json files = nlohmann::json::object();
-    for (auto const& [name, entry] : manifest.files) { files[name] = {{"bytes", entry.bytes}, {"xxh64", to_hex(entry.checksum)}}; }
+    for (auto const& [name, entry] : manifest.files) {
+        files[name] = {{"bytes", entry.bytes}, {"xxh64", to_hex(entry.checksum)}};
+    }
     SpecialIds const& special = manifest.special;
     nlohmann::json json = {
         {"format", magic},
@@ -189,11 +191,14 @@ inline std::string to_text(Manifest const& manifest) {
 /// \throws InputError  where `text` is not what `to_text` wrote, or another version of it
 inline Manifest manifest_from(std::string const& text, std::string const& file) {
     auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        return InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+        return InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found),
+                                    .remedy = std::move(remedy)});
     };
     std::string const again = "Prepare the store again.";
     nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-    if (json.is_discarded() || !json.is_object()) { throw refuse("the manifest of a token store", "something that is not JSON", again); }
+    if (json.is_discarded() || !json.is_object()) {
+        throw refuse("the manifest of a token store", "something that is not JSON", again);
+    }
     try {
         if (json.value("format", "") != magic) {
             throw refuse("the manifest of a token store", "another JSON file", "Name a folder made by `prepare`.");
@@ -223,7 +228,8 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
         for_each_count(manifest.statistics,
                        [&](char const* name, std::uint64_t& value) { value = json.at("counts").at(name).get<std::uint64_t>(); });
         for (auto const& [name, entry] : json.at("files").items()) {
-            manifest.files[name] = {entry.at("bytes").get<std::uint64_t>(), std::stoull(entry.at("xxh64").get<std::string>(), nullptr, 16)};
+            manifest.files[name] = {entry.at("bytes").get<std::uint64_t>(),
+                                    std::stoull(entry.at("xxh64").get<std::string>(), nullptr, 16)};
         }
         return manifest;
     } catch (nlohmann::json::exception const& error) {

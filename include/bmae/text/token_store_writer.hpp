@@ -41,10 +41,10 @@ struct TokenizedDocument {
 
 /// How passages are cut.
 struct PassageOptions {
-    std::size_t max_length = 512;                             ///< of a passage, with [CLS] and [SEP] (RetroMAE: 512 on Wikipedia, 150 on MS MARCO)
+    std::size_t max_length = 512;      ///< of a passage, with [CLS] and [SEP] (RetroMAE: 512 on Wikipedia, 150 on MS MARCO)
     Blocks blocks = Blocks::whole_sentences;
-    double short_probability = 0;                             ///< of a passage with a budget drawn from [3, max_length - 2] (released code: 0)
-    std::uint64_t seed = 0;                                   ///< of that draw
+    double short_probability = 0;      ///< of a passage with a budget drawn from [3, max_length - 2] (released code: 0)
+    std::uint64_t seed = 0;            ///< of that draw
 };
 
 /// The ranges of a document's passages: [begin, end) in tokens. `document` keys the draw of short budgets.
@@ -55,7 +55,8 @@ inline std::vector<std::pair<std::uint32_t, std::uint32_t>> cut_passages(std::sp
     if (size == 0) { return passages; }
     if (options.blocks == Blocks::whole_document) { return {{0, size}}; }
     Draw draw({.seed = options.seed, .example = document});
-    auto const most = static_cast<std::uint32_t>(std::min<std::size_t>(options.max_length - 2, std::numeric_limits<std::uint32_t>::max()));
+    constexpr std::size_t limit = std::numeric_limits<std::uint32_t>::max();
+    auto const most = static_cast<std::uint32_t>(std::min(options.max_length - 2, limit));
     auto const next_budget = [&] {
         bool const shortened = options.short_probability > 0 && most > 3 && draw.chance(options.short_probability);
         return shortened ? 3 + static_cast<std::uint32_t>(draw.below(most - 2)) : most;
@@ -88,7 +89,8 @@ public:
     /// \param fingerprint  of the tokenizer that made the ids: see tokenizer_fingerprint
     /// \throws InputError  where the folder holds something, or max_length leaves no room for a token
     /// \throws RunError    where the folder cannot be written
-    TokenStoreWriter(std::filesystem::path const& folder, TokenTraits traits, std::uint64_t fingerprint, PassageOptions options = {})
+    TokenStoreWriter(std::filesystem::path const& folder, TokenTraits traits, std::uint64_t fingerprint,
+                     PassageOptions options = {})
         : options_(options), traits_(std::move(traits)), folder_((check(options), folder)) {
         manifest_.fingerprint = fingerprint;
         manifest_.vocabulary_size = traits_.size();
@@ -97,7 +99,8 @@ public:
         manifest_.blocks = to_string(options.blocks);
         manifest_.short_probability = options.short_probability;
         manifest_.seed = options.seed;
-        for (char const* name : {"tokens", "documents", "sentence_ends", "passages", "ids", "titles", "queries", "query_ends", "continuations"}) {
+        for (char const* name : {"tokens", "documents", "sentence_ends", "passages", "ids", "titles", "queries", "query_ends",
+                                 "continuations"}) {
             files_.emplace(name, std::make_unique<File>(folder_.partial() / name));
         }
     }
@@ -133,7 +136,8 @@ public:
         ++counts.documents;
         counts.sentences += document.sentence_ends.size();
         counts.tokens += document.tokens.size();
-        counts.unknown_tokens += static_cast<std::uint64_t>(std::count(document.tokens.begin(), document.tokens.end(), traits_.special().unk));
+        auto const unknown = std::count(document.tokens.begin(), document.tokens.end(), traits_.special().unk);
+        counts.unknown_tokens += static_cast<std::uint64_t>(unknown);
         counts.queries += document.queries.size();
         counts.continuations += document.continuation.empty() ? 0 : 1;
         counts.continuation_tokens += document.continuation.size();
@@ -180,17 +184,21 @@ private:
 
     static void check(PassageOptions const& options) {
         if (options.max_length < 3) {
-            throw InputError("max_length: expected at least 3 ([CLS], a token, [SEP]), found " + std::to_string(options.max_length) + '.');
+            throw InputError("max_length: expected at least 3 ([CLS], a token, [SEP]), found " +
+                             std::to_string(options.max_length) + '.');
         }
         if (!(options.short_probability >= 0 && options.short_probability <= 1)) {
-            throw InputError("short_probability: expected a number from 0 to 1, found " + std::to_string(options.short_probability) + '.');
+            throw InputError("short_probability: expected a number from 0 to 1, found " +
+                             std::to_string(options.short_probability) + '.');
         }
     }
 
     void check(TokenizedDocument const& document) const {
         auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Complaint{.file = "document '" + document.id + "'", .expected = std::move(expected), .found = std::move(found),
-                                        .remedy = "Were the ids made with this tokenizer, and are the sentence ends counted in tokens?"});
+            return InputError(Complaint{.file = "document '" + document.id + "'",
+                                        .expected = std::move(expected),
+                                        .found = std::move(found),
+                                        .remedy = "Are the ids of this tokenizer, and the sentence ends counted in tokens?"});
         };
         auto const check_ids = [&](std::span<TokenId const> ids) {
             for (TokenId const id : ids) {
