@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
     bmae::write_hf_folder(scratch / "cpp_base", model_of(small_config(), false, at::kBFloat16));
     bmae::save_tensors(scratch / "cpp_mlm.tensors", model.tensors);
     std::string const vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne\nf\n";
-    bmae::SentenceTransformerLayout const layout{.width = 8, .pooling = {bmae::Pooling::cls, bmae::Pooling::mean},
+    bmae::SentenceTransformerLayout const layout{.width = 8, .pooling = {bmae::PoolingMode::cls, bmae::PoolingMode::mean},
                                                  .dense = {{.in_features = 16, .out_features = 4}}, .normalize = true,
                                                  .max_seq_length = 12, .prompts = {{"query", "a "}}};
     bmae::write_hf_folder(scratch / "cpp_st", model_of(small_config(), false), [&](auto const& folder) {
@@ -316,7 +316,7 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
         BOOST_TEST(minilm.config.hidden_size == 384);
         BOOST_TEST(minilm.tensors.size() == 101U);
         auto const its_layout = bmae::read_sentence_transformer(scratch / "minilm");
-        BOOST_TEST((its_layout.pooling == std::vector{bmae::Pooling::mean}));
+        BOOST_TEST((its_layout.pooling == std::vector{bmae::PoolingMode::mean}));
         BOOST_TEST(its_layout.normalize);
         BOOST_TEST(its_layout.max_seq_length == 256);
     } else {

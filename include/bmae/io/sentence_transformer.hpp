@@ -28,7 +28,7 @@
 namespace bmae {
 
 /// How token vectors become a sentence vector. Several at once are concatenated in this order.
-enum class Pooling { cls, max, mean, mean_sqrt_len, weighted_mean, last_token };
+enum class PoolingMode { cls, max, mean, mean_sqrt_len, weighted_mean, last_token };
 
 /// A linear layer after the pooling. Its weights lie in `folder`/model.safetensors as linear.weight and linear.bias.
 struct DenseLayout {
@@ -44,7 +44,7 @@ struct DenseLayout {
 /// What a sentence encoder does beside its transformer.
 struct SentenceTransformerLayout {
     std::int64_t width = 0;                                ///< H of the transformer
-    std::vector<Pooling> pooling = {Pooling::cls};
+    std::vector<PoolingMode> pooling = {PoolingMode::cls};
     bool include_prompt = true;                            ///< false: the tokens of the prompt are left out of the pooling
     std::vector<DenseLayout> dense = {};                   ///< in order, after the pooling
     bool normalize = false;                                ///< the sentence vector has length 1
@@ -113,7 +113,7 @@ inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layo
         if (at == pooling_names.end()) {
             throw file.refuse("a known pooling mode (cls, mean, max ...)", '"' + mode + '"', pooling_remedy);
         }
-        layout.pooling.push_back(static_cast<Pooling>(at - pooling_names.begin()));
+        layout.pooling.push_back(static_cast<PoolingMode>(at - pooling_names.begin()));
     }
     if (layout.pooling.empty()) { throw file.refuse("a pooling mode", declared ? "none that is true" : "none", pooling_remedy); }
     if (layout.width < 1) { throw file.refuse("a width of at least 1", std::to_string(layout.width)); }
@@ -295,7 +295,7 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     add("Pooling", "1_Pooling");
     Json pooling = {{"word_embedding_dimension", layout.width}};
     for (std::size_t i = 0; i < detail::pooling_names.size(); ++i) {
-        bool const on = std::find(layout.pooling.begin(), layout.pooling.end(), static_cast<Pooling>(i)) != layout.pooling.end();
+        bool const on = std::find(layout.pooling.begin(), layout.pooling.end(), static_cast<PoolingMode>(i)) != layout.pooling.end();
         // Versions before 2.3 know only the first four keys and refuse the others.
         if (i < 4 || on) { pooling[std::string(detail::pooling_names[i].key)] = on; }
     }
