@@ -8,7 +8,7 @@
 
 namespace {
 
-using bmae::Pooling;
+using Pooling = bmae::PoolingMode;
 using io_test::contains;
 using io_test::refusal;
 using io_test::Scratch;
