@@ -67,13 +67,13 @@ def reference(file):
     return tokenizer
 
 
-def compare_ids(name, driver, file, texts, raw=None):
+def compare_ids(name, driver, file, texts, raw=None, batch=20000):
     """texts: str; raw: the bytes for the driver where they are not simply the UTF-8 of the text."""
     peer = reference(file)
     differing, total = [], 0
-    for start in range(0, len(texts), 20000):
-        part = texts[start:start + 20000]
-        records = raw[start:start + 20000] if raw else [t.encode() for t in part]
+    for start in range(0, len(texts), batch):
+        part = texts[start:start + batch]
+        records = raw[start:start + batch] if raw else [t.encode() for t in part]
         output = drive(driver, file, "ids", records)
         for text, ours, theirs in zip(part, read_rows(output, 1, len(part)), peer.encode_batch_fast(part, add_special_tokens=False)):
             total += 1
@@ -268,7 +268,7 @@ def main():
             sweep = every + [f"a{c}b" for c in every]
             files = [("uncased", open_vocabulary(folder) if full else file)]
             for name, path in files + list(variants(folder)):
-                compare_ids(f"every scalar value, {name}", driver, path, sweep)
+                compare_ids(f"every scalar value, {name}", driver, path, sweep, batch=250000)
         if wanted("tricky"):
             for name, path in [("uncased", file)] + list(variants(folder)):
                 compare_ids(f"tricky strings, {name}", driver, path, tricky)

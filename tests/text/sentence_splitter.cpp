@@ -43,6 +43,7 @@ BOOST_AUTO_TEST_CASE(stops_that_end_nothing) {
     check("See Fig. 3 and No. 7. Then stop.", {"See Fig. 3 and No. 7.", "Then stop."});
     check("1. Introduction follows. 2. Methods too.", {"1. Introduction follows.", "2. Methods too."});
     check("Wait... what is it? Nothing.", {"Wait... what is it?", "Nothing."});
+    check("... And then. [...] So.", {"... And then.", "[...] So."});
     check("\u2026and then he left\u2026 She stayed.", {"\u2026and then he left\u2026", "She stayed."});
 }
 

@@ -224,7 +224,8 @@ BOOST_AUTO_TEST_CASE(questions_with_published_ids) {
 BOOST_AUTO_TEST_CASE(edge_cases_with_published_ids) {
     if (!has_data()) { return; }
     std::ifstream file(data() / "tokenizer_fixtures/tokenizer_tests.json");
-    for (auto const& row : nlohmann::json::parse(file).at("bert-base-uncased")) {
+    auto const cases = nlohmann::json::parse(file);
+    for (auto const& row : cases.at("bert-base-uncased")) {
         auto const text = row.at("input").get<std::string>();
         bmae::Encoding const encoding = uncased().encode_with_specials(text);
         check_ids(encoding.ids, row.at("encoded").at("input_ids").get<Ids>());

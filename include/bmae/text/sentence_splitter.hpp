@@ -118,6 +118,9 @@ private:
         static constexpr std::size_t longest_word = 24;
         std::size_t const follows = std::min(skip_any(text, next, opening, std::min(text.size(), next + 8)), text.size() - 1);
         if (starts_lower(text.substr(follows, 4))) { return false; }   // '"Really?" he asked', "etc. and"
+        bool const has_word = stop_begin - begin > 8 || std::any_of(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(stop_begin),
+                                                                    [](char c) { return is_letter(c) || is_digit(c); });
+        if (!has_word) { return false; }   // "... And then"
         if (text.substr(stop_begin, stop_end - stop_begin) != ".") { return true; }
         std::size_t word = stop_begin;
         while (word > begin && stop_begin - word < longest_word && (is_letter(text[word - 1]) || text[word - 1] == '.' || is_digit(text[word - 1]))) { --word; }

@@ -54,7 +54,8 @@ struct WordPieceDescription {
 
 namespace detail {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;   // for writing: reads and finds keys in quadratic time
 
 /// One JSON file with errors that name the file and the key.
 class JsonFile {
@@ -255,17 +256,17 @@ inline WordPieceDescription read_tokenizer(std::filesystem::path const& path, Wo
 
 namespace detail {
 
-inline Json tokenizer_json(WordPieceDescription const& description) {
+inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
     WordPieceOptions const& options = description.options;
     SpecialTokens const& special = options.special;
     auto const id = [&](std::string const& token) {
         auto const found = std::find(description.tokens.begin(), description.tokens.end(), token);
         return static_cast<std::size_t>(found - description.tokens.begin());
     };
-    auto const token = [](std::string const& name, int type_id) { return Json{{"SpecialToken", {{"id", name}, {"type_id", type_id}}}}; };
-    auto const text = [](char const* name, int type_id) { return Json{{"Sequence", {{"id", name}, {"type_id", type_id}}}}; };
+    auto const token = [](std::string const& name, int type_id) { return OrderedJson{{"SpecialToken", {{"id", name}, {"type_id", type_id}}}}; };
+    auto const text = [](char const* name, int type_id) { return OrderedJson{{"Sequence", {{"id", name}, {"type_id", type_id}}}}; };
     auto const ids = [&](std::string const& name) {
-        return Json{{"id", name}, {"ids", Json::array({id(name)})}, {"tokens", Json::array({name})}};
+        return OrderedJson{{"id", name}, {"ids", OrderedJson::array({id(name)})}, {"tokens", OrderedJson::array({name})}};
     };
     std::vector<std::string> reserved{special.pad, special.unk, special.cls, special.sep, special.mask};
     reserved.insert(reserved.end(), options.extra_special.begin(), options.extra_special.end());
@@ -275,25 +276,25 @@ inline Json tokenizer_json(WordPieceDescription const& description) {
     }
     std::sort(added.begin(), added.end());
     added.erase(std::unique(added.begin(), added.end()), added.end());
-    Json added_tokens = Json::array();
+    OrderedJson added_tokens = OrderedJson::array();
     for (auto const& [number, content] : added) {
         added_tokens.push_back({{"id", number}, {"content", content}, {"single_word", false}, {"lstrip", false}, {"rstrip", false},
                                 {"normalized", false}, {"special", true}});
     }
-    Json vocabulary = Json::object();
-    auto& entries = vocabulary.get_ref<Json::object_t&>();
+    OrderedJson vocabulary = OrderedJson::object();
+    auto& entries = vocabulary.get_ref<OrderedJson::object_t&>();
     entries.reserve(description.tokens.size());   // filled directly: an ordered object searches all its keys at each insertion
-    for (std::size_t i = 0; i < description.tokens.size(); ++i) { static_cast<std::vector<Json::object_t::value_type>&>(entries).emplace_back(description.tokens[i], i); }
+    for (std::size_t i = 0; i < description.tokens.size(); ++i) { static_cast<std::vector<OrderedJson::object_t::value_type>&>(entries).emplace_back(description.tokens[i], i); }
     BertNormalizerOptions const& normalizer = options.normalizer;
-    Json file = {
+    OrderedJson file = {
         {"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", std::move(added_tokens)},
         {"normalizer", {{"type", "BertNormalizer"}, {"clean_text", normalizer.clean_text}, {"handle_chinese_chars", normalizer.split_chinese},
-                        {"strip_accents", normalizer.strip_accents ? Json(*normalizer.strip_accents) : Json(nullptr)},
+                        {"strip_accents", normalizer.strip_accents ? OrderedJson(*normalizer.strip_accents) : OrderedJson(nullptr)},
                         {"lowercase", normalizer.lower_case}}},
         {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
         {"post_processor", {{"type", "TemplateProcessing"},
-                            {"single", Json::array({token(special.cls, 0), text("A", 0), token(special.sep, 0)})},
-                            {"pair", Json::array({token(special.cls, 0), text("A", 0), token(special.sep, 0), text("B", 1), token(special.sep, 1)})},
+                            {"single", OrderedJson::array({token(special.cls, 0), text("A", 0), token(special.sep, 0)})},
+                            {"pair", OrderedJson::array({token(special.cls, 0), text("A", 0), token(special.sep, 0), text("B", 1), token(special.sep, 1)})},
                             {"special_tokens", {{special.cls, ids(special.cls)}, {special.sep, ids(special.sep)}}}}},
         {"decoder", {{"type", "WordPiece"}, {"prefix", options.continuation}, {"cleanup", true}}},
         {"model", {{"type", "WordPiece"}, {"unk_token", special.unk}, {"continuing_subword_prefix", options.continuation},
@@ -302,9 +303,9 @@ inline Json tokenizer_json(WordPieceDescription const& description) {
     return file;
 }
 
-inline Json special_tokens_json(WordPieceDescription const& description) {
+inline OrderedJson special_tokens_json(WordPieceDescription const& description) {
     SpecialTokens const& special = description.options.special;
-    Json map = Json::object();
+    OrderedJson map = OrderedJson::object();
     for (auto const& [key, token] : {std::pair{"unk_token", &special.unk}, std::pair{"sep_token", &special.sep}, std::pair{"pad_token", &special.pad},
                                      std::pair{"cls_token", &special.cls}, std::pair{"mask_token", &special.mask}}) {
         if (std::find(description.tokens.begin(), description.tokens.end(), *token) != description.tokens.end()) { map[key] = *token; }
@@ -327,12 +328,12 @@ inline void write_tokenizer(WordPieceDescription const& description, std::filesy
         vocabulary += token + '\n';
     }
     WordPieceOptions const& options = description.options;
-    detail::Json config = {
+    detail::OrderedJson config = {
         {"tokenizer_class", "BertTokenizer"}, {"do_lower_case", options.normalizer.lower_case},
-        {"strip_accents", options.normalizer.strip_accents ? detail::Json(*options.normalizer.strip_accents) : detail::Json(nullptr)},
+        {"strip_accents", options.normalizer.strip_accents ? detail::OrderedJson(*options.normalizer.strip_accents) : detail::OrderedJson(nullptr)},
         {"tokenize_chinese_chars", options.normalizer.split_chinese},
-        {"model_max_length", options.model_max_length == 0 ? detail::Json(1e30) : detail::Json(options.model_max_length)}};
-    detail::Json const special = detail::special_tokens_json(description);
+        {"model_max_length", options.model_max_length == 0 ? detail::OrderedJson(1e30) : detail::OrderedJson(options.model_max_length)}};
+    detail::OrderedJson const special = detail::special_tokens_json(description);
     config.update(special);
     if (!options.extra_special.empty()) { config["additional_special_tokens"] = options.extra_special; }
     std::filesystem::create_directories(folder);

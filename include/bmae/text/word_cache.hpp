@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <bmae/text/bert_normalizer.hpp>
@@ -99,13 +100,10 @@ inline WordPieceScratch& wordpiece_scratch(std::uint64_t tokenizer) {
     };
     static thread_local std::array<Slot, 4> slots;
     if (slots[0].tokenizer == tokenizer) { return *slots[0].scratch; }
-    auto found = std::find_if(slots.begin(), slots.end(), [&](Slot const& slot) { return slot.tokenizer == tokenizer; });
-    if (found == slots.end()) {
-        --found;
-        found->scratch = std::make_unique<WordPieceScratch>();
-        found->tokenizer = tokenizer;
-    }
-    std::rotate(slots.begin(), found, found + 1);
+    std::size_t at = 0;
+    while (at + 1 < slots.size() && slots[at].tokenizer != tokenizer) { ++at; }
+    if (slots[at].tokenizer != tokenizer) { slots[at] = {tokenizer, std::make_unique<WordPieceScratch>()}; }
+    for (; at > 0; --at) { std::swap(slots[at], slots[at - 1]); }
     return *slots[0].scratch;
 }
 
