@@ -1,0 +1,139 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// links LibTorch
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
+
+#include <bmae/retrieval/exact_index.hpp>
+#include <bmae/values/draw.hpp>
+
+#include "files.hpp"
+
+namespace {
+
+/// Values from -1 to 1; in steps of 1/4 where `coarse`, so that sums are exact and ties many.
+at::Tensor invented(std::int64_t rows, std::int64_t width, std::uint64_t seed, bool coarse) {
+    bmae::Draw draw({.seed = seed});
+    at::Tensor const tensor = at::empty({rows, width}, at::kFloat);
+    auto* const values = tensor.mutable_data_ptr<float>();
+    for (std::int64_t i = 0; i < rows * width; ++i) {
+        values[i] = coarse ? static_cast<float>(draw.below(9)) / 4 - 1 : static_cast<float>(2 * draw.uniform() - 1);
+    }
+    return tensor;
+}
+
+std::vector<std::string> ids_of(std::size_t count) {
+    std::vector<std::string> ids;
+    for (std::size_t i = 0; i < count; ++i) { ids.push_back("d" + std::to_string((i * 7919) % count)); }   // not in order
+    return ids;
+}
+
+bool same(bmae::Run const& a, bmae::Run const& b) {
+    if (a.size() != b.size()) { return false; }
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (!std::ranges::equal(a.hits(i), b.hits(i))) { return false; }
+    }
+    return true;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(exact_index)
+
+BOOST_AUTO_TEST_CASE(equals_sorting_all_products_with_ties_by_id) {
+    for (std::int64_t const width : {1, 5, 16, 33, 64}) {
+        auto const vectors = invented(701, width, 1, true);
+        auto const queries = invented(7, width, 2, true);
+        auto const ids = ids_of(701);
+        auto const products = at::matmul(queries, vectors.t()).contiguous();
+        auto const run = bmae::ExactIndex(vectors, ids).search(queries, 100);
+        BOOST_REQUIRE_EQUAL(run.size(), 7U);
+        for (std::size_t q = 0; q < 7; ++q) {
+            std::vector<std::pair<float, std::string>> expected;
+            for (std::size_t i = 0; i < 701; ++i) { expected.emplace_back(-products.const_data_ptr<float>()[q * 701 + i], ids[i]); }
+            std::sort(expected.begin(), expected.end());
+            for (std::size_t i = 0; i < 100; ++i) {
+                BOOST_REQUIRE_EQUAL(run.hits(q)[i].score, -expected[i].first);
+                BOOST_REQUIRE_EQUAL(run.document(run.hits(q)[i].document), expected[i].second);
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads_blocks_or_company) {
+    auto const vectors = invented(5000, 100, 3, false);
+    auto const queries = invented(23, 100, 4, false);
+    auto const ids = ids_of(5000);
+    auto const run = bmae::ExactIndex(vectors, ids, {.threads = 1}).search(queries, 50);
+    BOOST_TEST(same(run, bmae::ExactIndex(vectors, ids, {.threads = 3}).search(queries, 50)));
+    BOOST_TEST(same(run, bmae::ExactIndex(vectors, ids, {.query_block = 5, .threads = 2}).search(queries, 50)));
+    bmae::ExactIndex const index(vectors, ids);
+    for (std::int64_t q = 0; q < 23; ++q) {
+        BOOST_TEST(std::ranges::equal(index.search(queries.narrow(0, q, 1), 50).hits(0), run.hits(static_cast<std::size_t>(q))));
+    }
+}
+
+BOOST_AUTO_TEST_CASE(every_kernel_gives_nearly_the_same) {
+    auto const vectors = invented(37, 48, 5, false);
+    auto const queries = invented(4, 48, 6, false);
+    std::vector<float> plain(4 * 37), chosen(4 * 37);
+    bmae::detail::dot_block_plain(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, plain.data(), 37);
+    bmae::detail::choose_dot_block()(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, chosen.data(), 37);
+    for (std::size_t i = 0; i < plain.size(); ++i) { BOOST_TEST(std::abs(plain[i] - chosen[i]) < 1e-5F); }
+}
+
+BOOST_AUTO_TEST_CASE(bf16_storage_is_widened_exactly) {
+    auto const vectors = invented(300, 40, 7, false).to(at::kBFloat16);
+    auto const queries = invented(5, 40, 8, false);
+    auto const ids = ids_of(300);
+    BOOST_TEST(same(bmae::ExactIndex(vectors, ids).search(queries, 20), bmae::ExactIndex(vectors.to(at::kFloat), ids).search(queries, 20)));
+}
+
+BOOST_AUTO_TEST_CASE(cosines_are_of_unit_vectors) {
+    auto const vectors = invented(50, 8, 9, false);
+    auto const run = bmae::ExactIndex(vectors, ids_of(50), {.normalise = true}).search(vectors.mul(3), 1);
+    for (std::size_t q = 0; q < 50; ++q) {
+        BOOST_TEST(run.hits(q)[0].document == q);
+        BOOST_TEST(std::abs(run.hits(q)[0].score - 1) < 1e-6F);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(edges) {
+    auto const vectors = invented(3, 4, 10, false);
+    bmae::ExactIndex const index(vectors, {"a", "b", "c"});
+    BOOST_TEST(index.search(vectors, 1000).hits(2).size() == 3U);
+    BOOST_TEST(index.search(vectors, 0).hits(0).empty());
+    BOOST_TEST(index.search(at::zeros({0, 4}), 5).size() == 0U);
+    BOOST_TEST(index.search(at::zeros({1, 4}), 2).document(index.search(at::zeros({1, 4}), 2).hits(0)[0].document) == "a");
+    BOOST_TEST(bmae::ExactIndex(at::zeros({0, 4}), {}).search(vectors, 5).hits(0).empty());
+    BOOST_TEST(index.search(vectors, 1, {"x", "y", "z"}).query(2) == "z");
+}
+
+BOOST_AUTO_TEST_CASE(bad_input_is_named) {
+    using test::contains;
+    using test::refusal;
+    auto const vectors = invented(3, 4, 11, false);
+    auto broken = vectors.clone();
+    broken.mutable_data_ptr<float>()[6] = std::numeric_limits<float>::quiet_NaN();
+    BOOST_TEST(contains(refusal([&] { bmae::ExactIndex(broken, {"a", "b", "c"}); }), "nan or infinity in row 1, id 'b'"));
+    BOOST_TEST(contains(refusal([&] { bmae::ExactIndex(broken.to(at::kBFloat16), {"a", "b", "c"}); }), "id 'b'"));
+    bmae::ExactIndex const index(vectors, {"a", "b", "c"});
+    BOOST_TEST(contains(refusal([&] { (void)index.search(broken, 2, {"q", "r", "s"}); }), "query 'r'"));
+    BOOST_TEST(contains(refusal([&] { (void)index.search(at::zeros({2, 5}), 2); }), "expected queries of 4 values"));
+    BOOST_TEST(contains(refusal([&] { bmae::ExactIndex(vectors, {"a"}); }), "1 ids for 3 vectors"));
+    BOOST_TEST(contains(refusal([&] { bmae::ExactIndex(at::zeros({3}), {"a", "b", "c"}); }), "1 dimensions of Float"));
+    BOOST_TEST(contains(refusal([&] { bmae::ExactIndex(at::Tensor(), {}); }), "no tensor"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
