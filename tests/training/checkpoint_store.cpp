@@ -25,7 +25,8 @@ struct Scratch {
     fs::path path;
     Scratch() {
         fs::path const memory = "/dev/shm";
-        std::string name = ((access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path()) / "bmae-store-XXXXXX").string();
+        std::string name =
+            ((access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path()) / "bmae-store-XXXXXX").string();
         BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
         path = name;
     }
@@ -130,10 +131,12 @@ BOOST_AUTO_TEST_CASE(a_failed_save_leaves_nothing_and_loses_nothing) {
     Scratch scratch;
     CheckpointStore store(scratch.path);
     store.save(1, write_some);
-    BOOST_CHECK_THROW(store.save(2, [](fs::path const& folder) {
-        write_some(folder);
-        throw bmae::RunError("the disk is full");
-    }), bmae::RunError);
+    BOOST_CHECK_THROW(store.save(2,
+                                 [](fs::path const& folder) {
+                                     write_some(folder);
+                                     throw bmae::RunError("the disk is full");
+                                 }),
+                      bmae::RunError);
     BOOST_TEST(!fs::exists(scratch.path / "step-2.tmp"));
     BOOST_TEST(store.recover()->step == 1U);
 }
@@ -162,7 +165,9 @@ BOOST_AUTO_TEST_CASE(the_log_keeps_every_step_once) {
     fs::path const path = scratch.path / "log.jsonl";
     {
         bmae::TrainLog log(path, 0);
-        for (std::uint64_t step = 10; step <= 40; step += 10) { log.append({.step = step, .terms = {{.name = "a", .accuracy = .5}}}); }
+        for (std::uint64_t step = 10; step <= 40; step += 10) {
+            log.append({.step = step, .terms = {{.name = "a", .accuracy = .5}}});
+        }
         log.sync();
     }
     std::ofstream(path, std::ios::app) << R"({"step":50,"lo)";   // a torn line

@@ -17,7 +17,7 @@ namespace {
 
 using bmae::AdamW;
 using bmae::FlatParameters;
-using bmae::Precision;
+using bmae::ComputeType;
 using bmae::test::ToyObjective;
 
 std::vector<double> numbers(at::Tensor const& tensor) {
@@ -34,7 +34,7 @@ void run_backward(ToyObjective& toy, std::vector<std::size_t> const& examples, s
 BOOST_AUTO_TEST_SUITE(optimizer)
 
 BOOST_AUTO_TEST_CASE(parameters_move_into_one_buffer_and_back) {
-    for (Precision const precision : {Precision::fp32, Precision::bf16}) {
+    for (ComputeType const precision : {ComputeType::fp32, ComputeType::bf16}) {
         ToyObjective toy;
         std::vector<at::Tensor> before, handles = toy.values();
         for (at::Tensor const& value : handles) { before.push_back(value.detach().clone()); }
@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(parameters_move_into_one_buffer_and_back) {
                 BOOST_TEST((slot.decay == (slot.offset < parameters.decayed())));
                 BOOST_TEST(at::equal(parameters.view(parameters.master(), i), before[i]));
                 BOOST_TEST(toy.values()[i].unsafeGetTensorImpl() == handles[i].unsafeGetTensorImpl());   // identity is kept
-                BOOST_TEST((handles[i].scalar_type() == (precision == Precision::fp32 ? at::kFloat : at::kBFloat16)));
+                BOOST_TEST((handles[i].scalar_type() == (precision == ComputeType::fp32 ? at::kFloat : at::kBFloat16)));
                 BOOST_TEST((handles[i].is_leaf() && handles[i].requires_grad()));
             }
             run_backward(toy, {0, 1, 2}, {4, 4});
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(gaps_between_parameters_stay_zero) {
 
 BOOST_AUTO_TEST_CASE(bf16_gradients_of_micro_batches_are_summed_in_fp32) {
     ToyObjective toy;
-    FlatParameters parameters(toy, Precision::bf16);
+    FlatParameters parameters(toy, ComputeType::bf16);
     std::vector<double> sum(static_cast<std::size_t>(parameters.elements()), 0);
     for (std::size_t m = 0; m < 4; ++m) {
         run_backward(toy, {m}, {9, 9});
@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(bf16_gradients_of_micro_batches_are_summed_in_fp32) {
 
 BOOST_AUTO_TEST_CASE(bf16_network_reads_rounded_masters) {
     ToyObjective toy;
-    FlatParameters parameters(toy, Precision::bf16);
+    FlatParameters parameters(toy, ComputeType::bf16);
     AdamW optimizer(parameters, {});
     run_backward(toy, {1, 2, 3}, {5, 5});
     parameters.collect();

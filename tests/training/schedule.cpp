@@ -17,14 +17,14 @@ BOOST_AUTO_TEST_SUITE(schedule)
 BOOST_AUTO_TEST_CASE(linear_has_the_values_of_the_published_recipe) {
     Schedule const linear;   // a tenth warm-up, to 0
     BOOST_TEST(linear.warmup(100) == 10U);
-    BOOST_TEST(linear.warmup(101) == 11U);                  // rounded up
+    BOOST_TEST(linear.warmup(101) == 11U);   // rounded up
     BOOST_TEST(linear.factor(0, 100) == 0.0);
     BOOST_TEST(linear.factor(5, 100) == .5);
     BOOST_TEST(linear.factor(10, 100) == 1.0);
     BOOST_TEST(linear.factor(55, 100) == .5);
     BOOST_TEST(linear.factor(99, 100) == 1.0 / 90, boost::test_tools::tolerance(1e-12));
     BOOST_TEST(linear.factor(100, 100) == 0.0);
-    BOOST_TEST(linear.factor(1000, 100) == 0.0);            // beyond the end it stays at the floor
+    BOOST_TEST(linear.factor(1000, 100) == 0.0);   // beyond the end it stays at the floor
 }
 
 BOOST_AUTO_TEST_CASE(cosine_and_constant) {
@@ -56,8 +56,8 @@ BOOST_AUTO_TEST_CASE(names_go_both_ways_and_unknown_ones_are_refused) {
     BOOST_CHECK_EXCEPTION(bmae::decay_from("step"), bmae::InputError, [](bmae::InputError const& error) {
         return std::string(error.what()) == "expected a schedule: constant, linear or cosine, found \"step\".";
     });
-    BOOST_TEST((bmae::precision_from("bf16") == bmae::Precision::bf16));
-    BOOST_CHECK_THROW(bmae::precision_from("fp16"), bmae::InputError);
+    BOOST_TEST((bmae::compute_type_from("bf16") == bmae::ComputeType::bf16));
+    BOOST_CHECK_THROW(bmae::compute_type_from("fp16"), bmae::InputError);
     BOOST_CHECK_THROW(bmae::check(Schedule{.warmup_ratio = 1.5}), bmae::InputError);
     BOOST_CHECK_THROW(bmae::check(Schedule{.floor = -1}), bmae::InputError);
 }

@@ -17,8 +17,8 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/nll_loss.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/tanh.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <bmae/training/objective.hpp>
@@ -112,7 +112,9 @@ public:
         return R"({"preset":")" + options_.name + R"(","hidden":)" + std::to_string(options_.hidden) + "}";
     }
 
-    void write_sidecars(std::filesystem::path const& folder) const override { std::ofstream(folder / "config.json") << description(); }
+    void write_sidecars(std::filesystem::path const& folder) const override {
+        std::ofstream(folder / "config.json") << description();
+    }
 
     [[nodiscard]] std::vector<at::Tensor>& values() { return values_; }
 
@@ -130,8 +132,8 @@ private:
         decays_.push_back(decay);
     }
 
-    static void add_term(StepOutput& output, std::string const& name, at::Tensor const& logits, std::vector<std::int64_t> const& labels,
-                         std::int64_t count, std::int64_t step_count, double weight) {
+    static void add_term(StepOutput& output, std::string const& name, at::Tensor const& logits,
+                         std::vector<std::int64_t> const& labels, std::int64_t count, std::int64_t step_count, double weight) {
         at::Tensor const target = at::tensor(labels);
         at::Tensor const sum = at::nll_loss(at::log_softmax(logits.to(at::kFloat), 1), target, {}, /*sum*/ 2, ignored_label);
         at::Tensor const share = sum.mul(weight / static_cast<double>(std::max<std::int64_t>(step_count, 1)));

@@ -11,11 +11,11 @@
 #include <thread>
 #include <vector>
 
-#include <csignal>
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <boost/test/unit_test.hpp>
 
@@ -26,10 +26,10 @@
 namespace {
 
 namespace fs = std::filesystem;
-using bmae::Precision;
+using bmae::ComputeType;
+using bmae::TrainEnd;
 using bmae::Trainer;
 using bmae::TrainerOptions;
-using bmae::TrainEnd;
 using bmae::test::ToyObjective;
 using bmae::test::ToyOptions;
 
@@ -38,7 +38,8 @@ struct Scratch {
     fs::path path;
     Scratch() {
         fs::path const memory = "/dev/shm";
-        std::string name = ((access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path()) / "bmae-trainer-XXXXXX").string();
+        std::string name =
+            ((access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path()) / "bmae-trainer-XXXXXX").string();
         BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
         path = name;
     }
@@ -48,8 +49,13 @@ struct Scratch {
 };
 
 TrainerOptions toy_run() {
-    return {.steps = 12, .batch = {.tokens = 0, .examples = 5}, .learning_rate = .02, .save_every = 3, .log_every = 4,
-            .loader_threads = 0, .keep_freed_memory = false};
+    return {.steps = 12,
+            .batch = {.tokens = 0, .examples = 5},
+            .learning_rate = .02,
+            .save_every = 3,
+            .log_every = 4,
+            .loader_threads = 0,
+            .keep_freed_memory = false};
 }
 
 /// All parameters, bit for bit.
@@ -74,7 +80,9 @@ std::vector<float> train(TrainerOptions const& options, ToyOptions const& toy_op
 double largest_difference(std::vector<float> const& a, std::vector<float> const& b) {
     BOOST_REQUIRE(a.size() == b.size());
     double worst = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) { worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]))); }
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    }
     return worst;
 }
 
@@ -86,7 +94,7 @@ struct OneThread {
 BOOST_AUTO_TEST_SUITE(trainer, *boost::unit_test::fixture<OneThread>())
 
 BOOST_AUTO_TEST_CASE(the_loss_falls_and_is_reported_by_term) {
-    for (Precision const precision : {Precision::fp32, Precision::bf16}) {
+    for (ComputeType const precision : {ComputeType::fp32, ComputeType::bf16}) {
         TrainerOptions options = toy_run();
         options.steps = 200;
         options.precision = precision;
@@ -94,7 +102,9 @@ BOOST_AUTO_TEST_CASE(the_loss_falls_and_is_reported_by_term) {
         ToyObjective toy;
         std::vector<bmae::LogReport> logs;
         std::vector<bmae::StepReport> steps;
-        Trainer trainer(toy, options, {.on_step = [&](auto const& step) { steps.push_back(step); }, .on_log = [&](auto const& log) { logs.push_back(log); }});
+        Trainer trainer(toy, options,
+                        {.on_step = [&](auto const& step) { steps.push_back(step); },
+                         .on_log = [&](auto const& log) { logs.push_back(log); }});
         auto const result = trainer.fit();
         BOOST_TEST((result.end == TrainEnd::finished));
         BOOST_TEST(result.step == 200U);
@@ -150,11 +160,11 @@ BOOST_AUTO_TEST_CASE(seeds_matter) {
 BOOST_AUTO_TEST_CASE(epochs_become_steps) {
     TrainerOptions options = toy_run();
     options.steps = 0;
-    options.epochs = 3;                       // 37 examples in batches of 5: 8 batches an epoch
+    options.epochs = 3;   // 37 examples in batches of 5: 8 batches an epoch
     options.accumulation = 5;
     ToyObjective toy;
     Trainer trainer(toy, options);
-    BOOST_TEST(trainer.fit().step == 5U);     // 24 batches, 5 a step
+    BOOST_TEST(trainer.fit().step == 5U);   // 24 batches, 5 a step
     options.batch = {.tokens = 30, .examples = 0};
     Trainer by_tokens(toy, options);
     BOOST_TEST(by_tokens.fit().step > 5U);
@@ -174,11 +184,11 @@ BOOST_AUTO_TEST_CASE(two_ranks_learn_what_one_learns_by_accumulation) {
     for (int r = 0; r < 2; ++r) { toys.push_back(std::make_unique<ToyObjective>()); }
     auto const work = [&](std::size_t rank) {
         bmae::Replicas const replicas{.rank = rank, .ranks = 2, .sum = [&, rank](at::Tensor const& tensor) {
-            mine[rank] = tensor.clone();
-            meeting.arrive_and_wait();
-            tensor.copy_(mine[0].add(mine[1]));
-            meeting.arrive_and_wait();
-        }};
+                                          mine[rank] = tensor.clone();
+                                          meeting.arrive_and_wait();
+                                          tensor.copy_(mine[0].add(mine[1]));
+                                          meeting.arrive_and_wait();
+                                      }};
         results[rank] = Trainer(*toys[rank], options, {}, replicas).fit();
     };
     std::thread other(work, 1);
@@ -199,8 +209,9 @@ BOOST_AUTO_TEST_CASE(a_non_finite_step_stops_the_run_and_says_why) {
     Trainer trainer(toy, options);
     BOOST_CHECK_EXCEPTION(trainer.fit(), bmae::RunError, [](bmae::RunError const& error) {
         BOOST_TEST_MESSAGE(error.what());
-        return std::string(error.what()) == "step 3: the loss of second (toy) is not finite; first bad tensor: gradient of embedding; "
-                                            "examples 10, 11, 12, 13, 14";
+        return std::string(error.what()) ==
+               "step 3: the loss of second (toy) is not finite; first bad tensor: gradient of embedding; "
+               "examples 10, 11, 12, 13, 14";
     });
 }
 
@@ -211,8 +222,9 @@ BOOST_AUTO_TEST_CASE(non_finite_steps_can_be_left_out) {
     ToyObjective toy({.poison_example = 12, .poison_epochs = 1});
     std::vector<std::string> warnings;
     std::vector<bool> skipped;
-    Trainer trainer(toy, options, {.on_step = [&](auto const& step) { skipped.push_back(step.skipped); },
-                                   .on_warning = [&](std::string const& text) { warnings.push_back(text); }});
+    Trainer trainer(toy, options,
+                    {.on_step = [&](auto const& step) { skipped.push_back(step.skipped); },
+                     .on_warning = [&](std::string const& text) { warnings.push_back(text); }});
     BOOST_TEST(trainer.fit().step == 12U);
     BOOST_TEST(warnings.size() == 1U);
     BOOST_TEST(std::ranges::count(skipped, true) == 1);
@@ -221,9 +233,8 @@ BOOST_AUTO_TEST_CASE(non_finite_steps_can_be_left_out) {
     options.batch = {.tokens = 0, .examples = 37};   // every step holds the bad example
     ToyObjective worse({.poison_example = 12, .poison_epochs = 100});
     Trainer fails(worse, options, {.on_warning = [](std::string const&) {}});
-    BOOST_CHECK_EXCEPTION(fails.fit(), bmae::RunError, [](bmae::RunError const& error) {
-        return std::string(error.what()).ends_with("; 2 steps in a row");
-    });
+    BOOST_CHECK_EXCEPTION(fails.fit(), bmae::RunError,
+                          [](bmae::RunError const& error) { return std::string(error.what()).ends_with("; 2 steps in a row"); });
 }
 
 BOOST_AUTO_TEST_CASE(senseless_options_are_refused) {
@@ -251,7 +262,9 @@ std::vector<float> train_in_pieces(TrainerOptions options, std::vector<std::uint
     for (std::uint64_t const stop : stops) {
         ToyObjective toy;
         Trainer* running = nullptr;
-        Trainer trainer(toy, options, {.on_step = [&](auto const& step) { if (step.step == stop) { running->request_stop(); } }});
+        Trainer trainer(toy, options, {.on_step = [&](auto const& step) {
+                            if (step.step == stop) { running->request_stop(); }
+                        }});
         running = &trainer;
         auto const result = trainer.fit();
         BOOST_TEST((result.end == TrainEnd::interrupted));
@@ -279,7 +292,7 @@ std::vector<nlohmann::json> log_without_times(fs::path const& output) {
 }
 
 BOOST_AUTO_TEST_CASE(a_resumed_run_is_the_same_bit_for_bit) {
-    for (Precision const precision : {Precision::fp32, Precision::bf16}) {
+    for (ComputeType const precision : {ComputeType::fp32, ComputeType::bf16}) {
         for (std::size_t const accumulation : {1U, 3U}) {
             TrainerOptions options = toy_run();
             options.steps = 20;
@@ -294,7 +307,8 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_is_the_same_bit_for_bit) {
             BOOST_TEST(log.size() == 5U);
             for (std::size_t const threads : {0U, 1U, 4U}) {
                 options.loader_threads = threads;
-                for (auto const& stops : std::vector<std::vector<std::uint64_t>>{{7}, {4}, {8, 13}, {19}}) {   // 4, 8: ends of epochs
+                for (auto const& stops :
+                     std::vector<std::vector<std::uint64_t>>{{7}, {4}, {8, 13}, {19}}) {   // 4, 8: ends of epochs
                     Scratch pieces;
                     BOOST_TEST((train_in_pieces(options, stops, pieces.path / "run") == expected));
                     BOOST_TEST((log_without_times(pieces.path / "run") == log));
@@ -344,9 +358,7 @@ BOOST_AUTO_TEST_CASE(another_model_or_other_options_are_refused) {
         Trainer trainer(toy, changed);
         try {
             trainer.fit();
-        } catch (bmae::InputError const& error) {
-            return error.what();
-        }
+        } catch (bmae::InputError const& error) { return error.what(); }
         return "nothing";
     };
     std::string const model = message(options, {.name = "other"});
@@ -355,7 +367,8 @@ BOOST_AUTO_TEST_CASE(another_model_or_other_options_are_refused) {
     TrainerOptions changed = options;
     changed.learning_rate = .03;
     BOOST_TEST(message(changed, {}).find("expected learning_rate 0.02 as in the checkpoint, found 0.03.") != std::string::npos);
-    BOOST_TEST(message(options, {.examples = 36}).find("expected a corpus of 37 examples as in the checkpoint, found 36.") != std::string::npos);
+    BOOST_TEST(message(options, {.examples = 36}).find("expected a corpus of 37 examples as in the checkpoint, found 36.") !=
+               std::string::npos);
     // A longer plan is not another run, but it is said.
     changed = options;
     changed.steps = 15;
@@ -408,15 +421,13 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_reported_and_loses_nothing) {
     auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);   // else the kernel ends the process at the limit
     ToyObjective toy;
     Trainer trainer(toy, options, {.on_save = [&](fs::path const&) {
-        rlimit const small{.rlim_cur = 2048, .rlim_max = before.rlim_max};
-        setrlimit(RLIMIT_FSIZE, &small);
-    }});
+                        rlimit const small{.rlim_cur = 2048, .rlim_max = before.rlim_max};
+                        setrlimit(RLIMIT_FSIZE, &small);
+                    }});
     std::string message;
     try {
         trainer.fit();
-    } catch (bmae::RunError const& error) {
-        message = error.what();
-    }
+    } catch (bmae::RunError const& error) { message = error.what(); }
     setrlimit(RLIMIT_FSIZE, &before);
     std::signal(SIGXFSZ, old_handler);
     BOOST_TEST(message.find("model.safetensors") != std::string::npos);
@@ -430,6 +441,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_reported_and_loses_nothing) {
 }
 
 constexpr char const* child_variable = "BMAE_TRAINER_TEST_OUTPUT";
+constexpr char const* kills_variable = "BMAE_TRAINER_TEST_KILLS";   // benchmarks/kill_resume.py asks for more than 20
 
 TrainerOptions killed_run(fs::path const& output) {
     TrainerOptions options = toy_run();
@@ -453,7 +465,8 @@ pid_t start_child(fs::path const& output) {
     pid_t const child = fork();
     if (child == 0) {
         setenv(child_variable, output.c_str(), 1);
-        execl("/proc/self/exe", "test", "--run_test=trainer/child_of_the_kill_test", "--log_level=error", "--report_level=no", nullptr);
+        execl("/proc/self/exe", "test", "--run_test=trainer/child_of_the_kill_test", "--log_level=error", "--report_level=no",
+              nullptr);
         _exit(127);
     }
     return child;
@@ -472,9 +485,12 @@ BOOST_AUTO_TEST_CASE(killed_at_any_moment_it_ends_with_the_same_parameters) {
     auto const expected = bits(toy);
 
     bmae::Draw draw({.seed = static_cast<std::uint64_t>(getpid())});
+    char const* const asked = std::getenv(kills_variable);
+    int const wanted = asked == nullptr ? 20 : std::atoi(asked);
     int kills = 0;
-    for (int run = 0; kills < 20; ++run) {
-        fs::path const output = scratch.path / ("killed-" + std::to_string(run));
+    int runs = 0;
+    for (; kills < wanted; ++runs) {
+        fs::path const output = scratch.path / ("killed-" + std::to_string(runs));
         for (bool done = false; !done;) {
             pid_t const child = start_child(output);
             usleep(static_cast<useconds_t>(draw.uniform() * whole));
@@ -484,7 +500,7 @@ BOOST_AUTO_TEST_CASE(killed_at_any_moment_it_ends_with_the_same_parameters) {
             if (done) { BOOST_TEST(WEXITSTATUS(status) == 0); }
             kills += done ? 0 : 1;
             for (auto const& folder : bmae::list_checkpoints(output)) { BOOST_TEST(bmae::explain_damage(folder.path) == ""); }
-            if (kills >= 20 && !done) {
+            if (kills >= wanted && !done) {
                 BOOST_REQUIRE(waitpid(start_child(output), &status, 0) > 0);
                 done = true;
             }
@@ -494,6 +510,7 @@ BOOST_AUTO_TEST_CASE(killed_at_any_moment_it_ends_with_the_same_parameters) {
         BOOST_TEST((bits(resumed) == expected));
         fs::remove_all(output);
     }
+    BOOST_TEST_MESSAGE(kills << " kills in " << runs << " runs");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

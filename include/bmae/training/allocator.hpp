@@ -20,8 +20,8 @@ namespace bmae {
 inline bool keep_freed_memory() noexcept {
 #if defined(__GLIBC__)
     bool const no_mapping = mallopt(M_MMAP_MAX, 0) == 1;
-    bool const no_trimming = mallopt(M_TRIM_THRESHOLD, -1) == 1;      // -1: as an unsigned number, the largest
-    bool const large_growth = mallopt(M_TOP_PAD, 64 << 20) == 1;      // bytes by which the heap grows at least
+    bool const no_trimming = mallopt(M_TRIM_THRESHOLD, -1) == 1;   // -1: as an unsigned number, the largest
+    bool const large_growth = mallopt(M_TOP_PAD, 64 << 20) == 1;   // bytes by which the heap grows at least
     return no_mapping && no_trimming && large_growth;
 #else
     return false;

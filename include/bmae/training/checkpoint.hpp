@@ -28,14 +28,16 @@ inline constexpr char const* model_file = "model.safetensors";
 inline constexpr char const* optimizer_file = "optimizer.safetensors";
 
 /// A flat fp32 buffer as named pieces; `flat` must be on the CPU and outlive them.
-inline void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat, std::string const& prefix) {
+inline void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat,
+                        std::string const& prefix) {
     std::span<std::byte const> const bytes(reinterpret_cast<std::byte const*>(flat.const_data_ptr<float>()), flat.nbytes());
     for (ParameterSlot const& slot : parameters.slots()) {
         TensorEntry entry;
         entry.name = prefix + slot.name;
         entry.type = ElementType::f32;
         entry.shape = slot.shape;
-        entry.bytes = bytes.subspan(static_cast<std::size_t>(slot.offset) * sizeof(float), static_cast<std::size_t>(slot.size) * sizeof(float));
+        entry.bytes = bytes.subspan(static_cast<std::size_t>(slot.offset) * sizeof(float),
+                                    static_cast<std::size_t>(slot.size) * sizeof(float));
         entries.push_back(std::move(entry));
     }
 }

@@ -123,9 +123,7 @@ inline std::string explain_damage(std::filesystem::path const& folder) {
             }
         }
         return {};
-    } catch (Error const& error) {
-        return error.what();
-    } catch (std::exception const& error) {   // JSON of an unexpected shape
+    } catch (Error const& error) { return error.what(); } catch (std::exception const& error) {   // JSON of an unexpected shape
         return std::string("manifest.json is damaged: ") + error.what();
     }
 }
@@ -134,7 +132,8 @@ inline std::string explain_damage(std::filesystem::path const& folder) {
 inline std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path const& root) {
     std::vector<CheckpointFolder> found;
     std::error_code code;
-    for (auto it = std::filesystem::directory_iterator(root, code); !code && it != std::filesystem::directory_iterator(); it.increment(code)) {
+    for (auto it = std::filesystem::directory_iterator(root, code); !code && it != std::filesystem::directory_iterator();
+         it.increment(code)) {
         auto const step = detail::step_of(it->path().filename().string());
         std::error_code ignored;
         if (step && it->is_directory(ignored)) { found.push_back({it->path(), *step}); }
@@ -146,7 +145,8 @@ inline std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path cons
 /// The newest checkpoint of `root` that is sound. Changes nothing on the disk.
 /// \param warn  called once for every newer checkpoint that is damaged
 /// \throws InputError if there is no checkpoint at all, RunError if all are damaged
-inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root, std::function<void(std::string const&)> const& warn = {}) {
+inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
+                                          std::function<void(std::string const&)> const& warn = {}) {
     auto const all = list_checkpoints(root);
     if (all.empty()) { throw InputError(Complaint{root.string(), 0, "a checkpoint (step-N)", "none"}); }
     for (CheckpointFolder const& folder : all) {
@@ -164,16 +164,19 @@ public:
     /// Creates and locks `root` and removes what interrupted saves have left.
     /// \param keep_last  newest checkpoints that stay; 0: all
     /// \throws RunError if another trainer holds the folder or it cannot be written
-    explicit CheckpointStore(std::filesystem::path root, std::size_t keep_last = 2) : root_(std::move(root)), keep_last_(keep_last) {
+    explicit CheckpointStore(std::filesystem::path root, std::size_t keep_last = 2)
+        : root_(std::move(root)), keep_last_(keep_last) {
         detail::create_folders(root_);
         lock_ = detail::Descriptor(::open((root_ / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
         if (!lock_.is_open()) { throw detail::write_failure(root_ / ".lock", "create", errno); }
-        if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {   // other errors: a file system without locks
+        if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 &&
+            errno == EWOULDBLOCK) {   // other errors: a file system without locks
             throw RunError(root_.string() + ": another trainer is writing there. Wait for it or choose another output folder.");
         }
         for (auto const& entry : std::filesystem::directory_iterator(root_)) {
             std::string const name = entry.path().filename().string();
-            if (name.ends_with(unfinished) && detail::step_of(std::string_view(name).substr(0, name.size() - unfinished.size()))) {
+            if (name.ends_with(unfinished) &&
+                detail::step_of(std::string_view(name).substr(0, name.size() - unfinished.size()))) {
                 remove(entry.path());
             }
         }
@@ -194,8 +197,9 @@ public:
             write(work);
             nlohmann::json files = nlohmann::json::object();
             for (std::string const& name : detail::sync_tree(work)) { files[name] = detail::fingerprint(work / name); }
-            detail::write_file(work / detail::manifest_name,
-                               detail::manifest_text({{"format", "bmae checkpoint 1"}, {"step", step}, {"library", version}, {"files", files}}));
+            detail::write_file(
+                work / detail::manifest_name,
+                detail::manifest_text({{"format", "bmae checkpoint 1"}, {"step", step}, {"library", version}, {"files", files}}));
             detail::sync_folder(work);
             set_aside(done.path);
             detail::rename_durably(work, done.path, detail::Existing::refuse);
@@ -211,7 +215,7 @@ public:
         return done;
     }
 
-    /// The newest sound checkpoint; newer damaged ones are renamed to step-N.damaged, so that they are neither lost nor met again.
+    /// The newest sound checkpoint; newer damaged ones are renamed to step-N.damaged: neither lost nor met again.
     /// \returns nothing if there is no checkpoint at all
     /// \throws RunError if there are some but all are damaged: a run never starts from scratch in silence
     std::optional<CheckpointFolder> recover(std::function<void(std::string const&)> const& warn = {}) {

@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
 #include <bmae/training/objective.hpp>
@@ -47,7 +47,7 @@ public:
     static constexpr std::int64_t alignment = 32;   ///< elements
 
     /// \throws InputError if two parameters have one name or are one tensor, or if they lie on different devices
-    explicit FlatParameters(Objective& objective, Precision precision = Precision::fp32) : precision_(precision) {
+    explicit FlatParameters(Objective& objective, ComputeType precision = ComputeType::fp32) : precision_(precision) {
         c10::AutoGradMode const no_grad(false);
         gather(objective);
         std::int64_t end = 0;
@@ -63,7 +63,7 @@ public:
         master_ = at::zeros({end}, at::TensorOptions().dtype(at::kFloat).device(device));
         gradient_ = at::zeros_like(master_);
         for (std::size_t i = 0; i < slots_.size(); ++i) { view(master_, i).copy_(tensors_[i]); }
-        if (precision_ == Precision::bf16) {
+        if (precision_ == ComputeType::bf16) {
             compute_ = at::zeros({end}, master_.options().dtype(at::kBFloat16));
             compute_gradient_ = at::zeros_like(compute_);
         }
@@ -77,11 +77,11 @@ public:
     ~FlatParameters() { detach(); }
 
     [[nodiscard]] std::vector<ParameterSlot> const& slots() const noexcept { return slots_; }
-    [[nodiscard]] Precision precision() const noexcept { return precision_; }
-    [[nodiscard]] std::int64_t elements() const noexcept { return master_.numel(); }    ///< with the gaps
-    [[nodiscard]] std::int64_t decayed() const noexcept { return decayed_; }            ///< elements before the first without decay
-    [[nodiscard]] at::Tensor const& master() const noexcept { return master_; }         ///< [elements()] fp32
-    [[nodiscard]] at::Tensor const& gradient() const noexcept { return gradient_; }     ///< [elements()] fp32
+    [[nodiscard]] ComputeType precision() const noexcept { return precision_; }
+    [[nodiscard]] std::int64_t elements() const noexcept { return master_.numel(); }   ///< with the gaps
+    [[nodiscard]] std::int64_t decayed() const noexcept { return decayed_; }          ///< elements before the first without decay
+    [[nodiscard]] at::Tensor const& master() const noexcept { return master_; }       ///< [elements()] fp32
+    [[nodiscard]] at::Tensor const& gradient() const noexcept { return gradient_; }   ///< [elements()] fp32
 
     /// The part of a flat buffer that belongs to slot `i`, in the parameter's shape.
     [[nodiscard]] at::Tensor view(at::Tensor const& flat, std::size_t i) const {
@@ -104,7 +104,7 @@ public:
                                " was replaced during the backward pass; expected that it is added to in place");
             }
         }
-        if (precision_ == Precision::bf16) {
+        if (precision_ == ComputeType::bf16) {
             gradient_.add_(compute_gradient_);
             compute_gradient_.zero_();
         }
@@ -113,13 +113,13 @@ public:
     void zero_gradient() {
         c10::AutoGradMode const no_grad(false);
         gradient_.zero_();
-        if (precision_ == Precision::bf16) { compute_gradient_.zero_(); }
+        if (precision_ == ComputeType::bf16) { compute_gradient_.zero_(); }
     }
 
     /// The network reads what the masters hold now. Call after every change of `master()`.
     void publish() {
         c10::AutoGradMode const no_grad(false);
-        if (precision_ == Precision::bf16) { compute_.copy_(master_); }
+        if (precision_ == ComputeType::bf16) { compute_.copy_(master_); }
     }
 
     /// Euclidean norm of the whole gradient; stays on the device.                                                 []
@@ -148,7 +148,9 @@ private:
         objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool decay) {
             if (!by_name.emplace(name, slots_.size()).second) { throw InputError("two parameters have the name " + name); }
             auto const [other, is_new] = by_tensor.emplace(value.unsafeGetTensorImpl(), name);
-            if (!is_new) { throw InputError(name + " and " + other->second + " are one tensor; a shared parameter is visited once"); }
+            if (!is_new) {
+                throw InputError(name + " and " + other->second + " are one tensor; a shared parameter is visited once");
+            }
             if (!value.is_leaf()) { throw InputError(name + " is the result of a computation; a parameter must be a leaf"); }
             if (!tensors_.empty() && value.device() != tensors_.front().device()) {
                 throw InputError(name + " is on " + value.device().str() + ", " + slots_.front().name + " on " +
@@ -162,7 +164,7 @@ private:
 
     void attach() {
         publish();
-        bool const copy = precision_ == Precision::bf16;
+        bool const copy = precision_ == ComputeType::bf16;
         for (std::size_t i = 0; i < slots_.size(); ++i) {
             gradients_.push_back(view(copy ? compute_gradient_ : gradient_, i));
             tensors_[i].mutable_grad().reset();
@@ -180,13 +182,13 @@ private:
         }
     }
 
-    Precision precision_;
+    ComputeType precision_;
     std::vector<ParameterSlot> slots_;
-    std::vector<at::Tensor> tensors_;      // handles of the model's own tensors
-    std::vector<at::Tensor> gradients_;    // the views that their grad fields hold
+    std::vector<at::Tensor> tensors_;     // handles of the model's own tensors
+    std::vector<at::Tensor> gradients_;   // the views that their grad fields hold
     std::int64_t decayed_ = 0;
-    at::Tensor master_, gradient_;                     // fp32
-    at::Tensor compute_, compute_gradient_;            // bf16, undefined in fp32
+    at::Tensor master_, gradient_;            // fp32
+    at::Tensor compute_, compute_gradient_;   // bf16, undefined in fp32
 };
 
 }  // namespace bmae

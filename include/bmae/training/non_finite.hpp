@@ -37,8 +37,8 @@ inline std::string examples_text(std::vector<HostBatch> const& micro_batches) {
 /// "step 12: the loss of passes.0.terms.1 (branch) is not finite; first bad tensor: gradient of encoder...; examples 3, 17"
 ///
 /// Names the first bad term with the examples of its micro-batch, or all examples of the step where every loss is finite.
-inline std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch> const& micro_batches, std::vector<StepOutput> const& outputs,
-                                       FlatParameters const& parameters) {
+inline std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch> const& micro_batches,
+                                       std::vector<StepOutput> const& outputs, FlatParameters const& parameters) {
     c10::AutoGradMode const no_grad(false);
     std::string what = "all losses are finite but their gradient is not";
     std::string examples;
@@ -52,8 +52,8 @@ inline std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch
     }
     if (examples.empty()) { examples = examples_text(micro_batches); }
     std::string const bad = parameters.first_non_finite();
-    return "step " + std::to_string(step) + ": " + what + "; first bad tensor: " + (bad.empty() ? "none, but the norm overflows" : bad) +
-           "; examples " + examples;
+    return "step " + std::to_string(step) + ": " + what +
+           "; first bad tensor: " + (bad.empty() ? "none, but the norm overflows" : bad) + "; examples " + examples;
 }
 
 }  // namespace bmae::detail

@@ -49,17 +49,17 @@ public:
     }
 
     [[nodiscard]] AdamWOptions const& options() const noexcept { return options_; }
-    [[nodiscard]] at::Tensor const& mean() const noexcept { return mean_; }         ///< [elements()] first moment, fp32
-    [[nodiscard]] at::Tensor const& square() const noexcept { return square_; }     ///< [elements()] second moment, fp32
-    [[nodiscard]] at::Tensor const& count() const noexcept { return count_; }       ///< [] updates so far, fp32
+    [[nodiscard]] at::Tensor const& mean() const noexcept { return mean_; }       ///< [elements()] first moment, fp32
+    [[nodiscard]] at::Tensor const& square() const noexcept { return square_; }   ///< [elements()] second moment, fp32
+    [[nodiscard]] at::Tensor const& count() const noexcept { return count_; }     ///< [] updates so far, fp32
 
 private:
     void update(std::int64_t first, std::int64_t length, double learning_rate, double weight_decay,
                 std::optional<at::Tensor> const& divisor) {
         if (length == 0) { return; }
         auto const part = [&](at::Tensor const& flat) { return flat.narrow(0, first, length); };
-        at::_fused_adamw_({part(parameters_.master())}, {part(parameters_.gradient())}, {part(mean_)}, {part(square_)}, {}, {count_},
-                          learning_rate, options_.beta1, options_.beta2, weight_decay, options_.epsilon,
+        at::_fused_adamw_({part(parameters_.master())}, {part(parameters_.gradient())}, {part(mean_)}, {part(square_)}, {},
+                          {count_}, learning_rate, options_.beta1, options_.beta2, weight_decay, options_.epsilon,
                           /*amsgrad=*/false, /*maximize=*/false, divisor);
     }
 

@@ -13,13 +13,13 @@
 namespace bmae {
 
 /// What the network computes in. Masters, gradients of a whole step and optimizer moments are fp32 in both.
-enum class Precision { fp32, bf16 };
+enum class ComputeType { fp32, bf16 };
 
-inline std::string to_string(Precision precision) { return precision == Precision::fp32 ? "fp32" : "bf16"; }
+inline std::string to_string(ComputeType precision) { return precision == ComputeType::fp32 ? "fp32" : "bf16"; }
 
 /// \throws InputError if `name` is neither fp32 nor bf16
-inline Precision precision_from(std::string_view name) {
-    for (Precision const precision : {Precision::fp32, Precision::bf16}) {
+inline ComputeType compute_type_from(std::string_view name) {
+    for (ComputeType const precision : {ComputeType::fp32, ComputeType::bf16}) {
         if (to_string(precision) == name) { return precision; }
     }
     throw InputError(Complaint{{}, 0, "a precision: fp32 or bf16", '"' + std::string(name) + '"'});

@@ -20,9 +20,12 @@ enum class Decay { constant, linear, cosine };
 
 inline std::string to_string(Decay decay) {
     switch (decay) {
-        case Decay::constant: return "constant";
-        case Decay::linear: return "linear";
-        case Decay::cosine: return "cosine";
+        case Decay::constant:
+            return "constant";
+        case Decay::linear:
+            return "linear";
+        case Decay::cosine:
+            return "cosine";
     }
     return "unknown";
 }

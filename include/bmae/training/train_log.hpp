@@ -29,8 +29,8 @@ struct TermReport {
     std::string kind = {};
     double weight = 1;
     std::int64_t labels = 0;
-    double loss = 0;                           ///< mean over the labels; 0 if there were none
-    std::optional<double> accuracy = {};       ///< share of labels predicted right; nothing where it means nothing
+    double loss = 0;                       ///< mean over the labels; 0 if there were none
+    std::optional<double> accuracy = {};   ///< share of labels predicted right; nothing where it means nothing
 };
 
 /// Sums of one term, from which means over any number of steps are taken.
@@ -39,7 +39,7 @@ struct TermSums {
     std::string kind = {};
     double weight = 1;
     std::int64_t labels = 0;
-    double loss = 0;             ///< sum over labels
+    double loss = 0;   ///< sum over labels
     double correct = 0;
     bool has_accuracy = false;
 
@@ -64,30 +64,30 @@ struct TermSums {
 
 /// One optimizer step.
 struct StepReport {
-    std::uint64_t step = 0;        ///< counted from 1: steps done
-    std::uint64_t epoch = 0;       ///< of the step's last micro-batch
-    double loss = 0;               ///< weighted sum of the terms
+    std::uint64_t step = 0;    ///< counted from 1: steps done
+    std::uint64_t epoch = 0;   ///< of the step's last micro-batch
+    double loss = 0;           ///< weighted sum of the terms
     double learning_rate = 0;
-    double gradient_norm = 0;      ///< before clipping
+    double gradient_norm = 0;   ///< before clipping
     std::size_t examples = 0;
-    std::size_t tokens = 0;        ///< of all views
+    std::size_t tokens = 0;   ///< of all views
     double seconds = 0;
-    double waited = 0;             ///< of those, seconds without a batch
-    bool skipped = false;          ///< it was not finite and left out
+    double waited = 0;      ///< of those, seconds without a batch
+    bool skipped = false;   ///< it was not finite and left out
 };
 
 /// The steps since the last report.
 struct LogReport {
-    std::uint64_t step = 0;        ///< steps done
-    std::uint64_t steps = 0;       ///< of the whole run
+    std::uint64_t step = 0;    ///< steps done
+    std::uint64_t steps = 0;   ///< of the whole run
     std::uint64_t epoch = 0;
-    double loss = 0;               ///< weighted sum of the terms' means
-    double learning_rate = 0;      ///< of the last step
-    double gradient_norm = 0;      ///< mean over the steps, before clipping
+    double loss = 0;            ///< weighted sum of the terms' means
+    double learning_rate = 0;   ///< of the last step
+    double gradient_norm = 0;   ///< mean over the steps, before clipping
     double tokens_per_second = 0;
-    double waiting = 0;            ///< share of the time without a batch: above a few hundredths, more loader threads help
-    std::uint64_t tokens = 0;      ///< since the start of the run
-    std::uint64_t skipped = 0;     ///< steps left out since the start of the run
+    double waiting = 0;          ///< share of the time without a batch: above a few hundredths, more loader threads help
+    std::uint64_t tokens = 0;    ///< since the start of the run
+    std::uint64_t skipped = 0;   ///< steps left out since the start of the run
     std::vector<TermReport> terms = {};
 };
 

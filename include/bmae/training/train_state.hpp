@@ -16,18 +16,18 @@
 namespace bmae {
 
 struct TrainState {
-    std::uint64_t step = 0;            ///< optimizer steps done
-    Cursor cursor = {};                ///< of the next micro-batch
-    std::uint64_t tokens = 0;          ///< seen so far
-    std::uint64_t skipped = 0;         ///< steps that were not finite
+    std::uint64_t step = 0;      ///< optimizer steps done
+    Cursor cursor = {};          ///< of the next micro-batch
+    std::uint64_t tokens = 0;    ///< seen so far
+    std::uint64_t skipped = 0;   ///< steps that were not finite
     std::uint64_t skips_in_row = 0;
 
-    std::vector<TermSums> terms = {};      ///< of the open log window
+    std::vector<TermSums> terms = {};   ///< of the open log window
     std::uint64_t window_steps = 0;
     std::uint64_t window_tokens = 0;
-    double window_norm = 0;                ///< sum of gradient norms
+    double window_norm = 0;   ///< sum of gradient norms
     double window_seconds = 0;
-    double window_waited = 0;              ///< of those, seconds without a batch
+    double window_waited = 0;   ///< of those, seconds without a batch
 
     /// Adds one step to the log window. A skipped step counts for time and tokens only.
     /// \param sums  [terms] of all its micro-batches
@@ -45,8 +45,12 @@ struct TrainState {
 
     /// The means of the window, which starts anew.
     LogReport close_window(std::uint64_t steps, StepReport const& last) {
-        LogReport report{.step = step, .steps = steps, .epoch = last.epoch, .learning_rate = last.learning_rate,
-                         .tokens = tokens, .skipped = skipped};
+        LogReport report{.step = step,
+                         .steps = steps,
+                         .epoch = last.epoch,
+                         .learning_rate = last.learning_rate,
+                         .tokens = tokens,
+                         .skipped = skipped};
         if (window_steps != 0) { report.gradient_norm = window_norm / static_cast<double>(window_steps); }
         if (window_seconds > 0) {
             report.tokens_per_second = static_cast<double>(window_tokens) / window_seconds;
@@ -63,13 +67,18 @@ struct TrainState {
     }
 
     [[nodiscard]] nlohmann::ordered_json to_json() const {
-        nlohmann::ordered_json json{{"step", step}, {"epoch", cursor.epoch}, {"position", cursor.position}, {"tokens", tokens},
-                                    {"skipped", skipped}, {"skips_in_row", skips_in_row}};
-        json["window"] = {{"steps", window_steps}, {"tokens", window_tokens}, {"norm", window_norm}, {"seconds", window_seconds}, {"waited", window_waited},
-                          {"terms", nlohmann::ordered_json::array()}};
+        nlohmann::ordered_json json{{"step", step},     {"epoch", cursor.epoch}, {"position", cursor.position},
+                                    {"tokens", tokens}, {"skipped", skipped},    {"skips_in_row", skips_in_row}};
+        json["window"] = {{"steps", window_steps},     {"tokens", window_tokens}, {"norm", window_norm},
+                          {"seconds", window_seconds}, {"waited", window_waited}, {"terms", nlohmann::ordered_json::array()}};
         for (TermSums const& t : terms) {
-            json["window"]["terms"].push_back({{"name", t.name}, {"kind", t.kind}, {"weight", t.weight}, {"labels", t.labels},
-                                               {"loss", t.loss}, {"correct", t.correct}, {"has_accuracy", t.has_accuracy}});
+            json["window"]["terms"].push_back({{"name", t.name},
+                                               {"kind", t.kind},
+                                               {"weight", t.weight},
+                                               {"labels", t.labels},
+                                               {"loss", t.loss},
+                                               {"correct", t.correct},
+                                               {"has_accuracy", t.has_accuracy}});
         }
         return json;
     }
@@ -90,8 +99,13 @@ struct TrainState {
         window.at("seconds").get_to(state.window_seconds);
         window.at("waited").get_to(state.window_waited);
         for (auto const& t : window.at("terms")) {
-            state.terms.push_back({.name = t.at("name"), .kind = t.at("kind"), .weight = t.at("weight"), .labels = t.at("labels"),
-                                   .loss = t.at("loss"), .correct = t.at("correct"), .has_accuracy = t.at("has_accuracy")});
+            state.terms.push_back({.name = t.at("name"),
+                                   .kind = t.at("kind"),
+                                   .weight = t.at("weight"),
+                                   .labels = t.at("labels"),
+                                   .loss = t.at("loss"),
+                                   .correct = t.at("correct"),
+                                   .has_accuracy = t.at("has_accuracy")});
         }
         return state;
     }

@@ -55,10 +55,10 @@ enum class TrainEnd { finished, interrupted };
 /// What `Trainer::fit` did.
 struct TrainResult {
     TrainEnd end = TrainEnd::finished;
-    std::uint64_t step = 0;                       ///< optimizer steps done, those before a resume included
-    std::uint64_t resumed_from = 0;               ///< 0: the run started afresh
-    std::filesystem::path checkpoint = {};        ///< the last one; empty where nothing is written
-    std::vector<TermReport> terms = {};           ///< of the last log window
+    std::uint64_t step = 0;                  ///< optimizer steps done, those before a resume included
+    std::uint64_t resumed_from = 0;          ///< 0: the run started afresh
+    std::filesystem::path checkpoint = {};   ///< the last one; empty where nothing is written
+    std::vector<TermReport> terms = {};      ///< of the last log window
 };
 
 /// Trains an Objective.
@@ -93,15 +93,20 @@ public:
         AdamW optimizer(parameters, options_.adamw);
         std::optional<CheckpointFolder> const found = open_output(store, parameters.master().device());
         TrainState state = found ? load(*found, parameters, optimizer) : TrainState();
-        BatchPlanner planner(objective_.examples(), [this](std::size_t example) { return objective_.cost(example); }, options_.seed, options_.batch);
+        BatchPlanner planner(
+            objective_.examples(), [this](std::size_t example) { return objective_.cost(example); }, options_.seed,
+            options_.batch);
         std::uint64_t const steps = total_steps(planner);
         std::optional<TrainLog> log;
         if (store) { log.emplace(options_.output / "log.jsonl", state.step); }
         planner.seek(state.cursor);
-        Prefetcher batches(planner, options_.seed,
-                           [this](std::span<std::size_t const> examples, DrawKey key) { return objective_.collate(examples, key); },
-                           {.threads = options_.loader_threads, .depth = std::max<std::size_t>(4, 2 * options_.accumulation),
-                            .rank = replicas_.rank, .ranks = replicas_.ranks});
+        Prefetcher batches(
+            planner, options_.seed,
+            [this](std::span<std::size_t const> examples, DrawKey key) { return objective_.collate(examples, key); },
+            {.threads = options_.loader_threads,
+             .depth = std::max<std::size_t>(4, 2 * options_.accumulation),
+             .rank = replicas_.rank,
+             .ranks = replicas_.ranks});
 
         TrainResult result{.resumed_from = state.step, .checkpoint = found ? found->path : std::filesystem::path()};
         for (stopping_ = false; state.step < steps && !stopping_;) {
@@ -135,11 +140,13 @@ private:
         std::optional<CheckpointFolder> found;
         if (replicas_.rank == 0) {
             store.emplace(options_.output, options_.keep_last);
-            found = store->recover([this](std::string const& text) { warn(text); });
-            if (found && !options_.resume) {
-                throw InputError(Complaint{options_.output.string(), 0, "a folder without checkpoints", found->path.filename().string(),
+            auto const present = list_checkpoints(options_.output);
+            if (!present.empty() && !options_.resume) {
+                throw InputError(Complaint{options_.output.string(), 0, "a folder without checkpoints",
+                                           present.front().path.filename().string(),
                                            "Resume that run or choose another folder; nothing is written over."});
             }
+            found = store->recover([this](std::string const& text) { warn(text); });
         }
         if (replicas_.ranks == 1) { return found; }
         at::Tensor const choice = at::full({}, found ? static_cast<std::int64_t>(found->step) : -1, at::kLong);
@@ -164,17 +171,20 @@ private:
         std::atomic<std::uint64_t> batches = 0;   // their number differs between epochs, as texts meet in other batches
         detail::parallel_for(static_cast<std::size_t>(options_.epochs), 1, static_cast<unsigned>(options_.loader_threads) + 1,
                              [&](std::size_t first, std::size_t end) {
-            for (std::size_t epoch = first; epoch < end; ++epoch) {
-                BatchPlanner walk = planner;
-                walk.seek({epoch, 0});
-                for (std::uint64_t used = 0; used < objective_.examples(); ++batches) { used = walk.next().after.position; }
-            }
-        });
+                                 for (std::size_t epoch = first; epoch < end; ++epoch) {
+                                     BatchPlanner walk = planner;
+                                     walk.seek({epoch, 0});
+                                     for (std::uint64_t used = 0; used < objective_.examples(); ++batches) {
+                                         used = walk.next().after.position;
+                                     }
+                                 }
+                             });
         std::uint64_t const per_step = options_.accumulation * replicas_.ranks;
         return (batches + per_step - 1) / per_step;
     }
 
-    StepReport run_step(Prefetcher& batches, std::uint64_t steps, FlatParameters& parameters, AdamW& optimizer, TrainState& state) {
+    StepReport run_step(Prefetcher& batches, std::uint64_t steps, FlatParameters& parameters, AdamW& optimizer,
+                        TrainState& state) {
         Clock::time_point const start = Clock::now();
         double const waited = batches.waited();
         std::vector<HostBatch> micro;
@@ -235,16 +245,21 @@ private:
 
     [[nodiscard]] std::uint64_t dropout_seed(std::uint64_t step, std::size_t micro_batch) const {
         constexpr std::uint64_t dropout_slot = 0x64726f70;   // no place of a composition has this number
-        return Draw({.seed = options_.seed, .epoch = step, .example = micro_batch * replicas_.ranks + replicas_.rank, .slot = dropout_slot})();
+        return Draw({.seed = options_.seed,
+                     .epoch = step,
+                     .example = micro_batch * replicas_.ranks + replicas_.rank,
+                     .slot = dropout_slot})();
     }
 
     /// Everything that the host wants to know of a step, in one transfer: the norm, the losses and the right predictions. Fills
     /// `report` and returns the sums of every term; with several ranks these, and whether one was asked to stop, are added up.
-    std::vector<TermSums> read_numbers(at::Tensor const& norm, std::vector<HostBatch> const& micro, std::vector<StepOutput> const& outputs,
-                                       StepReport& report) {
+    std::vector<TermSums> read_numbers(at::Tensor const& norm, std::vector<HostBatch> const& micro,
+                                       std::vector<StepOutput> const& outputs, StepReport& report) {
         c10::AutoGradMode const no_grad(false);
         std::vector<at::Tensor> scalars;
-        auto const read = [&](at::Tensor const& scalar) { scalars.push_back(scalar.detach().to(norm.device(), at::kDouble).reshape({})); };
+        auto const read = [&](at::Tensor const& scalar) {
+            scalars.push_back(scalar.detach().to(norm.device(), at::kDouble).reshape({}));
+        };
         read(norm);
         for (StepOutput const& output : outputs) {
             read(output.total);
@@ -265,8 +280,13 @@ private:
                 TermOutput const& term = outputs[m].terms[t];
                 double const loss = *next++ * static_cast<double>(term.labels);
                 bool const counted = term.correct.defined();
-                sums[t] += {.name = term.name, .kind = term.kind, .weight = term.weight, .labels = term.labels,
-                            .loss = term.labels == 0 ? 0 : loss, .correct = counted ? *next++ : 0, .has_accuracy = counted};
+                sums[t] += {.name = term.name,
+                            .kind = term.kind,
+                            .weight = term.weight,
+                            .labels = term.labels,
+                            .loss = term.labels == 0 ? 0 : loss,
+                            .correct = counted ? *next++ : 0,
+                            .has_accuracy = counted};
             }
         }
         stopping_ = stop_.load(std::memory_order_relaxed);
@@ -278,7 +298,8 @@ private:
     void share_numbers(at::Tensor const& norm, StepReport& report, std::vector<TermSums>& sums) {
         at::Tensor const mine = at::zeros({static_cast<std::int64_t>(4 + 3 * sums.size())}, at::kDouble);
         double* out = mine.mutable_data_ptr<double>();
-        for (double const value : {report.loss, static_cast<double>(report.examples), static_cast<double>(report.tokens), stopping_ ? 1.0 : 0.0}) {
+        for (double const value :
+             {report.loss, static_cast<double>(report.examples), static_cast<double>(report.tokens), stopping_ ? 1.0 : 0.0}) {
             *out++ = value;
         }
         for (TermSums const& sum : sums) {
@@ -303,26 +324,31 @@ private:
         ++state.skips_in_row;
         ++state.skipped;
         if (state.skips_in_row > options_.non_finite.max_skips) {
-            throw RunError(what + (options_.non_finite.max_skips == 0 ? "" : "; " + std::to_string(state.skips_in_row) + " steps in a row"));
+            throw RunError(
+                what + (options_.non_finite.max_skips == 0 ? "" : "; " + std::to_string(state.skips_in_row) + " steps in a row"));
         }
         warn(what + "; the step is left out");
     }
 
-    std::filesystem::path save(CheckpointStore& store, FlatParameters const& parameters, AdamW const& optimizer, TrainState const& state) const {
-        return store.save(state.step, [&](std::filesystem::path const& folder) {
-            write_model(folder, parameters);
-            write_optimizer(folder, parameters, optimizer);
-            nlohmann::ordered_json const json{{"library", version},
-                                              {"libtorch", TORCH_VERSION},
-                                              {"examples", objective_.examples()},
-                                              {"steps", options_.steps},
-                                              {"epochs", options_.epochs},
-                                              {"options", deciding_options(options_)},
-                                              {"objective", objective_.description()},
-                                              {"state", state.to_json()}};
-            detail::write_file(folder / "trainer.json", json.dump(1) + '\n');
-            objective_.write_sidecars(folder);
-        }).path;
+    std::filesystem::path save(CheckpointStore& store, FlatParameters const& parameters, AdamW const& optimizer,
+                               TrainState const& state) const {
+        return store
+            .save(state.step,
+                  [&](std::filesystem::path const& folder) {
+                      write_model(folder, parameters);
+                      write_optimizer(folder, parameters, optimizer);
+                      nlohmann::ordered_json const json{{"library", version},
+                                                        {"libtorch", TORCH_VERSION},
+                                                        {"examples", objective_.examples()},
+                                                        {"steps", options_.steps},
+                                                        {"epochs", options_.epochs},
+                                                        {"options", deciding_options(options_)},
+                                                        {"objective", objective_.description()},
+                                                        {"state", state.to_json()}};
+                      detail::write_file(folder / "trainer.json", json.dump(1) + '\n');
+                      objective_.write_sidecars(folder);
+                  })
+            .path;
     }
 
     TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const {
@@ -350,8 +376,8 @@ private:
                      " epochs; from here on its learning rate follows the new plan");
             }
             if (json.at("libtorch") != TORCH_VERSION) {
-                warn("the run was started with LibTorch " + json.at("libtorch").get<std::string>() + ", this is " TORCH_VERSION
-                     "; it goes on, but not bit for bit");
+                warn("the run was started with LibTorch " + json.at("libtorch").get<std::string>() +
+                     ", this is " TORCH_VERSION "; it goes on, but not bit for bit");
             }
             read_model(found.path, parameters);
             read_optimizer(found.path, parameters, optimizer);
@@ -365,7 +391,7 @@ private:
     TrainerOptions options_;
     TrainerCallbacks callbacks_;
     Replicas replicas_;
-    bool stopping_ = false;             // agreed on by all ranks
+    bool stopping_ = false;   // agreed on by all ranks
     std::atomic<bool> stop_ = false;
 };
 

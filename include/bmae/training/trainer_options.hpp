@@ -23,24 +23,24 @@ namespace bmae {
 
 /// Defaults: the optimisation settings of RetroMAE (arXiv 2205.12035 and its released scripts).
 struct TrainerOptions {
-    std::uint64_t steps = 0;                 ///< optimizer steps of the whole run; 0: `epochs` counts
-    std::uint64_t epochs = 0;                ///< passes over the corpus, the last step filled up from one more
-    BatchOptions batch = {};                 ///< of a micro-batch: by tokens or by examples
-    std::size_t accumulation = 1;            ///< micro-batches of an optimizer step
-    double learning_rate = 1e-4;             ///< peak
+    std::uint64_t steps = 0;        ///< optimizer steps of the whole run; 0: `epochs` counts
+    std::uint64_t epochs = 0;       ///< passes over the corpus, the last step filled up from one more
+    BatchOptions batch = {};        ///< of a micro-batch: by tokens or by examples
+    std::size_t accumulation = 1;   ///< micro-batches of an optimizer step
+    double learning_rate = 1e-4;    ///< peak
     Schedule schedule = {};
     AdamWOptions adamw = {};
-    double clip = 1;                         ///< largest norm of the gradient; 0: no clipping
-    Precision precision = Precision::fp32;
+    double clip = 1;   ///< largest norm of the gradient; 0: no clipping
+    ComputeType precision = ComputeType::fp32;
     NonFinitePolicy non_finite = {};
-    std::uint64_t seed = 42;                 ///< of order, masks and dropout
-    std::filesystem::path output = {};       ///< folder of checkpoints and of log.jsonl; empty: nothing is written
-    std::uint64_t save_every = 1000;         ///< optimizer steps; 0: only at the end. The end is always saved
-    std::size_t keep_last = 2;               ///< checkpoints that stay; 0: all
-    bool resume = false;                     ///< go on from the newest sound checkpoint of `output`, or start if there is none
-    std::uint64_t log_every = 10;            ///< optimizer steps; 0: never
-    std::size_t loader_threads = 1;          ///< that build batches ahead of the step; 0: none. Results do not depend on it
-    bool keep_freed_memory = true;           ///< see training/allocator.hpp
+    std::uint64_t seed = 42;             ///< of order, masks and dropout
+    std::filesystem::path output = {};   ///< folder of checkpoints and of log.jsonl; empty: nothing is written
+    std::uint64_t save_every = 1000;     ///< optimizer steps; 0: only at the end. The end is always saved
+    std::size_t keep_last = 2;           ///< checkpoints that stay; 0: all
+    bool resume = false;                 ///< go on from the newest sound checkpoint of `output`, or start if there is none
+    std::uint64_t log_every = 10;        ///< optimizer steps; 0: never
+    std::size_t loader_threads = 1;      ///< that build batches ahead of the step; 0: none. Results do not depend on it
+    bool keep_freed_memory = true;       ///< see training/allocator.hpp
 };
 
 /// \throws InputError if a number makes no sense
@@ -51,7 +51,8 @@ inline void check(TrainerOptions const& options) {
     demand(options.steps != 0 || options.epochs != 0, "a number of steps or of epochs above 0", "neither");
     demand(options.steps == 0 || options.epochs == 0, "either steps or epochs", "both");
     demand(options.accumulation != 0, "accumulation of at least 1", "0");
-    demand(options.learning_rate >= 0 && options.learning_rate < 1e6, "a learning_rate of at least 0", std::to_string(options.learning_rate));
+    demand(options.learning_rate >= 0 && options.learning_rate < 1e6, "a learning_rate of at least 0",
+           std::to_string(options.learning_rate));
     demand(options.clip >= 0, "a clip of at least 0 (0: no clipping)", std::to_string(options.clip));
     demand(!options.resume || !options.output.empty(), "an output folder to resume from", "none");
     check(options.schedule);
