@@ -4,6 +4,7 @@
 /// All parameters of a model in one buffer, so that optimizer, clipping, zeroing and all-reduce are single operations.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -105,8 +107,7 @@ public:
             }
         }
         if (precision_ == ComputeType::bf16) {
-            gradient_.add_(compute_gradient_);
-            compute_gradient_.zero_();
+            add_and_zero();
         }
     }
 
@@ -160,6 +161,23 @@ private:
             tensors_.push_back(value);
         });
         if (tensors_.empty()) { throw InputError("the model has no parameters"); }
+    }
+
+    /// gradient_ += compute_gradient_, compute_gradient_ = 0; in one pass on a CPU, where LibTorch's mixed addition is slow.
+    void add_and_zero() {
+        if (!gradient_.is_cpu()) {
+            gradient_.add_(compute_gradient_);
+            compute_gradient_.zero_();
+            return;
+        }
+        float* const sum = gradient_.mutable_data_ptr<float>();
+        auto* const part = static_cast<std::uint16_t*>(compute_gradient_.mutable_data_ptr());
+        at::parallel_for(0, gradient_.numel(), 1 << 16, [&](std::int64_t first, std::int64_t end) {
+            for (std::int64_t i = first; i < end; ++i) {
+                sum[i] += std::bit_cast<float>(static_cast<std::uint32_t>(part[i]) << 16);   // bf16 is the upper half of fp32
+                part[i] = 0;
+            }
+        });
     }
 
     void attach() {
