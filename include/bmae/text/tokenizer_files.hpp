@@ -54,7 +54,7 @@ struct WordPieceDescription {
 
 namespace detail {
 
-using Json = nlohmann::json;
+using PlainJson = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;   // for writing: reads and finds keys in quadratic time
 
 /// One JSON file with errors that name the file and the key.
@@ -63,8 +63,8 @@ public:
     explicit JsonFile(std::filesystem::path path) : path_(std::move(path)) {
         std::string const content = read_file(path_, std::uint64_t{1} << 30);
         try {
-            root_ = Json::parse(content);
-        } catch (Json::parse_error const& error) {
+            root_ = PlainJson::parse(content);
+        } catch (PlainJson::parse_error const& error) {
             auto const at = std::min<std::size_t>(error.byte, content.size());
             auto const line = 1 + static_cast<std::size_t>(std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
             throw InputError(Complaint{.file = path_.string(), .line = line, .expected = "JSON", .found = content.empty() ? "an empty file" : "something else",
@@ -73,7 +73,7 @@ public:
         if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
     }
 
-    [[nodiscard]] Json const& root() const noexcept { return root_; }
+    [[nodiscard]] PlainJson const& root() const noexcept { return root_; }
 
     [[noreturn]] void refuse(std::string expected, std::string found, std::string remedy = "Only BERT's WordPiece tokenizers can be read.") const {
         throw InputError(Complaint{.file = path_.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
@@ -81,17 +81,17 @@ public:
 
     /// The value of `key`, `fallback` where it is absent or null.
     template <class T>
-    [[nodiscard]] T get(Json const& object, char const* key, T fallback) const {
+    [[nodiscard]] T get(PlainJson const& object, char const* key, T fallback) const {
         auto const found = object.is_object() ? object.find(key) : object.end();
         if (!object.is_object() || found == object.end() || found->is_null()) { return fallback; }
         try {
             return found->template get<T>();
-        } catch (Json::exception const&) {
+        } catch (PlainJson::exception const&) {
             refuse("a value of another type at \"" + std::string(key) + "\"", found->dump().substr(0, 60), "Mend the file.");
         }
     }
 
-    [[nodiscard]] Json const& object(Json const& parent, char const* key) const {
+    [[nodiscard]] PlainJson const& object(PlainJson const& parent, char const* key) const {
         auto const found = parent.find(key);
         if (found == parent.end() || !found->is_object()) {
             refuse("an object at \"" + std::string(key) + "\"", found == parent.end() ? "no such key" : found->dump().substr(0, 60));
@@ -101,7 +101,7 @@ public:
 
 private:
     std::filesystem::path path_;
-    Json root_;
+    PlainJson root_;
 };
 
 /// Names of special tokens as tokenizer_config.json and special_tokens_map.json write them: a string or {"content": string}.
@@ -119,7 +119,7 @@ inline void read_special_tokens(JsonFile const& file, SpecialTokens& special) {
 }
 
 inline void read_tokenizer_config(JsonFile const& file, WordPieceOptions& options, bool with_normalizer) {
-    Json const& root = file.root();
+    PlainJson const& root = file.root();
     if (with_normalizer) {
         options.normalizer.lower_case = file.get(root, "do_lower_case", true);
         auto const strip = root.find("strip_accents");
@@ -136,32 +136,32 @@ inline void read_tokenizer_config(JsonFile const& file, WordPieceOptions& option
 inline void read_post_processor(JsonFile const& file, SpecialTokens& special) {
     auto const found = file.root().find("post_processor");
     if (found == file.root().end() || found->is_null()) { file.refuse("a post_processor that adds [CLS] and [SEP]", "none"); }
-    Json const& processor = *found;
+    PlainJson const& processor = *found;
     auto const type = file.get<std::string>(processor, "type", "");
     if (type == "BertProcessing") {
         try {
             special.sep = processor.at("sep").at(0).get<std::string>();
             special.cls = processor.at("cls").at(0).get<std::string>();
-        } catch (Json::exception const&) { file.refuse("\"sep\" and \"cls\" of BertProcessing", "another form"); }
+        } catch (PlainJson::exception const&) { file.refuse("\"sep\" and \"cls\" of BertProcessing", "another form"); }
         return;
     }
     if (type != "TemplateProcessing") { file.refuse("the post_processor TemplateProcessing or BertProcessing", '"' + type + '"'); }
     try {
-        Json const& single = processor.at("single");
+        PlainJson const& single = processor.at("single");
         special.cls = single.at(0).at("SpecialToken").at("id").get<std::string>();
         special.sep = single.at(2).at("SpecialToken").at("id").get<std::string>();
-        auto const token = [](std::string const& id, int type_id) { return Json{{"SpecialToken", {{"id", id}, {"type_id", type_id}}}}; };
-        auto const text = [](char const* id, int type_id) { return Json{{"Sequence", {{"id", id}, {"type_id", type_id}}}}; };
-        Json const one = {token(special.cls, 0), text("A", 0), token(special.sep, 0)};
-        Json two = one;
+        auto const token = [](std::string const& id, int type_id) { return PlainJson{{"SpecialToken", {{"id", id}, {"type_id", type_id}}}}; };
+        auto const text = [](char const* id, int type_id) { return PlainJson{{"Sequence", {{"id", id}, {"type_id", type_id}}}}; };
+        PlainJson const one = {token(special.cls, 0), text("A", 0), token(special.sep, 0)};
+        PlainJson two = one;
         two.push_back(text("B", 1));
         two.push_back(token(special.sep, 1));
         if (single != one || processor.at("pair") != two) { file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200)); }
-    } catch (Json::exception const&) { file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200)); }
+    } catch (PlainJson::exception const&) { file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200)); }
 }
 
 /// Tokens by id from {"token": id}.
-inline std::vector<std::string> read_json_vocabulary(JsonFile const& file, Json const& vocabulary) {
+inline std::vector<std::string> read_json_vocabulary(JsonFile const& file, PlainJson const& vocabulary) {
     std::vector<std::string> tokens(vocabulary.size());
     std::vector<bool> seen(vocabulary.size(), false);
     for (auto const& [token, id] : vocabulary.items()) {
@@ -178,7 +178,7 @@ inline std::vector<std::string> read_json_vocabulary(JsonFile const& file, Json 
 inline void read_added_tokens(JsonFile const& file, WordPieceDescription& description) {
     auto const added = file.root().find("added_tokens");
     if (added == file.root().end() || !added->is_array()) { return; }
-    for (Json const& entry : *added) {
+    for (PlainJson const& entry : *added) {
         auto const content = file.get<std::string>(entry, "content", "");
         auto const id = file.get<std::size_t>(entry, "id", std::size_t{0});
         for (char const* const flag : {"single_word", "lstrip", "rstrip", "normalized"}) {
@@ -205,7 +205,7 @@ inline WordPieceDescription read_tokenizer_json(std::filesystem::path const& pat
     detail::JsonFile const file(path);
     WordPieceDescription description{.options = std::move(options), .file = path.string()};
     WordPieceOptions& read = description.options;
-    detail::Json const& model = file.object(file.root(), "model");
+    detail::PlainJson const& model = file.object(file.root(), "model");
     auto const type = file.get<std::string>(model, "type", "WordPiece");   // older files do not name it
     if (type != "WordPiece") { file.refuse("a model of type WordPiece", '"' + type + '"'); }
     read.special.unk = file.get(model, "unk_token", read.special.unk);
@@ -213,7 +213,7 @@ inline WordPieceDescription read_tokenizer_json(std::filesystem::path const& pat
     read.max_word_characters = file.get(model, "max_input_chars_per_word", read.max_word_characters);
     description.tokens = detail::read_json_vocabulary(file, file.object(model, "vocab"));
 
-    detail::Json const& normalizer = file.object(file.root(), "normalizer");
+    detail::PlainJson const& normalizer = file.object(file.root(), "normalizer");
     if (file.get<std::string>(normalizer, "type", "") != "BertNormalizer") {
         file.refuse("the normalizer BertNormalizer", normalizer.dump().substr(0, 60));
     }
@@ -223,7 +223,7 @@ inline WordPieceDescription read_tokenizer_json(std::filesystem::path const& pat
     auto const strip = normalizer.find("strip_accents");
     read.normalizer.strip_accents =
         strip == normalizer.end() || strip->is_null() ? std::nullopt : std::optional(file.get(normalizer, "strip_accents", true));
-    detail::Json const& splitter = file.object(file.root(), "pre_tokenizer");
+    detail::PlainJson const& splitter = file.object(file.root(), "pre_tokenizer");
     if (file.get<std::string>(splitter, "type", "") != "BertPreTokenizer") {
         file.refuse("the pre_tokenizer BertPreTokenizer", splitter.dump().substr(0, 60));
     }
