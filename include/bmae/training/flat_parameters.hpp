@@ -106,9 +106,7 @@ public:
                                " was replaced during the backward pass; expected that it is added to in place");
             }
         }
-        if (precision_ == ComputeType::bf16) {
-            add_and_zero();
-        }
+        if (precision_ == ComputeType::bf16) { add_and_zero(); }
     }
 
     void zero_gradient() {
