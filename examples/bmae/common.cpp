@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+#include "common.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <system_error>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <bmae/values/error.hpp>
+
+namespace bmae::program {
+
+std::string duration_text(double seconds) {
+    char text[48];
+    auto const whole = static_cast<long long>(std::llround(std::max(0.0, seconds)));
+    if (seconds < 60) {
+        std::snprintf(text, sizeof text, "%.1f s", std::max(0.0, seconds));
+    } else if (whole < 3600) {
+        std::snprintf(text, sizeof text, "%lld min %02lld s", whole / 60, whole % 60);
+    } else {
+        std::snprintf(text, sizeof text, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
+    }
+    return text;
+}
+
+std::string count_text(std::uint64_t count) {
+    std::string text = std::to_string(count);
+    for (std::size_t place = text.size(); place > 3;) {
+        place -= 3;
+        text.insert(place, 1, ' ');
+    }
+    return text;
+}
+
+void say(std::string const& text) { std::cerr << text << '\n' << std::flush; }
+void warn(std::string const& text) { say("warning: " + text); }
+
+void say_report(ReadReport const& report, std::string const& what) {
+    for (std::string const& message : report.messages) { say(message); }
+    if (report.skipped != 0) { warn(what + ": " + count_text(report.skipped) + " malformed lines were left out"); }
+    if (report.warnings > report.messages.size()) { warn(what + ": " + count_text(report.warnings) + " oddities in all"); }
+}
+
+void print(std::string_view text) {
+    while (!text.empty()) {
+        ssize_t const written = ::write(STDOUT_FILENO, text.data(), text.size());
+        if (written < 0 && errno == EINTR) { continue; }
+        if (written < 0) {
+            throw RunError("standard output: cannot write: " + std::generic_category().message(errno) + ". Results are not complete.");
+        }
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+void print_result(Common const& common, Json const& result, std::string const& text) {
+    print(text);
+    if (common.json) { print(result.dump() + '\n'); }
+}
+
+// ---- progress ------------------------------------------------------------------------------------------------------------------
+
+Progress::Progress(std::string title, std::string unit, std::uint64_t total, std::uint64_t start)
+    : title_(std::move(title)), unit_(std::move(unit)), total_(total), start_(start), count_(start), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+void Progress::update(std::uint64_t count, std::string const& note) {
+    count_ = count;
+    note_ = note;
+    auto const now = Clock::now();
+    if (now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10000))) { return; }
+    if (!terminal_ && drawn_ == Clock::time_point{}) {   // the first plain line comes after the interval, not at once
+        drawn_ = now;
+        return;
+    }
+    drawn_ = now;
+    draw();
+}
+
+void Progress::restart(std::uint64_t start) {
+    start_ = count_ = start;
+    began_ = Clock::now();
+}
+
+void Progress::draw() {
+    double const seconds = std::chrono::duration<double>(Clock::now() - began_).count();
+    double const rate = seconds > 0 ? static_cast<double>(count_ - start_) / seconds : 0;
+    char numbers[96];
+    std::snprintf(numbers, sizeof numbers, rate < 10 ? "%.2f %s/s" : "%.0f %s/s", rate, unit_.c_str());
+    std::string text = title_ + ' ' + count_text(count_);
+    if (total_ != 0) { text += " of " + count_text(total_); }
+    text += ' ' + unit_ + ", " + numbers;
+    bool const ends = total_ != 0 && rate > 0 && count_ < total_;
+    if (ends) { text += ", " + duration_text(static_cast<double>(total_ - count_) / rate) + " left"; }
+    if (!note_.empty()) { text += ", " + note_; }
+    if (!terminal_) {
+        say(text);
+        return;
+    }
+    winsize window{};
+    std::size_t const width = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
+    constexpr std::size_t cells = 24;
+    if (total_ != 0 && text.size() + cells + 4 < width) {
+        auto const full = static_cast<std::size_t>(static_cast<double>(cells) * std::min(1.0, static_cast<double>(count_) / static_cast<double>(total_)));
+        text = '[' + std::string(full, '#') + std::string(cells - full, '.') + "] " + text;
+    }
+    if (text.size() >= width) { text.resize(width - 1); }
+    std::cerr << "\r\x1b[K" << text << std::flush;
+}
+
+void Progress::line(std::string const& text) {
+    if (terminal_) { std::cerr << "\r\x1b[K"; }
+    say(text);
+}
+
+void Progress::finish() {
+    if (finished_) { return; }
+    finished_ = true;
+    if (terminal_) { std::cerr << "\r\x1b[K" << std::flush; }
+    double const seconds = std::chrono::duration<double>(Clock::now() - began_).count();
+    say(title_ + ": " + count_text(count_ - start_) + ' ' + unit_ + " in " + duration_text(seconds));
+}
+
+// ---- interrupts: the handler only writes a byte; a thread then calls what may not be called from a handler ------------------------
+
+namespace {
+
+int wake[2] = {-1, -1};
+std::thread watcher;
+struct sigaction old_interrupt;
+struct sigaction old_terminate;
+
+void on_signal(int) {
+    char const byte = 's';
+    [[maybe_unused]] ssize_t const written = ::write(wake[1], &byte, 1);
+}
+
+}  // namespace
+
+Interrupt::Interrupt(std::function<void()> stop) {
+    if (::pipe2(wake, O_CLOEXEC) != 0) { throw RunError("cannot make a pipe: " + std::generic_category().message(errno)); }
+    watcher = std::thread([stop = std::move(stop), end = wake[0]] {
+        for (char byte = 0; ::read(end, &byte, 1) == 1 && byte == 's';) {
+            say("\ninterrupted: finishing the step and saving; a second interrupt ends at once");
+            stop();
+        }
+    });
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    ::sigaction(SIGINT, &action, &old_interrupt);
+    ::sigaction(SIGTERM, &action, &old_terminate);
+}
+
+Interrupt::~Interrupt() {
+    ::sigaction(SIGINT, &old_interrupt, nullptr);
+    ::sigaction(SIGTERM, &old_terminate, nullptr);
+    char const byte = 'q';
+    [[maybe_unused]] ssize_t const written = ::write(wake[1], &byte, 1);
+    watcher.join();
+    ::close(wake[0]);
+    ::close(wake[1]);
+}
+
+}  // namespace bmae::program

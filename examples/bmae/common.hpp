@@ -1,0 +1,249 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What all commands share: common options, progress, results, interrupts. Free of LibTorch.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/corpus/reading.hpp>
+
+namespace bmae::program {
+
+using Json = nlohmann::ordered_json;
+using Path = std::filesystem::path;
+
+inline constexpr int done = 0;
+inline constexpr int failed = 1;
+inline constexpr int bad_input = 2;
+inline constexpr int interrupted = 130;
+
+/// The options that every command has.
+struct Common {
+    unsigned threads = 0;            ///< 0: one per processor
+    std::string device = "cpu";
+    std::uint64_t seed = 42;
+    bool json = false;
+};
+
+/// How far a long command is: a bar with rate and time left on a terminal, a plain line every ten seconds elsewhere.
+class Progress {
+public:
+    /// \param unit   what is counted: "steps", "texts"
+    /// \param total  0 where nobody knows
+    Progress(std::string title, std::string unit, std::uint64_t total, std::uint64_t start = 0);
+    ~Progress() { finish(); }
+    Progress(Progress const&) = delete;
+    Progress& operator=(Progress const&) = delete;
+
+    void total(std::uint64_t total) { total_ = total; }
+    /// Counts and times from here on, as after a resume.
+    void restart(std::uint64_t start);
+    void update(std::uint64_t count, std::string const& note = {});
+    /// A line of its own that stays, above the bar.
+    void line(std::string const& text);
+    void finish();
+
+private:
+    void draw();
+
+    using Clock = std::chrono::steady_clock;
+    std::string title_;
+    std::string unit_;
+    std::string note_;
+    std::uint64_t total_;
+    std::uint64_t start_;
+    std::uint64_t count_;
+    Clock::time_point began_ = Clock::now();
+    Clock::time_point drawn_ = {};
+    bool terminal_;
+    bool finished_ = false;
+};
+
+/// A line on standard error.
+void say(std::string const& text);
+void warn(std::string const& text);
+
+/// What a reader left out or wondered about, on standard error.
+void say_report(ReadReport const& report, std::string const& what);
+
+/// Writes to standard output. \throws RunError where it cannot be written (a full disk, a closed pipe)
+void print(std::string_view text);
+
+/// The result of a command: `text` for people, and one object as the last line where --json asks for it.
+void print_result(Common const& common, Json const& result, std::string const& text = {});
+
+/// Calls `stop` at the first SIGINT or SIGTERM while it lives; a second one ends the program at once.
+class Interrupt {
+public:
+    explicit Interrupt(std::function<void()> stop);
+    ~Interrupt();
+    Interrupt(Interrupt const&) = delete;
+    Interrupt& operator=(Interrupt const&) = delete;
+};
+
+/// "12.3 s", "4 min 05 s", "3 h 20 min".
+std::string duration_text(double seconds);
+/// "1 234 567".
+std::string count_text(std::uint64_t count);
+
+// ---- the commands; each returns an exit status and reports faults by throwing ----------------------------------------------------
+
+struct TokenizeOptions {
+    Path tokenizer = {};
+    std::size_t max_length = 0;   ///< 0: no limit
+    bool no_special_tokens = false;
+};
+int tokenize(Common const& common, TokenizeOptions const& options);
+
+struct PrepareOptions {
+    std::vector<Path> inputs = {};
+    std::string format = "text";
+    std::string layout = {};                 ///< of text and msmarco; empty: the format's usual one
+    std::string titles = "name";
+    Path tokenizer = {};
+    std::size_t build_vocabulary = 0;
+    bool keep_case = false;                  ///< of a vocabulary that is built
+    std::size_t max_length = 512;
+    std::string blocks = "whole_sentences";
+    double short_probability = 0;
+    bool skip_malformed = false;
+    Path output = {};
+};
+int prepare(Common const& common, PrepareOptions const& options);
+
+/// Numbers of the trainer, shared by pretrain and finetune.
+struct TrainingOptions {
+    std::uint64_t steps = 0;
+    std::uint64_t epochs = 0;
+    double minutes = 0;                      ///< 0: no limit
+    std::size_t batch_tokens = 0;
+    std::size_t batch_examples = 0;
+    std::size_t sort_window = 0;
+    std::size_t accumulate = 1;
+    double learning_rate = 1e-4;
+    double warmup = .1;                      ///< below 1 a share of the steps, else steps
+    std::string schedule = "linear";
+    double weight_decay = .01;
+    double clip = 1;
+    std::string precision = "fp32";
+    double dropout = -1;                     ///< below 0: as config.json says
+    bool resume = false;
+    std::uint64_t save_every = 1000;
+    std::size_t keep_last = 2;
+    std::uint64_t log_every = 10;
+    std::size_t loader_threads = 1;
+    Path output = {};
+};
+
+struct PretrainOptions {
+    std::string preset = "retromae";
+    std::vector<std::string> numbers = {};   ///< NAME=VALUE
+    Path model = {};
+    std::string config = {};                 ///< base, small, mini, tiny or a file
+    std::int64_t layers = 0;                 ///< 0: as the config says; so below
+    std::int64_t hidden = 0;
+    std::int64_t heads = 0;
+    std::int64_t intermediate = 0;
+    Path init = {};
+    Path data = {};
+    Path tokenizer = {};
+    std::size_t max_length = 0;              ///< 0: as the store was prepared
+    Path dump_step = {};
+    TrainingOptions training = {};
+};
+int pretrain(Common const& common, PretrainOptions const& options);
+int presets(Common const& common);
+
+struct FinetuneOptions {
+    std::string stage = "retriever";
+    Path model = {};
+    Path data = {};
+    std::string split = "train";
+    Path negatives = {};
+    double temperature = 1;
+    bool normalize = false;
+    std::string pooling = {};
+    std::size_t passages_per_query = 1;
+    std::size_t query_length = 64;
+    std::size_t passage_length = 256;
+    std::size_t limit = 0;
+    TrainingOptions training = {};
+};
+int finetune(Common const& common, FinetuneOptions const& options);
+
+/// How a model becomes a sentence encoder, shared by encode, search and export.
+struct ModelOptions {
+    Path model = {};
+    std::string pooling = {};
+    bool normalize = false;
+    std::size_t max_length = 0;
+    std::size_t batch_tokens = 4096;
+};
+
+struct EncodeOptions {
+    ModelOptions model = {};
+    std::vector<Path> inputs = {};
+    Path output = {};
+    bool skip_malformed = false;
+};
+int encode(Common const& common, EncodeOptions const& options);
+
+struct SearchOptions {
+    ModelOptions model = {};
+    Path embeddings = {};
+    Path data = {};
+    std::string split = "test";
+    std::string method = "dense";
+    std::size_t top_k = 1000;
+    Path output = {};
+    std::string tag = {};
+    std::string query = {};
+    double k1 = 0.9;
+    double b = 0.4;
+    bool stem = false;
+    std::string stopwords = "english";
+    std::string fusion = "reciprocal-rank";
+    double dense_weight = 0.5;
+};
+int search(Common const& common, SearchOptions const& options);
+
+struct EvaluateOptions {
+    Path qrels = {};
+    Path run = {};
+    std::string run_format = "trec";
+    std::string profile = "trec9";
+    std::vector<std::string> measures = {};
+    std::string missing = {};
+    std::int32_t relevance_level = 1;
+    bool per_query = false;
+    Path output = {};
+};
+int evaluate(Common const& common, EvaluateOptions const& options);
+
+struct ExportOptions {
+    ModelOptions model = {};
+    std::string format = "sentence-transformers";
+    Path output = {};
+};
+int export_model(Common const& common, ExportOptions const& options);
+
+struct InspectOptions {
+    Path path = {};
+    bool tensors = false;   ///< list every tensor
+};
+int inspect(Common const& common, InspectOptions const& options);
+int doctor(Common const& common, Path const& data);
+
+}  // namespace bmae::program

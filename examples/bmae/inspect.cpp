@@ -1,0 +1,194 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+// What is in a file or folder: `inspect`.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/io/safetensors.hpp>
+#include <bmae/retrieval/qrels.hpp>
+#include <bmae/retrieval/run_file.hpp>
+#include <bmae/text/token_store.hpp>
+#include <bmae/text/wordpiece.hpp>
+#include <bmae/training/checkpoint_store.hpp>
+
+#include "common.hpp"
+
+namespace bmae::program {
+
+namespace {
+
+/// One finding: for people a line, for programs a member of the object.
+class Findings {
+public:
+    void add(std::string const& name, Json const& value) {
+        json_[name] = value;
+        text_ += name + ": " + (value.is_string() ? value.get<std::string>() : value.dump()) + '\n';
+    }
+    void line(std::string const& text) { text_ += text + '\n'; }
+    [[nodiscard]] Json& json() noexcept { return json_; }
+    [[nodiscard]] std::string const& text() const noexcept { return text_; }
+
+private:
+    Json json_ = Json::object();
+    std::string text_;
+};
+
+Json read_json(Path const& path) {
+    Json json = Json::parse(detail::read_file(path, std::uint64_t{1} << 28), nullptr, false);
+    if (json.is_discarded()) { throw InputError(Complaint{.file = path.string(), .expected = "JSON", .found = "something else", .remedy = "The file is damaged."}); }
+    return json;
+}
+
+void look_at_tensors(Path const& path, bool all, Findings& findings) {
+    auto const file = SafetensorsFile::open(path);
+    std::uint64_t numbers = 0;
+    std::uint64_t bytes = 0;
+    Json list = Json::array();
+    for (TensorEntry const& entry : file.entries()) {
+        std::uint64_t count = 1;
+        for (auto const size : entry.shape) { count *= static_cast<std::uint64_t>(size); }
+        numbers += count;
+        bytes += entry.bytes.size();
+        if (all) {
+            list.push_back({{"name", entry.name}, {"type", to_string(entry.type)}, {"shape", entry.shape}});
+            findings.line("  " + entry.name + ' ' + std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape));
+        }
+    }
+    findings.add("tensors", file.entries().size());
+    findings.add("numbers", numbers);
+    findings.add("bytes", bytes);
+    if (all) { findings.json()["list"] = std::move(list); }
+    for (auto const& [key, value] : file.metadata()) {
+        Json const parsed = Json::parse(value, nullptr, false);
+        if (key == "report" && parsed.is_object()) {   // a dumped step
+            findings.add("preset", parsed.value("preset", ""));
+            findings.add("composition", parsed.value("composition", ""));
+            findings.add("total", parsed.contains("total") ? parsed["total"] : Json());
+            for (auto const& term : parsed.contains("terms") ? parsed["terms"] : Json::array()) {
+                findings.line("  " + term.value("name", "") + ' ' + term.value("kind", "") + ": loss " + std::to_string(term.value("loss", 0.0)) + " over " +
+                              std::to_string(term.value("labels", std::int64_t{0})) + " labels");
+            }
+        } else {
+            findings.add("metadata " + key, value.size() > 200 ? value.substr(0, 200) + "..." : value);
+        }
+    }
+}
+
+void look_at_store(Path const& path, Findings& findings) {
+    TokenStore const store = TokenStore::open(path, Verify::full);
+    TokenStoreStatistics const& counts = store.statistics();
+    findings.add("kind", "token store, every checksum right");
+    findings.add("documents", counts.documents);
+    findings.add("passages", counts.passages);
+    findings.add("tokens", counts.tokens);
+    findings.add("unknown_tokens", counts.unknown_tokens);
+    findings.add("max_length", store.max_length());
+    findings.add("blocks", store.blocks());
+    findings.add("longest_passage", counts.longest_passage);
+    findings.add("vocabulary", store.traits().size());
+    findings.add("fingerprint", detail::to_hex(store.fingerprint()));
+    if (!std::filesystem::exists(path / "vocab.txt") || store.size() == 0) { return; }
+    WordPiece const tokenizer = WordPiece::from_file(path);
+    store.require_tokenizer(tokenizer);
+    findings.add("first_passage", tokenizer.decode(store.example(0, 24).passage));
+}
+
+void look_at_config(Path const& folder, Findings& findings) {
+    if (!std::filesystem::exists(folder / "config.json")) { return; }
+    Json const config = read_json(folder / "config.json");
+    for (char const* const key : {"model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings"}) {
+        if (config.contains(key)) { findings.add(key, config[key]); }
+    }
+}
+
+void look_at_checkpoint(Path const& path, bool all, Findings& findings) {
+    findings.add("kind", "checkpoint");
+    std::string const damage = explain_damage(std::filesystem::weakly_canonical(path));
+    findings.add("damage", damage.empty() ? "none" : damage);
+    Json const trainer = read_json(path / "trainer.json");
+    for (char const* const key : {"library", "libtorch", "examples", "steps", "epochs"}) {
+        if (trainer.contains(key)) { findings.add(key, trainer[key]); }
+    }
+    if (trainer.contains("state")) { findings.add("step", trainer["state"].value("step", std::uint64_t{0})); }
+    if (trainer.contains("options")) { findings.add("options", trainer["options"]); }
+    Json const objective = Json::parse(trainer.value("objective", "{}"), nullptr, false);
+    for (char const* const key : {"preset", "stage", "composition", "pooling", "max_length"}) {
+        if (objective.is_object() && objective.contains(key)) { findings.add(key, objective[key]); }
+    }
+    look_at_config(path, findings);
+    look_at_tensors(path / "model.safetensors", all, findings);
+}
+
+void look_at_folder(Path const& path, bool all, Findings& findings) {
+    if (std::filesystem::exists(path / "trainer.json")) { return look_at_checkpoint(path, all, findings); }
+    if (auto const checkpoints = list_checkpoints(path); !checkpoints.empty()) {
+        findings.add("kind", "output folder of a run with " + std::to_string(checkpoints.size()) + " checkpoints");
+        Path const newest = newest_checkpoint(path, warn).path;
+        findings.add("newest", newest.string());
+        return look_at_checkpoint(newest, all, findings);
+    }
+    if (std::filesystem::exists(path / "modules.json")) {
+        findings.add("kind", "sentence-transformers folder");
+        std::string modules;
+        for (auto const& module : read_json(path / "modules.json")) { modules += (modules.empty() ? "" : ", ") + module.value("type", ""); }
+        findings.add("modules", modules);
+        if (std::filesystem::exists(path / "1_Pooling" / "config.json")) { findings.add("pooling", read_json(path / "1_Pooling" / "config.json")); }
+    } else if (std::filesystem::exists(path / "config.json")) {
+        findings.add("kind", "folder of a transformer");
+    } else if (std::filesystem::exists(path / "manifest.json")) {
+        return look_at_store(path, findings);
+    } else {
+        throw InputError(Complaint{.file = path.string(), .expected = "a token store, a checkpoint or a model folder", .found = "a folder of another kind",
+                                   .remedy = "Name one of the files in it."});
+    }
+    look_at_config(path, findings);
+    if (std::filesystem::exists(path / "model.safetensors")) { look_at_tensors(path / "model.safetensors", all, findings); }
+}
+
+/// A text file: a run has six columns, judgements have two to four.
+void look_at_text(Path const& path, Findings& findings) {
+    detail::LineReader lines(path);
+    std::string_view line;
+    if (!lines.next(line)) { throw InputError(Complaint{.file = path.string(), .expected = "a file with content", .found = "an empty one"}); }
+    std::size_t const columns = detail::split_blanks(line).count;
+    if (columns >= 6) {
+        Run const run = read_run(path);
+        findings.add("kind", "run");
+        findings.add("queries", run.size());
+        findings.add("hits", run.hit_count());
+        findings.add("documents", run.documents()->size());
+        return;
+    }
+    if (columns < 2 || columns > 4 || line.starts_with('{')) {
+        throw InputError(Complaint{.file = path.string(), .expected = "safetensors, a run or judgements", .found = "a file of another kind",
+                                   .remedy = "JSON Lines are read by prepare, encode and search."});
+    }
+    Qrels const qrels = read_qrels(path);
+    findings.add("kind", "judgements");
+    findings.add("queries", qrels.size());
+    findings.add("judgements", qrels.judgement_count());
+}
+
+}  // namespace
+
+int inspect(Common const& common, InspectOptions const& options) {
+    Findings findings;
+    if (std::filesystem::is_directory(options.path)) {
+        look_at_folder(options.path, options.tensors, findings);
+    } else if (options.path.extension() == ".safetensors") {
+        findings.add("kind", "safetensors file");
+        look_at_tensors(options.path, options.tensors, findings);
+    } else {
+        look_at_text(options.path, findings);
+    }
+    Json result{{"command", "inspect"}, {"path", options.path.string()}};
+    result.update(findings.json());
+    print_result(common, result, findings.text());
+    return done;
+}
+
+}  // namespace bmae::program

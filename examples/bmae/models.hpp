@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Models of every kind of folder, and the trainer's options, for the commands that use LibTorch.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+
+#include <bmae/encoders/bert_folder.hpp>
+#include <bmae/io/bert_config_json.hpp>
+#include <bmae/retrieval/sentence_encoder.hpp>
+#include <bmae/retrieval/sentence_transformer_folder.hpp>
+#include <bmae/text/wordpiece.hpp>
+#include <bmae/training/checkpoint_store.hpp>
+
+#include "common.hpp"
+
+namespace bmae::program {
+
+/// A model as it was found, before anyone decides how to pool it.
+struct LoadedModel {
+    BertEncoder encoder;
+    WordPiece tokenizer;
+    std::optional<SentenceEncoderOptions> sentence = {};   ///< where the folder says it
+    std::string kind = {};                                 ///< "sentence-transformers folder", "BERT folder", "checkpoint"
+    Path path = {};                                        ///< of the files that were read
+};
+
+inline bool is_checkpoint(Path const& path) { return std::filesystem::exists(path / "trainer.json"); }
+
+/// The checkpoint that a path means: itself, or the newest sound one of an output folder. Nothing where it means none.
+inline std::optional<Path> find_checkpoint(Path const& path) {
+    if (is_checkpoint(path)) {
+        if (std::string const damage = explain_damage(std::filesystem::weakly_canonical(path)); !damage.empty()) {
+            throw InputError(Complaint{.file = path.string(), .expected = "a sound checkpoint", .found = damage, .remedy = "Choose another one."});
+        }
+        return path;
+    }
+    if (list_checkpoints(path).empty()) { return std::nullopt; }
+    return newest_checkpoint(path, warn).path;
+}
+
+inline Pooling pooling_from(std::string const& name) {
+    for (Pooling const pooling : {Pooling::cls, Pooling::mean}) {
+        if (to_string(pooling) == name) { return pooling; }
+    }
+    throw InputError(Complaint{.file = {}, .expected = "--pooling cls or mean", .found = '"' + name + '"'});
+}
+
+/// What a checkpoint of fine-tuning says about pooling; nothing for one of pre-training.
+inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& checkpoint) {
+    auto const file = detail::parse_json(detail::read_file(checkpoint / "trainer.json"), (checkpoint / "trainer.json").string());
+    if (!file.is_object() || !file.contains("objective") || !file["objective"].is_string()) { return std::nullopt; }
+    auto const objective = nlohmann::json::parse(file["objective"].get<std::string>(), nullptr, false);
+    if (!objective.is_object() || !objective.contains("pooling")) { return std::nullopt; }
+    return SentenceEncoderOptions{.pooling = pooling_from(objective.value("pooling", "")), .normalize = objective.value("normalize", false),
+                                  .max_length = objective.value("passage_length", std::size_t{512})};
+}
+
+inline LoadedModel load_checkpoint(Path const& path) {
+    HfBert files{.config = read_bert_config(path / "config.json")};
+    for (auto& [name, tensor] : load_tensors(path / "model.safetensors", Loading::mapped)) {
+        bool const part = name.starts_with("encoder.") || name.starts_with(bert_head_prefix);
+        if (part) { files.tensors.emplace(detail::folder_name(name), tensor); }   // decoders and the like stay behind
+    }
+    detail::check_bert_tensors(files, path.string());
+    return {.encoder = make_bert(files), .tokenizer = WordPiece::from_file(path), .sentence = sentence_options_of(path), .kind = "checkpoint", .path = path};
+}
+
+/// \throws InputError  where the folder is none of the kinds that are known
+inline LoadedModel load_model(Path const& path) {
+    if (!std::filesystem::is_directory(path)) {
+        throw InputError(Complaint{.file = path.string(), .expected = "the folder of a model", .found = std::filesystem::exists(path) ? "a file" : "nothing of that name",
+                                   .remedy = "Name a sentence-transformers folder, a BERT folder, a checkpoint or the output of a run."});
+    }
+    if (auto const checkpoint = find_checkpoint(path)) { return load_checkpoint(*checkpoint); }
+    if (std::filesystem::exists(path / "modules.json")) {
+        SentenceEncoder const encoder = load_sentence_encoder(path);
+        return {.encoder = encoder.encoder(), .tokenizer = encoder.tokenizer(), .sentence = encoder.options(), .kind = "sentence-transformers folder", .path = path};
+    }
+    return {.encoder = load_bert(path), .tokenizer = WordPiece::from_file(path), .kind = "BERT folder", .path = path};
+}
+
+/// \throws InputError  for another word, and for a GPU that is not there
+inline at::Device device_from(std::string const& name) {
+    auto const refuse = [&](std::string found) {
+        return InputError(Complaint{.file = {}, .expected = "--device cpu, cuda or cuda:N", .found = std::move(found), .remedy = "`bmae doctor` lists what there is."});
+    };
+    if (name == "cpu") { return at::Device(at::kCPU); }
+    bool const numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 && name.find_first_not_of("0123456789", 5) == std::string::npos;
+    if (name != "cuda" && !numbered) { throw refuse('"' + name + '"'); }
+    if (!at::globalContext().hasCUDA()) { throw refuse('"' + name + "\", but LibTorch sees no CUDA device"); }
+    return at::Device(at::kCUDA, numbered ? static_cast<c10::DeviceIndex>(std::stoi(name.substr(5))) : c10::DeviceIndex{0});
+}
+
+/// Puts every parameter of a part on the device.
+template <class Part>
+void move_encoder(Part& encoder, at::Device device) {
+    if (device.is_cpu()) { return; }
+    encoder.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
+}
+
+inline void use_threads(Common const& common) {
+    if (common.threads != 0) { at::set_num_threads(static_cast<int>(common.threads)); }
+}
+
+/// The sentence encoder that the options describe. \throws InputError where nothing says how to pool
+inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options) {
+    if (options.model.empty()) { throw InputError(Complaint{.file = {}, .expected = "--model", .found = "none", .remedy = "Name the folder of a model."}); }
+    LoadedModel model = load_model(options.model);
+    if (!model.sentence && options.pooling.empty()) {
+        throw InputError(Complaint{.file = model.path.string(), .expected = "--pooling, as the " + model.kind + " does not say how tokens become a sentence",
+                                   .found = "none", .remedy = "RetroMAE and its relatives: --pooling cls."});
+    }
+    SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
+    if (!model.sentence) { sentence.max_length = std::min<std::size_t>(512, static_cast<std::size_t>(model.encoder.config().max_position_embeddings)); }
+    if (!options.pooling.empty()) { sentence.pooling = pooling_from(options.pooling); }
+    if (options.normalize) { sentence.normalize = true; }
+    if (options.max_length != 0) { sentence.max_length = options.max_length; }
+    move_encoder(model.encoder, device_from(common.device));
+    return {std::move(model.encoder), std::move(model.tokenizer), sentence};
+}
+
+}  // namespace bmae::program

@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+// Text to token ids: `tokenize` and `prepare`.
+#include <algorithm>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <bmae/corpus/jsonl.hpp>
+#include <bmae/corpus/plain_text.hpp>
+#include <bmae/corpus/tsv.hpp>
+#include <bmae/detail/folders.hpp>
+#include <bmae/text/sentence_splitter.hpp>
+#include <bmae/text/token_store_builder.hpp>
+#include <bmae/text/vocabulary_builder.hpp>
+#include <bmae/text/wordpiece.hpp>
+
+#include "common.hpp"
+
+namespace bmae::program {
+
+int tokenize(Common const& common, TokenizeOptions const& options) {
+    WordPiece const tokenizer = WordPiece::from_file(options.tokenizer);
+    std::size_t const special = options.no_special_tokens ? 0 : 2;
+    if (options.max_length != 0 && options.max_length < special + 1) {
+        throw InputError(Complaint{.file = {}, .expected = "a --max-length of at least " + std::to_string(special + 1), .found = std::to_string(options.max_length)});
+    }
+    std::uint64_t lines = 0;
+    std::uint64_t tokens = 0;
+    std::string output;
+    for (std::string line; std::getline(std::cin, line);) {
+        if (line.ends_with('\r')) { line.pop_back(); }
+        std::vector<TokenId> ids = tokenizer.encode(line);
+        if (options.max_length != 0) { ids.resize(std::min(ids.size(), options.max_length - special)); }
+        if (special != 0) {
+            ids.insert(ids.begin(), tokenizer.traits().special().cls);
+            ids.push_back(tokenizer.traits().special().sep);
+        }
+        for (std::size_t i = 0; i < ids.size(); ++i) { output += (i == 0 ? "" : " ") + std::to_string(ids[i]); }
+        output += '\n';
+        ++lines;
+        tokens += ids.size();
+        if (output.size() > (1U << 16)) { print(std::exchange(output, {})); }
+    }
+    print_result(common, {{"command", "tokenize"}, {"lines", lines}, {"tokens", tokens}}, output);
+    return done;
+}
+
+namespace {
+
+/// A reader whose type is forgotten.
+class AnyReader {
+public:
+    virtual ~AnyReader() = default;
+    virtual bool next(Record& record) = 0;
+    [[nodiscard]] virtual ReadReport const& report() const = 0;
+};
+
+template <RecordReader R>
+class ReaderOf final : public AnyReader {
+public:
+    template <class... Arguments>
+    explicit ReaderOf(Arguments&&... arguments) : reader_(std::forward<Arguments>(arguments)...) {}
+    bool next(Record& record) override { return reader_.next(record); }
+    [[nodiscard]] ReadReport const& report() const override { return reader_.report(); }
+
+private:
+    R reader_;
+};
+
+[[noreturn]] void refuse_name(char const* option, std::string const& known, std::string const& found) {
+    throw InputError(Complaint{.file = {}, .expected = std::string(option) + " as one of " + known, .found = '"' + found + '"'});
+}
+
+/// A BEIR folder stands for its corpus.jsonl.
+std::vector<Path> beir_files(std::vector<Path> const& inputs) {
+    std::vector<Path> files;
+    for (Path const& input : inputs) {
+        if (!std::filesystem::is_directory(input)) {
+            files.push_back(input);
+            continue;
+        }
+        bool const packed = !std::filesystem::exists(input / "corpus.jsonl") && std::filesystem::exists(input / "corpus.jsonl.gz");
+        files.push_back(input / (packed ? "corpus.jsonl.gz" : "corpus.jsonl"));
+    }
+    return files;
+}
+
+std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
+    ReadOptions const reading{.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
+    if (options.format == "text") {
+        std::string const layout = options.layout.empty() ? "blank-lines" : options.layout;
+        for (auto const& [name, value] : {std::pair{"file", TextLayout::file}, std::pair{"blank-lines", TextLayout::blank_lines}, std::pair{"lines", TextLayout::lines},
+                                          std::pair{"doc-tags", TextLayout::doc_tags}, std::pair{"headings", TextLayout::headings}}) {
+            if (layout == name) { return std::make_unique<ReaderOf<PlainTextReader>>(options.inputs, value, reading); }
+        }
+        refuse_name("--layout of text", "file, blank-lines, lines, doc-tags, headings", layout);
+    }
+    if (options.format == "msmarco") {
+        std::string const layout = options.layout.empty() ? "id-text" : options.layout;
+        for (auto const& [name, value] : {std::pair{"id-text", TsvColumns::id_text}, std::pair{"id-title-text", TsvColumns::id_title_text},
+                                          std::pair{"id-url-title-text", TsvColumns::id_url_title_text}}) {
+            if (layout == name) { return std::make_unique<ReaderOf<TsvReader>>(options.inputs, value, reading); }
+        }
+        refuse_name("--layout of msmarco", "id-text, id-title-text, id-url-title-text", layout);
+    }
+    if (options.format == "beir") { return std::make_unique<ReaderOf<JsonlReader>>(beir_files(options.inputs), reading); }
+    if (options.format == "jsonl") { return std::make_unique<ReaderOf<JsonlReader>>(options.inputs, reading); }
+    refuse_name("--format", "text, beir, msmarco, jsonl", options.format);
+}
+
+Blocks blocks_from(std::string const& name) {
+    for (Blocks const blocks : {Blocks::whole_sentences, Blocks::as_released, Blocks::whole_document}) {
+        if (to_string(blocks) == name) { return blocks; }
+    }
+    refuse_name("--blocks", "whole_sentences, as_released, whole_document", name);
+}
+
+WordPiece make_tokenizer(PrepareOptions const& options) {
+    if (options.build_vocabulary == 0) { return WordPiece::from_file(options.tokenizer); }
+    VocabularyBuilderOptions vocabulary{.vocabulary_size = options.build_vocabulary};
+    vocabulary.tokenizer.normalizer.lower_case = !options.keep_case;
+    VocabularyBuilder builder(vocabulary);
+    auto const reader = open_reader(options);
+    Progress progress("vocabulary: reading", "texts", 0);
+    std::uint64_t texts = 0;
+    for (Record record; reader->next(record);) {
+        builder.add(record.title);
+        builder.add(record.text);
+        progress.update(++texts);
+    }
+    progress.finish();
+    return builder.build_tokenizer();
+}
+
+}  // namespace
+
+int prepare(Common const& common, PrepareOptions const& options) {
+    if (options.tokenizer.empty() == (options.build_vocabulary == 0)) {
+        throw InputError(Complaint{.file = {}, .expected = "either --tokenizer or --build-vocabulary", .found = options.tokenizer.empty() ? "neither" : "both",
+                                   .remedy = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
+    }
+    TitleUse const titles = options.titles == "name" ? TitleUse::name : TitleUse::prefix;
+    if (options.titles != "name" && options.titles != "prefix") { refuse_name("--titles", "name, prefix", options.titles); }
+    Blocks const blocks = blocks_from(options.blocks);
+    detail::require_nothing_lost(options.output);
+    static_cast<void>(open_reader(options));   // a wrong name or format is told before the vocabulary is made
+    WordPiece const tokenizer = make_tokenizer(options);
+
+    auto const reader = open_reader(options);
+    Progress progress("prepare", "documents", 0);
+    SentenceSplitter const splitter;
+    TokenStoreBuilder builder(options.output, tokenizer,
+                              {.passages = {.max_length = options.max_length, .blocks = blocks, .short_probability = options.short_probability, .seed = common.seed},
+                               .split = [&splitter](std::string_view paragraph) {
+                                   std::vector<std::pair<std::size_t, std::size_t>> spans;
+                                   for (ByteSpan const& span : splitter.split(paragraph)) { spans.emplace_back(span.begin, span.end); }
+                                   return spans;
+                               },
+                               .threads = common.threads,
+                               .progress = [&progress](TokenStoreProgress const& now) { progress.update(now.documents, count_text(now.tokens) + " tokens"); }});
+    for (Record record; reader->next(record); record = {}) { builder.add(to_document(std::move(record), titles)); }
+    TokenStoreStatistics const counts = builder.finish();
+    tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
+    progress.finish();
+    say_report(reader->report(), "prepare");
+    if (counts.passages == 0) { warn("the store holds no passage: no input text gave a token"); }
+    double const unknown = counts.tokens == 0 ? 0 : static_cast<double>(counts.unknown_tokens) / static_cast<double>(counts.tokens);
+    if (unknown > .02) { warn(std::to_string(unknown * 100) + " % of the tokens are unknown to the vocabulary"); }
+    Json const result{{"command", "prepare"}, {"output", options.output.string()}, {"documents", counts.documents}, {"passages", counts.passages},
+                      {"tokens", counts.tokens}, {"unknown_tokens", counts.unknown_tokens}, {"vocabulary", tokenizer.size()},
+                      {"max_length", options.max_length}, {"blocks", options.blocks}, {"empty_documents", counts.empty_documents},
+                      {"skipped", reader->report().skipped}};
+    print_result(common, result, options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) + " passages, " +
+                                     count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) + '\n');
+    return done;
+}
+
+}  // namespace bmae::program

@@ -1,0 +1,175 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// The trainer on behalf of pretrain and finetune.
+#include "training.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <utility>
+
+#include <bmae/training/checkpoint_store.hpp>
+#include <bmae/training/trainer.hpp>
+
+namespace bmae::program {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+TrainerOptions trainer_options(Common const& common, TrainingOptions const& options) {
+    TrainerOptions result{.steps = options.steps,
+                          .epochs = options.epochs,
+                          .batch = {.tokens = options.batch_examples != 0 ? 0 : options.batch_tokens, .examples = options.batch_examples, .sort_window = options.sort_window},
+                          .accumulation = options.accumulate,
+                          .learning_rate = options.learning_rate,
+                          .schedule = {.decay = decay_from(options.schedule)},
+                          .adamw = {.weight_decay = options.weight_decay},
+                          .clip = options.clip,
+                          .precision = compute_type_from(options.precision),
+                          .seed = common.seed,
+                          .output = options.output,
+                          .save_every = options.save_every,
+                          .keep_last = options.keep_last,
+                          .resume = options.resume,
+                          .log_every = options.log_every,
+                          .loader_threads = options.loader_threads};
+    if (options.warmup >= 1) {
+        if (options.warmup != std::floor(options.warmup)) {
+            throw InputError(Complaint{.file = {}, .expected = "--warmup as a share below 1 or as a whole number of steps", .found = std::to_string(options.warmup)});
+        }
+        result.schedule.warmup_steps = static_cast<std::uint64_t>(options.warmup);
+    } else {
+        result.schedule.warmup_ratio = options.warmup;
+    }
+    return result;
+}
+
+/// Steps for which an earlier part of the run was planned; 0 where there is none.
+std::uint64_t planned_steps(Path const& output) {
+    if (list_checkpoints(output).empty()) { return 0; }
+    Path const file = newest_checkpoint(output).path / "trainer.json";
+    auto const json = nlohmann::json::parse(detail::read_file(file), nullptr, false);
+    return json.is_object() ? json.value("steps", std::uint64_t{0}) : 0;
+}
+
+/// How many steps fit into the time, by the mean of a few on a second copy of the model.
+std::uint64_t estimate_steps(TrainerOptions options, Objective& objective, double seconds) {
+    constexpr std::uint64_t probes = 5;
+    options.steps = probes;
+    options.output.clear();
+    options.resume = false;
+    options.log_every = 0;
+    double sum = 0;
+    Clock::time_point const start = Clock::now();
+    Trainer trainer(objective, options, {.on_step = [&](StepReport const& step) { sum += step.step == 1 ? 0 : step.seconds; }});   // the first warms up
+    trainer.fit();
+    double const each = std::max(sum / static_cast<double>(probes - 1), 1e-6);
+    double const left = seconds * .95 - seconds_since(start);
+    return static_cast<std::uint64_t>(std::max(1.0, left / each));
+}
+
+std::string note_of(LogReport const& report) {
+    char text[128];
+    std::snprintf(text, sizeof text, "loss %.4f, rate %.2e, %.0f tokens/s", report.loss, report.learning_rate, report.tokens_per_second);
+    return text;
+}
+
+Json terms_json(std::vector<TermReport> const& terms) {
+    Json list = Json::array();
+    for (TermReport const& term : terms) {
+        Json entry{{"name", term.name}, {"kind", term.kind}, {"loss", term.loss}};
+        if (term.accuracy) { entry["accuracy"] = *term.accuracy; }
+        list.push_back(std::move(entry));
+    }
+    return list;
+}
+
+}  // namespace
+
+void check_output(TrainingOptions const& options) {
+    if (options.resume && !list_checkpoints(options.output).empty()) { return; }
+    if (!std::filesystem::is_directory(options.output)) {
+        detail::require_nothing_lost(options.output);
+        return;
+    }
+    for (auto const& entry : std::filesystem::directory_iterator(options.output)) {
+        std::string const name = entry.path().filename().string();
+        bool const trace = name == ".lock" || (name == "log.jsonl" && entry.file_size() == 0) || (name.starts_with("step-") && name.ends_with(".tmp"));
+        if (trace) { continue; }   // of a start that failed before its first checkpoint
+        bool const holds_run = name.starts_with("step-") || name == "log.jsonl";
+        throw InputError(Complaint{.file = options.output.string(), .expected = "a new or empty output folder", .found = "a folder that holds '" + name + "'",
+                                   .remedy = holds_run && !options.resume ? "Go on with that run by --resume, or choose another folder; nothing is written over."
+                                                                          : "Nothing is written over: choose another folder."});
+    }
+}
+
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective, std::function<std::unique_ptr<Objective>()> const& rebuild) {
+    Clock::time_point const start = Clock::now();
+    TrainerOptions settings = trainer_options(common, options);
+    bool const estimated = options.steps == 0 && options.epochs == 0;
+    if (estimated) {
+        settings.steps = options.resume ? planned_steps(options.output) : 0;
+        if (settings.steps == 0) {
+            settings.steps = estimate_steps(settings, *rebuild(), options.minutes * 60);
+            say("the time is estimated to be enough for " + count_text(settings.steps) + " steps");
+        }
+    }
+    Progress progress("training", "steps", settings.steps);
+    bool out_of_time = false;
+    bool shown = false;
+    std::uint64_t tokens = 0;
+    std::string note;
+    Trainer* running = nullptr;
+    TrainerCallbacks callbacks{
+        .on_step =
+            [&](StepReport const& step) {
+                tokens += step.tokens;
+                if (!shown) { progress.restart(step.step - 1); }
+                shown = true;
+                progress.update(step.step, note);
+                if (options.minutes > 0 && seconds_since(start) > options.minutes * 60 && step.step != settings.steps) {
+                    out_of_time = true;
+                    running->request_stop();
+                }
+            },
+        .on_log =
+            [&](LogReport const& report) {
+                note = note_of(report);
+                progress.total(report.steps);
+                progress.update(report.step, note);
+            },
+        .on_save = [&](Path const& checkpoint) { progress.line("saved " + checkpoint.string()); },
+        .on_warning = [&](std::string const& text) { progress.line("warning: " + text); }};
+    Trainer trainer(objective, settings, callbacks);
+    running = &trainer;
+    TrainResult result;
+    {
+        Interrupt const interrupt([&] { trainer.request_stop(); });
+        result = trainer.fit();
+    }
+    progress.finish();
+    Trained trained{.step = result.step, .resumed_from = result.resumed_from, .checkpoint = result.checkpoint};
+    if (result.end == TrainEnd::interrupted) { trained.to = out_of_time ? TrainedTo::the_time_limit : TrainedTo::an_interrupt; }
+    char const* const ends[] = {"finished", "time limit", "interrupted"};
+    double const seconds = seconds_since(start);
+    trained.json = {{"end", ends[static_cast<int>(trained.to)]}, {"step", result.step}, {"steps", settings.steps}, {"resumed_from", result.resumed_from},
+                    {"seconds", seconds}, {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0},
+                    {"checkpoint", result.checkpoint.string()}, {"terms", terms_json(result.terms)}};
+    if (trained.to == TrainedTo::an_interrupt) { say("saved " + result.checkpoint.string() + "; the same command with --resume goes on"); }
+    if (trained.to == TrainedTo::the_time_limit) { say("the time is up at step " + count_text(result.step) + "; the same command with --resume goes on"); }
+    return trained;
+}
+
+Path result_folder(Trained const& trained, TrainingOptions const& options, std::string const& name) {
+    Path const first = options.output / name;
+    if (!std::filesystem::exists(first)) { return first; }
+    Path const second = options.output / (name + "-step-" + std::to_string(trained.step));
+    if (trained.resumed_from == trained.step || std::filesystem::exists(second)) { return {}; }
+    return second;
+}
+
+}  // namespace bmae::program

@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A training run as pretrain and finetune start it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <bmae/training/objective.hpp>
+
+#include "common.hpp"
+
+namespace bmae::program {
+
+enum class TrainedTo { the_end, the_time_limit, an_interrupt };
+
+/// What `train` did.
+struct Trained {
+    TrainedTo to = TrainedTo::the_end;
+    std::uint64_t step = 0;
+    std::uint64_t resumed_from = 0;
+    Path checkpoint = {};
+    Json json = {};         ///< for the result of the command
+};
+
+/// Refuses an output folder that holds something, unless it is to be resumed and holds checkpoints.
+void check_output(TrainingOptions const& options);
+
+/// Trains until the end, the time limit or an interrupt; the objective then holds the result.
+/// \param rebuild  makes the objective a second time, to measure how long a step takes; called only where the number of steps is
+///                 to be estimated
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective, std::function<std::unique_ptr<Objective>()> const& rebuild);
+
+/// Where a result of the run goes: `name`, or `name-step-N` where an earlier end of the run has left one.
+/// Empty where this very result is there already.
+Path result_folder(Trained const& trained, TrainingOptions const& options, std::string const& name);
+
+}  // namespace bmae::program
