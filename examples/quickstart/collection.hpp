@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// What an experiment needs: texts to learn from, texts to search, questions to train on and questions to measure.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/corpus/beir.hpp>
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/whole_files.hpp>
+#include <bmae/retrieval/qrels.hpp>
+
+namespace quickstart {
+
+struct Question {
+    std::string id;
+    std::string text;
+    std::vector<std::size_t> relevant = {};   // rows of Collection::texts
+};
+
+struct Collection {
+    std::string name;
+    std::vector<std::string> ids = {};          // of the texts that are searched
+    std::vector<std::string> texts = {};
+    std::vector<std::size_t> unread = {};       // rows that pre-training must not read
+    std::vector<std::string> unlabelled = {};   // more texts to pre-train on
+    std::vector<Question> train = {};           // for fine-tuning
+    std::vector<Question> test = {};            // for the table
+    std::vector<std::string> samples = {};      // questions to show answers to
+
+    bmae::Qrels test_qrels() const {
+        bmae::Qrels qrels;
+        for (Question const& question : test) {
+            for (std::size_t const row : question.relevant) { qrels.add(question.id, ids[row], 1); }
+        }
+        return qrels;
+    }
+};
+
+// The collection as a BEIR folder, for every other program that reads one.
+inline void write_beir(Collection const& collection, std::filesystem::path const& folder) {
+    std::filesystem::create_directories(folder / "qrels");
+    std::string corpus;
+    for (std::size_t i = 0; i < collection.ids.size(); ++i) {
+        corpus += nlohmann::ordered_json{{"_id", collection.ids[i]}, {"title", ""}, {"text", collection.texts[i]}}.dump() + '\n';
+    }
+    bmae::detail::write_file(folder / "corpus.jsonl", corpus);
+    std::string queries;
+    for (auto const* split : {&collection.train, &collection.test}) {
+        std::string qrels = "query-id\tcorpus-id\tscore\n";
+        for (Question const& question : *split) {
+            queries += nlohmann::ordered_json{{"_id", question.id}, {"text", question.text}}.dump() + '\n';
+            for (std::size_t const row : question.relevant) { qrels += question.id + '\t' + collection.ids[row] + "\t1\n"; }
+        }
+        bmae::detail::write_file(folder / "qrels" / (split == &collection.train ? "train.tsv" : "test.tsv"), qrels);
+    }
+    bmae::detail::write_file(folder / "queries.jsonl", queries);
+}
+
+// Any BEIR folder as an experiment: all documents are pre-trained on and searched.
+inline Collection read_beir(std::filesystem::path const& folder) {
+    bmae::BeirCollection const beir = bmae::BeirCollection::open(folder);
+    Collection collection{.name = folder.filename().string()};
+    collection.ids = beir.ids();
+    collection.texts = beir.texts();
+    auto const questions = [&](std::string const& split) {
+        std::vector<Question> list;
+        bmae::IdTable documents(collection.ids);
+        std::vector<std::string> const query_texts = beir.queries().texts();
+        bmae::IdTable queries(beir.queries().ids());
+        bmae::Qrels const qrels = bmae::read_qrels(beir.qrels_path(split));
+        for (std::size_t q = 0; q < qrels.size(); ++q) {
+            auto const place = queries.find(qrels.query(q));
+            Question question{.id = std::string(qrels.query(q)), .text = place ? query_texts[*place] : ""};
+            for (auto const& judgement : qrels.judgements(q)) {
+                auto const row = documents.find(qrels.document(judgement.document));
+                if (judgement.grade > 0 && row) { question.relevant.push_back(*row); }
+            }
+            if (!question.relevant.empty() && place) { list.push_back(std::move(question)); }
+        }
+        return list;
+    };
+    std::vector<std::string> const splits = beir.splits();
+    for (std::string const& split : splits) {
+        if (split == "train") { collection.train = questions(split); }
+        if (split == "test") { collection.test = questions(split); }
+    }
+    if (collection.test.empty()) {
+        throw bmae::InputError(bmae::Complaint{.file = (folder / "qrels").string(), .expected = "judgements of a split called test", .found = "none",
+                                               .remedy = "Add qrels/test.tsv: a header line, then query-id, corpus-id and score separated by tabs."});
+    }
+    for (std::size_t i = 0; i < collection.test.size() && i < 3; ++i) { collection.samples.push_back(collection.test[i].text); }
+    return collection;
+}
+
+}  // namespace quickstart

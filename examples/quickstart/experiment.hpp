@@ -1,0 +1,231 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// Pre-train, fine-tune, search, measure: the same for every way of pre-training, so that only that differs.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <unistd.h>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <bmae/edge/pretraining_objective.hpp>
+#include <bmae/evaluation/evaluator.hpp>
+#include <bmae/finetuning/bi_encoder.hpp>
+#include <bmae/metrics/mrr.hpp>
+#include <bmae/metrics/ndcg.hpp>
+#include <bmae/metrics/recall.hpp>
+#include <bmae/retrieval/bm25.hpp>
+#include <bmae/retrieval/exact_index.hpp>
+#include <bmae/retrieval/hybrid.hpp>
+#include <bmae/retrieval/sentence_encoder.hpp>
+#include <bmae/text/sentence_splitter.hpp>
+#include <bmae/text/token_store_builder.hpp>
+#include <bmae/text/vocabulary_builder.hpp>
+#include <bmae/training/trainer.hpp>
+
+#include "chart.hpp"
+#include "collection.hpp"
+
+namespace quickstart {
+
+struct Settings {
+    std::int64_t layers = 2;
+    std::int64_t width = 128;
+    std::size_t vocabulary = 8000;           // at most, before unused tokens are dropped
+    std::size_t max_length = 80;             // tokens of a text
+    std::uint64_t steps = 1500;              // of pre-training
+    std::size_t batch = 64;                  // texts per step
+    double learning_rate = 3e-3;
+    std::uint64_t finetune_steps = 100;
+    std::size_t finetune_batch = 32;
+    double finetune_learning_rate = 5e-4;
+    double temperature = .05;                // of cosine similarity
+    std::uint64_t seed = 1;
+    std::filesystem::path output;            // checkpoints, logs and results
+};
+
+// Measures of one way of searching.
+struct Scores {
+    double mrr = 0, recall = 0, ndcg = 0;
+};
+
+inline Scores measure(bmae::Qrels const& qrels, bmae::Run const& run) {
+    auto const report = bmae::evaluate(qrels, run, bmae::Mrr{10}, bmae::Recall{100}, bmae::Ndcg{10});
+    return {report["mrr@10"], report["recall@100"], report["ndcg@10"]};
+}
+
+// A line that is rewritten on a terminal, and now and then a line elsewhere.
+class Ticker {
+public:
+    explicit Ticker(std::string what) : what_(std::move(what)), terminal_(isatty(2) != 0), start_(Clock::now()) {}
+
+    void show(std::uint64_t done, std::uint64_t total, std::string const& more) {
+        double const seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+        if (!terminal_ && done != total && seconds < next_) { return; }
+        next_ = seconds + 15;
+        double const left = done == 0 ? 0 : seconds / static_cast<double>(done) * static_cast<double>(total - done);
+        std::fprintf(stderr, "%s%s %llu/%llu, %s, %.0f s left%s", terminal_ ? "\r\033[K" : "", what_.c_str(), static_cast<unsigned long long>(done),
+                     static_cast<unsigned long long>(total), more.c_str(), left, terminal_ && done != total ? "" : "\n");
+        std::fflush(stderr);
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    std::string what_;
+    bool terminal_;
+    Clock::time_point start_;
+    double next_ = 0;
+};
+
+class Experiment {
+public:
+    Experiment(Collection const& collection, Settings settings)
+        : collection_(collection), settings_(std::move(settings)), qrels_(collection.test_qrels()), tokenizer_(make_tokenizer()), store_(make_store()) {
+        config_ = bmae::BertConfig::of_size(settings_.layers, settings_.width);
+        config_.vocab_size = static_cast<std::int64_t>(tokenizer_.size());
+        config_.max_position_embeddings = static_cast<std::int64_t>(settings_.max_length);
+        for (auto const& question : collection_.test) {
+            query_ids_.push_back(question.id);
+            queries_.push_back(question.text);
+        }
+    }
+
+    bmae::TokenStore const& store() const { return store_; }
+    std::vector<Curve> const& curves() const { return curves_; }
+
+    bmae::Run bm25_run() const { return bmae::Bm25Index(collection_.texts, collection_.ids).search(queries_, 100, query_ids_); }
+    Scores bm25() const { return measure(qrels_, bm25_run()); }
+    Scores hybrid(bmae::SentenceEncoder const& encoder) const { return measure(qrels_, bmae::reciprocal_rank_fusion(dense_run(encoder), bm25_run())); }
+
+    // An encoder pre-trained as `preset` says; without a preset, one with fresh weights.
+    bmae::BertEncoder pretrain(std::optional<std::string> const& preset) {
+        bmae::BertEncoder encoder(config_, settings_.seed);
+        if (!preset) { return encoder; }
+        auto const objective = bmae::make_pretraining({.preset = *preset, .settings = {.max_length = settings_.max_length}, .seed = settings_.seed},
+                                                      std::move(encoder), store_);
+        run(*objective, "pre-training " + *preset,
+            {.steps = settings_.steps, .batch = {.examples = settings_.batch}, .learning_rate = settings_.learning_rate, .seed = settings_.seed,
+             .output = settings_.output / ("pretrain-" + *preset), .save_every = 1000, .keep_last = 1, .resume = true, .log_every = 25},
+            &curves_.emplace_back(Curve{*preset}));
+        return objective->encoder();
+    }
+
+    // Steps of pre-training that fit into `seconds` on this machine.
+    std::uint64_t steps_in(double seconds, std::string const& preset) {
+        bmae::BertEncoder encoder(config_, settings_.seed);
+        auto const objective = bmae::make_pretraining({.preset = preset, .settings = {.max_length = settings_.max_length}, .seed = settings_.seed},
+                                                      std::move(encoder), store_);
+        double measured = 0;
+        constexpr std::uint64_t warm_up = 4, counted = 8;
+        bmae::Trainer trainer(*objective, {.steps = warm_up + counted, .batch = {.examples = settings_.batch}, .log_every = 0},
+                              {.on_step = [&](bmae::StepReport const& report) { measured += report.step > warm_up ? report.seconds : 0; }});
+        trainer.fit();
+        return std::max<std::uint64_t>(100, static_cast<std::uint64_t>(seconds * static_cast<double>(counted) / measured));
+    }
+    void set_steps(std::uint64_t steps) { settings_.steps = steps; }
+
+    // The same encoder after training on the questions of the training split.
+    bmae::BertEncoder finetune(bmae::BertEncoder const& from, std::string const& name) {
+        bmae::BertEncoder encoder = clone(from);
+        bmae::RetrievalPairs pairs;
+        for (std::string const& text : collection_.texts) { pairs.passages.push_back(tokenizer_.encode(text)); }
+        for (Question const& question : collection_.train) {
+            pairs.queries.push_back({.query = tokenizer_.encode(question.text), .positives = question.relevant});
+        }
+        bmae::BiEncoderObjective objective(encoder, pairs, tokenizer_.traits(),
+                                           {.normalize = true, .temperature = settings_.temperature, .query_length = settings_.max_length,
+                                            .passage_length = settings_.max_length});
+        run(objective, "fine-tuning " + name,
+            {.steps = settings_.finetune_steps, .batch = {.examples = std::min(settings_.finetune_batch, collection_.train.size())},
+             .learning_rate = settings_.finetune_learning_rate, .seed = settings_.seed, .output = settings_.output / ("finetune-" + name),
+             .save_every = 0, .keep_last = 1, .resume = true},
+            nullptr);
+        return encoder;
+    }
+
+    bmae::SentenceEncoder sentence_encoder(bmae::BertEncoder encoder) const {
+        return {std::move(encoder), tokenizer_, {.normalize = true, .max_length = settings_.max_length}};
+    }
+
+    bmae::Run dense_run(bmae::SentenceEncoder const& encoder) const {
+        bmae::ExactIndex const index(encoder.encode(collection_.texts), collection_.ids);
+        return index.search(encoder.encode(queries_), 100, query_ids_);
+    }
+
+    Scores dense(bmae::SentenceEncoder const& encoder) const { return measure(qrels_, dense_run(encoder)); }
+
+private:
+    static bmae::BertEncoder clone(bmae::BertEncoder const& from) {
+        bmae::BertEncoder copy = from;
+        copy.for_each_parameter("", [](std::string const&, at::Tensor& value, bool) { value = value.detach().clone(); });
+        return copy;
+    }
+
+    static void run(bmae::Objective& objective, std::string const& what, bmae::TrainerOptions options, Curve* curve) {
+        Ticker ticker(what);
+        bmae::Trainer trainer(objective, std::move(options), {.on_log = [&](bmae::LogReport const& report) {
+            if (curve != nullptr) { curve->points.emplace_back(static_cast<double>(report.step), report.terms.front().loss); }
+            ticker.show(report.step, report.steps, "loss " + number(report.loss, "%.3f") + ", " + number(report.tokens_per_second, "%.0f") + " tokens/s");
+        }});
+        trainer.fit();
+    }
+
+    // A vocabulary of the collection itself. What merging leaves behind and no text uses is dropped, since every token costs a row of
+    // the output layer; single characters stay, so that a typed question never falls back to [UNK] for a new word.
+    bmae::WordPiece make_tokenizer() const {
+        bmae::VocabularyBuilder builder({.vocabulary_size = settings_.vocabulary});
+        for (auto const* part : {&collection_.texts, &collection_.unlabelled}) {
+            for (std::string const& text : *part) { builder.add(text); }
+        }
+        bmae::WordPiece const all = builder.build_tokenizer();
+        std::vector<bool> used(all.size(), false);
+        for (auto const* part : {&collection_.texts, &collection_.unlabelled}) {
+            for (std::string const& text : *part) {
+                for (bmae::TokenId const id : all.encode(text)) { used[static_cast<std::size_t>(id)] = true; }
+            }
+        }
+        std::vector<std::string> tokens;
+        for (std::size_t i = 0; i < used.size(); ++i) {
+            std::string const& token = all.tokens()[i];
+            bool const single = token.size() == 1 || (token.size() == 3 && token.starts_with("##"));
+            if (used[i] || single || all.traits().is_special(static_cast<bmae::TokenId>(i))) { tokens.push_back(token); }
+        }
+        return bmae::WordPiece(tokens);
+    }
+
+    bmae::TokenStore make_store() const {
+        std::filesystem::path const folder = settings_.output / "tokens";
+        if (!std::filesystem::exists(folder)) {
+            bmae::SentenceSplitter const splitter;
+            bmae::TokenStoreBuilder builder(folder, tokenizer_, {.passages = {.max_length = settings_.max_length}});
+            std::size_t number_of = 0;
+            std::set<std::size_t> const unread(collection_.unread.begin(), collection_.unread.end());
+            for (std::size_t i = 0; i < collection_.texts.size(); ++i) {
+                if (!unread.contains(i)) { builder.add({.id = std::to_string(number_of++), .text = collection_.texts[i]}); }
+            }
+            for (std::string const& text : collection_.unlabelled) { builder.add({.id = std::to_string(number_of++), .text = text}); }
+            builder.finish();
+        }
+        return bmae::TokenStore::open(folder);
+    }
+
+    Collection const& collection_;
+    Settings settings_;
+    bmae::Qrels qrels_;
+    bmae::WordPiece tokenizer_;
+    bmae::TokenStore store_;
+    bmae::BertConfig config_;
+    std::vector<std::string> query_ids_;
+    std::vector<std::string> queries_;
+    std::vector<Curve> curves_;
+};
+
+}  // namespace quickstart

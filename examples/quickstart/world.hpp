@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// A small invented world in which word overlap is useless: an article tells of three topics, its question asks for the same
+// topics in other words. Only who has learned which words keep company can find the article.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <bmae/values/draw.hpp>
+
+#include "collection.hpp"
+#include "topics.hpp"
+
+namespace quickstart {
+
+struct WorldOptions {
+    std::uint64_t seed = 1;
+    std::size_t unlabelled = 20000;          // articles to read
+    std::size_t searched = 1000;             // articles to search, no two of the same three topics
+    std::size_t train = 200;                 // further articles with a question, for fine-tuning
+    std::size_t topics_per_article = 3;
+    std::size_t words_of_topic = 6;          // topic words of an article; its question takes two of the others
+};
+
+// One article and what the world knows about it.
+struct Article {
+    std::vector<std::size_t> topics;
+    std::string text;
+    std::string question;
+};
+
+class World {
+public:
+    explicit World(WorldOptions options) : options_(options) {
+        for (TopicWords const& topic : topics) {
+            std::vector<std::string_view>& list = words_.emplace_back();
+            for (std::size_t begin = 0; begin < topic.words.size();) {
+                std::size_t const end = std::min(topic.words.find(' ', begin), topic.words.size());
+                list.push_back(topic.words.substr(begin, end - begin));
+                begin = end + 1;
+            }
+        }
+    }
+
+    // The article number `index` of a part of the world; the same number is always the same article.
+    Article article(std::uint64_t part, std::uint64_t index) const {
+        bmae::Draw draw({.seed = options_.seed, .epoch = part, .example = index, .slot = 0});
+        std::vector<std::size_t> numbers(words_.size());
+        for (std::size_t i = 0; i < numbers.size(); ++i) { numbers[i] = i; }
+        draw.shuffle(std::span(numbers));
+        numbers.resize(options_.topics_per_article);
+        std::sort(numbers.begin(), numbers.end());
+        return write(numbers, draw);
+    }
+
+    Collection collection() const {
+        Collection collection{.name = "invented world"};
+        for (std::uint64_t i = 0; i < options_.unlabelled; ++i) { collection.unlabelled.push_back(article(0, i).text); }
+        std::set<std::vector<std::size_t>> taken;
+        for (std::uint64_t i = 0; collection.ids.size() < options_.searched + options_.train; ++i) {
+            Article const next = article(1, i);
+            if (!taken.insert(next.topics).second) { continue; }
+            std::size_t const row = collection.ids.size();
+            bool const is_test = row < options_.searched;
+            Question question{.id = "q" + std::to_string(row), .text = next.question, .relevant = {row}};
+            (is_test ? collection.test : collection.train).push_back(std::move(question));
+            collection.ids.push_back("a" + std::to_string(row));
+            collection.texts.push_back(next.text);
+        }
+        collection.samples = {collection.test[0].text, collection.test[1].text};
+        return collection;
+    }
+
+private:
+    // Two sentences for each topic, in random order, then a question from words that the article does not use.
+    Article write(std::vector<std::size_t> const& numbers, bmae::Draw& draw) const {
+        static constexpr std::array<std::string_view, 8> sentences{
+            "The {} stood beside the {} and the {}.",   "Everyone liked the {}, the {} and the {}.",
+            "After the {} came the {} and the {}.",      "Without the {} there is no {} and no {}.",
+            "She had the {}, he had the {} and the {}.", "They saw the {}, then the {}, then the {}.",
+            "The {} and the {} were near the {}.",           "Some liked the {}, others the {} or the {}."};
+        static constexpr std::array<std::string_view, 4> questions{"Who knows about the {} and the {}?", "Where is the {} with the {}?",
+                                                                   "What was said of the {} and the {}?", "Who remembers the {} or the {}?"};
+        Article article{.topics = numbers, .text = {}, .question = {}};
+        std::vector<std::string> lines;
+        for (std::size_t const number : numbers) {
+            std::vector<std::string_view> list = words_[number];
+            draw.shuffle(std::span(list));
+            std::span<std::string_view const> const used(list.data(), options_.words_of_topic);
+            for (std::size_t begin = 0; begin + 3 <= used.size(); begin += 3) {
+                lines.push_back(fill(sentences[draw.below(sentences.size())], used.subspan(begin, 3)));
+            }
+            std::span<std::string_view const> const others(list.data() + options_.words_of_topic, 2);
+            article.question += (article.question.empty() ? "" : " ") + fill(questions[draw.below(questions.size())], others);
+        }
+        draw.shuffle(std::span(lines));
+        for (std::string const& line : lines) { article.text += (article.text.empty() ? "" : " ") + line; }
+        return article;
+    }
+
+    static std::string fill(std::string_view pattern, std::span<std::string_view const> words) {
+        std::string text;
+        for (std::string_view const word : words) {
+            std::size_t const hole = pattern.find("{}");
+            text += pattern.substr(0, hole);
+            text += word;
+            pattern.remove_prefix(hole + 2);
+        }
+        return text += pattern;
+    }
+
+    WorldOptions options_;
+    std::vector<std::vector<std::string_view>> words_;
+};
+
+}  // namespace quickstart
