@@ -60,8 +60,10 @@ public:
 
     [[nodiscard]] TermDescription describe(std::string name) const {
         TermDescription description{.name = std::move(name), .kind = std::string(kind), .decoder = std::string(Decoder::kind),
-                                    .decoder_layers = static_cast<std::int64_t>(options_.decoder.layers), .weight = options_.weight,
-                                    .has_view = true};
+                                    .weight = options_.weight, .has_view = true};
+        if constexpr (requires { options_.decoder.layers; }) {
+            description.decoder_layers = static_cast<std::int64_t>(options_.decoder.layers);
+        }
         if constexpr (requires { Decoder::query; }) { description.query = std::string(Decoder::query); }
         return description;
     }

@@ -73,9 +73,7 @@ struct View {
         if constexpr (has_row_masks) {
             text.visibility = masker.draw(span, masker_draw);
         } else if constexpr (is_related) {
-            MaskFlags flags = encoder->flags;
-            flags.resize(text.original_ids.size(), 0);
-            text.flags = masker.draw(span, masker_draw, flags);
+            text.flags = masker.draw(span, masker_draw, encoder->flags);
         } else {
             text.flags = masker.draw(span, masker_draw);
         }
