@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Declarations of the classes that programs pass around, for headers of their own that need names and no definitions.
+///
+/// Compositions and presets are aliases of `Pretraining<...>`, which is constrained: a header that names one includes it.
+#pragma once
+
+namespace bmae {
+
+// values
+class Draw;
+struct DrawKey;
+class Error;
+class InputError;
+class RunError;
+struct Example;
+struct MaskedText;
+struct PackedInput;
+struct Encoded;
+struct SpecialIds;
+class TokenTraits;
+class TokenSpan;
+struct Visibility;
+
+// text and batches
+class WordPiece;
+class VocabularyBuilder;
+class TokenStore;
+struct PackedView;
+struct HostBatch;
+
+// networks
+struct BertConfig;
+class BertEncoder;
+class BasicDecoder;
+
+// training
+class AnyPretraining;
+class Objective;
+class Trainer;
+struct TrainerOptions;
+struct TrainerCallbacks;
+struct TrainResult;
+
+// retrieval and evaluation
+class SentenceEncoder;
+class ExactIndex;
+class Bm25Index;
+class Run;
+class Qrels;
+struct Hit;
+struct Profile;
+struct Report;
+
+}  // namespace bmae
