@@ -57,7 +57,8 @@ void print(std::string_view text) {
         ssize_t const written = ::write(STDOUT_FILENO, text.data(), text.size());
         if (written < 0 && errno == EINTR) { continue; }
         if (written < 0) {
-            throw RunError("standard output: cannot write: " + std::generic_category().message(errno) + ". Results are not complete.");
+            throw RunError("standard output: cannot write: " + std::generic_category().message(errno) +
+                           ". Results are not complete.");
         }
         text.remove_prefix(static_cast<std::size_t>(written));
     }
@@ -68,10 +69,15 @@ void print_result(Common const& common, Json const& result, std::string const& t
     if (common.json) { print(result.dump() + '\n'); }
 }
 
-// ---- progress ------------------------------------------------------------------------------------------------------------------
+// ---- progress ------------------------------------------------------------------------------------------------------------
 
 Progress::Progress(std::string title, std::string unit, std::uint64_t total, std::uint64_t start)
-    : title_(std::move(title)), unit_(std::move(unit)), total_(total), start_(start), count_(start), terminal_(::isatty(STDERR_FILENO) == 1) {}
+    : title_(std::move(title)),
+      unit_(std::move(unit)),
+      total_(total),
+      start_(start),
+      count_(start),
+      terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 void Progress::update(std::uint64_t count, std::string const& note) {
     count_ = count;
@@ -110,7 +116,8 @@ void Progress::draw() {
     std::size_t const width = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
     constexpr std::size_t cells = 24;
     if (total_ != 0 && text.size() + cells + 4 < width) {
-        auto const full = static_cast<std::size_t>(static_cast<double>(cells) * std::min(1.0, static_cast<double>(count_) / static_cast<double>(total_)));
+        auto const full = static_cast<std::size_t>(static_cast<double>(cells) *
+                                                   std::min(1.0, static_cast<double>(count_) / static_cast<double>(total_)));
         text = '[' + std::string(full, '#') + std::string(cells - full, '.') + "] " + text;
     }
     if (text.size() >= width) { text.resize(width - 1); }
@@ -130,7 +137,7 @@ void Progress::finish() {
     say(title_ + ": " + count_text(count_ - start_) + ' ' + unit_ + " in " + duration_text(seconds));
 }
 
-// ---- interrupts: the handler only writes a byte; a thread then calls what may not be called from a handler ------------------------
+// ---- interrupts: the handler only writes a byte; a thread then calls what may not be called from a handler -----------------
 
 namespace {
 
@@ -154,7 +161,7 @@ Interrupt::Interrupt(std::function<void()> stop) {
             stop();
         }
     });
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_signal;
     action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
     ::sigaction(SIGINT, &action, &old_interrupt);

@@ -31,7 +31,7 @@ inline constexpr int interrupted = 130;
 
 /// The options that every command has.
 struct Common {
-    unsigned threads = 0;            ///< 0: one per processor
+    unsigned threads = 0;   ///< 0: one per processor
     std::string device = "cpu";
     std::uint64_t seed = 42;
     bool json = false;
@@ -98,7 +98,7 @@ std::string duration_text(double seconds);
 /// "1 234 567".
 std::string count_text(std::uint64_t count);
 
-// ---- the commands; each returns an exit status and reports faults by throwing ----------------------------------------------------
+// ---- the commands; each returns an exit status and reports faults by throwing --------------------------------------------
 
 struct TokenizeOptions {
     Path tokenizer = {};
@@ -110,11 +110,11 @@ int tokenize(Common const& common, TokenizeOptions const& options);
 struct PrepareOptions {
     std::vector<Path> inputs = {};
     std::string format = "text";
-    std::string layout = {};                 ///< of text and msmarco; empty: the format's usual one
+    std::string layout = {};   ///< of text and msmarco; empty: the format's usual one
     std::string titles = "name";
     Path tokenizer = {};
     std::size_t build_vocabulary = 0;
-    bool keep_case = false;                  ///< of a vocabulary that is built
+    bool keep_case = false;   ///< of a vocabulary that is built
     std::size_t max_length = 512;
     std::string blocks = "whole_sentences";
     double short_probability = 0;
@@ -127,18 +127,18 @@ int prepare(Common const& common, PrepareOptions const& options);
 struct TrainingOptions {
     std::uint64_t steps = 0;
     std::uint64_t epochs = 0;
-    double minutes = 0;                      ///< 0: no limit
+    double minutes = 0;   ///< 0: no limit
     std::size_t batch_tokens = 0;
     std::size_t batch_examples = 0;
     std::size_t sort_window = 0;
     std::size_t accumulate = 1;
     double learning_rate = 1e-4;
-    double warmup = .1;                      ///< below 1 a share of the steps, else steps
+    double warmup = .1;   ///< below 1 a share of the steps, else steps
     std::string schedule = "linear";
     double weight_decay = .01;
     double clip = 1;
     std::string precision = "fp32";
-    double dropout = -1;                     ///< below 0: as config.json says
+    double dropout = -1;   ///< below 0: as config.json says
     bool resume = false;
     std::uint64_t save_every = 1000;
     std::size_t keep_last = 2;
@@ -151,15 +151,15 @@ struct PretrainOptions {
     std::string preset = "retromae";
     std::vector<std::string> numbers = {};   ///< NAME=VALUE
     Path model = {};
-    std::string config = {};                 ///< base, small, mini, tiny or a file
-    std::int64_t layers = 0;                 ///< 0: as the config says; so below
+    std::string config = {};   ///< base, small, mini, tiny or a file
+    std::int64_t layers = 0;   ///< 0: as the config says; so below
     std::int64_t hidden = 0;
     std::int64_t heads = 0;
     std::int64_t intermediate = 0;
     Path init = {};
     Path data = {};
     Path tokenizer = {};
-    std::size_t max_length = 0;              ///< 0: as the store was prepared
+    std::size_t max_length = 0;   ///< 0: as the store was prepared
     Path dump_step = {};
     TrainingOptions training = {};
 };

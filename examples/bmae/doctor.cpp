@@ -49,7 +49,9 @@ int doctor(Common const& common, Path const& data) {
     add("bmae", std::string(version));
     add("libtorch", TORCH_VERSION);
     std::string const build = at::show_config();
-    add("blas", build.find("BLAS_INFO=mkl") != std::string::npos || at::hasMKL() ? "mkl" : build.find("openblas") != std::string::npos ? "openblas" : "another");
+    add("blas", build.find("BLAS_INFO=mkl") != std::string::npos || at::hasMKL() ? "mkl"
+                : build.find("openblas") != std::string::npos                    ? "openblas"
+                                                                                 : "another");
     add("onednn", yes_no(at::hasMKLDNN()));
     add("openmp", yes_no(build.find("OpenMP") != std::string::npos));
     add("processors", std::to_string(std::thread::hardware_concurrency()));
@@ -57,7 +59,9 @@ int doctor(Common const& common, Path const& data) {
     std::string const flags = ' ' + value_in("/proc/cpuinfo", "flags") + ' ';
     std::string simd;
     for (char const* const flag : {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}) {
-        if (flags.find(' ' + std::string(flag) + ' ') != std::string::npos) { simd += (simd.empty() ? "" : " ") + std::string(flag); }
+        if (flags.find(' ' + std::string(flag) + ' ') != std::string::npos) {
+            simd += (simd.empty() ? "" : " ") + std::string(flag);
+        }
     }
     add("simd", simd.empty() ? "none known" : simd);
     bool const fast_bf16 = simd.find("bf16") != std::string::npos;
@@ -66,7 +70,9 @@ int doctor(Common const& common, Path const& data) {
     bool const cuda = at::globalContext().hasCUDA();
     add("cuda", cuda ? std::to_string(at::getNumGPUs()) + " devices" : "no");
     if (!cuda && std::filesystem::exists("/proc/driver/nvidia/version")) {
-        advice.push_back("There is an NVIDIA driver but this LibTorch is built without CUDA: build against a CUDA wheel of torch (pip install torch).");
+        advice.push_back(
+            "There is an NVIDIA driver but this LibTorch is built without CUDA: build against a CUDA wheel of torch (pip install "
+            "torch).");
     }
     add("memory", value_in("/proc/meminfo", "MemTotal"));
     add("memory free", value_in("/proc/meminfo", "MemAvailable"));
@@ -74,24 +80,32 @@ int doctor(Common const& common, Path const& data) {
     auto const space = std::filesystem::space(std::filesystem::current_path(), code);
     if (!code) {
         add("disk free", std::to_string(space.available >> 30) + " GiB here");
-        if (space.available >> 30 < 2) { advice.push_back("Less than 2 GiB are free here: a checkpoint of bert-base takes 1.3 GB."); }
+        if (space.available >> 30 < 2) {
+            advice.push_back("Less than 2 GiB are free here: a checkpoint of bert-base takes 1.3 GB.");
+        }
     }
     char const* const variable = std::getenv("BMAE_DATA");
     Path const folder = !data.empty() ? data : variable != nullptr ? Path(variable) : Path();
     if (folder.empty()) {
         add("data", "not given");
-        advice.push_back("Name a folder of data sets by --data or BMAE_DATA. Any BEIR folder will do: corpus.jsonl, queries.jsonl, qrels/test.tsv.");
+        advice.push_back(
+            "Name a folder of data sets by --data or BMAE_DATA. Any BEIR folder will do: corpus.jsonl, queries.jsonl, "
+            "qrels/test.tsv.");
     } else if (!std::filesystem::is_directory(folder)) {
         add("data", folder.string() + ": no such folder");
         advice.push_back("Check --data or BMAE_DATA.");
     } else {
         std::string sets;
         for (auto const& entry : std::filesystem::directory_iterator(folder, code)) {
-            bool const is_set = std::filesystem::exists(entry.path() / "corpus.jsonl") || std::filesystem::exists(entry.path() / "corpus.jsonl.gz");
+            bool const is_set = std::filesystem::exists(entry.path() / "corpus.jsonl") ||
+                                std::filesystem::exists(entry.path() / "corpus.jsonl.gz");
             if (is_set) { sets += (sets.empty() ? "" : ", ") + entry.path().filename().string(); }
         }
         bool const itself = std::filesystem::exists(folder / "corpus.jsonl");
-        add("data", folder.string() + ": " + (itself ? "a BEIR collection" : sets.empty() ? "no BEIR collection" : "BEIR collections " + sets));
+        add("data", folder.string() + ": " +
+                        (itself         ? "a BEIR collection"
+                         : sets.empty() ? "no BEIR collection"
+                                        : "BEIR collections " + sets));
     }
     for (auto const& line : advice) { text += "- " + line.get<std::string>() + '\n'; }
     result["advice"] = std::move(advice);

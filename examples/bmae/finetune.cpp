@@ -23,10 +23,12 @@ namespace bmae::program {
 namespace {
 
 InputError refuse(std::string expected, std::string found, std::string remedy = {}) {
-    return InputError(Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    return InputError(
+        Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
 }
 
-std::vector<std::vector<TokenId>> tokenize_all(WordPiece const& tokenizer, std::vector<std::string> const& texts, unsigned threads) {
+std::vector<std::vector<TokenId>> tokenize_all(WordPiece const& tokenizer, std::vector<std::string> const& texts,
+                                               unsigned threads) {
     std::vector<std::vector<TokenId>> ids(texts.size());
     detail::parallel_for(texts.size(), 256, threads, [&](std::size_t begin, std::size_t end) {
         for (std::size_t i = begin; i < end; ++i) { ids[i] = tokenizer.encode(texts[i]); }
@@ -43,12 +45,15 @@ void read_negatives(Path const& path, Use&& use) {
         auto const fields = detail::split_at_blanks(line);
         if (fields.empty()) { continue; }
         if (fields.size() != 2 && fields.size() != 6) {
-            throw InputError(lines.complaint("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.size()), "Write one document per line."));
+            throw InputError(lines.complaint("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.size()),
+                                             "Write one document per line."));
         }
         use(fields[0], fields.size() == 2 ? fields[1] : fields[2]);
         ++count;
     }
-    if (count == 0) { throw InputError(Complaint{.file = path.string(), .expected = "hard negatives", .found = "an empty file"}); }
+    if (count == 0) {
+        throw InputError(Complaint{.file = path.string(), .expected = "hard negatives", .found = "an empty file"});
+    }
 }
 
 RetrievalPairs make_pairs(Common const& common, FinetuneOptions const& options, WordPiece const& tokenizer) {
@@ -70,7 +75,10 @@ RetrievalPairs make_pairs(Common const& common, FinetuneOptions const& options, 
         }
         if (options.limit != 0 && places.size() == options.limit && !places.contains(pair.query_id)) { continue; }
         auto const [place, is_new] = places.try_emplace(pair.query_id, pairs.queries.size());
-        if (is_new) { pairs.queries.push_back({.query = tokenizer.encode(joined_text(collection.queries()[*collection.queries().find(pair.query_id)]))}); }
+        if (is_new) {
+            pairs.queries.push_back(
+                {.query = tokenizer.encode(joined_text(collection.queries()[*collection.queries().find(pair.query_id)]))});
+        }
         pairs.queries[place->second].positives.push_back(*document);
     }
     if (absent != 0) { warn(count_text(absent) + " relevant documents are not in the corpus and are left out"); }
@@ -94,7 +102,9 @@ RetrievalPairs make_pairs(Common const& common, FinetuneOptions const& options, 
     });
     if (unknown != 0) { warn(count_text(unknown) + " negatives are not in the corpus and are left out"); }
     if (kept == 0) {
-        throw InputError(Complaint{.file = options.negatives.string(), .expected = "hard negatives of the training queries", .found = "none",
+        throw InputError(Complaint{.file = options.negatives.string(),
+                                   .expected = "hard negatives of the training queries",
+                                   .found = "none",
                                    .remedy = "Search with --split " + options.split + "."});
     }
     say("negatives: " + count_text(kept) + " kept, " + count_text(relevant) + " relevant ones left out");
@@ -107,7 +117,9 @@ int finetune(Common const& common, FinetuneOptions const& options) {
     use_threads(common);
     TrainingOptions const& training = options.training;
     if (options.stage != "retriever") { throw refuse("a stage", '"' + options.stage + '"', "Known: retriever."); }
-    if (training.steps == 0 && training.epochs == 0 && training.minutes <= 0) { throw refuse("--steps, --epochs or --minutes", "none"); }
+    if (training.steps == 0 && training.epochs == 0 && training.minutes <= 0) {
+        throw refuse("--steps, --epochs or --minutes", "none");
+    }
     check_output(training);
     at::Device const device = device_from(common.device);
     auto const load = [&] {
@@ -121,8 +133,11 @@ int finetune(Common const& common, FinetuneOptions const& options) {
         return model;
     };
     LoadedModel model = load();
-    BiEncoderOptions settings{.normalize = options.normalize, .temperature = options.temperature, .passages_per_query = options.passages_per_query,
-                              .query_length = options.query_length, .passage_length = options.passage_length};
+    BiEncoderOptions settings{.normalize = options.normalize,
+                              .temperature = options.temperature,
+                              .passages_per_query = options.passages_per_query,
+                              .query_length = options.query_length,
+                              .passage_length = options.passage_length};
     if (model.sentence) {
         settings.pooling = model.sentence->pooling;
         settings.normalize = settings.normalize || model.sentence->normalize;
@@ -134,15 +149,21 @@ int finetune(Common const& common, FinetuneOptions const& options) {
         model.tokenizer.save(folder);
     };
     BiEncoderObjective objective(model.encoder, pairs, model.tokenizer.traits(), settings, sidecars);
-    say(count_text(pairs.queries.size()) + " training queries, " + count_text(pairs.passages.size()) + " passages, pooling " + std::string(to_string(settings.pooling)));
-    if (settings.passages_per_query > 1 && options.negatives.empty()) { warn("no --negatives: the other passages of a query are drawn at random"); }
+    say(count_text(pairs.queries.size()) + " training queries, " + count_text(pairs.passages.size()) + " passages, pooling " +
+        std::string(to_string(settings.pooling)));
+    if (settings.passages_per_query > 1 && options.negatives.empty()) {
+        warn("no --negatives: the other passages of a query are drawn at random");
+    }
 
     std::unique_ptr<LoadedModel> second;
     Trained const trained = train(common, training, objective, [&]() -> std::unique_ptr<Objective> {
         second = std::make_unique<LoadedModel>(load());
         return std::make_unique<BiEncoderObjective>(second->encoder, pairs, model.tokenizer.traits(), settings);
     });
-    Json result{{"command", "finetune"}, {"stage", options.stage}, {"queries", pairs.queries.size()}, {"passages", pairs.passages.size()}};
+    Json result{{"command", "finetune"},
+                {"stage", options.stage},
+                {"queries", pairs.queries.size()},
+                {"passages", pairs.passages.size()}};
     result.update(trained.json);
     if (trained.to == TrainedTo::an_interrupt) {
         print_result(common, result);
@@ -152,7 +173,9 @@ int finetune(Common const& common, FinetuneOptions const& options) {
     std::string text;
     if (Path const folder = result_folder(trained, training, "sentence-transformer"); !folder.empty()) {
         save_sentence_transformer(SentenceEncoder(model.encoder, model.tokenizer,
-                                                  {.pooling = settings.pooling, .normalize = settings.normalize, .max_length = std::max(settings.query_length, settings.passage_length)}),
+                                                  {.pooling = settings.pooling,
+                                                   .normalize = settings.normalize,
+                                                   .max_length = std::max(settings.query_length, settings.passage_length)}),
                                   folder);
         result["sentence_transformer"] = folder.string();
         text = folder.string() + '\n';

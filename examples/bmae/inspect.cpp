@@ -39,7 +39,10 @@ private:
 
 Json read_json(Path const& path) {
     Json json = Json::parse(detail::read_file(path, std::uint64_t{1} << 28), nullptr, false);
-    if (json.is_discarded()) { throw InputError(Complaint{.file = path.string(), .expected = "JSON", .found = "something else", .remedy = "The file is damaged."}); }
+    if (json.is_discarded()) {
+        throw InputError(
+            Complaint{.file = path.string(), .expected = "JSON", .found = "something else", .remedy = "The file is damaged."});
+    }
     return json;
 }
 
@@ -69,7 +72,8 @@ void look_at_tensors(Path const& path, bool all, Findings& findings) {
             findings.add("composition", parsed.value("composition", ""));
             findings.add("total", parsed.contains("total") ? parsed["total"] : Json());
             for (auto const& term : parsed.contains("terms") ? parsed["terms"] : Json::array()) {
-                findings.line("  " + term.value("name", "") + ' ' + term.value("kind", "") + ": loss " + std::to_string(term.value("loss", 0.0)) + " over " +
+                findings.line("  " + term.value("name", "") + ' ' + term.value("kind", "") + ": loss " +
+                              std::to_string(term.value("loss", 0.0)) + " over " +
                               std::to_string(term.value("labels", std::int64_t{0})) + " labels");
             }
         } else {
@@ -100,7 +104,8 @@ void look_at_store(Path const& path, Findings& findings) {
 void look_at_config(Path const& folder, Findings& findings) {
     if (!std::filesystem::exists(folder / "config.json")) { return; }
     Json const config = read_json(folder / "config.json");
-    for (char const* const key : {"model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings"}) {
+    for (char const* const key :
+         {"model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size", "max_position_embeddings"}) {
         if (config.contains(key)) { findings.add(key, config[key]); }
     }
 }
@@ -134,15 +139,21 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
     if (std::filesystem::exists(path / "modules.json")) {
         findings.add("kind", "sentence-transformers folder");
         std::string modules;
-        for (auto const& module : read_json(path / "modules.json")) { modules += (modules.empty() ? "" : ", ") + module.value("type", ""); }
+        for (auto const& module : read_json(path / "modules.json")) {
+            modules += (modules.empty() ? "" : ", ") + module.value("type", "");
+        }
         findings.add("modules", modules);
-        if (std::filesystem::exists(path / "1_Pooling" / "config.json")) { findings.add("pooling", read_json(path / "1_Pooling" / "config.json")); }
+        if (std::filesystem::exists(path / "1_Pooling" / "config.json")) {
+            findings.add("pooling", read_json(path / "1_Pooling" / "config.json"));
+        }
     } else if (std::filesystem::exists(path / "config.json")) {
         findings.add("kind", "folder of a transformer");
     } else if (std::filesystem::exists(path / "manifest.json")) {
         return look_at_store(path, findings);
     } else {
-        throw InputError(Complaint{.file = path.string(), .expected = "a token store, a checkpoint or a model folder", .found = "a folder of another kind",
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "a token store, a checkpoint or a model folder",
+                                   .found = "a folder of another kind",
                                    .remedy = "Name one of the files in it."});
     }
     look_at_config(path, findings);
@@ -153,7 +164,9 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
 void look_at_text(Path const& path, Findings& findings) {
     detail::LineReader lines(path);
     std::string_view line;
-    if (!lines.next(line)) { throw InputError(Complaint{.file = path.string(), .expected = "a file with content", .found = "an empty one"}); }
+    if (!lines.next(line)) {
+        throw InputError(Complaint{.file = path.string(), .expected = "a file with content", .found = "an empty one"});
+    }
     std::size_t const columns = detail::split_blanks(line).count;
     if (columns >= 6) {
         Run const run = read_run(path);
@@ -164,7 +177,9 @@ void look_at_text(Path const& path, Findings& findings) {
         return;
     }
     if (columns < 2 || columns > 4 || line.starts_with('{')) {
-        throw InputError(Complaint{.file = path.string(), .expected = "safetensors, a run or judgements", .found = "a file of another kind",
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "safetensors, a run or judgements",
+                                   .found = "a file of another kind",
                                    .remedy = "JSON Lines are read by prepare, encode and search."});
     }
     Qrels const qrels = read_qrels(path);

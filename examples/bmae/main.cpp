@@ -41,23 +41,38 @@ void add_training(CLI::App& app, TrainingOptions& options) {
     app.add_option("--output", options.output, "New folder of checkpoints, log and the finished model")->required();
     app.add_option("--steps", options.steps, "Optimizer steps of the whole run")->group(group);
     app.add_option("--epochs", options.epochs, "Passes over the data, instead of --steps")->group(group)->excludes("--steps");
-    app.add_option("--minutes", options.minutes, "Time limit; without --steps or --epochs, the steps are estimated to fill it")->group(group)->check(CLI::PositiveNumber);
+    app.add_option("--minutes", options.minutes, "Time limit; without --steps or --epochs, the steps are estimated to fill it")
+        ->group(group)
+        ->check(CLI::PositiveNumber);
     app.add_option("--batch-tokens", options.batch_tokens, "Tokens of a batch")->group(group);
-    app.add_option("--batch-examples", options.batch_examples, "Examples of a batch, instead of --batch-tokens")->group(group)->excludes("--batch-tokens");
-    app.add_option("--sort-window", options.sort_window, "Examples sorted by length before they are packed; 0: none")->group(group);
+    app.add_option("--batch-examples", options.batch_examples, "Examples of a batch, instead of --batch-tokens")
+        ->group(group)
+        ->excludes("--batch-tokens");
+    app.add_option("--sort-window", options.sort_window, "Examples sorted by length before they are packed; 0: none")
+        ->group(group);
     app.add_option("--accumulate", options.accumulate, "Batches of an optimizer step")->group(group)->capture_default_str();
     app.add_option("--learning-rate", options.learning_rate, "Peak learning rate")->group(group)->capture_default_str();
-    app.add_option("--warmup", options.warmup, "Warm-up: a share of the steps if below 1, else steps")->group(group)->capture_default_str();
-    app.add_option("--schedule", options.schedule, "After the warm-up: constant, linear, cosine")->group(group)->capture_default_str();
+    app.add_option("--warmup", options.warmup, "Warm-up: a share of the steps if below 1, else steps")
+        ->group(group)
+        ->capture_default_str();
+    app.add_option("--schedule", options.schedule, "After the warm-up: constant, linear, cosine")
+        ->group(group)
+        ->capture_default_str();
     app.add_option("--weight-decay", options.weight_decay, "Of matrices")->group(group)->capture_default_str();
     app.add_option("--clip", options.clip, "Largest norm of the gradient; 0: no clipping")->group(group)->capture_default_str();
     app.add_option("--precision", options.precision, "fp32 or bf16")->group(group)->capture_default_str();
-    app.add_option("--dropout", options.dropout, "In place of both rates of config.json")->group(group)->check(CLI::Range(0.0, 0.99));
+    app.add_option("--dropout", options.dropout, "In place of both rates of config.json")
+        ->group(group)
+        ->check(CLI::Range(0.0, 0.99));
     app.add_flag("--resume", options.resume, "Go on from the newest sound checkpoint of --output")->group(group);
-    app.add_option("--save-every", options.save_every, "Steps between checkpoints; 0: only at the end")->group(group)->capture_default_str();
+    app.add_option("--save-every", options.save_every, "Steps between checkpoints; 0: only at the end")
+        ->group(group)
+        ->capture_default_str();
     app.add_option("--keep-last", options.keep_last, "Checkpoints that stay; 0: all")->group(group)->capture_default_str();
     app.add_option("--log-every", options.log_every, "Steps between log lines; 0: none")->group(group)->capture_default_str();
-    app.add_option("--loader-threads", options.loader_threads, "Threads that build batches ahead")->group(group)->capture_default_str();
+    app.add_option("--loader-threads", options.loader_threads, "Threads that build batches ahead")
+        ->group(group)
+        ->capture_default_str();
 }
 
 void add_model(CLI::App& app, ModelOptions& options) {
@@ -94,7 +109,8 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     };
     Common& common = all.common;
 
-    CLI::App& tokenize = add("tokenize", "Lines of standard input to token ids, one line each", "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
+    CLI::App& tokenize = add("tokenize", "Lines of standard input to token ids, one line each",
+                             "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
                              [&] { return bmae::program::tokenize(common, all.tokenize); });
     tokenize.add_option("--tokenizer", all.tokenize.tokenizer, "vocab.txt, tokenizer.json or a folder with either")->required();
     tokenize.add_option("--max-length", all.tokenize.max_length, "Tokens kept, special ones included; 0: all");
@@ -106,20 +122,28 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     prepare.add_option("--input", all.prepare.inputs, "Files or folders, plain or gzip")->required();
     prepare.add_option("--format", all.prepare.format, "text, beir, msmarco, jsonl")->capture_default_str();
     prepare.add_option("--layout", all.prepare.layout,
-                       "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. The first but for text: blank-lines");
-    prepare.add_option("--titles", all.prepare.titles, "name: kept beside the text; prefix: also put before it")->capture_default_str();
+                       "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. "
+                       "The first but for text: blank-lines");
+    prepare.add_option("--titles", all.prepare.titles, "name: kept beside the text; prefix: also put before it")
+        ->capture_default_str();
     prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or a folder with either");
-    prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary, "Make a WordPiece vocabulary of N tokens from the input");
+    prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary,
+                       "Make a WordPiece vocabulary of N tokens from the input");
     prepare.add_flag("--keep-case", all.prepare.keep_case, "Do not lower-case with --build-vocabulary");
-    prepare.add_option("--max-length", all.prepare.max_length, "Tokens of a passage with [CLS] and [SEP]")->capture_default_str()->check(CLI::Range(3, 1 << 20));
+    prepare.add_option("--max-length", all.prepare.max_length, "Tokens of a passage with [CLS] and [SEP]")
+        ->capture_default_str()
+        ->check(CLI::Range(3, 1 << 20));
     prepare.add_option("--blocks", all.prepare.blocks, "whole_sentences, as_released, whole_document")->capture_default_str();
-    prepare.add_option("--short-probability", all.prepare.short_probability, "Of a passage with a random smaller budget")->check(CLI::Range(0.0, 1.0));
-    prepare.add_flag("--skip-malformed", all.prepare.skip_malformed, "Leave out and count lines that break the format, instead of stopping");
+    prepare.add_option("--short-probability", all.prepare.short_probability, "Of a passage with a random smaller budget")
+        ->check(CLI::Range(0.0, 1.0));
+    prepare.add_flag("--skip-malformed", all.prepare.skip_malformed,
+                     "Leave out and count lines that break the format, instead of stopping");
     prepare.add_option("--output", all.prepare.output, "New folder")->required();
 
     CLI::App& pretrain = add("pretrain", "Trains a preset over a token store",
                              "bmae pretrain --preset retromae --config mini --data articles.tokens --minutes 30 --output run\n"
-                             "  bmae pretrain --preset retromae --model bert-base-uncased --data wiki.tokens --steps 10000 --set encoder_mask=0.3 --output run",
+                             "  bmae pretrain --preset retromae --model bert-base-uncased --data wiki.tokens --steps 10000 --set "
+                             "encoder_mask=0.3 --output run",
                              [&] { return bmae::program::pretrain(common, all.pretrain); });
     pretrain.add_option("--preset", all.pretrain.preset, "Name of the list `bmae presets`")->capture_default_str();
     pretrain.add_option("--set", all.pretrain.numbers, "A number of the preset: NAME=VALUE; may be repeated");
@@ -128,53 +152,67 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     pretrain.add_option("--layers", all.pretrain.layers, "Layers, in place of the config's")->check(CLI::PositiveNumber);
     pretrain.add_option("--hidden", all.pretrain.hidden, "Width, in place of the config's")->check(CLI::PositiveNumber);
     pretrain.add_option("--heads", all.pretrain.heads, "Attention heads, in place of the config's")->check(CLI::PositiveNumber);
-    pretrain.add_option("--intermediate", all.pretrain.intermediate, "Inner width, in place of the config's")->check(CLI::PositiveNumber);
+    pretrain.add_option("--intermediate", all.pretrain.intermediate, "Inner width, in place of the config's")
+        ->check(CLI::PositiveNumber);
     pretrain.add_option("--init", all.pretrain.init, "Checkpoint whose parameters of equal names are loaded, decoders included");
     pretrain.add_option("--data", all.pretrain.data, "Token store made by prepare")->required();
     pretrain.add_option("--tokenizer", all.pretrain.tokenizer, "Where neither --model nor --data holds one");
     pretrain.add_option("--max-length", all.pretrain.max_length, "Tokens of a view; 0: as the store was prepared");
-    pretrain.add_option("--dump-step", all.pretrain.dump_step, "Write the first step to this file; without --steps, --epochs, --minutes do no more");
+    pretrain.add_option("--dump-step", all.pretrain.dump_step,
+                        "Write the first step to this file; without --steps, --epochs, --minutes do no more");
     all.pretrain.training.batch_tokens = 8192;
     add_training(pretrain, all.pretrain.training);
     pretrain.get_option("--output")->required(false);
 
-    CLI::App& finetune = add("finetune", "Trains a pre-trained encoder for search",
-                             "bmae finetune --stage retriever --model run --data scifact --epochs 5 --learning-rate 2e-5 --output tuned",
-                             [&] { return bmae::program::finetune(common, all.finetune); });
+    CLI::App& finetune =
+        add("finetune", "Trains a pre-trained encoder for search",
+            "bmae finetune --stage retriever --model run --data scifact --epochs 5 --learning-rate 2e-5 --output tuned",
+            [&] { return bmae::program::finetune(common, all.finetune); });
     finetune.add_option("--stage", all.finetune.stage, "retriever")->capture_default_str();
-    finetune.add_option("--model", all.finetune.model, "BERT folder, sentence-transformers folder, checkpoint or output folder of pretrain")->required();
+    finetune
+        .add_option("--model", all.finetune.model,
+                    "BERT folder, sentence-transformers folder, checkpoint or output folder of pretrain")
+        ->required();
     finetune.add_option("--data", all.finetune.data, "BEIR folder")->required();
     finetune.add_option("--split", all.finetune.split, "Judgements to train on")->capture_default_str();
     finetune.add_option("--negatives", all.finetune.negatives, "Hard negatives: a TREC run, or lines of query and document");
     finetune.add_option("--temperature", all.finetune.temperature, "Divides the scores")->capture_default_str();
     finetune.add_flag("--normalize", all.finetune.normalize, "Vectors of length 1: scores are cosines");
     finetune.add_option("--pooling", all.finetune.pooling, "cls or mean; default: as the model says, else cls");
-    finetune.add_option("--passages-per-query", all.finetune.passages_per_query, "1 and its hard negatives")->capture_default_str();
-    finetune.add_option("--query-length", all.finetune.query_length, "Tokens of a query with [CLS] and [SEP]")->capture_default_str();
-    finetune.add_option("--passage-length", all.finetune.passage_length, "Tokens of a passage with [CLS] and [SEP]")->capture_default_str();
+    finetune.add_option("--passages-per-query", all.finetune.passages_per_query, "1 and its hard negatives")
+        ->capture_default_str();
+    finetune.add_option("--query-length", all.finetune.query_length, "Tokens of a query with [CLS] and [SEP]")
+        ->capture_default_str();
+    finetune.add_option("--passage-length", all.finetune.passage_length, "Tokens of a passage with [CLS] and [SEP]")
+        ->capture_default_str();
     finetune.add_option("--limit", all.finetune.limit, "Use the first N training queries; 0: all");
     all.finetune.training.batch_examples = 32;
     all.finetune.training.learning_rate = 2e-5;
     add_training(finetune, all.finetune.training);
 
-    CLI::App& encode = add("encode", "Texts to vectors", "bmae encode --model tuned/sentence-transformer --input corpus.jsonl --output corpus.safetensors",
+    CLI::App& encode = add("encode", "Texts to vectors",
+                           "bmae encode --model tuned/sentence-transformer --input corpus.jsonl --output corpus.safetensors",
                            [&] { return bmae::program::encode(common, all.encode); });
     add_model(encode, all.encode.model);
     encode.get_option("--model")->required();
     encode.add_option("--input", all.encode.inputs, "JSON Lines with _id, title, text; plain or gzip")->required();
-    encode.add_option("--output", all.encode.output, "NAME.safetensors with the tensor `embeddings`; ids go to NAME.ids")->required();
+    encode.add_option("--output", all.encode.output, "NAME.safetensors with the tensor `embeddings`; ids go to NAME.ids")
+        ->required();
     encode.add_flag("--skip-malformed", all.encode.skip_malformed, "Leave out and count lines that break the format");
 
-    CLI::App& search = add("search", "Queries to a TREC run, or one query to the ten best texts",
-                           "bmae search --method hybrid --model tuned/sentence-transformer --data scifact --split test --output run.trec\n"
-                           "  bmae search --method bm25 --data scifact --query 'does vitamin D help'",
-                           [&] { return bmae::program::search(common, all.search); });
+    CLI::App& search =
+        add("search", "Queries to a TREC run, or one query to the ten best texts",
+            "bmae search --method hybrid --model tuned/sentence-transformer --data scifact --split test --output run.trec\n"
+            "  bmae search --method bm25 --data scifact --query 'does vitamin D help'",
+            [&] { return bmae::program::search(common, all.search); });
     add_model(search, all.search.model);
     search.add_option("--embeddings", all.search.embeddings, "Vectors of the documents made by encode");
     search.add_option("--data", all.search.data, "BEIR folder")->required();
     search.add_option("--split", all.search.split, "Whose queries")->capture_default_str();
     search.add_option("--method", all.search.method, "dense, bm25, hybrid")->capture_default_str();
-    search.add_option("--top-k", all.search.top_k, "Hits per query")->capture_default_str()->check(CLI::Range(std::size_t{1}, std::size_t{1} << 31));
+    search.add_option("--top-k", all.search.top_k, "Hits per query")
+        ->capture_default_str()
+        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 31));
     search.add_option("--output", all.search.output, "TREC run");
     search.add_option("--tag", all.search.tag, "Last column of the run; default: the method");
     search.add_option("--query", all.search.query, "Show the ten best texts of this query; - reads queries from standard input");
@@ -183,33 +221,43 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     search.add_flag("--stem", all.search.stem, "BM25: join English word forms");
     search.add_option("--stopwords", all.search.stopwords, "BM25: english or none")->capture_default_str();
     search.add_option("--fusion", all.search.fusion, "hybrid: reciprocal-rank or weighted")->capture_default_str();
-    search.add_option("--dense-weight", all.search.dense_weight, "weighted fusion: share of the dense score")->capture_default_str()->check(CLI::Range(0.0, 1.0));
+    search.add_option("--dense-weight", all.search.dense_weight, "weighted fusion: share of the dense score")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1.0));
 
-    CLI::App& evaluate = add("evaluate", "Judgements and a run to measures", "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures ndcg@10,recall@100",
-                             [&] { return bmae::program::evaluate(common, all.evaluate); });
+    CLI::App& evaluate =
+        add("evaluate", "Judgements and a run to measures",
+            "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures ndcg@10,recall@100",
+            [&] { return bmae::program::evaluate(common, all.evaluate); });
     evaluate.add_option("--qrels", all.evaluate.qrels, "TREC, BEIR or MS MARCO judgements")->required();
     evaluate.add_option("--run", all.evaluate.run, "Run to measure")->required();
     evaluate.add_option("--run-format", all.evaluate.run_format, "trec, msmarco, tevatron")->capture_default_str();
-    evaluate.add_option("--profile", all.evaluate.profile, "trec9, trec10, beir, mteb, msmarco, sentence-transformers")->capture_default_str();
-    evaluate.add_option("--measures", all.evaluate.measures, "mrr@10,ndcg@10,recall@1000,map ...; default mrr@10,ndcg@10,recall@100,map");
-    evaluate.add_option("--missing", all.evaluate.missing, "Judged queries without results: zero, skip, error; default: as the profile does");
+    evaluate.add_option("--profile", all.evaluate.profile, "trec9, trec10, beir, mteb, msmarco, sentence-transformers")
+        ->capture_default_str();
+    evaluate.add_option("--measures", all.evaluate.measures,
+                        "mrr@10,ndcg@10,recall@1000,map ...; default mrr@10,ndcg@10,recall@100,map");
+    evaluate.add_option("--missing", all.evaluate.missing,
+                        "Judged queries without results: zero, skip, error; default: as the profile does");
     evaluate.add_option("--relevance-level", all.evaluate.relevance_level, "Lowest relevant grade")->capture_default_str();
     evaluate.add_flag("--per-query", all.evaluate.per_query, "Also the value of each query");
     evaluate.add_option("--output", all.evaluate.output, "Also write the table to this new file");
 
-    CLI::App& export_ = add("export", "A checkpoint to a folder that Python libraries load", "bmae export --model run --format sentence-transformers --pooling cls --output encoder",
+    CLI::App& export_ = add("export", "A checkpoint to a folder that Python libraries load",
+                            "bmae export --model run --format sentence-transformers --pooling cls --output encoder",
                             [&] { return bmae::program::export_model(common, all.export_); });
     add_model(export_, all.export_.model);
     export_.get_option("--model")->required();
     export_.add_option("--format", all.export_.format, "sentence-transformers or huggingface")->capture_default_str();
     export_.add_option("--output", all.export_.output, "New folder")->required();
 
-    CLI::App& inspect = add("inspect", "What is in a file or folder", "bmae inspect run/step-1000", [&] { return bmae::program::inspect(common, all.inspect); });
-    inspect.add_option("path", all.inspect.path, "safetensors file, token store, checkpoint, model folder, run or judgements")->required();
+    CLI::App& inspect = add("inspect", "What is in a file or folder", "bmae inspect run/step-1000",
+                            [&] { return bmae::program::inspect(common, all.inspect); });
+    inspect.add_option("path", all.inspect.path, "safetensors file, token store, checkpoint, model folder, run or judgements")
+        ->required();
     inspect.add_flag("--tensors", all.inspect.tensors, "List every tensor");
 
-    CLI::App& doctor = add("doctor", "What is installed, and what is missing and how to get it", "bmae doctor --data /data/scifact",
-                           [&] { return bmae::program::doctor(common, all.doctor_data); });
+    CLI::App& doctor = add("doctor", "What is installed, and what is missing and how to get it",
+                           "bmae doctor --data /data/scifact", [&] { return bmae::program::doctor(common, all.doctor_data); });
     doctor.add_option("--data", all.doctor_data, "Folder of data sets; default: the environment variable BMAE_DATA");
 
     add("presets", "The models that pretrain knows", "bmae presets --json", [&] { return bmae::program::presets(common); });
@@ -220,10 +268,21 @@ int run(int argc, char** argv) {
     CLI::App program("bmae: bottlenecked masked auto-encoders, from text to a measured retriever", "bmae");
     program.set_version_flag("--version", std::string("bmae ").append(bmae::version));
     program.require_subcommand(1);
-    program.footer("`bmae COMMAND --help` shows the options and an example. Exit status: 0 done, 2 bad usage or bad input,\n"
-                   "1 failure while running, 130 interrupted (what was reached is saved: go on with --resume).");
+    program.footer(
+        "`bmae COMMAND --help` shows the options and an example. Exit status: 0 done, 2 bad usage or bad input,\n"
+        "1 failure while running, 130 interrupted (what was reached is saved: go on with --resume).");
     Options options;
     auto const commands = declare(program, options);
+    std::string known;
+    bool found = argc < 2 || argv[1][0] == '-';
+    for (Command const& command : commands) {
+        found = found || command.app->get_name() == argv[1];
+        known += (known.empty() ? "" : ", ") + command.app->get_name();
+    }
+    if (!found) {   // CLI11 would only say that a command is missing
+        throw bmae::InputError(bmae::Complaint{
+            .file = {}, .expected = "a command", .found = '"' + std::string(argv[1]) + '"', .remedy = "Known: " + known + '.'});
+    }
     try {
         program.parse(argc, argv);
     } catch (CLI::ParseError const& error) {
@@ -246,9 +305,7 @@ int main(int argc, char** argv) {
     } catch (bmae::InputError const& error) {
         say(std::string("bmae: ") + error.what());
         return bad_input;
-    } catch (bmae::RunError const& error) {
-        say(std::string("bmae: ") + error.what());
-    } catch (std::bad_alloc const&) {
+    } catch (bmae::RunError const& error) { say(std::string("bmae: ") + error.what()); } catch (std::bad_alloc const&) {
         say("bmae: the memory is used up. Lower the batch size or the length.");
     } catch (std::exception const& error) {
         std::string const text = error.what();   // LibTorch appends a stack trace: its first line says it all

@@ -29,11 +29,16 @@ Value choose(char const* option, std::string const& name, std::initializer_list<
 }  // namespace
 
 int evaluate(Common const& common, EvaluateOptions const& options) {
-    bmae::EvaluateOptions rules{.profile = profile_from_name(options.profile), .relevance_level = options.relevance_level, .threads = common.threads};
+    bmae::EvaluateOptions rules{
+        .profile = profile_from_name(options.profile), .relevance_level = options.relevance_level, .threads = common.threads};
     if (!options.missing.empty()) {
-        rules.missing = choose<MissingQuery>("--missing", options.missing, {{"zero", MissingQuery::zero}, {"skip", MissingQuery::skip}, {"error", MissingQuery::error}});
+        rules.missing =
+            choose<MissingQuery>("--missing", options.missing,
+                                 {{"zero", MissingQuery::zero}, {"skip", MissingQuery::skip}, {"error", MissingQuery::error}});
     }
-    auto const format = choose<RunFormat>("--run-format", options.run_format, {{"trec", RunFormat::trec}, {"msmarco", RunFormat::msmarco}, {"tevatron", RunFormat::tevatron}});
+    auto const format =
+        choose<RunFormat>("--run-format", options.run_format,
+                          {{"trec", RunFormat::trec}, {"msmarco", RunFormat::msmarco}, {"tevatron", RunFormat::tevatron}});
     auto const measures = options.measures.empty() ? std::vector<std::string>{"mrr@10,ndcg@10,recall@100,map"} : options.measures;
     static_cast<void>(metrics_from_names(measures));   // a wrong name is told before large files are read
     Qrels const qrels = read_qrels(options.qrels);
@@ -43,9 +48,16 @@ int evaluate(Common const& common, EvaluateOptions const& options) {
     if (!options.output.empty()) { detail::write_file(options.output, table); }
     say(report.summary());
 
-    Json result{{"command", "evaluate"}, {"profile", report.profile}, {"measures", Json::object()}, {"queries", report.queries.size()},
-                {"judged_queries", report.judged_queries}, {"missing_queries", report.missing_queries}, {"unjudged_queries", report.unjudged_queries},
-                {"queries_without_relevant", report.queries_without_relevant}, {"tied_hits", report.tied_hits}, {"unjudged_share", report.unjudged_share}};
+    Json result{{"command", "evaluate"},
+                {"profile", report.profile},
+                {"measures", Json::object()},
+                {"queries", report.queries.size()},
+                {"judged_queries", report.judged_queries},
+                {"missing_queries", report.missing_queries},
+                {"unjudged_queries", report.unjudged_queries},
+                {"queries_without_relevant", report.queries_without_relevant},
+                {"tied_hits", report.tied_hits},
+                {"unjudged_share", report.unjudged_share}};
     for (std::size_t m = 0; m < report.measures.size(); ++m) { result["measures"][report.measures[m]] = report.means[m]; }
     if (options.per_query) {
         for (std::size_t q = 0; q < report.queries.size(); ++q) {

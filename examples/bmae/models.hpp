@@ -43,7 +43,8 @@ inline bool is_checkpoint(Path const& path) { return std::filesystem::exists(pat
 inline std::optional<Path> find_checkpoint(Path const& path) {
     if (is_checkpoint(path)) {
         if (std::string const damage = explain_damage(std::filesystem::weakly_canonical(path)); !damage.empty()) {
-            throw InputError(Complaint{.file = path.string(), .expected = "a sound checkpoint", .found = damage, .remedy = "Choose another one."});
+            throw InputError(Complaint{
+                .file = path.string(), .expected = "a sound checkpoint", .found = damage, .remedy = "Choose another one."});
         }
         return path;
     }
@@ -64,7 +65,8 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
     if (!file.is_object() || !file.contains("objective") || !file["objective"].is_string()) { return std::nullopt; }
     auto const objective = nlohmann::json::parse(file["objective"].get<std::string>(), nullptr, false);
     if (!objective.is_object() || !objective.contains("pooling")) { return std::nullopt; }
-    return SentenceEncoderOptions{.pooling = pooling_from(objective.value("pooling", "")), .normalize = objective.value("normalize", false),
+    return SentenceEncoderOptions{.pooling = pooling_from(objective.value("pooling", "")),
+                                  .normalize = objective.value("normalize", false),
                                   .max_length = objective.value("passage_length", std::size_t{512})};
 }
 
@@ -75,19 +77,30 @@ inline LoadedModel load_checkpoint(Path const& path) {
         if (part) { files.tensors.emplace(detail::folder_name(name), tensor); }   // decoders and the like stay behind
     }
     detail::check_bert_tensors(files, path.string());
-    return {.encoder = make_bert(files), .tokenizer = WordPiece::from_file(path), .sentence = sentence_options_of(path), .kind = "checkpoint", .path = path};
+    return {.encoder = make_bert(files),
+            .tokenizer = WordPiece::from_file(path),
+            .sentence = sentence_options_of(path),
+            .kind = "checkpoint",
+            .path = path};
 }
 
 /// \throws InputError  where the folder is none of the kinds that are known
 inline LoadedModel load_model(Path const& path) {
     if (!std::filesystem::is_directory(path)) {
-        throw InputError(Complaint{.file = path.string(), .expected = "the folder of a model", .found = std::filesystem::exists(path) ? "a file" : "nothing of that name",
-                                   .remedy = "Name a sentence-transformers folder, a BERT folder, a checkpoint or the output of a run."});
+        throw InputError(
+            Complaint{.file = path.string(),
+                      .expected = "the folder of a model",
+                      .found = std::filesystem::exists(path) ? "a file" : "nothing of that name",
+                      .remedy = "Name a sentence-transformers folder, a BERT folder, a checkpoint or the output of a run."});
     }
     if (auto const checkpoint = find_checkpoint(path)) { return load_checkpoint(*checkpoint); }
     if (std::filesystem::exists(path / "modules.json")) {
         SentenceEncoder const encoder = load_sentence_encoder(path);
-        return {.encoder = encoder.encoder(), .tokenizer = encoder.tokenizer(), .sentence = encoder.options(), .kind = "sentence-transformers folder", .path = path};
+        return {.encoder = encoder.encoder(),
+                .tokenizer = encoder.tokenizer(),
+                .sentence = encoder.options(),
+                .kind = "sentence-transformers folder",
+                .path = path};
     }
     return {.encoder = load_bert(path), .tokenizer = WordPiece::from_file(path), .kind = "BERT folder", .path = path};
 }
@@ -95,10 +108,14 @@ inline LoadedModel load_model(Path const& path) {
 /// \throws InputError  for another word, and for a GPU that is not there
 inline at::Device device_from(std::string const& name) {
     auto const refuse = [&](std::string found) {
-        return InputError(Complaint{.file = {}, .expected = "--device cpu, cuda or cuda:N", .found = std::move(found), .remedy = "`bmae doctor` lists what there is."});
+        return InputError(Complaint{.file = {},
+                                    .expected = "--device cpu, cuda or cuda:N",
+                                    .found = std::move(found),
+                                    .remedy = "`bmae doctor` lists what there is."});
     };
     if (name == "cpu") { return at::Device(at::kCPU); }
-    bool const numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 && name.find_first_not_of("0123456789", 5) == std::string::npos;
+    bool const numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 &&
+                          name.find_first_not_of("0123456789", 5) == std::string::npos;
     if (name != "cuda" && !numbered) { throw refuse('"' + name + '"'); }
     if (!at::globalContext().hasCUDA()) { throw refuse('"' + name + "\", but LibTorch sees no CUDA device"); }
     return at::Device(at::kCUDA, numbered ? static_cast<c10::DeviceIndex>(std::stoi(name.substr(5))) : c10::DeviceIndex{0});
@@ -117,14 +134,21 @@ inline void use_threads(Common const& common) {
 
 /// The sentence encoder that the options describe. \throws InputError where nothing says how to pool
 inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options) {
-    if (options.model.empty()) { throw InputError(Complaint{.file = {}, .expected = "--model", .found = "none", .remedy = "Name the folder of a model."}); }
+    if (options.model.empty()) {
+        throw InputError(Complaint{.file = {}, .expected = "--model", .found = "none", .remedy = "Name the folder of a model."});
+    }
     LoadedModel model = load_model(options.model);
     if (!model.sentence && options.pooling.empty()) {
-        throw InputError(Complaint{.file = model.path.string(), .expected = "--pooling, as the " + model.kind + " does not say how tokens become a sentence",
-                                   .found = "none", .remedy = "RetroMAE and its relatives: --pooling cls."});
+        throw InputError(Complaint{.file = model.path.string(),
+                                   .expected = "--pooling, as the " + model.kind + " does not say how tokens become a sentence",
+                                   .found = "none",
+                                   .remedy = "RetroMAE and its relatives: --pooling cls."});
     }
     SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
-    if (!model.sentence) { sentence.max_length = std::min<std::size_t>(512, static_cast<std::size_t>(model.encoder.config().max_position_embeddings)); }
+    if (!model.sentence) {
+        sentence.max_length =
+            std::min<std::size_t>(512, static_cast<std::size_t>(model.encoder.config().max_position_embeddings));
+    }
     if (!options.pooling.empty()) { sentence.pooling = pooling_from(options.pooling); }
     if (options.normalize) { sentence.normalize = true; }
     if (options.max_length != 0) { sentence.max_length = options.max_length; }

@@ -23,15 +23,20 @@ namespace bmae::program {
 namespace {
 
 InputError refuse(std::string expected, std::string found, std::string remedy = {}) {
-    return InputError(Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    return InputError(
+        Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
 }
 
 std::map<std::string, std::string> parse_numbers(std::vector<std::string> const& settings) {
     std::map<std::string, std::string> numbers;
     for (std::string const& setting : settings) {
         std::size_t const mark = setting.find('=');
-        if (mark == std::string::npos || mark == 0 || mark + 1 == setting.size()) { throw refuse("--set NAME=VALUE", '"' + setting + '"', "For example --set encoder_mask=0.3."); }
-        if (!numbers.emplace(setting.substr(0, mark), setting.substr(mark + 1)).second) { throw refuse("each number set once", setting.substr(0, mark) + " twice"); }
+        if (mark == std::string::npos || mark == 0 || mark + 1 == setting.size()) {
+            throw refuse("--set NAME=VALUE", '"' + setting + '"', "For example --set encoder_mask=0.3.");
+        }
+        if (!numbers.emplace(setting.substr(0, mark), setting.substr(mark + 1)).second) {
+            throw refuse("each number set once", setting.substr(0, mark) + " twice");
+        }
     }
     return numbers;
 }
@@ -52,7 +57,8 @@ BertConfig config_from(PretrainOptions const& options, TokenStore const& corpus)
         config = read_bert_config(options.config);
         named = false;
     } else {
-        throw refuse("--config base, small, mini, tiny or a config.json", '"' + options.config + '"', "No file of that name is there either.");
+        throw refuse("--config base, small, mini, tiny or a config.json", '"' + options.config + '"',
+                     "No file of that name is there either.");
     }
     if (named) { config.vocab_size = static_cast<std::int64_t>(corpus.traits().size()); }
     if (named) { config.pad_token_id = corpus.traits().special().pad; }
@@ -72,15 +78,21 @@ BertConfig config_from(PretrainOptions const& options, TokenStore const& corpus)
 /// Where a run starts: weights or a shape, and the tokenizer that goes into its checkpoints.
 class Start {
 public:
-    Start(Common const& common, PretrainOptions const& options, TokenStore const& corpus) : options_(options), seed_(common.seed), tokenizer_(read_tokenizer(corpus)) {
+    Start(Common const& common, PretrainOptions const& options, TokenStore const& corpus)
+        : options_(options), seed_(common.seed), tokenizer_(read_tokenizer(corpus)) {
         bool const shaped = options.layers != 0 || options.hidden != 0 || options.heads != 0 || options.intermediate != 0;
-        if (shaped && options.config.empty()) { throw refuse("--config with --layers, --hidden, --heads or --intermediate", "none", "A model that is loaded has its shape."); }
+        if (shaped && options.config.empty()) {
+            throw refuse("--config with --layers, --hidden, --heads or --intermediate", "none",
+                         "A model that is loaded has its shape.");
+        }
         if (!options.config.empty()) {
             config_ = config_from(options, corpus);
         } else if (options.model.empty()) {
             config_ = read_bert_config(*find_checkpoint(options.init) / "config.json");
         }
-        if (options.training.dropout >= 0) { config_.hidden_dropout_prob = config_.attention_probs_dropout_prob = options.training.dropout; }
+        if (options.training.dropout >= 0) {
+            config_.hidden_dropout_prob = config_.attention_probs_dropout_prob = options.training.dropout;
+        }
         corpus.require_tokenizer(tokenizer_);
     }
 
@@ -90,7 +102,9 @@ public:
     [[nodiscard]] BertEncoder make() const {
         if (options_.model.empty()) { return BertEncoder(config_, seed_); }
         HfBert files = to_hf_bert(load_model(options_.model).encoder);
-        if (options_.training.dropout >= 0) { files.config.hidden_dropout_prob = files.config.attention_probs_dropout_prob = options_.training.dropout; }
+        if (options_.training.dropout >= 0) {
+            files.config.hidden_dropout_prob = files.config.attention_probs_dropout_prob = options_.training.dropout;
+        }
         return make_bert(files, seed_);
     }
 
@@ -99,14 +113,19 @@ private:
     [[nodiscard]] WordPiece read_tokenizer(TokenStore const& corpus) const {
         int const given = (options_.model.empty() ? 0 : 1) + (options_.config.empty() ? 0 : 1);
         if (given == 2 || (given == 0 && options_.init.empty())) {
-            throw refuse("either --model or --config", given == 2 ? "both" : "neither", "--model DIR starts from weights, --config mini from random ones.");
+            throw refuse("either --model or --config", given == 2 ? "both" : "neither",
+                         "--model DIR starts from weights, --config mini from random ones.");
         }
-        if (!options_.init.empty() && !find_checkpoint(options_.init)) { throw refuse("--init with a checkpoint or the output folder of a run", options_.init.string()); }
+        if (!options_.init.empty() && !find_checkpoint(options_.init)) {
+            throw refuse("--init with a checkpoint or the output folder of a run", options_.init.string());
+        }
         if (!options_.tokenizer.empty()) { return WordPiece::from_file(options_.tokenizer); }
         for (Path const& folder : {options_.model, corpus.path()}) {
             if (folder.empty()) { continue; }
             Path const place = find_checkpoint(folder).value_or(folder);
-            if (std::filesystem::exists(place / "vocab.txt") || std::filesystem::exists(place / "tokenizer.json")) { return WordPiece::from_file(place); }
+            if (std::filesystem::exists(place / "vocab.txt") || std::filesystem::exists(place / "tokenizer.json")) {
+                return WordPiece::from_file(place);
+            }
         }
         throw refuse("a tokenizer in --model or --data", "none", "Name it by --tokenizer.");
     }
@@ -117,7 +136,7 @@ private:
     BertConfig config_ = {};
 };
 
-/// Copies every parameter whose name and shape the checkpoint has too.
+/// Copies every parameter whose name the checkpoint has too.
 void load_equal_names(AnyPretraining& objective, Path const& init) {
     Path const file = *find_checkpoint(init) / "model.safetensors";
     NamedTensors const tensors = load_tensors(file, Loading::mapped);
@@ -126,16 +145,22 @@ void load_equal_names(AnyPretraining& objective, Path const& init) {
     std::string fresh;
     objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
         auto const at = tensors.find(name);
-        if (at != tensors.end() && at->second.sizes() == value.sizes()) {
-            value.copy_(at->second);
-            ++loaded;
-        } else {
+        if (at == tensors.end()) {
             fresh += ' ' + name;
+            return;
         }
+        if (at->second.sizes() != value.sizes()) {
+            throw InputError(Complaint{.file = file.string(),
+                                       .expected = name + ' ' + shape_text(value.sizes().vec()) + " as in this model",
+                                       .found = shape_text(at->second.sizes().vec()),
+                                       .remedy = "Choose a checkpoint of the same size and vocabulary."});
+        }
+        value.copy_(at->second);
+        ++loaded;
     });
     if (loaded == 0) {
-        throw InputError(Complaint{.file = file.string(), .expected = "parameters of this model", .found = "none of the same name and shape",
-                                   .remedy = "Choose a checkpoint of the same size."});
+        throw InputError(Complaint{
+            .file = file.string(), .expected = "parameters of this model", .found = "none of the same name", .remedy = {}});
     }
     say("init: " + std::to_string(loaded) + " parameters from " + file.string() + (fresh.empty() ? "" : "; fresh:" + fresh));
 }
@@ -143,7 +168,9 @@ void load_equal_names(AnyPretraining& objective, Path const& init) {
 void dump_first_step(AnyPretraining& objective, Common const& common, PretrainOptions const& options) {
     TrainingOptions const& training = options.training;
     BatchPlanner planner(objective.examples(), [&](std::size_t example) { return objective.cost(example); }, common.seed,
-                         {.tokens = training.batch_examples != 0 ? 0 : training.batch_tokens, .examples = training.batch_examples, .sort_window = training.sort_window});
+                         {.tokens = training.batch_examples != 0 ? 0 : training.batch_tokens,
+                          .examples = training.batch_examples,
+                          .sort_window = training.sort_window});
     PlannedBatch const first = planner.next();
     objective.dump_step(objective.collate(first.examples, {.seed = common.seed, .epoch = first.epoch}), options.dump_step);
     say("dumped a step of " + std::to_string(first.examples.size()) + " texts to " + options.dump_step.string());
@@ -155,14 +182,23 @@ int pretrain(Common const& common, PretrainOptions const& options) {
     use_threads(common);
     TrainingOptions const& training = options.training;
     bool const trains = training.steps != 0 || training.epochs != 0 || training.minutes > 0;
-    if (!trains && options.dump_step.empty()) { throw refuse("--steps, --epochs or --minutes", "none", "For a look at one step: --dump-step FILE."); }
+    if (!trains && options.dump_step.empty()) {
+        throw refuse("--steps, --epochs or --minutes", "none", "For a look at one step: --dump-step FILE.");
+    }
     if (trains && training.output.empty()) { throw refuse("--output", "none", "Checkpoints and the finished model go there."); }
     with_preset(options.preset, [](auto const&) {});   // an unknown name is told first
     if (trains) { check_output(training); }
-    if (!options.dump_step.empty() && std::filesystem::exists(options.dump_step)) { throw detail::exists_failure(options.dump_step, "a file of that name"); }
+    if (!options.dump_step.empty() && std::filesystem::exists(options.dump_step)) {
+        throw detail::exists_failure(options.dump_step, "a file of that name");
+    }
 
     TokenStore const corpus = TokenStore::open(options.data);
-    if (corpus.size() == 0) { throw InputError(Complaint{.file = options.data.string(), .expected = "a store with passages", .found = "none", .remedy = "Check what prepare was given."}); }
+    if (corpus.size() == 0) {
+        throw InputError(Complaint{.file = options.data.string(),
+                                   .expected = "a store with passages",
+                                   .found = "none",
+                                   .remedy = "Check what prepare was given."});
+    }
     Start const start(common, options, corpus);
     at::Device const device = device_from(common.device);
     PretrainingRequest request{.preset = options.preset, .numbers = parse_numbers(options.numbers), .seed = common.seed};
@@ -176,7 +212,8 @@ int pretrain(Common const& common, PretrainOptions const& options) {
         };
         auto objective = make_pretraining(request, std::move(encoder), corpus);
         if (!device.is_cpu()) {
-            objective->for_each_parameter([&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
+            objective->for_each_parameter(
+                [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
         }
         if (!options.init.empty()) { load_equal_names(*objective, options.init); }
         return objective;
@@ -209,7 +246,9 @@ int pretrain(Common const& common, PretrainOptions const& options) {
         text += folder.string() + '\n';
     }
     if (Path const folder = result_folder(trained, training, "sentence-transformer"); !folder.empty()) {
-        save_sentence_transformer(SentenceEncoder(encoder, start.tokenizer(), {.pooling = Pooling::cls, .max_length = request.settings.max_length}), folder);
+        save_sentence_transformer(
+            SentenceEncoder(encoder, start.tokenizer(), {.pooling = Pooling::cls, .max_length = request.settings.max_length}),
+            folder);
         result["sentence_transformer"] = folder.string();
         text += folder.string() + '\n';
     }
@@ -224,7 +263,10 @@ int presets(Common const& common) {
         BertConfig config = BertConfig::of_size(1, 8);   // only to ask the composition for its words
         config.vocab_size = 16;
         Model const model(BertEncoder(config), PresetNumbers<Model>::options(preset.numbers), 0);
-        Json entry{{"name", preset.name}, {"citation", preset.citation}, {"composition", model.composition()}, {"numbers", Json::array()}};
+        Json entry{{"name", preset.name},
+                   {"citation", preset.citation},
+                   {"composition", model.composition()},
+                   {"numbers", Json::array()}};
         text += std::string(preset.name) + "\n  " + std::string(preset.citation) + "\n  " + model.composition() + '\n';
         preset.numbers.for_each_number([&](std::string_view name, auto const& value, std::string_view meaning) {
             Json const number = value;

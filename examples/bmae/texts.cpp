@@ -27,7 +27,9 @@ int tokenize(Common const& common, TokenizeOptions const& options) {
     WordPiece const tokenizer = WordPiece::from_file(options.tokenizer);
     std::size_t const special = options.no_special_tokens ? 0 : 2;
     if (options.max_length != 0 && options.max_length < special + 1) {
-        throw InputError(Complaint{.file = {}, .expected = "a --max-length of at least " + std::to_string(special + 1), .found = std::to_string(options.max_length)});
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a --max-length of at least " + std::to_string(special + 1),
+                                   .found = std::to_string(options.max_length)});
     }
     std::uint64_t lines = 0;
     std::uint64_t tokens = 0;
@@ -84,7 +86,8 @@ std::vector<Path> beir_files(std::vector<Path> const& inputs) {
             files.push_back(input);
             continue;
         }
-        bool const packed = !std::filesystem::exists(input / "corpus.jsonl") && std::filesystem::exists(input / "corpus.jsonl.gz");
+        bool const packed =
+            !std::filesystem::exists(input / "corpus.jsonl") && std::filesystem::exists(input / "corpus.jsonl.gz");
         files.push_back(input / (packed ? "corpus.jsonl.gz" : "corpus.jsonl"));
     }
     return files;
@@ -94,16 +97,18 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
     ReadOptions const reading{.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
     if (options.format == "text") {
         std::string const layout = options.layout.empty() ? "blank-lines" : options.layout;
-        for (auto const& [name, value] : {std::pair{"file", TextLayout::file}, std::pair{"blank-lines", TextLayout::blank_lines}, std::pair{"lines", TextLayout::lines},
-                                          std::pair{"doc-tags", TextLayout::doc_tags}, std::pair{"headings", TextLayout::headings}}) {
+        for (auto const& [name, value] : {std::pair{"file", TextLayout::file}, std::pair{"blank-lines", TextLayout::blank_lines},
+                                          std::pair{"lines", TextLayout::lines}, std::pair{"doc-tags", TextLayout::doc_tags},
+                                          std::pair{"headings", TextLayout::headings}}) {
             if (layout == name) { return std::make_unique<ReaderOf<PlainTextReader>>(options.inputs, value, reading); }
         }
         refuse_name("--layout of text", "file, blank-lines, lines, doc-tags, headings", layout);
     }
     if (options.format == "msmarco") {
         std::string const layout = options.layout.empty() ? "id-text" : options.layout;
-        for (auto const& [name, value] : {std::pair{"id-text", TsvColumns::id_text}, std::pair{"id-title-text", TsvColumns::id_title_text},
-                                          std::pair{"id-url-title-text", TsvColumns::id_url_title_text}}) {
+        for (auto const& [name, value] :
+             {std::pair{"id-text", TsvColumns::id_text}, std::pair{"id-title-text", TsvColumns::id_title_text},
+              std::pair{"id-url-title-text", TsvColumns::id_url_title_text}}) {
             if (layout == name) { return std::make_unique<ReaderOf<TsvReader>>(options.inputs, value, reading); }
         }
         refuse_name("--layout of msmarco", "id-text, id-title-text, id-url-title-text", layout);
@@ -141,8 +146,11 @@ WordPiece make_tokenizer(PrepareOptions const& options) {
 
 int prepare(Common const& common, PrepareOptions const& options) {
     if (options.tokenizer.empty() == (options.build_vocabulary == 0)) {
-        throw InputError(Complaint{.file = {}, .expected = "either --tokenizer or --build-vocabulary", .found = options.tokenizer.empty() ? "neither" : "both",
-                                   .remedy = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
+        throw InputError(
+            Complaint{.file = {},
+                      .expected = "either --tokenizer or --build-vocabulary",
+                      .found = options.tokenizer.empty() ? "neither" : "both",
+                      .remedy = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
     }
     TitleUse const titles = options.titles == "name" ? TitleUse::name : TitleUse::prefix;
     if (options.titles != "name" && options.titles != "prefix") { refuse_name("--titles", "name, prefix", options.titles); }
@@ -154,29 +162,44 @@ int prepare(Common const& common, PrepareOptions const& options) {
     auto const reader = open_reader(options);
     Progress progress("prepare", "documents", 0);
     SentenceSplitter const splitter;
-    TokenStoreBuilder builder(options.output, tokenizer,
-                              {.passages = {.max_length = options.max_length, .blocks = blocks, .short_probability = options.short_probability, .seed = common.seed},
-                               .split = [&splitter](std::string_view paragraph) {
-                                   std::vector<std::pair<std::size_t, std::size_t>> spans;
-                                   for (ByteSpan const& span : splitter.split(paragraph)) { spans.emplace_back(span.begin, span.end); }
-                                   return spans;
-                               },
-                               .threads = common.threads,
-                               .progress = [&progress](TokenStoreProgress const& now) { progress.update(now.documents, count_text(now.tokens) + " tokens"); }});
+    TokenStoreBuilder builder(
+        options.output, tokenizer,
+        {.passages = {.max_length = options.max_length,
+                      .blocks = blocks,
+                      .short_probability = options.short_probability,
+                      .seed = common.seed},
+         .split =
+             [&splitter](std::string_view paragraph) {
+                 std::vector<std::pair<std::size_t, std::size_t>> spans;
+                 for (ByteSpan const& span : splitter.split(paragraph)) { spans.emplace_back(span.begin, span.end); }
+                 return spans;
+             },
+         .threads = common.threads,
+         .progress =
+             [&progress](TokenStoreProgress const& now) { progress.update(now.documents, count_text(now.tokens) + " tokens"); }});
     for (Record record; reader->next(record); record = {}) { builder.add(to_document(std::move(record), titles)); }
     TokenStoreStatistics const counts = builder.finish();
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
     progress.finish();
     say_report(reader->report(), "prepare");
     if (counts.passages == 0) { warn("the store holds no passage: no input text gave a token"); }
-    double const unknown = counts.tokens == 0 ? 0 : static_cast<double>(counts.unknown_tokens) / static_cast<double>(counts.tokens);
+    double const unknown =
+        counts.tokens == 0 ? 0 : static_cast<double>(counts.unknown_tokens) / static_cast<double>(counts.tokens);
     if (unknown > .02) { warn(std::to_string(unknown * 100) + " % of the tokens are unknown to the vocabulary"); }
-    Json const result{{"command", "prepare"}, {"output", options.output.string()}, {"documents", counts.documents}, {"passages", counts.passages},
-                      {"tokens", counts.tokens}, {"unknown_tokens", counts.unknown_tokens}, {"vocabulary", tokenizer.size()},
-                      {"max_length", options.max_length}, {"blocks", options.blocks}, {"empty_documents", counts.empty_documents},
+    Json const result{{"command", "prepare"},
+                      {"output", options.output.string()},
+                      {"documents", counts.documents},
+                      {"passages", counts.passages},
+                      {"tokens", counts.tokens},
+                      {"unknown_tokens", counts.unknown_tokens},
+                      {"vocabulary", tokenizer.size()},
+                      {"max_length", options.max_length},
+                      {"blocks", options.blocks},
+                      {"empty_documents", counts.empty_documents},
                       {"skipped", reader->report().skipped}};
-    print_result(common, result, options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) + " passages, " +
-                                     count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) + '\n');
+    print_result(common, result,
+                 options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) +
+                     " passages, " + count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) + '\n');
     return done;
 }
 

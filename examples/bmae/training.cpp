@@ -23,7 +23,9 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 TrainerOptions trainer_options(Common const& common, TrainingOptions const& options) {
     TrainerOptions result{.steps = options.steps,
                           .epochs = options.epochs,
-                          .batch = {.tokens = options.batch_examples != 0 ? 0 : options.batch_tokens, .examples = options.batch_examples, .sort_window = options.sort_window},
+                          .batch = {.tokens = options.batch_examples != 0 ? 0 : options.batch_tokens,
+                                    .examples = options.batch_examples,
+                                    .sort_window = options.sort_window},
                           .accumulation = options.accumulate,
                           .learning_rate = options.learning_rate,
                           .schedule = {.decay = decay_from(options.schedule)},
@@ -39,7 +41,9 @@ TrainerOptions trainer_options(Common const& common, TrainingOptions const& opti
                           .loader_threads = options.loader_threads};
     if (options.warmup >= 1) {
         if (options.warmup != std::floor(options.warmup)) {
-            throw InputError(Complaint{.file = {}, .expected = "--warmup as a share below 1 or as a whole number of steps", .found = std::to_string(options.warmup)});
+            throw InputError(Complaint{.file = {},
+                                       .expected = "--warmup as a share below 1 or as a whole number of steps",
+                                       .found = std::to_string(options.warmup)});
         }
         result.schedule.warmup_steps = static_cast<std::uint64_t>(options.warmup);
     } else {
@@ -65,7 +69,9 @@ std::uint64_t estimate_steps(TrainerOptions options, Objective& objective, doubl
     options.log_every = 0;
     double sum = 0;
     Clock::time_point const start = Clock::now();
-    Trainer trainer(objective, options, {.on_step = [&](StepReport const& step) { sum += step.step == 1 ? 0 : step.seconds; }});   // the first warms up
+    Trainer trainer(objective, options, {.on_step = [&](StepReport const& step) {
+                        sum += step.step == 1 ? 0 : step.seconds;
+                    }});   // the first warms up
     trainer.fit();
     double const each = std::max(sum / static_cast<double>(probes - 1), 1e-6);
     double const left = seconds * .95 - seconds_since(start);
@@ -74,7 +80,8 @@ std::uint64_t estimate_steps(TrainerOptions options, Objective& objective, doubl
 
 std::string note_of(LogReport const& report) {
     char text[128];
-    std::snprintf(text, sizeof text, "loss %.4f, rate %.2e, %.0f tokens/s", report.loss, report.learning_rate, report.tokens_per_second);
+    std::snprintf(text, sizeof text, "loss %.4f, rate %.2e, %.0f tokens/s", report.loss, report.learning_rate,
+                  report.tokens_per_second);
     return text;
 }
 
@@ -98,16 +105,22 @@ void check_output(TrainingOptions const& options) {
     }
     for (auto const& entry : std::filesystem::directory_iterator(options.output)) {
         std::string const name = entry.path().filename().string();
-        bool const trace = name == ".lock" || (name == "log.jsonl" && entry.file_size() == 0) || (name.starts_with("step-") && name.ends_with(".tmp"));
+        bool const trace = name == ".lock" || (name == "log.jsonl" && entry.file_size() == 0) ||
+                           (name.starts_with("step-") && name.ends_with(".tmp"));
         if (trace) { continue; }   // of a start that failed before its first checkpoint
-        bool const holds_run = name.starts_with("step-") || name == "log.jsonl";
-        throw InputError(Complaint{.file = options.output.string(), .expected = "a new or empty output folder", .found = "a folder that holds '" + name + "'",
-                                   .remedy = holds_run && !options.resume ? "Go on with that run by --resume, or choose another folder; nothing is written over."
-                                                                          : "Nothing is written over: choose another folder."});
+        bool const holds_run = !list_checkpoints(options.output).empty();
+        throw InputError(
+            Complaint{.file = options.output.string(),
+                      .expected = "a new or empty output folder",
+                      .found = "a folder that holds '" + name + "'",
+                      .remedy = holds_run && !options.resume
+                                    ? "Go on with that run by --resume, or choose another folder; nothing is written over."
+                                    : "Nothing is written over: choose another folder."});
     }
 }
 
-Trained train(Common const& common, TrainingOptions const& options, Objective& objective, std::function<std::unique_ptr<Objective>()> const& rebuild) {
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
+              std::function<std::unique_ptr<Objective>()> const& rebuild) {
     Clock::time_point const start = Clock::now();
     TrainerOptions settings = trainer_options(common, options);
     bool const estimated = options.steps == 0 && options.epochs == 0;
@@ -156,11 +169,20 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     if (result.end == TrainEnd::interrupted) { trained.to = out_of_time ? TrainedTo::the_time_limit : TrainedTo::an_interrupt; }
     char const* const ends[] = {"finished", "time limit", "interrupted"};
     double const seconds = seconds_since(start);
-    trained.json = {{"end", ends[static_cast<int>(trained.to)]}, {"step", result.step}, {"steps", settings.steps}, {"resumed_from", result.resumed_from},
-                    {"seconds", seconds}, {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0},
-                    {"checkpoint", result.checkpoint.string()}, {"terms", terms_json(result.terms)}};
-    if (trained.to == TrainedTo::an_interrupt) { say("saved " + result.checkpoint.string() + "; the same command with --resume goes on"); }
-    if (trained.to == TrainedTo::the_time_limit) { say("the time is up at step " + count_text(result.step) + "; the same command with --resume goes on"); }
+    trained.json = {{"end", ends[static_cast<int>(trained.to)]},
+                    {"step", result.step},
+                    {"steps", settings.steps},
+                    {"resumed_from", result.resumed_from},
+                    {"seconds", seconds},
+                    {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0},
+                    {"checkpoint", result.checkpoint.string()},
+                    {"terms", terms_json(result.terms)}};
+    if (trained.to == TrainedTo::an_interrupt) {
+        say("saved " + result.checkpoint.string() + "; the same command with --resume goes on");
+    }
+    if (trained.to == TrainedTo::the_time_limit) {
+        say("the time is up at step " + count_text(result.step) + "; the same command with --resume goes on");
+    }
     return trained;
 }
 

@@ -22,7 +22,7 @@ struct Trained {
     std::uint64_t step = 0;
     std::uint64_t resumed_from = 0;
     Path checkpoint = {};
-    Json json = {};         ///< for the result of the command
+    Json json = {};   ///< for the result of the command
 };
 
 /// Refuses an output folder that holds something, unless it is to be resumed and holds checkpoints.
@@ -31,7 +31,8 @@ void check_output(TrainingOptions const& options);
 /// Trains until the end, the time limit or an interrupt; the objective then holds the result.
 /// \param rebuild  makes the objective a second time, to measure how long a step takes; called only where the number of steps is
 ///                 to be estimated
-Trained train(Common const& common, TrainingOptions const& options, Objective& objective, std::function<std::unique_ptr<Objective>()> const& rebuild);
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
+              std::function<std::unique_ptr<Objective>()> const& rebuild);
 
 /// Where a result of the run goes: `name`, or `name-step-N` where an earlier end of the run has left one.
 /// Empty where this very result is there already.

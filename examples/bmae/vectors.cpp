@@ -29,14 +29,16 @@ namespace {
 /// The file of ids beside a file of vectors.
 Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
 
-at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, ModelOptions const& options, std::string const& title) {
+at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, ModelOptions const& options,
+                        std::string const& title) {
     Progress progress(title, "texts", texts.size());
-    return encoder.encode(texts, {.batch_tokens = options.batch_tokens, .on_progress = [&](std::size_t count, std::size_t) { progress.update(count); }});
+    return encoder.encode(texts, {.batch_tokens = options.batch_tokens,
+                                  .on_progress = [&](std::size_t count, std::size_t) { progress.update(count); }});
 }
 
 struct Vectors {
-    at::Tensor rows = {};               ///< [N, D]
-    std::vector<std::string> ids = {};  ///< [N]
+    at::Tensor rows = {};                ///< [N, D]
+    std::vector<std::string> ids = {};   ///< [N]
 };
 
 Vectors read_vectors(Path const& path) {
@@ -45,7 +47,9 @@ Vectors read_vectors(Path const& path) {
     detail::LineReader lines(ids_path(path));
     for (std::string_view line; lines.next(line);) { vectors.ids.emplace_back(line); }
     if (vectors.rows.dim() != 2 || vectors.rows.size(0) != static_cast<std::int64_t>(vectors.ids.size())) {
-        throw InputError(Complaint{.file = ids_path(path).string(), .expected = "as many ids as rows in " + path.string(), .found = std::to_string(vectors.ids.size()),
+        throw InputError(Complaint{.file = ids_path(path).string(),
+                                   .expected = "as many ids as rows in " + path.string(),
+                                   .found = std::to_string(vectors.ids.size()),
                                    .remedy = "Keep both files of one `bmae encode` together."});
     }
     return vectors;
@@ -56,7 +60,10 @@ Vectors read_vectors(Path const& path) {
 int encode(Common const& common, EncodeOptions const& options) {
     use_threads(common);
     if (options.output.extension() != ".safetensors") {
-        throw InputError(Complaint{.file = options.output.string(), .expected = "an output named *.safetensors", .found = "another ending", .remedy = "Ids go beside it into *.ids."});
+        throw InputError(Complaint{.file = options.output.string(),
+                                   .expected = "an output named *.safetensors",
+                                   .found = "another ending",
+                                   .remedy = "Ids go beside it into *.ids."});
     }
     for (Path const& output : {options.output, ids_path(options.output)}) {
         if (std::filesystem::exists(output)) { throw detail::exists_failure(output, "a file of that name"); }
@@ -64,19 +71,37 @@ int encode(Common const& common, EncodeOptions const& options) {
     JsonlReader reader(options.inputs, {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse});
     Records const records = read_all(reader);
     say_report(reader.report(), "encode");
-    if (records.size() == 0) { throw InputError(Complaint{.file = options.inputs.front().string(), .expected = "at least one text", .found = "none", .remedy = "Check the input."}); }
+    if (records.size() == 0) {
+        throw InputError(Complaint{.file = options.inputs.front().string(),
+                                   .expected = "at least one text",
+                                   .found = "none",
+                                   .remedy = "Check the input."});
+    }
     std::string ids;
     for (Record const& record : records) {
-        if (record.id.find('\n') != std::string::npos) { throw InputError(Complaint{.file = record.file->string(), .line = record.line, .expected = "an id on one line", .found = "a line end in it"}); }
+        if (record.id.find('\n') != std::string::npos) {
+            throw InputError(Complaint{.file = record.file->string(),
+                                       .line = record.line,
+                                       .expected = "an id on one line",
+                                       .found = "a line end in it"});
+        }
         ids += record.id + '\n';
     }
     SentenceEncoder const encoder = make_sentence_encoder(common, options.model);
     at::Tensor const rows = encode_texts(encoder, records.texts(), options.model, "encode");
     save_tensors(options.output, {{"embeddings", rows}}, {{"format", "pt"}});
     detail::write_file(ids_path(options.output), ids);
-    Json const result{{"command", "encode"}, {"output", options.output.string()}, {"ids", ids_path(options.output).string()}, {"texts", records.size()}, {"dimension", rows.size(1)},
-                      {"pooling", to_string(encoder.options().pooling)}, {"normalize", encoder.options().normalize}, {"max_length", encoder.options().max_length}};
-    print_result(common, result, options.output.string() + ": " + count_text(records.size()) + " vectors of " + std::to_string(rows.size(1)) + '\n');
+    Json const result{{"command", "encode"},
+                      {"output", options.output.string()},
+                      {"ids", ids_path(options.output).string()},
+                      {"texts", records.size()},
+                      {"dimension", rows.size(1)},
+                      {"pooling", to_string(encoder.options().pooling)},
+                      {"normalize", encoder.options().normalize},
+                      {"max_length", encoder.options().max_length}};
+    print_result(
+        common, result,
+        options.output.string() + ": " + count_text(records.size()) + " vectors of " + std::to_string(rows.size(1)) + '\n');
     return done;
 }
 
@@ -89,12 +114,15 @@ bool is_one_of(std::string const& name, std::initializer_list<char const*> known
 /// Everything that answers queries: one or two indexes over one collection.
 class Searcher {
 public:
-    Searcher(Common const& common, SearchOptions const& options, Records const& documents) : options_(options), threads_(common.threads) {
+    Searcher(Common const& common, SearchOptions const& options, Records const& documents)
+        : options_(options), threads_(common.threads) {
         if (options.method != "bm25") { build_dense(common, documents); }
         if (options.method != "dense") {
             AnalyzerOptions const analyzer{.stop_words = options.stopwords == "none" ? StopWords::none : StopWords::english,
                                            .stemming = options.stem ? Stemming::english : Stemming::none};
-            lexical_ = std::make_unique<Bm25Index>(documents.texts(), documents.ids(), Bm25Options{.k1 = options.k1, .b = options.b, .analyzer = analyzer, .threads = threads_});
+            lexical_ = std::make_unique<Bm25Index>(
+                documents.texts(), documents.ids(),
+                Bm25Options{.k1 = options.k1, .b = options.b, .analyzer = analyzer, .threads = threads_});
             say("bm25: " + count_text(lexical_->size()) + " texts, " + count_text(lexical_->term_count()) + " terms");
         }
     }
@@ -104,7 +132,9 @@ public:
         Run const dense = dense_->search(encoder_->encode(queries, {.batch_tokens = options_.model.batch_tokens}), k, ids);
         if (!lexical_) { return dense; }
         Run const lexical = lexical_->search(queries, k, ids);
-        if (options_.fusion == "weighted") { return weighted_sum(dense, lexical, {.first_weight = options_.dense_weight, .depth = k}); }
+        if (options_.fusion == "weighted") {
+            return weighted_sum(dense, lexical, {.first_weight = options_.dense_weight, .depth = k});
+        }
         return reciprocal_rank_fusion(dense, lexical, {.depth = k});
     }
 
@@ -112,7 +142,8 @@ private:
     void build_dense(Common const& common, Records const& documents) {
         encoder_ = std::make_unique<SentenceEncoder>(make_sentence_encoder(common, options_.model));
         if (options_.embeddings.empty()) {
-            dense_ = std::make_unique<ExactIndex>(encode_texts(*encoder_, documents.texts(), options_.model, "encode documents"), documents.ids(), ExactIndexOptions{.threads = threads_});
+            dense_ = std::make_unique<ExactIndex>(encode_texts(*encoder_, documents.texts(), options_.model, "encode documents"),
+                                                  documents.ids(), ExactIndexOptions{.threads = threads_});
             return;
         }
         Vectors vectors = read_vectors(options_.embeddings);
@@ -120,13 +151,17 @@ private:
         for (std::string const& id : vectors.ids) {
             known.insert(id);
             if (!documents.find(id)) {
-                throw InputError(Complaint{.file = options_.embeddings.string(), .expected = "vectors of this collection", .found = "id '" + id + "', which its corpus lacks",
+                throw InputError(Complaint{.file = options_.embeddings.string(),
+                                           .expected = "vectors of this collection",
+                                           .found = "id '" + id + "', which its corpus lacks",
                                            .remedy = "Encode the corpus.jsonl of --data."});
             }
         }
         if (known.size() != documents.size()) {
-            throw InputError(Complaint{.file = options_.embeddings.string(), .expected = "a vector of each of the " + std::to_string(documents.size()) + " texts",
-                                       .found = std::to_string(known.size()), .remedy = "Encode the corpus.jsonl of --data."});
+            throw InputError(Complaint{.file = options_.embeddings.string(),
+                                       .expected = "a vector of each of the " + std::to_string(documents.size()) + " texts",
+                                       .found = std::to_string(known.size()),
+                                       .remedy = "Encode the corpus.jsonl of --data."});
         }
         dense_ = std::make_unique<ExactIndex>(vectors.rows, vectors.ids, ExactIndexOptions{.threads = threads_});
     }
@@ -170,16 +205,27 @@ Json show_best(Searcher const& searcher, Records const& documents, std::string c
 
 int search(Common const& common, SearchOptions const& options) {
     auto const refuse = [](std::string expected, std::string found, std::string remedy = {}) {
-        return InputError(Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+        return InputError(
+            Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
     };
     use_threads(common);
-    if (!is_one_of(options.method, {"dense", "bm25", "hybrid"})) { throw refuse("--method dense, bm25 or hybrid", '"' + options.method + '"'); }
-    if (!is_one_of(options.stopwords, {"english", "none"})) { throw refuse("--stopwords english or none", '"' + options.stopwords + '"'); }
-    if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted"})) { throw refuse("--fusion reciprocal-rank or weighted", '"' + options.fusion + '"'); }
+    if (!is_one_of(options.method, {"dense", "bm25", "hybrid"})) {
+        throw refuse("--method dense, bm25 or hybrid", '"' + options.method + '"');
+    }
+    if (!is_one_of(options.stopwords, {"english", "none"})) {
+        throw refuse("--stopwords english or none", '"' + options.stopwords + '"');
+    }
+    if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted"})) {
+        throw refuse("--fusion reciprocal-rank or weighted", '"' + options.fusion + '"');
+    }
     if (options.query.empty() && options.output.empty()) { throw refuse("--output for a run, or --query for a look", "neither"); }
     if (!options.query.empty() && !options.output.empty()) { throw refuse("either --output or --query", "both"); }
-    if (options.method != "bm25" && options.model.model.empty()) { throw refuse("--model with --method " + options.method, "none", "Without a model there is --method bm25."); }
-    if (!options.output.empty() && std::filesystem::exists(options.output)) { throw detail::exists_failure(options.output, "a file of that name"); }
+    if (options.method != "bm25" && options.model.model.empty()) {
+        throw refuse("--model with --method " + options.method, "none", "Without a model there is --method bm25.");
+    }
+    if (!options.output.empty() && std::filesystem::exists(options.output)) {
+        throw detail::exists_failure(options.output, "a file of that name");
+    }
 
     BeirCollection const collection = BeirCollection::open(options.data);
     say_report(collection.documents_report(), "corpus");
@@ -201,8 +247,11 @@ int search(Common const& common, SearchOptions const& options) {
     Searcher const searcher(common, options, collection.documents());
     Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k);
     write_run(run, options.output, {.tag = options.tag.empty() ? options.method : options.tag});
-    result.update({{"split", options.split}, {"queries", run.size()}, {"hits", run.hit_count()}, {"output", options.output.string()}});
-    print_result(common, result, options.output.string() + ": " + count_text(run.size()) + " queries, " + count_text(run.hit_count()) + " hits\n");
+    result.update(
+        {{"split", options.split}, {"queries", run.size()}, {"hits", run.hit_count()}, {"output", options.output.string()}});
+    print_result(
+        common, result,
+        options.output.string() + ": " + count_text(run.size()) + " queries, " + count_text(run.hit_count()) + " hits\n");
     return done;
 }
 
@@ -212,12 +261,16 @@ int export_model(Common const& common, ExportOptions const& options) {
     if (options.format == "sentence-transformers") {
         SentenceEncoder const encoder = make_sentence_encoder(common, options.model);
         save_sentence_transformer(encoder, options.output);
-        result.update({{"pooling", to_string(encoder.options().pooling)}, {"normalize", encoder.options().normalize}, {"max_length", encoder.options().max_length}});
+        result.update({{"pooling", to_string(encoder.options().pooling)},
+                       {"normalize", encoder.options().normalize},
+                       {"max_length", encoder.options().max_length}});
     } else if (options.format == "huggingface") {
         LoadedModel const model = load_model(options.model.model);
-        write_hf_folder(options.output, to_hf_bert(model.encoder), [&](Path const& unfinished) { model.tokenizer.save(unfinished); });
+        write_hf_folder(options.output, to_hf_bert(model.encoder),
+                        [&](Path const& unfinished) { model.tokenizer.save(unfinished); });
     } else {
-        throw InputError(Complaint{.file = {}, .expected = "--format sentence-transformers or huggingface", .found = '"' + options.format + '"'});
+        throw InputError(Complaint{
+            .file = {}, .expected = "--format sentence-transformers or huggingface", .found = '"' + options.format + '"'});
     }
     print_result(common, result, options.output.string() + '\n');
     return done;

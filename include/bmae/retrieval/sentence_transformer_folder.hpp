@@ -29,16 +29,21 @@ namespace detail {
 /// The options that a layout stands for. \throws InputError for a module that `SentenceEncoder` does not have
 inline SentenceEncoderOptions sentence_options(SentenceTransformerLayout const& layout, std::string const& folder) {
     auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        return InputError(Complaint{.file = folder, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+        return InputError(
+            Complaint{.file = folder, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
     };
-    if (layout.pooling.size() != 1 || (layout.pooling.front() != PoolingMode::cls && layout.pooling.front() != PoolingMode::mean)) {
-        throw refuse("the pooling cls or mean", "another one, or several", "Vectors of another pooling would not be the model's own.");
+    if (layout.pooling.size() != 1 ||
+        (layout.pooling.front() != PoolingMode::cls && layout.pooling.front() != PoolingMode::mean)) {
+        throw refuse("the pooling cls or mean", "another one, or several",
+                     "Vectors of another pooling would not be the model's own.");
     }
     if (!layout.dense.empty()) {
-        throw refuse("no Dense module after the pooling", std::to_string(layout.dense.size()), "Vectors without it would not be the model's own.");
+        throw refuse("no Dense module after the pooling", std::to_string(layout.dense.size()),
+                     "Vectors without it would not be the model's own.");
     }
     if (layout.default_prompt) {
-        throw refuse("no default prompt", '"' + *layout.default_prompt + '"', "Put the prompt before the texts yourself and remove default_prompt_name.");
+        throw refuse("no default prompt", '"' + *layout.default_prompt + '"',
+                     "Put the prompt before the texts yourself and remove default_prompt_name.");
     }
     return {.pooling = layout.pooling.front() == PoolingMode::cls ? Pooling::cls : Pooling::mean,
             .normalize = layout.normalize,
@@ -58,16 +63,22 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
     SentenceEncoderOptions options;
     bool const laid_out = std::filesystem::exists(folder / "modules.json");
     if (laid_out || !pooling) {
-        SentenceTransformerLayout const layout = read_sentence_transformer(folder);   // says what is missing where nothing is laid out
+        SentenceTransformerLayout const layout =
+            read_sentence_transformer(folder);   // says what is missing where nothing is laid out
         options = detail::sentence_options(layout, folder.string());
         transformer = layout.transformer_folder.empty() ? folder : folder / layout.transformer_folder;
         if (layout.do_lower_case && !WordPiece::from_file(transformer).options().normalizer.lower_case) {
-            throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(), .expected = "\"do_lower_case\": false",
-                                       .found = "true, with a tokenizer that keeps capitals", .remedy = "Use a lower-casing tokenizer."});
+            throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(),
+                                       .expected = "\"do_lower_case\": false",
+                                       .found = "true, with a tokenizer that keeps capitals",
+                                       .remedy = "Use a lower-casing tokenizer."});
         }
     }
     BertEncoder encoder = load_bert(transformer);
-    if (!laid_out) { options.max_length = std::min<std::size_t>(options.max_length, static_cast<std::size_t>(encoder.config().max_position_embeddings)); }
+    if (!laid_out) {
+        options.max_length =
+            std::min<std::size_t>(options.max_length, static_cast<std::size_t>(encoder.config().max_position_embeddings));
+    }
     if (pooling) { options.pooling = *pooling; }
     if (max_length) { options.max_length = *max_length; }
     return {std::move(encoder), WordPiece::from_file(transformer), options};

@@ -1,0 +1,235 @@
+# SPDX-FileCopyrightText: the bmae authors
+# SPDX-License-Identifier: Apache-2.0
+# ctest:
+"""Wrong usage and bad files: every command ends with status 2 and a message that names what was expected, full disks with status 1,
+and nothing that was there is changed."""
+import gzip
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from cli_support import ENVIRONMENT, PROGRAM, contents, run, write_collection
+
+cases = 0
+faults = []
+
+
+def refused(*arguments, says=(), stdin="", status=2):
+    """The command must fail, say all these words on standard error, and print no result. Faults are collected for the end."""
+    global cases
+    cases += 1
+    try:
+        done = run(*arguments, status=status, stdin=stdin)
+        for words in [says] if isinstance(says, str) else says:
+            assert words in done.stderr, f"bmae {' '.join(map(str, arguments))}: expected '{words}' in\n{done.stderr}"
+        assert "terminate called" not in done.stderr and "Exception raised" not in done.stderr, done.stderr
+        assert done.stdout == "", done.stdout
+    except AssertionError as fault:
+        faults.append(str(fault))
+
+
+def usage():
+    refused(says="subcommand")
+    refused("fly", says=["fly"])
+    refused("rerank", says=["rerank"])
+    for command in ("tokenize", "prepare", "pretrain", "finetune", "encode", "search", "evaluate", "export", "inspect", "doctor", "presets"):
+        shown = run(command, "--help").stdout
+        assert "Example:" in shown and f"bmae {command}" in shown and "--json" in shown, shown
+        refused(command, "--no-such-option", says="no-such-option" if command in ("doctor", "presets") else "required")
+    assert run("--version").stdout.startswith("bmae ")
+
+
+def texts(work, data, store):
+    refused("tokenize", "--tokenizer", work / "absent", says=["absent", "found nothing"])
+    (work / "empty.txt").write_text("")
+    refused("tokenize", "--tokenizer", work / "empty.txt", says="empty.txt")
+    (work / "binary.txt").write_bytes(bytes(range(256)) * 8)
+    refused("tokenize", "--tokenizer", work / "binary.txt", says="binary.txt")
+    refused("tokenize", "--tokenizer", store, "--max-length", 2, says="--max-length of at least 3", stdin="a\n")
+
+    def prepare(*more, **keywords):
+        refused("prepare", "--output", work / "out", *more, **keywords)
+        assert not (work / "out").exists()
+
+    one = ["--input", data / "corpus.jsonl", "--format", "jsonl"]
+    prepare(*one, says="either --tokenizer or --build-vocabulary")
+    prepare(*one, "--tokenizer", store, "--build-vocabulary", 100, says="found both")
+    prepare("--input", data / "corpus.jsonl", "--format", "master", "--tokenizer", store, says=["text, beir, msmarco, jsonl", "master"])
+    prepare(*one, "--tokenizer", store, "--blocks", "square", says=["whole_sentences", "square"])
+    prepare(*one, "--tokenizer", store, "--max-length", 2, says="max-length")
+    prepare("--input", work / "absent", "--tokenizer", store, says=["absent", "found nothing"])
+    prepare("--input", work / "binary.txt", "--tokenizer", store, says="binary.txt:")
+    prepare("--input", data / "corpus.jsonl", "--layout", "doc-tags", "--tokenizer", store, says="corpus.jsonl:1")
+    whole = (data / "corpus.jsonl").read_text()
+    (work / "cut.jsonl").write_text(whole[:len(whole) // 2])
+    prepare("--input", work / "cut.jsonl", "--format", "jsonl", "--tokenizer", store, says=["cut.jsonl:", "JSON"])
+    (work / "cut.jsonl.gz").write_bytes(gzip.compress(whole.encode())[:-40])
+    prepare("--input", work / "cut.jsonl.gz", "--format", "jsonl", "--tokenizer", store, says="cut.jsonl.gz")
+    (work / "twice.jsonl").write_text(whole + whole.splitlines()[0] + "\n")
+    prepare("--input", work / "twice.jsonl", "--format", "jsonl", "--tokenizer", store, says=["twice.jsonl:73", "every id once"])
+    refused("prepare", *one, "--tokenizer", store, "--output", store, says=["new or empty output folder", "Nothing is written over"])
+    refused("prepare", *one, "--tokenizer", store, "--output", data / "corpus.jsonl", says="corpus.jsonl")
+    skipped = json.loads(run("prepare", "--input", work / "cut.jsonl", "--format", "jsonl", "--tokenizer", store, "--skip-malformed",
+                             "--output", work / "skipped", "--json").stdout.splitlines()[-1])
+    assert skipped["skipped"] == 1 and 0 < skipped["documents"] < 72, skipped
+
+
+def pretraining(work, data, store, run_folder):
+    shape = ["--config", "tiny", "--hidden", "32", "--data", store, "--batch-tokens", "256"]
+
+    def pretrain(*more, **keywords):
+        refused("pretrain", *more, "--output", work / "out", **keywords)
+        assert not (work / "out").exists()
+
+    pretrain(*shape, says="--steps, --epochs or --minutes")
+    refused("pretrain", *shape, "--steps", 2, says="--output")
+    pretrain(*shape, "--steps", 2, "--epochs", 1, says=["excludes", "--epochs"])
+    pretrain(*shape, "--steps", 2, "--preset", "retromea", says=["retromea", "Known: mlm, retromae"])
+    pretrain(*shape, "--steps", 2, "--set", "mask=0.3", says=["\"mask\"", "encoder_mask"])
+    pretrain(*shape, "--steps", 2, "--set", "encoder_mask", says="NAME=VALUE")
+    pretrain(*shape, "--steps", 2, "--set", "encoder_mask=lots", says=["a number for encoder_mask", "lots"])
+    pretrain(*shape, "--steps", 2, "--precision", "fp8", says=["fp32 or bf16", "fp8"])
+    pretrain(*shape, "--steps", 2, "--schedule", "square", says="constant, linear or cosine")
+    pretrain(*shape, "--steps", 2, "--device", "tpu", says="cpu, cuda or cuda:N")
+    pretrain(*shape, "--steps", 2, "--device", "cuda", says="no CUDA device")
+    pretrain(*shape, "--steps", 2, "--max-length", 4000, says="512")
+    pretrain(*shape, "--steps", 2, "--heads", 5, says="num_attention_heads")
+    pretrain(*shape, "--steps", "many", says="many")
+    pretrain(*shape[2:], "--steps", 2, says="--config")
+    pretrain("--data", store, "--steps", 2, says="either --model or --config")
+    pretrain("--config", "huge", "--data", store, "--steps", 2, says=["base, small, mini, tiny", "huge"])
+    pretrain("--config", "tiny", "--data", data, "--steps", 2, says="manifest.json")
+    pretrain("--config", "tiny", "--data", work / "absent", "--steps", 2, says="absent")
+    damaged = shutil.copytree(store, work / "damaged")
+    os.truncate(damaged / "tokens", 100)
+    pretrain("--config", "tiny", "--data", damaged, "--steps", 2, says=["tokens", "100"])
+    (damaged / "manifest.json").write_text("{}")
+    pretrain("--config", "tiny", "--data", damaged, "--steps", 2, says="manifest.json")
+    other = work / "other"
+    run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 200, "--output", other)
+    pretrain("--config", "tiny", "--data", store, "--tokenizer", other, "--steps", 2, says=["a store made with this tokenizer", "another"])
+    pretrain("--model", run_folder / "model", "--data", other, "--steps", 2, says=["a store made with this tokenizer", "another"])
+    pretrain("--model", store, "--data", store, "--steps", 2, says="config.json")
+    pretrain(*shape, "--init", store, "--steps", 2, says="--init")
+    pretrain("--config", "tiny", "--data", store, "--init", run_folder, "--steps", 2, "--hidden", 16, says="as in this model")
+
+    # A run that is there is neither written over nor resumed as another one.
+    again = ["pretrain", *shape, "--output", run_folder]
+    refused(*again, "--steps", 2, says=["new or empty", "--resume"])
+    refused(*again, "--steps", 3, "--resume", "--preset", "retromae-basic", says="retromae-basic")
+    refused(*again, "--steps", 3, "--resume", "--learning-rate", 1, says="learning_rate")
+    refused("pretrain", *shape, "--steps", 2, "--output", data, says="new or empty")
+    refused("pretrain", *shape, "--dump-step", data / "corpus.jsonl", says="corpus.jsonl")
+    refused("pretrain", *shape, "--dump-step", work / "absent" / "x.safetensors", status=1, says="absent")
+
+
+def models(work, data, run_folder):
+    model = run_folder / "model"
+    tune = ["finetune", "--data", data, "--output", work / "out", "--steps", 2]
+    refused(*tune, "--model", model, "--stage", "reranker", says=["reranker", "Known: retriever"])
+    refused(*tune, "--model", work / "absent", says="absent")
+    refused(*tune, "--model", model, "--split", "dev", says=["dev", "test, train"])
+    refused(*tune, "--model", model, "--pooling", "max", says=["cls or mean", "max"])
+    refused(*tune, "--model", model, "--temperature", 0, says="temperature")
+    refused(*tune, "--model", model, "--passage-length", 999, says="512")
+    refused(*tune, "--model", model, "--negatives", data / "corpus.jsonl", says="corpus.jsonl:1")
+    (work / "foreign.tsv").write_text("q0\td0\n")
+    refused(*tune, "--model", model, "--negatives", work / "foreign.tsv", says=["foreign.tsv", "hard negatives"])
+    assert not (work / "out").exists()
+
+    encode = ["encode", "--input", data / "corpus.jsonl", "--output", work / "x.safetensors"]
+    refused(*encode, "--model", model, says="--pooling")
+    refused(*encode, "--model", work / "binary.txt", says="a file")
+    refused(*encode, "--model", data, says="config.json")
+    refused(*encode[:-1], work / "x.bin", "--model", model, says=".safetensors")
+    refused(*encode[:2], work / "empty.txt", *encode[3:], "--model", model, "--pooling", "cls", says="at least one text")
+    refused(*encode, "--model", model, "--pooling", "cls", "--max-length", 999, says="512")
+    broken = shutil.copytree(model, work / "broken")
+    weights = broken / "model.safetensors"
+    os.truncate(weights, weights.stat().st_size - 100)
+    refused(*encode, "--model", broken, "--pooling", "cls", says="model.safetensors")
+    weights.write_bytes(b"")
+    refused(*encode, "--model", broken, "--pooling", "cls", says="model.safetensors")
+    weights.unlink()
+    (broken / "pytorch_model.bin").write_bytes(b"PK")
+    refused(*encode, "--model", broken, "--pooling", "cls", says="pickle")
+    damaged = shutil.copytree(next(run_folder.glob("step-*")), work / "step-2")
+    os.truncate(damaged / "model.safetensors", 1000)
+    refused(*encode, "--model", damaged, "--pooling", "cls", says=["sound checkpoint", "model.safetensors"])
+    laid_out = shutil.copytree(run_folder / "sentence-transformer", work / "laid-out")
+    (laid_out / "1_Pooling" / "config.json").unlink()
+    refused(*encode, "--model", laid_out, says="Pooling")
+    assert not (work / "x.safetensors").exists() and not (work / "x.ids").exists()
+
+    refused("export", "--model", model, "--output", work / "out", says="--pooling")
+    refused("export", "--model", model, "--output", work / "out", "--format", "onnx", says="huggingface")
+    refused("export", "--model", model, "--pooling", "cls", "--output", model, says="new or empty")
+    assert not (work / "out").exists()
+
+
+def searching(work, data, run_folder):
+    search = ["search", "--data", data]
+    file = work / "run.trec"
+    refused(*search, "--method", "bm25", says="--output")
+    refused(*search, "--method", "sparse", "--output", file, says="dense, bm25 or hybrid")
+    refused(*search, "--output", file, says="--model")
+    refused(*search, "--method", "bm25", "--output", file, "--split", "dev", says="test, train")
+    refused(*search, "--method", "bm25", "--output", file, "--b", 2, says="b in 0..1")
+    refused(*search, "--method", "bm25", "--output", file, "--top-k", 0, says="top-k")
+    refused("search", "--data", work / "absent", "--method", "bm25", "--output", file, says="absent")
+    refused(*search, "--method", "bm25", "--output", data / "corpus.jsonl", says="corpus.jsonl")
+    model = run_folder / "sentence-transformer"
+    (work / "few.jsonl").write_text("\n".join((data / "corpus.jsonl").read_text().splitlines()[:5]) + "\n")
+    run("encode", "--model", model, "--input", work / "few.jsonl", "--output", work / "few.safetensors")
+    refused(*search, "--model", model, "--embeddings", work / "few.safetensors", "--output", file, says="each of the 72 texts")
+    (work / "few.ids").write_text("a\n")
+    refused(*search, "--model", model, "--embeddings", work / "few.safetensors", "--output", file, says="as many ids")
+    refused(*search, "--model", model, "--embeddings", model / "model.safetensors", "--output", file, says="embeddings")
+    assert not file.exists()
+
+    run(*search, "--method", "bm25", "--output", file)
+    qrels = data / "qrels" / "test.tsv"
+    refused("evaluate", "--qrels", qrels, "--run", work / "absent", says="absent")
+    refused("evaluate", "--qrels", file, "--run", file, says="run.trec:1")
+    refused("evaluate", "--qrels", qrels, "--run", work / "binary.txt", says="binary.txt")
+    refused("evaluate", "--qrels", qrels, "--run", work / "empty.txt", says="empty.txt")
+    refused("evaluate", "--qrels", data / "qrels" / "train.tsv", "--run", file, says="same topics")
+    refused("evaluate", "--qrels", qrels, "--run", file, "--profile", "trec8", says="trec9, trec10")
+    refused("evaluate", "--qrels", qrels, "--run", file, "--measures", "ndgc@10", says=["ndgc@10", "ndcg"])
+    refused("evaluate", "--qrels", qrels, "--run", file, "--output", qrels, says="test.tsv")
+    for path in (work / "absent", work / "binary.txt", work / "empty.txt", data):
+        refused("inspect", path, says=path.name)
+    # A full disk: the result is not lost in silence.
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([str(PROGRAM), "evaluate", "--qrels", str(qrels), "--run", str(file)], stdout=full, stderr=subprocess.PIPE,
+                              text=True, env=ENVIRONMENT, check=False)
+        assert done.returncode == 1 and "standard output" in done.stderr, (done.returncode, done.stderr)
+    refused("evaluate", "--qrels", qrels, "--run", file, "--output", "/dev/full", says="/dev/full")
+
+
+def main(work):
+    data = write_collection(work / "data")
+    store = work / "store"
+    run_folder = work / "run"
+    run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", store)
+    run("pretrain", "--config", "tiny", "--hidden", 32, "--data", store, "--batch-tokens", 256, "--steps", 2, "--output", run_folder)
+    (run_folder / "log.jsonl").touch()
+    before = [contents(folder) for folder in (data, store, run_folder)]
+    usage()
+    texts(work, data, store)
+    pretraining(work, data, store, run_folder)
+    models(work, data, run_folder)
+    searching(work, data, run_folder)
+    assert before == [contents(folder) for folder in (data, store, run_folder)], "a refused command has changed something"
+    leftovers = [path.name for path in work.rglob("*") if ".tmp" in path.name or ".partial" in path.name]
+    assert not leftovers, leftovers
+    assert not faults, f"{len(faults)} of {cases}:\n\n" + "\n".join(faults)
+    print(cases, "commands were refused as they should be")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        main(pathlib.Path(folder))
