@@ -37,19 +37,27 @@ inline constexpr std::array<Topic, 5> topics = {{
     {{"judge", "lawyer", "witness", "clerk"}, {"accuses", "defends", "convicts", "questions"}, {"thief", "crime", "verdict", "law", "proof", "oath"}, {"court", "prison", "office"}},
 }};
 
+/// Which words of a topic a text may use. Texts of the two halves share no word but "the" and "in".
+enum class Words { all, first_half, second_half };
+
 /// "the baker bakes the bread in the kitchen ."
-inline std::string sentence(Topic const& topic, bmae::Draw& draw) {
-    auto const pick = [&draw](auto const& words) { return std::string(words[draw.below(words.size())]); };
+inline std::string sentence(Topic const& topic, bmae::Draw& draw, Words use = Words::all) {
+    auto const pick = [&](auto const& words) {
+        std::size_t const half = words.size() / 2;
+        std::size_t const begin = use == Words::second_half ? half : 0;
+        std::size_t const end = use == Words::first_half ? half : words.size();
+        return std::string(words[begin + draw.below(end - begin)]);
+    };
     return "the " + pick(topic.who) + ' ' + pick(topic.does) + " the " + pick(topic.what) + " in the " + pick(topic.where) + " .";
 }
 
 /// Passages of three sentences on one topic each; passage i is about topic i modulo 5.                                     [count]
-inline std::vector<std::string> passages(std::size_t count, std::uint64_t seed = 1) {
+inline std::vector<std::string> passages(std::size_t count, std::uint64_t seed = 1, Words use = Words::all) {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < count; ++i) {
         bmae::Draw draw({.seed = seed, .example = i});
-        std::string text = sentence(topics[i % topics.size()], draw);
-        for (int more = 0; more < 2; ++more) { text += '\n' + sentence(topics[i % topics.size()], draw); }
+        std::string text = sentence(topics[i % topics.size()], draw, use);
+        for (int more = 0; more < 2; ++more) { text += '\n' + sentence(topics[i % topics.size()], draw, use); }
         texts.push_back(text);
     }
     return texts;
