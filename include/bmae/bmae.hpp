@@ -82,6 +82,7 @@
 #include <bmae/nn/embeddings.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/language_model_head.hpp>
+#include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 #include <bmae/nn/linear_cross_entropy.hpp>
 #include <bmae/nn/transformer_layer.hpp>

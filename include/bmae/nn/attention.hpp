@@ -4,8 +4,10 @@
 /// Multi-head attention inside each text of a packed batch, with optional row masks.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <utility>
@@ -16,10 +18,11 @@
 #include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/nn/cpu_attention.hpp>
+#include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/values/packed_input.hpp>
 
@@ -40,7 +43,7 @@ inline std::vector<LengthGroup> length_groups(std::span<std::int64_t const> offs
     for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
         std::int64_t const length = offsets[b + 1] - offsets[b];
         if (length == 0) { continue; }
-        if (!groups.empty() && groups.back().length == length) {
+        if (!groups.empty() && groups.back().length == length && offsets[b] == offsets[b - 1] + length) {
             ++groups.back().texts;
         } else {
             groups.push_back({.begin = offsets[b], .texts = 1, .length = length, .first = b});
@@ -74,26 +77,160 @@ inline at::Tensor additive_mask(std::vector<Visibility> const& visibility, Lengt
     return mask.to(options);
 }
 
-/// softmax(Q K^T / sqrt(d) + M) V per text and head, forward and backward over whole length groups.
+/// Key of the dropout of one text, whichever texts share a product with it.
+inline std::uint64_t text_key(std::int64_t key, std::int64_t first_row) noexcept {
+    return mix64(static_cast<std::uint64_t>(key) ^ static_cast<std::uint64_t>(first_row));
+}
+
+/// Dropout masks of the weights of a group of texts: [n, heads, L, L].
+inline at::Tensor weights_mask(at::Tensor const& weights, LengthGroup const& group, double rate, std::int64_t key) {
+    at::Tensor masks = at::empty_like(weights);
+    for (std::int64_t n = 0; n < group.texts; ++n) {
+        masks[n].copy_(dropout_mask(weights[n], rate, text_key(key, group.begin + n * group.length)));
+    }
+    return masks;
+}
+
+/// Where attention runs in LibTorch's operations, over whole groups of texts of one length.
+struct GroupedAttention {
+    std::vector<std::int64_t> offsets;
+    std::int64_t heads;
+    std::vector<Visibility> const* visibility;
+    double rate;
+    std::int64_t key;
+
+    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, std::vector<at::Tensor>& saved) const {
+        double const scale = 1.0 / std::sqrt(static_cast<double>(query.size(1) / heads));
+        at::Tensor output = at::empty_like(query);
+        for (LengthGroup const& group : length_groups(offsets)) {
+            at::Tensor const q = heads_view(query, group, heads);
+            at::Tensor scores = at::matmul(q, heads_view(keys, group, heads).transpose(2, 3)).mul_(scale);   // [n, h, L, L]
+            if (visibility != nullptr) { scores.add_(additive_mask(*visibility, group, scores.options())); }
+            at::Tensor weights = at::_softmax(scores, -1, false);
+            saved.push_back(weights);
+            if (rate > 0) { weights = weights.mul(weights_mask(weights, group, rate, key)); }
+            heads_view(output, group, heads).copy_(at::matmul(weights, heads_view(value, group, heads)));
+        }
+        return output;
+    }
+
+    std::vector<at::Tensor> backward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, at::Tensor const& gradient,
+                                     at::Tensor const* saved) const {
+        double const scale = 1.0 / std::sqrt(static_cast<double>(query.size(1) / heads));
+        at::Tensor query_gradient = at::empty_like(query);
+        at::Tensor key_gradient = at::empty_like(keys);
+        at::Tensor value_gradient = at::empty_like(value);
+        for (LengthGroup const& group : length_groups(offsets)) {
+            at::Tensor const& weights = *saved++;
+            at::Tensor const output_gradient = heads_view(gradient, group, heads);
+            at::Tensor weights_gradient = at::matmul(output_gradient, heads_view(value, group, heads).transpose(2, 3));
+            at::Tensor dropped = weights;
+            if (rate > 0) {
+                at::Tensor const mask = weights_mask(weights, group, rate, key);
+                dropped = weights.mul(mask);
+                weights_gradient.mul_(mask);
+            }
+            heads_view(value_gradient, group, heads).copy_(at::matmul(dropped.transpose(2, 3), output_gradient));
+            at::Tensor const scores_gradient =
+                at::_softmax_backward_data(weights_gradient, weights, -1, weights.scalar_type()).mul_(scale);
+            heads_view(query_gradient, group, heads).copy_(at::matmul(scores_gradient, heads_view(keys, group, heads)));
+            heads_view(key_gradient, group, heads).copy_(at::matmul(scores_gradient.transpose(2, 3), heads_view(query, group, heads)));
+        }
+        return {query_gradient, key_gradient, value_gradient};
+    }
+};
+
+/// Where attention runs in `HeadAttention`: one task for each text and head, nothing padded, nothing copied.
+struct TiledAttention {
+    std::vector<std::int64_t> const& offsets;
+    std::int64_t heads;
+    std::vector<Visibility> const* visibility;
+    double rate;
+    std::int64_t key;
+
+    /// Calls `body(head kernel, its place in the weights, its place in the rows)` for each text and head, longest texts first.
+    template <class Real, class Body>
+    void run(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, Body const& body) const {
+        std::int64_t const stride = query.size(1);
+        std::int64_t const width = stride / heads;
+        std::vector<std::int64_t> cells{0};   // of the weights before each text
+        std::vector<std::int64_t> order;
+        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+            std::int64_t const length = offsets[b + 1] - offsets[b];
+            cells.push_back(cells.back() + heads * length * length);
+            order.push_back(static_cast<std::int64_t>(b));
+        }
+        std::ranges::stable_sort(order, std::greater<>(), [&](std::int64_t b) { return cells[static_cast<std::size_t>(b + 1)] - cells[static_cast<std::size_t>(b)]; });
+        parallel_blocks(static_cast<std::int64_t>(order.size()) * heads, [&](std::int64_t task) {
+            auto const b = static_cast<std::size_t>(order[static_cast<std::size_t>(task / heads)]);
+            std::int64_t const head = task % heads;
+            std::int64_t const length = offsets[b + 1] - offsets[b];
+            if (length == 0) { return; }
+            std::int64_t const place = offsets[b] * stride + head * width;
+            std::int64_t const own = head * length * length;
+            body(HeadAttention<Real>{.query = read_from<Real>(query) + place,
+                                     .key = read_from<Real>(keys) + place,
+                                     .value = read_from<Real>(value) + place,
+                                     .length = length,
+                                     .width = width,
+                                     .stride = stride,
+                                     .scale = 1.0F / std::sqrt(static_cast<float>(width)),
+                                     .visibility = visibility == nullptr ? nullptr : &(*visibility)[b],
+                                     .dropout = rate > 0 ? DropoutSite::make(rate, text_key(key, offsets[b])) : DropoutSite(),
+                                     .first_element = own},
+                 cells[b] + own, place);
+        });
+    }
+
+    /// How many weights there are: the sum of heads x L x L.
+    [[nodiscard]] std::int64_t cells() const {
+        std::int64_t sum = 0;
+        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) { sum += heads * (offsets[b + 1] - offsets[b]) * (offsets[b + 1] - offsets[b]); }
+        return sum;
+    }
+
+    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, std::vector<at::Tensor>& saved) const {
+        at::Tensor output = at::empty_like(query);
+        at::Tensor const weights = at::empty({cells()}, query.options());
+        with_real(query, [&]<class Real>(Real) {
+            run<Real>(query, keys, value, [&](HeadAttention<Real> const& head, std::int64_t cell, std::int64_t place) {
+                head.forward(write_to<Real>(weights) + cell, write_to<Real>(output) + place);
+            });
+        });
+        saved.push_back(weights);
+        return output;
+    }
+
+    std::vector<at::Tensor> backward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, at::Tensor const& gradient,
+                                     at::Tensor const* saved) const {
+        std::vector<at::Tensor> results{at::empty_like(query), at::empty_like(keys), at::empty_like(value)};
+        with_real(query, [&]<class Real>(Real) {
+            run<Real>(query, keys, value, [&](HeadAttention<Real> const& head, std::int64_t cell, std::int64_t place) {
+                head.backward(read_from<Real>(*saved) + cell, read_from<Real>(gradient) + place, write_to<Real>(results[0]) + place,
+                              write_to<Real>(results[1]) + place, write_to<Real>(results[2]) + place);
+            });
+        });
+        return results;
+    }
+};
+
+/// softmax(Q K^T / sqrt(d) + M) V per text and head, with its gradients.
 struct PackedAttention : torch::autograd::Function<PackedAttention> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& query, at::Tensor const& key,
                               at::Tensor const& value, std::vector<std::int64_t> const& offsets, std::int64_t heads,
                               std::int64_t visibility, double dropout_rate, std::int64_t dropout_key) {
         // The pointer travels as an integer because autograd keeps only tensors and plain values.
         auto const* rows = reinterpret_cast<std::vector<Visibility> const*>(static_cast<std::uintptr_t>(visibility));
-        double const scale = 1.0 / std::sqrt(static_cast<double>(query.size(1) / heads));
-        at::Tensor output = at::empty_like(query);
-        std::vector<at::Tensor> saved{query, key, value};
-        for (LengthGroup const& group : length_groups(offsets)) {
-            at::Tensor const q = heads_view(query, group, heads);
-            at::Tensor scores = at::matmul(q, heads_view(key, group, heads).transpose(2, 3)).mul_(scale);   // [n, h, L, L]
-            if (rows != nullptr) { scores.add_(additive_mask(*rows, group, scores.options())); }
-            at::Tensor weights = at::_softmax(scores, -1, false);
-            saved.push_back(weights);
-            if (dropout_rate > 0) { weights = weights.mul(dropout_mask(weights, dropout_rate, group_key(dropout_key, group))); }
-            heads_view(output, group, heads).copy_(at::matmul(weights, heads_view(value, group, heads)));
-        }
+        at::Tensor const q = query.contiguous();
+        at::Tensor const k = key.contiguous();
+        at::Tensor const v = value.contiguous();
+        std::vector<at::Tensor> saved{q, k, v};
+        bool const tiled = has_row_kernels(q, k, v);
+        auto const run = [&](auto const& attention) { return attention.forward(q, k, v, saved); };
+        at::Tensor output = tiled ? run(TiledAttention{offsets, heads, rows, dropout_rate, dropout_key})
+                                  : run(GroupedAttention{offsets, heads, rows, dropout_rate, dropout_key});
         context->save_for_backward(std::move(saved));
+        context->saved_data["tiled"] = tiled;
         context->saved_data["offsets"] = offsets;
         context->saved_data["heads"] = heads;
         context->saved_data["rate"] = dropout_rate;
@@ -103,41 +240,16 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
         auto const saved = context->get_saved_variables();
-        at::Tensor const& query = saved[0];
-        at::Tensor const& key = saved[1];
-        at::Tensor const& value = saved[2];
         std::vector<std::int64_t> const offsets = context->saved_data["offsets"].toIntVector();
         std::int64_t const heads = context->saved_data["heads"].toInt();
         double const rate = context->saved_data["rate"].toDouble();
-        std::int64_t const dropout_key = context->saved_data["key"].toInt();
-        double const scale = 1.0 / std::sqrt(static_cast<double>(query.size(1) / heads));
+        std::int64_t const key = context->saved_data["key"].toInt();
         at::Tensor const gradient = gradients[0].contiguous();
-        at::Tensor query_gradient = at::empty_like(query);
-        at::Tensor key_gradient = at::empty_like(key);
-        at::Tensor value_gradient = at::empty_like(value);
-        std::size_t next = 3;
-        for (LengthGroup const& group : length_groups(offsets)) {
-            at::Tensor const& weights = saved[next++];
-            at::Tensor const output_gradient = heads_view(gradient, group, heads);
-            at::Tensor weights_gradient = at::matmul(output_gradient, heads_view(value, group, heads).transpose(2, 3));
-            at::Tensor dropped = weights;
-            if (rate > 0) {
-                at::Tensor const mask = dropout_mask(weights, rate, group_key(dropout_key, group));
-                dropped = weights.mul(mask);
-                weights_gradient.mul_(mask);
-            }
-            heads_view(value_gradient, group, heads).copy_(at::matmul(dropped.transpose(2, 3), output_gradient));
-            at::Tensor const scores_gradient =
-                at::_softmax_backward_data(weights_gradient, weights, -1, weights.scalar_type()).mul_(scale);
-            heads_view(query_gradient, group, heads).copy_(at::matmul(scores_gradient, heads_view(key, group, heads)));
-            heads_view(key_gradient, group, heads).copy_(at::matmul(scores_gradient.transpose(2, 3), heads_view(query, group, heads)));
-        }
-        return {query_gradient, key_gradient, value_gradient, {}, {}, {}, {}, {}};
-    }
-
-private:
-    static std::uint64_t group_key(std::int64_t key, LengthGroup const& group) noexcept {
-        return mix64(static_cast<std::uint64_t>(key) ^ static_cast<std::uint64_t>(group.begin));
+        auto const run = [&](auto const& attention) { return attention.backward(saved[0], saved[1], saved[2], gradient, saved.data() + 3); };
+        auto results = context->saved_data["tiled"].toBool() ? run(TiledAttention{offsets, heads, nullptr, rate, key})
+                                                             : run(GroupedAttention{offsets, heads, nullptr, rate, key});
+        results.resize(8);
+        return results;
     }
 };
 

@@ -14,7 +14,7 @@
 
 #include <bmae/io/bert_config.hpp>
 #include <bmae/nn/dropout.hpp>
-#include <bmae/nn/linear.hpp>
+#include <bmae/nn/layer_norm.hpp>
 
 namespace bmae {
 

@@ -12,6 +12,7 @@
 
 #include <bmae/io/bert_config.hpp>
 #include <bmae/nn/activation.hpp>
+#include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 
 namespace bmae {
@@ -31,7 +32,7 @@ struct LanguageModelHead {
           bias(at::empty({config.vocab_size})) {}
 
     /// The rows that meet the embedding matrix.                                                       [M, H] -> [M, H]
-    at::Tensor transform(at::Tensor const& rows) const { return norm(activate(dense(rows), activation)); }
+    at::Tensor transform(at::Tensor const& rows) const { return norm(activate(dense.product(rows), dense.bias, activation)); }
 
     /// \param word  [V, H] the encoder's word embeddings
     /// \returns [M, V]

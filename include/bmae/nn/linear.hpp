@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Affine map and layer normalisation: the two bricks with parameters.
+/// Affine map: y = x W^T + b.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,6 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 
 namespace bmae {
@@ -24,29 +23,12 @@ struct Linear {
 
     at::Tensor operator()(at::Tensor const& x) const { return at::linear(x, weight, bias); }   // [T, in] -> [T, out]
 
+    /// Without the bias, for what adds it in a pass of its own.                                  [T, in] -> [T, out]
+    at::Tensor product(at::Tensor const& x) const { return at::linear(x, weight); }
+
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
         visit(prefix + ".weight", weight, true);
-        visit(prefix + ".bias", bias, false);
-    }
-};
-
-/// Normalises each row to mean 0 and variance 1, then scales and shifts (Ba, Kiros, Hinton: arXiv 1607.06450).
-struct LayerNorm {
-    at::Tensor weight = {};   ///< [H]
-    at::Tensor bias = {};     ///< [H]
-    double epsilon = 1e-12;
-
-    LayerNorm() = default;
-    LayerNorm(std::int64_t width, double eps) : weight(at::empty({width})), bias(at::empty({width})), epsilon(eps) {}
-
-    at::Tensor operator()(at::Tensor const& x) const {                                          // [T, H] -> [T, H]
-        return at::layer_norm(x, {weight.size(0)}, weight.to(x.scalar_type()), bias.to(x.scalar_type()), epsilon);
-    }
-
-    template <class Visit>
-    void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        visit(prefix + ".weight", weight, false);
         visit(prefix + ".bias", bias, false);
     }
 };

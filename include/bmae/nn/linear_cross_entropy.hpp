@@ -11,7 +11,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -19,6 +18,9 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <bmae/nn/cpu_path.hpp>
+#include <bmae/nn/cpu_rows.hpp>
 
 namespace bmae {
 
@@ -31,8 +33,63 @@ struct RowLosses {
 
 namespace detail {
 
-/// Rows of logits held at once: 512 rows of 30,522 fp32 logits are 62 MB.
-inline constexpr std::int64_t cross_entropy_chunk = 512;
+/// Logits held at once: 48 million fp32 ones are 192 MB, 1,572 rows of 30,522.
+inline constexpr std::int64_t logits_at_once = 48'000'000;
+
+/// Rows of one chunk: all chunks of a run are about equal.
+inline std::int64_t chunk_rows(std::int64_t rows, std::int64_t vocabulary) {
+    std::int64_t const most = std::max<std::int64_t>(logits_at_once / std::max<std::int64_t>(vocabulary, 1), 64);
+    std::int64_t const chunks = std::max<std::int64_t>((rows + most - 1) / most, 1);
+    return std::max<std::int64_t>((rows + chunks - 1) / chunks, 1);
+}
+
+/// The losses of one chunk; the logits become their gradient where `differentiate`.
+/// \param logits  [c, V] without bias
+struct ChunkEntropy {
+    at::Tensor const& bias;
+    at::Tensor const& labels;        // [c] int64
+    at::Tensor const& row_weights;   // [c] fp32
+    at::Tensor const& losses;        // [c] fp32, written
+    at::Tensor const& correct;       // [c] fp32, written
+    bool differentiate;
+
+    /// In LibTorch's operations.
+    at::Tensor plain(at::Tensor const& product, at::Tensor& bias_gradient) const {
+        at::Tensor const target = labels.unsqueeze(1);                                    // [c, 1]
+        at::Tensor logits = product.to(at::kFloat).add_(bias);                            // [c, V]
+        at::Tensor const normaliser = at::logsumexp(logits, {1}, true);                   // [c, 1]
+        losses.copy_((normaliser - logits.gather(1, target)).squeeze(1));
+        correct.copy_(logits.argmax(1).eq(labels));
+        if (!differentiate) { return {}; }
+        at::Tensor const scale = row_weights.unsqueeze(1);
+        logits.sub_(normaliser).exp_().mul_(scale);                                       // d total / d logits
+        logits.scatter_add_(1, target, scale.neg());
+        bias_gradient.add_(logits.sum(0));
+        return logits.to(product.scalar_type());
+    }
+
+    /// In one visit of each row, which stays in the cache meanwhile.
+    at::Tensor fused(at::Tensor const& logits, at::Tensor& bias_gradient) const {
+        std::int64_t const width = logits.size(1);
+        RowBlocks const blocks(logits.size(0));
+        at::Tensor const parts = differentiate ? blocks.partial(1, width) : at::Tensor();
+        with_real(logits, [&]<class Real>(Real) {
+            float* const sums = write_to<float>(parts);
+            std::int64_t const* const label = labels.const_data_ptr<std::int64_t>();
+            float const* const weight = row_weights.const_data_ptr<float>();
+            blocks.run([&](std::int64_t block, std::int64_t first, std::int64_t end) {
+                for (std::int64_t i = first; i < end; ++i) {
+                    RowEntropy const row = cross_entropy_row(write_to<Real>(logits) + i * width, read_from<Real>(bias), width, label[i],
+                                                             differentiate ? weight + i : nullptr, sums + (differentiate ? block * width : 0));
+                    losses.mutable_data_ptr<float>()[i] = row.loss;
+                    correct.mutable_data_ptr<float>()[i] = row.correct ? 1.0F : 0.0F;
+                }
+            });
+        });
+        if (differentiate) { bias_gradient.add_(parts[0].sum(0)); }
+        return logits;
+    }
+};
 
 /// The gradients are computed with the loss, chunk by chunk, because each chunk's logits are gone afterwards.
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
@@ -44,24 +101,24 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
         at::Tensor losses = at::empty({count}, single);
         at::Tensor correct = at::empty({count}, single);
         at::Tensor rows_gradient = differentiate ? at::empty_like(rows) : at::Tensor();
-        at::Tensor weight_gradient = differentiate ? at::zeros(weight.sizes(), weight.options()) : at::Tensor();
+        at::Tensor weight_gradient = differentiate ? at::empty_like(weight) : at::Tensor();
         at::Tensor bias_gradient = differentiate ? at::zeros(bias.sizes(), single) : at::Tensor();
-        at::Tensor const plain_bias = bias.to(rows.scalar_type());
-        for (std::int64_t begin = 0; begin < count; begin += cross_entropy_chunk) {
-            std::int64_t const size = std::min(cross_entropy_chunk, count - begin);
+        if (differentiate && count == 0) { weight_gradient.zero_(); }
+        std::int64_t const step = chunk_rows(count, weight.size(0));
+        for (std::int64_t begin = 0; begin < count; begin += step) {
+            std::int64_t const size = std::min(step, count - begin);
             at::Tensor const chunk = rows.narrow(0, begin, size);                             // [c, H]
-            at::Tensor const target = labels.narrow(0, begin, size).unsqueeze(1);             // [c, 1]
-            at::Tensor logits = at::addmm(plain_bias, chunk, weight.t()).to(at::kFloat);      // [c, V]
-            at::Tensor const normaliser = at::logsumexp(logits, {1}, true);                   // [c, 1]
-            losses.narrow(0, begin, size).copy_((normaliser - logits.gather(1, target)).squeeze(1));
-            correct.narrow(0, begin, size).copy_(logits.argmax(1).eq(target.squeeze(1)));
-            if (differentiate) {
-                at::Tensor const scale = row_weights.narrow(0, begin, size).unsqueeze(1);
-                logits.sub_(normaliser).exp_().mul_(scale);                                   // d total / d logits
-                logits.scatter_add_(1, target, scale.neg());
-                bias_gradient.add_(logits.sum(0));
-                at::Tensor const slope = logits.to(rows.scalar_type());
-                rows_gradient.narrow(0, begin, size).copy_(at::mm(slope, weight));
+            at::Tensor const logits = at::mm(chunk, weight.t());                              // [c, V]
+            ChunkEntropy const entropy{bias, labels.narrow(0, begin, size), row_weights.narrow(0, begin, size), losses.narrow(0, begin, size),
+                                       correct.narrow(0, begin, size), differentiate};
+            bool const kernels = has_row_kernels(logits, bias) && labels.is_contiguous() && row_weights.is_contiguous() && bias.is_contiguous();
+            at::Tensor const slope = kernels ? entropy.fused(logits, bias_gradient) : entropy.plain(logits, bias_gradient);
+            if (!differentiate) { continue; }
+            at::Tensor part = rows_gradient.narrow(0, begin, size);
+            at::mm_out(part, slope, weight);
+            if (begin == 0) {
+                at::mm_out(weight_gradient, slope.t(), chunk);
+            } else {
                 weight_gradient.addmm_(slope.t(), chunk);
             }
         }
@@ -73,7 +130,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
         auto const saved = context->get_saved_variables();
         at::Tensor const& scale = gradients[0];
-        auto scaled = [&scale](at::Tensor const& gradient) { return gradient.mul(scale.to(gradient.scalar_type())); };
+        bool const whole = scale.is_cpu() && scale.item<double>() == 1;   // nearly always; the gradient of [V, H] is large
+        auto scaled = [&](at::Tensor const& gradient) { return whole ? gradient : gradient.mul(scale.to(gradient.scalar_type())); };
         return {scaled(saved[0]), scaled(saved[1]), scaled(saved[2]), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };

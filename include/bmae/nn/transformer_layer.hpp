@@ -8,13 +8,12 @@
 #include <string>
 #include <vector>
 
-#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
 #include <bmae/io/bert_config.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/attention.hpp>
-#include <bmae/nn/dropout.hpp>
+#include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 
 namespace bmae {
@@ -57,9 +56,10 @@ struct TransformerLayer {
                           std::vector<Visibility> const* visibility, ForwardContext& context) const {
         at::Tensor const read = packed_attention(query(stream), key(context_rows), value(context_rows), input, heads, visibility,
                                                  attention_dropout, context);
-        at::Tensor const attended = attention_norm(stream + dropout(attention_output(read), hidden_dropout, context));
-        at::Tensor const expanded = activate(intermediate(attended), activation);
-        return output_norm(attended + dropout(output(expanded), hidden_dropout, context));
+        at::Tensor const attended = attention_norm.after_block(attention_output.product(read), attention_output.bias, stream,
+                                                               hidden_dropout, context);
+        at::Tensor const expanded = activate(intermediate.product(attended), intermediate.bias, activation);
+        return output_norm.after_block(output.product(expanded), output.bias, attended, hidden_dropout, context);
     }
 
     template <class Visit>

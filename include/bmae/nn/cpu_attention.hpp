@@ -1,0 +1,217 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Attention of one head over one text on a CPU, in tiles that stay in the cache; free of LibTorch. Real is float or Bf16.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <bmae/nn/cpu_lanes.hpp>
+#include <bmae/values/visibility.hpp>
+
+namespace bmae::detail {
+
+/// C [R, 16 V] = A B, with A [R, depth] at strides (row_step, step) and B [depth, 16 V] at rows of `b_row`.
+template <int R, int V>
+[[gnu::always_inline]] inline void product_tile(float const* a, std::int64_t row_step, std::int64_t step, float const* b, std::int64_t b_row,
+                                                std::int64_t depth, float* c, std::int64_t c_row) noexcept {
+    Floats sums[R][V] = {};
+    for (std::int64_t k = 0; k < depth; ++k) {
+        Floats right[V];
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) { right[v] = load(b + k * b_row + v * lanes); }
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            float const left = a[r * row_step + k * step];
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) { sums[r][v] += left * right[v]; }
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+        for (int v = 0; v < V; ++v) { store(c + r * c_row + v * lanes, sums[r][v]); }
+    }
+}
+
+template <int V>
+[[gnu::always_inline]] inline void product_columns(std::int64_t rows, float const* a, std::int64_t row_step, std::int64_t step, float const* b,
+                                                   std::int64_t b_row, std::int64_t depth, float* c, std::int64_t c_row) noexcept {
+    std::int64_t r = 0;
+    for (; r + 6 <= rows; r += 6) { product_tile<6, V>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row); }
+    for (; r + 2 <= rows; r += 2) { product_tile<2, V>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row); }
+    if (r < rows) { product_tile<1, V>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row); }
+}
+
+/// C [rows, columns] = A B; `columns` is a multiple of 16.
+template <LaneLevel level>
+[[gnu::always_inline]] inline void product(std::int64_t rows, std::int64_t columns, float const* a, std::int64_t row_step, std::int64_t step,
+                                           float const* b, std::int64_t b_row, std::int64_t depth, float* c, std::int64_t c_row) noexcept {
+    std::int64_t j = 0;
+    if constexpr (level == LaneLevel::avx512) {   // 24 sums in 32 registers
+        for (; j + 4 * lanes <= columns; j += 4 * lanes) { product_columns<4>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row); }
+    }
+    for (; j < columns; j += lanes) { product_columns<1>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row); }
+}
+
+/// softmax(scale Q K^T + M) V of one text and head. Rows of all matrices lie `stride` apart.
+template <class Real>
+struct HeadAttention {
+    Real const* query = nullptr;
+    Real const* key = nullptr;
+    Real const* value = nullptr;
+    std::int64_t length = 0;                   ///< L
+    std::int64_t width = 0;                    ///< d
+    std::int64_t stride = 0;
+    float scale = 1;
+    Visibility const* visibility = nullptr;    ///< row masks, or none
+    DropoutSite dropout = {};
+    std::int64_t first_element = 0;            ///< of the dropout site: this head's [L, L] weights follow one another
+
+    /// \param weights  [L, L] softmax before dropout, for the backward pass; may be null
+    /// \param output   [L, d], rows `stride` apart
+    void forward(Real* weights, Real* output) const {
+        Scratch& at = scratch();
+        with_lanes([&](auto level) __attribute__((always_inline)) {
+            std::int64_t const columns = padded(length);
+            std::int64_t const inner = padded(width);
+            pack(query, at.first, scale);
+            pack_transposed(key, at.second);
+            pack(value, at.third, 1);
+            product<decltype(level)::value>(length, columns, at.first.data(), inner, 1, at.second.data(), columns, width, at.scores.data(), columns);
+            for (std::int64_t i = 0; i < length; ++i) {
+                float* const row = at.scores.data() + i * columns;
+                soften(row, i, columns);
+                if (weights != nullptr) { copy(row, weights + i * length, length); }
+                if (dropout.threshold != 0) {
+                    float const* const factors = dropout.fill(at.factors.data(), first_element + i * length, columns);
+                    for (std::int64_t j = 0; j < columns; j += lanes) { store(row + j, load(row + j) * load(factors + j)); }
+                }
+            }
+            product<decltype(level)::value>(length, inner, at.scores.data(), columns, 1, at.third.data(), inner, length, at.first.data(), inner);
+            for (std::int64_t i = 0; i < length; ++i) { copy(at.first.data() + i * inner, output + i * stride, width); }
+        });
+    }
+
+    /// \param weights          as `forward` left them
+    /// \param output_gradient  [L, d]; the three results have the same layout
+    void backward(Real const* weights, Real const* output_gradient, Real* query_gradient, Real* key_gradient, Real* value_gradient) const {
+        Scratch& at = scratch();
+        with_lanes([&](auto level) __attribute__((always_inline)) {
+            constexpr LaneLevel set = decltype(level)::value;
+            std::int64_t const columns = padded(length);
+            std::int64_t const inner = padded(width);
+            pack(output_gradient, at.first, 1);
+            pack_transposed(value, at.second);
+            product<set>(length, columns, at.first.data(), inner, 1, at.second.data(), columns, width, at.scores.data(), columns);
+            for (std::int64_t i = 0; i < length; ++i) {
+                float* const slope = at.scores.data() + i * columns;
+                float* const dropped = at.dropped.data() + i * columns;
+                bool const drops = dropout.threshold != 0;
+                float const* const factors = drops ? dropout.fill(at.factors.data(), first_element + i * length, columns) : nullptr;
+                Floats total = {};
+                along(length, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
+                    Floats const weight = read(weights + i * length);   // 0 beyond the end, so all below is
+                    Floats const factor = drops ? load(factors + j) : splat(1);
+                    Floats const gradient = load(slope + j) * factor;
+                    store(dropped + j, weight * factor);
+                    store(slope + j, gradient);
+                    total += weight * gradient;
+                });
+                float const mean = sum(total);
+                along(length, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
+                    store(slope + j, read(weights + i * length) * (load(slope + j) - mean) * scale);
+                });
+            }
+            product<set>(length, inner, at.dropped.data(), 1, columns, at.first.data(), inner, length, at.third.data(), inner);
+            for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, value_gradient + i * stride, width); }
+            pack(key, at.first, 1);
+            product<set>(length, inner, at.scores.data(), columns, 1, at.first.data(), inner, length, at.third.data(), inner);
+            for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, query_gradient + i * stride, width); }
+            pack(query, at.first, 1);
+            product<set>(length, inner, at.scores.data(), 1, columns, at.first.data(), inner, length, at.third.data(), inner);
+            for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, key_gradient + i * stride, width); }
+        });
+    }
+
+private:
+    struct Scratch {
+        std::vector<float> first, second, third, scores, dropped, factors;
+    };
+
+    static constexpr std::int64_t padded(std::int64_t count) noexcept { return (count + lanes - 1) / lanes * lanes; }
+
+    /// Kept by each thread from call to call.
+    [[nodiscard]] Scratch& scratch() const {
+        static thread_local Scratch mine;
+        auto const grow = [](std::vector<float>& buffer, std::int64_t count) {
+            if (buffer.size() < static_cast<std::size_t>(count)) { buffer.resize(static_cast<std::size_t>(count)); }
+        };
+        for (auto* const buffer : {&mine.first, &mine.third}) { grow(*buffer, length * padded(width)); }
+        grow(mine.second, width * padded(length));
+        for (auto* const buffer : {&mine.scores, &mine.dropped}) { grow(*buffer, length * padded(length)); }
+        grow(mine.factors, DropoutSite::room(padded(length)));
+        return mine;
+    }
+
+    [[gnu::always_inline]] void copy(float const* from, Real* to, std::int64_t count) const noexcept {
+        along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) { write(to, read(from)); });
+    }
+
+    [[gnu::always_inline]] void pack(Real const* from, std::vector<float>& to, float factor) const noexcept {
+        for (std::int64_t i = 0; i < length; ++i) {
+            along(width, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
+                store(to.data() + i * padded(width) + j, read(from + i * stride) * factor);
+            });
+        }
+    }
+
+    [[gnu::always_inline]] void pack_transposed(Real const* from, std::vector<float>& to) const noexcept {
+        std::int64_t const columns = padded(length);
+        float row[lanes];
+        for (std::int64_t i = 0; i < columns; ++i) {
+            if (i >= length) {
+                for (std::int64_t k = 0; k < width; ++k) { to[static_cast<std::size_t>(k * columns + i)] = 0; }
+                continue;
+            }
+            along(width, [&](auto read, auto, std::int64_t k) __attribute__((always_inline)) {
+                store(row, read(from + i * stride));
+                for (std::int64_t j = 0; j < lanes && k + j < width; ++j) { to[static_cast<std::size_t>((k + j) * columns + i)] = row[j]; }
+            });
+        }
+    }
+
+    /// Softmax in place of row `i`; columns that it may not read count as the most negative number, so that a row that may
+    /// read nothing averages its context instead of becoming NaN.
+    [[gnu::always_inline]] void soften(float* row, std::int64_t i, std::int64_t columns) const noexcept {
+        constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
+        constexpr Bits places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        std::uint64_t const* const bits = visibility == nullptr ? nullptr : visibility->entry(static_cast<std::size_t>(i));
+        Floats most = splat(-std::numeric_limits<float>::infinity());
+        for (std::int64_t j = 0; j < columns; j += lanes) {
+            Floats score = load(row + j);
+            if (bits != nullptr) {
+                auto sees = static_cast<std::uint32_t>(bits[j / 64] >> (j % 64));
+                if (i >= j && i < j + lanes) { sees &= ~(std::uint32_t{1} << (i - j)); }
+                score = (((sees >> places) & 1U) != 0U) ? score : splat(blocked);
+            }
+            if (j + lanes > length) { score = (places < static_cast<std::uint32_t>(length - j)) ? score : splat(-std::numeric_limits<float>::infinity()); }
+            store(row + j, score);
+            most = larger(score, most);
+        }
+        float const top = largest(most);
+        Floats masses = {};
+        for (std::int64_t j = 0; j < columns; j += lanes) {
+            Floats const mass = exponential(load(row + j) - top);
+            store(row + j, mass);
+            masses += mass;
+        }
+        float const share = 1.0F / sum(masses);
+        for (std::int64_t j = 0; j < columns; j += lanes) { store(row + j, load(row + j) * share); }
+    }
+};
+
+}  // namespace bmae::detail

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// When the row kernels serve, and how tensors reach them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <bmae/nn/cpu_lanes.hpp>
+#include <bmae/nn/cpu_threads.hpp>
+
+namespace bmae::detail {
+
+/// True where kernels of `cpu_rows.hpp` take these tensors: one number format, fp32 or bf16, on a CPU that is worth it.
+template <class... Other>
+bool has_row_kernels(at::Tensor const& x, Other const&... others) {
+    return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && lane_level() == LaneLevel::avx512 &&
+           ((others.scalar_type() == x.scalar_type()) && ...);
+}
+
+/// Calls `body(Real{})` with the kernels' name of the number format of `like`: float or Bf16.
+template <class Body>
+void with_real(at::Tensor const& like, Body const& body) {
+    if (like.scalar_type() == at::kBFloat16) {
+        body(Bf16{});
+    } else {
+        body(float{});
+    }
+}
+
+template <class Real>
+Real const* read_from(at::Tensor const& tensor) {
+    return tensor.defined() ? static_cast<Real const*>(tensor.const_data_ptr()) : nullptr;
+}
+template <class Real>
+Real* write_to(at::Tensor const& tensor) {
+    return tensor.defined() ? static_cast<Real*>(tensor.mutable_data_ptr()) : nullptr;
+}
+
+/// Rows in blocks whose partial sums are added up in order: sums over rows then do not depend on the number of threads.
+struct RowBlocks {
+    std::int64_t rows = 0;
+    std::int64_t size = 1;
+
+    explicit RowBlocks(std::int64_t count) : rows(count), size(std::max<std::int64_t>(16, (count + 63) / 64)) {}
+    [[nodiscard]] std::int64_t count() const noexcept { return (rows + size - 1) / size; }
+
+    /// Calls `body(block, first row, end)` on LibTorch's threads.
+    template <class Body>
+    void run(Body const& body) const {
+        parallel_blocks(count(), [&](std::int64_t block) { body(block, block * size, std::min(rows, (block + 1) * size)); });
+    }
+    /// [sums, blocks, width] zeros: a sum over rows starts in each block anew.
+    [[nodiscard]] at::Tensor partial(std::int64_t sums, std::int64_t width) const { return at::zeros({sums, count(), width}, at::kFloat); }
+};
+
+}  // namespace bmae::detail

@@ -1,0 +1,219 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Row kernels of a transformer layer on a CPU, each one pass over memory; free of LibTorch. Real is float or Bf16.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <bmae/nn/cpu_lanes.hpp>
+
+namespace bmae::detail {
+
+/// Elements of a dropout mask made at a time: a multiple of 4, small enough for the first-level cache.
+inline constexpr std::int64_t mask_block = 1024;
+
+/// Writes the factors of elements [begin, end) of `site`.
+inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, float* factors) {
+    with_lanes([&](auto) __attribute__((always_inline)) {
+        float part[DropoutSite::room(mask_block)];
+        for (std::int64_t first = begin; first < end; first += mask_block) {
+            std::int64_t const count = std::min(mask_block, end - first);
+            std::copy_n(site.fill(part, first, count), count, factors + first);
+        }
+    });
+}
+
+/// y = x times the factors of elements [begin, end) of `site`.
+template <class Real>
+void drop_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, Real const* x, Real* y) {
+    with_lanes([&](auto) __attribute__((always_inline)) {
+        float part[DropoutSite::room(mask_block)];
+        for (std::int64_t first = begin; first < end; first += mask_block) {
+            std::int64_t const count = std::min(mask_block, end - first);
+            float const* const factors = site.fill(part, first, count);
+            along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) { write(y + first, read(x + first) * read(factors)); });
+        }
+    });
+}
+
+/// y = LayerNorm(residual + dropout(x + bias)) over rows of `width`.
+template <class Real>
+struct NormRows {
+    Real const* x = nullptr;
+    Real const* bias = nullptr;       ///< [width] or null
+    Real const* residual = nullptr;   ///< or null
+    Real const* scale = nullptr;      ///< [width]
+    Real const* shift = nullptr;      ///< [width]
+    std::int64_t width = 0;
+    float epsilon = 0;
+    DropoutSite dropout = {};
+
+    /// \param sums            what is normalised, for the backward pass; may be null
+    /// \param means,inverses  [T] mean and inverse deviation of each row
+    void forward(std::int64_t first, std::int64_t end, Real* sums, float* means, float* inverses, Real* y) const {
+        std::vector<float> scratch(static_cast<std::size_t>(width + DropoutSite::room(width)));
+        with_lanes([&](auto) __attribute__((always_inline)) {
+            float* const row = scratch.data();
+            for (std::int64_t t = first; t < end; ++t) {
+                std::int64_t const at = t * width;
+                float const* const factors = dropout.threshold == 0 ? nullptr : dropout.fill(row + width, at, width);
+                Floats total = {};
+                along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    Floats value = read(x + at);
+                    if (bias != nullptr) { value += read(bias); }
+                    if (factors != nullptr) { value *= read(factors); }
+                    if (residual != nullptr) { value += read(residual + at); }
+                    total += value;
+                    write(row, value);
+                    if (sums != nullptr) { write(sums + at, value); }
+                });
+                float const mean = sum(total) / static_cast<float>(width);
+                Floats squares = {};
+                std::int64_t i = 0;
+                for (; i + lanes <= width; i += lanes) {
+                    Floats const centred = load(row + i) - mean;
+                    squares += centred * centred;
+                }
+                float square = sum(squares);
+                for (; i < width; ++i) { square += (row[i] - mean) * (row[i] - mean); }
+                float const inverse = 1.0F / std::sqrt(square / static_cast<float>(width) + epsilon);
+                means[t] = mean;
+                inverses[t] = inverse;
+                along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    write(y + at, (read(row) - mean) * inverse * read(scale) + read(shift));
+                });
+            }
+        });
+    }
+
+    /// \param sums                   as `forward` left them
+    /// \param gradient               of y
+    /// \param x_gradient             of x, or null; it is that of the residual where there is no dropout
+    /// \param residual_gradient      of the residual, or null
+    /// \param scale_part,shift_part  [width] added to; of this range of rows
+    /// \param bias_part              [width] added to, or null
+    void backward(std::int64_t first, std::int64_t end, Real const* sums, float const* means, float const* inverses, Real const* gradient,
+                  Real* x_gradient, Real* residual_gradient, float* scale_part, float* shift_part, float* bias_part) const {
+        std::vector<float> scratch(static_cast<std::size_t>(width + DropoutSite::room(width)));
+        with_lanes([&](auto) __attribute__((always_inline)) {
+            float* const row = scratch.data();
+            for (std::int64_t t = first; t < end; ++t) {
+                std::int64_t const at = t * width;
+                float const mean = means[t];
+                float const inverse = inverses[t];
+                Floats total = {};
+                Floats product = {};
+                along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    Floats const slope = read(gradient + at);
+                    Floats const normal = (read(sums + at) - mean) * inverse;
+                    write(scale_part, read(scale_part) + slope * normal);
+                    write(shift_part, read(shift_part) + slope);
+                    Floats const scaled = slope * read(scale);   // 0 beyond the end of the row
+                    write(row, scaled);
+                    total += scaled;
+                    product += scaled * normal;
+                });
+                float const shared = sum(total) / static_cast<float>(width);
+                float const along_normal = sum(product) / static_cast<float>(width);
+                float const* const factors = dropout.threshold == 0 ? nullptr : dropout.fill(row + width, at, width);
+                along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    Floats const normal = (read(sums + at) - mean) * inverse;
+                    Floats slope = (read(row) - shared - normal * along_normal) * inverse;
+                    if (residual_gradient != nullptr) { write(residual_gradient + at, slope); }
+                    if (factors != nullptr) { slope *= read(factors); }
+                    if (x_gradient != nullptr) { write(x_gradient + at, slope); }
+                    if (bias_part != nullptr) { write(bias_part, read(bias_part) + slope); }
+                });
+            }
+        });
+    }
+};
+
+/// y = gelu(x + bias), exact.
+template <class Real>
+void gelu_rows(Real const* x, Real const* bias, std::int64_t width, std::int64_t first, std::int64_t end, Real* y) {
+    with_lanes([&](auto) __attribute__((always_inline)) {
+        for (std::int64_t t = first; t < end; ++t) {
+            along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                Floats const value = read(x + t * width) + read(bias);
+                write(y + t * width, value * normal_at(value).cumulative);
+            });
+        }
+    });
+}
+
+/// \param bias_part  [width] added to
+template <class Real>
+void gelu_rows_backward(Real const* x, Real const* bias, Real const* gradient, std::int64_t width, std::int64_t first, std::int64_t end,
+                        Real* x_gradient, float* bias_part) {
+    with_lanes([&](auto) __attribute__((always_inline)) {
+        for (std::int64_t t = first; t < end; ++t) {
+            along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                Floats const slope = read(gradient + t * width) * normal_at(read(x + t * width) + read(bias)).slope;
+                write(x_gradient + t * width, slope);
+                write(bias_part, read(bias_part) + slope);
+            });
+        }
+    });
+}
+
+/// What the cross-entropy of one row of logits gives.
+struct RowEntropy {
+    float loss = 0;
+    bool correct = false;   ///< the label scores highest; of equal scores the first
+};
+
+/// Cross-entropy of softmax(logits + bias) at `label`; with `weight` != null the logits are replaced by the gradient of
+/// *weight x loss, which is also added to `bias_part`.
+template <class Real>
+RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width, std::int64_t label, float const* weight, float* bias_part) {
+    RowEntropy result;
+    with_lanes([&](auto) __attribute__((always_inline)) {
+        Floats most = splat(-std::numeric_limits<float>::infinity());
+        std::int64_t const even = width / lanes * lanes;
+        for (std::int64_t i = 0; i < even; i += lanes) { most = larger(load(logits + i) + load(bias + i), most); }
+        auto const scalar = [](Real const* from, std::int64_t i) __attribute__((always_inline)) { return load_part(from + i, 1)[0]; };
+        float top = largest(most);
+        for (std::int64_t i = even; i < width; ++i) { top = std::max(top, scalar(logits, i) + scalar(bias, i)); }
+        float const target = scalar(logits, label) + scalar(bias, label);
+        result.correct = target == top;
+        if (result.correct) {   // an earlier equal score would be the prediction
+            for (std::int64_t i = 0; i < label; ++i) {
+                if (scalar(logits, i) + scalar(bias, i) == top) {
+                    result.correct = false;
+                    break;
+                }
+            }
+        }
+        Floats masses[2] = {};
+        std::int64_t i = 0;
+        for (; i + 2 * lanes <= width; i += 2 * lanes) {
+            masses[0] += exponential(load(logits + i) + load(bias + i) - top);
+            masses[1] += exponential(load(logits + i + lanes) + load(bias + i + lanes) - top);
+        }
+        float mass = sum(masses[0] + masses[1]);
+        for (; i < width; i += lanes) {
+            std::int64_t const rest = std::min(lanes, width - i);
+            Floats const part = exponential(load_part(logits + i, rest) + load_part(bias + i, rest) - top);
+            for (std::int64_t j = 0; j < rest; ++j) { mass += part[j]; }
+        }
+        float const normaliser = top + std::log(mass);
+        result.loss = normaliser - target;
+        if (weight == nullptr) { return; }
+        float const factor = *weight;
+        along(width, [&](auto read, auto write, std::int64_t at) __attribute__((always_inline)) {
+            Floats slope = exponential(read(logits) + read(bias) - normaliser) * factor;
+            if (label >= at && label < at + lanes) { slope[label - at] -= factor; }
+            write(logits, slope);
+            write(bias_part, read(bias_part) + slope);
+        });
+    });
+    return result;
+}
+
+}  // namespace bmae::detail
