@@ -48,7 +48,7 @@ public:
                                        .found = "a folder without manifest.json",
                                        .remedy = "Name a folder made by `prepare`; an unfinished one must be prepared again."});
         }
-        store.manifest_ = detail::store::manifest_from(detail::read_file(manifest, std::uint64_t{16} << 20), manifest.string());
+        store.manifest_ = detail::store_format::manifest_from(detail::read_file(manifest, std::uint64_t{16} << 20), manifest.string());
         store.map_files(verify);
         store.check_counts();
         if (verify == Verify::full) { store.check_content(); }
@@ -149,13 +149,13 @@ private:
         std::span<char const> const part = cut(file.as<char>(), begin, end);
         return {part.data(), part.size()};
     }
-    [[nodiscard]] detail::store::DocumentRow const& row(std::size_t document) const {
+    [[nodiscard]] detail::store_format::DocumentRow const& row(std::size_t document) const {
         if (document >= documents_.size()) {
             throw damaged(folder_ / "passages", "the number of a document", std::to_string(document));
         }
         return documents_[document];
     }
-    [[nodiscard]] detail::store::PassageRow const& passage_row(std::size_t i) const {
+    [[nodiscard]] detail::store_format::PassageRow const& passage_row(std::size_t i) const {
         if (i >= passages_.size()) {
             throw InputError(folder_.string() + ": expected a passage below " + std::to_string(size()) + ", found " +
                              std::to_string(i) + '.');
@@ -183,8 +183,8 @@ private:
             map(query_ends_, "query_ends", verify);
         }
         if (with_continuations) { map(continuations_, "continuations", verify); }
-        documents_ = document_rows_.as<detail::store::DocumentRow>();
-        passages_ = passage_rows_.as<detail::store::PassageRow>();
+        documents_ = document_rows_.as<detail::store_format::DocumentRow>();
+        passages_ = passage_rows_.as<detail::store_format::PassageRow>();
         std::span<std::uint8_t const> const continues = continues_word_.as<std::uint8_t>();
         traits_ = TokenTraits(manifest_.special, {continues.begin(), continues.end()});
     }
@@ -214,9 +214,9 @@ private:
         };
         check(tokens_, "tokens", counts.tokens, sizeof(TokenId));
         if (documents_.empty()) { throw damaged(folder_ / "documents", "at least the row of ends", "an empty file"); }
-        check(document_rows_, "documents", counts.documents + 1, sizeof(detail::store::DocumentRow));
+        check(document_rows_, "documents", counts.documents + 1, sizeof(detail::store_format::DocumentRow));
         check(sentence_ends_, "sentence_ends", counts.sentences, sizeof(std::uint32_t));
-        check(passage_rows_, "passages", counts.passages, sizeof(detail::store::PassageRow));
+        check(passage_rows_, "passages", counts.passages, sizeof(detail::store_format::PassageRow));
         check(continues_word_, "continues_word", manifest_.vocabulary_size, 1);
         check(queries_, "queries", counts.query_tokens, sizeof(TokenId));
         check(query_ends_, "query_ends", counts.queries, sizeof(std::uint64_t));
@@ -234,7 +234,7 @@ private:
             }
         }
         for (std::size_t i = 0; i < size(); ++i) {
-            detail::store::PassageRow const& passage = passages_[i];
+            detail::store_format::PassageRow const& passage = passages_[i];
             if (passage.begin >= passage.end || i < row(passage.document).passage || i >= row(passage.document + 1).passage) {
                 throw damaged(folder_ / "passages", "a range within its document", "row " + std::to_string(i));
             }
@@ -244,7 +244,7 @@ private:
     }
 
     std::filesystem::path folder_;
-    detail::store::Manifest manifest_;
+    detail::store_format::Manifest manifest_;
     TokenTraits traits_;
     detail::FileMap tokens_;
     detail::FileMap document_rows_;
@@ -256,8 +256,8 @@ private:
     detail::FileMap queries_;
     detail::FileMap query_ends_;
     detail::FileMap continuations_;
-    std::span<detail::store::DocumentRow const> documents_;
-    std::span<detail::store::PassageRow const> passages_;
+    std::span<detail::store_format::DocumentRow const> documents_;
+    std::span<detail::store_format::PassageRow const> passages_;
 };
 
 }  // namespace bmae

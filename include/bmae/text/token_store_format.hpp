@@ -98,7 +98,7 @@ std::uint64_t tokenizer_fingerprint(T const& tokenizer) {
     }
 }
 
-namespace detail::store {
+namespace detail::store_format {
 
 inline constexpr std::string_view magic = "bmae token store";
 inline constexpr int version = 1;
@@ -237,6 +237,6 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
     } catch (std::logic_error const&) { throw refuse("a checksum of 16 hexadecimal digits", "something else", again); }
 }
 
-}  // namespace detail::store
+}  // namespace detail::store_format
 
 }  // namespace bmae

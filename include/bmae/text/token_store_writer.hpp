@@ -116,7 +116,7 @@ public:
         }
         write_row();
         for (auto const& [begin, end] : cut_passages(document.sentence_ends, options_, counts.documents)) {
-            put<detail::store::PassageRow>("passages", {{counts.documents, begin, end}});
+            put<detail::store_format::PassageRow>("passages", {{counts.documents, begin, end}});
             std::uint64_t const length = end - begin;
             counts.longest_passage = std::max(counts.longest_passage, length);
             counts.shortest_passage = counts.passages == 0 ? length : std::min(counts.shortest_passage, length);
@@ -170,7 +170,7 @@ public:
             manifest_.files[name] = {file->file.size(), file->hash.digest()};
             file->file.commit();
         }
-        detail::write_file(folder_.partial() / "manifest.json", detail::store::to_text(manifest_));
+        detail::write_file(folder_.partial() / "manifest.json", detail::store_format::to_text(manifest_));
         folder_.commit();
         return counts;
     }
@@ -237,14 +237,14 @@ private:
     /// Where the next document starts, or after the last one the ends.
     void write_row() {
         TokenStoreStatistics const& counts = manifest_.statistics;
-        put<detail::store::DocumentRow>("documents", {{counts.tokens, counts.sentences, counts.passages, id_bytes_, title_bytes_,
+        put<detail::store_format::DocumentRow>("documents", {{counts.tokens, counts.sentences, counts.passages, id_bytes_, title_bytes_,
                                                        counts.queries, counts.continuation_tokens}});
     }
 
     PassageOptions options_;
     TokenTraits traits_;
     detail::AtomicFolder folder_;
-    detail::store::Manifest manifest_;
+    detail::store_format::Manifest manifest_;
     std::map<std::string, std::unique_ptr<File>, std::less<>> files_;   // released before the folder that they lie in
     std::uint64_t id_bytes_ = 0;
     std::uint64_t title_bytes_ = 0;
