@@ -14,6 +14,16 @@
 
 namespace bmae::detail {
 
+/// sum += part, part = 0.
+inline void add_and_zero(Bf16* part, float* sum, std::int64_t count) {
+    with_lanes([&](auto) __attribute__((always_inline)) {
+        along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+            write(sum, read(sum) + read(part));
+            write(part, Floats{});
+        });
+    });
+}
+
 /// Elements of a dropout mask made at a time: a multiple of 4, small enough for the first-level cache.
 inline constexpr std::int64_t mask_block = 1024;
 

@@ -78,6 +78,7 @@ inline void dot_block_plain(float const* queries, std::size_t query_count, float
     dot_block<1>(queries, query_count, rows, row_count, width, out, out_stride);
 }
 
+#if defined(__x86_64__)
 // Two more variants of the same loop for wider registers. Attributes, not compiler flags, choose the instructions, so that a user's
 // program needs none; they differ from each other in speed, not in the result.
 [[gnu::target("avx2,fma")]] inline void dot_block_avx2(float const* queries, std::size_t query_count, float const* rows, std::size_t row_count,
@@ -90,12 +91,17 @@ inline void dot_block_plain(float const* queries, std::size_t query_count, float
     dot_block<6>(queries, query_count, rows, row_count, width, out, out_stride);
 }
 
+#endif
+
 /// The fastest variant that this processor can run.
 inline DotBlock choose_dot_block() noexcept {
+#if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0) {
         return dot_block_avx512;
     }
-    return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 ? dot_block_avx2 : dot_block_plain;
+    if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) { return dot_block_avx2; }
+#endif
+    return dot_block_plain;
 }
 
 /// Rows as they are stored: one of the two is set.

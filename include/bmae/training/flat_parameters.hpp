@@ -4,7 +4,6 @@
 /// All parameters of a model in one buffer, so that optimizer, clipping, zeroing and all-reduce are single operations.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -21,6 +19,8 @@
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
+#include <bmae/nn/cpu_rows.hpp>
+#include <bmae/nn/cpu_threads.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/values/error.hpp>
@@ -170,11 +170,8 @@ private:
         }
         float* const sum = gradient_.mutable_data_ptr<float>();
         auto* const part = static_cast<std::uint16_t*>(compute_gradient_.mutable_data_ptr());
-        at::parallel_for(0, gradient_.numel(), 1 << 16, [&](std::int64_t first, std::int64_t end) {
-            for (std::int64_t i = first; i < end; ++i) {
-                sum[i] += std::bit_cast<float>(static_cast<std::uint32_t>(part[i]) << 16);   // bf16 is the upper half of fp32
-                part[i] = 0;
-            }
+        detail::parallel_ranges(gradient_.numel(), 1 << 18, [&](std::int64_t first, std::int64_t end) {
+            detail::add_and_zero(part + first, sum + first, end - first);
         });
     }
 
