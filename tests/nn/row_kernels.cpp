@@ -164,7 +164,8 @@ BOOST_AUTO_TEST_CASE(layer_norm_alone_and_after_a_block) {
 }
 
 BOOST_AUTO_TEST_CASE(attention_over_texts_of_any_length) {
-    for (auto const& [lengths, width] : {std::pair<std::vector<std::int64_t>, std::int64_t>{{1}, 6}, {{7, 7, 0, 7, 1, 33}, 24}, {{5, 130}, 128}, {{16, 64}, 32}}) {
+    using Case = std::pair<std::vector<std::int64_t>, std::int64_t>;
+    for (auto const& [lengths, width] : {Case{{1}, 6}, {{7, 7, 0, 7, 1, 33}, 24}, {{5, 130}, 128}, {{16, 64}, 32}}) {
         PackedInput const input = packed(lengths);
         std::vector<Visibility> const rows = masks(lengths);
         std::int64_t const tokens = input.offsets.back();

@@ -160,7 +160,9 @@ struct TiledAttention {
             cells.push_back(cells.back() + heads * length * length);
             order.push_back(static_cast<std::int64_t>(b));
         }
-        std::ranges::stable_sort(order, std::greater<>(), [&](std::int64_t b) { return cells[static_cast<std::size_t>(b + 1)] - cells[static_cast<std::size_t>(b)]; });
+        std::ranges::stable_sort(order, std::greater<>(), [&](std::int64_t b) {
+            return cells[static_cast<std::size_t>(b) + 1] - cells[static_cast<std::size_t>(b)];
+        });
         parallel_blocks(static_cast<std::int64_t>(order.size()) * heads, [&](std::int64_t task) {
             auto const b = static_cast<std::size_t>(order[static_cast<std::size_t>(task / heads)]);
             std::int64_t const head = task % heads;

@@ -198,7 +198,9 @@ private:
                 if (i >= j && i < j + lanes) { sees &= ~(std::uint32_t{1} << (i - j)); }
                 score = (((sees >> places) & 1U) != 0U) ? score : splat(blocked);
             }
-            if (j + lanes > length) { score = (places < static_cast<std::uint32_t>(length - j)) ? score : splat(-std::numeric_limits<float>::infinity()); }
+            if (j + lanes > length) {
+                score = (places < static_cast<std::uint32_t>(length - j)) ? score : splat(-std::numeric_limits<float>::infinity());
+            }
             store(row + j, score);
             most = larger(score, most);
         }

@@ -4,7 +4,8 @@
 /// Sixteen numbers at a time, on whatever registers the processor has; free of LibTorch.
 ///
 /// Kernels are written once over these vectors and compiled three times: a function attribute, not a compiler flag, chooses the
-/// instructions, and the processor is asked at run time. On other architectures the plain form serves.
+/// instructions, and the processor is asked at run time. On other architectures the plain form serves; it gives the same dropout
+/// masks bit for bit, and sums in the same order.
 #pragma once
 
 #include <algorithm>

@@ -15,7 +15,8 @@
 
 namespace bmae::detail {
 
-/// True where kernels of `cpu_rows.hpp` take these tensors: one number format, fp32 or bf16, on a CPU that is worth it.
+/// True where kernels of `cpu_rows.hpp` take these tensors: one number format, fp32 or bf16, on a CPU with registers of sixteen
+/// floats. Elsewhere the vectors would live in memory, and LibTorch's own operations are faster.
 template <class... Other>
 bool has_row_kernels(at::Tensor const& x, Other const&... others) {
     return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && lane_level() == LaneLevel::avx512 &&

@@ -29,6 +29,15 @@ inline constexpr std::int64_t mask_block = 1024;
 
 /// Writes the factors of elements [begin, end) of `site`.
 inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, float* factors) {
+    if (lane_level() != LaneLevel::avx512) {   // without registers of that width the vectors live in memory, and one hash is faster
+        for (std::int64_t i = begin; i < end;) {
+            std::uint64_t const bits = mix64(site.key + static_cast<std::uint64_t>(i) / 4);
+            for (std::int64_t const next = std::min(end, i / 4 * 4 + 4); i < next; ++i) {
+                factors[i] = ((bits >> (16 * (i % 4))) & 0xffffU) < site.threshold ? 0.0F : site.keep;
+            }
+        }
+        return;
+    }
     with_lanes([&](auto) __attribute__((always_inline)) {
         float part[DropoutSite::room(mask_block)];
         for (std::int64_t first = begin; first < end; first += mask_block) {
@@ -46,7 +55,9 @@ void drop_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end
         for (std::int64_t first = begin; first < end; first += mask_block) {
             std::int64_t const count = std::min(mask_block, end - first);
             float const* const factors = site.fill(part, first, count);
-            along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) { write(y + first, read(x + first) * read(factors)); });
+            along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                write(y + first, read(x + first) * read(factors));
+            });
         }
     });
 }

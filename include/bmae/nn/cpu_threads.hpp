@@ -30,7 +30,8 @@ void parallel_blocks(std::int64_t blocks, Body const& body) {
     using Start = void (*)(void (*)(void*), void*, unsigned, unsigned);
     static auto const start = reinterpret_cast<Start>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
     if (start == nullptr) {
-        return parallel_for(static_cast<std::size_t>(blocks), 1, threads, [&](std::size_t block, std::size_t) { body(static_cast<std::int64_t>(block)); });
+        return parallel_for(static_cast<std::size_t>(blocks), 1, threads,
+                            [&](std::size_t block, std::size_t) { body(static_cast<std::int64_t>(block)); });
     }
     struct Work {
         Body const& body;
@@ -48,7 +49,8 @@ void parallel_blocks(std::int64_t blocks, Body const& body) {
 /// Calls `body(first, end)` for parts of `grain` of [0, count).
 template <class Body>
 void parallel_ranges(std::int64_t count, std::int64_t grain, Body const& body) {
-    parallel_blocks((count + grain - 1) / grain, [&](std::int64_t block) { body(block * grain, block * grain + grain < count ? block * grain + grain : count); });
+    parallel_blocks((count + grain - 1) / grain,
+                    [&](std::int64_t block) { body(block * grain, block * grain + grain < count ? block * grain + grain : count); });
 }
 
 }  // namespace bmae::detail

@@ -26,8 +26,8 @@ namespace detail {
 /// LayerNorm(residual + dropout(x + bias)) and its gradients, one pass each; bias and residual come together or not at all.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
     template <class Real>
-    static NormRows<Real> rows(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& residual, at::Tensor const& scale, at::Tensor const& shift,
-                               double epsilon, double rate, std::int64_t key) {
+    static NormRows<Real> rows(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& residual, at::Tensor const& scale,
+                               at::Tensor const& shift, double epsilon, double rate, std::int64_t key) {
         return {.x = read_from<Real>(x), .bias = read_from<Real>(bias), .residual = read_from<Real>(residual), .scale = read_from<Real>(scale),
                 .shift = read_from<Real>(shift), .width = scale.size(0), .epsilon = static_cast<float>(epsilon),
                 .dropout = rate > 0 ? DropoutSite::make(rate, static_cast<std::uint64_t>(key)) : DropoutSite()};
