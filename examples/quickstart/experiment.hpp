@@ -43,7 +43,9 @@ struct Settings {
     std::size_t max_length = 80;             // tokens of a text
     std::uint64_t steps = 1500;              // of pre-training
     std::size_t batch = 64;                  // texts per step
-    double learning_rate = 3e-3;
+    double learning_rate = 1.2e-3;
+    double dropout = 0;                      // short runs do not overfit, they have not learned enough
+    std::string decoder_mask = "0.7";        // RetroMAE: .5; the upper end of the papers' range learns the bottleneck sooner
     std::uint64_t finetune_steps = 100;
     std::size_t finetune_batch = 32;
     double finetune_learning_rate = 5e-4;
@@ -90,6 +92,7 @@ public:
     Experiment(Collection const& collection, Settings settings)
         : collection_(collection), settings_(std::move(settings)), qrels_(collection.test_qrels()), tokenizer_(make_tokenizer()), store_(make_store()) {
         config_ = bmae::BertConfig::of_size(settings_.layers, settings_.width);
+        config_.hidden_dropout_prob = config_.attention_probs_dropout_prob = settings_.dropout;
         config_.vocab_size = static_cast<std::int64_t>(tokenizer_.size());
         config_.max_position_embeddings = static_cast<std::int64_t>(settings_.max_length);
         for (auto const& question : collection_.test) {
@@ -109,8 +112,7 @@ public:
     bmae::BertEncoder pretrain(std::optional<std::string> const& preset) {
         bmae::BertEncoder encoder(config_, settings_.seed);
         if (!preset) { return encoder; }
-        auto const objective = bmae::make_pretraining({.preset = *preset, .settings = {.max_length = settings_.max_length}, .seed = settings_.seed},
-                                                      std::move(encoder), store_);
+        auto const objective = bmae::make_pretraining(request(*preset), std::move(encoder), store_);
         run(*objective, "pre-training " + *preset,
             {.steps = settings_.steps, .batch = {.examples = settings_.batch}, .learning_rate = settings_.learning_rate, .seed = settings_.seed,
              .output = settings_.output / ("pretrain-" + *preset), .save_every = 1000, .keep_last = 1, .resume = true, .log_every = 25},
@@ -121,8 +123,7 @@ public:
     // Steps of pre-training that fit into `seconds` on this machine.
     std::uint64_t steps_in(double seconds, std::string const& preset) {
         bmae::BertEncoder encoder(config_, settings_.seed);
-        auto const objective = bmae::make_pretraining({.preset = preset, .settings = {.max_length = settings_.max_length}, .seed = settings_.seed},
-                                                      std::move(encoder), store_);
+        auto const objective = bmae::make_pretraining(request(preset), std::move(encoder), store_);
         double measured = 0;
         constexpr std::uint64_t warm_up = 4, counted = 8;
         bmae::Trainer trainer(*objective, {.steps = warm_up + counted, .batch = {.examples = settings_.batch}, .log_every = 0},
@@ -163,6 +164,12 @@ public:
     Scores dense(bmae::SentenceEncoder const& encoder) const { return measure(qrels_, dense_run(encoder)); }
 
 private:
+    bmae::PretrainingRequest request(std::string const& preset) const {
+        bmae::PretrainingRequest request{.preset = preset, .settings = {.max_length = settings_.max_length}, .seed = settings_.seed};
+        if (preset == "retromae") { request.numbers["decoder_mask"] = settings_.decoder_mask; }
+        return request;
+    }
+
     static bmae::BertEncoder clone(bmae::BertEncoder const& from) {
         bmae::BertEncoder copy = from;
         copy.for_each_parameter("", [](std::string const&, at::Tensor& value, bool) { value = value.detach().clone(); });

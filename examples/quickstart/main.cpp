@@ -124,6 +124,7 @@ Settings settings_for(Request const& request) {
         settings.layers = 3;
         settings.vocabulary = 4000;
         settings.max_length = 64;
+        settings.learning_rate = 3e-3;
         settings.steps = 2800;
         settings.finetune_steps = 400;
     }
