@@ -28,10 +28,11 @@ namespace bmae::detail {
 /// Instruction sets for which kernels exist.
 enum class LaneLevel : std::uint8_t { plain, avx2, avx512 };
 
-/// The one in use; tests lower it to compare.
+/// The one in use; tests lower it to compare. Without optimisation it is `plain`: g++ then makes real calls of the functions on
+/// vectors, and functions compiled for different instruction sets pass vectors in different places.
 inline LaneLevel& lane_level() noexcept {
     static LaneLevel level = [] {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(__OPTIMIZE__)
         if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
             __builtin_cpu_supports("avx512vl") != 0) {
             return LaneLevel::avx512;
@@ -46,7 +47,7 @@ inline LaneLevel& lane_level() noexcept {
 template <LaneLevel level>
 using LaneConstant = std::integral_constant<LaneLevel, level>;
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(__OPTIMIZE__)
 template <class Body>
 [[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), gnu::noinline]] void run_avx512(Body const& body) {
     body(LaneConstant<LaneLevel::avx512>());
@@ -60,7 +61,7 @@ template <class Body>
 /// Calls `body(LaneConstant)` compiled for the processor. Body's call operator must be marked always_inline.
 template <class Body>
 void with_lanes(Body const& body) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(__OPTIMIZE__)
     if (lane_level() == LaneLevel::avx512) { return run_avx512(body); }
     if (lane_level() == LaneLevel::avx2) { return run_avx2(body); }
 #endif
