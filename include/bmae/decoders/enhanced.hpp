@@ -5,11 +5,9 @@
 #pragma once
 
 #include <concepts>
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
@@ -67,8 +65,7 @@ public:
     static constexpr bool reads_visibility = true;
 
     TwoStreamDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
-        : layers(static_cast<std::size_t>(options.layers), TransformerLayer{}), options_(options) {
-        for (TransformerLayer& layer : layers) { layer = TransformerLayer(encoder.config()); }
+        : layers(make_layers(options.layers, encoder.config())), options_(options) {
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }
 
@@ -85,10 +82,10 @@ public:
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        for (std::size_t i = 0; i < layers.size(); ++i) { layers[i].for_each_parameter(prefix + ".layer." + std::to_string(i), visit); }
+        bmae::for_each_parameter(layers, prefix, visit);
     }
 
-    std::vector<TransformerLayer> layers;
+    LayerStack layers;
 
 private:
     Options options_;

@@ -49,7 +49,7 @@ public:
     /// \param sidecars      writes config.json and tokenizer files into a checkpoint, so that it can be used by itself
     /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit.
     PretrainingObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset, Sidecars sidecars = {})
-        : model_(std::move(model)), corpus_(corpus), settings_(settings), preset_(std::move(preset)), sidecars_(std::move(sidecars)) {
+        : model_(std::move(model)), terms_(model_->describe_terms()), corpus_(corpus), settings_(settings), preset_(std::move(preset)), sidecars_(std::move(sidecars)) {
         auto const vocabulary = static_cast<std::size_t>(model_->encoder().vocabulary_size());
         if (corpus_.traits().size() != vocabulary) {
             throw InputError(Complaint{.file = corpus_.path().string(), .expected = "a corpus tokenised with the model's vocabulary of " +
@@ -80,9 +80,8 @@ public:
     StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
         PretrainingLoss const loss = model_->forward(batch, context, step_labels);
         StepOutput output{.total = loss.total};
-        std::vector<TermDescription> const descriptions = model_->describe_terms();
         for (std::size_t t = 0; t < loss.terms.size(); ++t) {
-            output.terms.push_back({.name = descriptions[t].name, .kind = descriptions[t].kind, .loss = loss.terms[t].loss,
+            output.terms.push_back({.name = terms_[t].name, .kind = terms_[t].kind, .loss = loss.terms[t].loss,
                                     .correct = loss.terms[t].correct, .labels = loss.terms[t].labels, .weight = loss.terms[t].weight});
         }
         return output;
@@ -116,6 +115,7 @@ public:
 
 private:
     std::shared_ptr<Model> model_;
+    std::vector<TermDescription> terms_;   // made once: names and kinds do not change from step to step
     TokenStore const& corpus_;
     ViewSettings settings_;
     std::string preset_;

@@ -28,9 +28,8 @@ public:
     static constexpr std::string_view name = "bert";
 
     explicit BertEncoder(BertConfig config, std::uint64_t seed = 0)
-        : embeddings(config), layers(static_cast<std::size_t>(config.num_hidden_layers), TransformerLayer{}), head(config), config_(std::move(config)) {
+        : embeddings(config), layers(make_layers(config.num_hidden_layers, config)), head(config), config_(std::move(config)) {
         config_.validate();
-        for (TransformerLayer& layer : layers) { layer = TransformerLayer(config_); }
         initialize(*this, "", seed, Initialization::bert, config_.initializer_range);
     }
 
@@ -54,14 +53,12 @@ public:
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
         embeddings.for_each_parameter(prefix + "encoder.embeddings", visit);
-        for (std::size_t i = 0; i < layers.size(); ++i) {
-            layers[i].for_each_parameter(prefix + "encoder.layer." + std::to_string(i), visit);
-        }
+        bmae::for_each_parameter(layers, prefix + "encoder", visit);
         head.for_each_parameter(prefix + "cls.predictions", visit);
     }
 
     Embeddings embeddings;
-    std::vector<TransformerLayer> layers;
+    LayerStack layers;
     LanguageModelHead head;
 
 private:

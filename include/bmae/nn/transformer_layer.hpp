@@ -4,6 +4,7 @@
 /// One post-LN transformer layer of BERT, with one stream or with a separate query stream.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -74,5 +75,21 @@ struct TransformerLayer {
         output_norm.for_each_parameter(prefix + ".output.LayerNorm", visit);
     }
 };
+
+/// Layers one upon another.
+using LayerStack = std::vector<TransformerLayer>;
+
+/// `count` layers of one shape, parameters not yet drawn.
+inline LayerStack make_layers(std::int64_t count, BertConfig const& config) {
+    LayerStack layers;
+    for (std::int64_t i = 0; i < count; ++i) { layers.emplace_back(config); }   // each with tensors of its own
+    return layers;
+}
+
+/// Names the parameters of layer i under `prefix.layer.i`.
+template <class Visit>
+void for_each_parameter(LayerStack& layers, std::string const& prefix, Visit&& visit) {
+    for (std::size_t i = 0; i < layers.size(); ++i) { layers[i].for_each_parameter(prefix + ".layer." + std::to_string(i), visit); }
+}
 
 }  // namespace bmae
