@@ -145,9 +145,14 @@ BOOST_AUTO_TEST_CASE(leftovers_are_removed_but_nothing_else) {
     Scratch scratch;
     fs::create_directories(scratch.path / "step-4.tmp" / "deep");
     fs::create_directories(scratch.path / "notes.tmp");
+    for (char const* name : {".latest.tmp-17-3", ".log.jsonl.tmp-17-4", ".latest.tmp", ".notes.tmp-17-5"}) {
+        std::ofstream(scratch.path / name) << "x";
+    }
     CheckpointStore const store(scratch.path);
-    BOOST_TEST(!fs::exists(scratch.path / "step-4.tmp"));
-    BOOST_TEST(fs::exists(scratch.path / "notes.tmp"));
+    for (char const* name : {"step-4.tmp", ".latest.tmp-17-3", ".log.jsonl.tmp-17-4"}) {
+        BOOST_TEST(!fs::exists(scratch.path / name), name);
+    }
+    for (char const* name : {"notes.tmp", ".latest.tmp", ".notes.tmp-17-5"}) { BOOST_TEST(fs::exists(scratch.path / name), name); }
 }
 
 BOOST_AUTO_TEST_CASE(one_writer_at_a_time) {

@@ -174,11 +174,7 @@ public:
             throw RunError(root_.string() + ": another trainer is writing there. Wait for it or choose another output folder.");
         }
         for (auto const& entry : std::filesystem::directory_iterator(root_)) {
-            std::string const name = entry.path().filename().string();
-            if (name.ends_with(unfinished) &&
-                detail::step_of(std::string_view(name).substr(0, name.size() - unfinished.size()))) {
-                remove(entry.path());
-            }
+            if (is_rest(entry.path().filename().string())) { remove(entry.path()); }
         }
     }
 
@@ -230,6 +226,14 @@ public:
 
 private:
     static constexpr std::string_view unfinished = ".tmp";
+
+    /// Whether a kill has left this name: half a checkpoint, or a small file that had no name yet (see detail::AtomicFile).
+    static bool is_rest(std::string_view name) {
+        for (std::string_view const file : {".latest.tmp-", ".log.jsonl.tmp-"}) {
+            if (name.starts_with(file)) { return true; }
+        }
+        return name.ends_with(unfinished) && detail::step_of(name.substr(0, name.size() - unfinished.size()));
+    }
 
     /// Renames what stands at `path`, if anything, to the first free of PATH.damaged, PATH.damaged-2 ...
     static void set_aside(std::filesystem::path const& path) {
