@@ -31,6 +31,13 @@ constexpr std::string_view to_string(MaskBasis basis) noexcept {
     return basis == MaskBasis::all ? "all" : basis == MaskBasis::inner ? "inner" : "content";
 }
 
+/// What is hidden together, and how often.
+enum class MaskUnit {
+    whole_word,   ///< whole words up to an exact count of tokens
+    token,        ///< single tokens, an exact count
+    bernoulli,    ///< single tokens, each by itself, so that the count varies (LexMAE)
+};
+
 namespace detail {
 
 /// Refuses a rate that is no share.
@@ -112,7 +119,9 @@ class CandidateWords {
 public:
     /// \param skip_specials  also leave out [UNK], [MASK] and [PAD], which the published RetroMAE counts as words; a special
     ///                       then ends the word before it
-    CandidateWords(TokenSpan text, bool skip_specials) {
+    /// \param taken          tokens that are left out of their words, or nullptr                                    [L]
+    /// \param single         every token is a word of its own
+    CandidateWords(TokenSpan text, bool skip_specials, MaskFlags const* taken = nullptr, bool single = false) {
         SpecialIds const& special = text.traits().special();
         words_.reserve(text.size());
         positions_.reserve(text.size());
@@ -122,7 +131,8 @@ public:
                 if (skip_specials) { joinable = false; }
                 continue;
             }
-            if (joinable && text.continues_word(i)) {
+            if (taken != nullptr && (*taken)[i] != 0) { continue; }
+            if (joinable && !single && text.continues_word(i)) {
                 ++words_.back().length;
             } else {
                 words_.push_back({static_cast<std::uint32_t>(positions_.size()), 1});

@@ -10,14 +10,16 @@
 
 #include <bmae/concepts/masker.hpp>
 #include <bmae/maskers/candidate_words.hpp>
+#include <bmae/maskers/token.hpp>
 #include <bmae/maskers/whole_word.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
 
-/// Union of the encoder's flags and an independent whole-word draw (SimLM).
+/// Union of the encoder's flags and an independent draw: of whole words (SimLM), or of tokens by themselves (LexMAE, "inclusive":
+/// `{.unit = MaskUnit::bernoulli}`).
 ///
-/// The second draw also meets words that are hidden already, so it runs at (rate - encoder_rate) / (1 - encoder_rate): the union
+/// The second draw also meets tokens that are hidden already, so it runs at (rate - encoder_rate) / (1 - encoder_rate): the union
 /// then reaches `rate` on average, and not exactly.
 struct SupersetMasker {
     static constexpr std::string_view name = "superset";
@@ -25,9 +27,10 @@ struct SupersetMasker {
     double rate = .50;                       ///< share of `basis` that the union hides on average; SimLM: .50
     double encoder_rate = .30;               ///< share that the encoder's view hides; SimLM: .30
     MaskBasis basis = MaskBasis::all;        ///< what the rates are shares of
-    std::size_t minimum = 1;                 ///< tokens of the second draw, at least
-    std::size_t maximum = 512;               ///< tokens of the second draw, at most
-    bool skip_specials = false;              ///< true: [UNK], [MASK] and [PAD] are no candidates
+    std::size_t minimum = 1;                 ///< tokens of the second draw, at least; not for `bernoulli`
+    std::size_t maximum = 512;               ///< tokens of the second draw, at most; not for `bernoulli`
+    bool skip_specials = false;              ///< true: [UNK], [MASK] and [PAD] are no candidates; single tokens never are
+    MaskUnit unit = MaskUnit::whole_word;    ///< of the second draw; SimLM: whole words, LexMAE: bernoulli
 
     /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, for rates that are no
     ///                 shares and where rate < encoder_rate                                                        [L]
@@ -41,11 +44,19 @@ struct SupersetMasker {
         }
         detail::require_same_text(text, encoder, "SupersetMasker");
         double const more = encoder_rate < 1 ? (rate - encoder_rate) / (1 - encoder_rate) : 0;
-        MaskFlags flags =
-            WholeWordMasker{.rate = more, .basis = basis, .minimum = minimum, .maximum = maximum, .skip_specials = skip_specials}
-                .draw(text, draw);
+        MaskFlags flags = second_draw(text, more, draw);
         for (std::size_t i = 0; i < flags.size(); ++i) { flags[i] |= encoder[i]; }
         return flags;
+    }
+
+private:
+    [[nodiscard]] MaskFlags second_draw(TokenSpan text, double share, Draw& draw) const {
+        if (unit == MaskUnit::whole_word) {
+            return WholeWordMasker{.rate = share, .basis = basis, .minimum = minimum, .maximum = maximum, .skip_specials = skip_specials}
+                .draw(text, draw);
+        }
+        bool const exact = unit == MaskUnit::token;
+        return TokenMasker{.rate = share, .exact = exact, .basis = basis, .minimum = minimum, .maximum = maximum}.draw(text, draw);
     }
 };
 
