@@ -27,8 +27,9 @@ namespace {
 std::string const passage = "The lighthouse keeper writes down every ship and reads the list to his cat.";
 
 /// What the vocabulary is made of: "lighthouse" and "keeper" are not among it, so they come in pieces.
-std::string const texts = "the storehouse, the warehouse and the farmhouse. light. keep. every reader, writer and baker reads and writes "
-                          "to his cat. ship the list down.";
+std::string const texts =
+    "the storehouse, the warehouse and the farmhouse. light. keep. every reader, writer and baker reads and writes "
+    "to his cat. ship the list down.";
 
 /// The tokens of `ids` with blanks between them.
 std::string show(std::vector<bmae::TokenId> const& ids, bmae::WordPiece const& tokenizer) {

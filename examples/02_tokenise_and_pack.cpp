@@ -59,7 +59,8 @@ int main() {
     bmae::PackedView packed;
     for (std::size_t i = 0; i < contents.size(); ++i) {
         bmae::Example const example{.id = i, .passage = contents[i]};
-        bmae::MaskedText text = view.assemble(example, traits, {.max_length = 32}, bmae::Draw({.seed = 1, .example = i}), nullptr);
+        bmae::MaskedText text =
+            view.assemble(example, traits, {.max_length = 32}, bmae::Draw({.seed = 1, .example = i}), nullptr);
         bmae::TokenCrossEntropy{}.label(text, traits);
         packed.append(text);
     }
@@ -81,9 +82,12 @@ int main() {
         auto const end = static_cast<std::size_t>(packed.offsets[b + 1]);
         std::string recover;
         for (std::size_t t = begin; t < end; ++t) {
-            if (packed.labels[t] != bmae::ignored_label) { recover += ' ' + tokenizer.tokens()[static_cast<std::size_t>(packed.labels[t])]; }
+            if (packed.labels[t] != bmae::ignored_label) {
+                recover += ' ' + tokenizer.tokens()[static_cast<std::size_t>(packed.labels[t])];
+            }
         }
-        std::vector<bmae::TokenId> const read(packed.input_ids.begin() + packed.offsets[b], packed.input_ids.begin() + packed.offsets[b + 1]);
+        std::vector<bmae::TokenId> const read(packed.input_ids.begin() + packed.offsets[b],
+                                              packed.input_ids.begin() + packed.offsets[b + 1]);
         std::cout << "reads    " << tokenizer.decode(read, false) << "\nrecovers" << recover << '\n';
     }
 }

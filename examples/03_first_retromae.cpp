@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Pre-trains RetroMAE (Liu, Shao, arXiv 2205.12035, figure 1) on a few hundred sentences, in seconds, and watches both losses fall.
+// Pre-trains RetroMAE (Liu, Shao, arXiv 2205.12035, figure 1) on a few hundred sentences, in seconds; both losses fall.
 //
 //     text --mask .30--> encoder --> hidden words                  loss 1, masked language modelling
 //                           |
@@ -10,8 +10,8 @@
 //     text --rows .50--> one-layer decoder --> every word          loss 2, enhanced decoding
 //
 // Run:     build/dev/bin/03_first_retromae
-// Expect:  03_first_retromae.output. Losses differ in the last digits from processor to processor, so they go to standard error and
-//          what must hold everywhere goes to standard output.
+// Expect:  03_first_retromae.output. Losses differ in the last digits from processor to processor, so they go to standard error,
+//          and what must hold everywhere goes to standard output.
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -47,8 +47,8 @@ int main() {
         {.steps = 120, .batch = {.examples = 32}, .learning_rate = 3e-3, .log_every = 20},
         {.on_log = [&first](bmae::LogReport const& report) {
             if (first.empty()) { first = report.terms; }
-            std::fprintf(stderr, "step %3d   hidden words %.3f   decoded words %.3f\n", static_cast<int>(report.step), report.terms[0].loss,
-                         report.terms[1].loss);
+            std::fprintf(stderr, "step %3d   hidden words %.3f   decoded words %.3f\n", static_cast<int>(report.step),
+                         report.terms[0].loss, report.terms[1].loss);
         }});
 
     // 4. What must have happened. Guessing blindly among V words costs ln V; the first losses start near there.

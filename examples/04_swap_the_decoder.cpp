@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Trains two models that differ in one line of their type, and counts what each decoder learns from (arXiv 2205.12035, section 3).
+// Trains two models that differ in one line of their type, and counts what each decoder learns from
+// (arXiv 2205.12035, section 3).
 //
 //     enhanced:  [CLS] + text under row masks .50 --> decoder --> every word, each from a context of its own
 //     basic:     [CLS] + text masked once more .50 --> decoder --> the hidden words alone, all from one context
@@ -46,14 +47,16 @@ namespace {
 template <class Model>
 void train(char const* name, Model model, TokenStore const& corpus) {
     double first = 0;
-    TrainResult const result = pretrain(model, corpus, {.steps = 60, .batch = {.examples = 32}, .learning_rate = 3e-3, .log_every = 20},
-                                        {.on_log = [&](LogReport const& report) {
-                                            if (first == 0) { first = report.terms[1].loss; }
-                                            std::fprintf(stderr, "%s, step %d: decoder loss %.3f\n", name, static_cast<int>(report.step), report.terms[1].loss);
-                                        }});
+    TrainResult const result = pretrain(
+        model, corpus, {.steps = 60, .batch = {.examples = 32}, .learning_rate = 3e-3, .log_every = 20},
+        {.on_log = [&](LogReport const& report) {
+            if (first == 0) { first = report.terms[1].loss; }
+            std::fprintf(stderr, "%s, step %d: decoder loss %.3f\n", name, static_cast<int>(report.step), report.terms[1].loss);
+        }});
     TermReport const& decoder = result.terms[1];
-    std::cout << name << "\n    composition     " << model.composition()                                          //
-              << "\n    decoder labels  " << decoder.labels / 20 << " per step (hidden from the encoder: " << result.terms[0].labels / 20 << ')'
+    std::cout << name << "\n    composition     " << model.composition()   //
+              << "\n    decoder labels  " << decoder.labels / 20 << " per step (hidden from the encoder: "
+              << result.terms[0].labels / 20 << ')'   //
               << "\n    decoder loss    " << (decoder.loss < first ? "fell" : "did not fall") << '\n';
 }
 
@@ -73,7 +76,8 @@ int main() {
     Basic::Options basic;
     std::get<1>(std::get<0>(basic.passes).terms) = {.view = {.masker = {.rate = .50}}, .decoder = {.layers = 1}, .weight = 1};
 
-    // 4. The enhanced decoder learns from every word of a text, the basic one from the half that was hidden: the paper's argument.
+    // 4. The enhanced decoder learns from every word of a text, the basic one from the half that was hidden: the paper's
+    // argument.
     train("enhanced", Enhanced(tiny_world::config(tokenizer), enhanced), corpus);
     train("basic", Basic(tiny_world::config(tokenizer), basic), corpus);
 }

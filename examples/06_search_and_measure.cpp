@@ -33,14 +33,15 @@ int main() {
     tiny_world::ScratchFolder const scratch;
     bmae::WordPiece const tokenizer = tiny_world::tokenizer();
 
-    // 1. Pre-train on text in which all words of a topic meet. Texts this short are easy to guess from half of their words, so the
-    //    decoder loses nine tenths of them: what the topic is must then come through the vector.
+    // 1. Pre-train on text in which all words of a topic meet. Texts this short are easy to guess from half of their words, so
+    // the decoder loses nine tenths of them: what the topic is must then come through the vector.
     bmae::TokenStore const corpus = tiny_world::make_store(scratch / "corpus.tokens", tiny_world::passages(500), tokenizer);
     bmae::RetroMae model(tiny_world::config(tokenizer), {.encoder_mask = .30, .decoder_mask = .90});
     bmae::pretrain(model, corpus, {.steps = 300, .batch = {.examples = 32}, .learning_rate = 3e-3});
 
     // 2. Keep the encoder, drop the decoder. Python's sentence-transformers reads the same folder.
-    bmae::save_sentence_transformer(bmae::SentenceEncoder(model.encoder(), tokenizer, {.normalize = true, .max_length = 40}), scratch / "encoder");
+    bmae::save_sentence_transformer(bmae::SentenceEncoder(model.encoder(), tokenizer, {.normalize = true, .max_length = 40}),
+                                    scratch / "encoder");
     bmae::SentenceEncoder const encoder = bmae::load_sentence_encoder(scratch / "encoder");
 
     // 3. A collection and queries. Queries use the other half of each topic's words: "the surgeon cures the bone" seeks texts

@@ -30,11 +30,26 @@ struct Topic {
 };
 
 inline constexpr std::array<Topic, 5> topics = {{
-    {{"baker", "cook", "waiter", "guest"}, {"tastes", "fries", "serves", "bakes"}, {"bread", "soup", "cake", "rice", "salad", "pie"}, {"kitchen", "bakery", "inn"}},
-    {{"captain", "sailor", "pilot", "diver"}, {"steers", "loads", "anchors", "repairs"}, {"ship", "sail", "mast", "net", "rope", "boat"}, {"harbour", "bay", "sea"}},
-    {{"doctor", "nurse", "patient", "surgeon"}, {"treats", "heals", "examines", "cures"}, {"fever", "wound", "cough", "heart", "bone", "tooth"}, {"hospital", "ward", "clinic"}},
-    {{"farmer", "shepherd", "miller", "gardener"}, {"plants", "harvests", "waters", "grinds"}, {"wheat", "barley", "apple", "hay", "corn", "seed"}, {"field", "barn", "mill"}},
-    {{"judge", "lawyer", "witness", "clerk"}, {"accuses", "defends", "convicts", "questions"}, {"thief", "crime", "verdict", "law", "proof", "oath"}, {"court", "prison", "office"}},
+    {{"baker", "cook", "waiter", "guest"},
+     {"tastes", "fries", "serves", "bakes"},
+     {"bread", "soup", "cake", "rice", "salad", "pie"},
+     {"kitchen", "bakery", "inn"}},
+    {{"captain", "sailor", "pilot", "diver"},
+     {"steers", "loads", "anchors", "repairs"},
+     {"ship", "sail", "mast", "net", "rope", "boat"},
+     {"harbour", "bay", "sea"}},
+    {{"doctor", "nurse", "patient", "surgeon"},
+     {"treats", "heals", "examines", "cures"},
+     {"fever", "wound", "cough", "heart", "bone", "tooth"},
+     {"hospital", "ward", "clinic"}},
+    {{"farmer", "shepherd", "miller", "gardener"},
+     {"plants", "harvests", "waters", "grinds"},
+     {"wheat", "barley", "apple", "hay", "corn", "seed"},
+     {"field", "barn", "mill"}},
+    {{"judge", "lawyer", "witness", "clerk"},
+     {"accuses", "defends", "convicts", "questions"},
+     {"thief", "crime", "verdict", "law", "proof", "oath"},
+     {"court", "prison", "office"}},
 }};
 
 /// Which words of a topic a text may use. Texts of the two halves share no word but "the" and "in".
@@ -51,7 +66,7 @@ inline std::string sentence(Topic const& topic, bmae::Draw& draw, Words use = Wo
     return "the " + pick(topic.who) + ' ' + pick(topic.does) + " the " + pick(topic.what) + " in the " + pick(topic.where) + " .";
 }
 
-/// Passages of three sentences on one topic each; passage i is about topic i modulo 5.                                     [count]
+/// Passages of three sentences on one topic each; passage i is about topic i modulo 5.                                    [count]
 inline std::vector<std::string> passages(std::size_t count, std::uint64_t seed = 1, Words use = Words::all) {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < count; ++i) {
@@ -89,7 +104,8 @@ private:
 };
 
 /// `texts` as a token store in `folder`.
-inline bmae::TokenStore make_store(std::filesystem::path const& folder, std::vector<std::string> const& texts, bmae::WordPiece const& tokenizer) {
+inline bmae::TokenStore make_store(std::filesystem::path const& folder, std::vector<std::string> const& texts,
+                                   bmae::WordPiece const& tokenizer) {
     bmae::TokenStoreBuilder builder(folder, tokenizer, {.passages = {.max_length = 40}});
     for (std::size_t i = 0; i < texts.size(); ++i) { builder.add({.id = std::to_string(i), .text = texts[i]}); }
     builder.finish();

@@ -37,13 +37,18 @@ inline std::string loss_chart(std::vector<Curve> const& curves, std::string cons
     if (most <= 0) { return {}; }
     least = std::max(0.0, least - 0.05 * (most - least));
     auto const place_x = [&](double x) { return left + (width - left - right) * x / last; };
-    auto const place_y = [&](double y) { return height - bottom - (height - top - bottom) * (y - least) / std::max(1e-9, most - least); };
-    std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 420\" font-family=\"sans-serif\" font-size=\"13\">\n"
-                      "<rect width=\"720\" height=\"420\" fill=\"white\"/>\n<text x=\"60\" y=\"26\" font-size=\"16\">" + title + "</text>\n";
+    auto const place_y = [&](double y) {
+        return height - bottom - (height - top - bottom) * (y - least) / std::max(1e-9, most - least);
+    };
+    std::string svg =
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 420\" font-family=\"sans-serif\" font-size=\"13\">\n"
+        "<rect width=\"720\" height=\"420\" fill=\"white\"/>\n<text x=\"60\" y=\"26\" font-size=\"16\">" +
+        title + "</text>\n";
     for (int i = 0; i <= 4; ++i) {
         double const y = least + (most - least) * i / 4;
         double const x = last * i / 4;
-        svg += "<line x1=\"60\" x2=\"700\" y1=\"" + number(place_y(y)) + "\" y2=\"" + number(place_y(y)) + "\" stroke=\"#dddddd\"/>\n";
+        svg += "<line x1=\"60\" x2=\"700\" y1=\"" + number(place_y(y)) + "\" y2=\"" + number(place_y(y)) +
+               "\" stroke=\"#dddddd\"/>\n";
         svg += "<text x=\"52\" y=\"" + number(place_y(y) + 4) + "\" text-anchor=\"end\">" + number(y, "%.2f") + "</text>\n";
         svg += "<text x=\"" + number(place_x(x)) + "\" y=\"390\" text-anchor=\"middle\">" + number(x, "%.0f") + "</text>\n";
     }
@@ -51,7 +56,8 @@ inline std::string loss_chart(std::vector<Curve> const& curves, std::string cons
     for (std::size_t c = 0; c < curves.size(); ++c) {
         std::string line;
         for (auto const& [x, y] : curves[c].points) { line += number(place_x(x)) + ',' + number(place_y(y)) + ' '; }
-        svg += "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"" + std::string(colours[c % colours.size()]) + "\" points=\"" + line + "\"/>\n";
+        svg += "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"" + std::string(colours[c % colours.size()]) +
+               "\" points=\"" + line + "\"/>\n";
         svg += "<text x=\"690\" y=\"" + number(top + 18 * static_cast<double>(c)) + "\" text-anchor=\"end\" fill=\"" +
                std::string(colours[c % colours.size()]) + "\">" + curves[c].name + "</text>\n";
     }

@@ -74,8 +74,9 @@ public:
         if (!terminal_ && done != total && seconds < next_) { return; }
         next_ = seconds + 15;
         double const left = done == 0 ? 0 : seconds / static_cast<double>(done) * static_cast<double>(total - done);
-        std::fprintf(stderr, "%s%s %llu/%llu, %s, %.0f s left%s", terminal_ ? "\r\033[K" : "", what_.c_str(), static_cast<unsigned long long>(done),
-                     static_cast<unsigned long long>(total), more.c_str(), left, terminal_ && done != total ? "" : "\n");
+        std::fprintf(stderr, "%s%s %llu/%llu, %s, %.0f s left%s", terminal_ ? "\r\033[K" : "", what_.c_str(),
+                     static_cast<unsigned long long>(done), static_cast<unsigned long long>(total), more.c_str(), left,
+                     terminal_ && done != total ? "" : "\n");
         std::fflush(stderr);
     }
 
@@ -90,7 +91,11 @@ private:
 class Experiment {
 public:
     Experiment(Collection const& collection, Settings settings)
-        : collection_(collection), settings_(std::move(settings)), qrels_(collection.test_qrels()), tokenizer_(make_tokenizer()), store_(make_store()) {
+        : collection_(collection),
+          settings_(std::move(settings)),
+          qrels_(collection.test_qrels()),
+          tokenizer_(make_tokenizer()),
+          store_(make_store()) {
         config_ = bmae::BertConfig::of_size(settings_.layers, settings_.width);
         config_.hidden_dropout_prob = config_.attention_probs_dropout_prob = settings_.dropout;
         config_.vocab_size = static_cast<std::int64_t>(tokenizer_.size());
@@ -106,7 +111,9 @@ public:
 
     bmae::Run bm25_run() const { return bmae::Bm25Index(collection_.texts, collection_.ids).search(queries_, 100, query_ids_); }
     Scores bm25() const { return measure(qrels_, bm25_run()); }
-    Scores hybrid(bmae::SentenceEncoder const& encoder) const { return measure(qrels_, bmae::reciprocal_rank_fusion(dense_run(encoder), bm25_run())); }
+    Scores hybrid(bmae::SentenceEncoder const& encoder) const {
+        return measure(qrels_, bmae::reciprocal_rank_fusion(dense_run(encoder), bm25_run()));
+    }
 
     // An encoder pre-trained as `preset` says; without a preset, one with fresh weights.
     bmae::BertEncoder pretrain(std::optional<std::string> const& preset) {
@@ -114,8 +121,15 @@ public:
         if (!preset) { return encoder; }
         auto const objective = bmae::make_pretraining(request(*preset), std::move(encoder), store_);
         run(*objective, "pre-training " + *preset,
-            {.steps = settings_.steps, .batch = {.examples = settings_.batch}, .learning_rate = settings_.learning_rate, .seed = settings_.seed,
-             .output = settings_.output / ("pretrain-" + *preset), .save_every = 1000, .keep_last = 1, .resume = true, .log_every = 25},
+            {.steps = settings_.steps,
+             .batch = {.examples = settings_.batch},
+             .learning_rate = settings_.learning_rate,
+             .seed = settings_.seed,
+             .output = settings_.output / ("pretrain-" + *preset),
+             .save_every = 1000,
+             .keep_last = 1,
+             .resume = true,
+             .log_every = 25},
             &curves_.emplace_back(Curve{*preset}));
         return objective->encoder();
     }
@@ -126,8 +140,9 @@ public:
         auto const objective = bmae::make_pretraining(request(preset), std::move(encoder), store_);
         double measured = 0;
         constexpr std::uint64_t warm_up = 4, counted = 8;
-        bmae::Trainer trainer(*objective, {.steps = warm_up + counted, .batch = {.examples = settings_.batch}, .log_every = 0},
-                              {.on_step = [&](bmae::StepReport const& report) { measured += report.step > warm_up ? report.seconds : 0; }});
+        bmae::Trainer trainer(
+            *objective, {.steps = warm_up + counted, .batch = {.examples = settings_.batch}, .log_every = 0},
+            {.on_step = [&](bmae::StepReport const& report) { measured += report.step > warm_up ? report.seconds : 0; }});
         trainer.fit();
         return std::max<std::uint64_t>(100, static_cast<std::uint64_t>(seconds * static_cast<double>(counted) / measured));
     }
@@ -142,12 +157,19 @@ public:
             pairs.queries.push_back({.query = tokenizer_.encode(question.text), .positives = question.relevant});
         }
         bmae::BiEncoderObjective objective(encoder, pairs, tokenizer_.traits(),
-                                           {.normalize = true, .temperature = settings_.temperature, .query_length = settings_.max_length,
+                                           {.normalize = true,
+                                            .temperature = settings_.temperature,
+                                            .query_length = settings_.max_length,
                                             .passage_length = settings_.max_length});
         run(objective, "fine-tuning " + name,
-            {.steps = settings_.finetune_steps, .batch = {.examples = std::min(settings_.finetune_batch, collection_.train.size())},
-             .learning_rate = settings_.finetune_learning_rate, .seed = settings_.seed, .output = settings_.output / ("finetune-" + name),
-             .save_every = 0, .keep_last = 1, .resume = true},
+            {.steps = settings_.finetune_steps,
+             .batch = {.examples = std::min(settings_.finetune_batch, collection_.train.size())},
+             .learning_rate = settings_.finetune_learning_rate,
+             .seed = settings_.seed,
+             .output = settings_.output / ("finetune-" + name),
+             .save_every = 0,
+             .keep_last = 1,
+             .resume = true},
             nullptr);
         return encoder;
     }
@@ -165,7 +187,8 @@ public:
 
 private:
     bmae::PretrainingRequest request(std::string const& preset) const {
-        bmae::PretrainingRequest request{.preset = preset, .settings = {.max_length = settings_.max_length}, .seed = settings_.seed};
+        bmae::PretrainingRequest request{
+            .preset = preset, .settings = {.max_length = settings_.max_length}, .seed = settings_.seed};
         if (preset == "retromae") { request.numbers["decoder_mask"] = settings_.decoder_mask; }
         return request;
     }
@@ -180,13 +203,14 @@ private:
         Ticker ticker(what);
         bmae::Trainer trainer(objective, std::move(options), {.on_log = [&](bmae::LogReport const& report) {
             if (curve != nullptr) { curve->points.emplace_back(static_cast<double>(report.step), report.terms.front().loss); }
-            ticker.show(report.step, report.steps, "loss " + number(report.loss, "%.3f") + ", " + number(report.tokens_per_second, "%.0f") + " tokens/s");
+            ticker.show(report.step, report.steps,
+                        "loss " + number(report.loss, "%.3f") + ", " + number(report.tokens_per_second, "%.0f") + " tokens/s");
         }});
         trainer.fit();
     }
 
-    // A vocabulary of the collection itself. What merging leaves behind and no text uses is dropped, since every token costs a row of
-    // the output layer; single characters stay, so that a typed question never falls back to [UNK] for a new word.
+    // A vocabulary of the collection itself. What merging leaves behind and no text uses is dropped, since every token costs a
+    // row of the output layer; single characters stay, so that a typed question never falls back to [UNK] for a new word.
     bmae::WordPiece make_tokenizer() const {
         bmae::VocabularyBuilder builder({.vocabulary_size = settings_.vocabulary});
         for (auto const* part : {&collection_.texts, &collection_.unlabelled}) {
@@ -218,7 +242,9 @@ private:
             for (std::size_t i = 0; i < collection_.texts.size(); ++i) {
                 if (!unread.contains(i)) { builder.add({.id = std::to_string(number_of++), .text = collection_.texts[i]}); }
             }
-            for (std::string const& text : collection_.unlabelled) { builder.add({.id = std::to_string(number_of++), .text = text}); }
+            for (std::string const& text : collection_.unlabelled) {
+                builder.add({.id = std::to_string(number_of++), .text = text});
+            }
             builder.finish();
         }
         return bmae::TokenStore::open(folder);

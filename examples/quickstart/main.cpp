@@ -63,9 +63,12 @@ void print_table(std::vector<Row> const& rows) {
 nlohmann::ordered_json to_json(std::vector<Row> const& rows) {
     nlohmann::ordered_json table;
     auto const scores = [](std::optional<Scores> const& s) {
-        return s ? nlohmann::ordered_json{{"mrr@10", s->mrr}, {"recall@100", s->recall}, {"ndcg@10", s->ndcg}} : nlohmann::ordered_json();
+        return s ? nlohmann::ordered_json{{"mrr@10", s->mrr}, {"recall@100", s->recall}, {"ndcg@10", s->ndcg}}
+                 : nlohmann::ordered_json();
     };
-    for (Row const& row : rows) { table[row.name] = {{"zero_shot", scores(row.zero_shot)}, {"fine_tuned", scores(row.fine_tuned)}}; }
+    for (Row const& row : rows) {
+        table[row.name] = {{"zero_shot", scores(row.zero_shot)}, {"fine_tuned", scores(row.fine_tuned)}};
+    }
     return table;
 }
 
@@ -79,7 +82,10 @@ std::string shortened(std::string const& text) {
 class Answers {
 public:
     Answers(Collection const& collection, bmae::SentenceEncoder const& encoder)
-        : collection_(collection), encoder_(encoder), index_(encoder.encode(collection.texts), collection.ids), bm25_(collection.texts, collection.ids) {}
+        : collection_(collection),
+          encoder_(encoder),
+          index_(encoder.encode(collection.texts), collection.ids),
+          bm25_(collection.texts, collection.ids) {}
 
     void print(std::string const& question) const {
         bmae::Run const dense = index_.search(encoder_.encode(question), 100);
@@ -112,7 +118,9 @@ private:
 };
 
 Collection load(Request const& request) {
-    if (!request.packages.empty()) { return package_collection(read_packages(request.packages.at(0), request.packages.at(1)), request.seed); }
+    if (!request.packages.empty()) {
+        return package_collection(read_packages(request.packages.at(0), request.packages.at(1)), request.seed);
+    }
     if (!request.beir.empty()) { return read_beir(request.beir); }
     return World({.seed = request.seed}).collection();
 }
@@ -142,14 +150,17 @@ Settings settings_for(Request const& request) {
 
 int run(Request const& request) {
     if (std::filesystem::exists(request.output / "results.json")) {
-        throw bmae::InputError(bmae::Complaint{.file = request.output.string(), .expected = "a folder without results", .found = "results.json",
+        throw bmae::InputError(bmae::Complaint{.file = request.output.string(),
+                                               .expected = "a folder without results",
+                                               .found = "results.json",
                                                .remedy = "Name another --output, or remove that folder."});
     }
     std::filesystem::create_directories(request.output);
     Collection const collection = load(request);
-    std::printf("%s: %zu texts to search, %zu more to read, %zu questions to train on, %zu to measure\n", collection.name.c_str(), collection.texts.size(),
-                collection.unlabelled.size(), collection.train.size(), collection.test.size());
-    std::printf("  a text:       %s\n  its question: %s\n", shortened(collection.texts[collection.test[0].relevant[0]]).c_str(), collection.test[0].text.c_str());
+    std::printf("%s: %zu texts to search, %zu more to read, %zu questions to train on, %zu to measure\n", collection.name.c_str(),
+                collection.texts.size(), collection.unlabelled.size(), collection.train.size(), collection.test.size());
+    std::printf("  a text:       %s\n  its question: %s\n", shortened(collection.texts[collection.test[0].relevant[0]]).c_str(),
+                collection.test[0].text.c_str());
     std::fflush(stdout);
     if (request.packages.empty() && request.beir.empty() && !std::filesystem::exists(request.output / "world")) {
         write_beir(collection, request.output / "world");
@@ -159,7 +170,8 @@ int run(Request const& request) {
     if (request.hours > 0 && request.steps == 0) {
         settings.steps = experiment.steps_in(request.hours * 3600 / 2, "retromae");   // the two pre-trainings share the time
         experiment.set_steps(settings.steps);
-        std::printf("%.2f hours give %llu steps of pre-training\n", request.hours, static_cast<unsigned long long>(settings.steps));
+        std::printf("%.2f hours give %llu steps of pre-training\n", request.hours,
+                    static_cast<unsigned long long>(settings.steps));
     }
     bool const has_training = !collection.train.empty();
     bool const show_hybrid = !request.packages.empty() || !request.beir.empty();
@@ -179,13 +191,16 @@ int run(Request const& request) {
     if (show_hybrid) { rows.push_back({"RetroMAE + BM25", {}, experiment.hybrid(*best)}); }
     print_table(rows);
     bmae::save_sentence_transformer(*best, request.output / "sentence-transformer");
-    bmae::detail::write_file(request.output / "losses.svg", loss_chart(experiment.curves(), "Masked-token loss of the encoder: " + collection.name));
+    bmae::detail::write_file(request.output / "losses.svg",
+                             loss_chart(experiment.curves(), "Masked-token loss of the encoder: " + collection.name));
     bmae::detail::write_file(request.output / "results.json", to_json(rows).dump(2) + '\n');
     std::printf("\nsaved: %s (loads in sentence-transformers), losses.svg and results.json beside it\n",
                 (request.output / "sentence-transformer").c_str());
 
     Answers const answers(collection, *best);
-    for (std::string const& question : request.queries.empty() ? collection.samples : request.queries) { answers.print(question); }
+    for (std::string const& question : request.queries.empty() ? collection.samples : request.queries) {
+        answers.print(question);
+    }
     if (request.ask && isatty(0) != 0) {
         std::printf("\nAsk (an empty line ends): ");
         std::fflush(stdout);
@@ -205,7 +220,8 @@ int main(int argc, char** argv) {
     CLI::App app{"Pre-trains, fine-tunes, searches and measures, on an invented world or on real text.\n"
                  "Example: quickstart --output build/quickstart --query \"Where is the regatta?\""};
     app.add_option("--output", request.output, "folder for everything that is written");
-    app.add_option("--packages", request.packages, "package descriptions: a Translation-en file and a Packages file, unpacked")->expected(2);
+    app.add_option("--packages", request.packages, "package descriptions: a Translation-en file and a Packages file, unpacked")
+        ->expected(2);
     app.add_option("--beir", request.beir, "folder of a collection in BEIR's layout");
     app.add_option("--hours", request.hours, "train a larger model for this long");
     app.add_option("--steps", request.steps, "steps of pre-training");

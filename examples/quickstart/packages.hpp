@@ -36,7 +36,8 @@ void for_each_stanza(std::filesystem::path const& file, Visit&& visit) {
             if (open != nullptr) { *open += '\n' + std::string(line.substr(1)); }
         } else if (std::size_t const colon = line.find(':'); colon != std::string_view::npos) {
             std::size_t const begin = line.find_first_not_of(' ', colon + 1);
-            open = &(fields[std::string(line.substr(0, colon))] = begin == std::string_view::npos ? "" : std::string(line.substr(begin)));
+            open = &(fields[std::string(line.substr(0, colon))] =
+                         begin == std::string_view::npos ? "" : std::string(line.substr(begin)));
         }
     }
     if (!fields.empty()) { visit(fields); }
@@ -92,7 +93,8 @@ inline std::vector<PackageText> read_packages(std::filesystem::path const& trans
             if (!blank_line) { description += c == '\n' ? ' ' : c; }
         }
         auto const source = source_of.find(name->second);
-        by_name[name->second] = {name->second, source == source_of.end() ? name->second : source->second, text->second.substr(0, end), description};
+        by_name[name->second] = {name->second, source == source_of.end() ? name->second : source->second,
+                                 text->second.substr(0, end), description};
     });
     std::map<std::string, std::vector<std::set<std::string>>> kept_of_source;
     std::set<std::string> seen;
@@ -110,10 +112,13 @@ inline std::vector<PackageText> read_packages(std::filesystem::path const& trans
 
 // All descriptions are searched. Held-out packages give the questions of the table; they are neither read in pre-training
 // nor used in fine-tuning.
-inline Collection package_collection(std::vector<PackageText> const& packages, std::uint64_t seed, std::size_t held_out = 1000, std::size_t train = 4000) {
+inline Collection package_collection(std::vector<PackageText> const& packages, std::uint64_t seed, std::size_t held_out = 1000,
+                                     std::size_t train = 4000) {
     if (packages.size() < 2 * held_out) {
-        throw bmae::InputError(bmae::Complaint{.file = {}, .expected = "at least " + std::to_string(2 * held_out) + " package descriptions",
-                                               .found = std::to_string(packages.size()), .remedy = "Run apt-get update, or name files that hold more."});
+        throw bmae::InputError(bmae::Complaint{.file = {},
+                                               .expected = "at least " + std::to_string(2 * held_out) + " package descriptions",
+                                               .found = std::to_string(packages.size()),
+                                               .remedy = "Run apt-get update, or name files that hold more."});
     }
     Collection collection{.name = "package descriptions"};
     std::vector<std::size_t> order(packages.size());

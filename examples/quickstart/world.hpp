@@ -82,7 +82,8 @@ private:
     // Two sentences for each topic, in random order, then a question from words that the article does not use.
     Article write(std::vector<std::size_t> const& numbers, bmae::Draw& draw) const {
         // Few words beside the topic's own: what they hide is learned last, and the whole run is to take minutes.
-        static constexpr std::array<std::string_view, 4> sentences{"{}, {} and {}.", "{} and {} with {}.", "{}, {}, {}.", "{} or {}, {}."};
+        static constexpr std::array<std::string_view, 4> sentences{"{}, {} and {}.", "{} and {} with {}.", "{}, {}, {}.",
+                                                                   "{} or {}, {}."};
         static constexpr std::array<std::string_view, 3> questions{"{} and {}?", "{}, {}?", "{} or {}?"};
         Article article{.topics = numbers, .text = {}, .question = {}};
         std::vector<std::string> lines;

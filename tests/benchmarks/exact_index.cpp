@@ -35,7 +35,8 @@ double median_seconds(Work&& work) {
 
 int main(int count, char** arguments) {
     auto const number = [&](int i, long fallback) { return count > i ? std::atol(arguments[i]) : fallback; };
-    long const rows = number(1, 100000), dimension = number(2, 384), queries = number(3, 512), k = number(4, 1000), threads = number(5, 0);
+    long const rows = number(1, 100000), dimension = number(2, 384), queries = number(3, 512), k = number(4, 1000),
+               threads = number(5, 0);
     std::vector<std::string> ids;
     for (long i = 0; i < rows; ++i) { ids.push_back(std::to_string(10000000 + i)); }
     if (threads > 0) { at::set_num_threads(static_cast<int>(threads)); }
@@ -45,9 +46,10 @@ int main(int count, char** arguments) {
     bmae::ExactIndex const single(vectors, ids, options);
     bmae::ExactIndex const half(vectors.to(at::kBFloat16), ids, options);
     auto const report = [&](char const* name, long asked_queries, double seconds) {
-        std::printf("%-28s %ld queries, %ld x %ld, k=%ld: %.1f queries/s, %.1f GFLOP/s\n", name, asked_queries, rows, dimension, k,
-                    static_cast<double>(asked_queries) / seconds,
-                    2e-9 * static_cast<double>(asked_queries) * static_cast<double>(rows) * static_cast<double>(dimension) / seconds);
+        std::printf(
+            "%-28s %ld queries, %ld x %ld, k=%ld: %.1f queries/s, %.1f GFLOP/s\n", name, asked_queries, rows, dimension, k,
+            static_cast<double>(asked_queries) / seconds,
+            2e-9 * static_cast<double>(asked_queries) * static_cast<double>(rows) * static_cast<double>(dimension) / seconds);
     };
     at::Tensor const one = asked.narrow(0, 0, 1);
     auto const depth = static_cast<std::size_t>(k);

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Times bmae::WordPiece on the lines of text files. `tokenizer TOKENIZER FILE... [--repeats N]` prints megabytes and tokens per second;
-/// with `--ask` it encodes once per line on stdin and answers each with seconds and tokens, for tokenizer.py.
+/// Times bmae::WordPiece on the lines of text files. `tokenizer TOKENIZER FILE... [--repeats N]` prints megabytes and tokens per
+/// second; with `--ask` it encodes once per line on stdin and answers each with seconds and tokens, for tokenizer.py.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -27,7 +27,8 @@ std::vector<std::string> read_lines(std::vector<std::string> const& files) {
 }
 
 /// \return seconds and tokens of one pass
-std::pair<double, std::size_t> encode(bmae::WordPiece const& tokenizer, std::vector<std::string> const& lines, std::vector<bmae::TokenId>& ids) {
+std::pair<double, std::size_t> encode(bmae::WordPiece const& tokenizer, std::vector<std::string> const& lines,
+                                      std::vector<bmae::TokenId>& ids) {
     auto const start = std::chrono::steady_clock::now();
     ids.clear();
     for (std::string const& line : lines) { tokenizer.encode_into(line, ids); }
@@ -65,9 +66,10 @@ int run(std::vector<std::string> const& arguments) {
     for (int i = 0; i < repeats; ++i) { seconds.push_back(encode(tokenizer, lines, ids).first); }
     std::sort(seconds.begin(), seconds.end());
     double const median = seconds[seconds.size() / 2];
-    std::printf("%zu lines, %.1f MB, %zu tokens: median %.1f MB/s, %.2f Mtokens/s (best %.1f, worst %.1f MB/s of %d)\n", lines.size(),
-                static_cast<double>(bytes) / 1e6, ids.size(), static_cast<double>(bytes) / 1e6 / median, static_cast<double>(ids.size()) / 1e6 / median,
-                static_cast<double>(bytes) / 1e6 / seconds.front(), static_cast<double>(bytes) / 1e6 / seconds.back(), repeats);
+    std::printf("%zu lines, %.1f MB, %zu tokens: median %.1f MB/s, %.2f Mtokens/s (best %.1f, worst %.1f MB/s of %d)\n",
+                lines.size(), static_cast<double>(bytes) / 1e6, ids.size(), static_cast<double>(bytes) / 1e6 / median,
+                static_cast<double>(ids.size()) / 1e6 / median, static_cast<double>(bytes) / 1e6 / seconds.front(),
+                static_cast<double>(bytes) / 1e6 / seconds.back(), repeats);
     return 0;
 }
 

@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
         }
         double const counted = seconds();
         std::vector<std::string> const tokens = builder.build();
-        std::fprintf(stderr, "%zu tokens: words counted in %.1f s, merged in %.1f s\n", tokens.size(), counted, seconds() - counted);
+        std::fprintf(stderr, "%zu tokens: words counted in %.1f s, merged in %.1f s\n", tokens.size(), counted,
+                     seconds() - counted);
         for (std::string const& token : tokens) { std::printf("%s\n", token.c_str()); }
         return 0;
     } catch (std::exception const& error) {

@@ -8,7 +8,9 @@ struct Counting {
 #ifdef PASSING
     bmae::MaskFlags draw(bmae::TokenSpan text, bmae::Draw&) const { return bmae::MaskFlags(text.size(), 0); }
 #else
-    bmae::MaskFlags draw(bmae::TokenSpan text, bmae::Draw&) { return bmae::MaskFlags(text.size(), static_cast<unsigned char>(calls++ % 2)); }
+    bmae::MaskFlags draw(bmae::TokenSpan text, bmae::Draw&) {
+        return bmae::MaskFlags(text.size(), static_cast<unsigned char>(calls++ % 2));
+    }
     int calls = 0;
 #endif
 };

@@ -19,7 +19,9 @@ using test::says;
 /// query document grade of each pair.
 std::vector<std::string> pairs_of(bmae::JudgedPairs const& judged) {
     std::vector<std::string> found;
-    for (bmae::JudgedPair const& pair : judged.pairs) { found.push_back(pair.query_id + ' ' + pair.document_id + ' ' + std::to_string(pair.grade)); }
+    for (bmae::JudgedPair const& pair : judged.pairs) {
+        found.push_back(pair.query_id + ' ' + pair.document_id + ' ' + std::to_string(pair.grade));
+    }
     return found;
 }
 
@@ -31,7 +33,11 @@ struct PairCounter {
 
 void write_collection(test::Scratch const& scratch) {
     scratch.file("corpus.jsonl.gz", R"({"_id": "d1", "title": "T", "text": " one "})" "\n" R"({"_id": "d2", "text": "two"})");
-    scratch.file("queries.jsonl", R"({"_id": 1, "text": "q one"})" "\n" R"({"_id": "2", "text": "q two"})" "\n" R"({"_id": "3", "text": "unjudged"})");
+    scratch.file("queries.jsonl", R"({"_id": 1, "text": "q one"})"
+                                  "\n"
+                                  R"({"_id": "2", "text": "q two"})"
+                                  "\n"
+                                  R"({"_id": "3", "text": "unjudged"})");
     scratch.file("qrels/test.tsv", "query-id\tcorpus-id\tscore\n2\td2\t1\n1\td1\t2\n1\td9\t0\n");
 }
 
@@ -89,8 +95,8 @@ BOOST_AUTO_TEST_CASE(judgements_of_beir) {
                boost::test_tools::per_element());
     BOOST_CHECK_EXCEPTION(read("h\th\th\n1\td1\t1\n1\td1\t2\n"), InputError, says("q.tsv:3", "2 here and 1 at line 2"));
     BOOST_TEST(read("h\th\th\n1\td1\t1\n1\td1\t1\n").report.warnings == 1U);
-    for (std::string const bad : {"1 d1 1", "1\td1", "1\td1\t1\tx", "1\td1\tyes", "1\td1\t1.5", "1\td1\t", "\td1\t1", "1\t\t1", "\"1\td1\t1",
-                                  "1\td1\t99999999999"}) {
+    for (std::string const bad : {"1 d1 1", "1\td1", "1\td1\t1\tx", "1\td1\tyes", "1\td1\t1.5", "1\td1\t", "\td1\t1", "1\t\t1",
+                                  "\"1\td1\t1", "1\td1\t99999999999"}) {
         BOOST_CHECK_EXCEPTION(read("h\th\th\n" + bad + "\n2\td\t1\n"), InputError, says("q.tsv:2: expected"));
         bmae::JudgedPairs const kept = read("h\th\th\n" + bad + "\n2\td\t1\n", {.malformed = bmae::MalformedLine::skip});
         BOOST_TEST(kept.pairs.size() == 1U);
@@ -102,12 +108,17 @@ BOOST_AUTO_TEST_CASE(judgements_of_beir) {
 
 BOOST_AUTO_TEST_CASE(judgements_of_msmarco) {
     test::Scratch const scratch;
-    auto const read = [&](std::string const& text) { return read_judged_pairs(scratch.file("q", text), JudgementLayout::msmarco); };
-    BOOST_TEST(pairs_of(read("1\t0\t77\t1\n2 0 78 3\n")) == (std::vector<std::string>{"1 77 1", "2 78 3"}), boost::test_tools::per_element());
-    BOOST_TEST(pairs_of(read("1\t77\n2\t0\n")) == (std::vector<std::string>{"1 77 1", "2 0 1"}), boost::test_tools::per_element());
+    auto const read = [&](std::string const& text) {
+        return read_judged_pairs(scratch.file("q", text), JudgementLayout::msmarco);
+    };
+    BOOST_TEST(pairs_of(read("1\t0\t77\t1\n2 0 78 3\n")) == (std::vector<std::string>{"1 77 1", "2 78 3"}),
+               boost::test_tools::per_element());
+    BOOST_TEST(pairs_of(read("1\t77\n2\t0\n")) == (std::vector<std::string>{"1 77 1", "2 0 1"}),
+               boost::test_tools::per_element());
     BOOST_CHECK_EXCEPTION(read("1\t77\t1\n"), InputError, says("q:1", "3 in"));
     if (fs::path const folder = test::data_folder("msmarco"); !folder.empty()) {
-        BOOST_TEST(read_judged_pairs(folder / "qrels.msmarco-passage.dev-subset.txt", JudgementLayout::msmarco).pairs.size() == 7437U);
+        BOOST_TEST(read_judged_pairs(folder / "qrels.msmarco-passage.dev-subset.txt", JudgementLayout::msmarco).pairs.size() ==
+                   7437U);
     }
 }
 

@@ -58,7 +58,9 @@ BOOST_AUTO_TEST_CASE(articles_become_a_store) {
     bool const all = std::getenv("BMAE_FULL") != nullptr;
     std::vector<fs::path> files;
     for (auto const& entry : fs::directory_iterator(data)) {
-        if (entry.path().extension() == ".gz" && (all || entry.path().filename() == "wiki_00.gz")) { files.push_back(entry.path()); }
+        if (entry.path().extension() == ".gz" && (all || entry.path().filename() == "wiki_00.gz")) {
+            files.push_back(entry.path());
+        }
     }
     std::sort(files.begin(), files.end());
     test::Scratch const scratch;

@@ -49,13 +49,18 @@ BOOST_AUTO_TEST_SUITE(jsonl)
 
 BOOST_AUTO_TEST_CASE(the_relatives_of_one_format) {
     test::Scratch const scratch;
-    auto const file = scratch.file("a.jsonl", "\xef\xbb\xbf"
-                                              R"({"_id": "1", "title": "T", "text": "x\ny"})" "\r\n"
-                                              R"({"id": 2, "title": null, "contents": "caf\u00e9 \ud83d\ude00", "metadata": {}})" "\n"
-                                              "\n"
-                                              R"({"docid": "a b", "document_text": ""})" "\n"
-                                              R"({"query_id": "q", "query": "w", "queries": ["u", "v"], "continuation": "then"})" "\n"
-                                              R"({"text": "no id"})");
+    auto const file = scratch.file("a.jsonl",
+                                   "\xef\xbb\xbf"
+                                   R"({"_id": "1", "title": "T", "text": "x\ny"})"
+                                   "\r\n"
+                                   R"({"id": 2, "title": null, "contents": "caf\u00e9 \ud83d\ude00", "metadata": {}})"
+                                   "\n"
+                                   "\n"
+                                   R"({"docid": "a b", "document_text": ""})"
+                                   "\n"
+                                   R"({"query_id": "q", "query": "w", "queries": ["u", "v"], "continuation": "then"})"
+                                   "\n"
+                                   R"({"text": "no id"})");
     check_summary(bmae::JsonlReader(file), {"1|T|x\ny", "2||caf\xc3\xa9 \xf0\x9f\x98\x80", "a b||", "q||w", "a.jsonl:6||no id"});
     bmae::JsonlReader reader(file);
     bmae::Records const records = read_all(reader);
@@ -101,7 +106,11 @@ BOOST_AUTO_TEST_CASE(malformed_lines) {
         {std::string(1500, '['), "a JSON object", "not JSON"},
     };
     for (Case const& c : cases) {
-        fs::path const file = scratch.file("f.jsonl", R"({"id": "good", "text": "1"})" "\n" + c.line + "\n" R"({"id": "last", "text": "2"})");
+        fs::path const file = scratch.file("f.jsonl", R"({"id": "good", "text": "1"})"
+                                                      "\n" +
+                                                          c.line +
+                                                          "\n"
+                                                          R"({"id": "last", "text": "2"})");
         BOOST_CHECK_EXCEPTION(summary(bmae::JsonlReader(file, {.max_line_bytes = 2000})), InputError,
                               says("f.jsonl:2: expected", c.expected, c.found));
         check_summary(bmae::JsonlReader(file, {.malformed = bmae::MalformedLine::skip, .max_line_bytes = 2000}),
@@ -111,7 +120,8 @@ BOOST_AUTO_TEST_CASE(malformed_lines) {
 
 BOOST_AUTO_TEST_CASE(ill_formed_bytes_may_be_replaced) {
     test::Scratch const scratch;
-    bmae::JsonlReader reader(scratch.file("f", "{\"id\": \"x\", \"text\": \"a\xff\xe2\x82z\"}"), {.invalid_utf8 = bmae::InvalidUtf8::replace});
+    bmae::JsonlReader reader(scratch.file("f", "{\"id\": \"x\", \"text\": \"a\xff\xe2\x82z\"}"),
+                             {.invalid_utf8 = bmae::InvalidUtf8::replace});
     bmae::Record record;
     BOOST_TEST(reader.next(record));
     BOOST_TEST(record.text == "a\xef\xbf\xbd\xef\xbf\xbdz");
@@ -176,7 +186,8 @@ BOOST_AUTO_TEST_CASE(columns) {
     check_summary(bmae::TsvReader(file), {"0|| text with\ta tab ", "D1||\t\tz"});
     check_summary(bmae::TsvReader(scratch.file("d.tsv", "1\tTitle\tText\n2\t\tText\tmore"), bmae::TsvColumns::id_title_text),
                   {"1|Title|Text", "2||Text\tmore"});
-    check_summary(bmae::TsvReader(scratch.file("e.tsv", "D1\thttp://x\tT\tbody"), bmae::TsvColumns::id_url_title_text), {"D1|T|body"});
+    check_summary(bmae::TsvReader(scratch.file("e.tsv", "D1\thttp://x\tT\tbody"), bmae::TsvColumns::id_url_title_text),
+                  {"D1|T|body"});
 }
 
 BOOST_AUTO_TEST_CASE(malformed_lines) {
@@ -186,8 +197,8 @@ BOOST_AUTO_TEST_CASE(malformed_lines) {
         BOOST_CHECK_EXCEPTION(summary(bmae::TsvReader(file)), InputError, says("c.tsv:2: expected"));
         check_summary(bmae::TsvReader(file, bmae::TsvColumns::id_text, skipping), {"1||a", "2||b", "skipped 1"});
     }
-    BOOST_CHECK_EXCEPTION(summary(bmae::TsvReader(scratch.file("d.tsv", "1\ta"), bmae::TsvColumns::id_url_title_text)), InputError,
-                          says("4 columns", "2 in '1 a'"));
+    BOOST_CHECK_EXCEPTION(summary(bmae::TsvReader(scratch.file("d.tsv", "1\ta"), bmae::TsvColumns::id_url_title_text)),
+                          InputError, says("4 columns", "2 in '1 a'"));
 }
 
 BOOST_AUTO_TEST_CASE(real_queries) {
@@ -212,7 +223,8 @@ BOOST_AUTO_TEST_CASE(layouts) {
     auto const wikitext = scratch.file("w.tokens", " \n = One = \n \n x \n = = Part = = \n y \n = Two = \n z \n = Void = \n");
     check_summary(bmae::PlainTextReader(wikitext, TextLayout::headings),
                   {"w.tokens:2|One| x \n = = Part = = \n y ", "w.tokens:7|Two| z "});
-    for (TextLayout const layout : {TextLayout::file, TextLayout::blank_lines, TextLayout::lines, TextLayout::doc_tags, TextLayout::headings}) {
+    for (TextLayout const layout :
+         {TextLayout::file, TextLayout::blank_lines, TextLayout::lines, TextLayout::doc_tags, TextLayout::headings}) {
         check_summary(bmae::PlainTextReader(scratch.file("empty", ""), layout), {});
         check_summary(bmae::PlainTextReader(scratch.file("blank", "\n \n\n"), layout), {});
     }
@@ -222,8 +234,10 @@ BOOST_AUTO_TEST_CASE(layouts) {
 
 BOOST_AUTO_TEST_CASE(tagged_documents) {
     test::Scratch const scratch;
-    auto const file = scratch.file("w", "<doc id=\"7\" url=\"u?a=1\" title=\"R &amp; B &quot;x&quot;\">\nR &amp; B &quot;x&quot;\n\nOne &lt;.\nTwo.\n</doc>\n"
-                                        "\n<doc id=\"8\" title=\"Empty\">\nEmpty\n\n</doc>\n<doc id=\"9\">\nText\nR\n</doc>\n");
+    auto const file = scratch.file(
+        "w",
+        "<doc id=\"7\" url=\"u?a=1\" title=\"R &amp; B &quot;x&quot;\">\nR &amp; B &quot;x&quot;\n\nOne &lt;.\nTwo.\n</doc>\n"
+        "\n<doc id=\"8\" title=\"Empty\">\nEmpty\n\n</doc>\n<doc id=\"9\">\nText\nR\n</doc>\n");
     check_summary(bmae::PlainTextReader(file, TextLayout::doc_tags), {"7|R & B \"x\"|One <.\nTwo.", "8|Empty|", "9||Text\nR"});
 }
 
@@ -247,7 +261,8 @@ BOOST_AUTO_TEST_CASE(malformed_tags) {
     for (Case const& c : cases) {
         auto const file = scratch.file("w", c.text);
         BOOST_CHECK_EXCEPTION(summary(bmae::PlainTextReader(file, TextLayout::doc_tags)), InputError, says(c.expected));
-        BOOST_TEST(summary(bmae::PlainTextReader(file, TextLayout::doc_tags, skipping)) == c.skipped, boost::test_tools::per_element());
+        BOOST_TEST(summary(bmae::PlainTextReader(file, TextLayout::doc_tags, skipping)) == c.skipped,
+                   boost::test_tools::per_element());
     }
 }
 
@@ -255,7 +270,8 @@ BOOST_AUTO_TEST_CASE(long_documents_are_bounded) {
     test::Scratch const scratch;
     auto const file = scratch.file("t", "short\n\n" + std::string(60, 'a') + '\n' + std::string(60, 'b') + "\nc\n\nlast\n");
     bmae::ReadOptions options{.max_document_bytes = 100};
-    BOOST_CHECK_EXCEPTION(summary(bmae::PlainTextReader(file, TextLayout::blank_lines, options)), InputError, says("t:4", "at most 100 bytes"));
+    BOOST_CHECK_EXCEPTION(summary(bmae::PlainTextReader(file, TextLayout::blank_lines, options)), InputError,
+                          says("t:4", "at most 100 bytes"));
     options.malformed = bmae::MalformedLine::skip;
     check_summary(bmae::PlainTextReader(file, TextLayout::blank_lines, options), {"t:1||short", "t:7||last", "skipped 1"});
 }
@@ -267,7 +283,8 @@ BOOST_AUTO_TEST_CASE(the_counts_of_real_corpora) {
         std::size_t documents = 0;
         std::size_t paragraphs = 0;
         for (bmae::Record record; reader.next(record); ++documents) {
-            paragraphs += static_cast<std::size_t>(std::count(record.text.begin(), record.text.end(), '\n')) + !record.text.empty();
+            paragraphs +=
+                static_cast<std::size_t>(std::count(record.text.begin(), record.text.end(), '\n')) + !record.text.empty();
         }
         BOOST_TEST(documents == 2991U);
         BOOST_TEST(paragraphs == 7213U);

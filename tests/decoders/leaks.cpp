@@ -50,7 +50,9 @@ struct Fixture {
     }
 };
 
-double row_change(at::Tensor const& a, at::Tensor const& b, std::int64_t row) { return (a[row] - b[row]).abs().max().item<double>(); }
+double row_change(at::Tensor const& a, at::Tensor const& b, std::int64_t row) {
+    return (a[row] - b[row]).abs().max().item<double>();
+}
 
 std::vector<TokenId> const content{10, 11, 12, 13, 14, 15, 16, 17, 18, 19};
 

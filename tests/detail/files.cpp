@@ -87,13 +87,15 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_named) {
     std::string text;
     for (int i = 0; i < 100'000; ++i) { text += std::to_string(i * 7919) + '\n'; }
     std::string const packed = bmae::detail::read_file(scratch.file("a.gz", text));
-    for (std::size_t const size : {std::size_t{1}, std::size_t{5}, std::size_t{20}, packed.size() / 2, packed.size() - 9, packed.size() - 1}) {
+    for (std::size_t const size :
+         {std::size_t{1}, std::size_t{5}, std::size_t{20}, packed.size() / 2, packed.size() - 9, packed.size() - 1}) {
         fs::path const cut = scratch.file("cut", packed.substr(0, size));
         fs::rename(cut, scratch / "cut.gz");
         BOOST_CHECK_THROW(lines_of(scratch / "cut.gz"), InputError);
     }
     BOOST_CHECK_EXCEPTION(lines_of(scratch / "cut.gz"), InputError, says("cut.gz", "ends too early"));
-    for (std::size_t at = 20; at < packed.size(); at += packed.size() / 50) {   // the checksum at the end catches what inflate does not
+    for (std::size_t at = 20; at < packed.size();
+         at += packed.size() / 50) {   // the checksum at the end catches what inflate does not
         std::string bad = packed;
         bad[at] = static_cast<char>(bad[at] ^ 16);
         BOOST_CHECK_THROW(lines_of(scratch.file("bad", bad)), InputError);
@@ -176,7 +178,9 @@ BOOST_AUTO_TEST_CASE(a_full_disk_keeps_the_old_file) {
         int result = 1;
         try {
             bmae::detail::write_file(scratch / "out", std::string(1'000'000, 'x'), bmae::detail::Existing::replace);
-        } catch (RunError const& error) { result = says("out: cannot write", "ulimit -f")(error) ? 42 : 2; } catch (...) { result = 3; }
+        } catch (RunError const& error) { result = says("out: cannot write", "ulimit -f")(error) ? 42 : 2; } catch (...) {
+            result = 3;
+        }
         ::_exit(result);
     }
     int status = 0;
@@ -184,7 +188,8 @@ BOOST_AUTO_TEST_CASE(a_full_disk_keeps_the_old_file) {
     BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 42));
     BOOST_TEST(bmae::detail::read_file(scratch / "out") == "old");
     BOOST_TEST(entries(scratch.path()) == 1);
-    BOOST_TEST(std::string(bmae::detail::write_failure("x", "write", ENOSPC).what()).find("The disk is full") != std::string::npos);
+    BOOST_TEST(std::string(bmae::detail::write_failure("x", "write", ENOSPC).what()).find("The disk is full") !=
+               std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(output_folders) {
@@ -194,7 +199,8 @@ BOOST_AUTO_TEST_CASE(output_folders) {
     BOOST_CHECK_EXCEPTION(bmae::detail::require_empty_or_new_folder(scratch / "a"), InputError, says("holds 'b'"));
     scratch.file("file", "");
     BOOST_CHECK_THROW(bmae::detail::require_empty_or_new_folder(scratch / "file"), InputError);
-    BOOST_CHECK_EXCEPTION(bmae::detail::require_empty_or_new_folder(scratch / "file" / "x"), RunError, says("a file, not a folder"));
+    BOOST_CHECK_EXCEPTION(bmae::detail::require_empty_or_new_folder(scratch / "file" / "x"), RunError,
+                          says("a file, not a folder"));
     BOOST_CHECK_THROW(bmae::detail::require_empty_or_new_folder("/proc/bmae"), RunError);
     {
         bmae::detail::AtomicFolder folder((scratch / "new").string() + '/');

@@ -78,7 +78,8 @@ BOOST_AUTO_TEST_CASE(failures_come_in_order_and_end_the_pipeline) {
             for (int i = 0; i < 200; ++i) { pipeline.push(i); }
             pipeline.finish();
         };
-        BOOST_CHECK_EXCEPTION(all(), std::runtime_error, [](auto const& error) { return std::string_view(error.what()) == "50"; });
+        BOOST_CHECK_EXCEPTION(all(), std::runtime_error,
+                              [](auto const& error) { return std::string_view(error.what()) == "50"; });
         BOOST_TEST(out.size() == 50U);
         BOOST_CHECK_THROW(pipeline.push(1), std::logic_error);
     }

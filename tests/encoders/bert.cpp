@@ -23,8 +23,9 @@ double largest_difference(at::Tensor const& a, at::Tensor const& b) { return (a 
 /// The golden batch: 40 texts of 1 to 64 tokens.
 PackedView golden_view(NamedTensors const& expected) {
     PackedView view;
-    view.offsets = std::vector<std::int64_t>(expected.at("offsets").const_data_ptr<std::int64_t>(),
-                                             expected.at("offsets").const_data_ptr<std::int64_t>() + expected.at("offsets").numel());
+    view.offsets =
+        std::vector<std::int64_t>(expected.at("offsets").const_data_ptr<std::int64_t>(),
+                                  expected.at("offsets").const_data_ptr<std::int64_t>() + expected.at("offsets").numel());
     for (std::int64_t i = 0; i < expected.at("input_ids").numel(); ++i) {
         view.input_ids.push_back(static_cast<TokenId>(expected.at("input_ids").const_data_ptr<std::int64_t>()[i]));
         view.labels.push_back(static_cast<TokenId>(expected.at("labels").const_data_ptr<std::int64_t>()[i]));
@@ -72,7 +73,8 @@ BOOST_AUTO_TEST_CASE(a_text_does_not_see_its_neighbours_in_the_pack) {
         std::vector<TokenId> const ids(begin, view.input_ids.begin() + view.offsets[b + 1]);
         alone.append({.original_ids = ids, .input_ids = ids});
         at::Tensor const single = encoder.encode(to_tensors(alone), context).hidden;
-        BOOST_CHECK_LE(largest_difference(single, packed.narrow(0, view.offsets[b], view.offsets[b + 1] - view.offsets[b])), 1e-5);
+        BOOST_CHECK_LE(largest_difference(single, packed.narrow(0, view.offsets[b], view.offsets[b + 1] - view.offsets[b])),
+                       1e-5);
     }
 }
 

@@ -88,7 +88,8 @@ BOOST_AUTO_TEST_CASE(published_figures_of_deep_learning_2019) {
     if (folder.empty()) { return; }
     auto const qrels = bmae::read_qrels(folder / "qrels.dl19-passage.txt");
     auto const run = bmae::read_run(folder / "run.trec2019-bm25.res.gz");
-    auto const report = bmae::evaluate(qrels, run, {.relevance_level = 2}, bmae::AveragePrecision{}, bmae::Ndcg{10}, bmae::Recall{1000});
+    auto const report =
+        bmae::evaluate(qrels, run, {.relevance_level = 2}, bmae::AveragePrecision{}, bmae::Ndcg{10}, bmae::Recall{1000});
     BOOST_TEST(four_digits(report["map"]) == "0.2903");
     BOOST_TEST(four_digits(report["ndcg@10"]) == "0.4973");
     BOOST_TEST(four_digits(report["recall@1000"]) == "0.7450");
@@ -121,7 +122,9 @@ BOOST_AUTO_TEST_CASE(profiles_break_ties_by_their_own_rules) {
     auto const run = run_of({{"b", 1.0F}, {"c", 1.0F}, {"a", 1.0F}});
     bmae::Qrels qrels;
     qrels.add("q", "b", 1);
-    auto const rank = [&](bmae::Profile const& profile) { return 1 / bmae::evaluate(qrels, run, {.profile = profile}, bmae::Mrr{10})["mrr@10"]; };
+    auto const rank = [&](bmae::Profile const& profile) {
+        return 1 / bmae::evaluate(qrels, run, {.profile = profile}, bmae::Mrr{10})["mrr@10"];
+    };
     BOOST_TEST(rank(bmae::profiles::trec9) == 2);                   // c b a
     BOOST_TEST(rank(bmae::profiles::mteb) == 2);
     BOOST_TEST(rank(bmae::profiles::sentence_transformers) == 2);   // a b c
@@ -153,7 +156,8 @@ BOOST_AUTO_TEST_CASE(missing_queries_are_counted_as_asked_and_named) {
     BOOST_TEST(bmae::evaluate(qrels, run, {.missing = bmae::MissingQuery::skip}, bmae::Mrr{})["mrr"] == 1.0);
     BOOST_TEST(bmae::evaluate(qrels, run, {.profile = bmae::profiles::beir}, bmae::Mrr{}, bmae::Recall{5})["mrr"] == 0.5);
     BOOST_TEST(bmae::evaluate(qrels, run, {.profile = bmae::profiles::beir}, bmae::Mrr{}, bmae::Recall{5})["recall@5"] == 1.0);
-    BOOST_TEST(test::contains(test::refusal([&] { bmae::evaluate(qrels, run, {.missing = bmae::MissingQuery::error}, bmae::Mrr{}); }), "lost"));
+    BOOST_TEST(test::contains(
+        test::refusal([&] { bmae::evaluate(qrels, run, {.missing = bmae::MissingQuery::error}, bmae::Mrr{}); }), "lost"));
     auto const stranger = run_of({{"a", 1.0F}}, "other");
     BOOST_TEST(test::contains(test::refusal([&] { bmae::evaluate(qrels, stranger, bmae::Mrr{}); }), "none of its 1 queries"));
 }
@@ -194,7 +198,8 @@ BOOST_AUTO_TEST_CASE(threads_do_not_change_the_report) {
 
 BOOST_AUTO_TEST_CASE(unknown_profiles_list_the_known_ones) {
     BOOST_TEST(bmae::profile_from_name("msmarco").name == "msmarco");
-    BOOST_TEST(test::contains(test::refusal([] { bmae::profile_from_name("trec"); }), "trec9, trec10, beir, mteb, msmarco, sentence-transformers"));
+    BOOST_TEST(test::contains(test::refusal([] { bmae::profile_from_name("trec"); }),
+                              "trec9, trec10, beir, mteb, msmarco, sentence-transformers"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -85,9 +85,12 @@ BOOST_AUTO_TEST_CASE(known_positives_are_no_negatives) {
     BertEncoder encoder(tiny());
     std::vector<std::size_t> const examples{0, 1};
     auto loss_with = [&](bool spare) {
-        BiEncoderObjective objective(encoder, data, traits, {.query_length = 8, .passage_length = 8, .spare_known_positives = spare});
+        BiEncoderObjective objective(encoder, data, traits,
+                                     {.query_length = 8, .passage_length = 8, .spare_known_positives = spare});
         HostBatch batch = objective.collate(examples, {.seed = 0});
-        for (std::uint64_t seed = 1; batch.views[0].text_ids[2] != 0; ++seed) { batch = objective.collate(examples, {.seed = seed}); }
+        for (std::uint64_t seed = 1; batch.views[0].text_ids[2] != 0; ++seed) {
+            batch = objective.collate(examples, {.seed = seed});
+        }
         ForwardContext context;
         return objective.forward(batch, context, batch.term_labels).total.item<double>();
     };
@@ -98,7 +101,8 @@ BOOST_AUTO_TEST_CASE(known_positives_are_no_negatives) {
 BOOST_AUTO_TEST_CASE(training_moves_the_encoder_and_not_the_head) {
     RetrievalPairs const data = pairs();
     BertEncoder encoder(tiny());
-    BiEncoderObjective objective(encoder, data, traits, {.normalize = true, .temperature = .05, .query_length = 8, .passage_length = 8});
+    BiEncoderObjective objective(encoder, data, traits,
+                                 {.normalize = true, .temperature = .05, .query_length = 8, .passage_length = 8});
     std::size_t count = 0;
     objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
         BOOST_CHECK(!name.starts_with("cls."));

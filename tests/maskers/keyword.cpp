@@ -49,7 +49,9 @@ std::shared_ptr<WordWeights const> counted(std::vector<std::uint64_t> const& cou
 }
 
 KeywordMasker released(std::shared_ptr<WordWeights const> weights) {
-    return {.weighting = KeywordWeighting::inverse_count, .sampling = KeywordSampling::released_rounds, .weights = std::move(weights)};
+    return {.weighting = KeywordWeighting::inverse_count,
+            .sampling = KeywordSampling::released_rounds,
+            .weights = std::move(weights)};
 }
 
 MaskFlags drawn(KeywordMasker const& masker, Ids const& ids, std::uint64_t seed = 0) {
@@ -81,7 +83,8 @@ void check_first_draws(KeywordMasker masker, Ids const& ids, std::vector<double>
 
 /// A vocabulary of a few tokens, with "##" for pieces.
 struct SmallVocabulary {
-    std::vector<std::string> tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "un", "##believ", "##able", "able", "#", "###", "\"quote", "é"};
+    std::vector<std::string> tokens = {"[PAD]",  "[UNK]", "[CLS]", "[SEP]", "[MASK]",  "un", "##believ",
+                                       "##able", "able",  "#",     "###",   "\"quote", "é"};
     TokenTraits known{{.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0}};
 
     [[nodiscard]] std::optional<TokenId> id(std::string_view token) const {
@@ -184,7 +187,8 @@ BOOST_AUTO_TEST_CASE(files_read_back_and_damage_is_told) {
     BOOST_CHECK_EXCEPTION(WordWeights::load(changed(0, 'x')), InputError, test::says("changed", "another format"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(changed(8, 2)), InputError, test::says("version 1", "version 2"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(changed(100, '?')), InputError, test::says("checksum"));
-    BOOST_CHECK_EXCEPTION(WordWeights::load(scratch.file("cut", whole.substr(0, whole.size() - 24))), InputError, test::says("It was cut"));
+    BOOST_CHECK_EXCEPTION(WordWeights::load(scratch.file("cut", whole.substr(0, whole.size() - 24))), InputError,
+                          test::says("It was cut"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(scratch.file("cut", whole.substr(0, 20))), InputError, test::says("It was cut"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(scratch.file("cut", "")), InputError, test::says("another format"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(scratch / "absent"), InputError, test::says("absent", "nothing of that name"));
@@ -205,7 +209,8 @@ BOOST_AUTO_TEST_CASE(counts_that_cannot_be_are_refused) {
 BOOST_AUTO_TEST_CASE(the_released_dictionary_is_read_by_pieces) {
     test::Scratch const scratch;
     SmallVocabulary const vocabulary;
-    auto const file = scratch.file("words.json", R"({"un##believ##able": 3, "able": 60351, "##able": 2, "####": 4, "\"quote": 5, "é": 6})");
+    auto const file =
+        scratch.file("words.json", R"({"un##believ##able": 3, "able": 60351, "##able": 2, "####": 4, "\"quote": 5, "é": 6})");
     WordWeights const weights = read_word_dictionary(file, vocabulary);
     BOOST_TEST(weights.size() == 6U);
     BOOST_TEST(weights.documents() == 0U);
@@ -217,7 +222,8 @@ BOOST_AUTO_TEST_CASE(the_released_dictionary_is_read_by_pieces) {
     BOOST_TEST(weights.count(Ids{12}) == 6U);
 
     auto const refused = [&](std::string const& content, auto... parts) {
-        BOOST_CHECK_EXCEPTION(read_word_dictionary(scratch.file("bad.json", content), vocabulary), InputError, test::says("bad.json", parts...));
+        BOOST_CHECK_EXCEPTION(read_word_dictionary(scratch.file("bad.json", content), vocabulary), InputError,
+                              test::says("bad.json", parts...));
     };
     refused(R"({"foreign": 3})", "\"foreign\"", "this tokenizer");
     refused(R"({"un##foreign": 3})", "\"un##foreign\"");
@@ -238,12 +244,14 @@ BOOST_AUTO_TEST_CASE(a_written_dictionary_reads_back) {
     auto const text_of = [&](std::size_t i) { return std::span<TokenId const>(texts[i]); };
     WordWeights const weights = WordWeights::of(texts, vocabulary.traits());
     write_word_dictionary(scratch / "words.json", weights, texts.size(), text_of, vocabulary);
-    std::string const expected = "{\n\"able\": 3,\n\"un##believ##able\": 1,\n\"##able\": 1,\n\"\\\"quote\": 1,\n\"é\": 1,\n\"####\": 1\n}\n";
+    std::string const expected =
+        "{\n\"able\": 3,\n\"un##believ##able\": 1,\n\"##able\": 1,\n\"\\\"quote\": 1,\n\"é\": 1,\n\"####\": 1\n}\n";
     BOOST_TEST(detail::read_file(scratch / "words.json") == expected);
     WordWeights const read = read_word_dictionary(scratch / "words.json", vocabulary);
     BOOST_TEST(read.size() == weights.size());
     for (WordWeights::Word const& word : weights.words()) { BOOST_TEST(read.find(word.hash).count == word.count); }
-    write_word_dictionary(scratch / "none.json", WordWeights::of(std::vector<Ids>{}, vocabulary.traits()), 0, text_of, vocabulary);
+    write_word_dictionary(scratch / "none.json", WordWeights::of(std::vector<Ids>{}, vocabulary.traits()), 0, text_of,
+                          vocabulary);
     BOOST_TEST(detail::read_file(scratch / "none.json") == "{}\n");
 }
 
@@ -253,7 +261,8 @@ BOOST_AUTO_TEST_SUITE(keyword_masker)
 
 BOOST_AUTO_TEST_CASE(flags_keep_the_laws) {
     Draw texts_draw({.seed = 6});
-    std::vector<Ids> texts = {{}, {cls}, {cls, sep}, {cls, 10, sep}, {cls, 900, sep}, {cls, unk, pad, mask, sep, sep}, {cls, 10, sep, 900, 11, sep}};
+    std::vector<Ids> texts = {
+        {}, {cls}, {cls, sep}, {cls, 10, sep}, {cls, 900, sep}, {cls, unk, pad, mask, sep, sep}, {cls, 10, sep, 900, 11, sep}};
     for (std::size_t const length : {8UL, 64UL, 128UL, 600UL}) { texts.push_back(text(length, texts_draw)); }
     auto const weights = std::make_shared<WordWeights const>(WordWeights::of(texts, traits()));
     for (KeywordWeighting const weighting : {KeywordWeighting::tf_idf, KeywordWeighting::inverse_count}) {
@@ -334,7 +343,8 @@ BOOST_AUTO_TEST_CASE(released_rounds_overshoot_and_the_other_sampling_does_not) 
     // A hapax of three pieces against frequent single tokens, with a budget of two.
     Ids const word = {10, 900, 901};
     auto const weights = std::make_shared<WordWeights const>(
-        std::vector<WordWeights::Word>{{WordWeights::hash_of(word), 1, 1}, {WordWeights::hash_of(Ids{11}), 1000000000, 10}}, 1000, traits().size());
+        std::vector<WordWeights::Word>{{WordWeights::hash_of(word), 1, 1}, {WordWeights::hash_of(Ids{11}), 1000000000, 10}}, 1000,
+        traits().size());
     Ids const ids = {cls, 10, 900, 901, 11, sep};
     std::size_t rounds = 0, once = 0;
     for (std::uint64_t seed = 0; seed < 100; ++seed) {
@@ -374,10 +384,12 @@ BOOST_AUTO_TEST_CASE(trap_8_runs_out_of_words_and_refuses_weights_that_are_none)
 
 BOOST_AUTO_TEST_CASE(missing_weights_say_how_to_make_them) {
     Ids const ids = {cls, 10, sep};
-    BOOST_CHECK_EXCEPTION(drawn({}, ids), InputError, test::says("KeywordMasker::weights", "WordWeights::of(store)", "read_word_dictionary"));
+    BOOST_CHECK_EXCEPTION(drawn({}, ids), InputError,
+                          test::says("KeywordMasker::weights", "WordWeights::of(store)", "read_word_dictionary"));
     auto const foreign = std::make_shared<WordWeights const>(std::vector<WordWeights::Word>{}, 5, 30522);
     BOOST_CHECK_EXCEPTION(drawn({.weights = foreign}, ids), InputError, test::says("1000 tokens", "30522"));
-    BOOST_CHECK_EXCEPTION(drawn({.weights = counted({1}, 0)}, ids), InputError, test::says("document frequencies", "inverse_count"));
+    BOOST_CHECK_EXCEPTION(drawn({.weights = counted({1}, 0)}, ids), InputError,
+                          test::says("document frequencies", "inverse_count"));
     BOOST_CHECK_THROW(drawn({.rate = 2, .weights = counted({1})}, ids), InputError);
 }
 

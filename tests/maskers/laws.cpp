@@ -263,7 +263,9 @@ BOOST_AUTO_TEST_CASE(exclusive_hides_its_share_of_what_the_encoder_left) {
                 if (traits().is_special(ids[i])) { BOOST_TEST(flags[i] == 0); }
             }
             double const tokens = static_cast<double>(detail::mask_basis(span, MaskBasis::content));
-            if (unit == MaskUnit::token) { BOOST_TEST(count(flags) == detail::mask_budget(detail::mask_basis(span, MaskBasis::content), .5, 1, 512)); }
+            if (unit == MaskUnit::token) {
+                BOOST_TEST(count(flags) == detail::mask_budget(detail::mask_basis(span, MaskBasis::content), .5, 1, 512));
+            }
             if (unit == MaskUnit::whole_word) { BOOST_TEST(static_cast<double>(count(flags)) <= tokens / 2 + .5); }
             hidden += static_cast<double>(count(flags));
             content += tokens;

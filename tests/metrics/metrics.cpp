@@ -84,10 +84,12 @@ BOOST_AUTO_TEST_CASE(nothing_relevant_or_nothing_found_is_zero) {
 }
 
 BOOST_AUTO_TEST_CASE(names_go_both_ways) {
-    for (std::string const name : {"mrr", "mrr@10", "recall@1000", "recall_cap@100", "p@5", "success@1", "ndcg", "ndcg@10", "ndcg_exp@10",
-                                   "map", "map@100", "rprec", "bpref"}) {
+    for (std::string const name : {"mrr", "mrr@10", "recall@1000", "recall_cap@100", "p@5", "success@1", "ndcg", "ndcg@10",
+                                   "ndcg_exp@10", "map", "map@100", "rprec", "bpref"}) {
         BOOST_TEST(name_of(name) == name);
-        if (!name.starts_with("recall_cap") && !name.starts_with("ndcg_exp")) { BOOST_TEST(name_of(bmae::trec_name(name == "p" ? "p@5" : name)) == name); }
+        if (!name.starts_with("recall_cap") && !name.starts_with("ndcg_exp")) {
+            BOOST_TEST(name_of(bmae::trec_name(name == "p" ? "p@5" : name)) == name);
+        }
     }
     BOOST_TEST(name_of("NDCG_cut_10") == "ndcg@10");
     BOOST_TEST(name_of("P_5") == "p@5");

@@ -70,7 +70,8 @@ void check(std::string const& name, Tensors const& inputs, Operation const& oper
             double const scale = std::max(1e-2, expected[i].abs().max().item<double>());
             double const error = (found[i].to(at::kDouble) - expected[i]).abs().max().item<double>() / scale;
             BOOST_CHECK_MESSAGE(error <= tolerance, name << ' ' << toString(type) << ": result " << i << " is off by " << error);
-            BOOST_CHECK_MESSAGE(at::equal(alone[i], together[i]), name << ' ' << toString(type) << ": result " << i << " depends on the threads");
+            BOOST_CHECK_MESSAGE(at::equal(alone[i], together[i]),
+                                name << ' ' << toString(type) << ": result " << i << " depends on the threads");
         }
     }
 }
@@ -139,7 +140,8 @@ BOOST_AUTO_TEST_CASE(dropout_of_any_shape) {
 
 BOOST_AUTO_TEST_CASE(biased_gelu) {
     for (auto const& [rows, width] : {std::pair{1, 1}, {3, 17}, {200, 64}, {0, 8}}) {
-        check("gelu", {normal({rows, width}, 1, 3), normal({width}, 2)}, [](Tensors const& x) { return activate(x[0], x[1], Activation::gelu); });
+        check("gelu", {normal({rows, width}, 1, 3), normal({width}, 2)},
+              [](Tensors const& x) { return activate(x[0], x[1], Activation::gelu); });
     }
     check("relu", {normal({5, 7}, 1), normal({7}, 2)}, [](Tensors const& x) { return activate(x[0], x[1], Activation::relu); });
 }
@@ -152,13 +154,16 @@ BOOST_AUTO_TEST_CASE(layer_norm_alone_and_after_a_block) {
             layer.bias = bias;
             return layer;
         };
-        check("norm", {normal({rows, width}, 1), normal({width}, 2), normal({width}, 3)}, [&](Tensors const& x) { return norm(x[1], x[2])(x[0]); });
+        check("norm", {normal({rows, width}, 1), normal({width}, 2), normal({width}, 3)},
+              [&](Tensors const& x) { return norm(x[1], x[2])(x[0]); });
         for (double const rate : {0.0, .1}) {
-            check("block", {normal({rows, width}, 1), normal({width}, 2), normal({rows, width}, 3), normal({width}, 4), normal({width}, 5)},
-                  [&](Tensors const& x) {
-                      ForwardContext context{.training = true, .seed = 6};
-                      return norm(x[3], x[4]).after_block(x[0], x[1], x[2], rate, context);
-                  });
+            check(
+                "block",
+                {normal({rows, width}, 1), normal({width}, 2), normal({rows, width}, 3), normal({width}, 4), normal({width}, 5)},
+                [&](Tensors const& x) {
+                    ForwardContext context{.training = true, .seed = 6};
+                    return norm(x[3], x[4]).after_block(x[0], x[1], x[2], rate, context);
+                });
         }
     }
 }
@@ -171,10 +176,11 @@ BOOST_AUTO_TEST_CASE(attention_over_texts_of_any_length) {
         std::int64_t const tokens = input.offsets.back();
         for (std::vector<Visibility> const* visibility : {static_cast<std::vector<Visibility> const*>(nullptr), &rows}) {
             for (double const rate : {0.0, .2}) {
-                check("attention", {normal({tokens, width}, 1), normal({tokens, width}, 2), normal({tokens, width}, 3)}, [&](Tensors const& x) {
-                    ForwardContext context{.training = true, .seed = 7};
-                    return packed_attention(x[0], x[1], x[2], input, 2, visibility, rate, context);
-                });
+                check("attention", {normal({tokens, width}, 1), normal({tokens, width}, 2), normal({tokens, width}, 3)},
+                      [&](Tensors const& x) {
+                          ForwardContext context{.training = true, .seed = 7};
+                          return packed_attention(x[0], x[1], x[2], input, 2, visibility, rate, context);
+                      });
             }
         }
     }
@@ -182,7 +188,8 @@ BOOST_AUTO_TEST_CASE(attention_over_texts_of_any_length) {
 
 BOOST_AUTO_TEST_CASE(cross_entropy_of_any_vocabulary) {
     for (auto const& [rows, vocabulary] : {std::pair<std::int64_t, std::int64_t>{0, 50}, {1, 3}, {37, 33}, {70, 1000}}) {
-        at::Tensor const labels = at::randint(vocabulary, {rows}, at::make_generator<at::CPUGeneratorImpl>(8), at::TensorOptions(at::kLong));
+        at::Tensor const labels =
+            at::randint(vocabulary, {rows}, at::make_generator<at::CPUGeneratorImpl>(8), at::TensorOptions(at::kLong));
         at::Tensor const weights = (normal({rows}, 9).abs() + .1).to(at::kFloat);
         check("cross-entropy", {normal({rows, 24}, 1), normal({vocabulary, 24}, 2), normal({vocabulary}, 3)},
               [&](Tensors const& x) { return linear_cross_entropy(x[0], x[1], x[2], labels, weights).total; });

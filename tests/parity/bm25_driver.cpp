@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Indexes and searches for bm25_parity.py and benchmarks/bm25.py: TEXTS QUERIES K RUN words|default|stemmed K1 B [THREADS [REPEATS]].
-// TEXTS and QUERIES hold lines `id <tab> text`; times go to stdout.
+// Indexes and searches for bm25_parity.py and benchmarks/bm25.py: TEXTS QUERIES K RUN words|default|stemmed K1 B [THREADS
+// [REPEATS]]. TEXTS and QUERIES hold lines `id <tab> text`; times go to stdout.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -53,7 +53,8 @@ int main(int count, char** arguments) {
         for (int i = 0; i < repeats; ++i) { run = index.search(queries.texts, k, queries.ids); }
         double const done = seconds();
         bmae::write_run(run, arguments[4], {.replace = true});
-        std::printf("index_docs_per_s %.0f\nsearch_queries_per_s %.0f\nterms %zu\n", static_cast<double>(texts.ids.size()) / (built - start),
+        std::printf("index_docs_per_s %.0f\nsearch_queries_per_s %.0f\nterms %zu\n",
+                    static_cast<double>(texts.ids.size()) / (built - start),
                     static_cast<double>(queries.ids.size()) * repeats / (done - built), index.term_count());
     } catch (std::exception const& error) {
         std::fprintf(stderr, "%s\n", error.what());

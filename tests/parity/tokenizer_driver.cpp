@@ -5,7 +5,8 @@
 ///
 /// tokenizer_driver TOKENIZER ids            record: u32 n, n bytes -> u32 count, i32 ids
 /// tokenizer_driver TOKENIZER offsets        record as above -> u32 count, count times i32 id, u32 begin, u32 end
-/// tokenizer_driver TOKENIZER pair M T       two records -> u32 count, count times i32 id, u32 type; M = max length, T = strategy 0..2
+/// tokenizer_driver TOKENIZER pair M T       two records -> u32 count, count times i32 id, u32 type; M = max length,
+///                                           T = strategy 0..2;
 ///                                           count 0xffffffff: refused
 /// tokenizer_driver TOKENIZER decode S       record: u32 n, n i32 ids -> u32 n, n bytes; S = 1 skips special tokens
 /// tokenizer_driver TOKENIZER save FOLDER    writes the tokenizer

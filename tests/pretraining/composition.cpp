@@ -60,7 +60,8 @@ BOOST_AUTO_TEST_SUITE(composition)
 
 BOOST_AUTO_TEST_CASE(numbers_reach_their_slots_by_either_name) {
     RetroMae const flat(tiny(), {.encoder_mask = .15, .decoder_mask = .7});
-    RetroMae const nested(tiny(), {.passes = {{.view = {.masker = {.rate = .15}}, .terms = {{}, {.view = {.masker = {.rate = .7}}}}}}});
+    RetroMae const nested(tiny(),
+                          {.passes = {{.view = {.masker = {.rate = .15}}, .terms = {{}, {.view = {.masker = {.rate = .7}}}}}}});
     for (RetroMae const* model : {&flat, &nested}) {
         BOOST_CHECK_EQUAL(model->describe_views()[0].rate, .15);
         BOOST_CHECK_EQUAL(model->describe_views()[1].rate, .7);
@@ -96,7 +97,8 @@ BOOST_AUTO_TEST_CASE(an_example_is_masked_alike_whatever_stands_beside_it) {
     Texts const texts({12, 20, 3, 9});
     RetroMae const model(tiny());
     HostBatch const together = model.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1, .epoch = 3});
-    HostBatch const alone = model.collate(std::span(texts.examples).subspan(1, 1), texts.traits, {.max_length = 40}, {.seed = 1, .epoch = 3});
+    HostBatch const alone =
+        model.collate(std::span(texts.examples).subspan(1, 1), texts.traits, {.max_length = 40}, {.seed = 1, .epoch = 3});
     for (std::size_t v = 0; v < alone.views.size(); ++v) {
         auto const begin = together.views[v].input_ids.begin() + together.views[v].offsets[1];
         BOOST_CHECK(std::equal(alone.views[v].input_ids.begin(), alone.views[v].input_ids.end(), begin));
@@ -134,7 +136,8 @@ BOOST_AUTO_TEST_CASE(accumulated_batches_add_up_to_one) {
         std::vector<std::int64_t> labels(2, 0);
         std::size_t begin = 0;
         for (std::size_t const end : cuts) {
-            batches.push_back(model.collate(std::span(texts.examples).subspan(begin, end - begin), texts.traits, {.max_length = 40}, {.seed = 1}));
+            batches.push_back(model.collate(std::span(texts.examples).subspan(begin, end - begin), texts.traits,
+                                            {.max_length = 40}, {.seed = 1}));
             for (std::size_t t = 0; t < 2; ++t) { labels[t] += batches.back().term_labels[t]; }
             begin = end;
         }
@@ -169,9 +172,10 @@ BOOST_AUTO_TEST_CASE(own_maskers_and_complements_compose) {
 BOOST_AUTO_TEST_CASE(parameter_names_are_roles_and_unique) {
     RetroMae model(tiny());
     std::set<std::string> names;
-    model.for_each_parameter([&](std::string const& name, at::Tensor&, bool) { BOOST_CHECK_MESSAGE(names.insert(name).second, name); });
-    for (char const* name : {"encoder.embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.weight", "cls.predictions.bias",
-                             "passes.0.terms.1.decoder.layer.0.output.LayerNorm.weight"}) {
+    model.for_each_parameter(
+        [&](std::string const& name, at::Tensor&, bool) { BOOST_CHECK_MESSAGE(names.insert(name).second, name); });
+    for (char const* name : {"encoder.embeddings.word_embeddings.weight", "encoder.layer.0.attention.self.query.weight",
+                             "cls.predictions.bias", "passes.0.terms.1.decoder.layer.0.output.LayerNorm.weight"}) {
         BOOST_CHECK_MESSAGE(names.contains(name), name);
     }
 }

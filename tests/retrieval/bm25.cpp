@@ -25,25 +25,64 @@ BOOST_AUTO_TEST_SUITE(analyzer)
 
 BOOST_AUTO_TEST_CASE(words_of_any_script) {
     bmae::Analyzer const plain({.stop_words = bmae::StopWords::none});
-    BOOST_TEST(plain("It's A_1, \xC3\x89T\xC3\x89; \xD0\x9C\xD0\xB8\xD1\x80! 3.5") == (Words{"it", "s", "a_1", "\xC3\xA9t\xC3\xA9", "\xD0\xBC\xD0\xB8\xD1\x80", "3", "5"}),
+    BOOST_TEST(plain("It's A_1, \xC3\x89T\xC3\x89; \xD0\x9C\xD0\xB8\xD1\x80! 3.5") ==
+                   (Words{"it", "s", "a_1", "\xC3\xA9t\xC3\xA9", "\xD0\xBC\xD0\xB8\xD1\x80", "3", "5"}),
                boost::test_tools::per_element());
     BOOST_TEST(plain("broken\xFF" "bytes \xC3") == (Words{"broken", "bytes"}), boost::test_tools::per_element());
     BOOST_TEST(plain("").empty());
     BOOST_TEST(bmae::Analyzer({.lower_case = false})("The Cat") == (Words{"The", "Cat"}), boost::test_tools::per_element());
     BOOST_TEST(bmae::Analyzer({.min_characters = 2})("x \xC3\xA9 the ab") == (Words{"ab"}), boost::test_tools::per_element());
-    BOOST_TEST(bmae::Analyzer({.stemming = bmae::Stemming::english})("The running cats") == (Words{"run", "cat"}), boost::test_tools::per_element());
+    BOOST_TEST(bmae::Analyzer({.stemming = bmae::Stemming::english})("The running cats") == (Words{"run", "cat"}),
+               boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(stems_of_each_step) {
-    std::map<std::string, std::string> const stems = {
-        {"caresses", "caress"}, {"flies", "fli"}, {"ties", "tie"}, {"gas", "gas"}, {"kiwis", "kiwi"}, {"agreed", "agre"}, {"feed", "feed"},
-        {"hopping", "hop"}, {"hoping", "hope"}, {"luxuriated", "luxuri"}, {"falling", "fall"}, {"cry", "cri"}, {"say", "say"}, {"by", "by"},
-        {"relational", "relat"}, {"conditional", "condit"}, {"vietnamization", "vietnam"}, {"hopefulness", "hope"}, {"sensibility", "sensibl"},
-        {"apology", "apolog"}, {"triplicate", "triplic"}, {"electrical", "electr"}, {"formative", "format"}, {"goodness", "good"},
-        {"adjustment", "adjust"}, {"adoption", "adopt"}, {"controlling", "control"}, {"rate", "rate"}, {"cease", "ceas"}, {"generate", "generat"},
-        {"communism", "communism"}, {"arsenal", "arsenal"}, {"skies", "sky"}, {"news", "news"}, {"succeed", "succeed"}, {"herrings", "herring"},
-        {"sky's", "ski"}, {"'twas", "twas"}, {"youth", "youth"}, {"boyish", "boyish"}, {"knightly", "knight"}, {"singly", "singl"}};
-    for (auto const& [word, stem] : stems) { BOOST_TEST(bmae::EnglishStemmer()(word) == stem, word << ": expected " << stem << ", got " << bmae::EnglishStemmer()(word)); }
+    std::map<std::string, std::string> const stems = {{"caresses", "caress"},
+                                                      {"flies", "fli"},
+                                                      {"ties", "tie"},
+                                                      {"gas", "gas"},
+                                                      {"kiwis", "kiwi"},
+                                                      {"agreed", "agre"},
+                                                      {"feed", "feed"},
+                                                      {"hopping", "hop"},
+                                                      {"hoping", "hope"},
+                                                      {"luxuriated", "luxuri"},
+                                                      {"falling", "fall"},
+                                                      {"cry", "cri"},
+                                                      {"say", "say"},
+                                                      {"by", "by"},
+                                                      {"relational", "relat"},
+                                                      {"conditional", "condit"},
+                                                      {"vietnamization", "vietnam"},
+                                                      {"hopefulness", "hope"},
+                                                      {"sensibility", "sensibl"},
+                                                      {"apology", "apolog"},
+                                                      {"triplicate", "triplic"},
+                                                      {"electrical", "electr"},
+                                                      {"formative", "format"},
+                                                      {"goodness", "good"},
+                                                      {"adjustment", "adjust"},
+                                                      {"adoption", "adopt"},
+                                                      {"controlling", "control"},
+                                                      {"rate", "rate"},
+                                                      {"cease", "ceas"},
+                                                      {"generate", "generat"},
+                                                      {"communism", "communism"},
+                                                      {"arsenal", "arsenal"},
+                                                      {"skies", "sky"},
+                                                      {"news", "news"},
+                                                      {"succeed", "succeed"},
+                                                      {"herrings", "herring"},
+                                                      {"sky's", "ski"},
+                                                      {"'twas", "twas"},
+                                                      {"youth", "youth"},
+                                                      {"boyish", "boyish"},
+                                                      {"knightly", "knight"},
+                                                      {"singly", "singl"}};
+    for (auto const& [word, stem] : stems) {
+        BOOST_TEST(bmae::EnglishStemmer()(word) == stem,
+                   word << ": expected " << stem << ", got " << bmae::EnglishStemmer()(word));
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -125,7 +164,9 @@ BOOST_AUTO_TEST_CASE(many_documents_equal_a_plain_loop_on_any_number_of_threads)
         texts.push_back(text);
         ids.push_back(std::to_string(i));
     }
-    for (std::size_t i = 0; i < 60; ++i) { queries.push_back("w" + std::to_string(i * i) + " w" + std::to_string(i) + " w" + std::to_string(i)); }
+    for (std::size_t i = 0; i < 60; ++i) {
+        queries.push_back("w" + std::to_string(i * i) + " w" + std::to_string(i) + " w" + std::to_string(i));
+    }
     bmae::Bm25Index const one(texts, ids, {.threads = 1});
     bmae::Bm25Index const three(texts, ids, {.threads = 3});
     auto const run = one.search(queries, 50);
@@ -202,7 +243,8 @@ std::string text_of(bmae::Run const& run, std::size_t query) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(reciprocal_ranks_are_summed) {
-    auto const fused = bmae::reciprocal_rank_fusion(run_of("q", {{"a", 9}, {"b", 8}, {"c", 7}}), run_of("q", {{"c", 0.2F}, {"d", 0.1F}}));
+    auto const fused =
+        bmae::reciprocal_rank_fusion(run_of("q", {{"a", 9}, {"b", 8}, {"c", 7}}), run_of("q", {{"c", 0.2F}, {"d", 0.1F}}));
     BOOST_TEST(text_of(fused, 0) == "c a b d ");   // b and d tie at 1/62
     BOOST_TEST(static_cast<double>(fused.hits(0)[0].score) == 1.0 / 63 + 1.0 / 61, boost::test_tools::tolerance(1e-6));
 }
@@ -217,7 +259,8 @@ BOOST_AUTO_TEST_CASE(normalised_scores_are_weighed) {
     BOOST_TEST(text_of(bmae::weighted_sum(first, second, {.first_weight = 0, .depth = 1}), 0) == "c ");
     auto const scored = bmae::weighted_sum(first, second, {.first_weight = 1, .normalisation = bmae::Normalisation::z_score});
     BOOST_TEST(scored.hits(0)[0].score == static_cast<float>(std::sqrt(1.5)), boost::test_tools::tolerance(1e-6F));
-    BOOST_TEST(test::contains(test::refusal([&] { bmae::weighted_sum(first, second, {.first_weight = 2}); }), "a weight in 0..1"));
+    BOOST_TEST(
+        test::contains(test::refusal([&] { bmae::weighted_sum(first, second, {.first_weight = 2}); }), "a weight in 0..1"));
 }
 
 BOOST_AUTO_TEST_CASE(queries_of_both_runs_stay) {

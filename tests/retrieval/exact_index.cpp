@@ -61,7 +61,9 @@ BOOST_AUTO_TEST_CASE(equals_sorting_all_products_with_ties_by_id) {
         BOOST_REQUIRE_EQUAL(run.size(), 7U);
         for (std::size_t q = 0; q < 7; ++q) {
             std::vector<std::pair<float, std::string>> expected;
-            for (std::size_t i = 0; i < 701; ++i) { expected.emplace_back(-products.const_data_ptr<float>()[q * 701 + i], ids[i]); }
+            for (std::size_t i = 0; i < 701; ++i) {
+                expected.emplace_back(-products.const_data_ptr<float>()[q * 701 + i], ids[i]);
+            }
             std::sort(expected.begin(), expected.end());
             for (std::size_t i = 0; i < 100; ++i) {
                 BOOST_REQUIRE_EQUAL(run.hits(q)[i].score, -expected[i].first);
@@ -89,7 +91,8 @@ BOOST_AUTO_TEST_CASE(every_kernel_gives_nearly_the_same) {
     auto const queries = invented(4, 48, 6, false);
     std::vector<float> plain(4 * 37), chosen(4 * 37);
     bmae::detail::dot_block_plain(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, plain.data(), 37);
-    bmae::detail::choose_dot_block()(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, chosen.data(), 37);
+    bmae::detail::choose_dot_block()(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, chosen.data(),
+                                     37);
     for (std::size_t i = 0; i < plain.size(); ++i) { BOOST_TEST(std::abs(plain[i] - chosen[i]) < 1e-5F); }
 }
 
@@ -97,7 +100,8 @@ BOOST_AUTO_TEST_CASE(bf16_storage_is_widened_exactly) {
     auto const vectors = invented(300, 40, 7, false).to(at::kBFloat16);
     auto const queries = invented(5, 40, 8, false);
     auto const ids = ids_of(300);
-    BOOST_TEST(same(bmae::ExactIndex(vectors, ids).search(queries, 20), bmae::ExactIndex(vectors.to(at::kFloat), ids).search(queries, 20)));
+    BOOST_TEST(same(bmae::ExactIndex(vectors, ids).search(queries, 20),
+                    bmae::ExactIndex(vectors.to(at::kFloat), ids).search(queries, 20)));
 }
 
 BOOST_AUTO_TEST_CASE(cosines_are_of_unit_vectors) {

@@ -37,7 +37,8 @@ BOOST_AUTO_TEST_CASE(ids_are_numbered_in_order_of_appearance) {
 
 BOOST_AUTO_TEST_CASE(scattered_lines_are_gathered) {
     test::Folder folder;
-    auto const run = bmae::read_run(folder.file("run", "1 Q0 a 1 0.5 x\n2\tQ0\tb\t1\t-2e-1\tx\n1 Q0 c 2 +.25 x more words\n2 Q0 a 9 7 x"));
+    auto const run =
+        bmae::read_run(folder.file("run", "1 Q0 a 1 0.5 x\n2\tQ0\tb\t1\t-2e-1\tx\n1 Q0 c 2 +.25 x more words\n2 Q0 a 9 7 x"));
     BOOST_TEST(run.size() == 2U);
     BOOST_TEST(run.query(1) == "2");
     BOOST_REQUIRE_EQUAL(run.hits(0).size(), 2U);
@@ -50,7 +51,8 @@ BOOST_AUTO_TEST_CASE(scattered_lines_are_gathered) {
 
 BOOST_AUTO_TEST_CASE(crlf_mark_comments_and_gzip_are_read) {
     test::Folder folder;
-    auto const run = bmae::read_run(folder.file("run", "\xEF\xBB\xBFq1 Q0 a 1 2 x\r\n# note\r\nq1 Q0 b 2 1 x\r\n"), {.comments = true});
+    auto const run =
+        bmae::read_run(folder.file("run", "\xEF\xBB\xBFq1 Q0 a 1 2 x\r\n# note\r\nq1 Q0 b 2 1 x\r\n"), {.comments = true});
     BOOST_TEST(run.query(0) == "q1");
     BOOST_TEST(run.hit_count() == 2U);
     auto const dl19 = test::data("trec_dl19/run.trec2019-bm25.res.gz");
@@ -66,10 +68,14 @@ BOOST_AUTO_TEST_CASE(malformed_runs_name_the_line) {
     BOOST_TEST(contains(says(good + "1 Q0 b 2 2.5\n"), "run:2: expected 6 columns"));
     BOOST_TEST(contains(says(good + "1 Q0 b 2 2.5\n"), "found 5 columns: '1 Q0 b 2 2.5'"));
     for (std::string const score : {"abc", "nan", "NaN", "inf", "-inf", "1e999", "1,5", "1.5x", "0x10", "--1", "1e39"}) {
-        BOOST_TEST(contains(says(good + "1 Q0 b 2 " + score + " x\n"), "run:2: expected a finite score in column 5, found '" + score + "'"), score);
+        BOOST_TEST(contains(says(good + "1 Q0 b 2 " + score + " x\n"),
+                            "run:2: expected a finite score in column 5, found '" + score + "'"),
+                   score);
     }
     BOOST_TEST(says(good + "1 Q0 b 2 1e-999 x\n").empty());
-    BOOST_TEST(contains(says(good + "2 Q0 a 1 1 x\n1 Q0 a 2 1 x\n"), "run:3: expected every document once per query, found document 'a' of query '1' again (first on line 1)"));
+    BOOST_TEST(
+        contains(says(good + "2 Q0 a 1 1 x\n1 Q0 a 2 1 x\n"),
+                 "run:3: expected every document once per query, found document 'a' of query '1' again (first on line 1)"));
     BOOST_TEST(contains(says(good + "\n"), "run:2: expected 6 columns 'query Q0 document rank score tag', found an empty line"));
     BOOST_TEST(contains(says(good + "# note\n"), "Set `comments`"));
     BOOST_TEST(contains(says(good + std::string("1 Q0 \0 2 1 x\n", 13)), "run:2"));
@@ -131,8 +137,9 @@ BOOST_AUTO_TEST_SUITE(qrels)
 
 BOOST_AUTO_TEST_CASE(four_layouts_give_the_same_judgements) {
     test::Folder folder;
-    for (std::string const content : {"1 0 a 1\n2 0 b 1\n1 0 c 1\n", "1\ta\n2\tb\n1\tc\n", "query-id\tcorpus-id\tscore\n1\ta\t1\n2\tb\t1\n1\tc\t1\n",
-                                      "1\ta\t1\r\n2\tb\t1\r\n1\tc\t1\r\n"}) {
+    for (std::string const content :
+         {"1 0 a 1\n2 0 b 1\n1 0 c 1\n", "1\ta\n2\tb\n1\tc\n", "query-id\tcorpus-id\tscore\n1\ta\t1\n2\tb\t1\n1\tc\t1\n",
+          "1\ta\t1\r\n2\tb\t1\r\n1\tc\t1\r\n"}) {
         auto const qrels = bmae::read_qrels(folder.file("qrels", content));
         BOOST_REQUIRE_EQUAL(qrels.size(), 2U);
         BOOST_TEST(qrels.query(0) == "1");

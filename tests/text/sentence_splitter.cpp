@@ -12,7 +12,9 @@ namespace {
 
 std::vector<std::string> sentences(std::string const& text, bmae::SentenceSplitterOptions options = {}) {
     std::vector<std::string> found;
-    for (bmae::ByteSpan const span : bmae::SentenceSplitter(std::move(options)).split(text)) { found.push_back(text.substr(span.begin, span.end - span.begin)); }
+    for (bmae::ByteSpan const span : bmae::SentenceSplitter(std::move(options)).split(text)) {
+        found.push_back(text.substr(span.begin, span.end - span.begin));
+    }
     return found;
 }
 
@@ -60,7 +62,8 @@ BOOST_AUTO_TEST_CASE(abbreviations_that_may_end) {
 BOOST_AUTO_TEST_CASE(quotes_and_brackets) {
     check("\"Stop!\" he said. \"Why?\" She ran.", {"\"Stop!\" he said.", "\"Why?\"", "She ran."});
     check("He said \u201cgo.\u201d Then he went.", {"He said \u201cgo.\u201d", "Then he went."});
-    check("It works (I think.) Good. [See below.] \u201cYes.\u201d", {"It works (I think.)", "Good.", "[See below.]", "\u201cYes.\u201d"});
+    check("It works (I think.) Good. [See below.] \u201cYes.\u201d",
+          {"It works (I think.)", "Good.", "[See below.]", "\u201cYes.\u201d"});
 }
 
 BOOST_AUTO_TEST_CASE(line_ends) {

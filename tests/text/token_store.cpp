@@ -48,7 +48,9 @@ public:
         std::vector<bmae::TokenId> ids;
         while (!text.empty()) {
             std::size_t const stop = std::min(text.find(' '), text.size());
-            if (stop != 0) { ids.push_back(static_cast<bmae::TokenId>(5 + bmae::detail::xxh64(text.substr(0, stop)) % (traits_.size() - 5))); }
+            if (stop != 0) {
+                ids.push_back(static_cast<bmae::TokenId>(5 + bmae::detail::xxh64(text.substr(0, stop)) % (traits_.size() - 5)));
+            }
             text.remove_prefix(std::min(stop + 1, text.size()));
         }
         return ids;
@@ -71,7 +73,8 @@ using Ranges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 void build_rich(fs::path const& folder) {
     BlankTokenizer const tokenizer;
     bmae::TokenStoreBuilder builder(folder, tokenizer, with_length(6));
-    builder.add({.id = "first", .title = "One", .text = "a b c\nd e\nf g h i", .queries = {"q r", "s", ""}, .continuation = "t u v w x"});
+    builder.add(
+        {.id = "first", .title = "One", .text = "a b c\nd e\nf g h i", .queries = {"q r", "s", ""}, .continuation = "t u v w x"});
     builder.add({.id = "empty", .text = " \n\n"});
     builder.add({.id = "second", .text = "k l m n o p\nq"});
     builder.finish();
@@ -79,7 +82,9 @@ void build_rich(fs::path const& folder) {
 
 std::map<std::string, std::string> contents(fs::path const& folder) {
     std::map<std::string, std::string> files;
-    for (auto const& entry : fs::directory_iterator(folder)) { files[entry.path().filename().string()] = bmae::detail::read_file(entry.path()); }
+    for (auto const& entry : fs::directory_iterator(folder)) {
+        files[entry.path().filename().string()] = bmae::detail::read_file(entry.path());
+    }
     return files;
 }
 
@@ -87,7 +92,9 @@ void replace_file(fs::path const& path, std::string const& content) {
     std::ofstream(path, std::ios::binary | std::ios::trunc).write(content.data(), static_cast<std::streamsize>(content.size()));
 }
 
-bool names(bmae::Error const& error, std::string_view part) { return std::string_view(error.what()).find(part) != std::string_view::npos; }
+bool names(bmae::Error const& error, std::string_view part) {
+    return std::string_view(error.what()).find(part) != std::string_view::npos;
+}
 
 }  // namespace
 
@@ -158,7 +165,8 @@ BOOST_AUTO_TEST_CASE(what_goes_in_comes_out) {
         expect(e.queries[0], "q r");
         expect(e.queries[1], "s");
         expect(e.continuation, "t u v w");
-        BOOST_TEST((std::vector<std::uint32_t>(e.sentence_ends.begin(), e.sentence_ends.end()) == std::vector<std::uint32_t>{3, 5, 9}));
+        BOOST_TEST(
+            (std::vector<std::uint32_t>(e.sentence_ends.begin(), e.sentence_ends.end()) == std::vector<std::uint32_t>{3, 5, 9}));
         BOOST_TEST(store.example(1, 4).continuation.empty());
         expect(store.example(0, 2).passage, "a b");
         expect(store.example(0, 2).next, "d e");
@@ -217,11 +225,12 @@ BOOST_AUTO_TEST_CASE(the_number_of_threads_changes_no_byte) {
     for (unsigned const threads : {1U, 2U, 4U}) {
         fs::path const folder = scratch / std::to_string(threads);
         std::uint64_t seen = 0;
-        bmae::TokenStoreBuilder builder(folder, tokenizer,
-                                        {.passages = {.max_length = 32, .short_probability = .1},
-                                         .split = at_stops,
-                                         .threads = threads,
-                                         .progress = [&](bmae::TokenStoreProgress const& progress) { seen = progress.documents; }});
+        bmae::TokenStoreBuilder builder(
+            folder, tokenizer,
+            {.passages = {.max_length = 32, .short_probability = .1},
+             .split = at_stops,
+             .threads = threads,
+             .progress = [&](bmae::TokenStoreProgress const& progress) { seen = progress.documents; }});
         bmae::Draw draw({.seed = 1});
         for (int i = 0; i < 3000; ++i) {
             std::string text;
@@ -251,8 +260,9 @@ BOOST_AUTO_TEST_CASE(every_flip_and_every_cut_is_found) {
             std::string bad = content;
             bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
             replace_file(path, bad);
-            BOOST_CHECK_EXCEPTION(static_cast<void>(bmae::TokenStore::open(scratch / "store", bmae::Verify::full)), bmae::InputError,
-                                  [&](bmae::InputError const& error) { return names(error, name) || names(error, "manifest.json"); });
+            BOOST_CHECK_EXCEPTION(
+                static_cast<void>(bmae::TokenStore::open(scratch / "store", bmae::Verify::full)), bmae::InputError,
+                [&](bmae::InputError const& error) { return names(error, name) || names(error, "manifest.json"); });
             try {   // a quick look may miss it, but must not read outside the files
                 auto const store = bmae::TokenStore::open(scratch / "store");
                 for (std::size_t i = 0; i < store.size(); ++i) { static_cast<void>(store.example(i, 3)); }
@@ -363,9 +373,9 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_reported_and_leaves_nothing) {
                 for (int i = 0; i < 400; ++i) { text += "word" + std::to_string(i) + ' '; }
                 for (int i = 0; i < 2000; ++i) { builder.add({.id = std::to_string(i), .text = text}); }
                 builder.finish();
-            } catch (bmae::RunError const& error) { result = names(error, "ulimit -f") && names(error, "store") ? 42 : 2; } catch (...) {
-                result = 3;
-            }
+            } catch (bmae::RunError const& error) {
+                result = names(error, "ulimit -f") && names(error, "store") ? 42 : 2;
+            } catch (...) { result = 3; }
             ::_exit(result);
         }
         int status = 0;

@@ -54,7 +54,9 @@ BOOST_AUTO_TEST_CASE(lines_of_a_vocabulary) {
     bmae::WordPiece const plain = bmae::WordPiece::from_file(folder.write("plain.txt", good));
     BOOST_CHECK_EQUAL(plain.size(), 7U);
     std::string carriage = good;
-    for (std::size_t at = carriage.find('\n'); at != std::string::npos; at = carriage.find('\n', at + 2)) { carriage.insert(at, "\r"); }
+    for (std::size_t at = carriage.find('\n'); at != std::string::npos; at = carriage.find('\n', at + 2)) {
+        carriage.insert(at, "\r");
+    }
     BOOST_CHECK(bmae::WordPiece::from_file(folder.write("crlf.txt", carriage)).tokens() == plain.tokens());
     BOOST_CHECK(bmae::WordPiece::from_file(folder.write("end.txt", good.substr(0, good.size() - 1))).tokens() == plain.tokens());
     bmae::WordPiece const odd = bmae::WordPiece::from_file(folder.write("odd.txt", good + "\xe2\x80\xa8\n \n\xc2\xa0\n"));
@@ -66,9 +68,11 @@ BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
     Folder const folder;
     check_complaint(folder.path / "missing.txt", "nothing of that name");
     check_complaint(folder.write("empty.txt", ""), "an empty file");
-    check_complaint(folder.write("binary.txt", good + std::string("x\0y\n", 4)), "binary.txt:8: expected UTF-8 text, one token per line, found a NUL byte");
+    check_complaint(folder.write("binary.txt", good + std::string("x\0y\n", 4)),
+                    "binary.txt:8: expected UTF-8 text, one token per line, found a NUL byte");
     check_complaint(folder.write("latin1.txt", good + "caf\xe9\n"), "latin1.txt:8:");
-    check_complaint(folder.write("twice.txt", good + "a\n"), "twice.txt:8: expected each token once, found 'a' again, which is on line 6");
+    check_complaint(folder.write("twice.txt", good + "a\n"),
+                    "twice.txt:8: expected each token once, found 'a' again, which is on line 6");
     check_complaint(folder.write("blank.txt", good + "\nb\n"), "blank.txt:8: expected a token, found an empty line");
     check_complaint(folder.write("gap.txt", "[PAD]\n[CLS]\n[SEP]\na\n"), "expected the token [UNK]");
     check_complaint(folder.write("gap2.txt", "[UNK]\n[CLS]\na\n"), "expected the token [SEP]");
@@ -78,11 +82,13 @@ BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
 BOOST_AUTO_TEST_CASE(a_folder_with_a_vocabulary_and_a_config) {
     Folder const folder;
     folder.write("vocab.txt", "<pad>\n<unk>\n<cls>\n<sep>\n<mask>\nA\n\xc3\xa9\n");
-    folder.write("tokenizer_config.json", R"({"do_lower_case": false, "strip_accents": null, "tokenize_chinese_chars": false, "model_max_length": 1e30,
+    folder.write("tokenizer_config.json",
+                 R"({"do_lower_case": false, "strip_accents": null, "tokenize_chinese_chars": false, "model_max_length": 1e30,
         "unk_token": "<unk>", "cls_token": "<cls>", "sep_token": {"content": "<sep>", "lstrip": false}})");
     folder.write("special_tokens_map.json", R"({"mask_token": "<mask>", "pad_token": {"content": "<pad>"}})");
     bmae::WordPiece const tokenizer = bmae::WordPiece::from_file(folder.path);
-    BOOST_CHECK(!tokenizer.options().normalizer.lower_case && !tokenizer.options().normalizer.strip_accents && !tokenizer.options().normalizer.split_chinese);
+    BOOST_CHECK(!tokenizer.options().normalizer.lower_case && !tokenizer.options().normalizer.strip_accents &&
+                !tokenizer.options().normalizer.split_chinese);
     BOOST_CHECK_EQUAL(tokenizer.options().model_max_length, 0U);
     BOOST_CHECK((tokenizer.traits().special() == bmae::SpecialIds{0, 1, 2, 3, 4}));
     BOOST_CHECK((tokenizer.encode("A \xc3\xa9<mask>") == std::vector<bmae::TokenId>{5, 6, 4}));
@@ -90,8 +96,12 @@ BOOST_AUTO_TEST_CASE(a_folder_with_a_vocabulary_and_a_config) {
 
 BOOST_AUTO_TEST_CASE(saved_and_read_again) {
     Folder const folder;
-    bmae::WordPieceOptions const options{.normalizer = {.lower_case = false, .strip_accents = true, .clean_text = false, .split_chinese = false},
-                                         .special = {.mask = "<mask>"}, .extra_special = {"<q>"}, .max_word_characters = 7, .model_max_length = 128};
+    bmae::WordPieceOptions const options{
+        .normalizer = {.lower_case = false, .strip_accents = true, .clean_text = false, .split_chinese = false},
+        .special = {.mask = "<mask>"},
+        .extra_special = {"<q>"},
+        .max_word_characters = 7,
+        .model_max_length = 128};
     bmae::WordPiece const saved({"<q>", "[PAD]", "[UNK]", "[CLS]", "[SEP]", "<mask>", "a", "##b", "\"", "\xe2\x80\xa8"}, options);
     saved.save(folder.path / "out");
     bmae::WordPiece const read = bmae::WordPiece::from_file(folder.path / "out");

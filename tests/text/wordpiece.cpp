@@ -37,15 +37,38 @@ bmae::WordPiece const& uncased() {
 
 //                             0        1        2        3        4         5    6      7       8      9    10   11    12      13
 bmae::WordPiece small(bmae::WordPieceOptions options = {}) {
-    return bmae::WordPiece({"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "un", "##a", "##ff", "##able", "a", "b", ".", "\u4f60", "e", "A", "\u00e9"},
+    return bmae::WordPiece({"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "un", "##a", "##ff", "##able", "a", "b", ".", "\u4f60",
+                            "e", "A", "\u00e9"},
                            std::move(options));
 }
 
-void check_ids(Ids const& found, Ids const& expected) { BOOST_CHECK_EQUAL_COLLECTIONS(found.begin(), found.end(), expected.begin(), expected.end()); }
+void check_ids(Ids const& found, Ids const& expected) {
+    BOOST_CHECK_EQUAL_COLLECTIONS(found.begin(), found.end(), expected.begin(), expected.end());
+}
 
 std::string random_text(bmae::Draw& draw) {
-    static std::vector<std::string> const parts{"un", "a", "A", "ff", "able", " ", ".", "\xc3\xa9", "e\xcc\x81", "\xe4\xbd\xa0", "[MASK]", "[", "\xff", "\xe2\x80",
-                                                std::string(1, '\0'), "\xc2\x85", "\xf0\x9f\x98\x80", "the", "ing", std::string(40, 'a'), "\xe2\x80\x99", "\t"};
+    static std::vector<std::string> const parts{"un",
+                                                "a",
+                                                "A",
+                                                "ff",
+                                                "able",
+                                                " ",
+                                                ".",
+                                                "\xc3\xa9",
+                                                "e\xcc\x81",
+                                                "\xe4\xbd\xa0",
+                                                "[MASK]",
+                                                "[",
+                                                "\xff",
+                                                "\xe2\x80",
+                                                std::string(1, '\0'),
+                                                "\xc2\x85",
+                                                "\xf0\x9f\x98\x80",
+                                                "the",
+                                                "ing",
+                                                std::string(40, 'a'),
+                                                "\xe2\x80\x99",
+                                                "\t"};
     std::string text;
     for (auto left = draw.below(14); left > 0; --left) { text += parts[draw.below(parts.size())]; }
     return text;
@@ -125,12 +148,16 @@ BOOST_AUTO_TEST_CASE(pairs_offsets_and_truncation) {
     check_ids(encoding.ids, {2, 5, 6, 10, 3, 9, 11, 3});
     BOOST_CHECK((encoding.token_types == std::vector<std::uint8_t>{0, 0, 0, 0, 0, 1, 1, 1}));
     BOOST_CHECK((encoding.special_mask == std::vector<std::uint8_t>{1, 0, 0, 0, 1, 0, 0, 1}));
-    BOOST_CHECK((encoding.offsets == std::vector<bmae::ByteSpan>{{0, 0}, {0, 2}, {2, 4}, {5, 6}, {0, 0}, {0, 1}, {1, 2}, {0, 0}}));
+    BOOST_CHECK(
+        (encoding.offsets == std::vector<bmae::ByteSpan>{{0, 0}, {0, 2}, {2, 4}, {5, 6}, {0, 0}, {0, 1}, {1, 2}, {0, 0}}));
     check_ids(tokenizer.encode_with_specials("a b a b", {.max_length = 4}).ids, {2, 9, 10, 3});
     check_ids(tokenizer.encode_pair("a a a a", "b b", {.max_length = 6}).ids, {2, 9, 9, 3, 10, 3});
-    check_ids(tokenizer.encode_pair("a a a a", "b b", {.max_length = 7, .truncation = bmae::Truncation::only_first}).ids, {2, 9, 9, 3, 10, 10, 3});
-    check_ids(tokenizer.encode_pair("a", "b b b", {.max_length = 5, .truncation = bmae::Truncation::only_second}).ids, {2, 9, 3, 10, 3});
-    BOOST_CHECK_THROW(tokenizer.encode_pair("a", "b b b", {.max_length = 5, .truncation = bmae::Truncation::only_first}), bmae::InputError);
+    check_ids(tokenizer.encode_pair("a a a a", "b b", {.max_length = 7, .truncation = bmae::Truncation::only_first}).ids,
+              {2, 9, 9, 3, 10, 10, 3});
+    check_ids(tokenizer.encode_pair("a", "b b b", {.max_length = 5, .truncation = bmae::Truncation::only_second}).ids,
+              {2, 9, 3, 10, 3});
+    BOOST_CHECK_THROW(tokenizer.encode_pair("a", "b b b", {.max_length = 5, .truncation = bmae::Truncation::only_first}),
+                      bmae::InputError);
     BOOST_CHECK_THROW(tokenizer.encode_with_specials("a", {.max_length = 1}), bmae::InputError);
 }
 
@@ -191,7 +218,8 @@ BOOST_AUTO_TEST_CASE(threads_and_several_tokenizers_share_nothing) {
 
 BOOST_AUTO_TEST_CASE(long_words_of_marks_take_linear_time) {
     bmae::WordPiece const tokenizer = small();
-    for (std::string const unit : {"a", "\xc4\xb0", "\xe3\x80\xae\xea\xa5\x93", "\xcc\x81", "\xed\x95\x9c", "[", "[MASK", "\xff"}) {
+    for (std::string const unit :
+         {"a", "\xc4\xb0", "\xe3\x80\xae\xea\xa5\x93", "\xcc\x81", "\xed\x95\x9c", "[", "[MASK", "\xff"}) {
         std::string text;
         while (text.size() < 1000000) { text += unit; }
         Ids ids;

@@ -152,7 +152,9 @@ BOOST_AUTO_TEST_CASE(leftovers_are_removed_but_nothing_else) {
     for (char const* name : {"step-4.tmp", ".latest.tmp-17-3", ".log.jsonl.tmp-17-4"}) {
         BOOST_TEST(!fs::exists(scratch.path / name), name);
     }
-    for (char const* name : {"notes.tmp", ".latest.tmp", ".notes.tmp-17-5"}) { BOOST_TEST(fs::exists(scratch.path / name), name); }
+    for (char const* name : {"notes.tmp", ".latest.tmp", ".notes.tmp-17-5"}) {
+        BOOST_TEST(fs::exists(scratch.path / name), name);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(one_writer_at_a_time) {

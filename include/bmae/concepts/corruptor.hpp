@@ -18,16 +18,18 @@ namespace bmae {
 /// Law: afterwards all vectors of `text` still have one length; unflagged tokens are unchanged (a corruptor that deletes
 /// tokens edits all vectors alike). Not required: a base class, registration.
 template <class C>
-concept Corruptor = std::copy_constructible<C> && requires(C const& corruptor, MaskedText& text, TokenTraits const& traits, Draw& draw) {
-    { corruptor.corrupt(text, traits, draw) } -> std::same_as<void>;
-};
+concept Corruptor =
+    std::copy_constructible<C> && requires(C const& corruptor, MaskedText& text, TokenTraits const& traits, Draw& draw) {
+        { corruptor.corrupt(text, traits, draw) } -> std::same_as<void>;
+    };
 
 /// Says in one sentence what `C` lacks to be a corruptor; true where it lacks nothing.
 template <class C>
 consteval bool explain_corruptor() {
     if constexpr (!Corruptor<C>) {
         static_assert(std::copy_constructible<C>, "Corruptor: the type must be copyable, since every view keeps its own.");
-        static_assert(Corruptor<C>, "Corruptor: a member `void corrupt(MaskedText&, TokenTraits const&, Draw&) const` is missing.");
+        static_assert(Corruptor<C>,
+                      "Corruptor: a member `void corrupt(MaskedText&, TokenTraits const&, Draw&) const` is missing.");
     }
     return Corruptor<C>;
 }

@@ -23,24 +23,29 @@ namespace bmae {
 /// 5. `D::reads_visibility` says whether it obeys row masks; a view with row masks needs a decoder that does.
 /// Law: nothing of the encoder but `sentence` (and what a tap declares) reaches the rows; a row never reads its own token.
 template <class D, class E>
-concept DecoderOf = Encoder<E> && requires(D& module, D const& decoder, typename D::Options options, E const& encoder, at::Tensor sentence,
-                                           PackedInput const& view, Encoded const& pass, ForwardContext& context) {
-    { D(options, encoder, std::uint64_t{}, std::string{}) };
-    { decoder.decode(sentence, view, encoder, pass, context) } -> std::same_as<at::Tensor>;
-    module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});
-    { D::kind } -> std::convertible_to<std::string_view>;
-    { D::reads_visibility } -> std::convertible_to<bool>;
-};
+concept DecoderOf =
+    Encoder<E> && requires(D& module, D const& decoder, typename D::Options options, E const& encoder, at::Tensor sentence,
+                           PackedInput const& view, Encoded const& pass, ForwardContext& context) {
+        { D(options, encoder, std::uint64_t{}, std::string{}) };
+        { decoder.decode(sentence, view, encoder, pass, context) } -> std::same_as<at::Tensor>;
+        module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});
+        { D::kind } -> std::convertible_to<std::string_view>;
+        { D::reads_visibility } -> std::convertible_to<bool>;
+    };
 
 /// Says in one sentence what `D` lacks to be a decoder over `E`; true where it lacks nothing.
 template <class D, class E>
 consteval bool explain_decoder() {
     if constexpr (!DecoderOf<D, E>) {
         static_assert(requires { typename D::Options; }, "Decoder: a nested aggregate `Options` is missing.");
-        static_assert(requires { D::kind; D::reads_visibility; },
-                      "Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing.");
-        static_assert(DecoderOf<D, E>, "Decoder: a constructor (Options, Encoder const&, seed, name), `at::Tensor decode(sentence, view, encoder, "
-                                       "pass, context) const` returning [T, H] and `for_each_parameter(prefix, visit)` are needed.");
+        static_assert(
+            requires {
+                D::kind;
+                D::reads_visibility;
+            }, "Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing.");
+        static_assert(DecoderOf<D, E>,
+                      "Decoder: a constructor (Options, Encoder const&, seed, name), `at::Tensor decode(sentence, view, encoder, "
+                      "pass, context) const` returning [T, H] and `for_each_parameter(prefix, visit)` are needed.");
     }
     return DecoderOf<D, E>;
 }

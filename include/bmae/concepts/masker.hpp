@@ -24,9 +24,10 @@ concept Masker = std::copy_constructible<M> && requires(M const& masker, TokenSp
 
 /// A masker that also reads what the encoder's view of the same pass hid (complement, superset).
 template <class M>
-concept RelatedMasker = std::copy_constructible<M> && requires(M const& masker, TokenSpan text, Draw& draw, MaskFlags const& encoder) {
-    { masker.draw(text, draw, encoder) } -> std::same_as<MaskFlags>;
-};
+concept RelatedMasker =
+    std::copy_constructible<M> && requires(M const& masker, TokenSpan text, Draw& draw, MaskFlags const& encoder) {
+        { masker.draw(text, draw, encoder) } -> std::same_as<MaskFlags>;
+    };
 
 /// Hides nothing in the text but decides, row by row, which context a decoder may read.         RetroMAE equation 7
 template <class M>
@@ -52,8 +53,9 @@ consteval bool explain_masker() {
         static_assert(std::copy_constructible<M>, "Masker: the type must be copyable, since every view keeps its own.");
         static_assert(detail::HasDraw<M> || detail::DrawsNonConst<M>,
                       "Masker: a member `MaskFlags draw(TokenSpan text, Draw& draw) const` is missing.");
-        static_assert(!detail::DrawsNonConst<M> || AnyMasker<M>,
-                      "Masker: draw(TokenSpan, Draw&) must be const and return MaskFlags (hidden tokens) or Visibility (row masks).");
+        static_assert(
+            !detail::DrawsNonConst<M> || AnyMasker<M>,
+            "Masker: draw(TokenSpan, Draw&) must be const and return MaskFlags (hidden tokens) or Visibility (row masks).");
     }
     return AnyMasker<M>;
 }

@@ -37,7 +37,9 @@ struct RankedGains {
         return static_cast<std::size_t>(end - ideal.begin());
     }
     /// The grades at rank 1 to k; fewer where the list is shorter.
-    [[nodiscard]] std::span<std::int32_t const> top(std::size_t k) const noexcept { return gains.first(std::min(k, gains.size())); }
+    [[nodiscard]] std::span<std::int32_t const> top(std::size_t k) const noexcept {
+        return gains.first(std::min(k, gains.size()));
+    }
 };
 
 /// A metric maps one ranked list to one number.

@@ -75,7 +75,8 @@ public:
         read_judgements(judged);
         if (place) {
             grades_.assign(*run_.documents(), qrels_, qrels_.judgements(judged));
-            std::uint32_t const drop = profile.drop_query_itself ? run_.documents()->find(qrels_.query(judged)).value_or(no_document) : no_document;
+            std::uint32_t const drop =
+                profile.drop_query_itself ? run_.documents()->find(qrels_.query(judged)).value_or(no_document) : no_document;
             if (profile.mrr_as_listed) { rank(*place, true, TieOrder::run_order, drop, listed_); }
             rank(*place, profile.double_scores, profile.ties, drop, gains_);
         } else {
@@ -111,7 +112,9 @@ private:
         gains.clear();
         for (RankedHit const& hit : ranking_.hits()) {
             std::int32_t grade = grades_[hits[hit.place].document];
-            if (options_.profile.binary_gains && grade != unjudged) { grade = grade >= options_.relevance_level ? options_.relevance_level : 0; }
+            if (options_.profile.binary_gains && grade != unjudged) {
+                grade = grade >= options_.relevance_level ? options_.relevance_level : 0;
+            }
             gains.push_back(grade);
         }
     }
@@ -144,15 +147,22 @@ private:
 
 inline void refuse_missing(Qrels const& qrels, std::vector<std::size_t> const& missing) {
     std::string names;
-    for (std::size_t i = 0; i < std::min<std::size_t>(missing.size(), 5); ++i) { names.append(i == 0 ? "" : ", ").append(qrels.query(missing[i])); }
-    throw InputError(Complaint{.file = {}, .expected = "results for every judged query",
-                               .found = std::to_string(missing.size()) + " queries without any: " + names + (missing.size() > 5 ? ", ..." : ""),
-                               .remedy = "Let them count zero or skip them, or run the search for them too."});
+    for (std::size_t i = 0; i < std::min<std::size_t>(missing.size(), 5); ++i) {
+        names.append(i == 0 ? "" : ", ").append(qrels.query(missing[i]));
+    }
+    throw InputError(Complaint{
+        .file = {},
+        .expected = "results for every judged query",
+        .found = std::to_string(missing.size()) + " queries without any: " + names + (missing.size() > 5 ? ", ..." : ""),
+        .remedy = "Let them count zero or skip them, or run the search for them too."});
 }
 
-inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions const& options, std::vector<BoundMetric> const& metrics) {
+inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions const& options,
+                             std::vector<BoundMetric> const& metrics) {
     if (options.relevance_level < 1) {
-        throw InputError(Complaint{.file = {}, .expected = "a relevance level of at least 1", .found = std::to_string(options.relevance_level),
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a relevance level of at least 1",
+                                   .found = std::to_string(options.relevance_level),
                                    .remedy = "Grade 0 means not relevant."});
     }
     MissingQuery const rule = options.missing.value_or(options.profile.missing);
@@ -174,8 +184,9 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
     std::vector<std::pair<std::size_t, std::optional<std::size_t>>> counted;   // [Q] judged, place in the run
     for (std::size_t const judged : order) {
         auto const judgements = qrels.judgements(judged);
-        bool const hopeless = std::none_of(judgements.begin(), judgements.end(),
-                                           [&](Judgement const& judgement) { return judgement.grade >= options.relevance_level; });
+        bool const hopeless = std::none_of(judgements.begin(), judgements.end(), [&](Judgement const& judgement) {
+            return judgement.grade >= options.relevance_level;
+        });
         report.queries_without_relevant += hopeless ? 1U : 0U;
         auto const place = run.find(qrels.query(judged));
         place ? ++report.answered_queries : ++report.missing_queries;
@@ -184,8 +195,10 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
         if (place || rule == MissingQuery::zero) { counted.emplace_back(judged, place); }
     }
     if (report.answered_queries == 0) {
-        throw InputError(Complaint{.file = {}, .expected = "a run over the judged queries",
-                                   .found = "none of its " + std::to_string(run.size()) + " queries among the " + std::to_string(qrels.size()) + " judged",
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a run over the judged queries",
+                                   .found = "none of its " + std::to_string(run.size()) + " queries among the " +
+                                            std::to_string(qrels.size()) + " judged",
                                    .remedy = "Check that run and judgements belong to the same topics."});
     }
     if (rule == MissingQuery::error && !missing.empty()) { refuse_missing(qrels, missing); }
@@ -193,12 +206,13 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
     std::size_t const width = metrics.size();
     report.values.resize(counted.size() * width);
     std::vector<QueryEvaluator::Counts> counts(counted.size());
-    parallel_for(counted.size(), std::max<std::size_t>(16, counted.size() / 64), options.threads, [&](std::size_t begin, std::size_t end) {
-        QueryEvaluator evaluator(qrels, run, options, metrics, report.tie_depth);
-        for (std::size_t i = begin; i < end; ++i) {
-            counts[i] = evaluator.evaluate(counted[i].first, counted[i].second, report.values.data() + i * width);
-        }
-    });
+    parallel_for(counted.size(), std::max<std::size_t>(16, counted.size() / 64), options.threads,
+                 [&](std::size_t begin, std::size_t end) {
+                     QueryEvaluator evaluator(qrels, run, options, metrics, report.tie_depth);
+                     for (std::size_t i = begin; i < end; ++i) {
+                         counts[i] = evaluator.evaluate(counted[i].first, counted[i].second, report.values.data() + i * width);
+                     }
+                 });
 
     report.means.assign(width, 0.0);
     std::size_t answered = 0;
@@ -239,7 +253,8 @@ Report evaluate(Qrels const& qrels, Run const& run, Ms const&... metrics) {
 }
 
 /// Measures a run by metrics given by name: {"mrr@10,ndcg@10", "map"}. \throws InputError also on an unknown name
-inline Report evaluate(Qrels const& qrels, Run const& run, std::vector<std::string> const& measures, EvaluateOptions const& options = {}) {
+inline Report evaluate(Qrels const& qrels, Run const& run, std::vector<std::string> const& measures,
+                       EvaluateOptions const& options = {}) {
     std::vector<detail::BoundMetric> bound;
     for (AnyMetric const& any : metrics_from_names(measures)) {
         bound.push_back(std::visit([](auto const& metric) { return detail::bind_metric(metric); }, any));

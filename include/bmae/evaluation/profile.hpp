@@ -32,11 +32,11 @@ struct Profile {
     bool double_scores = false;                           ///< compare scores in double precision; false: in float32
     TieOrder ties = TieOrder::document_descending;
     MissingQuery missing = MissingQuery::zero;
-    bool mrr_as_listed = false;                           ///< MRR alone: double scores, ties in run order, missing queries count 0
+    bool mrr_as_listed = false;   ///< MRR alone: double scores, ties in run order, missing queries count 0
     bool drop_query_itself = false;                       ///< leave out a document whose id is the query's
     bool binary_gains = false;                            ///< every relevant document gains 1 in nDCG
     bool capped_average_precision = false;                ///< average precision at k divides by min(k, relevant)
-    bool skip_without_relevant = false;                   ///< leave out queries that have no relevant document; false: they count 0
+    bool skip_without_relevant = false;   ///< leave out queries that have no relevant document; false: they count 0
 };
 
 namespace profiles {
@@ -47,17 +47,19 @@ inline constexpr Profile trec9{};
 /// trec_eval 10.0: as 9, in double precision.
 inline constexpr Profile trec10{.name = "trec10", .double_scores = true};
 
-/// beir 2: pytrec_eval over the answered queries, a document with the query's own id left out; MRR is BEIR's own, with ties in the
-/// order of the run and the number of judged queries as divisor.
+/// beir 2: pytrec_eval over the answered queries, a document with the query's own id left out; MRR is BEIR's own, with ties in
+/// the order of the run and the number of judged queries as divisor.
 inline constexpr Profile beir{.name = "beir", .missing = MissingQuery::skip, .mrr_as_listed = true, .drop_query_itself = true};
 
 /// mteb since its MRR breaks ties as its other measures do: pytrec_eval over the answered queries.
 inline constexpr Profile mteb{.name = "mteb", .missing = MissingQuery::skip};
 
-/// The official MS MARCO script: means over all judged queries; equal scores stay in the order of the run, since its runs are ranks.
+/// The official MS MARCO script: means over all judged queries; equal scores stay in the order of the run, since its runs are
+/// ranks.
 inline constexpr Profile msmarco{.name = "msmarco", .double_scores = true, .ties = TieOrder::run_order, .binary_gains = true};
 
-/// InformationRetrievalEvaluator of sentence-transformers: ties by id ascending, relevance yes or no, MAP@k over min(k, relevant).
+/// InformationRetrievalEvaluator of sentence-transformers: ties by id ascending, relevance yes or no, MAP@k over
+/// min(k, relevant).
 inline constexpr Profile sentence_transformers{.name = "sentence-transformers", .double_scores = true,
                                                .ties = TieOrder::document_ascending, .binary_gains = true,
                                                .capped_average_precision = true, .skip_without_relevant = true};
@@ -73,7 +75,9 @@ inline Profile profile_from_name(std::string_view name) {
         if (profile.name == name) { return profile; }
         known.append(known.empty() ? "" : ", ").append(profile.name);
     }
-    throw InputError(Complaint{.file = {}, .expected = "the name of an evaluation profile", .found = '\'' + std::string(name) + '\'',
+    throw InputError(Complaint{.file = {},
+                               .expected = "the name of an evaluation profile",
+                               .found = '\'' + std::string(name) + '\'',
                                .remedy = "Known: " + known + '.'});
 }
 

@@ -66,7 +66,8 @@ public:
         order_.clear();
         for (std::size_t i = 0; i < hits.size(); ++i) {
             if (hits[i].document == drop) { continue; }
-            order_.push_back({double_scores && !exact.empty() ? exact[i] : static_cast<double>(hits[i].score), static_cast<std::uint32_t>(i)});
+            order_.push_back(
+                {double_scores && !exact.empty() ? exact[i] : static_cast<double>(hits[i].score), static_cast<std::uint32_t>(i)});
         }
         auto const before = [](RankedHit const& a, RankedHit const& b) {
             return a.score != b.score ? a.score > b.score : a.place < b.place;

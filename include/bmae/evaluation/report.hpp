@@ -47,7 +47,9 @@ struct Report {
     [[nodiscard]] double value(std::string_view query, std::string_view measure) const {
         auto const found = std::lower_bound(queries.begin(), queries.end(), query);
         if (found == queries.end() || *found != query) {
-            throw InputError(Complaint{.file = {}, .expected = "a query of this report", .found = '\'' + std::string(query) + '\'',
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a query of this report",
+                                       .found = '\'' + std::string(query) + '\'',
                                        .remedy = "Look at `queries`."});
         }
         return values[static_cast<std::size_t>(found - queries.begin()) * measures.size() + column(measure)];
@@ -58,15 +60,20 @@ struct Report {
         if (found != measures.end()) { return static_cast<std::size_t>(found - measures.begin()); }
         std::string known;
         for (std::string const& name : measures) { known.append(known.empty() ? "" : ", ").append(name); }
-        throw InputError(Complaint{.file = {}, .expected = "a measure of this report", .found = '\'' + std::string(measure) + '\'',
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a measure of this report",
+                                   .found = '\'' + std::string(measure) + '\'',
                                    .remedy = "It holds: " + known + '.'});
     }
 
-    /// Lines `measure <tab> query <tab> value` with the names and the four digits of trec_eval: `trec_eval` or, per query, `trec_eval -q`.
+    /// Lines `measure <tab> query <tab> value` with the names and the four digits of trec_eval: `trec_eval` or, per query,
+    /// `trec_eval -q`.
     [[nodiscard]] std::string trec_text(bool per_query = false) const {
         std::string text;
         for (std::size_t q = 0; per_query && q < queries.size(); ++q) {
-            for (std::size_t m = 0; m < measures.size(); ++m) { append_line(text, trec_name(measures[m]), queries[q], values[q * measures.size() + m]); }
+            for (std::size_t m = 0; m < measures.size(); ++m) {
+                append_line(text, trec_name(measures[m]), queries[q], values[q * measures.size() + m]);
+            }
         }
         append_line(text, "num_q", "all", queries.size());
         append_line(text, "num_ret", "all", retrieved);
@@ -80,16 +87,21 @@ struct Report {
     [[nodiscard]] std::string summary() const {
         char share[32];
         std::snprintf(share, sizeof share, "%.1f", unjudged_share * 100);
-        return "profile " + profile + ": " + std::to_string(queries.size()) + " of " + std::to_string(judged_queries) + " judged queries counted, " +
-               std::to_string(missing_queries) + " missing in the run, " + std::to_string(unjudged_queries) + " of the run without judgements, " +
-               std::to_string(queries_without_relevant) + " without a relevant document; " + std::to_string(tied_hits) + " tied hits at rank " +
-               std::to_string(tie_depth) + " or better in " + std::to_string(tied_queries) + " queries; unjudged@" +
-               std::to_string(unjudged_depth) + ' ' + share + " %";
+        return "profile " + profile + ": " + std::to_string(queries.size()) + " of " + std::to_string(judged_queries) +
+               " judged queries counted, " + std::to_string(missing_queries) + " missing in the run, " +
+               std::to_string(unjudged_queries) + " of the run without judgements, " + std::to_string(queries_without_relevant) +
+               " without a relevant document; " + std::to_string(tied_hits) + " tied hits at rank " + std::to_string(tie_depth) +
+               " or better in " + std::to_string(tied_queries) + " queries; unjudged@" + std::to_string(unjudged_depth) + ' ' +
+               share + " %";
     }
 
 private:
     static void append_name(std::string& text, std::string_view measure, std::string_view query) {
-        text.append(measure).append(measure.size() < 22 ? 22 - measure.size() : 0, ' ').append(1, '\t').append(query).append(1, '\t');
+        text.append(measure)
+            .append(measure.size() < 22 ? 22 - measure.size() : 0, ' ')
+            .append(1, '\t')
+            .append(query)
+            .append(1, '\t');
     }
     static void append_line(std::string& text, std::string_view measure, std::string_view query, double value) {
         char digits[32];

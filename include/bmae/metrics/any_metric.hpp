@@ -28,9 +28,12 @@ using AnyMetric = std::variant<Mrr, Recall, Precision, Success, RPrecision, Ndcg
 namespace detail {
 
 inline InputError unknown_metric(std::string_view name) {
-    return InputError(Complaint{.file = {}, .expected = "the name of a measure", .found = '\'' + std::string(name) + '\'',
-                                .remedy = "Known: mrr, recall, recall_cap, p, success (hit_rate, accuracy), ndcg, ndcg_exp, map, each "
-                                          "alone or as NAME@K, rprec, bpref, and trec_eval's names (ndcg_cut_10, P_5, recip_rank)."});
+    return InputError(Complaint{.file = {},
+                                .expected = "the name of a measure",
+                                .found = '\'' + std::string(name) + '\'',
+                                .remedy =
+                                    "Known: mrr, recall, recall_cap, p, success (hit_rate, accuracy), ndcg, ndcg_exp, map, each "
+                                    "alone or as NAME@K, rprec, bpref, and trec_eval's names (ndcg_cut_10, P_5, recip_rank)."});
 }
 
 }  // namespace detail
@@ -41,7 +44,9 @@ inline AnyMetric metric_from_name(std::string_view name) {
     std::transform(base.begin(), base.end(), base.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     std::size_t k = all_ranks;
     std::size_t mark = base.find('@');
-    if (mark == std::string::npos && !base.empty() && std::isdigit(static_cast<unsigned char>(base.back())) != 0) { mark = base.rfind('_'); }
+    if (mark == std::string::npos && !base.empty() && std::isdigit(static_cast<unsigned char>(base.back())) != 0) {
+        mark = base.rfind('_');
+    }
     if (mark != std::string::npos) {
         std::string_view const digits = std::string_view(base).substr(mark + 1);
         auto const [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), k);

@@ -54,7 +54,9 @@ struct Success {
     std::size_t k = all_ranks;   ///< deepest rank that counts
 
     [[nodiscard]] std::string name() const { return detail::name_at("success", k); }
-    [[nodiscard]] double operator()(RankedGains const& ranked) const noexcept { return detail::hits_at(ranked, k) != 0 ? 1.0 : 0.0; }
+    [[nodiscard]] double operator()(RankedGains const& ranked) const noexcept {
+        return detail::hits_at(ranked, k) != 0 ? 1.0 : 0.0;
+    }
 };
 static_assert(Metric<Success>);
 

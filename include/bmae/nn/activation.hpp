@@ -44,7 +44,8 @@ struct BiasedGelu : torch::autograd::Function<BiasedGelu> {
         return y;
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         auto const saved = context->get_saved_variables();
         at::Tensor const& x = saved[0];
         at::Tensor const gradient = gradients[0].contiguous();
@@ -54,8 +55,8 @@ struct BiasedGelu : torch::autograd::Function<BiasedGelu> {
         with_real(x, [&]<class Real>(Real) {
             float* const sums = parts.mutable_data_ptr<float>();
             blocks.run([&](std::int64_t block, std::int64_t first, std::int64_t end) {
-                gelu_rows_backward(read_from<Real>(x), read_from<Real>(saved[1]), read_from<Real>(gradient), x.size(1), first, end,
-                                   write_to<Real>(x_gradient), sums + block * x.size(1));
+                gelu_rows_backward(read_from<Real>(x), read_from<Real>(saved[1]), read_from<Real>(gradient), x.size(1), first,
+                                   end, write_to<Real>(x_gradient), sums + block * x.size(1));
             });
         });
         return {x_gradient, parts[0].sum(0).to(x.scalar_type())};
@@ -66,7 +67,9 @@ struct BiasedGelu : torch::autograd::Function<BiasedGelu> {
 
 /// activate(x + bias); the exact gelu in one pass on a CPU.                                 x: [T, H], bias: [H] -> [T, H]
 inline at::Tensor activate(at::Tensor const& x, at::Tensor const& bias, Activation activation) {
-    if (activation == Activation::gelu && x.dim() == 2 && detail::has_row_kernels(x, bias)) { return detail::BiasedGelu::apply(x, bias); }
+    if (activation == Activation::gelu && x.dim() == 2 && detail::has_row_kernels(x, bias)) {
+        return detail::BiasedGelu::apply(x, bias);
+    }
     return activate(x + bias, activation);
 }
 

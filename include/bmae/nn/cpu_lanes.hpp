@@ -33,8 +33,8 @@ enum class LaneLevel : std::uint8_t { plain, avx2, avx512 };
 inline LaneLevel& lane_level() noexcept {
     static LaneLevel level = [] {
 #if defined(__x86_64__) && defined(__OPTIMIZE__)
-        if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
-            __builtin_cpu_supports("avx512vl") != 0) {
+        if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+            __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0) {
             return LaneLevel::avx512;
         }
         if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) { return LaneLevel::avx2; }
@@ -145,7 +145,8 @@ template <class Body>
 
 /// Sums in a fixed order.
 [[gnu::always_inline]] inline float sum(Floats const& v) noexcept {
-    auto const eight = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    auto const eight =
+        __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
     auto const four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
     auto const two = __builtin_shufflevector(four, four, 0, 1) + __builtin_shufflevector(four, four, 2, 3);
     return two[0] + two[1];
@@ -206,7 +207,8 @@ struct DropoutSite {
 
     static DropoutSite make(double p, std::uint64_t key) noexcept {
         auto const threshold = static_cast<std::uint32_t>(std::lround(p * 65536.0));
-        return {.key = key, .threshold = threshold, .keep = static_cast<float>(65536.0 / (65536.0 - static_cast<double>(threshold)))};
+        return {
+            .key = key, .threshold = threshold, .keep = static_cast<float>(65536.0 / (65536.0 - static_cast<double>(threshold)))};
     }
 
     /// Room that `fill` needs for `count` elements.
@@ -226,7 +228,8 @@ struct DropoutSite {
             using Words [[gnu::vector_size(64)]] = std::uint16_t;
             auto const words = std::bit_cast<Words>(bits);
             Halves const low = __builtin_shufflevector(words, words, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-            Halves const high = __builtin_shufflevector(words, words, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+            Halves const high =
+                __builtin_shufflevector(words, words, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
             store(buffer + i, factors(__builtin_convertvector(low, Bits)));
             store(buffer + i + lanes, factors(__builtin_convertvector(high, Bits)));
         }

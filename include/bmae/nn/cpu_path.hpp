@@ -19,8 +19,8 @@ namespace bmae::detail {
 /// floats. Elsewhere the vectors would live in memory, and LibTorch's own operations are faster.
 template <class... Other>
 bool has_row_kernels(at::Tensor const& x, Other const&... others) {
-    return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && lane_level() == LaneLevel::avx512 &&
-           ((others.scalar_type() == x.scalar_type()) && ...);
+    return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
+           lane_level() == LaneLevel::avx512 && ((others.scalar_type() == x.scalar_type()) && ...);
 }
 
 /// Calls `body(Real{})` with the kernels' name of the number format of `like`: float or Bf16.
@@ -56,7 +56,9 @@ struct RowBlocks {
         parallel_blocks(count(), [&](std::int64_t block) { body(block, block * size, std::min(rows, (block + 1) * size)); });
     }
     /// [sums, blocks, width] zeros: a sum over rows starts in each block anew.
-    [[nodiscard]] at::Tensor partial(std::int64_t sums, std::int64_t width) const { return at::zeros({sums, count(), width}, at::kFloat); }
+    [[nodiscard]] at::Tensor partial(std::int64_t sums, std::int64_t width) const {
+        return at::zeros({sums, count(), width}, at::kFloat);
+    }
 };
 
 }  // namespace bmae::detail

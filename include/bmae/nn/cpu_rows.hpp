@@ -29,7 +29,8 @@ inline constexpr std::int64_t mask_block = 1024;
 
 /// Writes the factors of elements [begin, end) of `site`.
 inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, float* factors) {
-    if (lane_level() != LaneLevel::avx512) {   // without registers of that width the vectors live in memory, and one hash is faster
+    if (lane_level() !=
+        LaneLevel::avx512) {   // without registers of that width the vectors live in memory, and one hash is faster
         for (std::int64_t i = begin; i < end;) {
             std::uint64_t const bits = mix64(site.key + static_cast<std::uint64_t>(i) / 4);
             for (std::int64_t const next = std::min(end, i / 4 * 4 + 4); i < next; ++i) {
@@ -118,8 +119,9 @@ struct NormRows {
     /// \param residual_gradient      of the residual, or null
     /// \param scale_part,shift_part  [width] added to; of this range of rows
     /// \param bias_part              [width] added to, or null
-    void backward(std::int64_t first, std::int64_t end, Real const* sums, float const* means, float const* inverses, Real const* gradient,
-                  Real* x_gradient, Real* residual_gradient, float* scale_part, float* shift_part, float* bias_part) const {
+    void backward(std::int64_t first, std::int64_t end, Real const* sums, float const* means, float const* inverses,
+                  Real const* gradient, Real* x_gradient, Real* residual_gradient, float* scale_part, float* shift_part,
+                  float* bias_part) const {
         std::vector<float> scratch(static_cast<std::size_t>(width + DropoutSite::room(width)));
         with_lanes([&](auto) __attribute__((always_inline)) {
             float* const row = scratch.data();
@@ -170,8 +172,8 @@ void gelu_rows(Real const* x, Real const* bias, std::int64_t width, std::int64_t
 
 /// \param bias_part  [width] added to
 template <class Real>
-void gelu_rows_backward(Real const* x, Real const* bias, Real const* gradient, std::int64_t width, std::int64_t first, std::int64_t end,
-                        Real* x_gradient, float* bias_part) {
+void gelu_rows_backward(Real const* x, Real const* bias, Real const* gradient, std::int64_t width, std::int64_t first,
+                        std::int64_t end, Real* x_gradient, float* bias_part) {
     with_lanes([&](auto) __attribute__((always_inline)) {
         for (std::int64_t t = first; t < end; ++t) {
             along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
@@ -192,13 +194,15 @@ struct RowEntropy {
 /// Cross-entropy of softmax(logits + bias) at `label`; with `weight` != null the logits are replaced by the gradient of
 /// *weight x loss, which is also added to `bias_part`.
 template <class Real>
-RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width, std::int64_t label, float const* weight, float* bias_part) {
+RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width, std::int64_t label, float const* weight,
+                             float* bias_part) {
     RowEntropy result;
     with_lanes([&](auto) __attribute__((always_inline)) {
         Floats most = splat(-std::numeric_limits<float>::infinity());
         std::int64_t const even = width / lanes * lanes;
         for (std::int64_t i = 0; i < even; i += lanes) { most = larger(load(logits + i) + load(bias + i), most); }
-        auto const scalar = [](Real const* from, std::int64_t i) __attribute__((always_inline)) { return load_part(from + i, 1)[0]; };
+        auto const scalar = [](Real const* from, std::int64_t i)
+                                __attribute__((always_inline)) { return load_part(from + i, 1)[0]; };
         float top = largest(most);
         for (std::int64_t i = even; i < width; ++i) { top = std::max(top, scalar(logits, i) + scalar(bias, i)); }
         float const target = scalar(logits, label) + scalar(bias, label);

@@ -41,7 +41,9 @@ void parallel_blocks(std::int64_t blocks, Body const& body) {
     start(
         [](void* data) {
             auto& shared = *static_cast<Work*>(data);
-            for (std::int64_t block; (block = shared.next.fetch_add(1, std::memory_order_relaxed)) < shared.blocks;) { shared.body(block); }
+            for (std::int64_t block; (block = shared.next.fetch_add(1, std::memory_order_relaxed)) < shared.blocks;) {
+                shared.body(block);
+            }
         },
         &work, threads, 0);
 }
@@ -49,8 +51,9 @@ void parallel_blocks(std::int64_t blocks, Body const& body) {
 /// Calls `body(first, end)` for parts of `grain` of [0, count).
 template <class Body>
 void parallel_ranges(std::int64_t count, std::int64_t grain, Body const& body) {
-    parallel_blocks((count + grain - 1) / grain,
-                    [&](std::int64_t block) { body(block * grain, block * grain + grain < count ? block * grain + grain : count); });
+    parallel_blocks((count + grain - 1) / grain, [&](std::int64_t block) {
+        body(block * grain, block * grain + grain < count ? block * grain + grain : count);
+    });
 }
 
 }  // namespace bmae::detail

@@ -48,7 +48,8 @@ struct KeyedDropout : torch::autograd::Function<KeyedDropout> {
         return masked(x.contiguous(), p, static_cast<std::uint64_t>(key));
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         double const p = context->saved_data["p"].toDouble();
         auto const key = static_cast<std::uint64_t>(context->saved_data["key"].toInt());
         return {masked(gradients[0].contiguous(), p, key), at::Tensor(), at::Tensor()};

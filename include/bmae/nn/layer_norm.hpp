@@ -28,14 +28,19 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
     template <class Real>
     static NormRows<Real> rows(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& residual, at::Tensor const& scale,
                                at::Tensor const& shift, double epsilon, double rate, std::int64_t key) {
-        return {.x = read_from<Real>(x), .bias = read_from<Real>(bias), .residual = read_from<Real>(residual), .scale = read_from<Real>(scale),
-                .shift = read_from<Real>(shift), .width = scale.size(0), .epsilon = static_cast<float>(epsilon),
+        return {.x = read_from<Real>(x),
+                .bias = read_from<Real>(bias),
+                .residual = read_from<Real>(residual),
+                .scale = read_from<Real>(scale),
+                .shift = read_from<Real>(shift),
+                .width = scale.size(0),
+                .epsilon = static_cast<float>(epsilon),
                 .dropout = rate > 0 ? DropoutSite::make(rate, static_cast<std::uint64_t>(key)) : DropoutSite()};
     }
 
-    static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& input, std::optional<at::Tensor> const& added,
-                              std::optional<at::Tensor> const& stream, at::Tensor const& scale, at::Tensor const& shift, double epsilon,
-                              double rate, std::int64_t key) {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& input,
+                              std::optional<at::Tensor> const& added, std::optional<at::Tensor> const& stream,
+                              at::Tensor const& scale, at::Tensor const& shift, double epsilon, double rate, std::int64_t key) {
         at::Tensor const x = input.contiguous();
         at::Tensor const bias = added ? added->contiguous() : at::Tensor();
         at::Tensor const residual = stream ? stream->contiguous() : at::Tensor();
@@ -58,7 +63,8 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
         return y;
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         auto const saved = context->get_saved_variables();
         at::Tensor const& sums = saved[0];
         bool const has_residual = context->saved_data["residual"].toBool();
@@ -76,9 +82,9 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
             std::int64_t const all = blocks.count() * width;
             blocks.run([&](std::int64_t block, std::int64_t first, std::int64_t end) {
                 float* const mine = part + block * width;
-                kernel.backward(first, end, read_from<Real>(sums), read_from<float>(saved[1]), read_from<float>(saved[2]), read_from<Real>(gradient),
-                                write_to<Real>(x_gradient), write_to<Real>(residual_gradient), mine, mine + all,
-                                has_residual ? mine + 2 * all : nullptr);
+                kernel.backward(first, end, read_from<Real>(sums), read_from<float>(saved[1]), read_from<float>(saved[2]),
+                                read_from<Real>(gradient), write_to<Real>(x_gradient), write_to<Real>(residual_gradient), mine,
+                                mine + all, has_residual ? mine + 2 * all : nullptr);
             });
         });
         at::Tensor const totals = parts.sum(1).to(sums.scalar_type());
@@ -100,7 +106,8 @@ struct LayerNorm {
 
     at::Tensor operator()(at::Tensor const& x) const {                                          // [T, H] -> [T, H]
         if (x.dim() == 2 && detail::has_row_kernels(x, weight, bias)) {
-            return detail::FusedNorm::apply(x, std::optional<at::Tensor>(), std::optional<at::Tensor>(), weight, bias, epsilon, 0.0, 0);
+            return detail::FusedNorm::apply(x, std::optional<at::Tensor>(), std::optional<at::Tensor>(), weight, bias, epsilon,
+                                            0.0, 0);
         }
         return at::layer_norm(x, {weight.size(0)}, weight.to(x.scalar_type()), bias.to(x.scalar_type()), epsilon);
     }
@@ -109,11 +116,12 @@ struct LayerNorm {
     /// \param x,residual  [T, H]
     /// \param added       [H] bias of the product x
     /// \returns [T, H]
-    at::Tensor after_block(at::Tensor const& x, at::Tensor const& added, at::Tensor const& residual, double rate, ForwardContext& context) const {
+    at::Tensor after_block(at::Tensor const& x, at::Tensor const& added, at::Tensor const& residual, double rate,
+                           ForwardContext& context) const {
         if (x.dim() == 2 && detail::has_row_kernels(x, added, residual, weight, bias)) {
             bool const drops = context.training && rate > 0;
-            return detail::FusedNorm::apply(x, std::optional(added), std::optional(residual), weight, bias, epsilon, drops ? rate : 0.0,
-                                            drops ? static_cast<std::int64_t>(context.next_key()) : 0);
+            return detail::FusedNorm::apply(x, std::optional(added), std::optional(residual), weight, bias, epsilon,
+                                            drops ? rate : 0.0, drops ? static_cast<std::int64_t>(context.next_key()) : 0);
         }
         return (*this)(residual + dropout(x + added, rate, context));
     }

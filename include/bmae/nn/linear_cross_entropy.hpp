@@ -79,8 +79,9 @@ struct ChunkEntropy {
             float const* const weight = row_weights.const_data_ptr<float>();
             blocks.run([&](std::int64_t block, std::int64_t first, std::int64_t end) {
                 for (std::int64_t i = first; i < end; ++i) {
-                    RowEntropy const row = cross_entropy_row(write_to<Real>(logits) + i * width, read_from<Real>(bias), width, label[i],
-                                                             differentiate ? weight + i : nullptr, sums + (differentiate ? block * width : 0));
+                    RowEntropy const row =
+                        cross_entropy_row(write_to<Real>(logits) + i * width, read_from<Real>(bias), width, label[i],
+                                          differentiate ? weight + i : nullptr, sums + (differentiate ? block * width : 0));
                     losses.mutable_data_ptr<float>()[i] = row.loss;
                     correct.mutable_data_ptr<float>()[i] = row.correct ? 1.0F : 0.0F;
                 }
@@ -109,9 +110,14 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
             std::int64_t const size = std::min(step, count - begin);
             at::Tensor const chunk = rows.narrow(0, begin, size);                             // [c, H]
             at::Tensor const logits = at::mm(chunk, weight.t());                              // [c, V]
-            ChunkEntropy const entropy{bias, labels.narrow(0, begin, size), row_weights.narrow(0, begin, size), losses.narrow(0, begin, size),
-                                       correct.narrow(0, begin, size), differentiate};
-            bool const kernels = has_row_kernels(logits, bias) && labels.is_contiguous() && row_weights.is_contiguous() && bias.is_contiguous();
+            ChunkEntropy const entropy{bias,
+                                       labels.narrow(0, begin, size),
+                                       row_weights.narrow(0, begin, size),
+                                       losses.narrow(0, begin, size),
+                                       correct.narrow(0, begin, size),
+                                       differentiate};
+            bool const kernels =
+                has_row_kernels(logits, bias) && labels.is_contiguous() && row_weights.is_contiguous() && bias.is_contiguous();
             at::Tensor const slope = kernels ? entropy.fused(logits, bias_gradient) : entropy.plain(logits, bias_gradient);
             if (!differentiate) { continue; }
             at::Tensor part = rows_gradient.narrow(0, begin, size);
@@ -127,11 +133,14 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
         return {losses.mul(row_weights).sum(), losses, correct};
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         auto const saved = context->get_saved_variables();
         at::Tensor const& scale = gradients[0];
         bool const whole = scale.is_cpu() && scale.item<double>() == 1;   // nearly always; the gradient of [V, H] is large
-        auto scaled = [&](at::Tensor const& gradient) { return whole ? gradient : gradient.mul(scale.to(gradient.scalar_type())); };
+        auto scaled = [&](at::Tensor const& gradient) {
+            return whole ? gradient : gradient.mul(scale.to(gradient.scalar_type()));
+        };
         return {scaled(saved[0]), scaled(saved[1]), scaled(saved[2]), at::Tensor(), at::Tensor(), at::Tensor()};
     }
 };
@@ -143,9 +152,10 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 /// \param weight,bias  [V, H], [V]
 /// \param labels       [M] int64 in [0, V)
 /// \param row_weights  [M] fp32 factor of each row in the total
-inline RowLosses linear_cross_entropy(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& labels,
-                                      at::Tensor const& row_weights) {
-    bool const differentiate = at::GradMode::is_enabled() && (rows.requires_grad() || weight.requires_grad() || bias.requires_grad());
+inline RowLosses linear_cross_entropy(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
+                                      at::Tensor const& labels, at::Tensor const& row_weights) {
+    bool const differentiate =
+        at::GradMode::is_enabled() && (rows.requires_grad() || weight.requires_grad() || bias.requires_grad());
     auto outputs = detail::LinearCrossEntropy::apply(rows, weight, bias, labels, row_weights, differentiate);
     return {.total = outputs[0], .losses = outputs[1], .correct = outputs[2]};
 }

@@ -98,9 +98,10 @@ public:
     }
 
 private:
-    static constexpr std::array<std::string_view, 33> english = {"a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if",
-        "in", "into", "is", "it", "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they",
-        "this", "to", "was", "will", "with"};
+    static constexpr std::array<std::string_view, 33> english = {
+        "a",   "an",    "and",  "are",   "as",    "at",   "be",   "but", "by",  "for",  "if",
+        "in",  "into",  "is",   "it",    "no",    "not",  "of",   "on",  "or",  "such", "that",
+        "the", "their", "then", "there", "these", "they", "this", "to",  "was", "will", "with"};
 
     /// The lower-case form of word characters, 0 for all others.
     static constexpr std::array<char, 128> ascii = [] {

@@ -44,14 +44,16 @@ private:
         {"bias", "bias"}, {"andes", "andes"}}};
 
     /// Endings with what takes their place, longest first among those that end alike.
-    static constexpr std::array<Rule, 24> endings_2 = {{{"ational", "ate"}, {"ization", "ize"}, {"fulness", "ful"}, {"ousness", "ous"},
-        {"iveness", "ive"}, {"tional", "tion"}, {"biliti", "ble"}, {"lessli", "less"}, {"entli", "ent"}, {"ation", "ate"}, {"alism", "al"},
-        {"aliti", "al"}, {"ousli", "ous"}, {"iviti", "ive"}, {"fulli", "ful"}, {"enci", "ence"}, {"anci", "ance"}, {"abli", "able"},
-        {"izer", "ize"}, {"ator", "ate"}, {"alli", "al"}, {"bli", "ble"}, {"ogi", "og"}, {"li", ""}}};
+    static constexpr std::array<Rule, 24> endings_2 = {
+        {{"ational", "ate"}, {"ization", "ize"}, {"fulness", "ful"}, {"ousness", "ous"}, {"iveness", "ive"}, {"tional", "tion"},
+         {"biliti", "ble"},  {"lessli", "less"}, {"entli", "ent"},   {"ation", "ate"},   {"alism", "al"},    {"aliti", "al"},
+         {"ousli", "ous"},   {"iviti", "ive"},   {"fulli", "ful"},   {"enci", "ence"},   {"anci", "ance"},   {"abli", "able"},
+         {"izer", "ize"},    {"ator", "ate"},    {"alli", "al"},     {"bli", "ble"},     {"ogi", "og"},      {"li", ""}}};
     static constexpr std::array<Rule, 9> endings_3 = {{{"ational", "ate"}, {"tional", "tion"}, {"alize", "al"}, {"icate", "ic"},
         {"iciti", "ic"}, {"ative", ""}, {"ical", "ic"}, {"ness", ""}, {"ful", ""}}};
-    static constexpr std::array<std::string_view, 18> endings_4 = {"ement", "ance", "ence", "able", "ible", "ment", "ant", "ent", "ism",
-        "ate", "iti", "ous", "ive", "ize", "ion", "al", "er", "ic"};
+    static constexpr std::array<std::string_view, 18> endings_4 = {"ement", "ance", "ence", "able", "ible", "ment",
+                                                                   "ant",   "ent",  "ism",  "ate",  "iti",  "ous",
+                                                                   "ive",   "ize",  "ion",  "al",   "er",   "ic"};
 
     /// A word on its way through the steps. 'Y' stands for a y that is a consonant.
     class Word {
@@ -77,7 +79,8 @@ private:
 
         /// Words that stay as they are after step 1a.
         [[nodiscard]] bool is_finished() const noexcept {
-            for (std::string_view const word : {"inning", "outing", "canning", "herring", "earring", "proceed", "exceed", "succeed"}) {
+            for (std::string_view const word :
+                 {"inning", "outing", "canning", "herring", "earring", "proceed", "exceed", "succeed"}) {
                 if (text_ == word) { return true; }
             }
             return false;
@@ -96,7 +99,8 @@ private:
                 drop(2);
             } else if (text_.ends_with("ied") || text_.ends_with("ies")) {
                 drop(text_.size() > 4 ? 2 : 1);
-            } else if (text_.ends_with('s') && !text_.ends_with("us") && !text_.ends_with("ss") && text_.size() > 2 && has_vowel(text_.size() - 2)) {
+            } else if (text_.ends_with('s') && !text_.ends_with("us") && !text_.ends_with("ss") && text_.size() > 2 &&
+                       has_vowel(text_.size() - 2)) {
                 drop(1);
             }
         }
@@ -114,15 +118,18 @@ private:
             }
         }
         void step_1c() {
-            if (text_.size() > 2 && (text_.back() == 'y' || text_.back() == 'Y') && !is_vowel(text_.size() - 2)) { text_.back() = 'i'; }
+            if (text_.size() > 2 && (text_.back() == 'y' || text_.back() == 'Y') && !is_vowel(text_.size() - 2)) {
+                text_.back() = 'i';
+            }
         }
         void step_2() {
             for (auto const& [ending, to] : endings_2) {
                 if (!text_.ends_with(ending)) { continue; }
                 std::size_t const stem = text_.size() - ending.size();
                 bool const fits = ending == "ogi" ? stem > 0 && text_[stem - 1] == 'l'
-                                  : ending == "li" ? stem > 0 && std::string_view("cdeghkmnrt").find(text_[stem - 1]) != std::string_view::npos
-                                                   : true;
+                                  : ending == "li"
+                                      ? stem > 0 && std::string_view("cdeghkmnrt").find(text_[stem - 1]) != std::string_view::npos
+                                      : true;
                 if (fits && stem >= first_) { replace(ending.size(), to); }
                 return;
             }
@@ -154,7 +161,9 @@ private:
         }
 
     private:
-        [[nodiscard]] bool is_vowel(std::size_t i) const noexcept { return std::string_view("aeiouy").find(text_[i]) != std::string_view::npos; }
+        [[nodiscard]] bool is_vowel(std::size_t i) const noexcept {
+            return std::string_view("aeiouy").find(text_[i]) != std::string_view::npos;
+        }
         [[nodiscard]] bool has_vowel(std::size_t end) const noexcept {
             for (std::size_t i = 0; i < end; ++i) {
                 if (is_vowel(i)) { return true; }

@@ -42,8 +42,9 @@ struct Bm25Options {
 ///   score(q, d) = sum over terms t of q, with repetitions, of idf(t) f / (f + k1 (1 - b + b |d| / avg |d|)),
 ///   idf(t) = ln(1 + (N - n + 1/2) / (n + 1/2)),   f: frequency of t in d, n: documents with t
 ///
-/// (Robertson et al., TREC-3, 1994, in the form of Lucene since version 8; Kamphuis et al., ECIR 2020.) Memory: 8 bytes per distinct
-/// term of each document. Only documents that share a term with the query are found; of equal scores the smaller id comes first.
+/// (Robertson et al., TREC-3, 1994, in the form of Lucene since version 8; Kamphuis et al., ECIR 2020.) Memory: 8 bytes per
+/// distinct term of each document. Only documents that share a term with the query are found; of equal scores the smaller id
+/// comes first.
 class Bm25Index {
 public:
     /// \param texts  a random-access range of texts                                                                     [N]
@@ -53,12 +54,17 @@ public:
     Bm25Index(Texts const& texts, std::vector<std::string> const& ids, Bm25Options options = {})
         : options_(options), analyzer_(options.analyzer), documents_(std::make_shared<IdTable>(ids)) {
         if (texts.size() != ids.size()) {
-            throw InputError(Complaint{.file = {}, .expected = "as many ids as texts", .found = std::to_string(ids.size()) + " ids for " +
-                                       std::to_string(texts.size()) + " texts", .remedy = "Give every text one id."});
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "as many ids as texts",
+                          .found = std::to_string(ids.size()) + " ids for " + std::to_string(texts.size()) + " texts",
+                          .remedy = "Give every text one id."});
         }
         if (!(options.k1 >= 0) || !(options.b >= 0 && options.b <= 1) || !std::isfinite(options.k1)) {
-            throw InputError(Complaint{.file = {}, .expected = "k1 >= 0 and b in 0..1", .found = "k1 " + std::to_string(options.k1) + ", b " +
-                                       std::to_string(options.b), .remedy = "Usual values: k1 0.9 to 1.5, b 0.4 to 0.75."});
+            throw InputError(Complaint{.file = {},
+                                       .expected = "k1 >= 0 and b in 0..1",
+                                       .found = "k1 " + std::to_string(options.k1) + ", b " + std::to_string(options.b),
+                                       .remedy = "Usual values: k1 0.9 to 1.5, b 0.4 to 0.75."});
         }
         order_by_id();
         detail::TermCounts counts = detail::count_terms(texts, analyzer_, options.threads);
@@ -81,11 +87,17 @@ public:
     /// \param queries    texts                                                                                             [Q]
     /// \param query_ids  names in the run; "0", "1", ... where none are given                                       [Q] or [0]
     template <class Texts>
-        requires requires(Texts const& texts) { std::string_view(texts[0]); texts.size(); } && (!std::convertible_to<Texts const&, std::string_view>)
+        requires requires(Texts const& texts) {
+            std::string_view(texts[0]);
+            texts.size();
+        } && (!std::convertible_to<Texts const&, std::string_view>)
     [[nodiscard]] Run search(Texts const& queries, std::size_t k, std::vector<std::string> const& query_ids = {}) const {
         if (!query_ids.empty() && query_ids.size() != queries.size()) {
-            throw InputError(Complaint{.file = {}, .expected = "as many ids as queries", .found = std::to_string(query_ids.size()) + " ids for " +
-                                       std::to_string(queries.size()) + " queries", .remedy = "Give every query one id, or none."});
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "as many ids as queries",
+                          .found = std::to_string(query_ids.size()) + " ids for " + std::to_string(queries.size()) + " queries",
+                          .remedy = "Give every query one id, or none."});
         }
         std::vector<std::vector<Hit>> found(queries.size());
         detail::parallel_for(queries.size(), 16, options_.threads, [&](std::size_t begin, std::size_t end) {
@@ -93,8 +105,11 @@ public:
             for (std::size_t i = begin; i < end; ++i) { found[i] = searcher.search(queries[i]); }
         });
         Run run(documents_);
-        run.reserve(queries.size(), std::accumulate(found.begin(), found.end(), std::size_t{0}, [](std::size_t sum, auto const& hits) { return sum + hits.size(); }));
-        for (std::size_t i = 0; i < found.size(); ++i) { run.add(query_ids.empty() ? std::to_string(i) : query_ids[i], found[i]); }
+        run.reserve(queries.size(), std::accumulate(found.begin(), found.end(), std::size_t{0},
+                                                    [](std::size_t sum, auto const& hits) { return sum + hits.size(); }));
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            run.add(query_ids.empty() ? std::to_string(i) : query_ids[i], found[i]);
+        }
         return run;
     }
 
@@ -110,7 +125,8 @@ private:
     /// One thread's memory for searching.
     class Searcher {
     public:
-        Searcher(Bm25Index const& index, std::size_t k) : index_(index), best_(std::min(k, index.size())), scores_(std::min<std::size_t>(block_size, index.size()), 0.0F) {}
+        Searcher(Bm25Index const& index, std::size_t k)
+            : index_(index), best_(std::min(k, index.size())), scores_(std::min<std::size_t>(block_size, index.size()), 0.0F) {}
 
         std::vector<Hit> search(std::string_view query) {
             read(query);
@@ -134,7 +150,8 @@ private:
                 std::string const term = index_.analyzer_.term_of(word);
                 auto const number = term.empty() ? std::nullopt : index_.terms_.find(term);
                 if (!number) { return; }
-                auto const known = std::find_if(cursors_.begin(), cursors_.end(), [&](Cursor const& cursor) { return cursor.term == *number; });
+                auto const known =
+                    std::find_if(cursors_.begin(), cursors_.end(), [&](Cursor const& cursor) { return cursor.term == *number; });
                 if (known != cursors_.end()) {
                     known->weight += 1;
                 } else {
@@ -144,14 +161,19 @@ private:
         }
 
         void search_block(std::uint32_t first) {
-            std::uint32_t const last = static_cast<std::uint32_t>(std::min<std::size_t>(first + std::size_t{block_size}, index_.size()));
+            std::uint32_t const last =
+                static_cast<std::uint32_t>(std::min<std::size_t>(first + std::size_t{block_size}, index_.size()));
             Posting const* const postings = index_.postings_.data();
             touched_.clear();
             std::size_t count = 0;
             for (Cursor& cursor : cursors_) {
                 Posting const* at = postings + cursor.at;
-                Posting const* const end = last == index_.size() ? postings + cursor.end
-                    : std::lower_bound(at, postings + cursor.end, last, [](Posting const& posting, std::uint32_t document) { return posting.document < document; });
+                Posting const* const end =
+                    last == index_.size()
+                        ? postings + cursor.end
+                        : std::lower_bound(at, postings + cursor.end, last, [](Posting const& posting, std::uint32_t document) {
+                              return posting.document < document;
+                          });
                 touched_.push_back({at, end});
                 count += static_cast<std::size_t>(end - at);
                 for (; at != end; ++at) { scores_[at->document - first] += cursor.weight * at->score; }

@@ -27,17 +27,17 @@
 namespace bmae {
 
 struct ExactIndexOptions {
-    bool normalise = false;            ///< divide vectors and queries by their length: scores are cosines (a zero vector scores 0)
+    bool normalise = false;   ///< divide vectors and queries by their length: scores are cosines (a zero vector scores 0)
     std::size_t query_block = 1024;    ///< queries searched together: more reuse of the vectors, more memory
     unsigned threads = 0;              ///< 0: one per processor
 };
 
 /// Finds the k vectors with the largest inner products, without approximation.
 ///
-/// Scores are fp32. A score is the same to the last bit, and so is the order, whatever the number of threads, the block size or the
-/// other queries of a call. Of equal scores the smaller id comes first. Memory: the vectors (shared with the given tensor where its
-/// rows are contiguous on the CPU and D is a multiple of 16, else copied) and per thread query_block x max(2k, 64) x 8 bytes; the scores
-/// [Q, N] never exist.
+/// Scores are fp32. A score is the same to the last bit, and so is the order, whatever the number of threads, the block size or
+/// the other queries of a call. Of equal scores the smaller id comes first. Memory: the vectors (shared with the given tensor
+/// where its rows are contiguous on the CPU and D is a multiple of 16, else copied) and per thread query_block x max(2k, 64) x 8
+/// bytes; the scores [Q, N] never exist.
 class ExactIndex {
 public:
     /// \param vectors  fp32 or bf16; bf16 halves the memory and is widened on the fly, exactly                           [N, D]
@@ -47,8 +47,11 @@ public:
         : options_(options), documents_(std::make_shared<IdTable>(ids)) {
         check_matrix(vectors, "vectors [N, D]");
         if (vectors.size(0) != static_cast<std::int64_t>(ids.size())) {
-            throw InputError(Complaint{.file = {}, .expected = "as many ids as vectors", .found = std::to_string(ids.size()) + " ids for " +
-                                       std::to_string(vectors.size(0)) + " vectors", .remedy = "Give every vector one id."});
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "as many ids as vectors",
+                          .found = std::to_string(ids.size()) + " ids for " + std::to_string(vectors.size(0)) + " vectors",
+                          .remedy = "Give every vector one id."});
         }
         dimension_ = static_cast<std::size_t>(vectors.size(1));
         bool const half = vectors.scalar_type() == at::kBFloat16 && !options.normalise;
@@ -74,18 +77,22 @@ public:
         check_matrix(queries, "queries [Q, D]");
         auto const count = static_cast<std::size_t>(queries.size(0));
         if (static_cast<std::size_t>(queries.size(1)) != dimension_ || (!query_ids.empty() && query_ids.size() != count)) {
-            throw InputError(Complaint{.file = {}, .expected = "queries of " + std::to_string(dimension_) + " values, each with an id or none with any",
-                                       .found = std::to_string(count) + " queries of " + std::to_string(queries.size(1)) + " values and " +
-                                                std::to_string(query_ids.size()) + " ids",
-                                       .remedy = "Encode queries and documents with the same model."});
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "queries of " + std::to_string(dimension_) + " values, each with an id or none with any",
+                          .found = std::to_string(count) + " queries of " + std::to_string(queries.size(1)) + " values and " +
+                                   std::to_string(query_ids.size()) + " ids",
+                          .remedy = "Encode queries and documents with the same model."});
         }
         at::Tensor const prepared = prepare(queries, at::kFloat);
         float const* const values = prepared.const_data_ptr<float>();
         for (std::size_t q = 0; q < count; ++q) {
             if (!is_finite(values + q * rows_.width)) {
-                throw InputError(Complaint{.file = {}, .expected = "finite values in the queries",
-                                           .found = "nan or infinity in query '" + (query_ids.empty() ? std::to_string(q) : query_ids[q]) + '\'',
-                                           .remedy = "Check the encoder; half precision overflows first."});
+                throw InputError(Complaint{
+                    .file = {},
+                    .expected = "finite values in the queries",
+                    .found = "nan or infinity in query '" + (query_ids.empty() ? std::to_string(q) : query_ids[q]) + '\'',
+                    .remedy = "Check the encoder; half precision overflows first."});
             }
         }
         Run run(documents_);
@@ -95,7 +102,9 @@ public:
         detail::search_rows(rows_, values, count, k, keys_, std::max<std::size_t>(options_.query_block, 1), options_.threads,
                             [&](std::size_t q, std::vector<TopK::Entry> const& entries) {
                                 hits.clear();
-                                for (auto const& entry : entries) { hits.push_back({by_id_.empty() ? entry.key : by_id_[entry.key], entry.score}); }
+                                for (auto const& entry : entries) {
+                                    hits.push_back({by_id_.empty() ? entry.key : by_id_[entry.key], entry.score});
+                                }
                                 run.add(query_ids.empty() ? std::to_string(q) : query_ids[q], hits);
                             });
         return run;
@@ -107,10 +116,13 @@ private:
     }
 
     static void check_matrix(at::Tensor const& tensor, char const* what) {
-        if (!tensor.defined() || tensor.dim() != 2 || (tensor.scalar_type() != at::kFloat && tensor.scalar_type() != at::kBFloat16)) {
-            throw InputError(Complaint{.file = {}, .expected = std::string(what) + " of fp32 or bf16",
+        if (!tensor.defined() || tensor.dim() != 2 ||
+            (tensor.scalar_type() != at::kFloat && tensor.scalar_type() != at::kBFloat16)) {
+            throw InputError(Complaint{.file = {},
+                                       .expected = std::string(what) + " of fp32 or bf16",
                                        .found = !tensor.defined() ? std::string("no tensor")
-                                                : std::to_string(tensor.dim()) + " dimensions of " + std::string(c10::toString(tensor.scalar_type())),
+                                                                  : std::to_string(tensor.dim()) + " dimensions of " +
+                                                                        std::string(c10::toString(tensor.scalar_type())),
                                        .remedy = "One row per text; convert with to(at::kFloat)."});
         }
     }
@@ -125,16 +137,19 @@ private:
         if (options_.normalise) {
             auto* const values = wide.mutable_data_ptr<float>();
             auto const size = static_cast<std::size_t>(width);
-            detail::parallel_for(static_cast<std::size_t>(given.size(0)), 1024, options_.threads, [&](std::size_t begin, std::size_t end) {
-                for (std::size_t row = begin; row < end; ++row) {
-                    double squares = 0;
-                    for (std::size_t i = 0; i < size; ++i) { squares += static_cast<double>(values[row * size + i]) * static_cast<double>(values[row * size + i]); }
-                    double const length = std::sqrt(squares);
-                    for (std::size_t i = 0; i < size && squares != 0; ++i) {
-                        values[row * size + i] = static_cast<float>(static_cast<double>(values[row * size + i]) / length);
+            detail::parallel_for(
+                static_cast<std::size_t>(given.size(0)), 1024, options_.threads, [&](std::size_t begin, std::size_t end) {
+                    for (std::size_t row = begin; row < end; ++row) {
+                        double squares = 0;
+                        for (std::size_t i = 0; i < size; ++i) {
+                            squares += static_cast<double>(values[row * size + i]) * static_cast<double>(values[row * size + i]);
+                        }
+                        double const length = std::sqrt(squares);
+                        for (std::size_t i = 0; i < size && squares != 0; ++i) {
+                            values[row * size + i] = static_cast<float>(static_cast<double>(values[row * size + i]) / length);
+                        }
                     }
-                }
-            });
+                });
         }
         return wide;
     }
@@ -154,7 +169,10 @@ private:
         std::atomic<std::size_t> first{rows_.count};
         detail::parallel_for(rows_.count, 4096, options_.threads, [&](std::size_t begin, std::size_t end) {
             for (std::size_t row = begin; row < end; ++row) {
-                if (rows_.half != nullptr ? is_finite(rows_.half + row * rows_.width) : is_finite(rows_.single + row * rows_.width)) { continue; }
+                if (rows_.half != nullptr ? is_finite(rows_.half + row * rows_.width)
+                                          : is_finite(rows_.single + row * rows_.width)) {
+                    continue;
+                }
                 for (std::size_t known = first; row < known && !first.compare_exchange_weak(known, row);) {}
                 return;
             }
@@ -167,7 +185,8 @@ private:
         }
     }
 
-    /// keys_[row] is the place of its id among all ids in ascending order, by_id_ the inverse; both empty where rows are in that order.
+    /// keys_[row] is the place of its id among all ids in ascending order, by_id_ the inverse; both empty where rows are in that
+    /// order.
     void order_by_id() {
         std::vector<std::uint32_t> order(rows_.count);
         std::iota(order.begin(), order.end(), 0U);

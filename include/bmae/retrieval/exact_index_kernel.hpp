@@ -16,8 +16,8 @@
 
 namespace bmae::detail {
 
-/// Lanes of one accumulator. Every inner product is summed in this order: lane j takes the elements j, j + 16, j + 32, ..., then lanes
-/// are added pairwise. So a score does not depend on how rows and queries are blocked or spread over threads.
+/// Lanes of one accumulator. Every inner product is summed in this order: lane j takes the elements j, j + 16, j + 32, ..., then
+/// lanes are added pairwise. So a score does not depend on how rows and queries are blocked or spread over threads.
 inline constexpr std::size_t dot_lanes = 16;
 
 /// Scores of Q queries with R rows, each `width` floats long, a multiple of dot_lanes.
@@ -25,7 +25,8 @@ inline constexpr std::size_t dot_lanes = 16;
 /// The accumulators of the whole tile live in registers: per step Q + R loads feed Q x R multiply-adds.
 /// \param out  [Q, R], rows of `out_stride`
 template <std::size_t Q, std::size_t R>
-[[gnu::always_inline]] inline void dot_tile(float const* queries, float const* rows, std::size_t width, float* out, std::size_t out_stride) {
+[[gnu::always_inline]] inline void dot_tile(float const* queries, float const* rows, std::size_t width, float* out,
+                                            std::size_t out_stride) {
     using Lanes [[gnu::vector_size(dot_lanes * sizeof(float)), gnu::aligned(4), gnu::may_alias]] = float;
     using Register [[gnu::vector_size(dot_lanes * sizeof(float))]] = float;
     Register sums[Q][R] = {};
@@ -45,8 +46,10 @@ template <std::size_t Q, std::size_t R>
 #pragma GCC unroll 8
         for (std::size_t r = 0; r < R; ++r) {
             auto const all = sums[q][r];
-            auto const eight = __builtin_shufflevector(all, all, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(all, all, 8, 9, 10, 11, 12, 13, 14, 15);
-            auto const four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+            auto const eight = __builtin_shufflevector(all, all, 0, 1, 2, 3, 4, 5, 6, 7) +
+                               __builtin_shufflevector(all, all, 8, 9, 10, 11, 12, 13, 14, 15);
+            auto const four =
+                __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
             auto const two = __builtin_shufflevector(four, four, 0, 1) + __builtin_shufflevector(four, four, 2, 3);
             out[q * out_stride + r] = two[0] + two[1];
         }
@@ -55,8 +58,8 @@ template <std::size_t Q, std::size_t R>
 
 /// All pairs of `query_count` <= 4 queries and `row_count` rows.
 template <std::size_t R>
-[[gnu::always_inline]] inline void dot_block(float const* queries, std::size_t query_count, float const* rows, std::size_t row_count,
-                                             std::size_t width, float* out, std::size_t out_stride) {
+[[gnu::always_inline]] inline void dot_block(float const* queries, std::size_t query_count, float const* rows,
+                                             std::size_t row_count, std::size_t width, float* out, std::size_t out_stride) {
     std::size_t r = 0;
     if (query_count == 4) {
         for (; r + R <= row_count; r += R) { dot_tile<4, R>(queries, rows + r * width, width, out + r, out_stride); }
@@ -64,29 +67,35 @@ template <std::size_t R>
         return;
     }
     for (; r + 4 <= row_count; r += 4) {
-        for (std::size_t q = 0; q < query_count; ++q) { dot_tile<1, 4>(queries + q * width, rows + r * width, width, out + q * out_stride + r, out_stride); }
+        for (std::size_t q = 0; q < query_count; ++q) {
+            dot_tile<1, 4>(queries + q * width, rows + r * width, width, out + q * out_stride + r, out_stride);
+        }
     }
     for (; r < row_count; ++r) {
-        for (std::size_t q = 0; q < query_count; ++q) { dot_tile<1, 1>(queries + q * width, rows + r * width, width, out + q * out_stride + r, out_stride); }
+        for (std::size_t q = 0; q < query_count; ++q) {
+            dot_tile<1, 1>(queries + q * width, rows + r * width, width, out + q * out_stride + r, out_stride);
+        }
     }
 }
 
 using DotBlock = void (*)(float const*, std::size_t, float const*, std::size_t, std::size_t, float*, std::size_t);
 
-inline void dot_block_plain(float const* queries, std::size_t query_count, float const* rows, std::size_t row_count, std::size_t width,
-                            float* out, std::size_t out_stride) {
+inline void dot_block_plain(float const* queries, std::size_t query_count, float const* rows, std::size_t row_count,
+                            std::size_t width, float* out, std::size_t out_stride) {
     dot_block<1>(queries, query_count, rows, row_count, width, out, out_stride);
 }
 
 #if defined(__x86_64__)
-// Two more variants of the same loop for wider registers. Attributes, not compiler flags, choose the instructions, so that a user's
-// program needs none; they differ from each other in speed, not in the result.
-[[gnu::target("avx2,fma")]] inline void dot_block_avx2(float const* queries, std::size_t query_count, float const* rows, std::size_t row_count,
-                                                       std::size_t width, float* out, std::size_t out_stride) {
+// Two more variants of the same loop for wider registers. Attributes, not compiler flags, choose the instructions, so that a
+// user's program needs none; they differ from each other in speed, not in the result.
+[[gnu::target("avx2,fma")]] inline void dot_block_avx2(float const* queries, std::size_t query_count, float const* rows,
+                                                       std::size_t row_count, std::size_t width, float* out,
+                                                       std::size_t out_stride) {
     dot_block<1>(queries, query_count, rows, row_count, width, out, out_stride);
 }
-[[gnu::target("avx512f,avx512vl,avx512dq,fma")]] inline void dot_block_avx512(float const* queries, std::size_t query_count, float const* rows,
-                                                                              std::size_t row_count, std::size_t width, float* out,
+[[gnu::target("avx512f,avx512vl,avx512dq,fma")]] inline void dot_block_avx512(float const* queries, std::size_t query_count,
+                                                                              float const* rows, std::size_t row_count,
+                                                                              std::size_t width, float* out,
                                                                               std::size_t out_stride) {
     dot_block<6>(queries, query_count, rows, row_count, width, out, out_stride);
 }
@@ -96,7 +105,8 @@ inline void dot_block_plain(float const* queries, std::size_t query_count, float
 /// The fastest variant that this processor can run.
 inline DotBlock choose_dot_block() noexcept {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vl") != 0 && __builtin_cpu_supports("avx512dq") != 0) {
+    if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+        __builtin_cpu_supports("avx512dq") != 0) {
         return dot_block_avx512;
     }
     if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) { return dot_block_avx2; }
@@ -114,13 +124,13 @@ struct StoredRows {
 
 /// The k best rows of each query; of equal scores the row with the smaller key.
 ///
-/// Each thread takes a share of the rows and, in it, block after block that stays in the second-level cache. Memory, beside the result:
-/// per thread (block of queries) x max(2k, 64) x 8 bytes and 256 KiB of rows.
+/// Each thread takes a share of the rows and, in it, block after block that stays in the second-level cache. Memory, beside the
+/// result: per thread (block of queries) x max(2k, 64) x 8 bytes and 256 KiB of rows.
 /// \param queries  [Q, width] fp32
 /// \param keys     [count] or empty: the row itself
 template <class Take>
-void search_rows(StoredRows const& rows, float const* queries, std::size_t query_count, std::size_t k, std::span<std::uint32_t const> keys,
-                 std::size_t query_block, unsigned threads, Take&& take) {
+void search_rows(StoredRows const& rows, float const* queries, std::size_t query_count, std::size_t k,
+                 std::span<std::uint32_t const> keys, std::size_t query_block, unsigned threads, Take&& take) {
     DotBlock const dot = choose_dot_block();
     std::size_t const row_block = std::max<std::size_t>(24, (std::size_t{1} << 18) / (rows.width * sizeof(float)) / 24 * 24);
     std::size_t const blocks = (rows.count + row_block - 1) / row_block;

@@ -85,7 +85,8 @@ Run fuse(Run const& first, Run const& second, std::size_t depth, Points&& points
         std::vector<std::size_t> order(fused.found.size());
         for (std::size_t i = 0; i < order.size(); ++i) { order[i] = i; }
         std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-            return fused.sums[a] != fused.sums[b] ? fused.sums[a] > fused.sums[b] : (*documents)[fused.found[a]] < (*documents)[fused.found[b]];
+            return fused.sums[a] != fused.sums[b] ? fused.sums[a] > fused.sums[b]
+                                                  : (*documents)[fused.found[a]] < (*documents)[fused.found[b]];
         });
         std::vector<Hit> hits;
         for (std::size_t i = 0; i < std::min(depth, order.size()); ++i) {
@@ -118,7 +119,8 @@ inline Run reciprocal_rank_fusion(Run const& first, Run const& second, Reciproca
         std::vector<double> operator()(std::span<Hit const> hits, std::size_t which) const {
             std::vector<double> points;
             for (std::size_t const rank : detail::ranks_of(hits)) {
-                points.push_back((which == 0 ? options.first_weight : options.second_weight) / (options.k + static_cast<double>(rank)));
+                points.push_back((which == 0 ? options.first_weight : options.second_weight) /
+                                 (options.k + static_cast<double>(rank)));
             }
             return points;
         }
@@ -154,14 +156,18 @@ inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions 
             for (double& score : scores) { score = flat ? (how == Normalisation::min_max ? 1.0 : 0.0) : (score - shift) / width; }
             return scores;
         }
-        [[nodiscard]] double weight(std::size_t which) const noexcept { return which == 0 ? options.first_weight : 1 - options.first_weight; }
+        [[nodiscard]] double weight(std::size_t which) const noexcept {
+            return which == 0 ? options.first_weight : 1 - options.first_weight;
+        }
 
         /// What each document starts from: the last score of both runs, which `operator()` then counts off again.
         [[nodiscard]] double absent(Run const& one, Run const& two, std::string_view query) const {
             double sum = 0;
             for (std::size_t which = 0; which < 2; ++which) {
                 Run const& run = which == 0 ? one : two;
-                if (auto const i = run.find(query)) { sum += weight(which) * floor_of(normalised(run.hits(*i), options.normalisation)); }
+                if (auto const i = run.find(query)) {
+                    sum += weight(which) * floor_of(normalised(run.hits(*i), options.normalisation));
+                }
             }
             return sum;
         }

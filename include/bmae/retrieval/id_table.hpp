@@ -30,8 +30,10 @@ public:
         reserve(ids.size());
         for (std::size_t i = 0; i < ids.size(); ++i) {
             if (add(ids[i]) != i) {
-                throw InputError(Complaint{.file = {}, .expected = "every id once", .found = '\'' + ids[i] + "' a second time, as entry " +
-                                           std::to_string(i), .remedy = "Rename or drop one of them."});
+                throw InputError(Complaint{.file = {},
+                                           .expected = "every id once",
+                                           .found = '\'' + ids[i] + "' a second time, as entry " + std::to_string(i),
+                                           .remedy = "Rename or drop one of them."});
             }
         }
     }
@@ -50,7 +52,9 @@ public:
         std::uint64_t const hash = hash_of(id);
         std::size_t const place = find_slot(id, hash);
         if (slots_[place] == 0) {
-            if (ends_.size() >= std::numeric_limits<std::uint32_t>::max() - 1) { throw InputError("bmae: more than 4294967294 ids."); }
+            if (ends_.size() >= std::numeric_limits<std::uint32_t>::max() - 1) {
+                throw InputError("bmae: more than 4294967294 ids.");
+            }
             characters_ += id;
             ends_.push_back(characters_.size());
             slots_[place] = (hash & high_half) | ends_.size();

@@ -66,16 +66,22 @@ public:
     /// Appends a query with its hits, which refer to `documents()`.
     /// \throws InputError  where the query is there already or a score is not a number
     void add(std::string_view query, std::span<Hit const> hits) {
-        if (!exact_.empty()) { throw InputError("bmae: a run that was read from a file cannot be added to; copy it query by query."); }
+        if (!exact_.empty()) {
+            throw InputError("bmae: a run that was read from a file cannot be added to; copy it query by query.");
+        }
         for (Hit const& hit : hits) {
             if (hit.score != hit.score || hit.document >= documents_->size()) {
-                throw InputError(Complaint{.file = {}, .expected = "scored documents of the collection for query '" + std::string(query) + "'",
-                                           .found = hit.score != hit.score ? "the score nan" : "document number " + std::to_string(hit.document),
-                                           .remedy = "Check the vectors or weights that the scores were computed from."});
+                throw InputError(Complaint{
+                    .file = {},
+                    .expected = "scored documents of the collection for query '" + std::string(query) + "'",
+                    .found = hit.score != hit.score ? "the score nan" : "document number " + std::to_string(hit.document),
+                    .remedy = "Check the vectors or weights that the scores were computed from."});
             }
         }
         if (queries_.add(query) != size()) {
-            throw InputError(Complaint{.file = {}, .expected = "every query once", .found = "query '" + std::string(query) + "' a second time",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "every query once",
+                                       .found = "query '" + std::string(query) + "' a second time",
                                        .remedy = "Give each query its own id."});
         }
         hits_.insert(hits_.end(), hits.begin(), hits.end());

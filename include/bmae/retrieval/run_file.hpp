@@ -65,7 +65,8 @@ public:
                 mark = static_cast<std::uint32_t>(query + 1);
             }
         }
-        return Run::from_parts(std::move(queries_), std::move(documents_), std::move(begins), std::move(hits_), std::move(exact_));
+        return Run::from_parts(std::move(queries_), std::move(documents_), std::move(begins), std::move(hits_),
+                               std::move(exact_));
     }
 
 private:
@@ -74,7 +75,9 @@ private:
         std::size_t begin;
     };
 
-    [[nodiscard]] std::size_t end_of(std::size_t i) const noexcept { return i + 1 < segments_.size() ? segments_[i + 1].begin : hits_.size(); }
+    [[nodiscard]] std::size_t end_of(std::size_t i) const noexcept {
+        return i + 1 < segments_.size() ? segments_[i + 1].begin : hits_.size();
+    }
 
     /// Brings the hits of each query together; their order within the query stays that of the file.
     void gather(std::vector<std::size_t> next) {
@@ -115,7 +118,8 @@ inline RunLine parse_run_line(LineReader const& lines, std::string_view line, Ru
     if (format == RunFormat::msmarco) {
         auto const rank = parse_grade(columns[2]);
         if (!rank || *rank < 1) {
-            throw refuse_line(lines, "a rank from 1 in column 3", quoted(columns[2]), "Files of scores have the format tevatron.");
+            throw refuse_line(lines, "a rank from 1 in column 3", quoted(columns[2]),
+                              "Files of scores have the format tevatron.");
         }
         return {columns[0], columns[1], -static_cast<double>(*rank)};
     }
@@ -132,7 +136,8 @@ inline RunLine parse_run_line(LineReader const& lines, std::string_view line, Ru
 
 /// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is stepped over; lines of a query may be scattered.
 ///
-/// \throws InputError  naming file and line: a wrong number of columns, a score that is no finite number, a document twice for one
+/// \throws InputError  naming file and line: a wrong number of columns, a score that is no finite number, a document twice for
+/// one
 ///                     query, a NUL byte, an empty line or file
 inline Run read_run(std::filesystem::path const& path, RunFileOptions const& options = {}) {
     detail::LineReader lines(path);
@@ -170,7 +175,9 @@ struct RunWriteOptions {
 inline void write_run(Run const& run, std::filesystem::path const& path, RunWriteOptions const& options = {}) {
     auto const check = [&](std::string_view id, std::string_view what) {
         if (id.empty() || id.find_first_of(" \t\r\n") != std::string_view::npos) {
-            throw InputError(Complaint{.file = path.string(), .expected = std::string(what) + " without blanks", .found = detail::quoted(id),
+            throw InputError(Complaint{.file = path.string(),
+                                       .expected = std::string(what) + " without blanks",
+                                       .found = detail::quoted(id),
                                        .remedy = "The columns of a TREC run are cut at blanks: rename the id."});
         }
     };

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Text to normalised words: BERT's cleaning, accent stripping, lower-casing and splitting, exactly as HuggingFace tokenizers do them.
+/// Text to normalised words: BERT's cleaning, accent stripping, lower-casing and splitting, exactly as HuggingFace tokenizers do
+/// them.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +31,7 @@ struct ByteSpan {
 struct BertNormalizerOptions {
     bool lower_case = true;
     std::optional<bool> strip_accents = {};               ///< absent: as lower_case
-    bool clean_text = true;                               ///< drop control characters, U+0000 and U+FFFD; any white space is a space
+    bool clean_text = true;   ///< drop control characters, U+0000 and U+FFFD; any white space is a space
     bool split_chinese = true;                            ///< each CJK ideograph is a word
     InvalidUtf8 invalid_utf8 = InvalidUtf8::replace;
 
@@ -87,8 +88,9 @@ public:
         return (flags & detail::is_space) != 0 ? Kind::space : Kind::plain;
     }
 
-    /// Walks over `text` and calls `chunk(begin, end, Kind, is_ascii)` for each run of plain or changing characters (Kind::changing
-    /// iff `normalize` must see it; plain ones may hold ASCII capitals) and each isolated character (Kind::isolated).
+    /// Walks over `text` and calls `chunk(begin, end, Kind, is_ascii)` for each run of plain or changing characters
+    /// (Kind::changing iff `normalize` must see it; plain ones may hold ASCII capitals) and each isolated character
+    /// (Kind::isolated).
     /// \param offset     where `text` begins in the whole text, for errors
     /// \throws InputError  at ill-formed UTF-8 where the policy is reject
     template <class Chunk>
@@ -172,7 +174,9 @@ private:
 
     [[noreturn]] static void refuse(std::string_view text, std::size_t at, std::size_t offset) {
         auto const byte = static_cast<unsigned>(static_cast<unsigned char>(text[at]));
-        throw InputError(Complaint{.file = {}, .expected = "UTF-8 text", .found = "the byte " + std::to_string(byte) + " at byte " + std::to_string(offset + at),
+        throw InputError(Complaint{.file = {},
+                                   .expected = "UTF-8 text",
+                                   .found = "the byte " + std::to_string(byte) + " at byte " + std::to_string(offset + at),
                                    .remedy = "Convert the text to UTF-8 or choose InvalidUtf8::replace."});
     }
 
@@ -184,9 +188,10 @@ private:
             if (units.size() - run > 1) {
                 std::vector<ByteSpan> sources;
                 for (std::size_t i = run; i < units.size(); ++i) { sources.push_back(units[i].source); }
-                std::stable_sort(units.begin() + static_cast<std::ptrdiff_t>(run), units.end(), [&](auto const& left, auto const& right) {
-                    return table_->combining_class(left.character) < table_->combining_class(right.character);
-                });
+                std::stable_sort(units.begin() + static_cast<std::ptrdiff_t>(run), units.end(),
+                                 [&](auto const& left, auto const& right) {
+                                     return table_->combining_class(left.character) < table_->combining_class(right.character);
+                                 });
                 // Sources stay in the order of the text, so that no word begins after its end.
                 for (std::size_t i = run; i < units.size(); ++i) { units[i].source = sources[i - run]; }
             }
@@ -217,7 +222,10 @@ private:
                 });
             }
             // A mark that is dropped still keeps its neighbours apart if it is a starter.
-            if (strip_ && (flags & (detail::is_mark | detail::changes_when_stripped)) != 0 && (flags & detail::is_nonstarter) == 0) { close_run(); }
+            if (strip_ && (flags & (detail::is_mark | detail::changes_when_stripped)) != 0 &&
+                (flags & detail::is_nonstarter) == 0) {
+                close_run();
+            }
             if (chinese) { put_starter(U' '); }
         }
         close_run();

@@ -45,8 +45,8 @@ namespace detail {
 /// How many content tokens of the first and of the second text stay. Equal to HuggingFace tokenizers, also where both are cut.
 /// \param room  tokens that remain beside the special ones
 /// \throws InputError  where the one text that may be cut would vanish
-inline std::pair<std::size_t, std::size_t> truncated_lengths(std::size_t first, std::size_t second, bool is_pair, std::size_t room,
-                                                             Truncation truncation) {
+inline std::pair<std::size_t, std::size_t> truncated_lengths(std::size_t first, std::size_t second, bool is_pair,
+                                                             std::size_t room, Truncation truncation) {
     if (first + second <= room) { return {first, second}; }
     if (room == 0) { return {0, 0}; }
     if (truncation == Truncation::longest_first) {
@@ -62,8 +62,9 @@ inline std::pair<std::size_t, std::size_t> truncated_lengths(std::size_t first, 
     bool const cuts_first = truncation == Truncation::only_first;
     std::size_t const surplus = first + second - room;
     if (surplus >= (cuts_first ? first : second)) {
-        throw InputError(Complaint{.file = {}, .expected = std::string("a ") + (cuts_first ? "first" : "second") + " text of more than " + std::to_string(surplus) +
-                                               " tokens to cut",
+        throw InputError(Complaint{.file = {},
+                                   .expected = std::string("a ") + (cuts_first ? "first" : "second") + " text of more than " +
+                                               std::to_string(surplus) + " tokens to cut",
                                    .found = std::to_string(cuts_first ? first : second) + " tokens",
                                    .remedy = "Raise max_length or choose Truncation::longest_first."});
     }

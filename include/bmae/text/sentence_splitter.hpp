@@ -20,17 +20,22 @@ struct SentenceSplitterOptions {
     bool newline_ends = false;   ///< true: each line end ends a sentence; false: only an empty line does
 
     /// In lower case, without the last full stop. A stop after one of these never ends a sentence.
-    std::vector<std::string> titles = {"mr", "mrs", "ms", "dr", "prof", "rev", "hon", "st", "gen", "col", "maj", "capt", "cpt", "lt", "sgt", "cmdr", "adm",
-                                       "gov", "sen", "rep", "pres", "messrs", "mme", "mlle", "fr", "mt", "ft", "vs", "e.g", "i.e", "cf", "viz", "ca",
-                                       "approx", "fig", "figs", "eq", "eqs", "sec", "ch", "vol", "vols", "no", "nos", "pp", "op", "ed", "eds", "trans"};
+    std::vector<std::string> titles = {"mr",   "mrs",    "ms",  "dr",     "prof", "rev",  "hon", "st",  "gen",  "col",
+                                       "maj",  "capt",   "cpt", "lt",     "sgt",  "cmdr", "adm", "gov", "sen",  "rep",
+                                       "pres", "messrs", "mme", "mlle",   "fr",   "mt",   "ft",  "vs",  "e.g",  "i.e",
+                                       "cf",   "viz",    "ca",  "approx", "fig",  "figs", "eq",  "eqs", "sec",  "ch",
+                                       "vol",  "vols",   "no",  "nos",    "pp",   "op",   "ed",  "eds", "trans"};
     /// A stop after one of these, after an initial (J.) or an acronym (U.S.) ends a sentence only before one of `openers`.
-    std::vector<std::string> abbreviations = {"etc", "inc", "ltd", "co", "corp", "jr", "sr", "esq", "bros", "al", "dept", "univ", "assn", "ave", "blvd",
-                                              "rd", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec", "a.m", "p.m",
-                                              "ph.d", "b.a", "m.a", "b.c", "a.d", "est", "min", "max", "p", "c", "v", "ser", "repr", "rev", "ibid"};
-    std::vector<std::string> openers = {"the", "a", "an", "he", "she", "it", "they", "we", "i", "you", "this", "that", "these", "those", "there", "in",
-                                        "on", "at", "by", "for", "from", "with", "after", "before", "during", "when", "while", "as", "if", "but", "and",
-                                        "however", "although", "though", "since", "because", "his", "her", "its", "their", "our", "my", "what", "who",
-                                        "why", "how", "where", "some", "many", "most", "both", "each", "all", "no", "one", "two", "then", "thus", "so"};
+    std::vector<std::string> abbreviations = {
+        "etc",  "inc", "ltd", "co",  "corp", "jr",  "sr",  "esq", "bros", "al",  "dept", "univ", "assn", "ave", "blvd",
+        "rd",   "jan", "feb", "mar", "apr",  "jun", "jul", "aug", "sept", "sep", "oct",  "nov",  "dec",  "a.m", "p.m",
+        "ph.d", "b.a", "m.a", "b.c", "a.d",  "est", "min", "max", "p",    "c",   "v",    "ser",  "repr", "rev", "ibid"};
+    std::vector<std::string> openers = {
+        "the",    "a",     "an",    "he",    "she", "it",  "they", "we",      "i",        "you",    "this",  "that",
+        "these",  "those", "there", "in",    "on",  "at",  "by",   "for",     "from",     "with",   "after", "before",
+        "during", "when",  "while", "as",    "if",  "but", "and",  "however", "although", "though", "since", "because",
+        "his",    "her",   "its",   "their", "our", "my",  "what", "who",     "why",      "how",    "where", "some",
+        "many",   "most",  "both",  "each",  "all", "no",  "one",  "two",     "then",     "thus",   "so"};
 };
 
 /// Finds sentences as byte spans in order, without the white space around them; all other bytes are in exactly one span.
@@ -39,7 +44,9 @@ struct SentenceSplitterOptions {
 class SentenceSplitter {
 public:
     explicit SentenceSplitter(SentenceSplitterOptions options = {}) : options_(std::move(options)) {
-        for (auto* const list : {&options_.titles, &options_.abbreviations, &options_.openers}) { std::sort(list->begin(), list->end()); }
+        for (auto* const list : {&options_.titles, &options_.abbreviations, &options_.openers}) {
+            std::sort(list->begin(), list->end());
+        }
     }
 
     [[nodiscard]] std::vector<ByteSpan> split(std::string_view text) const {
@@ -54,7 +61,8 @@ public:
         for (std::size_t at = begin; at < text.size();) {
             if (is_space(text[at])) {
                 std::size_t const next = skip_space(text, at);
-                auto const lines = std::count(text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(next), '\n');
+                auto const lines = std::count(text.begin() + static_cast<std::ptrdiff_t>(at),
+                                              text.begin() + static_cast<std::ptrdiff_t>(next), '\n');
                 if (lines >= (options_.newline_ends ? 1 : 2)) {
                     finish(at);
                     begin = next;
@@ -82,7 +90,8 @@ public:
 private:
     static constexpr std::string_view terminators[] = {".", "!", "?", "\u2026"};
     static constexpr std::string_view closers[] = {"\"", "'", ")", "]", "}", "\u201d", "\u2019", "\u00bb"};
-    static constexpr std::string_view opening[] = {"\"", "'", "(", "[", "{", "\u201c", "\u2018", "\u00ab", "-", "\u2014", "*", "_"};
+    static constexpr std::string_view opening[] = {"\"",     "'",      "(", "[",      "{", "\u201c",
+                                                   "\u2018", "\u00ab", "-", "\u2014", "*", "_"};
 
     static bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
     static bool is_upper(char c) noexcept { return c >= 'A' && c <= 'Z'; }
@@ -96,9 +105,11 @@ private:
     }
 
     template <std::size_t N>
-    static std::size_t skip_any(std::string_view text, std::size_t at, std::string_view const (&marks)[N], std::size_t limit) noexcept {
+    static std::size_t skip_any(std::string_view text, std::size_t at, std::string_view const (&marks)[N],
+                                std::size_t limit) noexcept {
         while (at < limit) {
-            auto const* const found = std::find_if(std::begin(marks), std::end(marks), [&](std::string_view mark) { return text.substr(at, mark.size()) == mark; });
+            auto const* const found = std::find_if(std::begin(marks), std::end(marks),
+                                                   [&](std::string_view mark) { return text.substr(at, mark.size()) == mark; });
             if (found == std::end(marks)) { break; }
             at += found->size();
         }
@@ -111,22 +122,32 @@ private:
         return copy;
     }
 
-    static bool holds(std::vector<std::string> const& sorted, std::string const& word) { return std::binary_search(sorted.begin(), sorted.end(), word); }
+    static bool holds(std::vector<std::string> const& sorted, std::string const& word) {
+        return std::binary_search(sorted.begin(), sorted.end(), word);
+    }
 
-    /// Whether the marks text[stop_begin, stop_end) end the sentence that began at `begin`; `next` is the first byte after the space.
-    [[nodiscard]] bool ends_here(std::string_view text, std::size_t begin, std::size_t stop_begin, std::size_t stop_end, std::size_t next) const {
+    /// Whether the marks text[stop_begin, stop_end) end the sentence that began at `begin`; `next` is the first byte after the
+    /// space.
+    [[nodiscard]] bool ends_here(std::string_view text, std::size_t begin, std::size_t stop_begin, std::size_t stop_end,
+                                 std::size_t next) const {
         static constexpr std::size_t longest_word = 24;
         std::size_t const follows = std::min(skip_any(text, next, opening, std::min(text.size(), next + 8)), text.size() - 1);
         if (starts_lower(text.substr(follows, 4))) { return false; }   // '"Really?" he asked', "etc. and"
-        bool const has_word = stop_begin - begin > 8 || std::any_of(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(stop_begin),
+        bool const has_word = stop_begin - begin > 8 || std::any_of(text.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                                    text.begin() + static_cast<std::ptrdiff_t>(stop_begin),
                                                                     [](char c) { return is_letter(c) || is_digit(c); });
         if (!has_word) { return false; }   // "... And then"
         if (text.substr(stop_begin, stop_end - stop_begin) != ".") { return true; }
         std::size_t word = stop_begin;
-        while (word > begin && stop_begin - word < longest_word && (is_letter(text[word - 1]) || text[word - 1] == '.' || is_digit(text[word - 1]))) { --word; }
+        while (word > begin && stop_begin - word < longest_word &&
+               (is_letter(text[word - 1]) || text[word - 1] == '.' || is_digit(text[word - 1]))) {
+            --word;
+        }
         std::string_view const before = text.substr(word, stop_begin - word);
         if (before.empty()) { return true; }
-        if (word == begin && before.size() <= 3 && std::all_of(before.begin(), before.end(), is_digit)) { return false; }   // "1. Introduction"
+        if (word == begin && before.size() <= 3 && std::all_of(before.begin(), before.end(), is_digit)) {
+            return false;
+        }   // "1. Introduction"
         std::string const name = lowered(before);
         bool const is_number_next = is_digit(text[follows]);
         if ((name == "no" || name == "nos") && !is_number_next) { return true; }   // "No." is a number's or an answer

@@ -24,10 +24,12 @@ public:
         auto const known = std::find_if(tokens_.begin(), tokens_.end(), [&](auto const& entry) { return entry.second == id; });
         if (known != tokens_.end()) { return; }
         tokens_.emplace_back(token, id);
-        std::stable_sort(tokens_.begin(), tokens_.end(), [](auto const& a, auto const& b) { return a.first.size() > b.first.size(); });
+        std::stable_sort(tokens_.begin(), tokens_.end(),
+                         [](auto const& a, auto const& b) { return a.first.size() > b.first.size(); });
         auto const first = static_cast<unsigned char>(token.front());
         starts_[first] = 1;
-        bool const is_only = std::all_of(tokens_.begin(), tokens_.end(), [&](auto const& entry) { return entry.first.front() == token.front(); });
+        bool const is_only =
+            std::all_of(tokens_.begin(), tokens_.end(), [&](auto const& entry) { return entry.first.front() == token.front(); });
         only_start_ = is_only ? static_cast<int>(first) : -1;
     }
 
@@ -40,7 +42,8 @@ public:
     void split(std::string_view text, Special special, Segment segment) const {
         std::size_t begin = 0;
         for (std::size_t at = next_start(text, 0); at < text.size();) {
-            auto const found = std::find_if(tokens_.begin(), tokens_.end(), [&](auto const& entry) { return text.substr(at).starts_with(entry.first); });
+            auto const found = std::find_if(tokens_.begin(), tokens_.end(),
+                                            [&](auto const& entry) { return text.substr(at).starts_with(entry.first); });
             if (found == tokens_.end()) {
                 at = next_start(text, at + 1);
                 continue;
@@ -75,7 +78,9 @@ inline std::string without_stray_spaces(std::string piece) {
         {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"},
         {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     for (auto const& [from, to] : rules) {
-        for (std::size_t at = piece.find(from); at != std::string::npos; at = piece.find(from, at + to.size())) { piece.replace(at, from.size(), to); }
+        for (std::size_t at = piece.find(from); at != std::string::npos; at = piece.find(from, at + to.size())) {
+            piece.replace(at, from.size(), to);
+        }
     }
     return piece;
 }

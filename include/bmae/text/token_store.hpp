@@ -48,7 +48,8 @@ public:
                                        .found = "a folder without manifest.json",
                                        .remedy = "Name a folder made by `prepare`; an unfinished one must be prepared again."});
         }
-        store.manifest_ = detail::store_format::manifest_from(detail::read_file(manifest, std::uint64_t{16} << 20), manifest.string());
+        store.manifest_ =
+            detail::store_format::manifest_from(detail::read_file(manifest, std::uint64_t{16} << 20), manifest.string());
         store.map_files(verify);
         store.check_counts();
         if (verify == Verify::full) { store.check_content(); }

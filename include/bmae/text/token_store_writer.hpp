@@ -237,8 +237,8 @@ private:
     /// Where the next document starts, or after the last one the ends.
     void write_row() {
         TokenStoreStatistics const& counts = manifest_.statistics;
-        put<detail::store_format::DocumentRow>("documents", {{counts.tokens, counts.sentences, counts.passages, id_bytes_, title_bytes_,
-                                                       counts.queries, counts.continuation_tokens}});
+        put<detail::store_format::DocumentRow>("documents", {{counts.tokens, counts.sentences, counts.passages, id_bytes_,
+                                                              title_bytes_, counts.queries, counts.continuation_tokens}});
     }
 
     PassageOptions options_;

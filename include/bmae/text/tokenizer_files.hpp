@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The files that hold a WordPiece tokenizer: vocab.txt, and the tokenizer.json, tokenizer_config.json and special_tokens_map.json
-/// of a HuggingFace folder.
+/// The files that hold a WordPiece tokenizer: vocab.txt, and the tokenizer.json, tokenizer_config.json and
+/// special_tokens_map.json of a HuggingFace folder.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +40,7 @@ struct WordPieceOptions {
     std::vector<std::string> extra_special = {};   ///< further tokens that are recognised in raw text as special ones are
     std::string continuation = "##";               ///< prefix of a piece that continues a word
     std::size_t max_word_characters = 100;         ///< a longer word is [UNK], counted after normalisation
-    std::size_t model_max_length = 512;            ///< tokens that the model takes; written to and read from the folder, not enforced
+    std::size_t model_max_length = 512;   ///< tokens that the model takes; written to and read from the folder, not enforced
 
     friend bool operator==(WordPieceOptions const&, WordPieceOptions const&) = default;
 };
@@ -66,8 +66,12 @@ public:
             root_ = PlainJson::parse(content);
         } catch (PlainJson::parse_error const& error) {
             auto const at = std::min<std::size_t>(error.byte, content.size());
-            auto const line = 1 + static_cast<std::size_t>(std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
-            throw InputError(Complaint{.file = path_.string(), .line = line, .expected = "JSON", .found = content.empty() ? "an empty file" : "something else",
+            auto const line = 1 + static_cast<std::size_t>(
+                                      std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+            throw InputError(Complaint{.file = path_.string(),
+                                       .line = line,
+                                       .expected = "JSON",
+                                       .found = content.empty() ? "an empty file" : "something else",
                                        .remedy = "Save the tokenizer again or copy the file again."});
         }
         if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
@@ -75,8 +79,10 @@ public:
 
     [[nodiscard]] PlainJson const& root() const noexcept { return root_; }
 
-    [[noreturn]] void refuse(std::string expected, std::string found, std::string remedy = "Only BERT's WordPiece tokenizers can be read.") const {
-        throw InputError(Complaint{.file = path_.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    [[noreturn]] void refuse(std::string expected, std::string found,
+                             std::string remedy = "Only BERT's WordPiece tokenizers can be read.") const {
+        throw InputError(Complaint{
+            .file = path_.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
     }
 
     /// The value of `key`, `fallback` where it is absent or null.
@@ -94,7 +100,8 @@ public:
     [[nodiscard]] PlainJson const& object(PlainJson const& parent, char const* key) const {
         auto const found = parent.find(key);
         if (found == parent.end() || !found->is_object()) {
-            refuse("an object at \"" + std::string(key) + "\"", found == parent.end() ? "no such key" : found->dump().substr(0, 60));
+            refuse("an object at \"" + std::string(key) + "\"",
+                   found == parent.end() ? "no such key" : found->dump().substr(0, 60));
         }
         return *found;
     }
@@ -109,7 +116,8 @@ inline void read_special_tokens(JsonFile const& file, SpecialTokens& special) {
     auto const read = [&](char const* key, std::string& into) {
         auto const found = file.root().find(key);
         if (found == file.root().end() || found->is_null()) { return; }
-        into = found->is_object() ? file.get<std::string>(*found, "content", into) : file.get<std::string>(file.root(), key, into);
+        into =
+            found->is_object() ? file.get<std::string>(*found, "content", into) : file.get<std::string>(file.root(), key, into);
     };
     read("pad_token", special.pad);
     read("unk_token", special.unk);
@@ -123,7 +131,8 @@ inline void read_tokenizer_config(JsonFile const& file, WordPieceOptions& option
     if (with_normalizer) {
         options.normalizer.lower_case = file.get(root, "do_lower_case", true);
         auto const strip = root.find("strip_accents");
-        options.normalizer.strip_accents = strip == root.end() || strip->is_null() ? std::nullopt : std::optional(file.get(root, "strip_accents", true));
+        options.normalizer.strip_accents =
+            strip == root.end() || strip->is_null() ? std::nullopt : std::optional(file.get(root, "strip_accents", true));
         options.normalizer.split_chinese = file.get(root, "tokenize_chinese_chars", true);
     }
     // "No limit" is written as 1e30, more than an integer holds.
@@ -145,18 +154,24 @@ inline void read_post_processor(JsonFile const& file, SpecialTokens& special) {
         } catch (PlainJson::exception const&) { file.refuse("\"sep\" and \"cls\" of BertProcessing", "another form"); }
         return;
     }
-    if (type != "TemplateProcessing") { file.refuse("the post_processor TemplateProcessing or BertProcessing", '"' + type + '"'); }
+    if (type != "TemplateProcessing") {
+        file.refuse("the post_processor TemplateProcessing or BertProcessing", '"' + type + '"');
+    }
     try {
         PlainJson const& single = processor.at("single");
         special.cls = single.at(0).at("SpecialToken").at("id").get<std::string>();
         special.sep = single.at(2).at("SpecialToken").at("id").get<std::string>();
-        auto const token = [](std::string const& id, int type_id) { return PlainJson{{"SpecialToken", {{"id", id}, {"type_id", type_id}}}}; };
+        auto const token = [](std::string const& id, int type_id) {
+            return PlainJson{{"SpecialToken", {{"id", id}, {"type_id", type_id}}}};
+        };
         auto const text = [](char const* id, int type_id) { return PlainJson{{"Sequence", {{"id", id}, {"type_id", type_id}}}}; };
         PlainJson const one = {token(special.cls, 0), text("A", 0), token(special.sep, 0)};
         PlainJson two = one;
         two.push_back(text("B", 1));
         two.push_back(token(special.sep, 1));
-        if (single != one || processor.at("pair") != two) { file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200)); }
+        if (single != one || processor.at("pair") != two) {
+            file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200));
+        }
     } catch (PlainJson::exception const&) { file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200)); }
 }
 
@@ -183,16 +198,18 @@ inline void read_added_tokens(JsonFile const& file, WordPieceDescription& descri
         auto const id = file.get<std::size_t>(entry, "id", std::size_t{0});
         for (char const* const flag : {"single_word", "lstrip", "rstrip", "normalized"}) {
             if (file.get(entry, flag, false)) {
-                file.refuse("\"" + std::string(flag) + "\": false for the added token '" + content + "'", "true", "Save the token without it.");
+                file.refuse("\"" + std::string(flag) + "\": false for the added token '" + content + "'", "true",
+                            "Save the token without it.");
             }
         }
         if (id == description.tokens.size()) { description.tokens.push_back(content); }
         if (id >= description.tokens.size() || description.tokens[id] != content) {
-            file.refuse("the added token '" + content + "' with its id in the vocabulary", "id " + std::to_string(id), "Mend the file.");
+            file.refuse("the added token '" + content + "' with its id in the vocabulary", "id " + std::to_string(id),
+                        "Mend the file.");
         }
         SpecialTokens const& special = description.options.special;
-        bool const is_known = content == special.pad || content == special.unk || content == special.cls || content == special.sep ||
-                              content == special.mask;
+        bool const is_known = content == special.pad || content == special.unk || content == special.cls ||
+                              content == special.sep || content == special.mask;
         if (!is_known) { description.options.extra_special.push_back(content); }
     }
 }
@@ -251,7 +268,9 @@ inline WordPieceDescription read_tokenizer(std::filesystem::path const& path, Wo
         throw InputError(Complaint{.file = path.string(), .expected = "a tokenizer.json or a vocab.txt", .found = "neither",
                                    .remedy = "Name the folder of a BERT model."});
     }
-    return {.tokens = detail::read_vocabulary_lines((path / "vocab.txt").string()), .options = std::move(options), .file = (path / "vocab.txt").string()};
+    return {.tokens = detail::read_vocabulary_lines((path / "vocab.txt").string()),
+            .options = std::move(options),
+            .file = (path / "vocab.txt").string()};
 }
 
 namespace detail {
@@ -263,8 +282,12 @@ inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
         auto const found = std::find(description.tokens.begin(), description.tokens.end(), token);
         return static_cast<std::size_t>(found - description.tokens.begin());
     };
-    auto const token = [](std::string const& name, int type_id) { return OrderedJson{{"SpecialToken", {{"id", name}, {"type_id", type_id}}}}; };
-    auto const text = [](char const* name, int type_id) { return OrderedJson{{"Sequence", {{"id", name}, {"type_id", type_id}}}}; };
+    auto const token = [](std::string const& name, int type_id) {
+        return OrderedJson{{"SpecialToken", {{"id", name}, {"type_id", type_id}}}};
+    };
+    auto const text = [](char const* name, int type_id) {
+        return OrderedJson{{"Sequence", {{"id", name}, {"type_id", type_id}}}};
+    };
     auto const ids = [&](std::string const& name) {
         return OrderedJson{{"id", name}, {"ids", OrderedJson::array({id(name)})}, {"tokens", OrderedJson::array({name})}};
     };
@@ -278,27 +301,45 @@ inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
     added.erase(std::unique(added.begin(), added.end()), added.end());
     OrderedJson added_tokens = OrderedJson::array();
     for (auto const& [number, content] : added) {
-        added_tokens.push_back({{"id", number}, {"content", content}, {"single_word", false}, {"lstrip", false}, {"rstrip", false},
-                                {"normalized", false}, {"special", true}});
+        added_tokens.push_back({{"id", number},
+                                {"content", content},
+                                {"single_word", false},
+                                {"lstrip", false},
+                                {"rstrip", false},
+                                {"normalized", false},
+                                {"special", true}});
     }
     OrderedJson vocabulary = OrderedJson::object();
     auto& entries = vocabulary.get_ref<OrderedJson::object_t&>();
     entries.reserve(description.tokens.size());   // filled directly: an ordered object searches all its keys at each insertion
-    for (std::size_t i = 0; i < description.tokens.size(); ++i) { static_cast<std::vector<OrderedJson::object_t::value_type>&>(entries).emplace_back(description.tokens[i], i); }
+    for (std::size_t i = 0; i < description.tokens.size(); ++i) {
+        static_cast<std::vector<OrderedJson::object_t::value_type>&>(entries).emplace_back(description.tokens[i], i);
+    }
     BertNormalizerOptions const& normalizer = options.normalizer;
     OrderedJson file = {
-        {"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", std::move(added_tokens)},
-        {"normalizer", {{"type", "BertNormalizer"}, {"clean_text", normalizer.clean_text}, {"handle_chinese_chars", normalizer.split_chinese},
-                        {"strip_accents", normalizer.strip_accents ? OrderedJson(*normalizer.strip_accents) : OrderedJson(nullptr)},
-                        {"lowercase", normalizer.lower_case}}},
+        {"version", "1.0"},
+        {"truncation", nullptr},
+        {"padding", nullptr},
+        {"added_tokens", std::move(added_tokens)},
+        {"normalizer",
+         {{"type", "BertNormalizer"},
+          {"clean_text", normalizer.clean_text},
+          {"handle_chinese_chars", normalizer.split_chinese},
+          {"strip_accents", normalizer.strip_accents ? OrderedJson(*normalizer.strip_accents) : OrderedJson(nullptr)},
+          {"lowercase", normalizer.lower_case}}},
         {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-        {"post_processor", {{"type", "TemplateProcessing"},
-                            {"single", OrderedJson::array({token(special.cls, 0), text("A", 0), token(special.sep, 0)})},
-                            {"pair", OrderedJson::array({token(special.cls, 0), text("A", 0), token(special.sep, 0), text("B", 1), token(special.sep, 1)})},
-                            {"special_tokens", {{special.cls, ids(special.cls)}, {special.sep, ids(special.sep)}}}}},
+        {"post_processor",
+         {{"type", "TemplateProcessing"},
+          {"single", OrderedJson::array({token(special.cls, 0), text("A", 0), token(special.sep, 0)})},
+          {"pair",
+           OrderedJson::array({token(special.cls, 0), text("A", 0), token(special.sep, 0), text("B", 1), token(special.sep, 1)})},
+          {"special_tokens", {{special.cls, ids(special.cls)}, {special.sep, ids(special.sep)}}}}},
         {"decoder", {{"type", "WordPiece"}, {"prefix", options.continuation}, {"cleanup", true}}},
-        {"model", {{"type", "WordPiece"}, {"unk_token", special.unk}, {"continuing_subword_prefix", options.continuation},
-                   {"max_input_chars_per_word", options.max_word_characters}}}};
+        {"model",
+         {{"type", "WordPiece"},
+          {"unk_token", special.unk},
+          {"continuing_subword_prefix", options.continuation},
+          {"max_input_chars_per_word", options.max_word_characters}}}};
     file["model"]["vocab"] = std::move(vocabulary);
     return file;
 }
@@ -306,9 +347,12 @@ inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
 inline OrderedJson special_tokens_json(WordPieceDescription const& description) {
     SpecialTokens const& special = description.options.special;
     OrderedJson map = OrderedJson::object();
-    for (auto const& [key, token] : {std::pair{"unk_token", &special.unk}, std::pair{"sep_token", &special.sep}, std::pair{"pad_token", &special.pad},
-                                     std::pair{"cls_token", &special.cls}, std::pair{"mask_token", &special.mask}}) {
-        if (std::find(description.tokens.begin(), description.tokens.end(), *token) != description.tokens.end()) { map[key] = *token; }
+    for (auto const& [key, token] :
+         {std::pair{"unk_token", &special.unk}, std::pair{"sep_token", &special.sep}, std::pair{"pad_token", &special.pad},
+          std::pair{"cls_token", &special.cls}, std::pair{"mask_token", &special.mask}}) {
+        if (std::find(description.tokens.begin(), description.tokens.end(), *token) != description.tokens.end()) {
+            map[key] = *token;
+        }
     }
     return map;
 }
@@ -322,17 +366,22 @@ inline void write_tokenizer(WordPieceDescription const& description, std::filesy
     std::string vocabulary;
     for (std::string const& token : description.tokens) {
         if (token.find('\n') != std::string::npos || token.ends_with('\r')) {
-            throw InputError(Complaint{.file = (folder / "vocab.txt").string(), .expected = "tokens without line ends", .found = "'" + token + "'",
+            throw InputError(Complaint{.file = (folder / "vocab.txt").string(),
+                                       .expected = "tokens without line ends",
+                                       .found = "'" + token + "'",
                                        .remedy = "Drop the token from the vocabulary."});
         }
         vocabulary += token + '\n';
     }
     WordPieceOptions const& options = description.options;
     detail::OrderedJson config = {
-        {"tokenizer_class", "BertTokenizer"}, {"do_lower_case", options.normalizer.lower_case},
-        {"strip_accents", options.normalizer.strip_accents ? detail::OrderedJson(*options.normalizer.strip_accents) : detail::OrderedJson(nullptr)},
+        {"tokenizer_class", "BertTokenizer"},
+        {"do_lower_case", options.normalizer.lower_case},
+        {"strip_accents", options.normalizer.strip_accents ? detail::OrderedJson(*options.normalizer.strip_accents)
+                                                           : detail::OrderedJson(nullptr)},
         {"tokenize_chinese_chars", options.normalizer.split_chinese},
-        {"model_max_length", options.model_max_length == 0 ? detail::OrderedJson(1e30) : detail::OrderedJson(options.model_max_length)}};
+        {"model_max_length",
+         options.model_max_length == 0 ? detail::OrderedJson(1e30) : detail::OrderedJson(options.model_max_length)}};
     detail::OrderedJson const special = detail::special_tokens_json(description);
     config.update(special);
     if (!options.extra_special.empty()) { config["additional_special_tokens"] = options.extra_special; }

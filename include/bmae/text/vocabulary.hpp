@@ -102,10 +102,14 @@ inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
     std::size_t const nul = content.find('\0');
     std::size_t const bad = std::min(nul, first_invalid_utf8(content));
     if (bad != std::string::npos) {
-        auto const line = 1 + static_cast<std::size_t>(std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
-        throw InputError(Complaint{.file = path, .line = line, .expected = "UTF-8 text, one token per line",
-                                   .found = bad == nul ? "a NUL byte" : "bytes that are not UTF-8",
-                                   .remedy = "Use the vocab.txt that belongs to the model; weights and gzip files are no vocabularies."});
+        auto const line =
+            1 + static_cast<std::size_t>(std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
+        throw InputError(
+            Complaint{.file = path,
+                      .line = line,
+                      .expected = "UTF-8 text, one token per line",
+                      .found = bad == nul ? "a NUL byte" : "bytes that are not UTF-8",
+                      .remedy = "Use the vocab.txt that belongs to the model; weights and gzip files are no vocabularies."});
     }
     for (std::size_t at = 0; at < content.size();) {
         std::size_t const end = std::min(content.find('\n', at), content.size());
@@ -135,7 +139,9 @@ public:
             std::string const& token = tokens_[i];
             auto const id = static_cast<TokenId>(i);
             if (token.empty()) { complain(file, i + 1, "a token", "an empty line"); }
-            if (detail::first_invalid_utf8(token) != std::string::npos) { complain(file, i + 1, "a token in UTF-8", "other bytes"); }
+            if (detail::first_invalid_utf8(token) != std::string::npos) {
+                complain(file, i + 1, "a token in UTF-8", "other bytes");
+            }
             auto const [place, is_new] = ids_.emplace(token, id);
             if (!is_new) {
                 complain(file, i + 1, "each token once",
@@ -155,7 +161,9 @@ public:
     /// \throws InputError  where the vocabulary has no such id
     [[nodiscard]] std::string const& token(TokenId id) const {
         if (!contains(id)) {
-            throw InputError(Complaint{.file = {}, .expected = "a token id below " + std::to_string(tokens_.size()), .found = std::to_string(id),
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a token id below " + std::to_string(tokens_.size()),
+                                       .found = std::to_string(id),
                                        .remedy = "Check that the ids were made with this vocabulary."});
         }
         return tokens_[static_cast<std::size_t>(id)];

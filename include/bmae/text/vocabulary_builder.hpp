@@ -50,7 +50,9 @@ public:
     explicit PairMerger(std::vector<Word> words) : words_(std::move(words)) {
         for (std::size_t w = 0; w < words_.size(); ++w) {
             Word const& word = words_[w];
-            for (std::size_t i = 0; i + 1 < word.pieces.size(); ++i) { change(word.pieces[i], word.pieces[i + 1], word.count, w, true); }
+            for (std::size_t i = 0; i + 1 < word.pieces.size(); ++i) {
+                change(word.pieces[i], word.pieces[i + 1], word.count, w, true);
+            }
         }
         queue_changed();
     }
@@ -61,7 +63,9 @@ public:
             Entry const top = queue_.top();
             queue_.pop();
             auto const found = pairs_.find(key_of(top.left, top.right));
-            if (found != pairs_.end() && found->second.count == top.count && top.count != 0) { return {top.count, top.left, top.right}; }
+            if (found != pairs_.end() && found->second.count == top.count && top.count != 0) {
+                return {top.count, top.left, top.right};
+            }
         }
         return {0, 0, 0};
     }
@@ -98,7 +102,9 @@ private:
         std::uint64_t const key = key_of(left, right);
         Place& place = pairs_[key];
         place.count = is_more ? place.count + count : place.count - count;
-        if (is_more && (place.words.empty() || place.words.back() != word)) { place.words.push_back(static_cast<std::uint32_t>(word)); }
+        if (is_more && (place.words.empty() || place.words.back() != word)) {
+            place.words.push_back(static_cast<std::uint32_t>(word));
+        }
         if (!place.is_changed) { changed_.push_back(key); }
         place.is_changed = true;
     }
@@ -106,7 +112,9 @@ private:
     void merge_in(std::uint32_t w, Pair const& pair, std::uint32_t merged) {
         Word& word = words_[w];
         std::vector<std::uint32_t>& pieces = word.pieces;
-        auto const is_here = [&](std::size_t i) { return i + 1 < pieces.size() && pieces[i] == pair.left && pieces[i + 1] == pair.right; };
+        auto const is_here = [&](std::size_t i) {
+            return i + 1 < pieces.size() && pieces[i] == pair.left && pieces[i + 1] == pair.right;
+        };
         std::size_t first = 0;
         while (first < pieces.size() && !is_here(first)) { ++first; }
         if (first == pieces.size()) { return; }
@@ -163,7 +171,7 @@ public:
         });
     }
 
-    /// Special tokens, then the alphabet by code point, then its continuations, then merged pieces from frequent to rare.       [V]
+    /// Special tokens, then the alphabet by code point, then its continuations, then merged pieces from frequent to rare.     [V]
     /// \throws InputError  where no text was added, or vocabulary_size does not hold the special tokens and the alphabet
     [[nodiscard]] std::vector<std::string> build() const {
         std::map<std::string, std::uint64_t> const words = count_words();
@@ -182,9 +190,11 @@ public:
             if (continues) { add_token(prefix + character); }
         }
         if (tokens.size() > options_.vocabulary_size) {
-            throw InputError(Complaint{.file = {}, .expected = "a vocabulary_size of at least " + std::to_string(tokens.size()) +
-                                                               ", the special tokens and the alphabet",
-                                       .found = std::to_string(options_.vocabulary_size), .remedy = "Raise it or lower max_alphabet."});
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a vocabulary_size of at least " + std::to_string(tokens.size()) +
+                                                   ", the special tokens and the alphabet",
+                                       .found = std::to_string(options_.vocabulary_size),
+                                       .remedy = "Raise it or lower max_alphabet."});
         }
         std::vector<detail::PairMerger::Word> pieces;
         for (auto const& [word, count] : words) {
@@ -243,12 +253,14 @@ private:
             });
         }
         if (words.empty()) {
-            throw InputError(Complaint{.file = {}, .expected = "text to build a vocabulary from", .found = "no word", .remedy = "Add texts first."});
+            throw InputError(Complaint{
+                .file = {}, .expected = "text to build a vocabulary from", .found = "no word", .remedy = "Add texts first."});
         }
         return words;
     }
 
-    /// The most frequent characters in code-point order (which is the order of UTF-8), and whether each continues a word somewhere.
+    /// The most frequent characters in code-point order (which is the order of UTF-8), and whether each continues a word
+    /// somewhere.
     [[nodiscard]] std::map<std::string, bool> choose_alphabet(std::map<std::string, std::uint64_t> const& words) const {
         std::map<std::string, std::pair<std::uint64_t, bool>> counts;
         for (auto const& [word, count] : words) {
@@ -261,7 +273,8 @@ private:
         }
         std::vector<std::pair<std::uint64_t, std::string>> order;
         for (auto const& [character, entry] : counts) { order.emplace_back(entry.first, character); }
-        std::sort(order.begin(), order.end(), [](auto const& a, auto const& b) { return std::tie(b.first, a.second) < std::tie(a.first, b.second); });
+        std::sort(order.begin(), order.end(),
+                  [](auto const& a, auto const& b) { return std::tie(b.first, a.second) < std::tie(a.first, b.second); });
         if (order.size() > options_.max_alphabet) { order.resize(options_.max_alphabet); }
         std::map<std::string, bool> alphabet;
         for (auto const& [count, character] : order) { alphabet.emplace(character, counts.at(character).second); }

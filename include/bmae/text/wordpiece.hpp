@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// WordPiece, BERT's tokenizer (Devlin et al., 2019, section 4; Wu et al., 2016): equal to HuggingFace's fast BERT tokenizer, id for id.
+/// WordPiece, BERT's tokenizer (Devlin et al., 2019, section 4; Wu et al., 2016): equal to HuggingFace's fast BERT tokenizer, id
+/// for id.
 #pragma once
 
 #include <cstddef>
@@ -68,7 +69,8 @@ public:
         return ids;
     }
 
-    /// As `encode`, appended to `ids`: no allocation once `ids` has grown. \throws InputError at ill-formed UTF-8 under InvalidUtf8::reject
+    /// As `encode`, appended to `ids`: no allocation once `ids` has grown. \throws InputError at ill-formed UTF-8 under
+    /// InvalidUtf8::reject
     void encode_into(std::string_view text, std::vector<TokenId>& ids) const {
         detail::WordPieceScratch& scratch = detail::wordpiece_scratch(core_->number);
         core_->specials.split(
@@ -119,21 +121,30 @@ public:
 private:
     struct Core {
         explicit Core(WordPieceDescription description)
-            : options(std::move(description.options)), vocabulary(std::move(description.tokens), options.continuation, description.file),
+            : options(std::move(description.options)),
+              vocabulary(std::move(description.tokens), options.continuation, description.file),
               normalizer(options.normalizer) {
             SpecialTokens const& names = options.special;
             auto const required = [&](std::string const& name) {
                 TokenId const found = vocabulary.id(name);
                 if (found < 0) {
-                    throw InputError(Complaint{.file = description.file, .expected = "the token " + name, .found = "a vocabulary without it",
-                                               .remedy = "Use the vocabulary of a BERT model, or name its special tokens in WordPieceOptions."});
+                    throw InputError(Complaint{
+                        .file = description.file,
+                        .expected = "the token " + name,
+                        .found = "a vocabulary without it",
+                        .remedy = "Use the vocabulary of a BERT model, or name its special tokens in WordPieceOptions."});
                 }
                 return found;
             };
-            special = {.pad = vocabulary.id(names.pad), .unk = required(names.unk), .cls = required(names.cls), .sep = required(names.sep),
+            special = {.pad = vocabulary.id(names.pad),
+                       .unk = required(names.unk),
+                       .cls = required(names.cls),
+                       .sep = required(names.sep),
                        .mask = vocabulary.id(names.mask)};
             std::vector<std::uint8_t> continues(vocabulary.size());
-            for (std::size_t i = 0; i < continues.size(); ++i) { continues[i] = vocabulary.continues_word(static_cast<TokenId>(i)) ? 1 : 0; }
+            for (std::size_t i = 0; i < continues.size(); ++i) {
+                continues[i] = vocabulary.continues_word(static_cast<TokenId>(i)) ? 1 : 0;
+            }
             traits = TokenTraits(special, std::move(continues));
             for (TokenId const id : {special.pad, special.unk, special.cls, special.sep, special.mask}) {
                 if (id >= 0) { specials.add(vocabulary.token(id), id); }
@@ -157,10 +168,11 @@ private:
             std::size_t const characters = word.characters.size();
             ByteSpan const whole{word.characters.front().source.begin, word.characters.back().source.end};
             scratch.pieces.clear();
-            bool const known = characters <= core_->options.max_word_characters &&
-                               core_->vocabulary.split_word(word.text, [&](TokenId id, std::size_t begin, std::size_t end) {
-                                   scratch.pieces.push_back({id, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
-                               });
+            bool const known =
+                characters <= core_->options.max_word_characters &&
+                core_->vocabulary.split_word(word.text, [&](TokenId id, std::size_t begin, std::size_t end) {
+                    scratch.pieces.push_back({id, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
+                });
             if (!known) {
                 put(core_->special.unk, whole.begin, whole.end);
                 return;
@@ -175,22 +187,25 @@ private:
     }
 
     /// The fast way, for ids alone: chunks are looked up in the cache of this thread; plain ASCII ones skip the normaliser.
-    void encode_segment(std::string_view segment, std::size_t offset, detail::WordPieceScratch& scratch, std::vector<TokenId>& ids) const {
-        core_->normalizer.scan(segment, offset, [&](std::size_t begin, std::size_t end, BertNormalizer::Kind kind, bool is_ascii) {
-            std::size_t const length = end - begin;
-            detail::WordCache::Entry* const entry = scratch.cache.find(segment, begin, length);
-            if (entry != nullptr && entry->count != 0) {
-                ids.insert(ids.end(), entry->ids, entry->ids + entry->count);
-                return;
-            }
-            std::size_t const before = ids.size();
-            if (is_ascii && kind != BertNormalizer::Kind::changing) {
-                encode_ascii(segment.substr(begin, length), scratch, ids);
-            } else {
-                encode_chunk(segment.substr(begin, length), offset + begin, scratch, [&](TokenId id, std::size_t, std::size_t) { ids.push_back(id); });
-            }
-            if (entry != nullptr) { scratch.cache.keep(*entry, std::span(ids).subspan(before)); }
-        });
+    void encode_segment(std::string_view segment, std::size_t offset, detail::WordPieceScratch& scratch,
+                        std::vector<TokenId>& ids) const {
+        core_->normalizer.scan(segment, offset,
+                               [&](std::size_t begin, std::size_t end, BertNormalizer::Kind kind, bool is_ascii) {
+                                   std::size_t const length = end - begin;
+                                   detail::WordCache::Entry* const entry = scratch.cache.find(segment, begin, length);
+                                   if (entry != nullptr && entry->count != 0) {
+                                       ids.insert(ids.end(), entry->ids, entry->ids + entry->count);
+                                       return;
+                                   }
+                                   std::size_t const before = ids.size();
+                                   if (is_ascii && kind != BertNormalizer::Kind::changing) {
+                                       encode_ascii(segment.substr(begin, length), scratch, ids);
+                                   } else {
+                                       encode_chunk(segment.substr(begin, length), offset + begin, scratch,
+                                                    [&](TokenId id, std::size_t, std::size_t) { ids.push_back(id); });
+                                   }
+                                   if (entry != nullptr) { scratch.cache.keep(*entry, std::span(ids).subspan(before)); }
+                               });
     }
 
     void encode_ascii(std::string_view word, detail::WordPieceScratch& scratch, std::vector<TokenId>& ids) const {
@@ -208,7 +223,8 @@ private:
         }
     }
 
-    [[nodiscard]] Encoding assemble(std::string_view text, std::optional<std::string_view> pair, EncodeOptions const& options) const {
+    [[nodiscard]] Encoding assemble(std::string_view text, std::optional<std::string_view> pair,
+                                    EncodeOptions const& options) const {
         Encoding encoding;
         std::vector<TokenId> content[2];
         std::vector<ByteSpan> spans[2];
@@ -218,10 +234,13 @@ private:
         std::pair<std::size_t, std::size_t> kept{content[0].size(), content[1].size()};
         if (options.max_length) {
             if (*options.max_length < added) {
-                throw InputError(Complaint{.file = {}, .expected = "a max_length of at least " + std::to_string(added) + ", the special tokens",
-                                           .found = std::to_string(*options.max_length)});
+                throw InputError(
+                    Complaint{.file = {},
+                              .expected = "a max_length of at least " + std::to_string(added) + ", the special tokens",
+                              .found = std::to_string(*options.max_length)});
             }
-            kept = detail::truncated_lengths(kept.first, kept.second, pair.has_value(), *options.max_length - added, options.truncation);
+            kept = detail::truncated_lengths(kept.first, kept.second, pair.has_value(), *options.max_length - added,
+                                             options.truncation);
         }
         auto const put = [&](TokenId id, std::uint8_t type, ByteSpan span, bool is_special) {
             encoding.ids.push_back(id);
