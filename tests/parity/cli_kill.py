@@ -85,7 +85,8 @@ def torture(work, store, precision, kills, rng):
         shutil.rmtree(folder)
         runs += 1
     print(f"{precision}: {done} kills in {runs} runs ({moments['start']} before the first checkpoint, {moments['middle']} between, "
-          f"{moments['end']} after the last); {checkpoints} checkpoints found after kills and {runs} results: all bit-equal", flush=True)
+          f"{moments['end']} after the last);\n    {checkpoints} checkpoints found after kills and {runs} results: all bit-equal",
+          flush=True)
 
 
 def main():

@@ -5,8 +5,10 @@
 
 usage: dump_step_oracle.py [--output DIR]     writes one file per composition and lets dump_step_check judge each of them
 
-It tests the checker, not the library: what the checker says about the library's dumps is worth what is found here. The checker runs one text at a time from hand-written equations, this program whole padded batches from library modules, so that an error must be
-made twice to stay unseen. Files with one thing wrong each follow, which the checker must refuse. With --output the files are kept.
+It tests the checker, not the library: what the checker says about the library's dumps is worth what is found here. The checker
+runs one text at a time from hand-written equations, this program whole padded batches from library modules, so that an error must
+be made twice to stay unseen. Files with one thing wrong each follow, which the checker must refuse. With --output the files are
+kept.
 """
 
 import argparse
