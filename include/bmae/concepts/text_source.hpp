@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The role `TextSource`: which text of an example a view reads.
+/// The roles `TextSource` and `SharedTextSource`: which text of an example a view reads.
 #pragma once
 
 #include <concepts>
@@ -13,15 +13,58 @@
 
 namespace bmae {
 
+namespace detail {
+template <class S>
+concept NamedSource = std::copy_constructible<S> && requires {
+    { S::name } -> std::convertible_to<std::string_view>;
+};
+template <class S>
+concept ReadsNonConst = requires(S& source, Example const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) {
+    source.read(example, traits, draw);
+} || requires(S& source, Example const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) {
+    source.read(example, traits, draw, shared);
+};
+}  // namespace detail
+
 /// A text source picks one text of an example.
 ///
 /// 1. `source.read(example, traits, draw)` on a const source returns content ids without [CLS] and final [SEP].      [L - 2]
 /// 2. `S::name` is its name in reports, in snake case.
 /// Law: an absent text is returned empty, never replaced in silence. Not required: a base class, registration.
 template <class S>
-concept TextSource = std::copy_constructible<S> && requires(S const& source, Example const& example, TokenTraits const& traits, Draw& draw) {
+concept TextSource = detail::NamedSource<S> && requires(S const& source, Example const& example, TokenTraits const& traits, Draw& draw) {
     { source.read(example, traits, draw) } -> std::same_as<std::vector<TokenId>>;
-    { S::name } -> std::convertible_to<std::string_view>;
 };
+
+/// A text source that agrees with the other views of its example on a common random choice: two spans of one document that differ,
+/// a sentence and the text without it.
+///
+/// As `TextSource`, but `source.read(example, traits, draw, shared)` gets a second draw, which starts the same for all views of one
+/// example in one epoch. Take it by value (`Draw shared`): the view's own copy. Sources that must agree draw the same numbers from
+/// it in the same order, and those that must not interfere fork it first.
+template <class S>
+concept SharedTextSource =
+    detail::NamedSource<S> &&
+    requires(S const& source, Example const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) {
+        { source.read(example, traits, draw, shared) } -> std::same_as<std::vector<TokenId>>;
+    };
+
+/// Anything that fits the source slot of a `View`.
+template <class S>
+concept AnyTextSource = TextSource<S> || SharedTextSource<S>;
+
+/// Says in one sentence what `S` lacks to be a text source; true where it lacks nothing.
+template <class S>
+consteval bool explain_text_source() {
+    if constexpr (!AnyTextSource<S>) {
+        static_assert(std::copy_constructible<S>, "TextSource: the type must be copyable, since every view keeps its own.");
+        static_assert(requires { S::name; }, "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
+        static_assert(detail::ReadsNonConst<S>,
+                      "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, Draw&) const` is missing.");
+        static_assert(!detail::ReadsNonConst<S> || AnyTextSource<S>,
+                      "TextSource: read(...) must be const and return std::vector<TokenId>.");
+    }
+    return AnyTextSource<S>;
+}
 
 }  // namespace bmae

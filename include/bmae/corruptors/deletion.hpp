@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Tokens that vanish from a text.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <bmae/concepts/corruptor.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Deletes each token but [CLS] and [SEP] by itself, flagged or not (Contriever, arXiv 2112.09118). A text never loses all of them:
+/// where chance takes every one, a random one stays.
+struct TokenDeletion {
+    static constexpr std::string_view name = "deletion";
+
+    double rate = .1;   ///< probability of each token; Contriever: .1
+
+    /// Throws InputError unless 0 <= rate <= 1, and for a view with row masks, which would no longer fit.
+    void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
+        if (!(rate >= 0 && rate <= 1)) {
+            throw InputError(Complaint{.file = {}, .expected = "TokenDeletion::rate between 0 and 1", .found = std::to_string(rate),
+                                       .remedy = "Give the share of tokens to delete, for example 0.1 for 10 %."});
+        }
+        if (text.visibility.length != 0) {
+            throw InputError(Complaint{.file = {}, .expected = "a view without row masks to delete tokens from", .found = "row masks",
+                                       .remedy = "Use NoCorruption with a visibility masker."});
+        }
+        std::vector<std::size_t> content;
+        std::vector<std::uint8_t> gone(text.original_ids.size(), 0);
+        std::size_t deleted = 0;
+        for (std::size_t i = 0; i < gone.size(); ++i) {
+            TokenId const id = text.original_ids[i];
+            if (id == traits.special().cls || id == traits.special().sep) { continue; }
+            content.push_back(i);
+            gone[i] = draw.chance(rate) ? 1 : 0;
+            deleted += gone[i];
+        }
+        if (deleted != 0 && deleted == content.size()) { gone[content[draw.below(content.size())]] = 0; }
+        keep(text.original_ids, gone);
+        keep(text.input_ids, gone);
+        keep(text.labels, gone);
+        keep(text.flags, gone);
+    }
+
+private:
+    /// Labels may not be there yet: then there is nothing to delete.
+    template <class T>
+    static void keep(std::vector<T>& values, std::vector<std::uint8_t> const& gone) {
+        if (values.size() != gone.size()) { return; }
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < gone.size(); ++i) {
+            if (gone[i] == 0) { values[kept++] = values[i]; }
+        }
+        values.resize(kept);
+    }
+};
+
+static_assert(Corruptor<TokenDeletion>);
+
+}  // namespace bmae

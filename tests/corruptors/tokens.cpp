@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Tests include/bmae/corruptors/{deletion,replacement}.hpp.
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+#include <bmae/corruptors/deletion.hpp>
+#include <bmae/corruptors/replacement.hpp>
+
+using namespace bmae;
+
+namespace {
+
+constexpr TokenId pad = 0, unk = 1, cls = 2, sep = 3, mask = 4;
+TokenTraits const traits({.pad = pad, .unk = unk, .cls = cls, .sep = sep, .mask = mask}, std::vector<std::uint8_t>(1000, 0));
+
+/// [CLS], `content` different tokens, [SEP]; every vector says which token it belongs to.
+MaskedText numbered(std::size_t content) {
+    MaskedText text;
+    text.original_ids.resize(content + 2);
+    std::iota(text.original_ids.begin() + 1, text.original_ids.end() - 1, 10);
+    text.original_ids.front() = cls;
+    text.original_ids.back() = sep;
+    text.input_ids = text.labels = text.original_ids;
+    for (TokenId const id : text.original_ids) { text.flags.push_back(static_cast<std::uint8_t>(id % 2)); }
+    return text;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(token_corruptors)
+
+BOOST_AUTO_TEST_CASE(deletion_edits_all_vectors_alike) {
+    double deleted = 0;
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+        MaskedText text = numbered(500), again = text;
+        Draw draw({.seed = seed}), same({.seed = seed});
+        TokenDeletion{}.corrupt(text, traits, draw);
+        TokenDeletion{}.corrupt(again, traits, same);
+        BOOST_TEST(text.original_ids == again.original_ids, boost::test_tools::per_element());
+        BOOST_TEST(text.input_ids == text.original_ids, boost::test_tools::per_element());
+        BOOST_TEST(text.labels == text.original_ids, boost::test_tools::per_element());
+        BOOST_TEST_REQUIRE(text.flags.size() == text.original_ids.size());
+        for (std::size_t i = 0; i < text.flags.size(); ++i) { BOOST_TEST(text.flags[i] == text.original_ids[i] % 2); }
+        BOOST_TEST(text.original_ids.front() == cls);
+        BOOST_TEST(text.original_ids.back() == sep);
+        BOOST_TEST(std::ranges::is_sorted(text.original_ids.begin() + 1, text.original_ids.end() - 1));
+        deleted += 502 - static_cast<double>(text.original_ids.size());
+    }
+    BOOST_TEST(std::abs(deleted / (400 * 500) - .1) < .0034);   // 5 sigma of 2e5 coins
+}
+
+// Trap 28: deletion may empty a text.
+BOOST_AUTO_TEST_CASE(trap_28_deletion_leaves_a_token) {
+    std::set<TokenId> survivors;
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        MaskedText text = numbered(5);
+        text.labels.clear();   // not assigned yet
+        Draw draw({.seed = seed});
+        TokenDeletion{.rate = 1}.corrupt(text, traits, draw);
+        BOOST_TEST_REQUIRE(text.original_ids.size() == 3U);
+        BOOST_TEST(text.labels.empty());
+        survivors.insert(text.original_ids[1]);
+        MaskedText one = numbered(1), none = numbered(0);
+        TokenDeletion{.rate = .9}.corrupt(one, traits, draw);
+        TokenDeletion{.rate = .9}.corrupt(none, traits, draw);
+        BOOST_TEST(one.original_ids.size() == 3U);
+        BOOST_TEST(none.original_ids.size() == 2U);
+        MaskedText all = numbered(5);
+        TokenDeletion{.rate = 0}.corrupt(all, traits, draw);
+        BOOST_TEST(all.original_ids.size() == 7U);
+    }
+    BOOST_TEST(survivors.size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(deletion_refuses_what_it_cannot_edit) {
+    MaskedText text = numbered(5);
+    Draw draw({});
+    for (double const rate : {-.1, 10.0, std::numeric_limits<double>::quiet_NaN()}) {
+        BOOST_CHECK_THROW(TokenDeletion{.rate = rate}.corrupt(text, traits, draw), InputError);
+    }
+    text.visibility.length = 7;
+    BOOST_CHECK_THROW(TokenDeletion{}.corrupt(text, traits, draw), InputError);
+}
+
+BOOST_AUTO_TEST_CASE(replacement_is_uniform_over_what_is_not_special) {
+    std::vector<double> drawn(1000, 0);
+    double replaced = 0;
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+        MaskedText text = numbered(500);
+        text.original_ids[7] = text.input_ids[7] = unk;
+        text.flags[7] = 1;
+        MaskedText const before = text;
+        Draw draw({.seed = seed});
+        TokenReplacement{}.corrupt(text, traits, draw);
+        BOOST_TEST(text.original_ids == before.original_ids, boost::test_tools::per_element());
+        BOOST_TEST(text.flags[7] == 0);
+        for (std::size_t i = 0; i < text.flags.size(); ++i) {
+            if (text.flags[i] == 0) {
+                BOOST_TEST(text.input_ids[i] == before.input_ids[i]);
+                continue;
+            }
+            BOOST_TEST(!traits.is_special(text.input_ids[i]));
+            drawn[static_cast<std::size_t>(text.input_ids[i])] += 1;
+            replaced += 1;
+        }
+    }
+    double chi = 0, mean = replaced / 995;
+    for (std::size_t id = 5; id < drawn.size(); ++id) { chi += std::pow(drawn[id] - mean, 2) / mean; }
+    BOOST_TEST(std::abs(chi - 994) < 5 * std::sqrt(2 * 994.0));
+    TokenTraits const bare({.pad = 0, .unk = 1}, std::vector<std::uint8_t>(2, 0));
+    MaskedText text{.original_ids = {5}, .input_ids = {5}, .labels = {}, .flags = {1}, .visibility = {}};
+    Draw draw({});
+    BOOST_CHECK_THROW(TokenReplacement{}.corrupt(text, bare, draw), InputError);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
