@@ -150,6 +150,9 @@ BOOST_AUTO_TEST_CASE(four_layouts_give_the_same_judgements) {
     auto const quoted = bmae::read_qrels(folder.file("qrels", "query-id\tcorpus-id\tscore\n1\t\"a \"\"b\"\"\"\t-2\n"));
     BOOST_TEST(quoted.document(0) == "a \"b\"");
     BOOST_TEST(quoted.judgements(0)[0].grade == -2);
+    auto const tabbed = bmae::read_qrels(folder.file("qrels", "query-id\tcorpus-id\tscore\n\"a\tb\"\td\"x\"\t1\n"));
+    BOOST_TEST(tabbed.query(0) == "a\tb");
+    BOOST_TEST(tabbed.document(0) == "d\"x\"");
 }
 
 BOOST_AUTO_TEST_CASE(malformed_qrels_name_the_line) {
@@ -163,6 +166,7 @@ BOOST_AUTO_TEST_CASE(malformed_qrels_name_the_line) {
     BOOST_TEST(contains(says("1 0 a 1\n1 0 a 0\n"), "qrels:2: expected every document judged once per query"));
     BOOST_TEST(says("1 0 a 1\n1 0 a 0\n", {.first_of_duplicates = true}).empty());
     BOOST_TEST(contains(says("1\n"), "2, 3 or 4 columns"));
+    BOOST_TEST(contains(says("1\td\t1\n\"1\td\t1\n"), "qrels:2: expected a closing quote"));
     BOOST_TEST(contains(says(""), "an empty file"));
     BOOST_TEST(contains(says("query-id\tcorpus-id\tscore\n"), "an empty file"));
     BOOST_TEST(contains(says("# c\n1 0 a 1\n"), "Set `comments`"));

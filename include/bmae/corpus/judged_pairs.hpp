@@ -3,11 +3,9 @@
 /// \file
 /// Judged pairs of query and document with their place in the file: what training and checks of a collection read.
 ///
-/// Evaluation uses the denser Qrels of retrieval/qrels.hpp.
+/// Evaluation uses the denser Qrels of retrieval/qrels.hpp. Both cut lines alike (detail/columns.hpp); this one can skip and report.
 #pragma once
 
-#include <algorithm>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -15,12 +13,12 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <bmae/corpus/reading.hpp>
+#include <bmae/detail/columns.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -45,49 +43,6 @@ enum class JudgementLayout {
 };
 
 namespace detail {
-
-/// Splits at tabs; a field that starts with a quote ends at the closing quote, and doubled quotes in it mean one (Python's
-/// csv.reader with QUOTE_MINIMAL). Nothing where a quote is not closed.
-inline std::optional<std::vector<std::string>> split_csv(std::string_view line, char separator) {
-    std::vector<std::string> fields(1);
-    bool quoted = false;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        char const c = line[i];
-        bool const starts_field = i == 0 || (!quoted && line[i - 1] == separator);
-        if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-            fields.back() += c;
-            ++i;
-        } else if (quoted && c == '"') {
-            quoted = false;
-        } else if (!quoted && c == '"' && starts_field) {
-            quoted = true;
-        } else if (!quoted && c == separator) {
-            fields.emplace_back();
-        } else {
-            fields.back() += c;
-        }
-    }
-    if (quoted) { return std::nullopt; }
-    return fields;
-}
-
-inline std::vector<std::string> split_at_blanks(std::string_view line) {
-    std::vector<std::string> fields;
-    constexpr std::string_view blanks = " \t";
-    for (std::size_t begin = line.find_first_not_of(blanks); begin != std::string_view::npos;) {
-        std::size_t const end = std::min(line.find_first_of(blanks, begin), line.size());
-        fields.emplace_back(line.substr(begin, end - begin));
-        begin = line.find_first_not_of(blanks, end);
-    }
-    return fields;
-}
-
-inline std::optional<std::int32_t> parse_integer(std::string_view text) noexcept {
-    std::int32_t value = 0;
-    auto const [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc() || stop != text.data() + text.size()) { return std::nullopt; }
-    return value;
-}
 
 /// Reads one line of judgements at a time, and remembers which pairs came.
 class JudgementParser {
@@ -117,12 +72,12 @@ public:
 
 private:
     std::optional<JudgedPair> parse_beir(std::string_view line) {
-        auto fields = split_csv(line, '\t');
-        if (!fields || fields->size() != 3) {
+        auto const fields = split_csv(line, storage_);
+        if (!fields || fields->count != 3) {
             return fault("three columns separated by tabs: query-id, corpus-id, score", excerpt(line),
                          "A TREC or MS MARCO file has another layout: read it as such.");
         }
-        auto const grade = parse_integer((*fields)[2]);
+        auto const grade = parse_grade((*fields)[2]);
         if (lines_.line() == 1) {
             if (!grade) { return std::nullopt; }   // the header
             lines_.report().warn(lines_.file().string() +
@@ -130,20 +85,22 @@ private:
                                  "would lose.");
         }
         if (!grade) { return fault("an integer as score", excerpt((*fields)[2]), "Grades are whole numbers."); }
-        return JudgedPair{.query_id = std::move((*fields)[0]), .document_id = std::move((*fields)[1]), .grade = *grade};
+        return JudgedPair{.query_id = std::string((*fields)[0]), .document_id = std::string((*fields)[1]), .grade = *grade};
     }
 
     std::optional<JudgedPair> parse_msmarco(std::string_view line) {
-        std::vector<std::string> fields = split_at_blanks(line);
-        if (fields.size() == 2) { return JudgedPair{.query_id = std::move(fields[0]), .document_id = std::move(fields[1])}; }
-        if (fields.size() != 4) {
+        Columns const fields = split_blanks(line);
+        if (fields.count == 2) {
+            return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[1])};
+        }
+        if (fields.count != 4) {
             return fault("2 columns (query, passage) or 4 (query, 0, passage, grade)",
-                         std::to_string(fields.size()) + " in " + excerpt(line),
+                         std::to_string(fields.count) + " in " + excerpt(line),
                          "A BEIR file has another layout: read it as such.");
         }
-        auto const grade = parse_integer(fields[3]);
+        auto const grade = parse_grade(fields[3]);
         if (!grade) { return fault("an integer as grade", excerpt(fields[3]), "Grades are whole numbers."); }
-        return JudgedPair{.query_id = std::move(fields[0]), .document_id = std::move(fields[2]), .grade = *grade};
+        return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[2]), .grade = *grade};
     }
 
     std::nullopt_t fault(std::string expected, std::string found, std::string remedy) {
@@ -153,6 +110,7 @@ private:
 
     RecordLines& lines_;
     JudgementLayout layout_;
+    std::string storage_ = {};   // of fields that were quoted
     std::unordered_map<std::uint64_t, std::pair<std::int32_t, std::size_t>> seen_;
 };
 

@@ -102,27 +102,13 @@ struct QrelsFileOptions {
     bool first_of_duplicates = false;   ///< of two judgements of one document keep the first; false: refuse the second
 };
 
-namespace detail {
-
-/// A field of BEIR's tab-separated files, which Python's csv module wrote: "a ""b""" means a "b".
-inline std::string_view unquote(std::string_view field, std::string& storage) {
-    if (field.size() < 2 || field.front() != '"' || field.back() != '"') { return field; }
-    storage.clear();
-    for (std::size_t i = 1; i + 1 < field.size(); ++i) {
-        storage += field[i];
-        if (field[i] == '"' && i + 2 < field.size() && field[i + 1] == '"') { ++i; }
-    }
-    return storage;
-}
-
-}  // namespace detail
-
 /// Reads judgements, plain or gzip. The first line tells the format, and every line must follow it:
 ///
 ///   - 4 columns `query iteration document grade`: TREC and MS MARCO
 ///   - 3 columns, tab-separated, `query document grade`, after the header `query-id corpus-id score` or without: BEIR
 ///   - 2 columns `query document`: MS MARCO, every judgement has grade 1
-/// \throws InputError  naming file and line: another number of columns, a grade that is no integer, a document judged twice for one
+/// \throws InputError  naming file and line: another number of columns, a grade that is no integer, a document judged twice for
+/// one
 ///                     query, a NUL byte, an empty line or file
 inline Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options = {}) {
     detail::LineReader lines(path);
@@ -130,8 +116,7 @@ inline Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions cons
     std::string_view line;
     std::size_t format = 0;   // columns
     bool tabs = false;
-    std::string query_storage;
-    std::string document_storage;
+    std::string storage;
     while (lines.next(line)) {
         if (options.comments && line.starts_with('#')) { continue; }
         auto columns = detail::split_blanks(line);
@@ -140,26 +125,37 @@ inline Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions cons
             tabs = cells.count == 3;
             format = tabs ? 3 : columns.count;
             if ((format != 2 && format != 3 && format != 4) || line.starts_with('#')) {
-                throw detail::refuse_column_count(lines, "2, 3 or 4 columns '[query document]', '[query document grade]' or "
-                                                         "'[query iteration document grade]'", line, columns.count);
+                throw detail::refuse_column_count(lines,
+                                                  "2, 3 or 4 columns '[query document]', '[query document grade]' or "
+                                                  "'[query iteration document grade]'",
+                                                  line, columns.count);
             }
             if (columns[0] == "query-id") { continue; }
         }
-        if (tabs) { columns = detail::split_tabs(line); }
+        if (tabs) {
+            auto const cells = detail::split_csv(line, storage);
+            if (!cells) {
+                throw detail::refuse_line(lines, "a closing quote for each that opens a column", detail::quoted(line),
+                                          "Columns are quoted as in CSV files.");
+            }
+            columns = *cells;
+        }
         if (columns.count != format) {
-            throw detail::refuse_column_count(lines, std::to_string(format) + " columns, as on the first line", line, columns.count);
+            throw detail::refuse_column_count(lines, std::to_string(format) + " columns, as on the first line", line,
+                                              columns.count);
         }
         std::int32_t grade = 1;
         if (format > 2) {
             auto const parsed = detail::parse_grade(columns[format - 1]);
             if (!parsed) {
-                throw detail::refuse_line(lines, "an integer grade in column " + std::to_string(format), detail::quoted(columns[format - 1]),
+                throw detail::refuse_line(lines, "an integer grade in column " + std::to_string(format),
+                                          detail::quoted(columns[format - 1]),
                                           "Grades are whole numbers: 0 not relevant, 1 or more relevant.");
             }
             grade = *parsed;
         }
-        std::string_view const query = tabs ? detail::unquote(columns[0], query_storage) : columns[0];
-        std::string_view const document = tabs ? detail::unquote(columns[1], document_storage) : columns[format == 4 ? 2 : 1];
+        std::string_view const query = columns[0];
+        std::string_view const document = columns[format == 4 ? 2 : 1];
         if (!qrels.add(query, document, grade) && !options.first_of_duplicates) {
             throw detail::refuse_line(lines, "every document judged once per query",
                                       "document " + detail::quoted(document) + " of query " + detail::quoted(query) + " again",

@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Columns of a line: of runs, judgements and other tables.
+#pragma once
+
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace bmae::detail {
+
+/// The first columns of a line and how many there are in all.
+struct Columns {
+    std::array<std::string_view, 6> text = {};
+    std::size_t count = 0;
+
+    [[nodiscard]] std::string_view operator[](std::size_t i) const noexcept { return text[i]; }
+};
+
+/// Cuts at runs of blanks and tabs.
+inline Columns split_blanks(std::string_view line) noexcept {
+    Columns columns;
+    char const* at = line.data();
+    char const* const end = at + line.size();
+    while (true) {
+        while (at != end && (*at == ' ' || *at == '\t')) { ++at; }
+        if (at == end) { return columns; }
+        char const* const begin = at;
+        while (at != end && *at != ' ' && *at != '\t') { ++at; }
+        if (columns.count < columns.text.size()) { columns.text[columns.count] = {begin, static_cast<std::size_t>(at - begin)}; }
+        ++columns.count;
+    }
+}
+
+/// Cuts at every tab; columns may be empty or hold blanks.
+inline Columns split_tabs(std::string_view line) noexcept {
+    Columns columns;
+    for (std::size_t begin = 0;;) {
+        std::size_t const end = line.find('\t', begin);
+        if (columns.count < columns.text.size()) { columns.text[columns.count] = line.substr(begin, end - begin); }
+        ++columns.count;
+        if (end == std::string_view::npos) { return columns; }
+        begin = end + 1;
+    }
+}
+
+/// Cuts at tabs as Python's csv.reader does, whose writer made BEIR's files: a field that starts with a quote ends at the closing
+/// quote, and doubled quotes in it mean one. Nothing where a quote is not closed.
+/// \param storage  holds the fields of a line with quotes; must outlive the result
+inline std::optional<Columns> split_csv(std::string_view line, std::string& storage) {
+    if (line.find('"') == std::string_view::npos) { return split_tabs(line); }
+    storage.clear();
+    storage.reserve(line.size());   // the fields are no longer than the line: views into it stay valid
+    Columns columns;
+    std::size_t begin = 0;
+    auto const end_field = [&] {
+        if (columns.count < columns.text.size()) { columns.text[columns.count] = std::string_view(storage).substr(begin); }
+        ++columns.count;
+        begin = storage.size();
+    };
+    bool quoted = false;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        char const c = line[i];
+        bool const starts_field = i == 0 || (!quoted && line[i - 1] == '\t');
+        if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
+            storage += c;
+            ++i;
+        } else if (c == '"' && (quoted || starts_field)) {
+            quoted = !quoted;
+        } else if (!quoted && c == '\t') {
+            end_field();
+        } else {
+            storage += c;
+        }
+    }
+    end_field();
+    return quoted ? std::nullopt : std::optional(columns);
+}
+
+/// A whole number; nothing for anything else.
+inline std::optional<std::int32_t> parse_grade(std::string_view text) noexcept {
+    if (text.size() > 1 && text[0] == '+' && text[1] != '-') { text.remove_prefix(1); }
+    std::int32_t value = 0;
+    auto const [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return code == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
+}
+
+}  // namespace bmae::detail
