@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Tokens that a tokenizer.json adds to its model: found in raw text as a whole, before anything else is cut.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <bmae/text/byte_level_bpe_split.hpp>
+#include <bmae/text/tokenizer_files.hpp>
+#include <bmae/text/unicode.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/tokens.hpp>
+
+namespace bmae {
+
+/// One token that is found in text as it stands.
+struct AddedToken {
+    std::string content = {};
+    TokenId id = -1;
+    bool special = true;       ///< left out of decoded text
+    bool lstrip = false;       ///< takes the white space before it
+    bool rstrip = false;       ///< takes the white space after it
+    bool normalized = false;   ///< sought in the normalised text
+};
+
+/// What a tokenizer puts around one text: [CLS] and [SEP] of RoBERTa, </s> after a text of T5.
+struct WrappingTokens {
+    std::vector<TokenId> before = {};
+    std::vector<TokenId> after = {};
+};
+
+namespace detail {
+
+/// Cuts text at added tokens: leftmost first, then longest.
+class AddedTokenFinder {
+public:
+    void add(AddedToken token) {
+        if (token.content.empty()) { return; }
+        starts_[static_cast<unsigned char>(token.content.front())] = 1;
+        tokens_.push_back(std::move(token));
+        std::stable_sort(tokens_.begin(), tokens_.end(), [](auto const& a, auto const& b) { return a.content.size() > b.content.size(); });
+    }
+
+    /// Calls `special(id)` for each token and `segment(text)` for the text between, in order.
+    template <class Special, class Segment>
+    void split(std::string_view text, Special special, Segment segment) const {
+        std::size_t begin = 0;
+        for (std::size_t at = 0; at < text.size();) {
+            if (starts_[static_cast<unsigned char>(text[at])] == 0) {
+                ++at;
+                continue;
+            }
+            auto const found = std::find_if(tokens_.begin(), tokens_.end(), [&](auto const& token) { return text.substr(at).starts_with(token.content); });
+            if (found == tokens_.end()) {
+                ++at;
+                continue;
+            }
+            std::size_t first = at;
+            std::size_t last = at + found->content.size();
+            at = last;
+            if (found->lstrip) { first = std::max(begin, first - spaces_at_end(text.substr(0, first))); }
+            if (found->rstrip) { last += spaces_at_start(text.substr(last)); }
+            if (begin < first) { segment(text.substr(begin, first - begin)); }
+            special(found->id);
+            begin = last;
+        }
+        if (begin < text.size()) { segment(text.substr(begin)); }
+    }
+
+private:
+    static bool is_space(char32_t character) { return CharacterClasses::instance()[character] == CharacterClass::space; }
+
+    static std::size_t spaces_at_start(std::string_view text) {
+        std::size_t at = 0;
+        while (at < text.size()) {
+            Utf8Step const step = read_utf8(text.substr(at));
+            if (!is_space(step.character)) { break; }
+            at += step.bytes;
+        }
+        return at;
+    }
+    static std::size_t spaces_at_end(std::string_view text) {
+        std::size_t end = text.size();
+        while (end > 0) {
+            std::size_t at = end - 1;
+            while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) { --at; }
+            if (!is_space(read_utf8(text.substr(at)).character)) { break; }
+            end = at;
+        }
+        return text.size() - end;
+    }
+
+    std::vector<AddedToken> tokens_;   // longest first
+    std::array<std::uint8_t, 256> starts_{};
+};
+
+inline constexpr char const* other_tokenizer = "Only byte-level BPE (GPT-2, RoBERTa) and unigram (T5) tokenizers can be read so.";
+
+/// Reads "added_tokens" and puts each into `tokens`, where its id must be the next one or hold it already.
+inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vector<std::string>& tokens) {
+    std::vector<AddedToken> result;
+    auto const list = file.root().find("added_tokens");
+    if (list == file.root().end() || list->is_null()) { return result; }
+    if (!list->is_array()) { file.refuse("an array at \"added_tokens\"", list->dump().substr(0, 60), "Mend the file."); }
+    for (PlainJson const& entry : *list) {
+        AddedToken token{.content = file.get<std::string>(entry, "content", ""), .id = file.get<TokenId>(entry, "id", -1),
+                         .special = file.get(entry, "special", false), .lstrip = file.get(entry, "lstrip", false),
+                         .rstrip = file.get(entry, "rstrip", false), .normalized = file.get(entry, "normalized", false)};
+        if (file.get(entry, "single_word", false)) {
+            file.refuse("\"single_word\": false for the added token '" + token.content + "'", "true", "Save the token without it.");
+        }
+        if (token.content.empty() || token.id < 0) { file.refuse("added tokens with content and id", entry.dump().substr(0, 80), "Mend the file."); }
+        result.push_back(std::move(token));
+    }
+    std::sort(result.begin(), result.end(), [](auto const& a, auto const& b) { return a.id < b.id; });
+    for (AddedToken const& token : result) {
+        auto const id = static_cast<std::size_t>(token.id);
+        if (id == tokens.size()) { tokens.push_back(token.content); }
+        if (id >= tokens.size() || tokens[id] != token.content) {
+            file.refuse("the added token '" + token.content + "' with its id in the vocabulary", "id " + std::to_string(id),
+                        "Use the file that belongs to the model.");
+        }
+    }
+    return result;
+}
+
+/// Reads what "post_processor" puts around a single text. \throws InputError at a processor of another kind
+inline WrappingTokens read_wrapping(JsonFile const& file, PlainJson const& processor) {
+    WrappingTokens wrapping;
+    if (processor.is_null()) { return wrapping; }
+    auto const type = file.get<std::string>(processor, "type", "");
+    try {
+        if (type == "RobertaProcessing" || type == "BertProcessing") {
+            wrapping.before.push_back(processor.at("cls").at(1).get<TokenId>());
+            wrapping.after.push_back(processor.at("sep").at(1).get<TokenId>());
+        } else if (type == "TemplateProcessing") {
+            bool seen = false;
+            for (PlainJson const& part : processor.at("single")) {
+                if (part.contains("Sequence")) {
+                    seen = true;
+                    continue;
+                }
+                PlainJson const& special = processor.at("special_tokens").at(part.at("SpecialToken").at("id").get<std::string>());
+                for (PlainJson const& id : special.at("ids")) { (seen ? wrapping.after : wrapping.before).push_back(id.get<TokenId>()); }
+            }
+        } else if (type == "Sequence") {
+            for (PlainJson const& part : processor.at("processors")) {
+                WrappingTokens const inner = read_wrapping(file, part);
+                wrapping.before.insert(wrapping.before.begin(), inner.before.begin(), inner.before.end());
+                wrapping.after.insert(wrapping.after.end(), inner.after.begin(), inner.after.end());
+            }
+        } else if (type != "ByteLevel") {
+            file.refuse("the post_processor RobertaProcessing, TemplateProcessing or ByteLevel", '"' + type + '"', other_tokenizer);
+        }
+    } catch (PlainJson::exception const&) { file.refuse("a whole post_processor", processor.dump().substr(0, 80), "Save the tokenizer again."); }
+    return wrapping;
+}
+
+inline WrappingTokens read_wrapping(JsonFile const& file) {
+    auto const processor = file.root().find("post_processor");
+    return processor == file.root().end() ? WrappingTokens{} : read_wrapping(file, *processor);
+}
+
+/// The names that special_tokens_map.json and tokenizer_config.json of a folder give; empty where they give none.
+inline SpecialTokens read_special_names(std::filesystem::path const& folder) {
+    SpecialTokens names{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};
+    for (char const* const name : {"special_tokens_map.json", "tokenizer_config.json"}) {
+        if (std::filesystem::exists(folder / name)) { read_special_tokens(JsonFile(folder / name), names); }
+    }
+    return names;
+}
+
+}  // namespace detail
+}  // namespace bmae

@@ -1,0 +1,170 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The files that hold a byte-level BPE tokenizer: tokenizer.json, or vocab.json and merges.txt.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <bmae/detail/whole_files.hpp>
+#include <bmae/text/added_tokens.hpp>
+#include <bmae/text/tokenizer_files.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/tokens.hpp>
+
+namespace bmae {
+
+/// All about a byte-level BPE tokenizer. The defaults are GPT-2's.
+struct ByteLevelBpeDescription {
+    std::vector<std::string> tokens = {};                          ///< [V] in GPT-2's letters: a space is written as U+0120
+    std::vector<std::pair<std::string, std::string>> merges = {};  ///< what is joined, the most frequent pair first
+    std::vector<AddedToken> added = {};                            ///< among `tokens`
+    WrappingTokens wrapping = {};
+    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
+    std::string unknown = {};        ///< token of a byte that the vocabulary lacks; empty: the byte is left out
+    bool add_prefix_space = false;   ///< a text that starts without a space gets one
+    bool split_words = true;         ///< false: merges may cross words
+    bool ignore_merges = false;      ///< a word that is a token is not built by merges
+    std::string file = {};           ///< where it came from, for errors
+};
+
+namespace detail {
+
+/// The lines of merges.txt: a version line, then two pieces with a space between.
+inline std::vector<std::pair<std::string, std::string>> read_merges(std::filesystem::path const& path) {
+    std::string const content = read_file(path, std::uint64_t{1} << 30);
+    std::vector<std::pair<std::string, std::string>> merges;
+    std::size_t number = 0;
+    for (std::size_t at = 0; at < content.size();) {
+        std::size_t const end = std::min(content.find('\n', at), content.size());
+        std::string_view line(content.data() + at, end - at);
+        at = end + 1;
+        ++number;
+        if (line.ends_with('\r')) { line.remove_suffix(1); }
+        if (line.starts_with("#version") || (line.empty() && at >= content.size())) { continue; }
+        std::size_t const space = line.find(' ');
+        if (space == 0 || space == std::string_view::npos || space + 1 == line.size() || line.find(' ', space + 1) != std::string_view::npos) {
+            throw InputError(Complaint{.file = path.string(), .line = number, .expected = "two pieces with one space between",
+                                       .found = '\'' + std::string(line.substr(0, 60)) + '\'', .remedy = "Use the merges.txt that belongs to the model."});
+        }
+        merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+    }
+    return merges;
+}
+
+inline std::vector<std::pair<std::string, std::string>> read_json_merges(JsonFile const& file, PlainJson const& list) {
+    std::vector<std::pair<std::string, std::string>> merges;
+    for (PlainJson const& merge : list) {
+        std::size_t const space = merge.is_string() ? merge.get_ref<std::string const&>().find(' ') : std::string::npos;
+        if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
+            merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
+        } else if (space != std::string::npos) {
+            std::string const text = merge.get<std::string>();
+            merges.emplace_back(text.substr(0, space), text.substr(space + 1));
+        } else {
+            file.refuse("merges of two pieces", merge.dump().substr(0, 60), "Save the tokenizer again.");
+        }
+    }
+    return merges;
+}
+
+/// Finds the part of a "pre_tokenizer" that is the byte-level one, alone or as the only part of a Sequence.
+inline PlainJson const& byte_level_part(JsonFile const& file) {
+    PlainJson const* splitter = &file.root()["pre_tokenizer"];
+    auto const type = [&] { return file.get<std::string>(*splitter, "type", ""); };
+    if (type() == "Sequence" && splitter->contains("pretokenizers") && (*splitter)["pretokenizers"].size() == 1) {
+        splitter = &(*splitter)["pretokenizers"][0];
+    }
+    if (type() != "ByteLevel") { file.refuse("the pre_tokenizer ByteLevel", splitter->dump().substr(0, 80), other_tokenizer); }
+    return *splitter;
+}
+
+}  // namespace detail
+
+/// Reads a tokenizer.json. Its padding and truncation are not applied.
+/// \throws InputError  where it is not a byte-level BPE tokenizer, or asks for what would be done in another way
+inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path const& path) {
+    detail::JsonFile const file(path);
+    detail::PlainJson const& root = file.root();
+    if (!root.contains("model") || !root["model"].is_object()) { file.refuse("an object at \"model\"", "none", detail::other_tokenizer); }
+    detail::PlainJson const& model = root["model"];
+    if (auto const type = file.get<std::string>(model, "type", "BPE"); type != "BPE") {
+        file.refuse("a model of type BPE", '"' + type + '"', detail::other_tokenizer);
+    }
+    for (char const* const key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+        if (auto const text = file.get<std::string>(model, key, ""); !text.empty()) {
+            file.refuse("no \"" + std::string(key) + '"', '"' + text + '"', detail::other_tokenizer);
+        }
+    }
+    for (char const* const key : {"byte_fallback", "fuse_unk"}) {
+        if (file.get(model, key, false)) { file.refuse('"' + std::string(key) + "\": false", "true", detail::other_tokenizer); }
+    }
+    if (file.get(model, "dropout", 0.0) > 0) { file.refuse("no dropout of merges", "\"dropout\"", "Save the tokenizer without it."); }
+    if (root.contains("normalizer") && !root["normalizer"].is_null()) {
+        file.refuse("no normalizer", root["normalizer"].dump().substr(0, 60), detail::other_tokenizer);
+    }
+    if (!model.contains("vocab") || !model["vocab"].is_object() || !model.contains("merges") || !model["merges"].is_array()) {
+        file.refuse("\"vocab\" and \"merges\" of the model", "none", "Save the tokenizer again.");
+    }
+    if (!root.contains("pre_tokenizer")) { file.refuse("the pre_tokenizer ByteLevel", "none", detail::other_tokenizer); }
+    detail::PlainJson const& splitter = detail::byte_level_part(file);
+    ByteLevelBpeDescription description{.tokens = detail::read_json_vocabulary(file, model["vocab"]),
+                                        .merges = detail::read_json_merges(file, model["merges"]),
+                                        .unknown = file.get<std::string>(model, "unk_token", ""),
+                                        .add_prefix_space = file.get(splitter, "add_prefix_space", true),
+                                        .split_words = file.get(splitter, "use_regex", true),
+                                        .ignore_merges = file.get(model, "ignore_merges", false),
+                                        .file = path.string()};
+    description.added = detail::read_added_tokens(file, description.tokens);
+    description.wrapping = detail::read_wrapping(file);
+    return description;
+}
+
+/// Reads vocab.json and merges.txt; every token that the folder names as special, or <|endoftext|>, is found in text.
+inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path const& folder) {
+    detail::JsonFile const vocabulary(folder / "vocab.json");
+    ByteLevelBpeDescription description{.tokens = detail::read_json_vocabulary(vocabulary, vocabulary.root()),
+                                        .merges = detail::read_merges(folder / "merges.txt"),
+                                        .special = detail::read_special_names(folder),
+                                        .file = folder.string()};
+    auto const id = [&](std::string const& token) {
+        auto const found = std::find(description.tokens.begin(), description.tokens.end(), token);
+        return token.empty() || found == description.tokens.end() ? TokenId{-1} : static_cast<TokenId>(found - description.tokens.begin());
+    };
+    SpecialTokens const& special = description.special;
+    std::vector<std::string> names{special.pad, special.unk, special.cls, special.sep, special.mask, "<|endoftext|>"};
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (std::string const& name : names) {
+        if (id(name) >= 0) { description.added.push_back({.content = name, .id = id(name), .lstrip = name == special.mask}); }
+    }
+    if (id(special.cls) >= 0 && id(special.sep) >= 0) { description.wrapping = {.before = {id(special.cls)}, .after = {id(special.sep)}}; }
+    if (std::filesystem::exists(folder / "tokenizer_config.json")) {
+        detail::JsonFile const config(folder / "tokenizer_config.json");
+        description.add_prefix_space = config.get(config.root(), "add_prefix_space", false);
+    }
+    return description;
+}
+
+/// Reads a tokenizer.json or a folder with it, or with vocab.json and merges.txt (tokenizer.json is preferred).
+inline ByteLevelBpeDescription read_byte_level_bpe(std::filesystem::path const& path) {
+    if (!std::filesystem::is_directory(path)) { return read_byte_level_bpe_json(path); }
+    if (std::filesystem::exists(path / "tokenizer.json")) {
+        ByteLevelBpeDescription description = read_byte_level_bpe_json(path / "tokenizer.json");
+        description.special = detail::read_special_names(path);
+        return description;
+    }
+    if (!std::filesystem::exists(path / "vocab.json") || !std::filesystem::exists(path / "merges.txt")) {
+        throw InputError(Complaint{.file = path.string(), .expected = "a tokenizer.json, or a vocab.json and a merges.txt", .found = "neither",
+                                   .remedy = "Name the folder of a GPT-2 or RoBERTa model."});
+    }
+    return read_byte_level_bpe_pair(path);
+}
+
+}  // namespace bmae

@@ -1,0 +1,227 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What happens to a text before a unigram tokenizer cuts it: SentencePiece's compiled character map, Unicode forms, stripping.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <utf8proc.h>
+
+#include <bmae/text/byte_level_bpe_split.hpp>
+#include <bmae/text/unicode.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+/// The bytes of base64 text; absent where it is not base64.
+inline std::optional<std::string> decode_base64(std::string_view text) {
+    std::string bytes;
+    std::uint32_t bits = 0;
+    unsigned held = 0;
+    while (text.ends_with('=')) { text.remove_suffix(1); }
+    for (char const c : text) {
+        std::uint32_t value = 0;
+        if (c >= 'A' && c <= 'Z') {
+            value = static_cast<std::uint32_t>(c - 'A');
+        } else if (c >= 'a' && c <= 'z') {
+            value = static_cast<std::uint32_t>(c - 'a') + 26;
+        } else if (c >= '0' && c <= '9') {
+            value = static_cast<std::uint32_t>(c - '0') + 52;
+        } else if (c == '+' || c == '/') {
+            value = c == '+' ? 62 : 63;
+        } else {
+            return std::nullopt;
+        }
+        bits = bits << 6 | value;
+        held += 6;
+        if (held < 8) { continue; }
+        held -= 8;
+        bytes += static_cast<char>(static_cast<unsigned char>(bits >> held & 0xff));
+    }
+    return bytes;
+}
+
+/// The map of a SentencePiece model: a double-array trie of byte strings (Aoe, 1989, as Darts-clone packs it), each with the place of
+/// its replacement in one block of NUL-ended texts.
+class CharacterMapTrie {
+public:
+    /// \param blob  u32 size of the trie in bytes, the trie as u32 units, the replacements; all little-endian
+    /// \param file  named in errors
+    explicit CharacterMapTrie(std::string_view blob, std::string const& file = {}) {
+        std::uint32_t size = 0;
+        if (blob.size() >= 4) { std::memcpy(&size, blob.data(), 4); }
+        if (blob.size() < 4 || size == 0 || size % 4 != 0 || size > blob.size() - 4) {
+            throw InputError(Complaint{.file = file, .expected = "a precompiled character map of SentencePiece",
+                                       .found = std::to_string(blob.size()) + " bytes of another form", .remedy = "Save the tokenizer again."});
+        }
+        units_.resize(size / 4);
+        std::memcpy(units_.data(), blob.data() + 4, size);
+        replacements_ = blob.substr(4 + size);
+    }
+
+    /// The replacement of the shortest key that `text` begins with; absent where none does.
+    ///
+    /// The shortest and not the longest, and for the whole of `text`: so do the Rust tokenizers, which models were checked against.
+    [[nodiscard]] std::optional<std::string_view> find(std::string_view text) const noexcept {
+        std::size_t at = 0;
+        std::uint32_t unit = units_[0];
+        at ^= offset(unit);
+        for (char const c : text) {
+            auto const byte = static_cast<unsigned char>(c);
+            if (byte == 0) { break; }
+            at ^= byte;
+            if (at >= units_.size()) { break; }
+            unit = units_[at];
+            if ((unit & 0x800000ffU) != byte) { break; }
+            at ^= offset(unit);
+            if ((unit >> 8 & 1U) == 0) { continue; }
+            if (at >= units_.size()) { break; }
+            std::size_t const begin = units_[at] & 0x7fffffffU;
+            if (begin > replacements_.size()) { break; }
+            std::size_t const end = std::min(replacements_.find('\0', begin), replacements_.size());
+            return std::string_view(replacements_).substr(begin, end - begin);
+        }
+        return std::nullopt;
+    }
+
+private:
+    static std::uint32_t offset(std::uint32_t unit) noexcept { return (unit >> 10) << ((unit & 0x200U) >> 6); }
+
+    std::vector<std::uint32_t> units_;
+    std::string replacements_;
+};
+
+}  // namespace detail
+
+/// One step of the normaliser.
+struct UnigramNormalizerStep {
+    enum class Kind : std::uint8_t { character_map, unicode_form, strip, replace, join_spaces };
+
+    Kind kind = Kind::unicode_form;
+    std::shared_ptr<detail::CharacterMapTrie const> map = {};   ///< of character_map
+    int unicode_options = 0;                                    ///< of unicode_form, as utf8proc names them
+    bool left = false;                                          ///< of strip
+    bool right = false;                                         ///< of strip
+    std::string from = {};                                      ///< of replace
+    std::string to = {};                                        ///< of replace and of join_spaces: for two or more spaces
+};
+
+namespace detail {
+
+/// Grapheme by grapheme: those below six bytes are looked up as a whole, then each character alone. Where graphemes end is as
+/// utf8proc knows: a mark that is newer than its Unicode version stands alone.
+inline std::string apply_character_map(CharacterMapTrie const& map, std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t end = at;
+        utf8proc_int32_t state = 0;
+        for (char32_t before = 0; end < text.size();) {
+            Utf8Step const step = read_utf8(text.substr(end));
+            bool const breaks = end != at && utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before),
+                                                                              static_cast<utf8proc_int32_t>(step.character), &state);
+            if (breaks) { break; }
+            before = step.character;
+            end += step.bytes;
+        }
+        std::string_view const grapheme = text.substr(at, end - at);
+        at = end;
+        if (grapheme.size() < 6) {
+            if (auto const found = map.find(grapheme)) {
+                result += *found;
+                continue;
+            }
+        }
+        for (std::size_t i = 0; i < grapheme.size();) {
+            std::string_view const character = grapheme.substr(i, read_utf8(grapheme.substr(i)).bytes);
+            auto const found = map.find(character);
+            result += found ? *found : character;
+            i += character.size();
+        }
+    }
+    return result;
+}
+
+inline std::string to_unicode_form(std::string_view text, int options) {
+    utf8proc_uint8_t* mapped = nullptr;
+    utf8proc_ssize_t const size =
+        utf8proc_map(reinterpret_cast<utf8proc_uint8_t const*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &mapped,
+                     static_cast<utf8proc_option_t>(options));
+    if (size < 0) { throw RunError(std::string("Unicode normalisation failed: ") + utf8proc_errmsg(size) + '.'); }
+    std::string result(reinterpret_cast<char const*>(mapped), static_cast<std::size_t>(size));
+    std::free(mapped);
+    return result;
+}
+
+inline std::string stripped(std::string_view text, bool left, bool right) {
+    CharacterClasses const& classes = CharacterClasses::instance();
+    std::size_t begin = std::string_view::npos;
+    std::size_t end = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        Utf8Step const step = read_utf8(text.substr(at));
+        if (classes[step.character] != CharacterClass::space) {
+            begin = std::min(begin, at);
+            end = at + step.bytes;
+        }
+        at += step.bytes;
+    }
+    if (begin == std::string_view::npos) { return left || right ? std::string() : std::string(text); }
+    if (!left) { begin = 0; }
+    if (!right) { end = text.size(); }
+    return std::string(text.substr(begin, end - begin));
+}
+
+inline std::string with_joined_spaces(std::string_view text, std::string const& to) {
+    std::string result;
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t const end = std::min(text.find_first_not_of(' ', at), text.size());
+        if (end - at >= 2) {
+            result += to;
+            at = end;
+        } else {
+            result += text[at++];
+        }
+    }
+    return result;
+}
+
+inline std::string with_replacements(std::string_view text, std::string const& from, std::string const& to) {
+    std::string result;
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t const found = std::min(text.find(from, at), text.size());
+        result += text.substr(at, found - at);
+        if (found < text.size()) { result += to; }
+        at = found + from.size();
+    }
+    return result;
+}
+
+}  // namespace detail
+
+/// The text after one step.
+/// \param text  valid UTF-8
+inline std::string normalize(UnigramNormalizerStep const& step, std::string_view text) {
+    switch (step.kind) {
+        case UnigramNormalizerStep::Kind::character_map: return detail::apply_character_map(*step.map, text);
+        case UnigramNormalizerStep::Kind::strip: return detail::stripped(text, step.left, step.right);
+        case UnigramNormalizerStep::Kind::replace: return detail::with_replacements(text, step.from, step.to);
+        case UnigramNormalizerStep::Kind::join_spaces: return detail::with_joined_spaces(text, step.to);
+        case UnigramNormalizerStep::Kind::unicode_form: break;
+    }
+    return detail::to_unicode_form(text, step.unicode_options);
+}
+
+}  // namespace bmae
