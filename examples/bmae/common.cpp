@@ -153,11 +153,11 @@ void on_signal(int) {
 
 }  // namespace
 
-Interrupt::Interrupt(std::function<void()> stop) {
+Interrupt::Interrupt(std::function<void()> stop, std::string what_follows) {
     if (::pipe2(wake, O_CLOEXEC) != 0) { throw RunError("cannot make a pipe: " + std::generic_category().message(errno)); }
-    watcher = std::thread([stop = std::move(stop), end = wake[0]] {
+    watcher = std::thread([stop = std::move(stop), text = std::move(what_follows), end = wake[0]] {
         for (char byte = 0; ::read(end, &byte, 1) == 1 && byte == 's';) {
-            say("\ninterrupted: finishing the step and saving; a second interrupt ends at once");
+            say("\ninterrupted: " + text + "; a second interrupt ends at once");
             stop();
         }
     });

@@ -4,6 +4,7 @@
 /// What all commands share: common options, progress, results, interrupts. Free of LibTorch.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -87,10 +88,26 @@ void print_result(Common const& common, Json const& result, std::string const& t
 /// Calls `stop` at the first SIGINT or SIGTERM while it lives; a second one ends the program at once.
 class Interrupt {
 public:
-    explicit Interrupt(std::function<void()> stop);
+    /// \param what_follows  told at once, on standard error
+    explicit Interrupt(std::function<void()> stop, std::string what_follows = "finishing the step and saving");
     ~Interrupt();
     Interrupt(Interrupt const&) = delete;
     Interrupt& operator=(Interrupt const&) = delete;
+};
+
+/// Thrown by a command that was interrupted and leaves nothing behind; the program then ends with status 130.
+struct Interrupted {};
+
+/// For commands whose output appears as a whole or not at all: turns an interrupt into an exception at the next `check`.
+class Cancellation {
+public:
+    void check() const {
+        if (asked_) { throw Interrupted{}; }
+    }
+
+private:
+    std::atomic<bool> asked_ = false;
+    Interrupt interrupt_{[this] { asked_ = true; }, "clearing up"};
 };
 
 /// "12.3 s", "4 min 05 s", "3 h 20 min".

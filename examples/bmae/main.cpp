@@ -270,7 +270,7 @@ int run(int argc, char** argv) {
     program.require_subcommand(1);
     program.footer(
         "`bmae COMMAND --help` shows the options and an example. Exit status: 0 done, 2 bad usage or bad input,\n"
-        "1 failure while running, 130 interrupted (what was reached is saved: go on with --resume).");
+        "1 failure while running, 130 interrupted (training is saved and goes on with --resume, other commands leave nothing).");
     Options options;
     auto const commands = declare(program, options);
     std::string known;
@@ -305,6 +305,9 @@ int main(int argc, char** argv) {
     } catch (bmae::InputError const& error) {
         say(std::string("bmae: ") + error.what());
         return bad_input;
+    } catch (bmae::program::Interrupted const&) {
+        say("bmae: interrupted, and nothing was written; the same command starts anew");
+        return bmae::program::interrupted;
     } catch (bmae::RunError const& error) { say(std::string("bmae: ") + error.what()); } catch (std::bad_alloc const&) {
         say("bmae: the memory is used up. Lower the batch size or the length.");
     } catch (std::exception const& error) {

@@ -125,7 +125,7 @@ Blocks blocks_from(std::string const& name) {
     refuse_name("--blocks", "whole_sentences, as_released, whole_document", name);
 }
 
-WordPiece make_tokenizer(PrepareOptions const& options) {
+WordPiece make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {
     if (options.build_vocabulary == 0) { return WordPiece::from_file(options.tokenizer); }
     VocabularyBuilderOptions vocabulary{.vocabulary_size = options.build_vocabulary};
     vocabulary.tokenizer.normalizer.lower_case = !options.keep_case;
@@ -134,6 +134,7 @@ WordPiece make_tokenizer(PrepareOptions const& options) {
     Progress progress("vocabulary: reading", "texts", 0);
     std::uint64_t texts = 0;
     for (Record record; reader->next(record);) {
+        cancellation.check();
         builder.add(record.title);
         builder.add(record.text);
         progress.update(++texts);
@@ -157,7 +158,8 @@ int prepare(Common const& common, PrepareOptions const& options) {
     Blocks const blocks = blocks_from(options.blocks);
     detail::require_nothing_lost(options.output);
     static_cast<void>(open_reader(options));   // a wrong name or format is told before the vocabulary is made
-    WordPiece const tokenizer = make_tokenizer(options);
+    Cancellation const cancellation;
+    WordPiece const tokenizer = make_tokenizer(options, cancellation);
 
     auto const reader = open_reader(options);
     Progress progress("prepare", "documents", 0);
@@ -177,7 +179,11 @@ int prepare(Common const& common, PrepareOptions const& options) {
          .threads = common.threads,
          .progress =
              [&progress](TokenStoreProgress const& now) { progress.update(now.documents, count_text(now.tokens) + " tokens"); }});
-    for (Record record; reader->next(record); record = {}) { builder.add(to_document(std::move(record), titles)); }
+    for (Record record; reader->next(record); record = {}) {
+        cancellation.check();
+        builder.add(to_document(std::move(record), titles));
+    }
+    cancellation.check();
     TokenStoreStatistics const counts = builder.finish();
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
     progress.finish();

@@ -29,11 +29,15 @@ namespace {
 /// The file of ids beside a file of vectors.
 Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
 
-at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, ModelOptions const& options,
-                        std::string const& title) {
+at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
+                        ModelOptions const& options, Cancellation const& cancellation, std::string const& title) {
     Progress progress(title, "texts", texts.size());
     return encoder.encode(texts, {.batch_tokens = options.batch_tokens,
-                                  .on_progress = [&](std::size_t count, std::size_t) { progress.update(count); }});
+                                  .threads = common.threads,
+                                  .on_progress = [&](std::size_t count, std::size_t) {
+                                      cancellation.check();
+                                      progress.update(count);
+                                  }});
 }
 
 struct Vectors {
@@ -68,8 +72,13 @@ int encode(Common const& common, EncodeOptions const& options) {
     for (Path const& output : {options.output, ids_path(options.output)}) {
         if (std::filesystem::exists(output)) { throw detail::exists_failure(output, "a file of that name"); }
     }
+    Cancellation const cancellation;
     JsonlReader reader(options.inputs, {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse});
-    Records const records = read_all(reader);
+    Records records;
+    for (Record record; reader.next(record); record = {}) {
+        cancellation.check();
+        records.add(std::move(record));
+    }
     say_report(reader.report(), "encode");
     if (records.size() == 0) {
         throw InputError(Complaint{.file = options.inputs.front().string(),
@@ -88,7 +97,8 @@ int encode(Common const& common, EncodeOptions const& options) {
         ids += record.id + '\n';
     }
     SentenceEncoder const encoder = make_sentence_encoder(common, options.model);
-    at::Tensor const rows = encode_texts(encoder, records.texts(), options.model, "encode");
+    at::Tensor const rows = encode_texts(encoder, records.texts(), common, options.model, cancellation, "encode");
+    cancellation.check();   // from here on both files are written
     save_tensors(options.output, {{"embeddings", rows}}, {{"format", "pt"}});
     detail::write_file(ids_path(options.output), ids);
     Json const result{{"command", "encode"},
@@ -129,7 +139,8 @@ public:
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids, std::size_t k) const {
         if (!dense_) { return lexical_->search(queries, k, ids); }
-        Run const dense = dense_->search(encoder_->encode(queries, {.batch_tokens = options_.model.batch_tokens}), k, ids);
+        EncodeRun const run{.batch_tokens = options_.model.batch_tokens, .threads = threads_};
+        Run const dense = dense_->search(encoder_->encode(queries, run), k, ids);
         if (!lexical_) { return dense; }
         Run const lexical = lexical_->search(queries, k, ids);
         if (options_.fusion == "weighted") {
@@ -142,8 +153,10 @@ private:
     void build_dense(Common const& common, Records const& documents) {
         encoder_ = std::make_unique<SentenceEncoder>(make_sentence_encoder(common, options_.model));
         if (options_.embeddings.empty()) {
-            dense_ = std::make_unique<ExactIndex>(encode_texts(*encoder_, documents.texts(), options_.model, "encode documents"),
-                                                  documents.ids(), ExactIndexOptions{.threads = threads_});
+            Cancellation const cancellation;
+            dense_ = std::make_unique<ExactIndex>(
+                encode_texts(*encoder_, documents.texts(), common, options_.model, cancellation, "encode documents"),
+                documents.ids(), ExactIndexOptions{.threads = threads_});
             return;
         }
         Vectors vectors = read_vectors(options_.embeddings);

@@ -21,6 +21,7 @@
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/detail/parallel.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/text/wordpiece.hpp>
 
@@ -35,8 +36,10 @@ struct SentenceEncoderOptions {
 
 /// How a corpus is run through the encoder.
 struct EncodeRun {
-    std::size_t batch_tokens = 4096;                                               ///< tokens of one batch; bounds the memory
-    std::function<void(std::size_t done, std::size_t total)> on_progress = {};     ///< called after each batch, in texts
+    std::size_t batch_tokens = 4096;   ///< tokens of one batch; bounds the memory
+    unsigned threads = 0;              ///< that tokenise; 0: one per processor (the encoder runs on LibTorch's own threads)
+    /// Called after each batch, in texts; before that with 0 while texts are tokenised. May throw to stop.
+    std::function<void(std::size_t done, std::size_t total)> on_progress = {};
 };
 
 /// Tokenizer, encoder and pooling in one: what a search service needs.
@@ -58,11 +61,20 @@ public:
 
     /// One row per text, in the order of the texts.                                                        [N, H] fp32 on the CPU
     ///
-    /// Texts run sorted by length in batches of a token budget. Rows depend on their own text; how batches are cut changes them by
-    /// rounding alone.
+    /// Texts run sorted by length in batches of a token budget. Rows depend on their own text; how batches are cut changes them
+    /// by rounding alone.
     [[nodiscard]] at::Tensor encode(std::span<std::string const> texts, EncodeRun const& run = {}) const {
         std::vector<std::vector<TokenId>> ids(texts.size());
-        for (std::size_t i = 0; i < texts.size(); ++i) { ids[i] = with_specials(tokenizer_.encode(texts[i])); }
+        constexpr std::size_t between_reports = std::size_t{1} << 14;
+        for (std::size_t begin = 0; begin < texts.size(); begin += between_reports) {
+            if (run.on_progress) { run.on_progress(0, texts.size()); }
+            detail::parallel_for(std::min(between_reports, texts.size() - begin), 64, run.threads,
+                                 [&, begin](std::size_t first, std::size_t last) {
+                                     for (std::size_t i = begin + first; i < begin + last; ++i) {
+                                         ids[i] = with_specials(tokenizer_.encode(texts[i]));
+                                     }
+                                 });
+        }
         return encode_ids(ids, run);
     }
     [[nodiscard]] at::Tensor encode(std::string const& text) const { return encode(std::span(&text, 1)); }   ///< [1, H]
@@ -73,7 +85,8 @@ public:
         at::Tensor output = at::empty({static_cast<std::int64_t>(ids.size()), encoder_.width()}, at::kFloat);
         std::vector<std::size_t> order(ids.size());
         std::iota(order.begin(), order.end(), std::size_t{0});
-        std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return ids[i].size(); });   // longest first: memory peaks at once
+        // Longest first: memory peaks at once.
+        std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return ids[i].size(); });
         for (std::size_t begin = 0; begin < order.size();) {
             PackedView view;
             std::vector<std::int64_t> rows;
