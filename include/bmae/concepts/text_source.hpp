@@ -32,16 +32,17 @@ concept ReadsNonConst = requires(S& source, Example const& example, TokenTraits 
 /// 2. `S::name` is its name in reports, in snake case.
 /// Law: an absent text is returned empty, never replaced in silence. Not required: a base class, registration.
 template <class S>
-concept TextSource = detail::NamedSource<S> && requires(S const& source, Example const& example, TokenTraits const& traits, Draw& draw) {
-    { source.read(example, traits, draw) } -> std::same_as<std::vector<TokenId>>;
-};
+concept TextSource =
+    detail::NamedSource<S> && requires(S const& source, Example const& example, TokenTraits const& traits, Draw& draw) {
+        { source.read(example, traits, draw) } -> std::same_as<std::vector<TokenId>>;
+    };
 
-/// A text source that agrees with the other views of its example on a common random choice: two spans of one document that differ,
-/// a sentence and the text without it.
+/// A text source that agrees with the other views of its example on a random choice: two spans of one document that differ, a
+/// sentence and the text without it.
 ///
-/// As `TextSource`, but `source.read(example, traits, draw, shared)` gets a second draw, which starts the same for all views of one
-/// example in one epoch. Take it by value (`Draw shared`): the view's own copy. Sources that must agree draw the same numbers from
-/// it in the same order, and those that must not interfere fork it first.
+/// As `TextSource`, but `source.read(example, traits, draw, shared)` gets a second draw, which starts the same for all views of
+/// one example in one epoch. Take it by value (`Draw shared`), the view's own copy. Sources that must agree draw the same numbers
+/// from it in the same order; others fork it first under a number of their own.
 template <class S>
 concept SharedTextSource =
     detail::NamedSource<S> &&
@@ -58,9 +59,10 @@ template <class S>
 consteval bool explain_text_source() {
     if constexpr (!AnyTextSource<S>) {
         static_assert(std::copy_constructible<S>, "TextSource: the type must be copyable, since every view keeps its own.");
-        static_assert(requires { S::name; }, "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
-        static_assert(detail::ReadsNonConst<S>,
-                      "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, Draw&) const` is missing.");
+        static_assert(requires { S::name; },
+                      "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
+        static_assert(detail::ReadsNonConst<S>, "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, "
+                                                "Draw&) const` is missing.");
         static_assert(!detail::ReadsNonConst<S> || AnyTextSource<S>,
                       "TextSource: read(...) must be const and return std::vector<TokenId>.");
     }

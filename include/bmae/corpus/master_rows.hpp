@@ -3,8 +3,8 @@
 /// \file
 /// MASTER's released pre-training rows, one JSON object per line: {"text": [ids], "queries": [[ids], ...], "next": [[ids]]}.
 ///
-/// All ids are of BERT's vocabulary, without [CLS] and final [SEP]. `text` is title, [SEP], body. `next` is not the next passage but
-/// what a language model wrote after the text: the continuation.
+/// All ids are of BERT's vocabulary, without [CLS] and final [SEP]. `text` is title, [SEP], body. `next` is not the next passage
+/// but what a language model wrote after the text: the continuation.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,8 @@ struct MasterRow {
 
 /// The document of a token store that a row becomes: a [SEP] within the text ends a sentence. Empty queries are left out.
 inline TokenizedDocument to_tokenized_document(MasterRow row, TokenTraits const& traits) {
-    TokenizedDocument document{.id = std::move(row.id), .tokens = std::move(row.text), .continuation = std::move(row.continuation)};
+    TokenizedDocument document{
+        .id = std::move(row.id), .tokens = std::move(row.text), .continuation = std::move(row.continuation)};
     for (std::size_t i = 0; i < document.tokens.size(); ++i) {
         bool const ends = i + 1 == document.tokens.size() || document.tokens[i] == traits.special().sep;
         if (ends) { document.sentence_ends.push_back(static_cast<std::uint32_t>(i + 1)); }   // the writer refuses 2^32 tokens
@@ -59,8 +60,8 @@ public:
     MasterRowReader(std::filesystem::path const& input, TokenTraits traits, ReadOptions options = {})
         : MasterRowReader(std::span(&input, 1), std::move(traits), options) {}
 
-    /// \throws InputError  with file and line, on a malformed row where the policy is to refuse: no list of ids, an id outside the
-    ///                     vocabulary, a text that starts with [CLS]
+    /// \throws InputError  with file and line, on a malformed row where the policy is to refuse: no list of ids, an id outside
+    ///                     the vocabulary, a text that starts with [CLS]
     bool next(MasterRow& row) {
         while (lines_.has_file() || lines_.next_file()) {
             for (std::string_view line; lines_.next(line);) {
@@ -91,11 +92,11 @@ private:
             return false;
         }
         if (!row.text.empty() && row.text.front() == traits_.special().cls) {
-            return fault("a text without [CLS]", "the id of [CLS] at its start", "Drop the outer special ids: they are added when a text is read.");
+            return fault("a text without [CLS]", "the id of [CLS] at its start",
+                         "Drop the outer special ids: they are added when a text is read.");
         }
         if (written.size() > 1) {
-            lines_.report().warn(lines_.file().string() + ':' + std::to_string(lines_.line()) + ": " + std::to_string(written.size()) +
-                                 " lists under 'next'; the first is read.");
+            lines_.report().warn(row.id + ": " + std::to_string(written.size()) + " lists under 'next'; the first is read.");
         }
         if (!written.empty()) { row.continuation = std::move(written.front()); }
         return true;
@@ -104,14 +105,14 @@ private:
     bool parse_ids(nlohmann::json const& value, char const* key, std::vector<TokenId>& ids) {
         if (!value.is_array()) {
             std::string const remedy = value.is_string() ? "Rows of text are read as jsonl." : "";
-            return fault(std::string("a list of token ids under '") + key + '\'', std::string("a JSON ") + value.type_name(), remedy);
+            return fault(list_of("token ids", key), std::string("a JSON ") + value.type_name(), remedy);
         }
         ids.reserve(value.size());
         for (nlohmann::json const& id : value) {
             bool const fits = id.is_number_unsigned() && id.get<std::uint64_t>() < traits_.size();
             if (!fits) {
-                return fault("token ids below " + std::to_string(traits_.size()) + " under '" + key + '\'', detail::excerpt(id.dump()),
-                             "Use the tokenizer that made the ids.");
+                std::string const below = "token ids below " + std::to_string(traits_.size());
+                return fault(below + " under '" + key + '\'', detail::excerpt(id.dump()), "Use the tokenizer that made the ids.");
             }
             ids.push_back(id.get<TokenId>());
         }
@@ -122,12 +123,16 @@ private:
         auto const found = object.find(key);
         if (found == object.end() || found->is_null()) { return true; }
         if (!found->is_array()) {
-            return fault(std::string("a list of lists of token ids under '") + key + '\'', std::string("a JSON ") + found->type_name(), {});
+            return fault(list_of("lists of token ids", key), std::string("a JSON ") + found->type_name(), {});
         }
         for (nlohmann::json const& list : *found) {
             if (!parse_ids(list, key, lists.emplace_back())) { return false; }
         }
         return true;
+    }
+
+    static std::string list_of(char const* what, char const* key) {
+        return std::string("a list of ") + what + " under '" + key + '\'';
     }
 
     bool fault(std::string expected, std::string found, std::string remedy) {

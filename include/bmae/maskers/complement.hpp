@@ -17,7 +17,7 @@ namespace bmae {
 /// Flags every token that is not special and that the encoder's view of the same pass did not hide (MASTER, CMP).
 ///
 /// The two views complement each other in their labels. Their inputs do so only under MaskOnly: 80/10/10 leaves a tenth of each
-/// side readable on both sides. With the encoder at .30 the decoder hides about .70 of the content (MASTER's paper read literally);
+/// side readable on both sides. With the encoder at .30 the decoder hides about .70 of the content (MASTER's paper, literally);
 /// `HalfMasker` makes it .50 (MASTER as released); `cap` keeps the encoder's rate and hides random words of the complement only.
 struct ComplementMasker {
     static constexpr std::string_view name = "complement";
@@ -25,8 +25,8 @@ struct ComplementMasker {
     double cap = 1;                           ///< share of `cap_basis` hidden at most, by whole words; 1: the whole complement
     MaskBasis cap_basis = MaskBasis::content; ///< what the cap is a share of
 
-    /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, and for a cap that is no
-    ///                 share                                                                                       [L]
+    /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, and for a cap
+    ///                 that is no share                                                                            [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {
         detail::require_rate(cap, "ComplementMasker::cap");
         detail::require_same_text(text, encoder, "ComplementMasker");

@@ -14,8 +14,8 @@ namespace bmae {
 
 /// Flags tokens that the encoder's view of the same pass did not hide, up to a share of the text (LexMAE, "exclusive").
 ///
-/// Where the encoder left fewer tokens than that, all of them are hidden. What it left of a word that it hid in part is a word here.
-/// [UNK], [MASK] and [PAD] are no candidates.
+/// Where the encoder left fewer tokens than that, all of them are hidden. What it left of a word that it hid in part is a word
+/// here. [UNK], [MASK] and [PAD] are no candidates.
 struct ExclusiveMasker {
     static constexpr std::string_view name = "exclusive";
 
@@ -25,8 +25,8 @@ struct ExclusiveMasker {
     std::size_t minimum = 1;                  ///< tokens, however short the text; not for `bernoulli`
     std::size_t maximum = 512;                ///< tokens, however long the text; not for `bernoulli`
 
-    /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, and for a rate that is no
-    ///                 share                                                                                       [L]
+    /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, and for a rate
+    ///                 that is no share                                                                            [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {
         detail::require_rate(rate, "ExclusiveMasker::rate");
         detail::require_same_text(text, encoder, "ExclusiveMasker");

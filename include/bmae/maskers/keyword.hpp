@@ -39,8 +39,8 @@ enum class KeywordSampling {
 /// Whole words, the rare ones first: "masked keywords prediction" of MASTER (equation 5; arXiv 2212.07841).
 ///
 /// The paper names TF-IDF without a formula: the defaults are one reading of it. The released code is
-/// `{.weighting = KeywordWeighting::inverse_count, .sampling = KeywordSampling::released_rounds}`. Each occurrence of a word is drawn
-/// by itself. Special tokens are never hidden and end words. budget = max(minimum, round(basis * rate)), halves to even.
+/// `{.weighting = KeywordWeighting::inverse_count, .sampling = KeywordSampling::released_rounds}`. Each occurrence of a word is
+/// drawn by itself. Special tokens are never hidden and end words. budget = max(minimum, round(basis * rate)), halves to even.
 struct KeywordMasker {
     static constexpr std::string_view name = "keyword";
 
@@ -87,19 +87,21 @@ private:
 
     void require_weights(TokenSpan text) const {
         if (weights == nullptr) {
-            throw InputError(Complaint{.file = {}, .expected = "KeywordMasker::weights, the word counts of the corpus", .found = "none",
+            throw InputError(Complaint{.file = {}, .expected = "KeywordMasker::weights, the word counts of the corpus",
+                                       .found = "none",
                                        .remedy = "Set them to std::make_shared<WordWeights const>(WordWeights::of(store)), "
                                                  "WordWeights::load(file) or read_word_dictionary(file, tokenizer)."});
         }
         if (weights->vocabulary_size() != text.traits().size()) {
-            throw InputError(Complaint{.file = {}, .expected = "word counts of a vocabulary of " + std::to_string(text.traits().size()) + " tokens",
+            std::string const tokens = std::to_string(text.traits().size()) + " tokens";
+            throw InputError(Complaint{.file = {}, .expected = "word counts of a vocabulary of " + tokens,
                                        .found = "those of one of " + std::to_string(weights->vocabulary_size()),
                                        .remedy = "Count the words of the corpus that is masked."});
         }
         if (weighting == KeywordWeighting::tf_idf && weights->documents() == 0) {
             throw InputError(Complaint{.file = {}, .expected = "word counts with document frequencies for tf_idf",
                                        .found = "counts alone, or those of no document",
-                                       .remedy = "Count the corpus with WordWeights::of, or use KeywordWeighting::inverse_count."});
+                                       .remedy = "Count with WordWeights::of, or use KeywordWeighting::inverse_count."});
         }
     }
 
@@ -120,7 +122,8 @@ private:
             if (weighting == KeywordWeighting::inverse_count) {
                 word.weight = known.count == 0 ? 1 : 1 / static_cast<double>(known.count);
             } else {
-                double const rarity = (1 + static_cast<double>(weights->documents())) / (1 + static_cast<double>(known.documents));
+                auto const all = static_cast<double>(weights->documents());
+                double const rarity = (1 + all) / (1 + static_cast<double>(known.documents));
                 auto const occurrences = static_cast<double>(std::ranges::equal_range(hashes, word.hash).size());
                 word.weight = occurrences * std::log(rarity) + floor;
             }

@@ -52,11 +52,13 @@ struct SupersetMasker {
 private:
     [[nodiscard]] MaskFlags second_draw(TokenSpan text, double share, Draw& draw) const {
         if (unit == MaskUnit::whole_word) {
-            return WholeWordMasker{.rate = share, .basis = basis, .minimum = minimum, .maximum = maximum, .skip_specials = skip_specials}
-                .draw(text, draw);
+            WholeWordMasker const words{
+                .rate = share, .basis = basis, .minimum = minimum, .maximum = maximum, .skip_specials = skip_specials};
+            return words.draw(text, draw);
         }
-        bool const exact = unit == MaskUnit::token;
-        return TokenMasker{.rate = share, .exact = exact, .basis = basis, .minimum = minimum, .maximum = maximum}.draw(text, draw);
+        TokenMasker const tokens{
+            .rate = share, .exact = unit == MaskUnit::token, .basis = basis, .minimum = minimum, .maximum = maximum};
+        return tokens.draw(text, draw);
     }
 };
 

@@ -53,7 +53,8 @@ bool pieces_of(std::string_view word, V const& vocabulary, std::vector<TokenId>&
 template <class Use>
 class DictionaryEvents : public nlohmann::json_sax<nlohmann::json> {
 public:
-    DictionaryEvents(std::string_view text, std::string file, Use use) : text_(text), file_(std::move(file)), use_(std::move(use)) {}
+    DictionaryEvents(std::string_view text, std::string file, Use use)
+        : text_(text), file_(std::move(file)), use_(std::move(use)) {}
 
     bool null() override { return wrong("null"); }
     bool boolean(bool) override { return wrong("true or false"); }

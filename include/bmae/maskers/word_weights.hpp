@@ -16,12 +16,12 @@
 #include <ranges>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <bmae/detail/parallel.hpp>
 #include <bmae/maskers/candidate_words.hpp>
+#include <bmae/maskers/word_counter.hpp>
 #include <bmae/maskers/word_weights_file.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/values/draw.hpp>
@@ -38,8 +38,9 @@ concept TextsByIndex = requires(F const& text_of, std::size_t i) {
 
 /// Occurrences and document frequency of every word of a corpus.
 ///
-/// A word is its sequence of token ids, hashed to 64 bits: the pieces of one word, as `WholeWordMasker{.skip_specials = true}` joins
-/// them. Special tokens are no words and end the word before them; a text that starts inside a word starts with a word of its own.
+/// A word is its sequence of token ids, hashed to 64 bits: the pieces of one word, as `WholeWordMasker{.skip_specials = true}`
+/// joins them. Special tokens are no words and end the word before them; a text that starts inside a word starts with a word of
+/// its own.
 /// Among a million words, two share a hash in one of 37 million corpora.
 class WordWeights {
 public:
@@ -56,21 +57,19 @@ public:
     template <TextsByIndex F>
     static WordWeights count(std::size_t texts, F const& text_of, TokenTraits const& traits, unsigned threads = 0) {
         std::array<Shard, shards> counted;
-        detail::parallel_for(texts, 1024, threads, [&](std::size_t begin, std::size_t end) {
-            std::unordered_map<std::uint64_t, Word> words;
+        detail::parallel_for(texts, 8192, threads, [&](std::size_t begin, std::size_t end) {
+            detail::WordCounter words;
             for (std::size_t i = begin; i < end; ++i) { count_text(text_of(i), traits, i, words); }
-            for (auto const& [hash, word] : words) {
-                Shard& shard = counted[hash % shards];
+            words.for_each([&](detail::WordCount const& word) {
+                Shard& shard = counted[word.hash >> 58];
                 std::lock_guard const lock(shard.mutex);
-                Word& sum = shard.words[hash];
-                sum.count += word.count;
-                sum.documents += word.documents;
-            }
+                shard.words.add(word);
+            });
         });
         std::vector<Word> words;
         for (Shard& shard : counted) {
-            for (auto const& [hash, word] : shard.words) { words.push_back({hash, word.count, word.documents}); }
-            shard.words.clear();
+            shard.words.for_each([&](detail::WordCount const& word) { words.push_back({word.hash, word.count, word.documents}); });
+            shard.words = {};
         }
         return WordWeights(std::move(words), texts, traits.size());
     }
@@ -114,7 +113,8 @@ public:
 
     /// Writes a new file: see word_weights_file.hpp. \throws InputError where it exists, RunError where it cannot be written
     void save(std::filesystem::path const& file) const {
-        detail::write_word_weights<Word>(file, {.documents = documents_, .vocabulary = vocabulary_, .words = words_.size()}, words_);
+        detail::WordWeightsHeader const header{.documents = documents_, .vocabulary = vocabulary_, .words = words_.size()};
+        detail::write_word_weights<Word>(file, header, words_);
     }
 
     /// The hash of a word from the ids of its pieces.
@@ -146,10 +146,10 @@ public:
         return find(hash_of(pieces)).documents;
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return words_.size(); }                        ///< different words
-    [[nodiscard]] std::uint64_t documents() const noexcept { return documents_; }                    ///< texts counted; 0: unknown
-    [[nodiscard]] std::uint64_t vocabulary_size() const noexcept { return vocabulary_; }             ///< V
-    [[nodiscard]] std::span<Word const> words() const noexcept { return words_; }                    ///< by hash
+    [[nodiscard]] std::size_t size() const noexcept { return words_.size(); }                  ///< different words
+    [[nodiscard]] std::uint64_t documents() const noexcept { return documents_; }              ///< texts counted; 0: unknown
+    [[nodiscard]] std::uint64_t vocabulary_size() const noexcept { return vocabulary_; }       ///< V
+    [[nodiscard]] std::span<Word const> words() const noexcept { return words_; }              ///< by hash
 
     friend bool operator==(WordWeights const& a, WordWeights const& b) noexcept {
         return a.documents_ == b.documents_ && a.vocabulary_ == b.vocabulary_ && a.words_ == b.words_;
@@ -157,23 +157,18 @@ public:
 
 private:
     static constexpr std::size_t shards = 64;
-    struct Shard {
+    struct Shard {   // by the top six bits of the hash; tables go by the low ones
         std::mutex mutex;
-        std::unordered_map<std::uint64_t, Word> words;
+        detail::WordCounter words;
     };
 
     WordWeights() = default;
 
-    /// Adds the words of one text; while it does, `hash` of a local word holds the last text that had it.
-    static void count_text(std::span<TokenId const> ids, TokenTraits const& traits, std::uint64_t text,
-                           std::unordered_map<std::uint64_t, Word>& words) {
+    static void count_text(std::span<TokenId const> ids, TokenTraits const& traits, std::uint64_t text, detail::WordCounter& words) {
         detail::CandidateWords(TokenSpan(ids, traits), true).for_each([&](std::span<std::uint32_t const> positions) {
             std::uint64_t hash = start;
             for (std::uint32_t const i : positions) { hash = extend(hash, ids[i]); }
-            Word& word = words[hash];
-            ++word.count;
-            if (word.documents == 0 || word.hash != text) { ++word.documents; }
-            word.hash = text;
+            words.add(hash, text);
         });
     }
 
@@ -189,7 +184,8 @@ private:
                 throw refuse("a document frequency of at most " + std::to_string(std::min(documents_, word.count)),
                              std::to_string(word.documents));
             }
-            if (i != 0 && word.hash <= words_[i - 1].hash) { throw refuse("each word once, by hash", "a word twice or out of order"); }
+            bool const grows = i == 0 || word.hash > words_[i - 1].hash;
+            if (!grows) { throw refuse("each word once, by hash", "a word twice or out of order"); }
         }
     }
 

@@ -13,8 +13,8 @@
 
 namespace bmae {
 
-/// One query, uniformly, for each example and epoch anew; the same for all of its views (query-as-context: CoT-MAE-qc draws one of
-/// 20 generated queries). Empty where there are none.
+/// One query, uniformly, for each example and epoch anew; the same for all of its views (query-as-context: CoT-MAE-qc draws one
+/// of 20 generated queries). Empty where there are none.
 struct OneQuery {
     static constexpr std::string_view name = "one_query";
 

@@ -39,9 +39,9 @@ constexpr std::string_view to_string(PartnerKind kind) noexcept {
 /// A span of whole sentences from the context of the passage (CoT-MAE, arXiv 2208.07670). The anchor of the pair is `Passage`.
 ///
 /// All views of an example read the same partner, so both directions can be trained: a pass that reads `Passage` and rebuilds
-/// `PartnerSpan`, and one that reads `PartnerSpan` and rebuilds `Passage`. Spans are cut as a token store lays out passages, before
-/// and after the passage, and never leave its document. Empty where the document has none: a passage that is a whole document has
-/// no random or nearby partner, and no overlap either where it is one sentence.
+/// `PartnerSpan`, and one that reads `PartnerSpan` and rebuilds `Passage`. Spans are cut as a token store lays out passages,
+/// before and after the passage, and never leave its document. Empty where the document has none: a passage that is a whole
+/// document has no random or nearby partner, and no overlap either where it is one sentence.
 struct PartnerSpan {
     static constexpr std::string_view name = "partner_span";
 
@@ -77,7 +77,7 @@ private:
         std::size_t const most = which == PartnerKind::nearby ? 1 : reach;
         std::vector<detail::TokenRange> spans = detail::spans_within(example, {0, passage.begin}, length);
         if (spans.size() > most) { spans.erase(spans.begin(), spans.end() - static_cast<std::ptrdiff_t>(most)); }
-        std::vector<detail::TokenRange> const after = detail::spans_within(example, {passage.end, example.document.size()}, length);
+        auto const after = detail::spans_within(example, {passage.end, example.document.size()}, length);
         spans.insert(spans.end(), after.begin(), after.begin() + static_cast<std::ptrdiff_t>(std::min(most, after.size())));
         return spans.empty() ? detail::TokenRange{} : spans[choice.below(spans.size())];
     }
