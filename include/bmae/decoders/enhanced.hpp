@@ -11,7 +11,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/embedding.h>
 
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/encoders/bert.hpp>
@@ -25,7 +24,8 @@ struct PlainQuery {
     static constexpr std::string_view name = "plain";
 
     static at::Tensor make(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, ForwardContext&) {
-        return sentence.index_select(0, view.text_of_row) + at::embedding(encoder.embeddings.position, view.positions);   // [T, H]
+        at::Tensor const rows = sentence.index_select(0, view.text_of_row);
+        return rows + encoder.embeddings.position_rows(rows, view.positions);   // [T, H]
     }
 };
 

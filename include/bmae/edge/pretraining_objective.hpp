@@ -57,7 +57,7 @@ public:
                                        .found = "one of " + std::to_string(corpus_.traits().size()) + " tokens",
                                        .remedy = "Prepare the corpus with the tokenizer of the model, or set vocab_size in its config."});
         }
-        auto const positions = static_cast<std::size_t>(model_->encoder().config().max_position_embeddings);
+        auto const positions = static_cast<std::size_t>(model_->encoder().config().usable_positions());
         if (settings_.max_length > positions || settings_.max_length < 3) {
             throw InputError(Complaint{.file = {}, .expected = "a view length from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
                                        .found = std::to_string(settings_.max_length), .remedy = "Lower --max-length."});

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BERT of any size over packed rows.
+/// BERT and its kin, of any size, over packed rows.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,9 @@ namespace bmae {
 
 /// BERT (Devlin et al., arXiv 1810.04805): post-LN layers, exact GELU, learned positions, language-model head tied to the
 /// word embeddings. Parameter names are those of Hugging Face's BertForMaskedLM below `encoder.` and `cls.predictions.`.
+///
+/// RoBERTa, ELECTRA and DistilBERT are the same network with other numbers, which BertConfig::model_type selects: where positions
+/// begin, the width of the embeddings, whether there are token types, one dropout. Parameter names do not change.
 class BertEncoder {
 public:
     using Options = BertConfig;
@@ -66,5 +69,12 @@ private:
 };
 
 static_assert(Encoder<BertEncoder>);
+
+/// For compositions that read as in the paper: build it from `BertConfig::roberta_base()` or from a folder.
+using RobertaEncoder = BertEncoder;
+/// As above, from `BertConfig::electra_base()` or `electra_base_generator()`.
+using ElectraEncoder = BertEncoder;
+/// As above, from `BertConfig::distilbert_base()`.
+using DistilBertEncoder = BertEncoder;
 
 }  // namespace bmae

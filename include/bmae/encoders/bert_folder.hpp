@@ -21,9 +21,9 @@ namespace bmae {
 
 namespace detail {
 
-/// The encoder calls its embeddings `encoder.embeddings`, files call them `embeddings`.
+/// The encoder calls its embeddings `encoder.embeddings`, files call them `embeddings`; so too `embeddings_project`.
 inline std::string folder_name(std::string const& name) {
-    constexpr std::string_view embeddings = "encoder.embeddings.";
+    constexpr std::string_view embeddings = "encoder.embeddings";
     return name.starts_with(embeddings) ? name.substr(std::string_view("encoder.").size()) : name;
 }
 
@@ -46,9 +46,26 @@ inline BertEncoder make_bert(HfBert const& files, std::uint64_t seed = 0) {
     return encoder;
 }
 
-/// Reads a folder with config.json and model.safetensors. Errors: see `read_hf_folder`.
+/// Reads a folder with config.json and model.safetensors: BERT, RoBERTa, ELECTRA or DistilBERT. Errors: see `read_hf_folder`.
 inline BertEncoder load_bert(std::filesystem::path const& folder, std::uint64_t seed = 0) {
     return make_bert(read_hf_folder(folder, Loading::mapped), seed);
+}
+
+/// The same where the head's own weights are needed: to draw words from a generator, to score a text.
+/// Throws InputError for a folder without a head, as that of an ELECTRA discriminator, instead of making a fresh one.
+inline BertEncoder load_masked_language_model(std::filesystem::path const& folder) {
+    HfBert const files = read_hf_folder(folder, Loading::mapped);
+    if (!files.has_head()) {
+        ModelType const type = files.config.model_type;
+        bool const discriminator = files.aside.contains("discriminator_predictions.dense.weight");
+        std::string const wanted = bare_bert_name("cls.predictions.transform.dense.weight", type);
+        throw InputError(Complaint{
+            .file = folder.string(), .expected = "a language-model head (" + wanted + " ...)",
+            .found = discriminator ? "the head of a discriminator" : "none",
+            .remedy = discriminator ? "Name the folder of the generator that was trained with it."
+                                    : "Name a folder saved by " + class_name(type, "ForMaskedLM") + '.'});
+    }
+    return make_bert(files);
 }
 
 /// What a folder holds of this encoder, in fp32.

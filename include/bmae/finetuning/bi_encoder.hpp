@@ -70,7 +70,7 @@ public:
             throw InputError(Complaint{.file = {}, .expected = "a temperature above 0 and at least 1 passage per query",
                                        .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.passages_per_query)});
         }
-        auto const positions = static_cast<std::size_t>(encoder_.config().max_position_embeddings);
+        auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
         if (std::max(options_.query_length, options_.passage_length) > positions || std::min(options_.query_length, options_.passage_length) < 3) {
             throw InputError(Complaint{.file = {}, .expected = "lengths from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
                                        .found = std::to_string(options_.query_length) + " and " + std::to_string(options_.passage_length)});

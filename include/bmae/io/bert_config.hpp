@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The numbers that fix the shape of a BERT encoder, by the names of its config.json.
+/// The numbers that fix the shape of a BERT encoder and its kin, by the names of BERT's config.json.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include <bmae/io/model_type.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -22,18 +23,20 @@ enum class Activation {
     relu
 };
 
-/// Shape and rates of a BERT encoder (Devlin et al., arXiv 1810.04805). Defaults are bert-base-uncased.
+/// Shape and rates of a BERT encoder (Devlin et al., arXiv 1810.04805) or of one of its kin. Defaults are bert-base-uncased.
 struct BertConfig {
+    ModelType model_type = ModelType::bert;
     std::int64_t vocab_size = 30522;                ///< V
     std::int64_t hidden_size = 768;                 ///< H
+    std::int64_t embedding_size = 0;                ///< E, width of ELECTRA's embeddings and of its head; 0: as hidden_size
     std::int64_t num_hidden_layers = 12;
     std::int64_t num_attention_heads = 12;          ///< divides hidden_size
     std::int64_t intermediate_size = 3072;          ///< width between the two linear layers of a transformer layer
     std::string hidden_act = "gelu";                ///< gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu
     double hidden_dropout_prob = 0.1;
     double attention_probs_dropout_prob = 0.1;
-    std::int64_t max_position_embeddings = 512;     ///< longest text in tokens, [CLS] and [SEP] included
-    std::int64_t type_vocab_size = 2;               ///< segments
+    std::int64_t max_position_embeddings = 512;     ///< P, rows of the position table; see `usable_positions`
+    std::int64_t type_vocab_size = 2;               ///< segments; 0 in DistilBERT alone, which has no such table
     double initializer_range = 0.02;                ///< standard deviation of new weights
     double layer_norm_eps = 1e-12;
     std::int64_t pad_token_id = 0;                  ///< -1 where the vocabulary has none
@@ -42,6 +45,25 @@ struct BertConfig {
 
     /// 12 layers of 768, 109 M parameters.
     static BertConfig base() { return {}; }
+    /// 12 layers of 768, 125 M parameters: 512 tokens in 514 positions (Liu et al., arXiv 1907.11692).
+    static BertConfig roberta_base() {
+        BertConfig config{.model_type = ModelType::roberta, .vocab_size = 50265, .max_position_embeddings = 514};
+        config.type_vocab_size = 1;
+        config.layer_norm_eps = 1e-5;
+        config.pad_token_id = 1;
+        return config;
+    }
+    /// 12 layers of 768, 109 M parameters: the discriminator, which has no language-model head of its own (arXiv 2003.10555).
+    static BertConfig electra_base() { return {.model_type = ModelType::electra}; }
+    /// 12 layers of 256 under embeddings of 768, 35 M parameters: the generator of `electra_base`, from which SimLM draws.
+    static BertConfig electra_base_generator() {
+        return {.model_type = ModelType::electra, .hidden_size = 256, .embedding_size = 768, .num_attention_heads = 4,
+                .intermediate_size = 1024};
+    }
+    /// 6 layers of 768, 66 M parameters (Sanh et al., arXiv 1910.01108).
+    static BertConfig distilbert_base() {
+        return {.model_type = ModelType::distilbert, .num_hidden_layers = 6, .type_vocab_size = 0};
+    }
     /// 4 layers of 512, 29 M parameters (Turc et al., arXiv 1908.08962, as the two below).
     static BertConfig small() { return of_size(4, 512); }
     /// 4 layers of 256, 11 M parameters.
@@ -56,6 +78,22 @@ struct BertConfig {
         config.num_attention_heads = width % 64 == 0 ? width / 64 : 1;
         config.intermediate_size = 4 * width;
         return config;
+    }
+
+    /// E, the width of the embeddings and of the rows that meet them in the head.
+    [[nodiscard]] std::int64_t embedding_width() const noexcept { return embedding_size == 0 ? hidden_size : embedding_size; }
+    /// Row of the position table for a text's first token. RoBERTa's rows up to the padding's are never read.
+    [[nodiscard]] std::int64_t first_position() const noexcept { return model_type == ModelType::roberta ? pad_token_id + 1 : 0; }
+    /// Longest text in tokens, [CLS] and [SEP] included.
+    [[nodiscard]] std::int64_t usable_positions() const noexcept { return max_position_embeddings - first_position(); }
+    /// Dropout between the attention and its residual: DistilBERT has none there.
+    [[nodiscard]] double attention_output_dropout() const noexcept {
+        return model_type == ModelType::distilbert ? 0.0 : hidden_dropout_prob;
+    }
+    /// The head's function: RoBERTa and ELECTRA have the exact gelu there whatever `hidden_act` says.
+    [[nodiscard]] Activation head_activation() const {
+        bool const fixed = model_type == ModelType::roberta || model_type == ModelType::electra;
+        return fixed ? Activation::gelu : activation();
     }
 
     /// Which function `hidden_act` names.
@@ -97,8 +135,21 @@ struct BertConfig {
         within("num_attention_heads", num_attention_heads, 1, hidden_size);
         within("intermediate_size", intermediate_size, 1, 10'000'000);
         within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
-        within("type_vocab_size", type_vocab_size, 1, 1'000'000);
-        within("pad_token_id", pad_token_id, -1, vocab_size - 1);
+        bool const typed = model_type != ModelType::distilbert;
+        within("type_vocab_size", type_vocab_size, typed ? 1 : 0, typed ? 1'000'000 : 0);
+        within("pad_token_id", pad_token_id, model_type == ModelType::roberta ? 0 : -1, vocab_size - 1);
+        within("embedding_size", embedding_size, 0, 1'000'000);
+        if (embedding_width() != hidden_size && model_type != ModelType::electra) {
+            refuse("an embedding_size of hidden_size or 0, as only ELECTRA projects its embeddings",
+                   std::to_string(embedding_size));
+        }
+        if (!typed && layer_norm_eps != 1e-12) {
+            refuse("a layer_norm_eps of 1e-12, which DistilBERT fixes", std::to_string(layer_norm_eps));
+        }
+        if (usable_positions() < 1) {
+            refuse("a max_position_embeddings above " + std::to_string(first_position()) + ", where RoBERTa's first token stands",
+                   std::to_string(max_position_embeddings));
+        }
         if (hidden_size % num_attention_heads != 0) {
             refuse("a hidden_size that num_attention_heads divides",
                    std::to_string(hidden_size) + " and " + std::to_string(num_attention_heads));

@@ -21,24 +21,47 @@ namespace bmae {
 
 namespace detail {
 
-/// Calls `visit(key, field, required)` for each number of a BertConfig. Where a key that is not required is missing, the
-/// default of the struct holds: it is the constant that files from before that key were made with.
+/// Calls `visit(key, field, required)` for each number of a BertConfig that its family stores, by the family's own key. Where a
+/// key that is not required is missing, the default of the struct holds: it is the constant of files from before that key.
 template <class Config, class Visit>
 void visit_bert_config(Config& config, Visit&& visit) {
+    bool const distilled = config.model_type == ModelType::distilbert;
     visit("vocab_size", config.vocab_size, true);
-    visit("hidden_size", config.hidden_size, true);
-    visit("num_hidden_layers", config.num_hidden_layers, true);
-    visit("num_attention_heads", config.num_attention_heads, true);
-    visit("intermediate_size", config.intermediate_size, true);
-    visit("hidden_act", config.hidden_act, true);
-    visit("hidden_dropout_prob", config.hidden_dropout_prob, false);
-    visit("attention_probs_dropout_prob", config.attention_probs_dropout_prob, false);
+    visit(distilled ? "dim" : "hidden_size", config.hidden_size, true);
+    if (config.model_type == ModelType::electra) { visit("embedding_size", config.embedding_size, true); }
+    visit(distilled ? "n_layers" : "num_hidden_layers", config.num_hidden_layers, true);
+    visit(distilled ? "n_heads" : "num_attention_heads", config.num_attention_heads, true);
+    visit(distilled ? "hidden_dim" : "intermediate_size", config.intermediate_size, true);
+    visit(distilled ? "activation" : "hidden_act", config.hidden_act, true);
+    visit(distilled ? "dropout" : "hidden_dropout_prob", config.hidden_dropout_prob, false);
+    visit(distilled ? "attention_dropout" : "attention_probs_dropout_prob", config.attention_probs_dropout_prob, false);
     visit("max_position_embeddings", config.max_position_embeddings, true);
-    visit("type_vocab_size", config.type_vocab_size, true);
+    if (!distilled) {   // which has no token types, and 1e-12 fixed
+        visit("type_vocab_size", config.type_vocab_size, true);
+        visit("layer_norm_eps", config.layer_norm_eps, false);
+    }
     visit("initializer_range", config.initializer_range, false);
-    visit("layer_norm_eps", config.layer_norm_eps, false);
     visit("pad_token_id", config.pad_token_id, false);
     visit("tie_word_embeddings", config.tie_word_embeddings, false);
+}
+
+/// The family that a config.json names, with what holds for a key that its files may lack.
+inline BertConfig config_of_type(JsonObject const& object) {
+    auto const text = object.require<std::string>("model_type", "Add \"model_type\": \"bert\" if this is a BERT model.");
+    auto const type = model_type_from(text);
+    if (!type) {
+        throw object.refuse("\"model_type\" " + known_model_types(), '"' + text + '"', "Only these encoders can be read.");
+    }
+    auto const classes = object.get<std::vector<std::string>>("architectures", {});
+    if (!classes.empty() && std::none_of(classes.begin(), classes.end(),
+                                         [&](auto const& name) { return name.starts_with(class_name(*type, "")); })) {
+        throw object.refuse("a class in \"architectures\" that begins with " + class_name(*type, ""), '"' + classes.front() + '"',
+                            "Check that the file is whole and of one model.");
+    }
+    BertConfig config{.model_type = *type};
+    if (*type == ModelType::roberta) { config.pad_token_id = 1; }
+    if (*type == ModelType::distilbert) { config.type_vocab_size = 0; }
+    return config;
 }
 
 }  // namespace detail
@@ -48,15 +71,7 @@ void visit_bert_config(Config& config, Visit&& visit) {
 /// \throws InputError  another architecture, positions that are not absolute, an unknown activation, nonsense numbers
 inline BertConfig bert_config_from_json(std::string_view text, std::string const& file) {
     detail::JsonObject const object(detail::parse_json(text, file), file);
-    if (auto const type = object.require<std::string>("model_type",
-                                                      "Add \"model_type\": \"bert\" if this is a BERT model."); type != "bert") {
-        throw object.refuse("\"model_type\": \"bert\"", '"' + type + '"', "Only BERT encoders can be read.");
-    }
-    auto const classes = object.get<std::vector<std::string>>("architectures", {});
-    if (!classes.empty() && std::none_of(classes.begin(), classes.end(),
-                                         [](auto const& name) { return name.starts_with("Bert"); })) {
-        throw object.refuse("a Bert class in \"architectures\"", '"' + classes.front() + '"', "Only BERT encoders can be read.");
-    }
+    BertConfig config = detail::config_of_type(object);
     if (auto const kind = object.get<std::string>("position_embedding_type", "absolute"); kind != "absolute") {
         throw object.refuse("\"position_embedding_type\": \"absolute\"", '"' + kind + '"',
                             "Relative positions are another model: its results would be wrong.");
@@ -66,7 +81,6 @@ inline BertConfig bert_config_from_json(std::string_view text, std::string const
             throw object.refuse('"' + std::string(key) + "\": false", "true", "Only encoders can be read.");
         }
     }
-    BertConfig config;
     detail::Json extra = object.json();
     detail::visit_bert_config(config, [&](char const* key, auto& field, bool required) {
         using Field = std::remove_reference_t<decltype(field)>;
@@ -74,6 +88,10 @@ inline BertConfig bert_config_from_json(std::string_view text, std::string const
         extra.erase(key);
     });
     if (object.has("pad_token_id") && object.json().at("pad_token_id").is_null()) { config.pad_token_id = -1; }
+    if (config.model_type == ModelType::electra && config.embedding_size < 1) {
+        throw object.refuse("an \"embedding_size\" of at least 1", std::to_string(config.embedding_size));
+    }
+    if (config.embedding_size == config.hidden_size) { config.embedding_size = 0; }
     // Written anew each time; the type of the weights is a fact of the file that holds them.
     for (char const* const key : {"model_type", "architectures", "position_embedding_type", "is_decoder", "add_cross_attention",
                                   "dtype", "torch_dtype"}) {
@@ -90,13 +108,16 @@ inline BertConfig read_bert_config(std::filesystem::path const& path) {
 }
 
 /// The text of a config.json.
-/// \param architecture  the class that Python makes of it: BertModel, BertForMaskedLM ...
+/// \param architecture  the class that Python makes of it: BertForMaskedLM ...; empty for the bare model, as BertModel
 /// \param element_type  what the weights are stored as: float32, bfloat16, float16
-inline std::string to_json(BertConfig const& config, std::string const& architecture = "BertModel",
+inline std::string to_json(BertConfig const& config, std::string const& architecture = {},
                            std::string const& element_type = "float32") {
     config.validate();
-    detail::Json document = {{"architectures", {architecture}}, {"model_type", "bert"}, {"position_embedding_type", "absolute"}};
+    detail::Json document = {{"architectures", {architecture.empty() ? class_name(config.model_type, "Model") : architecture}},
+                             {"model_type", to_string(config.model_type)}};
+    if (config.model_type != ModelType::distilbert) { document["position_embedding_type"] = "absolute"; }
     detail::visit_bert_config(config, [&document](char const* key, auto const& field, bool) { document[key] = field; });
+    if (config.model_type == ModelType::electra) { document["embedding_size"] = config.embedding_width(); }
     if (config.pad_token_id < 0) { document["pad_token_id"] = nullptr; }
     detail::JsonObject const extra(detail::parse_json(config.extra_json, "extra_json"), "extra_json");
     for (auto const& [key, value] : extra.json().items()) {

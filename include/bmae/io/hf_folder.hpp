@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BERT models in the folders of the Python library transformers: config.json and model.safetensors, whole or in shards.
+/// Models of BERT's kin in the folders of the Python library transformers: config.json and model.safetensors, whole or in shards.
 #pragma once
 
 #include <algorithm>
@@ -28,11 +28,11 @@
 
 namespace bmae {
 
-/// A BERT model as a folder holds it.
+/// A BERT, RoBERTa, ELECTRA or DistilBERT model as a folder holds it.
 struct HfBert {
     BertConfig config = {};
     NamedTensors tensors = {};   ///< the names of `bert_tensors(config, has_head())`, in the types of the file
-    NamedTensors aside = {};     ///< pooler, next-sentence head, classifier: not used by this library, written back
+    NamedTensors aside = {};     ///< pooler, next-sentence head, discriminator, classifier: not used here, written back
 
     /// True where the language-model head came along.
     [[nodiscard]] bool has_head() const { return tensors.contains(bert_head_bias); }
@@ -56,7 +56,7 @@ public:
             if (names.size() > 12) { found += " and " + std::to_string(names.size() - 12) + " more"; }
         }
         throw InputError(Complaint{.file = file, .expected = expected, .found = found,
-                                   .remedy = "Check that config.json and the weights belong to the same BERT model."});
+                                   .remedy = "Check that config.json and the weights belong to the same model."});
     }
 
 private:
@@ -106,12 +106,14 @@ inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::str
         throw InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found),
                                    .remedy = std::move(remedy)});
     };
-    if (auto const second = tensors.find("cls.predictions.decoder.bias"); second != tensors.end()) {
+    auto const name = [&config](std::string_view canonical) { return bare_bert_name(canonical, config.model_type); };
+    constexpr std::string_view second_bias = "cls.predictions.decoder.bias";
+    if (auto const second = tensors.find(second_bias); second != tensors.end()) {
         auto const first = tensors.find(bert_head_bias);
         if (first == tensors.end()) {
             tensors.emplace(bert_head_bias, second->second);
         } else if (!first->second.equal(second->second)) {
-            refuse("cls.predictions.bias and cls.predictions.decoder.bias equal", "different ones",
+            refuse(name(bert_head_bias) + " and " + name(second_bias) + " equal", "different ones",
                    "A head has one bias: remove the other.");
         }
         tensors.erase(second);
@@ -120,7 +122,7 @@ inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::str
     auto const words = tensors.find(bert_word_embedding);
     if (config.tie_word_embeddings && decoder != tensors.end() && words != tensors.end()) {
         if (decoder->second.scalar_type() != words->second.scalar_type() || !decoder->second.equal(words->second)) {
-            refuse("cls.predictions.decoder.weight equal to the word embedding, as \"tie_word_embeddings\": true says",
+            refuse(name(bert_head_decoder) + " equal to the word embedding, as \"tie_word_embeddings\": true says",
                    "another tensor",
                    "Set \"tie_word_embeddings\": false in config.json if the head has a decoder of its own.");
         }
@@ -132,28 +134,41 @@ inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::str
 inline void check_bert_tensors(HfBert const& model, std::string const& file) {
     TensorComplaints complaints;
     NamedTensors rest = model.tensors;
+    ModelType const type = model.config.model_type;
     bool const with_head = std::any_of(rest.begin(), rest.end(),
                                        [](auto const& pair) { return pair.first.starts_with(bert_head_prefix); });
     for (BertTensor const& wanted : bert_tensors(model.config, with_head)) {
         auto const found = rest.find(wanted.name);
+        std::string const name = bare_bert_name(wanted.name, type);
         if (found == rest.end()) {
-            complaints.add("missing", wanted.name);
+            complaints.add("missing", name);
             continue;
         }
         at::Tensor const& tensor = found->second;
         if (!tensor.defined()) {
-            complaints.add("undefined", wanted.name);
+            complaints.add("undefined", name);
         } else if (tensor.sizes() != at::IntArrayRef(wanted.shape)) {
             complaints.add("of a wrong shape",
-                           wanted.name + ' ' + shape_text(tensor.sizes().vec()) + " instead of " + shape_text(wanted.shape));
+                           name + ' ' + shape_text(tensor.sizes().vec()) + " instead of " + shape_text(wanted.shape));
         } else if (!at::isFloatingType(tensor.scalar_type())) {
-            complaints.add("without real numbers", wanted.name + ' ' + c10::toString(tensor.scalar_type()));
+            complaints.add("without real numbers", name + ' ' + c10::toString(tensor.scalar_type()));
         }
         rest.erase(found);
     }
-    for (auto const& [name, tensor] : rest) { complaints.add("unexpected", name); }
-    complaints.raise(file, "the tensors of a BERT with " + std::to_string(model.config.num_hidden_layers) + " layers of " +
-                               std::to_string(model.config.hidden_size));
+    for (auto const& [name, tensor] : rest) { complaints.add("unexpected", bare_bert_name(name, type)); }
+    complaints.raise(file, "the tensors of " + std::string(title(type)) + " with " + std::to_string(model.config.num_hidden_layers) +
+                               " layers of " + std::to_string(model.config.hidden_size));
+}
+
+/// What the Python class of a model ends in. Only the bare Model has names without a prefix.
+inline std::string python_class_kind(HfBert const& model) {
+    auto const has_side = [&model](std::string_view prefix) {
+        auto const at = model.aside.lower_bound(prefix);
+        return at != model.aside.end() && at->first.starts_with(prefix);
+    };
+    if (model.has_head()) { return has_side("cls.seq_relationship.") ? "ForPreTraining" : "ForMaskedLM"; }
+    if (has_side("discriminator_predictions.")) { return "ForPreTraining"; }
+    return has_side("classifier.") ? "ForSequenceClassification" : "Model";
 }
 
 }  // namespace detail
@@ -169,7 +184,7 @@ inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loadin
     HfBert model;
     model.config = read_bert_config(folder / "config.json");
     for (auto& [name, tensor] : detail::load_hf_tensors(folder, loading)) {
-        std::string canonical = canonical_bert_name(name);
+        std::string canonical = canonical_bert_name(name, model.config.model_type);
         if (is_ignored_bert_name(canonical)) { continue; }
         NamedTensors& home = is_side_bert_name(canonical) ? model.aside : model.tensors;
         if (!home.emplace(canonical, std::move(tensor)).second) {
@@ -186,25 +201,22 @@ inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loadin
 inline void write_hf_files(std::filesystem::path const& folder, HfBert model) {
     detail::merge_tied(model.tensors, model.config, folder.string());
     detail::check_bert_tensors(model, folder.string());
-    auto const has_side = [&model](std::string_view prefix) {
-        auto const at = model.aside.lower_bound(prefix);
-        return at != model.aside.end() && at->first.starts_with(prefix);
-    };
-    bool const prefixed = model.has_head() || has_side("classifier.");
-    std::string architecture = prefixed ? "BertForSequenceClassification" : "BertModel";
-    if (model.has_head()) { architecture = has_side("cls.seq_relationship.") ? "BertForPreTraining" : "BertForMaskedLM"; }
+    ModelType const type = model.config.model_type;
+    std::string const kind = detail::python_class_kind(model);
     NamedTensors named;
     for (NamedTensors const* const part : {&model.tensors, &model.aside}) {
-        for (auto const& [name, tensor] : *part) { named.emplace(prefixed ? prefixed_bert_name(name) : name, tensor); }
+        for (auto const& [name, tensor] : *part) {
+            named.emplace(kind == "Model" ? bare_bert_name(name, type) : prefixed_bert_name(name, type), tensor);
+        }
     }
     static std::map<at::ScalarType, std::string> const python_names{
         {at::kFloat, "float32"}, {at::kDouble, "float64"}, {at::kHalf, "float16"}, {at::kBFloat16, "bfloat16"}};
-    auto const type = python_names.find(model.tensors.find(bert_word_embedding)->second.scalar_type());
-    if (type == python_names.end()) {
+    auto const element = python_names.find(model.tensors.find(bert_word_embedding)->second.scalar_type());
+    if (element == python_names.end()) {
         throw InputError(Complaint{.file = folder.string(), .expected = "weights in float32, float64, float16 or bfloat16",
                                    .found = "another type", .remedy = "Convert them first."});
     }
-    detail::write_file(folder / "config.json", to_json(model.config, architecture, type->second));
+    detail::write_file(folder / "config.json", to_json(model.config, class_name(type, kind), element->second));
     save_tensors(folder / "model.safetensors", named, {{"format", "pt"}});
 }
 

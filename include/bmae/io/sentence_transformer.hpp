@@ -23,6 +23,7 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/folders.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/model_type.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -149,7 +150,12 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
         }
         return object.find<std::int64_t>(key);
     };
-    auto const positions = from("config.json", "max_position_embeddings");
+    auto positions = from("config.json", "max_position_embeddings");
+    if (positions) {
+        auto const type = JsonObject::read(transformer / "config.json").get<std::string>("model_type", "");
+        // RoBERTa's first token stands behind the padding's position.
+        if (type == to_string(ModelType::roberta)) { *positions -= from("config.json", "pad_token_id").value_or(1) + 1; }
+    }
     if (!declared) { declared = from("tokenizer_config.json", "model_max_length"); }
     if (!declared) { declared = positions; }
     if (!declared) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BERT's input embeddings: word + position + token type, normalised.
+/// BERT's input embeddings: word + position + token type, normalised, and for ELECTRA widened to the layers.
 #pragma once
 
 #include <cstdint>
@@ -15,24 +15,34 @@
 #include <bmae/io/bert_config.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/layer_norm.hpp>
+#include <bmae/nn/linear.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae {
 
 /// E(x) = Dropout(LayerNorm(word + position + type 0)); one table for encoder, decoders and language-model head.
+///
+/// Positions are 0 .. L-1 in every text; RoBERTa's begin at a later row of the table, and `position_rows` adds that. ELECTRA's
+/// tables may be narrower or wider than its layers (E != H): E(x) W + b then enters the layers. DistilBERT has no token types.
 struct Embeddings {
-    at::Tensor word = {};         ///< [V, H]
-    at::Tensor position = {};     ///< [P, H]
-    at::Tensor token_type = {};   ///< [2, H]
+    at::Tensor word = {};              ///< [V, E]
+    at::Tensor position = {};          ///< [P, E], row `first_position` for the first token; read it by `position_rows`
+    at::Tensor token_type = {};        ///< [S, E], or undefined
     LayerNorm norm = {};
+    Linear projection = {};            ///< E -> H, or undefined where E = H
+    std::int64_t first_position = 0;
     double dropout_rate = 0.1;
 
     Embeddings() = default;
     explicit Embeddings(BertConfig const& config)
-        : word(at::empty({config.vocab_size, config.hidden_size})),
-          position(at::empty({config.max_position_embeddings, config.hidden_size})),
-          token_type(at::empty({config.type_vocab_size, config.hidden_size})),
-          norm(config.hidden_size, config.layer_norm_eps),
-          dropout_rate(config.hidden_dropout_prob) {}
+        : word(at::empty({config.vocab_size, config.embedding_width()})),
+          position(at::empty({config.max_position_embeddings, config.embedding_width()})),
+          norm(config.embedding_width(), config.layer_norm_eps),
+          first_position(config.first_position()),
+          dropout_rate(config.hidden_dropout_prob) {
+        if (config.type_vocab_size > 0) { token_type = at::empty({config.type_vocab_size, config.embedding_width()}); }
+        if (config.embedding_width() != config.hidden_size) { projection = Linear(config.embedding_width(), config.hidden_size); }
+    }
 
     /// \param ids,positions  [T]
     /// \returns [T, H]
@@ -40,17 +50,33 @@ struct Embeddings {
         return embed_vectors(at::embedding(word, ids), positions, context);
     }
 
-    /// The same around vectors that stand where word embeddings would (the LayerNorm query of DupMAE).
+    /// The same around vectors that stand where word embeddings would (the LayerNorm query of DupMAE).        [T, E] -> [T, H]
     at::Tensor embed_vectors(at::Tensor const& vectors, at::Tensor const& positions, ForwardContext& context) const {
-        return dropout(norm(vectors + at::embedding(position, positions) + token_type.select(0, 0)), dropout_rate, context);
+        at::Tensor sum = vectors + position_rows(vectors, positions);
+        if (token_type.defined()) { sum = sum + token_type.select(0, 0); }
+        at::Tensor const rows = dropout(norm(sum), dropout_rate, context);
+        return projection.weight.defined() ? projection(rows) : rows;
+    }
+
+    /// The rows of the position table that are added to `vectors`.                               [T, E], positions [T] -> [T, E]
+    /// Throws InputError for sentence vectors of another width, which an ELECTRA with E != H would bring.
+    at::Tensor position_rows(at::Tensor const& vectors, at::Tensor const& positions) const {
+        if (vectors.size(1) != position.size(1)) {
+            throw InputError(Complaint{
+                .file = {}, .expected = "vectors as wide as the position embeddings, " + std::to_string(position.size(1)),
+                .found = std::to_string(vectors.size(1)),
+                .remedy = "Use a decoder that reads tokens only, or an encoder whose embedding_size is its hidden_size."});
+        }
+        return at::embedding(position, first_position == 0 ? positions : positions + first_position);
     }
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
         visit(prefix + ".word_embeddings.weight", word, true);
         visit(prefix + ".position_embeddings.weight", position, true);
-        visit(prefix + ".token_type_embeddings.weight", token_type, true);
+        if (token_type.defined()) { visit(prefix + ".token_type_embeddings.weight", token_type, true); }
         norm.for_each_parameter(prefix + ".LayerNorm", visit);
+        if (projection.weight.defined()) { projection.for_each_parameter(prefix + "_project", visit); }
     }
 };
 

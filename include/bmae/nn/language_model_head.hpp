@@ -17,7 +17,8 @@
 
 namespace bmae {
 
-/// logits = LayerNorm(gelu(x W + b)) E^T + c, with E the word embeddings and c an own output bias.
+/// logits = LayerNorm(gelu(x W + b)) E^T + c, with E the word embeddings and c an own output bias. W maps the H columns of a
+/// hidden row to the width of the embeddings: another one in some ELECTRA, else H itself.
 struct LanguageModelHead {
     Linear dense = {};
     LayerNorm norm = {};
@@ -26,15 +27,15 @@ struct LanguageModelHead {
 
     LanguageModelHead() = default;
     explicit LanguageModelHead(BertConfig const& config)
-        : dense(config.hidden_size, config.hidden_size),
-          norm(config.hidden_size, config.layer_norm_eps),
-          activation(config.activation()),
+        : dense(config.hidden_size, config.embedding_width()),
+          norm(config.embedding_width(), config.layer_norm_eps),
+          activation(config.head_activation()),
           bias(at::empty({config.vocab_size})) {}
 
-    /// The rows that meet the embedding matrix.                                                       [M, H] -> [M, H]
+    /// The rows that meet the embedding matrix.                                                       [M, H] -> [M, E]
     at::Tensor transform(at::Tensor const& rows) const { return norm(activate(dense.product(rows), dense.bias, activation)); }
 
-    /// \param word  [V, H] the encoder's word embeddings
+    /// \param word  [V, E] the encoder's word embeddings
     /// \returns [M, V]
     at::Tensor logits(at::Tensor const& rows, at::Tensor const& word) const { return at::linear(transform(rows), word, bias); }
 

@@ -32,6 +32,7 @@ struct TransformerLayer {
     Activation activation = Activation::gelu;
     std::int64_t heads = 1;
     double hidden_dropout = 0.1;
+    double attention_output_dropout = 0.1;   ///< between the attention and its residual
     double attention_dropout = 0.1;
 
     TransformerLayer() = default;
@@ -47,6 +48,7 @@ struct TransformerLayer {
           activation(config.activation()),
           heads(config.num_attention_heads),
           hidden_dropout(config.hidden_dropout_prob),
+          attention_output_dropout(config.attention_output_dropout()),
           attention_dropout(config.attention_probs_dropout_prob) {}
 
     /// \param stream      [T, H] rows that ask and that carry the residual
@@ -58,7 +60,7 @@ struct TransformerLayer {
         at::Tensor const read = packed_attention(query(stream), key(context_rows), value(context_rows), input, heads, visibility,
                                                  attention_dropout, context);
         at::Tensor const attended = attention_norm.after_block(attention_output.product(read), attention_output.bias, stream,
-                                                               hidden_dropout, context);
+                                                               attention_output_dropout, context);
         at::Tensor const expanded = activate(intermediate.product(attended), intermediate.bias, activation);
         return output_norm.after_block(output.product(expanded), output.bias, attended, hidden_dropout, context);
     }

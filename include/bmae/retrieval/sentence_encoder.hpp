@@ -52,7 +52,7 @@ public:
             throw InputError(Complaint{.file = {}, .expected = "a tokenizer of at most " + std::to_string(encoder_.vocabulary_size()) + " tokens, the model's vocabulary",
                                        .found = std::to_string(tokenizer_.size()), .remedy = "Use the tokenizer that the model was trained with."});
         }
-        auto const positions = static_cast<std::size_t>(encoder_.config().max_position_embeddings);
+        auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
         if (options_.max_length < 2 || options_.max_length > positions) {
             throw InputError(Complaint{.file = {}, .expected = "a length from 2 to " + std::to_string(positions) + " tokens",
                                        .found = std::to_string(options_.max_length), .remedy = "Lower the maximum length."});

@@ -77,7 +77,7 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
     BertEncoder encoder = load_bert(transformer);
     if (!laid_out) {
         options.max_length =
-            std::min<std::size_t>(options.max_length, static_cast<std::size_t>(encoder.config().max_position_embeddings));
+            std::min<std::size_t>(options.max_length, static_cast<std::size_t>(encoder.config().usable_positions()));
     }
     if (pooling) { options.pooling = *pooling; }
     if (max_length) { options.max_length = *max_length; }
