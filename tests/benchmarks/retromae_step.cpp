@@ -26,41 +26,12 @@
 #include <bmae/training/allocator.hpp>
 #include <bmae/training/optimizer.hpp>
 
+#include "../dumped_view.hpp"
+
 namespace {
 
 using namespace bmae;
-
-template <class T>
-std::vector<T> integers(at::Tensor const& tensor) {
-    std::vector<T> values;
-    std::int64_t const* const data = tensor.const_data_ptr<std::int64_t>();
-    for (std::int64_t i = 0; i < tensor.numel(); ++i) { values.push_back(static_cast<T>(data[i])); }
-    return values;
-}
-
-PackedView read_view(NamedTensors const& file, std::string const& path) {
-    PackedView view;
-    view.input_ids = integers<TokenId>(file.at(path + ".input_ids"));
-    view.original_ids = integers<TokenId>(file.at(path + ".original_ids"));
-    view.labels = integers<TokenId>(file.at(path + ".labels"));
-    view.offsets = integers<std::int64_t>(file.at(path + ".offsets"));
-    std::uint8_t const* cell = file.contains(path + ".visibility") ? file.at(path + ".visibility").const_data_ptr<std::uint8_t>() : nullptr;
-    for (std::size_t b = 0; b + 1 < view.offsets.size(); ++b) {
-        auto const length = static_cast<std::size_t>(view.offsets[b + 1] - view.offsets[b]);
-        for (std::size_t i = 0; i < length; ++i) { view.positions.push_back(static_cast<std::int32_t>(i)); }
-        if (cell == nullptr) { continue; }
-        Visibility rows{.length = static_cast<std::uint32_t>(length)};
-        rows.bits.resize(length * rows.words());
-        for (std::size_t i = 0; i < length; ++i) {
-            rows.row.push_back(static_cast<std::uint16_t>(i));
-            for (std::size_t j = 0; j < length; ++j) {
-                if (*cell++ != 0) { rows.bits[i * rows.words() + j / 64] |= std::uint64_t{1} << (j % 64); }
-            }
-        }
-        view.visibility.push_back(std::move(rows));
-    }
-    return view;
-}
+using test::read_view;
 
 /// The model as the trainer sees it.
 class Step final : public Objective {
@@ -89,7 +60,9 @@ public:
         config.vocab_size = word.size(0);
         config.hidden_size = word.size(1);
         config.num_hidden_layers = 0;
-        while (file.contains("encoder.layer." + std::to_string(config.num_hidden_layers) + ".output.dense.bias")) { ++config.num_hidden_layers; }
+        while (file.contains("encoder.layer." + std::to_string(config.num_hidden_layers) + ".output.dense.bias")) {
+            ++config.num_hidden_layers;
+        }
         config.num_attention_heads = stored.value("num_attention_heads", std::int64_t{12});
         config.intermediate_size = file.at("encoder.layer.0.intermediate.dense.bias").size(0);
         config.max_position_embeddings = file.at("encoder.embeddings.position_embeddings.weight").size(0);
