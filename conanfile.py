@@ -63,3 +63,4 @@ class BmaeConan(ConanFile):
             whole = self.cpp_info.components["bmae"]
             whole.set_property("cmake_target_name", "bmae::bmae")
             whole.requires = ["core", "libtorch::libtorch"]
+            whole.defines = ["AT_PER_OPERATOR_HEADERS"]

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each public header costs a program that includes it: CPU seconds and peak memory of the compiler, as a Markdown table.
 
-usage: compile_budget.py [--only REGEX] [--compiler g++] [--torch TORCH_DIR] [--repeat 1] [--limit-seconds S] [--limit-mb M] [FILE.cpp...]
+usage: compile_budget.py [--only REGEX] [--compiler g++] [--torch TORCH_DIR] [--repeat 1] [--limit-seconds S] [--limit-mb M]
+                         [FILE.cpp...]
 
 Programs given as FILE.cpp (say, one that instantiates a preset and a trainer) are measured as well. With a limit, anything above
 it makes the exit status 1.
@@ -26,7 +27,10 @@ def torch_flags(folder):
         folder = found.submodule_search_locations[0] if found else None
     elif (pathlib.Path(folder) / "TorchConfig.cmake").exists():
         folder = pathlib.Path(folder).parents[2]
-    return [part for sub in ("include", "include/torch/csrc/api/include") for part in ("-isystem", f"{folder}/{sub}")] if folder else []
+    if not folder:
+        return []
+    paths = [part for sub in ("include", "include/torch/csrc/api/include") for part in ("-isystem", f"{folder}/{sub}")]
+    return [*paths, "-DAT_PER_OPERATOR_HEADERS"]   # as bmae::bmae defines it
 
 
 def measure(command, repeat):
