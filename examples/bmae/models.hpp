@@ -33,7 +33,7 @@ struct LoadedModel {
     BertEncoder encoder;
     WordPiece tokenizer;
     std::optional<SentenceEncoderOptions> sentence = {};   ///< where the folder says it
-    std::string kind = {};                                 ///< "sentence-transformers folder", "BERT folder", "checkpoint"
+    std::string kind = {};                                 ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
     Path path = {};                                        ///< of the files that were read
 };
 
@@ -102,7 +102,9 @@ inline LoadedModel load_model(Path const& path) {
                 .kind = "sentence-transformers folder",
                 .path = path};
     }
-    return {.encoder = load_bert(path), .tokenizer = WordPiece::from_file(path), .kind = "BERT folder", .path = path};
+    BertEncoder encoder = load_bert(path);
+    std::string kind = std::string(title(encoder.config().model_type)) + " folder";
+    return {.encoder = std::move(encoder), .tokenizer = WordPiece::from_file(path), .kind = std::move(kind), .path = path};
 }
 
 /// \throws InputError  for another word, and for a GPU that is not there
@@ -147,7 +149,7 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
     SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
     if (!model.sentence) {
         sentence.max_length =
-            std::min<std::size_t>(512, static_cast<std::size_t>(model.encoder.config().max_position_embeddings));
+            std::min<std::size_t>(512, static_cast<std::size_t>(model.encoder.config().usable_positions()));
     }
     if (!options.pooling.empty()) { sentence.pooling = pooling_from(options.pooling); }
     if (options.normalize) { sentence.normalize = true; }
