@@ -133,9 +133,10 @@ struct PrepareOptions {
     std::size_t build_vocabulary = 0;
     bool keep_case = false;   ///< of a vocabulary that is built
     std::size_t max_length = 512;
-    std::string blocks = "whole_sentences";
+    std::string blocks = {};   ///< empty: the format's usual one
     double short_probability = 0;
     bool skip_malformed = false;
+    Path write_dictionary = {};
     Path output = {};
 };
 int prepare(Common const& common, PrepareOptions const& options);

@@ -120,7 +120,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                             "bmae prepare --input articles.txt --build-vocabulary 8000 --max-length 128 --output articles.tokens",
                             [&] { return bmae::program::prepare(common, all.prepare); });
     prepare.add_option("--input", all.prepare.inputs, "Files or folders, plain or gzip")->required();
-    prepare.add_option("--format", all.prepare.format, "text, beir, msmarco, jsonl")->capture_default_str();
+    prepare.add_option("--format", all.prepare.format, "text, beir, msmarco, jsonl, master")->capture_default_str();
     prepare.add_option("--layout", all.prepare.layout,
                        "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. "
                        "The first but for text: blank-lines");
@@ -133,11 +133,14 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     prepare.add_option("--max-length", all.prepare.max_length, "Tokens of a passage with [CLS] and [SEP]")
         ->capture_default_str()
         ->check(CLI::Range(3, 1 << 20));
-    prepare.add_option("--blocks", all.prepare.blocks, "whole_sentences, as_released, whole_document")->capture_default_str();
+    prepare.add_option("--blocks", all.prepare.blocks,
+                       "whole_sentences (the default), as_released, whole_document (the default of master)");
     prepare.add_option("--short-probability", all.prepare.short_probability, "Of a passage with a random smaller budget")
         ->check(CLI::Range(0.0, 1.0));
     prepare.add_flag("--skip-malformed", all.prepare.skip_malformed,
                      "Leave out and count lines that break the format, instead of stopping");
+    prepare.add_option("--write-dictionary", all.prepare.write_dictionary,
+                       "Also write how often each word occurs, as JSON: MASTER's frequency dictionary");
     prepare.add_option("--output", all.prepare.output, "New folder")->required();
 
     CLI::App& pretrain = add("pretrain", "Trains a preset over a token store",

@@ -11,10 +11,14 @@
 #include <vector>
 
 #include <bmae/corpus/jsonl.hpp>
+#include <bmae/corpus/master_rows.hpp>
 #include <bmae/corpus/plain_text.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/detail/folders.hpp>
+#include <bmae/maskers/word_dictionary.hpp>
+#include <bmae/maskers/word_weights.hpp>
 #include <bmae/text/sentence_splitter.hpp>
+#include <bmae/text/token_store.hpp>
 #include <bmae/text/token_store_builder.hpp>
 #include <bmae/text/vocabulary_builder.hpp>
 #include <bmae/text/wordpiece.hpp>
@@ -93,8 +97,12 @@ std::vector<Path> beir_files(std::vector<Path> const& inputs) {
     return files;
 }
 
+ReadOptions reading_of(PrepareOptions const& options) {
+    return {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
+}
+
 std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
-    ReadOptions const reading{.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
+    ReadOptions const reading = reading_of(options);
     if (options.format == "text") {
         std::string const layout = options.layout.empty() ? "blank-lines" : options.layout;
         for (auto const& [name, value] : {std::pair{"file", TextLayout::file}, std::pair{"blank-lines", TextLayout::blank_lines},
@@ -115,10 +123,13 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
     }
     if (options.format == "beir") { return std::make_unique<ReaderOf<JsonlReader>>(beir_files(options.inputs), reading); }
     if (options.format == "jsonl") { return std::make_unique<ReaderOf<JsonlReader>>(options.inputs, reading); }
-    refuse_name("--format", "text, beir, msmarco, jsonl", options.format);
+    refuse_name("--format", "text, beir, msmarco, jsonl, master", options.format);
 }
 
-Blocks blocks_from(std::string const& name) {
+/// MASTER keeps a row whole and draws a window of it in every epoch.
+Blocks blocks_of(PrepareOptions const& options) {
+    std::string const usual(to_string(options.format == "master" ? Blocks::whole_document : Blocks::whole_sentences));
+    std::string const& name = options.blocks.empty() ? usual : options.blocks;
     for (Blocks const blocks : {Blocks::whole_sentences, Blocks::as_released, Blocks::whole_document}) {
         if (to_string(blocks) == name) { return blocks; }
     }
@@ -143,33 +154,16 @@ WordPiece make_tokenizer(PrepareOptions const& options, Cancellation const& canc
     return builder.build_tokenizer();
 }
 
-}  // namespace
-
-int prepare(Common const& common, PrepareOptions const& options) {
-    if (options.tokenizer.empty() == (options.build_vocabulary == 0)) {
-        throw InputError(
-            Complaint{.file = {},
-                      .expected = "either --tokenizer or --build-vocabulary",
-                      .found = options.tokenizer.empty() ? "neither" : "both",
-                      .remedy = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
-    }
+/// Texts of one of the text formats.
+TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const& options, PassageOptions const& passages,
+                                      WordPiece const& tokenizer, Cancellation const& cancellation, Progress& progress,
+                                      ReadReport& report) {
     TitleUse const titles = options.titles == "name" ? TitleUse::name : TitleUse::prefix;
-    if (options.titles != "name" && options.titles != "prefix") { refuse_name("--titles", "name, prefix", options.titles); }
-    Blocks const blocks = blocks_from(options.blocks);
-    detail::require_nothing_lost(options.output);
-    static_cast<void>(open_reader(options));   // a wrong name or format is told before the vocabulary is made
-    Cancellation const cancellation;
-    WordPiece const tokenizer = make_tokenizer(options, cancellation);
-
     auto const reader = open_reader(options);
-    Progress progress("prepare", "documents", 0);
     SentenceSplitter const splitter;
     TokenStoreBuilder builder(
         options.output, tokenizer,
-        {.passages = {.max_length = options.max_length,
-                      .blocks = blocks,
-                      .short_probability = options.short_probability,
-                      .seed = common.seed},
+        {.passages = passages,
          .split =
              [&splitter](std::string_view paragraph) {
                  std::vector<std::pair<std::size_t, std::size_t>> spans;
@@ -184,10 +178,72 @@ int prepare(Common const& common, PrepareOptions const& options) {
         builder.add(to_document(std::move(record), titles));
     }
     cancellation.check();
-    TokenStoreStatistics const counts = builder.finish();
+    report = reader->report();
+    return builder.finish();
+}
+
+/// MASTER's rows: ids already.
+TokenStoreStatistics build_from_rows(PrepareOptions const& options, PassageOptions const& passages, WordPiece const& tokenizer,
+                                     Cancellation const& cancellation, Progress& progress, ReadReport& report) {
+    MasterRowReader reader(options.inputs, tokenizer.traits(), reading_of(options));
+    TokenStoreWriter writer(options.output, tokenizer.traits(), tokenizer_fingerprint(tokenizer), passages);
+    for (MasterRow row; reader.next(row);) {
+        cancellation.check();
+        writer.add(to_tokenized_document(std::move(row), tokenizer.traits()));
+        progress.update(writer.statistics().documents, count_text(writer.statistics().tokens) + " tokens");
+    }
+    cancellation.check();
+    report = reader.report();
+    return writer.finish();
+}
+
+/// The words of the store's documents, as MASTER's code counts them.
+void write_dictionary(Common const& common, PrepareOptions const& options, WordPiece const& tokenizer) {
+    TokenStore const store = TokenStore::open(options.output);
+    auto const text_of = [&](std::size_t document) { return store.document_tokens(document); };
+    WordWeights const weights = WordWeights::count(store.documents(), text_of, store.traits(), common.threads);
+    write_word_dictionary(options.write_dictionary, weights, store.documents(), text_of, tokenizer);
+    say(options.write_dictionary.string() + ": " + count_text(weights.size()) + " words");
+}
+
+}  // namespace
+
+int prepare(Common const& common, PrepareOptions const& options) {
+    if (options.tokenizer.empty() == (options.build_vocabulary == 0)) {
+        throw InputError(
+            Complaint{.file = {},
+                      .expected = "either --tokenizer or --build-vocabulary",
+                      .found = options.tokenizer.empty() ? "neither" : "both",
+                      .remedy = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
+    }
+    if (options.titles != "name" && options.titles != "prefix") { refuse_name("--titles", "name, prefix", options.titles); }
+    bool const rows = options.format == "master";
+    if (rows && options.build_vocabulary != 0) {
+        throw InputError(Complaint{.file = {},
+                                   .expected = "--tokenizer with --format master, whose rows are ids",
+                                   .found = "--build-vocabulary",
+                                   .remedy = "Name the tokenizer that made them: bert-base-uncased for the released data."});
+    }
+    PassageOptions const passages{.max_length = options.max_length,
+                                  .blocks = blocks_of(options),
+                                  .short_probability = options.short_probability,
+                                  .seed = common.seed};
+    detail::require_nothing_lost(options.output);
+    // What is wrong is told before the vocabulary is made.
+    if (!options.write_dictionary.empty()) { static_cast<void>(detail::AtomicFile(options.write_dictionary)); }
+    if (!rows) { static_cast<void>(open_reader(options)); }
+    Cancellation const cancellation;
+    WordPiece const tokenizer = make_tokenizer(options, cancellation);
+
+    Progress progress("prepare", "documents", 0);
+    ReadReport report;
+    TokenStoreStatistics const counts =
+        rows ? build_from_rows(options, passages, tokenizer, cancellation, progress, report)
+             : build_from_texts(common, options, passages, tokenizer, cancellation, progress, report);
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
     progress.finish();
-    say_report(reader->report(), "prepare");
+    say_report(report, "prepare");
+    if (!options.write_dictionary.empty()) { write_dictionary(common, options, tokenizer); }
     if (counts.passages == 0) { warn("the store holds no passage: no input text gave a token"); }
     double const unknown =
         counts.tokens == 0 ? 0 : static_cast<double>(counts.unknown_tokens) / static_cast<double>(counts.tokens);
@@ -200,9 +256,9 @@ int prepare(Common const& common, PrepareOptions const& options) {
                       {"unknown_tokens", counts.unknown_tokens},
                       {"vocabulary", tokenizer.size()},
                       {"max_length", options.max_length},
-                      {"blocks", options.blocks},
+                      {"blocks", to_string(passages.blocks)},
                       {"empty_documents", counts.empty_documents},
-                      {"skipped", reader->report().skipped}};
+                      {"skipped", report.skipped}};
     print_result(common, result,
                  options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) +
                      " passages, " + count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) + '\n');

@@ -57,7 +57,9 @@ def texts(work, data, store):
     one = ["--input", data / "corpus.jsonl", "--format", "jsonl"]
     prepare(*one, says="either --tokenizer or --build-vocabulary")
     prepare(*one, "--tokenizer", store, "--build-vocabulary", 100, says="found both")
-    prepare("--input", data / "corpus.jsonl", "--format", "master", "--tokenizer", store, says=["text, beir, msmarco, jsonl", "master"])
+    prepare("--input", data / "corpus.jsonl", "--format", "parquet", "--tokenizer", store, says=["text, beir, msmarco, jsonl", "parquet"])
+    prepare("--input", data / "corpus.jsonl", "--format", "master", "--build-vocabulary", 100, says=["--tokenizer with --format master"])
+    prepare("--input", data / "corpus.jsonl", "--format", "master", "--tokenizer", store, says=["corpus.jsonl:1", "a list of token ids under 'text'"])
     prepare(*one, "--tokenizer", store, "--blocks", "square", says=["whole_sentences", "square"])
     prepare(*one, "--tokenizer", store, "--max-length", 2, says="max-length")
     prepare("--input", work / "absent", "--tokenizer", store, says=["absent", "found nothing"])
