@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(accumulated_batches_add_up_to_one) {
 
 BOOST_AUTO_TEST_CASE(own_maskers_and_complements_compose) {
     Texts const texts({12, 20});
-    Mine const model(tiny());
+    Mine model(tiny());
     HostBatch const batch = model.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
     for (std::size_t row = 0; row < batch.views[0].tokens(); ++row) {
         bool const content = !texts.traits.is_special(batch.views[0].original_ids[row]);

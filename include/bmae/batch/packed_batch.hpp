@@ -22,6 +22,7 @@ struct PackedView {
     std::vector<std::int32_t> positions = {};       ///< [T] 0 .. L-1 in each text
     std::vector<std::int64_t> offsets = {0};        ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
     std::vector<Visibility> visibility = {};        ///< [B] row masks, or empty
+    SpecialIds special = {};                        ///< of the vocabulary
     std::vector<std::int64_t> text_ids = {};        ///< [B] which text of the corpus each one is, where a loss must know; or empty
 
     [[nodiscard]] std::size_t texts() const noexcept { return offsets.size() - 1; }
@@ -56,6 +57,8 @@ struct HostBatch {
     std::vector<std::uint64_t> examples = {};       ///< [B] index of each example in the corpus
     std::vector<std::int64_t> term_labels = {};     ///< labels of each loss term in this batch
     std::uint64_t epoch = 0;
+    bool replaced = false;                          ///< networks among the corruptors have run
+    std::uint64_t seed = 0;                         ///< of the run: with epoch and example it keys what is drawn on the device
 
     /// Real tokens that the encoder reads or a decoder rebuilds: the sum over all views.
     [[nodiscard]] std::size_t tokens() const noexcept {

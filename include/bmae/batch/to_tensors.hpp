@@ -33,6 +33,7 @@ at::Tensor int64_tensor(std::vector<T> const& values, at::Device device) {
 inline PackedInput to_tensors(PackedView const& view, at::Device device = at::kCPU) {
     PackedInput input;
     input.offsets = view.offsets;
+    input.special = view.special;
     input.input_ids = detail::int64_tensor(view.input_ids, device);
     input.original_ids = view.original_ids == view.input_ids ? input.input_ids : detail::int64_tensor(view.original_ids, device);
     input.positions = detail::int64_tensor(view.positions, device);

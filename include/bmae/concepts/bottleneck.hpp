@@ -5,8 +5,11 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
+#include <string>
 #include <string_view>
 
+#include <bmae/concepts/encoder.hpp>
 #include <bmae/values/packed_input.hpp>
 
 namespace bmae {
@@ -15,11 +18,25 @@ namespace bmae {
 ///
 /// 1. `bottleneck.pool(encoded, input)` on a const bottleneck returns one row per text.                               [B, D]
 /// 2. `B::name` is its name in reports and in sentence-transformers folders.
-/// Law: row b depends on text b alone. Not required: parameters; those who have some offer `for_each_parameter`.
+/// Law: row b depends on text b alone. Not required: parameters, options.
 template <class B>
 concept Bottleneck = std::default_initializable<B> && requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input) {
     { bottleneck.pool(encoded, input) } -> std::same_as<at::Tensor>;
     { B::name } -> std::convertible_to<std::string_view>;
+};
+
+/// A bottleneck with parameters, or one that needs the encoder's tables (a projection, a lexicon).
+///
+/// 1. `B::Options`, `B(options, encoder, seed, name)`, `bottleneck.for_each_parameter(prefix, visit)`.
+/// 2. `bottleneck.pool(encoded, input, encoder)` returns one row per text.                                            [B, D]
+/// 3. `B::name` as above.
+template <class B, class E>
+concept BuiltBottleneck = Encoder<E> && requires(B& module, B const& bottleneck, typename B::Options options, E const& encoder, Encoded const& encoded,
+                                                 PackedInput const& input) {
+    { B(options, encoder, std::uint64_t{}, std::string{}) };
+    { bottleneck.pool(encoded, input, encoder) } -> std::same_as<at::Tensor>;
+    { B::name } -> std::convertible_to<std::string_view>;
+    module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});
 };
 
 /// Says in one sentence what `B` lacks to be a bottleneck; true where it lacks nothing.

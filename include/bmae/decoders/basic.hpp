@@ -4,6 +4,7 @@
 /// Bidirectional layers whose first row is the sentence vector.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include <bmae/encoders/bert.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/transformer_layer.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -34,6 +36,7 @@ public:
     BasicDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
         : layers(make_layers(options.layers, encoder.config())), options_(options) {
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
+        if (options.initialization == Initialization::last_layers) { copy_last_layers(encoder); }
     }
 
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
@@ -54,6 +57,15 @@ public:
     LayerStack layers;
 
 private:
+    void copy_last_layers(BertEncoder const& encoder) {
+        if (layers.size() > encoder.layers.size()) {
+            throw InputError(Complaint{.file = {}, .expected = "at most " + std::to_string(encoder.layers.size()) + " decoder layers, to copy the encoder's last ones",
+                                       .found = std::to_string(layers.size()), .remedy = "Use fewer layers or Initialization::bert."});
+        }
+        std::size_t const first = encoder.layers.size() - layers.size();
+        for (std::size_t i = 0; i < layers.size(); ++i) { copy_parameters(encoder.layers[first + i], layers[i]); }
+    }
+
     Options options_;
 };
 

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/batch/packed_batch.hpp>
+#include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/io/bert_config.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/pretraining/pretraining.hpp>
@@ -33,6 +34,18 @@ inline nlohmann::ordered_json terms_json(std::vector<TermDescription> const& ter
             entry["decoder_layers"] = term.decoder_layers;
         }
         if (!term.query.empty()) { entry["query"] = term.query; }
+        if (!term.decoder_name.empty()) { entry["decoder_name"] = term.decoder_name; }
+        if (!term.task.empty()) { entry["task"] = term.task; }
+        if (term.tap >= 0) { entry["tap"] = term.tap; }
+        if (term.window > 0) { entry["window"] = term.window; }
+        if (!term.pooling.empty()) {
+            entry["pooling"] = term.pooling;
+            entry["lowest_id"] = term.lowest_id;
+        }
+        if (!term.similarity.empty()) {
+            entry["similarity"] = term.similarity;
+            entry["temperature"] = term.temperature;
+        }
         list.push_back(std::move(entry));
     }
     return list;
@@ -54,12 +67,16 @@ inline nlohmann::ordered_json config_json(BertConfig const& config) {
             {"layer_norm_eps", config.layer_norm_eps}, {"hidden_act", config.hidden_act}};
 }
 
-/// Puts one packed view under `path` into `tensors`.
-inline void dump_view(PackedView const& view, std::string const& path, NamedTensors& tensors) {
+/// Puts one packed view under its path into `tensors`.
+inline void dump_view(PackedView const& view, ViewDescription const& description, NamedTensors& tensors) {
+    std::string const& path = description.path;
     tensors[path + ".input_ids"] = int64_tensor(view.input_ids, at::kCPU);
     tensors[path + ".original_ids"] = int64_tensor(view.original_ids, at::kCPU);
     tensors[path + ".labels"] = int64_tensor(view.labels, at::kCPU);
     tensors[path + ".offsets"] = int64_tensor(view.offsets, at::kCPU);
+    if (description.corruptor == GeneratorReplacement::name) {
+        tensors[path + ".flags"] = int64_tensor(view.flags, at::kCPU).to(at::kByte);
+    }
     if (view.visibility.empty()) { return; }
     std::int64_t cells = 0;
     for (Visibility const& rows : view.visibility) { cells += static_cast<std::int64_t>(rows.length) * rows.length; }
@@ -80,10 +97,14 @@ inline void dump_view(PackedView const& view, std::string const& path, NamedTens
 /// The file is safetensors: every view, every parameter, and a metadata key `report` with the losses and the L2 norm of every
 /// gradient (summed in double). The model's gradients are cleared afterwards.
 template <class Model>
-void dump_step(Model& model, HostBatch const& batch, TokenTraits const& traits, std::string const& preset, std::filesystem::path const& file) {
+void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, std::string const& preset, std::filesystem::path const& file) {
     NamedTensors tensors;
+    HostBatch const batch = model.replaced(given);
     std::vector<ViewDescription> const views = model.describe_views();
-    for (std::size_t v = 0; v < views.size(); ++v) { detail::dump_view(batch.views[v], views[v].path, tensors); }
+    for (std::size_t v = 0; v < views.size(); ++v) { detail::dump_view(batch.views[v], views[v], tensors); }
+    for (auto const& [name, pairs] : model.pairs(batch)) {
+        tensors[name + ".pairs"] = detail::int64_tensor(pairs, at::kCPU).view({-1, 2});
+    }
     model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
         if (!value.requires_grad()) { value.requires_grad_(true); }
         if (value.grad().defined()) { value.mutable_grad().zero_(); }
@@ -91,7 +112,7 @@ void dump_step(Model& model, HostBatch const& batch, TokenTraits const& traits, 
     });
     ForwardContext context;   // no dropout
     PretrainingLoss const loss = model.forward(batch, context, batch.term_labels);
-    loss.total.backward();
+    if (loss.total.requires_grad()) { loss.total.backward(); }
 
     nlohmann::ordered_json report;
     report["preset"] = preset;
@@ -105,6 +126,9 @@ void dump_step(Model& model, HostBatch const& batch, TokenTraits const& traits, 
         report["terms"][t]["loss"] = loss.terms[t].loss.template item<double>();
         report["terms"][t]["labels"] = loss.terms[t].labels;
         report["terms"][t]["weight"] = loss.terms[t].weight;
+    }
+    for (PassDescription const& pass : model.describe_passes()) {
+        report["passes"].push_back({{"bottleneck", pass.bottleneck}, {"projection", pass.projection}, {"encoder", pass.encoder}});
     }
     report["views"] = detail::views_json(views);
     nlohmann::ordered_json norms;

@@ -4,14 +4,17 @@
 /// Softmax over candidates: the contrastive loss of dense retrieval.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -26,30 +29,52 @@ struct ContrastiveLoss {
     at::Tensor correct = {};   ///< [] fp32 queries whose own passage scores highest, detached
 };
 
+/// How scores become a contrastive loss.
+struct ContrastForm {
+    double label_smoothing = 0;             ///< share of the target spread over all candidates (Contriever: 0)
+    bool positive_in_denominator = true;    ///< false: equation 8 of the SentMAE paper as printed, which has no lower bound
+};
+
+/// Adds `value` to the cells [row, column, row, column, ...] of a matrix like `scores`.
+inline at::Tensor add_to_cells(at::Tensor const& scores, std::span<std::int64_t const> cells, float value) {
+    if (cells.empty()) { return scores; }
+    at::Tensor added = at::zeros(scores.sizes(), at::kFloat);
+    auto* const cell = added.mutable_data_ptr<float>();
+    for (std::size_t i = 0; i + 1 < cells.size(); i += 2) { cell[cells[i] * scores.size(1) + cells[i + 1]] = value; }
+    return scores.add(added.to(scores.device()));
+}
+
+/// Sum over rows of -log softmax(scores)[target].
+/// \param scores   [B, P] fp32, already divided by the temperature; -inf where a candidate does not count
+/// \param targets  [B] column of each row's own candidate
+/// Throws InputError where there is only one candidate: the loss would be 0 for any model.
+inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std::int64_t const> targets, ContrastForm form = {}) {
+    if (scores.size(1) < 2) {
+        throw InputError(Complaint{.file = {}, .expected = "at least two candidate passages in a contrastive batch", .found = std::to_string(scores.size(1)),
+                                   .remedy = "Raise the batch size or the number of passages per query; with one candidate the loss is always 0."});
+    }
+    at::Tensor const target = at::tensor(std::vector<std::int64_t>(targets.begin(), targets.end())).to(scores.device());
+    ContrastiveLoss loss{.correct = scores.detach().argmax(1).eq(target).sum().to(at::kFloat)};
+    if (form.positive_in_denominator) {
+        loss.sum = at::cross_entropy_loss(scores, target, {}, /*reduction=sum*/ 2, -100, form.label_smoothing);
+    } else {
+        at::Tensor const column = target.unsqueeze(1);
+        at::Tensor const negatives = scores.scatter(1, column, -std::numeric_limits<double>::infinity());
+        loss.sum = (at::logsumexp(negatives, {1}) - scores.gather(1, column).squeeze(1)).sum();
+    }
+    return loss;
+}
+
 /// Sum over queries of -log( exp(s(q, p+) / tau) / sum_p exp(s(q, p) / tau) ) over all passages of the batch
 /// (van den Oord et al., arXiv 1807.03748; for retrieval Karpukhin et al., arXiv 2004.04906, equation 2).
 /// \param queries   [B, D], and \param passages [P, D], both as they are compared: normalise before for cosine
 /// \param targets   [B] column of each query's own passage
 /// \param excluded  flat list of (query, column) pairs that must not count as negatives
-/// Throws InputError where there is only one candidate: the loss would be 0 for any model.
+/// Throws InputError where there is only one candidate.
 inline ContrastiveLoss info_nce(at::Tensor const& queries, at::Tensor const& passages, std::span<std::int64_t const> targets,
-                                std::span<std::int64_t const> excluded, double temperature) {
-    if (passages.size(0) < 2) {
-        throw InputError(Complaint{.file = {}, .expected = "at least two candidate passages in a contrastive batch", .found = std::to_string(passages.size(0)),
-                                   .remedy = "Raise the batch size or the number of passages per query; with one candidate the loss is always 0."});
-    }
-    at::Tensor scores = at::mm(queries, passages.t()).to(at::kFloat).div(temperature);                    // [B, P]
-    if (!excluded.empty()) {
-        at::Tensor mask = at::zeros(scores.sizes(), at::kFloat);
-        auto* cells = mask.mutable_data_ptr<float>();
-        for (std::size_t i = 0; i + 1 < excluded.size(); i += 2) {
-            cells[excluded[i] * scores.size(1) + excluded[i + 1]] = -std::numeric_limits<float>::infinity();
-        }
-        scores = scores.add(mask.to(scores.device()));
-    }
-    at::Tensor const target = at::tensor(std::vector<std::int64_t>(targets.begin(), targets.end())).to(scores.device());
-    return {.sum = at::cross_entropy_loss(scores, target, {}, /*reduction=sum*/ 2),
-            .correct = scores.detach().argmax(1).eq(target).sum().to(at::kFloat)};
+                                std::span<std::int64_t const> excluded, double temperature, ContrastForm form = {}) {
+    at::Tensor const scores = at::mm(queries, passages.t()).to(at::kFloat).div(temperature);                    // [B, P]
+    return softmax_contrast(add_to_cells(scores, excluded, -std::numeric_limits<float>::infinity()), targets, form);
 }
 
 }  // namespace bmae

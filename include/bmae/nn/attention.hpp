@@ -70,7 +70,7 @@ inline at::Tensor additive_mask(std::vector<Visibility> const& visibility, Lengt
         for (std::size_t i = 0; i < static_cast<std::size_t>(group.length); ++i) {
             std::uint64_t const* bits = rows.entry(i);
             for (std::size_t j = 0; j < static_cast<std::size_t>(group.length); ++j) {
-                *out++ = i != j && ((bits[j / 64] >> (j % 64)) & 1U) != 0 ? 0.0F : blocked;
+                *out++ = (rows.reads_itself || i != j) && ((bits[j / 64] >> (j % 64)) & 1U) != 0 ? 0.0F : blocked;
             }
         }
     }

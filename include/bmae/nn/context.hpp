@@ -15,6 +15,8 @@ struct ForwardContext {
     bool training = false;         ///< dropout is applied only if true
     std::uint64_t seed = 0;        ///< of this step: a hash of the run's seed, the optimizer step and the micro-batch
     std::uint64_t next_site = 0;   ///< how many dropout sites have drawn so far
+    double progress = 0;           ///< share of the run that is done, 0 to 1: what weight schedules follow
+    bool opens_step = true;        ///< the first micro-batch of an optimizer step: where a momentum encoder moves
 
     /// Key of the next dropout site.
     std::uint64_t next_key() noexcept { return detail::mix64(seed ^ detail::mix64(++next_site)); }

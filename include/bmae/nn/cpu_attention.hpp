@@ -195,7 +195,7 @@ private:
             Floats score = load(row + j);
             if (bits != nullptr) {
                 auto sees = static_cast<std::uint32_t>(bits[j / 64] >> (j % 64));
-                if (i >= j && i < j + lanes) { sees &= ~(std::uint32_t{1} << (i - j)); }
+                if (i >= j && i < j + lanes && !visibility->reads_itself) { sees &= ~(std::uint32_t{1} << (i - j)); }
                 score = (((sees >> places) & 1U) != 0U) ? score : splat(blocked);
             }
             if (j + lanes > length) {

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/Tensor.h>
@@ -18,8 +20,9 @@ namespace bmae {
 
 /// How the weights of fresh layers are drawn.
 enum class Initialization {
-    bert,       ///< weights N(0, 0.02), biases 0 (Devlin et al.: arXiv 1810.04805); LayerNorm 1 and 0 in every scheme
-    fan_in,     ///< weights and biases U(+-1/sqrt(fan_in)): the framework default that MASTER's released code leaves in place
+    bert,          ///< weights N(0, 0.02), biases 0 (Devlin et al.: arXiv 1810.04805); LayerNorm 1 and 0 in every scheme
+    fan_in,        ///< weights and biases U(+-1/sqrt(fan_in)): the framework default that MASTER's released code leaves in place
+    last_layers,   ///< a copy of the encoder's last layers, for decoders made of such layers (SimLM)
 };
 
 namespace detail {
@@ -31,6 +34,16 @@ inline std::uint64_t name_hash(std::string_view name) noexcept {
 }
 
 }  // namespace detail
+
+/// Gives `to` the values of `from`, a module of the same shape.
+template <class Module>
+void copy_parameters(Module const& from, Module& to) {
+    std::vector<at::Tensor> values;
+    Module source = from;   // tensors are handles: this copies no numbers
+    source.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { values.push_back(value.detach()); });
+    std::size_t next = 0;
+    to.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { value.detach().copy_(values[next++]); });
+}
 
 /// Fills all parameters of `module`.
 /// \param deviation  standard deviation of `Initialization::bert`

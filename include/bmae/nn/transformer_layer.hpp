@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
 #include <bmae/io/bert_config.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/attention.hpp>
+#include <bmae/nn/dropout.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 
@@ -57,12 +59,31 @@ struct TransformerLayer {
     /// \returns [T, H]
     at::Tensor operator()(at::Tensor const& stream, at::Tensor const& context_rows, PackedInput const& input,
                           std::vector<Visibility> const* visibility, ForwardContext& context) const {
+        return transform(attend(stream, context_rows, input, visibility, context), context);
+    }
+
+    /// The first block: LayerNorm(stream + what attention read).                                                     [T, H]
+    at::Tensor attend(at::Tensor const& stream, at::Tensor const& context_rows, PackedInput const& input,
+                      std::vector<Visibility> const* visibility, ForwardContext& context) const {
         at::Tensor const read = packed_attention(query(stream), key(context_rows), value(context_rows), input, heads, visibility,
                                                  attention_dropout, context);
-        at::Tensor const attended = attention_norm.after_block(attention_output.product(read), attention_output.bias, stream,
-                                                               attention_output_dropout, context);
-        at::Tensor const expanded = activate(intermediate.product(attended), intermediate.bias, activation);
-        return output_norm.after_block(output.product(expanded), output.bias, attended, hidden_dropout, context);
+        return attention_norm.after_block(attention_output.product(read), attention_output.bias, stream, attention_output_dropout, context);
+    }
+
+    /// The second block: LayerNorm(rows + feed-forward).                                                   [T, H] -> [T, H]
+    at::Tensor transform(at::Tensor const& rows, ForwardContext& context) const {
+        at::Tensor const expanded = activate(intermediate.product(rows), intermediate.bias, activation);
+        return output_norm.after_block(output.product(expanded), output.bias, rows, hidden_dropout, context);
+    }
+
+    /// The same parameters with each LayerNorm before its block, as in GPT-2 (Radford et al. 2019).        [T, H] -> [T, H]
+    at::Tensor pre_norm(at::Tensor const& stream, PackedInput const& input, std::vector<Visibility> const* visibility,
+                        ForwardContext& context) const {
+        at::Tensor const normed = attention_norm(stream);
+        at::Tensor const read = packed_attention(query(normed), key(normed), value(normed), input, heads, visibility, attention_dropout, context);
+        at::Tensor const attended = stream + dropout(attention_output(read), attention_output_dropout, context);
+        at::Tensor const expanded = activate(intermediate.product(output_norm(attended)), intermediate.bias, activation);
+        return attended + dropout(output(expanded), hidden_dropout, context);
     }
 
     template <class Visit>

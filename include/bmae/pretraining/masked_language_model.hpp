@@ -8,26 +8,30 @@
 #include <string>
 #include <string_view>
 
+#include <bmae/concepts/token_loss.hpp>
 #include <bmae/encoders/bert.hpp>
+#include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/pretraining/term.hpp>
 
 namespace bmae {
 
-/// Cross-entropy of the encoder on the tokens hidden in its own view (L_enc of RetroMAE; Devlin et al., arXiv 1810.04805).
-class MaskedLanguageModel {
+/// Cross-entropy of the encoder on tokens of its own view; `Loss` says on which.
+template <TokenLoss Loss>
+class EncoderPrediction {
 public:
     /// Numbers of the term.
     struct Options {
         double weight = 1;   ///< in the total; RetroMAE: 1
     };
+    using Labels = Loss;
     static constexpr std::string_view kind = "masked_language_model";
     static constexpr bool has_view = false;
     static constexpr bool keeps_layers = false;
 
     template <Encoder E>
-    MaskedLanguageModel(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
+    EncoderPrediction(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
 
-    [[nodiscard]] double weight() const noexcept { return options_.weight; }
+    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
 
     template <class E>
     [[nodiscard]] TokenRows rows(PassState<E>& pass, PackedInput const& view) const {
@@ -44,6 +48,9 @@ public:
 private:
     Options options_;
 };
+
+/// On the tokens hidden from it (L_enc of RetroMAE; Devlin et al., arXiv 1810.04805).
+using MaskedLanguageModel = EncoderPrediction<TokenCrossEntropy>;
 
 static_assert(TokenTerm<MaskedLanguageModel, BertEncoder>);
 

@@ -26,6 +26,12 @@ struct ViewSettings {
     std::size_t max_length = 512;   ///< tokens of a view, [CLS] and [SEP] included
 };
 
+/// What the choices of one view are drawn from.
+struct ViewDraws {
+    Draw own;      ///< of this view alone
+    Draw shared;   ///< the same for all views of an example, so that two sources can agree on one choice
+};
+
 /// What a report says about a view.
 struct ViewDescription {
     std::string path = {};        ///< "passes.0.view"
@@ -37,7 +43,7 @@ struct ViewDescription {
 };
 
 /// Which text, which tokens of it, what becomes of them.                                     one box of a paper's figure
-template <TextSource SourceT, AnyMasker MaskerT, Corruptor CorruptorT = BertCorruptor>
+template <AnyTextSource SourceT, AnyMasker MaskerT, Corruptor CorruptorT = BertCorruptor>
 struct View {
     using Source = SourceT;
     using Masker = MaskerT;
@@ -54,12 +60,17 @@ struct View {
 
     /// Reads, masks and corrupts. Draws of the three roles are independent of each other.
     /// \param encoder  the encoder's view of the same pass, for related maskers; may be nullptr for others
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, Draw draw,
+    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, ViewDraws draws,
                                       MaskedText const* encoder) const {
-        Draw source_draw = draw.fork(0);
-        Draw masker_draw = draw.fork(1);
-        Draw corruptor_draw = draw.fork(2);
-        std::vector<TokenId> content = source.read(example, traits, source_draw);
+        Draw source_draw = draws.own.fork(0);
+        Draw masker_draw = draws.own.fork(1);
+        Draw corruptor_draw = draws.own.fork(2);
+        std::vector<TokenId> content;
+        if constexpr (SharedTextSource<SourceT>) {
+            content = source.read(example, traits, source_draw, draws.shared);
+        } else {
+            content = source.read(example, traits, source_draw);
+        }
         std::size_t const room = settings.max_length > 2 ? settings.max_length - 2 : 0;
         if (content.size() > room) { content.resize(room); }
         MaskedText text;

@@ -9,6 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <bmae/values/tokens.hpp>
 #include <bmae/values/visibility.hpp>
 
 namespace bmae {
@@ -23,6 +24,7 @@ struct PackedInput {
     at::Tensor label_rows = {};                            ///< [M] int64, rows with something to recover; undefined in inference
     at::Tensor labels = {};                                ///< [M] int64, what to recover there
     std::vector<std::int64_t> offsets = {};                ///< [B+1] on the host: text b is rows offsets[b] .. offsets[b+1]
+    SpecialIds special = {};                               ///< of the vocabulary, for losses that tell content from specials
     std::vector<Visibility> const* visibility = nullptr;   ///< [B] row masks, or none; owned by the host batch
 
     [[nodiscard]] std::int64_t texts() const noexcept { return static_cast<std::int64_t>(offsets.size()) - 1; }   ///< B

@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The sentence vector is a mixture of word embeddings.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/softmax.h>
+
+#include <bmae/concepts/bottleneck.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/losses/pooled_logits.hpp>
+
+namespace bmae {
+
+/// h = softmax(mu) E with mu the highest logit of every word over the text, [CLS] and [SEP] left out, and E the word embeddings
+/// without gradient (Shen et al.: LexMAE, arXiv 2208.14754, equations 3-5).
+class LexiconBottleneck {
+public:
+    struct Options {};
+    static constexpr std::string_view name = "lexicon";
+
+    LexiconBottleneck(Options, BertEncoder const&, std::uint64_t, std::string const&) {}
+
+    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, BertEncoder const& encoder) const {   // [B, H]
+        at::Tensor const& word = encoder.embeddings.word;
+        at::Tensor const pooled = max_pooled_logits(encoder.head.transform(encoded.hidden), word, encoder.head.bias, input.offsets, 1, 1);   // [B, V]
+        return at::mm(at::softmax(pooled, 1).to(word.scalar_type()), word.detach());
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+};
+
+static_assert(BuiltBottleneck<LexiconBottleneck, BertEncoder>);
+
+}  // namespace bmae

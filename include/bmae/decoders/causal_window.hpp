@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A decoder that writes from left to right and sees only a few tokens back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/concepts/decoder.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/nn/causal_window.hpp>
+#include <bmae/nn/dropout.hpp>
+#include <bmae/nn/initialize.hpp>
+#include <bmae/nn/transformer_layer.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Numbers of a `CausalWindowDecoder`.
+struct CausalWindowDecoderOptions {
+    std::int64_t layers = 1;                                       ///< CoT-MAE-qc: 1
+    std::int64_t window = 3;                                       ///< columns, its own included; column 0 is always open. CoT-MAE-qc: 3
+    Initialization initialization = Initialization::bert;
+};
+
+/// [h, E(x_1), ..., E(x_N)], then n pre-LN blocks under a causal window and a last LayerNorm (query-as-context pre-training,
+/// arXiv 2212.09598, as released). Its labels are the next tokens: `NextToken`.
+class CausalWindowDecoder {
+public:
+    using Options = CausalWindowDecoderOptions;
+    static constexpr std::string_view kind = "causal_window";
+    static constexpr bool reads_visibility = false;
+
+    /// Throws InputError for a window below 1.
+    CausalWindowDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
+        : layers(make_layers(options.layers, encoder.config())), norm(encoder.width(), encoder.config().layer_norm_eps), options_(options) {
+        if (options_.window < 1) {
+            throw InputError(Complaint{.file = {}, .expected = "a causal window of at least 1 column", .found = std::to_string(options_.window),
+                                       .remedy = "A window counts the row's own column: CoT-MAE-qc uses 3."});
+        }
+        initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
+    }
+
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
+                                    ForwardContext& context) const {
+        std::vector<Visibility> const windows = causal_windows(view.offsets, static_cast<std::size_t>(options_.window));
+        at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context)
+                              .index_copy(0, view.first_rows, sentence);                    // [T, H], row 0 of each text = h
+        rows = dropout(rows, encoder.config().hidden_dropout_prob, context);
+        for (TransformerLayer const& layer : layers) { rows = layer.pre_norm(rows, view, &windows, context); }
+        return norm(rows);
+    }
+
+    [[nodiscard]] Options const& options() const noexcept { return options_; }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        bmae::for_each_parameter(layers, prefix, visit);
+        norm.for_each_parameter(prefix + ".LayerNorm", visit);
+    }
+
+    LayerStack layers;
+    LayerNorm norm;
+
+private:
+    Options options_;
+};
+
+static_assert(DecoderOf<CausalWindowDecoder, BertEncoder>);
+
+}  // namespace bmae

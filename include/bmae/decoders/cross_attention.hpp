@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A left-to-right decoder that asks the sentence vector by cross-attention.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/concepts/decoder.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/nn/causal_window.hpp>
+#include <bmae/nn/initialize.hpp>
+#include <bmae/nn/transformer_layer.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Numbers of a `CrossAttentionDecoder`.
+struct CrossAttentionDecoderOptions {
+    std::int64_t layers = 3;                                       ///< SEED as released: 3 with window 2, or 1 with window 8
+    std::int64_t window = 2;                                       ///< columns, its own included; column 0 is always open
+    Initialization initialization = Initialization::bert;
+};
+
+/// Attention to one key: softmax over one number is 1, so what comes back is the value itself, whatever the query.
+///
+/// Query and key are parameters all the same, without gradient, so that a layer loads as one of Hugging Face's BertLayer.
+struct SingleKeyAttention {
+    Linear query = {};
+    Linear key = {};
+    Linear value = {};
+    Linear output = {};
+    LayerNorm norm = {};
+    double dropout_rate = 0.1;
+
+    explicit SingleKeyAttention(BertConfig const& config)
+        : query(config.hidden_size, config.hidden_size),
+          key(config.hidden_size, config.hidden_size),
+          value(config.hidden_size, config.hidden_size),
+          output(config.hidden_size, config.hidden_size),
+          norm(config.hidden_size, config.layer_norm_eps),
+          dropout_rate(config.hidden_dropout_prob) {}
+
+    /// LayerNorm(x + W_o W_v h): an affine map of h added to every row of its text.
+    /// \param rows      [T, H]
+    /// \param sentence  [B, H]
+    at::Tensor operator()(at::Tensor const& rows, at::Tensor const& sentence, PackedInput const& view, ForwardContext& context) const {
+        at::Tensor const added = output.product(value(sentence)).index_select(0, view.text_of_row);   // [T, H]
+        return norm.after_block(added, output.bias, rows, dropout_rate, context);
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        query.for_each_parameter(prefix + ".self.query", visit);
+        key.for_each_parameter(prefix + ".self.key", visit);
+        value.for_each_parameter(prefix + ".self.value", visit);
+        output.for_each_parameter(prefix + ".output.dense", visit);
+        norm.for_each_parameter(prefix + ".output.LayerNorm", visit);
+    }
+};
+
+/// [E(x_0), ..., E(x_N)] under a causal window, h added in every layer (Lu et al.: SEED-Encoder, arXiv 2102.09206, section 4).
+/// Its labels are the next tokens: `NextToken`.
+class CrossAttentionDecoder {
+public:
+    using Options = CrossAttentionDecoderOptions;
+    static constexpr std::string_view kind = "cross_attention";
+    static constexpr bool reads_visibility = false;
+
+    /// Throws InputError for a window below 1.
+    CrossAttentionDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
+        : layers(make_layers(options.layers, encoder.config())), options_(options) {
+        if (options_.window < 1) {
+            throw InputError(Complaint{.file = {}, .expected = "a causal window of at least 1 column", .found = std::to_string(options_.window),
+                                       .remedy = "A window counts the row's own column: SEED uses 2."});
+        }
+        for (std::int64_t i = 0; i < options_.layers; ++i) { crossings.emplace_back(encoder.config()); }
+        initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
+    }
+
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
+                                    ForwardContext& context) const {
+        std::vector<Visibility> const windows = causal_windows(view.offsets, static_cast<std::size_t>(options_.window));
+        at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context);      // [T, H]
+        for (std::size_t i = 0; i < layers.size(); ++i) {
+            rows = layers[i].attend(rows, rows, view, &windows, context);
+            rows = crossings[i](rows, sentence, view, context);
+            rows = layers[i].transform(rows, context);
+        }
+        return rows;
+    }
+
+    [[nodiscard]] Options const& options() const noexcept { return options_; }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        bmae::for_each_parameter(layers, prefix, visit);
+        for (std::size_t i = 0; i < crossings.size(); ++i) {
+            crossings[i].for_each_parameter(prefix + ".layer." + std::to_string(i) + ".crossattention", visit);
+        }
+    }
+
+    LayerStack layers;
+    std::vector<SingleKeyAttention> crossings;
+
+private:
+    Options options_;
+};
+
+static_assert(DecoderOf<CrossAttentionDecoder, BertEncoder>);
+
+}  // namespace bmae

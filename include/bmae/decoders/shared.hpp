@@ -1,0 +1,58 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// One decoder for several branches.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/concepts/decoder.hpp>
+#include <bmae/decoders/basic.hpp>
+
+namespace bmae {
+
+/// `Decoder`, the same one in every branch of the composition that says `Shared<Decoder>` (MASTER's Shared-Dec, table 6).
+///
+/// Its parameters stand under `shared.<kind>`; a composition makes parameters of one name one tensor. Its options are those of
+/// the first branch; the others must give the same shapes.
+template <class Decoder>
+class Shared {
+public:
+    using Options = typename Decoder::Options;
+    static constexpr std::string_view kind = Decoder::kind;
+    static constexpr bool reads_visibility = Decoder::reads_visibility;
+    static constexpr bool reads_layers = requires { Decoder::reads_layers; };
+
+    template <class E>
+    Shared(Options options, E const& encoder, std::uint64_t seed, std::string const&)
+        : decoder_(std::move(options), encoder, seed, root()) {}
+
+    template <class E>
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const& pass,
+                                    ForwardContext& context) const {
+        return decoder_.decode(sentence, view, encoder, pass, context);
+    }
+
+    /// The prefix of the branch does not matter: the decoder has a name of its own.
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&& visit) {
+        decoder_.for_each_parameter(root(), visit);
+    }
+
+    [[nodiscard]] Options const& options() const noexcept { return decoder_.options(); }
+    [[nodiscard]] static std::string shared_name() { return std::string(kind); }
+
+private:
+    static std::string root() { return "shared." + shared_name(); }
+
+    Decoder decoder_;
+};
+
+static_assert(DecoderOf<Shared<BasicDecoder>, BertEncoder>);
+
+}  // namespace bmae

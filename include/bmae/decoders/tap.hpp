@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A decoder that reads a layer of the encoder itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/concepts/decoder.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/nn/initialize.hpp>
+#include <bmae/nn/transformer_layer.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Numbers of a `TapDecoder`.
+struct TapDecoderOptions {
+    std::int64_t layers = 2;                                       ///< Condenser: n_head_layers 2
+    std::int64_t tap = middle;                                     ///< layer read, 0 = embeddings; Condenser: skip_from 6 of 12
+    Initialization initialization = Initialization::bert;
+
+    static constexpr std::int64_t middle = -1;                     ///< the layer half way up
+};
+
+/// [h_late, x_1^tap, ..., x_N^tap], then n post-LN layers (Gao, Callan: Condenser, arXiv 2104.08253, equations 5-6).
+///
+/// The bottleneck is not the only channel here: rows come from the middle of the encoder's own pass, the sentence vector
+/// from its end. The decoder has no view of its own; its branch reads the encoder's (`OwnView`).
+class TapDecoder {
+public:
+    using Options = TapDecoderOptions;
+    static constexpr std::string_view kind = "tap";
+    static constexpr bool reads_visibility = false;
+    static constexpr bool reads_layers = true;
+
+    /// Throws InputError where `tap` is no layer of the encoder.
+    TapDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
+        : layers(make_layers(options.layers, encoder.config())), options_(options) {
+        std::int64_t const depth = encoder.config().num_hidden_layers;
+        if (options_.tap == Options::middle) { options_.tap = depth / 2; }
+        if (options_.tap < 0 || options_.tap > depth) {
+            throw InputError(Complaint{.file = {}, .expected = "a tap from 0 (embeddings) to " + std::to_string(depth) + ", the layers of the encoder",
+                                       .found = std::to_string(options_.tap), .remedy = "Condenser taps layer 6 of 12: take the middle."});
+        }
+        initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
+    }
+
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const&, Encoded const& pass,
+                                    ForwardContext& context) const {
+        at::Tensor rows = pass.layers[static_cast<std::size_t>(options_.tap)].index_copy(0, view.first_rows, sentence);   // [T, H]
+        for (TransformerLayer const& layer : layers) { rows = layer(rows, rows, view, nullptr, context); }
+        return rows;
+    }
+
+    [[nodiscard]] Options const& options() const noexcept { return options_; }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        bmae::for_each_parameter(layers, prefix, visit);
+    }
+
+    LayerStack layers;
+
+private:
+    Options options_;
+};
+
+static_assert(DecoderOf<TapDecoder, BertEncoder>);
+
+}  // namespace bmae

@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Sentence vectors of one text stand together, those of different texts apart.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
+
+#include <bmae/batch/to_tensors.hpp>
+#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/losses/info_nce.hpp>
+#include <bmae/pretraining/term.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// How two sentence vectors are compared.
+enum class Similarity { dot, cosine };
+
+[[nodiscard]] constexpr std::string_view to_string(Similarity similarity) noexcept { return similarity == Similarity::dot ? "dot" : "cosine"; }
+
+/// Whom an anchor is compared with.
+enum class Candidates {
+    other_passes,   ///< anchors are the rows of pass 0, candidates all rows of the other passes: SimCSE, SentMAE, ICT
+    all_rows,       ///< every row is an anchor, all 2B - 1 others are its candidates: coCondenser
+};
+
+/// Numbers of a `Contrast`.
+struct ContrastOptions {
+    double weight = 1;                                        ///< in the total
+    double temperature = 1;                                   ///< divides the scores; SimCSE .05, coCondenser 1
+    Similarity similarity = Similarity::dot;                  ///< SimCSE: cosine; coCondenser: dot
+    Candidates candidates = Candidates::other_passes;
+    double hard_negative_weight = 0;                          ///< added to the score of a row's own negative (pass 2); SimCSE: 0
+    ContrastForm form = {};
+};
+
+namespace detail {
+
+/// A text of which nothing is there but [CLS] and [SEP] takes part in no pair.
+inline bool is_absent(PackedView const& view, std::size_t b) { return view.offsets[b + 1] - view.offsets[b] <= 2; }
+
+}  // namespace detail
+
+/// InfoNCE over the sentence vectors of the passes: row b of pass 0 and row b of pass 1 are a pair, a third pass brings hard
+/// negatives (SimCSE, arXiv 2104.08821, equations 1 and 5; coCondenser, arXiv 2108.05540, equation 7; SentMAE, equation 8).
+///
+/// Absent texts ([CLS] and [SEP] alone) are neither anchors nor candidates. Rows are counted over all passes: row b of pass p is
+/// p B + b.
+class Contrast {
+public:
+    using Options = ContrastOptions;
+    static constexpr std::string_view kind = "contrast";
+    static constexpr std::size_t passes = 2;
+
+    /// Throws InputError for a temperature that is not above 0.
+    template <Encoder E>
+    Contrast(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {
+        if (!(options_.temperature > 0)) {
+            throw InputError(Complaint{.file = {}, .expected = "a temperature above 0", .found = std::to_string(options_.temperature),
+                                       .remedy = "SimCSE uses 0.05 with cosine, coCondenser 1 with dot products."});
+        }
+    }
+
+    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+
+    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
+        auto const texts = static_cast<std::int64_t>(views[0]->texts());
+        std::vector<std::int64_t> list;
+        for (std::int64_t b = 0; b < texts; ++b) {
+            auto const row = static_cast<std::size_t>(b);
+            if (!detail::is_absent(*views[0], row) && !detail::is_absent(*views[1], row)) { list.insert(list.end(), {b, texts + b}); }
+        }
+        if (options_.candidates == Candidates::all_rows) {
+            std::size_t const forward = list.size();
+            for (std::size_t i = 0; i < forward; i += 2) { list.insert(list.end(), {list[i + 1], list[i]}); }
+        }
+        return list;
+    }
+    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const { return static_cast<std::int64_t>(pairs(views).size() / 2); }
+
+    [[nodiscard]] TermSum sum(CrossState const& state) const {
+        std::vector<at::Tensor> all;
+        for (at::Tensor const& sentence : state.sentences) { all.push_back(sentence.to(at::kFloat)); }
+        at::Tensor rows = at::cat(all);                                                                    // [passes B, D]
+        if (options_.similarity == Similarity::cosine) { rows = normalize_rows(rows); }
+        auto const texts = static_cast<std::int64_t>(state.views[0]->texts());
+        std::int64_t const first = options_.candidates == Candidates::all_rows ? 0 : texts;                // candidates start here
+        std::vector<std::int64_t> const list = pairs(state.views);
+        if (list.empty()) { return {.sum = at::zeros({}, rows.options().requires_grad(false))}; }
+        std::vector<std::int64_t> anchors;
+        std::vector<std::int64_t> targets;
+        std::vector<std::int64_t> excluded;
+        std::vector<std::int64_t> own_negatives;
+        for (std::size_t i = 0; i < list.size(); i += 2) {
+            auto const a = static_cast<std::int64_t>(i / 2);
+            anchors.push_back(list[i]);
+            targets.push_back(list[i + 1] - first);
+            for (std::size_t p = 0; p < state.views.size(); ++p) {
+                for (std::int64_t b = 0; b < texts; ++b) {
+                    std::int64_t const column = static_cast<std::int64_t>(p) * texts + b - first;
+                    bool const itself = column + first == list[i];
+                    if (column >= 0 && (itself || detail::is_absent(*state.views[p], static_cast<std::size_t>(b)))) { excluded.insert(excluded.end(), {a, column}); }
+                }
+            }
+            if (state.views.size() > 2) { own_negatives.insert(own_negatives.end(), {a, 2 * texts + list[i] % texts - first}); }
+        }
+        at::Tensor const asking = rows.index_select(0, detail::int64_tensor(anchors, rows.device()));
+        at::Tensor scores = at::mm(asking, rows.narrow(0, first, rows.size(0) - first).t()).div(options_.temperature);
+        if (options_.hard_negative_weight != 0) { scores = add_to_cells(scores, own_negatives, static_cast<float>(options_.hard_negative_weight)); }
+        scores = add_to_cells(scores, excluded, -std::numeric_limits<float>::infinity());
+        ContrastiveLoss const loss = softmax_contrast(scores, targets, options_.form);
+        return {.sum = loss.sum, .correct = loss.correct};
+    }
+
+    [[nodiscard]] TermDescription describe(std::string name) const {
+        return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
+                .temperature = options_.temperature, .weight = options_.weight};
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+
+private:
+    Options options_;
+};
+
+static_assert(CrossTerm<Contrast, BertEncoder>);
+
+}  // namespace bmae

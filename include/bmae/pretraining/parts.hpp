@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Sorting the parts of a composition: passes, and the terms that look across them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace bmae::detail {
+
+template <class Part>
+inline constexpr bool is_pass = requires { requires Part::is_pass; };
+
+template <bool keep_passes, class... Part>
+using Kept = decltype(std::tuple_cat(std::declval<std::conditional_t<is_pass<Part> == keep_passes, std::tuple<Part>, std::tuple<>>>()...));
+
+/// True where no pass follows a term.
+template <class... Part>
+constexpr bool passes_come_first() {
+    bool terms_began = false;
+    bool fine = true;
+    ((fine = fine && !(is_pass<Part> && terms_began), terms_began = terms_began || !is_pass<Part>), ...);
+    return fine;
+}
+
+/// The same tuple of each part's Options; its parts built from them; questions to all of them.
+template <class Tuple>
+struct PartList;
+
+template <class... Part>
+struct PartList<std::tuple<Part...>> {
+    using Options = std::tuple<typename Part::Options...>;
+
+    /// Part i is called `prefix` + i.
+    template <class E>
+    static std::tuple<Part...> build(Options const& options, E const& encoder, std::uint64_t seed, std::string const& prefix) {
+        return build(options, encoder, seed, prefix, std::index_sequence_for<Part...>{});
+    }
+
+private:
+    template <class E, std::size_t... I>
+    static std::tuple<Part...> build(Options const& options, E const& encoder, std::uint64_t seed, std::string const& prefix, std::index_sequence<I...>) {
+        static_cast<void>(options);
+        static_cast<void>(encoder);
+        static_cast<void>(seed);
+        return {Part(std::get<I>(options), encoder, seed, prefix + std::to_string(I))...};
+    }
+};
+
+}  // namespace bmae::detail

@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Contrast with a queue of vectors that earlier batches left.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+
+#include <bmae/batch/to_tensors.hpp>
+#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/losses/info_nce.hpp>
+#include <bmae/nn/initialize.hpp>
+#include <bmae/pretraining/contrast.hpp>
+#include <bmae/pretraining/term.hpp>
+
+namespace bmae {
+
+/// Numbers of a `QueueContrast`.
+struct QueueContrastOptions {
+    double weight = 1;
+    double temperature = .05;                  ///< Contriever: .05
+    Similarity similarity = Similarity::dot;   ///< Contriever: vectors are not normalised
+    std::int64_t queue = 131072;               ///< vectors kept; Contriever: 131,072
+    double label_smoothing = 0;                ///< Contriever: 0
+};
+
+/// Each anchor (pass 0) against its own key (pass 1, of a momentum encoder) and the keys of earlier batches: He et al., MoCo,
+/// arXiv 1911.05722, equation 1; Izacard et al., Contriever, arXiv 2112.09118, section 3.
+///
+/// The queue starts with random unit vectors. In training the keys of a batch enter it after the loss, over the oldest ones.
+class QueueContrast {
+public:
+    using Options = QueueContrastOptions;
+    static constexpr std::string_view kind = "queue_contrast";
+    static constexpr std::size_t passes = 2;
+
+    /// Throws InputError for a temperature or a queue that is not above 0.
+    template <Encoder E>
+    QueueContrast(Options options, E const& encoder, std::uint64_t seed, std::string const& name) : options_(options) {
+        if (!(options_.temperature > 0) || options_.queue < 1) {
+            throw InputError(Complaint{.file = {}, .expected = "a temperature above 0 and a queue of at least 1",
+                                       .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.queue)});
+        }
+        at::Generator generator = at::detail::createCPUGenerator(detail::mix64(seed) ^ detail::name_hash(name));
+        queue_ = at::empty({options_.queue, encoder.width()}).normal_(0, 1, generator);
+        queue_ = normalize_rows(queue_);
+        next_ = at::zeros({}, at::kLong);
+    }
+
+    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+
+    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
+        auto const texts = static_cast<std::int64_t>(views[0]->texts());
+        std::vector<std::int64_t> list;
+        for (std::int64_t b = 0; b < texts; ++b) {
+            auto const row = static_cast<std::size_t>(b);
+            if (!detail::is_absent(*views[0], row) && !detail::is_absent(*views[1], row)) { list.insert(list.end(), {b, texts + b}); }
+        }
+        return list;
+    }
+    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const { return static_cast<std::int64_t>(pairs(views).size() / 2); }
+
+    [[nodiscard]] TermSum sum(CrossState const& state) {
+        at::Tensor const& anchors_of = state.sentences[0];
+        std::vector<std::int64_t> const list = pairs(state.views);
+        if (list.empty()) { return {.sum = at::zeros({}, anchors_of.options().dtype(at::kFloat).requires_grad(false))}; }
+        auto const texts = static_cast<std::int64_t>(state.views[0]->texts());
+        std::vector<std::int64_t> places;
+        for (std::size_t i = 0; i < list.size(); i += 2) { places.push_back(list[i] % texts); }
+        at::Tensor const rows = detail::int64_tensor(places, anchors_of.device());
+        at::Tensor const anchors = compared(anchors_of.index_select(0, rows));                              // [N, D]
+        at::Tensor const keys = compared(state.sentences[1].index_select(0, rows)).detach();
+        queue_ = queue_.to(anchors.device());
+        at::Tensor const own = (anchors * keys).sum(1, true);                                               // [N, 1]
+        at::Tensor const scores = at::cat({own, at::mm(anchors, queue_.t())}, 1).div(options_.temperature); // [N, 1 + Q]
+        std::vector<std::int64_t> const targets(places.size(), 0);
+        ContrastiveLoss const loss = softmax_contrast(scores, targets, {.label_smoothing = options_.label_smoothing});
+        if (state.context.training) { enqueue(keys); }
+        return {.sum = loss.sum, .correct = loss.correct};
+    }
+
+    [[nodiscard]] TermDescription describe(std::string name) const {
+        return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
+                .temperature = options_.temperature, .weight = options_.weight};
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+    template <class Visit>
+    void for_each_state(std::string const& prefix, Visit&& visit) {
+        visit(prefix + ".queue", queue_);
+        visit(prefix + ".next", next_);
+    }
+
+private:
+    [[nodiscard]] at::Tensor compared(at::Tensor const& rows) const {
+        at::Tensor const single = rows.to(at::kFloat);
+        return options_.similarity == Similarity::cosine ? normalize_rows(single) : single;
+    }
+
+    /// Matrix products keep what they read for the backward pass, so the queue is copied and not written in place.
+    void enqueue(at::Tensor const& keys) {
+        c10::AutoGradMode const no_grad(false);
+        auto place = next_.item<std::int64_t>();
+        at::Tensor queue = queue_.clone();
+        for (std::int64_t i = std::max<std::int64_t>(0, keys.size(0) - options_.queue); i < keys.size(0);) {
+            std::int64_t const run = std::min(keys.size(0) - i, options_.queue - place);
+            queue.narrow(0, place, run).copy_(keys.narrow(0, i, run));
+            place = (place + run) % options_.queue;
+            i += run;
+        }
+        queue_.set_data(queue);
+        next_.fill_(place);
+    }
+
+    Options options_;
+    at::Tensor queue_;   ///< [Q, D] fp32
+    at::Tensor next_;    ///< [] int64 row that the next key takes
+};
+
+static_assert(CrossTerm<QueueContrast, BertEncoder>);
+
+}  // namespace bmae
