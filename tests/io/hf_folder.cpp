@@ -225,6 +225,35 @@ BOOST_AUTO_TEST_CASE(families_have_names_of_their_own) {
     }
 }
 
+/// Buffers, tied tensors stored twice, names without the prefix: what older versions of transformers wrote.
+BOOST_AUTO_TEST_CASE(families_understand_older_files) {
+    using bmae::ModelType;
+    for (ModelType const type : {ModelType::roberta, ModelType::electra, ModelType::distilbert}) {
+        auto const model = model_of(small_config(type), true);
+        for (bool const prefixed : {false, true}) {
+            auto const file_name = [&](std::string const& ours) {
+                return prefixed ? bmae::prefixed_bert_name(ours, type) : bmae::bare_bert_name(ours, type);
+            };
+            bmae::NamedTensors old;
+            for (auto const& [name, tensor] : model.tensors) { old.emplace(file_name(name), tensor); }
+            old.emplace(file_name("embeddings.position_ids"), at::arange(16, at::kLong).reshape({1, 16}));
+            old.emplace(file_name(std::string(bmae::bert_head_decoder)), model.tensors.at("embeddings.word_embeddings.weight").clone());
+            if (type == ModelType::roberta) { old.emplace("lm_head.decoder.bias", model.tensors.at("cls.predictions.bias").clone()); }
+            old.emplace("classifier.bias", at::zeros({2}));
+            Scratch const scratch;
+            bmae::detail::write_file(scratch / "config.json", bmae::to_json(model.config));
+            bmae::save_tensors(scratch / "model.safetensors", old);
+            auto const read = bmae::read_hf_folder(scratch.path());
+            BOOST_TEST(equal(read.tensors, model.tensors));
+            BOOST_TEST(read.aside.size() == 1U);
+            old[file_name(std::string(bmae::bert_head_decoder))] = at::zeros({11, type == ModelType::electra ? 6 : 8});
+            bmae::save_tensors(scratch / "model.safetensors", old, {}, bmae::Existing::replace);
+            BOOST_TEST(contains(refusal([&] { static_cast<void>(bmae::read_hf_folder(scratch.path())); }),
+                                bmae::bare_bert_name(bmae::bert_head_decoder, type) + " equal to the word embedding"));
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(families_round_trip_with_and_without_a_head) {
     for (bmae::ModelType const type : bmae::model_types) {
         for (bool const with_head : {false, true}) {
