@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The weights of a HuggingFace folder, taken by name and checked; and what its JSON files say about ends of text.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/io/bert_config.hpp>
+#include <bmae/io/hf_folder.hpp>
+#include <bmae/io/json_file.hpp>
+#include <bmae/io/tensors.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/tokens.hpp>
+
+namespace bmae::detail {
+
+/// Refuses a folder without config.json or with weights that only Python reads.
+inline void require_model_folder(std::filesystem::path const& folder) {
+    auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
+        throw InputError(Complaint{.file = folder.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    };
+    if (!std::filesystem::is_directory(folder)) {
+        refuse("a folder with config.json and model.safetensors", std::filesystem::exists(folder) ? "a file" : "nothing of that name", "Check the path.");
+    }
+    if (!std::filesystem::exists(folder / "config.json")) { refuse("config.json", "none", "Name the folder of a GPT-2 or T5 model."); }
+    bool const has_weights = std::filesystem::exists(folder / "model.safetensors") || std::filesystem::exists(folder / "model.safetensors.index.json");
+    if (!has_weights) {
+        bool const pickled = std::filesystem::exists(folder / "pytorch_model.bin");
+        refuse("model.safetensors", pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
+               pickled ? "Load the model once in Python and save it by save_pretrained." : "Copy the weights there.");
+    }
+}
+
+/// Gives tensors by name, in fp32 on one device; tells everything that is missing or of a wrong shape at once.
+class NamedWeights {
+public:
+    /// \param prefixes  of names that some files have and others lack ("transformer.")
+    NamedWeights(std::filesystem::path const& folder, std::vector<std::string> const& prefixes, at::Device device)
+        : folder_(folder.string()), device_(device) {
+        for (auto& [name, tensor] : load_hf_tensors(folder, Loading::mapped)) {
+            std::string plain = name;
+            for (std::string const& prefix : prefixes) {
+                if (plain.starts_with(prefix)) { plain.erase(0, prefix.size()); }
+            }
+            tensors_.insert_or_assign(std::move(plain), tensor);
+        }
+    }
+
+    [[nodiscard]] bool has(std::string const& name) const { return tensors_.contains(name); }
+
+    /// The tensor, or an undefined one that `check` complains about.
+    at::Tensor take(std::string const& name, std::vector<std::int64_t> const& shape) {
+        auto const found = tensors_.find(name);
+        if (found == tensors_.end()) {
+            complain("missing " + name);
+            return {};
+        }
+        at::Tensor const tensor = found->second;
+        if (tensor.sizes() != at::IntArrayRef(shape)) {
+            complain(name + ' ' + shape_text(tensor.sizes().vec()) + " instead of " + shape_text(shape));
+            return {};
+        }
+        if (!at::isFloatingType(tensor.scalar_type())) {
+            complain(name + " without real numbers");
+            return {};
+        }
+        return tensor.to(device_, at::kFloat);
+    }
+
+    /// \throws InputError  where a tensor was asked for in vain
+    void check() const {
+        if (complaints_ == 0) { return; }
+        throw InputError(Complaint{.file = folder_, .expected = "the tensors that config.json tells of",
+                                   .found = std::to_string(complaints_) + " others: " + found_ + (complaints_ > listed ? " ..." : ""),
+                                   .remedy = "Check that config.json and the weights belong to the same model."});
+    }
+
+private:
+    static constexpr std::size_t listed = 8;
+
+    void complain(std::string const& what) {
+        if (complaints_++ < listed) { found_ += (found_.empty() ? "" : ", ") + what; }
+    }
+
+    std::string folder_;
+    at::Device device_;
+    NamedTensors tensors_;
+    std::size_t complaints_ = 0;
+    std::string found_;
+};
+
+/// The activation of a config. \throws InputError at one that is not known
+inline Activation activation_of(JsonObject const& config, std::string const& name) {
+    if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") { return Activation::gelu_tanh; }
+    if (name == "gelu") { return Activation::gelu; }
+    if (name == "relu") { return Activation::relu; }
+    throw config.refuse("one of the activations relu, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast", '"' + name + '"');
+}
+
+/// A whole number of at least 1.
+inline std::int64_t positive(JsonObject const& config, char const* key) {
+    auto const value = config.require<std::int64_t>(key);
+    if (value < 1) { throw config.refuse('"' + std::string(key) + "\" of at least 1", std::to_string(value)); }
+    return value;
+}
+
+/// "eos_token_id" of generation_config.json, else of config.json: a number or a list.
+inline std::vector<TokenId> read_stop_tokens(std::filesystem::path const& folder) {
+    for (char const* const name : {"generation_config.json", "config.json"}) {
+        if (!std::filesystem::exists(folder / name)) { continue; }
+        auto const file = JsonObject::read(folder / name);
+        auto const found = file.json().find("eos_token_id");
+        if (found == file.json().end() || found->is_null()) { continue; }
+        std::vector<TokenId> ids;
+        Json const list = found->is_array() ? *found : Json::array({*found});
+        for (Json const& id : list) {
+            if (!id.is_number_integer()) { throw file.refuse("a whole number or a list of them at \"eos_token_id\"", kind_of(id)); }
+            ids.push_back(id.get<TokenId>());
+        }
+        return ids;
+    }
+    return {};
+}
+
+}  // namespace bmae::detail
