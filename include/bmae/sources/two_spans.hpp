@@ -38,9 +38,11 @@ inline std::pair<TokenRange, TokenRange> two_spans(Example const& example, std::
 /// One of two random spans of the document (coCondenser, arXiv 2108.05540): windows of `length` tokens, whatever the sentences.
 ///
 /// `SecondSpan` of the same length reads a different window of the same example wherever the document has two; a document within
-/// one window gives the same text twice, which dropout alone tells apart. Empty where there is no document.
+/// one window gives the same text twice, which dropout alone tells apart. Empty where there is no document. A store of
+/// `Blocks::whole_document` has one example per document; others have one per passage.
 struct FirstSpan {
     static constexpr std::string_view name = "first_span";
+    static constexpr std::string_view needs = "neighbours";
 
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of SecondSpan
 
@@ -57,6 +59,7 @@ static_assert(SharedTextSource<FirstSpan>);
 /// The other span of `FirstSpan`.
 struct SecondSpan {
     static constexpr std::string_view name = "second_span";
+    static constexpr std::string_view needs = "neighbours";
 
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of FirstSpan
 
