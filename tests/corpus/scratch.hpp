@@ -10,38 +10,23 @@
 #include <fstream>
 #include <string>
 #include <string_view>
-#include <system_error>
 
-#include <stdlib.h>
 #include <zlib.h>
 
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/values/error.hpp>
 
+#include "../scratch_folder.hpp"
+
 namespace test {
 
-/// A folder that goes away with the test.
-class Scratch {
+/// A folder that goes away with the test, and the files in it.
+class Scratch : public ScratchFolder {
 public:
-    Scratch() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "bmae-test-XXXXXX").string();
-        BOOST_REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        path_ = pattern;
-    }
-    Scratch(Scratch const&) = delete;
-    Scratch& operator=(Scratch const&) = delete;
-    ~Scratch() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-    [[nodiscard]] std::filesystem::path const& path() const { return path_; }
-    [[nodiscard]] std::filesystem::path operator/(std::string const& name) const { return path_ / name; }
-
     /// Writes a file, packed where its name ends in .gz.
     std::filesystem::path file(std::string const& name, std::string_view content) const {
-        std::filesystem::path const path = path_ / name;
+        std::filesystem::path const path = *this / name;
         std::filesystem::create_directories(path.parent_path());
         if (path.extension() == ".gz") {
             gzFile const packed = ::gzopen(path.c_str(), "wb");
@@ -52,9 +37,6 @@ public:
         }
         return path;
     }
-
-private:
-    std::filesystem::path path_;
 };
 
 /// A predicate for BOOST_CHECK_EXCEPTION: the message holds all the parts.

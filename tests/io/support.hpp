@@ -16,29 +16,11 @@
 
 #include <bmae/values/error.hpp>
 
+#include "../scratch_folder.hpp"
+
 namespace io_test {
 
-/// A folder that goes away with the test.
-class Scratch {
-public:
-    Scratch() {
-        std::string name = (std::filesystem::temp_directory_path() / "bmae-io-XXXXXX").string();
-        BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
-        folder_ = name;
-    }
-    Scratch(Scratch const&) = delete;
-    Scratch& operator=(Scratch const&) = delete;
-    ~Scratch() {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder_, ignored);
-    }
-
-    [[nodiscard]] std::filesystem::path const& path() const { return folder_; }
-    [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return folder_ / name; }
-
-private:
-    std::filesystem::path folder_;
-};
+using Scratch = test::ScratchFolder;
 
 /// The folder of real data; empty where it is not there.
 inline std::filesystem::path data_folder() {

@@ -8,33 +8,22 @@
 #include <string>
 #include <string_view>
 
-#include <unistd.h>
-
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/values/error.hpp>
 
+#include "../scratch_folder.hpp"
+
 namespace test {
 
-/// A folder of its own for each test, gone afterwards.
-class Folder {
+/// A folder of its own for each test, gone afterwards, and the files in it.
+class Folder : public ScratchFolder {
 public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "bmae-test-XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
-    }
-    Folder(Folder const&) = delete;
-    Folder& operator=(Folder const&) = delete;
-    ~Folder() { std::filesystem::remove_all(path_); }
-
     std::filesystem::path file(std::string const& name, std::string_view content) const {
-        std::ofstream(path_ / name, std::ios::binary) << content;
-        return path_ / name;
+        std::ofstream(*this / name, std::ios::binary) << content;
+        return *this / name;
     }
-    std::filesystem::path path(std::string const& name) const { return path_ / name; }
-
-private:
-    std::filesystem::path path_;
+    std::filesystem::path path(std::string const& name) const { return *this / name; }
 };
 
 /// Folder of real data, or an empty path (and a note) where it is missing.

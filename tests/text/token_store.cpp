@@ -20,24 +20,12 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/text/token_store_builder.hpp>
 
+#include "../scratch_folder.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A scratch folder that goes away with the test.
-struct Scratch {
-    Scratch() {
-        std::string pattern = (fs::temp_directory_path() / "bmae-store-XXXXXX").string();
-        BOOST_REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-        path = pattern;
-    }
-    ~Scratch() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-    fs::path operator/(std::string const& name) const { return path / name; }
-    fs::path path;
-};
+using Scratch = test::ScratchFolder;
 
 /// Words at blanks; the id is a hash of the word. The poorest tokenizer that the role allows.
 class BlankTokenizer {
@@ -295,7 +283,7 @@ BOOST_AUTO_TEST_CASE(other_versions_and_other_folders_are_told_apart) {
     replace_file(manifest, "{}");
     BOOST_CHECK_EXCEPTION(static_cast<void>(bmae::TokenStore::open(scratch / "store")), bmae::InputError,
                           [](auto const& error) { return names(error, "another JSON file"); });
-    BOOST_CHECK_EXCEPTION(static_cast<void>(bmae::TokenStore::open(scratch.path)), bmae::InputError,
+    BOOST_CHECK_EXCEPTION(static_cast<void>(bmae::TokenStore::open(scratch.path())), bmae::InputError,
                           [](auto const& error) { return names(error, "without manifest.json"); });
     BOOST_CHECK_THROW(static_cast<void>(bmae::TokenStore::open(scratch / "nothing")), bmae::InputError);
 }
@@ -303,7 +291,7 @@ BOOST_AUTO_TEST_CASE(other_versions_and_other_folders_are_told_apart) {
 BOOST_AUTO_TEST_CASE(nothing_is_written_over_and_nothing_is_left_half_done) {
     Scratch const scratch;
     BlankTokenizer const tokenizer;
-    auto const entries = [&] { return std::distance(fs::directory_iterator(scratch.path), fs::directory_iterator()); };
+    auto const entries = [&] { return std::distance(fs::directory_iterator(scratch.path()), fs::directory_iterator()); };
     {
         bmae::TokenStoreBuilder builder(scratch / "dropped", tokenizer);
         builder.add({.id = "d", .text = "a b"});
@@ -381,7 +369,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_reported_and_leaves_nothing) {
         int status = 0;
         BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
         BOOST_TEST((WIFEXITED(status) && WEXITSTATUS(status) == 42));
-        BOOST_TEST(fs::is_empty(scratch.path));
+        BOOST_TEST(fs::is_empty(scratch.path()));
     }
 }
 

@@ -8,32 +8,18 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/training/train_log.hpp>
 #include <bmae/values/draw.hpp>
 
+#include "../scratch_folder.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 using bmae::CheckpointStore;
-
-/// A folder that is gone when the test ends; in memory where that is possible, since saves wait for the disk.
-struct Scratch {
-    fs::path path;
-    Scratch() {
-        fs::path const memory = "/dev/shm";
-        std::string name =
-            ((access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path()) / "bmae-store-XXXXXX").string();
-        BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    Scratch(Scratch const&) = delete;
-    Scratch& operator=(Scratch const&) = delete;
-    ~Scratch() { fs::remove_all(path); }
-};
+using Scratch = test::MemoryFolder;
 
 void write_some(fs::path const& folder) {
     fs::create_directory(folder / "tokenizer");
@@ -45,7 +31,7 @@ BOOST_AUTO_TEST_SUITE(checkpoint_store)
 
 BOOST_AUTO_TEST_CASE(the_last_ones_stay) {
     Scratch scratch;
-    CheckpointStore store(scratch.path / "a" / "b", 3);
+    CheckpointStore store(scratch.path() / "a" / "b", 3);
     BOOST_TEST(!store.recover().has_value());
     for (std::uint64_t step = 5; step <= 30; step += 5) { store.save(step, write_some); }
     auto const all = bmae::list_checkpoints(store.root());
@@ -67,7 +53,7 @@ BOOST_AUTO_TEST_CASE(only_exact_names_are_checkpoints) {
 
 BOOST_AUTO_TEST_CASE(no_mutation_of_any_file_is_accepted) {
     Scratch scratch;
-    CheckpointStore store(scratch.path);
+    CheckpointStore store(scratch.path());
     fs::path const folder = store.save(7, write_some).path;
     bmae::Draw draw({.seed = 11});
     int refused = 0;
@@ -103,33 +89,33 @@ BOOST_AUTO_TEST_CASE(no_mutation_of_any_file_is_accepted) {
         BOOST_TEST(bmae::explain_damage(folder) == "");
     }
     BOOST_TEST_MESSAGE(refused << " mutations refused");
-    fs::rename(folder, scratch.path / "step-8");   // a checkpoint under another's name
-    BOOST_TEST(bmae::explain_damage(scratch.path / "step-8") == "manifest.json belongs to step 7");
+    fs::rename(folder, scratch.path() / "step-8");   // a checkpoint under another's name
+    BOOST_TEST(bmae::explain_damage(scratch.path() / "step-8") == "manifest.json belongs to step 7");
 }
 
 BOOST_AUTO_TEST_CASE(damaged_ones_are_set_aside_and_the_one_before_is_used) {
     Scratch scratch;
-    CheckpointStore store(scratch.path, 0);
+    CheckpointStore store(scratch.path(), 0);
     for (std::uint64_t step = 1; step <= 3; ++step) { store.save(step, write_some); }
-    std::ofstream(scratch.path / "step-3" / "weights.bin") << "x";
-    fs::remove(scratch.path / "step-2" / "manifest.json");
+    std::ofstream(scratch.path() / "step-3" / "weights.bin") << "x";
+    fs::remove(scratch.path() / "step-2" / "manifest.json");
     std::vector<std::string> warnings;
     auto const found = store.recover([&](std::string const& text) { warnings.push_back(text); });
     BOOST_TEST(found->step == 1U);
     BOOST_TEST(warnings.size() == 2U);
-    BOOST_TEST(fs::exists(scratch.path / "step-3.damaged"));
+    BOOST_TEST(fs::exists(scratch.path() / "step-3.damaged"));
     store.save(3, write_some);
-    std::ofstream(scratch.path / "step-3" / "weights.bin") << "y";
+    std::ofstream(scratch.path() / "step-3" / "weights.bin") << "y";
     BOOST_TEST(store.recover()->step == 1U);
-    BOOST_TEST(fs::exists(scratch.path / "step-3.damaged-2"));
-    std::ofstream(scratch.path / "step-1" / "weights.bin") << "z";
+    BOOST_TEST(fs::exists(scratch.path() / "step-3.damaged-2"));
+    std::ofstream(scratch.path() / "step-1" / "weights.bin") << "z";
     BOOST_CHECK_THROW(store.recover(), bmae::RunError);   // never from scratch in silence
-    BOOST_TEST(fs::exists(scratch.path / "step-1"));
+    BOOST_TEST(fs::exists(scratch.path() / "step-1"));
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_save_leaves_nothing_and_loses_nothing) {
     Scratch scratch;
-    CheckpointStore store(scratch.path);
+    CheckpointStore store(scratch.path());
     store.save(1, write_some);
     BOOST_CHECK_THROW(store.save(2,
                                  [](fs::path const& folder) {
@@ -137,39 +123,39 @@ BOOST_AUTO_TEST_CASE(a_failed_save_leaves_nothing_and_loses_nothing) {
                                      throw bmae::RunError("the disk is full");
                                  }),
                       bmae::RunError);
-    BOOST_TEST(!fs::exists(scratch.path / "step-2.tmp"));
+    BOOST_TEST(!fs::exists(scratch.path() / "step-2.tmp"));
     BOOST_TEST(store.recover()->step == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(leftovers_are_removed_but_nothing_else) {
     Scratch scratch;
-    fs::create_directories(scratch.path / "step-4.tmp" / "deep");
-    fs::create_directories(scratch.path / "notes.tmp");
+    fs::create_directories(scratch.path() / "step-4.tmp" / "deep");
+    fs::create_directories(scratch.path() / "notes.tmp");
     for (char const* name : {".latest.tmp-17-3", ".log.jsonl.tmp-17-4", ".latest.tmp", ".notes.tmp-17-5"}) {
-        std::ofstream(scratch.path / name) << "x";
+        std::ofstream(scratch.path() / name) << "x";
     }
-    CheckpointStore const store(scratch.path);
+    CheckpointStore const store(scratch.path());
     for (char const* name : {"step-4.tmp", ".latest.tmp-17-3", ".log.jsonl.tmp-17-4"}) {
-        BOOST_TEST(!fs::exists(scratch.path / name), name);
+        BOOST_TEST(!fs::exists(scratch.path() / name), name);
     }
     for (char const* name : {"notes.tmp", ".latest.tmp", ".notes.tmp-17-5"}) {
-        BOOST_TEST(fs::exists(scratch.path / name), name);
+        BOOST_TEST(fs::exists(scratch.path() / name), name);
     }
 }
 
 BOOST_AUTO_TEST_CASE(one_writer_at_a_time) {
     Scratch scratch;
     {
-        CheckpointStore const store(scratch.path);
-        BOOST_CHECK_THROW(CheckpointStore(scratch.path), bmae::RunError);
+        CheckpointStore const store(scratch.path());
+        BOOST_CHECK_THROW(CheckpointStore(scratch.path()), bmae::RunError);
     }
-    BOOST_CHECK_NO_THROW(CheckpointStore(scratch.path));
-    BOOST_CHECK_THROW(bmae::newest_checkpoint(scratch.path), bmae::InputError);
+    BOOST_CHECK_NO_THROW(CheckpointStore(scratch.path()));
+    BOOST_CHECK_THROW(bmae::newest_checkpoint(scratch.path()), bmae::InputError);
 }
 
 BOOST_AUTO_TEST_CASE(the_log_keeps_every_step_once) {
     Scratch scratch;
-    fs::path const path = scratch.path / "log.jsonl";
+    fs::path const path = scratch.path() / "log.jsonl";
     {
         bmae::TrainLog log(path, 0);
         for (std::uint64_t step = 10; step <= 40; step += 10) {

@@ -21,6 +21,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "../scratch_folder.hpp"
 #include "toy_objective.hpp"
 
 namespace {
@@ -32,21 +33,7 @@ using bmae::Trainer;
 using bmae::TrainerOptions;
 using bmae::test::ToyObjective;
 using bmae::test::ToyOptions;
-
-/// A folder that is gone when the test ends; in memory where that is possible, since saves wait for the disk.
-struct Scratch {
-    fs::path path;
-    Scratch() {
-        fs::path const memory = "/dev/shm";
-        std::string name =
-            ((access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path()) / "bmae-trainer-XXXXXX").string();
-        BOOST_REQUIRE(mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    Scratch(Scratch const&) = delete;
-    Scratch& operator=(Scratch const&) = delete;
-    ~Scratch() { fs::remove_all(path); }
-};
+using Scratch = test::MemoryFolder;
 
 TrainerOptions toy_run() {
     return {.steps = 12,
@@ -301,7 +288,7 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_is_the_same_bit_for_bit) {
             options.accumulation = accumulation;
             options.batch = {.tokens = 0, .examples = 37 / 4 + 1};   // 4 batches an epoch
             Scratch whole;
-            options.output = whole.path / "run";
+            options.output = whole.path() / "run";
             auto const expected = train(options);
             auto const log = log_without_times(options.output);
             BOOST_TEST(log.size() == 5U);
@@ -310,8 +297,8 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_is_the_same_bit_for_bit) {
                 for (auto const& stops :
                      std::vector<std::vector<std::uint64_t>>{{7}, {4}, {8, 13}, {19}}) {   // 4, 8: ends of epochs
                     Scratch pieces;
-                    BOOST_TEST((train_in_pieces(options, stops, pieces.path / "run") == expected));
-                    BOOST_TEST((log_without_times(pieces.path / "run") == log));
+                    BOOST_TEST((train_in_pieces(options, stops, pieces.path() / "run") == expected));
+                    BOOST_TEST((log_without_times(pieces.path() / "run") == log));
                 }
             }
         }
@@ -321,7 +308,7 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_is_the_same_bit_for_bit) {
 BOOST_AUTO_TEST_CASE(a_checkpoint_holds_everything_and_old_ones_go) {
     Scratch scratch;
     TrainerOptions options = toy_run();
-    options.output = scratch.path / "new" / "run";
+    options.output = scratch.path() / "new" / "run";
     std::vector<fs::path> saved;
     ToyObjective toy;
     Trainer trainer(toy, options, {.on_save = [&](fs::path const& path) { saved.push_back(path); }});
@@ -350,7 +337,7 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_holds_everything_and_old_ones_go) {
 BOOST_AUTO_TEST_CASE(another_model_or_other_options_are_refused) {
     Scratch scratch;
     TrainerOptions options = toy_run();
-    options.output = scratch.path;
+    options.output = scratch.path();
     train(options);
     options.resume = true;
     auto const message = [&](TrainerOptions const& changed, ToyOptions const& toy_options) -> std::string {
@@ -385,12 +372,12 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_falls_back_to_the_one_before) {
     for (char const* name : {"model.safetensors", "optimizer.safetensors", "trainer.json", "manifest.json", "config.json"}) {
         for (bool const truncate : {true, false}) {
             Scratch scratch;
-            options.output = scratch.path;
+            options.output = scratch.path();
             options.steps = 9;
             options.schedule.warmup_steps = 2;
             options.resume = false;
             train(options);
-            fs::path const file = scratch.path / "step-9" / name;
+            fs::path const file = scratch.path() / "step-9" / name;
             if (truncate) {
                 fs::resize_file(file, fs::file_size(file) / 2);
             } else {
@@ -406,8 +393,8 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_falls_back_to_the_one_before) {
             BOOST_TEST(result.resumed_from == 6U);
             BOOST_TEST(warnings.size() == 1U);
             BOOST_TEST(warnings.front().find(name) != std::string::npos);
-            BOOST_TEST(fs::exists(scratch.path / "step-9.damaged"));
-            BOOST_TEST(bmae::newest_checkpoint(scratch.path).step == 9U);
+            BOOST_TEST(fs::exists(scratch.path() / "step-9.damaged"));
+            BOOST_TEST(bmae::newest_checkpoint(scratch.path()).step == 9U);
         }
     }
 }
@@ -415,7 +402,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_falls_back_to_the_one_before) {
 BOOST_AUTO_TEST_CASE(a_full_disk_is_reported_and_loses_nothing) {
     Scratch scratch;
     TrainerOptions options = toy_run();
-    options.output = scratch.path;
+    options.output = scratch.path();
     rlimit before{};
     getrlimit(RLIMIT_FSIZE, &before);
     auto* const old_handler = std::signal(SIGXFSZ, SIG_IGN);   // else the kernel ends the process at the limit
@@ -431,8 +418,8 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_reported_and_loses_nothing) {
     setrlimit(RLIMIT_FSIZE, &before);
     std::signal(SIGXFSZ, old_handler);
     BOOST_TEST(message.find("model.safetensors") != std::string::npos);
-    BOOST_TEST(bmae::newest_checkpoint(scratch.path).step == 3U);
-    BOOST_TEST(!fs::exists(scratch.path / "step-6.tmp"));
+    BOOST_TEST(bmae::newest_checkpoint(scratch.path()).step == 3U);
+    BOOST_TEST(!fs::exists(scratch.path() / "step-6.tmp"));
     options.resume = true;
     auto const resumed = train(options);
     options.output.clear();
@@ -474,7 +461,7 @@ pid_t start_child(fs::path const& output) {
 
 BOOST_AUTO_TEST_CASE(killed_at_any_moment_it_ends_with_the_same_parameters) {
     Scratch scratch;
-    TrainerOptions options = killed_run(scratch.path / "whole");
+    TrainerOptions options = killed_run(scratch.path() / "whole");
     auto const start = std::chrono::steady_clock::now();
     int status = 0;
     BOOST_REQUIRE(waitpid(start_child(options.output), &status, 0) > 0);
@@ -490,7 +477,7 @@ BOOST_AUTO_TEST_CASE(killed_at_any_moment_it_ends_with_the_same_parameters) {
     int kills = 0;
     int runs = 0;
     for (; kills < wanted; ++runs) {
-        fs::path const output = scratch.path / ("killed-" + std::to_string(runs));
+        fs::path const output = scratch.path() / ("killed-" + std::to_string(runs));
         for (bool done = false; !done;) {
             pid_t const child = start_child(output);
             usleep(static_cast<useconds_t>(draw.uniform() * whole));
