@@ -16,21 +16,11 @@
 #include <bmae/retrieval/run_file.hpp>
 
 #include "../retrieval/files.hpp"
+#include "../retrieval/run_of.hpp"
 
 namespace {
 
-/// One query "q" whose hits are given in the order of the run.
-bmae::Run run_of(std::vector<std::pair<std::string, float>> const& hits, std::string const& query = "q") {
-    std::vector<std::string> ids;
-    std::vector<bmae::Hit> list;
-    for (auto const& [id, score] : hits) {
-        list.push_back({static_cast<std::uint32_t>(ids.size()), score});
-        ids.push_back(id);
-    }
-    bmae::Run run(std::make_shared<bmae::IdTable>(ids));
-    run.add(query, list);
-    return run;
-}
+using test::run_of;
 
 std::string four_digits(double value) {
     char text[32];

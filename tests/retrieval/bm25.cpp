@@ -18,6 +18,7 @@
 #include <bmae/values/draw.hpp>
 
 #include "files.hpp"
+#include "run_of.hpp"
 
 using Words = std::vector<std::string>;
 
@@ -223,18 +224,9 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(hybrid)
 
+using test::run_of;
+
 namespace {
-bmae::Run run_of(std::string const& query, std::vector<std::pair<std::string, float>> const& hits) {
-    Words ids;
-    std::vector<bmae::Hit> list;
-    for (auto const& [id, score] : hits) {
-        list.push_back({static_cast<std::uint32_t>(ids.size()), score});
-        ids.push_back(id);
-    }
-    bmae::Run run(std::make_shared<bmae::IdTable>(ids));
-    run.add(query, list);
-    return run;
-}
 std::string text_of(bmae::Run const& run, std::size_t query) {
     std::string text;
     for (auto const& hit : run.hits(query)) { text += std::string(run.document(hit.document)) + ' '; }
@@ -244,14 +236,14 @@ std::string text_of(bmae::Run const& run, std::size_t query) {
 
 BOOST_AUTO_TEST_CASE(reciprocal_ranks_are_summed) {
     auto const fused =
-        bmae::reciprocal_rank_fusion(run_of("q", {{"a", 9}, {"b", 8}, {"c", 7}}), run_of("q", {{"c", 0.2F}, {"d", 0.1F}}));
+        bmae::reciprocal_rank_fusion(run_of({{"a", 9}, {"b", 8}, {"c", 7}}), run_of({{"c", 0.2F}, {"d", 0.1F}}));
     BOOST_TEST(text_of(fused, 0) == "c a b d ");   // b and d tie at 1/62
     BOOST_TEST(static_cast<double>(fused.hits(0)[0].score) == 1.0 / 63 + 1.0 / 61, boost::test_tools::tolerance(1e-6));
 }
 
 BOOST_AUTO_TEST_CASE(normalised_scores_are_weighed) {
-    auto const first = run_of("q", {{"a", 10}, {"b", 5}, {"c", 0}});
-    auto const second = run_of("q", {{"c", 3}, {"d", 1}});
+    auto const first = run_of({{"a", 10}, {"b", 5}, {"c", 0}});
+    auto const second = run_of({{"c", 3}, {"d", 1}});
     auto const fused = bmae::weighted_sum(first, second, {.first_weight = 0.75});
     BOOST_TEST(text_of(fused, 0) == "a b c d ");
     BOOST_TEST(fused.hits(0)[0].score == 0.75F);
@@ -264,7 +256,7 @@ BOOST_AUTO_TEST_CASE(normalised_scores_are_weighed) {
 }
 
 BOOST_AUTO_TEST_CASE(queries_of_both_runs_stay) {
-    auto const fused = bmae::reciprocal_rank_fusion(run_of("q", {{"a", 1}}), run_of("r", {{"b", 1}}), {.depth = 5});
+    auto const fused = bmae::reciprocal_rank_fusion(run_of({{"a", 1}}), run_of({{"b", 1}}, "r"), {.depth = 5});
     BOOST_TEST(fused.size() == 2U);
     BOOST_TEST(fused.query(1) == "r");
     BOOST_TEST(text_of(fused, 1) == "b ");
