@@ -104,9 +104,9 @@ void look_at_store(Path const& path, Findings& findings) {
 void look_at_config(Path const& folder, Findings& findings) {
     if (!std::filesystem::exists(folder / "config.json")) { return; }
     Json const config = read_json(folder / "config.json");
-    for (char const* const key :
-         {"model_type", "hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads", "dim", "n_layers", "n_heads",
-          "vocab_size", "max_position_embeddings", "type_vocab_size", "pad_token_id"}) {   // dim, n_layers, n_heads: DistilBERT's words
+    for (char const* const key : {"model_type", "hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads",
+                                  "dim", "n_layers", "n_heads", "vocab_size", "max_position_embeddings", "type_vocab_size",
+                                  "pad_token_id"}) {   // dim, n_layers, n_heads: DistilBERT's words
         if (config.contains(key)) { findings.add(key, config[key]); }
     }
 }

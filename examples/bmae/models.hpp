@@ -33,7 +33,7 @@ struct LoadedModel {
     BertEncoder encoder;
     WordPiece tokenizer;
     std::optional<SentenceEncoderOptions> sentence = {};   ///< where the folder says it
-    std::string kind = {};                                 ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
+    std::string kind = {};   ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
     Path path = {};                                        ///< of the files that were read
 };
 

@@ -225,7 +225,9 @@ int prepare(Common const& common, PrepareOptions const& options) {
                                    .remedy = "Name the tokenizer that made them: bert-base-uncased for the released data."});
     }
     if (rows && (options.titles != "name" || !options.layout.empty())) {
-        throw InputError(Complaint{.file = {}, .expected = "neither --titles nor --layout with --format master", .found = "one of them",
+        throw InputError(Complaint{.file = {},
+                                   .expected = "neither --titles nor --layout with --format master",
+                                   .found = "one of them",
                                    .remedy = "A row holds its title already, before the first [SEP]."});
     }
     PassageOptions const passages{.max_length = options.max_length,

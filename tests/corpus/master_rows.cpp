@@ -32,12 +32,16 @@ BOOST_AUTO_TEST_SUITE(master_rows)
 
 BOOST_AUTO_TEST_CASE(rows_become_a_store) {
     test::Scratch const scratch;
-    auto const file = scratch.file("rows.jsonl",
-                                   R"({"text": [10, 11, 3, 20, 21, 22], "queries": [[30], [], [31, 32]], "next": [[40, 41]]})" "\n"
+    auto const file =
+        scratch.file("rows.jsonl", R"({"text": [10, 11, 3, 20, 21, 22], "queries": [[30], [], [31, 32]], "next": [[40, 41]]})"
                                    "\n"
-                                   R"({"text": [50], "queries": [], "next": [[]], "other": {"key": 1}})" "\n"
-                                   R"({"text": [60, 61]})" "\n"
-                                   R"({"text": []})" "\n");
+                                   "\n"
+                                   R"({"text": [50], "queries": [], "next": [[]], "other": {"key": 1}})"
+                                   "\n"
+                                   R"({"text": [60, 61]})"
+                                   "\n"
+                                   R"({"text": []})"
+                                   "\n");
     MasterRowReader reader(file, traits);
     TokenStoreWriter writer(scratch / "store", traits, 7, {.max_length = 128, .blocks = Blocks::whole_document});
     for (MasterRow row; reader.next(row);) { writer.add(to_tokenized_document(std::move(row), traits)); }

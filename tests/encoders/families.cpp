@@ -111,8 +111,10 @@ BOOST_AUTO_TEST_CASE(parameters_keep_the_names_of_bert) {
     electra.for_each_parameter("", [&](std::string const& name, at::Tensor const&, bool) { names.push_back(name); });
     BOOST_TEST(std::count(names.begin(), names.end(), "encoder.embeddings_project.weight") == 1);
     BOOST_TEST(std::count(names.begin(), names.end(), "cls.predictions.transform.dense.weight") == 1);
-    BOOST_TEST(electra.embeddings.projection.weight.sizes().vec() == (std::vector<std::int64_t>{256, 768}), boost::test_tools::per_element());
-    BOOST_TEST(electra.head.dense.weight.sizes().vec() == (std::vector<std::int64_t>{768, 256}), boost::test_tools::per_element());
+    BOOST_TEST(electra.embeddings.projection.weight.sizes().vec() == (std::vector<std::int64_t>{256, 768}),
+               boost::test_tools::per_element());
+    BOOST_TEST(electra.head.dense.weight.sizes().vec() == (std::vector<std::int64_t>{768, 256}),
+               boost::test_tools::per_element());
     BOOST_TEST(to_hf_bert(electra).tensors.size() == bert_tensors(config, true).size());
     BertConfig small = BertConfig::distilbert_base();
     small.vocab_size = 60;
@@ -182,8 +184,9 @@ BOOST_AUTO_TEST_CASE(a_discriminator_has_no_head_to_draw_words_from) {
     at::Tensor const hidden = load_bert(scratch.path).encode(to_tensors(view), context).hidden;   // an encoder all the same
     BOOST_CHECK_LE(largest_difference(hidden, expected.at("hidden.2")), 2e-5);
     std::string const message = refusal([&] { static_cast<void>(load_masked_language_model(scratch.path)); });
-    BOOST_CHECK_MESSAGE(contains(message, "generator_predictions.dense.weight") && contains(message, "the head of a discriminator") &&
-                            contains(message, "folder of the generator"), message);
+    BOOST_CHECK_MESSAGE(contains(message, "generator_predictions.dense.weight") &&
+                            contains(message, "the head of a discriminator") && contains(message, "folder of the generator"),
+                        message);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -212,10 +212,14 @@ BOOST_AUTO_TEST_CASE(families_have_names_of_their_own) {
              {ModelType::electra, "cls.predictions.decoder.weight", "generator_lm_head.weight"},
              {ModelType::electra, "cls.predictions.bias", "generator_lm_head.bias"},
              {ModelType::electra, "discriminator_predictions.dense.bias", "discriminator_predictions.dense.bias"},
-             {ModelType::distilbert, "encoder.layer.0.attention.self.query.bias", "distilbert.transformer.layer.0.attention.q_lin.bias"},
-             {ModelType::distilbert, "encoder.layer.10.attention.output.dense.bias", "distilbert.transformer.layer.10.attention.out_lin.bias"},
-             {ModelType::distilbert, "encoder.layer.2.attention.output.LayerNorm.bias", "distilbert.transformer.layer.2.sa_layer_norm.bias"},
-             {ModelType::distilbert, "encoder.layer.2.output.LayerNorm.bias", "distilbert.transformer.layer.2.output_layer_norm.bias"},
+             {ModelType::distilbert, "encoder.layer.0.attention.self.query.bias",
+              "distilbert.transformer.layer.0.attention.q_lin.bias"},
+             {ModelType::distilbert, "encoder.layer.10.attention.output.dense.bias",
+              "distilbert.transformer.layer.10.attention.out_lin.bias"},
+             {ModelType::distilbert, "encoder.layer.2.attention.output.LayerNorm.bias",
+              "distilbert.transformer.layer.2.sa_layer_norm.bias"},
+             {ModelType::distilbert, "encoder.layer.2.output.LayerNorm.bias",
+              "distilbert.transformer.layer.2.output_layer_norm.bias"},
              {ModelType::distilbert, "cls.predictions.transform.LayerNorm.bias", "vocab_layer_norm.bias"},
              {ModelType::distilbert, "cls.predictions.decoder.weight", "vocab_projector.weight"},
              {ModelType::distilbert, "pre_classifier.weight", "pre_classifier.weight"}}) {
@@ -237,8 +241,11 @@ BOOST_AUTO_TEST_CASE(families_understand_older_files) {
             bmae::NamedTensors old;
             for (auto const& [name, tensor] : model.tensors) { old.emplace(file_name(name), tensor); }
             old.emplace(file_name("embeddings.position_ids"), at::arange(16, at::kLong).reshape({1, 16}));
-            old.emplace(file_name(std::string(bmae::bert_head_decoder)), model.tensors.at("embeddings.word_embeddings.weight").clone());
-            if (type == ModelType::roberta) { old.emplace("lm_head.decoder.bias", model.tensors.at("cls.predictions.bias").clone()); }
+            old.emplace(file_name(std::string(bmae::bert_head_decoder)),
+                        model.tensors.at("embeddings.word_embeddings.weight").clone());
+            if (type == ModelType::roberta) {
+                old.emplace("lm_head.decoder.bias", model.tensors.at("cls.predictions.bias").clone());
+            }
             old.emplace("classifier.bias", at::zeros({2}));
             Scratch const scratch;
             bmae::detail::write_file(scratch / "config.json", bmae::to_json(model.config));
@@ -412,7 +419,9 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
             BOOST_TEST(read.aside.empty() == (kind == "mlm" || (kind == "base" && type != bmae::ModelType::roberta)), name);
             Scratch const copy;   // written back, it is the same file
             bmae::write_hf_folder(copy / "out", read);
-            BOOST_TEST(equal(bmae::load_tensors(copy / "out" / "model.safetensors"), bmae::load_tensors(scratch / name / "model.safetensors")), name);
+            BOOST_TEST(equal(bmae::load_tensors(copy / "out" / "model.safetensors"),
+                             bmae::load_tensors(scratch / name / "model.safetensors")),
+                       name);
         }
     }
     auto back = bmae::read_sentence_transformer(scratch / "py_st");

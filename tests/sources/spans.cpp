@@ -55,7 +55,8 @@ TokenizedDocument document(std::string id, TokenId first, std::vector<std::uint3
     return result;
 }
 
-TokenStore store_of(std::filesystem::path const& folder, std::vector<TokenizedDocument> const& documents, PassageOptions const& options) {
+TokenStore store_of(std::filesystem::path const& folder, std::vector<TokenizedDocument> const& documents,
+                    PassageOptions const& options) {
     TokenStoreWriter writer(folder, traits, 7, options);
     for (TokenizedDocument const& each : documents) { writer.add(each); }
     writer.finish();
@@ -87,7 +88,10 @@ BOOST_AUTO_TEST_CASE(absent_texts_are_empty_and_views_agree) {
     std::iota(tokens.begin(), tokens.end(), 10);
     std::vector<std::uint32_t> const ends = {10, 25, 30, 50, 60};
     Ids const query = {7}, other = {8};
-    Example const example{.passage = std::span(tokens).subspan(10, 20), .sentence_ends = ends, .document = tokens, .passage_offset = 10,
+    Example const example{.passage = std::span(tokens).subspan(10, 20),
+                          .sentence_ends = ends,
+                          .document = tokens,
+                          .passage_offset = 10,
                           .queries = {query, other}};
     std::set<std::string_view> names;
     std::apply(
@@ -95,7 +99,9 @@ BOOST_AUTO_TEST_CASE(absent_texts_are_empty_and_views_agree) {
             auto const check = [&]<class One>(One const& one) {
                 names.insert(One::name);
                 equal(read(one, {}), {});
-                for (std::uint64_t seed = 0; seed < 50; ++seed) { equal(read(one, example, seed, 1), read(one, example, seed, 2)); }
+                for (std::uint64_t seed = 0; seed < 50; ++seed) {
+                    equal(read(one, example, seed, 1), read(one, example, seed, 2));
+                }
             };
             (check(source), ...);
         },
@@ -109,8 +115,9 @@ BOOST_AUTO_TEST_CASE(partners_of_a_store_are_its_passages_and_never_cross_docume
     Draw draw({.seed = 2});
     for (int i = 0; i < 150; ++i) { lengths.push_back(1 + static_cast<std::uint32_t>(draw.below(14))); }
     lengths[70] = 45;   // longer than a passage
-    TokenStore const store = store_of(scratch / "store", {document("a", 1000, {8, 8, 4}), document("b", 20000, lengths), document("c", 50000, {5})},
-                                      {.max_length = 18});
+    TokenStore const store =
+        store_of(scratch / "store", {document("a", 1000, {8, 8, 4}), document("b", 20000, lengths), document("c", 50000, {5})},
+                 {.max_length = 18});
     std::set<Ids> passages;
     for (std::size_t i = 0; i < store.size(); ++i) {
         auto const passage = store.example(i, 16).passage;
@@ -133,7 +140,8 @@ BOOST_AUTO_TEST_CASE(partners_of_a_store_are_its_passages_and_never_cross_docume
                     BOOST_TEST((partner.empty() || partner.front() != example.passage.front()));
                 }
                 if (kind == PartnerKind::nearby && !alone) {
-                    Ids const before(example.previous.begin(), example.previous.end()), after(example.next.begin(), example.next.end());
+                    Ids const before(example.previous.begin(), example.previous.end()),
+                        after(example.next.begin(), example.next.end());
                     BOOST_TEST((partner == before || partner == after));
                 }
                 if (kind == PartnerKind::random) { random.insert(partner); }
@@ -175,7 +183,8 @@ BOOST_AUTO_TEST_CASE(mixed_is_uniform_over_the_kinds_that_there_are) {
     std::iota(tokens.begin(), tokens.end(), 10);
     std::vector<std::uint32_t> ends;
     for (std::uint32_t end = 5; end <= 1000; end += 5) { ends.push_back(end); }
-    Example const example{.passage = std::span(tokens).subspan(500, 20), .sentence_ends = ends, .document = tokens, .passage_offset = 500};
+    Example const example{
+        .passage = std::span(tokens).subspan(500, 20), .sentence_ends = ends, .document = tokens, .passage_offset = 500};
     double overlap = 0, nearby = 0;
     int const draws = 6000;
     for (int k = 0; k < draws; ++k) {
@@ -187,7 +196,9 @@ BOOST_AUTO_TEST_CASE(mixed_is_uniform_over_the_kinds_that_there_are) {
     BOOST_TEST(std::abs(overlap / draws - 1.0 / 3) < .03);
     BOOST_TEST(std::abs(nearby / draws - (1.0 / 3 + 2.0 / 49 / 3)) < .03);   // 25 + 24 spans beside the passage
     // A document of one passage has an overlap and nothing else.
-    Example const whole{.passage = std::span(tokens).first(20), .sentence_ends = std::span(ends).first(4), .document = std::span(tokens).first(20)};
+    Example const whole{.passage = std::span(tokens).first(20),
+                        .sentence_ends = std::span(ends).first(4),
+                        .document = std::span(tokens).first(20)};
     for (std::uint64_t seed = 0; seed < 50; ++seed) {
         Ids const partner = read(PartnerSpan{}, whole, seed);
         BOOST_TEST(partner.back() == 29);
@@ -286,7 +297,8 @@ BOOST_AUTO_TEST_CASE(one_query_is_drawn_uniformly) {
 // Trap 1: published collators draw the window of a long text once for the mask and once for the ids.
 BOOST_AUTO_TEST_CASE(trap_1_one_window_is_shared_by_all_views) {
     test::Scratch const scratch;
-    TokenStore const store = store_of(scratch / "store", {document("a", 10, {300})}, {.max_length = 128, .blocks = Blocks::whole_document});
+    TokenStore const store =
+        store_of(scratch / "store", {document("a", 10, {300})}, {.max_length = 128, .blocks = Blocks::whole_document});
     std::set<TokenId> starts;
     for (std::uint64_t epoch = 0; epoch < 300; ++epoch) {
         Draw window({.seed = 1, .epoch = epoch, .example = 0, .slot = 77});

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Byte-level BPE on a vocabulary that is small enough to follow by hand. Equality with `tokenizers`: tests/parity/subword_parity.py.
+// Byte-level BPE on a vocabulary that is small enough to follow by hand. Equality with `tokenizers`:
+// tests/parity/subword_parity.py.
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -29,7 +30,8 @@ ByteLevelBpeDescription lower() {
     for (unsigned byte = 0; byte < 256; ++byte) {
         description.tokens.push_back(bmae::detail::ByteLetters::instance().letter(static_cast<unsigned char>(byte)));
     }
-    for (std::string const& token : {std::string("lo"), std::string("low"), space + "low", std::string("er"), std::string("<end>")}) {
+    for (std::string const& token :
+         {std::string("lo"), std::string("low"), space + "low", std::string("er"), std::string("<end>")}) {
         description.tokens.push_back(token);
     }
     description.merges = {{"l", "o"}, {"lo", "w"}, {space, "low"}, {"e", "r"}};
@@ -39,7 +41,8 @@ ByteLevelBpeDescription lower() {
 
 std::vector<std::string> words(std::string_view text) {
     std::vector<std::string> found;
-    bmae::detail::split_as_gpt2(text, [&](std::size_t begin, std::size_t end) { found.emplace_back(text.substr(begin, end - begin)); });
+    bmae::detail::split_as_gpt2(text,
+                                [&](std::size_t begin, std::size_t end) { found.emplace_back(text.substr(begin, end - begin)); });
     return found;
 }
 
@@ -57,13 +60,15 @@ BOOST_AUTO_TEST_SUITE(byte_level_bpe)
 
 BOOST_AUTO_TEST_CASE(words_as_gpt2_cuts_them) {
     using Words = std::vector<std::string>;
-    BOOST_TEST(words("we'll see, it's 42nd") == (Words{"we", "'ll", " see", ",", " it", "'s", " 42", "nd"}), boost::test_tools::per_element());
+    BOOST_TEST(words("we'll see, it's 42nd") == (Words{"we", "'ll", " see", ",", " it", "'s", " 42", "nd"}),
+               boost::test_tools::per_element());
     BOOST_TEST(words("a  b") == (Words{"a", " ", " b"}), boost::test_tools::per_element());
     BOOST_TEST(words("a \n\n b ") == (Words{"a", " \n\n", " b", " "}), boost::test_tools::per_element());
     BOOST_TEST(words("a\tb") == (Words{"a", "\t", "b"}), boost::test_tools::per_element());
     BOOST_TEST(words("x 's") == (Words{"x", " '", "s"}), boost::test_tools::per_element());
-    BOOST_TEST(words("\xc3\xa9t\xc3\xa9 \xe6\xbc\xa2\xe5\xad\x97!") == (Words{"\xc3\xa9t\xc3\xa9", " \xe6\xbc\xa2\xe5\xad\x97", "!"}),
-               boost::test_tools::per_element());
+    BOOST_TEST(
+        words("\xc3\xa9t\xc3\xa9 \xe6\xbc\xa2\xe5\xad\x97!") == (Words{"\xc3\xa9t\xc3\xa9", " \xe6\xbc\xa2\xe5\xad\x97", "!"}),
+        boost::test_tools::per_element());
     BOOST_TEST(words("").empty());
 }
 
@@ -119,7 +124,8 @@ BOOST_AUTO_TEST_CASE(files) {
     BOOST_TEST(tokenizer.encode("low<|endoftext|>lo") == (Ids{4, 5, 3}), boost::test_tools::per_element());
     BOOST_TEST(tokenizer.encode("lxw") == (Ids{0, 2}), boost::test_tools::per_element());   // as `tokenizers`: no token, no id
     write(folder / "merges.txt", "#version: 0.2\nl o w\n");
-    BOOST_CHECK_EXCEPTION(ByteLevelBpe::from_file(folder), bmae::InputError, [](auto const& error) { return error.complaint().line == 2; });
+    BOOST_CHECK_EXCEPTION(ByteLevelBpe::from_file(folder), bmae::InputError,
+                          [](auto const& error) { return error.complaint().line == 2; });
     write(folder / "merges.txt", "l x\n");
     BOOST_CHECK_THROW(ByteLevelBpe::from_file(folder), bmae::InputError);
     write(folder / "vocab.json", R"({"l": 0, "o": 7})");

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Unigram tokenization on a vocabulary that is small enough to follow by hand. Equality with `tokenizers`: tests/parity/subword_parity.py.
+// Unigram tokenization on a vocabulary that is small enough to follow by hand. Equality with `tokenizers`:
+// tests/parity/subword_parity.py.
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -73,8 +74,10 @@ BOOST_AUTO_TEST_CASE(normaliser_steps) {
     BOOST_TEST(bmae::normalize({.kind = Step::Kind::strip, .left = true, .right = true}, " \n") == "");
     BOOST_TEST(bmae::normalize({.kind = Step::Kind::join_spaces, .to = "_"}, "a b  c   ") == "a b_c_");
     BOOST_TEST(bmae::normalize({.kind = Step::Kind::replace, .from = "ab", .to = "c"}, "abab a") == "cc a");
-    BOOST_TEST(bmae::normalize({.kind = Step::Kind::unicode_form, .unicode_options = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT},
-                               "\xef\xac\x81" "e\xcc\x81") == "fi\xc3\xa9");
+    BOOST_TEST(bmae::normalize(
+                   {.kind = Step::Kind::unicode_form, .unicode_options = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT},
+                   "\xef\xac\x81"
+                   "e\xcc\x81") == "fi\xc3\xa9");
     BOOST_TEST(bmae::detail::decode_base64("YmFzZTY0").value() == "base64");
     BOOST_TEST(bmae::detail::decode_base64("YQ==").value() == "a");
     BOOST_TEST(!bmae::detail::decode_base64("a b").has_value());
@@ -100,8 +103,10 @@ BOOST_AUTO_TEST_CASE(bad_files_are_refused) {
     refuses(R"({"model": {"type": "Unigram", "unk_id": 4, "vocab": [["a", -1]]}, )" + metaspace + "}");
     refuses(R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a"]]}, )" + metaspace + "}");
     refuses(R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", -1]]}, "pre_tokenizer": {"type": "Whitespace"}})");
-    refuses(R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", -1]]}, "normalizer": {"type": "Lowercase"}, )" + metaspace + "}");
-    std::ofstream(path) << R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1]]}, )" + metaspace + "}";
+    refuses(R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", -1]]}, "normalizer": {"type": "Lowercase"}, )" +
+            metaspace + "}");
+    std::ofstream(path) << R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1]]}, )" + metaspace +
+                               "}";
     BOOST_TEST(Unigram::from_file(path).encode("a").size() == 2U);
     std::filesystem::remove(path);
 }

@@ -23,7 +23,7 @@ struct PackedView {
     std::vector<std::int64_t> offsets = {0};        ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
     std::vector<Visibility> visibility = {};        ///< [B] row masks, or empty
     SpecialIds special = {};                        ///< of the vocabulary
-    std::vector<std::int64_t> text_ids = {};        ///< [B] which text of the corpus each one is, where a loss must know; or empty
+    std::vector<std::int64_t> text_ids = {};        ///< [B] which text of the corpus each one is, for losses that ask; or empty
 
     [[nodiscard]] std::size_t texts() const noexcept { return offsets.size() - 1; }
     [[nodiscard]] std::size_t tokens() const noexcept { return input_ids.size(); }

@@ -20,10 +20,11 @@ namespace bmae {
 /// 2. `B::name` is its name in reports and in sentence-transformers folders.
 /// Law: row b depends on text b alone. Not required: parameters, options.
 template <class B>
-concept Bottleneck = std::default_initializable<B> && requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input) {
-    { bottleneck.pool(encoded, input) } -> std::same_as<at::Tensor>;
-    { B::name } -> std::convertible_to<std::string_view>;
-};
+concept Bottleneck =
+    std::default_initializable<B> && requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input) {
+        { bottleneck.pool(encoded, input) } -> std::same_as<at::Tensor>;
+        { B::name } -> std::convertible_to<std::string_view>;
+    };
 
 /// A bottleneck with parameters, or one that needs the encoder's tables (a projection, a lexicon).
 ///
@@ -31,8 +32,8 @@ concept Bottleneck = std::default_initializable<B> && requires(B const& bottlene
 /// 2. `bottleneck.pool(encoded, input, encoder)` returns one row per text.                                            [B, D]
 /// 3. `B::name` as above.
 template <class B, class E>
-concept BuiltBottleneck = Encoder<E> && requires(B& module, B const& bottleneck, typename B::Options options, E const& encoder, Encoded const& encoded,
-                                                 PackedInput const& input) {
+concept BuiltBottleneck = Encoder<E> && requires(B& module, B const& bottleneck, typename B::Options options, E const& encoder,
+                                                 Encoded const& encoded, PackedInput const& input) {
     { B(options, encoder, std::uint64_t{}, std::string{}) };
     { bottleneck.pool(encoded, input, encoder) } -> std::same_as<at::Tensor>;
     { B::name } -> std::convertible_to<std::string_view>;
@@ -43,8 +44,9 @@ concept BuiltBottleneck = Encoder<E> && requires(B& module, B const& bottleneck,
 template <class B>
 consteval bool explain_bottleneck() {
     if constexpr (!Bottleneck<B>) {
-        static_assert(Bottleneck<B>, "Bottleneck: `at::Tensor pool(Encoded const&, PackedInput const&) const` returning [B, D] and a "
-                                     "`static constexpr std::string_view name` are needed.");
+        static_assert(Bottleneck<B>,
+                      "Bottleneck: `at::Tensor pool(Encoded const&, PackedInput const&) const` returning [B, D] and a "
+                      "`static constexpr std::string_view name` are needed.");
     }
     return Bottleneck<B>;
 }

@@ -61,8 +61,9 @@ consteval bool explain_text_source() {
         static_assert(std::copy_constructible<S>, "TextSource: the type must be copyable, since every view keeps its own.");
         static_assert(requires { S::name; },
                       "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
-        static_assert(detail::ReadsNonConst<S>, "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, "
-                                                "Draw&) const` is missing.");
+        static_assert(detail::ReadsNonConst<S>,
+                      "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, "
+                      "Draw&) const` is missing.");
         static_assert(!detail::ReadsNonConst<S> || AnyTextSource<S>,
                       "TextSource: read(...) must be const and return std::vector<TokenId>.");
     }

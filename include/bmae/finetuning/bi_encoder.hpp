@@ -60,20 +60,26 @@ public:
     using Sidecars = std::function<void(std::filesystem::path const&)>;
 
     /// \param encoder,pairs  must outlive the objective
-    BiEncoderObjective(BertEncoder& encoder, RetrievalPairs const& pairs, TokenTraits const& traits, BiEncoderOptions options, Sidecars sidecars = {})
+    BiEncoderObjective(BertEncoder& encoder, RetrievalPairs const& pairs, TokenTraits const& traits, BiEncoderOptions options,
+                       Sidecars sidecars = {})
         : encoder_(encoder), pairs_(pairs), special_(traits.special()), options_(options), sidecars_(std::move(sidecars)) {
         if (pairs_.queries.empty()) {
             throw InputError(Complaint{.file = {}, .expected = "training queries with relevant passages", .found = "none",
                                        .remedy = "Check the split's qrels file."});
         }
         if (!(options_.temperature > 0) || options_.passages_per_query == 0) {
-            throw InputError(Complaint{.file = {}, .expected = "a temperature above 0 and at least 1 passage per query",
-                                       .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.passages_per_query)});
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "a temperature above 0 and at least 1 passage per query",
+                          .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.passages_per_query)});
         }
         auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
-        if (std::max(options_.query_length, options_.passage_length) > positions || std::min(options_.query_length, options_.passage_length) < 3) {
-            throw InputError(Complaint{.file = {}, .expected = "lengths from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
-                                       .found = std::to_string(options_.query_length) + " and " + std::to_string(options_.passage_length)});
+        if (std::max(options_.query_length, options_.passage_length) > positions ||
+            std::min(options_.query_length, options_.passage_length) < 3) {
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "lengths from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
+                          .found = std::to_string(options_.query_length) + " and " + std::to_string(options_.passage_length)});
         }
     }
 
@@ -124,11 +130,15 @@ public:
             targets.push_back(b * group);
             if (options_.spare_known_positives) { exclude_positives(batch, b, excluded); }
         }
-        ContrastiveLoss const contrast = info_nce(vectors.narrow(0, 0, count), vectors.narrow(0, count, count * group), targets, excluded,
-                                                  options_.temperature);
+        ContrastiveLoss const contrast = info_nce(vectors.narrow(0, 0, count), vectors.narrow(0, count, count * group), targets,
+                                                  excluded, options_.temperature);
         StepOutput output{.total = contrast.sum / static_cast<double>(std::max<std::int64_t>(1, step_labels.front()))};
-        output.terms.push_back({.name = "contrast", .kind = "contrast", .loss = contrast.sum.detach() / static_cast<double>(count),
-                                .correct = contrast.correct, .labels = count, .weight = 1});
+        output.terms.push_back({.name = "contrast",
+                                .kind = "contrast",
+                                .loss = contrast.sum.detach() / static_cast<double>(count),
+                                .correct = contrast.correct,
+                                .labels = count,
+                                .weight = 1});
         return output;
     }
 
@@ -162,7 +172,8 @@ private:
     void append(PackedView& view, std::vector<TokenId> const& content, std::size_t length, std::int64_t id) const {
         MaskedText text;
         text.input_ids.push_back(special_.cls);
-        text.input_ids.insert(text.input_ids.end(), content.begin(), content.begin() + static_cast<std::ptrdiff_t>(std::min(content.size(), length - 2)));
+        text.input_ids.insert(text.input_ids.end(), content.begin(),
+                              content.begin() + static_cast<std::ptrdiff_t>(std::min(content.size(), length - 2)));
         text.input_ids.push_back(special_.sep);
         text.original_ids = text.input_ids;
         view.append(text);
@@ -179,7 +190,9 @@ private:
             passage = draw.below(pairs_.passages.size());
             if (std::ranges::find(pair.positives, passage) == pair.positives.end()) { return passage; }
         }
-        throw InputError("hard negatives: nearly every passage is relevant to one query, so that no negative can be drawn. Use passages_per_query 1.");
+        throw InputError(
+            "hard negatives: nearly every passage is relevant to one query, so that no negative can be drawn. Use "
+            "passages_per_query 1.");
     }
 
     /// All columns of query `b` but its own that hold a passage relevant to it.

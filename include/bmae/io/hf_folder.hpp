@@ -156,8 +156,9 @@ inline void check_bert_tensors(HfBert const& model, std::string const& file) {
         rest.erase(found);
     }
     for (auto const& [name, tensor] : rest) { complaints.add("unexpected", bare_bert_name(name, type)); }
-    complaints.raise(file, "the tensors of " + std::string(title(type)) + " with " + std::to_string(model.config.num_hidden_layers) +
-                               " layers of " + std::to_string(model.config.hidden_size));
+    complaints.raise(file, "the tensors of " + std::string(title(type)) + " with " +
+                               std::to_string(model.config.num_hidden_layers) + " layers of " +
+                               std::to_string(model.config.hidden_size));
 }
 
 /// What the Python class of a model ends in. Only the bare Model has names without a prefix.

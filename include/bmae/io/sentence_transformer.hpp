@@ -301,7 +301,8 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     add("Pooling", "1_Pooling");
     Json pooling = {{"word_embedding_dimension", layout.width}};
     for (std::size_t i = 0; i < detail::pooling_names.size(); ++i) {
-        bool const on = std::find(layout.pooling.begin(), layout.pooling.end(), static_cast<PoolingMode>(i)) != layout.pooling.end();
+        bool const on =
+            std::find(layout.pooling.begin(), layout.pooling.end(), static_cast<PoolingMode>(i)) != layout.pooling.end();
         // Versions before 2.3 know only the first four keys and refuse the others.
         if (i < 4 || on) { pooling[std::string(detail::pooling_names[i].key)] = on; }
     }

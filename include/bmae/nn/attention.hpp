@@ -99,7 +99,8 @@ struct GroupedAttention {
     double rate;
     std::int64_t key;
 
-    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, std::vector<at::Tensor>& saved) const {
+    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
+                       std::vector<at::Tensor>& saved) const {
         double const scale = 1.0 / std::sqrt(static_cast<double>(query.size(1) / heads));
         at::Tensor output = at::empty_like(query);
         for (LengthGroup const& group : length_groups(offsets)) {
@@ -114,8 +115,8 @@ struct GroupedAttention {
         return output;
     }
 
-    std::vector<at::Tensor> backward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, at::Tensor const& gradient,
-                                     at::Tensor const* saved) const {
+    std::vector<at::Tensor> backward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
+                                     at::Tensor const& gradient, at::Tensor const* saved) const {
         double const scale = 1.0 / std::sqrt(static_cast<double>(query.size(1) / heads));
         at::Tensor query_gradient = at::empty_like(query);
         at::Tensor key_gradient = at::empty_like(keys);
@@ -134,7 +135,8 @@ struct GroupedAttention {
             at::Tensor const scores_gradient =
                 at::_softmax_backward_data(weights_gradient, weights, -1, weights.scalar_type()).mul_(scale);
             heads_view(query_gradient, group, heads).copy_(at::matmul(scores_gradient, heads_view(keys, group, heads)));
-            heads_view(key_gradient, group, heads).copy_(at::matmul(scores_gradient.transpose(2, 3), heads_view(query, group, heads)));
+            heads_view(key_gradient, group, heads)
+                .copy_(at::matmul(scores_gradient.transpose(2, 3), heads_view(query, group, heads)));
         }
         return {query_gradient, key_gradient, value_gradient};
     }
@@ -187,11 +189,14 @@ struct TiledAttention {
     /// How many weights there are: the sum of heads x L x L.
     [[nodiscard]] std::int64_t cells() const {
         std::int64_t sum = 0;
-        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) { sum += heads * (offsets[b + 1] - offsets[b]) * (offsets[b + 1] - offsets[b]); }
+        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+            sum += heads * (offsets[b + 1] - offsets[b]) * (offsets[b + 1] - offsets[b]);
+        }
         return sum;
     }
 
-    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, std::vector<at::Tensor>& saved) const {
+    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
+                       std::vector<at::Tensor>& saved) const {
         at::Tensor output = at::empty_like(query);
         at::Tensor const weights = at::empty({cells()}, query.options());
         with_real(query, [&]<class Real>(Real) {
@@ -203,13 +208,14 @@ struct TiledAttention {
         return output;
     }
 
-    std::vector<at::Tensor> backward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, at::Tensor const& gradient,
-                                     at::Tensor const* saved) const {
+    std::vector<at::Tensor> backward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
+                                     at::Tensor const& gradient, at::Tensor const* saved) const {
         std::vector<at::Tensor> results{at::empty_like(query), at::empty_like(keys), at::empty_like(value)};
         with_real(query, [&]<class Real>(Real) {
             run<Real>(query, keys, value, [&](HeadAttention<Real> const& head, std::int64_t cell, std::int64_t place) {
-                head.backward(read_from<Real>(*saved) + cell, read_from<Real>(gradient) + place, write_to<Real>(results[0]) + place,
-                              write_to<Real>(results[1]) + place, write_to<Real>(results[2]) + place);
+                head.backward(read_from<Real>(*saved) + cell, read_from<Real>(gradient) + place,
+                              write_to<Real>(results[0]) + place, write_to<Real>(results[1]) + place,
+                              write_to<Real>(results[2]) + place);
             });
         });
         return results;
@@ -240,14 +246,17 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         return output;
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         auto const saved = context->get_saved_variables();
         std::vector<std::int64_t> const offsets = context->saved_data["offsets"].toIntVector();
         std::int64_t const heads = context->saved_data["heads"].toInt();
         double const rate = context->saved_data["rate"].toDouble();
         std::int64_t const key = context->saved_data["key"].toInt();
         at::Tensor const gradient = gradients[0].contiguous();
-        auto const run = [&](auto const& attention) { return attention.backward(saved[0], saved[1], saved[2], gradient, saved.data() + 3); };
+        auto const run = [&](auto const& attention) {
+            return attention.backward(saved[0], saved[1], saved[2], gradient, saved.data() + 3);
+        };
         auto results = context->saved_data["tiled"].toBool() ? run(TiledAttention{offsets, heads, nullptr, rate, key})
                                                              : run(GroupedAttention{offsets, heads, nullptr, rate, key});
         results.resize(8);
@@ -261,9 +270,9 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
 /// \param query,key,value  [T, H] projected rows, in the order of `input.offsets`
 /// \param visibility       row masks M, one per text, or nullptr where every row may read every column of its text
 /// \returns [T, H]
-inline at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value, PackedInput const& input,
-                                   std::int64_t heads, std::vector<Visibility> const* visibility, double dropout_rate,
-                                   ForwardContext& context) {
+inline at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,
+                                   PackedInput const& input, std::int64_t heads, std::vector<Visibility> const* visibility,
+                                   double dropout_rate, ForwardContext& context) {
     bool const drop = context.training && dropout_rate > 0;
     return detail::PackedAttention::apply(query, key, value, input.offsets, heads,
                                           static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(visibility)),

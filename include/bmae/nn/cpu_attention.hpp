@@ -16,8 +16,8 @@ namespace bmae::detail {
 
 /// C [R, 16 V] = A B, with A [R, depth] at strides (row_step, step) and B [depth, 16 V] at rows of `b_row`.
 template <int R, int V>
-[[gnu::always_inline]] inline void product_tile(float const* a, std::int64_t row_step, std::int64_t step, float const* b, std::int64_t b_row,
-                                                std::int64_t depth, float* c, std::int64_t c_row) noexcept {
+[[gnu::always_inline]] inline void product_tile(float const* a, std::int64_t row_step, std::int64_t step, float const* b,
+                                                std::int64_t b_row, std::int64_t depth, float* c, std::int64_t c_row) noexcept {
     Floats sums[R][V] = {};
     for (std::int64_t k = 0; k < depth; ++k) {
         Floats right[V];
@@ -38,8 +38,9 @@ template <int R, int V>
 }
 
 template <int V>
-[[gnu::always_inline]] inline void product_columns(std::int64_t rows, float const* a, std::int64_t row_step, std::int64_t step, float const* b,
-                                                   std::int64_t b_row, std::int64_t depth, float* c, std::int64_t c_row) noexcept {
+[[gnu::always_inline]] inline void product_columns(std::int64_t rows, float const* a, std::int64_t row_step, std::int64_t step,
+                                                   float const* b, std::int64_t b_row, std::int64_t depth, float* c,
+                                                   std::int64_t c_row) noexcept {
     std::int64_t r = 0;
     for (; r + 6 <= rows; r += 6) { product_tile<6, V>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row); }
     for (; r + 2 <= rows; r += 2) { product_tile<2, V>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row); }
@@ -48,11 +49,14 @@ template <int V>
 
 /// C [rows, columns] = A B; `columns` is a multiple of 16.
 template <LaneLevel level>
-[[gnu::always_inline]] inline void product(std::int64_t rows, std::int64_t columns, float const* a, std::int64_t row_step, std::int64_t step,
-                                           float const* b, std::int64_t b_row, std::int64_t depth, float* c, std::int64_t c_row) noexcept {
+[[gnu::always_inline]] inline void product(std::int64_t rows, std::int64_t columns, float const* a, std::int64_t row_step,
+                                           std::int64_t step, float const* b, std::int64_t b_row, std::int64_t depth, float* c,
+                                           std::int64_t c_row) noexcept {
     std::int64_t j = 0;
     if constexpr (level == LaneLevel::avx512) {   // 24 sums in 32 registers
-        for (; j + 4 * lanes <= columns; j += 4 * lanes) { product_columns<4>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row); }
+        for (; j + 4 * lanes <= columns; j += 4 * lanes) {
+            product_columns<4>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row);
+        }
     }
     for (; j < columns; j += lanes) { product_columns<1>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row); }
 }
@@ -81,7 +85,8 @@ struct HeadAttention {
             pack(query, at.first, scale);
             pack_transposed(key, at.second);
             pack(value, at.third, 1);
-            product<decltype(level)::value>(length, columns, at.first.data(), inner, 1, at.second.data(), columns, width, at.scores.data(), columns);
+            product<decltype(level)::value>(length, columns, at.first.data(), inner, 1, at.second.data(), columns, width,
+                                            at.scores.data(), columns);
             for (std::int64_t i = 0; i < length; ++i) {
                 float* const row = at.scores.data() + i * columns;
                 soften(row, i, columns);
@@ -91,14 +96,16 @@ struct HeadAttention {
                     for (std::int64_t j = 0; j < columns; j += lanes) { store(row + j, load(row + j) * load(factors + j)); }
                 }
             }
-            product<decltype(level)::value>(length, inner, at.scores.data(), columns, 1, at.third.data(), inner, length, at.first.data(), inner);
+            product<decltype(level)::value>(length, inner, at.scores.data(), columns, 1, at.third.data(), inner, length,
+                                            at.first.data(), inner);
             for (std::int64_t i = 0; i < length; ++i) { copy(at.first.data() + i * inner, output + i * stride, width); }
         });
     }
 
     /// \param weights          as `forward` left them
     /// \param output_gradient  [L, d]; the three results have the same layout
-    void backward(Real const* weights, Real const* output_gradient, Real* query_gradient, Real* key_gradient, Real* value_gradient) const {
+    void backward(Real const* weights, Real const* output_gradient, Real* query_gradient, Real* key_gradient,
+                  Real* value_gradient) const {
         Scratch& at = scratch();
         with_lanes([&](auto level) __attribute__((always_inline)) {
             constexpr LaneLevel set = decltype(level)::value;
@@ -111,7 +118,8 @@ struct HeadAttention {
                 float* const slope = at.scores.data() + i * columns;
                 float* const dropped = at.dropped.data() + i * columns;
                 bool const drops = dropout.threshold != 0;
-                float const* const factors = drops ? dropout.fill(at.factors.data(), first_element + i * length, columns) : nullptr;
+                float const* const factors =
+                    drops ? dropout.fill(at.factors.data(), first_element + i * length, columns) : nullptr;
                 Floats total = {};
                 along(length, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
                     Floats const weight = read(weights + i * length);   // 0 beyond the end, so all below is
@@ -179,7 +187,9 @@ private:
             }
             along(width, [&](auto read, auto, std::int64_t k) __attribute__((always_inline)) {
                 store(row, read(from + i * stride));
-                for (std::int64_t j = 0; j < lanes && k + j < width; ++j) { to[static_cast<std::size_t>((k + j) * columns + i)] = row[j]; }
+                for (std::int64_t j = 0; j < lanes && k + j < width; ++j) {
+                    to[static_cast<std::size_t>((k + j) * columns + i)] = row[j];
+                }
             });
         }
     }
@@ -199,7 +209,8 @@ private:
                 score = (((sees >> places) & 1U) != 0U) ? score : splat(blocked);
             }
             if (j + lanes > length) {
-                score = (places < static_cast<std::uint32_t>(length - j)) ? score : splat(-std::numeric_limits<float>::infinity());
+                score =
+                    (places < static_cast<std::uint32_t>(length - j)) ? score : splat(-std::numeric_limits<float>::infinity());
             }
             store(row + j, score);
             most = larger(score, most);

@@ -67,7 +67,8 @@ struct TransformerLayer {
                       std::vector<Visibility> const* visibility, ForwardContext& context) const {
         at::Tensor const read = packed_attention(query(stream), key(context_rows), value(context_rows), input, heads, visibility,
                                                  attention_dropout, context);
-        return attention_norm.after_block(attention_output.product(read), attention_output.bias, stream, attention_output_dropout, context);
+        return attention_norm.after_block(attention_output.product(read), attention_output.bias, stream, attention_output_dropout,
+                                          context);
     }
 
     /// The second block: LayerNorm(rows + feed-forward).                                                   [T, H] -> [T, H]
@@ -80,7 +81,8 @@ struct TransformerLayer {
     at::Tensor pre_norm(at::Tensor const& stream, PackedInput const& input, std::vector<Visibility> const* visibility,
                         ForwardContext& context) const {
         at::Tensor const normed = attention_norm(stream);
-        at::Tensor const read = packed_attention(query(normed), key(normed), value(normed), input, heads, visibility, attention_dropout, context);
+        at::Tensor const read =
+            packed_attention(query(normed), key(normed), value(normed), input, heads, visibility, attention_dropout, context);
         at::Tensor const attended = stream + dropout(attention_output(read), attention_output_dropout, context);
         at::Tensor const expanded = activate(intermediate.product(output_norm(attended)), intermediate.bias, activation);
         return attended + dropout(output(expanded), hidden_dropout, context);
@@ -112,7 +114,9 @@ inline LayerStack make_layers(std::int64_t count, BertConfig const& config) {
 /// Names the parameters of layer i under `prefix.layer.i`.
 template <class Visit>
 void for_each_parameter(LayerStack& layers, std::string const& prefix, Visit&& visit) {
-    for (std::size_t i = 0; i < layers.size(); ++i) { layers[i].for_each_parameter(prefix + ".layer." + std::to_string(i), visit); }
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        layers[i].for_each_parameter(prefix + ".layer." + std::to_string(i), visit);
+    }
 }
 
 }  // namespace bmae

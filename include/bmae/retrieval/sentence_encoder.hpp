@@ -49,8 +49,11 @@ public:
     SentenceEncoder(BertEncoder encoder, WordPiece tokenizer, SentenceEncoderOptions options)
         : encoder_(std::move(encoder)), tokenizer_(std::move(tokenizer)), options_(options) {
         if (static_cast<std::int64_t>(tokenizer_.size()) > encoder_.vocabulary_size()) {
-            throw InputError(Complaint{.file = {}, .expected = "a tokenizer of at most " + std::to_string(encoder_.vocabulary_size()) + " tokens, the model's vocabulary",
-                                       .found = std::to_string(tokenizer_.size()), .remedy = "Use the tokenizer that the model was trained with."});
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a tokenizer of at most " + std::to_string(encoder_.vocabulary_size()) +
+                                                   " tokens, the model's vocabulary",
+                                       .found = std::to_string(tokenizer_.size()),
+                                       .remedy = "Use the tokenizer that the model was trained with."});
         }
         auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
         if (options_.max_length < 2 || options_.max_length > positions) {
@@ -90,7 +93,8 @@ public:
         for (std::size_t begin = 0; begin < order.size();) {
             PackedView view;
             std::vector<std::int64_t> rows;
-            for (; begin < order.size() && (rows.empty() || view.tokens() + ids[order[begin]].size() <= run.batch_tokens); ++begin) {
+            for (; begin < order.size() && (rows.empty() || view.tokens() + ids[order[begin]].size() <= run.batch_tokens);
+                 ++begin) {
                 view.append({.original_ids = ids[order[begin]], .input_ids = ids[order[begin]]});
                 rows.push_back(static_cast<std::int64_t>(order[begin]));
             }

@@ -47,7 +47,8 @@ public:
         if (token.content.empty()) { return; }
         starts_[static_cast<unsigned char>(token.content.front())] = 1;
         tokens_.push_back(std::move(token));
-        std::stable_sort(tokens_.begin(), tokens_.end(), [](auto const& a, auto const& b) { return a.content.size() > b.content.size(); });
+        std::stable_sort(tokens_.begin(), tokens_.end(),
+                         [](auto const& a, auto const& b) { return a.content.size() > b.content.size(); });
     }
 
     /// Calls `special(id)` for each token and `segment(text)` for the text between, in order.
@@ -59,7 +60,8 @@ public:
                 ++at;
                 continue;
             }
-            auto const found = std::find_if(tokens_.begin(), tokens_.end(), [&](auto const& token) { return text.substr(at).starts_with(token.content); });
+            auto const found = std::find_if(tokens_.begin(), tokens_.end(),
+                                            [&](auto const& token) { return text.substr(at).starts_with(token.content); });
             if (found == tokens_.end()) {
                 ++at;
                 continue;
@@ -116,9 +118,12 @@ inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vect
                          .special = file.get(entry, "special", false), .lstrip = file.get(entry, "lstrip", false),
                          .rstrip = file.get(entry, "rstrip", false), .normalized = file.get(entry, "normalized", false)};
         if (file.get(entry, "single_word", false)) {
-            file.refuse("\"single_word\": false for the added token '" + token.content + "'", "true", "Save the token without it.");
+            file.refuse("\"single_word\": false for the added token '" + token.content + "'", "true",
+                        "Save the token without it.");
         }
-        if (token.content.empty() || token.id < 0) { file.refuse("added tokens with content and id", entry.dump().substr(0, 80), "Mend the file."); }
+        if (token.content.empty() || token.id < 0) {
+            file.refuse("added tokens with content and id", entry.dump().substr(0, 80), "Mend the file.");
+        }
         result.push_back(std::move(token));
     }
     std::sort(result.begin(), result.end(), [](auto const& a, auto const& b) { return a.id < b.id; });
@@ -150,7 +155,9 @@ inline WrappingTokens read_wrapping(JsonFile const& file, PlainJson const& proce
                     continue;
                 }
                 PlainJson const& special = processor.at("special_tokens").at(part.at("SpecialToken").at("id").get<std::string>());
-                for (PlainJson const& id : special.at("ids")) { (seen ? wrapping.after : wrapping.before).push_back(id.get<TokenId>()); }
+                for (PlainJson const& id : special.at("ids")) {
+                    (seen ? wrapping.after : wrapping.before).push_back(id.get<TokenId>());
+                }
             }
         } else if (type == "Sequence") {
             for (PlainJson const& part : processor.at("processors")) {
@@ -159,9 +166,12 @@ inline WrappingTokens read_wrapping(JsonFile const& file, PlainJson const& proce
                 wrapping.after.insert(wrapping.after.end(), inner.after.begin(), inner.after.end());
             }
         } else if (type != "ByteLevel") {
-            file.refuse("the post_processor RobertaProcessing, TemplateProcessing or ByteLevel", '"' + type + '"', other_tokenizer);
+            file.refuse("the post_processor RobertaProcessing, TemplateProcessing or ByteLevel", '"' + type + '"',
+                        other_tokenizer);
         }
-    } catch (PlainJson::exception const&) { file.refuse("a whole post_processor", processor.dump().substr(0, 80), "Save the tokenizer again."); }
+    } catch (PlainJson::exception const&) {
+        file.refuse("a whole post_processor", processor.dump().substr(0, 80), "Save the tokenizer again.");
+    }
     return wrapping;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Byte-level BPE, the tokenizer of GPT-2 and RoBERTa (Radford et al., 2019, section 2.2; Sennrich et al., arXiv 1508.07909): equal to
-/// HuggingFace's fast one, id for id.
+/// Byte-level BPE, the tokenizer of GPT-2 and RoBERTa (Radford et al., 2019, section 2.2; Sennrich et al., arXiv 1508.07909):
+/// equal to HuggingFace's fast one, id for id.
 #pragma once
 
 #include <algorithm>
@@ -31,10 +31,12 @@
 
 namespace bmae {
 
-/// Maps text to the ids of a byte-level BPE vocabulary. Copies share one immutable core; const members may run in several threads.
+/// Maps text to the ids of a byte-level BPE vocabulary. Copies share one immutable core; const members may run in several
+/// threads.
 ///
-/// Ill-formed UTF-8 is read as U+FFFD. A token continues a word unless it begins with the marker of a space; the first token of a text
-/// begins a word whatever it is, which a tokenizer without prefix space cannot show in the token: maskers see it after [CLS].
+/// Ill-formed UTF-8 is read as U+FFFD. A token continues a word unless it begins with the marker of a space; the first token of a
+/// text begins a word whatever it is, which a tokenizer without prefix space cannot show in the token: maskers see it after
+/// [CLS].
 class ByteLevelBpe {
 public:
     /// \throws InputError  where a merge or a special token is not in the vocabulary
@@ -51,8 +53,10 @@ public:
     /// A token in GPT-2's letters; valid as long as this tokenizer or a copy lives. \throws InputError where there is no such id
     [[nodiscard]] std::string_view token(TokenId id) const {
         if (id < 0 || static_cast<std::size_t>(id) >= size()) {
-            throw InputError(Complaint{.file = core_->description.file, .expected = "a token id below " + std::to_string(size()),
-                                       .found = std::to_string(id), .remedy = "Check that the ids were made with this vocabulary."});
+            throw InputError(Complaint{.file = core_->description.file,
+                                       .expected = "a token id below " + std::to_string(size()),
+                                       .found = std::to_string(id),
+                                       .remedy = "Check that the ids were made with this vocabulary."});
         }
         return core_->description.tokens[static_cast<std::size_t>(id)];
     }
@@ -153,14 +157,20 @@ private:
                 if (token.special) { is_special[static_cast<std::size_t>(token.id)] = 1; }
             }
             SpecialTokens const& names = description.special;
-            SpecialIds special{.pad = find(names.pad), .unk = find(names.unk), .cls = find(names.cls), .sep = find(names.sep), .mask = find(names.mask)};
+            SpecialIds special{.pad = find(names.pad),
+                               .unk = find(names.unk),
+                               .cls = find(names.cls),
+                               .sep = find(names.sep),
+                               .mask = find(names.mask)};
             WrappingTokens const& wrapping = description.wrapping;
             if (special.cls < 0 && wrapping.before.size() == 1) { special.cls = wrapping.before.front(); }
             if (special.sep < 0 && wrapping.after.size() == 1) { special.sep = wrapping.after.front(); }
             if (special.unk < 0) { special.unk = unknown; }
             std::string const& space = detail::ByteLetters::instance().letter(' ');
             std::vector<std::uint8_t> continues(tokens.size());
-            for (std::size_t i = 0; i < tokens.size(); ++i) { continues[i] = tokens[i].starts_with(space) || is_special[i] != 0 ? 0 : 1; }
+            for (std::size_t i = 0; i < tokens.size(); ++i) {
+                continues[i] = tokens[i].starts_with(space) || is_special[i] != 0 ? 0 : 1;
+            }
             traits = TokenTraits(special, std::move(continues));
         }
 
@@ -171,7 +181,9 @@ private:
         [[nodiscard]] TokenId require(std::string const& token, char const* what) const {
             TokenId const id = find(token);
             if (id < 0) {
-                throw InputError(Complaint{.file = description.file, .expected = std::string(what) + " in the vocabulary", .found = "no '" + token + '\'',
+                throw InputError(Complaint{.file = description.file,
+                                           .expected = std::string(what) + " in the vocabulary",
+                                           .found = "no '" + token + '\'',
                                            .remedy = "Use vocabulary and merges of one model."});
             }
             return id;
@@ -238,7 +250,9 @@ private:
             std::uint32_t rank;
             std::int32_t at;
             TokenId id;
-            bool operator>(Candidate const& other) const noexcept { return rank != other.rank ? rank > other.rank : at > other.at; }
+            bool operator>(Candidate const& other) const noexcept {
+                return rank != other.rank ? rank > other.rank : at > other.at;
+            }
         };
         std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
         auto const offer = [&](std::int32_t at) {
@@ -263,7 +277,9 @@ private:
             offer(left.previous);
             offer(best.at);
         }
-        for (std::int32_t at = 0; at >= 0; at = symbols[static_cast<std::size_t>(at)].next) { ids.push_back(symbols[static_cast<std::size_t>(at)].id); }
+        for (std::int32_t at = 0; at >= 0; at = symbols[static_cast<std::size_t>(at)].next) {
+            ids.push_back(symbols[static_cast<std::size_t>(at)].id);
+        }
     }
 
     std::shared_ptr<Core const> core_;

@@ -49,9 +49,13 @@ inline std::vector<std::pair<std::string, std::string>> read_merges(std::filesys
         if (line.ends_with('\r')) { line.remove_suffix(1); }
         if (line.starts_with("#version") || (line.empty() && at >= content.size())) { continue; }
         std::size_t const space = line.find(' ');
-        if (space == 0 || space == std::string_view::npos || space + 1 == line.size() || line.find(' ', space + 1) != std::string_view::npos) {
-            throw InputError(Complaint{.file = path.string(), .line = number, .expected = "two pieces with one space between",
-                                       .found = '\'' + std::string(line.substr(0, 60)) + '\'', .remedy = "Use the merges.txt that belongs to the model."});
+        if (space == 0 || space == std::string_view::npos || space + 1 == line.size() ||
+            line.find(' ', space + 1) != std::string_view::npos) {
+            throw InputError(Complaint{.file = path.string(),
+                                       .line = number,
+                                       .expected = "two pieces with one space between",
+                                       .found = '\'' + std::string(line.substr(0, 60)) + '\'',
+                                       .remedy = "Use the merges.txt that belongs to the model."});
         }
         merges.emplace_back(line.substr(0, space), line.substr(space + 1));
     }
@@ -92,7 +96,9 @@ inline PlainJson const& byte_level_part(JsonFile const& file) {
 inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path const& path) {
     detail::JsonFile const file(path);
     detail::PlainJson const& root = file.root();
-    if (!root.contains("model") || !root["model"].is_object()) { file.refuse("an object at \"model\"", "none", detail::other_tokenizer); }
+    if (!root.contains("model") || !root["model"].is_object()) {
+        file.refuse("an object at \"model\"", "none", detail::other_tokenizer);
+    }
     detail::PlainJson const& model = root["model"];
     if (auto const type = file.get<std::string>(model, "type", "BPE"); type != "BPE") {
         file.refuse("a model of type BPE", '"' + type + '"', detail::other_tokenizer);
@@ -105,7 +111,9 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
     for (char const* const key : {"byte_fallback", "fuse_unk"}) {
         if (file.get(model, key, false)) { file.refuse('"' + std::string(key) + "\": false", "true", detail::other_tokenizer); }
     }
-    if (file.get(model, "dropout", 0.0) > 0) { file.refuse("no dropout of merges", "\"dropout\"", "Save the tokenizer without it."); }
+    if (file.get(model, "dropout", 0.0) > 0) {
+        file.refuse("no dropout of merges", "\"dropout\"", "Save the tokenizer without it.");
+    }
     if (root.contains("normalizer") && !root["normalizer"].is_null()) {
         file.refuse("no normalizer", root["normalizer"].dump().substr(0, 60), detail::other_tokenizer);
     }
@@ -135,7 +143,8 @@ inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path co
                                         .file = folder.string()};
     auto const id = [&](std::string const& token) {
         auto const found = std::find(description.tokens.begin(), description.tokens.end(), token);
-        return token.empty() || found == description.tokens.end() ? TokenId{-1} : static_cast<TokenId>(found - description.tokens.begin());
+        return token.empty() || found == description.tokens.end() ? TokenId{-1}
+                                                                  : static_cast<TokenId>(found - description.tokens.begin());
     };
     SpecialTokens const& special = description.special;
     std::vector<std::string> names{special.pad, special.unk, special.cls, special.sep, special.mask, "<|endoftext|>"};
@@ -144,7 +153,9 @@ inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path co
     for (std::string const& name : names) {
         if (id(name) >= 0) { description.added.push_back({.content = name, .id = id(name), .lstrip = name == special.mask}); }
     }
-    if (id(special.cls) >= 0 && id(special.sep) >= 0) { description.wrapping = {.before = {id(special.cls)}, .after = {id(special.sep)}}; }
+    if (id(special.cls) >= 0 && id(special.sep) >= 0) {
+        description.wrapping = {.before = {id(special.cls)}, .after = {id(special.sep)}};
+    }
     if (std::filesystem::exists(folder / "tokenizer_config.json")) {
         detail::JsonFile const config(folder / "tokenizer_config.json");
         description.add_prefix_space = config.get(config.root(), "add_prefix_space", false);
@@ -161,7 +172,9 @@ inline ByteLevelBpeDescription read_byte_level_bpe(std::filesystem::path const& 
         return description;
     }
     if (!std::filesystem::exists(path / "vocab.json") || !std::filesystem::exists(path / "merges.txt")) {
-        throw InputError(Complaint{.file = path.string(), .expected = "a tokenizer.json, or a vocab.json and a merges.txt", .found = "neither",
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "a tokenizer.json, or a vocab.json and a merges.txt",
+                                   .found = "neither",
                                    .remedy = "Name the folder of a GPT-2 or RoBERTa model."});
     }
     return read_byte_level_bpe_pair(path);

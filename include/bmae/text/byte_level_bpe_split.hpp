@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// How GPT-2 cuts a text into words, and how it writes bytes as letters (Radford et al., 2019, section 2.2, and its released code).
+/// How GPT-2 cuts a text into words, and how it writes bytes as letters (Radford et al., 2019, section 2.2, and its released
+/// code).
 #pragma once
 
 #include <array>

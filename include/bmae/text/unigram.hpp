@@ -48,8 +48,10 @@ public:
     /// The text of a token; valid as long as this tokenizer or a copy lives. \throws InputError where there is no such id
     [[nodiscard]] std::string_view token(TokenId id) const {
         if (id < 0 || static_cast<std::size_t>(id) >= size()) {
-            throw InputError(Complaint{.file = core_->description.file, .expected = "a token id below " + std::to_string(size()),
-                                       .found = std::to_string(id), .remedy = "Check that the ids were made with this vocabulary."});
+            throw InputError(Complaint{.file = core_->description.file,
+                                       .expected = "a token id below " + std::to_string(size()),
+                                       .found = std::to_string(id),
+                                       .remedy = "Check that the ids were made with this vocabulary."});
         }
         return core_->description.tokens[static_cast<std::size_t>(id)];
     }
@@ -140,7 +142,9 @@ private:
             for (AddedToken token : description.added) {
                 if (token.special) { is_special[static_cast<std::size_t>(token.id)] = 1; }
                 if (token.normalized) {
-                    for (UnigramNormalizerStep const& step : description.normalizer) { token.content = normalize(step, token.content); }
+                    for (UnigramNormalizerStep const& step : description.normalizer) {
+                        token.content = normalize(step, token.content);
+                    }
                     normalized.add(std::move(token));
                 } else {
                     raw.add(std::move(token));
@@ -155,7 +159,11 @@ private:
             for (std::size_t i = 0; i < tokens.size(); ++i) {
                 continues[i] = tokens[i].starts_with(description.space) || is_special[i] != 0 ? 0 : 1;
             }
-            traits = TokenTraits({.pad = find(names.pad), .unk = description.unknown, .cls = find(names.cls), .sep = find(names.sep), .mask = find(names.mask)},
+            traits = TokenTraits({.pad = find(names.pad),
+                                  .unk = description.unknown,
+                                  .cls = find(names.cls),
+                                  .sep = find(names.sep),
+                                  .mask = find(names.mask)},
                                  std::move(continues));
         }
 
@@ -181,7 +189,8 @@ private:
         detail::CharacterClasses const& classes = detail::CharacterClasses::instance();
         std::size_t begin = 0;
         for (std::size_t at = 0; at <= segment.size();) {
-            detail::Utf8Step const step = at < segment.size() ? detail::read_utf8(segment.substr(at)) : detail::Utf8Step{' ', 1, true};
+            detail::Utf8Step const step =
+                at < segment.size() ? detail::read_utf8(segment.substr(at)) : detail::Utf8Step{' ', 1, true};
             if (classes[step.character] == detail::CharacterClass::space) {
                 if (at > begin) { encode_marked(segment.substr(begin, at - begin), at_start && begin == 0, ids); }
                 begin = at + step.bytes;
@@ -195,7 +204,8 @@ private:
         UnigramDescription const& description = core_->description;
         std::string const& space = description.space;
         std::string text = detail::with_replacements(piece, " ", space);
-        bool const prepends = description.prepend == PrependScheme::always || (description.prepend == PrependScheme::first && at_start);
+        bool const prepends =
+            description.prepend == PrependScheme::always || (description.prepend == PrependScheme::first && at_start);
         if (prepends && !text.starts_with(space)) { text.insert(0, space); }
         if (!description.split_words) {
             encode_word(text, ids);
@@ -217,8 +227,8 @@ private:
         }
     }
 
-    /// The path of the largest sum of scores (Viterbi); a character that no token begins with costs ten more than the worst token, and
-    /// neighbours of that kind are one unknown token.
+    /// The path of the largest sum of scores (Viterbi); a character that no token begins with costs ten more than the worst
+    /// token, and neighbours of that kind are one unknown token.
     void encode_word(std::string_view word, std::vector<TokenId>& ids) const {
         struct Best {
             double score = 0;

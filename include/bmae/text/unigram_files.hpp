@@ -53,29 +53,38 @@ inline void read_unigram_normalizer(JsonFile const& file, PlainJson const& part,
     auto const type = file.get<std::string>(part, "type", "");
     if (type == "Sequence") {
         auto const parts = part.find("normalizers");
-        if (parts == part.end() || !parts->is_array()) { file.refuse("\"normalizers\" of a Sequence", "none", "Save the tokenizer again."); }
+        if (parts == part.end() || !parts->is_array()) {
+            file.refuse("\"normalizers\" of a Sequence", "none", "Save the tokenizer again.");
+        }
         for (PlainJson const& inner : *parts) { read_unigram_normalizer(file, inner, steps); }
     } else if (type == "Precompiled") {
         auto const text = file.get<std::string>(part, "precompiled_charsmap", "");
         auto const blob = decode_base64(text);
-        if (!blob) { file.refuse("base64 at \"precompiled_charsmap\"", '\'' + text.substr(0, 40) + '\'', "Save the tokenizer again."); }
+        if (!blob) {
+            file.refuse("base64 at \"precompiled_charsmap\"", '\'' + text.substr(0, 40) + '\'', "Save the tokenizer again.");
+        }
         if (blob->empty()) { return; }
-        steps.push_back({.kind = Kind::character_map, .map = std::make_shared<CharacterMapTrie const>(*blob, "precompiled_charsmap")});
+        steps.push_back(
+            {.kind = Kind::character_map, .map = std::make_shared<CharacterMapTrie const>(*blob, "precompiled_charsmap")});
     } else if (type == "NFC" || type == "NFKC" || type == "NFD" || type == "NFKD") {
         int options = UTF8PROC_STABLE | (type.ends_with('C') ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
         if (type.starts_with("NFK")) { options |= UTF8PROC_COMPAT; }
         steps.push_back({.kind = Kind::unicode_form, .unicode_options = options});
     } else if (type == "Strip") {
-        steps.push_back({.kind = Kind::strip, .left = file.get(part, "strip_left", true), .right = file.get(part, "strip_right", true)});
+        steps.push_back(
+            {.kind = Kind::strip, .left = file.get(part, "strip_left", true), .right = file.get(part, "strip_right", true)});
     } else if (type == "Replace" && part.contains("pattern") && part["pattern"].is_object()) {
         auto const& pattern = part["pattern"];
         auto const expression = file.get<std::string>(pattern, "Regex", "");
         auto const to = file.get<std::string>(part, "content", "");
         auto const from = file.get<std::string>(pattern, "String", "");
-        if (expression != " {2,}" && from.empty()) { file.refuse("the pattern \" {2,}\" or a text to replace", pattern.dump(), other_tokenizer); }
+        if (expression != " {2,}" && from.empty()) {
+            file.refuse("the pattern \" {2,}\" or a text to replace", pattern.dump(), other_tokenizer);
+        }
         steps.push_back({.kind = from.empty() ? Kind::join_spaces : Kind::replace, .from = from, .to = to});
     } else {
-        file.refuse("the normalizers Precompiled, NFC, NFD, NFKC, NFKD, Strip or Replace", part.dump().substr(0, 60), other_tokenizer);
+        file.refuse("the normalizers Precompiled, NFC, NFD, NFKC, NFKD, Strip or Replace", part.dump().substr(0, 60),
+                    other_tokenizer);
     }
 }
 
@@ -86,7 +95,9 @@ inline void read_metaspace(JsonFile const& file, PlainJson const& part, UnigramD
     if (scheme != "always" && scheme != "first" && scheme != "never") {
         file.refuse("\"prepend_scheme\" always, first or never", '"' + scheme + '"', other_tokenizer);
     }
-    description.prepend = scheme == "always" ? PrependScheme::always : scheme == "first" ? PrependScheme::first : PrependScheme::never;
+    description.prepend = scheme == "always"  ? PrependScheme::always
+                          : scheme == "first" ? PrependScheme::first
+                                              : PrependScheme::never;
     description.split_words = file.get(part, "split", true);
 }
 
@@ -98,7 +109,9 @@ inline void read_unigram_splitter(JsonFile const& file, UnigramDescription& desc
     };
     if (found == file.root().end() || !found->is_object()) { refuse("none"); }
     std::vector<PlainJson> parts{*found};
-    if (file.get<std::string>(*found, "type", "") == "Sequence" && found->contains("pretokenizers")) { parts = (*found)["pretokenizers"].get<std::vector<PlainJson>>(); }
+    if (file.get<std::string>(*found, "type", "") == "Sequence" && found->contains("pretokenizers")) {
+        parts = (*found)["pretokenizers"].get<std::vector<PlainJson>>();
+    }
     bool const two = parts.size() == 2 && file.get<std::string>(parts[0], "type", "") == "WhitespaceSplit";
     if ((parts.size() != 1 && !two) || file.get<std::string>(parts.back(), "type", "") != "Metaspace") { refuse(found->dump()); }
     description.split_whitespace = two;
@@ -117,19 +130,29 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     bool const is_folder = std::filesystem::is_directory(path);
     if (is_folder && !std::filesystem::exists(path / "tokenizer.json")) {
         bool const has_model = std::filesystem::exists(path / "spiece.model");
-        throw InputError(Complaint{.file = path.string(), .expected = "a tokenizer.json", .found = has_model ? "spiece.model alone" : "none",
-                                   .remedy = has_model ? "Convert it once in Python: transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)."
-                                                       : "Name the folder of a T5 model."});
+        throw InputError(Complaint{
+            .file = path.string(),
+            .expected = "a tokenizer.json",
+            .found = has_model ? "spiece.model alone" : "none",
+            .remedy =
+                has_model
+                    ? "Convert it once in Python: transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)."
+                    : "Name the folder of a T5 model."});
     }
     detail::JsonFile const file(is_folder ? path / "tokenizer.json" : path);
     detail::PlainJson const& root = file.root();
-    if (!root.contains("model") || !root["model"].is_object()) { file.refuse("an object at \"model\"", "none", detail::other_tokenizer); }
+    if (!root.contains("model") || !root["model"].is_object()) {
+        file.refuse("an object at \"model\"", "none", detail::other_tokenizer);
+    }
     detail::PlainJson const& model = root["model"];
     auto const type = file.get<std::string>(model, "type", "Unigram");
     if (type != "Unigram") { file.refuse("a model of type Unigram", '"' + type + '"', detail::other_tokenizer); }
     if (file.get(model, "byte_fallback", false)) { file.refuse("\"byte_fallback\": false", "true", detail::other_tokenizer); }
-    if (!model.contains("vocab") || !model["vocab"].is_array()) { file.refuse("\"vocab\" of the model", "none", "Save the tokenizer again."); }
-    UnigramDescription description{.unknown = file.get<TokenId>(model, "unk_id", -1), .file = is_folder ? (path / "tokenizer.json").string() : path.string()};
+    if (!model.contains("vocab") || !model["vocab"].is_array()) {
+        file.refuse("\"vocab\" of the model", "none", "Save the tokenizer again.");
+    }
+    UnigramDescription description{.unknown = file.get<TokenId>(model, "unk_id", -1),
+                                   .file = is_folder ? (path / "tokenizer.json").string() : path.string()};
     for (detail::PlainJson const& entry : model["vocab"]) {
         if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
             file.refuse("pairs of token and score", entry.dump().substr(0, 60), "Save the tokenizer again.");

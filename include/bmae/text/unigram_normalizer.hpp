@@ -54,8 +54,8 @@ inline std::optional<std::string> decode_base64(std::string_view text) {
     return bytes;
 }
 
-/// The map of a SentencePiece model: a double-array trie of byte strings (Aoe, 1989, as Darts-clone packs it), each with the place of
-/// its replacement in one block of NUL-ended texts.
+/// The map of a SentencePiece model: a double-array trie of byte strings (Aoe, 1989, as Darts-clone packs it), each with the
+/// place of its replacement in one block of NUL-ended texts.
 class CharacterMapTrie {
 public:
     /// \param blob  u32 size of the trie in bytes, the trie as u32 units, the replacements; all little-endian
@@ -64,8 +64,10 @@ public:
         std::uint32_t size = 0;
         if (blob.size() >= 4) { std::memcpy(&size, blob.data(), 4); }
         if (blob.size() < 4 || size == 0 || size % 4 != 0 || size > blob.size() - 4) {
-            throw InputError(Complaint{.file = file, .expected = "a precompiled character map of SentencePiece",
-                                       .found = std::to_string(blob.size()) + " bytes of another form", .remedy = "Save the tokenizer again."});
+            throw InputError(Complaint{.file = file,
+                                       .expected = "a precompiled character map of SentencePiece",
+                                       .found = std::to_string(blob.size()) + " bytes of another form",
+                                       .remedy = "Save the tokenizer again."});
         }
         units_.resize(size / 4);
         std::memcpy(units_.data(), blob.data() + 4, size);
@@ -74,7 +76,8 @@ public:
 
     /// The replacement of the shortest key that `text` begins with; absent where none does.
     ///
-    /// The shortest and not the longest, and for the whole of `text`: so do the Rust tokenizers, which models were checked against.
+    /// The shortest and not the longest, and for the whole of `text`: so do the Rust tokenizers, which models were checked
+    /// against.
     [[nodiscard]] std::optional<std::string_view> find(std::string_view text) const noexcept {
         std::size_t at = 0;
         std::uint32_t unit = units_[0];
@@ -131,8 +134,9 @@ inline std::string apply_character_map(CharacterMapTrie const& map, std::string_
         utf8proc_int32_t state = 0;
         for (char32_t before = 0; end < text.size();) {
             Utf8Step const step = read_utf8(text.substr(end));
-            bool const breaks = end != at && utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before),
-                                                                              static_cast<utf8proc_int32_t>(step.character), &state);
+            bool const breaks =
+                end != at && utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before),
+                                                              static_cast<utf8proc_int32_t>(step.character), &state);
             if (breaks) { break; }
             before = step.character;
             end += step.bytes;

@@ -14,10 +14,10 @@
 
 namespace bmae {
 
-/// One view of B texts with T tokens in all, as tensors.                                 legend: B texts, T tokens, M labelled rows
+/// One view of B texts with T tokens in all, as tensors.                               legend: B texts, T tokens, M labelled rows
 struct PackedInput {
     at::Tensor input_ids = {};                             ///< [T] int64, what the encoder reads
-    at::Tensor original_ids = {};                          ///< [T] int64, before corruption; the same tensor where nothing is hidden
+    at::Tensor original_ids = {};                          ///< [T] int64, before corruption; the same where nothing is hidden
     at::Tensor positions = {};                             ///< [T] int64, 0 .. L-1 in each text
     at::Tensor first_rows = {};                            ///< [B] int64, row of [CLS] of each text
     at::Tensor text_of_row = {};                           ///< [T] int64, 0 .. B-1
