@@ -210,10 +210,16 @@ int pretrain(Common const& common, PretrainOptions const& options) {
             detail::write_file(folder / "config.json", to_json(config, class_name(config.model_type, "ForMaskedLM")));
             start.tokenizer().save(folder);
         };
+        if (!options.generator.empty() && request.generator == nullptr) {
+            BertEncoder generator = load_model(options.generator).encoder;
+            move_encoder(generator, device);
+            request.generator = std::make_shared<EncoderGenerator<BertEncoder> const>(std::move(generator), encoder.vocabulary_size());
+        }
         auto objective = make_pretraining(request, std::move(encoder), corpus);
         if (!device.is_cpu()) {
             objective->for_each_parameter(
                 [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
+            objective->for_each_state([&](std::string const&, at::Tensor& value) { value = value.detach().to(device); });
         }
         if (!options.init.empty()) { load_equal_names(*objective, options.init); }
         return objective;

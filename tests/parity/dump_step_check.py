@@ -168,16 +168,15 @@ class Network:
             raise FormatError(f"{root}.layer must be counted from 0, found {numbers}")
         return [f"{root}.layer.{n}" for n in numbers]
 
-    def encode(self, ids, positions, types):
+    def encode(self, ids, positions, types, tower=""):
         """Hidden states [L, H]: the embeddings, then after each layer."""
-        states = [self.embed(ids, positions, types)]
-        for name in self.layers("encoder"):
+        states = [self.embed(ids, positions, types, f"{tower}encoder.embeddings")]
+        for name in self.layers(f"{tower}encoder"):
             states.append(self.layer(name, states[-1]))
         return states
 
-    def vocabulary_logits(self, hidden):
-        """The language-model head: dense, activation, LayerNorm, tied word embeddings with their own bias."""
-        head = "cls.predictions"
+    def vocabulary_logits(self, hidden, head="cls.predictions"):
+        """A language-model head: dense, activation, LayerNorm, tied word embeddings with their own bias."""
         hidden = self.norm(f"{head}.transform.LayerNorm", self.dump.activation(self.linear(f"{head}.transform.dense", hidden)))
         tied = self.p.get(f"{head}.decoder.weight", self.p["encoder.embeddings.word_embeddings.weight"])
         bias = self.p.get(f"{head}.bias", self.p.get(f"{head}.decoder.bias"))
@@ -194,8 +193,22 @@ class Step:
 
     def __init__(self, dump):
         self.dump, self.net, self.notes = dump, Network(dump), []
-        self.states = [[self.net.encode(view.input_ids[s], view.positions[s], view.types[s]) for s in view.texts] for view in dump.passes]
+        tower = {"momentum": "momentum.", "second": "second."}
+        towers = [tower.get(p.get("encoder"), "") for p in dump.report.get("passes", [])] or [""] * len(dump.passes)
+        self.states = [[self.net.encode(view.input_ids[s], view.positions[s], view.types[s], towers[i]) for s in view.texts]
+                       for i, view in enumerate(dump.passes)]
         self.sentences = [[self.sentence(i, b) for b in range(len(view.texts))] for i, view in enumerate(dump.passes)]
+        for i, p in enumerate(dump.report.get("passes", [])):
+            if p.get("projection") == "batch_norm":
+                self.sentences[i] = list(self.batch_norm_projection(torch.stack(self.sentences[i])))
+
+    def batch_norm_projection(self, rows):
+        """DiffCSE: linear, batch norm, ReLU, linear, batch norm without affine; statistics of the batch."""
+        self.note("batch-norm projection")
+        p, root = self.net.p, "shared.projection"
+        norm = lambda x: (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()
+        wide = norm(rows @ p[f"{root}.first.weight"].T) * p[f"{root}.first.LayerNorm.weight"] + p[f"{root}.first.LayerNorm.bias"]
+        return norm(wide.relu() @ p[f"{root}.second.weight"].T)
 
     def note(self, text):
         if text not in self.notes:
@@ -248,7 +261,7 @@ class Step:
         layers = net.layers(root)
         if not layers:
             raise FormatError(f"{term['name']}: no parameter {root}.layer.0.*")
-        if "decoder_layers" in term and int(term["decoder_layers"]) != len(layers):
+        if kind != "full_depth" and "decoder_layers" in term and int(term["decoder_layers"]) != len(layers):
             raise FormatError(f"{term['name']}: the report says {term['decoder_layers']} decoder layers, the file has {len(layers)}")
         if kind == "enhanced":
             # Context H2 = [h, E(x_1) ..]: h without position, LayerNorm or dropout. The query stream alone is updated, so that a
@@ -290,7 +303,7 @@ class Step:
             return hidden
         raise FormatError(f"{term['name']}: decoder `{kind}` is not known")
 
-    def token_loss(self, view, states):
+    def token_loss(self, view, states, head="cls.predictions"):
         """Mean cross-entropy over the labelled rows, 0 if there are none; summed in double."""
         total, count = torch.zeros((), dtype=torch.float64), 0
         for rows, hidden in zip(view.texts, states):
@@ -298,7 +311,7 @@ class Step:
             at = (labels != IGNORED).nonzero().flatten()
             if at.numel() == 0:
                 continue
-            losses = F.cross_entropy(self.net.vocabulary_logits(hidden[at]), labels[at], reduction="none")
+            losses = F.cross_entropy(self.net.vocabulary_logits(hidden[at], head), labels[at], reduction="none")
             total, count = total + losses.double().sum(), count + at.numel()
         return (total / count if count else total), count
 
@@ -313,7 +326,7 @@ class Step:
         for rows, states in zip(view.texts, self.states[number]):
             content = [i for i in view.original_ids[rows].tolist() if i not in outside]
             if pooling == "cls":
-                content = [i for i in content if i > int(term.get("lowest_id", 998))]
+                content = [i for i in content if i >= int(term.get("lowest_id", 999))]
             bag = sorted(set(content))
             if not bag:
                 continue
@@ -325,6 +338,8 @@ class Step:
     def contrast(self, term):
         """InfoNCE: each anchor against its positive among the candidate rows."""
         name = term["name"]
+        if term.get("candidates") == "queue":
+            return self.queue_contrast(term)
         pairs = self.dump.tensors.get(f"{name}.pairs")
         if pairs is None or pairs.dim() != 2 or pairs.shape[1] != 2:
             raise FormatError(f"{name}.pairs: expected int64 [N, 2]")
@@ -346,6 +361,20 @@ class Step:
         for anchor, positive in pairs.tolist():
             candidates = [r for r in range(len(sentences)) if (r != anchor if others else r not in anchors)]
             total = total - F.log_softmax(scores[anchor, candidates], -1)[candidates.index(positive)].double()
+        return total / max(len(pairs), 1), len(pairs)
+
+    def queue_contrast(self, term):
+        """Contriever: each anchor of pass 0 against its own key of pass 1, which has no gradient, and the rows of the queue."""
+        name = term["name"]
+        pairs, queue = self.dump.tensors[f"{name}.pairs"], self.net.p[f"{name}.queue"].detach()
+        self.note(f"{name}: {len(queue)} keys in the queue")
+        rows = torch.stack([h for sentences in self.sentences for h in sentences])
+        if term["similarity"] == "cosine":
+            rows = rows / rows.norm(dim=-1, keepdim=True)
+        total = torch.zeros((), dtype=torch.float64)
+        for anchor, positive in pairs.tolist():
+            keys = torch.cat([rows[positive].detach()[None], queue])
+            total = total - F.log_softmax(keys @ rows[anchor] / float(term["temperature"]), -1)[0].double()
         return total / max(len(pairs), 1), len(pairs)
 
     def replaced_token_detection(self, term, view):
@@ -378,7 +407,9 @@ class Step:
         if kind == "masked_language_model":
             return self.token_loss(view, [s[-1] for s in self.states[number]])
         if kind == "branch":
-            return self.token_loss(view, (self.decode(term, view, b) for b in range(len(view.texts))))
+            own = f"{term['name']}.head"
+            head = own if self.net.has(f"{own}.bias") else "cls.predictions"
+            return self.token_loss(view, (self.decode(term, view, b) for b in range(len(view.texts))), head)
         if kind == "bag_of_words":
             return self.bag_of_words(term, view, number)
         if kind == "replaced_token_detection":

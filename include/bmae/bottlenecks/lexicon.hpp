@@ -14,7 +14,7 @@
 
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/encoders/bert.hpp>
-#include <bmae/losses/pooled_logits.hpp>
+#include <bmae/nn/pooled_logits.hpp>
 
 namespace bmae {
 

@@ -26,7 +26,14 @@ public:
     using Options = typename Decoder::Options;
     static constexpr std::string_view kind = Decoder::kind;
     static constexpr bool reads_visibility = Decoder::reads_visibility;
-    static constexpr bool reads_layers = requires { Decoder::reads_layers; };
+    static constexpr bool reads_layers = requires { requires Decoder::reads_layers; };
+    static constexpr std::string_view query = [] {
+        if constexpr (requires { Decoder::query; }) {
+            return Decoder::query;
+        } else {
+            return std::string_view();
+        }
+    }();
 
     template <class E>
     Shared(Options options, E const& encoder, std::uint64_t seed, std::string const&)

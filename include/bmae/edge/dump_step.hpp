@@ -44,6 +44,7 @@ inline nlohmann::ordered_json terms_json(std::vector<TermDescription> const& ter
         }
         if (!term.similarity.empty()) {
             entry["similarity"] = term.similarity;
+            entry["candidates"] = term.candidates;
             entry["temperature"] = term.temperature;
         }
         list.push_back(std::move(entry));
@@ -64,7 +65,8 @@ inline nlohmann::ordered_json config_json(BertConfig const& config) {
     return {{"vocab_size", config.vocab_size}, {"hidden_size", config.hidden_size}, {"num_hidden_layers", config.num_hidden_layers},
             {"num_attention_heads", config.num_attention_heads}, {"intermediate_size", config.intermediate_size},
             {"max_position_embeddings", config.max_position_embeddings}, {"type_vocab_size", config.type_vocab_size},
-            {"layer_norm_eps", config.layer_norm_eps}, {"hidden_act", config.hidden_act}};
+            {"layer_norm_eps", config.layer_norm_eps}, {"hidden_act", config.hidden_act}, {"model_type", to_string(config.model_type)},
+            {"pad_token_id", config.pad_token_id}, {"embedding_size", config.embedding_width()}};
 }
 
 /// Puts one packed view under its path into `tensors`.
@@ -110,6 +112,11 @@ void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, 
         if (value.grad().defined()) { value.mutable_grad().zero_(); }
         tensors[name] = value.detach();
     });
+    std::map<std::string, double> state;   // has no gradient
+    model.for_each_state([&](std::string const& name, at::Tensor& value) {
+        tensors[name] = value.detach().clone();
+        if (value.is_floating_point()) { state[name] = 0.0; }
+    });
     ForwardContext context;   // no dropout
     PretrainingLoss const loss = model.forward(batch, context, batch.term_labels);
     if (loss.total.requires_grad()) { loss.total.backward(); }
@@ -136,6 +143,7 @@ void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, 
         norms[name] = value.grad().defined() ? value.grad().to(at::kDouble).norm().template item<double>() : 0.0;
         if (value.grad().defined()) { value.mutable_grad().zero_(); }
     });
+    for (auto const& [name, zero] : state) { norms[name] = zero; }
     report["gradient_norms"] = std::move(norms);
     save_tensors(file, tensors, {{"report", report.dump()}});
 }

@@ -13,8 +13,21 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/presets/bow_dpr.hpp>
+#include <bmae/presets/condenser.hpp>
+#include <bmae/presets/contriever.hpp>
+#include <bmae/presets/cot_mae.hpp>
+#include <bmae/presets/dupmae.hpp>
+#include <bmae/presets/inverse_cloze.hpp>
+#include <bmae/presets/lexmae.hpp>
 #include <bmae/presets/masked_language_model.hpp>
+#include <bmae/presets/master.hpp>
+#include <bmae/presets/master_ablations.hpp>
 #include <bmae/presets/retromae.hpp>
+#include <bmae/presets/seed.hpp>
+#include <bmae/presets/sentmae.hpp>
+#include <bmae/presets/simcse.hpp>
+#include <bmae/presets/simlm.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -31,6 +44,34 @@ struct Preset {
 namespace detail {
 
 inline constexpr std::string_view retromae_citation = "Liu, Shao: RetroMAE, arXiv 2205.12035";
+inline constexpr std::string_view sentmae_citation = "Liu, Yang: SentMAE, arXiv 2208.00231";
+inline constexpr std::string_view master_citation = "Zhou et al.: MASTER, arXiv 2212.07841";
+inline constexpr std::string_view released_citation = "Zhou et al.: MASTER, arXiv 2212.07841; code microsoft/SimXNS";
+
+/// The variants of MASTER. RPR has the one task NPR, so two names mean one model.
+template <class Visit>
+bool any_master_preset(Visit& visit) {
+    return visit(Preset<Master>{"master", master_citation, {}}) ||
+           visit(Preset<MasterWithoutCpr>{"master-without-cpr", master_citation, {}}) ||
+           visit(Preset<MasterWithoutRpr>{"master-without-rpr", master_citation, {}}) ||
+           visit(Preset<MasterWithoutPor>{"master-without-por", master_citation, {}}) ||
+           visit(Preset<MasterWithoutMkp>{"master-without-mkp", master_citation, {}}) ||
+           visit(Preset<MasterWithoutCmp>{"master-without-cmp", master_citation, {}}) ||
+           visit(Preset<MasterWithoutRpr>{"master-without-npr", master_citation, {}}) ||
+           visit(Preset<MasterWithoutDor>{"master-without-dor", master_citation, {}}) ||
+           visit(Preset<MasterWithoutGor>{"master-without-gor", master_citation, {}}) ||
+           visit(Preset<MasterSharedDecoder>{"master-shared-decoder", master_citation, {}}) ||
+           visit(Preset<MasterAsReleased>{"master-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedWithoutCpr>{"master-without-cpr-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedWithoutRpr>{"master-without-rpr-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedWithoutPor>{"master-without-por-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedWithoutMkp>{"master-without-mkp-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedWithoutCmp>{"master-without-cmp-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedWithoutRpr>{"master-without-npr-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedWithoutDor>{"master-without-dor-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedWithoutGor>{"master-without-gor-as-released", released_citation, {}}) ||
+           visit(Preset<MasterAsReleasedSharedDecoder>{"master-shared-decoder-as-released", released_citation, {}});
+}
 
 /// Calls `visit(preset)` for each preset until one returns true.
 template <class Visit>
@@ -39,7 +80,27 @@ bool any_preset(Visit&& visit) {
            visit(Preset<RetroMae>{"retromae", retromae_citation, {}}) ||
            visit(Preset<RetroMaeLayerNormQuery>{"retromae-layernorm-query", "Xiao, Liu: RetroMAE v2, arXiv 2211.08769 (code)", {}}) ||
            visit(Preset<RetroMaeBasic>{"retromae-basic", retromae_citation, {}}) ||
-           visit(Preset<RetroMae>{"retromae-deep", "RetroMAE with a deeper decoder: FlagEmbedding's note, bottleneck kept", {.decoder_layers = 2}});
+           visit(Preset<RetroMae>{"retromae-deep", "RetroMAE with a deeper decoder: FlagEmbedding's note, bottleneck kept", {.decoder_layers = 2}}) ||
+           visit(Preset<DupMae>{"dupmae", "Xiao, Liu: DupMAE, arXiv 2211.08769", {}}) ||
+           visit(Preset<RetroMae>{"sentmae-stage1", sentmae_citation, {}}) ||
+           visit(Preset<RetroMae>{"sentmae-marco", sentmae_citation, {}}) ||
+           visit(Preset<SentMaeMarcoContrastive>{"sentmae-marco-contrastive", sentmae_citation, {}}) ||
+           visit(Preset<SentMaeNli>{"sentmae-nli", sentmae_citation, {.temperature = .05}}) ||
+           any_master_preset(visit) ||
+           visit(Preset<SimLm>{"simlm", "Wang et al.: SimLM, arXiv 2207.02578", {}}) ||
+           visit(Preset<CotMae>{"cot-mae", "Wu et al.: CoT-MAE, arXiv 2208.07670", {}}) ||
+           visit(Preset<CotMaeQc>{"cot-mae-qc", "Wu et al.: Query-as-context Pre-training, arXiv 2212.09598", {}}) ||
+           visit(Preset<Condenser>{"condenser", "Gao, Callan: Condenser, arXiv 2104.08253", {}}) ||
+           visit(Preset<CoCondenser>{"cocondenser", "Gao, Callan: coCondenser, arXiv 2108.05540", {}}) ||
+           visit(Preset<Seed>{"seed", "Lu et al.: SEED-Encoder, arXiv 2102.09206", {}}) ||
+           visit(Preset<LexMae>{"lexmae", "Shen et al.: LexMAE, arXiv 2208.14754", {}}) ||
+           visit(Preset<BowDpr>{"bow-dpr", "Ma et al.: Drop your Decoder, arXiv 2401.11248", {}}) ||
+           visit(Preset<SimCseUnsupervised>{"simcse-unsupervised", "Gao, Yao, Chen: SimCSE, arXiv 2104.08821", {}}) ||
+           visit(Preset<SimCseSupervised>{"simcse-supervised", "Gao, Yao, Chen: SimCSE, arXiv 2104.08821", {}}) ||
+           visit(Preset<DiffCse>{"diffcse", "Chuang et al.: DiffCSE, arXiv 2204.10298", {}}) ||
+           visit(Preset<Contriever>{"contriever", "Izacard et al.: Contriever, arXiv 2112.09118", {}}) ||
+           visit(Preset<InverseCloze>{"ict", "Lee, Chang, Toutanova: Inverse Cloze Task, P19-1612", {}}) ||
+           visit(Preset<LaPraDoR>{"laprador", "Xu et al.: LaPraDoR, arXiv 2203.06169", {}});
 }
 
 }  // namespace detail

@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,8 @@
 #include <bmae/encoders/bert.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/presets.hpp>
+#include <bmae/maskers/word_weights.hpp>
+#include <bmae/pretraining/encoder_generator.hpp>
 #include <bmae/pretraining/pretraining.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/training/objective.hpp>
@@ -48,7 +51,8 @@ public:
     /// \param preset        name under which reports and checkpoints know the composition
     /// \param sidecars      writes config.json and tokenizer files into a checkpoint, so that it can be used by itself
     /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit.
-    PretrainingObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset, Sidecars sidecars = {})
+    PretrainingObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset, Sidecars sidecars = {},
+                         std::shared_ptr<TokenGenerator const> generator = {})
         : model_(std::move(model)), terms_(model_->describe_terms()), corpus_(corpus), settings_(settings), preset_(std::move(preset)), sidecars_(std::move(sidecars)) {
         auto const vocabulary = static_cast<std::size_t>(model_->encoder().vocabulary_size());
         if (corpus_.traits().size() != vocabulary) {
@@ -62,6 +66,7 @@ public:
             throw InputError(Complaint{.file = {}, .expected = "a view length from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
                                        .found = std::to_string(settings_.max_length), .remedy = "Lower --max-length."});
         }
+        equip_views(std::move(generator));
     }
 
     [[nodiscard]] std::size_t examples() const override { return corpus_.size(); }
@@ -73,7 +78,14 @@ public:
     [[nodiscard]] HostBatch collate(std::span<std::size_t const> examples, DrawKey key) const override {
         std::vector<Example> texts;
         texts.reserve(examples.size());
-        for (std::size_t const i : examples) { texts.push_back(corpus_.example(i, settings_.max_length - 2)); }
+        for (std::size_t const i : examples) {
+            if (model_->random_window()) {   // one window for all views of the example
+                Draw window({.seed = key.seed, .epoch = key.epoch, .example = i, .slot = window_slot});
+                texts.push_back(corpus_.example(i, settings_.max_length - 2, window));
+            } else {
+                texts.push_back(corpus_.example(i, settings_.max_length - 2));
+            }
+        }
         return model_->collate(texts, corpus_.traits(), settings_, key);
     }
 
@@ -88,6 +100,7 @@ public:
     }
 
     void for_each_parameter(ParameterVisitor const& visit) override { model_->for_each_parameter(visit); }
+    void for_each_state(StateVisitor const& visit) override { model_->for_each_state(visit); }
 
     [[nodiscard]] std::string description() const override {
         nlohmann::ordered_json json;
@@ -114,6 +127,54 @@ public:
     }
 
 private:
+    static constexpr std::uint64_t window_slot = 0x77696e64;   // no view has this number
+
+    /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors what they learn or need.
+    void equip_views(std::shared_ptr<TokenGenerator const> generator) {
+        std::vector<ViewDescription> const descriptions = model_->describe_views();
+        std::shared_ptr<WordWeights const> words;
+        model_->for_each_view([&]<class ViewT>(ViewT& view, auto const&, std::size_t v) {
+            if constexpr (requires { ViewT::Source::needs; }) {
+                bool const stands_in = [&] {
+                    if constexpr (requires { view.source.passage_if_absent; }) { return view.source.passage_if_absent; }
+                    return false;
+                }();
+                if (!stands_in) { require_texts(ViewT::Source::needs, descriptions[v]); }
+            }
+            if constexpr (LearnsWords<typename ViewT::Masker>) {
+                if (view.masker.needs_words()) {
+                    if (words == nullptr) { words = std::make_shared<WordWeights const>(WordWeights::of(corpus_)); }
+                    view.masker.learn(words);
+                }
+            }
+            if constexpr (requires { view.corruptor.generator; }) {
+                if (view.corruptor.generator == nullptr) { view.corruptor.generator = generator; }
+                if (view.corruptor.generator == nullptr) {
+                    throw InputError(Complaint{.file = {}, .expected = "a generator that fills the masks of " + descriptions[v].path, .found = "none",
+                                               .remedy = "Name a masked language model with this vocabulary by --generator DIR; one of your own: --preset mlm."});
+                }
+            }
+        });
+    }
+
+    /// Never trains on silence: a corpus without one single text of this kind is refused.
+    void require_texts(std::string_view kind, ViewDescription const& view) const {
+        TokenStoreStatistics const& counts = corpus_.statistics();
+        bool const there = kind == "queries" ? counts.queries != 0 : kind == "continuation" ? counts.continuations != 0 : counts.passages > counts.documents;
+        if (there) { return; }
+        std::string remedy = "bmae generate writes continuations with a GPT-2 model; bmae prepare --format jsonl or master reads them.";
+        std::string expected = "continuations of the passages";
+        if (kind == "queries") {
+            remedy = "bmae generate writes queries with a T5 model; bmae prepare --format jsonl or master reads them.";
+            expected = "queries of the passages";
+        } else if (kind == "neighbours") {
+            remedy = "Prepare texts with document boundaries and a --max-length below theirs, or choose a preset whose name ends in -as-released.";
+            expected = "documents of more than one passage";
+        }
+        throw InputError(Complaint{.file = corpus_.path().string(), .expected = expected + ", which " + view.path + " (" + view.source + ") reads",
+                                   .found = "none", .remedy = std::move(remedy)});
+    }
+
     std::shared_ptr<Model> model_;
     std::vector<TermDescription> terms_;   // made once: names and kinds do not change from step to step
     TokenStore const& corpus_;
@@ -129,6 +190,7 @@ struct PretrainingRequest {
     ViewSettings settings = {};
     std::uint64_t seed = 42;                           ///< of fresh decoder parameters
     std::function<void(std::filesystem::path const&)> sidecars = {};
+    std::shared_ptr<TokenGenerator const> generator = {};   ///< where a corruptor needs one: see EncoderGenerator
 };
 
 /// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result.
@@ -138,7 +200,7 @@ inline std::unique_ptr<AnyPretraining> make_pretraining(PretrainingRequest const
     with_preset(request.preset, [&]<class Model>(Preset<Model> preset) {
         for (auto const& [name, text] : request.numbers) { set_number(preset.numbers, name, text); }
         auto model = std::make_shared<Model>(std::move(encoder), PresetNumbers<Model>::options(preset.numbers), request.seed);
-        result = std::make_unique<PretrainingObjective<Model>>(std::move(model), corpus, request.settings, request.preset, request.sidecars);
+        result = std::make_unique<PretrainingObjective<Model>>(std::move(model), corpus, request.settings, request.preset, request.sidecars, request.generator);
     });
     return result;
 }

@@ -17,7 +17,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <bmae/encoders/bert.hpp>
-#include <bmae/losses/pooled_logits.hpp>
+#include <bmae/nn/pooled_logits.hpp>
 #include <bmae/pretraining/term.hpp>
 
 namespace bmae {

@@ -21,6 +21,8 @@
 #include <bmae/bottlenecks/pooling.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/losses/info_nce.hpp>
+#include <bmae/nn/initialize.hpp>
+#include <bmae/nn/projection.hpp>
 #include <bmae/pretraining/term.hpp>
 #include <bmae/values/error.hpp>
 
@@ -57,9 +59,10 @@ inline bool is_absent(PackedView const& view, std::size_t b) { return view.offse
 /// InfoNCE over the sentence vectors of the passes: row b of pass 0 and row b of pass 1 are a pair, a third pass brings hard
 /// negatives (SimCSE, arXiv 2104.08821, equations 1 and 5; coCondenser, arXiv 2108.05540, equation 7; SentMAE, equation 8).
 ///
-/// Absent texts ([CLS] and [SEP] alone) are neither anchors nor candidates. Rows are counted over all passes: row b of pass p is
+/// `Projection` stands between the vectors and the loss. Absent texts ([CLS] and [SEP] alone) are neither anchors nor candidates. Rows are counted over all passes: row b of pass p is
 /// p B + b.
-class Contrast {
+template <class Projection>
+class ContrastOf {
 public:
     using Options = ContrastOptions;
     static constexpr std::string_view kind = "contrast";
@@ -67,7 +70,8 @@ public:
 
     /// Throws InputError for a temperature that is not above 0.
     template <Encoder E>
-    Contrast(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {
+    ContrastOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name) : options_(options), projection_(encoder.config()) {
+        initialize(projection_, name, seed, Initialization::bert, encoder.config().initializer_range);
         if (!(options_.temperature > 0)) {
             throw InputError(Complaint{.file = {}, .expected = "a temperature above 0", .found = std::to_string(options_.temperature),
                                        .remedy = "SimCSE uses 0.05 with cosine, coCondenser 1 with dot products."});
@@ -92,9 +96,7 @@ public:
     [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const { return static_cast<std::int64_t>(pairs(views).size() / 2); }
 
     [[nodiscard]] TermSum sum(CrossState const& state) const {
-        std::vector<at::Tensor> all;
-        for (at::Tensor const& sentence : state.sentences) { all.push_back(sentence.to(at::kFloat)); }
-        at::Tensor rows = at::cat(all);                                                                    // [passes B, D]
+        at::Tensor rows = projection_(at::cat(state.sentences)).to(at::kFloat);                            // [passes B, D]
         if (options_.similarity == Similarity::cosine) { rows = normalize_rows(rows); }
         auto const texts = static_cast<std::int64_t>(state.views[0]->texts());
         std::int64_t const first = options_.candidates == Candidates::all_rows ? 0 : texts;                // candidates start here
@@ -127,16 +129,26 @@ public:
 
     [[nodiscard]] TermDescription describe(std::string name) const {
         return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
+                .candidates = options_.candidates == Candidates::all_rows ? "all_rows" : "other_passes",
                 .temperature = options_.temperature, .weight = options_.weight};
     }
 
     template <class Visit>
-    void for_each_parameter(std::string const&, Visit&&) {}
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        projection_.for_each_parameter(prefix, visit);
+    }
 
 private:
     Options options_;
+    Projection projection_;
 };
 
+/// On the sentence vectors as they are.
+using Contrast = ContrastOf<NoProjection>;
+/// On tanh(W h + b), which the loss alone sees: SimCSE's head.
+using ProjectedContrast = ContrastOf<TanhProjection>;
+
 static_assert(CrossTerm<Contrast, BertEncoder>);
+static_assert(CrossTerm<ProjectedContrast, BertEncoder>);
 
 }  // namespace bmae

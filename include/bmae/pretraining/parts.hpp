@@ -16,6 +16,26 @@ namespace bmae::detail {
 template <class Part>
 inline constexpr bool is_pass = requires { requires Part::is_pass; };
 
+/// Terms that a part brings: those of a pass, or itself.
+template <class Part>
+constexpr std::size_t terms_of() {
+    if constexpr (is_pass<Part>) {
+        return Part::term_count;
+    } else {
+        return 1;
+    }
+}
+
+/// True for a pass that `Tower` runs.
+template <class Part, class Tower>
+constexpr bool runs_on() {
+    if constexpr (is_pass<Part>) {
+        return std::is_same_v<typename Part::Tower, Tower>;
+    } else {
+        return false;
+    }
+}
+
 template <bool keep_passes, class... Part>
 using Kept = decltype(std::tuple_cat(std::declval<std::conditional_t<is_pass<Part> == keep_passes, std::tuple<Part>, std::tuple<>>>()...));
 
@@ -44,10 +64,8 @@ struct PartList<std::tuple<Part...>> {
 
 private:
     template <class E, std::size_t... I>
-    static std::tuple<Part...> build(Options const& options, E const& encoder, std::uint64_t seed, std::string const& prefix, std::index_sequence<I...>) {
-        static_cast<void>(options);
-        static_cast<void>(encoder);
-        static_cast<void>(seed);
+    static std::tuple<Part...> build([[maybe_unused]] Options const& options, [[maybe_unused]] E const& encoder, [[maybe_unused]] std::uint64_t seed,
+                                     [[maybe_unused]] std::string const& prefix, std::index_sequence<I...>) {
         return {Part(std::get<I>(options), encoder, seed, prefix + std::to_string(I))...};
     }
 };

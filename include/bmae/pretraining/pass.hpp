@@ -139,9 +139,8 @@ public:
 
 private:
     template <class E, std::size_t... I>
-    static std::tuple<Term...> build(std::tuple<typename Term::Options...> const& options, E const& encoder, std::uint64_t seed, std::string const& name,
-                                     std::index_sequence<I...>) {
-        static_cast<void>(options);
+    static std::tuple<Term...> build([[maybe_unused]] std::tuple<typename Term::Options...> const& options, [[maybe_unused]] E const& encoder,
+                                     [[maybe_unused]] std::uint64_t seed, [[maybe_unused]] std::string const& name, std::index_sequence<I...>) {
         return {Term(std::get<I>(options), encoder, seed, name + ".terms." + std::to_string(I))...};
     }
 

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <tuple>
@@ -59,11 +58,11 @@ class Pretraining {
 public:
     static constexpr std::size_t pass_count = std::tuple_size_v<Passes>;
     static constexpr std::size_t cross_count = std::tuple_size_v<CrossTerms>;
-    static constexpr std::size_t term_count = ((detail::is_pass<Part> ? Part::term_count : 1) + ... + 0);
+    static constexpr std::size_t term_count = (detail::terms_of<Part>() + ... + 0);
 
 private:
     template <class Tower>
-    static constexpr bool runs = ((detail::is_pass<Part> && std::is_same_v<typename Part::Tower, Tower>) || ...);
+    static constexpr bool runs = (detail::runs_on<Part, Tower>() || ...);
     static_assert(pass_count > 0, "Pretraining: after the encoder come its passes: Pass<View, Bottleneck, Term...>.");
     static_assert(detail::passes_come_first<Part...>(), "Pretraining: passes come first, terms that look across them last.");
     static_assert(term_count > 0, "Pretraining: without a term nothing would be learned; add MaskedLanguageModel, a Branch or a Contrast.");
@@ -164,9 +163,14 @@ public:
     /// Calls `visit(name, tensor, decay)` for every parameter once; tied tensors stand under the embedding's name.
     template <class Visit>
     void for_each_parameter(Visit&& visit) {
-        std::set<std::string> seen;
+        std::map<std::string, at::Tensor> seen;
         for_each_named([&](std::string const& name, at::Tensor& value, bool decay) {
-            if (seen.insert(name).second) { visit(name, value, decay); }
+            if (auto const shared = seen.find(name); shared != seen.end()) {
+                value = shared->second;   // the visitor may have put another tensor in its place
+                return;
+            }
+            visit(name, value, decay);
+            seen.emplace(name, value);
         });
     }
 

@@ -46,7 +46,7 @@ struct QueueContrastOptions {
 class QueueContrast {
 public:
     using Options = QueueContrastOptions;
-    static constexpr std::string_view kind = "queue_contrast";
+    static constexpr std::string_view kind = "contrast";
     static constexpr std::size_t passes = 2;
 
     /// Throws InputError for a temperature or a queue that is not above 0.
@@ -96,7 +96,7 @@ public:
 
     [[nodiscard]] TermDescription describe(std::string name) const {
         return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
-                .temperature = options_.temperature, .weight = options_.weight};
+                .candidates = "queue", .temperature = options_.temperature, .weight = options_.weight};
     }
 
     template <class Visit>

@@ -53,6 +53,7 @@ struct TermDescription {
     std::string task = {};           ///< MASTER's name of the branch: mkp, cmp, npr, dor, gor
     std::string pooling = {};        ///< of a bag of words: max or cls
     std::string similarity = {};     ///< of a contrast: dot or cosine
+    std::string candidates = {};     ///< of a contrast: other_passes, all_rows or queue
     std::int64_t decoder_layers = 0;
     std::int64_t tap = -1;           ///< layer that a tap reads; -1 where there is none
     std::int64_t window = 0;         ///< of a causal decoder

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +17,9 @@
 #include <c10/core/GradMode.h>
 
 #include <bmae/io/safetensors.hpp>
+#include <bmae/io/tensors.hpp>
 #include <bmae/training/flat_parameters.hpp>
+#include <bmae/training/objective.hpp>
 #include <bmae/training/optimizer.hpp>
 #include <bmae/values/error.hpp>
 
@@ -26,6 +29,7 @@ namespace detail {
 
 inline constexpr char const* model_file = "model.safetensors";
 inline constexpr char const* optimizer_file = "optimizer.safetensors";
+inline constexpr char const* state_file = "state.safetensors";
 
 /// A flat fp32 buffer as named pieces; `flat` must be on the CPU and outlive them.
 inline void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat,
@@ -95,6 +99,30 @@ inline void read_model(std::filesystem::path const& folder, FlatParameters& para
         detail::read_into(parameters.view(parameters.master(), i), file, parameters.slots()[i].name);
     }
     parameters.publish();
+}
+
+/// Writes state.safetensors where the objective has tensors that are no parameters; otherwise nothing.
+inline void write_state(std::filesystem::path const& folder, Objective& objective) {
+    NamedTensors tensors;
+    objective.for_each_state([&](std::string const& name, at::Tensor& value) { tensors[name] = value.detach().cpu().contiguous(); });
+    if (!tensors.empty()) { save_tensors(folder / detail::state_file, tensors, {}); }
+}
+
+/// Reads what `write_state` wrote, in place.
+/// \throws InputError where a tensor is missing or has another shape
+inline void read_state(std::filesystem::path const& folder, Objective& objective) {
+    c10::AutoGradMode const no_grad(false);
+    NamedTensors tensors;
+    bool opened = false;
+    objective.for_each_state([&](std::string const& name, at::Tensor& value) {
+        std::filesystem::path const file = folder / detail::state_file;
+        if (!std::exchange(opened, true)) { tensors = load_tensors(file); }
+        auto const found = tensors.find(name);
+        if (found == tensors.end() || found->second.sizes() != value.sizes() || found->second.scalar_type() != value.scalar_type()) {
+            throw InputError(Complaint{file.string(), 0, name + " of the shape that the model has", found == tensors.end() ? "none" : "another"});
+        }
+        value.copy_(found->second);
+    });
 }
 
 /// Reads what `write_optimizer` wrote.

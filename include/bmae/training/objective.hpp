@@ -39,6 +39,9 @@ struct StepOutput {
 /// Called with every parameter once: its name, the tensor that the network reads (may be replaced), whether weight decay applies.
 using ParameterVisitor = std::function<void(std::string const& name, at::Tensor& value, bool decay)>;
 
+/// Called with the name and the tensor (fp32 or int64) of something that training changes without a gradient.
+using StateVisitor = std::function<void(std::string const& name, at::Tensor& value)>;
+
 /// Data and network of one training run.
 class Objective {
 public:
@@ -59,6 +62,9 @@ public:
     virtual StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) = 0;
 
     virtual void for_each_parameter(ParameterVisitor const& visit) = 0;
+
+    /// Calls `visit` with every tensor that is no parameter but belongs into a checkpoint: momentum encoders, queues.
+    virtual void for_each_state(StateVisitor const& visit) { static_cast<void>(visit); }
 
     /// JSON text that names preset, composition and options: written into checkpoints and compared on resume.
     [[nodiscard]] virtual std::string description() const = 0;

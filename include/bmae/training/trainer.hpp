@@ -194,7 +194,10 @@ private:
         parameters.zero_gradient();
         std::vector<StepOutput> outputs;
         for (std::size_t m = 0; m < micro.size(); ++m) {
-            ForwardContext context{.training = true, .seed = dropout_seed(state.step, m)};
+            ForwardContext context{.training = true,
+                                   .seed = dropout_seed(state.step, m),
+                                   .progress = steps == 0 ? 0 : static_cast<double>(state.step) / static_cast<double>(steps),
+                                   .opens_step = m == 0};
             outputs.push_back(objective_.forward(micro[m], context, step_labels));
             StepOutput& output = outputs.back();
             if (output.terms.size() != step_labels.size() || !output.total.defined()) {
@@ -337,6 +340,7 @@ private:
                   [&](std::filesystem::path const& folder) {
                       write_model(folder, parameters);
                       write_optimizer(folder, parameters, optimizer);
+                      write_state(folder, objective_);
                       nlohmann::ordered_json const json{{"library", version},
                                                         {"libtorch", TORCH_VERSION},
                                                         {"examples", objective_.examples()},
@@ -381,6 +385,7 @@ private:
             }
             read_model(found.path, parameters);
             read_optimizer(found.path, parameters, optimizer);
+            read_state(found.path, objective_);
             return TrainState::from_json(json.at("state"));
         } catch (nlohmann::json::exception const& error) {
             throw InputError(Complaint{file.string(), 0, "the state of a training run", error.what()});

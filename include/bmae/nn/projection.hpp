@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Small networks between pooling and a loss, for training alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/tanh.h>
+
+#include <bmae/io/bert_config.hpp>
+#include <bmae/nn/linear.hpp>
+
+namespace bmae {
+
+/// None.                                                                                                   [B, H] -> [B, H]
+struct NoProjection {
+    explicit NoProjection(BertConfig const&) {}
+    at::Tensor operator()(at::Tensor const& rows) const { return rows; }
+
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+};
+
+/// tanh(x W^T + b): SimCSE's head, arXiv 2104.08821, section 6.3.                                          [B, H] -> [B, H]
+struct TanhProjection {
+    static constexpr std::string_view name = "tanh";
+    Linear dense;
+
+    explicit TanhProjection(BertConfig const& config) : dense(config.hidden_size, config.hidden_size) {}
+    at::Tensor operator()(at::Tensor const& rows) const { return at::tanh(dense(rows)); }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        dense.for_each_parameter(prefix + ".dense", visit);
+    }
+};
+
+/// Linear (H -> 2H), batch norm, ReLU, Linear (2H -> H), batch norm without affine; no biases: DiffCSE, arXiv 2204.10298.
+///
+/// Statistics are those of the batch, in training and in dumps: the projection is never used afterwards.  [B, H] -> [B, H]
+struct BatchNormProjection {
+    static constexpr std::string_view name = "batch_norm";
+    at::Tensor first;         ///< [2H, H]
+    at::Tensor norm_weight;   ///< [2H]
+    at::Tensor norm_bias;     ///< [2H]
+    at::Tensor second;        ///< [H, 2H]
+
+    explicit BatchNormProjection(BertConfig const& config)
+        : first(at::empty({2 * config.hidden_size, config.hidden_size})),
+          norm_weight(at::empty({2 * config.hidden_size})),
+          norm_bias(at::empty({2 * config.hidden_size})),
+          second(at::empty({config.hidden_size, 2 * config.hidden_size})) {}
+
+    at::Tensor operator()(at::Tensor const& rows) const {
+        at::Tensor const wide = at::relu(normalized(at::linear(rows, first), norm_weight, norm_bias));
+        return normalized(at::linear(wide, second), {}, {});
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        visit(prefix + ".first.weight", first, true);
+        visit(prefix + ".first.LayerNorm.weight", norm_weight, false);
+        visit(prefix + ".first.LayerNorm.bias", norm_bias, false);
+        visit(prefix + ".second.weight", second, true);
+    }
+
+private:
+    /// A batch of one has no spread: it is passed on as it is.
+    static at::Tensor normalized(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias) {
+        if (rows.size(0) < 2) { return rows; }
+        return at::batch_norm(rows, weight, bias, {}, {}, /*training=*/true, .1, 1e-5, /*cudnn_enabled=*/false);
+    }
+};
+
+}  // namespace bmae

@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Contriever: two crops of one text, a momentum encoder and a long queue.
+///
+/// Izacard et al.: Unsupervised Dense Information Retrieval with Contrastive Learning, arXiv 2112.09118. Released code:
+/// facebookresearch/contriever. Recipe: AdamW (.9, .98, 1e-6) 5e-5, 2,048 texts of 256 tokens, warm-up 20,000, 500,000 steps.
+///
+/// As released: lengths of crops are uniform in .05 to .5 of the text, each token is deleted with probability .1, vectors are means
+/// and not normalised, the momentum encoder keeps its dropout, moves before it reads, and its keys enter the queue after the
+/// loss. A crop of no token, which released code can draw, has one here.
+#pragma once
+
+#include <cstdint>
+
+#include <bmae/bottlenecks/mean.hpp>
+#include <bmae/corruptors/deletion.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/maskers/none.hpp>
+#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/pretraining/queue_contrast.hpp>
+#include <bmae/sources/crop.hpp>
+
+namespace bmae {
+
+/// crop --> encoder --mean--> its key among the queue <--mean-- momentum encoder <-- another crop
+using Contriever = Pretraining<BertEncoder,
+    Pass<View<RandomCrop, NoMasker, TokenDeletion>, MeanBottleneck>,
+    MomentumPass<View<RandomCrop, NoMasker, TokenDeletion>, MeanBottleneck>,
+    QueueContrast>;
+
+/// The numbers, by the names of the released code.
+struct ContrieverNumbers {
+    double ratio_min = .05;             ///< shortest crop
+    double ratio_max = .5;              ///< longest crop
+    double deletion = .1;               ///< probability with which a token is deleted
+    double temperature = .05;
+    double momentum = .9995;
+    std::int64_t queue_size = 131072;
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("ratio_min", ratio_min, "length of the shortest crop, as a share of the text");
+        visit("ratio_max", ratio_max, "length of the longest crop, as a share of the text");
+        visit("deletion", deletion, "probability with which a token is deleted");
+        visit("temperature", temperature, "divides the scores");
+        visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step");
+        visit("queue_size", queue_size, "keys of earlier batches");
+    }
+};
+
+template <>
+struct PresetNumbers<Contriever> {
+    using type = ContrieverNumbers;
+    static Contriever::Options options(type const& numbers);
+};
+
+inline Contriever::Options PresetNumbers<Contriever>::options(type const& numbers) {
+    Contriever::Options options{.terms = {{.temperature = numbers.temperature, .queue = numbers.queue_size}}, .momentum = numbers.momentum};
+    auto set = [&](auto& pass) {
+        pass.view.source = {.minimum_share = numbers.ratio_min, .maximum_share = numbers.ratio_max};
+        pass.view.corruptor.rate = numbers.deletion;
+    };
+    apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
+    return options;
+}
+
+}  // namespace bmae

@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// CoT-MAE and CoT-MAE-qc: the decoder rebuilds what stands beside the text.
+///
+/// Wu et al.: ConTextual Masked Auto-Encoder for Dense Passage Retrieval, arXiv 2208.07670. Wu et al.: Query-as-context Pre-training
+/// for Dense Passage Retrieval, arXiv 2212.09598. Released code: caskcsg/ir (cotmae/, cotmae-qc/).
+///
+/// Recipes: CoT-MAE AdamW 1e-4, weight decay .01, 1,024 spans of 128 tokens, 800,000 to 1,200,000 steps; CoT-MAE-qc 4e-4, warm-up
+/// 10 %, 16,000 texts of 144 tokens, 50,000 steps. Deviations: released collators draw the window of a long text twice; here
+/// once. Partners are chosen while training and not once beforehand. CoT-MAE-qc switches on the autoregressive head alone, as
+/// its published command does.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <bmae/bottlenecks/cls.hpp>
+#include <bmae/corruptors/none.hpp>
+#include <bmae/decoders/basic.hpp>
+#include <bmae/decoders/causal_window.hpp>
+#include <bmae/decoders/shared.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/losses/next_token.hpp>
+#include <bmae/maskers/none.hpp>
+#include <bmae/maskers/whole_word.hpp>
+#include <bmae/pretraining/branch.hpp>
+#include <bmae/pretraining/masked_language_model.hpp>
+#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/sources/one_query.hpp>
+#include <bmae/sources/partner_span.hpp>
+#include <bmae/sources/passage.hpp>
+
+namespace bmae {
+
+/// span A --mask .30--> encoder --[CLS]--> decoder <--mask .45-- its partner B, and the same from B to A
+using CotMae = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<PartnerSpan, WholeWordMasker>, Shared<BasicDecoder>>>,
+    Pass<View<PartnerSpan, WholeWordMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, WholeWordMasker>, Shared<BasicDecoder>>>>;
+
+/// text --mask .30--> encoder --[CLS]--> one causal layer that writes one of its queries
+using CotMaeQc = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<OneQuery, NoMasker, NoCorruption>, CausalWindowDecoder, NextToken>>>;
+
+/// The numbers of CoT-MAE.
+struct CotMaeNumbers {
+    double encoder_mask = .30;
+    double decoder_mask = .45;
+    std::int64_t decoder_layers = 2;
+    std::int64_t span_tokens = 126;     ///< tokens of a partner without [CLS] and [SEP]
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder");
+        visit("decoder_layers", decoder_layers, "layers of the decoder");
+        visit("span_tokens", span_tokens, "tokens of a partner without [CLS] and [SEP]");
+    }
+};
+
+/// The numbers of CoT-MAE-qc.
+struct CotMaeQcNumbers {
+    double encoder_mask = .30;
+    std::int64_t decoder_layers = 1;
+    std::int64_t window = 3;            ///< attn_window: columns, a row's own included
+    double dec_head_coef = 1;           ///< factor of the decoder's term
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("decoder_layers", decoder_layers, "layers of the decoder");
+        visit("window", window, "columns that a row of the decoder reads, its own included");
+        visit("dec_head_coef", dec_head_coef, "factor of the decoder's term");
+    }
+};
+
+template <>
+struct PresetNumbers<CotMae> {
+    using type = CotMaeNumbers;
+    static CotMae::Options options(type const& numbers);
+};
+template <>
+struct PresetNumbers<CotMaeQc> {
+    using type = CotMaeQcNumbers;
+    static CotMaeQc::Options options(type const& numbers);
+};
+
+inline CotMae::Options PresetNumbers<CotMae>::options(type const& numbers) {
+    CotMae::Options options;
+    auto set_span = [&](auto& view) {
+        if constexpr (requires { view.source.length; }) { view.source.length = static_cast<std::size_t>(numbers.span_tokens); }
+    };
+    auto set = [&](auto& pass) {
+        auto& branch = std::get<1>(pass.terms);
+        pass.view.masker.rate = numbers.encoder_mask;
+        branch.view.masker.rate = numbers.decoder_mask;
+        branch.decoder.layers = numbers.decoder_layers;
+        set_span(pass.view);
+        set_span(branch.view);
+    };
+    apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
+    return options;
+}
+
+inline CotMaeQc::Options PresetNumbers<CotMaeQc>::options(type const& numbers) {
+    CotMaeQc::Options options;
+    auto& pass = std::get<0>(options.passes);
+    auto& branch = std::get<1>(pass.terms);
+    pass.view.masker.rate = numbers.encoder_mask;
+    branch.decoder = {.layers = numbers.decoder_layers, .window = numbers.window};
+    branch.weight = numbers.dec_head_coef;
+    return options;
+}
+
+}  // namespace bmae

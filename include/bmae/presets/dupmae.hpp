@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// DupMAE: RetroMAE and a bag of words at once.
+///
+/// Xiao, Liu: RetroMAE v2: Duplex Masked Auto-Encoder For Pre-Training Retrieval-Oriented Language Models, arXiv 2211.08769
+/// (ACL 2023 as RetroMAE-2). Released code: staoxiao/RetroMAE. Recipe: RetroMAE's.
+///
+/// Where released code and paper differ, the preset follows the code: each distinct word weighs 1/n, n tokens of content with
+/// repeats (paper: 1, `BagWeights::one`); the bag term has factor .1 (paper: 1); logits are those of the whole language-model
+/// head (paper: one projection). The query stream of the decoder goes through the embedding LayerNorm.
+#pragma once
+
+#include <bmae/pretraining/bag_of_words.hpp>
+#include <bmae/presets/retromae.hpp>
+
+namespace bmae {
+
+/// text --mask .30--> encoder --[CLS]--> decoder <--visible rows .50-- text, and --all tokens, max--> words of the text
+using DupMae = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, RowVisibility>, EnhancedDecoderLayerNormQuery>,
+        BagOfWords<MaxPooledLogits>>>;
+
+/// The numbers, by the names of the paper and its code.
+struct DupMaeNumbers {
+    double encoder_mask = .30;          ///< share of tokens hidden from the encoder
+    double decoder_mask = .50;          ///< share hidden from each decoder row
+    std::int64_t decoder_layers = 1;
+    double bow_loss_weight = .1;        ///< factor of the bag of words (paper: 1)
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
+        visit("decoder_layers", decoder_layers, "layers of the decoder");
+        visit("bow_loss_weight", bow_loss_weight, "factor of the bag of words in the total");
+    }
+};
+
+template <>
+struct PresetNumbers<DupMae> {
+    using type = DupMaeNumbers;
+    static DupMae::Options options(type const& numbers);
+};
+
+inline DupMae::Options PresetNumbers<DupMae>::options(type const& numbers) {
+    DupMae::Options options = detail::retromae_options<DupMae>(
+        {.encoder_mask = numbers.encoder_mask, .decoder_mask = numbers.decoder_mask, .decoder_layers = numbers.decoder_layers});
+    std::get<2>(std::get<0>(options.passes).terms).weight = numbers.bow_loss_weight;
+    return options;
+}
+
+}  // namespace bmae

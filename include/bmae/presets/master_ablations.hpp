@@ -1,0 +1,195 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// MASTER with tasks taken out, and with one decoder for all: each a composition of its own.
+///
+/// MASTER has no run with a single task removed, and its code no switch at all; RPR has the one task NPR, so that its two names
+/// mean one model. Where a pass of `MasterAsReleased` loses all its branches it goes, its language-model term with it; the first
+/// pass stays as long as one of MKP, DOR and GOR does. Citation and numbers: presets/master.hpp.
+#pragma once
+
+#include <bmae/presets/master.hpp>
+
+namespace bmae {
+
+/// Without corrupted passages recovering (table 6).
+using MasterWithoutCpr = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
+        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>,   // DOR
+        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
+
+/// Without related passages recovering (table 6).
+using MasterWithoutRpr = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
+        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
+        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>,   // DOR
+        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
+
+/// Without recovering the outputs of language models (table 6).
+using MasterWithoutPor = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
+        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
+        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>>>;   // NPR
+
+/// Without masked keywords prediction.
+using MasterWithoutMkp = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
+        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
+        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>,   // DOR
+        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
+
+/// Without complementary mask prediction.
+using MasterWithoutCmp = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
+        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
+        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>,   // DOR
+        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
+
+/// Without doc2query outputs recovering.
+using MasterWithoutDor = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
+        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
+        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
+        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
+
+/// Without GPT-2 outputs recovering.
+using MasterWithoutGor = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
+        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
+        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
+        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // DOR
+
+/// All five tasks, one decoder (table 6).
+using MasterSharedDecoder = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker, MaskOnly>, Shared<BasicDecoder>>,   // MKP
+        Branch<View<Passage, ComplementMasker, MaskOnly>, Shared<BasicDecoder>>,   // CMP
+        Branch<View<NextPassage, KeywordMasker, MaskOnly>, Shared<BasicDecoder>>,   // NPR
+        Branch<View<Queries, WholeWordMasker, MaskOnly>, Shared<BasicDecoder>>,   // DOR
+        Branch<View<Continuation, WholeWordMasker, MaskOnly>, Shared<BasicDecoder>>>>;   // GOR
+
+/// Without corrupted passages recovering, as released.
+using MasterAsReleasedWithoutCpr = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
+        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
+    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>>;   // NPR
+
+/// Without related passages recovering, as released.
+using MasterAsReleasedWithoutRpr = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
+        Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
+        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
+    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
+
+/// Without recovering the outputs of language models, as released.
+using MasterAsReleasedWithoutPor = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker>, BasicDecoder>>,   // MKP
+    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
+    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
+
+/// Without masked keywords prediction, as released.
+using MasterAsReleasedWithoutMkp = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
+        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
+    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
+    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
+
+/// Without complementary mask prediction, as released.
+using MasterAsReleasedWithoutCmp = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
+        Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
+        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
+    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>>;   // NPR
+
+/// Without doc2query outputs recovering, as released.
+using MasterAsReleasedWithoutDor = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
+        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
+    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
+    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
+
+/// Without GPT-2 outputs recovering, as released.
+using MasterAsReleasedWithoutGor = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
+        Branch<View<Queries, WholeWordMasker>, BasicDecoder>>,   // DOR
+    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
+    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
+
+/// All five tasks, one decoder, as released otherwise: the code has no such switch.
+using MasterAsReleasedSharedDecoder = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, KeywordMasker>, Shared<BasicDecoder>>,   // MKP
+        Branch<View<Queries, WholeWordMasker>, Shared<BasicDecoder>>,   // DOR
+        Branch<View<Continuation, WholeWordMasker>, Shared<BasicDecoder>>>,   // GOR
+    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<SecondHalf, KeywordMasker>, Shared<BasicDecoder>>>,   // NPR
+    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+        Branch<View<Passage, ComplementMasker>, Shared<BasicDecoder>>>>;   // CMP
+
+template <>
+struct PresetNumbers<MasterWithoutCpr> : detail::MasterPreset<MasterWithoutCpr, detail::MasterForm::paper> {};
+template <>
+struct PresetNumbers<MasterWithoutRpr> : detail::MasterPreset<MasterWithoutRpr, detail::MasterForm::paper> {};
+template <>
+struct PresetNumbers<MasterWithoutPor> : detail::MasterPreset<MasterWithoutPor, detail::MasterForm::paper> {};
+template <>
+struct PresetNumbers<MasterWithoutMkp> : detail::MasterPreset<MasterWithoutMkp, detail::MasterForm::paper> {};
+template <>
+struct PresetNumbers<MasterWithoutCmp> : detail::MasterPreset<MasterWithoutCmp, detail::MasterForm::paper> {};
+template <>
+struct PresetNumbers<MasterWithoutDor> : detail::MasterPreset<MasterWithoutDor, detail::MasterForm::paper> {};
+template <>
+struct PresetNumbers<MasterWithoutGor> : detail::MasterPreset<MasterWithoutGor, detail::MasterForm::paper> {};
+template <>
+struct PresetNumbers<MasterSharedDecoder> : detail::MasterPreset<MasterSharedDecoder, detail::MasterForm::paper> {};
+template <>
+struct PresetNumbers<MasterAsReleasedWithoutCpr> : detail::MasterPreset<MasterAsReleasedWithoutCpr, detail::MasterForm::released> {};
+template <>
+struct PresetNumbers<MasterAsReleasedWithoutRpr> : detail::MasterPreset<MasterAsReleasedWithoutRpr, detail::MasterForm::released> {};
+template <>
+struct PresetNumbers<MasterAsReleasedWithoutPor> : detail::MasterPreset<MasterAsReleasedWithoutPor, detail::MasterForm::released> {};
+template <>
+struct PresetNumbers<MasterAsReleasedWithoutMkp> : detail::MasterPreset<MasterAsReleasedWithoutMkp, detail::MasterForm::released> {};
+template <>
+struct PresetNumbers<MasterAsReleasedWithoutCmp> : detail::MasterPreset<MasterAsReleasedWithoutCmp, detail::MasterForm::released> {};
+template <>
+struct PresetNumbers<MasterAsReleasedWithoutDor> : detail::MasterPreset<MasterAsReleasedWithoutDor, detail::MasterForm::released> {};
+template <>
+struct PresetNumbers<MasterAsReleasedWithoutGor> : detail::MasterPreset<MasterAsReleasedWithoutGor, detail::MasterForm::released> {};
+template <>
+struct PresetNumbers<MasterAsReleasedSharedDecoder> : detail::MasterPreset<MasterAsReleasedSharedDecoder, detail::MasterForm::released> {};
+
+}  // namespace bmae

@@ -1,0 +1,113 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What all variants of MASTER have in common: names of the tasks, numbers, and how they reach the slots.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include <bmae/bottlenecks/cls.hpp>
+#include <bmae/corruptors/mask_only.hpp>
+#include <bmae/decoders/basic.hpp>
+#include <bmae/decoders/shared.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/maskers/complement.hpp>
+#include <bmae/maskers/half.hpp>
+#include <bmae/maskers/keyword.hpp>
+#include <bmae/maskers/whole_word.hpp>
+#include <bmae/pretraining/branch.hpp>
+#include <bmae/pretraining/masked_language_model.hpp>
+#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/sources/continuation.hpp>
+#include <bmae/sources/halves.hpp>
+#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/passage.hpp>
+#include <bmae/sources/queries.hpp>
+
+namespace bmae {
+
+/// The numbers of MASTER, by the names of the paper.
+struct MasterNumbers {
+    double encoder_mask = .30;          ///< alpha; best of .15, .30, .50 in table 9
+    double decoder_mask = .50;          ///< beta; best of .30, .50, .70 in table 9. CMP has its own: what the encoder read
+    std::int64_t decoder_layers = 2;
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("encoder_mask", encoder_mask, "alpha: share of tokens hidden from the encoder");
+        visit("decoder_mask", decoder_mask, "beta: share of tokens hidden from the decoders (not CMP)");
+        visit("decoder_layers", decoder_layers, "layers of each decoder");
+    }
+};
+
+namespace detail {
+
+enum class MasterForm { paper, released };
+
+/// The paper's name of a branch follows from its view.
+template <class ViewT>
+std::string master_task() {
+    if constexpr (std::is_same_v<typename ViewT::Masker, ComplementMasker>) {
+        return "cmp";
+    } else if constexpr (std::is_same_v<typename ViewT::Source, Queries>) {
+        return "dor";
+    } else if constexpr (std::is_same_v<typename ViewT::Source, Continuation>) {
+        return "gor";
+    } else {
+        return std::is_same_v<typename ViewT::Source, Passage> ? "mkp" : "npr";
+    }
+}
+
+template <class Model, MasterForm form>
+struct MasterPreset {
+    using type = MasterNumbers;
+
+    static auto options(type const& numbers) {   // deduced: a model that names its numbers is not complete yet
+        typename Model::Options options;
+        options.reduction = form == MasterForm::paper ? Reduction::pooled_tokens : Reduction::mean_per_term;
+        options.random_window = form == MasterForm::released;
+        apply([&](auto&... pass) { (set_pass(pass, numbers), ...); }, options.passes);
+        return options;
+    }
+
+private:
+    static constexpr bool released = form == MasterForm::released;
+
+    template <class PassOptions>
+    static void set_pass(PassOptions& pass, type const& numbers) {
+        if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(pass.view.masker)>, HalfMasker>) { set_words(pass.view.masker, numbers.encoder_mask); }
+        apply([&](auto&... term) { (set_term(term, numbers), ...); }, pass.terms);
+    }
+
+    template <class TermOptions>
+    static void set_term(TermOptions& term, type const& numbers) {
+        if constexpr (requires { term.view; }) {
+            using ViewT = std::remove_cvref_t<decltype(term.view)>;
+            term.task = master_task<ViewT>();
+            term.decoder.layers = numbers.decoder_layers;
+            term.decoder.initialization = released ? Initialization::fan_in : Initialization::bert;
+            if constexpr (std::is_same_v<typename ViewT::Masker, WholeWordMasker>) { set_words(term.view.masker, numbers.decoder_mask); }
+            if constexpr (std::is_same_v<typename ViewT::Masker, KeywordMasker>) {
+                term.view.masker.rate = numbers.decoder_mask;
+                if (released) {
+                    term.view.masker.weighting = KeywordWeighting::inverse_count;
+                    term.view.masker.sampling = KeywordSampling::released_rounds;
+                }
+            }
+            if constexpr (std::is_same_v<typename ViewT::Source, Queries>) { term.view.source.trailing_separator = released; }
+            if constexpr (std::is_same_v<typename ViewT::Source, Continuation>) { term.view.source.passage_if_absent = released; }
+        }
+    }
+
+    static void set_words(WholeWordMasker& masker, double rate) {
+        masker.rate = rate;
+        masker.basis = released ? MaskBasis::inner : MaskBasis::content;
+        masker.skip_specials = true;
+    }
+};
+
+}  // namespace detail
+
+}  // namespace bmae

@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// SEED-Encoder: a decoder too short-sighted to do without the sentence vector.
+///
+/// Lu et al.: Less is More: Pretrain a Strong Siamese Encoder for Dense Text Retrieval Using a Weak Decoder, EMNLP 2021, arXiv
+/// 2102.09206. Released code: microsoft/SEED-Encoder (the model alone: masks, rates and the recipe of pre-training are not public;
+/// here token masks at BERT's .15 and 80/10/10). Its vocabulary of 32,769 byte-level pieces is replaced by the encoder's own.
+#pragma once
+
+#include <cstdint>
+
+#include <bmae/bottlenecks/cls.hpp>
+#include <bmae/corruptors/none.hpp>
+#include <bmae/decoders/cross_attention.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/losses/next_token.hpp>
+#include <bmae/maskers/none.hpp>
+#include <bmae/maskers/token.hpp>
+#include <bmae/pretraining/branch.hpp>
+#include <bmae/pretraining/masked_language_model.hpp>
+#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/sources/passage.hpp>
+
+namespace bmae {
+
+/// text --mask .15--> encoder --[CLS]--> decoder that sees two tokens and writes the text
+using Seed = Pretraining<BertEncoder,
+    Pass<View<Passage, TokenMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, NoMasker, NoCorruption>, CrossAttentionDecoder, NextToken>>>;
+
+/// The numbers: released are 3 layers with window 2, and 1 layer with window 8.
+struct SeedNumbers {
+    double encoder_mask = .15;
+    std::int64_t decoder_layers = 3;
+    std::int64_t window = 2;            ///< tokens that a row reads, its own included
+    double ratio = .5;                  ///< weight of either term ("ratio .5:.5")
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("decoder_layers", decoder_layers, "layers of the decoder");
+        visit("window", window, "tokens that a row of the decoder reads, its own included");
+        visit("ratio", ratio, "weight of the encoder's term; the decoder has the rest of 1");
+    }
+};
+
+template <>
+struct PresetNumbers<Seed> {
+    using type = SeedNumbers;
+    static Seed::Options options(type const& numbers);
+};
+
+inline Seed::Options PresetNumbers<Seed>::options(type const& numbers) {
+    Seed::Options options;
+    auto& pass = std::get<0>(options.passes);
+    auto& branch = std::get<1>(pass.terms);
+    pass.view.masker.rate = numbers.encoder_mask;
+    std::get<0>(pass.terms).weight = numbers.ratio;
+    branch.weight = 1 - numbers.ratio;
+    branch.decoder = {.layers = numbers.decoder_layers, .window = numbers.window};
+    return options;
+}
+
+}  // namespace bmae

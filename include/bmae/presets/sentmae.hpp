@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// SentMAE: RetroMAE in two stages, the second with pairs.
+///
+/// Liu, Yang: Masked Autoencoders As The Unified Learners For Pre-Trained Sentence Representation, arXiv 2208.00231. Stage 1 is RetroMAE
+/// on general text (dagger), stage 2 goes on with a domain's (double dagger): the preset names sentmae-stage1 and sentmae-marco
+/// are RetroMae itself. This file has stage 2 with contrast: two sentences of one article, and sentence pairs of natural-language
+/// inference.
+///
+/// The paper leaves similarity, temperature, the negatives of equation 8 (as printed it has no positive in the denominator) and
+/// the masking of the compared vectors open: here the vectors are those of the masked pass, dot product at temperature 1, the
+/// positive in the denominator; `literal_equation_8` takes the printed form. For inference pairs supervised SimCSE's cosine at
+/// .05 and projection. One decoder serves all passes.
+#pragma once
+
+#include <tuple>
+#include <type_traits>
+
+#include <bmae/decoders/shared.hpp>
+#include <bmae/pretraining/contrast.hpp>
+#include <bmae/presets/retromae.hpp>
+#include <bmae/sources/pair.hpp>
+#include <bmae/sources/sentence_pair.hpp>
+
+namespace bmae {
+
+/// Equation 9, option 2, in a domain's articles.
+using SentMaeMarcoContrastive = Pretraining<BertEncoder,
+    Pass<View<FirstSentence, WholeWordMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<FirstSentence, RowVisibility>, Shared<EnhancedDecoder>>>,
+    Pass<View<OtherSentence, WholeWordMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<OtherSentence, RowVisibility>, Shared<EnhancedDecoder>>>,
+    Contrast>;
+
+/// Premise, entailment and contradiction, each rebuilt and all compared.
+using SentMaeNli = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<Passage, RowVisibility>, Shared<EnhancedDecoder>>>,
+    Pass<View<PairedText, WholeWordMasker>, ClsBottleneck,
+        MaskedLanguageModel,
+        Branch<View<PairedText, RowVisibility>, Shared<EnhancedDecoder>>>,
+    Pass<View<OpposedText, WholeWordMasker>, ClsBottleneck>,
+    ProjectedContrast>;
+
+/// The numbers of both.
+struct SentMaeNumbers {
+    double encoder_mask = .30;
+    double decoder_mask = .50;
+    double contrast_weight = 1;          ///< equation 9, option 2: 1
+    double temperature = 1;              ///< with inference pairs .05
+    bool literal_equation_8 = false;     ///< no positive in the denominator
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
+        visit("contrast_weight", contrast_weight, "factor of the contrast");
+        visit("temperature", temperature, "divides the scores");
+        visit("literal_equation_8", literal_equation_8, "1: equation 8 as printed, without the positive in the denominator");
+    }
+};
+
+namespace detail {
+
+template <class Model>
+typename Model::Options sentmae_options(SentMaeNumbers const& numbers, Similarity similarity) {
+    typename Model::Options options;
+    auto set = [&](auto& pass) {
+        pass.view.masker.rate = numbers.encoder_mask;
+        if constexpr (std::tuple_size_v<std::remove_cvref_t<decltype(pass.terms)>> > 1) { std::get<1>(pass.terms).view.masker.rate = numbers.decoder_mask; }
+    };
+    apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
+    std::get<0>(options.terms) = {.weight = numbers.contrast_weight, .temperature = numbers.temperature, .similarity = similarity,
+                                  .form = {.positive_in_denominator = !numbers.literal_equation_8}};
+    return options;
+}
+
+}  // namespace detail
+
+template <>
+struct PresetNumbers<SentMaeMarcoContrastive> {
+    using type = SentMaeNumbers;
+    static SentMaeMarcoContrastive::Options options(type const& numbers);
+};
+template <>
+struct PresetNumbers<SentMaeNli> {
+    using type = SentMaeNumbers;
+    static SentMaeNli::Options options(type const& numbers);
+};
+
+inline SentMaeMarcoContrastive::Options PresetNumbers<SentMaeMarcoContrastive>::options(type const& numbers) {
+    return detail::sentmae_options<SentMaeMarcoContrastive>(numbers, Similarity::dot);
+}
+inline SentMaeNli::Options PresetNumbers<SentMaeNli>::options(type const& numbers) {
+    return detail::sentmae_options<SentMaeNli>(numbers, Similarity::cosine);
+}
+
+}  // namespace bmae

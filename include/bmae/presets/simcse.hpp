@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// SimCSE and DiffCSE: a sentence is its own positive.
+///
+/// Gao, Yao, Chen: SimCSE: Simple Contrastive Learning of Sentence Embeddings, EMNLP 2021, arXiv 2104.08821; code
+/// princeton-nlp/SimCSE. Chuang et al.: DiffCSE: Difference-based Contrastive Learning for Sentence Embeddings, NAACL 2022, arXiv
+/// 2204.10298; code voidism/DiffCSE.
+///
+/// Recipes: unsupervised AdamW 3e-5, batch 64, 32 tokens, 1 epoch; supervised 5e-5, batch 512, 3 epochs; DiffCSE 7e-6, batch 64, 2
+/// epochs. Supervised SimCSE keeps its projection at test, which an exported encoder here does not carry. DiffCSE as released
+/// judges padding too and leaves dropout on in its generator; neither is done here. The generator: `--generator DIR`.
+#pragma once
+
+#include <cstdint>
+
+#include <bmae/bottlenecks/cls.hpp>
+#include <bmae/bottlenecks/projected.hpp>
+#include <bmae/corruptors/generator_replacement.hpp>
+#include <bmae/corruptors/none.hpp>
+#include <bmae/decoders/full_depth.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/maskers/none.hpp>
+#include <bmae/maskers/token.hpp>
+#include <bmae/pretraining/contrast.hpp>
+#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/pretraining/replaced_token_detection.hpp>
+#include <bmae/sources/pair.hpp>
+#include <bmae/sources/passage.hpp>
+
+namespace bmae {
+
+/// The same sentence twice; dropout alone tells the two apart.
+using SimCseUnsupervised = Pretraining<BertEncoder,
+    Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
+    Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
+    ProjectedContrast>;
+
+/// Premise, entailment, contradiction.
+using SimCseSupervised = Pretraining<BertEncoder,
+    Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
+    Pass<View<PairedText, NoMasker, NoCorruption>, ClsBottleneck>,
+    Pass<View<OpposedText, NoMasker, NoCorruption>, ClsBottleneck>,
+    ProjectedContrast>;
+
+/// Unsupervised SimCSE, and a second network that tells from the vector which tokens a generator replaced.
+using DiffCse = Pretraining<BertEncoder,
+    Pass<View<Passage, NoMasker, NoCorruption>, Projected<ClsBottleneck, BatchNormProjection>,
+        ReplacedTokenDetection<View<Passage, TokenMasker, GeneratorReplacement>, FullDepthDecoder>>,
+    Pass<View<Passage, NoMasker, NoCorruption>, Projected<ClsBottleneck, BatchNormProjection>>,
+    Contrast>;
+
+/// The numbers of SimCSE.
+struct SimCseNumbers {
+    double temperature = .05;
+    double hard_negative_weight = 0;    ///< added to the score of the own contradiction; supervised only
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("temperature", temperature, "divides the cosines");
+        visit("hard_negative_weight", hard_negative_weight, "added to the score of a premise's own contradiction");
+    }
+};
+
+/// The numbers of DiffCSE.
+struct DiffCseNumbers {
+    double temperature = .05;
+    double generator_mask = .30;        ///< share of tokens hidden from the generator
+    double rtd_weight = .005;           ///< lambda of equation 3
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("temperature", temperature, "divides the cosines");
+        visit("generator_mask", generator_mask, "share of tokens hidden from the generator");
+        visit("rtd_weight", rtd_weight, "factor of replaced-token detection");
+    }
+};
+
+template <>
+struct PresetNumbers<SimCseUnsupervised> {
+    using type = SimCseNumbers;
+    static SimCseUnsupervised::Options options(type const& numbers);
+};
+template <>
+struct PresetNumbers<SimCseSupervised> {
+    using type = SimCseNumbers;
+    static SimCseSupervised::Options options(type const& numbers);
+};
+template <>
+struct PresetNumbers<DiffCse> {
+    using type = DiffCseNumbers;
+    static DiffCse::Options options(type const& numbers);
+};
+
+inline SimCseUnsupervised::Options PresetNumbers<SimCseUnsupervised>::options(type const& numbers) {
+    return {.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
+}
+inline SimCseSupervised::Options PresetNumbers<SimCseSupervised>::options(type const& numbers) {
+    return {.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine, .hard_negative_weight = numbers.hard_negative_weight}}};
+}
+inline DiffCse::Options PresetNumbers<DiffCse>::options(type const& numbers) {
+    DiffCse::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
+    auto& detection = std::get<0>(std::get<0>(options.passes).terms);
+    detection.weight = numbers.rtd_weight;
+    detection.view.masker = {.rate = numbers.generator_mask, .exact = false};
+    detection.view.corruptor = {.sample = false, .everywhere = true, .bert_masking = true};
+    return options;
+}
+
+}  // namespace bmae

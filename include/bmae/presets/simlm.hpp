@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// SimLM: a generator fills the masks, encoder and decoder restore every token.
+///
+/// Wang et al.: SimLM: Pre-training with Representation Bottleneck for Dense Passage Retrieval, arXiv 2207.02578. Released code:
+/// microsoft/unilm, simlm/. Recipe: AdamW 3e-4, warm-up 4,000 steps, no weight decay, batch 2,048, 144 tokens, 80,000 steps.
+///
+/// As released: the decoder's flags contain the encoder's; all hidden tokens are [MASK] to the generator (ELECTRA-base), which is
+/// frozen, so its own loss (.2) is no term; two independent samples fill the two views; token types are all 0 (released: title
+/// and body differ). The generator must be given: `--generator DIR`.
+#pragma once
+
+#include <cstdint>
+
+#include <bmae/bottlenecks/cls.hpp>
+#include <bmae/corruptors/generator_replacement.hpp>
+#include <bmae/decoders/basic.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/losses/all_tokens.hpp>
+#include <bmae/maskers/superset.hpp>
+#include <bmae/maskers/whole_word.hpp>
+#include <bmae/pretraining/branch.hpp>
+#include <bmae/pretraining/masked_language_model.hpp>
+#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/sources/passage.hpp>
+
+namespace bmae {
+
+/// text --replace .30--> encoder --[CLS]--> two-layer decoder <--replace .50, the encoder's among them-- text
+using SimLm = Pretraining<BertEncoder,
+    Pass<View<Passage, WholeWordMasker, GeneratorReplacement>, ClsBottleneck,
+        EncoderPrediction<AllTokens>,
+        Branch<View<Passage, SupersetMasker, GeneratorReplacement>, BasicDecoder, AllTokens>>>;
+
+/// The numbers, by the names of the paper.
+struct SimLmNumbers {
+    double encoder_mask = .30;          ///< share of tokens replaced for the encoder
+    double decoder_mask = .50;          ///< share replaced for the decoder, on average
+    std::int64_t decoder_layers = 2;    ///< copies of the encoder's last layers
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("encoder_mask", encoder_mask, "share of tokens replaced for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens replaced for the decoder");
+        visit("decoder_layers", decoder_layers, "layers of the decoder, copied from the encoder's last ones");
+    }
+};
+
+template <>
+struct PresetNumbers<SimLm> {
+    using type = SimLmNumbers;
+    static SimLm::Options options(type const& numbers);
+};
+
+inline SimLm::Options PresetNumbers<SimLm>::options(type const& numbers) {
+    SimLm::Options options;
+    auto& pass = std::get<0>(options.passes);
+    auto& branch = std::get<1>(pass.terms);
+    pass.view.masker.rate = numbers.encoder_mask;
+    branch.view.masker.rate = numbers.decoder_mask;
+    branch.view.masker.encoder_rate = numbers.encoder_mask;
+    branch.decoder = {.layers = numbers.decoder_layers, .initialization = Initialization::last_layers};
+    return options;
+}
+
+}  // namespace bmae

@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The second and the third column of pairs and triplets.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include <bmae/concepts/text_source.hpp>
+
+namespace bmae {
+
+/// The text that belongs to the passage: the first of the example's queries, which is the entailment of a natural-language
+/// inference pair or the answer to a question; empty where there is none.
+struct PairedText {
+    static constexpr std::string_view name = "paired_text";
+    static constexpr std::string_view needs = "queries";
+
+    [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
+        static_cast<void>(traits);
+        static_cast<void>(draw);
+        if (example.queries.empty()) { return {}; }
+        return {example.queries[0].begin(), example.queries[0].end()};
+    }
+};
+
+/// The text that does not belong to it: the second of the example's queries (the contradiction); empty where there is none.
+struct OpposedText {
+    static constexpr std::string_view name = "opposed_text";
+    static constexpr std::string_view needs = "queries";
+
+    [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
+        static_cast<void>(traits);
+        static_cast<void>(draw);
+        if (example.queries.size() < 2) { return {}; }
+        return {example.queries[1].begin(), example.queries[1].end()};
+    }
+};
+
+static_assert(TextSource<PairedText>);
+static_assert(TextSource<OpposedText>);
+
+}  // namespace bmae
