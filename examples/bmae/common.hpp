@@ -175,6 +175,7 @@ struct PretrainOptions {
     std::int64_t heads = 0;
     std::int64_t intermediate = 0;
     Path init = {};
+    Path generator = {};       ///< masked language model that fills masks (SimLM, DiffCSE)
     Path data = {};
     Path tokenizer = {};
     std::size_t max_length = 0;   ///< 0: as the store was prepared
@@ -249,6 +250,24 @@ struct EvaluateOptions {
     Path output = {};
 };
 int evaluate(Common const& common, EvaluateOptions const& options);
+
+struct GenerateOptions {
+    Path model = {};
+    std::vector<Path> inputs = {};
+    Path output = {};
+    std::size_t per_text = 0;                   ///< 0: 5 queries of T5, 1 continuation of GPT-2
+    std::string method = "sample";
+    std::optional<std::size_t> top_k = {};      ///< absent: 10 for T5, 50 for GPT-2
+    double top_p = 1;
+    double temperature = 1;
+    std::size_t max_new_tokens = 0;             ///< 0: 64 for T5, 128 for GPT-2
+    std::size_t max_prompt_tokens = 0;          ///< 0: as many as the model takes
+    std::size_t batch_size = 16;                ///< texts written side by side
+    std::string prefix = {};
+    bool resume = false;
+    bool skip_malformed = false;
+};
+int generate(Common const& common, GenerateOptions const& options);
 
 struct ExportOptions {
     ModelOptions model = {};

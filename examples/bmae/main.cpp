@@ -93,6 +93,7 @@ struct Options {
     EncodeOptions encode;
     SearchOptions search;
     EvaluateOptions evaluate;
+    GenerateOptions generate;
     ExportOptions export_;
     InspectOptions inspect;
     Path doctor_data;
@@ -158,6 +159,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     pretrain.add_option("--intermediate", all.pretrain.intermediate, "Inner width, in place of the config's")
         ->check(CLI::PositiveNumber);
     pretrain.add_option("--init", all.pretrain.init, "Checkpoint whose parameters of equal names are loaded, decoders included");
+    pretrain.add_option("--generator", all.pretrain.generator, "Masked language model that fills masks (simlm, diffcse)");
     pretrain.add_option("--data", all.pretrain.data, "Token store made by prepare")->required();
     pretrain.add_option("--tokenizer", all.pretrain.tokenizer, "Where neither --model nor --data holds one");
     pretrain.add_option("--max-length", all.pretrain.max_length, "Tokens of a view; 0: as the store was prepared");
@@ -244,6 +246,29 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     evaluate.add_option("--relevance-level", all.evaluate.relevance_level, "Lowest relevant grade")->capture_default_str();
     evaluate.add_flag("--per-query", all.evaluate.per_query, "Also the value of each query");
     evaluate.add_option("--output", all.evaluate.output, "Also write the table to this new file");
+
+    CLI::App& generate =
+        add("generate", "Queries of T5 or continuations of GPT-2 for texts, which prepare reads",
+            "bmae generate --model doc2query --input corpus.jsonl --per-text 5 --output queries.jsonl\n"
+            "  bmae generate --model gpt2 --input corpus.jsonl --max-new-tokens 128 --output continued.jsonl",
+            [&] { return bmae::program::generate(common, all.generate); });
+    generate.add_option("--model", all.generate.model, "GPT-2 or T5 folder of Hugging Face")->required();
+    generate.add_option("--input", all.generate.inputs, "JSON Lines with id, title, text; plain or gzip")->required();
+    generate.add_option("--output", all.generate.output, "New JSON Lines file: the rows with `queries` or `continuation`")->required();
+    generate.add_option("--per-text", all.generate.per_text, "Texts written for each text; 0: 5 queries, 1 continuation");
+    generate.add_option("--method", all.generate.method, "greedy or sample")->capture_default_str();
+    generate.add_option("--top-k", all.generate.top_k, "Draw from the best K tokens; 0: from all; default: 10 for T5, 50 for GPT-2");
+    generate.add_option("--top-p", all.generate.top_p, "Draw from the fewest tokens of this probability")->capture_default_str();
+    generate.add_option("--temperature", all.generate.temperature, "Divides the scores")->capture_default_str();
+    generate.add_option("--max-new-tokens", all.generate.max_new_tokens, "Tokens of a text; 0: 64 for T5, 128 for GPT-2");
+    generate.add_option("--max-prompt-tokens", all.generate.max_prompt_tokens,
+                        "Tokens read of a text: T5 reads the first, GPT-2 the last; 0: as many as the model takes");
+    generate.add_option("--batch-size", all.generate.batch_size, "Texts written side by side")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 1 << 16));
+    generate.add_option("--prefix", all.generate.prefix, "Put before each text, as 'text2query: '");
+    generate.add_flag("--resume", all.generate.resume, "Go on where an interrupted or killed run stopped");
+    generate.add_flag("--skip-malformed", all.generate.skip_malformed, "Leave out and count lines that break the format");
 
     CLI::App& export_ = add("export", "A checkpoint to a folder that Python libraries load",
                             "bmae export --model run --format sentence-transformers --pooling cls --output encoder",

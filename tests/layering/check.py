@@ -16,7 +16,8 @@ FLOORS = ("values concepts detail io text corpus sources maskers corruptors batc
 EVERYWHERE = {"values", "concepts", "detail", "fwd.hpp", "version.hpp"}
 CONTRACTS = {"nn/context.hpp", "training/objective.hpp"}    # roles without code: what passes between floors, open to all
 TORCH_FREE = set("text corpus sources maskers corruptors batch metrics evaluation".split())
-TORCH_FREE_FILES = {"retrieval/bm25.hpp", "retrieval/run.hpp", "retrieval/qrels.hpp", "io/safetensors.hpp", "generation/sampler.hpp"}
+TORCH_FREE_FILES = {"retrieval/bm25.hpp", "retrieval/run.hpp", "retrieval/qrels.hpp", "io/safetensors.hpp", "generation/sampler.hpp",
+                    "generation/resumable_lines.hpp"}
 BRIDGES = {"batch/to_tensors.hpp"}        # where packed rows become tensors
 NAMES_TENSORS = {"values", "concepts"}    # may name at::Tensor, and nothing else of LibTorch
 BANNED = {"torch/torch.h", "torch/all.h", "torch/extension.h", "torch/types.h", "ATen/ATen.h"}
