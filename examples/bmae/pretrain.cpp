@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// `pretrain` and `presets`: the only file of the program in which the compositions are instantiated.
+// `pretrain` and `presets`; the compositions themselves are compiled in family_*.cpp.
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -10,11 +10,12 @@
 #include <vector>
 
 #include <bmae/batch/planner.hpp>
-#include <bmae/edge/presets.hpp>
-#include <bmae/edge/pretraining_objective.hpp>
+#include <bmae/edge/make_pretraining.hpp>
+#include <bmae/pretraining/encoder_generator.hpp>
 #include <bmae/text/token_store.hpp>
 
 #include "common.hpp"
+#include "families.hpp"
 #include "models.hpp"
 #include "training.hpp"
 
@@ -186,7 +187,7 @@ int pretrain(Common const& common, PretrainOptions const& options) {
         throw refuse("--steps, --epochs or --minutes", "none", "For a look at one step: --dump-step FILE.");
     }
     if (trains && training.output.empty()) { throw refuse("--output", "none", "Checkpoints and the finished model go there."); }
-    with_preset(options.preset, [](auto const&) {});   // an unknown name is told first
+    require_preset(options.preset);   // an unknown name is told first
     if (trains) { check_output(training); }
     if (!options.dump_step.empty() && std::filesystem::exists(options.dump_step)) {
         throw detail::exists_failure(options.dump_step, "a file of that name");
@@ -215,7 +216,7 @@ int pretrain(Common const& common, PretrainOptions const& options) {
             move_encoder(generator, device);
             request.generator = std::make_shared<EncoderGenerator<BertEncoder> const>(std::move(generator), encoder.vocabulary_size());
         }
-        auto objective = make_pretraining(request, std::move(encoder), corpus);
+        auto objective = make_pretraining(request, encoder, corpus);
         if (!device.is_cpu()) {
             objective->for_each_parameter(
                 [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
@@ -265,22 +266,16 @@ int pretrain(Common const& common, PretrainOptions const& options) {
 int presets(Common const& common) {
     Json list = Json::array();
     std::string text;
-    for_each_preset([&]<class Model>(Preset<Model> preset) {
-        BertConfig config = BertConfig::of_size(1, 8);   // only to ask the composition for its words
-        config.vocab_size = 16;
-        Model const model(BertEncoder(config), PresetNumbers<Model>::options(preset.numbers), 0);
-        Json entry{{"name", preset.name},
-                   {"citation", preset.citation},
-                   {"composition", model.composition()},
-                   {"numbers", Json::array()}};
-        text += std::string(preset.name) + "\n  " + std::string(preset.citation) + "\n  " + model.composition() + '\n';
-        preset.numbers.for_each_number([&](std::string_view name, auto const& value, std::string_view meaning) {
-            Json const number = value;
-            entry["numbers"].push_back({{"name", name}, {"value", number}, {"meaning", meaning}});
-            text += "  " + std::string(name) + '=' + number.dump() + "  " + std::string(meaning) + '\n';
-        });
+    for (PresetDescription const& preset : describe_presets()) {
+        Json entry{{"name", preset.name}, {"citation", preset.citation}, {"composition", preset.composition}, {"numbers", Json::array()}};
+        text += preset.name + "\n  " + preset.citation + "\n  " + preset.composition + '\n';
+        for (PresetDescription::Number const& number : preset.numbers) {
+            Json const value = number.value;
+            entry["numbers"].push_back({{"name", number.name}, {"value", value}, {"meaning", number.meaning}});
+            text += "  " + number.name + '=' + value.dump() + "  " + number.meaning + '\n';
+        }
         list.push_back(std::move(entry));
-    });
+    }
     print_result(common, {{"command", "presets"}, {"presets", std::move(list)}}, text);
     return done;
 }

@@ -17,6 +17,8 @@
 #include <vector>
 
 #include <bmae/edge/pretraining_objective.hpp>
+#include <bmae/presets/masked_language_model.hpp>
+#include <bmae/presets/retromae.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/finetuning/bi_encoder.hpp>
 #include <bmae/metrics/mrr.hpp>
@@ -45,7 +47,7 @@ struct Settings {
     std::size_t batch = 64;                  // texts per step
     double learning_rate = 1.2e-3;
     double dropout = 0;                      // short runs do not overfit, they have not learned enough
-    std::string decoder_mask = "0.7";        // RetroMAE: .5; the upper end of the papers' range learns the bottleneck sooner
+    double decoder_mask = .7;                // RetroMAE: .5; the upper end of the papers' range learns the bottleneck sooner
     std::uint64_t finetune_steps = 100;
     std::size_t finetune_batch = 32;
     double finetune_learning_rate = 5e-4;
@@ -119,14 +121,14 @@ public:
     bmae::BertEncoder pretrain(std::optional<std::string> const& preset) {
         bmae::BertEncoder encoder(config_, settings_.seed);
         if (!preset) { return encoder; }
-        auto const objective = bmae::make_pretraining(request(*preset), std::move(encoder), store_);
+        auto const objective = objective_of(*preset, std::move(encoder));
         run(*objective, "pre-training " + *preset,
             {.steps = settings_.steps,
              .batch = {.examples = settings_.batch},
              .learning_rate = settings_.learning_rate,
              .seed = settings_.seed,
              .output = settings_.output / ("pretrain-" + *preset),
-             .save_every = 1000,
+             .save_every = 250,
              .keep_last = 1,
              .resume = true,
              .log_every = 25},
@@ -137,7 +139,7 @@ public:
     // Steps of pre-training that fit into `seconds` on this machine.
     std::uint64_t steps_in(double seconds, std::string const& preset) {
         bmae::BertEncoder encoder(config_, settings_.seed);
-        auto const objective = bmae::make_pretraining(request(preset), std::move(encoder), store_);
+        auto const objective = objective_of(preset, std::move(encoder));
         double measured = 0;
         constexpr std::uint64_t warm_up = 4, counted = 8;
         bmae::Trainer trainer(
@@ -186,11 +188,18 @@ public:
     Scores dense(bmae::SentenceEncoder const& encoder) const { return measure(qrels_, dense_run(encoder)); }
 
 private:
-    bmae::PretrainingRequest request(std::string const& preset) const {
-        bmae::PretrainingRequest request{
-            .preset = preset, .settings = {.max_length = settings_.max_length}, .seed = settings_.seed};
-        if (preset == "retromae") { request.numbers["decoder_mask"] = settings_.decoder_mask; }
-        return request;
+    // Two models by name. What differs between them is what the table shows.
+    std::unique_ptr<bmae::AnyPretraining> objective_of(std::string const& preset, bmae::BertEncoder encoder) const {
+        if (preset == "mlm") { return objective_of<bmae::PlainMaskedLanguageModel>(preset, std::move(encoder), {}); }
+        return objective_of<bmae::RetroMae>(preset, std::move(encoder), {.decoder_mask = settings_.decoder_mask});
+    }
+
+    template <class Model>
+    std::unique_ptr<bmae::AnyPretraining> objective_of(std::string const& preset, bmae::BertEncoder encoder,
+                                                       typename bmae::PresetNumbers<Model>::type numbers) const {
+        auto model = std::make_shared<Model>(std::move(encoder), bmae::PresetNumbers<Model>::options(numbers), settings_.seed);
+        bmae::ViewSettings const views{.max_length = settings_.max_length};
+        return std::make_unique<bmae::PretrainingObjective<Model>>(std::move(model), store_, views, preset);
     }
 
     static bmae::BertEncoder clone(bmae::BertEncoder const& from) {

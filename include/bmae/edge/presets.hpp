@@ -32,6 +32,15 @@
 
 namespace bmae {
 
+/// The list in parts, so that a program can compile each part by itself: instantiating all models at once costs minutes.
+enum class PresetFamily {
+    retromae,             ///< and plain masked language modelling, DupMAE, SentMAE without contrast
+    master,               ///< MASTER by the paper, and without tasks
+    master_as_released,   ///< the same by its code
+    decoders,             ///< SimLM, CoT-MAE, Condenser, SEED, LexMAE, BoW-DPR
+    contrast,             ///< models that compare texts: SimCSE, DiffCSE, coCondenser, Contriever, ICT, LaPraDoR, SentMAE
+};
+
 /// A paper's model by name.
 template <class ModelT>
 struct Preset {
@@ -48,9 +57,22 @@ inline constexpr std::string_view sentmae_citation = "Liu, Yang: SentMAE, arXiv 
 inline constexpr std::string_view master_citation = "Zhou et al.: MASTER, arXiv 2212.07841";
 inline constexpr std::string_view released_citation = "Zhou et al.: MASTER, arXiv 2212.07841; code microsoft/SimXNS";
 
-/// The variants of MASTER. RPR has the one task NPR, so two names mean one model.
+/// Calls `visit(preset)` for each preset of a family until one returns true.
 template <class Visit>
-bool any_master_preset(Visit& visit) {
+bool any_preset(std::integral_constant<PresetFamily, PresetFamily::retromae>, Visit& visit) {
+    return visit(Preset<PlainMaskedLanguageModel>{"mlm", "Devlin et al.: BERT, arXiv 1810.04805", {}}) ||
+           visit(Preset<RetroMae>{"retromae", retromae_citation, {}}) ||
+           visit(Preset<RetroMaeLayerNormQuery>{"retromae-layernorm-query", "Xiao, Liu: RetroMAE v2, arXiv 2211.08769 (code)", {}}) ||
+           visit(Preset<RetroMaeBasic>{"retromae-basic", retromae_citation, {}}) ||
+           visit(Preset<RetroMae>{"retromae-deep", "RetroMAE with a deeper decoder: FlagEmbedding's note, bottleneck kept", {.decoder_layers = 2}}) ||
+           visit(Preset<DupMae>{"dupmae", "Xiao, Liu: DupMAE, arXiv 2211.08769", {}}) ||
+           visit(Preset<RetroMae>{"sentmae-stage1", sentmae_citation, {}}) ||
+           visit(Preset<RetroMae>{"sentmae-marco", sentmae_citation, {}});
+}
+
+/// RPR has the one task NPR, so two names mean one model.
+template <class Visit>
+bool any_preset(std::integral_constant<PresetFamily, PresetFamily::master>, Visit& visit) {
     return visit(Preset<Master>{"master", master_citation, {}}) ||
            visit(Preset<MasterWithoutCpr>{"master-without-cpr", master_citation, {}}) ||
            visit(Preset<MasterWithoutRpr>{"master-without-rpr", master_citation, {}}) ||
@@ -60,8 +82,13 @@ bool any_master_preset(Visit& visit) {
            visit(Preset<MasterWithoutRpr>{"master-without-npr", master_citation, {}}) ||
            visit(Preset<MasterWithoutDor>{"master-without-dor", master_citation, {}}) ||
            visit(Preset<MasterWithoutGor>{"master-without-gor", master_citation, {}}) ||
-           visit(Preset<MasterSharedDecoder>{"master-shared-decoder", master_citation, {}}) ||
-           visit(Preset<MasterAsReleased>{"master-as-released", released_citation, {}}) ||
+           visit(Preset<MasterSharedDecoder>{"master-shared-decoder", master_citation, {}});
+}
+
+/// RPR has the one task NPR, so two names mean one model.
+template <class Visit>
+bool any_preset(std::integral_constant<PresetFamily, PresetFamily::master_as_released>, Visit& visit) {
+    return visit(Preset<MasterAsReleased>{"master-as-released", released_citation, {}}) ||
            visit(Preset<MasterAsReleasedWithoutCpr>{"master-without-cpr-as-released", released_citation, {}}) ||
            visit(Preset<MasterAsReleasedWithoutRpr>{"master-without-rpr-as-released", released_citation, {}}) ||
            visit(Preset<MasterAsReleasedWithoutPor>{"master-without-por-as-released", released_citation, {}}) ||
@@ -73,28 +100,22 @@ bool any_master_preset(Visit& visit) {
            visit(Preset<MasterAsReleasedSharedDecoder>{"master-shared-decoder-as-released", released_citation, {}});
 }
 
-/// Calls `visit(preset)` for each preset until one returns true.
 template <class Visit>
-bool any_preset(Visit&& visit) {
-    return visit(Preset<PlainMaskedLanguageModel>{"mlm", "Devlin et al.: BERT, arXiv 1810.04805", {}}) ||
-           visit(Preset<RetroMae>{"retromae", retromae_citation, {}}) ||
-           visit(Preset<RetroMaeLayerNormQuery>{"retromae-layernorm-query", "Xiao, Liu: RetroMAE v2, arXiv 2211.08769 (code)", {}}) ||
-           visit(Preset<RetroMaeBasic>{"retromae-basic", retromae_citation, {}}) ||
-           visit(Preset<RetroMae>{"retromae-deep", "RetroMAE with a deeper decoder: FlagEmbedding's note, bottleneck kept", {.decoder_layers = 2}}) ||
-           visit(Preset<DupMae>{"dupmae", "Xiao, Liu: DupMAE, arXiv 2211.08769", {}}) ||
-           visit(Preset<RetroMae>{"sentmae-stage1", sentmae_citation, {}}) ||
-           visit(Preset<RetroMae>{"sentmae-marco", sentmae_citation, {}}) ||
-           visit(Preset<SentMaeMarcoContrastive>{"sentmae-marco-contrastive", sentmae_citation, {}}) ||
-           visit(Preset<SentMaeNli>{"sentmae-nli", sentmae_citation, {.temperature = .05}}) ||
-           any_master_preset(visit) ||
-           visit(Preset<SimLm>{"simlm", "Wang et al.: SimLM, arXiv 2207.02578", {}}) ||
+bool any_preset(std::integral_constant<PresetFamily, PresetFamily::decoders>, Visit& visit) {
+    return visit(Preset<SimLm>{"simlm", "Wang et al.: SimLM, arXiv 2207.02578", {}}) ||
            visit(Preset<CotMae>{"cot-mae", "Wu et al.: CoT-MAE, arXiv 2208.07670", {}}) ||
            visit(Preset<CotMaeQc>{"cot-mae-qc", "Wu et al.: Query-as-context Pre-training, arXiv 2212.09598", {}}) ||
            visit(Preset<Condenser>{"condenser", "Gao, Callan: Condenser, arXiv 2104.08253", {}}) ||
-           visit(Preset<CoCondenser>{"cocondenser", "Gao, Callan: coCondenser, arXiv 2108.05540", {}}) ||
            visit(Preset<Seed>{"seed", "Lu et al.: SEED-Encoder, arXiv 2102.09206", {}}) ||
            visit(Preset<LexMae>{"lexmae", "Shen et al.: LexMAE, arXiv 2208.14754", {}}) ||
-           visit(Preset<BowDpr>{"bow-dpr", "Ma et al.: Drop your Decoder, arXiv 2401.11248", {}}) ||
+           visit(Preset<BowDpr>{"bow-dpr", "Ma et al.: Drop your Decoder, arXiv 2401.11248", {}});
+}
+
+template <class Visit>
+bool any_preset(std::integral_constant<PresetFamily, PresetFamily::contrast>, Visit& visit) {
+    return visit(Preset<SentMaeMarcoContrastive>{"sentmae-marco-contrastive", sentmae_citation, {}}) ||
+           visit(Preset<SentMaeNli>{"sentmae-nli", sentmae_citation, {.temperature = .05}}) ||
+           visit(Preset<CoCondenser>{"cocondenser", "Gao, Callan: coCondenser, arXiv 2108.05540", {}}) ||
            visit(Preset<SimCseUnsupervised>{"simcse-unsupervised", "Gao, Yao, Chen: SimCSE, arXiv 2104.08821", {}}) ||
            visit(Preset<SimCseSupervised>{"simcse-supervised", "Gao, Yao, Chen: SimCSE, arXiv 2104.08821", {}}) ||
            visit(Preset<DiffCse>{"diffcse", "Chuang et al.: DiffCSE, arXiv 2204.10298", {}}) ||
@@ -103,15 +124,36 @@ bool any_preset(Visit&& visit) {
            visit(Preset<LaPraDoR>{"laprador", "Xu et al.: LaPraDoR, arXiv 2203.06169", {}});
 }
 
+/// The same over all families.
+template <class Visit>
+bool any_preset(Visit& visit) {
+    return any_preset(std::integral_constant<PresetFamily, PresetFamily::retromae>(), visit) ||
+           any_preset(std::integral_constant<PresetFamily, PresetFamily::master>(), visit) ||
+           any_preset(std::integral_constant<PresetFamily, PresetFamily::master_as_released>(), visit) ||
+           any_preset(std::integral_constant<PresetFamily, PresetFamily::decoders>(), visit) ||
+           any_preset(std::integral_constant<PresetFamily, PresetFamily::contrast>(), visit);
+}
+
 }  // namespace detail
 
 /// Calls `visit(preset)` with every preset of the list, in order.
 template <class Visit>
 void for_each_preset(Visit&& visit) {
-    detail::any_preset([&](auto const& preset) {
+    auto all = [&](auto const& preset) {
         visit(preset);
         return false;
-    });
+    };
+    detail::any_preset(all);
+}
+
+/// Calls `visit(preset)` with every preset of one family, in order.
+template <PresetFamily family, class Visit>
+void for_each_preset_of(Visit&& visit) {
+    auto all = [&](auto const& preset) {
+        visit(preset);
+        return false;
+    };
+    detail::any_preset(std::integral_constant<PresetFamily, family>(), all);
 }
 
 /// Names of all presets.
@@ -121,18 +163,28 @@ inline std::vector<std::string> preset_names() {
     return names;
 }
 
+/// Throws InputError, which lists the known names, where `name` is none of them.
+inline void require_preset(std::string_view name) {
+    std::string known;
+    bool found = false;
+    for_each_preset([&](auto const& preset) {
+        found = found || preset.name == name;
+        known += (known.empty() ? "" : ", ") + std::string(preset.name);
+    });
+    if (found) { return; }
+    throw InputError(Complaint{.file = {}, .expected = "a preset name", .found = '"' + std::string(name) + '"', .remedy = "Known: " + known + '.'});
+}
+
 /// Calls `visit` with the preset called `name`; an unknown name throws InputError and lists the known ones.
 template <class Visit>
 void with_preset(std::string_view name, Visit&& visit) {
-    bool const found = detail::any_preset([&](auto const& preset) {
+    require_preset(name);
+    auto one = [&](auto const& preset) {
         if (preset.name != name) { return false; }
         visit(preset);
         return true;
-    });
-    if (found) { return; }
-    std::string known;
-    for (std::string const& candidate : preset_names()) { known += (known.empty() ? "" : ", ") + candidate; }
-    throw InputError(Complaint{.file = {}, .expected = "a preset name", .found = '"' + std::string(name) + '"', .remedy = "Known: " + known + '.'});
+    };
+    detail::any_preset(one);
 }
 
 /// Sets the number called `name` of a preset's numbers from text; an unknown name throws InputError and lists the known ones.

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,11 +17,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include <bmae/encoders/bert.hpp>
+#include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/edge/dump_step.hpp>
-#include <bmae/edge/presets.hpp>
+#include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/word_weights.hpp>
-#include <bmae/pretraining/encoder_generator.hpp>
 #include <bmae/pretraining/pretraining.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/training/objective.hpp>
@@ -182,27 +180,5 @@ private:
     std::string preset_;
     Sidecars sidecars_;
 };
-
-/// What a program asks for by name.
-struct PretrainingRequest {
-    std::string preset = "retromae";
-    std::map<std::string, std::string> numbers = {};   ///< the preset's own number names -> text: {"encoder_mask", "0.3"}
-    ViewSettings settings = {};
-    std::uint64_t seed = 42;                           ///< of fresh decoder parameters
-    std::function<void(std::filesystem::path const&)> sidecars = {};
-    std::shared_ptr<TokenGenerator const> generator = {};   ///< where a corruptor needs one: see EncoderGenerator
-};
-
-/// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result.
-/// Throws InputError for an unknown preset or number, and where corpus and encoder do not fit.
-inline std::unique_ptr<AnyPretraining> make_pretraining(PretrainingRequest const& request, BertEncoder encoder, TokenStore const& corpus) {
-    std::unique_ptr<AnyPretraining> result;
-    with_preset(request.preset, [&]<class Model>(Preset<Model> preset) {
-        for (auto const& [name, text] : request.numbers) { set_number(preset.numbers, name, text); }
-        auto model = std::make_shared<Model>(std::move(encoder), PresetNumbers<Model>::options(preset.numbers), request.seed);
-        result = std::make_unique<PretrainingObjective<Model>>(std::move(model), corpus, request.settings, request.preset, request.sidecars, request.generator);
-    });
-    return result;
-}
 
 }  // namespace bmae

@@ -1,0 +1,10 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+#include "families.hpp"
+
+namespace bmae {
+
+template std::unique_ptr<AnyPretraining> make_pretraining_of<PresetFamily::master>(PretrainingRequest const&, BertEncoder const&, TokenStore const&);
+template std::vector<PresetDescription> describe_presets_of<PresetFamily::master>();
+
+}  // namespace bmae
