@@ -19,4 +19,13 @@ concept TokenLoss = std::copy_constructible<L> && requires(L const& loss, Masked
     { loss.label(text, traits) } -> std::same_as<void>;
 };
 
+/// Says in one sentence what `L` lacks to be a token loss; true where it lacks nothing.
+template <class L>
+consteval bool explain_token_loss() {
+    static_assert(std::copy_constructible<L>, "TokenLoss: the type must be copyable, since every term keeps its own.");
+    static_assert(!std::copy_constructible<L> || TokenLoss<L>,
+                  "TokenLoss: a member `void label(MaskedText& text, TokenTraits const& traits) const` is missing.");
+    return TokenLoss<L>;
+}
+
 }  // namespace bmae
