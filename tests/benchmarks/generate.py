@@ -69,7 +69,7 @@ def main():
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as scratch:
         work = pathlib.Path(scratch)
-        rows = write_rows(work / "in.jsonl", [" ".join(t.split()[:25]) for t in invented_texts(options.texts, seed=3)])
+        rows = write_rows(work / "in.jsonl", [" ".join(t.split()[:10]) for t in invented_texts(options.texts, seed=3)])
         for kind in options.kind:
             numbers = SMALL[kind] if options.size == "small" else {}
             model, tokenizer = {"gpt2": gpt2, "t5": t5}[kind](work / kind, invented_texts(400), numbers)
