@@ -190,6 +190,7 @@ int run(Request const& request) {
     }
     if (show_hybrid) { rows.push_back({"RetroMAE + BM25", {}, experiment.hybrid(*best)}); }
     print_table(rows);
+    std::filesystem::remove_all(request.output / "sentence-transformer");   // of a run that was stopped at its end
     bmae::save_sentence_transformer(*best, request.output / "sentence-transformer");
     bmae::detail::write_file(request.output / "losses.svg",
                              loss_chart(experiment.curves(), "Masked-token loss of the encoder: " + collection.name));
