@@ -69,7 +69,8 @@ static_assert(explain_text_source<SourceOfAnotherCall>());
 /// Ids of another width.
 struct SourceOfLongs {
     static constexpr std::string_view name = "longs";
-    std::conditional_t<right, std::vector<TokenId>, std::vector<long>> read(Example const&, TokenTraits const&, Draw&) const { return {}; }
+    using Ids = std::conditional_t<right, std::vector<TokenId>, std::vector<long>>;
+    Ids read(Example const&, TokenTraits const&, Draw&) const { return {}; }
 };
 static_assert(explain_text_source<SourceOfLongs>());
 

@@ -51,4 +51,17 @@ consteval bool explain_bottleneck() {
     return Bottleneck<B>;
 }
 
+/// The same for a bottleneck with parameters, over the encoder `E`.
+template <class B, class E>
+consteval bool explain_built_bottleneck() {
+    if constexpr (!BuiltBottleneck<B, E>) {
+        static_assert(requires { typename B::Options; }, "Bottleneck: a nested aggregate `Options` is missing.");
+        static_assert(BuiltBottleneck<B, E>,
+                      "Bottleneck: a constructor (Options, Encoder const&, seed, name), "
+                      "`at::Tensor pool(encoded, input, encoder) const` returning [B, D], "
+                      "`for_each_parameter(prefix, visit)` and a `name` are needed.");
+    }
+    return BuiltBottleneck<B, E>;
+}
+
 }  // namespace bmae

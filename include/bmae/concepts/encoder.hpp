@@ -5,6 +5,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 
 #include <bmae/nn/context.hpp>
 #include <bmae/values/packed_input.hpp>
@@ -27,5 +28,25 @@ concept Encoder = requires(E const& encoder, typename E::Options options, Packed
     { encoder.width() } -> std::convertible_to<std::int64_t>;
     { encoder.vocabulary_size() } -> std::convertible_to<std::int64_t>;
 };
+
+/// Says in one sentence what `E` lacks to be an encoder; true where it lacks nothing.
+template <class E>
+consteval bool explain_encoder() {
+    if constexpr (!Encoder<E>) {
+        static_assert(requires(typename E::Options options) { E(options, std::uint64_t{}); },
+                      "Encoder: a nested `Options` and a constructor (Options, seed) are missing.");
+        static_assert(
+            requires(E const& encoder, PackedInput const& input, ForwardContext& context) {
+                { encoder.encode(input, context, true) } -> std::same_as<Encoded>;
+            }, "Encoder: a member `Encoded encode(PackedInput const&, ForwardContext&, bool keep_layers) const` is missing.");
+        static_assert(
+            requires(E const& encoder) {
+                encoder.embeddings.word;
+                encoder.head;
+            }, "Encoder: `embeddings`, with the table `word`, and `head` are missing: decoders share them.");
+        static_assert(Encoder<E>, "Encoder: `width()`, `vocabulary_size()` and `head.transform(rows)`, all const, are needed.");
+    }
+    return Encoder<E>;
+}
 
 }  // namespace bmae

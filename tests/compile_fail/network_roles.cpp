@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// links LibTorch
+// Encoders, bottlenecks and decoders, each wrong in one way.
+// expect: Encoder: a nested `Options` and a constructor \(Options, seed\) are missing
+// expect: Encoder: a member `Encoded encode\(PackedInput const&, ForwardContext&, bool keep_layers\) const` is missing
+// expect: Encoder: `embeddings`, with the table `word`, and `head` are missing
+// expect: Encoder: `width\(\)`, `vocabulary_size\(\)` and `head\.transform\(rows\)`, all const, are needed
+// expect: Bottleneck: `at::Tensor pool\(Encoded const&, PackedInput const&\) const` returning \[B, D\]
+// expect: Bottleneck: a nested aggregate `Options` is missing
+// expect: Bottleneck: a constructor \(Options, Encoder const&, seed, name\)
+// expect: Decoder: a nested aggregate `Options` is missing
+// expect: Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing
+// expect: Decoder: a constructor \(Options, Encoder const&, seed, name\), `at::Tensor decode
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <bmae/concepts/bottleneck.hpp>
+#include <bmae/concepts/decoder.hpp>
+#include <bmae/concepts/encoder.hpp>
+
+#ifdef PASSING
+constexpr bool right = true;
+#else
+constexpr bool right = false;
+#endif
+
+using namespace bmae;
+
+struct Head {
+    at::Tensor transform(at::Tensor const& rows) const { return rows; }
+};
+struct Tables {
+    at::Tensor word;
+};
+struct Numbers {};
+struct WithTables {
+    Tables embeddings;
+    Head head;
+};
+struct Nothing {};
+
+template <bool seeded, bool encodes, bool shared, bool sized>
+struct Net : std::conditional_t<shared, WithTables, Nothing> {
+    using Options = Numbers;
+    Net(Options, std::uint64_t)
+        requires seeded
+    {}
+    Encoded encode(PackedInput const&, ForwardContext&, bool) const
+        requires encodes
+    {
+        return {};
+    }
+    std::int64_t width() const
+        requires sized
+    {
+        return 1;
+    }
+    std::int64_t vocabulary_size() const { return 1; }
+};
+using RightNet = Net<true, true, true, true>;
+static_assert(explain_encoder<Net<right, true, true, true>>());
+static_assert(explain_encoder<Net<true, right, true, true>>());
+static_assert(explain_encoder<Net<true, true, right, true>>());
+static_assert(explain_encoder<Net<true, true, true, right>>());
+
+struct FirstRow {
+#ifdef PASSING
+    static constexpr std::string_view name = "first_row";
+#endif
+    at::Tensor pool(Encoded const& encoded, PackedInput const&) const { return encoded.hidden; }
+};
+static_assert(explain_bottleneck<FirstRow>());
+
+template <bool has_options>
+struct MaybeOptions {};
+template <>
+struct MaybeOptions<true> {
+    using Options = Numbers;
+};
+
+template <bool has_options, bool named_in_full>
+struct Squeezed : MaybeOptions<has_options> {
+    static constexpr std::string_view name = "squeezed";
+    Squeezed(Numbers, RightNet const&, std::uint64_t)
+        requires(!named_in_full)
+    {}
+    Squeezed(Numbers, RightNet const&, std::uint64_t, std::string const&)
+        requires named_in_full
+    {}
+    at::Tensor pool(Encoded const& encoded, PackedInput const&, RightNet const&) const { return encoded.hidden; }
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+};
+static_assert(explain_built_bottleneck<Squeezed<right, true>, RightNet>());
+static_assert(explain_built_bottleneck<Squeezed<true, right>, RightNet>());
+
+struct Kind {
+    static constexpr std::string_view kind = "copy";
+};
+
+template <bool has_options, bool has_kind, bool reads_the_pass>
+struct Copy : MaybeOptions<has_options>, std::conditional_t<has_kind, Kind, Nothing> {
+    static constexpr bool reads_visibility = false;
+    Copy(Numbers, RightNet const&, std::uint64_t, std::string const&) {}
+    at::Tensor decode(at::Tensor const& sentence, PackedInput const&, RightNet const&, ForwardContext&) const
+        requires(!reads_the_pass)
+    {
+        return sentence;
+    }
+    at::Tensor decode(at::Tensor const& sentence, PackedInput const&, RightNet const&, Encoded const&, ForwardContext&) const
+        requires reads_the_pass
+    {
+        return sentence;
+    }
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+};
+static_assert(explain_decoder<Copy<right, true, true>, RightNet>());
+static_assert(explain_decoder<Copy<true, right, true>, RightNet>());
+static_assert(explain_decoder<Copy<true, true, right>, RightNet>());
