@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -40,6 +41,15 @@ struct ViewDescription {
     std::string corruptor = {};
     double rate = 0;              ///< share of the basis that the masker hides; 0 where it has no rate
     std::string basis = "all";    ///< what the rate is a share of: all, inner or content tokens
+};
+
+/// Anything that fits the slot of a view: `View`, or a type of one's own with its members.
+template <class V>
+concept AnyView = requires {
+    typename V::Source;
+    typename V::Masker;
+    { V::has_row_masks } -> std::convertible_to<bool>;
+    { V::is_related } -> std::convertible_to<bool>;
 };
 
 /// Which text, which tokens of it, what becomes of them.                                     one box of a paper's figure
