@@ -42,7 +42,7 @@ void read_negatives(Path const& path, Use&& use) {
     detail::LineReader lines(path);
     std::size_t count = 0;
     for (std::string_view line; lines.next(line);) {
-        auto const fields = detail::split_at_blanks(line);
+        auto const fields = detail::split_blanks(line);
         if (fields.empty()) { continue; }
         if (fields.size() != 2 && fields.size() != 6) {
             throw InputError(lines.complaint("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.size()),

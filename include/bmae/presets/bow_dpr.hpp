@@ -48,16 +48,15 @@ struct BowDprNumbers {
 template <>
 struct PresetNumbers<BowDpr> {
     using type = BowDprNumbers;
-    static BowDpr::Options options(type const& numbers);
+    template <class Model = BowDpr>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options;
+        auto& pass = std::get<0>(options.passes);
+        pass.view.masker.rate = numbers.encoder_mask;
+        std::get<1>(pass.terms) = {.weight = numbers.bow_weight, .final_weight = numbers.bow_final_weight, .words = BagWeights::one_over_words,
+                                   .lowest_id = numbers.lowest_id};
+        return options;
+    }
 };
-
-inline BowDpr::Options PresetNumbers<BowDpr>::options(type const& numbers) {
-    BowDpr::Options options;
-    auto& pass = std::get<0>(options.passes);
-    pass.view.masker.rate = numbers.encoder_mask;
-    std::get<1>(pass.terms) = {.weight = numbers.bow_weight, .final_weight = numbers.bow_final_weight, .words = BagWeights::one_over_words,
-                               .lowest_id = numbers.lowest_id};
-    return options;
-}
 
 }  // namespace bmae

@@ -83,15 +83,14 @@ typename Model::Options condenser_options(CondenserNumbers const& numbers) {
 template <>
 struct PresetNumbers<Condenser> {
     using type = CondenserNumbers;
-    static Condenser::Options options(type const& numbers);
+    template <class Model = Condenser>
+    static typename Model::Options options(type const& numbers) { return detail::condenser_options<Model>(numbers); }
 };
 template <>
 struct PresetNumbers<CoCondenser> {
     using type = CondenserNumbers;
-    static CoCondenser::Options options(type const& numbers);
+    template <class Model = CoCondenser>
+    static typename Model::Options options(type const& numbers) { return detail::condenser_options<Model>(numbers); }
 };
-
-inline Condenser::Options PresetNumbers<Condenser>::options(type const& numbers) { return detail::condenser_options<Condenser>(numbers); }
-inline CoCondenser::Options PresetNumbers<CoCondenser>::options(type const& numbers) { return detail::condenser_options<CoCondenser>(numbers); }
 
 }  // namespace bmae

@@ -52,17 +52,16 @@ struct ContrieverNumbers {
 template <>
 struct PresetNumbers<Contriever> {
     using type = ContrieverNumbers;
-    static Contriever::Options options(type const& numbers);
+    template <class Model = Contriever>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .queue = numbers.queue_size}}, .momentum = numbers.momentum};
+        auto set = [&](auto& pass) {
+            pass.view.source = {.minimum_share = numbers.ratio_min, .maximum_share = numbers.ratio_max};
+            pass.view.corruptor.rate = numbers.deletion;
+        };
+        apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
+        return options;
+    }
 };
-
-inline Contriever::Options PresetNumbers<Contriever>::options(type const& numbers) {
-    Contriever::Options options{.terms = {{.temperature = numbers.temperature, .queue = numbers.queue_size}}, .momentum = numbers.momentum};
-    auto set = [&](auto& pass) {
-        pass.view.source = {.minimum_share = numbers.ratio_min, .maximum_share = numbers.ratio_max};
-        pass.view.corruptor.rate = numbers.deletion;
-    };
-    apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
-    return options;
-}
 
 }  // namespace bmae

@@ -83,39 +83,37 @@ struct CotMaeQcNumbers {
 template <>
 struct PresetNumbers<CotMae> {
     using type = CotMaeNumbers;
-    static CotMae::Options options(type const& numbers);
+    template <class Model = CotMae>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options;
+        auto set_span = [&](auto& view) {
+            if constexpr (requires { view.source.length; }) { view.source.length = static_cast<std::size_t>(numbers.span_tokens); }
+        };
+        auto set = [&](auto& pass) {
+            auto& branch = std::get<1>(pass.terms);
+            pass.view.masker.rate = numbers.encoder_mask;
+            branch.view.masker.rate = numbers.decoder_mask;
+            branch.decoder.layers = numbers.decoder_layers;
+            set_span(pass.view);
+            set_span(branch.view);
+        };
+        apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
+        return options;
+    }
 };
 template <>
 struct PresetNumbers<CotMaeQc> {
     using type = CotMaeQcNumbers;
-    static CotMaeQc::Options options(type const& numbers);
-};
-
-inline CotMae::Options PresetNumbers<CotMae>::options(type const& numbers) {
-    CotMae::Options options;
-    auto set_span = [&](auto& view) {
-        if constexpr (requires { view.source.length; }) { view.source.length = static_cast<std::size_t>(numbers.span_tokens); }
-    };
-    auto set = [&](auto& pass) {
+    template <class Model = CotMaeQc>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options;
+        auto& pass = std::get<0>(options.passes);
         auto& branch = std::get<1>(pass.terms);
         pass.view.masker.rate = numbers.encoder_mask;
-        branch.view.masker.rate = numbers.decoder_mask;
-        branch.decoder.layers = numbers.decoder_layers;
-        set_span(pass.view);
-        set_span(branch.view);
-    };
-    apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
-    return options;
-}
-
-inline CotMaeQc::Options PresetNumbers<CotMaeQc>::options(type const& numbers) {
-    CotMaeQc::Options options;
-    auto& pass = std::get<0>(options.passes);
-    auto& branch = std::get<1>(pass.terms);
-    pass.view.masker.rate = numbers.encoder_mask;
-    branch.decoder = {.layers = numbers.decoder_layers, .window = numbers.window};
-    branch.weight = numbers.dec_head_coef;
-    return options;
-}
+        branch.decoder = {.layers = numbers.decoder_layers, .window = numbers.window};
+        branch.weight = numbers.dec_head_coef;
+        return options;
+    }
+};
 
 }  // namespace bmae

@@ -42,14 +42,13 @@ struct DupMaeNumbers {
 template <>
 struct PresetNumbers<DupMae> {
     using type = DupMaeNumbers;
-    static DupMae::Options options(type const& numbers);
+    template <class Model = DupMae>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options = detail::retromae_options<Model>(
+            {.encoder_mask = numbers.encoder_mask, .decoder_mask = numbers.decoder_mask, .decoder_layers = numbers.decoder_layers});
+        std::get<2>(std::get<0>(options.passes).terms).weight = numbers.bow_loss_weight;
+        return options;
+    }
 };
-
-inline DupMae::Options PresetNumbers<DupMae>::options(type const& numbers) {
-    DupMae::Options options = detail::retromae_options<DupMae>(
-        {.encoder_mask = numbers.encoder_mask, .decoder_mask = numbers.decoder_mask, .decoder_layers = numbers.decoder_layers});
-    std::get<2>(std::get<0>(options.passes).terms).weight = numbers.bow_loss_weight;
-    return options;
-}
 
 }  // namespace bmae

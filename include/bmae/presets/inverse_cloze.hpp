@@ -52,23 +52,22 @@ struct InverseClozeNumbers {
 template <>
 struct PresetNumbers<InverseCloze> {
     using type = InverseClozeNumbers;
-    static InverseCloze::Options options(type const& numbers);
+    template <class Model = InverseCloze>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options{.terms = {{.temperature = numbers.temperature}}};
+        std::get<1>(options.passes).view.source.kept = numbers.kept;
+        return options;
+    }
 };
 template <>
 struct PresetNumbers<LaPraDoR> {
     using type = InverseClozeNumbers;
-    static LaPraDoR::Options options(type const& numbers);
+    template <class Model = LaPraDoR>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
+        std::get<1>(options.passes).view.source.kept = numbers.kept;
+        return options;
+    }
 };
-
-inline InverseCloze::Options PresetNumbers<InverseCloze>::options(type const& numbers) {
-    InverseCloze::Options options{.terms = {{.temperature = numbers.temperature}}};
-    std::get<1>(options.passes).view.source.kept = numbers.kept;
-    return options;
-}
-inline LaPraDoR::Options PresetNumbers<LaPraDoR>::options(type const& numbers) {
-    LaPraDoR::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
-    std::get<1>(options.passes).view.source.kept = numbers.kept;
-    return options;
-}
 
 }  // namespace bmae

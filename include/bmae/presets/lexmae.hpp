@@ -48,17 +48,16 @@ struct LexMaeNumbers {
 template <>
 struct PresetNumbers<LexMae> {
     using type = LexMaeNumbers;
-    static LexMae::Options options(type const& numbers);
+    template <class Model = LexMae>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options;
+        auto& pass = std::get<0>(options.passes);
+        auto& branch = std::get<1>(pass.terms);
+        pass.view.masker = {.rate = numbers.encoder_mask, .exact = false};
+        branch.view.masker = {.rate = numbers.decoder_mask, .encoder_rate = numbers.encoder_mask, .unit = MaskUnit::bernoulli};
+        branch.decoder.layers = numbers.decoder_layers;
+        return options;
+    }
 };
-
-inline LexMae::Options PresetNumbers<LexMae>::options(type const& numbers) {
-    LexMae::Options options;
-    auto& pass = std::get<0>(options.passes);
-    auto& branch = std::get<1>(pass.terms);
-    pass.view.masker = {.rate = numbers.encoder_mask, .exact = false};
-    branch.view.masker = {.rate = numbers.decoder_mask, .encoder_rate = numbers.encoder_mask, .unit = MaskUnit::bernoulli};
-    branch.decoder.layers = numbers.decoder_layers;
-    return options;
-}
 
 }  // namespace bmae

@@ -33,13 +33,12 @@ struct MaskedLanguageModelNumbers {
 template <>
 struct PresetNumbers<PlainMaskedLanguageModel> {
     using type = MaskedLanguageModelNumbers;
-    static PlainMaskedLanguageModel::Options options(type const& numbers);
+    template <class Model = PlainMaskedLanguageModel>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options;
+        std::get<0>(options.passes).view.masker.rate = numbers.encoder_mask;
+        return options;
+    }
 };
-
-inline PlainMaskedLanguageModel::Options PresetNumbers<PlainMaskedLanguageModel>::options(type const& numbers) {
-    PlainMaskedLanguageModel::Options options;
-    std::get<0>(options.passes).view.masker.rate = numbers.encoder_mask;
-    return options;
-}
 
 }  // namespace bmae

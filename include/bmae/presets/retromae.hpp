@@ -85,25 +85,24 @@ typename Model::Options retromae_options(RetroMaeNumbers const& numbers) {
 template <>
 struct PresetNumbers<RetroMae> {
     using type = RetroMaeNumbers;
-    static RetroMae::Options options(type const& numbers);
+    template <class Model = RetroMae>
+    static typename Model::Options options(type const& numbers) { return detail::retromae_options<Model>(numbers); }
 };
 template <>
 struct PresetNumbers<RetroMaeLayerNormQuery> {
     using type = RetroMaeNumbers;
-    static RetroMaeLayerNormQuery::Options options(type const& numbers);
+    template <class Model = RetroMaeLayerNormQuery>
+    static typename Model::Options options(type const& numbers) {
+        return detail::retromae_options<Model>(numbers);
+    }
 };
 template <>
 struct PresetNumbers<RetroMaeBasic> {
     using type = RetroMaeNumbers;
-    static RetroMaeBasic::Options options(type const& numbers);
+    template <class Model = RetroMaeBasic>
+    static typename Model::Options options(type const& numbers) {
+        return detail::retromae_options<Model>(numbers);
+    }
 };
-
-inline RetroMae::Options PresetNumbers<RetroMae>::options(type const& numbers) { return detail::retromae_options<RetroMae>(numbers); }
-inline RetroMaeLayerNormQuery::Options PresetNumbers<RetroMaeLayerNormQuery>::options(type const& numbers) {
-    return detail::retromae_options<RetroMaeLayerNormQuery>(numbers);
-}
-inline RetroMaeBasic::Options PresetNumbers<RetroMaeBasic>::options(type const& numbers) {
-    return detail::retromae_options<RetroMaeBasic>(numbers);
-}
 
 }  // namespace bmae

@@ -49,18 +49,17 @@ struct SeedNumbers {
 template <>
 struct PresetNumbers<Seed> {
     using type = SeedNumbers;
-    static Seed::Options options(type const& numbers);
+    template <class Model = Seed>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options;
+        auto& pass = std::get<0>(options.passes);
+        auto& branch = std::get<1>(pass.terms);
+        pass.view.masker.rate = numbers.encoder_mask;
+        std::get<0>(pass.terms).weight = numbers.ratio;
+        branch.weight = 1 - numbers.ratio;
+        branch.decoder = {.layers = numbers.decoder_layers, .window = numbers.window};
+        return options;
+    }
 };
-
-inline Seed::Options PresetNumbers<Seed>::options(type const& numbers) {
-    Seed::Options options;
-    auto& pass = std::get<0>(options.passes);
-    auto& branch = std::get<1>(pass.terms);
-    pass.view.masker.rate = numbers.encoder_mask;
-    std::get<0>(pass.terms).weight = numbers.ratio;
-    branch.weight = 1 - numbers.ratio;
-    branch.decoder = {.layers = numbers.decoder_layers, .window = numbers.window};
-    return options;
-}
 
 }  // namespace bmae

@@ -84,19 +84,18 @@ typename Model::Options sentmae_options(SentMaeNumbers const& numbers, Similarit
 template <>
 struct PresetNumbers<SentMaeMarcoContrastive> {
     using type = SentMaeNumbers;
-    static SentMaeMarcoContrastive::Options options(type const& numbers);
+    template <class Model = SentMaeMarcoContrastive>
+    static typename Model::Options options(type const& numbers) {
+        return detail::sentmae_options<Model>(numbers, Similarity::dot);
+    }
 };
 template <>
 struct PresetNumbers<SentMaeNli> {
     using type = SentMaeNumbers;
-    static SentMaeNli::Options options(type const& numbers);
+    template <class Model = SentMaeNli>
+    static typename Model::Options options(type const& numbers) {
+        return detail::sentmae_options<Model>(numbers, Similarity::cosine);
+    }
 };
-
-inline SentMaeMarcoContrastive::Options PresetNumbers<SentMaeMarcoContrastive>::options(type const& numbers) {
-    return detail::sentmae_options<SentMaeMarcoContrastive>(numbers, Similarity::dot);
-}
-inline SentMaeNli::Options PresetNumbers<SentMaeNli>::options(type const& numbers) {
-    return detail::sentmae_options<SentMaeNli>(numbers, Similarity::cosine);
-}
 
 }  // namespace bmae

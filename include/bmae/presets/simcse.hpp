@@ -79,32 +79,31 @@ struct DiffCseNumbers {
 template <>
 struct PresetNumbers<SimCseUnsupervised> {
     using type = SimCseNumbers;
-    static SimCseUnsupervised::Options options(type const& numbers);
+    template <class Model = SimCseUnsupervised>
+    static typename Model::Options options(type const& numbers) {
+        return {.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
+    }
 };
 template <>
 struct PresetNumbers<SimCseSupervised> {
     using type = SimCseNumbers;
-    static SimCseSupervised::Options options(type const& numbers);
+    template <class Model = SimCseSupervised>
+    static typename Model::Options options(type const& numbers) {
+        return {.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine, .hard_negative_weight = numbers.hard_negative_weight}}};
+    }
 };
 template <>
 struct PresetNumbers<DiffCse> {
     using type = DiffCseNumbers;
-    static DiffCse::Options options(type const& numbers);
+    template <class Model = DiffCse>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
+        auto& detection = std::get<0>(std::get<0>(options.passes).terms);
+        detection.weight = numbers.rtd_weight;
+        detection.view.masker = {.rate = numbers.generator_mask, .exact = false};
+        detection.view.corruptor = {.sample = false, .everywhere = true, .bert_masking = true};
+        return options;
+    }
 };
-
-inline SimCseUnsupervised::Options PresetNumbers<SimCseUnsupervised>::options(type const& numbers) {
-    return {.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
-}
-inline SimCseSupervised::Options PresetNumbers<SimCseSupervised>::options(type const& numbers) {
-    return {.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine, .hard_negative_weight = numbers.hard_negative_weight}}};
-}
-inline DiffCse::Options PresetNumbers<DiffCse>::options(type const& numbers) {
-    DiffCse::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
-    auto& detection = std::get<0>(std::get<0>(options.passes).terms);
-    detection.weight = numbers.rtd_weight;
-    detection.view.masker = {.rate = numbers.generator_mask, .exact = false};
-    detection.view.corruptor = {.sample = false, .everywhere = true, .bert_masking = true};
-    return options;
-}
 
 }  // namespace bmae

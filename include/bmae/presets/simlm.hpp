@@ -50,18 +50,17 @@ struct SimLmNumbers {
 template <>
 struct PresetNumbers<SimLm> {
     using type = SimLmNumbers;
-    static SimLm::Options options(type const& numbers);
+    template <class Model = SimLm>
+    static typename Model::Options options(type const& numbers) {
+        typename Model::Options options;
+        auto& pass = std::get<0>(options.passes);
+        auto& branch = std::get<1>(pass.terms);
+        pass.view.masker.rate = numbers.encoder_mask;
+        branch.view.masker.rate = numbers.decoder_mask;
+        branch.view.masker.encoder_rate = numbers.encoder_mask;
+        branch.decoder = {.layers = numbers.decoder_layers, .initialization = Initialization::last_layers};
+        return options;
+    }
 };
-
-inline SimLm::Options PresetNumbers<SimLm>::options(type const& numbers) {
-    SimLm::Options options;
-    auto& pass = std::get<0>(options.passes);
-    auto& branch = std::get<1>(pass.terms);
-    pass.view.masker.rate = numbers.encoder_mask;
-    branch.view.masker.rate = numbers.decoder_mask;
-    branch.view.masker.encoder_rate = numbers.encoder_mask;
-    branch.decoder = {.layers = numbers.decoder_layers, .initialization = Initialization::last_layers};
-    return options;
-}
 
 }  // namespace bmae
