@@ -4,6 +4,7 @@
 /// A decoder rebuilds one view from the sentence vector.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -36,6 +37,14 @@ struct OwnHead {};
 
 namespace detail {
 
+/// What a branch asks of its decoder before it knows the encoder.
+template <class D>
+concept SaysWhatItReads = requires {
+    typename D::Options;
+    { D::kind } -> std::convertible_to<std::string_view>;
+    { D::reads_visibility } -> std::convertible_to<bool>;
+};
+
 template <class Head, class E>
 struct BranchHead {
     BranchHead(E const&, std::uint64_t, std::string const&) {}
@@ -62,6 +71,10 @@ struct BranchHead<OwnHead, E> {
 template <class ViewT, class Decoder, TokenLoss Loss = TokenCrossEntropy, class Head = EncoderHead>
 class Branch {
     static constexpr bool reads_layers = requires { requires Decoder::reads_layers; };
+    static_assert(AnyView<ViewT> || std::is_same_v<ViewT, OwnView>,
+                  "Branch: the first slot is the view to rebuild: View<TextSource, Masker, Corruptor>, or OwnView.");
+    static_assert(detail::SaysWhatItReads<Decoder>,
+                  "Branch: the second slot is a decoder: explain_decoder<D, Encoder>() says what an own one lacks.");
     static_assert(!ViewT::has_row_masks || Decoder::reads_visibility,
                   "Branch: this view hides context by row masks, which the decoder does not read. Use EnhancedDecoder, or a masker that hides tokens.");
     static_assert(ViewT::has_row_masks || !Decoder::reads_visibility,

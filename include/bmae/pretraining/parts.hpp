@@ -26,6 +26,16 @@ constexpr std::size_t terms_of() {
     }
 }
 
+/// Passes that a part looks across.
+template <class Part>
+constexpr std::size_t passes_wanted() {
+    if constexpr (requires { Part::passes; }) {
+        return Part::passes;
+    } else {
+        return 0;
+    }
+}
+
 /// True for a pass that `Tower` runs.
 template <class Part, class Tower>
 constexpr bool runs_on() {

@@ -4,6 +4,7 @@
 /// One run of an encoder over one view, with the terms that share its sentence vector.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -48,6 +49,14 @@ B make_bottleneck(typename BottleneckOptions<B>::type const& options, E const& e
     }
 }
 
+/// What every term of a pass says of itself; what else it needs, `Pretraining` checks against its encoder.
+template <class Term>
+concept FitsPass = requires {
+    typename Term::Options;
+    { Term::has_view } -> std::convertible_to<bool>;
+    { Term::keeps_layers } -> std::convertible_to<bool>;
+};
+
 /// What the terms that read the encoder's own view ask of it; hidden tokens where there is none.
 template <class... Term>
 struct OwnLabels {
@@ -72,8 +81,12 @@ struct OwnLabels<First, Rest...> {
 /// An encoder reads `ViewT`; its terms share one sentence vector. See `Pass`.
 template <class TowerT, class ViewT, class BottleneckT, class... Term>
 class PassOf {
+    static_assert(AnyView<ViewT>, "Pass: the first slot is the encoder's view: View<TextSource, Masker, Corruptor>.");
     static_assert(Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, BertEncoder>,
                   "Pass: the second slot after the encoder's view must be a bottleneck: explain_bottleneck<B>() says what is missing.");
+    static_assert((detail::FitsPass<Term> && ...),
+                  "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
+                  "looks across passes and stands after them.");
     static_assert(!ViewT::has_row_masks, "Pass: the encoder's view must hide tokens, not context: row masks belong into a branch.");
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");
     static_assert(detail::OwnLabels<Term...>::agree, "Pass: terms that read the encoder's own view must ask for the same tokens of it.");

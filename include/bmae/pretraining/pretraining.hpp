@@ -68,6 +68,8 @@ private:
     static_assert(term_count > 0, "Pretraining: without a term nothing would be learned; add MaskedLanguageModel, a Branch or a Contrast.");
     static_assert(((detail::is_pass<Part> || CrossTerm<Part, EncoderT>) && ...),
                   "Pretraining: this part is neither a Pass nor a term that looks across passes. MaskedLanguageModel, Branch and BagOfWords belong into a Pass.");
+    static_assert(((detail::passes_wanted<Part>() <= pass_count) && ...),
+                  "Contrast: at least two passes are needed, one for each side of a pair.");
     static_assert(runs<TiedEncoder>, "Pretraining: at least one pass must be run by the model's own encoder.");
 
 public:
@@ -87,13 +89,14 @@ public:
           options_(options),
           passes_(detail::PartList<Passes>::build(options.passes, towers_.own(), seed, "passes.")),
           terms_(detail::PartList<CrossTerms>::build(options.terms, towers_.own(), seed, "terms.")) {
-        for_each_cross_term([]<class Term>(Term const&, std::size_t) {
-            static_assert(pass_count >= Term::passes, "Contrast: at least two passes are needed, one for each side of a pair.");
-        });
         share_parameters();
     }
 
-    explicit Pretraining(typename EncoderT::Options config, Options options = {}, std::uint64_t seed = 0)
+    /// With the numbers of the paper, where the composition is a preset; else with those of its parts.
+    explicit Pretraining(typename EncoderT::Options config)
+        : Pretraining(std::move(config), PresetNumbers<Pretraining>::options(typename PresetNumbers<Pretraining>::type{})) {}
+
+    Pretraining(typename EncoderT::Options config, Options options, std::uint64_t seed = 0)
         : Pretraining(EncoderT(std::move(config), seed), std::move(options), seed) {}
 
     /// With the number names of the paper, where the composition is a preset: `RetroMae model(config, {.encoder_mask = .15})`.

@@ -20,10 +20,21 @@
 
 namespace bmae {
 
+namespace detail {
+
+template <class ViewT>
+inline constexpr bool replaces_tokens =
+    requires(ViewT const& view, PackedView& packed, HostBatch const& batch) { view.corruptor.replace(packed, batch, std::size_t{}); };
+
+}  // namespace detail
+
 /// Cross-entropy of replaced (1) or not (0) on every token of `ViewT`, whose corruptor is a network, from the states of `Decoder`
 /// (Chuang et al.: DiffCSE, arXiv 2204.10298, equation 2). Padding, which DiffCSE's code counts, does not exist here.
 template <class ViewT, class Decoder>
 class ReplacedTokenDetection {
+    static_assert(AnyView<ViewT>, "ReplacedTokenDetection: the first slot is the view to judge: View<TextSource, Masker, Corruptor>.");
+    static_assert(!AnyView<ViewT> || detail::replaces_tokens<ViewT>,
+                  "ReplacedTokenDetection: no token of this view is replaced by a network. Use the corruptor GeneratorReplacement.");
     static_assert(!Decoder::reads_visibility, "ReplacedTokenDetection: a decoder under row masks would not see the text it judges. Use FullDepthDecoder.");
 
 public:
