@@ -43,12 +43,12 @@ void read_negatives(Path const& path, Use&& use) {
     std::size_t count = 0;
     for (std::string_view line; lines.next(line);) {
         auto const fields = detail::split_blanks(line);
-        if (fields.empty()) { continue; }
-        if (fields.size() != 2 && fields.size() != 6) {
-            throw InputError(lines.complaint("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.size()),
+        if (fields.count == 0) { continue; }
+        if (fields.count != 2 && fields.count != 6) {
+            throw InputError(lines.complaint("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.count),
                                              "Write one document per line."));
         }
-        use(fields[0], fields.size() == 2 ? fields[1] : fields[2]);
+        use(fields[0], fields.count == 2 ? fields[1] : fields[2]);
         ++count;
     }
     if (count == 0) {
