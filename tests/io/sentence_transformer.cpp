@@ -53,7 +53,7 @@ public:
     }
 
 private:
-    Scratch scratch_ = {};
+    Scratch scratch_;
 };
 
 }  // namespace

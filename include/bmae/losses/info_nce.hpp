@@ -31,8 +31,9 @@ struct ContrastiveLoss {
 
 /// How scores become a contrastive loss.
 struct ContrastForm {
-    double label_smoothing = 0;             ///< share of the target spread over all candidates (Contriever: 0)
-    bool positive_in_denominator = true;    ///< false: equation 8 of the SentMAE paper as printed, which has no lower bound
+    double label_smoothing = 0;             ///< share of the target spread over the candidates that count (Contriever: 0)
+    bool positive_in_denominator = true;    ///< false: equation 8 of the SentMAE paper as printed, which has no lower bound; a row
+                                            ///< without a negative then counts 0
 };
 
 /// Adds `value` to the cells [row, column, row, column, ...] of a matrix like `scores`.
@@ -55,12 +56,22 @@ inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std:
     }
     at::Tensor const target = at::tensor(std::vector<std::int64_t>(targets.begin(), targets.end())).to(scores.device());
     ContrastiveLoss loss{.correct = scores.detach().argmax(1).eq(target).sum().to(at::kFloat)};
+    at::Tensor const column = target.unsqueeze(1);
+    at::Tensor const own = scores.gather(1, column).squeeze(1);                                                 // [B]
+    at::Tensor const left_out = scores.detach().isneginf();                                                     // [B, P]
     if (form.positive_in_denominator) {
-        loss.sum = at::cross_entropy_loss(scores, target, {}, /*reduction=sum*/ 2, -100, form.label_smoothing);
+        at::Tensor aim = own;
+        if (form.label_smoothing != 0) {   // log softmax of what is left out is -inf: it has no share
+            at::Tensor const mean = scores.masked_fill(left_out, 0).sum(1) / left_out.logical_not().sum(1);
+            aim = own * (1 - form.label_smoothing) + mean * form.label_smoothing;
+        }
+        loss.sum = (at::logsumexp(scores, {1}) - aim).sum();
     } else {
-        at::Tensor const column = target.unsqueeze(1);
-        at::Tensor const negatives = scores.scatter(1, column, -std::numeric_limits<double>::infinity());
-        loss.sum = (at::logsumexp(negatives, {1}) - scores.gather(1, column).squeeze(1)).sum();
+        at::Tensor const outside = left_out.scatter(1, column, true);
+        at::Tensor const alone = outside.all(1);   // no negative: a sum of nothing has no logarithm
+        at::Tensor const negatives = scores.masked_fill(outside, -std::numeric_limits<double>::infinity())
+                                         .masked_fill(alone.unsqueeze(1), 0);
+        loss.sum = (at::logsumexp(negatives, {1}) - own).masked_fill(alone, 0).sum();
     }
     return loss;
 }
