@@ -48,7 +48,7 @@ void read_negatives(Path const& path, Use&& use) {
             throw InputError(lines.complaint("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.count),
                                              "Write one document per line."));
         }
-        use(fields[0], fields.count == 2 ? fields[1] : fields[2]);
+        use(std::string(fields[0]), std::string(fields.count == 2 ? fields[1] : fields[2]));
         ++count;
     }
     if (count == 0) {
