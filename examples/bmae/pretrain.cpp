@@ -254,7 +254,7 @@ int pretrain(Common const& common, PretrainOptions const& options) {
     }
     if (Path const folder = result_folder(trained, training, "sentence-transformer"); !folder.empty()) {
         save_sentence_transformer(
-            SentenceEncoder(encoder, start.tokenizer(), {.pooling = Pooling::cls, .max_length = request.settings.max_length}),
+            SentenceEncoder(encoder, start.tokenizer(), {.pooling = objective->pooling(), .max_length = request.settings.max_length}),
             folder);
         result["sentence_transformer"] = folder.string();
         text += folder.string() + '\n';

@@ -224,7 +224,7 @@ class Model(torch.nn.Module):
         target = torch.zeros_like(pooled)
         for b, ids in enumerate(view["original"]):
             content = ids[1:-1]
-            content = content[content > 20] if pooling == "cls" else content
+            content = content[content >= 20] if pooling == "cls" else content
             if len(content):
                 target[b, content] = 1 / (len(content.unique()) if pooling == "cls" else len(content))
         return -(target * pooled.log_softmax(-1)).sum(-1).mean()

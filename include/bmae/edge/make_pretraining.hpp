@@ -80,7 +80,7 @@ template <PresetFamily family>
 std::vector<PresetDescription> describe_presets_of() {
     std::vector<PresetDescription> list;
     for_each_preset_of<family>([&]<class Model>(Preset<Model> preset) {
-        BertConfig config = BertConfig::of_size(1, 8);   // only to ask the composition for its words
+        BertConfig config = BertConfig::of_size(2, 8);   // only to ask the composition for its words
         config.vocab_size = 16;
         Model const model(BertEncoder(config), PresetNumbers<Model>::options(preset.numbers), 0);
         PresetDescription entry{.name = std::string(preset.name), .citation = std::string(preset.citation), .composition = model.composition()};

@@ -17,6 +17,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/bottlenecks/pooling.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/encoders/bert.hpp>
@@ -34,6 +35,8 @@ public:
     [[nodiscard]] virtual BertEncoder& encoder() = 0;
     [[nodiscard]] virtual std::string preset() const = 0;
     [[nodiscard]] virtual std::string composition() const = 0;
+    /// How the first pass makes its sentence vector: what a saved sentence encoder should do. [CLS] where it has no such name.
+    [[nodiscard]] virtual Pooling pooling() const = 0;
 
     /// Computes one step on `batch` without dropout and without an update, and writes it for other programs to check.
     virtual void dump_step(HostBatch const& batch, std::filesystem::path const& file) = 0;
@@ -119,6 +122,9 @@ public:
     [[nodiscard]] BertEncoder& encoder() override { return model_->encoder(); }
     [[nodiscard]] std::string preset() const override { return preset_; }
     [[nodiscard]] std::string composition() const override { return model_->composition(); }
+    [[nodiscard]] Pooling pooling() const override {
+        return model_->describe_passes().front().bottleneck == to_string(Pooling::mean) ? Pooling::mean : Pooling::cls;
+    }
 
     void dump_step(HostBatch const& batch, std::filesystem::path const& file) override {
         bmae::dump_step(*model_, batch, corpus_.traits(), preset_, file);

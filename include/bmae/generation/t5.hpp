@@ -153,7 +153,7 @@ public:
 
     [[nodiscard]] T5Config const& config() const noexcept { return config_; }
 
-    /// Reads the prompts. See `LanguageModel`. A prompt ends with </s>, which its tokenizer adds.
+    /// Reads the prompts. See `LanguageModel`. A prompt ends with `</s>`, which its tokenizer adds.
     /// \throws InputError  an empty prompt, an id that is not in the vocabulary
     [[nodiscard]] T5State start(std::span<Prompt const> prompts, std::int64_t samples, std::int64_t room) const {
         at::NoGradGuard const no_gradients;

@@ -114,7 +114,7 @@ private:
 /// The words of a text that may be hidden, and uniform draws from them.
 ///
 /// A token that continues a word joins the candidate before it, if there is one; every other token opens a new candidate.
-/// [CLS] and [SEP] are never candidates, wherever they stand and by id, so that RoBERTa's <s> and </s> are safe too.
+/// [CLS] and [SEP] are never candidates, wherever they stand and by id, so that RoBERTa's `<s>` and `</s>` are safe too.
 class CandidateWords {
 public:
     /// \param skip_specials  also leave out [UNK], [MASK] and [PAD], which the published RetroMAE counts as words; a special

@@ -32,7 +32,7 @@ struct AddedToken {
     bool normalized = false;   ///< sought in the normalised text
 };
 
-/// What a tokenizer puts around one text: [CLS] and [SEP] of RoBERTa, </s> after a text of T5.
+/// What a tokenizer puts around one text: [CLS] and [SEP] of RoBERTa, `</s>` after a text of T5.
 struct WrappingTokens {
     std::vector<TokenId> before = {};
     std::vector<TokenId> after = {};

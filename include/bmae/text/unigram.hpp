@@ -90,7 +90,7 @@ public:
         });
     }
 
-    /// What a model reads: the text between the tokens that the files put around it, </s> after it for T5.           [n]
+    /// What a model reads: the text between the tokens that the files put around it, `</s>` after it for T5.           [n]
     [[nodiscard]] std::vector<TokenId> encode_with_specials(std::string_view text) const {
         std::vector<TokenId> ids = wrapping().before;
         encode_into(text, ids);
