@@ -42,22 +42,26 @@ def write_corpus(folder, documents=12, seed=1):
     return folder / "store"
 
 
-def write_config(path, vocabulary):
+def write_config(path, vocabulary, spread=.15):
     """Two layers of width 32, drawn wide, so that a wrong term is loud."""
     path.write_text(json.dumps({"model_type": "bert", "vocab_size": vocabulary, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
                                 "intermediate_size": 64, "max_position_embeddings": 64, "type_vocab_size": 2, "hidden_act": "gelu",
-                                "layer_norm_eps": 1e-12, "initializer_range": .15, "hidden_dropout_prob": .1,
+                                "layer_norm_eps": 1e-12, "initializer_range": spread, "hidden_dropout_prob": .1,
                                 "attention_probs_dropout_prob": .1, "pad_token_id": 0}))
     return path
 
 
 def numbers_of(preset):
     """What a corpus this small needs in place of a paper's numbers."""
-    return {"bow-dpr": ["--set", "lowest_id=5"], "contriever": ["--set", "queue_size=64", "--set", "momentum=0.9"]}.get(preset, [])
+    # Without dropout both sides of a pair are one vector: at DiffCSE's .05 the loss would be rounding and nothing else.
+    return {"bow-dpr": ["--set", "lowest_id=5"], "diffcse": ["--set", "temperature=1"], "contriever": ["--set", "queue_size=64", "--set", "momentum=0.9", "--set", "temperature=20"]}.get(preset, [])
 
 
 def arguments_of(preset, work, options):
-    words = ["pretrain", "--preset", preset, "--config", options.config, "--data", options.data, "--threads", 1, *numbers_of(preset)]
+    # Batch norm and contrast subtract what sentence vectors share: the wider they are apart, the fewer digits are lost.
+    wide = work / "wide.json"
+    config = wide if preset in ("diffcse", "contriever", "ict", "laprador") and wide.exists() else options.config
+    words = ["pretrain", "--preset", preset, "--config", config, "--data", options.data, "--threads", 1, *numbers_of(preset)]
     return words + (["--generator", work / "generator" / "model"] if preset in ("simlm", "diffcse") else [])
 
 
@@ -120,7 +124,9 @@ def main():
         work = pathlib.Path(folder)
         options.data = options.data or write_corpus(work)
         vocabulary = json.loads((options.data / "manifest.json").read_text())["tokenizer"]["vocabulary_size"]
-        options.config = options.config or write_config(work / "config.json", vocabulary)
+        if options.config is None:
+            options.config = write_config(work / "config.json", vocabulary)
+            write_config(work / "wide.json", vocabulary, spread=.3)
         result("pretrain", "--preset", "mlm", "--config", options.config, "--data", options.data, "--steps", 2, "--threads", 1, "--output", work / "generator")
         chosen = names if options.presets is None else options.presets
         if chosen:

@@ -87,6 +87,8 @@ public:
             auto const row = static_cast<std::size_t>(b);
             if (!detail::is_absent(*views[0], row) && !detail::is_absent(*views[1], row)) { list.insert(list.end(), {b, texts + b}); }
         }
+        // One pair alone, as the last batch of an epoch may be, has no negative: it is left out, not learnt from.
+        if (list.size() < 4 && views.size() < 3 && options_.candidates == Candidates::other_passes) { return {}; }
         if (options_.candidates == Candidates::all_rows) {
             std::size_t const forward = list.size();
             for (std::size_t i = 0; i < forward; i += 2) { list.insert(list.end(), {list[i + 1], list[i]}); }
