@@ -54,13 +54,25 @@ namespace detail {
 /// A text of which nothing is there but [CLS] and [SEP] takes part in no pair.
 inline bool is_absent(PackedView const& view, std::size_t b) { return view.offsets[b + 1] - view.offsets[b] <= 2; }
 
+/// Row b of pass 0, row b of pass 1, ... of all texts that are there on both sides; rows are counted over all passes.
+inline std::vector<std::int64_t> present_pairs(std::span<PackedView const* const> views) {
+    std::size_t const texts = views[0]->texts();
+    std::vector<std::int64_t> list;
+    for (std::size_t b = 0; b < texts; ++b) {
+        if (!is_absent(*views[0], b) && !is_absent(*views[1], b)) {
+            list.insert(list.end(), {static_cast<std::int64_t>(b), static_cast<std::int64_t>(texts + b)});
+        }
+    }
+    return list;
+}
+
 }  // namespace detail
 
 /// InfoNCE over the sentence vectors of the passes: row b of pass 0 and row b of pass 1 are a pair, a third pass brings hard
 /// negatives (SimCSE, arXiv 2104.08821, equations 1 and 5; coCondenser, arXiv 2108.05540, equation 7; SentMAE, equation 8).
 ///
-/// `Projection` stands between the vectors and the loss. Absent texts ([CLS] and [SEP] alone) are neither anchors nor candidates. Rows are counted over all passes: row b of pass p is
-/// p B + b.
+/// `Projection` stands between the vectors and the loss. Absent texts ([CLS] and [SEP] alone) are neither anchors nor candidates.
+/// Rows are counted over all passes: row b of pass p is p B + b.
 template <class Projection>
 class ContrastOf {
 public:
@@ -81,14 +93,10 @@ public:
     [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
 
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
-        auto const texts = static_cast<std::int64_t>(views[0]->texts());
-        std::vector<std::int64_t> list;
-        for (std::int64_t b = 0; b < texts; ++b) {
-            auto const row = static_cast<std::size_t>(b);
-            if (!detail::is_absent(*views[0], row) && !detail::is_absent(*views[1], row)) { list.insert(list.end(), {b, texts + b}); }
-        }
-        // One pair alone, as the last batch of an epoch may be, has no negative: it is left out, not learnt from.
-        if (list.size() < 4 && views.size() < 3 && options_.candidates == Candidates::other_passes) { return {}; }
+        std::vector<std::int64_t> list = detail::present_pairs(views);
+        // A batch of one text, as the last of an epoch may be, has one candidate: it is left out, not learnt from.
+        std::size_t const candidates = views[0]->texts() * (views.size() - 1);
+        if (options_.candidates == Candidates::other_passes && candidates < 2) { return {}; }
         if (options_.candidates == Candidates::all_rows) {
             std::size_t const forward = list.size();
             for (std::size_t i = 0; i < forward; i += 2) { list.insert(list.end(), {list[i + 1], list[i]}); }

@@ -64,15 +64,7 @@ public:
 
     [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
 
-    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
-        auto const texts = static_cast<std::int64_t>(views[0]->texts());
-        std::vector<std::int64_t> list;
-        for (std::int64_t b = 0; b < texts; ++b) {
-            auto const row = static_cast<std::size_t>(b);
-            if (!detail::is_absent(*views[0], row) && !detail::is_absent(*views[1], row)) { list.insert(list.end(), {b, texts + b}); }
-        }
-        return list;
-    }
+    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const { return detail::present_pairs(views); }
     [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const { return static_cast<std::int64_t>(pairs(views).size() / 2); }
 
     [[nodiscard]] TermSum sum(CrossState const& state) {
