@@ -16,10 +16,10 @@ if not PROGRAM.exists():
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
 
 
-def run(*arguments, status=0, stdin="", **keywords):
+def run(*arguments, status=0, stdin="", timeout=120, **keywords):
     """Runs a command and demands its exit status; gives back the finished process."""
     done = subprocess.run([str(PROGRAM), *map(str, arguments)], input=stdin, capture_output=True, text=True, env=ENVIRONMENT,
-                          timeout=120, **keywords)
+                          timeout=timeout, **keywords)
     words = " ".join(map(str, arguments))
     assert done.returncode == status, f"bmae {words}: status {done.returncode}, expected {status}\n{done.stdout}\n{done.stderr}"
     return done

@@ -4,10 +4,11 @@
 """Every preset of the closed list through the program: one dumped step equals an independent computation, and training resumes to
 the same bits.
 
-usage: presets_parity.py [--presets NAME...] [--train NAME... | --train all] [--steps 12] [--data STORE --config FILE] [--table]
+usage: presets_parity.py [--presets NAME...] [--train NAME... | --train all] [--steps 8] [--data STORE --config FILE]
 
-Without --data, an invented corpus of a few documents with queries and continuations. `--train all --steps 200 --data STORE` runs
-every preset on a prepared corpus; a preset whose texts the corpus lacks must be refused and is listed so.
+Without --data, an invented corpus of a few documents with queries and continuations. `--presets --train all --steps 200 --data STORE`
+trains every preset on a prepared corpus (article_rows.py makes one with queries and continuations from plain articles); a preset whose
+texts the corpus lacks must be refused and is listed so.
 """
 import argparse
 import json
@@ -84,7 +85,7 @@ def check_training(preset, work, options):
     """Loss at the start and the end; a run that was interrupted half way ends in the same bits; the result loads elsewhere."""
     words = [*arguments_of(preset, work, options), "--steps", options.steps, "--batch-examples", options.batch, "--learning-rate", 1e-3,
              "--log-every", max(1, options.steps // 10), "--save-every", max(1, options.steps // 4), "--keep-last", 0]
-    result(*words, "--output", work / "whole" / preset)
+    result(*words, "--output", work / "whole" / preset, timeout=1800)
     log = [json.loads(line) for line in (work / "whole" / preset / "log.jsonl").read_text().splitlines()]
     process = subprocess.Popen([str(PROGRAM), *map(str, words), "--output", str(work / "cut" / preset)], env=ENVIRONMENT,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -94,7 +95,7 @@ def check_training(preset, work, options):
         time.sleep(.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    result(*words, "--output", work / "cut" / preset, "--resume")
+    result(*words, "--output", work / "cut" / preset, "--resume", timeout=1800)
     last = f"step-{options.steps}"
     for name in ("model.safetensors", "optimizer.safetensors", "state.safetensors"):
         whole, cut = work / "whole" / preset / last / name, work / "cut" / preset / last / name
