@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each public header costs a program that includes it: CPU seconds and peak memory of the compiler, as a Markdown table.
 
-usage: compile_budget.py [--only REGEX] [--compiler g++] [--torch TORCH_DIR] [--repeat 1] [--limit-seconds S] [--limit-mb M]
+usage: compile_budget.py [--only REGEX] [--presets] [--compiler g++] [--torch TORCH_DIR] [--repeat 1] [--limit-seconds S] [--limit-mb M]
                          [FILE.cpp...]
 
-Programs given as FILE.cpp (say, one that instantiates a preset and a trainer) are measured as well. With a limit, anything above
-it makes the exit status 1.
+Programs given as FILE.cpp (say, one that instantiates a preset and a trainer) are measured as well. `--presets` measures, in place of the
+headers, a program for each alias of include/bmae/presets that includes its header alone and trains it. With a limit, anything above it
+makes the exit status 1.
 """
 import argparse
 import importlib.util
@@ -33,6 +34,19 @@ def torch_flags(folder):
     return [*paths, "-DAT_PER_OPERATOR_HEADERS"]   # as bmae::bmae defines it
 
 
+def preset_programs(folder, only):
+    """For each alias a program that reads its header and nothing of the other presets."""
+    for header in sorted((INCLUDE / "bmae/presets").glob("*.hpp")):
+        for alias in re.findall(r"^using (\w+) = Pretraining<", header.read_text(), re.M):
+            if re.search(only, alias):
+                source = pathlib.Path(folder) / f"{alias}.cpp"
+                source.write_text(f"#include <bmae/presets/{header.name}>\n#include <bmae/edge/pretrain.hpp>\n"
+                                  f"int main() {{\n    auto const corpus = bmae::TokenStore::open(\"corpus\");\n"
+                                  f"    bmae::{alias} model(bmae::BertConfig::base());\n"
+                                  f"    bmae::pretrain(model, corpus, {{.steps = 10}});\n}}\n")
+                yield f"{alias} ({header.name})", source
+
+
 def measure(command, repeat):
     best = (float("inf"), 0.0)
     for _ in range(repeat):
@@ -47,6 +61,7 @@ def measure(command, repeat):
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--only", default="")
+parser.add_argument("--presets", action="store_true")
 parser.add_argument("--compiler", default=os.environ.get("CXX", "g++"))
 parser.add_argument("--torch", default="")
 parser.add_argument("--repeat", type=int, default=1)
@@ -60,7 +75,9 @@ flags = [options.compiler, "-std=c++20", "-O0", "-x", "c++", "-I", str(INCLUDE),
 rows = []
 with tempfile.TemporaryDirectory() as folder:
     sources = [(str(file), file) for file in options.files]
-    for header in sorted(INCLUDE.rglob("*.hpp")) if options.only or not options.files else []:
+    if options.presets:
+        sources += preset_programs(folder, options.only)
+    for header in sorted(INCLUDE.rglob("*.hpp")) if not options.presets and (options.only or not options.files) else []:
         name = str(header.relative_to(INCLUDE))
         if re.search(options.only, name):
             source = pathlib.Path(folder) / (re.sub(r"\W", "_", name) + ".cpp")
