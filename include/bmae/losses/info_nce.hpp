@@ -13,7 +13,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/tensor.h>
@@ -32,8 +31,8 @@ struct ContrastiveLoss {
 /// How scores become a contrastive loss.
 struct ContrastForm {
     double label_smoothing = 0;             ///< share of the target spread over the candidates that count (Contriever: 0)
-    bool positive_in_denominator = true;    ///< false: equation 8 of the SentMAE paper as printed, which has no lower bound; a row
-                                            ///< without a negative then counts 0
+    bool positive_in_denominator = true;    ///< false: equation 8 of the SentMAE paper as printed, which has no lower bound; a
+                                            ///< row without a negative then counts 0
 };
 
 /// Adds `value` to the cells [row, column, row, column, ...] of a matrix like `scores`.
@@ -45,17 +44,36 @@ inline at::Tensor add_to_cells(at::Tensor const& scores, std::span<std::int64_t 
     return scores.add(added.to(scores.device()));
 }
 
+namespace detail {
+
+/// Rows whose own candidate scores highest.                                                        [B, P], [B] -> [] fp32
+inline at::Tensor count_correct(at::Tensor const& scores, at::Tensor const& target) {
+    return scores.detach().argmax(1).eq(target).sum().to(at::kFloat);
+}
+
+inline at::Tensor index_tensor(std::span<std::int64_t const> numbers, at::Device device) {
+    return at::tensor(std::vector<std::int64_t>(numbers.begin(), numbers.end()), at::kLong).to(device);
+}
+
+inline void require_candidates(std::int64_t candidates) {
+    if (candidates >= 2) { return; }
+    throw InputError(Complaint{.file = {},
+                               .expected = "at least two candidate passages in a contrastive batch",
+                               .found = std::to_string(candidates),
+                               .remedy = "Raise the batch size or the number of passages per query; with one candidate the loss "
+                                         "is always 0."});
+}
+
+}  // namespace detail
+
 /// Sum over rows of -log softmax(scores)[target].
 /// \param scores   [B, P] fp32, already divided by the temperature; -inf where a candidate does not count
 /// \param targets  [B] column of each row's own candidate
 /// Throws InputError where there is only one candidate: the loss would be 0 for any model.
 inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std::int64_t const> targets, ContrastForm form = {}) {
-    if (scores.size(1) < 2) {
-        throw InputError(Complaint{.file = {}, .expected = "at least two candidate passages in a contrastive batch", .found = std::to_string(scores.size(1)),
-                                   .remedy = "Raise the batch size or the number of passages per query; with one candidate the loss is always 0."});
-    }
-    at::Tensor const target = at::tensor(std::vector<std::int64_t>(targets.begin(), targets.end())).to(scores.device());
-    ContrastiveLoss loss{.correct = scores.detach().argmax(1).eq(target).sum().to(at::kFloat)};
+    detail::require_candidates(scores.size(1));
+    at::Tensor const target = detail::index_tensor(targets, scores.device());
+    ContrastiveLoss loss{.correct = detail::count_correct(scores, target)};
     at::Tensor const column = target.unsqueeze(1);
     at::Tensor const own = scores.gather(1, column).squeeze(1);                                                 // [B]
     at::Tensor const left_out = scores.detach().isneginf();                                                     // [B, P]
