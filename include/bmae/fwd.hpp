@@ -25,6 +25,7 @@ struct Visibility;
 
 // text and batches
 class WordPiece;
+class AnyTokenizer;
 class VocabularyBuilder;
 class TokenStore;
 struct PackedView;

@@ -8,7 +8,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -178,15 +177,6 @@ inline WrappingTokens read_wrapping(JsonFile const& file, PlainJson const& proce
 inline WrappingTokens read_wrapping(JsonFile const& file) {
     auto const processor = file.root().find("post_processor");
     return processor == file.root().end() ? WrappingTokens{} : read_wrapping(file, *processor);
-}
-
-/// The names that special_tokens_map.json and tokenizer_config.json of a folder give; empty where they give none.
-inline SpecialTokens read_special_names(std::filesystem::path const& folder) {
-    SpecialTokens names{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};
-    for (char const* const name : {"special_tokens_map.json", "tokenizer_config.json"}) {
-        if (std::filesystem::exists(folder / name)) { read_special_tokens(JsonFile(folder / name), names); }
-    }
-    return names;
 }
 
 }  // namespace detail

@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <queue>
 #include <span>
 #include <string>
@@ -25,99 +24,68 @@
 #include <bmae/text/added_tokens.hpp>
 #include <bmae/text/byte_level_bpe_files.hpp>
 #include <bmae/text/byte_level_bpe_split.hpp>
+#include <bmae/text/subword_tokenizer.hpp>
 #include <bmae/text/word_cache.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
 namespace bmae {
 
-/// Maps text to the ids of a byte-level BPE vocabulary. Copies share one immutable core; const members may run in several
-/// threads.
-///
-/// Ill-formed UTF-8 is read as U+FFFD. A token continues a word unless it begins with the marker of a space; the first token of a
-/// text begins a word whatever it is, which a tokenizer without prefix space cannot show in the token: maskers see it after
-/// [CLS].
-class ByteLevelBpe {
+namespace detail {
+
+/// Merges, and how a text is cut by them.
+class ByteLevelBpeCore {
 public:
-    /// \throws InputError  where a merge or a special token is not in the vocabulary
-    explicit ByteLevelBpe(ByteLevelBpeDescription description) : core_(std::make_shared<Core const>(std::move(description))) {}
+    static constexpr std::string_view name = "byte_level_bpe";
 
-    /// Reads a tokenizer.json or a HuggingFace folder.
-    static ByteLevelBpe from_file(std::filesystem::path const& path) { return ByteLevelBpe(read_byte_level_bpe(path)); }
-
-    [[nodiscard]] std::size_t size() const noexcept { return core_->description.tokens.size(); }   ///< V
-    [[nodiscard]] TokenTraits const& traits() const noexcept { return core_->traits; }
-    [[nodiscard]] std::vector<std::string> const& tokens() const noexcept { return core_->description.tokens; }
-    [[nodiscard]] WrappingTokens const& wrapping() const noexcept { return core_->description.wrapping; }
-
-    /// A token in GPT-2's letters; valid as long as this tokenizer or a copy lives. \throws InputError where there is no such id
-    [[nodiscard]] std::string_view token(TokenId id) const {
-        if (id < 0 || static_cast<std::size_t>(id) >= size()) {
-            throw InputError(Complaint{.file = core_->description.file,
-                                       .expected = "a token id below " + std::to_string(size()),
-                                       .found = std::to_string(id),
-                                       .remedy = "Check that the ids were made with this vocabulary."});
+    explicit ByteLevelBpeCore(ByteLevelBpeDescription given)
+        : description(with_names(std::move(given))),
+          table(description, ByteLetters::instance().letter(' '), -1, [](std::string const& text) { return text; }) {
+        for (unsigned byte = 0; byte < 256; ++byte) {
+            byte_ids_[byte] = table.find(ByteLetters::instance().letter(static_cast<unsigned char>(byte)));
         }
-        return core_->description.tokens[static_cast<std::size_t>(id)];
-    }
-    /// The id of a token, absent where the vocabulary lacks it.
-    [[nodiscard]] std::optional<TokenId> id(std::string_view token) const {
-        auto const found = core_->ids.find(std::string(token));
-        return found == core_->ids.end() ? std::nullopt : std::optional(found->second);
-    }
-
-    /// Content ids of a text; added tokens in it become themselves.                                                  [n]
-    [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const {
-        std::vector<TokenId> ids;
-        ids.reserve(text.size() / 3 + 8);
-        encode_into(text, ids);
-        return ids;
-    }
-
-    /// As `encode`, appended to `ids`.
-    void encode_into(std::string_view text, std::vector<TokenId>& ids) const {
-        std::string replaced;
-        if (detail::first_invalid_utf8(text) != std::string_view::npos) {
-            replaced = detail::well_formed(text);
-            text = replaced;
+        merges_.reserve(description.merges.size());
+        for (std::size_t rank = 0; rank < description.merges.size(); ++rank) {
+            auto const& [left, right] = description.merges[rank];
+            merges_[pair_key(require(left, "a piece of a merge"), require(right, "a piece of a merge"))] = {
+                static_cast<std::uint32_t>(rank), require(left + right, "the result of a merge")};
         }
-        auto const special = [&](TokenId id) { ids.push_back(id); };
-        core_->raw.split(text, special, [&](std::string_view part) {
-            core_->normalized.split(part, special, [&](std::string_view segment) { encode_segment(segment, ids); });
-        });
+        if (!description.unknown.empty()) { unknown_ = require(description.unknown, "the unknown token"); }
     }
 
-    /// What a model reads: the text between the tokens that the files put around it.                                 [n]
-    [[nodiscard]] std::vector<TokenId> encode_with_specials(std::string_view text) const {
-        std::vector<TokenId> ids = wrapping().before;
-        encode_into(text, ids);
-        ids.insert(ids.end(), wrapping().after.begin(), wrapping().after.end());
-        return ids;
+    void encode_part(std::string_view part, bool at_start, std::vector<TokenId>& ids) const {
+        static_cast<void>(at_start);
+        table.normalized.split(part, [&](TokenId id) { ids.push_back(id); },
+                               [&](std::string_view segment) { encode_segment(segment, ids); });
     }
 
-    /// The bytes of the tokens as text; those that are not UTF-8 become U+FFFD.
-    /// \param skip_special  leave out special tokens
-    [[nodiscard]] std::string decode(std::span<TokenId const> ids, bool skip_special = true) const {
-        detail::ByteLetters const& letters = detail::ByteLetters::instance();
-        std::string bytes;
-        for (TokenId const id : ids) {
-            std::string_view const piece = token(id);
-            if (skip_special && core_->is_special[static_cast<std::size_t>(id)] != 0) { continue; }
-            std::size_t const before = bytes.size();
-            for (std::size_t at = 0; at < piece.size();) {
-                detail::Utf8Step const step = detail::read_utf8(piece.substr(at));
-                int const byte = letters.byte(step.character);
-                if (byte < 0) {   // an added token that is not written in letters stands for itself
-                    bytes.resize(before);
-                    bytes += piece;
-                    break;
-                }
-                bytes += static_cast<char>(static_cast<unsigned char>(byte));
-                at += step.bytes;
+    void decode_token(std::string_view token, bool is_first, std::string& text) const {
+        static_cast<void>(is_first);
+        ByteLetters const& letters = ByteLetters::instance();
+        std::size_t const before = text.size();
+        for (std::size_t at = 0; at < token.size();) {
+            Utf8Step const step = read_utf8(token.substr(at));
+            int const byte = letters.byte(step.character);
+            if (byte < 0) {   // an added token that is not written in letters stands for itself
+                text.resize(before);
+                text += token;
+                return;
             }
+            text += static_cast<char>(static_cast<unsigned char>(byte));
+            at += step.bytes;
         }
-        return detail::well_formed(bytes);
     }
+
+    void hash_into(Xxh64& hash) const {
+        for (auto const& [left, right] : description.merges) { hash.update(left + ' ' + right + '\n'); }
+        hash.update(std::string{description.add_prefix_space ? '+' : '-', description.split_words ? '+' : '-',
+                                description.ignore_merges ? '+' : '-'});
+    }
+
+    [[nodiscard]] std::string to_json() const { return byte_level_bpe_json(description); }
+
+    ByteLevelBpeDescription description;
+    SubwordTable table;
 
 private:
     struct Merge {
@@ -136,84 +104,35 @@ private:
         return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
     }
 
-    struct Core {
-        explicit Core(ByteLevelBpeDescription given) : description(std::move(given)) {
-            std::vector<std::string> const& tokens = description.tokens;
-            ids.reserve(tokens.size());
-            for (std::size_t i = 0; i < tokens.size(); ++i) { ids.emplace(tokens[i], static_cast<TokenId>(i)); }
-            for (unsigned byte = 0; byte < 256; ++byte) {
-                byte_ids[byte] = find(detail::ByteLetters::instance().letter(static_cast<unsigned char>(byte)));
-            }
-            merges.reserve(description.merges.size());
-            for (std::size_t rank = 0; rank < description.merges.size(); ++rank) {
-                auto const& [left, right] = description.merges[rank];
-                merges[pair_key(require(left, "a piece of a merge"), require(right, "a piece of a merge"))] = {
-                    static_cast<std::uint32_t>(rank), require(left + right, "the result of a merge")};
-            }
-            if (!description.unknown.empty()) { unknown = require(description.unknown, "the unknown token"); }
-            is_special.assign(tokens.size(), 0);
-            for (AddedToken const& token : description.added) {
-                (token.normalized ? normalized : raw).add(token);
-                if (token.special) { is_special[static_cast<std::size_t>(token.id)] = 1; }
-            }
-            SpecialTokens const& names = description.special;
-            SpecialIds special{.pad = find(names.pad),
-                               .unk = find(names.unk),
-                               .cls = find(names.cls),
-                               .sep = find(names.sep),
-                               .mask = find(names.mask)};
-            WrappingTokens const& wrapping = description.wrapping;
-            if (special.cls < 0 && wrapping.before.size() == 1) { special.cls = wrapping.before.front(); }
-            if (special.sep < 0 && wrapping.after.size() == 1) { special.sep = wrapping.after.front(); }
-            if (special.unk < 0) { special.unk = unknown; }
-            std::string const& space = detail::ByteLetters::instance().letter(' ');
-            std::vector<std::uint8_t> continues(tokens.size());
-            for (std::size_t i = 0; i < tokens.size(); ++i) {
-                continues[i] = tokens[i].starts_with(space) || is_special[i] != 0 ? 0 : 1;
-            }
-            traits = TokenTraits(special, std::move(continues));
-        }
+    static ByteLevelBpeDescription with_names(ByteLevelBpeDescription given) {
+        if (given.special.unk.empty()) { given.special.unk = given.unknown; }
+        return given;
+    }
 
-        [[nodiscard]] TokenId find(std::string const& token) const {
-            auto const found = ids.find(token);
-            return token.empty() || found == ids.end() ? TokenId{-1} : found->second;
+    [[nodiscard]] TokenId require(std::string const& token, char const* what) const {
+        TokenId const id = table.find(token);
+        if (id < 0) {
+            throw InputError(Complaint{.file = description.file,
+                                       .expected = std::string(what) + " in the vocabulary",
+                                       .found = "no '" + token + '\'',
+                                       .remedy = "Use vocabulary and merges of one model."});
         }
-        [[nodiscard]] TokenId require(std::string const& token, char const* what) const {
-            TokenId const id = find(token);
-            if (id < 0) {
-                throw InputError(Complaint{.file = description.file,
-                                           .expected = std::string(what) + " in the vocabulary",
-                                           .found = "no '" + token + '\'',
-                                           .remedy = "Use vocabulary and merges of one model."});
-            }
-            return id;
-        }
-
-        ByteLevelBpeDescription description;
-        std::unordered_map<std::string, TokenId> ids;
-        std::unordered_map<std::uint64_t, Merge> merges;
-        std::array<TokenId, 256> byte_ids{};
-        TokenId unknown = -1;
-        std::vector<std::uint8_t> is_special;
-        TokenTraits traits;
-        detail::AddedTokenFinder raw;
-        detail::AddedTokenFinder normalized;
-        std::uint64_t number = detail::next_tokenizer_number();
-    };
+        return id;
+    }
 
     void encode_segment(std::string_view segment, std::vector<TokenId>& ids) const {
         std::string prefixed;
-        if (core_->description.add_prefix_space && !segment.starts_with(' ')) {
+        if (description.add_prefix_space && !segment.starts_with(' ')) {
             prefixed = ' ' + std::string(segment);
             segment = prefixed;
         }
-        if (!core_->description.split_words) {
+        if (!description.split_words) {
             encode_word(segment, ids);
             return;
         }
-        detail::WordCache& cache = detail::wordpiece_scratch(core_->number).cache;
-        detail::split_as_gpt2(segment, [&](std::size_t begin, std::size_t end) {
-            detail::WordCache::Entry* const entry = cache.find(segment, begin, end - begin);
+        WordCache& cache = wordpiece_scratch(table.number).cache;
+        split_as_gpt2(segment, [&](std::size_t begin, std::size_t end) {
+            WordCache::Entry* const entry = cache.find(segment, begin, end - begin);
             if (entry != nullptr && entry->count != 0) {
                 ids.insert(ids.end(), entry->ids, entry->ids + entry->count);
                 return;
@@ -226,10 +145,10 @@ private:
 
     /// Joins the pair of the lowest rank, the leftmost of equals, until no pair is left that merges.
     void encode_word(std::string_view word, std::vector<TokenId>& ids) const {
-        if (core_->description.ignore_merges) {
+        if (description.ignore_merges) {
             std::string letters;
-            for (char const c : word) { letters += detail::ByteLetters::instance().letter(static_cast<unsigned char>(c)); }
-            if (TokenId const whole = core_->find(letters); whole >= 0) {
+            for (char const c : word) { letters += ByteLetters::instance().letter(static_cast<unsigned char>(c)); }
+            if (TokenId const whole = table.find(letters); whole >= 0) {
                 ids.push_back(whole);
                 return;
             }
@@ -237,8 +156,8 @@ private:
         std::vector<Symbol> symbols;
         symbols.reserve(word.size());
         for (char const c : word) {
-            TokenId id = core_->byte_ids[static_cast<unsigned char>(c)];
-            if (id < 0) { id = core_->unknown; }
+            TokenId id = byte_ids_[static_cast<unsigned char>(c)];
+            if (id < 0) { id = unknown_; }
             if (id < 0) { continue; }
             auto const at = static_cast<std::int32_t>(symbols.size());
             symbols.push_back({id, at - 1, at + 1});
@@ -258,8 +177,8 @@ private:
         auto const offer = [&](std::int32_t at) {
             if (at < 0 || symbols[static_cast<std::size_t>(at)].next < 0) { return; }
             Symbol const& left = symbols[static_cast<std::size_t>(at)];
-            auto const found = core_->merges.find(pair_key(left.id, symbols[static_cast<std::size_t>(left.next)].id));
-            if (found != core_->merges.end()) { queue.push({found->second.rank, at, found->second.id}); }
+            auto const found = merges_.find(pair_key(left.id, symbols[static_cast<std::size_t>(left.next)].id));
+            if (found != merges_.end()) { queue.push({found->second.rank, at, found->second.id}); }
         };
         for (std::size_t i = 0; i + 1 < symbols.size(); ++i) { offer(static_cast<std::int32_t>(i)); }
         while (!queue.empty()) {
@@ -268,8 +187,8 @@ private:
             Symbol& left = symbols[static_cast<std::size_t>(best.at)];
             if (left.id < 0 || left.next < 0) { continue; }
             Symbol& right = symbols[static_cast<std::size_t>(left.next)];
-            auto const found = core_->merges.find(pair_key(left.id, right.id));
-            if (found == core_->merges.end() || found->second.id != best.id) { continue; }   // merged otherwise meanwhile
+            auto const found = merges_.find(pair_key(left.id, right.id));
+            if (found == merges_.end() || found->second.id != best.id) { continue; }   // merged otherwise meanwhile
             left.id = best.id;
             left.next = right.next;
             right.id = -1;
@@ -282,7 +201,27 @@ private:
         }
     }
 
-    std::shared_ptr<Core const> core_;
+    std::unordered_map<std::uint64_t, Merge> merges_;
+    std::array<TokenId, 256> byte_ids_{};
+    TokenId unknown_ = -1;
+};
+
+}  // namespace detail
+
+/// Maps text to the ids of a byte-level BPE vocabulary. Copies share one immutable core; const members may run in several
+/// threads. Its tokens are written in GPT-2's letters.
+///
+/// Ill-formed UTF-8 is read as U+FFFD. A token continues a word unless it begins with the marker of a space; the first token of a
+/// text begins a word whatever it is, which a tokenizer without prefix space cannot show in the token: maskers see it after
+/// [CLS].
+class ByteLevelBpe : public detail::SubwordTokenizer<detail::ByteLevelBpeCore> {
+public:
+    /// \throws InputError  where a merge or a special token is not in the vocabulary
+    explicit ByteLevelBpe(ByteLevelBpeDescription description)
+        : SubwordTokenizer(std::make_shared<detail::ByteLevelBpeCore const>(std::move(description))) {}
+
+    /// Reads a tokenizer.json or a HuggingFace folder.
+    static ByteLevelBpe from_file(std::filesystem::path const& path) { return ByteLevelBpe(read_byte_level_bpe(path)); }
 };
 
 static_assert(Tokenizer<ByteLevelBpe>);

@@ -14,6 +14,7 @@
 
 #include <bmae/detail/whole_files.hpp>
 #include <bmae/text/added_tokens.hpp>
+#include <bmae/text/subword_files.hpp>
 #include <bmae/text/tokenizer_files.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
@@ -31,6 +32,8 @@ struct ByteLevelBpeDescription {
     bool add_prefix_space = false;   ///< a text that starts without a space gets one
     bool split_words = true;         ///< false: merges may cross words
     bool ignore_merges = false;      ///< a word that is a token is not built by merges
+    std::size_t model_max_length = 0;   ///< tokens that the model takes; written to and read from the folder; 0: no limit
+    std::string source = {};         ///< the tokenizer.json that it was read from: what is saved again
     std::string file = {};           ///< where it came from, for errors
 };
 
@@ -128,6 +131,7 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
                                         .add_prefix_space = file.get(splitter, "add_prefix_space", true),
                                         .split_words = file.get(splitter, "use_regex", true),
                                         .ignore_merges = file.get(model, "ignore_merges", false),
+                                        .source = file.content(),
                                         .file = path.string()};
     description.added = detail::read_added_tokens(file, description.tokens);
     description.wrapping = detail::read_wrapping(file);
@@ -137,9 +141,11 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
 /// Reads vocab.json and merges.txt; every token that the folder names as special, or <|endoftext|>, is found in text.
 inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path const& folder) {
     detail::JsonFile const vocabulary(folder / "vocab.json");
+    auto const [names, model_max_length] = detail::read_folder_names(folder);
     ByteLevelBpeDescription description{.tokens = detail::read_json_vocabulary(vocabulary, vocabulary.root()),
                                         .merges = detail::read_merges(folder / "merges.txt"),
-                                        .special = detail::read_special_names(folder),
+                                        .special = names,
+                                        .model_max_length = model_max_length,
                                         .file = folder.string()};
     auto const id = [&](std::string const& token) {
         auto const found = std::find(description.tokens.begin(), description.tokens.end(), token);
@@ -147,10 +153,10 @@ inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path co
                                                                   : static_cast<TokenId>(found - description.tokens.begin());
     };
     SpecialTokens const& special = description.special;
-    std::vector<std::string> names{special.pad, special.unk, special.cls, special.sep, special.mask, "<|endoftext|>"};
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    for (std::string const& name : names) {
+    std::vector<std::string> found{special.pad, special.unk, special.cls, special.sep, special.mask, "<|endoftext|>"};
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    for (std::string const& name : found) {
         if (id(name) >= 0) { description.added.push_back({.content = name, .id = id(name), .lstrip = name == special.mask}); }
     }
     if (id(special.cls) >= 0 && id(special.sep) >= 0) {
@@ -168,7 +174,9 @@ inline ByteLevelBpeDescription read_byte_level_bpe(std::filesystem::path const& 
     if (!std::filesystem::is_directory(path)) { return read_byte_level_bpe_json(path); }
     if (std::filesystem::exists(path / "tokenizer.json")) {
         ByteLevelBpeDescription description = read_byte_level_bpe_json(path / "tokenizer.json");
-        description.special = detail::read_special_names(path);
+        auto const names = detail::read_folder_names(path);
+        description.special = names.special;
+        description.model_max_length = names.model_max_length;
         return description;
     }
     if (!std::filesystem::exists(path / "vocab.json") || !std::filesystem::exists(path / "merges.txt")) {
@@ -179,5 +187,62 @@ inline ByteLevelBpeDescription read_byte_level_bpe(std::filesystem::path const& 
     }
     return read_byte_level_bpe_pair(path);
 }
+
+namespace detail {
+
+/// The tokenizer.json of a description that was not read from one. A pair of texts is joined as RoBERTa joins it.
+inline std::string byte_level_bpe_json(ByteLevelBpeDescription const& description) {
+    auto const entries = [](OrderedJson& object) -> std::vector<OrderedJson::object_t::value_type>& {
+        return object.get_ref<OrderedJson::object_t&>();   // filled directly: insertion searches all keys
+    };
+    OrderedJson vocabulary = OrderedJson::object();
+    for (std::size_t i = 0; i < description.tokens.size(); ++i) { entries(vocabulary).emplace_back(description.tokens[i], i); }
+    OrderedJson merges = OrderedJson::array();
+    for (auto const& [left, right] : description.merges) { merges.push_back(OrderedJson::array({left, right})); }
+    OrderedJson added = OrderedJson::array();
+    for (AddedToken const& token : description.added) {
+        added.push_back({{"id", token.id}, {"content", token.content}, {"single_word", false}, {"lstrip", token.lstrip},
+                         {"rstrip", token.rstrip}, {"normalized", token.normalized}, {"special", token.special}});
+    }
+    OrderedJson const byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", description.add_prefix_space},
+                                    {"trim_offsets", true}, {"use_regex", description.split_words}};
+    OrderedJson processor = byte_level;
+    auto const& [before, after] = description.wrapping;
+    if (!before.empty() || !after.empty()) {
+        OrderedJson special = OrderedJson::object();
+        auto const put = [&](OrderedJson& parts, std::vector<TokenId> const& ids, int type) {
+            for (TokenId const id : ids) {
+                std::string const& token = description.tokens.at(static_cast<std::size_t>(id));
+                special[token] = {{"id", token}, {"ids", OrderedJson::array({id})}, {"tokens", OrderedJson::array({token})}};
+                parts.push_back({{"SpecialToken", {{"id", token}, {"type_id", type}}}});
+            }
+        };
+        auto const put_text = [](OrderedJson& parts, char const* name) {
+            parts.push_back({{"Sequence", {{"id", name}, {"type_id", 0}}}});
+        };
+        OrderedJson single = OrderedJson::array();
+        put(single, before, 0);
+        put_text(single, "A");
+        put(single, after, 0);
+        OrderedJson pair = single;
+        put(pair, after, 0);
+        put_text(pair, "B");
+        put(pair, after, 0);
+        processor = {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", special}};
+    }
+    OrderedJson const unknown = description.unknown.empty() ? OrderedJson(nullptr) : OrderedJson(description.unknown);
+    OrderedJson model = {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", unknown}, {"continuing_subword_prefix", nullptr},
+                         {"end_of_word_suffix", nullptr}, {"fuse_unk", false}, {"byte_fallback", false},
+                         {"ignore_merges", description.ignore_merges}};
+    model["vocab"] = std::move(vocabulary);
+    model["merges"] = std::move(merges);
+    OrderedJson file = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", std::move(added)},
+                        {"normalizer", nullptr}, {"pre_tokenizer", byte_level}, {"post_processor", std::move(processor)},
+                        {"decoder", byte_level}};
+    file["model"] = std::move(model);
+    return file.dump() + '\n';
+}
+
+}  // namespace detail
 
 }  // namespace bmae

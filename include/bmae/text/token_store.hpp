@@ -19,6 +19,7 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/text/token_store_format.hpp>
+#include <bmae/text/tokenizer_fingerprint.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/example.hpp>
@@ -61,6 +62,7 @@ public:
     [[nodiscard]] TokenStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept { return manifest_.fingerprint; }            ///< of the tokenizer
+    [[nodiscard]] std::string_view tokenizer_kind() const noexcept { return manifest_.tokenizer_kind; }   ///< empty: not said
     [[nodiscard]] std::size_t max_length() const noexcept { return manifest_.max_length; }           ///< with [CLS] and [SEP]
     [[nodiscard]] std::string_view blocks() const noexcept { return manifest_.blocks; }                   ///< name of the layout
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_; }
@@ -87,14 +89,19 @@ public:
         return assemble(i, max_content, &draw);
     }
 
-    /// \throws InputError  where the store was made with another vocabulary
+    /// \param place        of the tokenizer, for the message
+    /// \throws InputError  where the store was made with another tokenizer
     template <Tokenizer T>
-    void require_tokenizer(T const& tokenizer) const {
+    void require_tokenizer(T const& tokenizer, std::filesystem::path const& place = {}) const {
         std::uint64_t const given = tokenizer_fingerprint(tokenizer);
         if (given == fingerprint()) { return; }
+        std::string const owner = place.empty() ? "this tokenizer" : "the tokenizer of " + place.string();
+        auto const named = [](std::string const& kind, std::uint64_t number) {
+            return " (" + kind + (kind.empty() ? "" : " ") + detail::to_hex(number) + ')';
+        };
         throw InputError(Complaint{.file = folder_.string(),
-                                   .expected = "a store made with this tokenizer (" + detail::to_hex(given) + ")",
-                                   .found = "one made with another (" + detail::to_hex(fingerprint()) + ")",
+                                   .expected = "a store made with " + owner + named(bmae::tokenizer_kind(tokenizer), given),
+                                   .found = "one made with another" + named(manifest_.tokenizer_kind, fingerprint()),
                                    .remedy = "Use the tokenizer of the model, or prepare the store again with this one."});
     }
 

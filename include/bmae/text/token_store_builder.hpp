@@ -19,6 +19,7 @@
 #include <bmae/detail/parallel.hpp>
 #include <bmae/text/token_store_format.hpp>
 #include <bmae/text/token_store_writer.hpp>
+#include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
 namespace bmae {
@@ -30,6 +31,7 @@ struct Document {
     std::string text = {};                      ///< UTF-8; one paragraph per line
     std::vector<std::string> queries = {};      ///< of the whole document: every passage of it has them
     std::string continuation = {};              ///< what follows the document: its last passage has it
+    bool title_in_tokens = false;               ///< the tokens begin with those of the title and [SEP], where it has any
 };
 
 /// Byte ranges [begin, end) of the sentences of one paragraph. Called from several threads at once.
@@ -58,7 +60,7 @@ public:
     /// \throws InputError, RunError  as TokenStoreWriter does, before any work
     TokenStoreBuilder(std::filesystem::path const& folder, T const& tokenizer, TokenStoreOptions options = {})
         : tokenizer_(&tokenizer), options_(std::move(options)),
-          writer_(folder, tokenizer.traits(), tokenizer_fingerprint(tokenizer), options_.passages),
+          writer_(folder, tokenizer, options_.passages),
           pipeline_(options_.threads, 0, [this](std::vector<Document>&& batch) { return tokenize(std::move(batch)); },
                     [this](Tokenized&& batch) { write(std::move(batch)); }) {}
 
@@ -110,22 +112,54 @@ private:
             result.tokens.insert(result.tokens.end(), ids.begin(), ids.end());
             result.sentence_ends.push_back(static_cast<std::uint32_t>(result.tokens.size()));   // the writer refuses 2^32 tokens
         };
+        // Byte-level BPE writes the blank before a word into its token: a sentence goes with the white space before it, so that
+        // its tokens are those that it has within the text. A line end counts as a blank.
+        std::string spaced;
         std::string_view rest = document.text;
         while (!rest.empty()) {
             std::size_t const stop = std::min(rest.find('\n'), rest.size());
             std::string_view const paragraph = rest.substr(0, stop);
             rest.remove_prefix(std::min(stop + 1, rest.size()));
-            if (!options_.split) {
-                add_sentence(paragraph);
-                continue;
+            std::size_t last = std::string_view::npos;   // end of the sentence before, in this paragraph
+            auto const add = [&](std::size_t begin, std::size_t end) {
+                if (last != std::string_view::npos) {
+                    add_sentence(paragraph.substr(last, end - last));
+                } else if (result.tokens.empty()) {
+                    add_sentence(paragraph.substr(begin, end - begin));
+                } else {
+                    spaced.assign(1, ' ').append(paragraph.substr(begin, end - begin));
+                    add_sentence(spaced);
+                }
+                last = end;
+            };
+            if (options_.split) {
+                for (auto const& [begin, end] : options_.split(paragraph)) { add(begin, end); }
+            } else {
+                add(0, paragraph.size());
             }
-            for (auto const& [begin, end] : options_.split(paragraph)) { add_sentence(paragraph.substr(begin, end - begin)); }
         }
+        if (document.title_in_tokens) { prepend_title(result); }
         for (std::string const& query : document.queries) {
             if (std::vector<TokenId> ids = tokenizer_->encode(query); !ids.empty()) { result.queries.push_back(std::move(ids)); }
         }
         result.continuation = tokenizer_->encode(document.continuation);
         return result;
+    }
+
+    /// Title and [SEP] as a sentence of their own.
+    void prepend_title(TokenizedDocument& document) const {
+        TokenId const separator = tokenizer_->traits().special().sep;
+        if (separator < 0) {
+            throw InputError(Complaint{.file = {}, .expected = "a vocabulary with a separator token between title and text",
+                                       .found = "none", .remedy = "Use a tokenizer that defines [SEP]."});
+        }
+        std::vector<TokenId> heading = tokenizer_->encode(document.title);
+        if (heading.empty()) { return; }
+        heading.push_back(separator);
+        auto const shift = static_cast<std::uint32_t>(heading.size());
+        for (std::uint32_t& end : document.sentence_ends) { end += shift; }
+        document.sentence_ends.insert(document.sentence_ends.begin(), shift);
+        document.tokens.insert(document.tokens.begin(), heading.begin(), heading.end());
     }
 
     void write(Tokenized&& batch) {

@@ -19,12 +19,10 @@
 /// the map, without a copy. The manifest records size and XXH64 of every file and, last, the checksum of itself.
 #pragma once
 
-#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,7 +31,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <bmae/concepts/tokenizer.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
@@ -77,27 +74,6 @@ struct TokenStoreStatistics {
     friend bool operator==(TokenStoreStatistics const&, TokenStoreStatistics const&) = default;
 };
 
-/// Checksum of a vocabulary: every token's text, whether it continues a word, and the special ids. A tokenizer that has more to
-/// tell apart (lower-casing, say) offers `fingerprint()` itself.
-template <Tokenizer T>
-std::uint64_t tokenizer_fingerprint(T const& tokenizer) {
-    if constexpr (requires { { tokenizer.fingerprint() } -> std::convertible_to<std::uint64_t>; }) {
-        return tokenizer.fingerprint();
-    } else {
-        detail::Xxh64 hash;
-        TokenTraits const& traits = tokenizer.traits();
-        for (std::size_t i = 0; i < traits.size(); ++i) {
-            TokenId const id = static_cast<TokenId>(i);
-            hash.update(std::string_view(tokenizer.token(id)));
-            hash.update(traits.continues_word(id) ? std::string_view("\0+", 2) : std::string_view("\0-", 2));
-        }
-        SpecialIds const& special = traits.special();
-        std::array<TokenId, 5> const ids{special.pad, special.unk, special.cls, special.sep, special.mask};
-        hash.update(std::as_bytes(std::span(ids)));
-        return hash.digest();
-    }
-}
-
 namespace detail::store_format {
 
 inline constexpr std::string_view magic = "bmae token store";
@@ -130,6 +106,7 @@ struct FileEntry {
 
 /// What manifest.json says.
 struct Manifest {
+    std::string tokenizer_kind;       ///< "wordpiece", "byte_level_bpe" ...; empty in stores that do not say it
     std::uint64_t fingerprint = 0;
     std::uint64_t vocabulary_size = 0;
     SpecialIds special;
@@ -173,7 +150,8 @@ inline std::string to_text(Manifest const& manifest) {
         {"format", magic},
         {"version", version},
         {"tokenizer",
-         {{"fingerprint", to_hex(manifest.fingerprint)},
+         {{"kind", manifest.tokenizer_kind},
+          {"fingerprint", to_hex(manifest.fingerprint)},
           {"vocabulary_size", manifest.vocabulary_size},
           {"special_ids",
            {{"pad", special.pad}, {"unk", special.unk}, {"cls", special.cls}, {"sep", special.sep}, {"mask", special.mask}}}}},
@@ -215,6 +193,7 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
         }
         Manifest manifest;
         nlohmann::json const& tokenizer = json.at("tokenizer");
+        manifest.tokenizer_kind = tokenizer.value("kind", "");
         manifest.fingerprint = std::stoull(tokenizer.at("fingerprint").get<std::string>(), nullptr, 16);
         manifest.vocabulary_size = tokenizer.at("vocabulary_size").get<std::uint64_t>();
         nlohmann::json const& special = tokenizer.at("special_ids");

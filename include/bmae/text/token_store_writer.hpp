@@ -20,9 +20,11 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/concepts/tokenizer.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/text/token_store_format.hpp>
+#include <bmae/text/tokenizer_fingerprint.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
@@ -86,9 +88,17 @@ inline std::vector<std::pair<std::uint32_t, std::uint32_t>> cut_passages(std::sp
 /// Writes a token store document by document, in bounded memory. The folder appears only on `finish`.
 class TokenStoreWriter {
 public:
-    /// \param fingerprint  of the tokenizer that made the ids: see tokenizer_fingerprint
+    /// \param tokenizer    that makes the ids
     /// \throws InputError  where the folder holds something, or max_length leaves no room for a token
     /// \throws RunError    where the folder cannot be written
+    template <Tokenizer T>
+    TokenStoreWriter(std::filesystem::path const& folder, T const& tokenizer, PassageOptions options = {})
+        : TokenStoreWriter(folder, tokenizer.traits(), tokenizer_fingerprint(tokenizer), options) {
+        manifest_.tokenizer_kind = tokenizer_kind(tokenizer);
+    }
+
+    /// The same where the tokenizer is not at hand.
+    /// \param fingerprint  of it: see tokenizer_fingerprint
     TokenStoreWriter(std::filesystem::path const& folder, TokenTraits traits, std::uint64_t fingerprint,
                      PassageOptions options = {})
         : options_(options), traits_(std::move(traits)), folder_((check(options), folder)) {

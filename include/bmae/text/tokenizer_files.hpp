@@ -60,24 +60,25 @@ using OrderedJson = nlohmann::ordered_json;   // for writing: reads and finds ke
 /// One JSON file with errors that name the file and the key.
 class JsonFile {
 public:
-    explicit JsonFile(std::filesystem::path path) : path_(std::move(path)) {
-        std::string const content = read_file(path_, std::uint64_t{1} << 30);
+    explicit JsonFile(std::filesystem::path path)
+        : path_(std::move(path)), content_(read_file(path_, std::uint64_t{1} << 30)) {
         try {
-            root_ = PlainJson::parse(content);
+            root_ = PlainJson::parse(content_);
         } catch (PlainJson::parse_error const& error) {
-            auto const at = std::min<std::size_t>(error.byte, content.size());
+            auto const at = std::min<std::size_t>(error.byte, content_.size());
             auto const line = 1 + static_cast<std::size_t>(
-                                      std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+                                      std::count(content_.begin(), content_.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
             throw InputError(Complaint{.file = path_.string(),
                                        .line = line,
                                        .expected = "JSON",
-                                       .found = content.empty() ? "an empty file" : "something else",
+                                       .found = content_.empty() ? "an empty file" : "something else",
                                        .remedy = "Save the tokenizer again or copy the file again."});
         }
         if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
     }
 
     [[nodiscard]] PlainJson const& root() const noexcept { return root_; }
+    [[nodiscard]] std::string const& content() const noexcept { return content_; }   ///< the bytes as they were read
 
     [[noreturn]] void refuse(std::string expected, std::string found,
                              std::string remedy = "Only BERT's WordPiece tokenizers can be read.") const {
@@ -108,6 +109,7 @@ public:
 
 private:
     std::filesystem::path path_;
+    std::string content_;
     PlainJson root_;
 };
 
@@ -126,6 +128,15 @@ inline void read_special_tokens(JsonFile const& file, SpecialTokens& special) {
     read("mask_token", special.mask);
 }
 
+/// How many tokens the model takes; 0: no limit.
+inline std::size_t read_model_max_length(JsonFile const& file, std::size_t fallback) {
+    // "No limit" is written as 1e30, more than an integer holds.
+    double const length = file.get(file.root(), "model_max_length", static_cast<double>(fallback));
+    return length > 0 && length < 1e9 ? static_cast<std::size_t>(length) : 0;
+}
+
+inline OrderedJson model_max_length_json(std::size_t length) { return length == 0 ? OrderedJson(1e30) : OrderedJson(length); }
+
 inline void read_tokenizer_config(JsonFile const& file, WordPieceOptions& options, bool with_normalizer) {
     PlainJson const& root = file.root();
     if (with_normalizer) {
@@ -135,9 +146,7 @@ inline void read_tokenizer_config(JsonFile const& file, WordPieceOptions& option
             strip == root.end() || strip->is_null() ? std::nullopt : std::optional(file.get(root, "strip_accents", true));
         options.normalizer.split_chinese = file.get(root, "tokenize_chinese_chars", true);
     }
-    // "No limit" is written as 1e30, more than an integer holds.
-    double const length = file.get(root, "model_max_length", static_cast<double>(options.model_max_length));
-    options.model_max_length = length > 0 && length < 1e9 ? static_cast<std::size_t>(length) : 0;
+    options.model_max_length = read_model_max_length(file, options.model_max_length);
     read_special_tokens(file, options.special);
 }
 
@@ -344,6 +353,15 @@ inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
     return file;
 }
 
+/// Writes files into a folder, or none where one of these names is there.
+inline void write_new_files(std::filesystem::path const& folder, std::vector<std::pair<char const*, std::string>> const& files) {
+    std::filesystem::create_directories(folder);
+    for (auto const& [name, content] : files) {
+        if (std::filesystem::exists(folder / name)) { throw exists_failure(folder / name, "a file of that name"); }
+    }
+    for (auto const& [name, content] : files) { write_file(folder / name, content); }
+}
+
 inline OrderedJson special_tokens_json(WordPieceDescription const& description) {
     SpecialTokens const& special = description.options.special;
     OrderedJson map = OrderedJson::object();
@@ -380,19 +398,14 @@ inline void write_tokenizer(WordPieceDescription const& description, std::filesy
         {"strip_accents", options.normalizer.strip_accents ? detail::OrderedJson(*options.normalizer.strip_accents)
                                                            : detail::OrderedJson(nullptr)},
         {"tokenize_chinese_chars", options.normalizer.split_chinese},
-        {"model_max_length",
-         options.model_max_length == 0 ? detail::OrderedJson(1e30) : detail::OrderedJson(options.model_max_length)}};
+        {"model_max_length", detail::model_max_length_json(options.model_max_length)}};
     detail::OrderedJson const special = detail::special_tokens_json(description);
     config.update(special);
     if (!options.extra_special.empty()) { config["additional_special_tokens"] = options.extra_special; }
-    std::filesystem::create_directories(folder);
-    for (char const* const name : {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"}) {
-        if (std::filesystem::exists(folder / name)) { throw detail::exists_failure(folder / name, "a file of that name"); }
-    }
-    detail::write_file(folder / "vocab.txt", vocabulary);
-    detail::write_file(folder / "tokenizer.json", detail::tokenizer_json(description).dump() + '\n');
-    detail::write_file(folder / "special_tokens_map.json", special.dump(2) + '\n');
-    detail::write_file(folder / "tokenizer_config.json", config.dump(2) + '\n');
+    detail::write_new_files(folder, {{"vocab.txt", vocabulary},
+                                     {"tokenizer.json", detail::tokenizer_json(description).dump() + '\n'},
+                                     {"special_tokens_map.json", special.dump(2) + '\n'},
+                                     {"tokenizer_config.json", config.dump(2) + '\n'}});
 }
 
 }  // namespace bmae

@@ -8,18 +8,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <bmae/concepts/tokenizer.hpp>
 #include <bmae/text/added_tokens.hpp>
+#include <bmae/text/subword_tokenizer.hpp>
 #include <bmae/text/unigram_files.hpp>
 #include <bmae/text/unigram_normalizer.hpp>
 #include <bmae/text/vocabulary.hpp>
@@ -29,169 +27,92 @@
 
 namespace bmae {
 
-/// Maps text to the most probable sequence of tokens. Copies share one immutable core; const members may run in several threads.
-///
-/// Ill-formed UTF-8 is read as U+FFFD. A token continues a word unless it begins with the marker of a space.
-class Unigram {
+namespace detail {
+
+/// Scores, and how a text is cut by them.
+class UnigramCore {
 public:
-    /// \throws InputError  where the scores do not fit the tokens, or there is no unknown token
-    explicit Unigram(UnigramDescription description) : core_(std::make_shared<Core const>(std::move(description))) {}
+    static constexpr std::string_view name = "unigram";
 
-    /// Reads a tokenizer.json or a HuggingFace folder with it.
-    static Unigram from_file(std::filesystem::path const& path) { return Unigram(read_unigram(path)); }
-
-    [[nodiscard]] std::size_t size() const noexcept { return core_->description.tokens.size(); }   ///< V
-    [[nodiscard]] TokenTraits const& traits() const noexcept { return core_->traits; }
-    [[nodiscard]] std::vector<std::string> const& tokens() const noexcept { return core_->description.tokens; }
-    [[nodiscard]] WrappingTokens const& wrapping() const noexcept { return core_->description.wrapping; }
-
-    /// The text of a token; valid as long as this tokenizer or a copy lives. \throws InputError where there is no such id
-    [[nodiscard]] std::string_view token(TokenId id) const {
-        if (id < 0 || static_cast<std::size_t>(id) >= size()) {
-            throw InputError(Complaint{.file = core_->description.file,
-                                       .expected = "a token id below " + std::to_string(size()),
-                                       .found = std::to_string(id),
-                                       .remedy = "Check that the ids were made with this vocabulary."});
+    explicit UnigramCore(UnigramDescription given)
+        : description(checked(std::move(given))),
+          table(description, description.space, description.unknown,
+                [this](std::string const& text) { return normalized(text); }) {
+        root_ = trie_.add_root();
+        for (std::size_t i = 0; i < description.scores.size(); ++i) {
+            if (!description.tokens[i].empty()) { trie_.insert(root_, description.tokens[i], static_cast<TokenId>(i)); }
         }
-        return core_->description.tokens[static_cast<std::size_t>(id)];
-    }
-    /// The id of a token, absent where the vocabulary lacks it.
-    [[nodiscard]] std::optional<TokenId> id(std::string_view token) const {
-        auto const found = core_->ids.find(std::string(token));
-        return found == core_->ids.end() ? std::nullopt : std::optional(found->second);
+        unknown_score_ = *std::min_element(description.scores.begin(), description.scores.end()) - unknown_penalty;
     }
 
-    /// Content ids of a text; added tokens in it become themselves.                                                  [n]
-    [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const {
-        std::vector<TokenId> ids;
-        ids.reserve(text.size() / 3 + 8);
-        encode_into(text, ids);
-        return ids;
-    }
-
-    /// As `encode`, appended to `ids`.
-    void encode_into(std::string_view text, std::vector<TokenId>& ids) const {
-        std::string replaced;
-        if (detail::first_invalid_utf8(text) != std::string_view::npos) {
-            replaced = detail::well_formed(text);
-            text = replaced;
-        }
-        auto const special = [&](TokenId id) { ids.push_back(id); };
-        core_->raw.split(text, special, [&](std::string_view part) {
-            std::string changed;
-            bool at_start = part.data() == text.data();
-            for (UnigramNormalizerStep const& step : core_->description.normalizer) {
-                changed = normalize(step, part);
-                part = changed;
-            }
-            core_->normalized.split(part, special, [&](std::string_view segment) {
-                encode_segment(segment, at_start && segment.data() == part.data(), ids);
-            });
+    void encode_part(std::string_view part, bool at_start, std::vector<TokenId>& ids) const {
+        std::string const text = normalized(std::string(part));
+        table.normalized.split(text, [&](TokenId id) { ids.push_back(id); }, [&](std::string_view segment) {
+            encode_segment(segment, at_start && segment.data() == text.data(), ids);
         });
     }
 
-    /// What a model reads: the text between the tokens that the files put around it, `</s>` after it for T5.           [n]
-    [[nodiscard]] std::vector<TokenId> encode_with_specials(std::string_view text) const {
-        std::vector<TokenId> ids = wrapping().before;
-        encode_into(text, ids);
-        ids.insert(ids.end(), wrapping().after.begin(), wrapping().after.end());
-        return ids;
+    /// The markers become spaces again, but for one at the start.
+    void decode_token(std::string_view token, bool is_first, std::string& text) const {
+        bool const drops = is_first && description.prepend != PrependScheme::never;
+        text += with_replacements(token, description.space, drops ? "" : " ");
     }
 
-    /// Readable text: the markers become spaces again, but for one at the start.
-    /// \param skip_special  leave out special tokens
-    [[nodiscard]] std::string decode(std::span<TokenId const> ids, bool skip_special = true) const {
-        std::string const& space = core_->description.space;
-        std::string text;
-        bool is_first = true;
-        for (TokenId const id : ids) {
-            std::string_view const piece = token(id);
-            if (skip_special && core_->is_special[static_cast<std::size_t>(id)] != 0) { continue; }
-            bool const drops = is_first && core_->description.prepend != PrependScheme::never;
-            text += detail::with_replacements(piece, space, drops ? "" : " ");
-            is_first = false;
+    void hash_into(Xxh64& hash) const {
+        hash.update(std::as_bytes(std::span(description.scores)));
+        hash.update(description.space + std::to_string(static_cast<int>(description.prepend)) +
+                    (description.split_whitespace ? '+' : '-') + (description.split_words ? '+' : '-'));
+        for (UnigramNormalizerStep const& step : description.normalizer) {
+            hash.update(std::to_string(static_cast<int>(step.kind)) + step.from + '\n' + step.to + '\n');
         }
+    }
+
+    /// \throws InputError  always: only what was read from a file can be written
+    [[nodiscard]] std::string to_json() const {
+        throw InputError(Complaint{.file = description.file,
+                                   .expected = "a unigram tokenizer that was read from a tokenizer.json",
+                                   .found = "one made in the program",
+                                   .remedy = "Read it by Unigram::from_file."});
+    }
+
+    UnigramDescription description;
+    SubwordTable table;
+
+private:
+    static constexpr double unknown_penalty = 10;
+
+    static UnigramDescription checked(UnigramDescription given) {
+        auto const refuse = [&](std::string expected, std::string found) {
+            throw InputError(Complaint{.file = given.file, .expected = std::move(expected), .found = std::move(found),
+                                       .remedy = "Use the tokenizer.json of a T5 model."});
+        };
+        std::size_t const scored = given.scores.size();
+        if (scored == 0 || scored > given.tokens.size()) {
+            refuse("a score for each token of the model", std::to_string(scored) + " of " + std::to_string(given.tokens.size()));
+        }
+        if (given.unknown < 0 || static_cast<std::size_t>(given.unknown) >= scored) {
+            refuse("the id of the unknown token", std::to_string(given.unknown));
+        }
+        if (given.space.empty()) { refuse("a marker of spaces", "none"); }
+        return given;
+    }
+
+    [[nodiscard]] std::string normalized(std::string text) const {
+        for (UnigramNormalizerStep const& step : description.normalizer) { text = normalize(step, text); }
         return text;
     }
 
-private:
-    struct Core {
-        explicit Core(UnigramDescription given) : description(std::move(given)) {
-            std::vector<std::string> const& tokens = description.tokens;
-            auto const refuse = [&](std::string expected, std::string found) {
-                throw InputError(Complaint{.file = description.file, .expected = std::move(expected), .found = std::move(found),
-                                           .remedy = "Use the tokenizer.json of a T5 model."});
-            };
-            std::size_t const scored = description.scores.size();
-            if (scored == 0 || scored > tokens.size()) {
-                refuse("a score for each token of the model", std::to_string(scored) + " of " + std::to_string(tokens.size()));
-            }
-            if (description.unknown < 0 || static_cast<std::size_t>(description.unknown) >= scored) {
-                refuse("the id of the unknown token", std::to_string(description.unknown));
-            }
-            if (description.space.empty()) { refuse("a marker of spaces", "none"); }
-            root = trie.add_root();
-            for (std::size_t i = 0; i < tokens.size(); ++i) {
-                auto const id = static_cast<TokenId>(i);
-                ids[tokens[i]] = id;
-                if (i < scored && !tokens[i].empty()) { trie.insert(root, tokens[i], id); }
-            }
-            double const least = *std::min_element(description.scores.begin(), description.scores.end());
-            unknown_score = least - unknown_penalty;
-            is_special.assign(tokens.size(), 0);
-            for (AddedToken token : description.added) {
-                if (token.special) { is_special[static_cast<std::size_t>(token.id)] = 1; }
-                if (token.normalized) {
-                    for (UnigramNormalizerStep const& step : description.normalizer) {
-                        token.content = normalize(step, token.content);
-                    }
-                    normalized.add(std::move(token));
-                } else {
-                    raw.add(std::move(token));
-                }
-            }
-            auto const find = [&](std::string const& token) {
-                auto const found = ids.find(token);
-                return token.empty() || found == ids.end() ? TokenId{-1} : found->second;
-            };
-            SpecialTokens const& names = description.special;
-            std::vector<std::uint8_t> continues(tokens.size());
-            for (std::size_t i = 0; i < tokens.size(); ++i) {
-                continues[i] = tokens[i].starts_with(description.space) || is_special[i] != 0 ? 0 : 1;
-            }
-            traits = TokenTraits({.pad = find(names.pad),
-                                  .unk = description.unknown,
-                                  .cls = find(names.cls),
-                                  .sep = find(names.sep),
-                                  .mask = find(names.mask)},
-                                 std::move(continues));
-        }
-
-        static constexpr double unknown_penalty = 10;
-
-        UnigramDescription description;
-        std::unordered_map<std::string, TokenId> ids;
-        detail::TokenTrie trie;
-        std::uint32_t root = 0;
-        double unknown_score = 0;
-        std::vector<std::uint8_t> is_special;
-        TokenTraits traits;
-        detail::AddedTokenFinder raw;
-        detail::AddedTokenFinder normalized;
-        std::uint64_t number = detail::next_tokenizer_number();
-    };
-
     void encode_segment(std::string_view segment, bool at_start, std::vector<TokenId>& ids) const {
-        if (!core_->description.split_whitespace) {
+        if (!description.split_whitespace) {
             encode_marked(segment, at_start, ids);
             return;
         }
-        detail::CharacterClasses const& classes = detail::CharacterClasses::instance();
+        CharacterClasses const& classes = CharacterClasses::instance();
         std::size_t begin = 0;
         for (std::size_t at = 0; at <= segment.size();) {
-            detail::Utf8Step const step =
-                at < segment.size() ? detail::read_utf8(segment.substr(at)) : detail::Utf8Step{' ', 1, true};
-            if (classes[step.character] == detail::CharacterClass::space) {
+            Utf8Step const step =
+                at < segment.size() ? read_utf8(segment.substr(at)) : Utf8Step{' ', 1, true};
+            if (classes[step.character] == CharacterClass::space) {
                 if (at > begin) { encode_marked(segment.substr(begin, at - begin), at_start && begin == 0, ids); }
                 begin = at + step.bytes;
             }
@@ -201,9 +122,8 @@ private:
 
     /// Writes spaces as markers and cuts before each.
     void encode_marked(std::string_view piece, bool at_start, std::vector<TokenId>& ids) const {
-        UnigramDescription const& description = core_->description;
         std::string const& space = description.space;
-        std::string text = detail::with_replacements(piece, " ", space);
+        std::string text = with_replacements(piece, " ", space);
         bool const prepends =
             description.prepend == PrependScheme::always || (description.prepend == PrependScheme::first && at_start);
         if (prepends && !text.starts_with(space)) { text.insert(0, space); }
@@ -211,11 +131,11 @@ private:
             encode_word(text, ids);
             return;
         }
-        detail::WordCache& cache = detail::wordpiece_scratch(core_->number).cache;
+        WordCache& cache = wordpiece_scratch(table.number).cache;
         for (std::size_t begin = 0; begin < text.size();) {
             std::size_t const from = std::string_view(text).substr(begin).starts_with(space) ? begin + space.size() : begin;
             std::size_t const end = std::min(text.find(space, from), text.size());
-            detail::WordCache::Entry* const entry = cache.find(text, begin, end - begin);
+            WordCache::Entry* const entry = cache.find(text, begin, end - begin);
             if (entry != nullptr && entry->count != 0) {
                 ids.insert(ids.end(), entry->ids, entry->ids + entry->count);
             } else {
@@ -235,25 +155,25 @@ private:
             std::size_t from = std::string_view::npos;
             TokenId id = -1;
         };
-        TokenId const unknown = core_->description.unknown;
+        TokenId const unknown = description.unknown;
         std::vector<Best> best(word.size() + 1);
         auto const offer = [&](std::size_t from, std::size_t to, double score, TokenId id) {
             if (best[to].from == std::string_view::npos || score > best[to].score) { best[to] = {score, from, id}; }
         };
         for (std::size_t at = 0; at < word.size();) {
-            std::size_t const character = detail::read_utf8(word.substr(at)).bytes;
+            std::size_t const character = read_utf8(word.substr(at)).bytes;
             bool has_character = false;
-            std::uint32_t node = core_->root;
+            std::uint32_t node = root_;
             for (std::size_t end = at; end < word.size();) {
-                node = core_->trie.step(node, static_cast<unsigned char>(word[end]));
-                if (node == detail::TokenTrie::nowhere) { break; }
+                node = trie_.step(node, static_cast<unsigned char>(word[end]));
+                if (node == TokenTrie::nowhere) { break; }
                 ++end;
-                TokenId const id = core_->trie.token(node);
+                TokenId const id = trie_.token(node);
                 if (id < 0) { continue; }
-                offer(at, end, core_->description.scores[static_cast<std::size_t>(id)] + best[at].score, id);
+                offer(at, end, description.scores[static_cast<std::size_t>(id)] + best[at].score, id);
                 has_character = has_character || end - at == character;
             }
-            if (!has_character) { offer(at, at + character, core_->unknown_score + best[at].score, unknown); }
+            if (!has_character) { offer(at, at + character, unknown_score_ + best[at].score, unknown); }
             at += character;
         }
         std::size_t const before = ids.size();
@@ -264,7 +184,24 @@ private:
         std::reverse(ids.begin() + static_cast<std::ptrdiff_t>(before), ids.end());
     }
 
-    std::shared_ptr<Core const> core_;
+    TokenTrie trie_;
+    std::uint32_t root_ = 0;
+    double unknown_score_ = 0;
+};
+
+}  // namespace detail
+
+/// Maps text to the most probable sequence of tokens. Copies share one immutable core; const members may run in several threads.
+///
+/// Ill-formed UTF-8 is read as U+FFFD. A token continues a word unless it begins with the marker of a space.
+class Unigram : public detail::SubwordTokenizer<detail::UnigramCore> {
+public:
+    /// \throws InputError  where the scores do not fit the tokens, or there is no unknown token
+    explicit Unigram(UnigramDescription description)
+        : SubwordTokenizer(std::make_shared<detail::UnigramCore const>(std::move(description))) {}
+
+    /// Reads a tokenizer.json or a HuggingFace folder with it.
+    static Unigram from_file(std::filesystem::path const& path) { return Unigram(read_unigram(path)); }
 };
 
 static_assert(Tokenizer<Unigram>);

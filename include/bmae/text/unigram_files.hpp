@@ -15,6 +15,7 @@
 #include <utf8proc.h>
 
 #include <bmae/text/added_tokens.hpp>
+#include <bmae/text/subword_files.hpp>
 #include <bmae/text/tokenizer_files.hpp>
 #include <bmae/text/unigram_normalizer.hpp>
 #include <bmae/values/error.hpp>
@@ -42,6 +43,8 @@ struct UnigramDescription {
     std::vector<AddedToken> added = {};        ///< among `tokens`
     WrappingTokens wrapping = {};
     SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
+    std::size_t model_max_length = 0;          ///< tokens that the model takes; written to and read from the folder; 0: no limit
+    std::string source = {};                   ///< the tokenizer.json that it was read from: what is saved again
     std::string file = {};                     ///< where it came from, for errors
 };
 
@@ -152,6 +155,7 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
         file.refuse("\"vocab\" of the model", "none", "Save the tokenizer again.");
     }
     UnigramDescription description{.unknown = file.get<TokenId>(model, "unk_id", -1),
+                                   .source = file.content(),
                                    .file = is_folder ? (path / "tokenizer.json").string() : path.string()};
     for (detail::PlainJson const& entry : model["vocab"]) {
         if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
@@ -164,7 +168,11 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     detail::read_unigram_splitter(file, description);
     description.added = detail::read_added_tokens(file, description.tokens);
     description.wrapping = detail::read_wrapping(file);
-    if (is_folder) { description.special = detail::read_special_names(path); }
+    if (is_folder) {
+        auto const names = detail::read_folder_names(path);
+        description.special = names.special;
+        description.model_max_length = names.model_max_length;
+    }
     return description;
 }
 

@@ -48,6 +48,7 @@ public:
         write_tokenizer({.tokens = core_->vocabulary.tokens(), .options = core_->options}, folder);
     }
 
+    static constexpr std::string_view kind() noexcept { return "wordpiece"; }
     [[nodiscard]] std::size_t size() const noexcept { return core_->vocabulary.size(); }   ///< V
     [[nodiscard]] TokenTraits const& traits() const noexcept { return core_->traits; }
     [[nodiscard]] WordPieceOptions const& options() const noexcept { return core_->options; }

@@ -1,0 +1,190 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What byte-level BPE and unigram tokenizers have in common: a table of tokens, added tokens found in raw text, and files.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <bmae/detail/hash.hpp>
+#include <bmae/text/added_tokens.hpp>
+#include <bmae/text/subword_files.hpp>
+#include <bmae/text/tokenizer_fingerprint.hpp>
+#include <bmae/text/unicode.hpp>
+#include <bmae/text/word_cache.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/tokens.hpp>
+
+namespace bmae::detail {
+
+/// The tokens of a description by id and by text, what they mean to a masker, and the added ones to be found in text.
+class SubwordTable {
+public:
+    /// \param space    what a token that begins a word begins with
+    /// \param unknown  the model's unknown token; -1: the one that the files name
+    /// \param change   what a text goes through before normalised added tokens are sought in it
+    template <class Description, class Change>
+    SubwordTable(Description const& description, std::string_view space, TokenId unknown, Change change)
+        : is_special(description.tokens.size(), 0) {
+        std::vector<std::string> const& tokens = description.tokens;
+        ids.reserve(tokens.size());
+        for (std::size_t i = 0; i < tokens.size(); ++i) { ids[tokens[i]] = static_cast<TokenId>(i); }
+        for (AddedToken token : description.added) {
+            if (token.special) { is_special[static_cast<std::size_t>(token.id)] = 1; }
+            if (token.normalized) { token.content = change(token.content); }
+            (token.normalized ? normalized : raw).add(std::move(token));
+        }
+        // A tokenizer.json alone does not say which token is which: then the names that such models use.
+        auto const named = [&](std::string const& name, std::initializer_list<char const*> usual) {
+            if (TokenId const id = find(name); id >= 0 || !name.empty()) { return id; }
+            for (AddedToken const& token : description.added) {
+                if (token.special && std::find(usual.begin(), usual.end(), token.content) != usual.end()) { return token.id; }
+            }
+            return TokenId{-1};
+        };
+        SpecialTokens const& names = description.special;
+        SpecialIds special{.pad = named(names.pad, {"<pad>", "[PAD]"}),
+                           .unk = unknown >= 0 ? unknown : named(names.unk, {"<unk>", "[UNK]"}),
+                           .cls = find(names.cls),
+                           .sep = find(names.sep),
+                           .mask = named(names.mask, {"<mask>", "[MASK]"})};
+        WrappingTokens const& wrapping = description.wrapping;
+        if (special.cls < 0 && wrapping.before.size() == 1) { special.cls = wrapping.before.front(); }
+        if (special.sep < 0 && wrapping.after.size() == 1) { special.sep = wrapping.after.front(); }
+        std::vector<std::uint8_t> continues(tokens.size());
+        for (std::size_t i = 0; i < tokens.size(); ++i) {
+            continues[i] = tokens[i].starts_with(space) || is_special[i] != 0 ? 0 : 1;
+        }
+        traits = TokenTraits(special, std::move(continues));
+    }
+
+    /// -1 where the vocabulary lacks the token.
+    [[nodiscard]] TokenId find(std::string const& token) const {
+        auto const found = ids.find(token);
+        return token.empty() || found == ids.end() ? TokenId{-1} : found->second;
+    }
+
+    std::unordered_map<std::string, TokenId> ids;
+    std::vector<std::uint8_t> is_special;   // [V] left out of decoded text
+    TokenTraits traits;
+    AddedTokenFinder raw;          // sought in the text as it is
+    AddedTokenFinder normalized;   // sought in the normalised text
+    std::uint64_t number = next_tokenizer_number();
+};
+
+/// A tokenizer over an immutable core that its copies share.
+///
+/// `Core` has `description`, `table`, `name`, and the const members `encode_part(part, at_start, ids)`, `decode_token(token,
+/// is_first, text)`, `hash_into(hash)` and `to_json()`.
+template <class Core>
+class SubwordTokenizer {
+public:
+    static constexpr std::string_view kind() noexcept { return Core::name; }
+
+    [[nodiscard]] std::size_t size() const noexcept { return tokens().size(); }   ///< V
+    [[nodiscard]] TokenTraits const& traits() const noexcept { return core_->table.traits; }
+    [[nodiscard]] std::vector<std::string> const& tokens() const noexcept { return core_->description.tokens; }
+    /// What a model reads before and behind a text.
+    [[nodiscard]] WrappingTokens const& wrapping() const noexcept { return core_->description.wrapping; }
+
+    /// The text of a token as the vocabulary writes it; valid as long as this tokenizer or a copy lives.
+    /// \throws InputError  where there is no such id
+    [[nodiscard]] std::string_view token(TokenId id) const {
+        if (id < 0 || static_cast<std::size_t>(id) >= size()) {
+            throw InputError(Complaint{.file = core_->description.file,
+                                       .expected = "a token id below " + std::to_string(size()),
+                                       .found = std::to_string(id),
+                                       .remedy = "Check that the ids were made with this vocabulary."});
+        }
+        return tokens()[static_cast<std::size_t>(id)];
+    }
+    /// The id of a token, absent where the vocabulary lacks it.
+    [[nodiscard]] std::optional<TokenId> id(std::string_view token) const {
+        TokenId const found = core_->table.find(std::string(token));
+        return found < 0 ? std::nullopt : std::optional(found);
+    }
+
+    /// Content ids of a text; added tokens in it become themselves.                                                  [n]
+    [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const {
+        std::vector<TokenId> ids;
+        ids.reserve(text.size() / 3 + 8);
+        encode_into(text, ids);
+        return ids;
+    }
+
+    /// As `encode`, appended to `ids`.
+    void encode_into(std::string_view text, std::vector<TokenId>& ids) const {
+        std::string replaced;
+        if (first_invalid_utf8(text) != std::string_view::npos) {
+            replaced = well_formed(text);
+            text = replaced;
+        }
+        core_->table.raw.split(text, [&](TokenId id) { ids.push_back(id); },
+                               [&](std::string_view part) { core_->encode_part(part, part.data() == text.data(), ids); });
+    }
+
+    /// What a model reads: the text between the tokens that the files put around it.                                 [n]
+    [[nodiscard]] std::vector<TokenId> encode_with_specials(std::string_view text) const {
+        std::vector<TokenId> ids = wrapping().before;
+        encode_into(text, ids);
+        ids.insert(ids.end(), wrapping().after.begin(), wrapping().after.end());
+        return ids;
+    }
+
+    /// Readable text; bytes that are no UTF-8 become U+FFFD.
+    /// \param skip_special  leave out special tokens
+    [[nodiscard]] std::string decode(std::span<TokenId const> ids, bool skip_special = true) const {
+        std::string text;
+        bool is_first = true;
+        for (TokenId const id : ids) {
+            std::string_view const piece = token(id);
+            if (skip_special && core_->table.is_special[static_cast<std::size_t>(id)] != 0) { continue; }
+            core_->decode_token(piece, is_first, text);
+            is_first = false;
+        }
+        return well_formed(text);
+    }
+
+    /// Vocabulary and everything else that decides the ids.
+    [[nodiscard]] std::uint64_t fingerprint() const {
+        Xxh64 hash;
+        hash_vocabulary(*this, hash);
+        hash.update(kind());
+        core_->hash_into(hash);
+        return hash.digest();
+    }
+
+    /// Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json. \throws InputError, RunError
+    void save(std::filesystem::path const& folder) const {
+        auto const& description = core_->description;
+        SpecialIds const& special = traits().special();
+        auto const name = [&](TokenId id) { return id < 0 ? std::string() : std::string(token(id)); };
+        write_subword_files(folder, description.source.empty() ? core_->to_json() : description.source,
+                            {.pad = name(special.pad),
+                             .unk = name(special.unk),
+                             .cls = name(special.cls),
+                             .sep = name(special.sep),
+                             .mask = name(special.mask)},
+                            description.model_max_length);
+    }
+
+protected:
+    explicit SubwordTokenizer(std::shared_ptr<Core const> core) : core_(std::move(core)) {}
+
+private:
+    std::shared_ptr<Core const> core_;
+};
+
+}  // namespace bmae::detail
