@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,6 +49,7 @@ struct ReadReport {
     std::uint64_t skipped = 0;                    ///< malformed lines or records left out
     std::uint64_t warnings = 0;                   ///< oddities that were accepted
     std::uint64_t replaced = 0;                   ///< lines whose ill-formed UTF-8 was replaced
+    std::map<std::string, std::uint64_t> left_out = {};   ///< what a format has and a corpus does not want, by kind
     std::vector<std::string> messages = {};       ///< about the first few of them
 
     void skip(Complaint const& complaint) {

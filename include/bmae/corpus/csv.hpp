@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Rows of comma-separated values (RFC 4180): fields in quotes may hold commas, doubled quotes and line ends.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace bmae::detail {
+
+/// Puts a row together line by line.
+class CsvRow {
+public:
+    enum class State {
+        whole,   ///< the row is complete
+        open,    ///< a quoted field goes on in the next line
+        wrong,   ///< something stands behind a closing quote
+    };
+
+    State add(std::string_view line) {
+        if (is_open_) {
+            fields_.back() += '\n';
+        } else {
+            fields_.assign(1, {});
+        }
+        bool at_start = !is_open_;
+        bool is_closed = false;
+        for (std::size_t i = 0; i < line.size(); ++i) {
+            char const c = line[i];
+            if (is_open_ && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
+                fields_.back() += c;
+                ++i;
+            } else if (is_open_ && c == '"') {
+                is_open_ = false;
+                is_closed = true;
+            } else if (is_open_) {
+                fields_.back() += c;
+            } else if (c == ',') {
+                fields_.emplace_back();
+                at_start = true;
+                is_closed = false;
+            } else if (is_closed) {
+                return State::wrong;
+            } else {
+                is_open_ = c == '"' && at_start;
+                if (!is_open_) { fields_.back() += c; }
+                at_start = false;
+            }
+        }
+        return is_open_ ? State::open : State::whole;
+    }
+
+    [[nodiscard]] std::vector<std::string> const& fields() const noexcept { return fields_; }
+    [[nodiscard]] bool is_open() const noexcept { return is_open_; }
+
+    /// Forgets a row that will not be completed.
+    void drop() noexcept { is_open_ = false; }
+
+private:
+    std::vector<std::string> fields_;
+    bool is_open_ = false;
+};
+
+}  // namespace bmae::detail
