@@ -125,7 +125,8 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     prepare.add_option("--layout", all.prepare.layout,
                        "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. "
                        "The first but for text: blank-lines");
-    prepare.add_option("--titles", all.prepare.titles, "name: kept beside the text; prefix: also put before it")
+    prepare.add_option("--titles", all.prepare.titles,
+                       "name: kept beside the text; prefix: also put before it; section: the same, with [SEP] between")
         ->capture_default_str();
     prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or a folder with either");
     prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary,

@@ -17,6 +17,7 @@
 #include <bmae/detail/folders.hpp>
 #include <bmae/maskers/word_dictionary.hpp>
 #include <bmae/maskers/word_weights.hpp>
+#include <bmae/sources/title_and_body.hpp>
 #include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/text/token_store_builder.hpp>
@@ -158,7 +159,9 @@ WordPiece make_tokenizer(PrepareOptions const& options, Cancellation const& canc
 TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const& options, PassageOptions const& passages,
                                       WordPiece const& tokenizer, Cancellation const& cancellation, Progress& progress,
                                       ReadReport& report) {
-    TitleUse const titles = options.titles == "name" ? TitleUse::name : TitleUse::prefix;
+    TitleUse const titles = options.titles == "section" ? TitleUse::section
+                            : options.titles == "prefix" ? TitleUse::prefix
+                                                         : TitleUse::name;
     auto const reader = open_reader(options);
     SentenceSplitter const splitter;
     TokenStoreBuilder builder(
@@ -216,7 +219,9 @@ int prepare(Common const& common, PrepareOptions const& options) {
                       .found = options.tokenizer.empty() ? "neither" : "both",
                       .remedy = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
     }
-    if (options.titles != "name" && options.titles != "prefix") { refuse_name("--titles", "name, prefix", options.titles); }
+    if (options.titles != "name" && options.titles != "prefix" && options.titles != "section") {
+        refuse_name("--titles", "name, prefix, section", options.titles);
+    }
     bool const rows = options.format == "master";
     if (rows && options.build_vocabulary != 0) {
         throw InputError(Complaint{.file = {},
@@ -249,6 +254,11 @@ int prepare(Common const& common, PrepareOptions const& options) {
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
     progress.finish();
     say_report(report, "prepare");
+    if (options.titles == "section") {
+        TitleCounts const titles = count_titles(TokenStore::open(options.output));
+        say("titles: " + count_text(titles.without_title) + " of " + count_text(titles.documents) + " documents have none, " +
+            count_text(titles.without_body) + " have nothing else");
+    }
     if (!options.write_dictionary.empty()) { write_dictionary(common, options, tokenizer); }
     if (counts.passages == 0) { warn("the store holds no passage: no input text gave a token"); }
     double const unknown =

@@ -20,6 +20,7 @@ struct PackedView {
     std::vector<TokenId> labels = {};               ///< [T] ignored_label where nothing is to be recovered
     std::vector<std::uint8_t> flags = {};           ///< [T] 1 where the masker hid a token
     std::vector<std::int32_t> positions = {};       ///< [T] 0 .. L-1 in each text
+    std::vector<std::uint8_t> token_types = {};     ///< [T] for the encoder; empty: all 0
     std::vector<std::int64_t> offsets = {0};        ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
     std::vector<Visibility> visibility = {};        ///< [B] row masks, or empty
     SpecialIds special = {};                        ///< of the vocabulary
@@ -33,6 +34,7 @@ struct PackedView {
 
     /// Appends one text; `text.labels` may be empty, which means no labels.
     void append(MaskedText const& text) {
+        append_types(text.types, text.input_ids.size());
         input_ids.insert(input_ids.end(), text.input_ids.begin(), text.input_ids.end());
         original_ids.insert(original_ids.end(), text.original_ids.begin(), text.original_ids.end());
         if (text.labels.empty()) {
@@ -48,6 +50,15 @@ struct PackedView {
         for (std::size_t i = 0; i < text.input_ids.size(); ++i) { positions.push_back(static_cast<std::int32_t>(i)); }
         offsets.push_back(static_cast<std::int64_t>(input_ids.size()));
         if (text.visibility.length != 0) { visibility.push_back(text.visibility); }
+    }
+
+private:
+    /// Before the `count` tokens that have these types, or none, are appended.
+    void append_types(std::vector<std::uint8_t> const& types, std::size_t count) {
+        if (types.empty() && token_types.empty()) { return; }
+        token_types.resize(tokens());
+        token_types.insert(token_types.end(), types.begin(), types.end());
+        token_types.resize(tokens() + count);
     }
 };
 

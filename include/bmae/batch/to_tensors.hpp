@@ -37,6 +37,7 @@ inline PackedInput to_tensors(PackedView const& view, at::Device device = at::kC
     input.input_ids = detail::int64_tensor(view.input_ids, device);
     input.original_ids = view.original_ids == view.input_ids ? input.input_ids : detail::int64_tensor(view.original_ids, device);
     input.positions = detail::int64_tensor(view.positions, device);
+    if (!view.token_types.empty()) { input.token_types = detail::int64_tensor(view.token_types, device); }
     input.first_rows = detail::int64_tensor(std::vector<std::int64_t>(view.offsets.begin(), view.offsets.end() - 1), device);
     std::vector<std::int64_t> text_of_row;
     text_of_row.reserve(view.tokens());

@@ -30,7 +30,8 @@ concept ReadsNonConst = requires(S& source, Example const& example, TokenTraits 
 ///
 /// 1. `source.read(example, traits, draw)` on a const source returns content ids without [CLS] and final [SEP].      [L - 2]
 /// 2. `S::name` is its name in reports, in snake case.
-/// Law: an absent text is returned empty, never replaced in silence. Not required: a base class, registration.
+/// Law: an absent text is returned empty, never replaced in silence. Not required: a base class, registration;
+/// `source.types_of(ids, traits)`, the token types that an encoder reads with the ids of a view, [L] or empty for all 0.
 template <class S>
 concept TextSource =
     detail::NamedSource<S> && requires(S const& source, Example const& example, TokenTraits const& traits, Draw& draw) {

@@ -39,7 +39,7 @@ public:
     /// \param keep_layers  also return the output of every layer
     [[nodiscard]] Encoded encode(PackedInput const& input, ForwardContext& context, bool keep_layers = false) const {
         Encoded encoded;
-        encoded.hidden = embeddings(input.input_ids, input.positions, context);                        // [T, H]
+        encoded.hidden = embeddings(input.input_ids, input.positions, context, input.token_types);     // [T, H]
         if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
         for (TransformerLayer const& layer : layers) {
             encoded.hidden = layer(encoded.hidden, encoded.hidden, input, nullptr, context);

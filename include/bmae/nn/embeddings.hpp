@@ -20,7 +20,7 @@
 
 namespace bmae {
 
-/// E(x) = Dropout(LayerNorm(word + position + type 0)); one table for encoder, decoders and language-model head.
+/// E(x) = Dropout(LayerNorm(word + position + type)); one table for encoder, decoders and language-model head.
 ///
 /// Positions are 0 .. L-1 in every text; RoBERTa's begin at a later row of the table, and `position_rows` adds that. ELECTRA's
 /// tables may be narrower or wider than its layers (E != H): E(x) W + b then enters the layers. DistilBERT has no token types.
@@ -45,15 +45,24 @@ struct Embeddings {
     }
 
     /// \param ids,positions  [T]
+    /// \param types          [T] token types, or undefined: all 0
     /// \returns [T, H]
-    at::Tensor operator()(at::Tensor const& ids, at::Tensor const& positions, ForwardContext& context) const {
-        return embed_vectors(at::embedding(word, ids), positions, context);
+    /// Throws InputError for types where the table has none to tell apart.
+    at::Tensor operator()(at::Tensor const& ids, at::Tensor const& positions, ForwardContext& context,
+                          at::Tensor const& types = {}) const {
+        return embed_vectors(at::embedding(word, ids), positions, context, types);
     }
 
     /// The same around vectors that stand where word embeddings would (the LayerNorm query of DupMAE).        [T, E] -> [T, H]
-    at::Tensor embed_vectors(at::Tensor const& vectors, at::Tensor const& positions, ForwardContext& context) const {
+    at::Tensor embed_vectors(at::Tensor const& vectors, at::Tensor const& positions, ForwardContext& context,
+                             at::Tensor const& types = {}) const {
         at::Tensor sum = vectors + position_rows(vectors, positions);
-        if (token_type.defined()) { sum = sum + token_type.select(0, 0); }
+        if (types.defined()) {
+            require_types();
+            sum = sum + at::embedding(token_type, types);
+        } else if (token_type.defined()) {
+            sum = sum + token_type.select(0, 0);
+        }
         at::Tensor const rows = dropout(norm(sum), dropout_rate, context);
         return projection.weight.defined() ? projection(rows) : rows;
     }
@@ -68,6 +77,13 @@ struct Embeddings {
                 .remedy = "Use a decoder that reads tokens only, or an encoder whose embedding_size is its hidden_size."});
         }
         return at::embedding(position, first_position == 0 ? positions : positions + first_position);
+    }
+
+    void require_types() const {
+        if (token_type.defined() && token_type.size(0) >= 2) { return; }
+        throw InputError(Complaint{.file = {}, .expected = "an encoder with two token types to tell title from body",
+                                   .found = token_type.defined() ? "one type" : "none",
+                                   .remedy = "Read title and body without token types, or use BERT or ELECTRA."});
     }
 
     template <class Visit>

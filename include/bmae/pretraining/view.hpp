@@ -99,6 +99,9 @@ struct View {
             text.flags = masker.draw(span, masker_draw);
         }
         corruptor.corrupt(text, traits, corruptor_draw);
+        if constexpr (requires { source.types_of(text.original_ids, traits); }) {
+            text.types = source.types_of(text.original_ids, traits);
+        }
         return text;
     }
 

@@ -36,6 +36,7 @@ struct MaskedText {
     std::vector<TokenId> input_ids = {};      ///< [L] what the network reads
     std::vector<TokenId> labels = {};         ///< [L] what it must recover; ignored_label where nothing
     MaskFlags flags = {};                     ///< [L] 1 where the masker hid a token (all 0 for row visibility)
+    std::vector<std::uint8_t> types = {};     ///< [L] token types for the encoder; empty: all 0
     Visibility visibility = {};               ///< row masks; length 0 where every row reads every column
 };
 

@@ -19,6 +19,7 @@ struct PackedInput {
     at::Tensor input_ids = {};                             ///< [T] int64, what the encoder reads
     at::Tensor original_ids = {};                          ///< [T] int64, before corruption; the same where nothing is hidden
     at::Tensor positions = {};                             ///< [T] int64, 0 .. L-1 in each text
+    at::Tensor token_types = {};                           ///< [T] int64, read by encoders alone; undefined: all 0
     at::Tensor first_rows = {};                            ///< [B] int64, row of [CLS] of each text
     at::Tensor text_of_row = {};                           ///< [T] int64, 0 .. B-1
     at::Tensor label_rows = {};                            ///< [M] int64, rows with something to recover; undefined in inference
