@@ -160,6 +160,7 @@ struct TrainingOptions {
     bool resume = false;
     std::uint64_t save_every = 1000;
     std::size_t keep_last = 2;
+    bool gradient_cache = false;
     std::uint64_t log_every = 10;
     std::size_t loader_threads = 1;
     Path output = {};

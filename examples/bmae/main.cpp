@@ -51,6 +51,8 @@ void add_training(CLI::App& app, TrainingOptions& options) {
     app.add_option("--sort-window", options.sort_window, "Examples sorted by length before they are packed; 0: none")
         ->group(group);
     app.add_option("--accumulate", options.accumulate, "Batches of an optimizer step")->group(group)->capture_default_str();
+    app.add_flag("--gradient-cache", options.gradient_cache, "With --accumulate: one contrast over all batches of a step")
+        ->group(group);
     app.add_option("--learning-rate", options.learning_rate, "Peak learning rate")->group(group)->capture_default_str();
     app.add_option("--warmup", options.warmup, "Warm-up: a share of the steps if below 1, else steps")
         ->group(group)

@@ -27,6 +27,7 @@ TrainerOptions trainer_options(Common const& common, TrainingOptions const& opti
                                     .examples = options.batch_examples,
                                     .sort_window = options.sort_window},
                           .accumulation = options.accumulate,
+                          .gradient_cache = options.gradient_cache,
                           .learning_rate = options.learning_rate,
                           .schedule = {.decay = decay_from(options.schedule)},
                           .adamw = {.weight_decay = options.weight_decay},
@@ -50,6 +51,26 @@ TrainerOptions trainer_options(Common const& common, TrainingOptions const& opti
         result.schedule.warmup_ratio = options.warmup;
     }
     return result;
+}
+
+/// How many texts each one is told apart from, in words; empty where there is no contrast.
+std::string negatives_text(Objective const& objective, TrainingOptions const& options) {
+    std::size_t examples = options.batch_examples;
+    if (examples == 0) {   // by tokens: from the mean of a sample
+        std::size_t const stride = std::max<std::size_t>(1, objective.examples() / 1000);
+        std::size_t tokens = 0;
+        std::size_t seen = 0;
+        for (std::size_t e = 0; e < objective.examples(); e += stride, ++seen) { tokens += objective.cost(e); }
+        examples = std::max<std::size_t>(1, options.batch_tokens * seen / std::max<std::size_t>(1, tokens));
+    }
+    std::size_t const contrasted = examples * (options.gradient_cache ? options.accumulate : 1);
+    std::size_t const negatives = objective.negatives(contrasted);
+    if (negatives == 0) { return {}; }
+    std::string const text = "contrast: " + std::string(options.batch_examples == 0 ? "about " : "") + count_text(negatives) +
+                             " negatives for each text";
+    if (options.accumulate == 1) { return text; }
+    return text + "; the " + count_text(options.accumulate) + " batches of a step are " +
+           (options.gradient_cache ? "one contrast" : "contrasts of their own");
 }
 
 /// Steps for which an earlier part of the run was planned; 0 where there is none.
@@ -159,6 +180,7 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
         .on_warning = [&](std::string const& text) { progress.line("warning: " + text); }};
     Trainer trainer(objective, settings, callbacks);
     running = &trainer;
+    if (std::string const text = negatives_text(objective, options); !text.empty()) { say(text); }
     TrainResult result;
     {
         Interrupt const interrupt([&] { trainer.request_stop(); });

@@ -52,6 +52,21 @@ struct PackedView {
         if (text.visibility.length != 0) { visibility.push_back(text.visibility); }
     }
 
+    /// Appends all texts of another batch.
+    void append_all(PackedView const& other) {   // no overload: braces could mean either
+        auto const join = [](auto& to, auto const& from) { to.insert(to.end(), from.begin(), from.end()); };
+        for (std::size_t b = 1; b < other.offsets.size(); ++b) { offsets.push_back(static_cast<std::int64_t>(tokens()) + other.offsets[b]); }
+        append_types(other.token_types, other.tokens());
+        join(input_ids, other.input_ids);
+        join(original_ids, other.original_ids);
+        join(labels, other.labels);
+        join(flags, other.flags);
+        join(positions, other.positions);
+        join(visibility, other.visibility);
+        join(text_ids, other.text_ids);
+        special = other.special;
+    }
+
 private:
     /// Before the `count` tokens that have these types, or none, are appended.
     void append_types(std::vector<std::uint8_t> const& types, std::size_t count) {

@@ -42,6 +42,43 @@ public:
     virtual void dump_step(HostBatch const& batch, std::filesystem::path const& file) = 0;
 };
 
+namespace detail {
+
+/// Losses of a composition under the names of its terms.
+inline StepOutput to_step_output(PretrainingLoss loss, std::vector<TermDescription> const& terms) {
+    StepOutput output{.total = std::move(loss.total)};
+    for (std::size_t t = 0; t < loss.terms.size(); ++t) {
+        output.terms.push_back({.name = terms[t].name, .kind = terms[t].kind, .loss = loss.terms[t].loss,
+                                .correct = loss.terms[t].correct, .labels = loss.terms[t].labels, .weight = loss.terms[t].weight});
+    }
+    return output;
+}
+
+/// The trailing terms of a composition, over whole optimizer steps.
+template <class Model>
+class PretrainingContrast final : public StepContrast {
+public:
+    /// \param model,terms  must outlive it
+    PretrainingContrast(Model& model, std::vector<TermDescription> const& terms) : model_(model), terms_(terms) {}
+
+    [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override { return model_.count_labels(batches); }
+    at::Tensor represent(HostBatch const& batch, ForwardContext& context) override { return model_.represent(batch, context); }
+    StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext& context,
+                        std::span<std::int64_t const> step_labels) override {
+        return to_step_output(model_.contrast(batches, vectors, context, step_labels), terms_);
+    }
+    StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
+        PretrainingPart part = model_.forward_part(batch, context, step_labels);
+        return {.output = to_step_output(std::move(part.loss), terms_), .vectors = std::move(part.vectors)};
+    }
+
+private:
+    Model& model_;
+    std::vector<TermDescription> const& terms_;
+};
+
+}  // namespace detail
+
 /// Pre-training of `Model` on the passages of a token store.
 template <class Model>
 class PretrainingObjective final : public AnyPretraining {
@@ -68,6 +105,7 @@ public:
                                        .found = std::to_string(settings_.max_length), .remedy = "Lower --max-length."});
         }
         equip_views(std::move(generator));
+        if constexpr (Model::spans_step) { contrast_ = std::make_unique<detail::PretrainingContrast<Model>>(*model_, terms_); }
     }
 
     [[nodiscard]] std::size_t examples() const override { return corpus_.size(); }
@@ -91,14 +129,16 @@ public:
     }
 
     StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
-        PretrainingLoss const loss = model_->forward(batch, context, step_labels);
-        StepOutput output{.total = loss.total};
-        for (std::size_t t = 0; t < loss.terms.size(); ++t) {
-            output.terms.push_back({.name = terms_[t].name, .kind = terms_[t].kind, .loss = loss.terms[t].loss,
-                                    .correct = loss.terms[t].correct, .labels = loss.terms[t].labels, .weight = loss.terms[t].weight});
-        }
-        return output;
+        return detail::to_step_output(model_->forward(batch, context, step_labels), terms_);
     }
+
+    [[nodiscard]] StepContrast& step_contrast() override {
+        if (contrast_ == nullptr) { return Objective::step_contrast(); }
+        return *contrast_;
+    }
+    [[nodiscard]] std::size_t negatives(std::size_t examples) const override { return model_->negatives(examples); }
+    [[nodiscard]] std::size_t turn(std::string const& parameter) const override { return model_->turn(parameter); }
+    [[nodiscard]] std::size_t resting(std::uint64_t step) const override { return model_->resting(step); }
 
     void for_each_parameter(ParameterVisitor const& visit) override { model_->for_each_parameter(visit); }
     void for_each_state(StateVisitor const& visit) override { model_->for_each_state(visit); }
@@ -109,6 +149,7 @@ public:
         json["composition"] = model_->composition();
         json["max_length"] = settings_.max_length;
         json["reduction"] = model_->reduction() == Reduction::pooled_tokens ? "pooled_tokens" : "mean_per_term";
+        if (model_->alternate() != 0) { json["alternate"] = model_->alternate(); }
         json["terms"] = detail::terms_json(model_->describe_terms());
         json["views"] = detail::views_json(model_->describe_views());
         json["config"] = detail::config_json(model_->encoder().config());
@@ -188,3 +229,4 @@ private:
 };
 
 }  // namespace bmae
+    std::unique_ptr<StepContrast> contrast_;   // none where no term compares the texts of a batch

@@ -9,14 +9,18 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
 #include <nlohmann/json.hpp>
 
 #include <bmae/batch/packed_batch.hpp>
@@ -54,8 +58,9 @@ struct BiEncoderOptions {
     bool spare_known_positives = true;     ///< another query's passage that is relevant here too is no negative
 };
 
-/// Contrast of each query with all passages of its batch (Karpukhin et al., arXiv 2004.04906; RetroMAE's fine-tuning).
-class BiEncoderObjective final : public Objective {
+/// Contrast of each query with all passages of its batch (Karpukhin et al., arXiv 2004.04906; RetroMAE's fine-tuning), or of the
+/// whole optimizer step where the trainer keeps a gradient cache.
+class BiEncoderObjective final : public Objective, public StepContrast {
 public:
     using Sidecars = std::function<void(std::filesystem::path const&)>;
 
@@ -118,28 +123,56 @@ public:
     }
 
     StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
-        PackedView const& view = batch.views.front();
-        PackedInput const input = to_tensors(view, encoder_.embeddings.word.device());
-        at::Tensor vectors = pool(options_.pooling, encoder_.encode(input, context), input).to(at::kFloat);
-        if (options_.normalize) { vectors = normalize_rows(vectors); }
-        auto const count = static_cast<std::int64_t>(batch.examples.size());
-        std::vector<std::int64_t> targets;
-        std::vector<std::int64_t> excluded;
+        at::Tensor const vectors = represent(batch, context);
+        return contrast(std::span(&batch, 1), std::span(&vectors, 1), context, step_labels);
+    }
+
+    [[nodiscard]] StepContrast& step_contrast() override { return *this; }
+    [[nodiscard]] std::size_t negatives(std::size_t examples) const override { return examples * options_.passages_per_query - 1; }
+
+    [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override {
+        return {std::accumulate(batches.begin(), batches.end(), std::int64_t{0},
+                                [](std::int64_t sum, HostBatch const& batch) { return sum + batch.term_labels.front(); })};
+    }
+
+    /// Vectors of the texts in the order of the view, as they are compared.                                     [R, D] fp32
+    at::Tensor represent(HostBatch const& batch, ForwardContext& context) override {
+        PackedInput const input = to_tensors(batch.views.front(), encoder_.embeddings.word.device());
+        at::Tensor const vectors = pool(options_.pooling, encoder_.encode(input, context), input).to(at::kFloat);
+        return options_.normalize ? normalize_rows(vectors) : vectors;
+    }
+
+    StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext&,
+                        std::span<std::int64_t const> step_labels) override {
         auto const group = static_cast<std::int64_t>(options_.passages_per_query);
-        for (std::int64_t b = 0; b < count; ++b) {
-            targets.push_back(b * group);
-            if (options_.spare_known_positives) { exclude_positives(batch, b, excluded); }
+        std::vector<at::Tensor> queries;
+        std::vector<at::Tensor> passages;
+        for (std::size_t b = 0; b < batches.size(); ++b) {
+            auto const count = static_cast<std::int64_t>(batches[b].examples.size());
+            queries.push_back(vectors[b].narrow(0, 0, count));
+            passages.push_back(vectors[b].narrow(0, count, count * group));
         }
-        ContrastiveLoss const contrast = info_nce(vectors.narrow(0, 0, count), vectors.narrow(0, count, count * group), targets,
-                                                  excluded, options_.temperature);
-        StepOutput output{.total = contrast.sum / static_cast<double>(std::max<std::int64_t>(1, step_labels.front()))};
+        at::Tensor const asking = at::cat(queries);                                                               // [B, D]
+        std::vector<std::int64_t> targets;
+        for (std::int64_t b = 0; b < asking.size(0); ++b) { targets.push_back(b * group); }
+        std::vector<std::int64_t> const excluded =
+            options_.spare_known_positives ? known_positives(batches) : std::vector<std::int64_t>();
+        ContrastiveLoss const loss = info_nce(asking, at::cat(passages), targets, excluded, options_.temperature);
+        StepOutput output{.total = loss.sum / static_cast<double>(std::max<std::int64_t>(1, step_labels.front()))};
         output.terms.push_back({.name = "contrast",
                                 .kind = "contrast",
-                                .loss = contrast.sum.detach() / static_cast<double>(count),
-                                .correct = contrast.correct,
-                                .labels = count,
+                                .loss = loss.sum.detach() / static_cast<double>(asking.size(0)),
+                                .correct = loss.correct,
+                                .labels = asking.size(0),
                                 .weight = 1});
         return output;
+    }
+
+    StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const>) override {
+        StepPart part{.vectors = represent(batch, context)};
+        at::Tensor const none = at::zeros({}, part.vectors.options().requires_grad(false));
+        part.output = {.total = none, .terms = {{.name = "contrast", .kind = "contrast", .loss = none}}};
+        return part;
     }
 
     /// The language-model head has no part in retrieval and is left out, so that it keeps its pre-trained values.
@@ -195,18 +228,32 @@ private:
             "passages_per_query 1.");
     }
 
-    /// All columns of query `b` but its own that hold a passage relevant to it.
-    void exclude_positives(HostBatch const& batch, std::int64_t b, std::vector<std::int64_t>& excluded) const {
-        auto const count = static_cast<std::int64_t>(batch.examples.size());
-        auto const group = static_cast<std::int64_t>(options_.passages_per_query);
-        std::vector<std::size_t> const& positives = pairs_.queries[batch.examples[static_cast<std::size_t>(b)]].positives;
-        for (std::int64_t column = 0; column < count * group; ++column) {
-            auto const passage = static_cast<std::size_t>(batch.views.front().text_ids[static_cast<std::size_t>(count + column)]);
-            if (column != b * group && std::ranges::find(positives, passage) != positives.end()) {
-                excluded.push_back(b);
-                excluded.push_back(column);
+    /// (query, column) of all passages of all batches that are relevant to a query and not its own column.
+    [[nodiscard]] std::vector<std::int64_t> known_positives(std::span<HostBatch const> batches) const {
+        std::unordered_map<std::size_t, std::vector<std::int64_t>> columns;   // of a passage
+        std::int64_t column = 0;
+        for (HostBatch const& batch : batches) {
+            std::vector<std::int64_t> const& ids = batch.views.front().text_ids;
+            for (std::size_t row = batch.examples.size(); row < ids.size(); ++row) {
+                columns[static_cast<std::size_t>(ids[row])].push_back(column++);
             }
         }
+        auto const group = static_cast<std::int64_t>(options_.passages_per_query);
+        std::vector<std::int64_t> excluded;
+        std::int64_t query = 0;
+        for (HostBatch const& batch : batches) {
+            for (std::uint64_t const example : batch.examples) {
+                for (std::size_t const positive : pairs_.queries[example].positives) {
+                    auto const found = columns.find(positive);
+                    if (found == columns.end()) { continue; }
+                    for (std::int64_t const place : found->second) {
+                        if (place != query * group) { excluded.insert(excluded.end(), {query, place}); }
+                    }
+                }
+                ++query;
+            }
+        }
+        return excluded;
     }
 
     BertEncoder& encoder_;

@@ -9,19 +9,24 @@
 ///
 /// ICT: recipe of the paper 1e-4, batch 4,096, 100,000 steps; here one encoder reads both sides, its [CLS] is not projected.
 /// LaPraDoR is a reading of the paper, for its training is not public: two encoders, mean pooling, inverse cloze pairs, vectors
-/// compared by cosine. Its alternation (one tower at rest, its vectors kept as further negatives) is not part of the preset.
+/// compared by cosine. Its iterative contrastive learning, by `alternate`: one tower learns, the other rests and its vectors are
+/// kept as further negatives; after so many steps they change, and the cache is emptied, so that all it holds is of one space.
+/// That the sentence's encoder learns first, that a tower at rest has no dropout, and both numbers are ours.
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/bottlenecks/mean.hpp>
 #include <bmae/corruptors/none.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/none.hpp>
+#include <bmae/pretraining/cached_contrast.hpp>
 #include <bmae/pretraining/contrast.hpp>
 #include <bmae/pretraining/pretraining.hpp>
 #include <bmae/sources/cloze.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -31,13 +36,13 @@ using InverseCloze = Pretraining<BertEncoder,
     Pass<View<ClozeContext, NoMasker, NoCorruption>, ClsBottleneck>,
     Contrast>;
 
-/// The same with an encoder for either side.
+/// The same with an encoder for either side, which may take turns.
 using LaPraDoR = Pretraining<BertEncoder,
     Pass<View<ClozeSentence, NoMasker, NoCorruption>, MeanBottleneck>,
     SecondPass<View<ClozeContext, NoMasker, NoCorruption>, MeanBottleneck>,
-    Contrast>;
+    CachedContrast>;
 
-/// The numbers of both.
+/// The numbers of ICT.
 struct InverseClozeNumbers {
     double kept = .1;                   ///< share of contexts that keep the sentence
     double temperature = 1;
@@ -46,6 +51,22 @@ struct InverseClozeNumbers {
     void for_each_number(Visit&& visit) {
         visit("kept", kept, "share of contexts that keep the sentence");
         visit("temperature", temperature, "divides the scores");
+    }
+};
+
+/// The numbers of LaPraDoR.
+struct LaPraDoRNumbers {
+    double kept = .1;                   ///< share of contexts that keep the sentence
+    double temperature = 1;
+    std::int64_t alternate = 0;         ///< optimizer steps after which the encoders change who learns; 0: both learn at once
+    std::int64_t cache = 16384;         ///< vectors of the resting encoder that are kept as negatives
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("kept", kept, "share of contexts that keep the sentence");
+        visit("temperature", temperature, "divides the scores");
+        visit("alternate", alternate, "steps after which the encoders change who learns; 0: both learn at once");
+        visit("cache", cache, "vectors of the resting encoder that are kept as negatives; none where both learn");
     }
 };
 
@@ -61,10 +82,16 @@ struct PresetNumbers<InverseCloze> {
 };
 template <>
 struct PresetNumbers<LaPraDoR> {
-    using type = InverseClozeNumbers;
+    using type = LaPraDoRNumbers;
+    /// Throws InputError for an alternation below 0.
     template <class Model = LaPraDoR>
     static typename Model::Options options(type const& numbers) {
-        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
+        if (numbers.alternate < 0) {
+            throw InputError(Complaint{.file = {}, .expected = "alternate of at least 0 steps", .found = std::to_string(numbers.alternate)});
+        }
+        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine,
+                                                   .cache = numbers.alternate == 0 ? 0 : numbers.cache}},
+                                        .alternate = static_cast<std::uint64_t>(numbers.alternate)};
         std::get<1>(options.passes).view.source.kept = numbers.kept;
         return options;
     }

@@ -91,6 +91,9 @@ public:
     }
 
     [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+    [[nodiscard]] std::size_t negatives(std::size_t texts, std::size_t pass_count) const {
+        return options_.candidates == Candidates::all_rows ? texts * pass_count - 2 : texts * (pass_count - 1) - 1;
+    }
 
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
         std::vector<std::int64_t> list = detail::present_pairs(views);
@@ -116,17 +119,19 @@ public:
         std::vector<std::int64_t> targets;
         std::vector<std::int64_t> excluded;
         std::vector<std::int64_t> own_negatives;
+        std::vector<std::int64_t> absent;   // columns
+        for (std::size_t p = 0; p < state.views.size(); ++p) {
+            for (std::int64_t b = 0; b < texts; ++b) {
+                std::int64_t const column = static_cast<std::int64_t>(p) * texts + b - first;
+                if (column >= 0 && detail::is_absent(*state.views[p], static_cast<std::size_t>(b))) { absent.push_back(column); }
+            }
+        }
         for (std::size_t i = 0; i < list.size(); i += 2) {
             auto const a = static_cast<std::int64_t>(i / 2);
             anchors.push_back(list[i]);
             targets.push_back(list[i + 1] - first);
-            for (std::size_t p = 0; p < state.views.size(); ++p) {
-                for (std::int64_t b = 0; b < texts; ++b) {
-                    std::int64_t const column = static_cast<std::int64_t>(p) * texts + b - first;
-                    bool const itself = column + first == list[i];
-                    if (column >= 0 && (itself || detail::is_absent(*state.views[p], static_cast<std::size_t>(b)))) { excluded.insert(excluded.end(), {a, column}); }
-                }
-            }
+            if (list[i] >= first) { excluded.insert(excluded.end(), {a, list[i] - first}); }   // itself
+            for (std::int64_t const column : absent) { excluded.insert(excluded.end(), {a, column}); }
             if (state.views.size() > 2) { own_negatives.insert(own_negatives.end(), {a, 2 * texts + list[i] % texts - first}); }
         }
         at::Tensor const asking = rows.index_select(0, detail::int64_tensor(anchors, rows.device()));

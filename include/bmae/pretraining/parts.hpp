@@ -46,6 +46,16 @@ constexpr bool runs_on() {
     }
 }
 
+/// True for a trailing term whose texts are told apart from others of their batch, as most are.
+template <class Part>
+constexpr bool compares_batch() {
+    if constexpr (requires { Part::compares_batch; }) {
+        return Part::compares_batch;
+    } else {
+        return !is_pass<Part>;
+    }
+}
+
 template <bool keep_passes, class... Part>
 using Kept = decltype(std::tuple_cat(std::declval<std::conditional_t<is_pass<Part> == keep_passes, std::tuple<Part>, std::tuple<>>>()...));
 

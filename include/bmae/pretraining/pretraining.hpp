@@ -4,17 +4,22 @@
 /// The grammar: an encoder, its passes and their terms make one model.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include <bmae/batch/packed_batch.hpp>
@@ -59,10 +64,14 @@ public:
     static constexpr std::size_t pass_count = std::tuple_size_v<Passes>;
     static constexpr std::size_t cross_count = std::tuple_size_v<CrossTerms>;
     static constexpr std::size_t term_count = (detail::terms_of<Part>() + ... + 0);
+    /// A trailing term compares the texts of a batch with each other: its batch may be a whole optimizer step.
+    static constexpr bool spans_step = (detail::compares_batch<Part>() || ...);
 
 private:
     template <class Tower>
     static constexpr bool runs = (detail::runs_on<Part, Tower>() || ...);
+    /// Two towers that meet in a contrast alone can learn in turns.
+    static constexpr bool alternates = runs<SecondEncoder> && runs<TiedEncoder> && pass_count == 2 && term_count == cross_count;
     static_assert(pass_count > 0, "Pretraining: after the encoder come its passes: Pass<View, Bottleneck, Term...>.");
     static_assert(detail::passes_come_first<Part...>(), "Pretraining: passes come first, terms that look across them last.");
     static_assert(term_count > 0, "Pretraining: without a term nothing would be learned; add MaskedLanguageModel, a Branch or a Contrast.");
@@ -79,6 +88,7 @@ public:
         typename detail::PartList<CrossTerms>::Options terms = {};
         Reduction reduction = Reduction::mean_per_term;
         double momentum = .9995;        ///< of a momentum encoder, per step; Contriever: .9995
+        std::uint64_t alternate = 0;    ///< of two towers: optimizer steps after which they change who learns; 0: both learn at once
         bool random_window = false;     ///< too long a text is cut at a place drawn once per example, not at its end (MASTER as released)
     };
     using EncoderType = EncoderT;
@@ -90,6 +100,10 @@ public:
           passes_(detail::PartList<Passes>::build(options.passes, towers_.own(), seed, "passes.")),
           terms_(detail::PartList<CrossTerms>::build(options.terms, towers_.own(), seed, "terms.")) {
         share_parameters();
+        if (options_.alternate != 0 && !alternates) {
+            throw InputError(Complaint{.file = {}, .expected = "a Pass and a SecondPass without terms of their own, to learn in turns", .found = "other passes",
+                                       .remedy = "Set alternate to 0."});
+        }
     }
 
     /// With the numbers of the paper, where the composition is a preset; else with those of its parts.
@@ -107,6 +121,22 @@ public:
     [[nodiscard]] EncoderT const& encoder() const noexcept { return towers_.own(); }
     [[nodiscard]] Reduction reduction() const noexcept { return options_.reduction; }
     [[nodiscard]] bool random_window() const noexcept { return options_.random_window; }
+    [[nodiscard]] std::uint64_t alternate() const noexcept { return options_.alternate; }
+
+    /// Whose turn it takes to move a parameter: 1 that of the model's own encoder, 2 that of the second one, 0 none.
+    [[nodiscard]] std::size_t turn(std::string_view parameter) const {
+        if (options_.alternate == 0 || parameter.starts_with("terms.") || parameter.starts_with("shared.")) { return 0; }
+        std::size_t turn = parameter.starts_with("second.") ? 2 : 1;
+        for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {   // what a bottleneck learns rests with its tower
+            if (parameter.starts_with("passes." + std::to_string(p) + '.')) { turn = detail::turn_of<typename PassT::Tower>; }
+        });
+        return turn;
+    }
+    /// The turn that rests in a step: first the second encoder, so that the model's own learns first; 0: nobody rests.
+    [[nodiscard]] std::size_t resting(std::uint64_t step) const noexcept {
+        if (options_.alternate == 0) { return 0; }
+        return step / options_.alternate % 2 == 0 ? 2 : 1;
+    }
 
     /// Masks and packs examples; free of LibTorch and safe to call from several threads.
     [[nodiscard]] HostBatch collate(std::span<Example const> examples, TokenTraits const& traits, ViewSettings const& settings,
@@ -154,13 +184,81 @@ public:
     /// One forward run over a batch.
     /// \param step_labels  [terms] labels of each term in the whole optimizer step, the divisor of its mean; with one batch per step
     ///                     `batch.term_labels`
-    /// In training a momentum encoder moves first, once per step, and queues take the batch's vectors in afterwards.
+    /// In training a momentum encoder moves first, once per step, and queues take the batch's vectors in afterwards. Where towers
+    /// alternate, the one that rests is run without a gradient and without dropout.
     [[nodiscard]] PretrainingLoss forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
         if constexpr (replaces_tokens()) {
             return run(replaced(batch), context, step_labels);
         } else {
             return run(batch, context, step_labels);
         }
+    }
+
+    /// The sentence vectors of all passes, one pass under another, without the work of their terms.               [passes B, D]
+    [[nodiscard]] at::Tensor represent(HostBatch const& batch, ForwardContext& context)
+        requires spans_step
+    {
+        std::optional<HostBatch> filled;
+        if constexpr (passes_replace(static_cast<Passes const*>(nullptr))) { filled = replaced(batch); }
+        return at::cat(run_passes(filled ? *filled : batch, context, nullptr));
+    }
+
+    /// `forward` without the trailing terms, and what `represent` gives: in an equal context bit for bit the same.
+    [[nodiscard]] PretrainingPart forward_part(HostBatch const& given, ForwardContext& context, std::span<std::int64_t const> step_labels)
+        requires spans_step
+    {
+        std::optional<HostBatch> filled;
+        if constexpr (replaces_tokens()) { filled = replaced(given); }
+        std::vector<detail::TermResult> results;
+        at::Tensor const vectors = at::cat(run_passes(filled ? *filled : given, context, &results));
+        for_each_cross_term([&](auto const& term, std::size_t) {
+            results.push_back({.summed = {.sum = no_loss()}, .weight = term.weight(context.progress)});
+        });
+        return {.loss = detail::reduce_terms(results, options_.reduction, step_labels, encoder()), .vectors = vectors};
+    }
+
+    /// The trailing terms over all texts of several batches; the terms of passes have no labels here.
+    /// \param vectors  [batches] of [passes B, D], as `represent` gives them
+    [[nodiscard]] PretrainingLoss contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext& context,
+                                           std::span<std::int64_t const> step_labels)
+        requires spans_step
+    {
+        std::vector<at::Tensor> sentences;
+        for (std::size_t p = 0; p < pass_count; ++p) {
+            std::vector<at::Tensor> parts;
+            for (std::size_t b = 0; b < batches.size(); ++b) {
+                auto const texts = static_cast<std::int64_t>(batches[b].examples.size());
+                parts.push_back(vectors[b].narrow(0, static_cast<std::int64_t>(p) * texts, texts));
+            }
+            sentences.push_back(at::cat(parts));
+        }
+        std::vector<detail::TermResult> results(term_count - cross_count, {.summed = {.sum = no_loss()}, .weight = 0});
+        std::vector<PackedView> const views = joined_views(batches);
+        compare(pointers_to(views), sentences, context, results);
+        return detail::reduce_terms(results, options_.reduction, step_labels, encoder());
+    }
+
+    /// Labels of each term in all batches together, where the trailing terms see all of them as one.                    [terms]
+    [[nodiscard]] std::vector<std::int64_t> count_labels(std::span<HostBatch const> batches) const
+        requires spans_step
+    {
+        std::vector<std::int64_t> counts(term_count);
+        for (HostBatch const& batch : batches) {
+            for (std::size_t t = 0; t < term_count; ++t) { counts[t] += batch.term_labels[t]; }
+        }
+        std::vector<PackedView> const views = joined_views(batches);
+        std::vector<PackedView const*> const pointers = pointers_to(views);
+        for_each_cross_term([&](auto const& term, std::size_t t) { counts[term_count - cross_count + t] = term.count(pointers); });
+        return counts;
+    }
+
+    /// Texts that each text is told apart from in a contrast over so many; 0 where there is no contrast.
+    [[nodiscard]] std::size_t negatives(std::size_t texts) const {
+        std::size_t most = 0;
+        for_each_cross_term([&](auto const& term, std::size_t) {
+            if constexpr (requires { term.negatives(texts, pass_count); }) { most = std::max(most, term.negatives(texts, pass_count)); }
+        });
+        return most;
     }
 
     /// Calls `visit(name, tensor, decay)` for every parameter once; tied tensors stand under the embedding's name.
@@ -323,6 +421,10 @@ private:
     static constexpr bool any_view_replaces(PassOf<Tower, ViewT, BottleneckT, Term...> const*) {
         return has_network<ViewT> || (term_replaces<Term>() || ... || false);
     }
+    template <class... PassT>
+    static constexpr bool passes_replace(std::tuple<PassT...> const*) {
+        return (has_network<typename PassT::View> || ...);
+    }
     static constexpr bool replaces_tokens() { return any_replaces(static_cast<Passes const*>(nullptr)); }
 
     /// The views that the passes read, in order.
@@ -352,37 +454,83 @@ private:
     }
 
     PretrainingLoss run(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
+        std::vector<detail::TermResult> results;
+        std::vector<at::Tensor> const sentences = run_passes(batch, context, &results);
+        compare(pass_views(batch), sentences, context, results);
+        return detail::reduce_terms(results, options_.reduction, step_labels, encoder());
+    }
+
+    /// Runs the encoders over a batch: a sentence vector of each pass, and what its terms gave where `results` asks for that.
+    /// Dropout sites of a pass are counted from a number of their own, so that they do not depend on terms before it.
+    std::vector<at::Tensor> run_passes(HostBatch const& batch, ForwardContext& context, std::vector<detail::TermResult>* results) {
         if (context.training && context.opens_step) { towers_.follow(options_.momentum); }
         at::Device const device = encoder().embeddings.word.device();
-        std::vector<detail::TermResult> results;
+        std::optional<std::size_t> const resting = resting_pass(context);
+        std::uint64_t const first_site = context.next_site;
         std::vector<at::Tensor> sentences;
         std::size_t next_view = 0;
         std::size_t next_term = 0;
-        for_each_pass([&]<class PassT>(PassT const& pass, std::size_t) {
+        for_each_pass([&]<class PassT>(PassT const& pass, std::size_t p) {
             EncoderT const& tower = towers_.template of<typename PassT::Tower>();
-            c10::AutoGradMode const gradient(c10::GradMode::is_enabled() && !std::is_same_v<typename PassT::Tower, MomentumEncoder>);
+            bool const rests = resting == p;
+            c10::AutoGradMode const gradient(c10::GradMode::is_enabled() && !rests && !std::is_same_v<typename PassT::Tower, MomentumEncoder>);
+            context.next_site = first_site + (std::uint64_t{p} << 32);
+            ForwardContext at_rest{.progress = context.progress, .step = context.step};
             PackedInput const input = to_tensors(batch.views[next_view++], device);
-            Encoded const encoded = tower.encode(input, context, PassT::keeps_layers);
+            Encoded const encoded = tower.encode(input, rests ? at_rest : context, PassT::keeps_layers);
             at::Tensor const sentence = pass.pool(encoded, input, tower);                                            // [B, D]
+            sentences.push_back(sentence);
             PassState<EncoderT> state{.input = input, .encoded = encoded, .sentence = sentence, .encoder = tower, .context = context};
             pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
-                if constexpr (Term::has_view) {
+                if (results == nullptr) {
+                    next_view += Term::has_view ? 1 : 0;
+                } else if constexpr (Term::has_view) {
                     PackedInput const view = to_tensors(batch.views[next_view++], device);
-                    results.push_back(ask(term, state, view, batch.term_labels[next_term++]));
+                    results->push_back(ask(term, state, view, batch.term_labels[next_term++]));
                 } else {
-                    results.push_back(ask(term, state, input, batch.term_labels[next_term++]));
+                    results->push_back(ask(term, state, input, batch.term_labels[next_term++]));
                 }
             });
-            sentences.push_back(sentence);
         });
+        return sentences;
+    }
+
+    /// Adds what the trailing terms give on the sentence vectors of all passes.                             [passes] of [B, D]
+    void compare(std::vector<PackedView const*> const& views, std::span<at::Tensor const> sentences, ForwardContext& context,
+                 std::vector<detail::TermResult>& results) {
         if constexpr (cross_count > 0) {
-            std::vector<PackedView const*> const views = pass_views(batch);
-            CrossState const state{.sentences = sentences, .views = views, .context = context};
+            CrossState const state{.sentences = sentences, .views = views, .context = context, .resting = resting_pass(context)};
             for_each_cross_term([&](auto& term, std::size_t) {
-                results.push_back({.summed = term.sum(state), .labels = batch.term_labels[next_term++], .weight = term.weight(context.progress)});
+                results.push_back({.summed = term.sum(state), .labels = term.count(views), .weight = term.weight(context.progress)});
             });
         }
-        return detail::reduce_terms(results, options_.reduction, step_labels, encoder());
+    }
+
+    /// The pass whose tower rests in this step.
+    [[nodiscard]] std::optional<std::size_t> resting_pass(ForwardContext const& context) const {
+        std::optional<std::size_t> found;
+        std::size_t const turn = context.training ? resting(context.step) : 0;
+        for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {
+            if (turn != 0 && detail::turn_of<typename PassT::Tower> == turn) { found = p; }
+        });
+        return found;
+    }
+
+    [[nodiscard]] at::Tensor no_loss() const { return at::zeros({}, encoder().embeddings.word.options().dtype(at::kFloat).requires_grad(false)); }
+
+    /// What the passes read in all batches together.                                                                      [passes]
+    [[nodiscard]] std::vector<PackedView> joined_views(std::span<HostBatch const> batches) const {
+        std::vector<PackedView> joined(pass_count);
+        for (HostBatch const& batch : batches) {
+            std::vector<PackedView const*> const views = pass_views(batch);
+            for (std::size_t p = 0; p < pass_count; ++p) { joined[p].append_all(*views[p]); }
+        }
+        return joined;
+    }
+    [[nodiscard]] static std::vector<PackedView const*> pointers_to(std::vector<PackedView> const& views) {
+        std::vector<PackedView const*> pointers;
+        for (PackedView const& view : views) { pointers.push_back(&view); }
+        return pointers;
     }
 
     template <class Term>

@@ -4,6 +4,7 @@
 /// Contrast with a queue of vectors that earlier batches left.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,7 +19,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
-#include <c10/core/GradMode.h>
 
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/pooling.hpp>
@@ -27,6 +27,7 @@
 #include <bmae/nn/initialize.hpp>
 #include <bmae/pretraining/contrast.hpp>
 #include <bmae/pretraining/term.hpp>
+#include <bmae/pretraining/vector_queue.hpp>
 
 namespace bmae {
 
@@ -48,21 +49,20 @@ public:
     using Options = QueueContrastOptions;
     static constexpr std::string_view kind = "contrast";
     static constexpr std::size_t passes = 2;
+    static constexpr bool compares_batch = false;
 
     /// Throws InputError for a temperature or a queue that is not above 0.
     template <Encoder E>
-    QueueContrast(Options options, E const& encoder, std::uint64_t seed, std::string const& name) : options_(options) {
+    QueueContrast(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
+        : options_(options), queue_(unit_vectors(options.queue, encoder.width(), detail::mix64(seed) ^ detail::name_hash(name))) {
         if (!(options_.temperature > 0) || options_.queue < 1) {
             throw InputError(Complaint{.file = {}, .expected = "a temperature above 0 and a queue of at least 1",
                                        .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.queue)});
         }
-        at::Generator generator = at::detail::createCPUGenerator(detail::mix64(seed) ^ detail::name_hash(name));
-        queue_ = at::empty({options_.queue, encoder.width()}).normal_(0, 1, generator);
-        queue_ = normalize_rows(queue_);
-        next_ = at::zeros({}, at::kLong);
     }
 
     [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+    [[nodiscard]] std::size_t negatives(std::size_t, std::size_t) const { return static_cast<std::size_t>(options_.queue); }
 
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const { return detail::present_pairs(views); }
     [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const { return static_cast<std::int64_t>(pairs(views).size() / 2); }
@@ -77,12 +77,12 @@ public:
         at::Tensor const rows = detail::int64_tensor(places, anchors_of.device());
         at::Tensor const anchors = compared(anchors_of.index_select(0, rows));                              // [N, D]
         at::Tensor const keys = compared(state.sentences[1].index_select(0, rows)).detach();
-        queue_ = queue_.to(anchors.device());
+        queue_.rows = queue_.rows.to(anchors.device());
         at::Tensor const own = (anchors * keys).sum(1, true);                                               // [N, 1]
-        at::Tensor const scores = at::cat({own, at::mm(anchors, queue_.t())}, 1).div(options_.temperature); // [N, 1 + Q]
+        at::Tensor const scores = at::cat({own, at::mm(anchors, queue_.rows.t())}, 1).div(options_.temperature); // [N, 1 + Q]
         std::vector<std::int64_t> const targets(places.size(), 0);
         ContrastiveLoss const loss = softmax_contrast(scores, targets, {.label_smoothing = options_.label_smoothing});
-        if (state.context.training) { enqueue(keys); }
+        if (state.context.training) { queue_.push(keys); }
         return {.sum = loss.sum, .correct = loss.correct};
     }
 
@@ -95,8 +95,8 @@ public:
     void for_each_parameter(std::string const&, Visit&&) {}
     template <class Visit>
     void for_each_state(std::string const& prefix, Visit&& visit) {
-        visit(prefix + ".queue", queue_);
-        visit(prefix + ".next", next_);
+        visit(prefix + ".queue", queue_.rows);
+        visit(prefix + ".next", queue_.next);
     }
 
 private:
@@ -105,24 +105,13 @@ private:
         return options_.similarity == Similarity::cosine ? normalize_rows(single) : single;
     }
 
-    /// Matrix products keep what they read for the backward pass, so the queue is copied and not written in place.
-    void enqueue(at::Tensor const& keys) {
-        c10::AutoGradMode const no_grad(false);
-        auto place = next_.item<std::int64_t>();
-        at::Tensor queue = queue_.clone();
-        for (std::int64_t i = std::max<std::int64_t>(0, keys.size(0) - options_.queue); i < keys.size(0);) {
-            std::int64_t const run = std::min(keys.size(0) - i, options_.queue - place);
-            queue.narrow(0, place, run).copy_(keys.narrow(0, i, run));
-            place = (place + run) % options_.queue;
-            i += run;
-        }
-        queue_.set_data(queue);
-        next_.fill_(place);
+    static at::Tensor unit_vectors(std::int64_t count, std::int64_t width, std::uint64_t seed) {
+        at::Generator generator = at::detail::createCPUGenerator(seed);
+        return normalize_rows(at::empty({std::max<std::int64_t>(0, count), width}).normal_(0, 1, generator));
     }
 
     Options options_;
-    at::Tensor queue_;   ///< [Q, D] fp32
-    at::Tensor next_;    ///< [] int64 row that the next key takes
+    detail::VectorQueue queue_;
 };
 
 static_assert(CrossTerm<QueueContrast, BertEncoder>);

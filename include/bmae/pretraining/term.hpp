@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstdint>
 #include <numbers>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,7 +54,7 @@ struct TermDescription {
     std::string task = {};           ///< MASTER's name of the branch: mkp, cmp, npr, dor, gor
     std::string pooling = {};        ///< of a bag of words: max or cls
     std::string similarity = {};     ///< of a contrast: dot or cosine
-    std::string candidates = {};     ///< of a contrast: other_passes, all_rows or queue
+    std::string candidates = {};     ///< of a contrast: other_passes, all_rows, queue or other_passes_and_cache
     std::int64_t decoder_layers = 0;
     std::int64_t tap = -1;           ///< layer that a tap reads; -1 where there is none
     std::int64_t window = 0;         ///< of a causal decoder
@@ -112,6 +113,7 @@ struct CrossState {
     std::span<at::Tensor const> sentences;           ///< [passes] of [B, D]
     std::span<PackedView const* const> views;        ///< [passes] what each pass read
     ForwardContext& context;
+    std::optional<std::size_t> resting = {};         ///< the pass whose tower rests in this step, where towers alternate
 };
 
 /// A trailing term: it looks across passes (contrast).
@@ -119,6 +121,8 @@ struct CrossState {
 /// 1. `T::Options`, `T(options, encoder, seed, name)`, `T::kind`, `T::passes` (how many it needs), `term.weight(progress)`.
 /// 2. `term.sum(state)` returns the sum of its losses and `term.count(views)` says of how many.
 /// 3. `term.pairs(views)` names them: anchor row, positive row, ..., rows counted over all passes.
+/// 4. Where it may: `term.negatives(texts, passes)`, texts that one is told apart from; `T::compares_batch = false` where they
+///    are not those of its batch, so that a batch as large as the whole step (a gradient cache) would change nothing.
 template <class T, class E>
 concept CrossTerm = detail::TermParts<T, E> && requires(T& module, T const& term, CrossState const& state) {
     { T::passes } -> std::convertible_to<std::size_t>;

@@ -44,6 +44,12 @@ struct PretrainingLoss {
     std::vector<TermLoss> terms = {};     ///< in the order of the composition
 };
 
+/// One batch of a contrast that spans several: see `Pretraining::forward_part`.
+struct PretrainingPart {
+    PretrainingLoss loss = {};    ///< the trailing terms have no labels here
+    at::Tensor vectors = {};      ///< [passes B, D] sentence vectors, one pass under another
+};
+
 namespace detail {
 
 /// What one term gave: rows for the shared head, or a sum of its own.

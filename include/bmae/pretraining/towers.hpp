@@ -4,6 +4,7 @@
 /// The encoders of one model: its own, and copies that follow it or are trained beside it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -18,6 +19,10 @@
 #include <bmae/pretraining/pass.hpp>
 
 namespace bmae::detail {
+
+/// Number of a tower where towers learn in turns: 1 the model's own, 2 the second, 0 one that does not learn by a gradient.
+template <class Tower>
+inline constexpr std::size_t turn_of = std::is_same_v<Tower, TiedEncoder> ? 1 : std::is_same_v<Tower, SecondEncoder> ? 2 : 0;
 
 /// A place for an encoder that only some compositions have.
 template <class E, bool present>

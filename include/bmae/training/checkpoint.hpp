@@ -57,6 +57,9 @@ inline void read_into(at::Tensor const& target, SafetensorsFile const& file, std
     target.copy_(copy);
 }
 
+/// Of the updates of one turn.
+inline std::string count_name(std::size_t turn) { return turn == 0 ? "count" : "count." + std::to_string(turn); }
+
 inline void expect_count(SafetensorsFile const& file, std::size_t count) {
     if (file.entries().size() != count) {
         throw InputError(Complaint{file.name(), 0, std::to_string(count) + " tensors", std::to_string(file.entries().size())});
@@ -73,19 +76,23 @@ inline void write_model(std::filesystem::path const& folder, FlatParameters cons
     write_safetensors(folder / detail::model_file, entries, {{"format", "pt"}});
 }
 
-/// Writes optimizer.safetensors: mean.NAME and square.NAME for every parameter, and `count`.
+/// Writes optimizer.safetensors: mean.NAME and square.NAME for every parameter, and `count`; where parameters learn in turns also
+/// `count.1`, `count.2`.
 inline void write_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer) {
     at::Tensor const mean = optimizer.mean().cpu();
     at::Tensor const square = optimizer.square().cpu();
-    float const count = optimizer.count().item<float>();
+    std::vector<float> counts;
+    for (std::size_t t = 0; t < optimizer.turns(); ++t) { counts.push_back(optimizer.count(t).item<float>()); }
     std::vector<TensorEntry> entries;
     detail::add_entries(entries, parameters, mean, "mean.");
     detail::add_entries(entries, parameters, square, "square.");
-    TensorEntry counter;
-    counter.name = "count";
-    counter.type = ElementType::f32;
-    counter.bytes = std::as_bytes(std::span(&count, 1));
-    entries.push_back(counter);
+    for (std::size_t t = 0; t < counts.size(); ++t) {
+        TensorEntry counter;
+        counter.name = detail::count_name(t);
+        counter.type = ElementType::f32;
+        counter.bytes = std::as_bytes(std::span(&counts[t], 1));
+        entries.push_back(std::move(counter));
+    }
     write_safetensors(folder / detail::optimizer_file, entries);
 }
 
@@ -129,12 +136,12 @@ inline void read_state(std::filesystem::path const& folder, Objective& objective
 inline void read_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW& optimizer) {
     c10::AutoGradMode const no_grad(false);
     SafetensorsFile const file = SafetensorsFile::open(folder / detail::optimizer_file);
-    detail::expect_count(file, 2 * parameters.slots().size() + 1);
+    detail::expect_count(file, 2 * parameters.slots().size() + optimizer.turns());
     for (std::size_t i = 0; i < parameters.slots().size(); ++i) {
         detail::read_into(parameters.view(optimizer.mean(), i), file, "mean." + parameters.slots()[i].name);
         detail::read_into(parameters.view(optimizer.square(), i), file, "square." + parameters.slots()[i].name);
     }
-    detail::read_into(optimizer.count(), file, "count");
+    for (std::size_t t = 0; t < optimizer.turns(); ++t) { detail::read_into(optimizer.count(t), file, detail::count_name(t)); }
 }
 
 }  // namespace bmae

@@ -34,6 +34,11 @@ struct ParameterSlot {
     std::int64_t offset = 0;   ///< in elements
     std::int64_t size = 0;     ///< in elements
     bool decay = false;        ///< weight decay applies
+    std::size_t turn = 0;      ///< see `Objective::turn`
+
+    static constexpr std::int64_t alignment = 32;   ///< elements
+    /// With the gap behind it: where the next slot starts.
+    [[nodiscard]] std::int64_t end() const noexcept { return offset + (size + alignment - 1) / alignment * alignment; }
 };
 
 /// fp32 masters and gradients of a model, [decayed | not decayed], and the views of them that the network reads.
@@ -46,7 +51,7 @@ struct ParameterSlot {
 /// Every slot starts at a multiple of 32 elements, which keeps all views aligned to cache lines; the gaps are and stay zero.
 class FlatParameters {
 public:
-    static constexpr std::int64_t alignment = 32;   ///< elements
+    static constexpr std::int64_t alignment = ParameterSlot::alignment;   ///< elements
 
     /// \throws InputError if two parameters have one name or are one tensor, or if they lie on different devices
     explicit FlatParameters(Objective& objective, ComputeType precision = ComputeType::fp32) : precision_(precision) {
@@ -57,7 +62,7 @@ public:
             for (std::size_t i = 0; i < slots_.size(); ++i) {
                 if (slots_[i].decay != decay) { continue; }
                 slots_[i].offset = end;
-                end += (slots_[i].size + alignment - 1) / alignment * alignment;
+                end = slots_[i].end();
             }
             if (decay) { decayed_ = end; }
         }
@@ -155,7 +160,8 @@ private:
                 throw InputError(name + " is on " + value.device().str() + ", " + slots_.front().name + " on " +
                                  tensors_.front().device().str() + "; all parameters must be on one device");
             }
-            slots_.push_back({.name = name, .shape = value.sizes().vec(), .size = value.numel(), .decay = decay});
+            slots_.push_back({.name = name, .shape = value.sizes().vec(), .size = value.numel(), .decay = decay,
+                              .turn = objective.turn(name)});
             tensors_.push_back(value);
         });
         if (tensors_.empty()) { throw InputError("the model has no parameters"); }

@@ -36,7 +36,9 @@ inline std::string examples_text(std::vector<HostBatch> const& micro_batches) {
 
 /// "step 12: the loss of passes.0.terms.1 (branch) is not finite; first bad tensor: gradient of encoder...; examples 3, 17"
 ///
-/// Names the first bad term with the examples of its micro-batch, or all examples of the step where every loss is finite.
+/// Names the first bad term with the examples of its micro-batch, or all examples of the step where every loss is finite or where
+/// the bad one is a contrast over all of them.
+/// \param outputs  of the micro-batches, then that of a contrast over all, if there is one
 inline std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch> const& micro_batches,
                                        std::vector<StepOutput> const& outputs, FlatParameters const& parameters) {
     c10::AutoGradMode const no_grad(false);
@@ -46,7 +48,7 @@ inline std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch
         for (TermOutput const& term : outputs[m].terms) {
             if (at::isfinite(term.loss).all().item<bool>()) { continue; }
             what = "the loss of " + term.name + " (" + term.kind + ") is not finite";
-            examples = examples_text({micro_batches[m]});
+            if (m < micro_batches.size()) { examples = examples_text({micro_batches[m]}); }
             break;
         }
     }

@@ -17,6 +17,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/nn/context.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -34,6 +35,36 @@ struct TermOutput {
 struct StepOutput {
     at::Tensor total = {};                 ///< [] differentiable; backward() of it adds this batch's share of the step's gradient
     std::vector<TermOutput> terms = {};
+};
+
+/// One micro-batch of a step whose contrast spans all of them: its own terms, and its part in the contrast.
+struct StepPart {
+    StepOutput output = {};    ///< the terms of the contrast have no labels here
+    at::Tensor vectors = {};   ///< [R, D] differentiable: what `StepContrast::represent` gave for the same batch and context
+};
+
+/// A contrast over all micro-batches of an optimizer step, taken apart so that only one of them is in memory at a time.
+/// `cached_gradient` (training/step_gradient.hpp) puts it together.
+class StepContrast {
+public:
+    StepContrast() = default;
+    StepContrast(StepContrast const&) = delete;
+    StepContrast& operator=(StepContrast const&) = delete;
+    virtual ~StepContrast() = default;
+
+    /// Labels of each term of the loss, where the contrast sees all texts of all batches.                           [terms]
+    [[nodiscard]] virtual std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const = 0;
+
+    /// The vectors that a micro-batch brings into the contrast.                                                      [R, D]
+    virtual at::Tensor represent(HostBatch const& batch, ForwardContext& context) = 0;
+
+    /// The contrast of all texts of all batches, each given by its vectors; the other terms have no labels here.
+    /// \param vectors  [batches] of [R, D]
+    virtual StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext& context,
+                                std::span<std::int64_t const> step_labels) = 0;
+
+    /// A micro-batch without the contrast. In a context equal to that of `represent` it gives the same vectors.
+    virtual StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) = 0;
 };
 
 /// Called with every parameter once: its name, the tensor that the network reads (may be replaced), whether weight decay applies.
@@ -61,7 +92,35 @@ public:
     ///                     accumulation equal to one large batch
     virtual StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) = 0;
 
+    /// The loss as a contrast over the whole optimizer step, for a gradient cache.
+    /// \throws InputError where no term compares the texts of a batch with each other
+    [[nodiscard]] virtual StepContrast& step_contrast() {
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a loss that compares the texts of a batch with each other, for a gradient cache",
+                                   .found = "none",
+                                   .remedy = "Accumulation alone equals one large batch here: leave --gradient-cache out."});
+    }
+
+    /// Texts that each text is told apart from in a contrast over so many examples; 0: there is no contrast.
+    [[nodiscard]] virtual std::size_t negatives(std::size_t examples) const {
+        static_cast<void>(examples);
+        return 0;
+    }
+
     virtual void for_each_parameter(ParameterVisitor const& visit) = 0;
+
+    /// Parameters may learn in turns: those of turn 0 learn in all steps, others rest in steps whose `resting` names their turn.
+    [[nodiscard]] virtual std::size_t turn(std::string const& parameter) const {
+        static_cast<void>(parameter);
+        return 0;
+    }
+
+    /// The turn whose parameters rest in a step; 0: none.
+    /// \param step  optimizer steps done before it
+    [[nodiscard]] virtual std::size_t resting(std::uint64_t step) const {
+        static_cast<void>(step);
+        return 0;
+    }
 
     /// Calls `visit` with every tensor that is no parameter but belongs into a checkpoint: momentum encoders, queues.
     virtual void for_each_state(StateVisitor const& visit) { static_cast<void>(visit); }

@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// AdamW over flat buffers: two fused calls a step whatever the number of parameters.
+/// AdamW over flat buffers: two fused calls a step whatever the number of parameters, a few more where they learn in turns.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -25,47 +27,76 @@ namespace bmae {
 /// The 1e-6 is that of torch.nn.utils.clip_grad_norm_, so that steps can be compared number by number.
 inline double clip_divisor(double norm, double clip) { return clip > 0 ? std::max(1.0, (norm + 1e-6) / clip) : 1.0; }
 
-/// The optimizer: moments and step count of one FlatParameters, which must outlive it.
+/// The optimizer: moments and counts of updates of one FlatParameters, which must outlive it.
+///
+/// Parameters that rest keep their numbers, their moments and the count of their updates: neither decay nor momentum moves them.
 class AdamW {
 public:
     AdamW(FlatParameters& parameters, AdamWOptions options)
         : parameters_(parameters),
           options_(options),
           mean_(at::zeros_like(parameters.master())),
-          square_(at::zeros_like(parameters.master())),
-          count_(at::zeros({}, parameters.master().options())) {}
+          square_(at::zeros_like(parameters.master())) {
+        std::size_t turns = 1;
+        for (bool const decay : {true, false}) {
+            for (ParameterSlot const& slot : parameters.slots()) {   // in the order of their places
+                if (slot.decay != decay) { continue; }
+                if (runs_.empty() || runs_.back().decay != decay || runs_.back().turn != slot.turn) {
+                    runs_.push_back({.first = slot.offset, .decay = decay, .turn = slot.turn});
+                }
+                runs_.back().length = slot.end() - runs_.back().first;
+                turns = std::max(turns, slot.turn + 1);
+            }
+        }
+        for (std::size_t t = 0; t < turns; ++t) { counts_.push_back(at::zeros({}, parameters.master().options())); }
+    }
 
     /// One update of all masters, then of what the network reads.
     /// \param learning_rate     of this step
     /// \param gradient_divisor  of `clip_divisor`; applied inside the fused pass, so clipping costs no pass of its own
-    void step(double learning_rate, double gradient_divisor = 1) {
+    /// \param resting           the turn whose parameters stay as they are; 0: none
+    void step(double learning_rate, double gradient_divisor = 1, std::size_t resting = 0) {
         c10::AutoGradMode const no_grad(false);
-        count_.add_(1);
+        auto const rests = [resting](std::size_t turn) { return turn != 0 && turn == resting; };
+        for (std::size_t t = 0; t < counts_.size(); ++t) {
+            if (!rests(t)) { counts_[t].add_(1); }
+        }
         std::optional<at::Tensor> divisor;
-        if (gradient_divisor != 1) { divisor = at::full({}, gradient_divisor, count_.options()); }
-        update(0, parameters_.decayed(), learning_rate, options_.weight_decay, divisor);
-        update(parameters_.decayed(), parameters_.elements() - parameters_.decayed(), learning_rate, 0, divisor);
+        if (gradient_divisor != 1) { divisor = at::full({}, gradient_divisor, counts_.front().options()); }
+        for (Run const& run : runs_) {
+            if (!rests(run.turn)) { update(run, learning_rate, divisor); }
+        }
         parameters_.publish();
     }
 
     [[nodiscard]] AdamWOptions const& options() const noexcept { return options_; }
     [[nodiscard]] at::Tensor const& mean() const noexcept { return mean_; }       ///< [elements()] first moment, fp32
     [[nodiscard]] at::Tensor const& square() const noexcept { return square_; }   ///< [elements()] second moment, fp32
-    [[nodiscard]] at::Tensor const& count() const noexcept { return count_; }     ///< [] updates so far, fp32
+    [[nodiscard]] std::size_t turns() const noexcept { return counts_.size(); }   ///< 1 where all parameters learn in all steps
+    [[nodiscard]] at::Tensor const& count(std::size_t turn = 0) const { return counts_.at(turn); }   ///< [] updates so far, fp32
 
 private:
-    void update(std::int64_t first, std::int64_t length, double learning_rate, double weight_decay,
-                std::optional<at::Tensor> const& divisor) {
-        if (length == 0) { return; }
-        auto const part = [&](at::Tensor const& flat) { return flat.narrow(0, first, length); };
+    /// Neighbours in the flat buffers that are updated alike.
+    struct Run {
+        std::int64_t first = 0;
+        std::int64_t length = 0;
+        bool decay = false;
+        std::size_t turn = 0;
+    };
+
+    void update(Run const& run, double learning_rate, std::optional<at::Tensor> const& divisor) {
+        auto const part = [&](at::Tensor const& flat) { return flat.narrow(0, run.first, run.length); };
         at::_fused_adamw_({part(parameters_.master())}, {part(parameters_.gradient())}, {part(mean_)}, {part(square_)}, {},
-                          {count_}, learning_rate, options_.beta1, options_.beta2, weight_decay, options_.epsilon,
+                          {counts_[run.turn]}, learning_rate, options_.beta1, options_.beta2,
+                          run.decay ? options_.weight_decay : 0, options_.epsilon,
                           /*amsgrad=*/false, /*maximize=*/false, divisor);
     }
 
     FlatParameters& parameters_;
     AdamWOptions options_;
-    at::Tensor mean_, square_, count_;
+    at::Tensor mean_, square_;
+    std::vector<Run> runs_;
+    std::vector<at::Tensor> counts_;   // [turns]
 };
 
 }  // namespace bmae

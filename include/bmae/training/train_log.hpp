@@ -46,7 +46,7 @@ struct TermSums {
     TermSums& operator+=(TermSums const& other) {
         name = other.name;
         kind = other.kind;
-        weight = other.weight;
+        if (labels == 0 || other.labels != 0) { weight = other.weight; }   // of one that counted something
         labels += other.labels;
         loss += other.loss;
         correct += other.correct;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The training loop: batches ahead of the step, accumulation by label counts, clipping, checkpoints, exact resume.
+/// The training loop: batches ahead of the step, one gradient of several micro-batches, clipping, checkpoints, exact resume.
 #pragma once
 
 #include <algorithm>
@@ -41,6 +41,7 @@
 #include <bmae/training/objective.hpp>
 #include <bmae/training/optimizer.hpp>
 #include <bmae/training/replicas.hpp>
+#include <bmae/training/step_gradient.hpp>
 #include <bmae/training/train_log.hpp>
 #include <bmae/training/train_state.hpp>
 #include <bmae/training/trainer_options.hpp>
@@ -65,7 +66,8 @@ struct TrainResult {
 ///
 /// One optimizer step: its micro-batches are built by threads ahead of time, their label counts are summed, each runs forward
 /// and backward and adds its share of the gradient, and one fused update follows. So one batch of four micro-batches and four
-/// accumulated ones give the same gradient however their labels are spread. The host waits for the device once a step.
+/// accumulated ones give the same gradient however their labels are spread; a contrast spans all of them where `gradient_cache`
+/// is set, else each by itself. The host waits for the device once a step.
 /// A run that was interrupted, or killed, and resumed gives bit for bit the parameters of one that was not (on a CPU with the
 /// same number of LibTorch threads).
 class Trainer {
@@ -78,6 +80,12 @@ public:
             throw InputError("several ranks need a sum over them, and a rank below their number");
         }
         if (objective_.examples() == 0) { throw InputError("there are no examples to train on"); }
+        if (options_.gradient_cache) {
+            if (replicas_.ranks > 1) {
+                throw InputError("a gradient cache joins the micro-batches of one process; expected 1 rank");
+            }
+            contrast_ = &objective_.step_contrast();
+        }
     }
 
     /// Asks a running `fit` to finish its step, save and return. May be called from a signal handler or another thread.
@@ -190,24 +198,19 @@ private:
         std::vector<HostBatch> micro;
         for (std::size_t m = 0; m < options_.accumulation; ++m) { micro.push_back(batches.next()); }
         StepReport report{.step = state.step + 1, .epoch = micro.back().epoch};
-        std::vector<std::int64_t> const step_labels = count_labels(micro, parameters.master().device());
         parameters.zero_gradient();
-        std::vector<StepOutput> outputs;
-        for (std::size_t m = 0; m < micro.size(); ++m) {
-            ForwardContext context{.training = true,
-                                   .seed = dropout_seed(state.step, m),
-                                   .progress = steps == 0 ? 0 : static_cast<double>(state.step) / static_cast<double>(steps),
-                                   .opens_step = m == 0};
-            outputs.push_back(objective_.forward(micro[m], context, step_labels));
-            StepOutput& output = outputs.back();
-            if (output.terms.size() != step_labels.size() || !output.total.defined()) {
-                throw RunError("the model gave " + std::to_string(output.terms.size()) + " terms, expected a total and " +
-                               std::to_string(step_labels.size()));
-            }
-            if (output.total.requires_grad()) { output.total.backward(); }   // else no label at all: nothing to learn from
-            output.total = output.total.detach();                            // frees the graph
-            parameters.collect();
-        }
+        auto const context_of = [&](std::size_t m) {
+            return ForwardContext{.training = true,
+                                  .seed = dropout_seed(state.step, m),
+                                  .progress = steps == 0 ? 0 : static_cast<double>(state.step) / static_cast<double>(steps),
+                                  .opens_step = m == 0,
+                                  .step = state.step};
+        };
+        auto const collect = [&] { parameters.collect(); };
+        std::vector<StepOutput> const outputs =
+            contrast_ != nullptr
+                ? cached_gradient(*contrast_, micro, context_of, contrast_->step_labels(micro), collect)
+                : accumulated_gradient(objective_, micro, context_of, count_labels(micro, parameters.master().device()), collect);
         replicas_.add_up(parameters.gradient());
         std::vector<TermSums> const sums = read_numbers(parameters.gradient_norm(), micro, outputs, report);
         report.learning_rate = options_.learning_rate * options_.schedule.factor(state.step, steps);
@@ -216,7 +219,8 @@ private:
             note_skip(detail::describe_non_finite(report.step, micro, outputs, parameters), state);
         } else {
             state.skips_in_row = 0;
-            optimizer.step(report.learning_rate, clip_divisor(report.gradient_norm, options_.clip));
+            optimizer.step(report.learning_rate, clip_divisor(report.gradient_norm, options_.clip),
+                           objective_.resting(state.step));
         }
         report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
         report.waited = batches.waited() - waited;
@@ -275,12 +279,14 @@ private:
         double const* next = host.const_data_ptr<double>();
         report.gradient_norm = *next++;
         std::vector<TermSums> sums(objective_.terms());
-        for (std::size_t m = 0; m < micro.size(); ++m) {
-            report.examples += micro[m].examples.size();
-            report.tokens += micro[m].tokens();
+        for (HostBatch const& batch : micro) {
+            report.examples += batch.examples.size();
+            report.tokens += batch.tokens();
+        }
+        for (StepOutput const& output : outputs) {
             report.loss += *next++;
             for (std::size_t t = 0; t < sums.size(); ++t) {
-                TermOutput const& term = outputs[m].terms[t];
+                TermOutput const& term = output.terms[t];
                 double const loss = *next++ * static_cast<double>(term.labels);
                 bool const counted = term.correct.defined();
                 sums[t] += {.name = term.name,
@@ -393,6 +399,7 @@ private:
     }
 
     Objective& objective_;
+    StepContrast* contrast_ = nullptr;   // spans all micro-batches of a step, where a gradient cache is wanted
     TrainerOptions options_;
     TrainerCallbacks callbacks_;
     Replicas replicas_;

@@ -27,6 +27,7 @@ struct TrainerOptions {
     std::uint64_t epochs = 0;       ///< passes over the corpus, the last step filled up from one more
     BatchOptions batch = {};        ///< of a micro-batch: by tokens or by examples
     std::size_t accumulation = 1;   ///< micro-batches of an optimizer step
+    bool gradient_cache = false;    ///< a contrast compares the texts of the whole step, not of each micro-batch by itself
     double learning_rate = 1e-4;    ///< peak
     Schedule schedule = {};
     AdamWOptions adamw = {};
@@ -51,6 +52,11 @@ inline void check(TrainerOptions const& options) {
     demand(options.steps != 0 || options.epochs != 0, "a number of steps or of epochs above 0", "neither");
     demand(options.steps == 0 || options.epochs == 0, "either steps or epochs", "both");
     demand(options.accumulation != 0, "accumulation of at least 1", "0");
+    if (options.gradient_cache && options.accumulation == 1) {
+        throw InputError(Complaint{{}, 0, "an accumulation of at least 2 with a gradient cache", "1",
+                                   "Cut the batch into parts that fit into memory: --accumulate says how many of them are one "
+                                   "contrast."});
+    }
     demand(options.learning_rate >= 0 && options.learning_rate < 1e6, "a learning_rate of at least 0",
            std::to_string(options.learning_rate));
     demand(options.clip >= 0, "a clip of at least 0 (0: no clipping)", std::to_string(options.clip));
@@ -66,6 +72,7 @@ inline nlohmann::ordered_json deciding_options(TrainerOptions const& options) {
             {"batch.shuffle", options.batch.shuffle},
             {"batch.sort_window", options.batch.sort_window},
             {"accumulation", options.accumulation},
+            {"gradient_cache", options.gradient_cache},
             {"learning_rate", options.learning_rate},
             {"schedule", to_string(options.schedule.decay)},
             {"warmup_steps", options.schedule.warmup_steps},

@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// How the micro-batches of an optimizer step become one gradient: added up, or as one contrast over all of them.
+///
+/// Every function calls `collect()` after each backward pass and `context_of(m)` for the context of micro-batch m, the same one
+/// each time: dropout is keyed by it, so a micro-batch that is run twice drops the same numbers twice.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <bmae/nn/context.hpp>
+#include <bmae/training/objective.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+/// Adds the gradient of `output` and, where `also` is defined, of that; frees the graph of both.
+/// \throws RunError where the model gave other terms than it has
+inline void learn_from(StepOutput& output, at::Tensor const& also, std::size_t terms) {
+    if (output.terms.size() != terms || !output.total.defined()) {
+        throw RunError("the model gave " + std::to_string(output.terms.size()) + " terms, expected a total and " +
+                       std::to_string(terms));
+    }
+    at::Tensor const whole = also.defined() ? output.total + also : output.total;
+    if (whole.requires_grad()) { whole.backward(); }   // else no label at all: nothing to learn from
+    output.total = output.total.detach();
+}
+
+}  // namespace detail
+
+/// Each micro-batch by itself: a contrast compares the texts of one micro-batch.
+/// \returns the output of each                                                                                         [micro]
+inline std::vector<StepOutput> accumulated_gradient(Objective& objective, std::span<HostBatch const> micro,
+                                                    std::function<ForwardContext(std::size_t)> const& context_of,
+                                                    std::span<std::int64_t const> step_labels,
+                                                    std::function<void()> const& collect) {
+    std::vector<StepOutput> outputs;
+    for (std::size_t m = 0; m < micro.size(); ++m) {
+        ForwardContext context = context_of(m);
+        outputs.push_back(objective.forward(micro[m], context, step_labels));
+        detail::learn_from(outputs.back(), {}, step_labels.size());
+        collect();
+    }
+    return outputs;
+}
+
+/// All micro-batches in one contrast, one of them in memory at a time (Gao et al.: Scaling Deep Contrastive Learning Batch Size
+/// under Memory Limited Setup, arXiv 2101.06983, section 3.2; code luyug/GradCache).
+///
+/// 1. Every micro-batch is represented without a graph. 2. The contrast is computed on all vectors as leaves, which gives
+/// dL/dv. 3. Every micro-batch is run again with its graph, and the gradient of its own terms + <v, dL/dv> is added. Since the
+/// replay drops what the first run dropped, this is the gradient of the whole step in one graph; <v, dL/dv> is taken in fp32.
+/// The price is one more forward run of the encoder.
+/// \returns the outputs of the micro-batches, then that of the contrast                                            [micro + 1]
+inline std::vector<StepOutput> cached_gradient(StepContrast& model, std::span<HostBatch const> micro,
+                                               std::function<ForwardContext(std::size_t)> const& context_of,
+                                               std::span<std::int64_t const> step_labels, std::function<void()> const& collect) {
+    std::vector<at::Tensor> leaves;    // fp32
+    std::vector<at::Tensor> vectors;   // as the network gave them
+    for (std::size_t m = 0; m < micro.size(); ++m) {
+        at::Tensor given;
+        {
+            c10::AutoGradMode const no_graph(false);
+            ForwardContext context = context_of(m);
+            given = model.represent(micro[m], context);
+        }
+        leaves.push_back(given.detach().to(at::kFloat).requires_grad_(true));
+        vectors.push_back(leaves.back().to(given.scalar_type()));
+    }
+    ForwardContext context = context_of(micro.size());
+    StepOutput whole = model.contrast(micro, vectors, context, step_labels);
+    detail::learn_from(whole, {}, step_labels.size());   // into the leaves, and into a projection that only the contrast sees
+    collect();
+    vectors.clear();
+
+    std::vector<StepOutput> outputs;
+    for (std::size_t m = 0; m < micro.size(); ++m) {
+        ForwardContext replay = context_of(m);
+        replay.opens_step = false;   // a momentum encoder has moved
+        StepPart part = model.forward_part(micro[m], replay, step_labels);
+        at::Tensor const cached = leaves[m].grad();   // undefined where the step has no pair
+        at::Tensor const surrogate = cached.defined() ? (part.vectors.to(at::kFloat) * cached).sum() : at::Tensor();
+        detail::learn_from(part.output, surrogate, step_labels.size());
+        leaves[m].reset();
+        collect();
+        outputs.push_back(std::move(part.output));
+    }
+    outputs.push_back(std::move(whole));
+    return outputs;
+}
+
+}  // namespace bmae
