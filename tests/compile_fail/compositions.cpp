@@ -5,9 +5,14 @@
 // expect: Pass: the first slot is the encoder's view
 // expect: Pass: the second slot after the encoder's view must be a bottleneck
 // expect: Pass: after view and bottleneck come the terms of this pass
+// expect: Pass: a decoder reads sentence vectors as wide as hidden states
 // expect: Pass: the encoder's view must hide tokens, not context
 // expect: Pass: the encoder's view comes first; a masker that depends on it belongs into a branch
 // expect: Pass: terms that read the encoder's own view must ask for the same tokens of it
+// expect: Concatenated: at least two bottlenecks stand side by side
+// expect: Concatenated: every slot holds a bottleneck
+// expect: StopGradient, Normalized: the slot holds a bottleneck
+// expect: Reduced: the slot holds a bottleneck without parameters
 // expect: MomentumPass: the momentum encoder gets no gradient
 // expect: Branch: the first slot is the view to rebuild
 // expect: Branch: the second slot is a decoder
@@ -27,6 +32,8 @@
 // expect: satisfaction of .TokenLoss<Loss>. \[with Loss = bmae::BasicDecoder\]
 // expect: RetroMaeNumbers. has no non-static data member named .encoder_rate
 #include <bmae/bottlenecks/cls.hpp>
+#include <bmae/bottlenecks/dual.hpp>
+#include <bmae/bottlenecks/lexicon.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/decoders/full_depth.hpp>
 #include <bmae/decoders/tap.hpp>
@@ -64,7 +71,17 @@ constexpr std::size_t passes =
                 Pass<Pick<Words, Rows>, ClsBottleneck, Mlm>,
                 Pass<Pick<Words, Related>, ClsBottleneck, Mlm>,
                 Pass<Words, ClsBottleneck, Mlm, EncoderPrediction<Pick<TokenCrossEntropy, AllTokens>>>,
+                Pass<Words, Pick<ClsBottleneck, Concatenated<ClsBottleneck, MeanBottleneck>>, Mlm, Branch<Words, BasicDecoder>>,
                 PassOf<Pick<TiedEncoder, MomentumEncoder>, Words, ClsBottleneck, Mlm>>;
+
+// ---- bottlenecks around bottlenecks
+constexpr std::size_t bottlenecks =
+    looked_into<Pick<Concatenated<ClsBottleneck, MeanBottleneck>, Concatenated<ClsBottleneck>>,
+                Concatenated<ClsBottleneck, Pick<MeanBottleneck, Passage>>,
+                StopGradient<Pick<LexiconBottleneck, BasicDecoder>>,
+                Normalized<Pick<ClsBottleneck, Passage>>,
+                Reduced<Pick<ClsBottleneck, LexiconBottleneck>>,
+                Pass<Words, DualBottleneck, Mlm>>;
 
 // ---- branches
 constexpr std::size_t branches =

@@ -9,11 +9,13 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/bottlenecks/cls.hpp>
+#include <bmae/bottlenecks/dual.hpp>
 #include <bmae/decoders/basic.hpp>
 #include <bmae/decoders/enhanced.hpp>
 #include <bmae/maskers/row_visibility.hpp>
 #include <bmae/maskers/whole_word.hpp>
 #include <bmae/pretraining/branch.hpp>
+#include <bmae/pretraining/contrast.hpp>
 #include <bmae/pretraining/masked_language_model.hpp>
 #include <bmae/pretraining/pretraining.hpp>
 #include <bmae/sources/passage.hpp>
@@ -85,6 +87,22 @@ BOOST_AUTO_TEST_CASE(a_basic_decoder_over_a_narrow_electra_and_distilbert) {
     check_step(electra);
     OneBranch<DistilBertEncoder, BasicDecoder, WholeWordMasker> distilled(shrink(BertConfig::distilbert_base()));
     check_step(distilled);
+}
+
+// DupMAE's pair in a contrast: the sum of both products, one reduction for both sides.
+BOOST_AUTO_TEST_CASE(a_contrast_over_reduced_and_lexical_vectors) {
+    using Twins = Pretraining<BertEncoder,
+        Pass<View<Passage, WholeWordMasker>, DualBottleneck, MaskedLanguageModel>,
+        Pass<View<Passage, WholeWordMasker>, DualBottleneck>,
+        Contrast>;
+    Twins model(shrink(BertConfig::base()));
+    check_step(model);
+    std::size_t reductions = 0;
+    model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        reductions += name.starts_with("shared.reduction") ? 1 : 0;
+        if (name == "shared.reduction.weight") { BOOST_CHECK_EQUAL(value.size(0), 384); }
+    });
+    BOOST_CHECK_EQUAL(reductions, 2U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

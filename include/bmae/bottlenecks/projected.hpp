@@ -11,6 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/nn/initialize.hpp>
@@ -27,6 +28,7 @@ public:
         Inner inner = {};
     };
     static constexpr std::string_view name = Inner::name;
+    static constexpr bool reads_layers = detail::reads_layers<Inner>;
 
     Projected(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const&)
         : inner_(std::move(options.inner)), projection_(encoder.config()) {

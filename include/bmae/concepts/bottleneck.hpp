@@ -18,7 +18,8 @@ namespace bmae {
 ///
 /// 1. `bottleneck.pool(encoded, input)` on a const bottleneck returns one row per text.                               [B, D]
 /// 2. `B::name` is its name in reports and in sentence-transformers folders.
-/// Law: row b depends on text b alone. Not required: parameters, options.
+/// Law: row b depends on text b alone. Not required: parameters, options; `bottleneck.width(encoder)`, which gives D, where it is
+/// not H.
 template <class B>
 concept Bottleneck =
     std::default_initializable<B> && requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input) {
@@ -39,6 +40,10 @@ concept BuiltBottleneck = Encoder<E> && requires(B& module, B const& bottleneck,
     { B::name } -> std::convertible_to<std::string_view>;
     module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});
 };
+
+/// Its vectors are as wide as the hidden states of `E`, so that a decoder can read them.
+template <class B, class E>
+concept KeepsWidth = !requires(B const& bottleneck, E const& encoder) { bottleneck.width(encoder); };
 
 /// Says in one sentence what `B` lacks to be a bottleneck; true where it lacks nothing.
 template <class B>

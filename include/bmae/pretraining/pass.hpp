@@ -57,6 +57,10 @@ concept FitsPass = requires {
     { Term::keeps_layers } -> std::convertible_to<bool>;
 };
 
+/// The term has a decoder, whose rows the sentence vector stands among.
+template <class Term>
+concept Decodes = Term::has_view || requires(Term& term) { term.decoder(); };
+
 /// What the terms that read the encoder's own view ask of it; hidden tokens where there is none.
 template <class... Term>
 struct OwnLabels {
@@ -87,6 +91,9 @@ class PassOf {
     static_assert((detail::FitsPass<Term> && ...),
                   "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
                   "looks across passes and stands after them.");
+    static_assert(KeepsWidth<BottleneckT, BertEncoder> || !(detail::Decodes<Term> || ...),
+                  "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
+                  "contrasts and search.");
     static_assert(!ViewT::has_row_masks, "Pass: the encoder's view must hide tokens, not context: row masks belong into a branch.");
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");
     static_assert(detail::OwnLabels<Term...>::agree, "Pass: terms that read the encoder's own view must ask for the same tokens of it.");

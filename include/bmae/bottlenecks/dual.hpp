@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// DupMAE's representation for search: a reduced [CLS] vector and the strongest words, compared by the sum of both products.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/topk.h>
+
+#include <bmae/bottlenecks/concatenated.hpp>
+#include <bmae/bottlenecks/lexical.hpp>
+#include <bmae/bottlenecks/reduced.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// [c ; mu]: [CLS] reduced to R numbers, then the weights of all V words (Xiao, Liu: DupMAE, arXiv 2211.08769). A product of two
+/// such rows is <c_q, c_d> + <mu_q, mu_d>, so any contrast trains it. It is in the paper alone: no code of it was released.
+using DualBottleneck = Concatenated<Reduced<ClsBottleneck>, LexicalBottleneck>;
+static_assert(BuiltBottleneck<DualBottleneck, BertEncoder>);
+
+/// What an index keeps of N texts.
+struct DualVectors {
+    at::Tensor dense = {};     ///< [N, R]
+    at::Tensor words = {};     ///< [N, k] int64, the strongest words, ascending ids
+    at::Tensor weights = {};   ///< [N, k] their weights mu
+};
+
+namespace detail {
+
+/// True for the `count` largest numbers of every row, of equal ones those further left.                [N, V] -> [N, V] bool
+inline at::Tensor strongest(at::Tensor const& weights, std::int64_t count) {
+    if (count < 1) {
+        throw InputError(Complaint{.file = {}, .expected = "at least 1 word per text", .found = std::to_string(count),
+                                   .remedy = "Some hundred words make a text findable."});
+    }
+    at::Tensor const values = weights.detach();
+    if (values.isnan().any().item<bool>()) {
+        throw RunError("a lexical weight is not a number: look at the training log for where the loss became so");
+    }
+    if (count >= values.size(1)) { return values.eq(values); }
+    at::Tensor const least = std::get<0>(at::topk(values, count, 1)).narrow(1, count - 1, 1);        // [N, 1]
+    at::Tensor const above = values.gt(least);
+    at::Tensor const tied = values.eq(least);
+    return above.logical_or(tied.logical_and(tied.cumsum(1).le(count - above.sum(1, true))));
+}
+
+}  // namespace detail
+
+/// The rows of documents as they are compared: all but the `count` strongest words become 0. Differentiable.
+/// \param rows   [N, R + V] of a `DualBottleneck`
+/// \param width  R
+/// Throws InputError for a count below 1, RunError for a weight that is NaN.
+inline at::Tensor keep_strongest_words(at::Tensor const& rows, std::int64_t width, std::int64_t count) {
+    at::Tensor const words = rows.narrow(1, width, rows.size(1) - width);
+    return at::cat({rows.narrow(1, 0, width), words.masked_fill(detail::strongest(words, count).logical_not(), 0)}, 1);
+}
+
+/// The same without the zeros. Parameters and errors as of `keep_strongest_words`.
+inline DualVectors to_dual_vectors(at::Tensor const& rows, std::int64_t width, std::int64_t count) {
+    at::Tensor const words = rows.narrow(1, width, rows.size(1) - width);
+    std::int64_t const kept = std::min(count, words.size(1));
+    at::Tensor const places = detail::strongest(words, count).nonzero().select(1, 1).view({rows.size(0), kept});
+    return {.dense = rows.narrow(1, 0, width), .words = places, .weights = words.gather(1, places)};
+}
+
+/// score(q, d) = <c_q, c_d> + sum over the words i of d of mu_q,i mu_d,i.
+/// \param queries    [Q, R + V] of a `DualBottleneck`, all words
+/// \param documents  of N texts; takes Q N k numbers on the way, so hand over an index in blocks
+/// \returns          [Q, N]
+inline at::Tensor dual_scores(at::Tensor const& queries, DualVectors const& documents) {
+    std::int64_t const width = documents.dense.size(1);
+    at::Tensor const words = queries.narrow(1, width, queries.size(1) - width);
+    at::Tensor const met = words.index_select(1, documents.words.reshape({-1}))
+                               .view({queries.size(0), documents.words.size(0), documents.words.size(1)});
+    return at::mm(queries.narrow(1, 0, width), documents.dense.t()) + (met * documents.weights).sum(2);
+}
+
+}  // namespace bmae

@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// One weight per word of the vocabulary.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/log1p.h>
+#include <ATen/ops/relu.h>
+
+#include <bmae/concepts/bottleneck.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/nn/pooled_logits.hpp>
+
+namespace bmae {
+
+/// h_v = mu_v, the highest logit of word v over all rows but the first: what DupMAE's bag of words trains (arXiv 2211.08769,
+/// equation 5); or log(1 + ReLU(mu_v)), the lexical vector of SPLADE (arXiv 2109.10086) and of LexMAE's fine-tuning, which
+/// `flops` keeps sparse. V wide, zeros for a text of one row.
+class LexicalBottleneck {
+public:
+    struct Options {
+        bool saturated = false;         ///< log(1 + ReLU(mu)); DupMAE: false
+        bool separator_counts = true;   ///< the row of the final [SEP] too, as in DupMAE's pre-training; LexMAE: false
+    };
+    static constexpr std::string_view name = "lexical";
+
+    template <Encoder E>
+    LexicalBottleneck(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
+
+    template <class E>
+    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const& encoder) const {   // [B, V] fp32
+        at::Tensor const rows = encoder.head.transform(encoded.hidden);
+        at::Tensor const mu = max_pooled_logits(rows, encoder.embeddings.word, encoder.head.bias, input.offsets, 1,
+                                                options_.separator_counts ? 0 : 1);
+        return options_.saturated ? at::log1p(at::relu(mu)) : mu;
+    }
+    template <class E>
+    [[nodiscard]] std::int64_t width(E const& encoder) const {
+        return encoder.vocabulary_size();
+    }
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+
+private:
+    Options options_;
+};
+
+static_assert(BuiltBottleneck<LexicalBottleneck, BertEncoder>);
+
+}  // namespace bmae
