@@ -9,6 +9,7 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <system_error>
 #include <thread>
@@ -48,6 +49,7 @@ void warn(std::string const& text) { say("warning: " + text); }
 
 void say_report(ReadReport const& report, std::string const& what) {
     for (std::string const& message : report.messages) { say(message); }
+    for (auto const& [kind, count] : report.left_out) { say(what + ": left out " + count_text(count) + ' ' + kind); }
     if (report.skipped != 0) { warn(what + ": " + count_text(report.skipped) + " malformed lines were left out"); }
     if (report.warnings > report.messages.size()) { warn(what + ": " + count_text(report.warnings) + " oddities in all"); }
 }
@@ -157,7 +159,7 @@ Interrupt::Interrupt(std::function<void()> stop, std::string what_follows) {
     if (::pipe2(wake, O_CLOEXEC) != 0) { throw RunError("cannot make a pipe: " + std::generic_category().message(errno)); }
     watcher = std::thread([stop = std::move(stop), text = std::move(what_follows), end = wake[0]] {
         for (char byte = 0; ::read(end, &byte, 1) == 1 && byte == 's';) {
-            say("\ninterrupted: " + text + "; a second interrupt ends at once");
+            if (!text.empty()) { say("\ninterrupted: " + text + "; a second interrupt ends at once"); }
             stop();
         }
     });
@@ -177,5 +179,13 @@ Interrupt::~Interrupt() {
     ::close(wake[0]);
     ::close(wake[1]);
 }
+
+QuickExit::QuickExit()
+    : interrupt_(
+          [] {
+              say(nothing_written);
+              std::_Exit(interrupted);
+          },
+          {}) {}
 
 }  // namespace bmae::program

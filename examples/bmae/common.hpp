@@ -88,7 +88,7 @@ void print_result(Common const& common, Json const& result, std::string const& t
 /// Calls `stop` at the first SIGINT or SIGTERM while it lives; a second one ends the program at once.
 class Interrupt {
 public:
-    /// \param what_follows  told at once, on standard error
+    /// \param what_follows  told at once, on standard error; empty: `stop` does not return
     explicit Interrupt(std::function<void()> stop, std::string what_follows = "finishing the step and saving");
     ~Interrupt();
     Interrupt(Interrupt const&) = delete;
@@ -97,6 +97,7 @@ public:
 
 /// Thrown by a command that was interrupted and leaves nothing behind; the program then ends with status 130.
 struct Interrupted {};
+inline constexpr char const* nothing_written = "bmae: interrupted, and nothing was written; the same command starts anew";
 
 /// For commands whose output appears as a whole or not at all: turns an interrupt into an exception at the next `check`.
 class Cancellation {
@@ -108,6 +109,15 @@ public:
 private:
     std::atomic<bool> asked_ = false;
     Interrupt interrupt_{[this] { asked_ = true; }, "clearing up"};
+};
+
+/// For commands that have nothing to clear up before their last moment: an interrupt ends the program at once, with status 130.
+class QuickExit {
+public:
+    QuickExit();
+
+private:
+    Interrupt interrupt_;
 };
 
 /// "12.3 s", "4 min 05 s", "3 h 20 min".
@@ -150,6 +160,7 @@ struct TrainingOptions {
     std::size_t batch_examples = 0;
     std::size_t sort_window = 0;
     std::size_t accumulate = 1;
+    bool gradient_cache = false;
     double learning_rate = 1e-4;
     double warmup = .1;   ///< below 1 a share of the steps, else steps
     std::string schedule = "linear";
@@ -160,7 +171,6 @@ struct TrainingOptions {
     bool resume = false;
     std::uint64_t save_every = 1000;
     std::size_t keep_last = 2;
-    bool gradient_cache = false;
     std::uint64_t log_every = 10;
     std::size_t loader_threads = 1;
     Path output = {};

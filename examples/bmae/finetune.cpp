@@ -27,7 +27,7 @@ InputError refuse(std::string expected, std::string found, std::string remedy = 
         Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
 }
 
-std::vector<std::vector<TokenId>> tokenize_all(WordPiece const& tokenizer, std::vector<std::string> const& texts,
+std::vector<std::vector<TokenId>> tokenize_all(AnyTokenizer const& tokenizer, std::vector<std::string> const& texts,
                                                unsigned threads) {
     std::vector<std::vector<TokenId>> ids(texts.size());
     detail::parallel_for(texts.size(), 256, threads, [&](std::size_t begin, std::size_t end) {
@@ -56,7 +56,7 @@ void read_negatives(Path const& path, Use&& use) {
     }
 }
 
-RetrievalPairs make_pairs(Common const& common, FinetuneOptions const& options, WordPiece const& tokenizer) {
+RetrievalPairs make_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer) {
     BeirCollection const collection = BeirCollection::open(options.data);
     say_report(collection.documents_report(), "corpus");
     JudgedPairs const judged = collection.judged_pairs(options.split);

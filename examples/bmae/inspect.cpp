@@ -11,8 +11,8 @@
 #include <bmae/io/safetensors.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
+#include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/token_store.hpp>
-#include <bmae/text/wordpiece.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 
 #include "common.hpp"
@@ -93,10 +93,11 @@ void look_at_store(Path const& path, Findings& findings) {
     findings.add("max_length", store.max_length());
     findings.add("blocks", store.blocks());
     findings.add("longest_passage", counts.longest_passage);
+    findings.add("tokenizer", store.tokenizer_kind().empty() ? "not said" : store.tokenizer_kind());
     findings.add("vocabulary", store.traits().size());
     findings.add("fingerprint", detail::to_hex(store.fingerprint()));
-    if (!std::filesystem::exists(path / "vocab.txt") || store.size() == 0) { return; }
-    WordPiece const tokenizer = WordPiece::from_file(path);
+    if (!holds_tokenizer(path) || store.size() == 0) { return; }
+    AnyTokenizer const tokenizer = AnyTokenizer::from_file(path);
     store.require_tokenizer(tokenizer);
     findings.add("first_passage", tokenizer.decode(store.example(0, 24).passage));
 }

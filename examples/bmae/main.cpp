@@ -115,22 +115,22 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     CLI::App& tokenize = add("tokenize", "Lines of standard input to token ids, one line each",
                              "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
                              [&] { return bmae::program::tokenize(common, all.tokenize); });
-    tokenize.add_option("--tokenizer", all.tokenize.tokenizer, "vocab.txt, tokenizer.json or a folder with either")->required();
+    tokenize.add_option("--tokenizer", all.tokenize.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")->required();
     tokenize.add_option("--max-length", all.tokenize.max_length, "Tokens kept, special ones included; 0: all");
-    tokenize.add_flag("--no-special-tokens", all.tokenize.no_special_tokens, "Without [CLS] and [SEP]");
+    tokenize.add_flag("--no-special-tokens", all.tokenize.no_special_tokens, "Without the tokens around a text, [CLS] and [SEP] or <s> and </s>");
 
     CLI::App& prepare = add("prepare", "Raw text to a token store, which pretrain reads",
                             "bmae prepare --input articles.txt --build-vocabulary 8000 --max-length 128 --output articles.tokens",
                             [&] { return bmae::program::prepare(common, all.prepare); });
     prepare.add_option("--input", all.prepare.inputs, "Files or folders, plain or gzip")->required();
-    prepare.add_option("--format", all.prepare.format, "text, beir, msmarco, jsonl, master")->capture_default_str();
+    prepare.add_option("--format", all.prepare.format, "text, beir, msmarco, jsonl, nli, master")->capture_default_str();
     prepare.add_option("--layout", all.prepare.layout,
                        "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. "
                        "The first but for text: blank-lines");
     prepare.add_option("--titles", all.prepare.titles,
                        "name: kept beside the text; prefix: also put before it; section: the same, with [SEP] between")
         ->capture_default_str();
-    prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or a folder with either");
+    prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
     prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary,
                        "Make a WordPiece vocabulary of N tokens from the input");
     prepare.add_flag("--keep-case", all.prepare.keep_case, "Do not lower-case with --build-vocabulary");
@@ -138,7 +138,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
         ->capture_default_str()
         ->check(CLI::Range(3, 1 << 20));
     prepare.add_option("--blocks", all.prepare.blocks,
-                       "whole_sentences (the default), as_released, whole_document (the default of master)");
+                       "whole_sentences (the default), as_released, whole_document (the default of nli and master)");
     prepare.add_option("--short-probability", all.prepare.short_probability, "Of a passage with a random smaller budget")
         ->check(CLI::Range(0.0, 1.0));
     prepare.add_flag("--skip-malformed", all.prepare.skip_malformed,
@@ -154,14 +154,14 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                              [&] { return bmae::program::pretrain(common, all.pretrain); });
     pretrain.add_option("--preset", all.pretrain.preset, "Name of the list `bmae presets`")->capture_default_str();
     pretrain.add_option("--set", all.pretrain.numbers, "A number of the preset: NAME=VALUE; may be repeated");
-    pretrain.add_option("--model", all.pretrain.model, "Start from this BERT folder, with its tokenizer");
+    pretrain.add_option("--model", all.pretrain.model, "Start from this BERT or RoBERTa folder, with its tokenizer");
     pretrain.add_option("--config", all.pretrain.config, "Start from random weights: base, small, mini, tiny or a config.json");
     pretrain.add_option("--layers", all.pretrain.layers, "Layers, in place of the config's")->check(CLI::PositiveNumber);
     pretrain.add_option("--hidden", all.pretrain.hidden, "Width, in place of the config's")->check(CLI::PositiveNumber);
     pretrain.add_option("--heads", all.pretrain.heads, "Attention heads, in place of the config's")->check(CLI::PositiveNumber);
     pretrain.add_option("--intermediate", all.pretrain.intermediate, "Inner width, in place of the config's")
         ->check(CLI::PositiveNumber);
-    pretrain.add_option("--init", all.pretrain.init, "Checkpoint whose parameters of equal names are loaded, decoders included");
+    pretrain.add_option("--init", all.pretrain.init, "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
     pretrain.add_option("--generator", all.pretrain.generator, "Masked language model that fills masks (simlm, diffcse)");
     pretrain.add_option("--data", all.pretrain.data, "Token store made by prepare")->required();
     pretrain.add_option("--tokenizer", all.pretrain.tokenizer, "Where neither --model nor --data holds one");
@@ -337,7 +337,7 @@ int main(int argc, char** argv) {
         say(std::string("bmae: ") + error.what());
         return bad_input;
     } catch (bmae::program::Interrupted const&) {
-        say("bmae: interrupted, and nothing was written; the same command starts anew");
+        say(nothing_written);
         return bmae::program::interrupted;
     } catch (bmae::RunError const& error) { say(std::string("bmae: ") + error.what()); } catch (std::bad_alloc const&) {
         say("bmae: the memory is used up. Lower the batch size or the length.");

@@ -21,7 +21,7 @@
 #include <bmae/io/bert_config_json.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/sentence_transformer_folder.hpp>
-#include <bmae/text/wordpiece.hpp>
+#include <bmae/text/any_tokenizer.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 
 #include "common.hpp"
@@ -31,7 +31,7 @@ namespace bmae::program {
 /// A model as it was found, before anyone decides how to pool it.
 struct LoadedModel {
     BertEncoder encoder;
-    WordPiece tokenizer;
+    AnyTokenizer tokenizer;
     std::optional<SentenceEncoderOptions> sentence = {};   ///< where the folder says it
     std::string kind = {};   ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
     Path path = {};                                        ///< of the files that were read
@@ -59,26 +59,36 @@ inline Pooling pooling_from(std::string const& name) {
     throw InputError(Complaint{.file = {}, .expected = "--pooling cls or mean", .found = '"' + name + '"'});
 }
 
+/// What the objective of a checkpoint said of itself; empty where there is no word of it.
+inline std::string objective_of_checkpoint(Path const& checkpoint) {
+    auto const file = detail::parse_json(detail::read_file(checkpoint / "trainer.json"), (checkpoint / "trainer.json").string());
+    bool const told = file.is_object() && file.contains("objective") && file["objective"].is_string();
+    return told ? file["objective"].get<std::string>() : std::string();
+}
+
 /// What a checkpoint of fine-tuning says about pooling; nothing for one of pre-training.
 inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& checkpoint) {
-    auto const file = detail::parse_json(detail::read_file(checkpoint / "trainer.json"), (checkpoint / "trainer.json").string());
-    if (!file.is_object() || !file.contains("objective") || !file["objective"].is_string()) { return std::nullopt; }
-    auto const objective = nlohmann::json::parse(file["objective"].get<std::string>(), nullptr, false);
+    auto const objective = nlohmann::json::parse(objective_of_checkpoint(checkpoint), nullptr, false);
     if (!objective.is_object() || !objective.contains("pooling")) { return std::nullopt; }
     return SentenceEncoderOptions{.pooling = pooling_from(objective.value("pooling", "")),
                                   .normalize = objective.value("normalize", false),
                                   .max_length = objective.value("passage_length", std::size_t{512})};
 }
 
-inline LoadedModel load_checkpoint(Path const& path) {
+/// Encoder and head of a checkpoint.
+inline HfBert read_checkpoint(Path const& path) {
     HfBert files{.config = read_bert_config(path / "config.json")};
     for (auto& [name, tensor] : load_tensors(path / "model.safetensors", Loading::mapped)) {
         bool const part = name.starts_with("encoder.") || name.starts_with(bert_head_prefix);
         if (part) { files.tensors.emplace(detail::folder_name(name), tensor); }   // decoders and the like stay behind
     }
     detail::check_bert_tensors(files, path.string());
-    return {.encoder = make_bert(files),
-            .tokenizer = WordPiece::from_file(path),
+    return files;
+}
+
+inline LoadedModel load_checkpoint(Path const& path) {
+    return {.encoder = make_bert(read_checkpoint(path)),
+            .tokenizer = AnyTokenizer::from_file(path),
             .sentence = sentence_options_of(path),
             .kind = "checkpoint",
             .path = path};
@@ -104,7 +114,21 @@ inline LoadedModel load_model(Path const& path) {
     }
     BertEncoder encoder = load_bert(path);
     std::string kind = std::string(title(encoder.config().model_type)) + " folder";
-    return {.encoder = std::move(encoder), .tokenizer = WordPiece::from_file(path), .kind = std::move(kind), .path = path};
+    return {.encoder = std::move(encoder), .tokenizer = AnyTokenizer::from_file(path), .kind = std::move(kind), .path = path};
+}
+
+/// A masked language model with its own head, from a folder or a checkpoint. \throws InputError where it has no head
+inline BertEncoder load_generator(Path const& path) {
+    auto const checkpoint = find_checkpoint(path);
+    if (!checkpoint) { return load_masked_language_model(path); }
+    HfBert const files = read_checkpoint(*checkpoint);
+    if (!files.has_head()) {
+        throw InputError(Complaint{.file = checkpoint->string(),
+                                   .expected = "a checkpoint with a language-model head",
+                                   .found = "none",
+                                   .remedy = "Pre-train a generator: --preset mlm."});
+    }
+    return make_bert(files);
 }
 
 /// \throws InputError  for another word, and for a GPU that is not there

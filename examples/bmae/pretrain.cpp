@@ -5,13 +5,16 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <bmae/batch/planner.hpp>
 #include <bmae/edge/make_pretraining.hpp>
+#include <bmae/io/decoder_places.hpp>
 #include <bmae/pretraining/encoder_generator.hpp>
+#include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/token_store.hpp>
 
 #include "common.hpp"
@@ -94,10 +97,9 @@ public:
         if (options.training.dropout >= 0) {
             config_.hidden_dropout_prob = config_.attention_probs_dropout_prob = options.training.dropout;
         }
-        corpus.require_tokenizer(tokenizer_);
     }
 
-    [[nodiscard]] WordPiece const& tokenizer() const noexcept { return tokenizer_; }
+    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
 
     /// The encoder, with tensors of its own each time.
     [[nodiscard]] BertEncoder make() const {
@@ -110,8 +112,9 @@ public:
     }
 
 private:
-    /// That of the model, of the command line, of the checkpoint or of the store, whichever is there first.
-    [[nodiscard]] WordPiece read_tokenizer(TokenStore const& corpus) const {
+    /// That of the model, of the checkpoint, of the command line or of the store, whichever is there first. All that are there
+    /// must be the one that made the store.
+    [[nodiscard]] AnyTokenizer read_tokenizer(TokenStore const& corpus) const {
         int const given = (options_.model.empty() ? 0 : 1) + (options_.config.empty() ? 0 : 1);
         if (given == 2 || (given == 0 && options_.init.empty())) {
             throw refuse("either --model or --config", given == 2 ? "both" : "neither",
@@ -120,32 +123,80 @@ private:
         if (!options_.init.empty() && !find_checkpoint(options_.init)) {
             throw refuse("--init with a checkpoint or the output folder of a run", options_.init.string());
         }
-        if (!options_.tokenizer.empty()) { return WordPiece::from_file(options_.tokenizer); }
-        for (Path const& folder : {options_.model, corpus.path()}) {
-            if (folder.empty()) { continue; }
-            Path const place = find_checkpoint(folder).value_or(folder);
-            if (std::filesystem::exists(place / "vocab.txt") || std::filesystem::exists(place / "tokenizer.json")) {
-                return WordPiece::from_file(place);
-            }
+        std::vector<Path> places;
+        for (Path const& folder : {options_.model, options_.init}) {
+            if (!folder.empty()) { places.push_back(find_checkpoint(folder).value_or(folder)); }
         }
-        throw refuse("a tokenizer in --model or --data", "none", "Name it by --tokenizer.");
+        std::erase_if(places, [](Path const& place) { return !holds_tokenizer(place); });
+        if (!options_.tokenizer.empty()) { places.push_back(options_.tokenizer); }
+        if (holds_tokenizer(corpus.path())) { places.push_back(corpus.path()); }
+        if (places.empty()) { throw refuse("a tokenizer in --model or --data", "none", "Name it by --tokenizer."); }
+        std::optional<AnyTokenizer> first;
+        for (Path const& place : places) {
+            AnyTokenizer tokenizer = AnyTokenizer::from_file(place);
+            corpus.require_tokenizer(tokenizer, place);
+            require_encoder_tokens(tokenizer, /*for_training=*/true, place);
+            if (!first) { first = std::move(tokenizer); }
+        }
+        return *first;
     }
 
     PretrainOptions const& options_;
     std::uint64_t seed_;
-    WordPiece tokenizer_;
+    AnyTokenizer tokenizer_;
     BertConfig config_ = {};
 };
 
-/// Copies every parameter whose name the checkpoint has too.
+/// `--init` with the folder of a model, which has no decoders, is `--model`.
+PretrainOptions with_model(PretrainOptions options) {
+    bool const is_folder =
+        !options.init.empty() && std::filesystem::exists(options.init / "config.json") && !find_checkpoint(options.init);
+    if (is_folder && options.model.empty() && options.config.empty()) { options.model = std::exchange(options.init, {}); }
+    return options;
+}
+
+/// The network that fills masks. \throws InputError where it has no head, another vocabulary, or too few positions
+BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::size_t length) {
+    BertEncoder generator = load_generator(path);
+    auto const complain = [&](std::string expected, std::string found, std::string remedy) {
+        throw InputError(Complaint{
+            .file = path.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    };
+    std::string const remedy = "Pre-train one on the same corpus: --preset mlm.";
+    if (Path const place = find_checkpoint(path).value_or(path); holds_tokenizer(place)) {
+        AnyTokenizer const tokenizer = AnyTokenizer::from_file(place);
+        if (tokenizer.fingerprint() != corpus.fingerprint()) {
+            complain("a generator with the tokenizer of " + corpus.path().string(),
+                     "another, " + std::string(tokenizer.kind()) + " of " + std::to_string(tokenizer.size()) + " tokens", remedy);
+        }
+    }
+    if (auto const size = static_cast<std::size_t>(generator.vocabulary_size()); size != corpus.traits().size()) {
+        complain("a generator with the model's vocabulary of " + std::to_string(corpus.traits().size()) + " tokens",
+                 std::to_string(size), remedy);
+    }
+    auto const positions = static_cast<std::size_t>(generator.config().usable_positions());
+    if (positions < length) {
+        complain("a generator that reads views of " + std::to_string(length) + " tokens", "positions for " + std::to_string(positions),
+                 "Lower --max-length, or choose another generator.");
+    }
+    return generator;
+}
+
+/// Copies every parameter whose name the checkpoint has too. A decoder that several branches share goes on with that of a branch,
+/// and the reverse, where the checkpoint has one of its kind.
 void load_equal_names(AnyPretraining& objective, Path const& init) {
     Path const file = *find_checkpoint(init) / "model.safetensors";
     NamedTensors const tensors = load_tensors(file, Loading::mapped);
+    DecoderPlaces const decoders(objective.description());
+    DecoderPlaces const theirs(objective_of_checkpoint(file.parent_path()));
     at::NoGradGuard const no_gradients;
     std::size_t loaded = 0;
     std::string fresh;
     objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
-        auto const at = tensors.find(name);
+        auto at = tensors.find(name);
+        if (at == tensors.end()) {
+            if (auto const names = decoders.names_in(theirs, name); names.size() == 1) { at = tensors.find(names.front()); }
+        }
         if (at == tensors.end()) {
             fresh += ' ' + name;
             return;
@@ -179,7 +230,8 @@ void dump_first_step(AnyPretraining& objective, Common const& common, PretrainOp
 
 }  // namespace
 
-int pretrain(Common const& common, PretrainOptions const& options) {
+int pretrain(Common const& common, PretrainOptions const& given) {
+    PretrainOptions const options = with_model(given);
     use_threads(common);
     TrainingOptions const& training = options.training;
     bool const trains = training.steps != 0 || training.epochs != 0 || training.minutes > 0;
@@ -212,7 +264,7 @@ int pretrain(Common const& common, PretrainOptions const& options) {
             start.tokenizer().save(folder);
         };
         if (!options.generator.empty() && request.generator == nullptr) {
-            BertEncoder generator = load_model(options.generator).encoder;
+            BertEncoder generator = load_generator_for(options.generator, corpus, request.settings.max_length);
             move_encoder(generator, device);
             request.generator = std::make_shared<EncoderGenerator<BertEncoder> const>(std::move(generator), encoder.vocabulary_size());
         }

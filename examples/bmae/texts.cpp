@@ -12,11 +12,13 @@
 
 #include <bmae/corpus/jsonl.hpp>
 #include <bmae/corpus/master_rows.hpp>
+#include <bmae/corpus/nli.hpp>
 #include <bmae/corpus/plain_text.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/detail/folders.hpp>
 #include <bmae/maskers/word_dictionary.hpp>
 #include <bmae/maskers/word_weights.hpp>
+#include <bmae/text/any_tokenizer.hpp>
 #include <bmae/sources/title_and_body.hpp>
 #include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store.hpp>
@@ -29,8 +31,9 @@
 namespace bmae::program {
 
 int tokenize(Common const& common, TokenizeOptions const& options) {
-    WordPiece const tokenizer = WordPiece::from_file(options.tokenizer);
-    std::size_t const special = options.no_special_tokens ? 0 : 2;
+    AnyTokenizer const tokenizer = AnyTokenizer::from_file(options.tokenizer);
+    auto const [before, after] = options.no_special_tokens ? WrappingTokens{} : tokenizer.wrapping();
+    std::size_t const special = before.size() + after.size();
     if (options.max_length != 0 && options.max_length < special + 1) {
         throw InputError(Complaint{.file = {},
                                    .expected = "a --max-length of at least " + std::to_string(special + 1),
@@ -43,10 +46,8 @@ int tokenize(Common const& common, TokenizeOptions const& options) {
         if (line.ends_with('\r')) { line.pop_back(); }
         std::vector<TokenId> ids = tokenizer.encode(line);
         if (options.max_length != 0) { ids.resize(std::min(ids.size(), options.max_length - special)); }
-        if (special != 0) {
-            ids.insert(ids.begin(), tokenizer.traits().special().cls);
-            ids.push_back(tokenizer.traits().special().sep);
-        }
+        ids.insert(ids.begin(), before.begin(), before.end());
+        ids.insert(ids.end(), after.begin(), after.end());
         for (std::size_t i = 0; i < ids.size(); ++i) { output += (i == 0 ? "" : " ") + std::to_string(ids[i]); }
         output += '\n';
         ++lines;
@@ -123,13 +124,15 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
         refuse_name("--layout of msmarco", "id-text, id-title-text, id-url-title-text", layout);
     }
     if (options.format == "beir") { return std::make_unique<ReaderOf<JsonlReader>>(beir_files(options.inputs), reading); }
+    if (options.format == "nli") { return std::make_unique<ReaderOf<NliReader>>(options.inputs, reading); }
     if (options.format == "jsonl") { return std::make_unique<ReaderOf<JsonlReader>>(options.inputs, reading); }
-    refuse_name("--format", "text, beir, msmarco, jsonl, master", options.format);
+    refuse_name("--format", "text, beir, msmarco, jsonl, nli, master", options.format);
 }
 
-/// MASTER keeps a row whole and draws a window of it in every epoch.
+/// MASTER keeps a row whole and draws a window of it in every epoch; a premise and its pair are one example.
 Blocks blocks_of(PrepareOptions const& options) {
-    std::string const usual(to_string(options.format == "master" ? Blocks::whole_document : Blocks::whole_sentences));
+    bool const whole = options.format == "master" || options.format == "nli";
+    std::string const usual(to_string(whole ? Blocks::whole_document : Blocks::whole_sentences));
     std::string const& name = options.blocks.empty() ? usual : options.blocks;
     for (Blocks const blocks : {Blocks::whole_sentences, Blocks::as_released, Blocks::whole_document}) {
         if (to_string(blocks) == name) { return blocks; }
@@ -137,8 +140,12 @@ Blocks blocks_of(PrepareOptions const& options) {
     refuse_name("--blocks", "whole_sentences, as_released, whole_document", name);
 }
 
-WordPiece make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {
-    if (options.build_vocabulary == 0) { return WordPiece::from_file(options.tokenizer); }
+AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {
+    if (options.build_vocabulary == 0) {
+        AnyTokenizer tokenizer = AnyTokenizer::from_file(options.tokenizer);
+        require_encoder_tokens(tokenizer, /*for_training=*/true, options.tokenizer);
+        return tokenizer;
+    }
     VocabularyBuilderOptions vocabulary{.vocabulary_size = options.build_vocabulary};
     vocabulary.tokenizer.normalizer.lower_case = !options.keep_case;
     VocabularyBuilder builder(vocabulary);
@@ -157,7 +164,7 @@ WordPiece make_tokenizer(PrepareOptions const& options, Cancellation const& canc
 
 /// Texts of one of the text formats.
 TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const& options, PassageOptions const& passages,
-                                      WordPiece const& tokenizer, Cancellation const& cancellation, Progress& progress,
+                                      AnyTokenizer const& tokenizer, Cancellation const& cancellation, Progress& progress,
                                       ReadReport& report) {
     TitleUse const titles = options.titles == "section" ? TitleUse::section
                             : options.titles == "prefix" ? TitleUse::prefix
@@ -186,10 +193,10 @@ TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const
 }
 
 /// MASTER's rows: ids already.
-TokenStoreStatistics build_from_rows(PrepareOptions const& options, PassageOptions const& passages, WordPiece const& tokenizer,
+TokenStoreStatistics build_from_rows(PrepareOptions const& options, PassageOptions const& passages, AnyTokenizer const& tokenizer,
                                      Cancellation const& cancellation, Progress& progress, ReadReport& report) {
     MasterRowReader reader(options.inputs, tokenizer.traits(), reading_of(options));
-    TokenStoreWriter writer(options.output, tokenizer.traits(), tokenizer_fingerprint(tokenizer), passages);
+    TokenStoreWriter writer(options.output, tokenizer, passages);
     for (MasterRow row; reader.next(row);) {
         cancellation.check();
         writer.add(to_tokenized_document(std::move(row), tokenizer.traits()));
@@ -201,7 +208,7 @@ TokenStoreStatistics build_from_rows(PrepareOptions const& options, PassageOptio
 }
 
 /// The words of the store's documents, as MASTER's code counts them.
-void write_dictionary(Common const& common, PrepareOptions const& options, WordPiece const& tokenizer) {
+void write_dictionary(Common const& common, PrepareOptions const& options, AnyTokenizer const& tokenizer) {
     TokenStore const store = TokenStore::open(options.output);
     auto const text_of = [&](std::size_t document) { return store.document_tokens(document); };
     WordWeights const weights = WordWeights::count(store.documents(), text_of, store.traits(), common.threads);
@@ -244,7 +251,13 @@ int prepare(Common const& common, PrepareOptions const& options) {
     if (!options.write_dictionary.empty()) { static_cast<void>(detail::AtomicFile(options.write_dictionary)); }
     if (!rows) { static_cast<void>(open_reader(options)); }
     Cancellation const cancellation;
-    WordPiece const tokenizer = make_tokenizer(options, cancellation);
+    AnyTokenizer const tokenizer = make_tokenizer(options, cancellation);
+    if (!options.write_dictionary.empty() && tokenizer.as<WordPiece>() == nullptr) {
+        throw InputError(Complaint{.file = options.tokenizer.string(),
+                                   .expected = "a WordPiece tokenizer with --write-dictionary, which joins pieces at \"##\"",
+                                   .found = std::string(tokenizer.kind()),
+                                   .remedy = "Leave it out: keyword masking counts the words of the store itself."});
+    }
 
     Progress progress("prepare", "documents", 0);
     ReadReport report;
@@ -264,17 +277,20 @@ int prepare(Common const& common, PrepareOptions const& options) {
     double const unknown =
         counts.tokens == 0 ? 0 : static_cast<double>(counts.unknown_tokens) / static_cast<double>(counts.tokens);
     if (unknown > .02) { warn(std::to_string(unknown * 100) + " % of the tokens are unknown to the vocabulary"); }
-    Json const result{{"command", "prepare"},
+    Json result{{"command", "prepare"},
                       {"output", options.output.string()},
                       {"documents", counts.documents},
                       {"passages", counts.passages},
                       {"tokens", counts.tokens},
+                      {"queries", counts.queries},
                       {"unknown_tokens", counts.unknown_tokens},
+                      {"tokenizer", tokenizer.kind()},
                       {"vocabulary", tokenizer.size()},
                       {"max_length", options.max_length},
                       {"blocks", to_string(passages.blocks)},
                       {"empty_documents", counts.empty_documents},
                       {"skipped", report.skipped}};
+    if (!report.left_out.empty()) { result["left_out"] = report.left_out; }
     print_result(common, result,
                  options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) +
                      " passages, " + count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) + '\n');

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Texts to vectors and back to texts: `encode`, `search`, `export`.
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include <bmae/corpus/beir.hpp>
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/hash.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/bm25.hpp>
 #include <bmae/retrieval/exact_index.hpp>
@@ -29,13 +31,14 @@ namespace {
 /// The file of ids beside a file of vectors.
 Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
 
+/// \param check  called now and then; may throw to stop
 at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
-                        ModelOptions const& options, Cancellation const& cancellation, std::string const& title) {
+                        ModelOptions const& options, std::function<void()> const& check, std::string const& title) {
     Progress progress(title, "texts", texts.size());
     return encoder.encode(texts, {.batch_tokens = options.batch_tokens,
                                   .threads = common.threads,
                                   .on_progress = [&](std::size_t count, std::size_t) {
-                                      cancellation.check();
+                                      check();
                                       progress.update(count);
                                   }});
 }
@@ -45,9 +48,21 @@ struct Vectors {
     std::vector<std::string> ids = {};   ///< [N]
 };
 
+/// Under this key the vectors' file says which ids belong to it.
+constexpr char const* ids_checksum = "ids_xxh64";
+
+std::string checksum_of(std::string const& ids) { return detail::to_hex(detail::xxh64(ids)); }
+
 Vectors read_vectors(Path const& path) {
     auto const file = SafetensorsFile::open(path);
     Vectors vectors{.rows = to_tensor(file, file.at("embeddings"), Loading::mapped)};
+    auto const expected = file.metadata().find(ids_checksum);
+    if (expected != file.metadata().end() && expected->second != checksum_of(detail::read_file(ids_path(path)))) {
+        throw InputError(Complaint{.file = ids_path(path).string(),
+                                   .expected = "the ids that were written with " + path.string(),
+                                   .found = "others",
+                                   .remedy = "Keep both files of one `bmae encode` together."});
+    }
     detail::LineReader lines(ids_path(path));
     for (std::string_view line; lines.next(line);) { vectors.ids.emplace_back(line); }
     if (vectors.rows.dim() != 2 || vectors.rows.size(0) != static_cast<std::int64_t>(vectors.ids.size())) {
@@ -69,9 +84,7 @@ int encode(Common const& common, EncodeOptions const& options) {
                                    .found = "another ending",
                                    .remedy = "Ids go beside it into *.ids."});
     }
-    for (Path const& output : {options.output, ids_path(options.output)}) {
-        if (std::filesystem::exists(output)) { throw detail::exists_failure(output, "a file of that name"); }
-    }
+    if (std::filesystem::exists(options.output)) { throw detail::exists_failure(options.output, "a file of that name"); }
     Cancellation const cancellation;
     JsonlReader reader(options.inputs, {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse});
     Records records;
@@ -96,11 +109,16 @@ int encode(Common const& common, EncodeOptions const& options) {
         }
         ids += record.id + '\n';
     }
+    // A killed run may have left its ids: they are kept where they are the same.
+    Path const beside = ids_path(options.output);
+    bool const has_ids = std::filesystem::exists(beside);
+    if (has_ids && detail::read_file(beside) != ids) { throw detail::exists_failure(beside, "a file of other ids"); }
     SentenceEncoder const encoder = make_sentence_encoder(common, options.model);
-    at::Tensor const rows = encode_texts(encoder, records.texts(), common, options.model, cancellation, "encode");
-    cancellation.check();   // from here on both files are written
-    save_tensors(options.output, {{"embeddings", rows}}, {{"format", "pt"}});
-    detail::write_file(ids_path(options.output), ids);
+    at::Tensor const rows =
+        encode_texts(encoder, records.texts(), common, options.model, [&] { cancellation.check(); }, "encode");
+    cancellation.check();   // from here on both files are written, the ids first: no vectors ever stand without them
+    if (!has_ids) { detail::write_file(ids_path(options.output), ids); }
+    save_tensors(options.output, {{"embeddings", rows}}, {{"format", "pt"}, {ids_checksum, checksum_of(ids)}});
     Json const result{{"command", "encode"},
                       {"output", options.output.string()},
                       {"ids", ids_path(options.output).string()},
@@ -153,9 +171,8 @@ private:
     void build_dense(Common const& common, Records const& documents) {
         encoder_ = std::make_unique<SentenceEncoder>(make_sentence_encoder(common, options_.model));
         if (options_.embeddings.empty()) {
-            Cancellation const cancellation;
             dense_ = std::make_unique<ExactIndex>(
-                encode_texts(*encoder_, documents.texts(), common, options_.model, cancellation, "encode documents"),
+                encode_texts(*encoder_, documents.texts(), common, options_.model, [] {}, "encode documents"),
                 documents.ids(), ExactIndexOptions{.threads = threads_});
             return;
         }
@@ -240,6 +257,7 @@ int search(Common const& common, SearchOptions const& options) {
         throw detail::exists_failure(options.output, "a file of that name");
     }
 
+    std::optional<QuickExit> interruptible(std::in_place);
     BeirCollection const collection = BeirCollection::open(options.data);
     say_report(collection.documents_report(), "corpus");
     Json result{{"command", "search"}, {"method", options.method}, {"documents", collection.documents().size()}};
@@ -259,6 +277,8 @@ int search(Common const& common, SearchOptions const& options) {
     Records const queries = collection.queries(options.split);
     Searcher const searcher(common, options, collection.documents());
     Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k);
+    interruptible.reset();
+    Interrupt const waits([] {}, "finishing the file");
     write_run(run, options.output, {.tag = options.tag.empty() ? options.method : options.tag});
     result.update(
         {{"split", options.split}, {"queries", run.size()}, {"hits", run.hit_count()}, {"output", options.output.string()}});

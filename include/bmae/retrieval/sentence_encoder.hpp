@@ -23,7 +23,9 @@
 #include <bmae/bottlenecks/pooling.hpp>
 #include <bmae/detail/parallel.hpp>
 #include <bmae/encoders/bert.hpp>
-#include <bmae/text/wordpiece.hpp>
+#include <bmae/text/any_tokenizer.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/example.hpp>
 
 namespace bmae {
 
@@ -45,9 +47,10 @@ struct EncodeRun {
 /// Tokenizer, encoder and pooling in one: what a search service needs.
 class SentenceEncoder {
 public:
-    /// Throws InputError where vocabulary or length do not fit the encoder.
-    SentenceEncoder(BertEncoder encoder, WordPiece tokenizer, SentenceEncoderOptions options)
+    /// Throws InputError where vocabulary or length do not fit the encoder, and for a tokenizer without [CLS] and [SEP].
+    SentenceEncoder(BertEncoder encoder, AnyTokenizer tokenizer, SentenceEncoderOptions options)
         : encoder_(std::move(encoder)), tokenizer_(std::move(tokenizer)), options_(options) {
+        require_encoder_tokens(tokenizer_, /*for_training=*/false);
         if (static_cast<std::int64_t>(tokenizer_.size()) > encoder_.vocabulary_size()) {
             throw InputError(Complaint{.file = {},
                                        .expected = "a tokenizer of at most " + std::to_string(encoder_.vocabulary_size()) +
@@ -95,7 +98,7 @@ public:
             std::vector<std::int64_t> rows;
             for (; begin < order.size() && (rows.empty() || view.tokens() + ids[order[begin]].size() <= run.batch_tokens);
                  ++begin) {
-                view.append({.original_ids = ids[order[begin]], .input_ids = ids[order[begin]]});
+                view.append(MaskedText{.original_ids = ids[order[begin]], .input_ids = ids[order[begin]]});
                 rows.push_back(static_cast<std::int64_t>(order[begin]));
             }
             PackedInput const input = to_tensors(view, encoder_.embeddings.word.device());
@@ -110,7 +113,7 @@ public:
 
     [[nodiscard]] BertEncoder& encoder() noexcept { return encoder_; }
     [[nodiscard]] BertEncoder const& encoder() const noexcept { return encoder_; }
-    [[nodiscard]] WordPiece const& tokenizer() const noexcept { return tokenizer_; }
+    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
     [[nodiscard]] SentenceEncoderOptions const& options() const noexcept { return options_; }
 
 private:
@@ -123,7 +126,7 @@ private:
     }
 
     BertEncoder encoder_;
-    WordPiece tokenizer_;
+    AnyTokenizer tokenizer_;
     SentenceEncoderOptions options_;
 };
 

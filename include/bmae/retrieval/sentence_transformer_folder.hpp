@@ -19,6 +19,7 @@
 #include <bmae/io/hf_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
+#include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/wordpiece.hpp>
 #include <bmae/values/error.hpp>
 
@@ -50,6 +51,11 @@ inline SentenceEncoderOptions sentence_options(SentenceTransformerLayout const& 
             .max_length = static_cast<std::size_t>(layout.max_seq_length)};
 }
 
+inline bool lower_cases(AnyTokenizer const& tokenizer) {
+    auto const* const words = tokenizer.as<WordPiece>();
+    return words != nullptr && words->options().normalizer.lower_case;
+}
+
 }  // namespace detail
 
 /// Reads the folder of a sentence encoder, or that of a bare BERT where `pooling` says how its tokens become a sentence.
@@ -67,7 +73,7 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
             read_sentence_transformer(folder);   // says what is missing where nothing is laid out
         options = detail::sentence_options(layout, folder.string());
         transformer = layout.transformer_folder.empty() ? folder : folder / layout.transformer_folder;
-        if (layout.do_lower_case && !WordPiece::from_file(transformer).options().normalizer.lower_case) {
+        if (layout.do_lower_case && !detail::lower_cases(AnyTokenizer::from_file(transformer))) {
             throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(),
                                        .expected = "\"do_lower_case\": false",
                                        .found = "true, with a tokenizer that keeps capitals",
@@ -81,7 +87,7 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
     }
     if (pooling) { options.pooling = *pooling; }
     if (max_length) { options.max_length = *max_length; }
-    return {std::move(encoder), WordPiece::from_file(transformer), options};
+    return {std::move(encoder), AnyTokenizer::from_file(transformer), options};
 }
 
 /// Writes a folder that sentence-transformers and `load_sentence_encoder` read: weights, tokenizer, pooling, length limit.
