@@ -75,6 +75,13 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
                                   .max_length = objective.value("passage_length", std::size_t{512})};
 }
 
+/// The tokenizer of a model. \throws InputError where it does not frame texts as encoders read them
+inline AnyTokenizer load_tokenizer(Path const& path) {
+    AnyTokenizer tokenizer = AnyTokenizer::from_file(path);
+    require_encoder_tokens(tokenizer, /*for_training=*/false, path);
+    return tokenizer;
+}
+
 /// Encoder and head of a checkpoint.
 inline HfBert read_checkpoint(Path const& path) {
     HfBert files{.config = read_bert_config(path / "config.json")};
@@ -88,7 +95,7 @@ inline HfBert read_checkpoint(Path const& path) {
 
 inline LoadedModel load_checkpoint(Path const& path) {
     return {.encoder = make_bert(read_checkpoint(path)),
-            .tokenizer = AnyTokenizer::from_file(path),
+            .tokenizer = load_tokenizer(path),
             .sentence = sentence_options_of(path),
             .kind = "checkpoint",
             .path = path};
@@ -114,7 +121,7 @@ inline LoadedModel load_model(Path const& path) {
     }
     BertEncoder encoder = load_bert(path);
     std::string kind = std::string(title(encoder.config().model_type)) + " folder";
-    return {.encoder = std::move(encoder), .tokenizer = AnyTokenizer::from_file(path), .kind = std::move(kind), .path = path};
+    return {.encoder = std::move(encoder), .tokenizer = load_tokenizer(path), .kind = std::move(kind), .path = path};
 }
 
 /// A masked language model with its own head, from a folder or a checkpoint. \throws InputError where it has no head

@@ -112,8 +112,8 @@ def pretraining(work, data, store, run_folder):
     pretrain("--config", "tiny", "--data", damaged, "--steps", 2, says="manifest.json")
     other = work / "other"
     run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 200, "--output", other)
-    pretrain("--config", "tiny", "--data", store, "--tokenizer", other, "--steps", 2, says=["a store made with this tokenizer", "another"])
-    pretrain("--model", run_folder / "model", "--data", other, "--steps", 2, says=["a store made with this tokenizer", "another"])
+    pretrain("--config", "tiny", "--data", store, "--tokenizer", other, "--steps", 2, says=["a store made with the tokenizer of", "another"])
+    pretrain("--model", run_folder / "model", "--data", other, "--steps", 2, says=["a store made with the tokenizer of", "another"])
     pretrain("--model", store, "--data", store, "--steps", 2, says="config.json")
     pretrain(*shape, "--init", store, "--steps", 2, says="--init")
     pretrain("--config", "tiny", "--data", store, "--init", run_folder, "--steps", 2, "--hidden", 16, says="as in this model")
@@ -191,7 +191,7 @@ def searching(work, data, run_folder):
     run("encode", "--model", model, "--input", work / "few.jsonl", "--output", work / "few.safetensors")
     refused(*search, "--model", model, "--embeddings", work / "few.safetensors", "--output", file, says="each of the 72 texts")
     (work / "few.ids").write_text("a\n")
-    refused(*search, "--model", model, "--embeddings", work / "few.safetensors", "--output", file, says="as many ids")
+    refused(*search, "--model", model, "--embeddings", work / "few.safetensors", "--output", file, says="the ids that were written with")
     refused(*search, "--model", model, "--embeddings", model / "model.safetensors", "--output", file, says="embeddings")
     assert not file.exists()
 
