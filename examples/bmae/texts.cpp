@@ -18,8 +18,8 @@
 #include <bmae/detail/folders.hpp>
 #include <bmae/maskers/word_dictionary.hpp>
 #include <bmae/maskers/word_weights.hpp>
-#include <bmae/text/any_tokenizer.hpp>
 #include <bmae/sources/title_and_body.hpp>
+#include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/text/token_store_builder.hpp>
