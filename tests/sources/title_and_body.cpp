@@ -118,6 +118,12 @@ BOOST_AUTO_TEST_CASE(token_types_tell_the_parts_apart) {
     view.append(MaskedText{.original_ids = ids, .input_ids = ids, .types = typed.types_of(ids, traits)});
     view.append(plain);
     BOOST_TEST((view.token_types == Types{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0}));
+    PackedView joined;
+    joined.append(plain);
+    joined.append_all(view);
+    joined.append(plain);
+    BOOST_TEST(joined.token_types.size() == joined.tokens());
+    BOOST_TEST((Types(joined.token_types.begin() + 5, joined.token_types.end() - 5) == view.token_types));
 }
 
 BOOST_AUTO_TEST_CASE(a_store_prepared_with_titles_as_sections) {

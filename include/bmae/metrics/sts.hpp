@@ -19,7 +19,7 @@ namespace bmae {
 struct StsSubset {
     std::string name = {};
     std::vector<double> gold = {};     ///< [n] what people said, usually 0 to 5
-    std::vector<double> scores = {};   ///< [n] what the model says, usually a cosine
+    std::vector<double> scores = {};   ///< [n] what the model says, usually a cosine; that with a zero vector is 0 in SentEval
 };
 
 /// How the subsets of a task become one number. Papers differ, and so do the numbers: say which.
