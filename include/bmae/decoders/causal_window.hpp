@@ -18,7 +18,6 @@
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/transformer_layer.hpp>
-#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -39,17 +38,16 @@ public:
 
     /// Throws InputError for a window below 1.
     CausalWindowDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
-        : layers(make_layers(options.layers, encoder.config())), norm(encoder.width(), encoder.config().layer_norm_eps), options_(options) {
-        if (options_.window < 1) {
-            throw InputError(Complaint{.file = {}, .expected = "a causal window of at least 1 column", .found = std::to_string(options_.window),
-                                       .remedy = "A window counts the row's own column: CoT-MAE-qc uses 3."});
-        }
+        : layers(make_layers(options.layers, encoder.config())),
+          norm(encoder.width(), encoder.config().layer_norm_eps),
+          window_(require_window(options.window, "CoT-MAE-qc uses 3.")),
+          options_(options) {
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }
 
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
                                     ForwardContext& context) const {
-        std::vector<Visibility> const windows = causal_windows(view.offsets, static_cast<std::size_t>(options_.window));
+        std::vector<Visibility> const windows = causal_windows(view.offsets, window_);
         at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context)
                               .index_copy(0, view.first_rows, sentence);                    // [T, H], row 0 of each text = h
         rows = dropout(rows, encoder.config().hidden_dropout_prob, context);
@@ -69,6 +67,7 @@ public:
     LayerNorm norm;
 
 private:
+    std::size_t window_;   // at least 1
     Options options_;
 };
 

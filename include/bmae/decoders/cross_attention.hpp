@@ -17,7 +17,6 @@
 #include <bmae/nn/causal_window.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/transformer_layer.hpp>
-#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -75,18 +74,16 @@ public:
 
     /// Throws InputError for a window below 1.
     CrossAttentionDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
-        : layers(make_layers(options.layers, encoder.config())), options_(options) {
-        if (options_.window < 1) {
-            throw InputError(Complaint{.file = {}, .expected = "a causal window of at least 1 column", .found = std::to_string(options_.window),
-                                       .remedy = "A window counts the row's own column: SEED uses 2."});
-        }
+        : layers(make_layers(options.layers, encoder.config())),
+          window_(require_window(options.window, "SEED uses 2.")),
+          options_(options) {
         for (std::int64_t i = 0; i < options_.layers; ++i) { crossings.emplace_back(encoder.config()); }
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }
 
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
                                     ForwardContext& context) const {
-        std::vector<Visibility> const windows = causal_windows(view.offsets, static_cast<std::size_t>(options_.window));
+        std::vector<Visibility> const windows = causal_windows(view.offsets, window_);
         at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context);      // [T, H]
         for (std::size_t i = 0; i < layers.size(); ++i) {
             rows = layers[i].attend(rows, rows, view, &windows, context);
@@ -110,6 +107,7 @@ public:
     std::vector<SingleKeyAttention> crossings;
 
 private:
+    std::size_t window_;   // at least 1
     Options options_;
 };
 

@@ -88,13 +88,11 @@ public:
     /// Reads config.json and model.safetensors of a folder, under the names with or without "transformer.".
     /// \throws InputError  files that are missing, another architecture, tensors that do not fit
     static Gpt2 load(std::filesystem::path const& folder, at::Device device = at::kCPU) {
-        detail::require_model_folder(folder);
-        Gpt2 model;
-        model.config_ = read_gpt2_config(folder / "config.json");
-        model.device_ = device;
-        Gpt2Config const& config = model.config_;
+        auto opened = detail::open_model(folder, read_gpt2_config, {"transformer."}, device);
+        auto const& config = opened.config;
+        detail::NamedWeights& weights = opened.weights;
         std::int64_t const h = config.width;
-        detail::NamedWeights weights(folder, {"transformer."}, device);
+        Gpt2 model(config, device);
         auto const norm = [&](std::string const& name) { return Norm{weights.take(name + ".weight", {h}), weights.take(name + ".bias", {h})}; };
         auto const map = [&](std::string const& name, std::int64_t in, std::int64_t out) {
             return Map{weights.take(name + ".weight", {in, out}), weights.take(name + ".bias", {out})};
@@ -102,7 +100,7 @@ public:
         model.words_ = weights.take("wte.weight", {config.vocab_size, h});
         model.positions_ = weights.take("wpe.weight", {config.positions, h});
         model.last_ = norm("ln_f");
-        model.head_ = weights.has("lm_head.weight") ? weights.take("lm_head.weight", {config.vocab_size, h}) : model.words_;
+        model.head_ = opened.take_head(model.words_);
         for (std::int64_t i = 0; i < config.layers; ++i) {
             std::string const name = "h." + std::to_string(i) + '.';
             model.layers_.push_back({norm(name + "ln_1"), map(name + "attn.c_attn", h, 3 * h), map(name + "attn.c_proj", h, h), norm(name + "ln_2"),
@@ -240,7 +238,7 @@ private:
         at::Tensor value;
     };
 
-    Gpt2() = default;
+    Gpt2(Gpt2Config const& config, at::Device device) : config_(config), device_(device) {}
 
     [[nodiscard]] at::Tensor normalised(Norm const& norm, at::Tensor const& x) const {
         return at::layer_norm(x, {config_.width}, norm.weight, norm.bias, config_.epsilon);
@@ -282,7 +280,7 @@ private:
     }
 
     Gpt2Config config_;
-    at::Device device_ = at::kCPU;
+    at::Device device_;
     at::Tensor words_;       // [V, H]
     at::Tensor positions_;   // [P, H]
     at::Tensor head_;        // [V, H]

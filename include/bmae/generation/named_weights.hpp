@@ -97,6 +97,28 @@ private:
     std::string found_;
 };
 
+/// What every model of a folder begins with: its numbers, and its weights to take from.
+template <class Config>
+struct OpenedModel {
+    Config config;
+    NamedWeights weights;
+
+    /// The output matrix: one of its own, or the words'.                                                           [V, H]
+    at::Tensor take_head(at::Tensor const& words) {
+        return weights.has("lm_head.weight") ? weights.take("lm_head.weight", {config.vocab_size, config.width}) : words;
+    }
+};
+
+/// \param read      of the model's config.json
+/// \param prefixes  of names that some files have and others lack
+/// \throws InputError  files that are missing, and what `read` refuses
+template <class Read>
+auto open_model(std::filesystem::path const& folder, Read read, std::vector<std::string> const& prefixes, at::Device device) {
+    require_model_folder(folder);
+    auto config = read(folder / "config.json");
+    return OpenedModel<decltype(config)>{std::move(config), NamedWeights(folder, prefixes, device)};
+}
+
 /// The activation of a config. \throws InputError at one that is not known
 inline Activation activation_of(JsonObject const& config, std::string const& name) {
     if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") { return Activation::gelu_tanh; }

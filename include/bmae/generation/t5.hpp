@@ -108,16 +108,14 @@ public:
     /// Reads config.json and model.safetensors of a folder.
     /// \throws InputError  files that are missing, another architecture, tensors that do not fit
     static T5 load(std::filesystem::path const& folder, at::Device device = at::kCPU) {
-        detail::require_model_folder(folder);
-        T5 model;
-        model.config_ = read_t5_config(folder / "config.json");
-        model.device_ = device;
-        T5Config const& config = model.config_;
+        auto opened = detail::open_model(folder, read_t5_config, {}, device);
+        auto const& config = opened.config;
+        detail::NamedWeights& weights = opened.weights;
         std::int64_t const h = config.width;
-        detail::NamedWeights weights(folder, {}, device);
+        T5 model(config, device);
         bool const is_shared = weights.has("shared.weight") || !weights.has("encoder.embed_tokens.weight");
         model.words_ = weights.take(is_shared ? "shared.weight" : "encoder.embed_tokens.weight", {config.vocab_size, h});
-        model.head_ = weights.has("lm_head.weight") ? weights.take("lm_head.weight", {config.vocab_size, h}) : model.words_;
+        model.head_ = opened.take_head(model.words_);
         auto const attention = [&](std::string const& name) {
             std::int64_t const inner = config.heads * config.head_width;
             return Attention{weights.take(name + ".q.weight", {inner, h}), weights.take(name + ".k.weight", {inner, h}),
@@ -238,7 +236,7 @@ private:
         at::Tensor norm;        // [H]
     };
 
-    T5() = default;
+    T5(T5Config const& config, at::Device device) : config_(config), device_(device) {}
 
     /// The number of the bucket of each distance >= 0: half of the buckets hold one distance each, the rest grow by a factor.
     [[nodiscard]] at::Tensor bucket(at::Tensor const& distance, std::int64_t buckets) const {
@@ -323,7 +321,7 @@ private:
     }
 
     T5Config config_;
-    at::Device device_ = at::kCPU;
+    at::Device device_;
     at::Tensor words_;   // [V, H]
     at::Tensor head_;    // [V, H]
     Stack encoder_;

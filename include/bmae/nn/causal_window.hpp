@@ -8,11 +8,23 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include <bmae/values/error.hpp>
 #include <bmae/values/visibility.hpp>
 
 namespace bmae {
+
+/// The window of a decoder as a count of columns. \param usual  "SEED uses 2."  \throws InputError where it is below 1
+inline std::size_t require_window(std::int64_t window, std::string const& usual) {
+    if (window < 1) {
+        throw InputError(Complaint{.file = {}, .expected = "a causal window of at least 1 column", .found = std::to_string(window),
+                                   .remedy = "A window counts the row's own column: " + usual});
+    }
+    return static_cast<std::size_t>(window);
+}
 
 /// Row i may read column 0 and the `window` columns that end with its own: allow(i, j) = j == 0 or i - window < j <= i (SEED's
 /// released code; the sentence vector stands in column 0, or is added by cross-attention).
