@@ -25,11 +25,21 @@
 
 namespace bmae::detail {
 
+#if defined(__x86_64__) && defined(__OPTIMIZE__)
+/// Whether kernels over these vectors are compiled at all. Without optimisation g++ makes real calls of the functions on vectors, and
+/// functions compiled for different instruction sets pass vectors in different places; on other processors LibTorch is faster.
+inline constexpr bool has_lanes = true;
+// What differs with optimisation differs in name, so that a program may link files compiled both ways.
+inline namespace optimized {
+#else
+inline constexpr bool has_lanes = false;
+inline namespace unoptimized {
+#endif
+
 /// Instruction sets for which kernels exist.
 enum class LaneLevel : std::uint8_t { plain, avx2, avx512 };
 
-/// The one in use; tests lower it to compare. Without optimisation it is `plain`: g++ then makes real calls of the functions on
-/// vectors, and functions compiled for different instruction sets pass vectors in different places.
+/// The one in use; tests lower it to compare. `plain` where there are no kernels.
 inline LaneLevel& lane_level() noexcept {
     static LaneLevel level = [] {
 #if defined(__x86_64__) && defined(__OPTIMIZE__)
@@ -242,4 +252,5 @@ private:
 
 static_assert(std::endian::native == std::endian::little, "the four parts of a hash are taken in memory order");
 
+}  // namespace optimized, unoptimized
 }  // namespace bmae::detail

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <stdexcept>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/zeros.h>
@@ -15,23 +16,35 @@
 
 namespace bmae::detail {
 
+#if defined(__x86_64__) && defined(__OPTIMIZE__)   // see cpu_lanes.hpp
+inline namespace optimized {
+#else
+inline namespace unoptimized {
+#endif
+
 /// True where kernels of `cpu_rows.hpp` take these tensors: one number format, fp32 or bf16, on a CPU with registers of sixteen
 /// floats. Elsewhere the vectors would live in memory, and LibTorch's own operations are faster.
 template <class... Other>
 bool has_row_kernels(at::Tensor const& x, Other const&... others) {
-    return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
+    return has_lanes && x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
            lane_level() == LaneLevel::avx512 && ((others.scalar_type() == x.scalar_type()) && ...);
 }
 
-/// Calls `body(Real{})` with the kernels' name of the number format of `like`: float or Bf16.
+/// Calls `body(Real{})` with the kernels' name of the number format of `like`: float or Bf16. Only where `has_row_kernels`.
 template <class Body>
 void with_real(at::Tensor const& like, Body const& body) {
-    if (like.scalar_type() == at::kBFloat16) {
-        body(Bf16{});
+    if constexpr (has_lanes) {   // else the kernels would cost a compiler seconds and never run
+        if (like.scalar_type() == at::kBFloat16) {
+            body(Bf16{});
+        } else {
+            body(float{});
+        }
     } else {
-        body(float{});
+        throw std::logic_error("row kernels were asked for where none are compiled");
     }
 }
+
+}  // namespace optimized, unoptimized
 
 template <class Real>
 Real const* read_from(at::Tensor const& tensor) {
