@@ -88,6 +88,7 @@ static_assert(BuiltBottleneck<StopGradient<DualBottleneck>, BertEncoder>);
 
 static_assert(Both::name == "cls+mean" && Concatenated<ClsBottleneck, Both>::name == "cls+cls+mean");
 static_assert(DualBottleneck::name == "cls+lexical" && StopGradient<MeanBottleneck>::name == "mean");
+static_assert(Both::projection.empty() && DualBottleneck::projection == "reduced");
 static_assert(Normalized<StopGradient<ClsBottleneck>>::projection == "stop_gradient+normalized");
 static_assert(Normalized<Projected<ClsBottleneck, TanhProjection>>::projection == "tanh+normalized");
 

@@ -15,6 +15,7 @@
 
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/concepts/bottleneck.hpp>
 #include <bmae/encoders/bert.hpp>
 
 namespace bmae {

@@ -27,6 +27,7 @@ struct ConcatenatedFacts {
     static_assert((AnyBottleneck<B> && ...),
                   "Concatenated: every slot holds a bottleneck: explain_bottleneck<B>() says what is missing.");
     static constexpr std::string_view name = JoinedNames<name_of_bottleneck<B>...>::value;
+    static constexpr std::string_view projection = JoinedNames<projection_of_bottleneck<B>...>::value;
     static constexpr bool reads_layers = (detail::reads_layers<B> || ...);
 };
 
