@@ -41,7 +41,8 @@ inline at::Tensor divergence(at::Tensor const& log_p, at::Tensor const& log_q) {
 /// SimLM's and MASTER's last stage. Divide by the number of queries for their mean ("batchmean"); no factor T^2.
 /// \param student  [B, G] scores s, already divided by the student's temperature
 /// \param teacher  [B, G] raw scores t, no gradient; -inf where the teacher gives a passage no share
-/// \returns        [] fp32; 0 where s = t / T up to a constant per query. NaN where a score is NaN
+/// \returns        [] fp32; 0 where s = t / T up to a constant per query. NaN where a score is NaN, infinite where the student
+///                 alone leaves a passage out (-inf)
 /// Throws InputError unless both have one shape with G >= 2, and for a temperature that is not above 0.
 inline at::Tensor kl_distillation(at::Tensor const& student, at::Tensor const& teacher, double teacher_temperature = 1) {
     detail::require_same_groups(student, teacher);
