@@ -184,7 +184,11 @@ private:
                     if constexpr (requires { view.source.passage_if_absent; }) { return view.source.passage_if_absent; }
                     return false;
                 }();
-                if (!stands_in) { require_texts(ViewT::Source::needs, descriptions[v]); }
+                std::size_t const span = [&] {
+                    if constexpr (requires { view.source.length; }) { return view.source.length; }
+                    return std::size_t{0};
+                }();
+                if (!stands_in) { require_texts(ViewT::Source::needs, descriptions[v], span); }
             }
             if constexpr (LearnsWords<typename ViewT::Masker>) {
                 if (view.masker.needs_words()) {
@@ -203,9 +207,13 @@ private:
     }
 
     /// Never trains on silence: a corpus without one single text of this kind is refused.
-    void require_texts(std::string_view kind, ViewDescription const& view) const {
+    /// \param span  tokens of a span that the source cuts; two of them need a longer document, in however many passages
+    void require_texts(std::string_view kind, ViewDescription const& view, std::size_t span) const {
         TokenStoreStatistics const& counts = corpus_.statistics();
-        bool const there = kind == "queries" ? counts.queries != 0 : kind == "continuation" ? counts.continuations != 0 : counts.passages > counts.documents;
+        bool const there = kind == "queries"        ? counts.queries != 0
+                           : kind == "continuation" ? counts.continuations != 0
+                           : kind == "spans"        ? counts.passages > counts.documents || counts.longest_passage > span
+                                                    : counts.passages > counts.documents;
         if (there) { return; }
         std::string remedy = "bmae generate writes continuations with a GPT-2 model; bmae prepare --format jsonl or master reads them.";
         std::string expected = "continuations of the passages";
@@ -215,6 +223,9 @@ private:
         } else if (kind == "neighbours") {
             remedy = "Prepare texts with document boundaries and a --max-length below theirs, or choose a preset whose name ends in -as-released.";
             expected = "documents of more than one passage";
+        } else if (kind == "spans") {
+            remedy = "Prepare longer texts, or lower --set span_tokens.";
+            expected = "documents of more than " + std::to_string(span) + " tokens";
         }
         throw InputError(Complaint{.file = corpus_.path().string(), .expected = expected + ", which " + view.path + " (" + view.source + ") reads",
                                    .found = "none", .remedy = std::move(remedy)});
@@ -222,6 +233,7 @@ private:
 
     std::shared_ptr<Model> model_;
     std::vector<TermDescription> terms_;   // made once: names and kinds do not change from step to step
+    std::unique_ptr<StepContrast> contrast_;   // none where no term compares the texts of a batch
     TokenStore const& corpus_;
     ViewSettings settings_;
     std::string preset_;
@@ -229,4 +241,3 @@ private:
 };
 
 }  // namespace bmae
-    std::unique_ptr<StepContrast> contrast_;   // none where no term compares the texts of a batch

@@ -7,8 +7,8 @@
 /// Corpus Aware Language Model Pre-training for Dense Passage Retrieval, ACL 2022, arXiv 2108.05540. Released code: luyug/Condenser.
 ///
 /// Recipe: AdamW 1e-4, warm-up 10 %, weight decay .01, 1,024 texts of 128 tokens, 8 epochs; coCondenser starts from Condenser and
-/// takes about 2,048 spans a batch. Deviation: released collators draw the window of a long text twice, so that masks and ids
-/// part; here it is drawn once. A tap is half way up whatever the depth (6 of 12 in BERT-base).
+/// takes about 2,048 spans a batch. Deviation: released collators draw the window of too long a text twice, so that masks and
+/// ids part; here it is drawn once. A tap is half way up whatever the depth (6 of 12 in BERT-base).
 #pragma once
 
 #include <cstdint>
@@ -66,6 +66,7 @@ namespace detail {
 template <class Model>
 typename Model::Options condenser_options(CondenserNumbers const& numbers) {
     typename Model::Options options;
+    options.random_window = true;
     auto set = [&](auto& pass) {
         pass.view.masker.rate = numbers.encoder_mask;
         std::get<1>(pass.terms).decoder = {.layers = numbers.decoder_layers, .tap = numbers.skip_from};

@@ -7,9 +7,9 @@
 /// for Dense Passage Retrieval, arXiv 2212.09598. Released code: caskcsg/ir (cotmae/, cotmae-qc/).
 ///
 /// Recipes: CoT-MAE AdamW 1e-4, weight decay .01, 1,024 spans of 128 tokens, 800,000 to 1,200,000 steps; CoT-MAE-qc 4e-4, warm-up
-/// 10 %, 16,000 texts of 144 tokens, 50,000 steps. Deviations: released collators draw the window of a long text twice; here
-/// once. Partners are chosen while training and not once beforehand. CoT-MAE-qc switches on the autoregressive head alone, as
-/// its published command does.
+/// 10 %, 16,000 texts of 144 tokens, 50,000 steps. Deviations: released collators draw the window of too long a text twice, so
+/// that masks and ids part; here it is drawn once. Partners are chosen while training and not once beforehand. CoT-MAE-qc
+/// switches on the autoregressive head alone, as its published command does.
 #pragma once
 
 #include <cstddef>
@@ -86,6 +86,7 @@ struct PresetNumbers<CotMae> {
     template <class Model = CotMae>
     static typename Model::Options options(type const& numbers) {
         typename Model::Options options;
+        options.random_window = true;
         auto set_span = [&](auto& view) {
             if constexpr (requires { view.source.length; }) { view.source.length = static_cast<std::size_t>(numbers.span_tokens); }
         };
@@ -107,6 +108,7 @@ struct PresetNumbers<CotMaeQc> {
     template <class Model = CotMaeQc>
     static typename Model::Options options(type const& numbers) {
         typename Model::Options options;
+        options.random_window = true;
         auto& pass = std::get<0>(options.passes);
         auto& branch = std::get<1>(pass.terms);
         pass.view.masker.rate = numbers.encoder_mask;

@@ -42,7 +42,7 @@ inline std::pair<TokenRange, TokenRange> two_spans(Example const& example, std::
 /// `Blocks::whole_document` has one example per document; others have one per passage.
 struct FirstSpan {
     static constexpr std::string_view name = "first_span";
-    static constexpr std::string_view needs = "neighbours";
+    static constexpr std::string_view needs = "spans";
 
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of SecondSpan
 
@@ -59,7 +59,7 @@ static_assert(SharedTextSource<FirstSpan>);
 /// The other span of `FirstSpan`.
 struct SecondSpan {
     static constexpr std::string_view name = "second_span";
-    static constexpr std::string_view needs = "neighbours";
+    static constexpr std::string_view needs = "spans";
 
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of FirstSpan
 
