@@ -31,9 +31,11 @@ using test::distance;
 using test::Texts;
 using test::tiny;
 
-static_assert(CoCondenser::spans_step && SimCseUnsupervised::spans_step && LaPraDoR::spans_step);
-static_assert(!RetroMae::spans_step, "nothing to cache: no term looks across texts");
-static_assert(!Contriever::spans_step, "a queue is the same for all micro-batches");
+template <class Model>
+concept CanSpanStep = requires(Model& model, HostBatch const& batch, ForwardContext& context) { model.represent(batch, context); };
+static_assert(CanSpanStep<CoCondenser> && CanSpanStep<SimCseUnsupervised> && CanSpanStep<LaPraDoR>);
+static_assert(!CanSpanStep<RetroMae>, "nothing to cache: no term looks across texts");
+static_assert(!CanSpanStep<Contriever>, "a queue is the same for all micro-batches");
 
 /// A momentum encoder and a contrast within the batch: no paper's, but the grammar allows it.
 using Followed = Pretraining<BertEncoder,

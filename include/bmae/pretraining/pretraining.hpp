@@ -7,11 +7,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -24,12 +22,10 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/to_tensors.hpp>
-#include <bmae/pretraining/parts.hpp>
+#include <bmae/pretraining/composition.hpp>
 #include <bmae/pretraining/pass.hpp>
 #include <bmae/pretraining/term.hpp>
 #include <bmae/pretraining/token_reduction.hpp>
-#include <bmae/pretraining/towers.hpp>
-#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -41,13 +37,6 @@ struct PresetNumbers {
     static typename Model::Options options(type) { return {}; }
 };
 
-/// What a report says about one pass.
-struct PassDescription {
-    std::string bottleneck = {};
-    std::string projection = {};    ///< tanh or batch_norm; empty where there is none
-    std::string encoder = "tied";   ///< tied, momentum or second
-};
-
 /// A bottlenecked masked auto-encoder.
 ///
 ///     Pretraining<Encoder, Pass<View, Bottleneck, Term...>..., Term...>
@@ -56,55 +45,25 @@ struct PassDescription {
 /// those of its terms; draws are keyed by that number. Parameter names follow roles: `encoder.layer.0...`, `cls.predictions...`,
 /// `passes.0.terms.1.decoder...`, `terms.0...`. Parts whose parameters have one name share them: `Shared`, `Projected`.
 template <Encoder EncoderT, class... Part>
-class Pretraining {
-    using Passes = detail::Kept<true, Part...>;
-    using CrossTerms = detail::Kept<false, Part...>;
+class Pretraining : public detail::Composition<EncoderT, Part...> {
+    using Base = detail::Composition<EncoderT, Part...>;
+    using typename Base::Passes;
+    using Base::cross_name;
+    using Base::options_;
+    using Base::towers_;
 
 public:
-    static constexpr std::size_t pass_count = std::tuple_size_v<Passes>;
-    static constexpr std::size_t cross_count = std::tuple_size_v<CrossTerms>;
-    static constexpr std::size_t term_count = (detail::terms_of<Part>() + ... + 0);
-    /// A trailing term compares the texts of a batch with each other: its batch may be a whole optimizer step.
-    static constexpr bool spans_step = (detail::compares_batch<Part>() || ...);
-
-private:
-    template <class Tower>
-    static constexpr bool runs = (detail::runs_on<Part, Tower>() || ...);
-    /// Two towers that meet in a contrast alone can learn in turns.
-    static constexpr bool alternates = runs<SecondEncoder> && runs<TiedEncoder> && pass_count == 2 && term_count == cross_count;
-    static_assert(pass_count > 0, "Pretraining: after the encoder come its passes: Pass<View, Bottleneck, Term...>.");
-    static_assert(detail::passes_come_first<Part...>(), "Pretraining: passes come first, terms that look across them last.");
-    static_assert(term_count > 0, "Pretraining: without a term nothing would be learned; add MaskedLanguageModel, a Branch or a Contrast.");
-    static_assert(((detail::is_pass<Part> || CrossTerm<Part, EncoderT>) && ...),
-                  "Pretraining: this part is neither a Pass nor a term that looks across passes. MaskedLanguageModel, Branch and BagOfWords belong into a Pass.");
-    static_assert(((detail::passes_wanted<Part>() <= pass_count) && ...),
-                  "Contrast: at least two passes are needed, one for each side of a pair.");
-    static_assert(runs<TiedEncoder>, "Pretraining: at least one pass must be run by the model's own encoder.");
-
-public:
-    /// Numbers of the model, in the shape of the composition.
-    struct Options {
-        typename detail::PartList<Passes>::Options passes = {};
-        typename detail::PartList<CrossTerms>::Options terms = {};
-        Reduction reduction = Reduction::mean_per_term;
-        double momentum = .9995;        ///< of a momentum encoder, per step; Contriever: .9995
-        std::uint64_t alternate = 0;    ///< of two towers: optimizer steps after which they change who learns; 0: both learn at once
-        bool random_window = false;     ///< too long a text is cut at a place drawn once per example, not at its end (MASTER as released)
-    };
-    using EncoderType = EncoderT;
+    using typename Base::Options;
+    using Base::cross_count;
+    using Base::for_each_cross_term;
+    using Base::for_each_pass;
+    using Base::for_each_view;
+    using Base::pass_count;
+    using Base::spans_step;
+    using Base::term_count;
 
     /// Throws InputError where the numbers do not fit the composition or the encoder.
-    Pretraining(EncoderT encoder, Options options, std::uint64_t seed)
-        : towers_(std::move(encoder), seed),
-          options_(options),
-          passes_(detail::PartList<Passes>::build(options.passes, towers_.own(), seed, "passes.")),
-          terms_(detail::PartList<CrossTerms>::build(options.terms, towers_.own(), seed, "terms.")) {
-        share_parameters();
-        if (options_.alternate != 0 && !alternates) {
-            throw InputError(Complaint{.file = {}, .expected = "a Pass and a SecondPass without terms of their own, to learn in turns", .found = "other passes",
-                                       .remedy = "Set alternate to 0."});
-        }
-    }
+    Pretraining(EncoderT encoder, Options options, std::uint64_t seed) : Base(std::move(encoder), std::move(options), seed) {}
 
     /// With the numbers of the paper, where the composition is a preset; else with those of its parts.
     explicit Pretraining(typename EncoderT::Options config)
@@ -116,27 +75,6 @@ public:
     /// With the number names of the paper, where the composition is a preset: `RetroMae model(config, {.encoder_mask = .15})`.
     Pretraining(typename EncoderT::Options config, typename PresetNumbers<Pretraining>::type numbers, std::uint64_t seed = 0)
         : Pretraining(std::move(config), PresetNumbers<Pretraining>::options(numbers), seed) {}
-
-    [[nodiscard]] EncoderT& encoder() noexcept { return towers_.own(); }
-    [[nodiscard]] EncoderT const& encoder() const noexcept { return towers_.own(); }
-    [[nodiscard]] Reduction reduction() const noexcept { return options_.reduction; }
-    [[nodiscard]] bool random_window() const noexcept { return options_.random_window; }
-    [[nodiscard]] std::uint64_t alternate() const noexcept { return options_.alternate; }
-
-    /// Whose turn it takes to move a parameter: 1 that of the model's own encoder, 2 that of the second one, 0 none.
-    [[nodiscard]] std::size_t turn(std::string_view parameter) const {
-        if (options_.alternate == 0 || parameter.starts_with("terms.") || parameter.starts_with("shared.")) { return 0; }
-        std::size_t turn = parameter.starts_with("second.") ? 2 : 1;
-        for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {   // what a bottleneck learns rests with its tower
-            if (parameter.starts_with("passes." + std::to_string(p) + '.')) { turn = detail::turn_of<typename PassT::Tower>; }
-        });
-        return turn;
-    }
-    /// The turn that rests in a step: first the second encoder, so that the model's own learns first; 0: nobody rests.
-    [[nodiscard]] std::size_t resting(std::uint64_t step) const noexcept {
-        if (options_.alternate == 0) { return 0; }
-        return step / options_.alternate % 2 == 0 ? 2 : 1;
-    }
 
     /// Masks and packs examples; free of LibTorch and safe to call from several threads.
     [[nodiscard]] HostBatch collate(std::span<Example const> examples, TokenTraits const& traits, ViewSettings const& settings,
@@ -214,7 +152,7 @@ public:
         for_each_cross_term([&](auto const& term, std::size_t) {
             results.push_back({.summed = {.sum = no_loss()}, .weight = term.weight(context.progress)});
         });
-        return {.loss = detail::reduce_terms(results, options_.reduction, step_labels, encoder()), .vectors = vectors};
+        return {.loss = detail::reduce_terms(results, options_.reduction, step_labels, this->encoder()), .vectors = vectors};
     }
 
     /// The trailing terms over all texts of several batches; the terms of passes have no labels here.
@@ -235,7 +173,7 @@ public:
         std::vector<detail::TermResult> results(term_count - cross_count, {.summed = {.sum = no_loss()}, .weight = 0});
         std::vector<PackedView> const views = joined_views(batches);
         compare(pointers_to(views), sentences, context, results);
-        return detail::reduce_terms(results, options_.reduction, step_labels, encoder());
+        return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
     }
 
     /// Labels of each term in all batches together, where the trailing terms see all of them as one.                    [terms]
@@ -261,63 +199,6 @@ public:
         return most;
     }
 
-    /// Calls `visit(name, tensor, decay)` for every parameter once; tied tensors stand under the embedding's name.
-    template <class Visit>
-    void for_each_parameter(Visit&& visit) {
-        std::map<std::string, at::Tensor> seen;
-        for_each_named([&](std::string const& name, at::Tensor& value, bool decay) {
-            if (auto const shared = seen.find(name); shared != seen.end()) {
-                value = shared->second;   // the visitor may have put another tensor in its place
-                return;
-            }
-            visit(name, value, decay);
-            seen.emplace(name, value);
-        });
-    }
-
-    /// Calls `visit(name, tensor)` for everything else that a checkpoint must hold: momentum encoder, queues.
-    template <class Visit>
-    void for_each_state(Visit&& visit) {
-        towers_.for_each_state(visit);
-        for_each_cross_term([&](auto& term, std::size_t t) {
-            if constexpr (requires { term.for_each_state(cross_name(t), visit); }) { term.for_each_state(cross_name(t), visit); }
-        });
-    }
-
-    [[nodiscard]] std::vector<TermDescription> describe_terms() const {
-        std::vector<TermDescription> descriptions;
-        for_each_pass([&](auto const& pass, std::size_t p) {
-            pass.for_each_term([&](auto const& term, std::size_t t) { descriptions.push_back(term.describe(term_name(p, t))); });
-        });
-        for_each_cross_term([&](auto const& term, std::size_t t) { descriptions.push_back(term.describe(cross_name(t))); });
-        return descriptions;
-    }
-
-    [[nodiscard]] std::vector<ViewDescription> describe_views() const {
-        std::vector<ViewDescription> descriptions;
-        for_each_pass([&](auto const& pass, std::size_t p) {
-            descriptions.push_back(pass.view().describe("passes." + std::to_string(p) + ".view"));
-            pass.for_each_term([&]<class Term>(Term const& term, std::size_t t) {
-                if constexpr (Term::has_view) { descriptions.push_back(term.view().describe(term_name(p, t) + ".view")); }
-            });
-        });
-        return descriptions;
-    }
-
-    [[nodiscard]] std::vector<PassDescription> describe_passes() const {
-        std::vector<PassDescription> descriptions;
-        for_each_pass([&]<class PassT>(PassT const&, std::size_t) {
-            std::string projection;
-            if constexpr (requires { PassT::BottleneckType::projection; }) { projection = std::string(PassT::BottleneckType::projection); }
-            descriptions.push_back({.bottleneck = detail::name_of<typename PassT::BottleneckType>(),
-                                    .projection = projection,
-                                    .encoder = std::is_same_v<typename PassT::Tower, MomentumEncoder> ? "momentum"
-                                               : std::is_same_v<typename PassT::Tower, SecondEncoder> ? "second"
-                                                                                                      : "tied"});
-        });
-        return descriptions;
-    }
-
     /// The pairs of each trailing term: "terms.0" -> anchor row, positive row, ...
     [[nodiscard]] std::vector<std::pair<std::string, std::vector<std::int64_t>>> pairs(HostBatch const& batch) const {
         std::vector<PackedView const*> const views = pass_views(batch);
@@ -326,77 +207,7 @@ public:
         return result;
     }
 
-    /// The composition in words, for people.
-    [[nodiscard]] std::string composition() const {
-        std::string text = detail::name_of<EncoderT>();
-        std::vector<ViewDescription> const views = describe_views();
-        std::vector<PassDescription> const passes = describe_passes();
-        std::size_t view = 0;
-        auto words = [&views](std::size_t i) { return views[i].source + ", " + views[i].masker + ", " + views[i].corruptor; };
-        for_each_pass([&](auto const& pass, std::size_t p) {
-            text += "; " + (passes[p].encoder == "tied" ? std::string() : passes[p].encoder + ' ') + "pass(" + words(view++) + ") -> " + passes[p].bottleneck;
-            pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
-                TermDescription const term_words = term.describe("");
-                text += " -> " + term_words.kind;
-                std::string const decoder = std::string(term_words.decoder_name.empty() ? "" : "shared ") + term_words.decoder;
-                if constexpr (Term::has_view) {
-                    text += "(" + words(view++) + ", " + decoder + (term_words.query.empty() ? "" : " " + term_words.query) + ")";
-                } else if (!decoder.empty()) {
-                    text += "(" + decoder + ")";
-                }
-            });
-        });
-        for_each_cross_term([&](auto const& term, std::size_t) { text += "; " + term.describe("").kind; });
-        return text;
-    }
-
-    /// Calls `visit(pass, index)` for each pass in order.
-    template <class Visit>
-    void for_each_pass(Visit&& visit) {
-        apply([&](auto&... pass) { std::size_t index = 0; (visit(pass, index++), ...); }, passes_);
-    }
-    template <class Visit>
-    void for_each_pass(Visit&& visit) const {
-        apply([&](auto const&... pass) { std::size_t index = 0; (visit(pass, index++), ...); }, passes_);
-    }
-
-    /// Calls `visit(view, part, index)` for each view in order; `part` is the pass or the term that reads it.
-    template <class Visit>
-    void for_each_view(Visit&& visit) {
-        each_view(*this, visit);
-    }
-    template <class Visit>
-    void for_each_view(Visit&& visit) const {
-        each_view(*this, visit);
-    }
-
-    /// Calls `visit(term, index)` for each trailing term in order.
-    template <class Visit>
-    void for_each_cross_term(Visit&& visit) {
-        apply([&](auto&... term) { [[maybe_unused]] std::size_t index = 0; (visit(term, index++), ...); }, terms_);
-    }
-    template <class Visit>
-    void for_each_cross_term(Visit&& visit) const {
-        apply([&](auto const&... term) { [[maybe_unused]] std::size_t index = 0; (visit(term, index++), ...); }, terms_);
-    }
-
 private:
-    static std::string term_name(std::size_t pass, std::size_t term) {
-        return "passes." + std::to_string(pass) + ".terms." + std::to_string(term);
-    }
-    static std::string cross_name(std::size_t term) { return "terms." + std::to_string(term); }
-
-    template <class Self, class Visit>
-    static void each_view(Self& self, Visit& visit) {
-        std::size_t v = 0;
-        self.for_each_pass([&](auto& pass, std::size_t) {
-            visit(pass.view(), pass, v++);
-            pass.for_each_term([&]<class Term>(Term& term, std::size_t) {
-                if constexpr (Term::has_view) { visit(term.view(), term, v++); }
-            });
-        });
-    }
-
     [[nodiscard]] std::size_t view_count() const {
         std::size_t count = 0;
         for_each_view([&](auto const&, auto const&, std::size_t) { ++count; });
@@ -457,14 +268,14 @@ private:
         std::vector<detail::TermResult> results;
         std::vector<at::Tensor> const sentences = run_passes(batch, context, &results);
         compare(pass_views(batch), sentences, context, results);
-        return detail::reduce_terms(results, options_.reduction, step_labels, encoder());
+        return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
     }
 
     /// Runs the encoders over a batch: a sentence vector of each pass, and what its terms gave where `results` asks for that.
     /// Dropout sites of a pass are counted from a number of their own, so that they do not depend on terms before it.
     std::vector<at::Tensor> run_passes(HostBatch const& batch, ForwardContext& context, std::vector<detail::TermResult>* results) {
         if (context.training && context.opens_step) { towers_.follow(options_.momentum); }
-        at::Device const device = encoder().embeddings.word.device();
+        at::Device const device = this->encoder().embeddings.word.device();
         std::optional<std::size_t> const resting = resting_pass(context);
         std::uint64_t const first_site = context.next_site;
         std::vector<at::Tensor> sentences;
@@ -509,14 +320,14 @@ private:
     /// The pass whose tower rests in this step.
     [[nodiscard]] std::optional<std::size_t> resting_pass(ForwardContext const& context) const {
         std::optional<std::size_t> found;
-        std::size_t const turn = context.training ? resting(context.step) : 0;
+        std::size_t const turn = context.training ? this->resting(context.step) : 0;
         for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {
             if (turn != 0 && detail::turn_of<typename PassT::Tower> == turn) { found = p; }
         });
         return found;
     }
 
-    [[nodiscard]] at::Tensor no_loss() const { return at::zeros({}, encoder().embeddings.word.options().dtype(at::kFloat).requires_grad(false)); }
+    [[nodiscard]] at::Tensor no_loss() const { return at::zeros({}, this->encoder().embeddings.word.options().dtype(at::kFloat).requires_grad(false)); }
 
     /// What the passes read in all batches together.                                                                      [passes]
     [[nodiscard]] std::vector<PackedView> joined_views(std::span<HostBatch const> batches) const {
@@ -547,33 +358,6 @@ private:
         }
         return result;
     }
-
-    /// Parameters of all parts; those that several parts share come once for each.
-    template <class Visit>
-    void for_each_named(Visit&& visit) {
-        towers_.for_each_parameter(visit);
-        for_each_pass([&](auto& pass, std::size_t p) { pass.for_each_parameter("passes." + std::to_string(p), visit); });
-        for_each_cross_term([&](auto& term, std::size_t t) { term.for_each_parameter(cross_name(t), visit); });
-    }
-
-    /// Parameters of one name become one tensor.
-    void share_parameters() {
-        std::map<std::string, at::Tensor> first;
-        for_each_named([&](std::string const& name, at::Tensor& value, bool) {
-            auto const [place, is_new] = first.emplace(name, value);
-            if (is_new) { return; }
-            if (place->second.sizes() != value.sizes()) {
-                throw InputError(Complaint{.file = {}, .expected = "parts that share " + name + " to be of one shape", .found = "two shapes",
-                                           .remedy = "Give all of them the same options."});
-            }
-            value = place->second;
-        });
-    }
-
-    detail::Towers<EncoderT, runs<MomentumEncoder>, runs<SecondEncoder>> towers_;
-    Options options_;
-    Passes passes_;
-    CrossTerms terms_;
 };
 
 }  // namespace bmae

@@ -44,9 +44,9 @@ struct TermSums {
     bool has_accuracy = false;
 
     TermSums& operator+=(TermSums const& other) {
+        if (name.empty() || other.labels != 0) { weight = other.weight; }   // one that counts nothing may not know it
         name = other.name;
         kind = other.kind;
-        if (labels == 0 || other.labels != 0) { weight = other.weight; }   // of one that counted something
         labels += other.labels;
         loss += other.loss;
         correct += other.correct;
