@@ -67,11 +67,11 @@ std::string const* name_twice(Tensors const& tensors, std::span<std::uint32_t co
 /// what the format allows; a tree of values would keep the last of two equal keys and hide the first.
 class SafetensorsHeaderListener {
 public:
-    using number_integer_t = nlohmann::json::number_integer_t;
-    using number_unsigned_t = nlohmann::json::number_unsigned_t;
-    using number_float_t = nlohmann::json::number_float_t;
-    using string_t = nlohmann::json::string_t;
-    using binary_t = nlohmann::json::binary_t;
+    using number_integer_t = nlohmann::ordered_json::number_integer_t;
+    using number_unsigned_t = nlohmann::ordered_json::number_unsigned_t;
+    using number_float_t = nlohmann::ordered_json::number_float_t;
+    using string_t = nlohmann::ordered_json::string_t;
+    using binary_t = nlohmann::ordered_json::binary_t;
 
     SafetensorsHeader header = {};
     std::string expected = {};   ///< of the first refusal
@@ -236,7 +236,7 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
     }
     SafetensorsHeaderListener listener;
     auto const* const characters = reinterpret_cast<char const*>(text.data());
-    if (!nlohmann::json::sax_parse(characters, characters + text.size(), &listener)) {
+    if (!nlohmann::ordered_json::sax_parse(characters, characters + text.size(), &listener)) {
         throw refuse(listener.expected, listener.found);
     }
 
@@ -287,7 +287,7 @@ inline bool written_before(TensorInfo const& a, TensorInfo const& b) {
 /// \param file  what the message about bytes that are not UTF-8 calls the output
 inline std::string json_text(std::string const& text, std::string const& file) {
     try {
-        return nlohmann::json(text).dump();
+        return nlohmann::ordered_json(text).dump();
     } catch (nlohmann::json::exception const&) {
         throw InputError(Complaint{.file = file, .expected = "text in UTF-8", .found = "other bytes in a name or in metadata"});
     }

@@ -139,14 +139,14 @@ void for_each_count(Statistics& s, Visit&& visit) {
 
 /// The manifest as text: sorted keys, two blanks of indent, its own checksum as the key "checksum".
 inline std::string to_text(Manifest const& manifest) {
-    nlohmann::json counts;
+    nlohmann::ordered_json counts;
     for_each_count(manifest.statistics, [&](char const* name, std::uint64_t value) { counts[name] = value; });
-    nlohmann::json files = nlohmann::json::object();
+    nlohmann::ordered_json files = nlohmann::ordered_json::object();
     for (auto const& [name, entry] : manifest.files) {
         files[name] = {{"bytes", entry.bytes}, {"xxh64", to_hex(entry.checksum)}};
     }
     SpecialIds const& special = manifest.special;
-    nlohmann::json json = {
+    nlohmann::ordered_json json = {
         {"format", magic},
         {"version", version},
         {"tokenizer",
@@ -173,7 +173,7 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
                                     .remedy = std::move(remedy)});
     };
     std::string const again = "Prepare the store again.";
-    nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+    nlohmann::ordered_json json = nlohmann::ordered_json::parse(text, nullptr, false);
     if (json.is_discarded() || !json.is_object()) {
         throw refuse("the manifest of a token store", "something that is not JSON", again);
     }
@@ -186,20 +186,20 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
                          "Prepare the store again with this version of bmae.");
         }
         std::string const checksum = json.at("checksum").get<std::string>();
-        nlohmann::json content = json;
+        nlohmann::ordered_json content = json;
         content.erase("checksum");
         if (checksum != to_hex(xxh64(content.dump())) || json.dump(2) + '\n' != text) {
             throw refuse("an unchanged manifest", "one that does not fit its checksum", again);
         }
         Manifest manifest;
-        nlohmann::json const& tokenizer = json.at("tokenizer");
+        nlohmann::ordered_json const& tokenizer = json.at("tokenizer");
         manifest.tokenizer_kind = tokenizer.value("kind", "");
         manifest.fingerprint = std::stoull(tokenizer.at("fingerprint").get<std::string>(), nullptr, 16);
         manifest.vocabulary_size = tokenizer.at("vocabulary_size").get<std::uint64_t>();
-        nlohmann::json const& special = tokenizer.at("special_ids");
+        nlohmann::ordered_json const& special = tokenizer.at("special_ids");
         manifest.special = {special.at("pad").get<TokenId>(), special.at("unk").get<TokenId>(), special.at("cls").get<TokenId>(),
                             special.at("sep").get<TokenId>(), special.at("mask").get<TokenId>()};
-        nlohmann::json const& options = json.at("options");
+        nlohmann::ordered_json const& options = json.at("options");
         manifest.max_length = options.at("max_length").get<std::uint64_t>();
         manifest.blocks = options.at("blocks").get<std::string>();
         manifest.short_probability = options.at("short_probability").get<double>();

@@ -57,7 +57,7 @@ inline std::optional<std::uint64_t> step_of(std::string_view name) {
 }
 
 /// Size and checksum of a file, read as the disk gives it.
-inline nlohmann::json fingerprint(std::filesystem::path const& path) {
+inline nlohmann::ordered_json fingerprint(std::filesystem::path const& path) {
     Descriptor const file = open_for_reading(path);
     std::vector<std::byte> buffer(std::size_t{1} << 20);
     Xxh64 hash;
@@ -74,8 +74,8 @@ inline nlohmann::json fingerprint(std::filesystem::path const& path) {
 }
 
 /// The manifest guards itself too: its text is canonical and ends with a checksum of the rest.
-inline std::string manifest_text(nlohmann::json const& content) {
-    return nlohmann::json{{"manifest", content}, {"xxh64", to_hex(xxh64(content.dump()))}}.dump(1) + '\n';
+inline std::string manifest_text(nlohmann::ordered_json const& content) {
+    return nlohmann::ordered_json{{"manifest", content}, {"xxh64", to_hex(xxh64(content.dump()))}}.dump(1) + '\n';
 }
 
 inline void sync_file(std::filesystem::path const& path) {
@@ -105,7 +105,7 @@ inline std::vector<std::string> sync_tree(std::filesystem::path const& folder) {
 inline std::string explain_damage(std::filesystem::path const& folder) {
     try {
         std::string const text = detail::read_file(folder / detail::manifest_name, std::uint64_t{1} << 26);
-        auto const json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+        auto const json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
         if (!json.is_object() || !json.contains("manifest") || detail::manifest_text(json["manifest"]) != text) {
             return "manifest.json is damaged";
         }
@@ -191,7 +191,7 @@ public:
             remove(work);
             detail::create_folders(work);
             write(work);
-            nlohmann::json files = nlohmann::json::object();
+            nlohmann::ordered_json files = nlohmann::ordered_json::object();
             for (std::string const& name : detail::sync_tree(work)) { files[name] = detail::fingerprint(work / name); }
             detail::write_file(
                 work / detail::manifest_name,

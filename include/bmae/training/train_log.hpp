@@ -124,7 +124,7 @@ public:
                 end = old.find('\n', begin);
                 if (end == std::string::npos) { break; }
                 auto const line = std::string_view(old).substr(begin, end - begin + 1);
-                auto const json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+                auto const json = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
                 bool const later = json.is_object() && json.contains("step") && json["step"].is_number() && json["step"] > step;
                 if (!later) { kept += line; }
             }
