@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 #include <bmae/maskers/candidate_words.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -113,6 +114,25 @@ BOOST_AUTO_TEST_CASE(what_is_saved_is_read_again) {
     // Without the folder's other files the special tokens are known by the names that such models use.
     BOOST_TEST((AnyTokenizer::from_file(scratch / "first" / "tokenizer.json").traits().special() == made.traits().special()));
     BOOST_TEST(has(message_of([&] { AnyTokenizer(Unigram(unigram())).save(scratch / "third"); }), "read from a tokenizer.json"));
+}
+
+// The oldest form of RoBERTa's folder: two files, and no word of the special tokens.
+BOOST_AUTO_TEST_CASE(vocabulary_and_merges_are_enough) {
+    test::ScratchFolder const scratch;
+    ByteLevelBpeDescription const description = roberta();
+    nlohmann::json vocabulary;
+    for (std::size_t i = 0; i < description.tokens.size(); ++i) { vocabulary[description.tokens[i]] = i; }
+    std::string merges = "#version: 0.2\n";
+    for (auto const& [left, right] : description.merges) { merges += left + ' ' + right + '\n'; }
+    write(scratch / "vocab.json", vocabulary.dump());
+    write(scratch / "merges.txt", merges);
+    AnyTokenizer const tokenizer = AnyTokenizer::from_file(scratch.path());
+    BOOST_TEST((tokenizer.traits().special() == ByteLevelBpe(description).traits().special()));
+    BOOST_TEST(tokenizer.encode("lower low <mask>") == (Ids{261, 263, 262, 264}), boost::test_tools::per_element());
+    require_encoder_tokens(tokenizer, true);
+    // What it is saved as is the same tokenizer.
+    tokenizer.save(scratch / "saved");
+    BOOST_TEST(AnyTokenizer::from_file(scratch / "saved").fingerprint() == tokenizer.fingerprint());
 }
 
 BOOST_AUTO_TEST_CASE(a_fingerprint_tells_merges_and_options_apart) {

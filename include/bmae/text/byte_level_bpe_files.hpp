@@ -138,7 +138,8 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
     return description;
 }
 
-/// Reads vocab.json and merges.txt; every token that the folder names as special, or <|endoftext|>, is found in text.
+/// Reads vocab.json and merges.txt; every token that the folder names as special, or <|endoftext|>, is found in text. Where it
+/// names none and the vocabulary has all of RoBERTa's, these are the special ones.
 inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path const& folder) {
     detail::JsonFile const vocabulary(folder / "vocab.json");
     auto const [names, model_max_length] = detail::read_folder_names(folder);
@@ -152,6 +153,12 @@ inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path co
         return token.empty() || found == description.tokens.end() ? TokenId{-1}
                                                                   : static_cast<TokenId>(found - description.tokens.begin());
     };
+    // RoBERTa's folders of this form leave the names to the class that reads them.
+    SpecialTokens const roberta{.pad = "<pad>", .unk = "<unk>", .cls = "<s>", .sep = "</s>", .mask = "<mask>"};
+    SpecialTokens const none{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};
+    bool const has_all = id(roberta.pad) >= 0 && id(roberta.unk) >= 0 && id(roberta.cls) >= 0 && id(roberta.sep) >= 0 &&
+                         id(roberta.mask) >= 0;
+    if (description.special == none && has_all) { description.special = roberta; }
     SpecialTokens const& special = description.special;
     std::vector<std::string> found{special.pad, special.unk, special.cls, special.sep, special.mask, "<|endoftext|>"};
     std::sort(found.begin(), found.end());
