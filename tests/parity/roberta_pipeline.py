@@ -24,6 +24,8 @@ except ImportError as reason:
     print(f"skipped: {reason}")
     sys.exit(77)
 
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 ODD = ["it's  two   spaces, we'll see", " leads with a blank", "caf\u00e9 \u6f22\u5b57 \U0001f600!", "a <mask> b", "tab\tand </s> within", "", "42nd street"]
 
