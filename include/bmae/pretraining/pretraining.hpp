@@ -194,7 +194,9 @@ public:
     [[nodiscard]] std::size_t negatives(std::size_t texts) const {
         std::size_t most = 0;
         for_each_cross_term([&](auto const& term, std::size_t) {
-            if constexpr (requires { term.negatives(texts, pass_count); }) { most = std::max(most, term.negatives(texts, pass_count)); }
+            if constexpr (requires { term.negatives(std::size_t{}, std::size_t{}); }) {
+                most = std::max(most, term.negatives(texts, pass_count));
+            }
         });
         return most;
     }
