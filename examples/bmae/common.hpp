@@ -202,6 +202,7 @@ struct FinetuneOptions {
     Path data = {};
     std::string split = "train";
     Path negatives = {};
+    std::string contrast = "info_nce";
     double temperature = 1;
     bool normalize = false;
     std::string pooling = {};

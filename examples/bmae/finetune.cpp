@@ -134,6 +134,7 @@ int finetune(Common const& common, FinetuneOptions const& options) {
     };
     LoadedModel model = load();
     BiEncoderOptions settings{.normalize = options.normalize,
+                              .contrast = retrieval_contrast_from(options.contrast),
                               .temperature = options.temperature,
                               .passages_per_query = options.passages_per_query,
                               .query_length = options.query_length,

@@ -184,6 +184,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     finetune.add_option("--data", all.finetune.data, "BEIR folder")->required();
     finetune.add_option("--split", all.finetune.split, "Judgements to train on")->capture_default_str();
     finetune.add_option("--negatives", all.finetune.negatives, "Hard negatives: a TREC run, or lines of query and document");
+    finetune.add_option("--contrast", all.finetune.contrast, "info_nce, symmetric, or SimLM's four_block")->capture_default_str();
     finetune.add_option("--temperature", all.finetune.temperature, "Divides the scores")->capture_default_str();
     finetune.add_flag("--normalize", all.finetune.normalize, "Vectors of length 1: scores are cosines");
     finetune.add_option("--pooling", all.finetune.pooling, "cls or mean; default: as the model says, else cls");

@@ -98,6 +98,24 @@ BOOST_AUTO_TEST_CASE(known_positives_are_no_negatives) {
     BOOST_CHECK_LT(loss_with(true), loss_with(false));
 }
 
+BOOST_AUTO_TEST_CASE(the_contrast_is_the_chosen_one) {
+    RetrievalPairs const data = pairs();
+    BertEncoder encoder(tiny());
+    std::vector<std::size_t> const examples{0, 1, 2};
+    for (auto const contrast : {RetrievalContrast::info_nce, RetrievalContrast::symmetric, RetrievalContrast::four_block}) {
+        BiEncoderObjective objective(encoder, data, traits,
+                                     {.contrast = contrast, .temperature = .5, .query_length = 8, .passage_length = 8, .spare_known_positives = false});
+        HostBatch const batch = objective.collate(examples, {.seed = 1});
+        ForwardContext context;
+        at::Tensor const vectors = objective.represent(batch, context);
+        std::vector<std::int64_t> const targets{0, 1, 2};
+        double const expected =
+            retrieval_contrast(contrast, vectors.narrow(0, 0, 3), vectors.narrow(0, 3, 3), targets, {}, .5).sum.item<double>() / 3;
+        BOOST_CHECK_CLOSE(objective.forward(batch, context, batch.term_labels).total.item<double>(), expected, 1e-4);
+        BOOST_CHECK(objective.description().find(to_string(contrast)) != std::string::npos);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(training_moves_the_encoder_and_not_the_head) {
     RetrievalPairs const data = pairs();
     BertEncoder encoder(tiny());

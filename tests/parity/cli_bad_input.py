@@ -140,6 +140,7 @@ def models(work, data, run_folder):
     refused(*tune, "--model", model, "--split", "dev", says=["dev", "test, train"])
     refused(*tune, "--model", model, "--pooling", "max", says=["cls or mean", "max"])
     refused(*tune, "--model", model, "--temperature", 0, says="temperature")
+    refused(*tune, "--model", model, "--contrast", "five_block", says=["five_block", "four_block"])
     refused(*tune, "--model", model, "--passage-length", 999, says="512")
     refused(*tune, "--model", model, "--negatives", data / "corpus.jsonl", says="corpus.jsonl:1")
     (work / "foreign.tsv").write_text("q0\td0\n")

@@ -27,7 +27,7 @@
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/pooling.hpp>
 #include <bmae/encoders/bert.hpp>
-#include <bmae/losses/info_nce.hpp>
+#include <bmae/losses/retrieval_contrast.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
@@ -51,6 +51,7 @@ struct RetrievalPairs {
 struct BiEncoderOptions {
     Pooling pooling = Pooling::cls;
     bool normalize = false;                ///< cosine instead of dot product (RetroMAE: dot; SimLM: cosine)
+    RetrievalContrast contrast = RetrievalContrast::info_nce;   ///< SimLM: four_block
     double temperature = 1.0;              ///< divides the scores (RetroMAE: 1; with cosine use .01-.05)
     std::size_t passages_per_query = 1;    ///< 1 + hard negatives; hard negatives are drawn anew each epoch
     std::size_t query_length = 64;         ///< tokens with [CLS] and [SEP] (RetroMAE: 32)
@@ -157,7 +158,8 @@ public:
         for (std::int64_t b = 0; b < asking.size(0); ++b) { targets.push_back(b * group); }
         std::vector<std::int64_t> const excluded =
             options_.spare_known_positives ? known_positives(batches) : std::vector<std::int64_t>();
-        ContrastiveLoss const loss = info_nce(asking, at::cat(passages), targets, excluded, options_.temperature);
+        ContrastiveLoss const loss =
+            retrieval_contrast(options_.contrast, asking, at::cat(passages), targets, excluded, options_.temperature);
         StepOutput output{.total = loss.sum / static_cast<double>(std::max<std::int64_t>(1, step_labels.front()))};
         output.terms.push_back({.name = "contrast",
                                 .kind = "contrast",
@@ -186,6 +188,7 @@ public:
         return nlohmann::ordered_json{{"stage", "retriever"},
                                       {"pooling", to_string(options_.pooling)},
                                       {"normalize", options_.normalize},
+                                      {"contrast", to_string(options_.contrast)},
                                       {"temperature", options_.temperature},
                                       {"passages_per_query", options_.passages_per_query},
                                       {"query_length", options_.query_length},

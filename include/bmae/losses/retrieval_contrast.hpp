@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include <ATen/ops/mm.h>
 
 #include <bmae/losses/info_nce.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -35,6 +37,14 @@ constexpr std::string_view to_string(RetrievalContrast contrast) noexcept {
         case RetrievalContrast::info_nce: break;
     }
     return "info_nce";
+}
+
+/// \throws InputError  for a name that is none of them
+inline RetrievalContrast retrieval_contrast_from(std::string_view name) {
+    for (auto const contrast : {RetrievalContrast::info_nce, RetrievalContrast::symmetric, RetrievalContrast::four_block}) {
+        if (name == to_string(contrast)) { return contrast; }
+    }
+    throw InputError(Complaint{.file = {}, .expected = "the contrast info_nce, symmetric or four_block", .found = std::string(name)});
 }
 
 namespace detail {
