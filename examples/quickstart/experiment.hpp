@@ -30,11 +30,11 @@
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store_builder.hpp>
-#include <bmae/text/vocabulary_builder.hpp>
 #include <bmae/training/trainer.hpp>
 
 #include "chart.hpp"
 #include "collection.hpp"
+#include "tokenizer.hpp"
 
 namespace quickstart {
 
@@ -96,7 +96,7 @@ public:
         : collection_(collection),
           settings_(std::move(settings)),
           qrels_(collection.test_qrels()),
-          tokenizer_(make_tokenizer()),
+          tokenizer_(make_tokenizer(collection, settings_.vocabulary)),
           store_(make_store()) {
         config_ = bmae::BertConfig::of_size(settings_.layers, settings_.width);
         config_.hidden_dropout_prob = config_.attention_probs_dropout_prob = settings_.dropout;
@@ -216,29 +216,6 @@ private:
                         "loss " + number(report.loss, "%.3f") + ", " + number(report.tokens_per_second, "%.0f") + " tokens/s");
         }});
         trainer.fit();
-    }
-
-    // A vocabulary of the collection itself. What merging leaves behind and no text uses is dropped, since every token costs a
-    // row of the output layer; single characters stay, so that a typed question never falls back to [UNK] for a new word.
-    bmae::WordPiece make_tokenizer() const {
-        bmae::VocabularyBuilder builder({.vocabulary_size = settings_.vocabulary});
-        for (auto const* part : {&collection_.texts, &collection_.unlabelled}) {
-            for (std::string const& text : *part) { builder.add(text); }
-        }
-        bmae::WordPiece const all = builder.build_tokenizer();
-        std::vector<bool> used(all.size(), false);
-        for (auto const* part : {&collection_.texts, &collection_.unlabelled}) {
-            for (std::string const& text : *part) {
-                for (bmae::TokenId const id : all.encode(text)) { used[static_cast<std::size_t>(id)] = true; }
-            }
-        }
-        std::vector<std::string> tokens;
-        for (std::size_t i = 0; i < used.size(); ++i) {
-            std::string const& token = all.tokens()[i];
-            bool const single = token.size() == 1 || (token.size() == 3 && token.starts_with("##"));
-            if (used[i] || single || all.traits().is_special(static_cast<bmae::TokenId>(i))) { tokens.push_back(token); }
-        }
-        return bmae::WordPiece(tokens);
     }
 
     bmae::TokenStore make_store() const {

@@ -14,11 +14,13 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/folders.hpp>
 #include <bmae/retrieval/sentence_transformer_folder.hpp>
 
 #include "experiment.hpp"
 #include "packages.hpp"
 #include "world.hpp"
+#include "world_files.hpp"
 
 namespace {
 
@@ -33,6 +35,10 @@ struct Request {
     std::uint64_t steps = 0;
     std::vector<std::string> queries;
     bool ask = true;
+    std::filesystem::path write_world;
+    std::size_t topics = WorldOptions{}.topics;
+    std::size_t words_per_topic = WorldOptions{}.words_per_topic;
+    std::size_t topics_per_article = WorldOptions{}.topics_per_article;
 };
 
 struct Row {
@@ -117,12 +123,19 @@ private:
     bmae::Bm25Index bm25_;
 };
 
+World invented_world(Request const& request) {
+    return World({.seed = request.seed,
+                  .topics = request.topics,
+                  .words_per_topic = request.words_per_topic,
+                  .topics_per_article = request.topics_per_article});
+}
+
 Collection load(Request const& request) {
     if (!request.packages.empty()) {
         return package_collection(read_packages(request.packages.at(0), request.packages.at(1)), request.seed);
     }
     if (!request.beir.empty()) { return read_beir(request.beir); }
-    return World({.seed = request.seed}).collection();
+    return invented_world(request).collection();
 }
 
 Settings settings_for(Request const& request) {
@@ -149,6 +162,13 @@ Settings settings_for(Request const& request) {
 }
 
 int run(Request const& request) {
+    if (!request.write_world.empty()) {
+        bmae::detail::AtomicFolder folder(request.write_world);
+        write_world(invented_world(request), Settings{}.vocabulary, folder.partial());
+        folder.commit();
+        std::printf("%s: beir/, documents.jsonl, rows.jsonl, tokenizer/\n", request.write_world.c_str());
+        return 0;
+    }
     if (std::filesystem::exists(request.output / "results.json")) {
         throw bmae::InputError(bmae::Complaint{.file = request.output.string(),
                                                .expected = "a folder without results",
@@ -227,6 +247,13 @@ int main(int argc, char** argv) {
     app.add_option("--hours", request.hours, "train a larger model for this long");
     app.add_option("--steps", request.steps, "steps of pre-training");
     app.add_option("--seed", request.seed, "of world, model and training");
+    app.add_option("--write-world", request.write_world,
+                   "write the invented world to this new folder, with documents, queries and continuations, and end")
+        ->excludes("--packages")
+        ->excludes("--beir");
+    app.add_option("--topics", request.topics, "topics of the invented world, 50 at most");
+    app.add_option("--words-per-topic", request.words_per_topic, "words that such a topic has, 24 at most");
+    app.add_option("--topics-per-article", request.topics_per_article, "topics of one of its articles; more are harder");
     app.add_option("--query", request.queries, "question to answer; may be given again");
     app.add_flag("!--no-ask", request.ask, "do not ask for questions on the terminal");
     try {
