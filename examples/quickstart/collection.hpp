@@ -27,7 +27,8 @@ struct Collection {
     std::string name;
     std::vector<std::string> ids = {};          // of the texts that are searched
     std::vector<std::string> texts = {};
-    std::vector<std::size_t> unread = {};       // rows that pre-training must not read
+    std::vector<std::string> queries = {};      // of each text, where known: what pre-training may rebuild beside it
+    std::vector<std::size_t> unread = {};       // rows that pre-training must not read, nor their queries
     std::vector<std::string> unlabelled = {};   // more texts to pre-train on
     std::vector<Question> train = {};           // for fine-tuning
     std::vector<Question> test = {};            // for the table

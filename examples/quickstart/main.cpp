@@ -17,10 +17,10 @@
 #include <bmae/detail/folders.hpp>
 #include <bmae/retrieval/sentence_transformer_folder.hpp>
 
+#include "collection_files.hpp"
 #include "experiment.hpp"
 #include "packages.hpp"
 #include "world.hpp"
-#include "world_files.hpp"
 
 namespace {
 
@@ -35,7 +35,7 @@ struct Request {
     std::uint64_t steps = 0;
     std::vector<std::string> queries;
     bool ask = true;
-    std::filesystem::path write_world;
+    std::filesystem::path write;
     std::size_t topics = WorldOptions{}.topics;
     std::size_t words_per_topic = WorldOptions{}.words_per_topic;
     std::size_t topics_per_article = WorldOptions{}.topics_per_article;
@@ -162,11 +162,16 @@ Settings settings_for(Request const& request) {
 }
 
 int run(Request const& request) {
-    if (!request.write_world.empty()) {
-        bmae::detail::AtomicFolder folder(request.write_world);
-        write_world(invented_world(request), Settings{}.vocabulary, folder.partial());
+    if (!request.write.empty()) {
+        bmae::detail::AtomicFolder folder(request.write);
+        std::size_t const vocabulary = settings_for(request).vocabulary;
+        if (request.packages.empty() && request.beir.empty()) {
+            write_world(invented_world(request), vocabulary, folder.partial());
+        } else {
+            write_collection(load(request), vocabulary, folder.partial());
+        }
         folder.commit();
-        std::printf("%s: beir/, documents.jsonl, rows.jsonl, tokenizer/\n", request.write_world.c_str());
+        std::printf("%s: texts to search, documents to read, a tokenizer\n", request.write.c_str());
         return 0;
     }
     if (std::filesystem::exists(request.output / "results.json")) {
@@ -247,10 +252,9 @@ int main(int argc, char** argv) {
     app.add_option("--hours", request.hours, "train a larger model for this long");
     app.add_option("--steps", request.steps, "steps of pre-training");
     app.add_option("--seed", request.seed, "of world, model and training");
-    app.add_option("--write-world", request.write_world,
-                   "write the invented world to this new folder, with documents, queries and continuations, and end")
-        ->excludes("--packages")
-        ->excludes("--beir");
+    app.add_option("--write", request.write,
+                   "write the collection to this new folder, for other programs, and end: beir/, documents.jsonl and tokenizer/; "
+                   "the invented world with queries, continuations and rows.jsonl");
     app.add_option("--topics", request.topics, "topics of the invented world, 50 at most");
     app.add_option("--words-per-topic", request.words_per_topic, "words that such a topic has, 24 at most");
     app.add_option("--topics-per-article", request.topics_per_article, "topics of one of its articles; more are harder");

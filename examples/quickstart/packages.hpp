@@ -128,6 +128,7 @@ inline Collection package_collection(std::vector<PackageText> const& packages, s
     for (PackageText const& package : packages) {
         collection.ids.push_back(package.name);
         collection.texts.push_back(package.description);
+        collection.queries.push_back(package.synopsis);
     }
     for (std::size_t i = 0; i < order.size() && i < held_out + train; ++i) {
         Question question{.id = packages[order[i]].name, .text = packages[order[i]].synopsis, .relevant = {order[i]}};

@@ -74,7 +74,7 @@ class Runs:
     def world(self, seed):
         s = self.settings
         return self.once(self.group / f"seed-{seed}" / "world", lambda folder: self.call(
-            "quickstart", "--write-world", folder, "--seed", seed, "--topics", s["topics"], "--words-per-topic", s["words_per_topic"],
+            "quickstart", "--write", folder, "--seed", seed, "--topics", s["topics"], "--words-per-topic", s["words_per_topic"],
             "--topics-per-article", s["topics_per_article"]))
 
     def length(self):

@@ -15,7 +15,7 @@ QUICKSTART = PROGRAM.with_name("quickstart")
 
 
 def write(folder, *words, status=0):
-    done = subprocess.run([str(QUICKSTART), "--write-world", str(folder), *words], capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
+    done = subprocess.run([str(QUICKSTART), "--write", str(folder), *words], capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
     assert done.returncode == status, done.stderr
     return done.stderr
 

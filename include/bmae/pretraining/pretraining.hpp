@@ -193,9 +193,10 @@ public:
     /// Texts that each text is told apart from in a contrast over so many; 0 where there is no contrast.
     [[nodiscard]] std::size_t negatives(std::size_t texts) const {
         std::size_t most = 0;
+        constexpr std::size_t passes = Base::pass_count;   // by its name alone g++ 12 does not find it in the lambda
         for_each_cross_term([&](auto const& term, std::size_t) {
             if constexpr (requires { term.negatives(std::size_t{}, std::size_t{}); }) {
-                most = std::max(most, term.negatives(texts, pass_count));
+                most = std::max(most, term.negatives(texts, passes));
             }
         });
         return most;
