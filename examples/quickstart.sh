@@ -12,7 +12,6 @@
 # Interrupted, it goes on where it stopped when it is run again with the same words.
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
-cd "$BMAE_ROOT" || exit 1
 jobs=${BMAE_JOBS:-$(nproc)}
 words=()
 packages=0
@@ -20,11 +19,13 @@ output=
 while [ $# -gt 0 ]; do
     case $1 in
         --packages) packages=1; shift ;;
-        --output) output=$2; shift 2 ;;
-        -h | --help) sed -n '4,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+        --output) output=$(realpath -m "${2:?--output needs a folder}"); shift 2 ;;
+        --beir) words+=(--beir "$(realpath -m "${2:?--beir needs a folder}")"); shift 2 ;;
+        -h | --help) sed -n '3,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
         *) words+=("$1"); shift ;;
     esac
 done
+cd "$BMAE_ROOT" || exit 1
 
 configure() { cmake --preset release -DTorch_DIR="$BMAE_TORCH_DIR" -DBMAE_BUILD_BENCHMARKS=OFF -DBMAE_BUILD_DOCS=OFF -DBMAE_PRECOMPILE=OFF >/dev/null; }
 build() { cmake --build build/release --parallel "$jobs" --target quickstart; }

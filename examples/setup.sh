@@ -11,6 +11,10 @@
 
 BMAE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BMAE_TORCH_VERSION=2.13.0
+BMAE_TORCH_LEAST=2.11
+for bmae_name in BMAE_LIBTORCH BMAE_TORCH_WHEEL; do   # relative to where the caller stands
+    [ -z "${!bmae_name:-}" ] || printf -v "$bmae_name" %s "$(realpath -m "${!bmae_name}")"
+done
 BMAE_CPU_WHEELS=https://download.pytorch.org/whl/cpu
 
 bmae_say() { printf '== %s\n' "$*" >&2; }
@@ -40,7 +44,7 @@ bmae_system_packages() {
     bmae_has_header nlohmann/json.hpp || want+=(nlohmann-json3-dev)
     bmae_has_header eigen3/Eigen/Core || want+=(libeigen3-dev)
     bmae_has_header CLI/CLI.hpp || want+=(libcli11-dev)
-    [ -n "$(bmae_torch_given)" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || want+=(python3-venv)
+    bmae_needs_venv && ! python3 -c 'import ensurepip, venv' 2>/dev/null && want+=(python3-venv)
     for word in "$@"; do
         case $word in
             tests) bmae_has_header boost/test/unit_test.hpp || want+=(libboost-test-dev) ;;
@@ -82,11 +86,23 @@ bmae_torch_of_python() {   # the file system is asked, nothing is imported
     [ -n "$folder" ] && bmae_torch_under "$folder"
 }
 
+# bmae_at_least WANTED FOUND, both versions
+bmae_at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
 # A CUDA build of LibTorch can be used only with the CUDA toolkit; without nvcc it stops every configure run.
 bmae_torch_usable() {
     local lib=$1/../../../lib
+    bmae_at_least "$BMAE_TORCH_LEAST" "$(sed -nE 's/.*PACKAGE_VERSION "([0-9.]+).*/\1/p' "$1/TorchConfigVersion.cmake" | head -n 1)" || return 1
     [ -e "$lib/libtorch_cpu.so" ] || return 1
     [ ! -e "$lib/libtorch_cuda.so" ] || command -v nvcc >/dev/null
+}
+
+# Nobody has named a LibTorch and python3 imports none that serves.
+bmae_needs_venv() {
+    local found
+    [ -z "$(bmae_torch_given)${BMAE_LIBTORCH:-}" ] || return 1
+    [ -z "${BMAE_TORCH_WHEEL:-}" ] || return 0
+    ! { found=$(bmae_torch_of_python "${BMAE_PYTHON:-python3}") && bmae_torch_usable "$found"; }
 }
 
 bmae_libtorch() {
@@ -109,9 +125,10 @@ bmae_libtorch() {
         return 0
     fi
     BMAE_PYTHON=$venv/bin/python
-    [ -x "$BMAE_PYTHON" ] || python3 -m venv "$venv" || return 1
+    "$BMAE_PYTHON" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$venv" || return 1   # also one that was begun only
     if BMAE_TORCH_DIR=$(bmae_torch_of_python "$BMAE_PYTHON") && bmae_torch_usable "$BMAE_TORCH_DIR"; then return 0; fi
     bmae_say "downloading LibTorch ${BMAE_TORCH_VERSION} (about 200 MB) into build/venv"
+    "$BMAE_PYTHON" -m pip uninstall -qy torch >/dev/null 2>&1   # an unusable one would pass for installed
     local pip=("$BMAE_PYTHON" -m pip install --quiet --disable-pip-version-check)
     if [ -n "${BMAE_TORCH_WHEEL:-}" ]; then
         "${pip[@]}" "$BMAE_TORCH_WHEEL" numpy || return 1
@@ -128,6 +145,9 @@ bmae_libtorch() {
 bmae_setup() {
     mkdir -p "$BMAE_ROOT/build"
     bmae_stage "system packages" bmae_system_packages "$@" || return 1
+    local cmake
+    cmake=$(cmake --version | sed -n '1s/[^0-9]*//p')
+    bmae_at_least 3.25 "$cmake" || { bmae_fail "CMake 3.25 or newer is needed, found $cmake: pip install cmake, and put it before the other in PATH."; return 1; }
     bmae_stage "LibTorch" bmae_libtorch || return 1
     BMAE_PYTHON=$(command -v "${BMAE_PYTHON:-python3}" || true)
     export BMAE_TORCH_DIR BMAE_PYTHON

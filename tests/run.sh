@@ -8,7 +8,9 @@ set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../examples/setup.sh"
 cd "$BMAE_ROOT" || exit 1
 preset=${BMAE_PRESET:-dev}
-jobs=${BMAE_JOBS:-$(nproc)}
+cores=$(nproc)
+memory=$(awk '/MemTotal/ { pairs = int($2 / 2097152); print (pairs > 0 ? pairs : 1) }' /proc/meminfo)   # units of 2 GiB
+jobs=${BMAE_JOBS:-$((cores < memory ? cores : memory))}
 log=build/$preset/ctest.log
 
 configure() { cmake --preset "$preset" -DTorch_DIR="$BMAE_TORCH_DIR" -DBMAE_PYTHON="$BMAE_PYTHON" ${BMAE_DATA:+-DBMAE_DATA="$BMAE_DATA"} >/dev/null; }

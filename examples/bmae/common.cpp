@@ -68,7 +68,7 @@ void print(std::string_view text) {
 
 void print_result(Common const& common, Json const& result, std::string const& text) {
     print(text);
-    if (common.json) { print(result.dump() + '\n'); }
+    if (common.json) { print(result.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n'); }   // a path may be no UTF-8
 }
 
 // ---- progress ------------------------------------------------------------------------------------------------------------

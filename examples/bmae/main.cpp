@@ -302,7 +302,7 @@ int run(int argc, char** argv) {
     program.require_subcommand(1);
     program.footer(
         "`bmae COMMAND --help` shows the options and an example. Exit status: 0 done, 2 bad usage or bad input,\n"
-        "1 failure while running, 130 interrupted (training is saved and goes on with --resume, other commands leave nothing).");
+        "1 failure while running, 130 interrupted (pretrain, finetune and generate are saved and go on with --resume, other commands leave nothing).");
     Options options;
     auto const commands = declare(program, options);
     std::string known;

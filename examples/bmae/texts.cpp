@@ -156,6 +156,8 @@ AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& c
         cancellation.check();
         builder.add(record.title);
         builder.add(record.text);
+        for (std::string const& query : record.queries) { builder.add(query); }
+        builder.add(record.continuation);
         progress.update(++texts);
     }
     progress.finish();

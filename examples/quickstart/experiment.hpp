@@ -233,7 +233,9 @@ private:
             }
             builder.finish();
         }
-        return bmae::TokenStore::open(folder);
+        bmae::TokenStore store = bmae::TokenStore::open(folder);
+        store.require_tokenizer(tokenizer_);   // an interrupted run of another collection may have left it
+        return store;
     }
 
     Collection const& collection_;

@@ -53,13 +53,13 @@ void print_table(std::vector<Row> const& rows) {
     std::printf("----------------------+-----------------------------+----------------------------\n");
     for (Row const& row : rows) {
         std::printf("%-22s|", row.name.c_str());
-        for (auto const& scores : {row.zero_shot, row.fine_tuned}) {
-            if (scores) {
+        for (auto const* column : {&row.zero_shot, &row.fine_tuned}) {
+            if (auto const& scores = *column) {
                 std::printf(" %6.3f  %10.3f  %7.3f ", scores->mrr, scores->recall, scores->ndcg);
             } else {
                 std::printf(" %6s  %10s  %7s ", "-", "-", "-");
             }
-            std::printf("%s", &scores == &row.zero_shot ? "|" : "");
+            std::printf("%s", column == &row.zero_shot ? "|" : "");
         }
         std::printf("\n");
     }
@@ -188,7 +188,9 @@ int run(Request const& request) {
                 collection.test[0].text.c_str());
     std::fflush(stdout);
     if (request.packages.empty() && request.beir.empty() && !std::filesystem::exists(request.output / "world")) {
-        write_beir(collection, request.output / "world");
+        bmae::detail::AtomicFolder folder(request.output / "world");
+        write_beir(collection, folder.partial());
+        folder.commit();
     }
     Settings settings = settings_for(request);
     Experiment experiment(collection, settings);
@@ -255,9 +257,13 @@ int main(int argc, char** argv) {
     app.add_option("--write", request.write,
                    "write the collection to this new folder, for other programs, and end: beir/, documents.jsonl and tokenizer/; "
                    "the invented world with queries, continuations and rows.jsonl");
-    app.add_option("--topics", request.topics, "topics of the invented world, 50 at most");
-    app.add_option("--words-per-topic", request.words_per_topic, "words that such a topic has, 24 at most");
-    app.add_option("--topics-per-article", request.topics_per_article, "topics of one of its articles; more are harder");
+    app.add_option("--topics", request.topics, "topics of the invented world, 50 at most")->excludes("--packages")->excludes("--beir");
+    app.add_option("--words-per-topic", request.words_per_topic, "words that such a topic has, 24 at most")
+        ->excludes("--packages")
+        ->excludes("--beir");
+    app.add_option("--topics-per-article", request.topics_per_article, "topics of one of its articles; more are harder")
+        ->excludes("--packages")
+        ->excludes("--beir");
     app.add_option("--query", request.queries, "question to answer; may be given again");
     app.add_flag("!--no-ask", request.ask, "do not ask for questions on the terminal");
     try {

@@ -109,17 +109,21 @@ private:
 
     void check() const {
         double sets = 1;   // of topics that an article may have
-        for (std::size_t i = 0; i < options_.topics_per_article; ++i) {
+        for (std::size_t i = 0; i < std::min(options_.topics_per_article, options_.topics + 1); ++i) {
             sets *= static_cast<double>(options_.topics - std::min(i, options_.topics)) / static_cast<double>(i + 1);
         }
         std::size_t const articles = options_.searched + options_.train;
         bool const enough = options_.topics_per_article != 0 && sets >= 2. * static_cast<double>(articles);
         std::size_t const words = options_.words_of_topic + words_of_question;
-        if (enough && options_.topics <= topics.size() && options_.words_per_topic >= words) { return; }
+        if (enough && options_.topics <= topics.size() && options_.words_per_topic >= words &&
+            options_.words_per_topic <= quickstart::words_per_topic) {
+            return;
+        }
         throw bmae::InputError(bmae::Complaint{
             .file = {},
-            .expected = "at most " + std::to_string(topics.size()) + " topics of at least " + std::to_string(words) +
-                        " words, and topics per article of which " + std::to_string(articles) + " different sets are soon found",
+            .expected = "at most " + std::to_string(topics.size()) + " topics of " + std::to_string(words) + " to " +
+                        std::to_string(quickstart::words_per_topic) + " words, and topics per article of which " +
+                        std::to_string(articles) + " different sets are soon found",
             .found = std::to_string(options_.topics) + " topics of " + std::to_string(options_.words_per_topic) + " words, " +
                      std::to_string(options_.topics_per_article) + " per article",
             .remedy = "For example 20 topics of 12 words, 4 per article."});

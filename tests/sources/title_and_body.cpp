@@ -37,13 +37,13 @@ Ids read(S const& source, Example const& example) {
 
 void equal(Ids const& found, Ids const& expected) { BOOST_TEST(found == expected, boost::test_tools::per_element()); }
 
-/// One token per letter.
+/// One token per letter; '|' is [SEP], as the word "[SEP]" is to a real tokenizer.
 struct LetterTokenizer {
     TokenTraits known = ::traits;
     [[nodiscard]] Ids encode(std::string_view text) const {
         Ids ids;
         for (char const c : text) {
-            if (c != ' ') { ids.push_back(static_cast<TokenId>(c)); }
+            if (c != ' ') { ids.push_back(c == '|' ? sep : static_cast<TokenId>(c)); }
         }
         return ids;
     }
@@ -51,11 +51,7 @@ struct LetterTokenizer {
     [[nodiscard]] std::string_view token(TokenId) const { return "letter"; }
 };
 
-Ids letters(std::string_view text) {
-    Ids ids = LetterTokenizer{}.encode(text);
-    std::ranges::replace(ids, static_cast<TokenId>('|'), sep);
-    return ids;
-}
+Ids letters(std::string_view text) { return LetterTokenizer{}.encode(text); }
 
 TokenStoreStatistics prepare(std::filesystem::path const& folder, std::vector<Record> const& records, TitleUse titles,
                              std::size_t max_length) {
@@ -154,6 +150,18 @@ BOOST_AUTO_TEST_CASE(a_store_prepared_with_titles_as_sections) {
     BOOST_TEST(names.documents() == 2U);
     BOOST_TEST(count_titles(names).without_title == 2U);
     equal(read(TitleAndBody{}, names.example(0, 6)), letters("abcdef"));
+}
+
+BOOST_AUTO_TEST_CASE(separators_that_a_text_spells_out_do_not_end_its_title) {
+    test::Scratch const scratch;
+    std::vector<Record> const records = {{.id = "1", .title = "T|I", .text = "ab|cd"}, {.id = "2", .text = "ef|gh"}};
+    prepare(scratch / "store", records, TitleUse::section, 20);
+    TokenStore const store = TokenStore::open(scratch / "store");
+    equal(Ids(store.document_tokens(0).begin(), store.document_tokens(0).end()), letters("TI|abcd"));
+    BOOST_TEST(count_titles(store).without_title == 1U);
+    prepare(scratch / "prefix", records, TitleUse::name, 20);   // elsewhere they stay
+    TokenStore const plain = TokenStore::open(scratch / "prefix");
+    equal(Ids(plain.document_tokens(1).begin(), plain.document_tokens(1).end()), letters("ef|gh"));
 }
 
 BOOST_AUTO_TEST_CASE(a_separator_is_needed_to_prepare_titles) {

@@ -151,8 +151,29 @@ BOOST_AUTO_TEST_CASE(a_fingerprint_tells_merges_and_options_apart) {
     std::uint64_t const before = Unigram(scored).fingerprint();
     scored.scores[4] = -1;
     BOOST_TEST(Unigram(scored).fingerprint() != before);
+    UnigramDescription folded = unigram();
+    folded.normalizer = {{.kind = UnigramNormalizerStep::Kind::unicode_form, .unicode_options = 1}};
+    std::uint64_t const one_form = Unigram(folded).fingerprint();
+    folded.normalizer.front().unicode_options = 2;
+    BOOST_TEST(Unigram(folded).fingerprint() != one_form);
+    WordPieceOptions cased;
+    cased.normalizer.lower_case = false;
+    BOOST_TEST(WordPiece(words().tokens(), cased).fingerprint() != words().fingerprint());
+    cased = {};
+    cased.normalizer.strip_accents = true;   // what lower-casing does anyway
+    cased.model_max_length = 64;             // decides no id
+    BOOST_TEST(WordPiece(words().tokens(), cased).fingerprint() == words().fingerprint());
     // A store of a WordPiece tokenizer knows it by the same number whichever class asks.
     BOOST_TEST(tokenizer_fingerprint(words()) == AnyTokenizer(words()).fingerprint());
+}
+
+BOOST_AUTO_TEST_CASE(ids_that_no_token_has_are_refused) {
+    ByteLevelBpeDescription description = roberta();
+    description.added.push_back({.content = "<x>"});   // without an id
+    BOOST_TEST(has(message_of([&] { ByteLevelBpe{description}; }), "-1"));
+    description = roberta();
+    description.wrapping.before = {999999};
+    BOOST_TEST(has(message_of([&] { ByteLevelBpe{description}; }), "999999"));
 }
 
 BOOST_AUTO_TEST_CASE(encoders_need_a_token_at_either_end) {

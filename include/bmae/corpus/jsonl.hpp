@@ -33,6 +33,8 @@ inline std::optional<nlohmann::json> parse_object(std::string_view line, std::st
         found = std::string("a JSON ") + json.type_name();
     } catch (nlohmann::json::parse_error const& error) {
         found = excerpt(line) + ", which is not JSON from byte " + std::to_string(error.byte) + " on";
+    } catch (nlohmann::json::exception const& error) {   // a number beyond a double's range
+        found = excerpt(line) + ": " + error.what();
     }
     return std::nullopt;
 }

@@ -18,8 +18,8 @@ namespace bmae {
 
 namespace detail {
 
-/// How many tokens of a text its title and the [SEP] after it take; 0 where there is no [SEP]. Words never make one: tokenizers
-/// know special tokens by id.
+/// How many tokens of a text its title and the [SEP] after it take; 0 where there is no [SEP]. Stores made with
+/// `TitleUse::section` have no other one.
 inline std::size_t heading_length(std::span<TokenId const> text, TokenTraits const& traits) {
     TokenId const separator = traits.special().sep;
     auto const end = separator < 0 ? text.end() : std::ranges::find(text, separator);

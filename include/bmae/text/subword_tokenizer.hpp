@@ -41,7 +41,18 @@ public:
         std::vector<std::string> const& tokens = description.tokens;
         ids.reserve(tokens.size());
         for (std::size_t i = 0; i < tokens.size(); ++i) { ids[tokens[i]] = static_cast<TokenId>(i); }
+        auto const require_id = [&](TokenId id) {
+            if (id >= 0 && static_cast<std::size_t>(id) < tokens.size()) { return; }
+            throw InputError(Complaint{.file = description.file,
+                                       .expected = "token ids below " + std::to_string(tokens.size()),
+                                       .found = std::to_string(id),
+                                       .remedy = "Use the files that belong together."});
+        };
+        for (auto const* around : {&description.wrapping.before, &description.wrapping.after}) {
+            for (TokenId const id : *around) { require_id(id); }
+        }
         for (AddedToken token : description.added) {
+            require_id(token.id);
             if (token.special) { is_special[static_cast<std::size_t>(token.id)] = 1; }
             if (token.normalized) { token.content = change(token.content); }
             (token.normalized ? normalized : raw).add(std::move(token));

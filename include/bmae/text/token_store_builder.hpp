@@ -107,7 +107,8 @@ private:
     TokenizedDocument tokenize(Document&& document) const {
         TokenizedDocument result{.id = std::move(document.id), .title = std::move(document.title)};
         auto const add_sentence = [&](std::string_view sentence) {
-            std::vector<TokenId> const ids = tokenizer_->encode(sentence);
+            std::vector<TokenId> ids = tokenizer_->encode(sentence);
+            if (document.title_in_tokens) { drop_separators(ids); }
             if (ids.empty()) { return; }
             result.tokens.insert(result.tokens.end(), ids.begin(), ids.end());
             result.sentence_ends.push_back(static_cast<std::uint32_t>(result.tokens.size()));   // the writer refuses 2^32 tokens
@@ -134,7 +135,7 @@ private:
             };
             if (options_.split) {
                 for (auto const& [begin, end] : options_.split(paragraph)) { add(begin, end); }
-            } else {
+            } else if (paragraph.find_first_not_of(" \t\r") != std::string_view::npos) {
                 add(0, paragraph.size());
             }
         }
@@ -146,6 +147,9 @@ private:
         return result;
     }
 
+    /// In such a document [SEP] ends the title and nothing else, also where its text has the word "[SEP]".
+    void drop_separators(std::vector<TokenId>& ids) const { std::erase(ids, tokenizer_->traits().special().sep); }
+
     /// Title and [SEP] as a sentence of their own.
     void prepend_title(TokenizedDocument& document) const {
         TokenId const separator = tokenizer_->traits().special().sep;
@@ -154,6 +158,7 @@ private:
                                        .found = "none", .remedy = "Use a tokenizer that defines [SEP]."});
         }
         std::vector<TokenId> heading = tokenizer_->encode(document.title);
+        drop_separators(heading);
         if (heading.empty()) { return; }
         heading.push_back(separator);
         auto const shift = static_cast<std::uint32_t>(heading.size());

@@ -137,7 +137,7 @@ void for_each_count(Statistics& s, Visit&& visit) {
     visit("empty_documents", s.empty_documents);
 }
 
-/// The manifest as text: sorted keys, two blanks of indent, its own checksum as the key "checksum".
+/// The manifest as text: two blanks of indent, its own checksum as the key "checksum".
 inline std::string to_text(Manifest const& manifest) {
     nlohmann::ordered_json counts;
     for_each_count(manifest.statistics, [&](char const* name, std::uint64_t value) { counts[name] = value; });

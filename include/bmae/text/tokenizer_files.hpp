@@ -73,6 +73,9 @@ public:
                                        .expected = "JSON",
                                        .found = content_.empty() ? "an empty file" : "something else",
                                        .remedy = "Save the tokenizer again or copy the file again."});
+        } catch (PlainJson::exception const& error) {   // a number beyond a double's range
+            throw InputError(Complaint{.file = path_.string(), .expected = "JSON", .found = error.what(),
+                                       .remedy = "Save the tokenizer again or copy the file again."});
         }
         if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
     }

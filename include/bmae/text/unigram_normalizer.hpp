@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +19,7 @@
 
 #include <utf8proc.h>
 
+#include <bmae/detail/hash.hpp>
 #include <bmae/text/byte_level_bpe_split.hpp>
 #include <bmae/text/unicode.hpp>
 #include <bmae/values/error.hpp>
@@ -98,6 +100,11 @@ public:
             return std::string_view(replacements_).substr(begin, end - begin);
         }
         return std::nullopt;
+    }
+
+    void hash_into(Xxh64& hash) const {
+        hash.update(std::as_bytes(std::span(units_)));
+        hash.update(replacements_);
     }
 
 private:

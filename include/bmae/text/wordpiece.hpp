@@ -17,10 +17,12 @@
 #include <vector>
 
 #include <bmae/concepts/tokenizer.hpp>
+#include <bmae/detail/hash.hpp>
 #include <bmae/text/bert_normalizer.hpp>
 #include <bmae/text/encoding.hpp>
 #include <bmae/text/special_finder.hpp>
 #include <bmae/text/tokenizer_files.hpp>
+#include <bmae/text/tokenizer_fingerprint.hpp>
 #include <bmae/text/vocabulary.hpp>
 #include <bmae/text/word_cache.hpp>
 #include <bmae/values/error.hpp>
@@ -49,6 +51,29 @@ public:
     }
 
     static constexpr std::string_view kind() noexcept { return "wordpiece"; }
+
+    /// Vocabulary and everything else that decides the ids: a lower-cased corpus is not a cased model's.
+    [[nodiscard]] std::uint64_t fingerprint() const {
+        detail::Xxh64 hash;
+        detail::hash_vocabulary(*this, hash);
+        WordPieceOptions decides = options();
+        decides.special = {};   // the ids of these are in the vocabulary's hash
+        decides.model_max_length = WordPieceOptions{}.model_max_length;
+        if (decides.normalizer.strip_accents == decides.normalizer.lower_case) { decides.normalizer.strip_accents.reset(); }
+        if (decides != WordPieceOptions{}) {   // stores made with the defaults have the vocabulary's alone
+            BertNormalizerOptions const& normalizer = decides.normalizer;
+            std::string text = decides.continuation + '\n' + std::to_string(decides.max_word_characters) + '\n';
+            for (bool const flag : {normalizer.clean_text, normalizer.split_chinese, normalizer.lower_case,
+                                    normalizer.strip_accents.value_or(normalizer.lower_case)}) {
+                text += flag ? '+' : '-';
+            }
+            text += std::to_string(static_cast<int>(normalizer.invalid_utf8));
+            for (std::string const& token : decides.extra_special) { text += '\n' + token; }
+            hash.update(text);
+        }
+        return hash.digest();
+    }
+
     [[nodiscard]] std::size_t size() const noexcept { return core_->vocabulary.size(); }   ///< V
     [[nodiscard]] TokenTraits const& traits() const noexcept { return core_->traits; }
     [[nodiscard]] WordPieceOptions const& options() const noexcept { return core_->options; }
