@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(malformed_lines) {
         {std::string("{\"id\": \"x\", \"text\": \"\0\"}", 24), "text", "NUL"},
         {R"({"id": "x", "text": ")" + std::string(3000, 'a') + "\"}", "at most 2000 bytes", "a longer one"},
         {std::string(1500, '['), "a JSON object", "not JSON"},
-        {R"({"id": "x", "text": "a", "score": 1e999})", "a JSON object", "out of"},
+        {R"({"id": "x", "text": "a", "score": 1e999})", "a JSON object", "number overflow"},
     };
     for (Case const& c : cases) {
         fs::path const file = scratch.file("f.jsonl", R"({"id": "good", "text": "1"})"
