@@ -13,8 +13,8 @@
 
 namespace bmae {
 
-/// Where the decoders of a composition have their parameters: a branch's own under `passes.0.terms.1.decoder.`, one that several
-/// branches share under `shared.enhanced.`.
+/// Where the decoders of a composition have their parameters: a branch's own under `passes.0.terms.1.decoder`, one that several
+/// branches share under `shared.enhanced`.
 class DecoderPlaces {
 public:
     /// \param description  what an objective says of itself, as "objective" in trainer.json; none where it is of another form
