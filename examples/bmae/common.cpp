@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <bmae/detail/whole_files.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae::program {
@@ -54,14 +55,13 @@ void say_report(ReadReport const& report, std::string const& what) {
     if (report.warnings > report.messages.size()) { warn(what + ": " + count_text(report.warnings) + " oddities in all"); }
 }
 
+void check_new_file(Path const& path) { detail::AtomicFile const probe(path); }   // leaves nothing behind
+
 void print(std::string_view text) {
     while (!text.empty()) {
         ssize_t const written = ::write(STDOUT_FILENO, text.data(), text.size());
         if (written < 0 && errno == EINTR) { continue; }
-        if (written < 0) {
-            throw RunError("standard output: cannot write: " + std::generic_category().message(errno) +
-                           ". Results are not complete.");
-        }
+        if (written < 0) { detail::fail_to_write("standard output", "write", errno); }
         text.remove_prefix(static_cast<std::size_t>(written));
     }
 }
@@ -155,7 +155,7 @@ void on_signal(int) {
 
 }  // namespace
 
-Interrupt::Interrupt(std::function<void()> stop, std::string what_follows) {
+Interrupt::Interrupt(std::function<void()> stop, std::string what_follows, LateInterrupt late) : late_(late) {
     if (::pipe2(wake, O_CLOEXEC) != 0) { throw RunError("cannot make a pipe: " + std::generic_category().message(errno)); }
     watcher = std::thread([stop = std::move(stop), text = std::move(what_follows), end = wake[0]] {
         for (char byte = 0; ::read(end, &byte, 1) == 1 && byte == 's';) {
@@ -171,8 +171,11 @@ Interrupt::Interrupt(std::function<void()> stop, std::string what_follows) {
 }
 
 Interrupt::~Interrupt() {
-    ::sigaction(SIGINT, &old_interrupt, nullptr);
-    ::sigaction(SIGTERM, &old_terminate, nullptr);
+    struct sigaction nothing{};
+    nothing.sa_handler = SIG_IGN;
+    bool const over = late_ == LateInterrupt::does_nothing;
+    ::sigaction(SIGINT, over ? &nothing : &old_interrupt, nullptr);
+    ::sigaction(SIGTERM, over ? &nothing : &old_terminate, nullptr);
     char const byte = 'q';
     [[maybe_unused]] ssize_t const written = ::write(wake[1], &byte, 1);
     watcher.join();

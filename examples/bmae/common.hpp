@@ -79,27 +79,39 @@ void warn(std::string const& text);
 /// What a reader left out or wondered about, on standard error.
 void say_report(ReadReport const& report, std::string const& what);
 
-/// Writes to standard output. \throws RunError where it cannot be written (a full disk, a closed pipe)
+/// Writes to standard output. \throws InputError for a full disk, RunError for a closed pipe
 void print(std::string_view text);
 
 /// The result of a command: `text` for people, and one object as the last line where --json asks for it.
 void print_result(Common const& common, Json const& result, std::string const& text = {});
 
+/// What an interrupt does once nobody waits for one any more.
+enum class LateInterrupt { ends_the_program, does_nothing };
+
 /// Calls `stop` at the first SIGINT or SIGTERM while it lives; a second one ends the program at once.
 class Interrupt {
 public:
     /// \param what_follows  told at once, on standard error; empty: `stop` does not return
-    explicit Interrupt(std::function<void()> stop, std::string what_follows = "finishing the step and saving");
+    /// \param late          `does_nothing` where the command is over with this object: its result stands, and so does its status
+    explicit Interrupt(std::function<void()> stop, std::string what_follows = "finishing the step and saving",
+                       LateInterrupt late = LateInterrupt::ends_the_program);
     ~Interrupt();
     Interrupt(Interrupt const&) = delete;
     Interrupt& operator=(Interrupt const&) = delete;
+
+private:
+    LateInterrupt late_;
 };
+
+/// Refuses, before the work, an output that exists or whose place cannot be written.
+void check_new_file(Path const& path);
 
 /// Thrown by a command that was interrupted and leaves nothing behind; the program then ends with status 130.
 struct Interrupted {};
 inline constexpr char const* nothing_written = "bmae: interrupted, and nothing was written; the same command starts anew";
 
 /// For commands whose output appears as a whole or not at all: turns an interrupt into an exception at the next `check`.
+/// Lives as long as the command.
 class Cancellation {
 public:
     void check() const {
@@ -108,7 +120,7 @@ public:
 
 private:
     std::atomic<bool> asked_ = false;
-    Interrupt interrupt_{[this] { asked_ = true; }, "clearing up"};
+    Interrupt interrupt_{[this] { asked_ = true; }, "clearing up", LateInterrupt::does_nothing};
 };
 
 /// For commands that have nothing to clear up before their last moment: an interrupt ends the program at once, with status 130.
@@ -164,6 +176,10 @@ struct TrainingOptions {
     double learning_rate = 1e-4;
     double warmup = .1;   ///< below 1 a share of the steps, else steps
     std::string schedule = "linear";
+    double schedule_floor = 0;   ///< share of the peak rate that linear and cosine end at
+    double beta1 = .9;
+    double beta2 = .999;
+    double epsilon = 1e-8;
     double weight_decay = .01;
     double clip = 1;
     std::string precision = "fp32";
@@ -186,6 +202,7 @@ struct PretrainOptions {
     std::int64_t heads = 0;
     std::int64_t intermediate = 0;
     Path init = {};
+    Path dictionary = {};      ///< word counts that keyword masking draws by; empty: those of the corpus
     Path generator = {};       ///< masked language model that fills masks (SimLM, DiffCSE)
     Path data = {};
     Path tokenizer = {};
@@ -194,7 +211,8 @@ struct PretrainOptions {
     TrainingOptions training = {};
 };
 int pretrain(Common const& common, PretrainOptions const& options);
-int presets(Common const& common);
+/// \param name  describe this one alone, with all its paths; empty: all
+int presets(Common const& common, std::string const& name);
 
 struct FinetuneOptions {
     std::string stage = "retriever";
@@ -221,6 +239,7 @@ struct ModelOptions {
     bool normalize = false;
     std::size_t max_length = 0;
     std::size_t batch_tokens = 4096;
+    std::string precision = "fp32";   ///< encode and search
 };
 
 struct EncodeOptions {
@@ -284,6 +303,7 @@ int generate(Common const& common, GenerateOptions const& options);
 struct ExportOptions {
     ModelOptions model = {};
     std::string format = "sentence-transformers";
+    std::string tower = "first";
     Path output = {};
 };
 int export_model(Common const& common, ExportOptions const& options);

@@ -144,6 +144,10 @@ int finetune(Common const& common, FinetuneOptions const& options) {
         settings.normalize = settings.normalize || model.sentence->normalize;
     }
     if (!options.pooling.empty()) { settings.pooling = pooling_from(options.pooling); }
+    if (needs_layers(settings.pooling)) {
+        throw refuse("the pooling cls or mean, since the result is a sentence-transformers folder",
+                     std::string(to_string(settings.pooling)), "It has no module that reads several layers.");
+    }
     RetrievalPairs const pairs = make_pairs(common, options, model.tokenizer);
     auto const sidecars = [&model](Path const& folder) {
         detail::write_file(folder / "config.json", to_json(model.encoder.config()));

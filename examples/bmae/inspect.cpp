@@ -92,6 +92,8 @@ void look_at_store(Path const& path, Findings& findings) {
     findings.add("unknown_tokens", counts.unknown_tokens);
     findings.add("max_length", store.max_length());
     findings.add("blocks", store.blocks());
+    findings.add("queries", counts.queries);
+    if (!store.query_kind().empty()) { findings.add("query_kind", store.query_kind()); }
     findings.add("longest_passage", counts.longest_passage);
     findings.add("tokenizer", store.tokenizer_kind().empty() ? "not said" : store.tokenizer_kind());
     findings.add("vocabulary", store.traits().size());

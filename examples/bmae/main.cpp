@@ -9,11 +9,13 @@
 #include <iostream>
 #include <memory>
 #include <new>
+#include <sstream>
 #include <string>
 #include <system_error>
 
 #include <CLI/CLI.hpp>
 
+#include <bmae/detail/whole_files.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/version.hpp>
 
@@ -60,6 +62,12 @@ void add_training(CLI::App& app, TrainingOptions& options) {
     app.add_option("--schedule", options.schedule, "After the warm-up: constant, linear, cosine")
         ->group(group)
         ->capture_default_str();
+    app.add_option("--schedule-floor", options.schedule_floor, "Share of the peak rate that linear and cosine end at")
+        ->group(group)
+        ->capture_default_str();
+    app.add_option("--beta1", options.beta1, "AdamW: of the running mean of the gradient")->group(group)->capture_default_str();
+    app.add_option("--beta2", options.beta2, "AdamW: of the running mean of its square")->group(group)->capture_default_str();
+    app.add_option("--epsilon", options.epsilon, "AdamW: added to the root of the latter")->group(group)->capture_default_str();
     app.add_option("--weight-decay", options.weight_decay, "Of matrices")->group(group)->capture_default_str();
     app.add_option("--clip", options.clip, "Largest norm of the gradient; 0: no clipping")->group(group)->capture_default_str();
     app.add_option("--precision", options.precision, "fp32 or bf16")->group(group)->capture_default_str();
@@ -79,10 +87,15 @@ void add_training(CLI::App& app, TrainingOptions& options) {
 
 void add_model(CLI::App& app, ModelOptions& options) {
     app.add_option("--model", options.model, "sentence-transformers folder, BERT folder, checkpoint or output folder of a run");
-    app.add_option("--pooling", options.pooling, "cls or mean; needed where the folder does not say, in its place where it does");
+    app.add_option("--pooling", options.pooling,
+                   "cls, mean, first_last or top_two; needed where the folder does not say, in its place where it does");
     app.add_flag("--normalize", options.normalize, "Vectors of length 1, so that scores are cosines");
     app.add_option("--max-length", options.max_length, "Tokens of a text with [CLS] and [SEP]; 0: as the model says");
     app.add_option("--batch-tokens", options.batch_tokens, "Tokens of a batch")->capture_default_str();
+}
+
+void add_precision(CLI::App& app, ModelOptions& options) {
+    app.add_option("--precision", options.precision, "What the encoder computes in: fp32 or bf16")->capture_default_str();
 }
 
 /// Holds the options of all commands; only one of them is used.
@@ -99,6 +112,7 @@ struct Options {
     ExportOptions export_;
     InspectOptions inspect;
     Path doctor_data;
+    std::string preset;
 };
 
 std::vector<Command> declare(CLI::App& program, Options& all) {
@@ -153,7 +167,8 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                              "encoder_mask=0.3 --output run",
                              [&] { return bmae::program::pretrain(common, all.pretrain); });
     pretrain.add_option("--preset", all.pretrain.preset, "Name of the list `bmae presets`")->capture_default_str();
-    pretrain.add_option("--set", all.pretrain.numbers, "A number of the preset: NAME=VALUE; may be repeated");
+    pretrain.add_option("--set", all.pretrain.numbers,
+                        "A number of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated");
     pretrain.add_option("--model", all.pretrain.model, "Start from this BERT or RoBERTa folder, with its tokenizer");
     pretrain.add_option("--config", all.pretrain.config, "Start from random weights: base, small, mini, tiny or a config.json");
     pretrain.add_option("--layers", all.pretrain.layers, "Layers, in place of the config's")->check(CLI::PositiveNumber);
@@ -162,6 +177,8 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     pretrain.add_option("--intermediate", all.pretrain.intermediate, "Inner width, in place of the config's")
         ->check(CLI::PositiveNumber);
     pretrain.add_option("--init", all.pretrain.init, "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
+    pretrain.add_option("--dictionary", all.pretrain.dictionary,
+                        "Word counts for keyword masking, as prepare --write-dictionary makes them; default: the corpus's own");
     pretrain.add_option("--generator", all.pretrain.generator, "Masked language model that fills masks (simlm, diffcse)");
     pretrain.add_option("--data", all.pretrain.data, "Token store made by prepare")->required();
     pretrain.add_option("--tokenizer", all.pretrain.tokenizer, "Where neither --model nor --data holds one");
@@ -204,6 +221,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                            [&] { return bmae::program::encode(common, all.encode); });
     add_model(encode, all.encode.model);
     encode.get_option("--model")->required();
+    add_precision(encode, all.encode.model);
     encode.add_option("--input", all.encode.inputs, "JSON Lines with _id, title, text; plain or gzip")->required();
     encode.add_option("--output", all.encode.output, "NAME.safetensors with the tensor `embeddings`; ids go to NAME.ids")
         ->required();
@@ -215,6 +233,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
             "  bmae search --method bm25 --data scifact --query 'does vitamin D help'",
             [&] { return bmae::program::search(common, all.search); });
     add_model(search, all.search.model);
+    add_precision(search, all.search.model);
     search.add_option("--embeddings", all.search.embeddings, "Vectors of the documents made by encode");
     search.add_option("--data", all.search.data, "BEIR folder")->required();
     search.add_option("--split", all.search.split, "Whose queries")->capture_default_str();
@@ -280,6 +299,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     add_model(export_, all.export_.model);
     export_.get_option("--model")->required();
     export_.add_option("--format", all.export_.format, "sentence-transformers or huggingface")->capture_default_str();
+    export_.add_option("--tower", all.export_.tower, "Of a model with two encoders: first or second")->capture_default_str();
     export_.add_option("--output", all.export_.output, "New folder")->required();
 
     CLI::App& inspect = add("inspect", "What is in a file or folder", "bmae inspect run/step-1000",
@@ -292,7 +312,9 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                            "bmae doctor --data /data/scifact", [&] { return bmae::program::doctor(common, all.doctor_data); });
     doctor.add_option("--data", all.doctor_data, "Folder of data sets; default: the environment variable BMAE_DATA");
 
-    add("presets", "The models that pretrain knows", "bmae presets --json", [&] { return bmae::program::presets(common); });
+    CLI::App& presets = add("presets", "The models that pretrain knows, and what --set reaches", "bmae presets master",
+                            [&] { return bmae::program::presets(common, all.preset); });
+    presets.add_option("name", all.preset, "This one alone, with all its paths");
     return commands;
 }
 
@@ -301,8 +323,9 @@ int run(int argc, char** argv) {
     program.set_version_flag("--version", std::string("bmae ").append(bmae::version));
     program.require_subcommand(1);
     program.footer(
-        "`bmae COMMAND --help` shows the options and an example. Exit status: 0 done, 2 bad usage or bad input,\n"
-        "1 failure while running, 130 interrupted (pretrain, finetune and generate are saved and go on with --resume, other commands leave nothing).");
+        "`bmae COMMAND --help` shows the options and an example. Exit status: 0 done, 2 bad usage, bad input or no\n"
+        "room for the output, 1 failure while running, 130 interrupted (pretrain, finetune and generate are saved and go\n"
+        "on with --resume, other commands leave nothing).");
     Options options;
     auto const commands = declare(program, options);
     std::string known;
@@ -318,9 +341,10 @@ int run(int argc, char** argv) {
     try {
         program.parse(argc, argv);
     } catch (CLI::ParseError const& error) {
-        int const status = program.exit(error, std::cout, std::cerr);
-        std::cout << std::flush;
-        return status == 0 ? (std::cout.good() ? done : failed) : bad_input;
+        std::ostringstream shown;
+        int const status = program.exit(error, shown, std::cerr);
+        bmae::program::print(shown.str());
+        return status == 0 ? done : bad_input;
     }
     for (Command const& command : commands) {
         if (command.app->parsed()) { return command.run(); }
@@ -340,6 +364,9 @@ int main(int argc, char** argv) {
     } catch (bmae::program::Interrupted const&) {
         say(nothing_written);
         return bmae::program::interrupted;
+    } catch (std::filesystem::filesystem_error const& error) {   // on looking at a path: too long, no right to
+        say(std::string("bmae: ") + error.what());
+        if (bmae::detail::is_fault_of_the_place(error.code().value())) { return bad_input; }
     } catch (bmae::RunError const& error) { say(std::string("bmae: ") + error.what()); } catch (std::bad_alloc const&) {
         say("bmae: the memory is used up. Lower the batch size or the length.");
     } catch (std::exception const& error) {

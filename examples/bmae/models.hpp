@@ -23,6 +23,7 @@
 #include <bmae/retrieval/sentence_transformer_folder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/training/checkpoint_store.hpp>
+#include <bmae/training/precision.hpp>
 
 #include "common.hpp"
 
@@ -53,10 +54,10 @@ inline std::optional<Path> find_checkpoint(Path const& path) {
 }
 
 inline Pooling pooling_from(std::string const& name) {
-    for (Pooling const pooling : {Pooling::cls, Pooling::mean}) {
-        if (to_string(pooling) == name) { return pooling; }
-    }
-    throw InputError(Complaint{.file = {}, .expected = "--pooling cls or mean", .found = '"' + name + '"'});
+    if (auto const pooling = pooling_named(name)) { return *pooling; }
+    std::string known;
+    for (Pooling const pooling : all_poolings) { known += (known.empty() ? "" : ", ") + std::string(to_string(pooling)); }
+    throw InputError(Complaint{.file = {}, .expected = "--pooling as one of " + known, .found = '"' + name + '"'});
 }
 
 /// What the objective of a checkpoint said of itself; empty where there is no word of it.
@@ -82,19 +83,37 @@ inline AnyTokenizer load_tokenizer(Path const& path) {
     return tokenizer;
 }
 
+/// Which encoder of a model that has two: LaPraDoR's second one reads the texts, its first the questions.
+enum class Tower { first, second };
+
+inline Tower tower_from(std::string const& name) {
+    if (name == "first") { return Tower::first; }
+    if (name == "second") { return Tower::second; }
+    throw InputError(Complaint{.file = {}, .expected = "--tower first or second", .found = '"' + name + '"'});
+}
+
 /// Encoder and head of a checkpoint.
-inline HfBert read_checkpoint(Path const& path) {
+inline HfBert read_checkpoint(Path const& path, Tower tower = Tower::first) {
+    constexpr std::string_view second = "second.";
     HfBert files{.config = read_bert_config(path / "config.json")};
     for (auto& [name, tensor] : load_tensors(path / "model.safetensors", Loading::mapped)) {
-        bool const part = name.starts_with("encoder.") || name.starts_with(bert_head_prefix);
-        if (part) { files.tensors.emplace(detail::folder_name(name), tensor); }   // decoders and the like stay behind
+        if ((tower == Tower::second) != name.starts_with(second)) { continue; }
+        std::string const own = tower == Tower::second ? name.substr(second.size()) : name;
+        bool const part = own.starts_with("encoder.") || own.starts_with(bert_head_prefix);
+        if (part) { files.tensors.emplace(detail::folder_name(own), tensor); }   // decoders and the like stay behind
+    }
+    if (tower == Tower::second && files.tensors.empty()) {
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "a checkpoint with a second encoder",
+                                   .found = "one encoder",
+                                   .remedy = "The preset laprador trains two; leave --tower out."});
     }
     detail::check_bert_tensors(files, path.string());
     return files;
 }
 
-inline LoadedModel load_checkpoint(Path const& path) {
-    return {.encoder = make_bert(read_checkpoint(path)),
+inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first) {
+    return {.encoder = make_bert(read_checkpoint(path, tower)),
             .tokenizer = load_tokenizer(path),
             .sentence = sentence_options_of(path),
             .kind = "checkpoint",
@@ -102,7 +121,7 @@ inline LoadedModel load_checkpoint(Path const& path) {
 }
 
 /// \throws InputError  where the folder is none of the kinds that are known
-inline LoadedModel load_model(Path const& path) {
+inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
     if (!std::filesystem::is_directory(path)) {
         throw InputError(
             Complaint{.file = path.string(),
@@ -110,7 +129,13 @@ inline LoadedModel load_model(Path const& path) {
                       .found = std::filesystem::exists(path) ? "a file" : "nothing of that name",
                       .remedy = "Name a sentence-transformers folder, a BERT folder, a checkpoint or the output of a run."});
     }
-    if (auto const checkpoint = find_checkpoint(path)) { return load_checkpoint(*checkpoint); }
+    if (auto const checkpoint = find_checkpoint(path)) { return load_checkpoint(*checkpoint, tower); }
+    if (tower == Tower::second) {
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "a checkpoint or the output folder of a run with --tower second",
+                                   .found = "a folder of one encoder",
+                                   .remedy = "pretrain also writes the second one, as second-sentence-transformer."});
+    }
     if (std::filesystem::exists(path / "modules.json")) {
         SentenceEncoder const encoder = load_sentence_encoder(path);
         return {.encoder = encoder.encoder(),
@@ -166,11 +191,12 @@ inline void use_threads(Common const& common) {
 }
 
 /// The sentence encoder that the options describe. \throws InputError where nothing says how to pool
-inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options) {
+inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options, Tower tower = Tower::first) {
+    ComputeType const precision = compute_type_from(options.precision);
     if (options.model.empty()) {
         throw InputError(Complaint{.file = {}, .expected = "--model", .found = "none", .remedy = "Name the folder of a model."});
     }
-    LoadedModel model = load_model(options.model);
+    LoadedModel model = load_model(options.model, tower);
     if (!model.sentence && options.pooling.empty()) {
         throw InputError(Complaint{.file = model.path.string(),
                                    .expected = "--pooling, as the " + model.kind + " does not say how tokens become a sentence",
@@ -186,6 +212,10 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
     if (options.normalize) { sentence.normalize = true; }
     if (options.max_length != 0) { sentence.max_length = options.max_length; }
     move_encoder(model.encoder, device_from(common.device));
+    if (precision == ComputeType::bf16) {
+        model.encoder.for_each_parameter(
+            "", [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kBFloat16); });
+    }
     return {std::move(model.encoder), std::move(model.tokenizer), sentence};
 }
 

@@ -6,16 +6,20 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <bmae/batch/planner.hpp>
 #include <bmae/edge/make_pretraining.hpp>
 #include <bmae/io/decoder_places.hpp>
+#include <bmae/maskers/word_dictionary.hpp>
 #include <bmae/pretraining/encoder_generator.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/token_store.hpp>
+#include <bmae/text/wordpiece.hpp>
 
 #include "common.hpp"
 #include "families.hpp"
@@ -182,39 +186,117 @@ BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::
     return generator;
 }
 
-/// Copies every parameter whose name the checkpoint has too. A decoder that several branches share goes on with that of a branch,
-/// and the reverse, where the checkpoint has one of its kind.
-void load_equal_names(AnyPretraining& objective, Path const& init) {
-    Path const file = *find_checkpoint(init) / "model.safetensors";
-    NamedTensors const tensors = load_tensors(file, Loading::mapped);
-    DecoderPlaces const decoders(objective.description());
-    DecoderPlaces const theirs(objective_of_checkpoint(file.parent_path()));
-    at::NoGradGuard const no_gradients;
-    std::size_t loaded = 0;
-    std::string fresh;
-    objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
-        auto at = tensors.find(name);
-        if (at == tensors.end()) {
-            if (auto const names = decoders.names_in(theirs, name); names.size() == 1) { at = tensors.find(names.front()); }
-        }
-        if (at == tensors.end()) {
-            fresh += ' ' + name;
-            return;
-        }
-        if (at->second.sizes() != value.sizes()) {
-            throw InputError(Complaint{.file = file.string(),
+/// \throws InputError for another tokenizer than WordPiece, whose "##" a dictionary has, and for a damaged file
+std::shared_ptr<WordWeights const> read_words(Path const& file, AnyTokenizer const& tokenizer) {
+    WordPiece const* const pieces = tokenizer.as<WordPiece>();
+    if (pieces == nullptr) {
+        throw InputError(Complaint{.file = file.string(),
+                                   .expected = "a WordPiece tokenizer with --dictionary, whose words join pieces at \"##\"",
+                                   .found = std::string(tokenizer.kind()),
+                                   .remedy = "Leave it out: keyword masking counts the words of the corpus itself."});
+    }
+    auto words = std::make_shared<WordWeights const>(read_word_dictionary(file, *pieces));
+    say("dictionary: " + count_text(words->size()) + " words of " + file.string());
+    return words;
+}
+
+/// The checkpoint that `--init` names: its tensors by name, and where its decoders are.
+class InitFile {
+public:
+    explicit InitFile(Path const& init)
+        : folder_(*find_checkpoint(init)),
+          tensors_(load_tensors(file(), Loading::mapped)),
+          decoders_(objective_of_checkpoint(folder_)) {
+        if (Path const state = folder_ / "state.safetensors"; std::filesystem::exists(state)) { state_ = load_tensors(state); }
+    }
+
+    [[nodiscard]] Path file() const { return folder_ / "model.safetensors"; }
+    [[nodiscard]] DecoderPlaces const& decoders() const noexcept { return decoders_; }
+    [[nodiscard]] NamedTensors const& state() const noexcept { return state_; }
+
+    [[nodiscard]] bool holds(std::string const& name) const { return tensors_.contains(name); }
+    /// \throws InputError where the file has `source` in another shape
+    void copy(std::string const& source, std::string const& name, at::Tensor& value) const {
+        at::Tensor const& found = tensors_.at(source);
+        if (found.sizes() != value.sizes()) {
+            throw InputError(Complaint{.file = file().string(),
                                        .expected = name + ' ' + shape_text(value.sizes().vec()) + " as in this model",
-                                       .found = shape_text(at->second.sizes().vec()),
+                                       .found = shape_text(found.sizes().vec()),
                                        .remedy = "Choose a checkpoint of the same size and vocabulary."});
         }
-        value.copy_(at->second);
-        ++loaded;
+        value.copy_(found);
+    }
+
+private:
+    Path folder_;
+    NamedTensors tensors_;
+    NamedTensors state_ = {};   // momentum encoder, queues
+    DecoderPlaces decoders_;
+};
+
+/// The encoder of `--init`, before towers and decoders are copied from it.
+void load_encoder(BertEncoder& encoder, InitFile const& init) {
+    at::NoGradGuard const no_gradients;
+    encoder.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
+        if (init.holds(name)) { init.copy(name, name, value); }
+    });
+}
+
+/// Takes a momentum encoder or a queue from the checkpoint, all tensors of one owner or none: a queue of another length is fresh.
+/// \returns  names that go on
+std::vector<std::string> load_state(AnyPretraining& objective, InitFile const& init) {
+    auto const owner = [](std::string const& name) {
+        return name.starts_with("momentum.") ? std::string("momentum") : name.substr(0, name.rfind('.'));
+    };
+    std::set<std::string> fresh;
+    objective.for_each_state([&](std::string const& name, at::Tensor& value) {
+        auto const found = init.state().find(name);
+        bool const fits = found != init.state().end() && found->second.sizes() == value.sizes() &&
+                          found->second.scalar_type() == value.scalar_type();
+        if (!fits) { fresh.insert(owner(name)); }
+    });
+    std::vector<std::string> loaded;
+    objective.for_each_state([&](std::string const& name, at::Tensor& value) {
+        if (fresh.contains(owner(name))) { return; }
+        value.copy_(init.state().at(name));
+        if (loaded.empty() || loaded.back() != owner(name)) { loaded.push_back(owner(name)); }
+    });
+    return loaded;
+}
+
+/// Copies every parameter whose name the checkpoint has too. A decoder that several branches share goes on with that of a branch,
+/// and the reverse, where the checkpoint has one of its kind.
+void load_equal_names(AnyPretraining& objective, InitFile const& init) {
+    DecoderPlaces const decoders(objective.description());
+    at::NoGradGuard const no_gradients;
+    std::size_t loaded = 0;
+    std::size_t copied = 0;
+    std::string fresh;
+    objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        std::string source = name;
+        if (!init.holds(source)) {
+            auto const names = decoders.names_in(init.decoders(), name);
+            source = names.size() == 1 && init.holds(names.front()) ? names.front() : std::string();
+        }
+        if (!source.empty()) {
+            init.copy(source, name, value);
+            ++loaded;
+        } else if (name.starts_with("second.")) {
+            ++copied;
+        } else {
+            fresh += ' ' + name;
+        }
     });
     if (loaded == 0) {
-        throw InputError(Complaint{
-            .file = file.string(), .expected = "parameters of this model", .found = "none of the same name", .remedy = {}});
+        throw InputError(Complaint{.file = init.file().string(),
+                                   .expected = "parameters of this model",
+                                   .found = "none of the same name",
+                                   .remedy = {}});
     }
-    say("init: " + std::to_string(loaded) + " parameters from " + file.string() + (fresh.empty() ? "" : "; fresh:" + fresh));
+    std::string text = "init: " + std::to_string(loaded) + " parameters from " + init.file().string();
+    for (std::string const& name : load_state(objective, init)) { text += "; " + name + " goes on"; }
+    if (copied != 0) { text += "; the second encoder starts as a copy of the first"; }
+    say(text + (fresh.empty() ? "" : "; fresh:" + fresh));
 }
 
 void dump_first_step(AnyPretraining& objective, Common const& common, PretrainOptions const& options) {
@@ -255,8 +337,11 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     Start const start(common, options, corpus);
     at::Device const device = device_from(common.device);
     PretrainingRequest request{.preset = options.preset, .numbers = parse_numbers(options.numbers), .seed = common.seed};
+    if (!options.dictionary.empty()) { request.words = read_words(options.dictionary, start.tokenizer()); }
     auto const build = [&] {
         BertEncoder encoder = start.make();
+        std::optional<InitFile> init;
+        if (!options.init.empty()) { load_encoder(encoder, init.emplace(options.init)); }
         auto const positions = static_cast<std::size_t>(encoder.config().usable_positions());
         request.settings.max_length = options.max_length != 0 ? options.max_length : std::min(corpus.max_length(), positions);
         request.sidecars = [&, config = encoder.config()](Path const& folder) {
@@ -274,7 +359,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
                 [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
             objective->for_each_state([&](std::string const&, at::Tensor& value) { value = value.detach().to(device); });
         }
-        if (!options.init.empty()) { load_equal_names(*objective, options.init); }
+        if (init) { load_equal_names(*objective, *init); }
         return objective;
     };
     auto const objective = build();
@@ -304,28 +389,49 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         result["model"] = folder.string();
         text += folder.string() + '\n';
     }
-    if (Path const folder = result_folder(trained, training, "sentence-transformer"); !folder.empty()) {
+    std::string const note = objective->pooling_note();
+    auto const export_sentences = [&](BertEncoder const& sentences, std::string const& name, char const* key) {
+        Path const folder = result_folder(trained, training, name);
+        if (folder.empty()) { return; }
         save_sentence_transformer(
-            SentenceEncoder(encoder, start.tokenizer(), {.pooling = objective->pooling(), .max_length = request.settings.max_length}),
+            SentenceEncoder(sentences, start.tokenizer(),
+                            {.pooling = objective->pooling(), .max_length = request.settings.max_length}),
             folder);
-        result["sentence_transformer"] = folder.string();
+        if (!note.empty()) { say(folder.string() + ": " + note); }
+        result[key] = folder.string();
         text += folder.string() + '\n';
+    };
+    result["pooling"] = to_string(objective->pooling());
+    if (!note.empty()) { result["pooling_note"] = note; }
+    export_sentences(encoder, "sentence-transformer", "sentence_transformer");
+    if (BertEncoder* const second = objective->second_encoder(); second != nullptr) {
+        move_encoder(*second, at::Device(at::kCPU));
+        export_sentences(*second, "second-sentence-transformer", "second_sentence_transformer");
     }
     print_result(common, result, text);
     return done;
 }
 
-int presets(Common const& common) {
+int presets(Common const& common, std::string const& name) {
+    if (!name.empty()) { require_preset(name); }
     Json list = Json::array();
     std::string text;
-    for (PresetDescription const& preset : describe_presets()) {
-        Json entry{{"name", preset.name}, {"citation", preset.citation}, {"composition", preset.composition}, {"numbers", Json::array()}};
-        text += preset.name + "\n  " + preset.citation + "\n  " + preset.composition + '\n';
-        for (PresetDescription::Number const& number : preset.numbers) {
-            Json const value = number.value;
-            entry["numbers"].push_back({{"name", number.name}, {"value", value}, {"meaning", number.meaning}});
-            text += "  " + number.name + '=' + value.dump() + "  " + number.meaning + '\n';
+    auto const add = [&](std::vector<PresetDescription::Number> const& numbers, bool told) {
+        Json entries = Json::array();
+        for (PresetDescription::Number const& number : numbers) {
+            Json const value = std::visit([](auto const& given) { return Json(given); }, number.value);
+            entries.push_back({{"name", number.name}, {"value", value}, {"meaning", number.meaning}});
+            std::string const written = value.is_string() ? value.get<std::string>() : value.dump();
+            if (told) { text += "  " + number.name + '=' + written + "  " + number.meaning + '\n'; }
         }
+        return entries;
+    };
+    for (PresetDescription const& preset : describe_presets()) {
+        if (!name.empty() && preset.name != name) { continue; }
+        text += preset.name + "\n  " + preset.citation + "\n  " + preset.composition + '\n';
+        Json entry{{"name", preset.name}, {"citation", preset.citation}, {"composition", preset.composition}};
+        entry["numbers"] = add(preset.numbers, true);
+        entry["paths"] = add(preset.paths, !name.empty());
         list.push_back(std::move(entry));
     }
     print_result(common, {{"command", "presets"}, {"presets", std::move(list)}}, text);

@@ -182,6 +182,7 @@ TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const
                  for (ByteSpan const& span : splitter.split(paragraph)) { spans.emplace_back(span.begin, span.end); }
                  return spans;
              },
+         .query_kind = options.format == "nli" ? inference_queries : std::string_view(),
          .threads = common.threads,
          .progress =
              [&progress](TokenStoreProgress const& now) { progress.update(now.documents, count_text(now.tokens) + " tokens"); }});

@@ -29,8 +29,11 @@ TrainerOptions trainer_options(Common const& common, TrainingOptions const& opti
                           .accumulation = options.accumulate,
                           .gradient_cache = options.gradient_cache,
                           .learning_rate = options.learning_rate,
-                          .schedule = {.decay = decay_from(options.schedule)},
-                          .adamw = {.weight_decay = options.weight_decay},
+                          .schedule = {.decay = decay_from(options.schedule), .floor = options.schedule_floor},
+                          .adamw = {.beta1 = options.beta1,
+                                    .beta2 = options.beta2,
+                                    .epsilon = options.epsilon,
+                                    .weight_decay = options.weight_decay},
                           .clip = options.clip,
                           .precision = compute_type_from(options.precision),
                           .seed = common.seed,
@@ -92,7 +95,8 @@ std::uint64_t estimate_steps(TrainerOptions options, Objective& objective, doubl
     Clock::time_point const start = Clock::now();
     Trainer trainer(objective, options, {.on_step = [&](StepReport const& step) {
                         sum += step.step == 1 ? 0 : step.seconds;
-                    }});   // the first warms up
+                    },
+                    .on_warning = [](std::string const&) {}});   // the first warms up
     trainer.fit();
     double const each = std::max(sum / static_cast<double>(probes - 1), 1e-6);
     double const left = seconds * .95 - seconds_since(start);
@@ -103,7 +107,9 @@ std::string note_of(LogReport const& report) {
     char text[128];
     std::snprintf(text, sizeof text, "loss %.4f, rate %.2e, %.0f tokens/s", report.loss, report.learning_rate,
                   report.tokens_per_second);
-    return text;
+    std::int64_t absent = 0;
+    for (TermReport const& term : report.terms) { absent += term.absent; }
+    return text + (absent == 0 ? std::string() : ", " + count_text(static_cast<std::uint64_t>(absent)) + " without a label");
 }
 
 Json terms_json(std::vector<TermReport> const& terms) {
@@ -111,6 +117,8 @@ Json terms_json(std::vector<TermReport> const& terms) {
     for (TermReport const& term : terms) {
         Json entry{{"name", term.name}, {"kind", term.kind}, {"loss", term.loss}};
         if (term.accuracy) { entry["accuracy"] = *term.accuracy; }
+        entry["labels"] = term.labels;
+        entry["absent"] = term.absent;
         list.push_back(std::move(entry));
     }
     return list;
@@ -182,9 +190,16 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     running = &trainer;
     if (std::string const text = negatives_text(objective, options); !text.empty()) { say(text); }
     TrainResult result;
-    {
+    try {
         Interrupt const interrupt([&] { trainer.request_stop(); });
         result = trainer.fit();
+    } catch (InputError const&) {   // after a step there is one left: the disk took no more
+        auto const whole = shown ? list_checkpoints(options.output) : std::vector<CheckpointFolder>();
+        if (!whole.empty()) {
+            progress.line("the last checkpoint stays: " + whole.front().path.string() +
+                          "; the same command with --resume goes on from it");
+        }
+        throw;
     }
     progress.finish();
     Trained trained{.step = result.step, .resumed_from = result.resumed_from, .checkpoint = result.checkpoint};

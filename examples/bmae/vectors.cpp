@@ -84,7 +84,7 @@ int encode(Common const& common, EncodeOptions const& options) {
                                    .found = "another ending",
                                    .remedy = "Ids go beside it into *.ids."});
     }
-    if (std::filesystem::exists(options.output)) { throw detail::exists_failure(options.output, "a file of that name"); }
+    check_new_file(options.output);
     Cancellation const cancellation;
     JsonlReader reader(options.inputs, {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse});
     Records records;
@@ -126,7 +126,8 @@ int encode(Common const& common, EncodeOptions const& options) {
                       {"dimension", rows.size(1)},
                       {"pooling", to_string(encoder.options().pooling)},
                       {"normalize", encoder.options().normalize},
-                      {"max_length", encoder.options().max_length}};
+                      {"max_length", encoder.options().max_length},
+                      {"precision", options.model.precision}};
     print_result(
         common, result,
         options.output.string() + ": " + count_text(records.size()) + " vectors of " + std::to_string(rows.size(1)) + '\n');
@@ -137,6 +138,19 @@ namespace {
 
 bool is_one_of(std::string const& name, std::initializer_list<char const*> known) {
     return std::any_of(known.begin(), known.end(), [&](char const* word) { return name == word; });
+}
+
+/// Refuses, before hours of search, ids that the run could not hold.
+void check_trec_ids(Records const& records) {
+    for (Record const& record : records) {
+        if (record.id.find_first_of(" \t\r\n") != std::string::npos) {
+            throw InputError(Complaint{.file = record.file->string(),
+                                       .line = record.line,
+                                       .expected = "an id without blanks",
+                                       .found = detail::quoted(record.id),
+                                       .remedy = "The columns of a TREC run are cut at blanks: rename the id."});
+        }
+    }
 }
 
 /// Everything that answers queries: one or two indexes over one collection.
@@ -253,9 +267,7 @@ int search(Common const& common, SearchOptions const& options) {
     if (options.method != "bm25" && options.model.model.empty()) {
         throw refuse("--model with --method " + options.method, "none", "Without a model there is --method bm25.");
     }
-    if (!options.output.empty() && std::filesystem::exists(options.output)) {
-        throw detail::exists_failure(options.output, "a file of that name");
-    }
+    if (!options.output.empty()) { check_new_file(options.output); }
 
     std::optional<QuickExit> interruptible(std::in_place);
     BeirCollection const collection = BeirCollection::open(options.data);
@@ -275,6 +287,7 @@ int search(Common const& common, SearchOptions const& options) {
         return done;
     }
     Records const queries = collection.queries(options.split);
+    for (Records const* const records : {&queries, &collection.documents()}) { check_trec_ids(*records); }
     Searcher const searcher(common, options, collection.documents());
     Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k);
     interruptible.reset();
@@ -290,15 +303,16 @@ int search(Common const& common, SearchOptions const& options) {
 
 int export_model(Common const& common, ExportOptions const& options) {
     detail::require_nothing_lost(options.output);
-    Json result{{"command", "export"}, {"format", options.format}, {"output", options.output.string()}};
+    Tower const tower = tower_from(options.tower);
+    Json result{{"command", "export"}, {"format", options.format}, {"tower", options.tower}, {"output", options.output.string()}};
     if (options.format == "sentence-transformers") {
-        SentenceEncoder const encoder = make_sentence_encoder(common, options.model);
+        SentenceEncoder const encoder = make_sentence_encoder(common, options.model, tower);
         save_sentence_transformer(encoder, options.output);
         result.update({{"pooling", to_string(encoder.options().pooling)},
                        {"normalize", encoder.options().normalize},
                        {"max_length", encoder.options().max_length}});
     } else if (options.format == "huggingface") {
-        LoadedModel const model = load_model(options.model.model);
+        LoadedModel const model = load_model(options.model.model, tower);
         write_hf_folder(options.output, to_hf_bert(model.encoder),
                         [&](Path const& unfinished) { model.tokenizer.save(unfinished); });
     } else {

@@ -49,6 +49,7 @@
 #include <bmae/corruptors/mask_only.hpp>
 #include <bmae/corruptors/none.hpp>
 #include <bmae/corruptors/replacement.hpp>
+#include <bmae/corruptors/shuffle.hpp>
 #include <bmae/decoders/basic.hpp>
 #include <bmae/decoders/causal_window.hpp>
 #include <bmae/decoders/cross_attention.hpp>
@@ -60,6 +61,7 @@
 #include <bmae/edge/presets.hpp>
 #include <bmae/edge/pretrain.hpp>
 #include <bmae/edge/pretraining_objective.hpp>
+#include <bmae/edge/text_coverage.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/evaluation/evaluator.hpp>
@@ -90,6 +92,7 @@
 #include <bmae/losses/distillation.hpp>
 #include <bmae/losses/flops.hpp>
 #include <bmae/losses/info_nce.hpp>
+#include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/next_token.hpp>
 #include <bmae/losses/r_drop.hpp>
 #include <bmae/losses/retrieval_contrast.hpp>
@@ -158,6 +161,7 @@
 #include <bmae/pretraining/composition.hpp>
 #include <bmae/pretraining/contrast.hpp>
 #include <bmae/pretraining/encoder_generator.hpp>
+#include <bmae/pretraining/flops_regularizer.hpp>
 #include <bmae/pretraining/masked_language_model.hpp>
 #include <bmae/pretraining/parts.hpp>
 #include <bmae/pretraining/pass.hpp>
@@ -165,6 +169,7 @@
 #include <bmae/pretraining/queue_contrast.hpp>
 #include <bmae/pretraining/replaced_token_detection.hpp>
 #include <bmae/pretraining/term.hpp>
+#include <bmae/pretraining/term_weight.hpp>
 #include <bmae/pretraining/token_reduction.hpp>
 #include <bmae/pretraining/towers.hpp>
 #include <bmae/pretraining/vector_queue.hpp>
@@ -229,6 +234,7 @@
 #include <bmae/training/allocator.hpp>
 #include <bmae/training/checkpoint.hpp>
 #include <bmae/training/checkpoint_store.hpp>
+#include <bmae/training/description.hpp>
 #include <bmae/training/flat_parameters.hpp>
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/objective.hpp>
@@ -244,6 +250,7 @@
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/example.hpp>
+#include <bmae/values/number.hpp>
 #include <bmae/values/packed_input.hpp>
 #include <bmae/values/tokens.hpp>
 #include <bmae/values/visibility.hpp>

@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Tests include/bmae/corruptors/{deletion,replacement}.hpp.
+/// Tests include/bmae/corruptors/{deletion,replacement,shuffle}.hpp.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <set>
 #include <vector>
@@ -15,6 +16,7 @@
 
 #include <bmae/corruptors/deletion.hpp>
 #include <bmae/corruptors/replacement.hpp>
+#include <bmae/corruptors/shuffle.hpp>
 
 using namespace bmae;
 
@@ -59,7 +61,7 @@ BOOST_AUTO_TEST_CASE(deletion_edits_all_vectors_alike) {
     BOOST_TEST(std::abs(deleted / (400 * 500) - .1) < .0034);   // 5 sigma of 2e5 coins
 }
 
-// Trap 28: deletion may empty a text.
+// Deletion may empty a text.
 BOOST_AUTO_TEST_CASE(trap_28_deletion_leaves_a_token) {
     std::set<TokenId> survivors;
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
@@ -80,6 +82,49 @@ BOOST_AUTO_TEST_CASE(trap_28_deletion_leaves_a_token) {
         BOOST_TEST(all.original_ids.size() == 7U);
     }
     BOOST_TEST(survivors.size() == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(a_shuffle_moves_tokens_among_their_places) {
+    double moved = 0;
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+        MaskedText text = numbered(500), again = text;
+        text.original_ids[100] = text.input_ids[100] = again.original_ids[100] = again.input_ids[100] = unk;
+        MaskedText const before = text;
+        Draw draw({.seed = seed}), same({.seed = seed});
+        TokenShuffle{.rate = .2}.corrupt(text, traits, draw);
+        TokenShuffle{.rate = .2}.corrupt(again, traits, same);
+        BOOST_TEST(text.input_ids == again.input_ids, boost::test_tools::per_element());
+        BOOST_TEST(text.original_ids == before.original_ids, boost::test_tools::per_element());
+        BOOST_TEST(text.flags == before.flags, boost::test_tools::per_element());
+        BOOST_TEST(text.labels == before.labels, boost::test_tools::per_element());
+        BOOST_TEST(std::ranges::is_permutation(text.input_ids, before.input_ids));
+        for (std::size_t const i : {0UL, 100UL, 501UL}) { BOOST_TEST(text.input_ids[i] == before.input_ids[i]); }
+        for (std::size_t i = 0; i < 502; ++i) { moved += text.input_ids[i] != before.input_ids[i] ? 1 : 0; }
+    }
+    // Of k picked tokens k - 1 leave their place on average: 499 * .2 - 1.
+    BOOST_TEST(std::abs(moved / 400 - 98.8) < 2.5);   // 5 sigma
+    MaskedText still = numbered(50), none = numbered(0);
+    MaskedText const before = still;
+    Draw draw({.seed = 1});
+    TokenShuffle{.rate = 0}.corrupt(still, traits, draw);
+    BOOST_TEST(still.input_ids == before.input_ids, boost::test_tools::per_element());
+    TokenShuffle{.rate = 1}.corrupt(none, traits, draw);
+    BOOST_TEST(none.input_ids.size() == 2U);
+    BOOST_CHECK_THROW((TokenShuffle{.rate = 1.5}.corrupt(still, traits, draw)), InputError);
+    BOOST_CHECK_THROW((TokenShuffle{.rate = std::numeric_limits<double>::quiet_NaN()}.corrupt(still, traits, draw)), InputError);
+}
+
+// Every order of three comes equally often.
+BOOST_AUTO_TEST_CASE(a_shuffle_is_uniform) {
+    std::map<std::vector<TokenId>, int> orders;
+    for (std::uint64_t seed = 0; seed < 6000; ++seed) {
+        MaskedText text = numbered(3);
+        Draw draw({.seed = seed});
+        TokenShuffle{.rate = 1}.corrupt(text, traits, draw);
+        ++orders[text.input_ids];
+    }
+    BOOST_TEST(orders.size() == 6U);
+    for (auto const& [order, count] : orders) { BOOST_TEST(std::abs(count - 1000) < 150); }
 }
 
 BOOST_AUTO_TEST_CASE(deletion_refuses_what_it_cannot_edit) {

@@ -60,8 +60,8 @@ std::vector<TokenId> const content{10, 11, 12, 13, 14, 15, 16, 17, 18, 19};
 
 BOOST_FIXTURE_TEST_SUITE(leaks, Fixture)
 
-// Row 6 of the traps: the logits of token i do not change when token i changes, whatever the depth.
-BOOST_AUTO_TEST_CASE(no_row_reads_its_own_token) {
+// The logits of token i do not change when token i changes, whatever the depth.
+BOOST_AUTO_TEST_CASE(trap_11_no_row_reads_its_own_token) {
     for (std::int64_t const layers : {1, 2, 3}) {
         EnhancedDecoder const decoder({.layers = layers}, encoder, 5, "decoder");
         EnhancedDecoderLayerNormQuery const with_norm({.layers = layers}, encoder, 5, "decoder");
@@ -94,9 +94,9 @@ BOOST_AUTO_TEST_CASE(rows_read_exactly_what_their_mask_shows) {
     }
 }
 
-// Row 7: the sentence vector is read as context in every row but its own, also where all content is hidden. It stands in the
+// The sentence vector is read as context in every row but its own, also where all content is hidden. It stands in the
 // query too, so the test moves only the context: a one-token text has no other column than its own.
-BOOST_AUTO_TEST_CASE(the_sentence_column_is_visible_in_every_row_but_the_first) {
+BOOST_AUTO_TEST_CASE(trap_11_the_sentence_column_is_visible_in_every_row_but_the_first) {
     for (double const rate : {.5, 1.0}) {
         PackedView const packed = view(content, rate);
         Visibility const& rows = packed.visibility[0];
@@ -105,8 +105,8 @@ BOOST_AUTO_TEST_CASE(the_sentence_column_is_visible_in_every_row_but_the_first) 
     }
 }
 
-// Row 8: rows that may read nothing give numbers, and gradients too.
-BOOST_AUTO_TEST_CASE(empty_rows_are_finite) {
+// Rows that may read nothing give numbers, and gradients too.
+BOOST_AUTO_TEST_CASE(trap_11_rows_that_may_read_nothing_are_finite) {
     EnhancedDecoder decoder({}, encoder, 5, "decoder");
     decoder.for_each_parameter("decoder", [](std::string const&, at::Tensor& value, bool) { value.requires_grad_(true); });
     for (std::vector<TokenId> const& text : {std::vector<TokenId>{}, std::vector<TokenId>{10}, content}) {
@@ -121,9 +121,9 @@ BOOST_AUTO_TEST_CASE(empty_rows_are_finite) {
     }
 }
 
-// Row 11: the residual carries the query stream. With attention and feed-forward silenced, what is left is LayerNorm of the
+// The residual carries the query stream. With attention and feed-forward silenced, what is left is LayerNorm of the
 // query, which no token can touch.
-BOOST_AUTO_TEST_CASE(the_residual_is_the_query_stream) {
+BOOST_AUTO_TEST_CASE(trap_11_the_residual_is_the_query_stream) {
     EnhancedDecoder decoder({}, encoder, 5, "decoder");
     for (Linear* linear : {&decoder.layers[0].attention_output, &decoder.layers[0].output}) {
         linear->weight.zero_();

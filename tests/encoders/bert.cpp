@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <vector>
 
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/tensor.h>
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/batch/to_tensors.hpp>
@@ -91,6 +93,25 @@ BOOST_AUTO_TEST_CASE(poolings) {
         BOOST_CHECK_EQUAL(largest_difference(cls[b], rows[0]), 0);
         BOOST_CHECK_LE(largest_difference(mean[b], rows.mean(0)), 1e-6);
     }
+    BOOST_CHECK(!pooling_named("max") && !needs_layers(Pooling::mean) && needs_layers(Pooling::top_two));
+    for (Pooling const pooling : all_poolings) { BOOST_CHECK(pooling_named(to_string(pooling)) == pooling); }
+}
+
+BOOST_AUTO_TEST_CASE(poolings_of_two_layers_by_hand) {
+    PackedView view;
+    for (std::vector<TokenId> const& ids : {std::vector<TokenId>{2, 7, 3}, {2, 8, 9, 3}}) {
+        view.append({.original_ids = ids, .input_ids = ids});
+    }
+    PackedInput const input = to_tensors(view);
+    Encoded encoded;   // embeddings and three layers
+    at::Tensor const counted = at::arange(14, at::kFloat).view({7, 2});
+    for (double const step : {100.0, 1.0, 20.0, 3.0}) { encoded.layers.push_back(counted * step); }
+    encoded.hidden = encoded.layers.back();
+    // Row t is (2 t, 2 t + 1) times the step of its layer: text 0 has rows 0 to 2, mean (2, 3), text 1 rows 3 to 6, mean (9, 10).
+    at::Tensor const means = at::tensor({2.F, 3.F, 9.F, 10.F}).view({2, 2});
+    BOOST_CHECK_LE(largest_difference(pool(Pooling::first_last, encoded, input), means * 2), 1e-6);     // (1 + 3) / 2
+    BOOST_CHECK_LE(largest_difference(pool(Pooling::top_two, encoded, input), means * 11.5), 1e-5);     // (20 + 3) / 2
+    BOOST_CHECK_LE(largest_difference(pool(Pooling::mean, encoded, input), means * 3), 1e-6);
 }
 
 BOOST_AUTO_TEST_CASE(a_seed_gives_the_same_weights_and_a_folder_gives_them_back) {

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // Every family as a sentence encoder, saved and loaded as a sentence-transformers folder.
+#include <cmath>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -8,7 +9,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/encoders/bert_folder.hpp>
+#include <bmae/io/sentence_transformer.hpp>
 #include <bmae/io/tensors.hpp>
+#include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/sentence_transformer_folder.hpp>
 
@@ -62,6 +65,59 @@ BOOST_AUTO_TEST_CASE(vectors_survive_a_folder_and_lengths_fit_the_positions) {
         for (int i = 0; i < 100; ++i) { long_text += "w7 "; }
         BOOST_TEST(loaded.encode(long_text).size(1) == 16);   // cut, not out of the table
     }
+}
+
+// What training compared by is what the index compares by after a folder: dot products of plain vectors, or cosines.
+BOOST_AUTO_TEST_CASE(trap_19_a_saved_encoder_is_compared_as_it_was_trained) {
+    BertEncoder const encoder = load_bert(golden / "tiny_electra");
+    std::vector<std::string> const texts{"w7 w8 w9", "w20", "w30 w31 w7 w7 w12"};
+    std::filesystem::path const folder = std::filesystem::temp_directory_path() / "bmae-test-trap-19";
+    for (Pooling const pooling : {Pooling::cls, Pooling::mean}) {
+        at::Tensor const plain = SentenceEncoder(encoder, sixty_words(), {.pooling = pooling, .max_length = 40}).encode(texts);
+        for (bool const cosine : {false, true}) {
+            std::filesystem::remove_all(folder);
+            save_sentence_transformer(
+                SentenceEncoder(encoder, sixty_words(), {.pooling = pooling, .normalize = cosine, .max_length = 40}), folder);
+            BOOST_TEST(read_sentence_transformer(folder).similarity == (cosine ? "cosine" : "dot"));
+            SentenceEncoder const loaded = load_sentence_encoder(folder);
+            BOOST_TEST(loaded.options().normalize == cosine);
+            BOOST_TEST((loaded.options().pooling == pooling));
+            at::Tensor const vectors = loaded.encode(texts);
+            Run const run = ExactIndex(vectors, {"0", "1", "2"}).search(vectors, 3);
+            for (std::size_t q = 0; q < 3; ++q) {
+                for (Hit const& hit : run.hits(q)) {
+                    at::Tensor const a = plain[static_cast<std::int64_t>(q)];
+                    at::Tensor const b = plain[static_cast<std::int64_t>(hit.document)];
+                    double expected = (a * b).sum().item<double>();
+                    if (cosine) { expected /= std::sqrt((a * a).sum().item<double>() * (b * b).sum().item<double>()); }
+                    BOOST_CHECK_SMALL(static_cast<double>(hit.score) - expected, 1e-4);
+                }
+            }
+        }
+    }
+    std::filesystem::remove_all(folder);
+}
+
+BOOST_AUTO_TEST_CASE(a_pooling_of_two_layers_encodes_and_is_not_exported) {
+    BertEncoder const encoder = load_bert(golden / "tiny_roberta");
+    std::vector<std::vector<TokenId>> const texts{{2, 9, 10, 3}, {2, 11, 3}};
+    SentenceEncoder const first_last(encoder, sixty_words(), {.pooling = Pooling::first_last, .max_length = 40});
+    at::Tensor const rows = first_last.encode_ids(texts);
+    PackedView view;
+    view.append({.original_ids = texts[0], .input_ids = texts[0]});
+    PackedInput const input = to_tensors(view);
+    ForwardContext context;
+    at::NoGradGuard const no_gradients;
+    Encoded const encoded = encoder.encode(input, context, true);
+    at::Tensor const by_hand = (encoded.layers[1] + encoded.layers.back()).mean(0) / 2;
+    BOOST_CHECK_LE((rows[0] - by_hand).abs().max().item<double>(), 1e-5);
+    std::filesystem::path const folder = std::filesystem::temp_directory_path() / "bmae-test-first-last";
+    std::string message;
+    try {
+        save_sentence_transformer(first_last, folder);
+    } catch (InputError const& error) { message = error.what(); }
+    BOOST_CHECK_MESSAGE(message.find("found first_last") != message.npos, message);
+    BOOST_CHECK(!std::filesystem::exists(folder));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

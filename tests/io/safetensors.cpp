@@ -373,8 +373,8 @@ BOOST_AUTO_TEST_CASE(refuses_what_cannot_be_stored) {
     BOOST_TEST(contains(write({a}, {{"k", "\xc3"}}), "UTF-8"));
     BOOST_TEST(contains(write({{{"a", bmae::ElementType::u8, std::vector<std::int64_t>(65, 1)}, std::span(bytes).first(1)}}),
                         "64 dimensions"));
-    BOOST_TEST(contains(refusal<bmae::RunError>([&] { bmae::write_safetensors(scratch / "no" / "x", std::span(&a, 1)); }),
-                        "cannot create"));
+    BOOST_TEST(contains(refusal<bmae::InputError>([&] { bmae::write_safetensors(scratch / "no" / "x", std::span(&a, 1)); }),
+                        "trying to create"));
 }
 
 /// A limit on the size of files stands for a full disk: write(2) fails half way.
@@ -387,10 +387,10 @@ BOOST_AUTO_TEST_CASE(a_failed_write_leaves_nothing) {
     auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
     rlimit const small{1'000'000, old.rlim_max};
     BOOST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-    std::string const message = refusal<bmae::RunError>([&] { bmae::write_safetensors(scratch / "x", std::span(&entry, 1)); });
+    std::string const message = refusal<bmae::InputError>([&] { bmae::write_safetensors(scratch / "x", std::span(&entry, 1)); });
     BOOST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &old) == 0);
     std::signal(SIGXFSZ, handler);
-    BOOST_TEST(contains(message, "cannot write"));
+    BOOST_TEST(contains(message, "trying to write"));
     BOOST_TEST(std::filesystem::is_empty(scratch.path()));
 }
 

@@ -299,7 +299,7 @@ BOOST_AUTO_TEST_CASE(flags_keep_the_laws) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(first_draws_follow_the_weights) {
+BOOST_AUTO_TEST_CASE(oracle_e_first_draws_follow_the_weights) {
     Ids const ids = {cls, 10, 11, 12, 13, 14, 15, sep};   // 15 is in no text
     auto const weights = counted({1, 2, 4, 10, 100, 0}, 1000);
     std::vector<double> const inverse = {1, 1.0 / 2, 1.0 / 4, 1.0 / 10, 1.0 / 100, 1};
@@ -369,7 +369,7 @@ BOOST_AUTO_TEST_CASE(rare_words_go_first) {
     BOOST_TEST(hidden == 200U);
 }
 
-BOOST_AUTO_TEST_CASE(trap_8_runs_out_of_words_and_refuses_weights_that_are_none) {
+BOOST_AUTO_TEST_CASE(trap_08_runs_out_of_words_and_refuses_weights_that_are_none) {
     auto const weights = counted({1, 5});
     for (KeywordSampling const sampling : {KeywordSampling::without_replacement, KeywordSampling::released_rounds}) {
         KeywordMasker masker{.rate = 1, .sampling = sampling, .minimum = 50, .weights = weights};

@@ -86,7 +86,7 @@ def main(work):
     names = ["mlm", "retromae", "retromae-layernorm-query", "retromae-basic", "retromae-deep"]   # all others: presets_parity.py
     assert set(names) < {preset["name"] for preset in result("presets")["presets"]}
     refused = run("pretrain", "--preset", "master", *shape[:6], "--dump-step", work / "master.safetensors", status=2)   # there are no queries
-    assert "queries of the passages" in refused.stderr and "bmae generate" in refused.stderr, refused.stderr
+    assert "queries of the documents" in refused.stderr and "bmae generate" in refused.stderr, refused.stderr
     for name in names:
         run("pretrain", "--preset", name, *shape[:6], "--batch-tokens", "256", "--set", "encoder_mask=0.25", "--dump-step", work / f"{name}.safetensors")
     subprocess.run([sys.executable, str(HERE / "dump_step_check.py"), "--quiet", *[str(work / f"{name}.safetensors") for name in names]], check=True)

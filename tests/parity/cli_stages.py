@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ctest:
 """Runs that build on others: a second stage that goes on with the first one's decoder, spans of whole documents, pairs of
-natural-language inference, and generators that do not fit."""
+natural-language inference, and generators that do not fit; what a run starts from, lacks and leaves behind."""
 import json
 import pathlib
 import tempfile
@@ -115,6 +115,179 @@ def check_inference(work):
     print("nli:", len(texts), "triplets from either form")
 
 
+def check_init(work):
+    """Towers and decoders that start as copies of the encoder copy that of --init; a momentum encoder and its queue go on."""
+    before = load_file(work / "generator" / "step-2" / "model.safetensors")
+    encoder = [name for name in before if name.startswith("encoder.")]
+    shape = [*SHAPE, "--data", work / "store", "--warmup", 0, "--schedule", "constant"]
+    moco = ["--preset", "contriever", *shape, "--set", "momentum=0.9", "--steps", 1]
+    errors = run("pretrain", *moco, "--set", "queue_size=16", "--init", work / "generator", "--output", work / "moco").stderr
+    assert "goes on" not in errors, errors
+    follower = load_file(work / "moco" / "step-1" / "state.safetensors")
+    leader = load_file(work / "moco" / "step-1" / "model.safetensors")
+    for name in encoder:   # it moved towards an encoder that was its equal
+        assert numpy.allclose(follower["momentum." + name], before[name], atol=1e-6), name
+    assert not all(numpy.allclose(leader[name], before[name], atol=1e-6) for name in encoder)
+    errors = run("pretrain", *moco, "--set", "queue_size=16", "--init", work / "moco", "--output", work / "moco-on").stderr
+    assert "; momentum goes on; terms.0 goes on" in errors, errors
+    after = load_file(work / "moco-on" / "step-1" / "state.safetensors")
+    for name in encoder:
+        assert numpy.allclose(after["momentum." + name], .9 * follower["momentum." + name] + .1 * leader[name], atol=1e-6), name
+    errors = run("pretrain", *moco, "--set", "queue_size=8", "--init", work / "moco", "--output", work / "moco-short").stderr
+    assert "; momentum goes on" in errors and "terms.0" not in errors, errors
+
+    towers, errors = dumped(work, "towers", "--preset", "laprador", *shape, "--init", work / "generator")
+    assert "the second encoder starts as a copy" in errors and "fresh: second" not in errors, errors
+    for name in encoder:
+        assert numpy.array_equal(towers["second." + name], before[name]), name
+    for preset, place in (("simlm", "passes.0.terms.1.decoder."), ("diffcse", "passes.0.terms.0.decoder.")):
+        copied, _ = dumped(work, preset, "--preset", preset, *shape, "--init", work / "generator", "--generator", work / "generator")
+        own = {name.removeprefix(place): value for name, value in copied.items() if name.startswith(place)}
+        pairs = [(value, before["encoder." + name]) for name, value in own.items() if name.startswith("layer.")]
+        assert len(pairs) >= 32 and all(numpy.array_equal(mine, theirs) for mine, theirs in pairs), (preset, sorted(own))
+    print("init: momentum encoder, second encoder and copied decoders start as the encoder of the checkpoint")
+
+
+def write_rows(path, count, asked=None, continued=True, sentences=6):
+    """Documents of equal sentences; the first `asked` have two queries each."""
+    words = ["bado", "kelu", "mira", "tofi", "rusa", "lopi"]
+    sentence = lambda i: " ".join(words[(i + k) % len(words)] for k in range(7)).capitalize() + "."
+    rows = [{"_id": f"d{i}", "title": "", "text": " ".join(sentence(i + k) for k in range(sentences))} for i in range(count)]
+    for i, row in enumerate(rows):
+        row["queries"] = [f"{words[i % 6]} {words[(i + 2) % 6]}", words[(i + 1) % 6]] if asked is None or i < asked else []
+        row["continuation"] = sentence(i + 3) if continued else ""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def check_texts(work):
+    """A composition whose texts are missing is refused by the task's name, with the way to make them; few of them are told."""
+    def store(name, count=30, **options):
+        write_rows(work / f"{name}.jsonl", count, **options)
+        run("prepare", "--format", "jsonl", "--input", work / f"{name}.jsonl", "--tokenizer", work / "data.vocabulary", "--max-length", 24,
+            "--output", work / name)
+        return work / name
+
+    write_rows(work / "words.jsonl", 6)
+    run("prepare", "--format", "jsonl", "--input", work / "words.jsonl", "--build-vocabulary", 60, "--output", work / "data.vocabulary")
+    whole, short, unasked = store("whole"), store("short", sentences=1), store("unasked", asked=0)
+    for preset, data, words in (
+            ("master", unasked, ["queries of the documents", "DOR (passes.0.terms.4.view, queries)", "none in 30 documents", "T5"]),
+            ("master", store("unfinished", continued=False), ["continuations of the documents", "GOR (", "none in 30", "GPT-2"]),
+            ("master", short, ["more than one passage", "NPR (", "none in 30", "--max-length"]),
+            ("cot-mae", short, ["more than one passage", "partner_span", "none in 30"]),
+            ("sentmae-marco-contrastive", short, ["more than one sentence", "other_sentence", "none in 30"]),
+            ("ict", short, ["more than one sentence", "cloze_context", "none in 30"]),
+            ("simcse-supervised", whole, ["contradictions of the documents", "opposed_text", "60 queries", "--format nli"]),
+            ("sentmae-nli", unasked, ["queries of the documents", "paired_text", "none in 30"])):
+        refused = run("pretrain", "--preset", preset, *SHAPE, "--data", data, "--steps", 1, "--output", work / "none", status=2).stderr
+        assert all(word in refused for word in words), (preset, refused)
+    assert not (work / "none").exists()
+
+    master = ["pretrain", "--preset", "master", *SHAPE, "--log-every", 1, "--json"]
+    told = run(*master, "--data", store("few", count=150, asked=1), "--batch-examples", 50, "--steps", 3, "--output", work / "told")
+    assert "DOR (passes.0.terms.4.view, queries) reads queries of the documents: only 1 of 150 (0.67 %)" in told.stderr, told.stderr
+    assert "GOR" not in told.stderr, told.stderr
+    names = ["mlm", "mkp", "cmp", "npr", "dor", "gor"]
+    log = [json.loads(line) for line in (work / "told" / "log.jsonl").read_text().splitlines()]
+    absent = {name: [line["terms"][t]["absent"] for line in log] for t, name in enumerate(names)}
+    assert absent["mlm"] == absent["mkp"] == absent["cmp"] == [0, 0, 0], absent
+    assert all(n >= 40 for n in absent["dor"]) and all(0 < n < 50 for n in absent["npr"] + absent["gor"]), absent
+    last = json.loads(told.stdout.splitlines()[-1])["terms"]
+    assert [term["absent"] for term in last] == [absent[name][-1] for name in names], last
+    full = run(*master, "--data", whole, "--steps", 1, "--output", work / "full").stderr
+    assert "only" not in full, full
+    check_dictionary(work, whole)
+    print("texts: each task says what it lacks; those without a label are counted", absent)
+
+
+def check_dictionary(work, data):
+    """Keyword masking by words from outside: counts that differ from the corpus draw other words."""
+    arguments = ["--preset", "master-as-released", *SHAPE, "--data", data, "--set", "decoder_mask=0.2"]
+    own, _ = dumped(work, "own-words", *arguments)
+    run("prepare", "--format", "jsonl", "--input", work / "whole.jsonl", "--tokenizer", data, "--write-dictionary", work / "words.json",
+        "--output", work / "counted")
+    words = json.loads((work / "words.json").read_text())
+    assert len(words) > 5 and min(words.values()) > 0, words
+    rare = next(iter(sorted(words)))
+    (work / "skewed.json").write_text(json.dumps({word: 1 if word == rare else 10 ** 9 for word in words}))
+    skewed, errors = dumped(work, "skewed-words", *arguments, "--dictionary", work / "skewed.json")
+    assert f"dictionary: {len(words)} words" in errors, errors
+    view = "passes.0.terms.1.view.flags"
+    assert own[view].shape == skewed[view].shape and not numpy.array_equal(own[view], skewed[view])
+    assert numpy.array_equal(own["passes.0.view.flags"], skewed["passes.0.view.flags"])   # whole words are drawn as before
+    for preset, words in (("master", ["document frequencies", "-as-released"]), ("retromae", ["draws by words"])):
+        refused = run("pretrain", "--preset", preset, *SHAPE, "--data", data, "--dictionary", work / "skewed.json", "--steps", 1, "--output",
+                      work / "none", status=2).stderr
+        assert all(word in refused for word in words), (preset, refused)
+
+
+def check_towers(work):
+    """LaPraDoR's second encoder is written beside the first, and exported by name."""
+    arguments = ["pretrain", *SHAPE, "--data", work / "store"]
+    trained = result(*arguments, "--preset", "laprador", "--steps", 2, "--output", work / "two")
+    checkpoint = load_file(pathlib.Path(trained["checkpoint"]) / "model.safetensors")
+    assert trained["pooling"] == "mean" and "pooling_note" not in trained, trained
+    weight = "encoder.layer.0.attention.self.query.weight"
+    for key, prefix, tower in (("sentence_transformer", "", "first"), ("second_sentence_transformer", "second.", "second")):
+        folder = pathlib.Path(trained[key])
+        exported = result("export", "--model", work / "two", "--tower", tower, "--pooling", "mean", "--output", work / f"export-{tower}")
+        assert exported["tower"] == tower, exported
+        for place in (folder, work / f"export-{tower}"):
+            assert numpy.array_equal(load_file(place / "model.safetensors")[weight], checkpoint[prefix + weight]), place
+    assert not numpy.array_equal(checkpoint[weight], checkpoint["second." + weight])
+    for model, words in ((work / "generator", "a second encoder"), (work / "two" / "model", "--tower second")):
+        refused = run("export", "--model", model, "--tower", "second", "--pooling", "mean", "--output", work / "none", status=2).stderr
+        assert words in refused, refused
+    lexicon = run(*arguments, "--preset", "lexmae", "--steps", 1, "--output", work / "lexicon", "--json")
+    said = json.loads(lexicon.stdout.splitlines()[-1])
+    assert said["pooling"] == "cls" and "bottleneck lexicon" in said["pooling_note"], said
+    assert said["pooling_note"] in lexicon.stderr, lexicon.stderr
+
+
+def check_vectors(work):
+    """Poolings of two layers and bf16 vectors are for bmae's own search."""
+    model = work / "generator" / "model"
+    encode = ["encode", "--model", model, "--input", work / "data" / "corpus.jsonl"]
+    vectors = {}
+    for name, words in {"mean": ["mean"], "first_last": ["first_last"], "top_two": ["top_two"], "bf16": ["mean", "--precision", "bf16"]}.items():
+        done = result(*encode, "--pooling", *words, "--output", work / f"{name}.safetensors")
+        assert (done["pooling"], done["precision"]) == (words[0], "bf16" if name == "bf16" else "fp32"), done
+        vectors[name] = load_file(work / f"{name}.safetensors")["embeddings"]
+    assert len({rows.tobytes() for rows in vectors.values()}) == 4
+    unit = lambda rows: rows / numpy.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = (unit(vectors["mean"]) * unit(vectors["bf16"])).sum(1)
+    assert vectors["bf16"].dtype == numpy.float32 and cosines.min() > .999, cosines.min()
+    hits = [result("search", "--model", model, "--pooling", "mean", "--precision", precision, "--data", work / "data", "--output",
+                   work / f"{precision}.trec")["hits"] for precision in ("fp32", "bf16")]
+    assert hits[0] == hits[1] > 0, hits
+    refused = run(*encode, "--pooling", "median", "--output", work / "none.safetensors", status=2).stderr
+    assert "cls, mean, first_last, top_two" in refused, refused
+    run(*encode, "--pooling", "cls", "--precision", "fp8", "--output", work / "none.safetensors", status=2)
+    refused = run("export", "--model", model, "--pooling", "top_two", "--output", work / "none", status=2).stderr
+    assert "sentence-transformers" in refused and "found top_two" in refused, refused
+    refused = run("finetune", "--model", model, "--pooling", "first_last", "--data", work / "data", "--steps", 1, "--output", work / "none",
+                  status=2).stderr
+    assert "found first_last" in refused, refused
+    assert not (work / "none").exists()
+
+
+def check_last_query(work):
+    """The last batch of an epoch may be one query, which has nothing to be told apart from."""
+    tune = ["finetune", "--model", work / "generator" / "model", "--data", work / "data", "--pooling", "cls"]
+    tuned = result(*tune, "--limit", 17, "--batch-examples", 16, "--epochs", 2, "--output", work / "tuned")
+    assert (tuned["step"], tuned["terms"][0]["labels"], tuned["terms"][0]["absent"]) == (4, 32, 2), tuned
+    refused = run(*tune, "--limit", 1, "--epochs", 1, "--output", work / "none", status=2).stderr
+    assert "at least two candidate passages" in refused and "--passages-per-query 2" in refused, refused
+    refused = run(*tune, "--limit", 17, "--batch-examples", 1, "--epochs", 1, "--output", work / "alone", status=2).stderr
+    assert "batches of one text" in refused and "--batch-examples" in refused, refused
+    again = [*tune, "--limit", 17, "--batch-examples", 16, "--epochs", 3, "--output", work / "tuned", "--resume"]
+    for words, expected in ((["--temperature", 2], ["temperature 1.0 as in the checkpoint", "found 2.0"]),
+                            (["--contrast", "four_block"], ["contrast none as in the checkpoint", 'found "four_block"'])):
+        refused = run(*again, *words, status=2).stderr
+        assert all(word in refused for word in expected) and "hidden_size" not in refused, refused
+    assert result(*again)["step"] == 6
+
+
 def main(work):
     data = write_collection(work / "data")
     run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
@@ -126,6 +299,11 @@ def main(work):
     check_goes_on(work, "condenser", "cocondenser", [*documents, "--set", "span_tokens=12"], "passes.0.terms.1.decoder.", "shared.tap.")
     check_generators(work)
     check_inference(work)
+    check_init(work)
+    check_texts(work)
+    check_towers(work)
+    check_vectors(work)
+    check_last_query(work)
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ class View:
         if self.original_ids.numel() != tokens or self.labels.numel() != tokens:
             raise FormatError(f"{prefix}: input_ids, original_ids and labels differ in length")
         self.texts = [slice(a, b) for a, b in zip(offsets, offsets[1:])]
-        self.types = tensors.get(f"{prefix}.token_type_ids")
-        self.types = torch.zeros(tokens, dtype=torch.int64) if self.types is None else self.types
+        self.types = tensors.get(f"{prefix}.token_types")
+        self.types = torch.zeros(tokens, dtype=torch.int64) if self.types is None else self.types.long()
         self.positions = tensors.get(f"{prefix}.positions")
         if self.positions is None:
             self.positions = torch.cat([torch.arange(s.stop - s.start) for s in self.texts])
@@ -255,7 +255,8 @@ class Step:
     def decode(self, term, view, b):
         """Decoder states [L, H] of text b of a branch."""
         net, rows = self.net, view.texts[b]
-        ids, positions, types = view.input_ids[rows], view.positions[rows], view.types[rows]
+        ids, positions = view.input_ids[rows], view.positions[rows]
+        types = torch.zeros_like(ids)   # token types are the encoder's alone
         number = pass_of(term)
         h, kind, root = self.sentences[number][b], term["decoder"], self.decoder_root(term)
         layers = net.layers(root)

@@ -40,6 +40,10 @@ def write_corpus(folder, documents=12, seed=1):
     (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "."] + words) + "\n")
     result("prepare", "--input", folder / "corpus.jsonl", "--format", "jsonl", "--tokenizer", folder / "vocab.txt", "--max-length", 48,
            "--output", folder / "store")
+    table = "".join(f"{row['text']},{row['queries'][0]},{row['queries'][1]}\n" for row in rows)
+    (folder / "triplets.csv").write_text("sent0,sent1,hard_neg\n" + table)
+    result("prepare", "--input", folder / "triplets.csv", "--format", "nli", "--tokenizer", folder / "vocab.txt", "--max-length", 48,
+           "--output", folder / "triplets")
     return folder / "store"
 
 
@@ -67,7 +71,9 @@ def arguments_of(preset, work, options):
     # Batch norm and contrast subtract what sentence vectors share: the wider they are apart, the fewer digits are lost.
     wide = work / "wide.json"
     config = wide if preset in ("diffcse", "contriever", "ict", "laprador") and wide.exists() else options.config
-    words = ["pretrain", "--preset", preset, "--config", config, "--data", options.data, "--threads", 1, *numbers_of(preset)]
+    inferences = preset in ("simcse-supervised", "sentmae-nli") and (work / "triplets").exists()   # a third text that contradicts
+    data = work / "triplets" if inferences else options.data
+    words = ["pretrain", "--preset", preset, "--config", config, "--data", data, "--threads", 1, *numbers_of(preset)]
     return words + (["--generator", work / "generator" / "model"] if preset in ("simlm", "diffcse") else [])
 
 

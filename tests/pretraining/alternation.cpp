@@ -118,6 +118,33 @@ BOOST_AUTO_TEST_CASE(old_vectors_of_the_resting_tower_are_negatives) {
     BOOST_CHECK_CLOSE(turns.loss(4), turns.by_hand(rows[0], rows[1], none), 1e-3);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_not_finite_has_no_place) {
+    Turns turns;
+    std::vector<at::Tensor> const rows = turns.vectors();
+    CachedContrast term({.temperature = temperature, .similarity = Similarity::cosine, .cache = 5}, turns.model.encoder(), 1, "t");
+    auto const state = [&](std::string const& wanted) {
+        at::Tensor found;
+        term.for_each_state("t", [&](std::string const& name, at::Tensor& value) {
+            if (name == wanted) { found = value.clone(); }
+        });
+        return found;
+    };
+    at::Tensor broken = rows[1].clone();
+    broken[1].fill_(std::numeric_limits<float>::quiet_NaN());
+    std::vector<PackedView const*> const views{&turns.batch.views[0], &turns.batch.views[1]};
+    ForwardContext context{.training = true};
+    auto const see = [&](at::Tensor const& keys) {
+        std::vector<at::Tensor> const sentences{rows[0], keys};
+        return term.sum({.sentences = sentences, .views = views, .context = context, .resting = 1}).sum.item<double>();
+    };
+    BOOST_CHECK(!std::isfinite(see(broken)));
+    BOOST_CHECK_EQUAL(state("t.cached")[0].item<std::int64_t>(), 2);
+    at::Tensor const sound = at::cat({rows[1].narrow(0, 0, 1), rows[1].narrow(0, 2, 1)});
+    BOOST_CHECK_LE(distance(state("t.cache").narrow(0, 0, 2), sound), 1e-5);
+    BOOST_CHECK_CLOSE(see(rows[1]) / 3, turns.by_hand(rows[0], rows[1], sound), 1e-3);   // no zeros among the negatives
+    BOOST_CHECK_EQUAL(state("t.cached")[0].item<std::int64_t>(), 5);
+}
+
 BOOST_AUTO_TEST_CASE(the_resting_tower_has_no_dropout) {
     Turns turns(.1);
     std::vector<at::Tensor> const rows = turns.vectors();

@@ -3,6 +3,7 @@
 // Whole runs of two towers that take turns, over a token store: bits at rest, resuming, one contrast over a step.
 #include <bmae/edge/pretrain.hpp>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -12,12 +13,14 @@
 #include <ATen/Parallel.h>
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/presets/contriever.hpp>
 #include <bmae/presets/inverse_cloze.hpp>
 #include <bmae/presets/retromae.hpp>
 #include <bmae/text/token_store_builder.hpp>
 #include <bmae/text/vocabulary_builder.hpp>
 #include <bmae/text/wordpiece.hpp>
+#include <bmae/values/number.hpp>
 
 #include "../scratch_folder.hpp"
 #include "tiny.hpp"
@@ -127,6 +130,45 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_is_the_same_bit_for_bit) {
         BOOST_CHECK(resumed.masters.equal(whole.masters));
         for (auto const& [name, value] : whole.state) { BOOST_CHECK_MESSAGE(resumed.state.at(name).equal(value), name); }
     }
+}
+
+// A number, or an adaptor that has none, by its name and with both values.
+BOOST_AUTO_TEST_CASE(another_number_is_refused_by_name) {
+    test::ScratchFolder scratch;
+    TokenStore const corpus = invented_store(scratch / "store");
+    BertConfig config = test::tiny(1);
+    config.vocab_size = static_cast<std::int64_t>(corpus.traits().size());
+    TrainerOptions options{.steps = 1, .batch = {.examples = 2}, .output = scratch / "run", .log_every = 0, .loader_threads = 0};
+    auto const fit = [&]<class Model>(std::shared_ptr<Model> const& model) -> std::string {
+        PretrainingObjective<Model> objective(model, corpus, {.max_length = 36}, "ict");
+        try {
+            Trainer(objective, options).fit();
+        } catch (InputError const& error) {
+            return error.what();
+        }
+        return "nothing";
+    };
+    BOOST_CHECK_EQUAL(fit(std::make_shared<InverseCloze>(config)), "nothing");
+    options.resume = true;
+    auto const told = [&](std::string const& text, std::string const& expected) {
+        BOOST_CHECK_MESSAGE(text.find("expected the model's " + expected) != std::string::npos, text);
+        BOOST_CHECK_MESSAGE(text.find('{') == std::string::npos, text);
+    };
+    InverseCloze::Options changed = PresetNumbers<InverseCloze>::options({});
+    std::vector<NumberEntry> const numbers = numbers_of(changed);
+    for (auto const& [path, before, now] : std::vector<std::array<std::string, 3>>{
+             {"passes.1.view.source.kept", "0.1", "0.2"}, {"terms.0.hard_negative_weight", "0.0", "1.5"},
+             {"terms.0.label_smoothing", "0.0", "0.25"}, {"random_window", "false", "true"},
+             {"terms.0.weight.course", "\"constant\"", "\"linear\""}}) {
+        InverseCloze::Options const kept = changed;
+        set_number(numbers, path, now.starts_with('"') ? now.substr(1, now.size() - 2) : now);
+        told(fit(std::make_shared<InverseCloze>(config, changed)), path + ' ' + before + " as in the checkpoint, found " + now + '.');
+        changed = kept;
+    }
+    using Unit = Pretraining<BertEncoder, Pass<View<ClozeSentence, NoMasker, NoCorruption>, Normalized<ClsBottleneck>>,
+        Pass<View<ClozeContext, NoMasker, NoCorruption>, Normalized<ClsBottleneck>>, Contrast>;
+    told(fit(std::make_shared<Unit>(config)), "passes.0.projection \"\" as in the checkpoint, found \"normalized\".");
+    BOOST_CHECK_EQUAL(fit(std::make_shared<InverseCloze>(config)), "nothing");
 }
 
 BOOST_AUTO_TEST_CASE(objectives_without_a_contrast_in_the_batch_refuse_a_gradient_cache) {

@@ -157,6 +157,51 @@ BOOST_AUTO_TEST_CASE(absent_texts_are_neither_anchors_nor_candidates) {
     BOOST_CHECK_EQUAL(count, 0);
 }
 
+// Both directions and SimLM's four blocks, pair by pair over the texts that are there.
+BOOST_AUTO_TEST_CASE(other_forms_equal_loops_over_pairs) {
+    std::vector<Passes> const several = {Passes({{5, 7, 4, 9}, {6, 3, 8, 5}}), Passes({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}}),
+                                         Passes({{5, 7, 4}, {6, 3, 8}, {4, 2, 6}})};
+    for (Passes const& passes : several) {
+        for (Similarity const similarity : {Similarity::dot, Similarity::cosine}) {
+            ContrastOptions options{.temperature = .5, .similarity = similarity};
+            auto const exponential = [&](std::size_t p, std::size_t a, std::size_t q, std::size_t b) {
+                return passes.absent(p, a) || passes.absent(q, b) ? 0 : std::exp(passes.score(p, a, q, b, options));
+            };
+            double symmetric = 0;
+            double blocks = 0;
+            for (std::size_t a = 0; a < passes.texts; ++a) {
+                if (passes.absent(0, a) || passes.absent(1, a)) { continue; }
+                double forward = 0;
+                double back = 0;
+                double others = 0;
+                for (std::size_t b = 0; b < passes.texts; ++b) {
+                    for (std::size_t q = 1; q < passes.views.size(); ++q) { forward += exponential(0, a, q, b); }
+                    bool const pair = !passes.absent(0, b) && !passes.absent(1, b);
+                    if (!pair) { continue; }
+                    back += exponential(0, b, 1, a);
+                    if (b != a) { others += exponential(1, a, 0, b) + exponential(0, a, 0, b) + exponential(1, a, 1, b); }
+                }
+                double const own = passes.score(0, a, 1, a, options);
+                symmetric += (std::log(forward) + std::log(back)) / 2 - own;
+                blocks += std::log(forward + others) - own;
+            }
+            std::int64_t count = 0;
+            options.contrast = RetrievalContrast::symmetric;
+            BOOST_CHECK_SMALL(passes.computed(options, count).sum.item<double>() - symmetric, 1e-4);
+            options.contrast = RetrievalContrast::four_block;
+            BOOST_CHECK_SMALL(passes.computed(options, count).sum.item<double>() - blocks, 1e-4);
+        }
+    }
+    BertEncoder const encoder(test::tiny(1), 1);
+    using enum RetrievalContrast;
+    BOOST_CHECK_EQUAL(Contrast({.contrast = four_block}, encoder, 0, "terms.0").negatives(4, 2), 3U + 9U);
+    BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").negatives(4, 2), 3U);
+    BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").describe("terms.0").contrast, "symmetric");
+    BOOST_CHECK_THROW(Contrast({.candidates = Candidates::all_rows, .contrast = symmetric}, encoder, 0, "terms.0"), InputError);
+    BOOST_CHECK_THROW(Contrast({.hard_negative_weight = 1, .contrast = four_block}, encoder, 0, "terms.0"), InputError);
+    BOOST_CHECK_THROW(Contrast({.form = {.label_smoothing = -.1}}, encoder, 0, "terms.0"), InputError);
+}
+
 // SentMAE, equation 8 as printed: the positive is not in the denominator, so the loss may fall below 0 without end.
 BOOST_AUTO_TEST_CASE(equation_8_can_be_taken_literally) {
     ContrastForm const printed{.positive_in_denominator = false};

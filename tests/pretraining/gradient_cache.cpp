@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_SUITE(gradient_cache)
 BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
     Texts const texts({12, 20, 9, 17, 14, 10, 22});
     std::vector<std::size_t> const uneven{3, 1, 2, 1};
-    // Trap 16: language-model terms beside the contrast keep their weight however their labels are spread over the chunks.
+    // Language-model terms beside the contrast keep their weight however their labels are spread over the chunks: see trap 16.
     check_model<CoCondenser>(texts, uneven, PresetNumbers<CoCondenser>::options({.skip_from = 1}));
     check_model<SentMaeMarcoContrastive>(texts, uneven, PresetNumbers<SentMaeMarcoContrastive>::options({}));
     check_model<SentMaeNli>(texts, uneven, PresetNumbers<SentMaeNli>::options({.temperature = .5}));
@@ -168,7 +168,35 @@ BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
     check_model<DiffCse>(texts, {3, 2, 2}, PresetNumbers<DiffCse>::options({.temperature = .5}), true);
 }
 
-BOOST_AUTO_TEST_CASE(pooled_tokens_are_one_mean_over_all_chunks) {
+// coCondenser's code weighs each chunk by its texts: a mean of means, and twice the loss. Here every label counts once.
+BOOST_AUTO_TEST_CASE(trap_16_chunks_are_weighed_by_their_labels) {
+    Step<CoCondenser> step(Texts({30, 3, 4, 2}), {1, 3}, PresetNumbers<CoCondenser>::options({.skip_from = 1}));
+    step.dropout = false;
+    PretrainingLoss whole;
+    static_cast<void>(step.full(whole));
+    static_cast<void>(step.cached());
+    std::size_t compared = 0;
+    for (std::size_t t = 0; t < whole.terms.size(); ++t) {
+        if (step.descriptions[t].kind == "contrast") { continue; }
+        double sum = 0;
+        double means = 0;
+        std::int64_t labels = 0;
+        for (std::size_t m = 0; m < step.chunks.size(); ++m) {
+            TermOutput const& term = step.outputs[m].terms[t];
+            sum += term.loss.item<double>() * static_cast<double>(term.labels);
+            means += term.loss.item<double>() / static_cast<double>(step.chunks.size());
+            labels += term.labels;
+        }
+        double const mean = whole.terms[t].loss.item<double>();
+        BOOST_CHECK_EQUAL(labels, whole.terms[t].labels);
+        BOOST_CHECK_CLOSE(sum / static_cast<double>(labels), mean, 1e-2);
+        BOOST_CHECK_GT(std::abs(means - mean), 1e-3);
+        ++compared;
+    }
+    BOOST_CHECK_EQUAL(compared, 4U);   // head and late, of both spans
+}
+
+BOOST_AUTO_TEST_CASE(trap_16_pooled_tokens_are_one_mean_over_all_chunks) {
     auto options = PresetNumbers<CoCondenser>::options({.skip_from = 1});
     options.reduction = Reduction::pooled_tokens;
     check_model<CoCondenser>(Texts({12, 20, 9, 17}), {1, 3}, options);
@@ -195,7 +223,7 @@ BOOST_AUTO_TEST_CASE(chunks_of_one_text_form_a_contrast) {
     BOOST_CHECK_GT(sum, 0);
 }
 
-BOOST_AUTO_TEST_CASE(vectors_are_the_same_bits_in_both_runs) {
+BOOST_AUTO_TEST_CASE(trap_17_vectors_are_the_same_bits_in_both_runs) {
     Step<CoCondenser> step(Texts({12, 20, 9, 17}), {2, 2}, PresetNumbers<CoCondenser>::options({.skip_from = 1}));
     ForwardContext first = step.context(1);
     ForwardContext second = step.context(1);

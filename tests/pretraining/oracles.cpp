@@ -155,7 +155,7 @@ std::int64_t extra_numbers(Model& model) {
 BOOST_AUTO_TEST_SUITE(oracles)
 
 // (a), and every tied weight: the gradient of an embedding is the sum over all the routes by which it was read.
-BOOST_AUTO_TEST_CASE(a_master_as_released_is_the_sum_of_eight_cross_entropies) {
+BOOST_AUTO_TEST_CASE(oracle_a_master_as_released_is_the_sum_of_eight_cross_entropies) {
     Texts const texts({12, 20, 5});
     MasterAsReleased model(tiny());
     know_words(model, texts);
@@ -207,7 +207,7 @@ BOOST_AUTO_TEST_CASE(master_reads_with_the_encoder_once_and_its_released_form_th
 }
 
 // Also the inputs, since Master hides by [MASK] alone: each token of content is shown to exactly one side.
-BOOST_AUTO_TEST_CASE(c_labels_of_cmp_and_of_the_encoder_are_disjoint_and_cover_the_content) {
+BOOST_AUTO_TEST_CASE(oracle_c_labels_of_cmp_and_of_the_encoder_are_disjoint_and_cover_the_content) {
     Texts const texts({12, 20, 38, 1});
     Master model(tiny());
     know_words(model, texts);
@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(c_labels_of_cmp_and_of_the_encoder_are_disjoint_and_cover_t
     BOOST_CHECK(share > .65 && share < .80);   // trap 3: all that p' shows, about .70, not .50
 }
 
-BOOST_AUTO_TEST_CASE(b_a_shared_decoder_with_copied_weights_gives_the_loss_of_own_decoders) {
+BOOST_AUTO_TEST_CASE(oracle_b_a_shared_decoder_with_copied_weights_gives_the_loss_of_own_decoders) {
     Texts const texts({12, 20, 5});
     MasterSharedDecoder shared(tiny(), MasterNumbers{}, 7);
     Master own(tiny(), MasterNumbers{}, 7);
@@ -276,7 +276,7 @@ BOOST_AUTO_TEST_CASE(decoders_at_base_size_have_70_878_720_numbers_and_a_shared_
     BOOST_CHECK_EQUAL(numbers_of(make_layers(2, BertConfig::base())), 14'175'744);
 }
 
-BOOST_AUTO_TEST_CASE(g_a_tap_of_layer_0_is_a_basic_decoder_on_the_same_masked_ids) {
+BOOST_AUTO_TEST_CASE(oracle_g_a_tap_of_layer_0_is_a_basic_decoder_on_the_same_masked_ids) {
     Texts const texts({12, 20, 5});
     Master model(tiny());
     know_words(model, texts);
@@ -292,19 +292,46 @@ BOOST_AUTO_TEST_CASE(g_a_tap_of_layer_0_is_a_basic_decoder_on_the_same_masked_id
     };
     at::Tensor const rows = basic.decode(sentence, input, encoder, Encoded{}, context);
     BOOST_CHECK_LE(distance(tapped(0), rows), 1e-5);
-    // Trap 15: 0 = embeddings, n = after layer n, the last is the output.
-    BOOST_CHECK_EQUAL(encoded.layers.size(), 3U);
-    BOOST_CHECK(encoded.layers[0].equal(encoder.embeddings(input.input_ids, input.positions, context)));
-    BOOST_CHECK(encoded.layers[2].equal(encoded.hidden));
     BOOST_CHECK_GT(distance(tapped(1), rows), 1e-2);
-    BOOST_CHECK(tapped(TapDecoderOptions::middle).equal(tapped(1)));
     BOOST_CHECK_EXCEPTION(tapped(3), InputError, [](InputError const& error) {
         return std::string(error.what()).find("from 0 (embeddings) to 2") != std::string::npos;
     });
 }
 
-// Trap 13 too: softmax over one number is 1, so that query and key do not matter.
-BOOST_AUTO_TEST_CASE(h_attention_to_one_key_is_an_affine_shift) {
+// 0 is what the embeddings give, n what layer n gives, counted from 1, and the last one is the output: Condenser's skip_from 6 of
+// 12 layers reads the sixth.
+BOOST_AUTO_TEST_CASE(trap_15_layers_are_counted_from_the_embeddings) {
+    BertEncoder const encoder(tiny(4), 3);
+    Texts const texts({12, 20});
+    PackedView view;
+    for (Example const& example : texts.examples) {
+        std::vector<TokenId> const ids(example.passage.begin(), example.passage.end());
+        view.append({.original_ids = ids, .input_ids = ids});
+    }
+    PackedInput const input = to_tensors(view);
+    ForwardContext context;
+    Encoded const encoded = encoder.encode(input, context, true);
+    BOOST_REQUIRE_EQUAL(encoded.layers.size(), 5U);
+    BOOST_CHECK(encoded.layers[0].equal(encoder.embeddings(input.input_ids, input.positions, context)));
+    BOOST_CHECK(encoded.layers[4].equal(encoded.hidden));
+    for (std::size_t n = 1; n <= 4; ++n) {
+        at::Tensor const& below = encoded.layers[n - 1];
+        BOOST_CHECK(encoded.layers[n].equal(encoder.layers[n - 1](below, below, input, nullptr, context)));
+    }
+    at::Tensor const sentence = encoded.hidden.index_select(0, input.first_rows);
+    auto const tapped = [&](std::int64_t tap) {   // without a layer of its own the decoder hands on what it has tapped
+        TapDecoder const decoder({.layers = 0, .tap = tap}, encoder, 3, "decoder");
+        return decoder.decode(sentence, input, encoder, encoded, context);
+    };
+    for (std::int64_t tap = 0; tap <= 4; ++tap) {
+        at::Tensor const& layer = encoded.layers[static_cast<std::size_t>(tap)];
+        BOOST_CHECK(tapped(tap).equal(layer.index_copy(0, input.first_rows, sentence)));
+    }
+    BOOST_CHECK(tapped(TapDecoderOptions::middle).equal(tapped(2)));
+}
+
+// Softmax over one number is 1, so that query and key do not matter.
+BOOST_AUTO_TEST_CASE(oracle_h_attention_to_one_key_is_an_affine_shift) {
     BertConfig const config = tiny();
     BertEncoder const encoder(config, 3);
     CrossAttentionDecoder decoder({.layers = 1}, encoder, 5, "decoder");
@@ -339,13 +366,35 @@ BOOST_AUTO_TEST_CASE(h_attention_to_one_key_is_an_affine_shift) {
                                             crossing.output.weight.matmul(crossing.value.bias) + crossing.output.bias);
         BOOST_CHECK_LE(distance(found.narrow(0, begin, length), crossing.norm(text + shift)), 1e-5);
     }
+}
+
+// Enough for SEED; a fault for who expects that a row picks from the sentence what it needs. So query and key learn nothing.
+BOOST_AUTO_TEST_CASE(trap_13_attention_to_one_key_reads_the_same_for_every_query) {
+    BertEncoder const encoder(tiny(), 3);
+    CrossAttentionDecoder decoder({.layers = 1}, encoder, 5, "decoder");
+    SingleKeyAttention& crossing = decoder.crossings[0];
+    std::vector<TokenId> const ids = test::invented(9, 1);
+    PackedView view;
+    view.append({.original_ids = ids, .input_ids = ids});
+    PackedInput const input = to_tensors(view);
+    ForwardContext context;
+    at::Tensor const rows = encoder.embeddings(input.input_ids, input.positions, context);
+    at::Tensor const sentence = rows.narrow(0, 0, 1) * 3;
+    at::Tensor const found = crossing(rows, sentence, input, context);
     crossing.query.weight.mul_(-7);
     crossing.key.bias.add_(2);
     BOOST_CHECK(crossing(rows, sentence, input, context).equal(found));
+    BOOST_CHECK_GT(distance(crossing(rows, sentence * -1, input, context), found), 1e-3);
+    crossing.for_each_parameter("", [](std::string const&, at::Tensor& value, bool) { value.requires_grad_(true); });
+    (crossing(rows, sentence, input, context) * rows).sum().backward();
+    for (Linear const* const unread : {&crossing.query, &crossing.key}) {
+        BOOST_CHECK(!unread->weight.grad().defined() || unread->weight.grad().abs().max().item<double>() == 0);
+    }
+    BOOST_CHECK_GT(crossing.value.weight.grad().abs().max().item<double>(), 0);
 }
 
-// Trap 12 too: a window counts the row's own column; column 0 is always open; every length has a mask of its own.
-BOOST_AUTO_TEST_CASE(i_causal_windows_by_brute_force) {
+// A window counts the row's own column; column 0 is always open.
+BOOST_AUTO_TEST_CASE(oracle_i_causal_windows_by_brute_force) {
     for (std::size_t const window : {1UL, 2UL, 3UL, 8UL, 64UL, 66UL, 100UL}) {
         std::vector<std::int64_t> offsets{0};
         for (std::int64_t const length : {1, 2, 3, 7, 63, 64, 65, 70, 130, 0, 2}) { offsets.push_back(offsets.back() + length); }
@@ -365,7 +414,7 @@ BOOST_AUTO_TEST_CASE(i_causal_windows_by_brute_force) {
 }
 
 // The same at the other end: a token moves exactly the rows whose window holds it.
-BOOST_AUTO_TEST_CASE(i_rows_of_one_causal_layer_read_exactly_their_window) {
+BOOST_AUTO_TEST_CASE(oracle_i_rows_of_one_causal_layer_read_exactly_their_window) {
     BertEncoder const encoder(tiny(), 3);
     CausalWindowDecoder const beside({.layers = 1, .window = 3}, encoder, 5, "decoder");
     CrossAttentionDecoder const crossing({.layers = 1, .window = 2}, encoder, 5, "decoder");
@@ -393,6 +442,33 @@ BOOST_AUTO_TEST_CASE(i_rows_of_one_causal_layer_read_exactly_their_window) {
     check(crossing, 2, true);     // the first token does
     BOOST_CHECK_THROW(CausalWindowDecoder({.window = 0}, encoder, 5, "decoder"), InputError);
     BOOST_CHECK_THROW(CrossAttentionDecoder({.window = 0}, encoder, 5, "decoder"), InputError);
+}
+
+// A mask that is kept for the next call must not meet a text of another length or a decoder of another window.
+BOOST_AUTO_TEST_CASE(trap_12_windows_of_other_lengths_and_decoders_do_not_mix) {
+    BertEncoder const encoder(tiny(), 3);
+    ForwardContext context;
+    at::Tensor const sentence = encoder.embeddings.word.narrow(0, 7, 1);
+    auto const decode = [&](auto const& decoder, std::size_t length) {
+        std::vector<TokenId> const ids = test::invented(length, 1);
+        PackedView view;
+        view.append({.original_ids = ids, .input_ids = ids});
+        return decoder.decode(sentence, to_tensors(view), encoder, Encoded{}, context);
+    };
+    auto const check = [&]<class Decoder>(Decoder const& narrow, Decoder const& wide) {   // the same weights
+        for (std::size_t const length : {9U, 3U, 12U, 9U, 1U}) {
+            using Options = typename Decoder::Options;
+            at::Tensor const few = decode(narrow, length);
+            at::Tensor const many = decode(wide, length);
+            BOOST_CHECK(few.equal(decode(Decoder(Options(narrow.options()), encoder, 5, "decoder"), length)));
+            BOOST_CHECK(many.equal(decode(Decoder(Options(wide.options()), encoder, 5, "decoder"), length)));
+            BOOST_CHECK_EQUAL(few.equal(many), length <= 3);   // windows of 3 and 8 columns
+        }
+    };
+    check(CausalWindowDecoder({.layers = 2, .window = 3}, encoder, 5, "decoder"),
+          CausalWindowDecoder({.layers = 2, .window = 8}, encoder, 5, "decoder"));
+    check(CrossAttentionDecoder({.layers = 2, .window = 3}, encoder, 5, "decoder"),
+          CrossAttentionDecoder({.layers = 2, .window = 8}, encoder, 5, "decoder"));
 }
 
 // Absent queries, continuations and neighbours, halves of one token: no label, loss 0, and numbers everywhere.

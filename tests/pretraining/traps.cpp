@@ -20,16 +20,21 @@
 
 #include <bmae/bottlenecks/lexicon.hpp>
 #include <bmae/bottlenecks/projected.hpp>
+#include <bmae/corruptors/generator_replacement.hpp>
+#include <bmae/corruptors/none.hpp>
+#include <bmae/decoders/full_depth.hpp>
 #include <bmae/decoders/shared.hpp>
 #include <bmae/decoders/tap.hpp>
 #include <bmae/losses/all_tokens.hpp>
 #include <bmae/losses/next_token.hpp>
+#include <bmae/maskers/none.hpp>
 #include <bmae/maskers/superset.hpp>
 #include <bmae/presets/contriever.hpp>
 #include <bmae/presets/simlm.hpp>
 #include <bmae/pretraining/bag_of_words.hpp>
 #include <bmae/pretraining/branch.hpp>
 #include <bmae/pretraining/encoder_generator.hpp>
+#include <bmae/pretraining/replaced_token_detection.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/training/flat_parameters.hpp>
 
@@ -51,6 +56,11 @@ using Bags = Pretraining<BertEncoder,
         Branch<View<Passage, SupersetMasker>, BasicDecoder, TokenCrossEntropy, OwnHead>,
         Branch<View<Passage, WholeWordMasker>, Shared<BasicDecoder>>,
         Branch<View<Passage, SupersetMasker>, Shared<BasicDecoder>>>>;
+
+/// Tells replaced tokens from the sentence vector.
+using Judged = Pretraining<BertEncoder,
+    Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck,
+        ReplacedTokenDetection<View<Passage, WholeWordMasker, GeneratorReplacement>, FullDepthDecoder>>>;
 
 PackedView packed(std::vector<std::vector<TokenId>> const& contents) {
     PackedView view;
@@ -148,7 +158,7 @@ BOOST_AUTO_TEST_CASE(pooled_logits_equal_plain_operators_with_gradients) {
     }
 }
 
-// Trap 10: [CLS], [SEP], [PAD] and ids below the first word are outside the bag; DupMAE's weights do not add up to 1.
+// [CLS], [SEP], [PAD] and ids below the first word are outside the bag; DupMAE's weights do not add up to 1.
 BOOST_AUTO_TEST_CASE(trap_10_bags_of_words_equal_a_loop_for_every_weighting) {
     BertEncoder encoder(tiny(), 3);
     PackedView const view = packed({{7, 20, 7, 7, 30, 3, 20, 6}, {}, {9}, test::invented(12, 4), {6, 5}});
@@ -336,7 +346,7 @@ BOOST_AUTO_TEST_CASE(accumulated_batches_add_up_with_bags_and_own_heads) {
     for (std::size_t i = 0; i < whole.size(); ++i) { BOOST_CHECK_LE(distance(whole[i], parts[i]), 1e-5); }
 }
 
-// Trap 2, for terms that sum their own losses.
+// For terms that sum their own losses.
 BOOST_AUTO_TEST_CASE(trap_02_empty_texts_give_zero_and_finite_gradients) {
     Texts const texts({0, 0}, false);
     Bags model(tiny(1));
@@ -354,7 +364,7 @@ BOOST_AUTO_TEST_CASE(trap_02_empty_texts_give_zero_and_finite_gradients) {
 BOOST_AUTO_TEST_CASE(the_weight_of_a_bag_follows_the_progress_of_the_run) {
     Texts const texts({12, 20});
     Bags::Options options;
-    std::get<2>(std::get<0>(options.passes).terms) = {.weight = 1, .final_weight = .1};
+    std::get<2>(std::get<0>(options.passes).terms) = {.weight = {1, {.course = WeightCourse::cosine, .last = .1}}};
     Bags model(tiny(1), options);
     HostBatch const batch = model.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
     std::map<double, double> totals;
@@ -427,6 +437,28 @@ BOOST_AUTO_TEST_CASE(trap_27_generators_have_no_dropout_and_a_batch_of_one_survi
     PackedInput const input = to_tensors(one);
     ForwardContext context;
     BOOST_CHECK(projected.pool(encoder.encode(input, context), input, encoder).isfinite().all().item<bool>());
+}
+
+// DiffCSE's code judges the padding of a batch too. Here there is none: a text is judged by its own tokens, whoever is beside.
+BOOST_AUTO_TEST_CASE(trap_27_replaced_tokens_are_judged_without_padding) {
+    Texts const texts({20, 3, 11});
+    Judged model(tiny(1));
+    auto const drawn = std::make_shared<DrawnTokens const>();
+    model.for_each_view([&]<class ViewT>(ViewT& view, auto const&, std::size_t) {
+        if constexpr (requires { view.corruptor.generator; }) { view.corruptor.generator = drawn; }
+    });
+    auto const judged = [&](std::span<Example const> some) {   // labels, and the sum of the losses
+        HostBatch const batch = model.collate(some, texts.traits, {.max_length = 40}, {.seed = 1});
+        ForwardContext context;
+        PretrainingLoss const loss = model.forward(batch, context, batch.term_labels);
+        std::int64_t const labels = batch.term_labels[0];
+        return std::pair{labels, loss.terms[0].loss.item<double>() * static_cast<double>(labels)};
+    };
+    auto const [labels, sum] = judged(texts.examples);
+    BOOST_CHECK_EQUAL(labels, 20 + 3 + 11 + 3 * 2);   // with [CLS] and [SEP], and nothing to make them equally long
+    double apart = 0;
+    for (std::size_t b = 0; b < 3; ++b) { apart += judged(std::span(texts.examples).subspan(b, 1)).second; }
+    BOOST_CHECK_CLOSE(sum, apart, 1e-3);
 }
 
 // MoCo: the momentum encoder moves before it reads, once per step; keys enter the queue after the loss, over the oldest.

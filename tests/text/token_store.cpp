@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(nothing_is_written_over_and_nothing_is_left_half_done) {
     BOOST_TEST((contents(scratch / "store") == before));
     replace_file(scratch / "file", "x");
     BOOST_CHECK_THROW(bmae::TokenStoreBuilder(scratch / "file", tokenizer), bmae::InputError);
-    BOOST_CHECK_THROW(bmae::TokenStoreBuilder(scratch / "file" / "store", tokenizer), bmae::RunError);   // as good as read-only
+    BOOST_CHECK_THROW(bmae::TokenStoreBuilder(scratch / "file" / "store", tokenizer), bmae::InputError);   // as good as read-only
     fs::create_directory(scratch / "ready");
     build_rich(scratch / "ready");
     BOOST_TEST((contents(scratch / "ready") == before));
@@ -361,7 +361,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_is_reported_and_leaves_nothing) {
                 for (int i = 0; i < 400; ++i) { text += "word" + std::to_string(i) + ' '; }
                 for (int i = 0; i < 2000; ++i) { builder.add({.id = std::to_string(i), .text = text}); }
                 builder.finish();
-            } catch (bmae::RunError const& error) {
+            } catch (bmae::InputError const& error) {
                 result = names(error, "ulimit -f") && names(error, "store") ? 42 : 2;
             } catch (...) { result = 3; }
             ::_exit(result);

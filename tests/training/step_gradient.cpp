@@ -14,6 +14,7 @@
 #include "../scratch_folder.hpp"
 #include "toy_objective.hpp"
 #include "toy_towers.hpp"
+#include "two_ranks.hpp"
 
 namespace {
 
@@ -74,6 +75,20 @@ BOOST_AUTO_TEST_CASE(one_contrast_over_the_step_equals_one_large_batch) {
     TrainerOptions apart = smooth(towers_run(2, 4));
     apart.gradient_cache = false;
     BOOST_TEST(largest_difference(train(apart, still), whole) > 1e-2);
+}
+
+// Each rank compares the texts of its own micro-batch; gradients are added up once and multiplied by nothing. So two ranks learn
+// what one learns by accumulation.
+BOOST_AUTO_TEST_CASE(trap_18_a_contrast_on_two_ranks_learns_what_accumulation_learns) {
+    TrainerOptions options = towers_run(4, 2);
+    options.gradient_cache = false;
+    auto const expected = train(options);
+    options.accumulation = 1;
+    std::vector<ToyTowers> towers(2);
+    bmae::test::on_two_ranks(
+        [&](std::size_t rank, Replicas const& replicas) { Trainer(towers[rank], options, {}, replicas).fit(); });
+    BOOST_TEST((bits(towers[0]) == expected));
+    BOOST_TEST((bits(towers[1]) == expected));
 }
 
 BOOST_AUTO_TEST_CASE(terms_are_reported_once) {

@@ -32,6 +32,22 @@ struct PackedView {
         return static_cast<std::size_t>(std::ranges::count_if(labels, [](TokenId id) { return id != ignored_label; }));
     }
 
+    /// Texts of which nothing is to be recovered.
+    [[nodiscard]] std::int64_t texts_without_label() const {
+        std::int64_t count = 0;
+        for (std::size_t b = 0; b < texts(); ++b) {
+            auto const first = labels.begin() + offsets[b];
+            count += std::all_of(first, labels.begin() + offsets[b + 1], [](TokenId id) { return id == ignored_label; }) ? 1 : 0;
+        }
+        return count;
+    }
+    /// Texts of nothing but [CLS] and [SEP].
+    [[nodiscard]] std::int64_t empty_texts() const {
+        std::int64_t count = 0;
+        for (std::size_t b = 0; b < texts(); ++b) { count += offsets[b + 1] - offsets[b] <= 2 ? 1 : 0; }
+        return count;
+    }
+
     /// Appends one text; `text.labels` may be empty, which means no labels.
     void append(MaskedText const& text) {
         append_types(text.types, text.input_ids.size());
@@ -82,6 +98,7 @@ struct HostBatch {
     std::vector<PackedView> views = {};             ///< in the order of the composition
     std::vector<std::uint64_t> examples = {};       ///< [B] index of each example in the corpus
     std::vector<std::int64_t> term_labels = {};     ///< labels of each loss term in this batch
+    std::vector<std::int64_t> term_absent = {};     ///< texts without a label for it: empty, without a partner; or {}
     std::uint64_t epoch = 0;
     bool replaced = false;                          ///< networks among the corruptors have run
     std::uint64_t seed = 0;                         ///< of the run: with epoch and example it keys what is drawn on the device

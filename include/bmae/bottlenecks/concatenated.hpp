@@ -60,6 +60,11 @@ class ConcatenatedBuilt : public ConcatenatedFacts<B...> {
 public:
     struct Options {
         std::tuple<typename OptionsOf<B>::type...> parts = {};
+
+        template <class Visit>
+        void for_each_number(Visit&& visit) {
+            visit.inside_each("parts", parts);
+        }
     };
 
     template <Encoder E>

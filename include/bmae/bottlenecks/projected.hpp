@@ -26,6 +26,11 @@ class Projected {
 public:
     struct Options {
         Inner inner = {};
+
+        template <class Visit>
+        void for_each_number(Visit&& visit) {
+            visit.inside("inner", inner);
+        }
     };
     static constexpr std::string_view name = Inner::name;
     static constexpr bool reads_layers = detail::reads_layers<Inner>;

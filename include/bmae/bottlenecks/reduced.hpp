@@ -33,6 +33,12 @@ public:
     struct Options {
         Inner inner = {};
         std::int64_t width = 384;   ///< D of what comes out; DupMAE: 384
+
+        template <class Visit>
+        void for_each_number(Visit&& visit) {
+            visit.inside("inner", inner);
+            visit("width", width, "numbers of the vector that comes out");
+        }
     };
     static constexpr std::string_view name = Inner::name;
     static constexpr std::string_view projection = "reduced";
@@ -65,7 +71,7 @@ public:
     }
 
     /// Writes the map under the names of a Sentence Transformers Dense module.
-    /// Throws InputError where the file exists, RunError where it cannot be written.
+    /// Throws InputError where the file exists or cannot be written.
     void save(std::filesystem::path const& file) const {
         save_tensors(file, {{"linear.weight", linear_.weight}, {"linear.bias", linear_.bias}});
     }

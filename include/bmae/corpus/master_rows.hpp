@@ -147,7 +147,7 @@ private:
 /// Writes rows for MASTER's own code; the file appears on `commit`.
 class MasterRowWriter {
 public:
-    /// \throws InputError where the file exists, RunError where it cannot be written
+    /// \throws InputError where the file exists or cannot be written
     explicit MasterRowWriter(std::filesystem::path path) : file_(std::move(path)) {}
 
     void add(MasterRow const& row) {

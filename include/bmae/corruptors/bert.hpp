@@ -42,6 +42,12 @@ struct BertCorruptor {
     double mask_share = .8;     ///< share of the flagged tokens that become [MASK]
     double random_share = .1;   ///< share of the flagged tokens that become any token
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("mask_share", mask_share, "share of the hidden tokens that become [MASK]");
+        visit("random_share", random_share, "share of the hidden tokens that become any token");
+    }
+
     /// Throws InputError for shares outside [0, 1] or with a sum above 1, and without a mask token.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         // A sum such as .9 + .1 may pass 1 by one rounding error.

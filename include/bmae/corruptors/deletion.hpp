@@ -22,6 +22,11 @@ struct TokenDeletion {
 
     double rate = .1;   ///< probability of each token; Contriever: .1
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("rate", rate, "probability with which a token is deleted");
+    }
+
     /// Throws InputError unless 0 <= rate <= 1, and for a view with row masks, which would no longer fit.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         if (!(rate >= 0 && rate <= 1)) {

@@ -51,6 +51,13 @@ struct GeneratorReplacement {
     bool everywhere = false;                                ///< unflagged tokens are replaced too, [CLS] excepted
     bool bert_masking = false;                              ///< the generator reads 80/10/10 instead of [MASK] alone
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("sample", sample, "draw from the generator; 0: its likeliest token");
+        visit("everywhere", everywhere, "replace tokens that are not hidden too");
+        visit("bert_masking", bert_masking, "the generator reads 80/10/10");
+    }
+
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         if (bert_masking) {
             BertCorruptor{}.corrupt(text, traits, draw);

@@ -23,6 +23,12 @@ namespace bmae {
 struct BasicDecoderOptions {
     std::int64_t layers = 1;                                       ///< RetroMAE: 1; MASTER, SimLM, CoT-MAE: 2
     Initialization initialization = Initialization::bert;
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("layers", layers, "layers of the decoder");
+        visit("initialization", initialization, "how fresh layers are drawn");
+    }
 };
 
 /// H = [h, E(x_1), ..., E(x_N)], then n ordinary post-LN layers (SentMAE paper, equation 2; MASTER, equation 4).

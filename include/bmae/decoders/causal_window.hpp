@@ -26,6 +26,13 @@ struct CausalWindowDecoderOptions {
     std::int64_t layers = 1;                                       ///< CoT-MAE-qc: 1
     std::int64_t window = 3;                                       ///< columns, its own included; column 0 is always open. CoT-MAE-qc: 3
     Initialization initialization = Initialization::bert;
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("layers", layers, "layers of the decoder");
+        visit("window", window, "columns that a row reads, its own included");
+        visit("initialization", initialization, "how fresh layers are drawn");
+    }
 };
 
 /// [h, E(x_1), ..., E(x_N)], then n pre-LN blocks under a causal window and a last LayerNorm (query-as-context pre-training,

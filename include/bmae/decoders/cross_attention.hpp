@@ -25,6 +25,13 @@ struct CrossAttentionDecoderOptions {
     std::int64_t layers = 3;                                       ///< SEED as released: 3 with window 2, or 1 with window 8
     std::int64_t window = 2;                                       ///< columns, its own included; column 0 is always open
     Initialization initialization = Initialization::bert;
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("layers", layers, "layers of the decoder");
+        visit("window", window, "columns that a row reads, its own included");
+        visit("initialization", initialization, "how fresh layers are drawn");
+    }
 };
 
 /// Attention to one key: softmax over one number is 1, so what comes back is the value itself, whatever the query.

@@ -49,6 +49,12 @@ concept QueryStream = requires(at::Tensor const& sentence, PackedInput const& vi
 struct EnhancedDecoderOptions {
     std::int64_t layers = 1;                                       ///< RetroMAE: 1; deeper ones keep keys and values at H2
     Initialization initialization = Initialization::bert;
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("layers", layers, "layers of the decoder");
+        visit("initialization", initialization, "how fresh layers are drawn");
+    }
 };
 
 /// O = softmax(Q K^T / sqrt(d) + M) V with Q from H1 and K, V from H2 = [h, E(x_1), ..., E(x_N)] (SentMAE paper, equations 4-7).

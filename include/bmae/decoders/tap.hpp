@@ -25,6 +25,13 @@ struct TapDecoderOptions {
     std::int64_t tap = middle;                                     ///< layer read, 0 = embeddings; Condenser: skip_from 6 of 12
     Initialization initialization = Initialization::bert;
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("layers", layers, "layers of the decoder");
+        visit("tap", tap, "layer read, 0 = embeddings, -1 = half way up");
+        visit("initialization", initialization, "how fresh layers are drawn");
+    }
+
     static constexpr std::int64_t middle = -1;                     ///< the layer half way up
 };
 

@@ -25,12 +25,12 @@ inline void require_nothing_lost(std::filesystem::path const& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
         if (errno == ENOENT) { return; }
-        throw write_failure(path, "look at the output folder", errno);
+        fail_to_write(path, "look at the output folder", errno);
     }
     if (!S_ISDIR(status.st_mode)) { throw exists_failure(path, "a file of that name"); }
     std::error_code code;
     std::filesystem::directory_iterator const entry(path, code);
-    if (code) { throw write_failure(path, "look into the output folder", code.value()); }
+    if (code) { fail_to_write(path, "look into the output folder", code.value()); }
     if (entry != std::filesystem::directory_iterator()) {
         throw InputError(Complaint{.file = path.string(), .expected = "a new or empty output folder",
                                    .found = "a folder that holds '" + entry->path().filename().string() + "'",
@@ -38,11 +38,11 @@ inline void require_nothing_lost(std::filesystem::path const& path) {
     }
 }
 
-/// Creates a folder and those above it. \throws RunError where that is not allowed
+/// Creates a folder and those above it. \throws InputError where that is not allowed
 inline void create_folders(std::filesystem::path const& path) {
     std::error_code code;
     std::filesystem::create_directories(path, code);
-    if (code) { throw write_failure(path, "create the folder", code.value()); }
+    if (code) { fail_to_write(path, "create the folder", code.value()); }
 }
 
 /// Makes sure, before hours of work, that results can be written into `path`: creates it, and refuses a folder that already
@@ -52,7 +52,7 @@ inline void require_empty_or_new_folder(std::filesystem::path const& path) {
     create_folders(path);
     std::filesystem::path const probe = path / (".probe-" + std::to_string(::getpid()));
     Descriptor const file(::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (!file.is_open()) { throw write_failure(path, "write into the folder", errno); }
+    if (!file.is_open()) { fail_to_write(path, "write into the folder", errno); }
     ::unlink(probe.c_str());
 }
 
@@ -62,23 +62,23 @@ inline void require_empty_or_new_folder(std::filesystem::path const& path) {
 /// that died with it) and cleared by the next attempt.
 class AtomicFolder {
 public:
-    /// \throws InputError  where `path` holds something already
-    /// \throws RunError    where the place cannot be written, or another program is filling the same folder
+    /// \throws InputError  where `path` holds something already, or the place cannot be written
+    /// \throws RunError    where another program is filling the same folder
     explicit AtomicFolder(std::filesystem::path path) : path_(without_slash(std::move(path))) {
         require_nothing_lost(path_);
         create_folders(folder_of(path_));
         std::filesystem::path work = path_;
         work += ".partial";
-        if (::mkdir(work.c_str(), 0777) != 0 && errno != EEXIST) { throw write_failure(path_, "create the folder", errno); }
+        if (::mkdir(work.c_str(), 0777) != 0 && errno != EEXIST) { fail_to_write(path_, "create the folder", errno); }
         lock_ = Descriptor(::open(work.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!lock_.is_open()) { throw write_failure(work, "open the folder", errno); }
+        if (!lock_.is_open()) { fail_to_write(work, "open the folder", errno); }
         if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
             throw RunError(work.string() + ": another program is writing there. Wait for it or choose another output folder.");
         }
         clear(work);
         partial_ = std::move(work);
         Descriptor const sign(::open((partial_ / mark).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-        if (!sign.is_open()) { throw write_failure(partial_, "write into the folder", errno); }
+        if (!sign.is_open()) { fail_to_write(partial_, "write into the folder", errno); }
     }
     AtomicFolder(AtomicFolder const&) = delete;
     AtomicFolder& operator=(AtomicFolder const&) = delete;
@@ -93,7 +93,7 @@ public:
         sync_folder(partial_);
         require_nothing_lost(path_);   // an empty folder is replaced by rename(2), a filled one never
         if (::rename(partial_.c_str(), path_.c_str()) != 0) {
-            throw write_failure(path_, "give the finished folder its name", errno);
+            fail_to_write(path_, "give the finished folder its name", errno);
         }
         partial_.clear();
         lock_ = Descriptor();
@@ -126,7 +126,7 @@ private:
         }
         for (auto const& entry : std::filesystem::directory_iterator(folder)) {
             if (entry.path().filename() != mark) { std::filesystem::remove_all(entry.path(), code); }
-            if (code) { throw write_failure(folder, "clear the rest of an earlier attempt", code.value()); }
+            if (code) { fail_to_write(folder, "clear the rest of an earlier attempt", code.value()); }
         }
     }
 

@@ -4,7 +4,7 @@
 /// Files that are read by memory map and written whole or not at all.
 ///
 /// A write goes to a temporary name in the same folder, is checked, fsynced and renamed, so that a reader, a crash or a full
-/// disk never meets half a file. Reading faults are InputErrors, writing faults are RunErrors; both name the file.
+/// disk never meets half a file. Faults name the file; which of them are InputErrors says `is_fault_of_the_place`.
 #pragma once
 
 #include <atomic>
@@ -46,15 +46,32 @@ inline std::string remedy_for(int code) {
         case ENAMETOOLONG: return "Choose a shorter name.";
         case EMFILE:
         case ENFILE: return "Too many files are open: raise the limit (ulimit -n).";
+        case EPIPE: return "Who read the output has closed it: the results are not complete.";
         case EIO: return "The disk reports an error: check its health and choose another disk.";
         default: return "Check the path and the state of the disk.";
     }
 }
 
-/// The error of a failed write or of a failed change of a folder.
-inline RunError write_failure(std::filesystem::path const& path, std::string_view action, int code) {
-    return RunError(path.string() + ": cannot " + std::string(action) + ": " + std::generic_category().message(code) + ". " +
-                    remedy_for(code));
+/// Whether a failed write is mended by whoever named the place: no room, no permission, no such path. What is left breaks inside:
+/// a disk that fails (EIO), memory or descriptors that are used up.
+constexpr bool is_fault_of_the_place(int code) noexcept {
+    for (int const known : {ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG, ELOOP}) {
+        if (code == known) { return true; }
+    }
+    return false;
+}
+
+/// Ends a failed write or a failed change of a folder, in the same way for all outputs.
+/// \param action  what was tried, for "trying to ..."
+/// \throws InputError  where another place, or room in this one, is the remedy
+/// \throws RunError    else
+[[noreturn]] inline void fail_to_write(std::filesystem::path const& path, std::string_view action, int code) {
+    std::string const reason = std::generic_category().message(code);
+    if (is_fault_of_the_place(code)) {
+        throw InputError(Complaint{.file = path.string(), .expected = "a place that takes the output",
+                                   .found = "'" + reason + "' on trying to " + std::string(action), .remedy = remedy_for(code)});
+    }
+    throw RunError(path.string() + ": cannot " + std::string(action) + ": " + reason + ". " + remedy_for(code));
 }
 
 /// The error of a failed open or read.
@@ -181,8 +198,8 @@ inline std::string read_file(std::filesystem::path const& path, std::uint64_t li
 inline void sync_folder(std::filesystem::path const& folder) {
     std::filesystem::path const path = folder.empty() ? std::filesystem::path(".") : folder;
     Descriptor const handle(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!handle.is_open()) { throw write_failure(path, "open the folder", errno); }
-    if (::fsync(handle.number()) != 0 && errno != EINVAL) { throw write_failure(path, "make the folder durable", errno); }
+    if (!handle.is_open()) { fail_to_write(path, "open the folder", errno); }
+    if (::fsync(handle.number()) != 0 && errno != EINVAL) { fail_to_write(path, "make the folder durable", errno); }
 }
 
 /// The folder that holds `path`, "." where it names none.
@@ -211,15 +228,15 @@ inline void rename_durably(std::filesystem::path const& from, std::filesystem::p
     } else {
         failed = ::rename(from.c_str(), to.c_str());
     }
-    if (failed != 0) { throw write_failure(to, "give the finished output its name", errno); }
+    if (failed != 0) { fail_to_write(to, "give the finished output its name", errno); }
     sync_folder(folder_of(to));
 }
 
 /// A file that appears under its name only when `commit` has put all of it on the disk; otherwise it leaves nothing behind.
 class AtomicFile {
 public:
-    /// \throws InputError  where `path` exists and `existing` is refuse, or is a folder or a device
-    /// \throws RunError    where the folder is missing or cannot be written
+    /// \throws InputError  where `path` exists and `existing` is refuse, or is a folder or a device, or its folder is missing or
+    ///                     cannot be written
     explicit AtomicFile(std::filesystem::path path, Existing existing = Existing::refuse)
         : path_(std::move(path)), existing_(existing) {
         struct stat status {};
@@ -232,7 +249,7 @@ public:
         temporary_ = folder_of(path_) / ('.' + path_.filename().string() + ".tmp-" + std::to_string(::getpid()) + '-' +
                                          std::to_string(counter.fetch_add(1)));
         file_ = Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-        if (!file_.is_open()) { throw write_failure(path_, "create", errno); }
+        if (!file_.is_open()) { fail_to_write(path_, "create", errno); }
         buffer_.reserve(buffer_size);
     }
     AtomicFile(AtomicFile const&) = delete;
@@ -242,7 +259,7 @@ public:
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }   ///< bytes given to `write` so far
 
-    /// \throws RunError  naming the file and what to do (a full disk)
+    /// \throws InputError  naming the file and what to do (a full disk); RunError where the disk fails
     void write(std::span<std::byte const> bytes) {
         size_ += bytes.size();
         if (bytes.size() < buffer_size - buffer_.size()) {
@@ -267,8 +284,8 @@ public:
     /// Puts everything on the disk and gives the file its name. The object is done afterwards.
     void commit() {
         flush();
-        if (::fsync(file_.number()) != 0) { throw write_failure(path_, "write", errno); }
-        if (::close(file_.release()) != 0) { throw write_failure(path_, "close", errno); }
+        if (::fsync(file_.number()) != 0) { fail_to_write(path_, "write", errno); }
+        if (::close(file_.release()) != 0) { fail_to_write(path_, "close", errno); }
         rename_durably(temporary_, path_, existing_);
         temporary_.clear();
     }
@@ -293,7 +310,7 @@ private:
         while (!bytes.empty()) {
             ssize_t const done = ::write(file_.number(), bytes.data(), bytes.size());
             if (done < 0 && errno == EINTR) { continue; }
-            if (done < 0) { throw write_failure(path_, "write", errno); }
+            if (done < 0) { fail_to_write(path_, "write", errno); }
             bytes = bytes.subspan(static_cast<std::size_t>(done));
         }
     }

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -44,6 +46,7 @@ inline nlohmann::ordered_json terms_json(std::vector<TermDescription> const& ter
         }
         if (!term.similarity.empty()) {
             entry["similarity"] = term.similarity;
+            if (!term.contrast.empty()) { entry["contrast"] = term.contrast; }
             entry["candidates"] = term.candidates;
             entry["temperature"] = term.temperature;
         }
@@ -57,6 +60,22 @@ inline nlohmann::ordered_json views_json(std::vector<ViewDescription> const& vie
     for (ViewDescription const& view : views) {
         entries[view.path] = {{"source", view.source}, {"masker", view.masker}, {"rate", view.rate}, {"basis", view.basis},
                               {"corruptor", view.corruptor}};
+    }
+    return entries;
+}
+
+inline nlohmann::ordered_json passes_json(std::vector<PassDescription> const& passes) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (PassDescription const& pass : passes) {
+        list.push_back({{"bottleneck", pass.bottleneck}, {"projection", pass.projection}, {"encoder", pass.encoder}});
+    }
+    return list;
+}
+
+inline nlohmann::ordered_json numbers_json(std::vector<std::pair<std::string, NumberValue>> const& numbers) {
+    nlohmann::ordered_json entries = nlohmann::ordered_json::object();
+    for (auto const& [path, number] : numbers) {
+        std::visit([&](auto const& value) { entries[path] = value; }, number);
     }
     return entries;
 }
@@ -76,6 +95,9 @@ inline void dump_view(PackedView const& view, ViewDescription const& description
     tensors[path + ".original_ids"] = int64_tensor(view.original_ids, at::kCPU);
     tensors[path + ".labels"] = int64_tensor(view.labels, at::kCPU);
     tensors[path + ".offsets"] = int64_tensor(view.offsets, at::kCPU);
+    if (!view.token_types.empty()) {
+        tensors[path + ".token_types"] = int64_tensor(view.token_types, at::kCPU).to(at::kByte);
+    }
     if (description.corruptor == GeneratorReplacement::name) {
         tensors[path + ".flags"] = int64_tensor(view.flags, at::kCPU).to(at::kByte);
     }
@@ -134,9 +156,7 @@ void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, 
         report["terms"][t]["labels"] = loss.terms[t].labels;
         report["terms"][t]["weight"] = loss.terms[t].weight;
     }
-    for (PassDescription const& pass : model.describe_passes()) {
-        report["passes"].push_back({{"bottleneck", pass.bottleneck}, {"projection", pass.projection}, {"encoder", pass.encoder}});
-    }
+    report["passes"] = detail::passes_json(model.describe_passes());
     report["views"] = detail::views_json(views);
     nlohmann::ordered_json norms;
     model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,26 +17,55 @@
 
 #include <bmae/edge/presets.hpp>
 #include <bmae/edge/pretraining_objective.hpp>
+#include <bmae/values/number.hpp>
 
 namespace bmae {
 
 /// What a program asks for by name.
 struct PretrainingRequest {
     std::string preset = "retromae";
-    std::map<std::string, std::string> numbers = {};   ///< the preset's own number names -> text: {"encoder_mask", "0.3"}
+    /// What `--set` says, name -> text: the preset's own names, {"encoder_mask", "0.3"}, and paths of its composition,
+    /// {"passes.0.view.masker.rate", "0.4"}, which are set after them.
+    std::map<std::string, std::string> numbers = {};
     ViewSettings settings = {};
     std::uint64_t seed = 42;                           ///< of fresh decoder parameters
     std::function<void(std::filesystem::path const&)> sidecars = {};
     std::shared_ptr<TokenGenerator const> generator = {};   ///< where a corruptor needs one: see EncoderGenerator
+    std::shared_ptr<WordWeights const> words = {};          ///< that keyword maskers draw by; none: those of the corpus
 };
 
+/// Options of `Model` with numbers set by either name: see `PretrainingRequest::numbers`.
+/// Throws InputError for a name that is neither, and for a text that is no number.
+template <class Model>
+typename Model::Options options_of(typename PresetNumbers<Model>::type numbers, std::map<std::string, std::string> const& texts) {
+    std::vector<NumberEntry> known = numbers_of(numbers);
+    std::vector<std::pair<std::string, std::string>> paths;
+    for (auto const& [name, text] : texts) {
+        if (NumberEntry const* const own = find_number(known, name)) {
+            own->number.set(name, text);
+        } else {
+            paths.emplace_back(name, text);
+        }
+    }
+    typename Model::Options options = PresetNumbers<Model>::options(numbers);
+    std::vector<NumberEntry> const composed = numbers_of(options);
+    known.insert(known.end(), composed.begin(), composed.end());   // an unknown name is told both kinds
+    for (auto const& [path, text] : paths) { set_number(known, path, text); }
+    return options;
+}
+
 /// Builds one preset around `encoder`, on `corpus`, which must outlive the result.
-/// Throws InputError for an unknown number, and where corpus and encoder do not fit.
+/// Throws InputError for an unknown number, for one that its slot refuses, and where corpus and encoder do not fit.
 template <class Model>
 std::unique_ptr<AnyPretraining> make_pretraining(Preset<Model> preset, PretrainingRequest const& request, BertEncoder encoder, TokenStore const& corpus) {
-    for (auto const& [name, text] : request.numbers) { set_number(preset.numbers, name, text); }
-    auto model = std::make_shared<Model>(std::move(encoder), PresetNumbers<Model>::options(preset.numbers), request.seed);
-    return std::make_unique<PretrainingObjective<Model>>(std::move(model), corpus, request.settings, request.preset, request.sidecars, request.generator);
+    auto model = std::make_shared<Model>(std::move(encoder), options_of<Model>(preset.numbers, request.numbers), request.seed);
+    auto objective = std::make_unique<PretrainingObjective<Model>>(std::move(model), corpus, request.settings, request.preset,
+                                                                   request.sidecars, request.generator, request.words);
+    if (!request.numbers.empty() && corpus.size() != 0) {   // a slot refuses its numbers when it draws: before the run, not in it
+        std::size_t const first = 0;
+        static_cast<void>(objective->collate(std::span(&first, 1), {.seed = request.seed}));
+    }
+    return objective;
 }
 
 /// Builds the preset called `request.preset` if it belongs to `family`; otherwise nothing is made.
@@ -66,13 +96,14 @@ struct PresetDescription {
     /// A number that `--set` reaches.
     struct Number {
         std::string name = {};
-        double value = 0;
+        NumberValue value = 0.0;
         std::string meaning = {};
     };
     std::string name = {};
     std::string citation = {};
     std::string composition = {};
-    std::vector<Number> numbers = {};
+    std::vector<Number> numbers = {};   ///< by the paper's names
+    std::vector<Number> paths = {};     ///< of the composition: all that it has
 };
 
 /// Describes the presets of a family, in order.
@@ -82,11 +113,18 @@ std::vector<PresetDescription> describe_presets_of() {
     for_each_preset_of<family>([&]<class Model>(Preset<Model> preset) {
         BertConfig config = BertConfig::of_size(2, 8);   // only to ask the composition for its words
         config.vocab_size = 16;
-        Model const model(BertEncoder(config), PresetNumbers<Model>::options(preset.numbers), 0);
+        typename Model::Options options = PresetNumbers<Model>::options(preset.numbers);
+        Model const model(BertEncoder(config), options, 0);
         PresetDescription entry{.name = std::string(preset.name), .citation = std::string(preset.citation), .composition = model.composition()};
-        preset.numbers.for_each_number([&](std::string_view name, auto const& value, std::string_view meaning) {
-            entry.numbers.push_back({.name = std::string(name), .value = static_cast<double>(value), .meaning = std::string(meaning)});
-        });
+        auto const describe = [](std::vector<NumberEntry> const& numbers) {
+            std::vector<PresetDescription::Number> described;
+            for (NumberEntry const& number : numbers) {
+                described.push_back({.name = number.path, .value = number.number.value(), .meaning = std::string(number.meaning)});
+            }
+            return described;
+        };
+        entry.numbers = describe(numbers_of(preset.numbers));
+        entry.paths = describe(numbers_of(options));
         list.push_back(std::move(entry));
     });
     return list;

@@ -29,6 +29,7 @@
 #include <bmae/presets/simcse.hpp>
 #include <bmae/presets/simlm.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/number.hpp>
 
 namespace bmae {
 
@@ -188,31 +189,9 @@ void with_preset(std::string_view name, Visit&& visit) {
 }
 
 /// Sets the number called `name` of a preset's numbers from text; an unknown name throws InputError and lists the known ones.
-template <class Numbers>
+template <OffersNumbers Numbers>
 void set_number(Numbers& numbers, std::string_view name, std::string const& text) {
-    bool found = false;
-    std::string known;
-    numbers.for_each_number([&]<class Number>(std::string_view candidate, Number& number, std::string_view) {
-        known += (known.empty() ? "" : ", ") + std::string(candidate);
-        if (candidate != name) { return; }
-        found = true;
-        try {
-            std::size_t used = 0;
-            if constexpr (std::is_floating_point_v<Number>) {
-                number = std::stod(text, &used);
-            } else {
-                number = static_cast<Number>(std::stoll(text, &used));
-            }
-            if (used != text.size()) { throw std::invalid_argument(text); }
-        } catch (std::exception const&) {
-            throw InputError(Complaint{.file = {}, .expected = "a number for " + std::string(name), .found = '"' + text + '"',
-                                       .remedy = "Write for example " + std::string(name) + "=" + (std::is_floating_point_v<Number> ? "0.3." : "2.")});
-        }
-    });
-    if (!found) {
-        throw InputError(Complaint{.file = {}, .expected = "a number of this preset", .found = '"' + std::string(name) + '"',
-                                   .remedy = "It has: " + known + '.'});
-    }
+    set_number(numbers_of(numbers), name, text);
 }
 
 }  // namespace bmae

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,8 +20,11 @@
 
 #include <bmae/bottlenecks/pooling.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
+#include <bmae/detail/hash.hpp>
 #include <bmae/edge/dump_step.hpp>
+#include <bmae/edge/text_coverage.hpp>
 #include <bmae/encoders/bert.hpp>
+#include <bmae/maskers/keyword.hpp>
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/pretraining/pretraining.hpp>
 #include <bmae/text/token_store.hpp>
@@ -35,8 +39,13 @@ public:
     [[nodiscard]] virtual BertEncoder& encoder() = 0;
     [[nodiscard]] virtual std::string preset() const = 0;
     [[nodiscard]] virtual std::string composition() const = 0;
-    /// How the first pass makes its sentence vector: what a saved sentence encoder should do. [CLS] where it has no such name.
+    /// How the first pass makes its sentence vector: what a saved sentence encoder should do. [CLS] where its bottleneck is no
+    /// pooling, which `pooling_note` then says.
     [[nodiscard]] virtual Pooling pooling() const = 0;
+    /// What a sentence encoder with `pooling()` leaves out of the vector that was trained, in one sentence; empty: nothing.
+    [[nodiscard]] virtual std::string pooling_note() const = 0;
+    /// The encoder that reads the other side of a pair, where a `SecondPass` trained one; else nullptr.
+    [[nodiscard]] virtual BertEncoder* second_encoder() = 0;
 
     /// Computes one step on `batch` without dropout and without an update, and writes it for other programs to check.
     virtual void dump_step(HostBatch const& batch, std::filesystem::path const& file) = 0;
@@ -62,6 +71,9 @@ public:
     PretrainingContrast(Model& model, std::vector<TermDescription> const& terms) : model_(model), terms_(terms) {}
 
     [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override { return model_.count_labels(batches); }
+    [[nodiscard]] std::vector<std::int64_t> step_absent(std::span<HostBatch const> batches) const override {
+        return model_.count_absent(batches);
+    }
     at::Tensor represent(HostBatch const& batch, ForwardContext& context) override { return model_.represent(batch, context); }
     StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext& context,
                         std::span<std::int64_t const> step_labels) override {
@@ -88,10 +100,13 @@ public:
     /// \param corpus        must outlive the objective
     /// \param preset        name under which reports and checkpoints know the composition
     /// \param sidecars      writes config.json and tokenizer files into a checkpoint, so that it can be used by itself
-    /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit.
+    /// \param words         counts that keyword maskers draw by; none: those of the corpus
+    /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit, and where texts, generator or words are
+    /// missing or of no use.
     PretrainingObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset, Sidecars sidecars = {},
-                         std::shared_ptr<TokenGenerator const> generator = {})
-        : model_(std::move(model)), terms_(model_->describe_terms()), corpus_(corpus), settings_(settings), preset_(std::move(preset)), sidecars_(std::move(sidecars)) {
+                         std::shared_ptr<TokenGenerator const> generator = {}, std::shared_ptr<WordWeights const> words = {})
+        : model_(std::move(model)), terms_(model_->describe_terms()), corpus_(corpus), settings_(settings),
+          preset_(std::move(preset)), sidecars_(std::move(sidecars)), words_(std::move(words)) {
         auto const vocabulary = static_cast<std::size_t>(model_->encoder().vocabulary_size());
         if (corpus_.traits().size() != vocabulary) {
             throw InputError(Complaint{.file = corpus_.path().string(), .expected = "a corpus tokenised with the model's vocabulary of " +
@@ -148,13 +163,16 @@ public:
         json["preset"] = preset_;
         json["composition"] = model_->composition();
         json["max_length"] = settings_.max_length;
-        json["reduction"] = model_->reduction() == Reduction::pooled_tokens ? "pooled_tokens" : "mean_per_term";
-        if (model_->alternate() != 0) { json["alternate"] = model_->alternate(); }
+        json["numbers"] = detail::numbers_json(model_->numbers());
         json["terms"] = detail::terms_json(model_->describe_terms());
         json["views"] = detail::views_json(model_->describe_views());
+        json["passes"] = detail::passes_json(model_->describe_passes());
         json["config"] = detail::config_json(model_->encoder().config());
+        if (words_ != nullptr) { json["dictionary"] = detail::to_hex(detail::xxh64(std::as_bytes(words_->words()))); }
         return json.dump();
     }
+
+    [[nodiscard]] std::vector<std::string> warnings() const override { return warnings_; }
 
     void write_sidecars(std::filesystem::path const& folder) const override {
         if (sidecars_) { sidecars_(folder); }
@@ -164,7 +182,24 @@ public:
     [[nodiscard]] std::string preset() const override { return preset_; }
     [[nodiscard]] std::string composition() const override { return model_->composition(); }
     [[nodiscard]] Pooling pooling() const override {
-        return model_->describe_passes().front().bottleneck == to_string(Pooling::mean) ? Pooling::mean : Pooling::cls;
+        return pooling_named(model_->describe_passes().front().bottleneck).value_or(Pooling::cls);
+    }
+    [[nodiscard]] std::string pooling_note() const override {
+        PassDescription const pass = model_->describe_passes().front();
+        std::string const given = "vectors are " + std::string(to_string(pooling()));
+        if (!pooling_named(pass.bottleneck)) {
+            return given + ": the model was trained with the bottleneck " + pass.bottleneck +
+                   ", which is no pooling of hidden states. Fine-tune before you search";
+        }
+        if (pass.projection.empty()) { return {}; }
+        return given + " without the projection " + pass.projection + " that training had behind it";
+    }
+    [[nodiscard]] BertEncoder* second_encoder() override {
+        if constexpr (Model::has_second_encoder) {
+            return &model_->second_encoder();
+        } else {
+            return nullptr;
+        }
     }
 
     void dump_step(HostBatch const& batch, std::filesystem::path const& file) override {
@@ -177,8 +212,10 @@ private:
     /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors what they learn or need.
     void equip_views(std::shared_ptr<TokenGenerator const> generator) {
         std::vector<ViewDescription> const descriptions = model_->describe_views();
-        std::shared_ptr<WordWeights const> words;
-        model_->for_each_view([&]<class ViewT>(ViewT& view, auto const&, std::size_t v) {
+        std::shared_ptr<WordWeights const> words = words_;
+        bool asks_for_words = false;
+        std::set<std::string_view> told;
+        model_->for_each_view([&]<class ViewT>(ViewT& view, auto const& part, std::size_t v) {
             if constexpr (requires { ViewT::Source::needs; }) {
                 bool const stands_in = [&] {
                     if constexpr (requires { view.source.passage_if_absent; }) { return view.source.passage_if_absent; }
@@ -188,10 +225,16 @@ private:
                     if constexpr (requires { view.source.length; }) { return view.source.length; }
                     return std::size_t{0};
                 }();
-                if (!stands_in) { require_texts(ViewT::Source::needs, descriptions[v], span); }
+                if (!stands_in && told.insert(ViewT::Source::needs).second) {
+                    std::string const reader = reader_in_words(part, descriptions[v]);
+                    std::string warning = require_texts(corpus_, ViewT::Source::needs, reader, span);
+                    if (!warning.empty()) { warnings_.push_back(std::move(warning)); }
+                }
             }
             if constexpr (LearnsWords<typename ViewT::Masker>) {
                 if (view.masker.needs_words()) {
+                    asks_for_words = true;
+                    require_frequencies(view.masker, descriptions[v]);
                     if (words == nullptr) { words = std::make_shared<WordWeights const>(WordWeights::of(corpus_)); }
                     view.masker.learn(words);
                 }
@@ -204,31 +247,35 @@ private:
                 }
             }
         });
+        if (words_ != nullptr && !asks_for_words) {
+            throw InputError(Complaint{.file = {}, .expected = "a masker that draws by words, for the dictionary",
+                                       .found = "none",
+                                       .remedy = "MASTER's presets have one; leave the dictionary out elsewhere."});
+        }
     }
 
-    /// Never trains on silence: a corpus without one single text of this kind is refused.
-    /// \param span  tokens of a span that the source cuts; two of them need a longer document, in however many passages
-    void require_texts(std::string_view kind, ViewDescription const& view, std::size_t span) const {
-        TokenStoreStatistics const& counts = corpus_.statistics();
-        bool const there = kind == "queries"        ? counts.queries != 0
-                           : kind == "continuation" ? counts.continuations != 0
-                           : kind == "spans"        ? counts.passages > counts.documents || counts.longest_passage > span
-                                                    : counts.passages > counts.documents;
-        if (there) { return; }
-        std::string remedy = "bmae generate writes continuations with a GPT-2 model; bmae prepare --format jsonl or master reads them.";
-        std::string expected = "continuations of the passages";
-        if (kind == "queries") {
-            remedy = "bmae generate writes queries with a T5 model; bmae prepare --format jsonl or master reads them.";
-            expected = "queries of the passages";
-        } else if (kind == "neighbours") {
-            remedy = "Prepare texts with document boundaries and a --max-length below theirs, or choose a preset whose name ends in -as-released.";
-            expected = "documents of more than one passage";
-        } else if (kind == "spans") {
-            remedy = "Prepare longer texts, or lower --set span_tokens.";
-            expected = "documents of more than " + std::to_string(span) + " tokens";
+    /// A dictionary of counts alone cannot weigh by document frequency.
+    template <class MaskerT>
+    void require_frequencies(MaskerT const& masker, ViewDescription const& view) const {
+        if constexpr (requires { masker.weighting == KeywordWeighting::tf_idf; }) {
+            if (words_ == nullptr || words_->documents() != 0 || masker.weighting != KeywordWeighting::tf_idf) { return; }
+            throw InputError(Complaint{.file = {},
+                                       .expected = "words with document frequencies for the tf_idf of " + view.path,
+                                       .found = "a dictionary of counts alone",
+                                       .remedy = "Choose a preset whose name ends in -as-released, which weighs by counts, or "
+                                                 "leave the dictionary out: the words of the corpus are counted then."});
         }
-        throw InputError(Complaint{.file = corpus_.path().string(), .expected = expected + ", which " + view.path + " (" + view.source + ") reads",
-                                   .found = "none", .remedy = std::move(remedy)});
+    }
+
+    /// "DOR (passes.0.terms.2.view, queries)": the paper's name of the task where it has one, then the place.
+    template <class Part>
+    static std::string reader_in_words(Part const& part, ViewDescription const& view) {
+        std::string const place = view.path + ", " + view.source;
+        std::string task;
+        if constexpr (requires { part.describe(std::string()).task; }) { task = part.describe(std::string()).task; }
+        if (task.empty()) { return place; }
+        for (char& c : task) { c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+        return task + " (" + place + ')';
     }
 
     std::shared_ptr<Model> model_;
@@ -238,6 +285,8 @@ private:
     ViewSettings settings_;
     std::string preset_;
     Sidecars sidecars_;
+    std::shared_ptr<WordWeights const> words_;   // given from outside; none: those of the corpus
+    std::vector<std::string> warnings_ = {};
 };
 
 }  // namespace bmae

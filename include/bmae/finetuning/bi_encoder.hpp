@@ -61,11 +61,14 @@ struct BiEncoderOptions {
 
 /// Contrast of each query with all passages of its batch (Karpukhin et al., arXiv 2004.04906; RetroMAE's fine-tuning), or of the
 /// whole optimizer step where the trainer keeps a gradient cache.
+///
+/// A batch of one query with one passage, as the last of an epoch may be, has nothing to tell apart: it counts no label.
 class BiEncoderObjective final : public Objective, public StepContrast {
 public:
     using Sidecars = std::function<void(std::filesystem::path const&)>;
 
     /// \param encoder,pairs  must outlive the objective
+    /// Throws InputError without a training query, where all of them have one candidate, and for numbers that do not fit.
     BiEncoderObjective(BertEncoder& encoder, RetrievalPairs const& pairs, TokenTraits const& traits, BiEncoderOptions options,
                        Sidecars sidecars = {})
         : encoder_(encoder), pairs_(pairs), special_(traits.special()), options_(options), sidecars_(std::move(sidecars)) {
@@ -78,6 +81,11 @@ public:
                 Complaint{.file = {},
                           .expected = "a temperature above 0 and at least 1 passage per query",
                           .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.passages_per_query)});
+        }
+        if (candidates(pairs_.queries.size()) < 2) {
+            throw InputError(Complaint{.file = {}, .expected = "at least two candidate passages to tell apart",
+                                       .found = "one training query with one passage",
+                                       .remedy = "Add training queries, or hard negatives: --passages-per-query 2."});
         }
         auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
         if (std::max(options_.query_length, options_.passage_length) > positions ||
@@ -119,32 +127,44 @@ public:
                 append_passage(view, n < negatives.size() ? negatives[n] : random_negative(pair, draw));
             }
         }
-        batch.term_labels.push_back(static_cast<std::int64_t>(examples.size()));
+        batch.term_labels.push_back(labels_of(examples.size()));
+        batch.term_absent.push_back(static_cast<std::int64_t>(examples.size()) - batch.term_labels.front());
         return batch;
     }
 
     StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
+        if (batch.term_labels.front() == 0) { return nothing_learnt(); }
         at::Tensor const vectors = represent(batch, context);
         return contrast(std::span(&batch, 1), std::span(&vectors, 1), context, step_labels);
     }
 
     [[nodiscard]] StepContrast& step_contrast() override { return *this; }
-    [[nodiscard]] std::size_t negatives(std::size_t examples) const override { return examples * options_.passages_per_query - 1; }
+    /// All other passages; by SimLM's contrast also the other queries, twice, and the other queries' own passages.
+    [[nodiscard]] std::size_t negatives(std::size_t examples) const override {
+        if (candidates(examples) < 2) { return 0; }
+        std::size_t const others = options_.contrast == RetrievalContrast::four_block ? 3 * (examples - 1) : 0;
+        return candidates(examples) - 1 + others;
+    }
 
     [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override {
-        return {std::accumulate(batches.begin(), batches.end(), std::int64_t{0},
-                                [](std::int64_t sum, HostBatch const& batch) { return sum + batch.term_labels.front(); })};
+        return {labels_of(queries_of(batches))};
+    }
+    [[nodiscard]] std::vector<std::int64_t> step_absent(std::span<HostBatch const> batches) const override {
+        std::size_t const queries = queries_of(batches);
+        return {static_cast<std::int64_t>(queries) - labels_of(queries)};
     }
 
     /// Vectors of the texts in the order of the view, as they are compared.                                     [R, D] fp32
     at::Tensor represent(HostBatch const& batch, ForwardContext& context) override {
         PackedInput const input = to_tensors(batch.views.front(), encoder_.embeddings.word.device());
-        at::Tensor const vectors = pool(options_.pooling, encoder_.encode(input, context), input).to(at::kFloat);
+        at::Tensor const vectors =
+            pool(options_.pooling, encoder_.encode(input, context, needs_layers(options_.pooling)), input).to(at::kFloat);
         return options_.normalize ? normalize_rows(vectors) : vectors;
     }
 
     StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext&,
                         std::span<std::int64_t const> step_labels) override {
+        if (labels_of(queries_of(batches)) == 0) { return nothing_learnt(); }
         auto const group = static_cast<std::int64_t>(options_.passages_per_query);
         std::vector<at::Tensor> queries;
         std::vector<at::Tensor> passages;
@@ -172,8 +192,7 @@ public:
 
     StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const>) override {
         StepPart part{.vectors = represent(batch, context)};
-        at::Tensor const none = at::zeros({}, part.vectors.options().requires_grad(false));
-        part.output = {.total = none, .terms = {{.name = "contrast", .kind = "contrast", .loss = none}}};
+        part.output = nothing_learnt();
         return part;
     }
 
@@ -185,19 +204,20 @@ public:
     }
 
     [[nodiscard]] std::string description() const override {
-        return nlohmann::ordered_json{{"stage", "retriever"},
-                                      {"pooling", to_string(options_.pooling)},
-                                      {"normalize", options_.normalize},
-                                      {"contrast", to_string(options_.contrast)},
-                                      {"temperature", options_.temperature},
-                                      {"passages_per_query", options_.passages_per_query},
-                                      {"query_length", options_.query_length},
-                                      {"passage_length", options_.passage_length},
-                                      {"spare_known_positives", options_.spare_known_positives},
-                                      {"hidden_size", encoder_.width()},
-                                      {"num_hidden_layers", encoder_.config().num_hidden_layers},
-                                      {"vocab_size", encoder_.vocabulary_size()}}
-            .dump();
+        nlohmann::ordered_json json{{"stage", "retriever"},
+                                    {"pooling", to_string(options_.pooling)},
+                                    {"normalize", options_.normalize},
+                                    {"temperature", options_.temperature},
+                                    {"passages_per_query", options_.passages_per_query},
+                                    {"query_length", options_.query_length},
+                                    {"passage_length", options_.passage_length},
+                                    {"spare_known_positives", options_.spare_known_positives},
+                                    {"hidden_size", encoder_.width()},
+                                    {"num_hidden_layers", encoder_.config().num_hidden_layers},
+                                    {"vocab_size", encoder_.vocabulary_size()}};
+        // Named only where it is not the default, so that checkpoints from before there was a choice resume.
+        if (options_.contrast != BiEncoderOptions{}.contrast) { json["contrast"] = to_string(options_.contrast); }
+        return json.dump();
     }
 
     void write_sidecars(std::filesystem::path const& folder) const override {
@@ -205,6 +225,21 @@ public:
     }
 
 private:
+    /// Passages of so many queries.
+    [[nodiscard]] std::size_t candidates(std::size_t queries) const noexcept { return queries * options_.passages_per_query; }
+    [[nodiscard]] std::int64_t labels_of(std::size_t queries) const noexcept {
+        return candidates(queries) < 2 ? 0 : static_cast<std::int64_t>(queries);
+    }
+    [[nodiscard]] static std::size_t queries_of(std::span<HostBatch const> batches) {
+        return std::accumulate(batches.begin(), batches.end(), std::size_t{0},
+                               [](std::size_t sum, HostBatch const& batch) { return sum + batch.examples.size(); });
+    }
+
+    [[nodiscard]] StepOutput nothing_learnt() const {
+        at::Tensor const none = at::zeros({}, at::TensorOptions(at::kFloat).device(encoder_.embeddings.word.device()));
+        return {.total = none, .terms = {{.name = "contrast", .kind = "contrast", .loss = none}}};
+    }
+
     void append(PackedView& view, std::vector<TokenId> const& content, std::size_t length, std::int64_t id) const {
         MaskedText text;
         text.input_ids.push_back(special_.cls);

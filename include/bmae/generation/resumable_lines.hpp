@@ -26,8 +26,9 @@ namespace bmae {
 class ResumableLines {
 public:
     /// \param settings  text of what decides the lines; a run goes on only with the same
-    /// \throws InputError  the output is there already, an unfinished one is there without `resume`, other settings
-    /// \throws RunError    the folder cannot be written, or another program is writing there
+    /// \throws InputError  the output is there already, an unfinished one is there without `resume`, other settings, a folder
+    ///                     that cannot be written
+    /// \throws RunError    another program is writing there
     ResumableLines(std::filesystem::path output, std::string const& settings, bool resume)
         : output_(std::move(output)), partial_(beside(".partial")), settings_(beside(".partial.json")) {
         if (std::filesystem::exists(output_)) {
@@ -50,7 +51,7 @@ public:
             detail::write_file(settings_, settings, detail::Existing::replace);
         }
         file_ = detail::Descriptor(::open(partial_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-        if (!file_.is_open()) { throw detail::write_failure(partial_, "create", errno); }
+        if (!file_.is_open()) { detail::fail_to_write(partial_, "create", errno); }
         if (::flock(file_.number(), LOCK_EX | LOCK_NB) != 0) {
             throw RunError(partial_.string() + ": another program is writing there. Wait for it or choose another output.");
         }
@@ -82,25 +83,25 @@ public:
             }
         }
         if (::ftruncate(file_.number(), static_cast<::off_t>(kept_bytes)) != 0 || ::lseek(file_.number(), 0, SEEK_END) < 0) {
-            throw detail::write_failure(partial_, "cut", errno);
+            detail::fail_to_write(partial_, "cut", errno);
         }
         return kept_lines;
     }
 
-    /// Puts a group of lines on the disk. \throws RunError
+    /// Puts a group of lines on the disk. \throws InputError on a full disk, RunError on a failing one
     void append(std::string_view lines) {
         while (!lines.empty()) {
             ssize_t const done = ::write(file_.number(), lines.data(), lines.size());
             if (done < 0 && errno == EINTR) { continue; }
-            if (done < 0) { throw detail::write_failure(partial_, "write", errno); }
+            if (done < 0) { detail::fail_to_write(partial_, "write", errno); }
             lines.remove_prefix(static_cast<std::size_t>(done));
         }
-        if (::fdatasync(file_.number()) != 0) { throw detail::write_failure(partial_, "write", errno); }
+        if (::fdatasync(file_.number()) != 0) { detail::fail_to_write(partial_, "write", errno); }
     }
 
     /// Gives the finished file its name. \throws InputError where a file of that name appeared meanwhile
     void commit() {
-        if (::fsync(file_.number()) != 0) { throw detail::write_failure(partial_, "write", errno); }
+        if (::fsync(file_.number()) != 0) { detail::fail_to_write(partial_, "write", errno); }
         detail::rename_durably(partial_, output_, detail::Existing::refuse);
         ::unlink(settings_.c_str());
         file_ = detail::Descriptor();

@@ -98,8 +98,8 @@ private:
 class SafetensorsWriter {
 public:
     /// \param tensors   what will be written; `order()` tells in which order the bytes must come
-    /// \throws InputError  a name given twice or not in UTF-8, a shape that cannot be stored, a file that must not be replaced
-    /// \throws RunError    the folder cannot be written
+    /// \throws InputError  a name given twice or not in UTF-8, a shape that cannot be stored, a file that must not be replaced, a
+    ///                     folder that cannot be written
     SafetensorsWriter(std::filesystem::path const& path, std::vector<TensorInfo> tensors, FileMetadata const& metadata = {},
                       Existing existing = Existing::refuse)
         : order_(sorted(std::move(tensors))), prefix_(detail::safetensors_prefix(order_, metadata, path.string())),
@@ -112,7 +112,7 @@ public:
     [[nodiscard]] std::span<TensorInfo const> order() const noexcept { return order_; }
 
     /// The next bytes of the data section, in pieces of any length.
-    /// \throws RunError  naming the file and what to do (a full disk)
+    /// \throws InputError  naming the file and what to do (a full disk)
     void append(std::span<std::byte const> bytes) {
         if (bytes.size() > missing_) {
             throw InputError(Complaint{.file = file_.path().string(),

@@ -107,8 +107,8 @@ inline NamedTensors load_tensors(std::filesystem::path const& path, Loading load
 }
 
 /// Writes tensors of any device and layout in memory; one at a time is copied to the CPU.
-/// \throws InputError  an undefined or sparse tensor, an element type that the format lacks, an existing file
-/// \throws RunError    a full disk and the like; nothing is left then
+/// \throws InputError  an undefined or sparse tensor, an element type that the format lacks, an existing file, a full disk and
+///                     the like; nothing is left then
 inline void save_tensors(std::filesystem::path const& path, NamedTensors const& tensors, FileMetadata const& metadata = {},
                          Existing existing = Existing::refuse) {
     std::vector<TensorInfo> infos;

@@ -4,6 +4,7 @@
 /// Contrasts of queries and passages beside plain InfoNCE: both directions, and SimLM's four blocks.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -30,13 +31,9 @@ enum class RetrievalContrast {
 };
 
 /// As command lines and reports write it.
+constexpr std::array<std::string_view, 3> names_of(RetrievalContrast) noexcept { return {"info_nce", "symmetric", "four_block"}; }
 constexpr std::string_view to_string(RetrievalContrast contrast) noexcept {
-    switch (contrast) {
-        case RetrievalContrast::symmetric: return "symmetric";
-        case RetrievalContrast::four_block: return "four_block";
-        case RetrievalContrast::info_nce: break;
-    }
-    return "info_nce";
+    return names_of(contrast)[static_cast<std::size_t>(contrast)];
 }
 
 /// \throws InputError  for a name that is none of them

@@ -4,6 +4,7 @@
 /// What all word-wise maskers share: how many tokens to hide, and the shuffled walk over words that reaches that number.
 #pragma once
 
+#include <array>
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -26,10 +27,10 @@ enum class MaskBasis {
     content,   ///< every token that is not special
 };
 
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 3> names_of(MaskBasis) noexcept { return {"all", "inner", "content"}; }
 /// As reports write it.
-constexpr std::string_view to_string(MaskBasis basis) noexcept {
-    return basis == MaskBasis::all ? "all" : basis == MaskBasis::inner ? "inner" : "content";
-}
+constexpr std::string_view to_string(MaskBasis basis) noexcept { return names_of(basis)[static_cast<std::size_t>(basis)]; }
 
 /// What is hidden together, and how often.
 enum class MaskUnit {
@@ -37,6 +38,9 @@ enum class MaskUnit {
     token,        ///< single tokens, an exact count
     bernoulli,    ///< single tokens, each by itself, so that the count varies (LexMAE)
 };
+
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 3> names_of(MaskUnit) noexcept { return {"whole_word", "token", "bernoulli"}; }
 
 namespace detail {
 

@@ -25,6 +25,12 @@ struct ComplementMasker {
     double cap = 1;                           ///< share of `cap_basis` hidden at most, by whole words; 1: the whole complement
     MaskBasis cap_basis = MaskBasis::content; ///< what the cap is a share of
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("cap", cap, "share of tokens hidden at most; 1: the whole complement");
+        visit("cap_basis", cap_basis, "what the cap is a share of");
+    }
+
     /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, and for a cap
     ///                 that is no share                                                                            [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {

@@ -25,6 +25,15 @@ struct ExclusiveMasker {
     std::size_t minimum = 1;                  ///< tokens, however short the text; not for `bernoulli`
     std::size_t maximum = 512;                ///< tokens, however long the text; not for `bernoulli`
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("rate", rate, "share of tokens hidden");
+        visit("unit", unit, "what is hidden together");
+        visit("basis", basis, "what the rate is a share of");
+        visit("minimum", minimum, "tokens, however short the text");
+        visit("maximum", maximum, "tokens, however long the text");
+    }
+
     /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, and for a rate
     ///                 that is no share                                                                            [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {

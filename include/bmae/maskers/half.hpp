@@ -23,6 +23,15 @@ struct HalfMasker {
     std::size_t maximum = 512;               ///< tokens, however long the text
     bool skip_specials = true;               ///< [UNK], [MASK] and [PAD] are no candidates
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("rate", rate, "share of tokens hidden");
+        visit("basis", basis, "what the rate is a share of");
+        visit("minimum", minimum, "tokens, however short the text");
+        visit("maximum", maximum, "tokens, however long the text");
+        visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are no candidates");
+    }
+
     /// Throws InputError unless 0 <= rate <= 1.                                                                     [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw) const {
         WholeWordMasker const words{

@@ -4,6 +4,7 @@
 /// Hides the rare words first.
 #pragma once
 
+#include <array>
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -29,12 +30,20 @@ enum class KeywordWeighting {
     inverse_count,   ///< 1 / occurrences in the corpus; 1 for a word that the corpus lacks (MASTER as released)
 };
 
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 2> names_of(KeywordWeighting) noexcept { return {"tf_idf", "inverse_count"}; }
+
 /// How words are drawn by their weights.
 enum class KeywordSampling {
     without_replacement,   ///< one after another among those left; a word that would overshoot is skipped
     released_rounds,       ///< rounds of ten draws with replacement among the words left, taken in order until the budget is
                            ///< reached, so that the last word may overshoot it (MASTER as released)
 };
+
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 2> names_of(KeywordSampling) noexcept {
+    return {"without_replacement", "released_rounds"};
+}
 
 /// Whole words, the rare ones first: "masked keywords prediction" of MASTER (equation 5; arXiv 2212.07841).
 ///
@@ -52,6 +61,17 @@ struct KeywordMasker {
     std::size_t maximum = std::numeric_limits<std::size_t>::max();               ///< tokens, however long the text
     double floor = 1e-6;                                                         ///< least weight; `tf_idf` only
     std::shared_ptr<WordWeights const> weights = {};                             ///< of the corpus; see `learn`
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("rate", rate, "share of tokens hidden");
+        visit("weighting", weighting, "what makes a word likely to be hidden");
+        visit("sampling", sampling, "how words are drawn by their weights");
+        visit("basis", basis, "what the rate is a share of");
+        visit("minimum", minimum, "tokens, however short the text");
+        visit("maximum", maximum, "tokens, however long the text");
+        visit("floor", floor, "least weight of a word under tf_idf");
+    }
 
     [[nodiscard]] bool needs_words() const noexcept { return weights == nullptr; }
 

@@ -4,6 +4,7 @@
 /// Hides nothing in the text, but decides for each row of the enhanced decoder which columns it may read.
 #pragma once
 
+#include <array>
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -28,6 +29,9 @@ enum class RowSampler {
     bernoulli,   ///< each row hides each token but [CLS] and [SEP] by itself with probability `rate` (equation 7 read literally)
 };
 
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 3> names_of(RowSampler) noexcept { return {"pooled", "per_row", "bernoulli"}; }
+
 /// Row masks of RetroMAE's enhanced decoder (equation 7 of arXiv 2208.00231).
 ///
 /// Row i never reads column i; only the token itself is removed, not the rest of its word. [CLS] (the sentence) and [SEP] are
@@ -43,6 +47,17 @@ struct RowVisibility {
     std::size_t minimum = 1;                     ///< tokens hidden per draw, at least; not for `bernoulli`
     std::size_t maximum = 512;                   ///< tokens hidden per draw, at most; not for `bernoulli`
     bool skip_specials = false;                  ///< true: rows read [UNK], [MASK] and [PAD] always
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("rate", rate, "share of tokens that a row does not read");
+        visit("pool_cap", pool_cap, "row masks drawn per text at most");
+        visit("sampler", sampler, "where the row masks come from");
+        visit("basis", basis, "what the rate is a share of");
+        visit("minimum", minimum, "tokens hidden per draw, at least");
+        visit("maximum", maximum, "tokens hidden per draw, at most");
+        visit("skip_specials", skip_specials, "rows read [UNK], [MASK] and [PAD] always");
+    }
 
     /// Throws InputError for a rate that is no share, and where the pool would pass 65 536 entries.
     [[nodiscard]] Visibility draw(TokenSpan text, Draw& draw) const {

@@ -32,6 +32,17 @@ struct SupersetMasker {
     bool skip_specials = false;              ///< true: [UNK], [MASK] and [PAD] are no candidates; single tokens never are
     MaskUnit unit = MaskUnit::whole_word;    ///< of the second draw; SimLM: whole words, LexMAE: bernoulli
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("rate", rate, "share of tokens hidden, the encoder's among them");
+        visit("encoder_rate", encoder_rate, "share that the encoder's view hides");
+        visit("basis", basis, "what the rates are shares of");
+        visit("minimum", minimum, "tokens, however short the text");
+        visit("maximum", maximum, "tokens, however long the text");
+        visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are no candidates");
+        visit("unit", unit, "what the second draw hides together");
+    }
+
     /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, for rates that are no
     ///                 shares and where rate < encoder_rate                                                        [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {

@@ -24,6 +24,15 @@ struct TokenMasker {
     std::size_t minimum = 1;              ///< tokens, however short the text; `exact` only
     std::size_t maximum = 512;            ///< tokens, however long the text; `exact` only
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("rate", rate, "share of tokens hidden");
+        visit("exact", exact, "an exact count; 0: a coin for each token");
+        visit("basis", basis, "what the rate is a share of");
+        visit("minimum", minimum, "tokens, however short the text");
+        visit("maximum", maximum, "tokens, however long the text");
+    }
+
     /// Throws InputError unless 0 <= rate <= 1.                                                                     [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw) const {
         detail::require_rate(rate, "TokenMasker::rate");

@@ -111,7 +111,7 @@ public:
         return weights;
     }
 
-    /// Writes a new file: see word_weights_file.hpp. \throws InputError where it exists, RunError where it cannot be written
+    /// Writes a new file: see word_weights_file.hpp. \throws InputError where it exists or cannot be written
     void save(std::filesystem::path const& file) const {
         detail::WordWeightsHeader const header{.documents = documents_, .vocabulary = vocabulary_, .words = words_.size()};
         detail::write_word_weights<Word>(file, header, words_);

@@ -38,7 +38,7 @@ struct WordWeightsHeader {
     std::uint64_t words = 0;
 };
 
-/// \throws InputError where the file exists, RunError where it cannot be written
+/// \throws InputError where the file exists or cannot be written
 template <class Word>
 void write_word_weights(std::filesystem::path const& path, WordWeightsHeader header, std::span<Word const> words) {
     static_assert(std::is_trivially_copyable_v<Word> && sizeof(Word) == 24);

@@ -4,6 +4,7 @@
 /// Fresh parameters: each tensor is a function of (seed, its name), whatever the order in which modules are built.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,9 @@ enum class Initialization {
     fan_in,        ///< weights and biases U(+-1/sqrt(fan_in)): the framework default that MASTER's released code leaves in place
     last_layers,   ///< a copy of the encoder's last layers, for decoders made of such layers (SimLM)
 };
+
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 3> names_of(Initialization) noexcept { return {"bert", "fan_in", "last_layers"}; }
 
 namespace detail {
 

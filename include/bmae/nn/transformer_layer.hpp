@@ -18,6 +18,7 @@
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -104,8 +105,12 @@ struct TransformerLayer {
 /// Layers one upon another.
 using LayerStack = std::vector<TransformerLayer>;
 
-/// `count` layers of one shape, parameters not yet drawn.
+/// `count` layers of one shape, parameters not yet drawn. Throws InputError for a count below 0.
 inline LayerStack make_layers(std::int64_t count, BertConfig const& config) {
+    if (count < 0) {
+        throw InputError(Complaint{.file = {}, .expected = "at least 0 layers", .found = std::to_string(count),
+                                   .remedy = "RetroMAE's decoder has 1, MASTER's 2."});
+    }
     LayerStack layers;
     for (std::int64_t i = 0; i < count; ++i) { layers.emplace_back(config); }   // each with tensors of its own
     return layers;

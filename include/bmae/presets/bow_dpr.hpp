@@ -4,8 +4,8 @@
 /// BoW-DPR: no decoder at all, the sentence vector names the words of its text.
 ///
 /// Ma et al.: Drop your Decoder: Pre-training with Bag-of-Word Prediction for Dense Passage Retrieval, SIGIR 2024, arXiv 2401.11248.
-/// Released code: ma787639046/bowdpr. Recipe: AdamW 3e-4, warm-up 4,000 steps, cosine to .1, weight decay .01, bf16; 512 tokens,
-/// 140,000 steps on Wikipedia and books, then 144 tokens, 80,000 steps on MS MARCO.
+/// Released code: ma787639046/bowdpr. Recipe: AdamW 3e-4, warm-up 4,000 steps, cosine to .1 (`--schedule-floor .1`), weight decay
+/// .01, bf16; 512 tokens, 140,000 steps on Wikipedia and books, then 144 tokens, 80,000 steps on MS MARCO.
 ///
 /// As released, ids up to 998 are outside the bag: in BERT's vocabulary they are [PAD], [unused], [UNK] and the like. For another
 /// vocabulary set `lowest_id` to the first id of a word.
@@ -53,8 +53,8 @@ struct PresetNumbers<BowDpr> {
         typename Model::Options options;
         auto& pass = std::get<0>(options.passes);
         pass.view.masker.rate = numbers.encoder_mask;
-        std::get<1>(pass.terms) = {.weight = numbers.bow_weight, .final_weight = numbers.bow_final_weight, .words = BagWeights::one_over_words,
-                                   .lowest_id = numbers.lowest_id};
+        std::get<1>(pass.terms) = {.weight = {numbers.bow_weight, {.course = WeightCourse::cosine, .last = numbers.bow_final_weight}},
+                                   .words = BagWeights::one_over_words, .lowest_id = numbers.lowest_id};
         return options;
     }
 };

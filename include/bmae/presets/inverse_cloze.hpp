@@ -11,6 +11,8 @@
 /// LaPraDoR is a reading of the paper, for its training is not public: two encoders, mean pooling, inverse cloze pairs, vectors
 /// compared by cosine. Its iterative contrastive learning, by `alternate`: one tower learns, the other rests and its vectors are
 /// kept as further negatives; after so many steps they change, and the cache is emptied, so that all it holds is of one space.
+/// It is off by default. The paper's dropout twins (a second pair of the same text under another dropout) are left out.
+/// Temperature 1 over cosines, which lie between -1 and 1, hardly separates: lower it for a run in earnest (SimCSE: .05).
 /// That the sentence's encoder learns first, that a tower at rest has no dropout, and both numbers are ours.
 #pragma once
 

@@ -25,7 +25,8 @@
 
 namespace bmae {
 
-/// Equation 9, option 2, in a domain's articles.
+/// sentence A --> RetroMAE --[CLS]--> find each other in the batch <--[CLS]-- RetroMAE <-- sentence B of its article
+/// (equation 9, option 2), one decoder.
 using SentMaeMarcoContrastive = Pretraining<BertEncoder,
     Pass<View<FirstSentence, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
@@ -35,7 +36,7 @@ using SentMaeMarcoContrastive = Pretraining<BertEncoder,
         Branch<View<OtherSentence, RowVisibility>, Shared<EnhancedDecoder>>>,
     Contrast>;
 
-/// Premise, entailment and contradiction, each rebuilt and all compared.
+/// premise --> RetroMAE --[CLS]--> its entailment among the batch's, contradictions beside <--[CLS]-- RetroMAE <-- entailment
 using SentMaeNli = Pretraining<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
@@ -50,6 +51,7 @@ using SentMaeNli = Pretraining<BertEncoder,
 struct SentMaeNumbers {
     double encoder_mask = .30;
     double decoder_mask = .50;
+    double reconstruction_weight = 1;    ///< of both RetroMAE losses; 0: the contrast learns alone
     double contrast_weight = 1;          ///< equation 9, option 2: 1
     double temperature = 1;              ///< with inference pairs .05
     bool literal_equation_8 = false;     ///< no positive in the denominator
@@ -58,6 +60,7 @@ struct SentMaeNumbers {
     void for_each_number(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
+        visit("reconstruction_weight", reconstruction_weight, "factor of both RetroMAE losses; 0: the contrast learns alone");
         visit("contrast_weight", contrast_weight, "factor of the contrast");
         visit("temperature", temperature, "divides the scores");
         visit("literal_equation_8", literal_equation_8, "1: equation 8 as printed, without the positive in the denominator");
@@ -71,7 +74,10 @@ typename Model::Options sentmae_options(SentMaeNumbers const& numbers, Similarit
     typename Model::Options options;
     auto set = [&](auto& pass) {
         pass.view.masker.rate = numbers.encoder_mask;
-        if constexpr (std::tuple_size_v<std::remove_cvref_t<decltype(pass.terms)>> > 1) { std::get<1>(pass.terms).view.masker.rate = numbers.decoder_mask; }
+        if constexpr (std::tuple_size_v<std::remove_cvref_t<decltype(pass.terms)>> > 1) {
+            std::get<1>(pass.terms).view.masker.rate = numbers.decoder_mask;
+            std::get<0>(pass.terms).weight = std::get<1>(pass.terms).weight = numbers.reconstruction_weight;
+        }
     };
     apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
     std::get<0>(options.terms) = {.weight = numbers.contrast_weight, .temperature = numbers.temperature, .similarity = similarity,

@@ -30,20 +30,20 @@
 
 namespace bmae {
 
-/// The same sentence twice; dropout alone tells the two apart.
+/// sentence --dropout 1--> encoder --[CLS]--> itself in the batch <--[CLS]-- encoder <--dropout 2-- the same sentence
 using SimCseUnsupervised = Pretraining<BertEncoder,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     ProjectedContrast>;
 
-/// Premise, entailment, contradiction.
+/// premise --> encoder --[CLS]--> its entailment, among all contradictions too <--[CLS]-- encoder <-- hypotheses
 using SimCseSupervised = Pretraining<BertEncoder,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<PairedText, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<OpposedText, NoMasker, NoCorruption>, ClsBottleneck>,
     ProjectedContrast>;
 
-/// Unsupervised SimCSE, and a second network that tells from the vector which tokens a generator replaced.
+/// Unsupervised SimCSE, and   sentence --replace .30--> a second network <--[CLS] at row 0--> which tokens were replaced
 using DiffCse = Pretraining<BertEncoder,
     Pass<View<Passage, NoMasker, NoCorruption>, Projected<ClsBottleneck, BatchNormProjection>,
         ReplacedTokenDetection<View<Passage, TokenMasker, GeneratorReplacement>, FullDepthDecoder>>,

@@ -4,6 +4,7 @@
 /// The encoder names all words of its text at once, in no order.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -50,12 +51,21 @@ enum class BagWeights {
     one,               ///< 1 each (DupMAE, equation 6)
 };
 
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 3> names_of(BagWeights) noexcept { return {"one_over_tokens", "one_over_words", "one"}; }
+
 /// Numbers of a `BagOfWords`.
 struct BagOfWordsOptions {
-    double weight = 1;                  ///< in the total; DupMAE as released: .1
-    double final_weight = -1;           ///< to which it falls along a cosine by the end of the run; below 0: stays. BoW-DPR: .1
+    TermWeight weight = 1;              ///< in the total; DupMAE as released: .1, BoW-DPR: 1 to .1 along a cosine
     BagWeights words = BagWeights::one_over_tokens;
     std::int64_t lowest_id = 0;         ///< smallest id that counts; BoW-DPR: 999, since BERT's words start there
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit.inside("weight", weight);
+        visit("words", words, "how the words of a bag are weighted");
+        visit("lowest_id", lowest_id, "smallest token id in the bag");
+    }
 };
 
 /// -sum over the distinct words of a text of w_v log softmax(mu)_v, mu the pooled logits of the encoder's head.
@@ -72,9 +82,7 @@ public:
     template <Encoder E>
     BagOfWords(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
 
-    [[nodiscard]] double weight(double progress) const noexcept {
-        return options_.final_weight < 0 ? options_.weight : cosine_between(options_.weight, options_.final_weight, progress);
-    }
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
     [[nodiscard]] std::int64_t count(PackedView const& view) const { return static_cast<std::int64_t>(view.texts()); }
 
     template <class E>
@@ -85,7 +93,7 @@ public:
 
     [[nodiscard]] TermDescription describe(std::string name) const {
         return {.name = std::move(name), .kind = std::string(kind), .pooling = std::string(Pooling::name), .lowest_id = options_.lowest_id,
-                .weight = options_.weight};
+                .weight = options_.weight.at(0)};
     }
 
     template <class Visit>

@@ -16,6 +16,7 @@
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/concepts/token_loss.hpp>
 #include <bmae/encoders/bert.hpp>
+#include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/language_model_head.hpp>
@@ -92,8 +93,18 @@ public:
         ViewT view = {};
         typename Decoder::Options decoder = {};
         Loss loss = {};
-        double weight = 1;        ///< in the total; RetroMAE: 1
+        TermWeight weight = 1;    ///< in the total; RetroMAE: 1
+        double label_smoothing = 0;   ///< share of a label that goes to all tokens alike, in [0, 1)
         std::string task = {};    ///< name in reports, where the paper has one: MASTER's mkp, cmp, npr, dor, gor
+
+        template <class Visit>
+        void for_each_number(Visit&& visit) {
+            visit.inside("view", view);
+            visit.inside("decoder", decoder);
+            visit.inside("loss", loss);
+            visit.inside("weight", weight);
+            visit("label_smoothing", label_smoothing, "share of a label that goes to all tokens alike");
+        }
     };
     using View = ViewT;
     using Labels = Loss;
@@ -104,9 +115,11 @@ public:
 
     template <Encoder E>
     Branch(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
-        : options_(std::move(options)), decoder_(options_.decoder, encoder, seed, name + ".decoder"), head_(encoder, seed, name + ".head") {}
+        : options_(std::move(options)), decoder_(options_.decoder, encoder, seed, name + ".decoder"), head_(encoder, seed, name + ".head") {
+        require_smoothing(options_.label_smoothing);
+    }
 
-    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
     [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, ViewDraws draws,
                                       MaskedText const& encoder_text) const
@@ -129,9 +142,15 @@ public:
         requires has_own_head
     {
         TokenRows const labelled = labelled_rows(pass, view);
-        RowLosses const losses = linear_cross_entropy(head_.head.transform(labelled.rows), pass.encoder.embeddings.word, head_.head.bias, labelled.labels,
+        at::Tensor const& word = pass.encoder.embeddings.word;
+        at::Tensor const rows = head_.head.transform(labelled.rows);
+        RowLosses const losses = linear_cross_entropy(rows, word, head_.head.bias, labelled.labels,
                                                       at::full({labelled.labels.size(0)}, 1.0, labelled.rows.options().dtype(at::kFloat)));
-        return {.sum = losses.total, .correct = losses.correct.sum()};
+        TermSum result{.sum = losses.total, .correct = losses.correct.sum()};
+        if (options_.label_smoothing != 0) {
+            result.sum = result.sum + smoothing_excess(rows, word, head_.head.bias, labelled.labels).sum() * options_.label_smoothing;
+        }
+        return result;
     }
     [[nodiscard]] std::int64_t count(PackedView const& view) const
         requires has_own_head
@@ -141,7 +160,7 @@ public:
 
     [[nodiscard]] TermDescription describe(std::string name) const {
         TermDescription description{.name = std::move(name), .kind = std::string(kind), .decoder = std::string(Decoder::kind),
-                                    .task = options_.task, .weight = options_.weight, .has_view = has_view};
+                                    .task = options_.task, .weight = options_.weight.at(0), .has_view = has_view};
         if constexpr (requires { decoder_.options().layers; }) { description.decoder_layers = decoder_.options().layers; }
         if constexpr (requires { Decoder::query; }) { description.query = std::string(Decoder::query); }
         if constexpr (requires { Decoder::shared_name(); }) { description.decoder_name = Decoder::shared_name(); }
@@ -165,7 +184,7 @@ private:
     template <class E>
     TokenRows labelled_rows(PassState<E>& pass, PackedInput const& view) const {
         at::Tensor const hidden = decoder_.decode(pass.sentence, view, pass.encoder, pass.encoded, pass.context);   // [T, H]
-        return {.rows = hidden.index_select(0, view.label_rows), .labels = view.labels};
+        return {.rows = hidden.index_select(0, view.label_rows), .labels = view.labels, .label_smoothing = options_.label_smoothing};
     }
 
     Options options_;

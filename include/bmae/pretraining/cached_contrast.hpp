@@ -30,10 +30,18 @@ namespace bmae {
 
 /// Numbers of a `CachedContrast`.
 struct CachedContrastOptions {
-    double weight = 1;                         ///< in the total
+    TermWeight weight = 1;                     ///< in the total
     double temperature = 1;                    ///< divides the scores
     Similarity similarity = Similarity::dot;   ///< LaPraDoR: cosine
     std::int64_t cache = 0;                    ///< vectors of the resting tower that are kept; 0: none
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit.inside("weight", weight);
+        visit("temperature", temperature, "divides the scores");
+        visit("similarity", similarity, "how two vectors are compared");
+        visit("cache", cache, "vectors of the resting tower that are kept");
+    }
 };
 
 /// Anchors of one pass among the rows of the other, as `Contrast`; where the other's tower rests, also among the vectors that it
@@ -41,11 +49,14 @@ struct CachedContrastOptions {
 ///
 /// While a tower rests its vectors stay in one space, so old ones are as good as new ones: that is the point of the alternation.
 /// When it learns again its cache is emptied. Anchors are the rows of the tower that learns; where both do, those of pass 0.
+/// A vector that is not finite is not kept. A cache of as many vectors as the corpus has texts also holds the anchors' own keys
+/// of an epoch ago, as negatives: keep it well below.
 class CachedContrast {
 public:
     using Options = CachedContrastOptions;
     static constexpr std::string_view kind = "contrast";
     static constexpr std::size_t passes = 2;
+    static constexpr bool wants_hidden_width = true;   ///< of what it keeps
 
     /// Throws InputError for a temperature that is not above 0 or a cache below 0.
     template <Encoder E>
@@ -57,7 +68,7 @@ public:
         }
     }
 
-    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
     [[nodiscard]] std::size_t negatives(std::size_t texts, std::size_t) const {
         return texts - 1 + static_cast<std::size_t>(options_.cache);
     }
@@ -88,8 +99,10 @@ public:
         at::Tensor const candidates = remembers ? at::cat({keys, cache_.rows.narrow(0, 0, filled())}) : keys;      // [B + C, D]
         ContrastiveLoss const loss = info_nce(anchors, candidates, targets, excluded, options_.temperature);
         if (remembers) {
-            cache_.push(keys.detach().index_select(0, detail::int64_tensor(targets, keys.device())));
-            cached_[0].fill_(std::min(options_.cache, filled() + static_cast<std::int64_t>(targets.size())));
+            at::Tensor const given = keys.detach().index_select(0, detail::int64_tensor(targets, keys.device()));
+            at::Tensor const sound = given.index_select(0, given.isfinite().all(1).nonzero().squeeze(1));
+            cache_.push(sound);
+            cached_[0].fill_(std::min(options_.cache, filled() + sound.size(0)));
         }
         return {.sum = loss.sum, .correct = loss.correct};
     }
@@ -97,7 +110,7 @@ public:
     [[nodiscard]] TermDescription describe(std::string name) const {
         return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
                 .candidates = options_.cache == 0 ? "other_passes" : "other_passes_and_cache", .temperature = options_.temperature,
-                .weight = options_.weight};
+                .weight = options_.weight.at(0)};
     }
 
     template <class Visit>

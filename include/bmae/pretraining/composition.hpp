@@ -16,19 +16,21 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/pretraining/parts.hpp>
 #include <bmae/pretraining/pass.hpp>
 #include <bmae/pretraining/term.hpp>
 #include <bmae/pretraining/token_reduction.hpp>
 #include <bmae/pretraining/towers.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/number.hpp>
 
 namespace bmae {
 
 /// What a report says about one pass.
 struct PassDescription {
     std::string bottleneck = {};
-    std::string projection = {};    ///< tanh or batch_norm; empty where there is none
+    std::string projection = {};    ///< what adaptors make of it, joined by +: batch_norm, tanh, reduced, normalized, stop_gradient; or empty
     std::string encoder = "tied";   ///< tied, momentum or second
 };
 
@@ -51,6 +53,11 @@ public:
 protected:
     template <class Tower>
     static constexpr bool runs = (runs_on<Part, Tower>() || ...);
+
+public:
+    static constexpr bool has_second_encoder = runs<SecondEncoder>;
+
+protected:
     /// Two towers that meet in a contrast alone can learn in turns.
     static constexpr bool alternates = runs<SecondEncoder> && runs<TiedEncoder> && pass_count == 2 && term_count == cross_count;
     static_assert(pass_count > 0, "Pretraining: after the encoder come its passes: Pass<View, Bottleneck, Term...>.");
@@ -60,6 +67,9 @@ protected:
                   "Pretraining: this part is neither a Pass nor a term that looks across passes. MaskedLanguageModel, Branch and BagOfWords belong into a Pass.");
     static_assert(((passes_wanted<Part>() <= pass_count) && ...),
                   "Contrast: at least two passes are needed, one for each side of a pair.");
+    static_assert(widths_fit<Part...>(),
+                  "QueueContrast, CachedContrast, ProjectedContrast: they compare vectors as wide as hidden states, which those of a "
+                  "bottleneck here are not. Use Contrast, which takes any width.");
     static_assert(runs<TiedEncoder>, "Pretraining: at least one pass must be run by the model's own encoder.");
 
 public:
@@ -71,6 +81,17 @@ public:
         double momentum = .9995;        ///< of a momentum encoder, per step; Contriever: .9995
         std::uint64_t alternate = 0;    ///< of two towers: optimizer steps after which they change who learns; 0: both learn at once
         bool random_window = false;     ///< too long a text is cut at a place drawn once per example, not at its end (MASTER as released)
+
+        /// Paths are those of parameters: passes.0.view.masker.rate, passes.0.terms.1.decoder.layers, terms.0.temperature.
+        template <class Visit>
+        void for_each_number(Visit&& visit) {
+            visit.inside_each("passes", passes);
+            visit.inside_each("terms", terms);
+            visit("reduction", reduction, "how the losses of single tokens become one number");
+            if constexpr (runs<MomentumEncoder>) { visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step"); }
+            if constexpr (alternates) { visit("alternate", alternate, "steps after which the towers change who learns; 0: both learn at once"); }
+            visit("random_window", random_window, "too long a text is cut at a random place, not at its end");
+        }
     };
     using EncoderType = EncoderT;
 
@@ -85,17 +106,36 @@ public:
             throw InputError(Complaint{.file = {}, .expected = "a Pass and a SecondPass without terms of their own, to learn in turns", .found = "other passes",
                                        .remedy = "Set alternate to 0."});
         }
+        if (options_.alternate != 0) { require_own_parameters(); }
+        if constexpr (cross_count > 0) { require_equal_widths(); }
+        auto const refuse_weight = [](auto const& term, std::size_t) { static_cast<void>(term.weight(1)); };   // throws where it is none
+        for_each_pass([&](auto const& pass, std::size_t) { pass.for_each_term(refuse_weight); });
+        for_each_cross_term(refuse_weight);
     }
 
     [[nodiscard]] EncoderT& encoder() noexcept { return towers_.own(); }
     [[nodiscard]] EncoderT const& encoder() const noexcept { return towers_.own(); }
+    /// The encoder of the passes called `SecondPass`.
+    [[nodiscard]] EncoderT& second_encoder() noexcept
+        requires has_second_encoder
+    {
+        return towers_.second_tower();
+    }
     [[nodiscard]] Reduction reduction() const noexcept { return options_.reduction; }
     [[nodiscard]] bool random_window() const noexcept { return options_.random_window; }
     [[nodiscard]] std::uint64_t alternate() const noexcept { return options_.alternate; }
 
+    /// The numbers that the model was made with, for reports; a copy, so that paths cannot be set here.
+    [[nodiscard]] std::vector<std::pair<std::string, NumberValue>> numbers() const {
+        Options options = options_;
+        std::vector<std::pair<std::string, NumberValue>> list;
+        for (NumberEntry const& entry : numbers_of(options)) { list.emplace_back(entry.path, entry.number.value()); }
+        return list;
+    }
+
     /// Whose turn it takes to move a parameter: 1 that of the model's own encoder, 2 that of the second one, 0 none.
     [[nodiscard]] std::size_t turn(std::string_view parameter) const {
-        if (options_.alternate == 0 || parameter.starts_with("terms.") || parameter.starts_with("shared.")) { return 0; }
+        if (options_.alternate == 0 || parameter.starts_with("terms.")) { return 0; }
         std::size_t turn = parameter.starts_with("second.") ? 2 : 1;
         for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {   // what a bottleneck learns rests with its tower
             if (parameter.starts_with("passes." + std::to_string(p) + '.')) { turn = turn_of<typename PassT::Tower>; }
@@ -242,6 +282,28 @@ protected:
         towers_.for_each_parameter(visit);
         for_each_pass([&](auto& pass, std::size_t p) { pass.for_each_parameter("passes." + std::to_string(p), visit); });
         for_each_cross_term([&](auto& term, std::size_t t) { term.for_each_parameter(cross_name(t), visit); });
+    }
+
+    /// What both towers share can rest with neither.
+    void require_own_parameters() {
+        for_each_named([](std::string const& name, at::Tensor&, bool) {
+            if (!name.starts_with("shared.")) { return; }
+            throw InputError(Complaint{.file = {}, .expected = "towers that share no parameter, to learn in turns", .found = name,
+                                       .remedy = "Set alternate to 0, or use a bottleneck without a projection of its own name."});
+        });
+    }
+
+    /// A trailing term sets the vectors of all passes against each other.
+    void require_equal_widths() const {
+        std::vector<std::int64_t> widths;
+        for_each_pass([&](auto const& pass, std::size_t) { widths.push_back(bottleneck_width(pass.bottleneck(), encoder())); });
+        for (std::size_t p = 1; p < widths.size(); ++p) {
+            if (widths[p] == widths[0]) { continue; }
+            throw InputError(Complaint{.file = {}, .expected = "sentence vectors of one width in all passes",
+                                       .found = std::to_string(widths[0]) + " in passes.0 and " + std::to_string(widths[p]) + " in passes." +
+                                                std::to_string(p),
+                                       .remedy = "Give all passes one bottleneck with one width."});
+        }
     }
 
     /// Parameters of one name become one tensor.

@@ -4,12 +4,14 @@
 /// Sentence vectors of one text stand together, those of different texts apart.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,8 @@
 #include <bmae/bottlenecks/pooling.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/losses/info_nce.hpp>
+#include <bmae/losses/label_smoothing.hpp>
+#include <bmae/losses/retrieval_contrast.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/projection.hpp>
 #include <bmae/pretraining/term.hpp>
@@ -31,7 +35,11 @@ namespace bmae {
 /// How two sentence vectors are compared.
 enum class Similarity { dot, cosine };
 
-[[nodiscard]] constexpr std::string_view to_string(Similarity similarity) noexcept { return similarity == Similarity::dot ? "dot" : "cosine"; }
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 2> names_of(Similarity) noexcept { return {"dot", "cosine"}; }
+[[nodiscard]] constexpr std::string_view to_string(Similarity similarity) noexcept {
+    return names_of(similarity)[static_cast<std::size_t>(similarity)];
+}
 
 /// Whom an anchor is compared with.
 enum class Candidates {
@@ -39,14 +47,33 @@ enum class Candidates {
     all_rows,       ///< every row is an anchor, all 2B - 1 others are its candidates: coCondenser
 };
 
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 2> names_of(Candidates) noexcept { return {"other_passes", "all_rows"}; }
+[[nodiscard]] constexpr std::string_view to_string(Candidates candidates) noexcept {
+    return names_of(candidates)[static_cast<std::size_t>(candidates)];
+}
+
 /// Numbers of a `Contrast`.
 struct ContrastOptions {
-    double weight = 1;                                        ///< in the total
+    TermWeight weight = 1;                                    ///< in the total
     double temperature = 1;                                   ///< divides the scores; SimCSE .05, coCondenser 1
     Similarity similarity = Similarity::dot;                  ///< SimCSE: cosine; coCondenser: dot
     Candidates candidates = Candidates::other_passes;
     double hard_negative_weight = 0;                          ///< added to the score of a row's own negative (pass 2); SimCSE: 0
     ContrastForm form = {};
+    RetrievalContrast contrast = RetrievalContrast::info_nce; ///< the others: with candidates of other passes, the anchors as queries
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit.inside("weight", weight);
+        visit("temperature", temperature, "divides the scores");
+        visit("similarity", similarity, "how two vectors are compared");
+        visit("candidates", candidates, "whom an anchor is compared with");
+        visit("hard_negative_weight", hard_negative_weight, "added to the score of a row's own negative");
+        visit("label_smoothing", form.label_smoothing, "share of the target spread over the candidates");
+        visit("positive_in_denominator", form.positive_in_denominator, "0: equation 8 of SentMAE as printed");
+        visit("contrast", contrast, "plain InfoNCE, both directions, or SimLM's four blocks");
+    }
 };
 
 namespace detail {
@@ -79,8 +106,10 @@ public:
     using Options = ContrastOptions;
     static constexpr std::string_view kind = "contrast";
     static constexpr std::size_t passes = 2;
+    static constexpr bool wants_hidden_width = !std::is_same_v<Projection, NoProjection>;   ///< it projects H numbers
 
-    /// Throws InputError for a temperature that is not above 0.
+    /// Throws InputError for a temperature that is not above 0, a label smoothing outside [0, 1), and numbers that a contrast
+    /// other than InfoNCE does not know.
     template <Encoder E>
     ContrastOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name) : options_(options), projection_(encoder.config()) {
         initialize(projection_, name, seed, Initialization::bert, encoder.config().initializer_range);
@@ -88,11 +117,21 @@ public:
             throw InputError(Complaint{.file = {}, .expected = "a temperature above 0", .found = std::to_string(options_.temperature),
                                        .remedy = "SimCSE uses 0.05 with cosine, coCondenser 1 with dot products."});
         }
+        require_smoothing(options_.form.label_smoothing);
+        bool const plain = options_.contrast == RetrievalContrast::info_nce;
+        if (!plain && (options_.candidates != Candidates::other_passes || options_.hard_negative_weight != 0)) {
+            throw InputError(Complaint{.file = {}, .expected = "candidates of other passes and no hard_negative_weight with the contrast " +
+                                                               std::string(to_string(options_.contrast)),
+                                       .found = std::string(to_string(options_.candidates)) + " and " +
+                                                std::to_string(options_.hard_negative_weight),
+                                       .remedy = "all_rows runs in both directions already; use info_nce."});
+        }
     }
 
-    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
     [[nodiscard]] std::size_t negatives(std::size_t texts, std::size_t pass_count) const {
-        return options_.candidates == Candidates::all_rows ? texts * pass_count - 2 : texts * (pass_count - 1) - 1;
+        if (options_.candidates == Candidates::all_rows) { return texts * pass_count - 2; }
+        return texts * (pass_count - 1) - 1 + (options_.contrast == RetrievalContrast::four_block ? 3 * (texts - 1) : 0);
     }
 
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
@@ -135,7 +174,13 @@ public:
             if (state.views.size() > 2) { own_negatives.insert(own_negatives.end(), {a, 2 * texts + list[i] % texts - first}); }
         }
         at::Tensor const asking = rows.index_select(0, detail::int64_tensor(anchors, rows.device()));
-        at::Tensor scores = at::mm(asking, rows.narrow(0, first, rows.size(0) - first).t()).div(options_.temperature);
+        at::Tensor const asked = rows.narrow(0, first, rows.size(0) - first);
+        if (options_.contrast != RetrievalContrast::info_nce) {
+            ContrastiveLoss const loss =
+                retrieval_contrast(options_.contrast, asking, asked, targets, excluded, options_.temperature, options_.form);
+            return {.sum = loss.sum, .correct = loss.correct};
+        }
+        at::Tensor scores = at::mm(asking, asked.t()).div(options_.temperature);
         if (options_.hard_negative_weight != 0) { scores = add_to_cells(scores, own_negatives, static_cast<float>(options_.hard_negative_weight)); }
         scores = add_to_cells(scores, excluded, -std::numeric_limits<float>::infinity());
         ContrastiveLoss const loss = softmax_contrast(scores, targets, options_.form);
@@ -143,9 +188,11 @@ public:
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
+        bool const plain = options_.contrast == RetrievalContrast::info_nce;
         return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
-                .candidates = options_.candidates == Candidates::all_rows ? "all_rows" : "other_passes",
-                .temperature = options_.temperature, .weight = options_.weight};
+                .contrast = plain ? "" : std::string(to_string(options_.contrast)),
+                .candidates = std::string(to_string(options_.candidates)),
+                .temperature = options_.temperature, .weight = options_.weight.at(0)};
     }
 
     template <class Visit>

@@ -10,6 +10,7 @@
 
 #include <bmae/concepts/token_loss.hpp>
 #include <bmae/encoders/bert.hpp>
+#include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/pretraining/term.hpp>
 
@@ -21,7 +22,14 @@ class EncoderPrediction {
 public:
     /// Numbers of the term.
     struct Options {
-        double weight = 1;   ///< in the total; RetroMAE: 1
+        TermWeight weight = 1;        ///< in the total; RetroMAE: 1
+        double label_smoothing = 0;   ///< share of a label that goes to all tokens alike, in [0, 1)
+
+        template <class Visit>
+        void for_each_number(Visit&& visit) {
+            visit.inside("weight", weight);
+            visit("label_smoothing", label_smoothing, "share of a label that goes to all tokens alike");
+        }
     };
     using Labels = Loss;
     static constexpr std::string_view kind = "masked_language_model";
@@ -29,17 +37,20 @@ public:
     static constexpr bool keeps_layers = false;
 
     template <Encoder E>
-    EncoderPrediction(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
+    EncoderPrediction(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {
+        require_smoothing(options_.label_smoothing);
+    }
 
-    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
     template <class E>
     [[nodiscard]] TokenRows rows(PassState<E>& pass, PackedInput const& view) const {
-        return {.rows = pass.encoded.hidden.index_select(0, view.label_rows), .labels = view.labels};
+        return {.rows = pass.encoded.hidden.index_select(0, view.label_rows), .labels = view.labels,
+                .label_smoothing = options_.label_smoothing};
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
-        return {.name = std::move(name), .kind = std::string(kind), .weight = options_.weight};
+        return {.name = std::move(name), .kind = std::string(kind), .weight = options_.weight.at(0)};
     }
 
     template <class Visit>

@@ -56,6 +56,32 @@ constexpr bool compares_batch() {
     }
 }
 
+/// A term that sets up H numbers per vector.
+template <class Part>
+constexpr bool wants_hidden_width() {
+    if constexpr (requires { Part::wants_hidden_width; }) {
+        return Part::wants_hidden_width;
+    } else {
+        return false;
+    }
+}
+
+/// A pass whose vectors may have another width than hidden states.
+template <class Part>
+constexpr bool leaves_hidden_width() {
+    if constexpr (is_pass<Part>) {
+        return !Part::keeps_width;
+    } else {
+        return false;
+    }
+}
+
+/// True unless a term that wants vectors as wide as hidden states would get others.
+template <class... Part>
+constexpr bool widths_fit() {
+    return !(wants_hidden_width<Part>() || ...) || !(leaves_hidden_width<Part>() || ...);
+}
+
 template <bool keep_passes, class... Part>
 using Kept = decltype(std::tuple_cat(std::declval<std::conditional_t<is_pass<Part> == keep_passes, std::tuple<Part>, std::tuple<>>>()...));
 

@@ -106,12 +106,20 @@ public:
         ViewT view = {};
         typename detail::BottleneckOptions<BottleneckT>::type bottleneck = {};
         std::tuple<typename Term::Options...> terms = {};
+
+        template <class Visit>
+        void for_each_number(Visit&& visit) {
+            visit.inside("view", view);
+            visit.inside("bottleneck", bottleneck);
+            visit.inside_each("terms", terms);
+        }
     };
     using Tower = TowerT;
     using View = ViewT;
     using BottleneckType = BottleneckT;
     using Labels = typename detail::OwnLabels<Term...>::type;
     static constexpr bool is_pass = true;
+    static constexpr bool keeps_width = KeepsWidth<BottleneckT, BertEncoder>;
     static constexpr std::size_t term_count = sizeof...(Term);
     static constexpr bool keeps_layers = (Term::keeps_layers || ... || requires { requires BottleneckT::reads_layers; });
 

@@ -190,6 +190,22 @@ public:
         return counts;
     }
 
+    /// Texts that gave each term no label, likewise.                                                                      [terms]
+    [[nodiscard]] std::vector<std::int64_t> count_absent(std::span<HostBatch const> batches) const
+        requires spans_step
+    {
+        std::vector<std::int64_t> counts(term_count);
+        for (HostBatch const& batch : batches) {
+            for (std::size_t t = 0; t < term_count; ++t) { counts[t] += batch.term_absent[t]; }
+        }
+        std::vector<PackedView> const views = joined_views(batches);
+        std::vector<PackedView const*> const pointers = pointers_to(views);
+        for_each_cross_term([&](auto const& term, std::size_t t) {
+            counts[term_count - cross_count + t] = unpaired_texts(term, pointers);
+        });
+        return counts;
+    }
+
     /// Texts that each text is told apart from in a contrast over so many; 0 where there is no contrast.
     [[nodiscard]] std::size_t negatives(std::size_t texts) const {
         std::size_t most = 0;
@@ -261,10 +277,25 @@ private:
                 } else {
                     batch.term_labels.push_back(static_cast<std::int64_t>(view.label_count()));
                 }
+                constexpr bool labelled = requires { typename Term::Labels; };
+                batch.term_absent.push_back(labelled ? view.texts_without_label() : view.empty_texts());
             });
         });
         std::vector<PackedView const*> const views = pass_views(batch);
-        for_each_cross_term([&](auto const& term, std::size_t) { batch.term_labels.push_back(term.count(views)); });
+        for_each_cross_term([&](auto const& term, std::size_t) {
+            batch.term_labels.push_back(term.count(views));
+            batch.term_absent.push_back(unpaired_texts(term, views));
+        });
+    }
+
+    /// Texts that are an anchor of no pair.
+    template <class Term>
+    [[nodiscard]] static std::int64_t unpaired_texts(Term const& term, std::vector<PackedView const*> const& views) {
+        std::size_t const texts = views.front()->texts();
+        std::vector<bool> paired(texts, false);
+        std::vector<std::int64_t> const list = term.pairs(views);
+        for (std::size_t i = 0; i + 1 < list.size(); i += 2) { paired[static_cast<std::size_t>(list[i]) % texts] = true; }
+        return std::count(paired.begin(), paired.end(), false);
     }
 
     PretrainingLoss run(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {

@@ -24,6 +24,7 @@
 #include <bmae/bottlenecks/pooling.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/losses/info_nce.hpp>
+#include <bmae/losses/label_smoothing.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/pretraining/contrast.hpp>
 #include <bmae/pretraining/term.hpp>
@@ -33,11 +34,20 @@ namespace bmae {
 
 /// Numbers of a `QueueContrast`.
 struct QueueContrastOptions {
-    double weight = 1;
+    TermWeight weight = 1;
     double temperature = .05;                  ///< Contriever: .05
     Similarity similarity = Similarity::dot;   ///< Contriever: vectors are not normalised
     std::int64_t queue = 131072;               ///< vectors kept; Contriever: 131,072
     double label_smoothing = 0;                ///< Contriever: 0
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit.inside("weight", weight);
+        visit("temperature", temperature, "divides the scores");
+        visit("similarity", similarity, "how two vectors are compared");
+        visit("queue", queue, "keys of earlier batches that are kept");
+        visit("label_smoothing", label_smoothing, "share of the target spread over the candidates");
+    }
 };
 
 /// Each anchor (pass 0) against its own key (pass 1, of a momentum encoder) and the keys of earlier batches: He et al., MoCo,
@@ -50,8 +60,9 @@ public:
     static constexpr std::string_view kind = "contrast";
     static constexpr std::size_t passes = 2;
     static constexpr bool compares_batch = false;
+    static constexpr bool wants_hidden_width = true;   ///< of what it keeps
 
-    /// Throws InputError for a temperature or a queue that is not above 0.
+    /// Throws InputError for a temperature or a queue that is not above 0, and a label smoothing outside [0, 1).
     template <Encoder E>
     QueueContrast(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : options_(options), queue_(unit_vectors(options.queue, encoder.width(), detail::mix64(seed) ^ detail::name_hash(name))) {
@@ -59,9 +70,10 @@ public:
             throw InputError(Complaint{.file = {}, .expected = "a temperature above 0 and a queue of at least 1",
                                        .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.queue)});
         }
+        require_smoothing(options_.label_smoothing);
     }
 
-    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
     [[nodiscard]] std::size_t negatives(std::size_t, std::size_t) const { return static_cast<std::size_t>(options_.queue); }
 
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const { return detail::present_pairs(views); }
@@ -88,7 +100,7 @@ public:
 
     [[nodiscard]] TermDescription describe(std::string name) const {
         return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
-                .candidates = "queue", .temperature = options_.temperature, .weight = options_.weight};
+                .candidates = "queue", .temperature = options_.temperature, .weight = options_.weight.at(0)};
     }
 
     template <class Visit>

@@ -42,7 +42,14 @@ public:
     struct Options {
         ViewT view = {};
         typename Decoder::Options decoder = {};
-        double weight = .005;   ///< in the total; DiffCSE: .005 (default of its code: .1)
+        TermWeight weight = .005;   ///< in the total; DiffCSE: .005 (default of its code: .1)
+
+        template <class Visit>
+        void for_each_number(Visit&& visit) {
+            visit.inside("view", view);
+            visit.inside("decoder", decoder);
+            visit.inside("weight", weight);
+        }
     };
     using View = ViewT;
     static constexpr std::string_view kind = "replaced_token_detection";
@@ -55,7 +62,7 @@ public:
         initialize(head_, name + ".head", seed, Initialization::bert, encoder.config().initializer_range);
     }
 
-    [[nodiscard]] double weight(double) const noexcept { return options_.weight; }
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
     [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, ViewDraws draws,
                                       MaskedText const& encoder_text) const {
@@ -80,7 +87,7 @@ public:
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
-        return {.name = std::move(name), .kind = std::string(kind), .decoder = std::string(Decoder::kind), .weight = options_.weight, .has_view = true};
+        return {.name = std::move(name), .kind = std::string(kind), .decoder = std::string(Decoder::kind), .weight = options_.weight.at(0), .has_view = true};
     }
 
     template <class Visit>

@@ -4,10 +4,8 @@
 /// What a term of the loss is, to the composition that holds it.
 #pragma once
 
-#include <cmath>
 #include <concepts>
 #include <cstdint>
-#include <numbers>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,6 +16,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/concepts/encoder.hpp>
+#include <bmae/pretraining/term_weight.hpp>
 #include <bmae/pretraining/view.hpp>
 
 namespace bmae {
@@ -36,6 +35,7 @@ struct PassState {
 struct TokenRows {
     at::Tensor rows = {};     ///< [M, H] before the head's transform
     at::Tensor labels = {};   ///< [M] int64
+    double label_smoothing = 0;
 };
 
 /// A loss that a term computes itself.
@@ -54,21 +54,16 @@ struct TermDescription {
     std::string task = {};           ///< MASTER's name of the branch: mkp, cmp, npr, dor, gor
     std::string pooling = {};        ///< of a bag of words: max or cls
     std::string similarity = {};     ///< of a contrast: dot or cosine
+    std::string contrast = {};       ///< of a contrast that is not plain InfoNCE: symmetric or four_block
     std::string candidates = {};     ///< of a contrast: other_passes, all_rows, queue or other_passes_and_cache
     std::int64_t decoder_layers = 0;
     std::int64_t tap = -1;           ///< layer that a tap reads; -1 where there is none
     std::int64_t window = 0;         ///< of a causal decoder
     std::int64_t lowest_id = -1;     ///< smallest id that a bag of words counts; -1 where it has none
     double temperature = 0;
-    double weight = 1;
+    double weight = 1;               ///< at the start of the run
     bool has_view = false;
 };
-
-/// A factor that falls from `first` to `last` along a half cosine (Loshchilov, Hutter, arXiv 1608.03983, equation 5).
-/// \param progress  share of the run that is done
-inline double cosine_between(double first, double last, double progress) {
-    return last + (first - last) * .5 * (1 + std::cos(std::numbers::pi * progress));
-}
 
 namespace detail {
 

@@ -4,11 +4,13 @@
 /// From the losses of single tokens, and of terms that sum their own, to one number.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
+#include <bmae/losses/label_smoothing.hpp>
 #include <bmae/nn/linear_cross_entropy.hpp>
 #include <bmae/pretraining/term.hpp>
 #include <bmae/values/error.hpp>
@@ -29,6 +32,9 @@ enum class Reduction {
     mean_per_term,   ///< each term is the mean over its labels, times its weight (all released code)
     pooled_tokens,   ///< one mean over the labels of all terms (MASTER, equation 8, read literally)
 };
+
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 2> names_of(Reduction) noexcept { return {"mean_per_term", "pooled_tokens"}; }
 
 /// One summand measured on one batch: see `Pretraining::forward`.
 struct TermLoss {
@@ -59,6 +65,26 @@ struct TermResult {
     std::int64_t labels = 0;   ///< in this batch
     double weight = 1;
 };
+
+/// Adds what the label smoothing of single terms adds to the losses of their rows.
+/// \param row_weights  of the terms that ask for tokens, in order; \param hidden  [M, H] the rows of all of them
+template <class E>
+void smooth_labels(std::vector<TermResult> const& terms, std::vector<at::Tensor> const& row_weights, at::Tensor const& hidden, E const& encoder,
+                   RowLosses& losses) {
+    std::int64_t begin = 0;
+    std::size_t next = 0;
+    for (TermResult const& term : terms) {
+        if (!term.tokens) { continue; }
+        at::Tensor const& factors = row_weights[next++];
+        if (double const share = term.tokens->label_smoothing; share != 0) {
+            at::Tensor const rows = hidden.narrow(0, begin, term.labels);
+            at::Tensor const excess = smoothing_excess(rows, encoder.embeddings.word, encoder.head.bias, term.tokens->labels) * share;   // [m]
+            losses.total = losses.total + (excess * factors).sum();
+            losses.losses.narrow(0, begin, term.labels).add_(excess.detach());
+        }
+        begin += term.labels;
+    }
+}
 
 /// All labelled rows of all terms meet the head in one product: the [V, H] gradient is then written once per step.
 template <class E>
@@ -96,8 +122,9 @@ PretrainingLoss reduce_terms(std::vector<TermResult> const& terms, Reduction red
         result.terms.push_back(std::move(loss));
     }
     if (!rows.empty()) {
-        RowLosses const losses = linear_cross_entropy(encoder.head.transform(at::cat(rows)), encoder.embeddings.word, encoder.head.bias,
-                                                      at::cat(labels), at::cat(row_weights));
+        at::Tensor const hidden = encoder.head.transform(at::cat(rows));
+        RowLosses losses = linear_cross_entropy(hidden, encoder.embeddings.word, encoder.head.bias, at::cat(labels), at::cat(row_weights));
+        smooth_labels(terms, row_weights, hidden, encoder, losses);
         result.total = result.total.defined() ? result.total + losses.total : losses.total;
         std::int64_t begin = 0;
         for (std::size_t t = 0; t < terms.size(); ++t) {

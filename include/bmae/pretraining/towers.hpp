@@ -56,6 +56,11 @@ public:
     }
     [[nodiscard]] E& own() noexcept { return own_; }
     [[nodiscard]] E const& own() const noexcept { return own_; }
+    [[nodiscard]] E& second_tower() noexcept
+        requires second
+    {
+        return second_.encoder;
+    }
 
     /// theta_k = m theta_k + (1 - m) theta_q (He et al.: MoCo, arXiv 1911.05722, equation 2).
     void follow(double m) const {

@@ -68,6 +68,13 @@ struct View {
     MaskerT masker = {};
     CorruptorT corruptor = {};
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit.inside("source", source);
+        visit.inside("masker", masker);
+        if constexpr (!has_row_masks) { visit.inside("corruptor", corruptor); }
+    }
+
     /// Reads, masks and corrupts. Draws of the three roles are independent of each other.
     /// \param encoder  the encoder's view of the same pass, for related maskers; may be nullptr for others
     [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, ViewDraws draws,

@@ -103,7 +103,8 @@ public:
             }
             PackedInput const input = to_tensors(view, encoder_.embeddings.word.device());
             ForwardContext context;
-            at::Tensor vectors = pool(options_.pooling, encoder_.encode(input, context), input).to(at::kFloat);
+            Encoded const encoded = encoder_.encode(input, context, needs_layers(options_.pooling));
+            at::Tensor vectors = pool(options_.pooling, encoded, input).to(at::kFloat);
             if (options_.normalize) { vectors = normalize_rows(vectors); }
             output.index_copy_(0, detail::int64_tensor(rows, at::kCPU), vectors.cpu());
             if (run.on_progress) { run.on_progress(begin, order.size()); }

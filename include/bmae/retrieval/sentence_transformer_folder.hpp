@@ -92,9 +92,17 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
 
 /// Writes a folder that sentence-transformers and `load_sentence_encoder` read: weights, tokenizer, pooling, length limit.
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
-/// \throws InputError  a folder that holds something; RunError for a full disk and the like
+/// \throws InputError  a folder that holds something, a pooling that sentence-transformers has no module for, a full disk and
+///                     the like
 inline void save_sentence_transformer(SentenceEncoder const& encoder, std::filesystem::path const& folder) {
     SentenceEncoderOptions const& options = encoder.options();
+    if (needs_layers(options.pooling)) {
+        throw InputError(Complaint{.file = folder.string(),
+                                   .expected = "the pooling cls or mean, which sentence-transformers has",
+                                   .found = std::string(to_string(options.pooling)),
+                                   .remedy = "It has no module that reads several layers: encode and search with bmae itself, or "
+                                             "export with another pooling."});
+    }
     SentenceTransformerLayout const layout{.width = encoder.encoder().width(),
                                            .pooling = {options.pooling == Pooling::cls ? PoolingMode::cls : PoolingMode::mean},
                                            .normalize = options.normalize,

@@ -51,8 +51,14 @@ static_assert(SharedTextSource<ClozeSentence>);
 /// Empty where the passage is that one sentence and it is not kept.
 struct ClozeContext {
     static constexpr std::string_view name = "cloze_context";
+    static constexpr std::string_view needs = "sentences";
 
     double kept = .1;   ///< share of examples whose context keeps the sentence; Lee et al.: .1
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("kept", kept, "share of contexts that keep the sentence");
+    }
 
     /// Throws InputError unless 0 <= kept <= 1, and where the example lacks its document's sentences.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw, Draw shared) const {

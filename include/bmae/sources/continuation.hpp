@@ -19,6 +19,11 @@ struct Continuation {
 
     bool passage_if_absent = false;   ///< true: the passage itself stands in for a missing continuation, as in MASTER's code
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("passage_if_absent", passage_if_absent, "the passage stands in for a missing continuation");
+    }
+
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);
         static_cast<void>(draw);

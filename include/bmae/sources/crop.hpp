@@ -25,6 +25,12 @@ struct RandomCrop {
     double minimum_share = .05;   ///< of the passage; Contriever: .05
     double maximum_share = .50;   ///< of the passage; Contriever: .50
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("minimum_share", minimum_share, "length of the shortest crop, as a share of the text");
+        visit("maximum_share", maximum_share, "length of the longest crop, as a share of the text");
+    }
+
     /// Throws InputError unless 0 <= minimum_share <= maximum_share <= 1.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);
@@ -52,6 +58,11 @@ struct SentenceCrop {
     static constexpr std::string_view name = "sentence_crop";
 
     std::size_t sentences = 1;   ///< length of the run
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("sentences", sentences, "sentences of the crop");
+    }
 
     /// Throws InputError where `sentences` is 0 or an example with a document lacks its sentence ends.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {

@@ -21,6 +21,11 @@ struct OneQuery {
 
     std::size_t maximum = 0;   ///< queries drawn from, from the first; 0: all
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("maximum", maximum, "queries drawn from, from the first; 0: all");
+    }
+
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw, Draw shared) const {
         static_cast<void>(traits);
         static_cast<void>(draw);

@@ -26,10 +26,11 @@ struct PairedText {
     }
 };
 
-/// The text that does not belong to it: the second of the example's queries (the contradiction); empty where there is none.
+/// The text that does not belong to it: the second of the example's queries (the contradiction); empty where there is none. The
+/// second of several questions would belong to it: pre-training refuses a store whose queries are not said to be of this kind.
 struct OpposedText {
     static constexpr std::string_view name = "opposed_text";
-    static constexpr std::string_view needs = "queries";
+    static constexpr std::string_view needs = "triplets";
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);

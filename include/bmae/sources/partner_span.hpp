@@ -25,16 +25,10 @@ enum class PartnerKind {
     mixed,     ///< one of the three, uniformly, for each example anew; of those that there are
 };
 
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 4> names_of(PartnerKind) noexcept { return {"random", "nearby", "overlap", "mixed"}; }
 /// As reports write it.
-constexpr std::string_view to_string(PartnerKind kind) noexcept {
-    switch (kind) {
-        case PartnerKind::random: return "random";
-        case PartnerKind::nearby: return "nearby";
-        case PartnerKind::overlap: return "overlap";
-        case PartnerKind::mixed: break;
-    }
-    return "mixed";
-}
+constexpr std::string_view to_string(PartnerKind kind) noexcept { return names_of(kind)[static_cast<std::size_t>(kind)]; }
 
 /// A span of whole sentences from the context of the passage (CoT-MAE, arXiv 2208.07670). The anchor of the pair is `Passage`.
 ///
@@ -49,6 +43,13 @@ struct PartnerSpan {
     PartnerKind kind = PartnerKind::mixed;
     std::size_t length = 126;    ///< tokens at most, without [CLS] and [SEP]; CoT-MAE: 126
     std::size_t reach = 100;     ///< spans on either side; `random` only
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("kind", kind, "how the partner is chosen");
+        visit("length", length, "tokens at most, without [CLS] and [SEP]");
+        visit("reach", reach, "spans on either side");
+    }
 
     /// Throws InputError where `length` is 0 or the example lacks its document's sentences.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw, Draw shared) const {

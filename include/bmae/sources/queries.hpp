@@ -22,6 +22,12 @@ struct Queries {
     bool trailing_separator = true;   ///< [SEP] after the last query too, as MASTER's code has it: the text then ends in two
     std::size_t maximum = 0;          ///< queries read, from the first; 0: all (MASTER's data has 10)
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("trailing_separator", trailing_separator, "[SEP] after the last query too");
+        visit("maximum", maximum, "queries read, from the first; 0: all");
+    }
+
     /// Throws InputError where there is more than one query and the vocabulary has no separator.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(draw);

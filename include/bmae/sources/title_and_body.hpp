@@ -39,6 +39,12 @@ struct TitleAndBody {
     std::size_t title_length = 0;   ///< tokens of the title at most; 0: all of it
     bool token_types = false;       ///< the encoder reads the title as type 0 and the body as type 1 (SimLM); decoders never do
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("title_length", title_length, "tokens of the title at most; 0: all");
+        visit("token_types", token_types, "the encoder reads title and body as types 0 and 1");
+    }
+
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(draw);
         bool const alone = example.document.empty();   // an example made by hand may have its passage only

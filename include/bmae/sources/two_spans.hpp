@@ -46,6 +46,11 @@ struct FirstSpan {
 
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of SecondSpan
 
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("length", length, "tokens at most, without [CLS] and [SEP]");
+    }
+
     /// Throws InputError where `length` is 0.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw, Draw shared) const {
         static_cast<void>(traits);
@@ -62,6 +67,11 @@ struct SecondSpan {
     static constexpr std::string_view needs = "spans";
 
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of FirstSpan
+
+    template <class Visit>
+    void for_each_number(Visit&& visit) {
+        visit("length", length, "tokens at most, without [CLS] and [SEP]");
+    }
 
     /// Throws InputError where `length` is 0.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw, Draw shared) const {

@@ -67,6 +67,27 @@ public:
     [[nodiscard]] std::string_view blocks() const noexcept { return manifest_.blocks; }                   ///< name of the layout
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_; }
 
+    /// What the documents' queries are: `inference_queries`; empty where nobody said, which are questions as a rule.
+    [[nodiscard]] std::string_view query_kind() const noexcept { return manifest_.query_kind; }
+
+    /// What one document has.
+    struct DocumentCounts {
+        std::uint64_t tokens = 0;
+        std::uint64_t sentences = 0;
+        std::uint64_t passages = 0;
+        std::uint64_t queries = 0;
+        std::uint64_t continuation_tokens = 0;
+    };
+    [[nodiscard]] DocumentCounts counts_of(std::size_t document) const {
+        auto const& first = row(document);
+        auto const& last = row(document + 1);
+        return {.tokens = last.token - first.token,
+                .sentences = last.sentence - first.sentence,
+                .passages = last.passage - first.passage,
+                .queries = last.query - first.query,
+                .continuation_tokens = last.continuation - first.continuation};
+    }
+
     /// Tokens of passage `i`, before any cut.
     [[nodiscard]] std::size_t passage_length(std::size_t i) const { return passage_row(i).end - passage_row(i).begin; }
     [[nodiscard]] std::size_t document_of(std::size_t i) const { return passage_row(i).document; }

@@ -48,6 +48,7 @@ struct TokenStoreProgress {
 struct TokenStoreOptions {
     PassageOptions passages = {};
     SentenceSplit split = {};                   ///< empty: every line is one sentence
+    std::string_view query_kind = {};           ///< what the documents' queries are: see TokenStore::query_kind
     unsigned threads = 0;                       ///< 0: one per processor; the store does not depend on it
     std::function<void(TokenStoreProgress const&)> progress = {};   ///< called twice per second in `add`; may throw to stop
 };
@@ -62,7 +63,9 @@ public:
         : tokenizer_(&tokenizer), options_(std::move(options)),
           writer_(folder, tokenizer, options_.passages),
           pipeline_(options_.threads, 0, [this](std::vector<Document>&& batch) { return tokenize(std::move(batch)); },
-                    [this](Tokenized&& batch) { write(std::move(batch)); }) {}
+                    [this](Tokenized&& batch) { write(std::move(batch)); }) {
+        writer_.query_kind(options_.query_kind);
+    }
 
     /// \throws whatever the tokenizer, the splitter or the disk reports, perhaps some documents later
     void add(Document document) {

@@ -55,6 +55,9 @@ constexpr std::string_view to_string(Blocks blocks) noexcept {
     return "whole_sentences";
 }
 
+/// The kind of a store's queries where each document has its entailment and, in a triplet, its contradiction.
+inline constexpr std::string_view inference_queries = "inference";
+
 /// What a store holds, in numbers.
 struct TokenStoreStatistics {
     std::uint64_t documents = 0;
@@ -114,6 +117,7 @@ struct Manifest {
     std::string blocks;
     double short_probability = 0;
     std::uint64_t seed = 0;
+    std::string query_kind;           ///< see TokenStore::query_kind; not in the file where it is empty
     TokenStoreStatistics statistics;
     std::map<std::string, FileEntry> files;
 };
@@ -162,6 +166,7 @@ inline std::string to_text(Manifest const& manifest) {
           {"seed", manifest.seed}}},
         {"counts", counts},
         {"files", files}};
+    if (!manifest.query_kind.empty()) { json["options"]["query_kind"] = manifest.query_kind; }
     json["checksum"] = to_hex(xxh64(json.dump()));
     return json.dump(2) + '\n';
 }
@@ -204,6 +209,7 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
         manifest.blocks = options.at("blocks").get<std::string>();
         manifest.short_probability = options.at("short_probability").get<double>();
         manifest.seed = options.at("seed").get<std::uint64_t>();
+        manifest.query_kind = options.value("query_kind", "");
         for_each_count(manifest.statistics,
                        [&](char const* name, std::uint64_t& value) { value = json.at("counts").at(name).get<std::uint64_t>(); });
         for (auto const& [name, entry] : json.at("files").items()) {

@@ -89,8 +89,7 @@ inline std::vector<std::pair<std::uint32_t, std::uint32_t>> cut_passages(std::sp
 class TokenStoreWriter {
 public:
     /// \param tokenizer    that makes the ids
-    /// \throws InputError  where the folder holds something, or max_length leaves no room for a token
-    /// \throws RunError    where the folder cannot be written
+    /// \throws InputError  where the folder holds something or cannot be written, or max_length leaves no room for a token
     template <Tokenizer T>
     TokenStoreWriter(std::filesystem::path const& folder, T const& tokenizer, PassageOptions options = {})
         : TokenStoreWriter(folder, tokenizer.traits(), tokenizer_fingerprint(tokenizer), options) {
@@ -154,6 +153,9 @@ public:
         id_bytes_ += document.id.size();
         title_bytes_ += document.title.size();
     }
+
+    /// Says what the documents' queries are: see TokenStore::query_kind.
+    void query_kind(std::string_view kind) { manifest_.query_kind = kind; }
 
     [[nodiscard]] TokenStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }

@@ -15,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/folders.hpp>
 #include <bmae/detail/whole_files.hpp>
 #include <bmae/text/bert_normalizer.hpp>
 #include <bmae/text/vocabulary.hpp>
@@ -358,7 +359,7 @@ inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
 
 /// Writes files into a folder, or none where one of these names is there.
 inline void write_new_files(std::filesystem::path const& folder, std::vector<std::pair<char const*, std::string>> const& files) {
-    std::filesystem::create_directories(folder);
+    create_folders(folder);
     for (auto const& [name, content] : files) {
         if (std::filesystem::exists(folder / name)) { throw exists_failure(folder / name, "a file of that name"); }
     }

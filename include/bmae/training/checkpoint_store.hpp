@@ -80,7 +80,7 @@ inline std::string manifest_text(nlohmann::ordered_json const& content) {
 
 inline void sync_file(std::filesystem::path const& path) {
     Descriptor const file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file.is_open() || ::fsync(file.number()) != 0) { throw write_failure(path, "write", errno); }
+    if (!file.is_open() || ::fsync(file.number()) != 0) { fail_to_write(path, "write", errno); }
 }
 
 /// Relative paths of all regular files below `folder`, sorted; each is fsynced, and so is every folder.
@@ -163,12 +163,12 @@ class CheckpointStore {
 public:
     /// Creates and locks `root` and removes what interrupted saves have left.
     /// \param keep_last  newest checkpoints that stay; 0: all
-    /// \throws RunError if another trainer holds the folder or it cannot be written
+    /// \throws InputError if it cannot be written, RunError if another trainer holds the folder
     explicit CheckpointStore(std::filesystem::path root, std::size_t keep_last = 2)
         : root_(std::move(root)), keep_last_(keep_last) {
         detail::create_folders(root_);
         lock_ = detail::Descriptor(::open((root_ / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-        if (!lock_.is_open()) { throw detail::write_failure(root_ / ".lock", "create", errno); }
+        if (!lock_.is_open()) { detail::fail_to_write(root_ / ".lock", "create", errno); }
         if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 &&
             errno == EWOULDBLOCK) {   // other errors: a file system without locks
             throw RunError(root_.string() + ": another trainer is writing there. Wait for it or choose another output folder.");
@@ -182,7 +182,7 @@ public:
 
     /// Writes one checkpoint: all of it or nothing.
     /// \param write  fills the folder that it is given
-    /// \throws RunError on a full disk or any other failure; older checkpoints stay as they are
+    /// \throws InputError on a full disk, RunError on a failing one; older checkpoints stay as they are
     CheckpointFolder save(std::uint64_t step, std::function<void(std::filesystem::path const&)> const& write) {
         CheckpointFolder const done{root_ / ("step-" + std::to_string(step)), step};
         std::filesystem::path work = done.path;
@@ -202,7 +202,7 @@ public:
             detail::write_file(root_ / "latest", done.path.filename().string() + '\n', detail::Existing::replace);
         } catch (std::filesystem::filesystem_error const& error) {
             discard(work);
-            throw RunError(done.path.string() + ": cannot save: " + error.what());
+            detail::fail_to_write(error.path1().empty() ? done.path : error.path1(), "save", error.code().value());
         } catch (...) {
             discard(work);
             throw;
@@ -247,7 +247,7 @@ private:
     static void remove(std::filesystem::path const& path) {
         std::error_code code;
         std::filesystem::remove_all(path, code);
-        if (code) { throw detail::write_failure(path, "remove", code.value()); }
+        if (code) { detail::fail_to_write(path, "remove", code.value()); }
     }
 
     static void discard(std::filesystem::path const& path) noexcept {

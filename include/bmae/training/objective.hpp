@@ -55,6 +55,12 @@ public:
     /// Labels of each term of the loss, where the contrast sees all texts of all batches.                           [terms]
     [[nodiscard]] virtual std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const = 0;
 
+    /// Texts that gave each term no label, where the contrast sees all texts of all batches; empty where nobody counts.  [terms]
+    [[nodiscard]] virtual std::vector<std::int64_t> step_absent(std::span<HostBatch const> batches) const {
+        static_cast<void>(batches);
+        return {};
+    }
+
     /// The vectors that a micro-batch brings into the contrast.                                                      [R, D]
     virtual at::Tensor represent(HostBatch const& batch, ForwardContext& context) = 0;
 
@@ -124,6 +130,9 @@ public:
 
     /// Calls `visit` with every tensor that is no parameter but belongs into a checkpoint: momentum encoders, queues.
     virtual void for_each_state(StateVisitor const& visit) { static_cast<void>(visit); }
+
+    /// What a run is told at its start and may still want: one sentence each.
+    [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 
     /// JSON text that names preset, composition and options: written into checkpoints and compared on resume.
     [[nodiscard]] virtual std::string description() const = 0;

@@ -29,6 +29,7 @@ struct TermReport {
     std::string kind = {};
     double weight = 1;
     std::int64_t labels = 0;
+    std::int64_t absent = 0;               ///< texts that gave it no label: empty, too short, without a partner
     double loss = 0;                       ///< mean over the labels; 0 if there were none
     std::optional<double> accuracy = {};   ///< share of labels predicted right; nothing where it means nothing
 };
@@ -39,7 +40,8 @@ struct TermSums {
     std::string kind = {};
     double weight = 1;
     std::int64_t labels = 0;
-    double loss = 0;   ///< sum over labels
+    std::int64_t absent = 0;   ///< texts without a label
+    double loss = 0;           ///< sum over labels
     double correct = 0;
     bool has_accuracy = false;
 
@@ -48,6 +50,7 @@ struct TermSums {
         name = other.name;
         kind = other.kind;
         labels += other.labels;
+        absent += other.absent;
         loss += other.loss;
         correct += other.correct;
         has_accuracy = has_accuracy || other.has_accuracy;
@@ -56,7 +59,7 @@ struct TermSums {
 
     [[nodiscard]] TermReport report() const {
         double const count = labels == 0 ? 1 : static_cast<double>(labels);
-        TermReport result{.name = name, .kind = kind, .weight = weight, .labels = labels, .loss = loss / count};
+        TermReport result{.name = name, .kind = kind, .weight = weight, .labels = labels, .absent = absent, .loss = loss / count};
         if (has_accuracy && labels != 0) { result.accuracy = correct / count; }
         return result;
     }
@@ -107,6 +110,7 @@ inline nlohmann::ordered_json to_json_line(LogReport const& report) {
         nlohmann::ordered_json line{{"name", term.name}, {"kind", term.kind}, {"weight", term.weight}, {"loss", term.loss}};
         if (term.accuracy) { line["accuracy"] = *term.accuracy; }
         line["labels"] = term.labels;
+        line["absent"] = term.absent;
         json["terms"].push_back(std::move(line));
     }
     return json;
@@ -131,23 +135,23 @@ public:
             if (kept != old) { detail::write_file(path_, kept, detail::Existing::replace); }
         }
         file_ = detail::Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-        if (!file_.is_open()) { throw detail::write_failure(path_, "open", errno); }
+        if (!file_.is_open()) { detail::fail_to_write(path_, "open", errno); }
     }
 
-    /// \throws RunError on a full disk
+    /// \throws InputError on a full disk
     void append(LogReport const& report) {
         std::string const line = to_json_line(report).dump() + '\n';
         for (std::string_view rest = line; !rest.empty();) {
             ssize_t const done = ::write(file_.number(), rest.data(), rest.size());
             if (done < 0 && errno == EINTR) { continue; }
-            if (done < 0) { throw detail::write_failure(path_, "write", errno); }
+            if (done < 0) { detail::fail_to_write(path_, "write", errno); }
             rest.remove_prefix(static_cast<std::size_t>(done));
         }
     }
 
     /// The lines so far survive a power cut. Called before a checkpoint that counts on them.
     void sync() {
-        if (::fsync(file_.number()) != 0) { throw detail::write_failure(path_, "write", errno); }
+        if (::fsync(file_.number()) != 0) { detail::fail_to_write(path_, "write", errno); }
     }
 
 private:

@@ -76,6 +76,7 @@ struct TrainState {
                                                {"kind", t.kind},
                                                {"weight", t.weight},
                                                {"labels", t.labels},
+                                               {"absent", t.absent},
                                                {"loss", t.loss},
                                                {"correct", t.correct},
                                                {"has_accuracy", t.has_accuracy}});
@@ -103,6 +104,7 @@ struct TrainState {
                                    .kind = t.at("kind"),
                                    .weight = t.at("weight"),
                                    .labels = t.at("labels"),
+                                   .absent = t.value("absent", std::int64_t{0}),   // older checkpoints do not count it
                                    .loss = t.at("loss"),
                                    .correct = t.at("correct"),
                                    .has_accuracy = t.at("has_accuracy")});

@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,7 @@
 #include <bmae/training/allocator.hpp>
 #include <bmae/training/checkpoint.hpp>
 #include <bmae/training/checkpoint_store.hpp>
+#include <bmae/training/description.hpp>
 #include <bmae/training/flat_parameters.hpp>
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/objective.hpp>
@@ -86,16 +88,19 @@ public:
             }
             contrast_ = &objective_.step_contrast();
         }
+        require_company();
     }
 
     /// Asks a running `fit` to finish its step, save and return. May be called from a signal handler or another thread.
     void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
 
     /// Runs to the end, or until asked to stop. Afterwards the model holds the fp32 masters.
-    /// \throws InputError where `output` holds a run already and `resume` is false, or holds a run of another model
-    /// \throws RunError   on a non-finite step, a full disk, checkpoints that are all damaged
+    /// \throws InputError where `output` holds a run already and `resume` is false, holds a run of another model, or has no room
+    ///                    left: the last checkpoint stays
+    /// \throws RunError   on a non-finite step, a failing disk, checkpoints that are all damaged
     TrainResult fit() {
         if (options_.keep_freed_memory) { keep_freed_memory(); }
+        for (std::string const& text : objective_.warnings()) { warn(text); }
         std::optional<CheckpointStore> store;
         FlatParameters parameters(objective_, options_.precision);
         AdamW optimizer(parameters, options_.adamw);
@@ -163,6 +168,27 @@ private:
         auto const step = shared.item<std::int64_t>();
         if (step < 0) { return std::nullopt; }
         return CheckpointFolder{options_.output / ("step-" + std::to_string(step)), static_cast<std::uint64_t>(step)};
+    }
+
+    /// A contrast whose every batch is one text by itself would never learn: that is told before the first step.
+    void require_company() const {
+        if (objective_.negatives(2) == 0) { return; }   // no contrast
+        std::size_t most = options_.batch.examples;
+        if (most == 0) {
+            std::size_t cheapest = options_.batch.tokens;
+            most = 1;
+            for (std::size_t e = 0; e < objective_.examples() && most == 1; ++e) {
+                std::size_t const cost = objective_.cost(e);
+                if (e != 0 && cost + cheapest <= options_.batch.tokens) { most = 2; }
+                cheapest = std::min(cheapest, cost);
+            }
+        }
+        if (options_.gradient_cache) { most *= options_.accumulation; }
+        if (objective_.negatives(std::min(most, objective_.examples())) != 0) { return; }
+        throw InputError(Complaint{
+            {}, 0, "batches in which a text has another one to be told apart from", "batches of one text",
+            objective_.examples() == 1 ? "A contrast needs at least two examples, or hard negatives: --passages-per-query 2."
+                                       : "Raise --batch-examples or --batch-tokens, or give each text negatives of its own."});
     }
 
     void warn(std::string const& text) const {
@@ -283,6 +309,7 @@ private:
             report.examples += batch.examples.size();
             report.tokens += batch.tokens();
         }
+        add_absent(micro, sums);
         for (StepOutput const& output : outputs) {
             report.loss += *next++;
             for (std::size_t t = 0; t < sums.size(); ++t) {
@@ -303,16 +330,27 @@ private:
         return sums;
     }
 
+    /// Counts the texts of the step that gave a term no label. Objectives need not tell.
+    void add_absent(std::vector<HostBatch> const& micro, std::vector<TermSums>& sums) const {
+        auto const add = [&](std::vector<std::int64_t> const& absent) {
+            for (std::size_t t = 0; t < std::min(absent.size(), sums.size()); ++t) { sums[t].absent += absent[t]; }
+        };
+        if (contrast_ != nullptr) { return add(contrast_->step_absent(micro)); }
+        for (HostBatch const& batch : micro) { add(batch.term_absent); }
+    }
+
     /// Adds up over the ranks what `read_numbers` found on each.
     void share_numbers(at::Tensor const& norm, StepReport& report, std::vector<TermSums>& sums) {
-        at::Tensor const mine = at::zeros({static_cast<std::int64_t>(4 + 3 * sums.size())}, at::kDouble);
+        at::Tensor const mine = at::zeros({static_cast<std::int64_t>(4 + 4 * sums.size())}, at::kDouble);
         double* out = mine.mutable_data_ptr<double>();
         for (double const value :
              {report.loss, static_cast<double>(report.examples), static_cast<double>(report.tokens), stopping_ ? 1.0 : 0.0}) {
             *out++ = value;
         }
         for (TermSums const& sum : sums) {
-            for (double const value : {static_cast<double>(sum.labels), sum.loss, sum.correct}) { *out++ = value; }
+            for (double const value : {static_cast<double>(sum.labels), static_cast<double>(sum.absent), sum.loss, sum.correct}) {
+                *out++ = value;
+            }
         }
         at::Tensor const shared = mine.to(norm.device());
         replicas_.add_up(shared);
@@ -324,6 +362,7 @@ private:
         stopping_ = *next++ > 0;
         for (TermSums& sum : sums) {
             sum.labels = static_cast<std::int64_t>(*next++);
+            sum.absent = static_cast<std::int64_t>(*next++);
             sum.loss = *next++;
             sum.correct = *next++;
         }
@@ -361,6 +400,13 @@ private:
             .path;
     }
 
+    /// "the model's passes.0.view.masker.rate"
+    static std::string name_of_difference(std::string const& key) {
+        constexpr std::string_view numbers = "numbers.";
+        if (key.empty()) { return "the model"; }
+        return "the model's " + (key.starts_with(numbers) ? key.substr(numbers.size()) : key);
+    }
+
     TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const {
         std::filesystem::path const file = found.path / "trainer.json";
         try {
@@ -369,18 +415,13 @@ private:
                 throw InputError(Complaint{file.string(), 0, what + ' ' + expected + " as in the checkpoint", now,
                                            "Resume with the same settings, or start a run in another folder."});
             };
-            if (auto const then = json.at("objective").get<std::string>(); then != objective_.description()) {
-                refuse("the model", then, objective_.description());
+            if (auto const other = first_difference(json.at("objective").get<std::string>(), objective_.description())) {
+                refuse(name_of_difference(other->key), other->then, other->now);
             }
             if (auto const then = json.at("examples").get<std::size_t>(); then != objective_.examples()) {
                 refuse("a corpus of", std::to_string(then) + " examples", std::to_string(objective_.examples()));
             }
-            auto const now = deciding_options(options_);
-            for (auto const& [name, value] : json.at("options").items()) {
-                if (!now.contains(name) || now[name] != value) {
-                    refuse(name, value.dump(), now.contains(name) ? now[name].dump() : std::string("no such option"));
-                }
-            }
+            if (auto const other = option_difference(json.at("options"), options_)) { refuse(other->key, other->then, other->now); }
             if (json.at("steps") != options_.steps || json.at("epochs") != options_.epochs) {
                 warn("the run was planned for " + json.at("steps").dump() + " steps or " + json.at("epochs").dump() +
                      " epochs; from here on its learning rate follows the new plan");

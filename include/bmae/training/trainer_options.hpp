@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
 
 #include <bmae/batch/planner.hpp>
 #include <bmae/training/adamw_options.hpp>
+#include <bmae/training/description.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/training/schedule.hpp>
 #include <bmae/training/train_log.hpp>
@@ -85,6 +87,17 @@ inline nlohmann::ordered_json deciding_options(TrainerOptions const& options) {
             {"clip", options.clip},
             {"precision", to_string(options.precision)},
             {"seed", options.seed}};
+}
+
+/// The first option in which a run differs from what a checkpoint says of it. One that is younger than the checkpoint had its
+/// default then.
+/// \param then  `deciding_options` of the checkpoint
+inline std::optional<DescriptionDifference> option_difference(nlohmann::ordered_json then, TrainerOptions const& now) {
+    nlohmann::ordered_json const usual = deciding_options({});
+    for (auto const& [name, value] : usual.items()) {
+        if (!then.contains(name)) { then[name] = value; }
+    }
+    return detail::difference(then, deciding_options(now), {});
 }
 
 /// What a program wants to be told. All are called from the thread that runs `fit`; any may be empty.

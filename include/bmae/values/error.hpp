@@ -36,7 +36,8 @@ inline std::string to_string(Complaint const& complaint) {
     return text;
 }
 
-/// The input or the request is at fault, not the run: programs end with exit status 2.
+/// The input or the request is at fault, not the run, and who gave it can mend it: an output that has no room, too. Programs end
+/// with exit status 2.
 class InputError : public Error {
 public:
     explicit InputError(std::string const& message) : Error(message) {}
@@ -48,7 +49,7 @@ private:
     Complaint complaint_;
 };
 
-/// Something broke while running (a full disk, a non-finite loss): programs end with exit status 1.
+/// Something broke while running (a failing disk, a non-finite loss): programs end with exit status 1.
 class RunError : public Error {
 public:
     using Error::Error;

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Whether a token store has the texts that a composition reads: a run never trains on silence.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <bmae/text/token_store.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// How many documents of a store have what a source reads.
+struct TextCoverage {
+    std::uint64_t with = 0;
+    std::uint64_t documents = 0;
+
+    [[nodiscard]] double share() const noexcept {
+        return documents == 0 ? 0 : static_cast<double>(with) / static_cast<double>(documents);
+    }
+    /// Below this share of the documents a run is told, since the rest teaches the term nothing.
+    static constexpr double least_share = .01;
+};
+
+/// What a source needs, by its `needs`: "queries", "triplets", "continuation", "neighbours", "spans" or "sentences".
+/// \param span  tokens of a span that the source cuts; two of them need a longer document
+inline TextCoverage text_coverage(TokenStore const& store, std::string_view need, std::size_t span = 0) {
+    TextCoverage coverage{.documents = store.documents()};
+    if (need == "triplets" && store.query_kind() != inference_queries) { return coverage; }
+    for (std::size_t d = 0; d < store.documents(); ++d) {
+        TokenStore::DocumentCounts const counts = store.counts_of(d);
+        bool const there = need == "queries"        ? counts.queries != 0
+                           : need == "triplets"     ? counts.queries > 1
+                           : need == "continuation" ? counts.continuation_tokens != 0
+                           : need == "sentences"    ? counts.sentences > 1
+                           : need == "spans"        ? counts.tokens > span
+                                                    : counts.passages > 1;
+        coverage.with += there ? 1 : 0;
+    }
+    return coverage;
+}
+
+namespace detail {
+
+/// What is missing, in words, and the way to make it.
+inline std::pair<std::string, std::string> need_in_words(std::string_view need, std::size_t span) {
+    std::string const reads = "bmae prepare --format jsonl reads what it wrote; --format master reads rows that have them.";
+    if (need == "queries") {
+        return {"queries of the documents", "bmae generate writes them with a T5 model (doc2query), " + reads};
+    }
+    if (need == "continuation") {
+        return {"continuations of the documents", "bmae generate writes them with a GPT-2 model, " + reads};
+    }
+    if (need == "triplets") {
+        return {"contradictions of the documents", "bmae prepare --format nli reads SNLI, MNLI and SimCSE's table of triplets. "
+                                                   "Queries that were generated for a text do not contradict it."};
+    }
+    if (need == "sentences") {
+        return {"documents of more than one sentence", "Prepare whole paragraphs or articles: a single sentence has no partner. "
+                                                       "For those there is --preset simcse-unsupervised."};
+    }
+    if (need == "spans") {
+        std::string const length = std::to_string(span);
+        return {"documents of more than " + length + " tokens", "Prepare longer texts, or lower --set span_tokens."};
+    }
+    return {"documents of more than one passage", "Prepare texts with document boundaries and a --max-length below theirs, or "
+                                                  "choose a preset whose name ends in -as-released."};
+}
+
+}  // namespace detail
+
+/// Refuses a store in which no document has what `reader` reads.
+/// \param reader  in words: "DOR (passes.0.terms.2.view, queries)"
+/// \returns       a warning where less than one document in a hundred has it; else nothing
+/// Throws InputError with the way to make such texts.
+inline std::string require_texts(TokenStore const& store, std::string_view need, std::string const& reader,
+                                 std::size_t span = 0) {
+    TextCoverage const coverage = text_coverage(store, need, span);
+    auto const [what, remedy] = detail::need_in_words(need, span);
+    std::string const all = std::to_string(coverage.documents);
+    if (coverage.with == 0) {
+        std::uint64_t const queries = store.statistics().queries;
+        bool const unsaid = need == "triplets" && queries != 0 && store.query_kind() != inference_queries;
+        throw InputError(Complaint{.file = store.path().string(), .expected = what + ", which " + reader + " reads",
+                                   .found = unsaid ? std::to_string(queries) + " queries that may be questions"
+                                                   : "none in " + all + (coverage.documents == 1 ? " document" : " documents"),
+                                   .remedy = remedy});
+    }
+    if (coverage.share() >= TextCoverage::least_share) { return {}; }
+    char percent[32];
+    std::snprintf(percent, sizeof percent, "%.2g %%", 100 * coverage.share());
+    return reader + " reads " + what + ": only " + std::to_string(coverage.with) + " of " + all + " (" + percent +
+           "), and learns nothing from the others";
+}
+
+}  // namespace bmae

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Where two descriptions of an objective differ: by one key and both values, not by two whole texts.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace bmae {
+
+/// The first difference of two JSON texts.
+struct DescriptionDifference {
+    std::string key = {};    ///< "terms.1.weight"; empty where the texts are no JSON objects
+    std::string then = {};   ///< value in the first text; "none" where it lacks the key
+    std::string now = {};    ///< in the second
+};
+
+namespace detail {
+
+inline std::optional<DescriptionDifference> difference(nlohmann::ordered_json const& then, nlohmann::ordered_json const& now,
+                                                       std::string const& path) {
+    std::string const inner = path.empty() ? path : path + '.';
+    if (then.is_object() && now.is_object()) {
+        for (auto const& [key, value] : then.items()) {
+            if (!now.contains(key)) { return DescriptionDifference{inner + key, value.dump(), "none"}; }
+            if (auto found = difference(value, now[key], inner + key)) { return found; }
+        }
+        for (auto const& [key, value] : now.items()) {
+            if (!then.contains(key)) { return DescriptionDifference{inner + key, "none", value.dump()}; }
+        }
+        return std::nullopt;
+    }
+    if (then.is_array() && now.is_array() && then.size() == now.size()) {
+        for (std::size_t i = 0; i < then.size(); ++i) {
+            if (auto found = difference(then[i], now[i], inner + std::to_string(i))) { return found; }
+        }
+        return std::nullopt;
+    }
+    if (then == now) { return std::nullopt; }
+    return DescriptionDifference{path, then.dump(), now.dump()};
+}
+
+}  // namespace detail
+
+/// Compares what an objective said of itself with what it says now; nothing where both mean the same, whatever the order of keys.
+/// \param then,now  JSON texts, as `Objective::description` gives them
+inline std::optional<DescriptionDifference> first_difference(std::string const& then, std::string const& now) {
+    if (then == now) { return std::nullopt; }
+    auto const before = nlohmann::ordered_json::parse(then, nullptr, false);
+    auto const after = nlohmann::ordered_json::parse(now, nullptr, false);
+    if (!before.is_object() || !after.is_object()) { return DescriptionDifference{{}, then, now}; }
+    return detail::difference(before, after, {});
+}
+
+}  // namespace bmae
