@@ -2,35 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // links LibTorch
 // Compositions that stand in no paper, for good reason: one slot of each is wrong.
-// expect: Pass: the first slot is the encoder's view
-// expect: Pass: the second slot after the encoder's view must be a bottleneck
-// expect: Pass: after view and bottleneck come the terms of this pass
-// expect: Pass: a decoder reads sentence vectors as wide as hidden states
-// expect: Pass: the encoder's view must hide tokens, not context
-// expect: Pass: the encoder's view comes first; a masker that depends on it belongs into a branch
-// expect: Pass: terms that read the encoder's own view must ask for the same tokens of it
-// expect: Concatenated: at least two bottlenecks stand side by side
-// expect: Concatenated: every slot holds a bottleneck
-// expect: StopGradient, Normalized: the slot holds a bottleneck
-// expect: Reduced: the slot holds a bottleneck without parameters
-// expect: MomentumPass: the momentum encoder gets no gradient
-// expect: Branch: the first slot is the view to rebuild
-// expect: Branch: the second slot is a decoder
-// expect: Branch: this view hides context by row masks, which the decoder does not read
-// expect: Branch: this decoder reads the clean text under row masks, but the view has none
-// expect: Branch: a tap reads the encoder's layers, which belong to the encoder's view
-// expect: Branch: the head is EncoderHead \(the encoder's, shared\) or OwnHead
-// expect: ReplacedTokenDetection: the first slot is the view to judge
-// expect: ReplacedTokenDetection: no token of this view is replaced by a network
-// expect: ReplacedTokenDetection: a decoder under row masks would not see the text it judges
-// expect: Pretraining: after the encoder come its passes
-// expect: Pretraining: passes come first, terms that look across them last
-// expect: Pretraining: without a term nothing would be learned
-// expect: Pretraining: this part is neither a Pass nor a term that looks across passes
-// expect: Pretraining: at least one pass must be run by the model's own encoder
-// expect: Contrast: at least two passes are needed
-// expect: satisfaction of .TokenLoss<Loss>. \[with Loss = bmae::BasicDecoder\]
-// expect: RetroMaeNumbers. has no non-static data member named .encoder_rate
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/bottlenecks/dual.hpp>
 #include <bmae/bottlenecks/lexicon.hpp>
@@ -43,15 +14,9 @@
 #include <bmae/pretraining/contrast.hpp>
 #include <bmae/pretraining/replaced_token_detection.hpp>
 
-using namespace bmae;
+#include "pick.hpp"
 
-#ifdef PASSING
-template <class Right, class Wrong>
-using Pick = Right;
-#else
-template <class Right, class Wrong>
-using Pick = Wrong;
-#endif
+using namespace bmae;
 
 using Words = View<Passage, WholeWordMasker>;
 using Rows = View<Passage, RowVisibility>;
@@ -63,62 +28,153 @@ using Mlm = MaskedLanguageModel;
 template <class... T>
 constexpr std::size_t looked_into = (sizeof(T) + ...);
 
-// ---- passes
-constexpr std::size_t passes =
-    looked_into<Pass<Pick<Words, Passage>, ClsBottleneck, Mlm>,
-                Pass<Words, Pick<ClsBottleneck, BasicDecoder>, Mlm>,
-                Pass<Words, ClsBottleneck, Mlm, Pick<Mlm, Contrast>>,
-                Pass<Pick<Words, Rows>, ClsBottleneck, Mlm>,
-                Pass<Pick<Words, Related>, ClsBottleneck, Mlm>,
-                Pass<Words, ClsBottleneck, Mlm, EncoderPrediction<Pick<TokenCrossEntropy, AllTokens>>>,
-                Pass<Words, Pick<ClsBottleneck, Concatenated<ClsBottleneck, MeanBottleneck>>, Mlm, Branch<Words, BasicDecoder>>,
-                PassOf<Pick<TiedEncoder, MomentumEncoder>, Words, ClsBottleneck, Mlm>>;
-
-// ---- bottlenecks around bottlenecks
-constexpr std::size_t bottlenecks =
-    looked_into<Pick<Concatenated<ClsBottleneck, MeanBottleneck>, Concatenated<ClsBottleneck>>,
-                Concatenated<ClsBottleneck, Pick<MeanBottleneck, Passage>>,
-                StopGradient<Pick<LexiconBottleneck, BasicDecoder>>,
-                Normalized<Pick<ClsBottleneck, Passage>>,
-                Reduced<Pick<ClsBottleneck, LexiconBottleneck>>,
-                Pass<Words, DualBottleneck, Mlm>>;
-
-// ---- branches
-constexpr std::size_t branches =
-    looked_into<Branch<Pick<Words, Passage>, BasicDecoder>,
-                Branch<Words, Pick<BasicDecoder, ClsBottleneck>>,
-                Branch<Pick<Words, Rows>, BasicDecoder>,
-                Branch<Pick<Rows, Words>, EnhancedDecoder>,
-                Branch<Pick<OwnView, Words>, TapDecoder>,
-                Branch<Words, BasicDecoder, TokenCrossEntropy, Pick<OwnHead, BasicDecoder>>,
-                ReplacedTokenDetection<Pick<Filled, Passage>, FullDepthDecoder>,
-                ReplacedTokenDetection<Pick<Filled, View<Passage, WholeWordMasker, MaskOnly>>, FullDepthDecoder>,
-                ReplacedTokenDetection<Filled, Pick<FullDepthDecoder, EnhancedDecoder>>>;
-
-// ---- models
 using One = Pass<Words, ClsBottleneck, Mlm>;
 using Silent = Pass<Words, ClsBottleneck>;
 using Second = SecondPass<Words, ClsBottleneck, Mlm>;
-#ifdef PASSING
-constexpr std::size_t models = looked_into<Pretraining<BertEncoder, One>, Pretraining<BertEncoder, One, One, Contrast>>;
-#else
-constexpr std::size_t models =
-    looked_into<Pretraining<BertEncoder>,
-                Pretraining<BertEncoder, One, Contrast, One>,
-                Pretraining<BertEncoder, Silent, Silent>,
-                Pretraining<BertEncoder, One, One, Mlm>,
-                Pretraining<BertEncoder, Second>,
-                Pretraining<BertEncoder, Silent, Contrast>>;
-#endif
+
+/// Sentence vectors of two halves may be compared, where no decoder reads them.
+constexpr std::size_t dual = sizeof(Pass<Words, DualBottleneck, Mlm>);
+
+// ---- passes
+
+// case: the_encoder_reads_no_view
+// expect: Pass: the first slot is the encoder's view
+constexpr std::size_t the_encoder_reads_no_view = looked_into<Pass<Pick<Words, Passage>, ClsBottleneck, Mlm>>;
+
+// case: a_decoder_is_no_bottleneck
+// expect: Pass: the second slot after the encoder's view must be a bottleneck
+constexpr std::size_t a_decoder_is_no_bottleneck = looked_into<Pass<Words, Pick<ClsBottleneck, BasicDecoder>, Mlm>>;
+
+// case: a_contrast_is_no_term_of_one_pass
+// expect: Pass: after view and bottleneck come the terms of this pass
+constexpr std::size_t a_contrast_is_no_term_of_one_pass = looked_into<Pass<Words, ClsBottleneck, Mlm, Pick<Mlm, Contrast>>>;
+
+// case: a_sentence_wider_than_the_decoder
+// expect: Pass: a decoder reads sentence vectors as wide as hidden states
+constexpr std::size_t a_sentence_wider_than_the_decoder =
+    looked_into<Pass<Words, Pick<ClsBottleneck, Concatenated<ClsBottleneck, MeanBottleneck>>, Mlm, Branch<Words, BasicDecoder>>>;
+
+// case: the_encoder_reads_row_masks
+// expect: Pass: the encoder's view must hide tokens, not context
+constexpr std::size_t the_encoder_reads_row_masks = looked_into<Pass<Pick<Words, Rows>, ClsBottleneck, Mlm>>;
+
+// case: the_encoder_reads_a_view_that_depends_on_it
+// expect: Pass: the encoder's view comes first; a masker that depends on it belongs into a branch
+constexpr std::size_t the_encoder_reads_a_view_that_depends_on_it = looked_into<Pass<Pick<Words, Related>, ClsBottleneck, Mlm>>;
+
+// case: two_terms_ask_for_different_tokens
+// expect: Pass: terms that read the encoder's own view must ask for the same tokens of it
+constexpr std::size_t two_terms_ask_for_different_tokens =
+    looked_into<Pass<Words, ClsBottleneck, Mlm, EncoderPrediction<Pick<TokenCrossEntropy, AllTokens>>>>;
+
+// ---- bottlenecks around bottlenecks
+
+// case: one_bottleneck_stands_beside_none
+// expect: Concatenated: at least two bottlenecks stand side by side
+constexpr std::size_t one_bottleneck_stands_beside_none =
+    looked_into<Pick<Concatenated<ClsBottleneck, MeanBottleneck>, Concatenated<ClsBottleneck>>>;
+
+// case: a_source_beside_a_bottleneck
+// expect: Concatenated: every slot holds a bottleneck
+constexpr std::size_t a_source_beside_a_bottleneck = looked_into<Concatenated<ClsBottleneck, Pick<MeanBottleneck, Passage>>>;
+
+// case: no_gradient_to_a_decoder
+// expect: StopGradient, Normalized: the slot holds a bottleneck
+constexpr std::size_t no_gradient_to_a_decoder = looked_into<StopGradient<Pick<LexiconBottleneck, BasicDecoder>>>;
+
+// case: a_source_of_length_one
+// expect: StopGradient, Normalized: the slot holds a bottleneck
+constexpr std::size_t a_source_of_length_one = looked_into<Normalized<Pick<ClsBottleneck, Passage>>>;
+
+// case: a_bottleneck_with_parameters_is_reduced
+// expect: Reduced: the slot holds a bottleneck without parameters
+constexpr std::size_t a_bottleneck_with_parameters_is_reduced = looked_into<Reduced<Pick<ClsBottleneck, LexiconBottleneck>>>;
+
+// case: a_momentum_encoder_with_a_term
+// expect: MomentumPass: the momentum encoder gets no gradient
+constexpr std::size_t a_momentum_encoder_with_a_term =
+    looked_into<PassOf<Pick<TiedEncoder, MomentumEncoder>, Words, ClsBottleneck, Mlm>>;
+
+// ---- branches
+
+// case: a_branch_without_a_view
+// expect: Branch: the first slot is the view to rebuild
+constexpr std::size_t a_branch_without_a_view = looked_into<Branch<Pick<Words, Passage>, BasicDecoder>>;
+
+// case: a_branch_without_a_decoder
+// expect: Branch: the second slot is a decoder
+constexpr std::size_t a_branch_without_a_decoder = looked_into<Branch<Words, Pick<BasicDecoder, ClsBottleneck>>>;
+
+// case: row_masks_that_no_decoder_reads
+// expect: Branch: this view hides context by row masks, which the decoder does not read
+constexpr std::size_t row_masks_that_no_decoder_reads = looked_into<Branch<Pick<Words, Rows>, BasicDecoder>>;
+
+// case: row_masks_that_the_view_lacks
+// expect: Branch: this decoder reads the clean text under row masks, but the view has none
+constexpr std::size_t row_masks_that_the_view_lacks = looked_into<Branch<Pick<Rows, Words>, EnhancedDecoder>>;
+
+// case: a_tap_of_another_view
+// expect: Branch: a tap reads the encoder's layers, which belong to the encoder's view
+constexpr std::size_t a_tap_of_another_view = looked_into<Branch<Pick<OwnView, Words>, TapDecoder>>;
+
+// case: a_decoder_is_no_head
+// expect: Branch: the head is EncoderHead \(the encoder's, shared\) or OwnHead
+constexpr std::size_t a_decoder_is_no_head =
+    looked_into<Branch<Words, BasicDecoder, TokenCrossEntropy, Pick<OwnHead, BasicDecoder>>>;
+
+// case: nothing_to_judge
+// expect: ReplacedTokenDetection: the first slot is the view to judge
+constexpr std::size_t nothing_to_judge = looked_into<ReplacedTokenDetection<Pick<Filled, Passage>, FullDepthDecoder>>;
+
+// case: nothing_is_replaced
+// expect: ReplacedTokenDetection: no token of this view is replaced by a network
+constexpr std::size_t nothing_is_replaced =
+    looked_into<ReplacedTokenDetection<Pick<Filled, View<Passage, WholeWordMasker, MaskOnly>>, FullDepthDecoder>>;
+
+// case: a_judge_under_row_masks
+// expect: ReplacedTokenDetection: a decoder under row masks would not see the text it judges
+constexpr std::size_t a_judge_under_row_masks =
+    looked_into<ReplacedTokenDetection<Filled, Pick<FullDepthDecoder, EnhancedDecoder>>>;
+
+// ---- models
+
+// case: a_model_without_a_pass
+// expect: Pretraining: after the encoder come its passes
+constexpr std::size_t a_model_without_a_pass = looked_into<Pick<Pretraining<BertEncoder, One>, Pretraining<BertEncoder>>>;
+
+// case: a_pass_behind_a_contrast
+// expect: Pretraining: passes come first, terms that look across them last
+constexpr std::size_t a_pass_behind_a_contrast =
+    looked_into<Pick<Pretraining<BertEncoder, One, One, Contrast>, Pretraining<BertEncoder, One, Contrast, One>>>;
+
+// case: a_model_without_a_term
+// expect: Pretraining: without a term nothing would be learned
+constexpr std::size_t a_model_without_a_term =
+    looked_into<Pick<Pretraining<BertEncoder, Silent, Silent, Contrast>, Pretraining<BertEncoder, Silent, Silent>>>;
+
+// case: a_term_of_a_pass_across_passes
+// expect: Pretraining: this part is neither a Pass nor a term that looks across passes
+constexpr std::size_t a_term_of_a_pass_across_passes = looked_into<Pretraining<BertEncoder, One, One, Pick<Contrast, Mlm>>>;
+
+// case: no_pass_of_the_own_encoder
+// expect: Pretraining: at least one pass must be run by the model's own encoder
+constexpr std::size_t no_pass_of_the_own_encoder = looked_into<Pretraining<BertEncoder, Pick<One, Second>>>;
+
+// case: a_contrast_of_one_pass
+// expect: Contrast: at least two passes are needed
+constexpr std::size_t a_contrast_of_one_pass =
+    looked_into<Pick<Pretraining<BertEncoder, Silent, Silent, Contrast>, Pretraining<BertEncoder, Silent, Contrast>>>;
 
 // ---- a slot of the wrong kind is told by the concept that is not met
-#ifdef PASSING
-using Rebuilt = Branch<Words, BasicDecoder, TokenCrossEntropy>;
-#else
-using Rebuilt = Branch<Words, BasicDecoder, BasicDecoder>;
-#endif
+
+// case: a_decoder_is_no_loss
+// expect: satisfaction of .TokenLoss<Loss>. \[with Loss = bmae::BasicDecoder\]
+using Rebuilt = Branch<Words, BasicDecoder, Pick<TokenCrossEntropy, BasicDecoder>>;
 
 // ---- numbers by a name that there is not
+
+// case: a_number_of_a_preset_by_another_name
+// expect: RetroMaeNumbers. has no non-static data member named .encoder_rate
 #ifdef PASSING
 constexpr RetroMaeNumbers numbers{.encoder_mask = .15};
 #else

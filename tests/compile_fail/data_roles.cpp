@@ -1,21 +1,11 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // Maskers, sources, corruptors, token losses, tokenizers and metrics, each wrong in one way.
-// expect: Masker: the type must be copyable
-// expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags \(hidden tokens\) or Visibility
-// expect: TextSource: the type must be copyable
-// expect: TextSource: a member `std::vector<TokenId> read\(Example const&, TokenTraits const&, Draw&\) const` is missing
-// expect: TextSource: read\(\.\.\.\) must be const and return std::vector<TokenId>
-// expect: Corruptor: the type must be copyable
-// expect: TokenLoss: the type must be copyable
-// expect: TokenLoss: a member `void label\(MaskedText& text, TokenTraits const& traits\) const` is missing
-// expect: Tokenizer: a member `std::vector<TokenId> encode\(std::string_view text\) const` is missing
-// expect: Tokenizer: a member `TokenTraits const& traits\(\) const` is missing
-// expect: Tokenizer: a member `std::string_view token\(TokenId id\) const` is missing
-// expect: Metric: the type must be copyable
-// expect: Metric: a member `double operator\(\)\(RankedGains const&\) const` is missing
-// expect: Metric: a member `std::string name\(\) const` is missing
-// expect: Metric: operator\(\)\(RankedGains const&\) must return double
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
 #include <bmae/concepts/corruptor.hpp>
 #include <bmae/concepts/masker.hpp>
 #include <bmae/concepts/metric.hpp>
@@ -23,11 +13,7 @@
 #include <bmae/concepts/token_loss.hpp>
 #include <bmae/concepts/tokenizer.hpp>
 
-#ifdef PASSING
-constexpr bool right = true;
-#else
-constexpr bool right = false;
-#endif
+#include "pick.hpp"
 
 using namespace bmae;
 
@@ -39,23 +25,85 @@ struct MaybeCopyable {
     = default;
 };
 
+// case: a_masker_that_cannot_be_copied
+// expect: Masker: the type must be copyable
 struct OwnedMasker : MaybeCopyable<right> {
     MaskFlags draw(TokenSpan text, Draw&) const { return MaskFlags(text.size(), 0); }
 };
 static_assert(explain_masker<OwnedMasker>());
 
+// case: a_masker_that_returns_a_matrix
+// expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags \(hidden tokens\) or Visibility
 /// Row masks as a dense matrix.
 struct DenseRows {
     std::conditional_t<right, Visibility, std::vector<std::vector<bool>>> draw(TokenSpan, Draw&) const { return {}; }
 };
 static_assert(explain_masker<DenseRows>());
 
+// case: a_masker_without_draw
+// expect: Masker: a member `MaskFlags draw\(TokenSpan text, Draw& draw\) const` is missing
+struct MaskerWithoutDraw {
+#ifdef PASSING
+    MaskFlags draw(TokenSpan text, Draw&) const { return MaskFlags(text.size(), 0); }
+#endif
+};
+static_assert(explain_masker<MaskerWithoutDraw>());
+
+// case: a_masker_that_changes_itself
+// expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags
+struct CountingMasker {   // its masks would depend on the order of the threads
+#ifdef PASSING
+    MaskFlags draw(TokenSpan text, Draw&) const { return MaskFlags(text.size(), 0); }
+#else
+    MaskFlags draw(TokenSpan text, Draw&) { return MaskFlags(text.size(), static_cast<unsigned char>(calls++ % 2)); }
+    int calls = 0;
+#endif
+};
+static_assert(explain_masker<CountingMasker>());
+
+// case: a_masker_that_returns_bools
+// expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags
+struct EveryThird {
+    using Flags = std::conditional_t<right, MaskFlags, std::vector<bool>>;
+    Flags draw(TokenSpan text, Draw&) const {
+        Flags flags(text.size(), 0);
+        for (std::size_t i = 0; i < flags.size(); i += 3) { flags[i] = 1; }
+        return flags;
+    }
+};
+static_assert(explain_masker<EveryThird>());
+
+// case: a_source_without_a_name
+// expect: static constexpr std::string_view name
+struct SourceWithoutName {   // reports name the text that a view reads
+#ifdef PASSING
+    static constexpr std::string_view name = "title";
+#endif
+    std::vector<TokenId> read(Example const&, TokenTraits const&, Draw&) const { return {}; }
+};
+static_assert(explain_text_source<SourceWithoutName>());
+
+// case: a_corruptor_without_traits
+// expect: Corruptor: a member `void corrupt\(MaskedText&, TokenTraits const&, Draw&\) const` is missing
+struct CorruptorWithoutTraits {
+#ifdef PASSING
+    void corrupt(MaskedText&, TokenTraits const&, Draw&) const {}
+#else
+    void corrupt(MaskedText&, Draw&) const {}
+#endif
+};
+static_assert(explain_corruptor<CorruptorWithoutTraits>());
+
+// case: a_source_that_cannot_be_copied
+// expect: TextSource: the type must be copyable
 struct OwnedSource : MaybeCopyable<right> {
     static constexpr std::string_view name = "owned";
     std::vector<TokenId> read(Example const&, TokenTraits const&, Draw&) const { return {}; }
 };
 static_assert(explain_text_source<OwnedSource>());
 
+// case: a_source_of_another_call
+// expect: TextSource: a member `std::vector<TokenId> read\(Example const&, TokenTraits const&, Draw&\) const` is missing
 struct SourceOfAnotherCall {
     static constexpr std::string_view name = "title";
 #ifdef PASSING
@@ -66,6 +114,8 @@ struct SourceOfAnotherCall {
 };
 static_assert(explain_text_source<SourceOfAnotherCall>());
 
+// case: a_source_of_wider_ids
+// expect: TextSource: read\(\.\.\.\) must be const and return std::vector<TokenId>
 /// Ids of another width.
 struct SourceOfLongs {
     static constexpr std::string_view name = "longs";
@@ -74,16 +124,22 @@ struct SourceOfLongs {
 };
 static_assert(explain_text_source<SourceOfLongs>());
 
+// case: a_corruptor_that_cannot_be_copied
+// expect: Corruptor: the type must be copyable
 struct OwnedCorruptor : MaybeCopyable<right> {
     void corrupt(MaskedText&, TokenTraits const&, Draw&) const {}
 };
 static_assert(explain_corruptor<OwnedCorruptor>());
 
+// case: a_loss_that_cannot_be_copied
+// expect: TokenLoss: the type must be copyable
 struct OwnedLoss : MaybeCopyable<right> {
     void label(MaskedText&, TokenTraits const&) const {}
 };
 static_assert(explain_token_loss<OwnedLoss>());
 
+// case: a_loss_without_traits
+// expect: TokenLoss: a member `void label\(MaskedText& text, TokenTraits const& traits\) const` is missing
 struct LossWithoutTraits {
 #ifdef PASSING
     void label(MaskedText&, TokenTraits const&) const {}
@@ -112,8 +168,14 @@ struct Words {
         return "a";
     }
 };
+// case: a_tokenizer_without_encode
+// expect: Tokenizer: a member `std::vector<TokenId> encode\(std::string_view text\) const` is missing
 static_assert(explain_tokenizer<Words<right, true, true>>());
+// case: a_tokenizer_without_traits
+// expect: Tokenizer: a member `TokenTraits const& traits\(\) const` is missing
 static_assert(explain_tokenizer<Words<true, right, true>>());
+// case: a_tokenizer_without_tokens
+// expect: Tokenizer: a member `std::string_view token\(TokenId id\) const` is missing
 static_assert(explain_tokenizer<Words<true, true, right>>());
 
 template <class Value, bool called, bool named>
@@ -129,8 +191,16 @@ struct First {
         return "first";
     }
 };
+// case: a_metric_that_cannot_be_copied
+// expect: Metric: the type must be copyable
 struct OwnedMetric : MaybeCopyable<right>, First<double, true, true> {};
 static_assert(explain_metric<OwnedMetric>());
+// case: a_metric_without_a_call
+// expect: Metric: a member `double operator\(\)\(RankedGains const&\) const` is missing
 static_assert(explain_metric<First<double, right, true>>());
+// case: a_metric_without_a_name
+// expect: Metric: a member `std::string name\(\) const` is missing
 static_assert(explain_metric<First<double, true, right>>());
+// case: a_metric_of_floats
+// expect: Metric: operator\(\)\(RankedGains const&\) must return double
 static_assert(explain_metric<First<std::conditional_t<right, double, float>, true, true>>());

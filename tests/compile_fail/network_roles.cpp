@@ -2,16 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // links LibTorch
 // Encoders, bottlenecks and decoders, each wrong in one way.
-// expect: Encoder: a nested `Options` and a constructor \(Options, seed\) are missing
-// expect: Encoder: a member `Encoded encode\(PackedInput const&, ForwardContext&, bool keep_layers\) const` is missing
-// expect: Encoder: `embeddings`, with the table `word`, and `head` are missing
-// expect: Encoder: `width\(\)`, `vocabulary_size\(\)` and `head\.transform\(rows\)`, all const, are needed
-// expect: Bottleneck: `at::Tensor pool\(Encoded const&, PackedInput const&\) const` returning \[B, D\]
-// expect: Bottleneck: a nested aggregate `Options` is missing
-// expect: Bottleneck: a constructor \(Options, Encoder const&, seed, name\)
-// expect: Decoder: a nested aggregate `Options` is missing
-// expect: Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing
-// expect: Decoder: a constructor \(Options, Encoder const&, seed, name\), `at::Tensor decode
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -20,11 +10,7 @@
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/concepts/encoder.hpp>
 
-#ifdef PASSING
-constexpr bool right = true;
-#else
-constexpr bool right = false;
-#endif
+#include "pick.hpp"
 
 using namespace bmae;
 
@@ -60,11 +46,21 @@ struct Net : std::conditional_t<shared, WithTables, Nothing> {
     std::int64_t vocabulary_size() const { return 1; }
 };
 using RightNet = Net<true, true, true, true>;
+// case: an_encoder_without_a_seed
+// expect: Encoder: a nested `Options` and a constructor \(Options, seed\) are missing
 static_assert(explain_encoder<Net<right, true, true, true>>());
+// case: an_encoder_that_does_not_encode
+// expect: Encoder: a member `Encoded encode\(PackedInput const&, ForwardContext&, bool keep_layers\) const` is missing
 static_assert(explain_encoder<Net<true, right, true, true>>());
+// case: an_encoder_without_tables
+// expect: Encoder: `embeddings`, with the table `word`, and `head` are missing
 static_assert(explain_encoder<Net<true, true, right, true>>());
+// case: an_encoder_of_unknown_width
+// expect: Encoder: `width\(\)`, `vocabulary_size\(\)` and `head\.transform\(rows\)`, all const, are needed
 static_assert(explain_encoder<Net<true, true, true, right>>());
 
+// case: a_bottleneck_without_a_name
+// expect: Bottleneck: `at::Tensor pool\(Encoded const&, PackedInput const&\) const` returning \[B, D\]
 struct FirstRow {
 #ifdef PASSING
     static constexpr std::string_view name = "first_row";
@@ -93,7 +89,11 @@ struct Squeezed : MaybeOptions<has_options> {
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}
 };
+// case: a_bottleneck_without_options
+// expect: Bottleneck: a nested aggregate `Options` is missing
 static_assert(explain_built_bottleneck<Squeezed<right, true>, RightNet>());
+// case: a_bottleneck_whose_parameters_have_no_name
+// expect: Bottleneck: a constructor \(Options, Encoder const&, seed, name\)
 static_assert(explain_built_bottleneck<Squeezed<true, right>, RightNet>());
 
 struct Kind {
@@ -117,6 +117,12 @@ struct Copy : MaybeOptions<has_options>, std::conditional_t<has_kind, Kind, Noth
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}
 };
+// case: a_decoder_without_options
+// expect: Decoder: a nested aggregate `Options` is missing
 static_assert(explain_decoder<Copy<right, true, true>, RightNet>());
+// case: a_decoder_without_a_kind
+// expect: Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing
 static_assert(explain_decoder<Copy<true, right, true>, RightNet>());
+// case: a_decoder_that_does_not_read_the_pass
+// expect: Decoder: a constructor \(Options, Encoder const&, seed, name\), `at::Tensor decode
 static_assert(explain_decoder<Copy<true, true, right>, RightNet>());
