@@ -59,7 +59,8 @@ int main() {
     bmae::PackedView packed;
     for (std::size_t i = 0; i < contents.size(); ++i) {
         bmae::Example const example{.id = i, .passage = contents[i]};
-        bmae::ViewDraws const draws{.own = bmae::Draw({.seed = 1, .example = i}), .shared = bmae::Draw({.seed = 1, .example = i, .slot = 1})};
+        bmae::ViewDraws const draws{.own = bmae::Draw({.seed = 1, .example = i}),
+                                    .shared = bmae::Draw({.seed = 1, .example = i, .slot = 1})};
         bmae::MaskedText text = view.assemble(example, traits, {.max_length = 32}, draws, nullptr);
         bmae::TokenCrossEntropy{}.label(text, traits);
         packed.append(text);

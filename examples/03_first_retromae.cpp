@@ -42,14 +42,13 @@ int main() {
 
     // 3. Training. Every log line reports each term by name.
     std::vector<bmae::TermReport> first;
-    bmae::TrainResult const result = bmae::pretrain(
-        model, corpus,
-        {.steps = 120, .batch = {.examples = 32}, .learning_rate = 3e-3, .log_every = 20},
-        {.on_log = [&first](bmae::LogReport const& report) {
-            if (first.empty()) { first = report.terms; }
-            std::fprintf(stderr, "step %3d   hidden words %.3f   decoded words %.3f\n", static_cast<int>(report.step),
-                         report.terms[0].loss, report.terms[1].loss);
-        }});
+    bmae::TrainResult const result =
+        bmae::pretrain(model, corpus, {.steps = 120, .batch = {.examples = 32}, .learning_rate = 3e-3, .log_every = 20},
+                       {.on_log = [&first](bmae::LogReport const& report) {
+                           if (first.empty()) { first = report.terms; }
+                           std::fprintf(stderr, "step %3d   hidden words %.3f   decoded words %.3f\n",
+                                        static_cast<int>(report.step), report.terms[0].loss, report.terms[1].loss);
+                       }});
 
     // 4. What must have happened. Guessing blindly among V words costs ln V; the first losses start near there.
     double const blind = std::log(static_cast<double>(tokenizer.size()));

@@ -104,15 +104,16 @@ int main() {
 
     // 5. A few steps.
     std::vector<double> first;
-    bmae::TrainResult const result =
-        bmae::Trainer(objective, {.steps = 60, .batch = {.examples = 6}, .learning_rate = 3e-3, .log_every = 10},
-                      {.on_log = [&first](bmae::LogReport const& report) {
-                          for (bmae::TermReport const& term : report.terms) {
-                              if (first.size() < report.terms.size()) { first.push_back(term.loss); }
-                              std::fprintf(stderr, "%.3f ", term.loss);
-                          }
-                          std::fprintf(stderr, "\n");
-                      }}).fit();
+    bmae::TrainerCallbacks callbacks;
+    callbacks.on_log = [&first](bmae::LogReport const& report) {
+        for (bmae::TermReport const& term : report.terms) {
+            if (first.size() < report.terms.size()) { first.push_back(term.loss); }
+            std::fprintf(stderr, "%.3f ", term.loss);
+        }
+        std::fprintf(stderr, "\n");
+    };
+    bmae::Trainer trainer(objective, {.steps = 60, .batch = {.examples = 6}, .learning_rate = 3e-3, .log_every = 10}, callbacks);
+    bmae::TrainResult const result = trainer.fit();
     for (std::size_t t = 0; t < terms.size(); ++t) {
         std::printf("%-4s  %s\n", t == 0 ? "mlm" : terms[t].task.c_str(),
                     result.terms[t].loss < first[t] ? "fell" : "did not fall");

@@ -59,7 +59,7 @@ int main() {
     ForwardContext context;
     Encoded const encoded = middle.encoder().encode(input, context, /*keep_layers=*/true);
     at::Tensor const sentence = encoded.hidden.index_select(0, input.first_rows);   // [1, H]
-    std::cout << "\nviews             " << batch.views.size()   //
+    std::cout << "\nviews             " << batch.views.size()                       //
               << "\nlayers kept       " << encoded.layers.size() << ", the embeddings among them\n";
 
     // 3. A tap at the embeddings is the ordinary decoder, fed the encoder's own masked text.

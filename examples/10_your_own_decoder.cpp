@@ -40,8 +40,8 @@ using namespace bmae;
 class PlaceDecoder {
 public:
     struct Options {};
-    static constexpr std::string_view kind = "place";          // its name in reports
-    static constexpr bool reads_visibility = false;            // it knows no row masks
+    static constexpr std::string_view kind = "place";   // its name in reports
+    static constexpr bool reads_visibility = false;     // it knows no row masks
 
     /// `seed` and `name` key the fresh parameters: the same ones on every machine, whatever is built before.
     PlaceDecoder(Options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
@@ -89,7 +89,7 @@ int main() {
     PackedInput view = to_tensors(batch.views[1]);
     ForwardContext context;
     Encoded const encoded = model.encoder().encode(to_tensors(batch.views[0]), context);
-    at::Tensor const sentence = encoded.hidden.index_select(0, view.first_rows);                     // [B, H]
+    at::Tensor const sentence = encoded.hidden.index_select(0, view.first_rows);   // [B, H]
     PlaceDecoder const decoder({}, model.encoder(), 1, "decoder");
     at::Tensor const told = decoder.decode(sentence, view, model.encoder(), {}, context);
     view.input_ids = view.input_ids.flip({0});

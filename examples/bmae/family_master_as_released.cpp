@@ -4,7 +4,9 @@
 
 namespace bmae {
 
-template std::unique_ptr<AnyPretraining> make_pretraining_of<PresetFamily::master_as_released>(PretrainingRequest const&, BertEncoder const&, TokenStore const&);
+template std::unique_ptr<AnyPretraining> make_pretraining_of<PresetFamily::master_as_released>(PretrainingRequest const&,
+                                                                                               BertEncoder const&,
+                                                                                               TokenStore const&);
 template std::vector<PresetDescription> describe_presets_of<PresetFamily::master_as_released>();
 
 }  // namespace bmae

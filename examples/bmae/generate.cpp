@@ -30,7 +30,8 @@ namespace bmae::program {
 namespace {
 
 [[noreturn]] void refuse(std::string expected, std::string found, std::string remedy = {}) {
-    throw InputError(Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    throw InputError(
+        Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
 }
 
 /// The options with the defaults of the model filled in.
@@ -42,16 +43,22 @@ struct Plan {
 };
 
 Plan make_plan(Common const& common, GenerateOptions const& options, bool asks) {
-    if (options.method != "greedy" && options.method != "sample") { refuse("--method greedy or sample", '"' + options.method + '"'); }
+    if (options.method != "greedy" && options.method != "sample") {
+        refuse("--method greedy or sample", '"' + options.method + '"');
+    }
     Plan plan{.asks = asks, .per_text = options.per_text != 0 ? options.per_text : asks && options.method == "sample" ? 5 : 1};
     if (!asks && plan.per_text != 1) {
-        refuse("--per-text 1 with GPT-2", std::to_string(plan.per_text), "A row holds one continuation; run again with another --seed for a second file.");
+        refuse("--per-text 1 with GPT-2", std::to_string(plan.per_text),
+               "A row holds one continuation; run again with another --seed for a second file.");
     }
     if (options.method == "greedy" && plan.per_text != 1) {
-        refuse("--per-text 1 with --method greedy", std::to_string(plan.per_text), "The best text is always the same: draw with --method sample.");
+        refuse("--per-text 1 with --method greedy", std::to_string(plan.per_text),
+               "The best text is always the same: draw with --method sample.");
     }
     plan.texts_per_batch = std::max<std::size_t>(1, options.batch_size / plan.per_text);
-    plan.generation = {.max_new_tokens = static_cast<std::int64_t>(options.max_new_tokens != 0 ? options.max_new_tokens : asks ? 64 : 128),
+    plan.generation = {.max_new_tokens = static_cast<std::int64_t>(options.max_new_tokens != 0 ? options.max_new_tokens
+                                                                   : asks                      ? 64
+                                                                                               : 128),
                        .samples = static_cast<std::int64_t>(plan.per_text),
                        .sampler = {.greedy = options.method == "greedy",
                                    .temperature = options.temperature,
@@ -88,12 +95,14 @@ std::string settings_of(GenerateOptions const& options, Plan const& plan) {
 
 /// T5 reads the start of a text and </s>, GPT-2 its end, which it goes on from. Empty where the text gives no token.
 template <class Model, class Words>
-std::vector<TokenId> read_prompt(Model const& model, Words const& tokenizer, std::string const& text, GenerateOptions const& options, Plan const& plan) {
+std::vector<TokenId> read_prompt(Model const& model, Words const& tokenizer, std::string const& text,
+                                 GenerateOptions const& options, Plan const& plan) {
     std::vector<TokenId> ids = tokenizer.encode(options.prefix + text);
     if (text.find_first_not_of(" \t\r\n") == std::string::npos || ids.empty()) { return {}; }
     std::size_t limit = options.max_prompt_tokens;
     if constexpr (std::is_same_v<Model, Gpt2>) {
-        auto const most = static_cast<std::size_t>(std::max<std::int64_t>(0, model.config().positions - plan.generation.max_new_tokens));
+        auto const most =
+            static_cast<std::size_t>(std::max<std::int64_t>(0, model.config().positions - plan.generation.max_new_tokens));
         limit = limit == 0 ? most : std::min(limit, most);
         if (ids.size() > limit) { ids.erase(ids.begin(), ids.end() - static_cast<std::ptrdiff_t>(limit)); }
         return ids;
@@ -110,7 +119,8 @@ std::vector<TokenId> read_prompt(Model const& model, Words const& tokenizer, std
 
 /// A row of the output: what the input had, and the new texts behind it.
 template <class Words>
-std::string row_of(Record const& record, std::span<std::vector<TokenId> const> written, Words const& tokenizer, Plan const& plan, std::uint64_t& blank) {
+std::string row_of(Record const& record, std::span<std::vector<TokenId> const> written, Words const& tokenizer, Plan const& plan,
+                   std::uint64_t& blank) {
     std::vector<std::string> queries = record.queries;
     std::string continuation = record.continuation;
     for (std::vector<TokenId> const& ids : written) {
@@ -135,19 +145,23 @@ template <class Model, class Words>
 int write_rows(Common const& common, GenerateOptions const& options, Model const& model, Words const& tokenizer, bool asks) {
     Plan plan = make_plan(common, options, asks);
     if (tokenizer.size() > static_cast<std::size_t>(model.config().vocab_size)) {
-        throw InputError(Complaint{.file = options.model.string(),
-                                   .expected = "a tokenizer of at most " + std::to_string(model.config().vocab_size) + " tokens, as the model has",
-                                   .found = std::to_string(tokenizer.size()),
-                                   .remedy = "Use model and tokenizer of one folder."});
+        throw InputError(Complaint{
+            .file = options.model.string(),
+            .expected = "a tokenizer of at most " + std::to_string(model.config().vocab_size) + " tokens, as the model has",
+            .found = std::to_string(tokenizer.size()),
+            .remedy = "Use model and tokenizer of one folder."});
     }
     if (tokenizer.size() + 1024 < static_cast<std::size_t>(model.config().vocab_size)) {
-        warn("the model knows " + count_text(static_cast<std::uint64_t>(model.config().vocab_size)) + " tokens, its tokenizer only " + count_text(tokenizer.size()));
+        warn("the model knows " + count_text(static_cast<std::uint64_t>(model.config().vocab_size)) +
+             " tokens, its tokenizer only " + count_text(tokenizer.size()));
     }
     if constexpr (std::is_same_v<Model, Gpt2>) {
         if (plan.generation.max_new_tokens >= model.config().positions) {
-            refuse("--max-new-tokens below the " + std::to_string(model.config().positions) + " positions of the model", std::to_string(plan.generation.max_new_tokens));
+            refuse("--max-new-tokens below the " + std::to_string(model.config().positions) + " positions of the model",
+                   std::to_string(plan.generation.max_new_tokens));
         }
-    } else if (options.max_prompt_tokens != 0 && options.max_prompt_tokens <= tokenizer.wrapping().before.size() + tokenizer.wrapping().after.size()) {
+    } else if (options.max_prompt_tokens != 0 &&
+               options.max_prompt_tokens <= tokenizer.wrapping().before.size() + tokenizer.wrapping().after.size()) {
         refuse("--max-prompt-tokens with room for a text", std::to_string(options.max_prompt_tokens));
     }
     plan.generation.vocabulary = tokenizer.size();
@@ -166,10 +180,14 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     std::uint64_t number = 0;
     std::size_t const resumed = output.keep_groups(plan.texts_per_batch, [&](std::string_view line) {
         auto const row = nlohmann::json::parse(line, nullptr, false);
-        bool const is_same = reader->next(record) && row.is_object() && row.value("id", "") == record.id && row.value("text", "") == record.text;
+        bool const is_same =
+            reader->next(record) && row.is_object() && row.value("id", "") == record.id && row.value("text", "") == record.text;
         if (!is_same) {
-            throw InputError(Complaint{.file = options.output.string() + ".partial", .line = number + 1, .expected = "the row of the same text as in --input",
-                                       .found = "another one", .remedy = "Resume with the input that the run began with."});
+            throw InputError(Complaint{.file = options.output.string() + ".partial",
+                                       .line = number + 1,
+                                       .expected = "the row of the same text as in --input",
+                                       .found = "another one",
+                                       .remedy = "Resume with the input that the run began with."});
         }
         ++number;
         return true;
@@ -190,7 +208,9 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     bool more = true;
     while (more && !stop) {
         std::vector<Record> records;
-        while (records.size() < plan.texts_per_batch && (more = reader->next(record))) { records.push_back(std::exchange(record, {})); }
+        while (records.size() < plan.texts_per_batch && (more = reader->next(record))) {
+            records.push_back(std::exchange(record, {}));
+        }
         std::vector<Prompt> prompts;
         std::vector<std::optional<std::size_t>> place;   // of each record among the prompts
         for (std::size_t i = 0; i < records.size(); ++i) {
@@ -223,10 +243,18 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     say_report(reader->report(), "generate");
     if (empty != 0) { warn(count_text(empty) + " texts without words: nothing was written for them"); }
     if (blank != 0) { warn(count_text(blank) + " texts came out blank and were left out"); }
-    result.update({{"end", finished ? "finished" : "interrupted"}, {"texts", number}, {"resumed_from", resumed}, {"tokens", tokens},
-                   {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0}, {"empty", empty}, {"blank", blank}});
+    result.update({{"end", finished ? "finished" : "interrupted"},
+                   {"texts", number},
+                   {"resumed_from", resumed},
+                   {"tokens", tokens},
+                   {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0},
+                   {"empty", empty},
+                   {"blank", blank}});
     if (!finished) { say("saved " + options.output.string() + ".partial; the same command with --resume goes on"); }
-    print_result(common, result, finished ? options.output.string() + ": " + count_text(number) + " texts, " + count_text(tokens) + " new tokens\n" : std::string());
+    print_result(common, result,
+                 finished
+                     ? options.output.string() + ": " + count_text(number) + " texts, " + count_text(tokens) + " new tokens\n"
+                     : std::string());
     return finished ? done : interrupted;
 }
 
@@ -234,7 +262,9 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
 
 int generate(Common const& common, GenerateOptions const& options) {
     use_threads(common);
-    if (std::filesystem::exists(options.output) && !options.resume) { throw detail::exists_failure(options.output, "a file of that name"); }
+    if (std::filesystem::exists(options.output) && !options.resume) {
+        throw detail::exists_failure(options.output, "a file of that name");
+    }
     static_cast<void>(JsonlReader(options.inputs));   // a missing input is told before the weights are read
     detail::require_model_folder(options.model);
     auto const config = detail::JsonObject::read(options.model / "config.json");
@@ -243,7 +273,9 @@ int generate(Common const& common, GenerateOptions const& options) {
     if (type == "gpt2") {
         return write_rows(common, options, Gpt2::load(options.model, device), ByteLevelBpe::from_file(options.model), false);
     }
-    if (type == "t5" || type == "mt5") { return write_rows(common, options, T5::load(options.model, device), Unigram::from_file(options.model), true); }
+    if (type == "t5" || type == "mt5") {
+        return write_rows(common, options, T5::load(options.model, device), Unigram::from_file(options.model), true);
+    }
     throw config.refuse("\"model_type\": \"gpt2\", \"t5\" or \"mt5\"", '"' + type + '"', "These can write texts here.");
 }
 

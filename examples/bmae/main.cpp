@@ -131,7 +131,8 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                              [&] { return bmae::program::tokenize(common, all.tokenize); });
     tokenize.add_option("--tokenizer", all.tokenize.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")->required();
     tokenize.add_option("--max-length", all.tokenize.max_length, "Tokens kept, special ones included; 0: all");
-    tokenize.add_flag("--no-special-tokens", all.tokenize.no_special_tokens, "Without the tokens around a text, [CLS] and [SEP] or <s> and </s>");
+    tokenize.add_flag("--no-special-tokens", all.tokenize.no_special_tokens,
+                      "Without the tokens around a text, [CLS] and [SEP] or <s> and </s>");
 
     CLI::App& prepare = add("prepare", "Raw text to a token store, which pretrain reads",
                             "bmae prepare --input articles.txt --build-vocabulary 8000 --max-length 128 --output articles.tokens",
@@ -141,8 +142,9 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     prepare.add_option("--layout", all.prepare.layout,
                        "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. "
                        "The first but for text: blank-lines");
-    prepare.add_option("--titles", all.prepare.titles,
-                       "name: kept beside the text; prefix: also put before it; section: the same, with [SEP] between")
+    prepare
+        .add_option("--titles", all.prepare.titles,
+                    "name: kept beside the text; prefix: also put before it; section: the same, with [SEP] between")
         ->capture_default_str();
     prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
     prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary,
@@ -176,7 +178,8 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     pretrain.add_option("--heads", all.pretrain.heads, "Attention heads, in place of the config's")->check(CLI::PositiveNumber);
     pretrain.add_option("--intermediate", all.pretrain.intermediate, "Inner width, in place of the config's")
         ->check(CLI::PositiveNumber);
-    pretrain.add_option("--init", all.pretrain.init, "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
+    pretrain.add_option("--init", all.pretrain.init,
+                        "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
     pretrain.add_option("--dictionary", all.pretrain.dictionary,
                         "Word counts for keyword masking, as prepare --write-dictionary makes them; default: the corpus's own");
     pretrain.add_option("--generator", all.pretrain.generator, "Masked language model that fills masks (simlm, diffcse)");
@@ -270,17 +273,18 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     evaluate.add_flag("--per-query", all.evaluate.per_query, "Also the value of each query");
     evaluate.add_option("--output", all.evaluate.output, "Also write the table to this new file");
 
-    CLI::App& generate =
-        add("generate", "Queries of T5 or continuations of GPT-2 for texts, which prepare reads",
-            "bmae generate --model doc2query --input corpus.jsonl --per-text 5 --output queries.jsonl\n"
-            "  bmae generate --model gpt2 --input corpus.jsonl --max-new-tokens 128 --output continued.jsonl",
-            [&] { return bmae::program::generate(common, all.generate); });
+    CLI::App& generate = add("generate", "Queries of T5 or continuations of GPT-2 for texts, which prepare reads",
+                             "bmae generate --model doc2query --input corpus.jsonl --per-text 5 --output queries.jsonl\n"
+                             "  bmae generate --model gpt2 --input corpus.jsonl --max-new-tokens 128 --output continued.jsonl",
+                             [&] { return bmae::program::generate(common, all.generate); });
     generate.add_option("--model", all.generate.model, "GPT-2 or T5 folder of Hugging Face")->required();
     generate.add_option("--input", all.generate.inputs, "JSON Lines with id, title, text; plain or gzip")->required();
-    generate.add_option("--output", all.generate.output, "New JSON Lines file: the rows with `queries` or `continuation`")->required();
+    generate.add_option("--output", all.generate.output, "New JSON Lines file: the rows with `queries` or `continuation`")
+        ->required();
     generate.add_option("--per-text", all.generate.per_text, "Texts written for each text; 0: 5 queries, 1 continuation");
     generate.add_option("--method", all.generate.method, "greedy or sample")->capture_default_str();
-    generate.add_option("--top-k", all.generate.top_k, "Draw from the best K tokens; 0: from all; default: 10 for T5, 50 for GPT-2");
+    generate.add_option("--top-k", all.generate.top_k,
+                        "Draw from the best K tokens; 0: from all; default: 10 for T5, 50 for GPT-2");
     generate.add_option("--top-p", all.generate.top_p, "Draw from the fewest tokens of this probability")->capture_default_str();
     generate.add_option("--temperature", all.generate.temperature, "Divides the scores")->capture_default_str();
     generate.add_option("--max-new-tokens", all.generate.max_new_tokens, "Tokens of a text; 0: 64 for T5, 128 for GPT-2");

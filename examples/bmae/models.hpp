@@ -35,7 +35,7 @@ struct LoadedModel {
     AnyTokenizer tokenizer;
     std::optional<SentenceEncoderOptions> sentence = {};   ///< where the folder says it
     std::string kind = {};   ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
-    Path path = {};                                        ///< of the files that were read
+    Path path = {};          ///< of the files that were read
 };
 
 inline bool is_checkpoint(Path const& path) { return std::filesystem::exists(path / "trainer.json"); }
@@ -205,8 +205,7 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
     }
     SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
     if (!model.sentence) {
-        sentence.max_length =
-            std::min<std::size_t>(512, static_cast<std::size_t>(model.encoder.config().usable_positions()));
+        sentence.max_length = std::min<std::size_t>(512, static_cast<std::size_t>(model.encoder.config().usable_positions()));
     }
     if (!options.pooling.empty()) { sentence.pooling = pooling_from(options.pooling); }
     if (options.normalize) { sentence.normalize = true; }

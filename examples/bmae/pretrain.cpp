@@ -180,8 +180,8 @@ BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::
     }
     auto const positions = static_cast<std::size_t>(generator.config().usable_positions());
     if (positions < length) {
-        complain("a generator that reads views of " + std::to_string(length) + " tokens", "positions for " + std::to_string(positions),
-                 "Lower --max-length, or choose another generator.");
+        complain("a generator that reads views of " + std::to_string(length) + " tokens",
+                 "positions for " + std::to_string(positions), "Lower --max-length, or choose another generator.");
     }
     return generator;
 }
@@ -351,7 +351,8 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         if (!options.generator.empty() && request.generator == nullptr) {
             BertEncoder generator = load_generator_for(options.generator, corpus, request.settings.max_length);
             move_encoder(generator, device);
-            request.generator = std::make_shared<EncoderGenerator<BertEncoder> const>(std::move(generator), encoder.vocabulary_size());
+            request.generator =
+                std::make_shared<EncoderGenerator<BertEncoder> const>(std::move(generator), encoder.vocabulary_size());
         }
         auto objective = make_pretraining(request, encoder, corpus);
         if (!device.is_cpu()) {
@@ -393,10 +394,9 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     auto const export_sentences = [&](BertEncoder const& sentences, std::string const& name, char const* key) {
         Path const folder = result_folder(trained, training, name);
         if (folder.empty()) { return; }
-        save_sentence_transformer(
-            SentenceEncoder(sentences, start.tokenizer(),
-                            {.pooling = objective->pooling(), .max_length = request.settings.max_length}),
-            folder);
+        save_sentence_transformer(SentenceEncoder(sentences, start.tokenizer(),
+                                                  {.pooling = objective->pooling(), .max_length = request.settings.max_length}),
+                                  folder);
         if (!note.empty()) { say(folder.string() + ": " + note); }
         result[key] = folder.string();
         text += folder.string() + '\n';

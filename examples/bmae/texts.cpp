@@ -168,7 +168,7 @@ AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& c
 TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const& options, PassageOptions const& passages,
                                       AnyTokenizer const& tokenizer, Cancellation const& cancellation, Progress& progress,
                                       ReadReport& report) {
-    TitleUse const titles = options.titles == "section" ? TitleUse::section
+    TitleUse const titles = options.titles == "section"  ? TitleUse::section
                             : options.titles == "prefix" ? TitleUse::prefix
                                                          : TitleUse::name;
     auto const reader = open_reader(options);
@@ -281,18 +281,18 @@ int prepare(Common const& common, PrepareOptions const& options) {
         counts.tokens == 0 ? 0 : static_cast<double>(counts.unknown_tokens) / static_cast<double>(counts.tokens);
     if (unknown > .02) { warn(std::to_string(unknown * 100) + " % of the tokens are unknown to the vocabulary"); }
     Json result{{"command", "prepare"},
-                      {"output", options.output.string()},
-                      {"documents", counts.documents},
-                      {"passages", counts.passages},
-                      {"tokens", counts.tokens},
-                      {"queries", counts.queries},
-                      {"unknown_tokens", counts.unknown_tokens},
-                      {"tokenizer", tokenizer.kind()},
-                      {"vocabulary", tokenizer.size()},
-                      {"max_length", options.max_length},
-                      {"blocks", to_string(passages.blocks)},
-                      {"empty_documents", counts.empty_documents},
-                      {"skipped", report.skipped}};
+                {"output", options.output.string()},
+                {"documents", counts.documents},
+                {"passages", counts.passages},
+                {"tokens", counts.tokens},
+                {"queries", counts.queries},
+                {"unknown_tokens", counts.unknown_tokens},
+                {"tokenizer", tokenizer.kind()},
+                {"vocabulary", tokenizer.size()},
+                {"max_length", options.max_length},
+                {"blocks", to_string(passages.blocks)},
+                {"empty_documents", counts.empty_documents},
+                {"skipped", report.skipped}};
     if (!report.left_out.empty()) { result["left_out"] = report.left_out; }
     print_result(common, result,
                  options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) +

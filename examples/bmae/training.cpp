@@ -93,10 +93,9 @@ std::uint64_t estimate_steps(TrainerOptions options, Objective& objective, doubl
     options.log_every = 0;
     double sum = 0;
     Clock::time_point const start = Clock::now();
-    Trainer trainer(objective, options, {.on_step = [&](StepReport const& step) {
-                        sum += step.step == 1 ? 0 : step.seconds;
-                    },
-                    .on_warning = [](std::string const&) {}});   // the first warms up
+    Trainer trainer(objective, options,
+                    {.on_step = [&](StepReport const& step) { sum += step.step == 1 ? 0 : step.seconds; },
+                     .on_warning = [](std::string const&) {}});   // the first warms up
     trainer.fit();
     double const each = std::max(sum / static_cast<double>(probes - 1), 1e-6);
     double const left = seconds * .95 - seconds_since(start);

@@ -35,12 +35,12 @@ Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
 at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
                         ModelOptions const& options, std::function<void()> const& check, std::string const& title) {
     Progress progress(title, "texts", texts.size());
-    return encoder.encode(texts, {.batch_tokens = options.batch_tokens,
-                                  .threads = common.threads,
-                                  .on_progress = [&](std::size_t count, std::size_t) {
-                                      check();
-                                      progress.update(count);
-                                  }});
+    return encoder.encode(
+        texts,
+        {.batch_tokens = options.batch_tokens, .threads = common.threads, .on_progress = [&](std::size_t count, std::size_t) {
+             check();
+             progress.update(count);
+         }});
 }
 
 struct Vectors {
@@ -185,9 +185,10 @@ private:
     void build_dense(Common const& common, Records const& documents) {
         encoder_ = std::make_unique<SentenceEncoder>(make_sentence_encoder(common, options_.model));
         if (options_.embeddings.empty()) {
-            dense_ = std::make_unique<ExactIndex>(
-                encode_texts(*encoder_, documents.texts(), common, options_.model, [] {}, "encode documents"),
-                documents.ids(), ExactIndexOptions{.threads = threads_});
+            dense_ =
+                std::make_unique<ExactIndex>(encode_texts(
+                                                 *encoder_, documents.texts(), common, options_.model, [] {}, "encode documents"),
+                                             documents.ids(), ExactIndexOptions{.threads = threads_});
             return;
         }
         Vectors vectors = read_vectors(options_.embeddings);

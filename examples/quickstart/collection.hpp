@@ -25,7 +25,7 @@ struct Question {
 
 struct Collection {
     std::string name;
-    std::vector<std::string> ids = {};          // of the texts that are searched
+    std::vector<std::string> ids = {};   // of the texts that are searched
     std::vector<std::string> texts = {};
     std::vector<std::string> queries = {};      // of each text, where known: what pre-training may rebuild beside it
     std::vector<std::size_t> unread = {};       // rows that pre-training must not read, nor their queries

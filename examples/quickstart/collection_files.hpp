@@ -25,7 +25,8 @@ namespace quickstart {
 namespace detail {
 
 // beir/ and tokenizer/
-inline bmae::WordPiece write_texts_to_search(Collection const& collection, std::size_t vocabulary, std::filesystem::path const& folder) {
+inline bmae::WordPiece write_texts_to_search(Collection const& collection, std::size_t vocabulary,
+                                             std::filesystem::path const& folder) {
     bmae::WordPiece tokenizer = make_tokenizer(collection, vocabulary);
     write_beir(collection, folder / "beir");
     std::filesystem::create_directories(folder / "tokenizer");

@@ -3,10 +3,10 @@
 // Pre-train, fine-tune, search, measure: the same for every way of pre-training, so that only that differs.
 #pragma once
 
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <unistd.h>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -17,13 +17,13 @@
 #include <vector>
 
 #include <bmae/edge/pretraining_objective.hpp>
-#include <bmae/presets/masked_language_model.hpp>
-#include <bmae/presets/retromae.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/finetuning/bi_encoder.hpp>
 #include <bmae/metrics/mrr.hpp>
 #include <bmae/metrics/ndcg.hpp>
 #include <bmae/metrics/recall.hpp>
+#include <bmae/presets/masked_language_model.hpp>
+#include <bmae/presets/retromae.hpp>
 #include <bmae/retrieval/bm25.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/hybrid.hpp>
@@ -41,19 +41,19 @@ namespace quickstart {
 struct Settings {
     std::int64_t layers = 2;
     std::int64_t width = 128;
-    std::size_t vocabulary = 8000;           // at most, before unused tokens are dropped
-    std::size_t max_length = 80;             // tokens of a text
-    std::uint64_t steps = 1500;              // of pre-training
-    std::size_t batch = 64;                  // texts per step
+    std::size_t vocabulary = 8000;   // at most, before unused tokens are dropped
+    std::size_t max_length = 80;     // tokens of a text
+    std::uint64_t steps = 1500;      // of pre-training
+    std::size_t batch = 64;          // texts per step
     double learning_rate = 1.2e-3;
-    double dropout = 0;                      // short runs do not overfit, they have not learned enough
-    double decoder_mask = .7;                // RetroMAE: .5; the upper end of the papers' range learns the bottleneck sooner
+    double dropout = 0;         // short runs do not overfit, they have not learned enough
+    double decoder_mask = .7;   // RetroMAE: .5; the upper end of the papers' range learns the bottleneck sooner
     std::uint64_t finetune_steps = 100;
     std::size_t finetune_batch = 32;
     double finetune_learning_rate = 5e-4;
-    double temperature = .05;                // of cosine similarity
+    double temperature = .05;   // of cosine similarity
     std::uint64_t seed = 1;
-    std::filesystem::path output;            // checkpoints, logs and results
+    std::filesystem::path output;   // checkpoints, logs and results
 };
 
 // Measures of one way of searching.
@@ -211,10 +211,13 @@ private:
     static void run(bmae::Objective& objective, std::string const& what, bmae::TrainerOptions options, Curve* curve) {
         Ticker ticker(what);
         bmae::Trainer trainer(objective, std::move(options), {.on_log = [&](bmae::LogReport const& report) {
-            if (curve != nullptr) { curve->points.emplace_back(static_cast<double>(report.step), report.terms.front().loss); }
-            ticker.show(report.step, report.steps,
-                        "loss " + number(report.loss, "%.3f") + ", " + number(report.tokens_per_second, "%.0f") + " tokens/s");
-        }});
+                                  if (curve != nullptr) {
+                                      curve->points.emplace_back(static_cast<double>(report.step), report.terms.front().loss);
+                                  }
+                                  ticker.show(report.step, report.steps,
+                                              "loss " + number(report.loss, "%.3f") + ", " +
+                                                  number(report.tokens_per_second, "%.0f") + " tokens/s");
+                              }});
         trainer.fit();
     }
 

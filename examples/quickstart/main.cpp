@@ -204,7 +204,10 @@ int run(Request const& request) {
     bool const show_hybrid = !request.packages.empty() || !request.beir.empty();
     std::vector<Row> rows{{"BM25", experiment.bm25(), {}}};
     std::optional<bmae::SentenceEncoder> best;
-    struct Method { char const* title; std::optional<std::string> preset; };
+    struct Method {
+        char const* title;
+        std::optional<std::string> preset;
+    };
     for (Method const& method : {Method{"no pre-training", {}}, Method{"MLM", "mlm"}, Method{"RetroMAE", "retromae"}}) {
         bmae::BertEncoder encoder = experiment.pretrain(method.preset);
         Row row{method.title, experiment.dense(experiment.sentence_encoder(encoder)), {}};
@@ -245,8 +248,9 @@ int run(Request const& request) {
 
 int main(int argc, char** argv) {
     Request request;
-    CLI::App app{"Pre-trains, fine-tunes, searches and measures, on an invented world or on real text.\n"
-                 "Example: quickstart --output build/quickstart --query \"Where is the regatta?\""};
+    CLI::App app{
+        "Pre-trains, fine-tunes, searches and measures, on an invented world or on real text.\n"
+        "Example: quickstart --output build/quickstart --query \"Where is the regatta?\""};
     app.add_option("--output", request.output, "folder for everything that is written");
     app.add_option("--packages", request.packages, "package descriptions: a Translation-en file and a Packages file, unpacked")
         ->expected(2);
@@ -257,7 +261,9 @@ int main(int argc, char** argv) {
     app.add_option("--write", request.write,
                    "write the collection to this new folder, for other programs, and end: beir/, documents.jsonl and tokenizer/; "
                    "the invented world with queries, continuations and rows.jsonl");
-    app.add_option("--topics", request.topics, "topics of the invented world, 50 at most")->excludes("--packages")->excludes("--beir");
+    app.add_option("--topics", request.topics, "topics of the invented world, 50 at most")
+        ->excludes("--packages")
+        ->excludes("--beir");
     app.add_option("--words-per-topic", request.words_per_topic, "words that such a topic has, 24 at most")
         ->excludes("--packages")
         ->excludes("--beir");
@@ -268,9 +274,7 @@ int main(int argc, char** argv) {
     app.add_flag("!--no-ask", request.ask, "do not ask for questions on the terminal");
     try {
         app.parse(argc, argv);
-    } catch (CLI::ParseError const& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
+    } catch (CLI::ParseError const& error) { return app.exit(error) == 0 ? 0 : 2; }
     try {
         return run(request);
     } catch (bmae::InputError const& error) {

@@ -23,20 +23,20 @@ namespace quickstart {
 
 struct WorldOptions {
     std::uint64_t seed = 1;
-    std::size_t unlabelled = 20000;          // articles to read
-    std::size_t searched = 1000;             // articles to search, no two of the same three topics
-    std::size_t train = 200;                 // further articles with a question, for fine-tuning
-    std::size_t topics = quickstart::topics.size();   // the first of the list
+    std::size_t unlabelled = 20000;                              // articles to read
+    std::size_t searched = 1000;                                 // articles to search, no two of the same three topics
+    std::size_t train = 200;                                     // further articles with a question, for fine-tuning
+    std::size_t topics = quickstart::topics.size();              // the first of the list
     std::size_t words_per_topic = quickstart::words_per_topic;   // the first of its list
     std::size_t topics_per_article = 3;
-    std::size_t words_of_topic = 6;          // topic words of an article; its question takes two of the others
-    double stray = .25;                      // chance that a topic is exchanged in what belongs to an article
+    std::size_t words_of_topic = 6;   // topic words of an article; its question takes two of the others
+    double stray = .25;               // chance that a topic is exchanged in what belongs to an article
 };
 
 // One article and what the world knows about it.
 struct Article {
     std::vector<std::size_t> topics;
-    std::vector<std::string> lines;          // sentences of six tokens
+    std::vector<std::string> lines;   // sentences of six tokens
     std::string question;
 
     std::string text(char between = ' ') const {

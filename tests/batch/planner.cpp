@@ -103,7 +103,11 @@ BOOST_AUTO_TEST_CASE(batches_fill_the_budget_and_cover_each_epoch_once) {
                             tokens += cost(example);
                             BOOST_TEST(seen.insert(example).second);
                         }
-                        if (fixed == 0) { BOOST_TEST(tokens <= 300U); } else { BOOST_TEST(batch.examples.size() <= 7U); }
+                        if (fixed == 0) {
+                            BOOST_TEST(tokens <= 300U);
+                        } else {
+                            BOOST_TEST(batch.examples.size() <= 7U);
+                        }
                         BOOST_TEST((batch.after == Cursor{epoch, seen.size()}));
                         BOOST_TEST((batch.after == planner.cursor()));
                     }

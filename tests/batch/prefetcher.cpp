@@ -118,14 +118,15 @@ BOOST_AUTO_TEST_CASE(ranks_share_the_sequence) {
 BOOST_AUTO_TEST_CASE(errors_reach_the_consumer_in_order) {
     for (std::size_t const threads : {0UL, 1UL, 4UL}) {
         std::atomic<int> calls{0};
-        Prefetcher failing(
-            planner(), 7,
-            [&](std::span<std::size_t const> examples, DrawKey key) {
-                ++calls;
-                if (std::ranges::find(examples, 117U) != examples.end()) { throw RunError("example 117 is broken"); }
-                return collate(examples, key);
-            },
-            {.threads = threads});
+        Prefetcher failing(planner(), 7,
+                           [&](std::span<std::size_t const> examples, DrawKey key) {
+                               ++calls;
+                               if (std::ranges::find(examples, 117U) != examples.end()) {
+                                   throw RunError("example 117 is broken");
+                               }
+                               return collate(examples, key);
+                           },
+                           {.threads = threads});
         Prefetcher sound(planner(), 7, collate, {.threads = 0});
         bool thrown = false;
         for (int k = 0; k < 100 && !thrown; ++k) {

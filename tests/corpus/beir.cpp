@@ -32,7 +32,9 @@ struct PairCounter {
 };
 
 void write_collection(test::Scratch const& scratch) {
-    scratch.file("corpus.jsonl.gz", R"({"_id": "d1", "title": "T", "text": " one "})" "\n" R"({"_id": "d2", "text": "two"})");
+    scratch.file("corpus.jsonl.gz", R"({"_id": "d1", "title": "T", "text": " one "})"
+                                    "\n"
+                                    R"({"_id": "d2", "text": "two"})");
     scratch.file("queries.jsonl", R"({"_id": 1, "text": "q one"})"
                                   "\n"
                                   R"({"_id": "2", "text": "q two"})"
@@ -76,7 +78,9 @@ BOOST_AUTO_TEST_CASE(what_can_be_wrong_with_a_folder) {
     fs::remove(scratch / "corpus.jsonl.gz");
     scratch.file("corpus.jsonl", "");
     BOOST_CHECK_EXCEPTION(bmae::BeirCollection::open(scratch.path()), InputError, says("at least one record"));
-    scratch.file("corpus.jsonl", R"({"_id": "a", "text": "1"})" "\n" R"({"_id": "a", "text": "2"})");
+    scratch.file("corpus.jsonl", R"({"_id": "a", "text": "1"})"
+                                 "\n"
+                                 R"({"_id": "a", "text": "2"})");
     BOOST_CHECK_EXCEPTION(bmae::BeirCollection::open(scratch.path()), InputError, says("corpus.jsonl:2", "corpus.jsonl:1"));
 }
 

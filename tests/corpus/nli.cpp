@@ -45,7 +45,7 @@ void refused(std::string const& name, std::string const& content, auto... parts)
     test::Scratch const scratch;
     NliReader reader(scratch.file(name, content));
     Record record;
-    BOOST_CHECK_EXCEPTION(while (reader.next(record)) {}, InputError, says(name.c_str(), parts...));
+    BOOST_CHECK_EXCEPTION(while (reader.next(record)){}, InputError, says(name.c_str(), parts...));
 }
 
 }  // namespace
@@ -55,8 +55,9 @@ BOOST_AUTO_TEST_SUITE(nli)
 BOOST_AUTO_TEST_CASE(entailments_meet_contradictions_of_their_premise) {
     test::Scratch const scratch;
     std::vector<std::filesystem::path> const files{
-        scratch.file("snli.jsonl", row("entailment", "A", "A follows") + row("neutral", "A", "A perhaps") + row("contradiction", "A", "not A") +
-                                       "\n" + row("-", "A", "unsure") + row("contradiction", "B", "not B") + row("-", "C", "unsure")),
+        scratch.file("snli.jsonl", row("entailment", "A", "A follows") + row("neutral", "A", "A perhaps") +
+                                       row("contradiction", "A", "not A") + "\n" + row("-", "A", "unsure") +
+                                       row("contradiction", "B", "not B") + row("-", "C", "unsure")),
         scratch.file("mnli.jsonl.gz", row("entailment", "D", "D follows") + row("entailment", "A", "A follows too") +
                                           row("entailment", "D", "D as well") + row("contradiction", "D", "not D"))};
     NliReader reader(files);
@@ -79,12 +80,14 @@ BOOST_AUTO_TEST_CASE(entailments_meet_contradictions_of_their_premise) {
 
 BOOST_AUTO_TEST_CASE(tables_are_read_as_csv) {
     test::Scratch const scratch;
-    NliReader triplets(scratch.file("nli.csv", "sent0,sent1,hard_neg\r\n"
-                                               "plain,follows,not so\r\n"
-                                               "\"one, two\",\"he said \"\"yes\"\"\",\"a\r\nb\"\r\n"
-                                               "\r\n"
-                                               "it's 5\" wide,wide,\r\n"));
-    equal(rows_of(triplets), {{"plain", "follows", "not so"}, {"one, two", "he said \"yes\"", "a\nb"}, {"it's 5\" wide", "wide"}});
+    NliReader triplets(scratch.file("nli.csv",
+                                    "sent0,sent1,hard_neg\r\n"
+                                    "plain,follows,not so\r\n"
+                                    "\"one, two\",\"he said \"\"yes\"\"\",\"a\r\nb\"\r\n"
+                                    "\r\n"
+                                    "it's 5\" wide,wide,\r\n"));
+    equal(rows_of(triplets),
+          {{"plain", "follows", "not so"}, {"one, two", "he said \"yes\"", "a\nb"}, {"it's 5\" wide", "wide"}});
     NliReader pairs(scratch.file("pairs.csv", "sent0,sent1\na,\"b\"\n"));
     equal(rows_of(pairs), {{"a", "b"}});
     NliReader empty(scratch.file("empty.csv", "sent0,sent1,hard_neg\n"));
@@ -94,7 +97,8 @@ BOOST_AUTO_TEST_CASE(tables_are_read_as_csv) {
 BOOST_AUTO_TEST_CASE(malformed_lines_are_refused_with_their_place) {
     std::string const good = row("entailment", "A", "B");
     refused("cut.jsonl", good + "{\"gold_label\": \"ent", "cut.jsonl:2", "a JSON object");
-    refused("key.jsonl", good + "{\"gold_label\": \"neutral\", \"sentence1\": \"A\"}\n", ":2", "a string as sentence2", "no such key");
+    refused("key.jsonl", good + "{\"gold_label\": \"neutral\", \"sentence1\": \"A\"}\n", ":2", "a string as sentence2",
+            "no such key");
     refused("type.jsonl", "{\"gold_label\": 1, \"sentence1\": \"A\", \"sentence2\": \"B\"}\n", ":1", "a JSON number");
     refused("label.jsonl", good + row("maybe", "A", "B"), ":2", "entailment, neutral, contradiction or -", "'maybe'");
     refused("blank.jsonl", row("contradiction", " ", "B"), ":1", "two sentences");

@@ -39,7 +39,9 @@ BOOST_AUTO_TEST_SUITE(files)
 
 BOOST_AUTO_TEST_CASE(lines_of_plain_and_packed_files_are_equal) {
     test::Scratch const scratch;
-    std::string const text = "\xef\xbb\xbf" "first\r\n\n  third \nlast";
+    std::string const text =
+        "\xef\xbb\xbf"
+        "first\r\n\n  third \nlast";
     std::vector<std::string> const expected{"first", "", "  third ", "last"};
     BOOST_TEST(lines_of(scratch.file("a.txt", text)) == expected, boost::test_tools::per_element());
     BOOST_TEST(lines_of(scratch.file("a.txt.gz", text)) == expected, boost::test_tools::per_element());
@@ -102,7 +104,10 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_files_are_named) {
     }
     BOOST_CHECK_EXCEPTION(lines_of(scratch.file("nul", std::string("a\nb\0c\n", 6))), InputError, says("nul:2:", "NUL"));
     BOOST_TEST(lines_of(scratch / "nul", {.allow_nul = true}).size() == 2U);
-    BOOST_CHECK_EXCEPTION(lines_of(scratch.file("wide", "\xff\xfe" "a")), InputError, says("UTF-16", "iconv"));
+    BOOST_CHECK_EXCEPTION(lines_of(scratch.file("wide",
+                                                "\xff\xfe"
+                                                "a")),
+                          InputError, says("UTF-16", "iconv"));
     BOOST_CHECK_EXCEPTION(lines_of(scratch / "missing"), InputError, says("missing", "nothing of that name"));
     BOOST_CHECK_EXCEPTION(lines_of(scratch.path()), InputError, says("a folder"));
     BOOST_CHECK_EXCEPTION(lines_of(scratch / "nul" / "x"), InputError, says("a file, not a folder"));

@@ -84,7 +84,12 @@ BOOST_AUTO_TEST_CASE(failures_come_in_order_and_end_the_pipeline) {
         BOOST_CHECK_THROW(pipeline.push(1), std::logic_error);
     }
     Pipeline failing(2, 0, [](int&& item) { return item; }, [](int&&) { throw std::runtime_error("consumer"); });
-    BOOST_CHECK_THROW({ failing.push(1); failing.finish(); }, std::runtime_error);
+    BOOST_CHECK_THROW(
+        {
+            failing.push(1);
+            failing.finish();
+        },
+        std::runtime_error);
 }
 
 BOOST_AUTO_TEST_CASE(a_pipeline_may_be_dropped_half_way) {

@@ -109,8 +109,8 @@ BOOST_AUTO_TEST_CASE(poolings_of_two_layers_by_hand) {
     encoded.hidden = encoded.layers.back();
     // Row t is (2 t, 2 t + 1) times the step of its layer: text 0 has rows 0 to 2, mean (2, 3), text 1 rows 3 to 6, mean (9, 10).
     at::Tensor const means = at::tensor({2.F, 3.F, 9.F, 10.F}).view({2, 2});
-    BOOST_CHECK_LE(largest_difference(pool(Pooling::first_last, encoded, input), means * 2), 1e-6);     // (1 + 3) / 2
-    BOOST_CHECK_LE(largest_difference(pool(Pooling::top_two, encoded, input), means * 11.5), 1e-5);     // (20 + 3) / 2
+    BOOST_CHECK_LE(largest_difference(pool(Pooling::first_last, encoded, input), means * 2), 1e-6);   // (1 + 3) / 2
+    BOOST_CHECK_LE(largest_difference(pool(Pooling::top_two, encoded, input), means * 11.5), 1e-5);   // (20 + 3) / 2
     BOOST_CHECK_LE(largest_difference(pool(Pooling::mean, encoded, input), means * 3), 1e-6);
 }
 

@@ -154,9 +154,11 @@ BOOST_AUTO_TEST_CASE(a_reduction_is_saved_and_loaded) {
     ScratchFolder const scratch;
     Reduced<> saved({.width = 6}, texts.encoder, 1, "b");
     NamedTensors values;
-    saved.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) { values.emplace(name, value.normal_()); });
+    saved.for_each_parameter("",
+                             [&](std::string const& name, at::Tensor& value, bool) { values.emplace(name, value.normal_()); });
     at::Tensor const rows = saved.pool(texts.encoded, texts.input, texts.encoder);
-    BOOST_CHECK_LE(distance(rows, at::linear(texts.cls, values["shared.reduction.weight"], values["shared.reduction.bias"])), 1e-5);
+    BOOST_CHECK_LE(distance(rows, at::linear(texts.cls, values["shared.reduction.weight"], values["shared.reduction.bias"])),
+                   1e-5);
     saved.save(scratch / "model.safetensors");
     BOOST_CHECK_THROW(saved.save(scratch / "model.safetensors"), InputError);   // nothing is overwritten
     Reduced<> loaded({.width = 6}, texts.encoder, 2, "b");

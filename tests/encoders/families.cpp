@@ -57,9 +57,7 @@ template <class Action>
 std::string refusal(Action&& action) {
     try {
         action();
-    } catch (InputError const& error) {
-        return error.what();
-    }
+    } catch (InputError const& error) { return error.what(); }
     BOOST_ERROR("nothing was refused");
     return {};
 }
@@ -136,10 +134,11 @@ BOOST_AUTO_TEST_CASE(the_fused_loss_trains_every_parameter_of_each_family) {
             ForwardContext context;
             at::Tensor const hidden = encoder.encode(input, context).hidden;
             at::Tensor const weights = at::full({hidden.size(0)}, 1.0 / static_cast<double>(hidden.size(0)));
-            at::Tensor const loss = fused ? linear_cross_entropy(encoder.head.transform(hidden), encoder.embeddings.word,
-                                                                 encoder.head.bias, input.input_ids, weights).total
-                                          : at::cross_entropy_loss(encoder.head.logits(hidden, encoder.embeddings.word),
-                                                                   input.input_ids);
+            at::Tensor const loss =
+                fused ? linear_cross_entropy(encoder.head.transform(hidden), encoder.embeddings.word, encoder.head.bias,
+                                             input.input_ids, weights)
+                            .total
+                      : at::cross_entropy_loss(encoder.head.logits(hidden, encoder.embeddings.word), input.input_ids);
             loss.backward();
             encoder.for_each_parameter("", [&](std::string const& parameter, at::Tensor& value, bool) {
                 BOOST_REQUIRE_MESSAGE(value.grad().defined(), parameter);

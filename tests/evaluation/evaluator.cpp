@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(profiles_break_ties_by_their_own_rules) {
     auto const rank = [&](bmae::Profile const& profile) {
         return 1 / bmae::evaluate(qrels, run, {.profile = profile}, bmae::Mrr{10})["mrr@10"];
     };
-    BOOST_TEST(rank(bmae::profiles::trec9) == 2);                   // c b a
+    BOOST_TEST(rank(bmae::profiles::trec9) == 2);   // c b a
     BOOST_TEST(rank(bmae::profiles::mteb) == 2);
     BOOST_TEST(rank(bmae::profiles::sentence_transformers) == 2);   // a b c
     BOOST_TEST(rank(bmae::profiles::beir) == 1);                    // b c a

@@ -71,12 +71,12 @@ BOOST_AUTO_TEST_CASE(a_batch_holds_queries_then_groups) {
     HostBatch const batch = objective.collate(examples, {.seed = 5});
     PackedView const& view = batch.views.at(0);
     BOOST_REQUIRE_EQUAL(view.texts(), 2U + 2U * 3U);
-    BOOST_CHECK_EQUAL(view.input_ids[1], 42);                    // the first query's only token
-    BOOST_CHECK_EQUAL(view.text_ids[2], 2);                      // its positive
-    BOOST_CHECK(view.text_ids[3] != view.text_ids[4]);           // two different hard negatives
-    BOOST_CHECK(view.text_ids[6] == 3 || view.text_ids[7] == 3); // the one hard negative of query 0, then a random one
+    BOOST_CHECK_EQUAL(view.input_ids[1], 42);                      // the first query's only token
+    BOOST_CHECK_EQUAL(view.text_ids[2], 2);                        // its positive
+    BOOST_CHECK(view.text_ids[3] != view.text_ids[4]);             // two different hard negatives
+    BOOST_CHECK(view.text_ids[6] == 3 || view.text_ids[7] == 3);   // the one hard negative of query 0, then a random one
     for (std::size_t n : {std::size_t{6}, std::size_t{7}}) { BOOST_CHECK(view.text_ids[n] != 0 && view.text_ids[n] != 1); }
-    BOOST_CHECK_EQUAL(view.offsets[3] - view.offsets[2], 4);     // [CLS], two of three tokens, [SEP]
+    BOOST_CHECK_EQUAL(view.offsets[3] - view.offsets[2], 4);   // [CLS], two of three tokens, [SEP]
     HostBatch const again = objective.collate(examples, {.seed = 5});
     BOOST_CHECK(again.views[0].input_ids == view.input_ids);
 }
@@ -104,14 +104,16 @@ BOOST_AUTO_TEST_CASE(the_contrast_is_the_chosen_one) {
     BertEncoder encoder(tiny());
     std::vector<std::size_t> const examples{0, 1, 2};
     for (auto const contrast : {RetrievalContrast::info_nce, RetrievalContrast::symmetric, RetrievalContrast::four_block}) {
-        BiEncoderObjective objective(encoder, data, traits,
-                                     {.contrast = contrast, .temperature = .5, .query_length = 8, .passage_length = 8, .spare_known_positives = false});
+        BiEncoderObjective objective(
+            encoder, data, traits,
+            {.contrast = contrast, .temperature = .5, .query_length = 8, .passage_length = 8, .spare_known_positives = false});
         HostBatch const batch = objective.collate(examples, {.seed = 1});
         ForwardContext context;
         at::Tensor const vectors = objective.represent(batch, context);
         std::vector<std::int64_t> const targets{0, 1, 2};
         double const expected =
-            retrieval_contrast(contrast, vectors.narrow(0, 0, 3), vectors.narrow(0, 3, 3), targets, {}, .5).sum.item<double>() / 3;
+            retrieval_contrast(contrast, vectors.narrow(0, 0, 3), vectors.narrow(0, 3, 3), targets, {}, .5).sum.item<double>() /
+            3;
         BOOST_CHECK_CLOSE(objective.forward(batch, context, batch.term_labels).total.item<double>(), expected, 1e-4);
         bool const named = objective.description().find(to_string(contrast)) != std::string::npos;
         BOOST_CHECK_EQUAL(named, contrast != RetrievalContrast::info_nce);   // older checkpoints do not name it

@@ -36,7 +36,8 @@ RetrievalPairs shared_positives() {
     RetrievalPairs data;
     for (TokenId p = 0; p < 9; ++p) { data.passages.push_back({static_cast<TokenId>(10 + p), static_cast<TokenId>(20 + p), 30}); }
     for (std::size_t q = 0; q < 8; ++q) {
-        data.queries.push_back({.query = {static_cast<TokenId>(40 + q), 31}, .positives = {q, q + 1}, .negatives = {(q + 4) % 9}});
+        data.queries.push_back(
+            {.query = {static_cast<TokenId>(40 + q), 31}, .positives = {q, q + 1}, .negatives = {(q + 4) % 9}});
     }
     return data;
 }
@@ -107,7 +108,9 @@ Result train(TrainerOptions const& options, double dropout, std::uint64_t stop_a
 double largest_difference(std::vector<float> const& a, std::vector<float> const& b) {
     BOOST_REQUIRE(a.size() == b.size());
     double worst = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) { worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]))); }
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    }
     return worst;
 }
 
@@ -164,7 +167,8 @@ BOOST_AUTO_TEST_CASE(known_positives_of_other_micro_batches_are_no_negatives) {
     data.queries[1].positives = {2, 1};
     BertEncoder encoder(tiny(0), 4);
     auto const loss_with = [&](bool spare) {
-        BiEncoderObjective objective(encoder, data, traits, {.query_length = 8, .passage_length = 8, .spare_known_positives = spare});
+        BiEncoderObjective objective(encoder, data, traits,
+                                     {.query_length = 8, .passage_length = 8, .spare_known_positives = spare});
         std::uint64_t seed = 0;
         std::vector<HostBatch> chunks(2);
         do {   // query 1 draws passage 2

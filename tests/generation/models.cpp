@@ -46,7 +46,9 @@ double difference(at::Tensor const& a, at::Tensor const& b) { return ((a - b).ab
 
 std::vector<TokenId> column(at::Tensor const& greedy, std::int64_t step, std::int64_t samples = 1) {
     std::vector<TokenId> tokens;
-    for (std::int64_t i = 0; i < greedy.size(0) * samples; ++i) { tokens.push_back(static_cast<TokenId>(greedy[i / samples][step].item<std::int64_t>())); }
+    for (std::int64_t i = 0; i < greedy.size(0) * samples; ++i) {
+        tokens.push_back(static_cast<TokenId>(greedy[i / samples][step].item<std::int64_t>()));
+    }
     return tokens;
 }
 
@@ -73,7 +75,9 @@ void check_scores(Model const& model, std::string const& name) {
     model.keep(state, std::vector<std::int64_t>{0, 2});
     auto const token = [&](std::int64_t prompt) { return static_cast<TokenId>(expected.greedy[prompt][1].item<std::int64_t>()); };
     model.step(state, std::vector<TokenId>{token(4), token(4), token(5), token(5)});
-    for (std::int64_t row = 0; row < 4; ++row) { BOOST_TEST(difference(state.scores[row], expected.scores[row < 2 ? 4 : 5][2]) < 1e-5); }
+    for (std::int64_t row = 0; row < 4; ++row) {
+        BOOST_TEST(difference(state.scores[row], expected.scores[row < 2 ? 4 : 5][2]) < 1e-5);
+    }
 }
 
 template <class Model>
@@ -84,7 +88,8 @@ void check_texts(Model const& model, std::string const& name) {
     auto const written = bmae::generate(model, expected.prompts, greedy);
     for (std::size_t i = 0; i < expected.prompts.size(); ++i) {
         for (std::int64_t step = 0; step < steps; ++step) {
-            BOOST_TEST(written.texts[i][static_cast<std::size_t>(step)] == expected.greedy[static_cast<std::int64_t>(i)][step].template item<std::int64_t>());
+            BOOST_TEST(written.texts[i][static_cast<std::size_t>(step)] ==
+                       expected.greedy[static_cast<std::int64_t>(i)][step].template item<std::int64_t>());
         }
     }
     BOOST_TEST(written.tokens == expected.prompts.size() * static_cast<std::size_t>(steps));
@@ -104,12 +109,18 @@ void check_texts(Model const& model, std::string const& name) {
     }
 
     // Draws depend on the example, the sample and the place, not on the company.
-    bmae::GenerateOptions const drawn{.max_new_tokens = 8, .samples = 4, .sampler = {.temperature = 1.5, .top_k = 20, .top_p = .9}, .stop = {7, 8, 9}, .seed = 5};
+    bmae::GenerateOptions const drawn{.max_new_tokens = 8,
+                                      .samples = 4,
+                                      .sampler = {.temperature = 1.5, .top_k = 20, .top_p = .9},
+                                      .stop = {7, 8, 9},
+                                      .seed = 5};
     auto const together = bmae::generate(model, expected.prompts, drawn);
     bool differ = false;
     for (std::size_t i = 0; i < expected.prompts.size(); ++i) {
         auto const alone = bmae::generate(model, std::span(expected.prompts).subspan(i, 1), drawn);
-        for (std::size_t sample = 0; sample < 4; ++sample) { BOOST_TEST(alone.texts[sample] == together.texts[i * 4 + sample], boost::test_tools::per_element()); }
+        for (std::size_t sample = 0; sample < 4; ++sample) {
+            BOOST_TEST(alone.texts[sample] == together.texts[i * 4 + sample], boost::test_tools::per_element());
+        }
         differ = differ || alone.texts[0] != alone.texts[1];
     }
     BOOST_TEST(differ);

@@ -60,7 +60,9 @@ BOOST_AUTO_TEST_CASE(what_a_killed_run_left_is_cut_to_whole_groups) {
         ResumableLines lines(folder.output, "s", true);
         BOOST_CHECK_THROW(ResumableLines(folder.output, "s", true), bmae::RunError);   // locked
         std::size_t const kept = lines.keep_groups(2, all);
-        for (std::size_t i = kept; i < 6; i += 2) { lines.append(std::string("abcdef").substr(i, 1) + '\n' + std::string("abcdef").substr(i + 1, 1) + '\n'); }
+        for (std::size_t i = kept; i < 6; i += 2) {
+            lines.append(std::string("abcdef").substr(i, 1) + '\n' + std::string("abcdef").substr(i + 1, 1) + '\n');
+        }
         lines.commit();
         BOOST_TEST(bmae::detail::read_file(folder.output) == "a\nb\nc\nd\ne\nf\n");
     }

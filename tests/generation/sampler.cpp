@@ -75,7 +75,9 @@ BOOST_AUTO_TEST_CASE(distribution) {
 
 BOOST_AUTO_TEST_CASE(a_nucleus_of_many_tokens) {
     std::vector<float> scores;
-    for (int i = 0; i < 3000; ++i) { scores.push_back(static_cast<float>(i * 7919 % 3000) * .002F); }   // flat: hundreds are sorted
+    for (int i = 0; i < 3000; ++i) {
+        scores.push_back(static_cast<float>(i * 7919 % 3000) * .002F);
+    }   // flat: hundreds are sorted
     SamplerOptions const options{.top_p = 0.6};
     auto const wanted = expected(scores, options);
     Sampler sampler(options);

@@ -35,8 +35,7 @@ BOOST_AUTO_TEST_CASE(sizes_are_those_of_the_published_models) {
     BOOST_TEST(bmae::BertConfig::mini().num_attention_heads == 4);
     BOOST_TEST(bmae::BertConfig::tiny().intermediate_size == 512);
     for (auto const& config : {bmae::BertConfig::base(), bmae::BertConfig::small(), bmae::BertConfig::mini(),
-                               bmae::BertConfig::tiny(),
-                               bmae::BertConfig::of_size(1, 48)}) {
+                               bmae::BertConfig::tiny(), bmae::BertConfig::of_size(1, 48)}) {
         config.validate();
         BOOST_TEST((bmae::bert_config_from_json(bmae::to_json(config), "x") == config));
     }
@@ -57,7 +56,8 @@ BOOST_AUTO_TEST_CASE(optional_keys_have_the_historical_constants) {
     auto const config = bmae::bert_config_from_json(
         R"({"model_type":"bert","vocab_size":10,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,
             "intermediate_size":16,"hidden_act":"relu","max_position_embeddings":32,"type_vocab_size":1,"pad_token_id":null,
-            "hidden_dropout_prob":0})", "x");
+            "hidden_dropout_prob":0})",
+        "x");
     BOOST_TEST(config.layer_norm_eps == 1e-12);
     BOOST_TEST(config.pad_token_id == -1);
     BOOST_TEST(config.hidden_dropout_prob == 0.0);
@@ -80,10 +80,11 @@ BOOST_AUTO_TEST_CASE(families_differ_in_numbers_and_keys) {
     using bmae::BertConfig;
     BertConfig small = BertConfig::electra_base();
     small.embedding_size = 128;
-    for (auto const& config : {BertConfig::roberta_base(), BertConfig::electra_base(), BertConfig::electra_base_generator(), small,
-                               BertConfig::distilbert_base()}) {
+    for (auto const& config : {BertConfig::roberta_base(), BertConfig::electra_base(), BertConfig::electra_base_generator(),
+                               small, BertConfig::distilbert_base()}) {
         config.validate();
-        auto const again = bmae::bert_config_from_json(bmae::to_json(config, bmae::class_name(config.model_type, "ForMaskedLM")), "x");
+        auto const again =
+            bmae::bert_config_from_json(bmae::to_json(config, bmae::class_name(config.model_type, "ForMaskedLM")), "x");
         BOOST_TEST((again == config));
         BOOST_TEST(again.extra_json == "{}");
         BOOST_TEST(config.usable_positions() == 512);
@@ -117,9 +118,12 @@ BOOST_AUTO_TEST_CASE(families_refuse_what_is_not_theirs) {
     };
     BOOST_TEST(contains(refused_config(BertConfig::base(), [](auto& c) { c.embedding_size = 128; }), "only ELECTRA projects"));
     BOOST_TEST(contains(refused_config(BertConfig::base(), [](auto& c) { c.type_vocab_size = 0; }), "type_vocab_size between 1"));
-    BOOST_TEST(contains(refused_config(BertConfig::distilbert_base(), [](auto& c) { c.type_vocab_size = 2; }), "between 0 and 0"));
-    BOOST_TEST(contains(refused_config(BertConfig::distilbert_base(), [](auto& c) { c.layer_norm_eps = 1e-5; }), "DistilBERT fixes"));
-    BOOST_TEST(contains(refused_config(BertConfig::roberta_base(), [](auto& c) { c.pad_token_id = -1; }), "pad_token_id between 0"));
+    BOOST_TEST(
+        contains(refused_config(BertConfig::distilbert_base(), [](auto& c) { c.type_vocab_size = 2; }), "between 0 and 0"));
+    BOOST_TEST(
+        contains(refused_config(BertConfig::distilbert_base(), [](auto& c) { c.layer_norm_eps = 1e-5; }), "DistilBERT fixes"));
+    BOOST_TEST(
+        contains(refused_config(BertConfig::roberta_base(), [](auto& c) { c.pad_token_id = -1; }), "pad_token_id between 0"));
     BOOST_TEST(contains(refused_config(BertConfig::roberta_base(), [](auto& c) { c.max_position_embeddings = 2; }), "above 2"));
     auto document = bmae::detail::parse_json(bmae::to_json(BertConfig::electra_base()), "x");
     document["embedding_size"] = 0;
@@ -140,8 +144,8 @@ BOOST_AUTO_TEST_CASE(refuses_other_models) {
 }
 
 BOOST_AUTO_TEST_CASE(refuses_nonsense_numbers) {
-    BOOST_TEST(contains(refused(config_with("hidden_size", "\"128\"")),
-                        "a whole number under \"hidden_size\", found the text \"128\""));
+    BOOST_TEST(
+        contains(refused(config_with("hidden_size", "\"128\"")), "a whole number under \"hidden_size\", found the text \"128\""));
     BOOST_TEST(contains(refused(config_with("hidden_size", "128.5")), "found 128.5"));
     BOOST_TEST(contains(refused(config_with("hidden_size", "null")), "the key \"hidden_size\", found none"));
     BOOST_TEST(contains(refused(config_with("hidden_size", "129")), "num_attention_heads divides, found 129 and 2"));

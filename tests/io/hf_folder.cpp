@@ -68,8 +68,7 @@ BOOST_AUTO_TEST_CASE(every_type_survives_a_round_trip) {
     Scratch const scratch;
     bmae::NamedTensors written;
     for (at::ScalarType const type : {at::kBFloat16, at::kHalf, at::kFloat, at::kDouble, at::kLong, at::kInt, at::kShort,
-                                      at::kChar,
-                                      at::kByte, at::kBool, at::kComplexFloat}) {
+                                      at::kChar, at::kByte, at::kBool, at::kComplexFloat}) {
         written.emplace(std::string("t") + c10::toString(type), at::arange(6, at::kFloat).to(type).reshape({2, 3}));
     }
     written.emplace("scalar", at::full({}, 2.5));
@@ -165,9 +164,8 @@ BOOST_AUTO_TEST_CASE(further_files_come_with_the_folder_or_not_at_all) {
     auto const model = model_of(small_config(), false);
     bmae::write_hf_folder(scratch / "a", model, [](auto const& folder) { std::ofstream(folder / "vocab.txt") << "x\n"; });
     BOOST_TEST(std::filesystem::exists(scratch / "a" / "vocab.txt"));
-    static_cast<void>(refusal<bmae::RunError>([&] {
-        bmae::write_hf_folder(scratch / "b", model, [](auto const&) { throw bmae::RunError("stop"); });
-    }));
+    static_cast<void>(refusal<bmae::RunError>(
+        [&] { bmae::write_hf_folder(scratch / "b", model, [](auto const&) { throw bmae::RunError("stop"); }); }));
     BOOST_TEST(!std::filesystem::exists(scratch / "b"));
 }
 
@@ -277,7 +275,7 @@ BOOST_AUTO_TEST_CASE(families_round_trip_with_and_without_a_head) {
             std::string const message = refusal([&] { bmae::write_hf_folder(scratch / "no", incomplete); });
             BOOST_TEST(contains(message, "the tensors of " + std::string(bmae::title(type)) + " with 2 layers of 8"));
             BOOST_TEST(contains(message, type == bmae::ModelType::distilbert ? "transformer.layer.1.output_layer_norm.bias"
-                                                                              : "encoder.layer.1.output.LayerNorm.bias"));
+                                                                             : "encoder.layer.1.output.LayerNorm.bias"));
         }
     }
 }
@@ -301,8 +299,8 @@ BOOST_AUTO_TEST_CASE(reads_shards) {
     for (auto const& [name, tensor] : model.tensors) {
         bool const early = first.size() < 10;
         (early ? first : second).emplace("bert." + name, tensor);
-        map += (map.empty() ? "" : ",") + ("\"bert." + name) + "\":\"model-0000" + (early ? "1" : "2") +
-               "-of-00002.safetensors\"";
+        map +=
+            (map.empty() ? "" : ",") + ("\"bert." + name) + "\":\"model-0000" + (early ? "1" : "2") + "-of-00002.safetensors\"";
     }
     bmae::detail::write_file(scratch / "config.json", bmae::to_json(model.config));
     bmae::save_tensors(scratch / "model-00001-of-00002.safetensors", first);
@@ -337,18 +335,18 @@ BOOST_AUTO_TEST_CASE(names_every_wrong_tensor_at_once) {
     BOOST_TEST(contains(message, "1 unexpected: encoder.layer.2.output.dense.bias"));
     BOOST_TEST(contains(message, "1 without real numbers: encoder.layer.0.attention.self.query.bias Long"));
     BOOST_TEST(contains(message, "the tensors of BERT with 2 layers of 8"));
-    BOOST_TEST(contains(refused_after([](auto& tensors) { tensors.erase("cls.predictions.bias"); }),
-                        "1 missing: cls.predictions.bias"));
+    BOOST_TEST(
+        contains(refused_after([](auto& tensors) { tensors.erase("cls.predictions.bias"); }), "1 missing: cls.predictions.bias"));
     BOOST_TEST(contains(refused_after([](auto& tensors) { tensors.clear(); }, false), "more"));
 }
 
 BOOST_AUTO_TEST_CASE(refuses_contradictions) {
-    BOOST_TEST(contains(refused_after([](auto& tensors) { tensors.emplace("cls.predictions.decoder.weight",
-                                                                          at::zeros({11, 8})); }),
-                        "equal to the word embedding"));
-    BOOST_TEST(contains(refused_after([](auto& tensors) { tensors.emplace("cls.predictions.decoder.bias",
-                                                                          at::full({11}, 9.0F)); }),
-                        "found different ones"));
+    BOOST_TEST(
+        contains(refused_after([](auto& tensors) { tensors.emplace("cls.predictions.decoder.weight", at::zeros({11, 8})); }),
+                 "equal to the word embedding"));
+    BOOST_TEST(
+        contains(refused_after([](auto& tensors) { tensors.emplace("cls.predictions.decoder.bias", at::full({11}, 9.0F)); }),
+                 "found different ones"));
     BOOST_TEST(contains(refused_after([](auto& tensors) { tensors.emplace("bert.embeddings.LayerNorm.bias", at::zeros({8})); }),
                         "embeddings.LayerNorm.bias under two names"));
     auto model = model_of(small_config(), false);
@@ -392,9 +390,12 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
         }
     }
     std::string const vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne\nf\n";
-    bmae::SentenceTransformerLayout const layout{.width = 8, .pooling = {bmae::PoolingMode::cls, bmae::PoolingMode::mean},
-                                                 .dense = {{.in_features = 16, .out_features = 4}}, .normalize = true,
-                                                 .max_seq_length = 12, .prompts = {{"query", "a "}}};
+    bmae::SentenceTransformerLayout const layout{.width = 8,
+                                                 .pooling = {bmae::PoolingMode::cls, bmae::PoolingMode::mean},
+                                                 .dense = {{.in_features = 16, .out_features = 4}},
+                                                 .normalize = true,
+                                                 .max_seq_length = 12,
+                                                 .prompts = {{"query", "a "}}};
     bmae::write_hf_folder(scratch / "cpp_st", model_of(small_config(), false), [&](auto const& folder) {
         auto const dense = bmae::write_sentence_transformer_files(folder, layout);
         bmae::save_tensors(dense.at(0) / "model.safetensors",

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <numeric>
 
-#include <boost/test/unit_test.hpp>
 #include <sys/resource.h>
+#include <boost/test/unit_test.hpp>
 
 #include <bmae/values/draw.hpp>
 
@@ -60,8 +60,8 @@ std::string const good = entry("a", "U8", "[2,2]", "[0,4]");
 BOOST_AUTO_TEST_SUITE(safetensors_reader)
 
 BOOST_AUTO_TEST_CASE(reads_what_is_there) {
-    std::string const text = file_of(R"({"__metadata__":{"format":"pt","":"x"},)" + entry("late", "F32", "[1]", "[4,8]") + ',' +
-                                     good + "}  ", "abcdefgh");
+    std::string const text = file_of(
+        R"({"__metadata__":{"format":"pt","":"x"},)" + entry("late", "F32", "[1]", "[4,8]") + ',' + good + "}  ", "abcdefgh");
     auto const file = parse(text);
     BOOST_REQUIRE(file.entries().size() == 2U);
     BOOST_TEST(file.entries()[0].name == "a");
@@ -76,8 +76,9 @@ BOOST_AUTO_TEST_CASE(reads_what_is_there) {
 }
 
 BOOST_AUTO_TEST_CASE(accepts_scalars_empty_tensors_and_packed_numbers) {
-    auto const check = [](std::string const& header,
-                          std::string_view data) { return parse(file_of('{' + header + '}', data)).entries().size(); };
+    auto const check = [](std::string const& header, std::string_view data) {
+        return parse(file_of('{' + header + '}', data)).entries().size();
+    };
     BOOST_TEST(check("", "") == 0U);
     BOOST_TEST(check(entry("s", "F64", "[]", "[0,8]"), "12345678") == 1U);
     BOOST_TEST(check(entry("z", "F32", "[0,3]", "[0,0]"), "") == 1U);
@@ -140,8 +141,8 @@ BOOST_AUTO_TEST_CASE(refuses_wrong_entries) {
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":["4"],"data_offsets":[0,4])"), "found the text \"4\""));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[true],"data_offsets":[0,4])"), "found true"));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[9007199254740993],"data_offsets":[0,4])"), "an integer up to 2^53"));
-    BOOST_TEST(contains(field(R"("dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,4])"),
-                        "found 18446744073709551616"));
+    BOOST_TEST(
+        contains(field(R"("dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,4])"), "found 18446744073709551616"));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[4e0],"data_offsets":[0,4])"), "found 4e0"));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[1e999],"data_offsets":[0,4])"), "a header in JSON"));
     BOOST_TEST(contains(field(R"("dtype":"U8","shape":[4],"data_offsets":[0])"), "two data_offsets, found 1"));
@@ -202,8 +203,7 @@ BOOST_AUTO_TEST_CASE(bombs_stay_small) {
 /// Whatever happens to a file, the reader either refuses it with an InputError or gives spans inside it that tile its data.
 BOOST_AUTO_TEST_CASE(survives_ten_thousand_mutations) {
     std::string const valid = file_of(R"({"__metadata__":{"format":"pt"},)" + entry("w", "F32", "[2,3]", "[8,32]") + ',' +
-                                      entry("i", "I64", "[1]", "[0,8]") + ',' +
-                                          entry("s", "BF16", "[]", "[32,34]") + "}   ",
+                                          entry("i", "I64", "[1]", "[0,8]") + ',' + entry("s", "BF16", "[]", "[32,34]") + "}   ",
                                       std::string(34, 'd'));
     static constexpr std::string_view alphabet = "{}[]\",:0123456789-+.eE\\ \x7f\xff";
     std::size_t accepted = 0;
@@ -213,13 +213,27 @@ BOOST_AUTO_TEST_CASE(survives_ten_thousand_mutations) {
         for (std::uint64_t edits = 1 + draw.below(3); edits > 0; --edits) {
             std::size_t const at = draw.below(file.size());
             switch (draw.below(7)) {
-            case 0: file[at] = static_cast<char>(draw.below(256)); break;
-            case 1: file[at] = static_cast<char>(file[at] ^ (1 << draw.below(8))); break;
-            case 2: file[at] = alphabet[draw.below(alphabet.size())]; break;
-            case 3: file.insert(at, 1, alphabet[draw.below(alphabet.size())]); break;
-            case 4: file.erase(at, 1 + draw.below(4)); break;
-            case 5: file.resize(at); break;
-            default: file.insert(at, file.substr(draw.below(file.size()), draw.below(40))); break;
+                case 0:
+                    file[at] = static_cast<char>(draw.below(256));
+                    break;
+                case 1:
+                    file[at] = static_cast<char>(file[at] ^ (1 << draw.below(8)));
+                    break;
+                case 2:
+                    file[at] = alphabet[draw.below(alphabet.size())];
+                    break;
+                case 3:
+                    file.insert(at, 1, alphabet[draw.below(alphabet.size())]);
+                    break;
+                case 4:
+                    file.erase(at, 1 + draw.below(4));
+                    break;
+                case 5:
+                    file.resize(at);
+                    break;
+                default:
+                    file.insert(at, file.substr(draw.below(file.size()), draw.below(40)));
+                    break;
             }
             if (file.empty()) { break; }
         }
@@ -230,8 +244,8 @@ BOOST_AUTO_TEST_CASE(survives_ten_thousand_mutations) {
             auto const whole = std::as_bytes(std::span(exact));
             std::byte const* next = nullptr;
             for (auto const& tensor : read.entries()) {
-                BOOST_REQUIRE(tensor.bytes.data() >= whole.data() && tensor.bytes.data() + tensor.bytes.size() <= whole.data() +
-                              whole.size());
+                BOOST_REQUIRE(tensor.bytes.data() >= whole.data() &&
+                              tensor.bytes.data() + tensor.bytes.size() <= whole.data() + whole.size());
                 BOOST_REQUIRE((next == nullptr || tensor.bytes.data() == next));
                 next = tensor.bytes.data() + tensor.bytes.size();
                 BOOST_REQUIRE(bmae::dense_bytes(tensor.type, tensor.shape).value() == tensor.bytes.size());
@@ -241,7 +255,7 @@ BOOST_AUTO_TEST_CASE(survives_ten_thousand_mutations) {
         } catch (bmae::InputError const&) {   // refused: fine
         }
     }
-    BOOST_TEST(accepted > 100U);    // edits of the numbers, of names and of spaces leave a valid file
+    BOOST_TEST(accepted > 100U);   // edits of the numbers, of names and of spaces leave a valid file
     BOOST_TEST(accepted < 6'000U);
     BOOST_TEST_MESSAGE("10000 mutations, " << accepted << " of them valid files, no crash");
 }
@@ -296,11 +310,12 @@ BOOST_AUTO_TEST_CASE(orders_by_type_then_name_and_reads_back) {
     std::vector<std::byte> bytes(64);
     for (std::size_t i = 0; i < bytes.size(); ++i) { bytes[i] = static_cast<std::byte>(i); }
     std::span<std::byte const> const all(bytes);
-    std::vector<bmae::TensorEntry> const entries{
-        {{"b", bmae::ElementType::u8, {3}}, all.subspan(0, 3)},      {{"z", bmae::ElementType::f32, {}}, all.subspan(3, 4)},
-        {{"a", bmae::ElementType::f32, {0, 7}}, {}},                 {{"h", bmae::ElementType::bf16, {2}}, all.subspan(9, 4)},
-        {{"i", bmae::ElementType::i64, {1, 1}}, all.subspan(13, 8)}, {{"\"\n\\\xc3\xa9\x01", bmae::ElementType::boolean, {1}},
-                                                                      all.subspan(1, 1)}};
+    std::vector<bmae::TensorEntry> const entries{{{"b", bmae::ElementType::u8, {3}}, all.subspan(0, 3)},
+                                                 {{"z", bmae::ElementType::f32, {}}, all.subspan(3, 4)},
+                                                 {{"a", bmae::ElementType::f32, {0, 7}}, {}},
+                                                 {{"h", bmae::ElementType::bf16, {2}}, all.subspan(9, 4)},
+                                                 {{"i", bmae::ElementType::i64, {1, 1}}, all.subspan(13, 8)},
+                                                 {{"\"\n\\\xc3\xa9\x01", bmae::ElementType::boolean, {1}}, all.subspan(1, 1)}};
     bmae::write_safetensors(scratch / "x", entries, {{"format", "pt"}, {"k", "\t\"v\""}});
     auto const file = bmae::SafetensorsFile::open(scratch / "x");
     std::vector<std::string> names;
@@ -347,8 +362,8 @@ BOOST_AUTO_TEST_CASE(an_open_map_survives_the_replacement_of_its_file) {
     bmae::write_safetensors(scratch / "x", std::span(&entry, 1));
     auto const file = bmae::SafetensorsFile::open(scratch / "x");
     entry = {{"t", bmae::ElementType::u8, {10}}, after};
-    BOOST_TEST(contains(refusal([&] { bmae::write_safetensors(scratch / "x", std::span(&entry, 1)); }),
-                        "Nothing is written over"));
+    BOOST_TEST(
+        contains(refusal([&] { bmae::write_safetensors(scratch / "x", std::span(&entry, 1)); }), "Nothing is written over"));
     bmae::write_safetensors(scratch / "x", std::span(&entry, 1), {}, bmae::Existing::replace);
     BOOST_TEST(std::to_integer<int>(file.at("t").bytes.back()) == 1);
     BOOST_TEST(bmae::SafetensorsFile::open(scratch / "x").at("t").bytes.size() == 10U);

@@ -66,11 +66,17 @@ BOOST_AUTO_TEST_CASE(round_trips) {
           Layout{.width = 384, .pooling = {Pooling::mean}, .normalize = true, .max_seq_length = 32, .do_lower_case = true},
           Layout{.width = 4,
                  .pooling = {Pooling::cls, Pooling::max, Pooling::mean, Pooling::mean_sqrt_len, Pooling::weighted_mean,
-                                         Pooling::last_token},
-                 .include_prompt = false, .dense = {{.in_features = 24, .out_features = 3, .folder = "2_Dense"},
-                           {.in_features = 3, .out_features = 5, .bias = false, .activation = "torch.nn.modules.linear.Identity",
+                             Pooling::last_token},
+                 .include_prompt = false,
+                 .dense = {{.in_features = 24, .out_features = 3, .folder = "2_Dense"},
+                           {.in_features = 3,
+                            .out_features = 5,
+                            .bias = false,
+                            .activation = "torch.nn.modules.linear.Identity",
                             .folder = "3_Dense"}},
-                 .normalize = true, .similarity = "dot", .prompts = {{"query", "query: "}, {"document", ""}},
+                 .normalize = true,
+                 .similarity = "dot",
+                 .prompts = {{"query", "query: "}, {"document", ""}},
                  .default_prompt = "query"}}) {
         Scratch const scratch;
         auto const dense = bmae::write_sentence_transformer_files(scratch.path(), layout);
@@ -102,8 +108,8 @@ BOOST_AUTO_TEST_CASE(reads_new_names_and_keys) {
         {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.sentence_transformer.modules.pooling.Pooling"},
         {"idx":2,"name":"2","path":"2_Normalize","type":"sentence_transformers.base.modules.normalize.Normalize"}])");
     folder.put("1_Pooling/config.json", R"({"embedding_dimension":8,"pooling_mode":["cls","mean"],"include_prompt":true})");
-    BOOST_TEST((folder.read() == Layout{.width = 8, .pooling = {Pooling::cls, Pooling::mean}, .normalize = true,
-                                        .max_seq_length = 128}));
+    BOOST_TEST((folder.read() ==
+                Layout{.width = 8, .pooling = {Pooling::cls, Pooling::mean}, .normalize = true, .max_seq_length = 128}));
     folder.put("1_Pooling/config.json", R"({"embedding_dimension":8,"pooling_mode":"lasttoken"})");
     BOOST_TEST((folder.read().pooling == std::vector{Pooling::last_token}));
 }
@@ -145,8 +151,8 @@ BOOST_AUTO_TEST_CASE(never_guesses_the_pooling) {
     BOOST_TEST(contains(folder.refused_pooling(R"({"word_embedding_dimension": 8})"), "a pooling mode, found none"));
     BOOST_TEST(contains(folder.refused_pooling(R"({"word_embedding_dimension": 8, "pooling_mode_cls_token": false})"),
                         "none that is true"));
-    BOOST_TEST(contains(folder.refused_pooling(R"({"word_embedding_dimension": 8, "pooling_mode_cls_token": 1})"),
-                        "true or false"));
+    BOOST_TEST(
+        contains(folder.refused_pooling(R"({"word_embedding_dimension": 8, "pooling_mode_cls_token": 1})"), "true or false"));
     BOOST_TEST(contains(folder.refused_pooling(R"({"embedding_dimension": 8, "pooling_mode": "first"})"), "found \"first\""));
     BOOST_TEST(contains(folder.refused_pooling(R"({"embedding_dimension": 8, "pooling_mode": []})"), "a pooling mode"));
     BOOST_TEST(contains(folder.refused_pooling(R"({"pooling_mode": "cls"})"), "pass --pooling"));
@@ -190,11 +196,11 @@ BOOST_AUTO_TEST_CASE(refuses_dense_modules_that_do_not_fit) {
     BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":4,"use_residual":true})"), "without residual"));
     BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":4,"activation_function":"os.system"})"),
                         "an activation of torch.nn"));
-    BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":4,"module_input_name":"token_embeddings"})"),
-                        "token_embeddings"));
+    BOOST_TEST(
+        contains(refused(R"({"in_features":8,"out_features":4,"module_input_name":"token_embeddings"})"), "token_embeddings"));
     folder.put("2_Dense/config.json", R"({"in_features":8,"out_features":4,"bias":false})");
-    BOOST_TEST((folder.read().dense == std::vector<bmae::DenseLayout>{{.in_features = 8, .out_features = 4, .bias = false,
-                                                                       .folder = "2_Dense"}}));
+    BOOST_TEST((folder.read().dense ==
+                std::vector<bmae::DenseLayout>{{.in_features = 8, .out_features = 4, .bias = false, .folder = "2_Dense"}}));
 }
 
 BOOST_AUTO_TEST_CASE(checks_similarity_and_prompts) {

@@ -10,9 +10,9 @@
 #include <string>
 #include <string_view>
 
-#include <boost/test/unit_test.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <boost/test/unit_test.hpp>
 
 #include <bmae/values/error.hpp>
 
@@ -35,8 +35,7 @@ inline bool python_agrees(std::string const& script, std::filesystem::path const
     char const* const given = std::getenv("BMAE_PYTHON");
     auto const path = std::filesystem::path(__FILE__).parent_path().parent_path() / "parity" / script;
     std::string const command = std::string(given != nullptr && *given != '\0' ? given : "python3") + " '" + path.string() +
-                                "' '" +
-                                folder.string() + "' >'" + (folder / "python.log").string() + "' 2>&1";
+                                "' '" + folder.string() + "' >'" + (folder / "python.log").string() + "' 2>&1";
     int const status = std::system(command.c_str());
     int const code = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
     if (code == 77 || code == 127) {
@@ -56,9 +55,7 @@ template <class Error = bmae::InputError, class Action>
 std::string refusal(Action&& action) {
     try {
         action();
-    } catch (Error const& error) {
-        return error.what();
-    }
+    } catch (Error const& error) { return error.what(); }
     BOOST_ERROR("nothing was refused");
     return {};
 }

@@ -103,9 +103,9 @@ BOOST_AUTO_TEST_SUITE(word_weights)
 
 BOOST_AUTO_TEST_CASE(words_are_counted_as_whole_word_masking_joins_them) {
     std::vector<Ids> const texts = {
-        {10, 11, 900, 10},        // "10", "11 900", "10"
-        {11, sep, 900, unk, 11},  // a special ends the word and is none: "11", "900", "11"
-        {900, 10},                // starts inside a word
+        {10, 11, 900, 10},         // "10", "11 900", "10"
+        {11, sep, 900, unk, 11},   // a special ends the word and is none: "11", "900", "11"
+        {900, 10},                 // starts inside a word
         {},
         {sep, unk},
     };
@@ -333,11 +333,11 @@ BOOST_AUTO_TEST_CASE(two_words_are_drawn_one_after_the_other) {
 
 BOOST_AUTO_TEST_CASE(the_budget_counts_what_is_not_special_and_rounds_halves_to_even) {
     KeywordMasker const masker = released(counted({1, 1, 1, 1, 1, 1, 1, 1}));
-    BOOST_TEST(count(drawn(masker, {cls, 10, sep})) == 1U);                                   // .5 -> 0 -> at least 1
-    BOOST_TEST(count(drawn(masker, {cls, 10, 11, 12, sep, unk, sep})) == 2U);                 // 1.5 -> 2
-    BOOST_TEST(count(drawn(masker, {cls, 10, 11, 12, 13, 14, sep, unk, unk, sep})) == 2U);    // 2.5 -> 2
+    BOOST_TEST(count(drawn(masker, {cls, 10, sep})) == 1U);                                  // .5 -> 0 -> at least 1
+    BOOST_TEST(count(drawn(masker, {cls, 10, 11, 12, sep, unk, sep})) == 2U);                // 1.5 -> 2
+    BOOST_TEST(count(drawn(masker, {cls, 10, 11, 12, 13, 14, sep, unk, unk, sep})) == 2U);   // 2.5 -> 2
     Ids const long_text(1202, 10);
-    BOOST_TEST(count(drawn(masker, long_text)) == 601U);                                      // no maximum, as released
+    BOOST_TEST(count(drawn(masker, long_text)) == 601U);   // no maximum, as released
     KeywordMasker capped = masker;
     capped.maximum = 5;
     BOOST_TEST(count(drawn(capped, long_text)) == 5U);
@@ -375,7 +375,7 @@ BOOST_AUTO_TEST_CASE(trap_08_runs_out_of_words_and_refuses_weights_that_are_none
         KeywordMasker masker{.rate = 1, .sampling = sampling, .minimum = 50, .weights = weights};
         BOOST_TEST(count(drawn(masker, {cls, unk, sep, sep, pad, mask, sep})) == 0U);   // nothing but specials
         BOOST_TEST(count(drawn(masker, {cls, sep})) == 0U);
-        BOOST_TEST(count(drawn(masker, {cls, 10, 11, sep})) == 2U);                     // a budget beyond the text
+        BOOST_TEST(count(drawn(masker, {cls, 10, 11, sep})) == 2U);   // a budget beyond the text
         for (double const floor : {-100.0, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
             masker.floor = floor;
             BOOST_CHECK_EXCEPTION(drawn(masker, {cls, 10, sep}), InputError, test::says("above 0", "floor"));

@@ -34,15 +34,15 @@ using Shipped = std::tuple<WholeWordMasker, TokenMasker, NoMasker, HalfMasker, C
 std::vector<std::vector<TokenId>> all_kinds_of_text() {
     Draw draw({.seed = 7});
     std::vector<std::vector<TokenId>> texts = {
-        {},                                         // not even [CLS]
-        {cls},                                      //
-        {cls, sep},                                 // an empty text
-        {cls, 10, sep},                             // one token
-        {cls, 900, sep},                            // starts inside a word
-        {cls, unk, sep},                            //
-        {cls, unk, pad, mask, sep, sep, sep},       // nothing but specials
-        {cls, 10, 900, 901, 902, 903, sep},         // one long word
-        {cls, 10, sep, 900, 11, sep},               // a special inside, a piece after it
+        {},                                     // not even [CLS]
+        {cls},                                  //
+        {cls, sep},                             // an empty text
+        {cls, 10, sep},                         // one token
+        {cls, 900, sep},                        // starts inside a word
+        {cls, unk, sep},                        //
+        {cls, unk, pad, mask, sep, sep, sep},   // nothing but specials
+        {cls, 10, 900, 901, 902, 903, sep},     // one long word
+        {cls, 10, sep, 900, 11, sep},           // a special inside, a piece after it
         {cls, 10, unk, 900, 11, sep},
     };
     for (std::size_t length : {8UL, 31UL, 63UL, 64UL, 65UL, 128UL, 512UL, 513UL, 1500UL}) {
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(minimum_and_maximum_bound_the_count) {
     BOOST_TEST(count(flags_of(WholeWordMasker{.rate = 0, .minimum = 0}, words(20), 1)) == 0U);
     BOOST_TEST(count(flags_of(WholeWordMasker{.rate = .5}, words(4000), 1)) == 512U);
     BOOST_TEST(count(flags_of(WholeWordMasker{.rate = .5, .maximum = 7}, words(100), 1)) == 7U);
-    BOOST_TEST(count(flags_of(WholeWordMasker{.rate = 1}, words(20), 1)) == 20U);      // never more than there is
+    BOOST_TEST(count(flags_of(WholeWordMasker{.rate = 1}, words(20), 1)) == 20U);   // never more than there is
     BOOST_TEST(count(flags_of(WholeWordMasker{.rate = .01}, words(1), 1)) == 1U);
     BOOST_TEST(count(flags_of(WholeWordMasker{}, {cls, sep}, 1)) == 0U);
 }

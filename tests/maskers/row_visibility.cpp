@@ -72,8 +72,8 @@ BOOST_AUTO_TEST_CASE(trap_11_columns_and_diagonal_obey_equation_7) {
                 bool ok = true, equal = true;
                 for (std::size_t i = 0; i < length; ++i) {
                     ok = ok && !rows.allows(i, i);
-                    ok = ok && rows.allows(i, 0) == (i != 0);                               // the sentence vector
-                    ok = ok && rows.allows(i, length - 1) == (i != length - 1);             // [SEP]
+                    ok = ok && rows.allows(i, 0) == (i != 0);                     // the sentence vector
+                    ok = ok && rows.allows(i, length - 1) == (i != length - 1);   // [SEP]
                     for (std::size_t j = 0; j < length; ++j) {
                         equal = equal && rows.allows(i, j) == (matrix[i * length + j] != 0);
                     }
@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_CASE(bits_and_walk_give_the_same_distribution) {
         {cls, 10, 900, 11, 12, 901, 902, 13, 14, sep},
         {cls, 10, 11, 12, 13, 14, 15, sep},
         {cls, 10, 900, 901, 902, 11, 903, 12, 904, sep},
-        {cls, 10, 900, 11, 901, 12, 902, sep},               // odd budgets cannot be met
+        {cls, 10, 900, 11, 901, 12, 902, sep},   // odd budgets cannot be met
     };
     for (std::vector<TokenId> const& ids : texts) {
         for (std::size_t budget = 1; budget + 2 < ids.size(); ++budget) {

@@ -12,7 +12,8 @@ from safetensors.numpy import load_file
 
 from cli_support import result, run, write_collection
 
-SHAPE = ["--config", "tiny", "--hidden", 32, "--layers", 2, "--batch-tokens", 512, "--learning-rate", "1e-3"]
+MODEL = ["--config", "tiny", "--hidden", 32, "--layers", 2, "--learning-rate", "1e-3"]
+SHAPE = [*MODEL, "--batch-tokens", 512]
 
 
 def dumped(work, name, *arguments):
@@ -120,7 +121,8 @@ def check_init(work):
     before = load_file(work / "generator" / "step-2" / "model.safetensors")
     encoder = [name for name in before if name.startswith("encoder.")]
     shape = [*SHAPE, "--data", work / "store", "--warmup", 0, "--schedule", "constant"]
-    moco = ["--preset", "contriever", *shape, "--set", "momentum=0.9", "--steps", 1]
+    # At the preset's .05 the own key wins by far against a queue of random vectors, and the loss is 0.
+    moco = ["--preset", "contriever", *shape, "--set", "momentum=0.9", "--set", "temperature=20", "--steps", 1]
     errors = run("pretrain", *moco, "--set", "queue_size=16", "--init", work / "generator", "--output", work / "moco").stderr
     assert "goes on" not in errors, errors
     follower = load_file(work / "moco" / "step-1" / "state.safetensors")
@@ -183,8 +185,8 @@ def check_texts(work):
         assert all(word in refused for word in words), (preset, refused)
     assert not (work / "none").exists()
 
-    master = ["pretrain", "--preset", "master", *SHAPE, "--log-every", 1, "--json"]
-    told = run(*master, "--data", store("few", count=150, asked=1), "--batch-examples", 50, "--steps", 3, "--output", work / "told")
+    master = ["pretrain", "--preset", "master", *MODEL, "--log-every", 1, "--json"]
+    told = run(*master, "--data", store("rarely", count=150, asked=1), "--batch-examples", 50, "--steps", 3, "--output", work / "told")
     assert "DOR (passes.0.terms.4.view, queries) reads queries of the documents: only 1 of 150 (0.67 %)" in told.stderr, told.stderr
     assert "GOR" not in told.stderr, told.stderr
     names = ["mlm", "mkp", "cmp", "npr", "dor", "gor"]
@@ -195,7 +197,7 @@ def check_texts(work):
     last = json.loads(told.stdout.splitlines()[-1])["terms"]
     assert [term["absent"] for term in last] == [absent[name][-1] for name in names], last
     full = run(*master, "--data", whole, "--steps", 1, "--output", work / "full").stderr
-    assert "only" not in full, full
+    assert ": only " not in full, full
     check_dictionary(work, whole)
     print("texts: each task says what it lacks; those without a label are counted", absent)
 
@@ -212,9 +214,9 @@ def check_dictionary(work, data):
     (work / "skewed.json").write_text(json.dumps({word: 1 if word == rare else 10 ** 9 for word in words}))
     skewed, errors = dumped(work, "skewed-words", *arguments, "--dictionary", work / "skewed.json")
     assert f"dictionary: {len(words)} words" in errors, errors
-    view = "passes.0.terms.1.view.flags"
+    view = "passes.0.terms.1.view.labels"
     assert own[view].shape == skewed[view].shape and not numpy.array_equal(own[view], skewed[view])
-    assert numpy.array_equal(own["passes.0.view.flags"], skewed["passes.0.view.flags"])   # whole words are drawn as before
+    assert numpy.array_equal(own["passes.0.view.labels"], skewed["passes.0.view.labels"])   # whole words are drawn as before
     for preset, words in (("master", ["document frequencies", "-as-released"]), ("retromae", ["draws by words"])):
         refused = run("pretrain", "--preset", preset, *SHAPE, "--data", data, "--dictionary", work / "skewed.json", "--steps", 1, "--output",
                       work / "none", status=2).stderr
@@ -253,7 +255,8 @@ def check_vectors(work):
         done = result(*encode, "--pooling", *words, "--output", work / f"{name}.safetensors")
         assert (done["pooling"], done["precision"]) == (words[0], "bf16" if name == "bf16" else "fp32"), done
         vectors[name] = load_file(work / f"{name}.safetensors")["embeddings"]
-    assert len({rows.tobytes() for rows in vectors.values()}) == 4
+    assert len({rows.tobytes() for rows in vectors.values()}) == 3
+    assert numpy.array_equal(vectors["first_last"], vectors["top_two"])   # in a model of two layers
     unit = lambda rows: rows / numpy.linalg.norm(rows, axis=1, keepdims=True)
     cosines = (unit(vectors["mean"]) * unit(vectors["bf16"])).sum(1)
     assert vectors["bf16"].dtype == numpy.float32 and cosines.min() > .999, cosines.min()

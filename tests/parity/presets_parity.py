@@ -59,7 +59,9 @@ def write_config(path, vocabulary, spread=.15):
 def numbers_of(preset):
     """What a corpus this small needs in place of a paper's numbers."""
     # Without dropout both sides of a pair are one vector: at DiffCSE's .05 the loss would be rounding and nothing else.
-    return {"bow-dpr": ["--set", "lowest_id=5"], "diffcse": ["--set", "temperature=1"], "contriever": ["--set", "queue_size=64", "--set", "momentum=0.9", "--set", "temperature=20"]}.get(preset, [])
+    numbers = {"bow-dpr": ["lowest_id=5"], "cocondenser": ["span_tokens=40"], "diffcse": ["temperature=1"],
+               "contriever": ["queue_size=64", "momentum=0.9", "temperature=20"]}.get(preset, [])
+    return [word for number in numbers for word in ("--set", number)]
 
 
 # How a preset is trained here, where that is more than its numbers: towers in turns, one contrast over several batches.

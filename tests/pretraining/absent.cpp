@@ -19,9 +19,13 @@ namespace {
 using namespace bmae;
 using test::Texts;
 
+HostBatch collated(auto const& model, Texts const& texts) {
+    return model.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
+}
+
 template <class Model>
 HostBatch collated(Texts const& texts) {
-    return Model(test::tiny(1)).collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
+    return collated(Model(test::tiny(1)), texts);
 }
 
 void equal(std::vector<std::int64_t> const& found, std::vector<std::int64_t> const& expected) {
@@ -46,9 +50,10 @@ BOOST_AUTO_TEST_CASE(texts_that_only_some_terms_read) {
     texts.examples[1].continuation = {};
     texts.examples[2].continuation = {};
     texts.examples[0].next = texts.examples[1].next = texts.examples[2].next = {};
-    Master const model(test::tiny(1));
+    Master model(test::tiny(1));
+    test::know_words(model, texts);
     std::vector<TermDescription> const terms = model.describe_terms();
-    HostBatch const batch = collated<Master>(texts);
+    HostBatch const batch = collated(model, texts);
     BOOST_TEST_REQUIRE(batch.term_absent.size() == terms.size());
     for (std::size_t t = 0; t < terms.size(); ++t) {
         std::string const& task = terms[t].task;

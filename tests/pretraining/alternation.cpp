@@ -57,7 +57,9 @@ struct Turns {
     }
     [[nodiscard]] at::Tensor state(std::string const& wanted) {
         at::Tensor found;
-        model.for_each_state([&](std::string const& name, at::Tensor& value) { if (name == wanted) { found = value.clone(); } });
+        model.for_each_state([&](std::string const& name, at::Tensor& value) {
+            if (name == wanted) { found = value.clone(); }
+        });
         return found;
     }
     [[nodiscard]] std::int64_t cached() { return state("terms.0.cached")[0].item<std::int64_t>(); }
@@ -89,7 +91,11 @@ BOOST_AUTO_TEST_CASE(one_tower_learns_and_the_other_rests) {
             bool const second = name.starts_with("second.");
             BOOST_CHECK_EQUAL(turns.model.turn(name), second ? 2U : 1U);
             double const sum = value.grad().defined() ? value.grad().abs().sum().item<double>() : 0;
-            if (second == second_rests) { BOOST_CHECK_EQUAL(sum, 0); } else { moved += sum; }
+            if (second == second_rests) {
+                BOOST_CHECK_EQUAL(sum, 0);
+            } else {
+                moved += sum;
+            }
             value.mutable_grad() = at::Tensor();
         });
         BOOST_CHECK_GT(moved, 0);
@@ -108,10 +114,10 @@ BOOST_AUTO_TEST_CASE(old_vectors_of_the_resting_tower_are_negatives) {
     BOOST_CHECK_EQUAL(turns.cached(), 3);
     BOOST_CHECK_LE(distance(turns.state("terms.0.cache").narrow(0, 0, 3), rows[1]), 1e-5);
     BOOST_CHECK_CLOSE(turns.loss(1), turns.by_hand(rows[0], rows[1], rows[1]), 1e-3);
-    BOOST_CHECK_EQUAL(turns.cached(), 5);                                                   // full: the oldest goes
+    BOOST_CHECK_EQUAL(turns.cached(), 5);   // full: the oldest goes
     at::Tensor const ring = at::cat({rows[1].narrow(0, 2, 1), rows[1].narrow(0, 1, 2), rows[1].narrow(0, 0, 2)});
     BOOST_CHECK_LE(distance(turns.state("terms.0.cache"), ring), 1e-5);
-    BOOST_CHECK_CLOSE(turns.loss(2), turns.by_hand(rows[1], rows[0], none), 1e-3);          // changed: the cache starts anew
+    BOOST_CHECK_CLOSE(turns.loss(2), turns.by_hand(rows[1], rows[0], none), 1e-3);   // changed: the cache starts anew
     BOOST_CHECK_EQUAL(turns.cached(), 3);
     BOOST_CHECK_LE(distance(turns.state("terms.0.cache").narrow(0, 0, 3), rows[0]), 1e-5);
     BOOST_CHECK_CLOSE(turns.loss(3), turns.by_hand(rows[1], rows[0], rows[0]), 1e-3);
@@ -121,7 +127,8 @@ BOOST_AUTO_TEST_CASE(old_vectors_of_the_resting_tower_are_negatives) {
 BOOST_AUTO_TEST_CASE(what_is_not_finite_has_no_place) {
     Turns turns;
     std::vector<at::Tensor> const rows = turns.vectors();
-    CachedContrast term({.temperature = temperature, .similarity = Similarity::cosine, .cache = 5}, turns.model.encoder(), 1, "t");
+    CachedContrast term({.temperature = temperature, .similarity = Similarity::cosine, .cache = 5}, turns.model.encoder(), 1,
+                        "t");
     auto const state = [&](std::string const& wanted) {
         at::Tensor found;
         term.for_each_state("t", [&](std::string const& name, at::Tensor& value) {
@@ -195,7 +202,9 @@ BOOST_AUTO_TEST_CASE(turns_under_a_gradient_cache) {
     std::vector<TermDescription> const terms = turns.model.describe_terms();
     detail::PretrainingContrast<LaPraDoR> contrast(turns.model, terms);
     for (std::uint64_t const step : {0U, 1U, 2U}) {
-        auto const context_of = [&](std::size_t m) { return ForwardContext{.training = true, .seed = m, .opens_step = m == 0, .step = step}; };
+        auto const context_of = [&](std::size_t m) {
+            return ForwardContext{.training = true, .seed = m, .opens_step = m == 0, .step = step};
+        };
         auto const labels = contrast.step_labels(chunks);
         std::map<std::string, at::Tensor> before;
         turns.model.for_each_state([&](std::string const& name, at::Tensor& value) { before[name] = value.clone(); });

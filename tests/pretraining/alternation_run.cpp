@@ -37,13 +37,16 @@ TokenStore invented_store(std::filesystem::path const& folder) {
     for (int d = 0; d < 12; ++d) {
         std::string& text = documents.emplace_back();
         for (int word = 1; word <= 20; ++word) {
-            text += std::string(1, static_cast<char>('a' + draw.below(6))) + static_cast<char>('k' + draw.below(6)) + (word % 5 == 0 ? "\n" : " ");
+            text += std::string(1, static_cast<char>('a' + draw.below(6))) + static_cast<char>('k' + draw.below(6)) +
+                    (word % 5 == 0 ? "\n" : " ");
         }
         vocabulary.add(text);
     }
     WordPiece const tokenizer = vocabulary.build_tokenizer();
     TokenStoreBuilder builder(folder, tokenizer, {.passages = {.max_length = 36}});
-    for (std::string const& text : documents) { builder.add({.id = "d" + std::to_string(&text - documents.data()), .text = text}); }
+    for (std::string const& text : documents) {
+        builder.add({.id = "d" + std::to_string(&text - documents.data()), .text = text});
+    }
     builder.finish();
     return TokenStore::open(folder);
 }
@@ -62,7 +65,7 @@ TrainerOptions turns_of_three() {
 }
 
 struct Run {
-    at::Tensor masters = {};                          ///< all parameters, one after another
+    at::Tensor masters = {};   ///< all parameters, one after another
     std::map<std::string, at::Tensor> state = {};
     TrainResult result = {};
 };
@@ -74,7 +77,8 @@ Run run(TokenStore const& corpus, TrainerOptions const& options, std::uint64_t s
     BertConfig config = test::tiny(1);
     config.vocab_size = static_cast<std::int64_t>(corpus.traits().size());
     LaPraDoR model(config, LaPraDoRNumbers{.temperature = .2, .alternate = 3, .cache = 6});
-    PretrainingObjective<LaPraDoR> objective(std::shared_ptr<LaPraDoR>(std::shared_ptr<LaPraDoR>{}, &model), corpus, {.max_length = 36}, "laprador");
+    PretrainingObjective<LaPraDoR> objective(std::shared_ptr<LaPraDoR>(std::shared_ptr<LaPraDoR>{}, &model), corpus,
+                                             {.max_length = 36}, "laprador");
     Trainer* running = nullptr;
     Trainer trainer(objective, options, {.on_step = [&](StepReport const& report) {
                         on_step(model, report);
@@ -143,9 +147,7 @@ BOOST_AUTO_TEST_CASE(another_number_is_refused_by_name) {
         PretrainingObjective<Model> objective(model, corpus, {.max_length = 36}, "ict");
         try {
             Trainer(objective, options).fit();
-        } catch (InputError const& error) {
-            return error.what();
-        }
+        } catch (InputError const& error) { return error.what(); }
         return "nothing";
     };
     BOOST_CHECK_EQUAL(fit(std::make_shared<InverseCloze>(config)), "nothing");
@@ -156,13 +158,16 @@ BOOST_AUTO_TEST_CASE(another_number_is_refused_by_name) {
     };
     InverseCloze::Options changed = PresetNumbers<InverseCloze>::options({});
     std::vector<NumberEntry> const numbers = numbers_of(changed);
-    for (auto const& [path, before, now] : std::vector<std::array<std::string, 3>>{
-             {"passes.1.view.source.kept", "0.1", "0.2"}, {"terms.0.hard_negative_weight", "0.0", "1.5"},
-             {"terms.0.label_smoothing", "0.0", "0.25"}, {"random_window", "false", "true"},
-             {"terms.0.weight.course", "\"constant\"", "\"linear\""}}) {
+    for (auto const& [path, before, now] :
+         std::vector<std::array<std::string, 3>>{{"passes.1.view.source.kept", "0.1", "0.2"},
+                                                 {"terms.0.hard_negative_weight", "0.0", "1.5"},
+                                                 {"terms.0.label_smoothing", "0.0", "0.25"},
+                                                 {"random_window", "false", "true"},
+                                                 {"terms.0.weight.course", "\"constant\"", "\"linear\""}}) {
         InverseCloze::Options const kept = changed;
         set_number(numbers, path, now.starts_with('"') ? now.substr(1, now.size() - 2) : now);
-        told(fit(std::make_shared<InverseCloze>(config, changed)), path + ' ' + before + " as in the checkpoint, found " + now + '.');
+        told(fit(std::make_shared<InverseCloze>(config, changed)),
+             path + ' ' + before + " as in the checkpoint, found " + now + '.');
         changed = kept;
     }
     using Unit = Pretraining<BertEncoder, Pass<View<ClozeSentence, NoMasker, NoCorruption>, Normalized<ClsBottleneck>>,

@@ -184,9 +184,7 @@ BOOST_AUTO_TEST_CASE(unknown_presets_and_numbers_list_the_known_ones) {
     auto const message = [](auto&& call) -> std::string {
         try {
             call();
-        } catch (InputError const& error) {
-            return error.what();
-        }
+        } catch (InputError const& error) { return error.what(); }
         return "";
     };
     BOOST_CHECK_NE(message([] { with_preset("retro", [](auto const&) {}); }).find("retromae-layernorm-query"), std::string::npos);

@@ -49,9 +49,8 @@ struct Passes {
         at::Tensor x = sentences[p][static_cast<std::int64_t>(a)].to(at::kDouble);
         at::Tensor y = sentences[q][static_cast<std::int64_t>(b)].to(at::kDouble);
         double const dot = (x * y).sum().item<double>();
-        double const lengths = options.similarity == Similarity::cosine
-                                   ? std::sqrt((x * x).sum().item<double>() * (y * y).sum().item<double>())
-                                   : 1;
+        double const lengths =
+            options.similarity == Similarity::cosine ? std::sqrt((x * x).sum().item<double>() * (y * y).sum().item<double>()) : 1;
         return dot / lengths / options.temperature;
     }
 
@@ -133,8 +132,8 @@ BOOST_AUTO_TEST_CASE(every_form_equals_a_loop_over_pairs) {
         for (double const temperature : {1., .05}) {
             ContrastOptions options{.temperature = temperature, .similarity = similarity};
             two.check(options);
-            three.check(options);                        // hard negatives of all rows are candidates
-            options.hard_negative_weight = 1.5;          // ... and the own one counts more
+            three.check(options);                 // hard negatives of all rows are candidates
+            options.hard_negative_weight = 1.5;   // ... and the own one counts more
             three.check(options);
             options.hard_negative_weight = 0;
             options.candidates = Candidates::all_rows;   // coCondenser: 2B - 1 candidates for every row

@@ -32,7 +32,9 @@ BOOST_AUTO_TEST_CASE(token_types_of_a_view_are_written_where_it_has_them) {
         dump_step(model, batch, texts.traits, "titled", file);
         NamedTensors const tensors = load_tensors(file);
         BOOST_REQUIRE_EQUAL(tensors.contains("passes.0.view.token_types"), typed);
-        if (typed) { BOOST_CHECK(tensors.at("passes.0.view.token_types").equal(at::tensor({0, 0, 0, 0, 1, 1, 1, 1}, at::kByte))); }
+        if (typed) {
+            BOOST_CHECK(tensors.at("passes.0.view.token_types").equal(at::tensor({0, 0, 0, 0, 1, 1, 1, 1}, at::kByte)));
+        }
     }
 }
 

@@ -32,7 +32,8 @@ using test::Texts;
 using test::tiny;
 
 template <class Model>
-concept CanSpanStep = requires(Model& model, HostBatch const& batch, ForwardContext& context) { model.represent(batch, context); };
+concept CanSpanStep =
+    requires(Model& model, HostBatch const& batch, ForwardContext& context) { model.represent(batch, context); };
 static_assert(CanSpanStep<CoCondenser> && CanSpanStep<SimCseUnsupervised> && CanSpanStep<LaPraDoR>);
 static_assert(!CanSpanStep<RetroMae>, "nothing to cache: no term looks across texts");
 static_assert(!CanSpanStep<Contriever>, "a queue is the same for all micro-batches");
@@ -53,17 +54,21 @@ struct Step {
     std::vector<TermDescription> descriptions;
     detail::PretrainingContrast<Model> contrast;
 
-    Step(Texts const& texts, std::vector<std::size_t> const& sizes, typename Model::Options options, BertConfig const& config = tiny())
+    Step(Texts const& texts, std::vector<std::size_t> const& sizes, typename Model::Options options,
+         BertConfig const& config = tiny())
         : model(config, std::move(options), 5), descriptions(model.describe_terms()), contrast(model, descriptions) {
         if constexpr (std::is_same_v<Model, DiffCse>) {
-            auto const generator = std::make_shared<EncoderGenerator<BertEncoder> const>(BertEncoder(tiny(), 8), test::vocabulary);
+            auto const generator =
+                std::make_shared<EncoderGenerator<BertEncoder> const>(BertEncoder(tiny(), 8), test::vocabulary);
             model.for_each_view([&]<class ViewT>(ViewT& view, auto const&, std::size_t) {
                 if constexpr (requires { view.corruptor.generator; }) { view.corruptor.generator = generator; }
             });
         }
         test::need_gradients(model);
         std::span<Example const> left = texts.examples;
-        auto const collate = [&](std::span<Example const> part) { return model.collate(part, texts.traits, {.max_length = 24}, {.seed = 3}); };
+        auto const collate = [&](std::span<Example const> part) {
+            return model.collate(part, texts.traits, {.max_length = 24}, {.seed = 3});
+        };
         for (std::size_t const size : sizes) {
             chunks.push_back(collate(left.first(size)));
             left = left.subspan(size);
@@ -71,7 +76,9 @@ struct Step {
         whole = collate(texts.examples);
     }
 
-    [[nodiscard]] ForwardContext context(std::size_t m) const { return {.training = dropout, .seed = 100 + m, .progress = .3, .opens_step = m == 0}; }
+    [[nodiscard]] ForwardContext context(std::size_t m) const {
+        return {.training = dropout, .seed = 100 + m, .progress = .3, .opens_step = m == 0};
+    }
     [[nodiscard]] std::vector<std::int64_t> labels() const { return contrast.step_labels(chunks); }
 
     std::vector<StepOutput> outputs;   ///< of the last `cached`
@@ -118,7 +125,8 @@ struct Step {
 
 /// \param by_batch  vectors depend on their micro-batch (batch norm), so that chunks are not one large batch
 template <class Model>
-void check_model(Texts const& texts, std::vector<std::size_t> const& sizes, typename Model::Options const& options, bool by_batch = false) {
+void check_model(Texts const& texts, std::vector<std::size_t> const& sizes, typename Model::Options const& options,
+                 bool by_batch = false) {
     Step<Model> step(texts, sizes, options);
     BOOST_CHECK_LE(step.difference(step.cached(), step.joined()), 2e-5);   // with dropout
     step.dropout = false;
@@ -133,7 +141,10 @@ void check_model(Texts const& texts, std::vector<std::size_t> const& sizes, type
             total += output.total.item<double>();
             for (std::size_t t = 0; t < sums.size(); ++t) {
                 TermOutput const& term = output.terms[t];
-                sums[t] += {.name = term.name, .kind = term.kind, .weight = term.weight, .labels = term.labels,
+                sums[t] += {.name = term.name,
+                            .kind = term.kind,
+                            .weight = term.weight,
+                            .labels = term.labels,
                             .loss = term.loss.item<double>() * static_cast<double>(term.labels),
                             .correct = term.correct.defined() ? term.correct.item<double>() : 0};
             }
@@ -162,7 +173,8 @@ BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
     check_model<CoCondenser>(texts, uneven, PresetNumbers<CoCondenser>::options({.skip_from = 1}));
     check_model<SentMaeMarcoContrastive>(texts, uneven, PresetNumbers<SentMaeMarcoContrastive>::options({}));
     check_model<SentMaeNli>(texts, uneven, PresetNumbers<SentMaeNli>::options({.temperature = .5}));
-    check_model<SimCseUnsupervised>(texts, uneven, PresetNumbers<SimCseUnsupervised>::options({.temperature = .5}));   // a projection of its own
+    check_model<SimCseUnsupervised>(texts, uneven,
+                                    PresetNumbers<SimCseUnsupervised>::options({.temperature = .5}));   // a projection of its own
     check_model<InverseCloze>(texts, uneven, PresetNumbers<InverseCloze>::options({}));
     check_model<LaPraDoR>(texts, uneven, PresetNumbers<LaPraDoR>::options({.temperature = .2}));
     check_model<DiffCse>(texts, {3, 2, 2}, PresetNumbers<DiffCse>::options({.temperature = .5}), true);
@@ -228,14 +240,16 @@ BOOST_AUTO_TEST_CASE(trap_17_vectors_are_the_same_bits_in_both_runs) {
     ForwardContext first = step.context(1);
     ForwardContext second = step.context(1);
     at::Tensor const represented = step.model.represent(step.chunks[1], first);
-    BOOST_CHECK(represented.equal(step.model.forward_part(step.chunks[1], second, step.labels()).vectors));   // terms draw dropout between
+    BOOST_CHECK(represented.equal(
+        step.model.forward_part(step.chunks[1], second, step.labels()).vectors));   // terms draw dropout between
 }
 
 BOOST_AUTO_TEST_CASE(trap_17_products_with_the_cache_are_fp32) {
     Texts const texts({12, 20, 9, 17, 14, 10, 22});
     auto const options = PresetNumbers<SimCseUnsupervised>::options({.temperature = .05});
     Step<SimCseUnsupervised> step(texts, {3, 2, 2}, options);
-    step.model.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kBFloat16).requires_grad_(true); });
+    step.model.for_each_parameter(
+        [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kBFloat16).requires_grad_(true); });
     std::vector<at::Tensor> const cached = step.cached();
     std::vector<at::Tensor> const joined = step.joined();
     double apart = 0;
@@ -252,7 +266,9 @@ BOOST_AUTO_TEST_CASE(a_momentum_encoder_moves_once) {
     std::string const name = "momentum.encoder.embeddings.word_embeddings.weight";
     auto const follower = [&] {
         at::Tensor found;
-        step.model.for_each_state([&](std::string const& state, at::Tensor& value) { if (state == name) { found = value.clone(); } });
+        step.model.for_each_state([&](std::string const& state, at::Tensor& value) {
+            if (state == name) { found = value.clone(); }
+        });
         return found;
     };
     at::Tensor const before = follower();

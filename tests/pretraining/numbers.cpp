@@ -17,17 +17,17 @@
 #include <bmae/bottlenecks/lexical.hpp>
 #include <bmae/bottlenecks/projected.hpp>
 #include <bmae/bottlenecks/reduced.hpp>
+#include <bmae/corruptors/none.hpp>
 #include <bmae/edge/presets.hpp>
 #include <bmae/maskers/none.hpp>
-#include <bmae/corruptors/none.hpp>
-#include <bmae/pretraining/cached_contrast.hpp>
-#include <bmae/pretraining/contrast.hpp>
-#include <bmae/pretraining/flops_regularizer.hpp>
-#include <bmae/pretraining/queue_contrast.hpp>
 #include <bmae/presets/contriever.hpp>
 #include <bmae/presets/inverse_cloze.hpp>
 #include <bmae/presets/master.hpp>
 #include <bmae/presets/retromae.hpp>
+#include <bmae/pretraining/cached_contrast.hpp>
+#include <bmae/pretraining/contrast.hpp>
+#include <bmae/pretraining/flops_regularizer.hpp>
+#include <bmae/pretraining/queue_contrast.hpp>
 #include <bmae/values/number.hpp>
 
 #include "tiny.hpp"
@@ -49,9 +49,7 @@ template <class Call>
 std::string message(Call&& call) {
     try {
         call();
-    } catch (InputError const& error) {
-        return error.what();
-    }
+    } catch (InputError const& error) { return error.what(); }
     return "";
 }
 
@@ -130,7 +128,8 @@ BOOST_AUTO_TEST_CASE(what_is_no_path_or_no_number_is_told) {
     std::string const unknown = message([&] { set_number(list, "passes.0.view.masker.rat", ".3"); });
     BOOST_CHECK_MESSAGE(holds(unknown, "nearest first: passes.0.view.masker.rate, "), unknown);
     for (NumberEntry const& entry : list) { BOOST_CHECK_MESSAGE(holds(unknown, entry.path), entry.path); }
-    BOOST_CHECK(holds(message([&] { set_number(list, "passes.0.view.masker.rate", "much"); }), "a number for passes.0.view.masker.rate"));
+    BOOST_CHECK(
+        holds(message([&] { set_number(list, "passes.0.view.masker.rate", "much"); }), "a number for passes.0.view.masker.rate"));
     BOOST_CHECK(holds(message([&] { set_number(list, "passes.0.view.masker.minimum", "-1"); }), "at least 0"));
     BOOST_CHECK(holds(message([&] { set_number(list, "passes.0.view.masker.basis", "most"); }), "one of all, inner, content"));
     BOOST_CHECK(holds(message([&] { set_number(list, "random_window", "2"); }), "0 or 1"));
@@ -200,7 +199,8 @@ BOOST_AUTO_TEST_CASE(label_smoothing_of_a_term_equals_a_loop) {
         ForwardContext again;
         Encoded const encoded = smooth.encoder().encode(input, again, false);
         at::Tensor const sentence = pass.pool(encoded, input, smooth.encoder());
-        PassState<BertEncoder> state{.input = input, .encoded = encoded, .sentence = sentence, .encoder = smooth.encoder(), .context = again};
+        PassState<BertEncoder> state{
+            .input = input, .encoded = encoded, .sentence = sentence, .encoder = smooth.encoder(), .context = again};
         pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
             if constexpr (Term::has_view) { hidden = smooth.encoder().head.transform(term.rows(state, view).rows).detach(); }
         });
@@ -219,7 +219,8 @@ BOOST_AUTO_TEST_CASE(label_smoothing_of_a_term_equals_a_loop) {
     BOOST_CHECK_CLOSE(loss.terms[1].loss.item<double>(), sum / static_cast<double>(row), 1e-3);
     BOOST_CHECK_CLOSE(loss.total.item<double>(), (loss.terms[0].loss + loss.terms[1].loss * 3).item<double>(), 1e-3);
     ForwardContext other;
-    BOOST_CHECK_CLOSE(loss.terms[0].loss.item<double>(), plain.forward(batch, other, batch.term_labels).terms[0].loss.item<double>(), 1e-3);
+    BOOST_CHECK_CLOSE(loss.terms[0].loss.item<double>(),
+                      plain.forward(batch, other, batch.term_labels).terms[0].loss.item<double>(), 1e-3);
 
     // The gradient at the output bias, by the framework's own smoothed cross-entropy and the plain one of the other term.
     loss.total.backward();

@@ -28,6 +28,7 @@ namespace {
 
 using namespace bmae;
 using test::distance;
+using test::know_words;
 using test::Texts;
 using test::tiny;
 
@@ -86,24 +87,12 @@ std::vector<at::Tensor> separate_losses(Model& model, HostBatch const& batch) {
                     return rows;
                 }));
             } else {
-                sums.push_back(cross_entropy(encoder, view, [&](PackedInput const& input, std::size_t) {
-                    return encoder.encode(input, context).hidden;
-                }));
+                sums.push_back(cross_entropy(
+                    encoder, view, [&](PackedInput const& input, std::size_t) { return encoder.encode(input, context).hidden; }));
             }
         });
     });
     return sums;
-}
-
-/// Gives word counts to the maskers that want them.
-template <class Model>
-void know_words(Model& model, Texts const& texts) {
-    std::vector<std::vector<TokenId>> documents;
-    for (Texts::Source const& source : texts.sources) { documents.push_back(source.document); }
-    auto const words = std::make_shared<WordWeights const>(WordWeights::of(documents, texts.traits, 1));
-    model.for_each_view([&]<class ViewT>(ViewT& view, auto const&, std::size_t) {
-        if constexpr (LearnsWords<typename ViewT::Masker>) { view.masker.learn(words); }
-    });
 }
 
 /// An encoder that counts its runs.
@@ -438,8 +427,8 @@ BOOST_AUTO_TEST_CASE(oracle_i_rows_of_one_causal_layer_read_exactly_their_window
             }
         }
     };
-    check(beside, 3, false);      // the sentence vector stands in column 0
-    check(crossing, 2, true);     // the first token does
+    check(beside, 3, false);    // the sentence vector stands in column 0
+    check(crossing, 2, true);   // the first token does
     BOOST_CHECK_THROW(CausalWindowDecoder({.window = 0}, encoder, 5, "decoder"), InputError);
     BOOST_CHECK_THROW(CrossAttentionDecoder({.window = 0}, encoder, 5, "decoder"), InputError);
 }
@@ -494,8 +483,8 @@ BOOST_AUTO_TEST_CASE(trap_02_empty_label_sets_are_zero) {
             }
         }
     };
-    check(Master(tiny()), {3, 4, 5});          // NPR, DOR, GOR
-    check(MasterAsReleased(tiny()), {2});      // DOR; the passage stands in for a continuation
+    check(Master(tiny()), {3, 4, 5});       // NPR, DOR, GOR
+    check(MasterAsReleased(tiny()), {2});   // DOR; the passage stands in for a continuation
 }
 
 // Queries end in one [SEP] or, as released, in two; a [SEP] within a text is never hidden and is no label.

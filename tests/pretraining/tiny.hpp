@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include <bmae/io/bert_config.hpp>
+#include <bmae/maskers/word_weights.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/example.hpp>
 
@@ -104,6 +106,17 @@ std::vector<at::Tensor> take_gradients(Model& model) {
 /// Largest difference of two tensors; 0 for empty ones.
 inline double distance(at::Tensor const& a, at::Tensor const& b) {
     return a.numel() == 0 ? 0 : (a - b).abs().max().item<double>();
+}
+
+/// Gives word counts to the maskers that want them.
+template <class Model>
+void know_words(Model& model, Texts const& texts) {
+    std::vector<std::vector<TokenId>> documents;
+    for (Texts::Source const& source : texts.sources) { documents.push_back(source.document); }
+    auto const words = std::make_shared<bmae::WordWeights const>(bmae::WordWeights::of(documents, texts.traits, 1));
+    model.for_each_view([&]<class ViewT>(ViewT& view, auto const&, std::size_t) {
+        if constexpr (bmae::LearnsWords<typename ViewT::Masker>) { view.masker.learn(words); }
+    });
 }
 
 }  // namespace test

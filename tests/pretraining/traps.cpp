@@ -109,9 +109,8 @@ std::vector<std::vector<at::Tensor>> shared_tensors(Bags& model) {
             if constexpr (Term::has_view) {
                 if (t < 4) { return; }
                 std::vector<at::Tensor>& list = decoders.emplace_back();
-                term.decoder().for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) {
-                    list.push_back(value);
-                });
+                term.decoder().for_each_parameter("",
+                                                  [&](std::string const&, at::Tensor& value, bool) { list.push_back(value); });
             }
         });
     });
@@ -132,13 +131,13 @@ BOOST_AUTO_TEST_SUITE(traps)
 BOOST_AUTO_TEST_CASE(pooled_logits_equal_plain_operators_with_gradients) {
     std::vector<std::int64_t> const offsets{0, 7, 9, 10, 10, 21};
     BertEncoder const tables(tiny(), 5);
-    at::Tensor const word = tables.embeddings.word;                                                       // [60, 16]
+    at::Tensor const word = tables.embeddings.word;   // [60, 16]
     at::Tensor const source = at::cat({tables.embeddings.position, tables.layers[0].query.weight}).narrow(0, 3, 21) * 3;
     for (std::int64_t const skip_last : {0, 1}) {
         auto const leaf = [](at::Tensor const& value) { return value.clone().detach().requires_grad_(true); };
         std::vector<at::Tensor> const fast{leaf(source), leaf(word), leaf(word.select(1, 2))};
         std::vector<at::Tensor> const plain{leaf(source), leaf(word), leaf(word.select(1, 2))};
-        at::Tensor const found = max_pooled_logits(fast[0], fast[1], fast[2], offsets, 1, skip_last);     // [5, 60]
+        at::Tensor const found = max_pooled_logits(fast[0], fast[1], fast[2], offsets, 1, skip_last);   // [5, 60]
         std::vector<at::Tensor> rows;
         for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
             std::int64_t const length = offsets[b + 1] - offsets[b] - 1 - skip_last;
@@ -151,7 +150,7 @@ BOOST_AUTO_TEST_CASE(pooled_logits_equal_plain_operators_with_gradients) {
         }
         at::Tensor const expected = at::stack(rows);
         BOOST_CHECK_LE(distance(found, expected), 1e-5);
-        at::Tensor const slope = word.narrow(0, 0, 5).matmul(word.t());                                   // [5, 60], no two alike
+        at::Tensor const slope = word.narrow(0, 0, 5).matmul(word.t());   // [5, 60], no two alike
         (found * slope).sum().backward();
         (expected * slope).sum().backward();
         for (std::size_t i = 0; i < 3; ++i) { BOOST_CHECK_LE(distance(fast[i].grad(), plain[i].grad()), 1e-4); }
@@ -170,7 +169,7 @@ BOOST_AUTO_TEST_CASE(trap_10_bags_of_words_equal_a_loop_for_every_weighting) {
         at::Tensor const sentence = encoded.hidden.index_select(0, input.first_rows);
         at::Tensor loss;
         if (by_hand) {
-            at::Tensor const logits = encoder.head.logits(encoded.hidden, encoder.embeddings.word);       // [T, V]
+            at::Tensor const logits = encoder.head.logits(encoded.hidden, encoder.embeddings.word);   // [T, V]
             loss = at::zeros({});
             for (std::size_t b = 0; b < view.texts(); ++b) {
                 std::int64_t const begin = view.offsets[b];
@@ -413,8 +412,9 @@ BOOST_AUTO_TEST_CASE(generators_fill_alike_in_any_batch_and_leave_the_first_toke
     }
     BOOST_CHECK(model.replaced(together).views[0].input_ids == together.views[0].input_ids);   // once is enough
     SimLm const without(tiny());
-    BOOST_CHECK_THROW(static_cast<void>(without.replaced(
-                          without.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1}))), InputError);
+    BOOST_CHECK_THROW(
+        static_cast<void>(without.replaced(without.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1}))),
+        InputError);
 }
 
 // DiffCSE's released generator keeps its dropout; and a batch norm over one row would divide by nothing.
@@ -476,7 +476,9 @@ BOOST_AUTO_TEST_CASE(trap_23_momentum_moves_first_and_keys_enter_last) {
     };
     auto const now = [&](std::string const& wanted) {
         at::Tensor found;
-        model.for_each_state([&](std::string const& name, at::Tensor& value) { if (name == wanted) { found = value; } });
+        model.for_each_state([&](std::string const& name, at::Tensor& value) {
+            if (name == wanted) { found = value; }
+        });
         return found;
     };
     save();
@@ -490,11 +492,11 @@ BOOST_AUTO_TEST_CASE(trap_23_momentum_moves_first_and_keys_enter_last) {
     });
     BOOST_CHECK_EQUAL(state.size(), own + 2);
     at::Tensor const& word = model.encoder().embeddings.word;
-    BOOST_CHECK(state[weight].equal(word));                       // starts as a copy ...
-    word.detach().mul_(1.5);                                      // ... which the optimizer leaves behind
+    BOOST_CHECK(state[weight].equal(word));   // starts as a copy ...
+    word.detach().mul_(1.5);                  // ... which the optimizer leaves behind
     HostBatch const batch = model.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
 
-    ForwardContext looking;                                       // no training: nothing moves
+    ForwardContext looking;   // no training: nothing moves
     static_cast<void>(model.forward(batch, looking, batch.term_labels));
     BOOST_CHECK(now(weight).equal(state[weight]));
     BOOST_CHECK(now("terms.0.queue").equal(state["terms.0.queue"]));
@@ -524,7 +526,7 @@ BOOST_AUTO_TEST_CASE(trap_23_momentum_moves_first_and_keys_enter_last) {
     BOOST_CHECK_EQUAL(now("terms.0.next").item<std::int64_t>(), 3);
 
     save();
-    context.opens_step = false;                                   // a further micro-batch of the step
+    context.opens_step = false;   // a further micro-batch of the step
     double const second = model.forward(batch, context, batch.term_labels).total.item<double>();
     BOOST_CHECK(now(weight).equal(state[weight]));
     BOOST_CHECK_EQUAL(now("terms.0.next").item<std::int64_t>(), 1);   // 3, 4, then 0 again
@@ -534,7 +536,7 @@ BOOST_AUTO_TEST_CASE(trap_23_momentum_moves_first_and_keys_enter_last) {
     model.for_each_state([&](std::string const& name, at::Tensor& value) { value.copy_(state.at(name)); });   // resumed
     BOOST_CHECK_EQUAL(model.forward(batch, context, batch.term_labels).total.item<double>(), second);
 
-    std::get<0>(options.terms).queue = 2;                         // a batch larger than the queue: its last keys stay
+    std::get<0>(options.terms).queue = 2;   // a batch larger than the queue: its last keys stay
     Contriever narrow(config, options);
     context.opens_step = true;
     static_cast<void>(narrow.forward(batch, context, batch.term_labels));

@@ -29,7 +29,9 @@ BOOST_AUTO_TEST_CASE(words_of_any_script) {
     BOOST_TEST(plain("It's A_1, \xC3\x89T\xC3\x89; \xD0\x9C\xD0\xB8\xD1\x80! 3.5") ==
                    (Words{"it", "s", "a_1", "\xC3\xA9t\xC3\xA9", "\xD0\xBC\xD0\xB8\xD1\x80", "3", "5"}),
                boost::test_tools::per_element());
-    BOOST_TEST(plain("broken\xFF" "bytes \xC3") == (Words{"broken", "bytes"}), boost::test_tools::per_element());
+    BOOST_TEST(plain("broken\xFF"
+                     "bytes \xC3") == (Words{"broken", "bytes"}),
+               boost::test_tools::per_element());
     BOOST_TEST(plain("").empty());
     BOOST_TEST(bmae::Analyzer({.lower_case = false})("The Cat") == (Words{"The", "Cat"}), boost::test_tools::per_element());
     BOOST_TEST(bmae::Analyzer({.min_characters = 2})("x \xC3\xA9 the ab") == (Words{"ab"}), boost::test_tools::per_element());
@@ -204,7 +206,11 @@ BOOST_AUTO_TEST_CASE(many_documents_equal_a_plain_loop_on_any_number_of_threads)
 }
 
 BOOST_AUTO_TEST_CASE(quantised_lengths_change_long_documents_only) {
-    std::string const text41 = [] { std::string t; for (int i = 0; i < 41; ++i) { t += "w "; } return t; }();
+    std::string const text41 = [] {
+        std::string t;
+        for (int i = 0; i < 41; ++i) { t += "w "; }
+        return t;
+    }();
     for (auto const& [text, same] : {std::pair<std::string, bool>{"one two three", true}, {text41, false}}) {
         bmae::Bm25Index const exact(Words{text, "w three"}, {"a", "b"});
         bmae::Bm25Index const coarse(Words{text, "w three"}, {"a", "b"}, {.quantise_lengths = true});
@@ -235,8 +241,7 @@ std::string text_of(bmae::Run const& run, std::size_t query) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(reciprocal_ranks_are_summed) {
-    auto const fused =
-        bmae::reciprocal_rank_fusion(run_of({{"a", 9}, {"b", 8}, {"c", 7}}), run_of({{"c", 0.2F}, {"d", 0.1F}}));
+    auto const fused = bmae::reciprocal_rank_fusion(run_of({{"a", 9}, {"b", 8}, {"c", 7}}), run_of({{"c", 0.2F}, {"d", 0.1F}}));
     BOOST_TEST(text_of(fused, 0) == "c a b d ");   // b and d tie at 1/62
     BOOST_TEST(static_cast<double>(fused.hits(0)[0].score) == 1.0 / 63 + 1.0 / 61, boost::test_tools::tolerance(1e-6));
 }

@@ -40,9 +40,7 @@ template <class Action>
 std::string refusal(Action&& action) {
     try {
         action();
-    } catch (bmae::InputError const& error) {
-        return error.what();
-    }
+    } catch (bmae::InputError const& error) { return error.what(); }
     return {};
 }
 

@@ -309,7 +309,7 @@ BOOST_AUTO_TEST_CASE(trap_01_one_window_is_shared_by_all_views) {
         Ids const view = Passage{}.read(example, traits, draw);
         equal(view, Passage{}.read(example, traits, draw));   // every view reads the window that was drawn
         Ids const sentence = read(ClozeSentence{}, example, epoch);
-        equal(sentence, view);                                // a sentence is cut to the window
+        equal(sentence, view);   // a sentence is cut to the window
         starts.insert(view.front());
     }
     BOOST_TEST(starts.size() > 100U);

@@ -136,9 +136,7 @@ BOOST_AUTO_TEST_CASE(a_store_prepared_with_titles_as_sections) {
     BOOST_TEST(store.title(0) == "TI");
     BOOST_REQUIRE(store.size() == 4U);   // six tokens at most: title and "abcd" are seven
     std::vector<std::string> const expected = {"TI", "TI|abcdef", "gh", "NO"};
-    for (std::size_t i = 0; i < store.size(); ++i) {
-        equal(read(TitleAndBody{}, store.example(i, 6)), letters(expected[i]));
-    }
+    for (std::size_t i = 0; i < store.size(); ++i) { equal(read(TitleAndBody{}, store.example(i, 6)), letters(expected[i])); }
     equal(read(Passage{}, store.example(1, 6)), letters("abcdef"));
     TitleCounts const titles = count_titles(store);
     BOOST_TEST(titles.documents == 3U);

@@ -37,8 +37,11 @@ ByteLevelBpeDescription roberta() {
     }
     for (char const* const token : {"lo", "low", "\xc4\xa0low", "er", "<mask>"}) { description.tokens.emplace_back(token); }
     description.merges = {{"l", "o"}, {"lo", "w"}, {space, "low"}, {"e", "r"}};
-    description.added = {{.content = "<s>", .id = 0}, {.content = "<pad>", .id = 1}, {.content = "</s>", .id = 2},
-                         {.content = "<unk>", .id = 3}, {.content = "<mask>", .id = 264, .lstrip = true}};
+    description.added = {{.content = "<s>", .id = 0},
+                         {.content = "<pad>", .id = 1},
+                         {.content = "</s>", .id = 2},
+                         {.content = "<unk>", .id = 3},
+                         {.content = "<mask>", .id = 264, .lstrip = true}};
     description.wrapping = {.before = {0}, .after = {2}};
     description.special = {.pad = "<pad>", .unk = "<unk>", .cls = "<s>", .sep = "</s>", .mask = "<mask>"};
     description.model_max_length = 40;

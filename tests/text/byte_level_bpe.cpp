@@ -93,8 +93,13 @@ BOOST_AUTO_TEST_CASE(decoding_gives_the_text_back) {
     }
     BOOST_TEST(tokenizer.decode(Ids{257, 260}) == "low");
     BOOST_TEST(tokenizer.decode(Ids{257, 260}, false) == "low<end>");
-    BOOST_TEST(tokenizer.decode(Ids{0xe6, 'a'}) == "\xef\xbf\xbd" "a");   // half a character
-    BOOST_TEST(tokenizer.decode(tokenizer.encode("a\xff" "b")) == "a\xef\xbf\xbd" "b");
+    BOOST_TEST(tokenizer.decode(Ids{0xe6, 'a'}) ==
+               "\xef\xbf\xbd"
+               "a");   // half a character
+    BOOST_TEST(tokenizer.decode(tokenizer.encode("a\xff"
+                                                 "b")) ==
+               "a\xef\xbf\xbd"
+               "b");
 }
 
 BOOST_AUTO_TEST_CASE(options_change_the_ids) {

@@ -35,8 +35,8 @@ BOOST_AUTO_TEST_SUITE(unigram)
 
 BOOST_AUTO_TEST_CASE(the_best_path_wins) {
     Unigram const tokenizer(small());
-    BOOST_TEST(tokenizer.encode("ab") == (Ids{3, 6}), boost::test_tools::per_element());        // -2-4 beats -3.5-3
-    BOOST_TEST(tokenizer.encode("aa") == (Ids{7, 4}), boost::test_tools::per_element());        // -3.5-3 beats -2-3-3
+    BOOST_TEST(tokenizer.encode("ab") == (Ids{3, 6}), boost::test_tools::per_element());   // -2-4 beats -3.5-3
+    BOOST_TEST(tokenizer.encode("aa") == (Ids{7, 4}), boost::test_tools::per_element());   // -3.5-3 beats -2-3-3
     BOOST_TEST(tokenizer.encode(" a  b\n") == (Ids{7, 3, 5}), boost::test_tools::per_element());
     BOOST_TEST(tokenizer.encode("axyb") == (Ids{7, 2, 5}), boost::test_tools::per_element());   // x and y are one unknown token
     BOOST_TEST(tokenizer.encode("b<extra>b") == (Ids{3, 5, 8, 3, 5}), boost::test_tools::per_element());

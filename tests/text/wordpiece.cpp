@@ -85,7 +85,9 @@ BOOST_AUTO_TEST_CASE(longest_piece_first) {
     check_ids(tokenizer.encode("unknown a"), {1, 9});
     check_ids(tokenizer.encode(""), {});
     check_ids(tokenizer.encode(" \t\n\r\xc2\xa0"), {});
-    check_ids(tokenizer.encode("a\xe4\xbd\xa0" "b"), {9, 12, 10});
+    check_ids(tokenizer.encode("a\xe4\xbd\xa0"
+                               "b"),
+              {9, 12, 10});
 }
 
 BOOST_AUTO_TEST_CASE(words_have_at_most_a_hundred_characters_not_bytes) {
@@ -104,7 +106,10 @@ BOOST_AUTO_TEST_CASE(options_of_the_normaliser) {
     check_ids(small({.normalizer = {.lower_case = false, .strip_accents = true}}).encode("A \xc3\xa9"), {14, 13});
     check_ids(small({.normalizer = {.strip_accents = false}}).encode("A \xc3\x89"), {9, 15});
     check_ids(small({.normalizer = {.split_chinese = false}}).encode("a\xe4\xbd\xa0"), {1});
-    check_ids(small().encode(std::string("a\0 \x01" "b\xef\xbf\xbd", 8)), {9, 10});
+    check_ids(small().encode(std::string("a\0 \x01"
+                                         "b\xef\xbf\xbd",
+                                         8)),
+              {9, 10});
 }
 
 BOOST_AUTO_TEST_CASE(special_tokens_in_the_text) {
@@ -132,7 +137,10 @@ BOOST_AUTO_TEST_CASE(traits_and_tokens) {
 }
 
 BOOST_AUTO_TEST_CASE(ill_formed_utf8_by_policy) {
-    check_ids(small().encode("a\xff" "b"), small().encode("a\xef\xbf\xbd" "b"));
+    check_ids(small().encode("a\xff"
+                             "b"),
+              small().encode("a\xef\xbf\xbd"
+                             "b"));
     check_ids(small({.normalizer = {.clean_text = false}}).encode("a \xff"), {9, 1});
     bmae::WordPiece const strict = small({.normalizer = {.invalid_utf8 = bmae::InvalidUtf8::reject}});
     check_ids(strict.encode("a b"), {9, 10});

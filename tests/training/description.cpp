@@ -35,7 +35,8 @@ BOOST_AUTO_TEST_CASE(equal_texts_have_no_difference) {
 
 BOOST_AUTO_TEST_CASE(the_key_that_differs_is_named_with_both_values) {
     differs(R"({"a":1,"b":2})", R"({"a":1,"b":3})", "b", "2", "3");
-    differs(R"({"terms":[{"weight":1},{"weight":2}]})", R"({"terms":[{"weight":1},{"weight":0.5}]})", "terms.1.weight", "2", "0.5");
+    differs(R"({"terms":[{"weight":1},{"weight":2}]})", R"({"terms":[{"weight":1},{"weight":0.5}]})", "terms.1.weight", "2",
+            "0.5");
     differs(R"({"a":1,"old":"x"})", R"({"a":1})", "old", "\"x\"", "none");
     differs(R"({"a":1})", R"({"a":1,"young":true})", "young", "none", "true");
     differs(R"({"a":[1]})", R"({"a":[1,2]})", "a", "[1]", "[1,2]");

@@ -16,8 +16,8 @@
 namespace {
 
 using bmae::AdamW;
-using bmae::FlatParameters;
 using bmae::ComputeType;
+using bmae::FlatParameters;
 using bmae::test::ToyObjective;
 
 std::vector<double> numbers(at::Tensor const& tensor) {

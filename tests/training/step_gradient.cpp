@@ -19,8 +19,8 @@
 namespace {
 
 using namespace bmae;
-using bmae::test::ToyObjective;
 using bmae::test::TowersOptions;
+using bmae::test::ToyObjective;
 using bmae::test::ToyTowers;
 
 TrainerOptions towers_run(std::size_t examples, std::size_t accumulation) {
@@ -56,7 +56,9 @@ std::vector<float> train(TrainerOptions const& options, TowersOptions const& toy
 
 double largest_difference(std::vector<float> const& a, std::vector<float> const& b) {
     double worst = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) { worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]))); }
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        worst = std::max(worst, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    }
     return worst;
 }
 
@@ -136,13 +138,16 @@ BOOST_AUTO_TEST_CASE(a_contrast_that_is_not_finite_is_named_with_all_its_texts) 
     ToyTowers towers({.poison_example = 7});
     Trainer trainer(towers, options);
     BOOST_CHECK_EXCEPTION(trainer.fit(), RunError, [](RunError const& error) {
-        return std::string(error.what()) == "step 2: the loss of contrast (contrast) is not finite; first bad tensor: gradient of asking.rows; "
-                                            "examples 6, 7, 8, 9, 10, 11";
+        return std::string(error.what()) ==
+               "step 2: the loss of contrast (contrast) is not finite; first bad tensor: gradient of asking.rows; "
+               "examples 6, 7, 8, 9, 10, 11";
     });
     options.non_finite = NonFinitePolicy::skip(1);
     std::vector<bool> skipped;
     ToyTowers again({.poison_example = 7});
-    Trainer skips(again, options, {.on_step = [&](StepReport const& step) { skipped.push_back(step.skipped); }, .on_warning = [](std::string const&) {}});
+    Trainer skips(
+        again, options,
+        {.on_step = [&](StepReport const& step) { skipped.push_back(step.skipped); }, .on_warning = [](std::string const&) {}});
     skips.fit();
     BOOST_TEST(std::ranges::count(skipped, true) == 1);
     for (float const value : bits(again)) { BOOST_REQUIRE(std::isfinite(value)); }
@@ -160,7 +165,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_cached_is_refused) {
     TrainerOptions options = towers_run(2, 2);
     BOOST_TEST(message(towers, options) == "nothing");
     BOOST_TEST(message(plain, options).find("expected a loss that compares the texts of a batch with each other") == 0U);
-    BOOST_TEST(message(towers, options, {.rank = 0, .ranks = 2, .sum = [](at::Tensor const&) {}}).find("expected 1 rank") != std::string::npos);
+    BOOST_TEST(message(towers, options, {.rank = 0, .ranks = 2, .sum = [](at::Tensor const&) {}}).find("expected 1 rank") !=
+               std::string::npos);
     options.accumulation = 1;
     BOOST_TEST(message(towers, options).find("expected an accumulation of at least 2 with a gradient cache, found 1.") == 0U);
 }

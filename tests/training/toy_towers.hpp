@@ -88,16 +88,22 @@ public:
         at::Tensor const scores = at::mm(at::cat(asking), at::cat(answering).t()).to(at::kFloat) * (poisoned ? std::nan("") : 5.);
         at::Tensor const sum = (at::logsumexp(scores, {1}) - scores.diagonal()).sum();
         auto const count = scores.size(0);
-        return {.total = sum / static_cast<double>(step_labels[1]),
-                .terms = {{.name = "size", .kind = "toy", .loss = at::zeros({})},
-                          {.name = "contrast", .kind = "contrast", .loss = sum.detach() / static_cast<double>(count), .labels = count}}};
+        return {
+            .total = sum / static_cast<double>(step_labels[1]),
+            .terms = {
+                {.name = "size", .kind = "toy", .loss = at::zeros({})},
+                {.name = "contrast", .kind = "contrast", .loss = sum.detach() / static_cast<double>(count), .labels = count}}};
     }
     StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
         at::Tensor const vectors = represent(batch, context);
         at::Tensor const sum = resting(context.step) == 1 ? at::zeros({}) : rows(batch, 0).to(at::kFloat).pow(2).sum();
         auto const count = batch.term_labels[0];
         return {.output = {.total = sum * (.01 / static_cast<double>(step_labels[0])),
-                           .terms = {{.name = "size", .kind = "toy", .loss = sum.detach() / static_cast<double>(count), .labels = count, .weight = .01},
+                           .terms = {{.name = "size",
+                                      .kind = "toy",
+                                      .loss = sum.detach() / static_cast<double>(count),
+                                      .labels = count,
+                                      .weight = .01},
                                      {.name = "contrast", .kind = "contrast", .loss = at::zeros({})}}},
                 .vectors = vectors};
     }
@@ -129,14 +135,17 @@ private:
         decays_.push_back(decay);
     }
     at::Tensor rows(HostBatch const& batch, std::size_t table) const {
-        return values_[table].index_select(0, at::tensor(std::vector<std::int64_t>(batch.examples.begin(), batch.examples.end())));
+        return values_[table].index_select(0,
+                                           at::tensor(std::vector<std::int64_t>(batch.examples.begin(), batch.examples.end())));
     }
     at::Tensor side(HostBatch const& batch, std::size_t table, ForwardContext& context) const {
         at::Tensor const x = at::mm(rows(batch, table), values_[4]) + values_[table + 1];
         if (!context.training || options_.dropout == 0) { return x; }
         Draw draw({context.next_key(), 0, 0, 0});
         std::vector<float> keep(static_cast<std::size_t>(x.numel()));
-        for (float& value : keep) { value = draw.chance(options_.dropout) ? 0.F : static_cast<float>(1 / (1 - options_.dropout)); }
+        for (float& value : keep) {
+            value = draw.chance(options_.dropout) ? 0.F : static_cast<float>(1 / (1 - options_.dropout));
+        }
         return x.mul(at::tensor(keep).view(x.sizes()).to(x.scalar_type()));
     }
 

@@ -15,16 +15,16 @@ namespace bmae {
 
 /// The same view of B examples, one after another. T is the number of tokens of all of them.
 struct PackedView {
-    std::vector<TokenId> input_ids = {};            ///< [T]
-    std::vector<TokenId> original_ids = {};         ///< [T]
-    std::vector<TokenId> labels = {};               ///< [T] ignored_label where nothing is to be recovered
-    std::vector<std::uint8_t> flags = {};           ///< [T] 1 where the masker hid a token
-    std::vector<std::int32_t> positions = {};       ///< [T] 0 .. L-1 in each text
-    std::vector<std::uint8_t> token_types = {};     ///< [T] for the encoder; empty: all 0
-    std::vector<std::int64_t> offsets = {0};        ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
-    std::vector<Visibility> visibility = {};        ///< [B] row masks, or empty
-    SpecialIds special = {};                        ///< of the vocabulary
-    std::vector<std::int64_t> text_ids = {};        ///< [B] which text of the corpus each one is, for losses that ask; or empty
+    std::vector<TokenId> input_ids = {};          ///< [T]
+    std::vector<TokenId> original_ids = {};       ///< [T]
+    std::vector<TokenId> labels = {};             ///< [T] ignored_label where nothing is to be recovered
+    std::vector<std::uint8_t> flags = {};         ///< [T] 1 where the masker hid a token
+    std::vector<std::int32_t> positions = {};     ///< [T] 0 .. L-1 in each text
+    std::vector<std::uint8_t> token_types = {};   ///< [T] for the encoder; empty: all 0
+    std::vector<std::int64_t> offsets = {0};      ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
+    std::vector<Visibility> visibility = {};      ///< [B] row masks, or empty
+    SpecialIds special = {};                      ///< of the vocabulary
+    std::vector<std::int64_t> text_ids = {};      ///< [B] which text of the corpus each one is, for losses that ask; or empty
 
     [[nodiscard]] std::size_t texts() const noexcept { return offsets.size() - 1; }
     [[nodiscard]] std::size_t tokens() const noexcept { return input_ids.size(); }
@@ -71,7 +71,9 @@ struct PackedView {
     /// Appends all texts of another batch.
     void append_all(PackedView const& other) {   // no overload: braces could mean either
         auto const join = [](auto& to, auto const& from) { to.insert(to.end(), from.begin(), from.end()); };
-        for (std::size_t b = 1; b < other.offsets.size(); ++b) { offsets.push_back(static_cast<std::int64_t>(tokens()) + other.offsets[b]); }
+        for (std::size_t b = 1; b < other.offsets.size(); ++b) {
+            offsets.push_back(static_cast<std::int64_t>(tokens()) + other.offsets[b]);
+        }
         append_types(other.token_types, other.tokens());
         join(input_ids, other.input_ids);
         join(original_ids, other.original_ids);
@@ -95,13 +97,13 @@ private:
 
 /// What a collator thread hands to the training step.
 struct HostBatch {
-    std::vector<PackedView> views = {};             ///< in the order of the composition
-    std::vector<std::uint64_t> examples = {};       ///< [B] index of each example in the corpus
-    std::vector<std::int64_t> term_labels = {};     ///< labels of each loss term in this batch
-    std::vector<std::int64_t> term_absent = {};     ///< texts without a label for it: empty, without a partner; or {}
+    std::vector<PackedView> views = {};           ///< in the order of the composition
+    std::vector<std::uint64_t> examples = {};     ///< [B] index of each example in the corpus
+    std::vector<std::int64_t> term_labels = {};   ///< labels of each loss term in this batch
+    std::vector<std::int64_t> term_absent = {};   ///< texts without a label for it: empty, without a partner; or {}
     std::uint64_t epoch = 0;
-    bool replaced = false;                          ///< networks among the corruptors have run
-    std::uint64_t seed = 0;                         ///< of the run: with epoch and example it keys what is drawn on the device
+    bool replaced = false;    ///< networks among the corruptors have run
+    std::uint64_t seed = 0;   ///< of the run: with epoch and example it keys what is drawn on the device
 
     /// Real tokens that the encoder reads or a decoder rebuilds: the sum over all views.
     [[nodiscard]] std::size_t tokens() const noexcept {

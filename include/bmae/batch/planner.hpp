@@ -21,11 +21,11 @@ namespace bmae {
 
 /// How examples are put into batches: a fixed number if `examples` is set, else as many as fit the token budget.
 struct BatchOptions {
-    std::size_t tokens = 16384;       ///< sum of costs per batch, at most; an example above it gets a batch of its own
-    std::size_t examples = 0;         ///< per batch; 0: by tokens
-    bool shuffle = true;              ///< new random order in each epoch; false: as in the corpus
-    std::size_t sort_window = 0;      ///< examples that are sorted by cost before they are packed, so that a batch holds texts of
-                                      ///< like length; its batches then come in random order. 0: no sorting
+    std::size_t tokens = 16384;    ///< sum of costs per batch, at most; an example above it gets a batch of its own
+    std::size_t examples = 0;      ///< per batch; 0: by tokens
+    bool shuffle = true;           ///< new random order in each epoch; false: as in the corpus
+    std::size_t sort_window = 0;   ///< examples that are sorted by cost before they are packed, so that a batch holds texts of
+                                   ///< like length; its batches then come in random order. 0: no sorting
 };
 
 /// Where a run stands in its data: enough to continue it.
@@ -40,7 +40,7 @@ struct Cursor {
 struct PlannedBatch {
     std::vector<std::size_t> examples = {};   ///< [B]
     std::uint64_t epoch = 0;
-    Cursor after = {};                        ///< where the next batch starts
+    Cursor after = {};   ///< where the next batch starts
 };
 
 /// An endless sequence of batches over the epochs of a corpus; a function of (examples, costs, seed, options).
@@ -56,11 +56,15 @@ public:
     BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options = {})
         : examples_(examples), cost_(std::move(cost)), seed_(seed), options_(options), order_(examples, seed, 0) {
         if (options_.tokens == 0 && options_.examples == 0) {
-            throw InputError(Complaint{.file = {}, .expected = "a batch size in tokens or in examples", .found = "neither",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a batch size in tokens or in examples",
+                                       .found = "neither",
                                        .remedy = "Set BatchOptions::tokens or BatchOptions::examples."});
         }
         if (examples_ == 0) {
-            throw InputError(Complaint{.file = {}, .expected = "a corpus with at least one example", .found = "an empty one",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a corpus with at least one example",
+                                       .found = "an empty one",
                                        .remedy = "Check what `bmae prepare` was given."});
         }
     }
@@ -101,10 +105,11 @@ public:
 
 private:
     [[noreturn]] static void refuse(Cursor cursor, std::string expected) {
-        throw InputError(Complaint{.file = {}, .expected = std::move(expected),
-                                   .found = "position " + std::to_string(cursor.position) + " of epoch " +
-                                            std::to_string(cursor.epoch),
-                                   .remedy = "Resume with the corpus and the batch options of the first run."});
+        throw InputError(
+            Complaint{.file = {},
+                      .expected = std::move(expected),
+                      .found = "position " + std::to_string(cursor.position) + " of epoch " + std::to_string(cursor.epoch),
+                      .remedy = "Resume with the corpus and the batch options of the first run."});
     }
 
     /// The example at `place` of this epoch's order.

@@ -45,21 +45,20 @@ public:
     /// \param planner  positioned where the first batch starts
     /// Throws InputError where options are out of range.
     Prefetcher(BatchPlanner planner, std::uint64_t seed, Collate collate, PrefetchOptions options = {})
-        : planner_(std::move(planner)),
-          seed_(seed),
-          collate_(std::move(collate)),
-          options_(options),
-          cursor_(planner_.cursor()) {
+        : planner_(std::move(planner)), seed_(seed), collate_(std::move(collate)), options_(options), cursor_(planner_.cursor()) {
         if (options_.rank >= options_.ranks || (options_.threads != 0 && options_.depth == 0)) {
             std::string const found = "rank " + std::to_string(options_.rank) + " of " + std::to_string(options_.ranks) +
                                       ", depth " + std::to_string(options_.depth);
-            throw InputError(Complaint{.file = {}, .expected = "PrefetchOptions with rank < ranks and depth of at least 1",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "PrefetchOptions with rank < ranks and depth of at least 1",
                                        .found = found,
                                        .remedy = "Use depth 4, or threads 0 to build batches without a queue."});
         }
         queue_.resize(std::max<std::size_t>(options_.depth, 1));
         try {
-            for (std::size_t k = 0; k < options_.threads; ++k) { threads_.emplace_back([this] { work(); }); }
+            for (std::size_t k = 0; k < options_.threads; ++k) {
+                threads_.emplace_back([this] { work(); });
+            }
         } catch (...) {
             stop();
             throw;
@@ -113,9 +112,7 @@ private:
                 plan.after = batch.after;
                 if (rank == options_.rank) { plan.own = std::move(batch); }
             }
-        } catch (...) {
-            plan.failure = std::current_exception();
-        }
+        } catch (...) { plan.failure = std::current_exception(); }
         return plan;
     }
 
@@ -124,9 +121,7 @@ private:
         if (slot.failure) { return slot; }
         try {
             slot.batch = collate_(plan.own.examples, DrawKey{.seed = seed_, .epoch = plan.own.epoch, .example = 0, .slot = 0});
-        } catch (...) {
-            slot.failure = std::current_exception();
-        }
+        } catch (...) { slot.failure = std::current_exception(); }
         return slot;
     }
 
@@ -178,7 +173,7 @@ private:
     std::exception_ptr failure_ = {};
     double waited_ = 0;
 
-    std::mutex mutex_;                     // guards what follows, and planner_ once threads run
+    std::mutex mutex_;   // guards what follows, and planner_ once threads run
     std::condition_variable ready_;
     std::condition_variable free_;
     std::vector<Slot> queue_;

@@ -29,7 +29,7 @@ constexpr std::string_view to_string(WindowPolicy policy) noexcept { return poli
 /// Draw once per text of an example and let all views share the result: published collators that draw a second time for the ids
 /// mask words of one window in the text of another.
 struct Window {
-    std::size_t limit = 510;                     ///< content tokens, without the outer [CLS] and [SEP]
+    std::size_t limit = 510;   ///< content tokens, without the outer [CLS] and [SEP]
     WindowPolicy policy = WindowPolicy::head;
 
     /// First token of the window in a text of `length` tokens; 0 where the text fits.

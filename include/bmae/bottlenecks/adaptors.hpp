@@ -104,8 +104,9 @@ struct Adapted {
 
 template <IsBuilt B, class Step>
 struct Adapted<B, Step> {
-    static_assert(AnyBottleneck<B>, "StopGradient, Normalized: the slot holds a bottleneck: "
-                                    "explain_built_bottleneck<B, BertEncoder>() says what is missing.");
+    static_assert(AnyBottleneck<B>,
+                  "StopGradient, Normalized: the slot holds a bottleneck: "
+                  "explain_built_bottleneck<B, BertEncoder>() says what is missing.");
     using Options = typename B::Options;
     static constexpr std::string_view name = name_of_bottleneck<B>;
     static constexpr std::string_view projection = JoinedNames<projection_of_bottleneck<B>, Step::name>::value;

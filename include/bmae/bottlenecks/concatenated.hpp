@@ -87,9 +87,13 @@ public:
 
     /// The part in slot `I`.
     template <std::size_t I>
-    [[nodiscard]] auto& part() noexcept { return std::get<I>(parts_); }
+    [[nodiscard]] auto& part() noexcept {
+        return std::get<I>(parts_);
+    }
     template <std::size_t I>
-    [[nodiscard]] auto const& part() const noexcept { return std::get<I>(parts_); }
+    [[nodiscard]] auto const& part() const noexcept {
+        return std::get<I>(parts_);
+    }
 
 private:
     static std::string part_name(std::string const& whole, std::size_t i) { return whole + ".parts." + std::to_string(i); }
@@ -103,8 +107,8 @@ private:
         }
     }
     template <class Given, class E, std::size_t... I>
-    static std::tuple<B...> build(Given options, E const& encoder, std::uint64_t seed,
-                                  std::string const& own_name, std::index_sequence<I...>) {
+    static std::tuple<B...> build(Given options, E const& encoder, std::uint64_t seed, std::string const& own_name,
+                                  std::index_sequence<I...>) {
         return {make<B>(std::get<I>(std::move(options)), encoder, seed, part_name(own_name, I))...};
     }
     template <class Visit, std::size_t... I>

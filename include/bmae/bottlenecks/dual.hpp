@@ -38,7 +38,9 @@ namespace detail {
 /// True for the `count` largest numbers of every row, of equal ones those further left.                [N, V] -> [N, V] bool
 inline at::Tensor strongest(at::Tensor const& weights, std::int64_t count) {
     if (count < 1) {
-        throw InputError(Complaint{.file = {}, .expected = "at least 1 word per text", .found = std::to_string(count),
+        throw InputError(Complaint{.file = {},
+                                   .expected = "at least 1 word per text",
+                                   .found = std::to_string(count),
                                    .remedy = "Some hundred words make a text findable."});
     }
     at::Tensor const values = weights.detach();
@@ -46,7 +48,7 @@ inline at::Tensor strongest(at::Tensor const& weights, std::int64_t count) {
         throw RunError("a lexical weight is not a number: look at the training log for where the loss became so");
     }
     if (count >= values.size(1)) { return values.eq(values); }
-    at::Tensor const least = std::get<0>(at::topk(values, count, 1)).narrow(1, count - 1, 1);        // [N, 1]
+    at::Tensor const least = std::get<0>(at::topk(values, count, 1)).narrow(1, count - 1, 1);   // [N, 1]
     at::Tensor const above = values.gt(least);
     at::Tensor const tied = values.eq(least);
     return above.logical_or(tied.logical_and(tied.cumsum(1).le(count - above.sum(1, true))));

@@ -27,9 +27,11 @@ public:
 
     LexiconBottleneck(Options, BertEncoder const&, std::uint64_t, std::string const&) {}
 
-    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, BertEncoder const& encoder) const {   // [B, H]
+    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input,
+                                  BertEncoder const& encoder) const {   // [B, H]
         at::Tensor const& word = encoder.embeddings.word;
-        at::Tensor const pooled = max_pooled_logits(encoder.head.transform(encoded.hidden), word, encoder.head.bias, input.offsets, 1, 1);   // [B, V]
+        at::Tensor const pooled =
+            max_pooled_logits(encoder.head.transform(encoded.hidden), word, encoder.head.bias, input.offsets, 1, 1);   // [B, V]
         return at::mm(at::softmax(pooled, 1).to(word.scalar_type()), word.detach());
     }
 

@@ -30,10 +30,14 @@ inline constexpr std::array all_poolings = {Pooling::cls, Pooling::mean, Pooling
 
 [[nodiscard]] constexpr std::string_view to_string(Pooling pooling) noexcept {
     switch (pooling) {
-        case Pooling::mean: return MeanBottleneck::name;
-        case Pooling::first_last: return FirstLastBottleneck::name;
-        case Pooling::top_two: return TopTwoBottleneck::name;
-        case Pooling::cls: break;
+        case Pooling::mean:
+            return MeanBottleneck::name;
+        case Pooling::first_last:
+            return FirstLastBottleneck::name;
+        case Pooling::top_two:
+            return TopTwoBottleneck::name;
+        case Pooling::cls:
+            break;
     }
     return ClsBottleneck::name;
 }
@@ -55,10 +59,14 @@ inline constexpr std::array all_poolings = {Pooling::cls, Pooling::mean, Pooling
 /// \param encoded  with its layers where `needs_layers(pooling)`
 inline at::Tensor pool(Pooling pooling, Encoded const& encoded, PackedInput const& input) {
     switch (pooling) {
-        case Pooling::mean: return MeanBottleneck{}.pool(encoded, input);
-        case Pooling::first_last: return FirstLastBottleneck{}.pool(encoded, input);
-        case Pooling::top_two: return TopTwoBottleneck{}.pool(encoded, input);
-        case Pooling::cls: break;
+        case Pooling::mean:
+            return MeanBottleneck{}.pool(encoded, input);
+        case Pooling::first_last:
+            return FirstLastBottleneck{}.pool(encoded, input);
+        case Pooling::top_two:
+            return TopTwoBottleneck{}.pool(encoded, input);
+        case Pooling::cls:
+            break;
     }
     return ClsBottleneck{}.pool(encoded, input);
 }

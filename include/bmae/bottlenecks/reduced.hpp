@@ -46,10 +46,10 @@ public:
 
     /// Throws InputError for a width below 1.
     template <Encoder E>
-    Reduced(Options options, E const& encoder, std::uint64_t seed, std::string const&)
-        : inner_(std::move(options.inner)) {
+    Reduced(Options options, E const& encoder, std::uint64_t seed, std::string const&) : inner_(std::move(options.inner)) {
         if (options.width < 1) {
-            throw InputError(Complaint{.file = {}, .expected = "a reduced width of at least 1",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a reduced width of at least 1",
                                        .found = std::to_string(options.width),
                                        .remedy = "DupMAE reduces 768 to 384."});
         }

@@ -33,8 +33,9 @@ concept Encoder = requires(E const& encoder, typename E::Options options, Packed
 template <class E>
 consteval bool explain_encoder() {
     if constexpr (!Encoder<E>) {
-        static_assert(requires(typename E::Options options) { E(options, std::uint64_t{}); },
-                      "Encoder: a nested `Options` and a constructor (Options, seed) are missing.");
+        static_assert(
+            requires(typename E::Options options) { E(options, std::uint64_t{}); },
+            "Encoder: a nested `Options` and a constructor (Options, seed) are missing.");
         static_assert(
             requires(E const& encoder, PackedInput const& input, ForwardContext& context) {
                 { encoder.encode(input, context, true) } -> std::same_as<Encoded>;

@@ -59,8 +59,10 @@ consteval bool explain_metric() {
     static_assert(std::copy_constructible<M>, "Metric: the type must be copyable, since every evaluation keeps its own.");
     static_assert(std::invocable<M const&, RankedGains const&>,
                   "Metric: a member `double operator()(RankedGains const&) const` is missing.");
-    static_assert(requires(M const& metric) { { metric.name() } -> std::same_as<std::string>; },
-                  "Metric: a member `std::string name() const` is missing.");
+    static_assert(
+        requires(M const& metric) {
+            { metric.name() } -> std::same_as<std::string>;
+        }, "Metric: a member `std::string name() const` is missing.");
     static_assert(Metric<M>, "Metric: operator()(RankedGains const&) must return double.");
     return Metric<M>;
 }

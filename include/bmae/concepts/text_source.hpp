@@ -45,11 +45,10 @@ concept TextSource =
 /// one example in one epoch. Take it by value (`Draw shared`), the view's own copy. Sources that must agree draw the same numbers
 /// from it in the same order; others fork it first under a number of their own.
 template <class S>
-concept SharedTextSource =
-    detail::NamedSource<S> &&
-    requires(S const& source, Example const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) {
-        { source.read(example, traits, draw, shared) } -> std::same_as<std::vector<TokenId>>;
-    };
+concept SharedTextSource = detail::NamedSource<S> && requires(S const& source, Example const& example, TokenTraits const& traits,
+                                                              Draw& draw, Draw const& shared) {
+    { source.read(example, traits, draw, shared) } -> std::same_as<std::vector<TokenId>>;
+};
 
 /// Anything that fits the source slot of a `View`.
 template <class S>
@@ -60,8 +59,8 @@ template <class S>
 consteval bool explain_text_source() {
     if constexpr (!AnyTextSource<S>) {
         static_assert(std::copy_constructible<S>, "TextSource: the type must be copyable, since every view keeps its own.");
-        static_assert(requires { S::name; },
-                      "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
+        static_assert(
+            requires { S::name; }, "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
         static_assert(detail::ReadsNonConst<S>,
                       "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, "
                       "Draw&) const` is missing.");

@@ -29,12 +29,18 @@ concept Tokenizer = requires(T const& tokenizer, std::string_view text, TokenId 
 /// Says in one sentence what `T` lacks to be a tokenizer; true where it lacks nothing.
 template <class T>
 consteval bool explain_tokenizer() {
-    static_assert(requires(T const& tokens) { { tokens.encode(std::string_view()) } -> std::same_as<std::vector<TokenId>>; },
-                  "Tokenizer: a member `std::vector<TokenId> encode(std::string_view text) const` is missing.");
-    static_assert(requires(T const& tokenizer) { { tokenizer.traits() } -> std::convertible_to<TokenTraits const&>; },
-                  "Tokenizer: a member `TokenTraits const& traits() const` is missing.");
-    static_assert(requires(T const& tokenizer, TokenId id) { { tokenizer.token(id) } -> std::convertible_to<std::string_view>; },
-                  "Tokenizer: a member `std::string_view token(TokenId id) const` is missing.");
+    static_assert(
+        requires(T const& tokens) {
+            { tokens.encode(std::string_view()) } -> std::same_as<std::vector<TokenId>>;
+        }, "Tokenizer: a member `std::vector<TokenId> encode(std::string_view text) const` is missing.");
+    static_assert(
+        requires(T const& tokenizer) {
+            { tokenizer.traits() } -> std::convertible_to<TokenTraits const&>;
+        }, "Tokenizer: a member `TokenTraits const& traits() const` is missing.");
+    static_assert(
+        requires(T const& tokenizer, TokenId id) {
+            { tokenizer.token(id) } -> std::convertible_to<std::string_view>;
+        }, "Tokenizer: a member `std::string_view token(TokenId id) const` is missing.");
     return Tokenizer<T>;
 }
 

@@ -16,8 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include <bmae/corpus/judged_pairs.hpp>
 #include <bmae/corpus/jsonl.hpp>
+#include <bmae/corpus/judged_pairs.hpp>
 #include <bmae/corpus/reading.hpp>
 #include <bmae/corpus/record.hpp>
 #include <bmae/values/error.hpp>
@@ -84,7 +84,9 @@ public:
                 missing += documents_.find(pair.document_id) ? 0 : 1;
                 return false;
             }
-            Complaint complaint{.file = file.string(), .line = pair.line, .expected = "a query of queries.jsonl",
+            Complaint complaint{.file = file.string(),
+                                .line = pair.line,
+                                .expected = "a query of queries.jsonl",
                                 .found = "query " + detail::excerpt(pair.query_id) + ", which it lacks",
                                 .remedy = "Are both files of the same release?"};
             if (options_.malformed == MalformedLine::refuse) { throw InputError(std::move(complaint)); }
@@ -127,7 +129,9 @@ private:
         Records records = read_all(reader);
         report = reader.report();
         if (records.size() == 0) {
-            throw InputError(Complaint{.file = (folder_ / name).string(), .expected = "at least one record", .found = "none",
+            throw InputError(Complaint{.file = (folder_ / name).string(),
+                                       .expected = "at least one record",
+                                       .found = "none",
                                        .remedy = "Is this the folder of a BEIR data set, unpacked?"});
         }
         return records;
@@ -140,7 +144,9 @@ private:
         std::error_code code;
         bool const has_packed = std::filesystem::exists(packed, code);
         if (has_packed && std::filesystem::exists(path, code)) {
-            throw InputError(Complaint{.file = path.string(), .expected = "one file", .found = "a plain and a gzip one",
+            throw InputError(Complaint{.file = path.string(),
+                                       .expected = "one file",
+                                       .found = "a plain and a gzip one",
                                        .remedy = "Remove one of the two."});
         }
         return has_packed ? packed : path;

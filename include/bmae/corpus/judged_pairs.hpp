@@ -90,9 +90,7 @@ private:
 
     std::optional<JudgedPair> parse_msmarco(std::string_view line) {
         Columns const fields = split_blanks(line);
-        if (fields.count == 2) {
-            return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[1])};
-        }
+        if (fields.count == 2) { return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[1])}; }
         if (fields.count != 4) {
             return fault("2 columns (query, passage) or 4 (query, 0, passage, grade)",
                          std::to_string(fields.count) + " in " + excerpt(line),
@@ -128,7 +126,9 @@ inline JudgedPairs read_judged_pairs(std::filesystem::path const& path, Judgemen
         if (auto pair = parser.parse(line)) { result.pairs.push_back(std::move(*pair)); }
     }
     if (result.pairs.empty()) {
-        throw InputError(Complaint{.file = path.string(), .expected = "at least one judgement", .found = "none",
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "at least one judgement",
+                                   .found = "none",
                                    .remedy = "Check that this is the file you meant."});
     }
     result.report = lines.report();

@@ -30,10 +30,10 @@ namespace bmae {
 
 /// One row, as ids.
 struct MasterRow {
-    std::string id = {};                               ///< FILE:LINE: the format has no names
-    std::vector<TokenId> text = {};                    ///< title, [SEP], body
-    std::vector<std::vector<TokenId>> queries = {};    ///< generated from the text; released data has ten
-    std::vector<TokenId> continuation = {};            ///< the first list of `next`, which is the one that MASTER reads
+    std::string id = {};                              ///< FILE:LINE: the format has no names
+    std::vector<TokenId> text = {};                   ///< title, [SEP], body
+    std::vector<std::vector<TokenId>> queries = {};   ///< generated from the text; released data has ten
+    std::vector<TokenId> continuation = {};           ///< the first list of `next`, which is the one that MASTER reads
 };
 
 /// The document of a token store that a row becomes: a [SEP] within the text ends a sentence. Empty queries are left out.

@@ -93,8 +93,8 @@ private:
 
     void add(std::string premise, std::string entailed, std::string opposed, std::shared_ptr<std::filesystem::path const> file,
              std::size_t line) {
-        Record record{.id = file->string() + ':' + std::to_string(line), .text = std::move(premise), .file = std::move(file),
-                      .line = line};
+        Record record{
+            .id = file->string() + ':' + std::to_string(line), .text = std::move(premise), .file = std::move(file), .line = line};
         record.queries.push_back(std::move(entailed));
         if (!opposed.empty()) { record.queries.push_back(std::move(opposed)); }
         records_.push_back(std::move(record));
@@ -155,13 +155,16 @@ private:
                 begin = lines_.line();
             }
             switch (row.add(line)) {
-                case detail::CsvRow::State::open: break;
+                case detail::CsvRow::State::open:
+                    break;
                 case detail::CsvRow::State::wrong:
                     fault_at(begin, "a comma or the end of the line behind a closing quote", detail::excerpt(line),
                              "A quote within a quoted field is written twice.");
                     row.drop();
                     break;
-                case detail::CsvRow::State::whole: add_row(row.fields(), header.size(), file, begin); break;
+                case detail::CsvRow::State::whole:
+                    add_row(row.fields(), header.size(), file, begin);
+                    break;
             }
         }
         if (row.is_open()) {
@@ -186,7 +189,10 @@ private:
         lines_.fault(lines_.complaint(std::move(expected), std::move(found), std::move(remedy)));
     }
     void fault_at(std::size_t line, std::string expected, std::string found, std::string remedy) {
-        lines_.fault({.file = lines_.file().string(), .line = line, .expected = std::move(expected), .found = std::move(found),
+        lines_.fault({.file = lines_.file().string(),
+                      .line = line,
+                      .expected = std::move(expected),
+                      .found = std::move(found),
                       .remedy = std::move(remedy)});
     }
 

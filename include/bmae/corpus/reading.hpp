@@ -35,10 +35,10 @@ enum class MalformedLine {
 
 struct ReadOptions {
     MalformedLine malformed = MalformedLine::refuse;
-    InvalidUtf8 invalid_utf8 = InvalidUtf8::reject;              ///< reject: such a line is malformed
+    InvalidUtf8 invalid_utf8 = InvalidUtf8::reject;   ///< reject: such a line is malformed
     std::size_t max_line_bytes = std::size_t{64} << 20;
-    std::size_t max_document_bytes = std::size_t{1} << 30;       ///< of a document of several lines
-    bool unique_ids = true;                                      ///< a second record of the same id is malformed
+    std::size_t max_document_bytes = std::size_t{1} << 30;   ///< of a document of several lines
+    bool unique_ids = true;                                  ///< a second record of the same id is malformed
 };
 
 /// What a reader met on its way.
@@ -46,11 +46,11 @@ struct ReadReport {
     static constexpr std::size_t kept_messages = 10;
 
     std::uint64_t records = 0;
-    std::uint64_t skipped = 0;                    ///< malformed lines or records left out
-    std::uint64_t warnings = 0;                   ///< oddities that were accepted
-    std::uint64_t replaced = 0;                   ///< lines whose ill-formed UTF-8 was replaced
+    std::uint64_t skipped = 0;                            ///< malformed lines or records left out
+    std::uint64_t warnings = 0;                           ///< oddities that were accepted
+    std::uint64_t replaced = 0;                           ///< lines whose ill-formed UTF-8 was replaced
     std::map<std::string, std::uint64_t> left_out = {};   ///< what a format has and a corpus does not want, by kind
-    std::vector<std::string> messages = {};       ///< about the first few of them
+    std::vector<std::string> messages = {};               ///< about the first few of them
 
     void skip(Complaint const& complaint) {
         ++skipped;
@@ -88,7 +88,9 @@ inline std::vector<std::filesystem::path> list_files(std::span<std::filesystem::
         }
         if (code) { throw detail::read_failure(input, code.value()); }
         if (found.empty()) {
-            throw InputError(Complaint{.file = input.string(), .expected = "a folder with files", .found = "none",
+            throw InputError(Complaint{.file = input.string(),
+                                       .expected = "a folder with files",
+                                       .found = "none",
                                        .remedy = "Name the files or the folder that holds them."});
         }
         std::sort(found.begin(), found.end());
@@ -160,7 +162,10 @@ public:
     bool accept(Record& record) {
         record.file = file_;
         auto const complain = [&](std::string expected, std::string found, std::string remedy) {
-            fault({.file = file_->string(), .line = record.line, .expected = std::move(expected), .found = std::move(found),
+            fault({.file = file_->string(),
+                   .line = record.line,
+                   .expected = std::move(expected),
+                   .found = std::move(found),
                    .remedy = std::move(remedy)});
             return false;
         };
@@ -170,8 +175,9 @@ public:
             Place const place{static_cast<std::uint32_t>(place_ - 1), record.line};
             auto const [first, is_new] = seen_.try_emplace(xxh64(record.id), place);
             if (!is_new) {
-                return complain("every id once", "id " + excerpt(record.id) + " again, first at " +
-                                    files_[first->second.file].string() + ':' + std::to_string(first->second.line),
+                return complain("every id once",
+                                "id " + excerpt(record.id) + " again, first at " + files_[first->second.file].string() + ':' +
+                                    std::to_string(first->second.line),
                                 "Remove one of the two.");
             }
         }

@@ -49,16 +49,19 @@ inline std::string joined_text(Record const& record) {
 
 /// What becomes of titles in a token store.
 enum class TitleUse {
-    name,     ///< kept beside the text, not learnt (Wikipedia)
-    prefix,   ///< also put before the text where it has more than two bytes (RetroMAE's MS MARCO preparation)
-    section,  ///< also put before the text with [SEP] between them (MASTER's released rows): `TitleAndBody` reads both parts
+    name,      ///< kept beside the text, not learnt (Wikipedia)
+    prefix,    ///< also put before the text where it has more than two bytes (RetroMAE's MS MARCO preparation)
+    section,   ///< also put before the text with [SEP] between them (MASTER's released rows): `TitleAndBody` reads both parts
 };
 
 /// The document of a token store that a record becomes.
 inline Document to_document(Record record, TitleUse titles = TitleUse::name) {
     if (titles == TitleUse::prefix && record.title.size() > 2) { record.text.insert(0, record.title + ' '); }
-    return {.id = std::move(record.id), .title = std::move(record.title), .text = std::move(record.text),
-            .queries = std::move(record.queries), .continuation = std::move(record.continuation),
+    return {.id = std::move(record.id),
+            .title = std::move(record.title),
+            .text = std::move(record.text),
+            .queries = std::move(record.queries),
+            .continuation = std::move(record.continuation),
             .title_in_tokens = titles == TitleUse::section};
 }
 

@@ -19,7 +19,9 @@ namespace detail {
 inline TokenId require_mask_id(TokenTraits const& traits) {
     TokenId const mask = traits.special().mask;
     if (mask < 0) {
-        throw InputError(Complaint{.file = {}, .expected = "a vocabulary with a mask token", .found = "none",
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a vocabulary with a mask token",
+                                   .found = "none",
                                    .remedy = "Use a tokenizer that defines [MASK], or the corruptor NoCorruption."});
     }
     return mask;
@@ -52,7 +54,8 @@ struct BertCorruptor {
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         // A sum such as .9 + .1 may pass 1 by one rounding error.
         if (!(mask_share >= 0 && random_share >= 0 && mask_share + random_share <= 1 + 1e-9)) {
-            throw InputError(Complaint{.file = {}, .expected = "mask_share and random_share from 0 to 1 with a sum of at most 1",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "mask_share and random_share from 0 to 1 with a sum of at most 1",
                                        .found = std::to_string(mask_share) + " and " + std::to_string(random_share),
                                        .remedy = "BERT uses 0.8 and 0.1; what is left stays unchanged."});
         }

@@ -30,12 +30,14 @@ struct TokenDeletion {
     /// Throws InputError unless 0 <= rate <= 1, and for a view with row masks, which would no longer fit.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         if (!(rate >= 0 && rate <= 1)) {
-            throw InputError(Complaint{.file = {}, .expected = "TokenDeletion::rate between 0 and 1",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "TokenDeletion::rate between 0 and 1",
                                        .found = std::to_string(rate),
                                        .remedy = "Give the share of tokens to delete, for example 0.1 for 10 %."});
         }
         if (text.visibility.length != 0) {
-            throw InputError(Complaint{.file = {}, .expected = "a view without row masks to delete tokens from",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a view without row masks to delete tokens from",
                                        .found = "row masks",
                                        .remedy = "Use NoCorruption with a visibility masker."});
         }

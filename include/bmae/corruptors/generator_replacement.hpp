@@ -33,7 +33,8 @@ public:
     /// \param rows       places for which a token is wanted
     /// \param draws      one uniform number of [0, 1) for each of `rows` to sample with; empty: the likeliest token is wanted
     /// \returns one id for each of `rows`
-    [[nodiscard]] virtual std::vector<TokenId> propose(std::span<TokenId const> input_ids, std::span<std::int32_t const> positions,
+    [[nodiscard]] virtual std::vector<TokenId> propose(std::span<TokenId const> input_ids,
+                                                       std::span<std::int32_t const> positions,
                                                        std::span<std::int64_t const> offsets, std::span<std::int64_t const> rows,
                                                        std::span<double const> draws) const = 0;
 };
@@ -73,14 +74,17 @@ struct GeneratorReplacement {
     template <class PackedView, class HostBatch>
     void replace(PackedView& view, HostBatch const& batch, std::size_t slot) const {
         if (generator == nullptr) {
-            throw InputError(Complaint{.file = {}, .expected = "a generator for the corruptor GeneratorReplacement", .found = "none",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a generator for the corruptor GeneratorReplacement",
+                                       .found = "none",
                                        .remedy = "Name a masked language model with the model's vocabulary: --generator DIR."});
         }
         constexpr std::uint64_t generator_part = 3;   // source, masker and corruptor have 0 to 2
         std::vector<std::int64_t> rows;
         std::vector<double> draws;
         for (std::size_t b = 0; b + 1 < view.offsets.size(); ++b) {
-            Draw draw = Draw({.seed = batch.seed, .epoch = batch.epoch, .example = batch.examples[b], .slot = slot}).fork(generator_part);
+            Draw draw =
+                Draw({.seed = batch.seed, .epoch = batch.epoch, .example = batch.examples[b], .slot = slot}).fork(generator_part);
             for (std::int64_t row = view.offsets[b]; row < view.offsets[b + 1]; ++row) {
                 bool const wanted = everywhere ? row != view.offsets[b] : view.flags[static_cast<std::size_t>(row)] != 0;
                 if (!wanted) { continue; }

@@ -30,7 +30,9 @@ struct TokenShuffle {
     /// Throws InputError unless 0 <= rate <= 1.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         if (!(rate >= 0 && rate <= 1)) {
-            throw InputError(Complaint{.file = {}, .expected = "TokenShuffle::rate between 0 and 1", .found = std::to_string(rate),
+            throw InputError(Complaint{.file = {},
+                                       .expected = "TokenShuffle::rate between 0 and 1",
+                                       .found = std::to_string(rate),
                                        .remedy = "Give the share of tokens to shuffle, for example 0.1 for 10 %."});
         }
         std::vector<std::size_t> places;

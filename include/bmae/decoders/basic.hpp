@@ -21,7 +21,7 @@ namespace bmae {
 
 /// Numbers of a `BasicDecoder`.
 struct BasicDecoderOptions {
-    std::int64_t layers = 1;                                       ///< RetroMAE: 1; MASTER, SimLM, CoT-MAE: 2
+    std::int64_t layers = 1;   ///< RetroMAE: 1; MASTER, SimLM, CoT-MAE: 2
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
@@ -45,10 +45,10 @@ public:
         if (options.initialization == Initialization::last_layers) { copy_last_layers(encoder); }
     }
 
-    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
-                                    ForwardContext& context) const {
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
+                                    Encoded const&, ForwardContext& context) const {
         at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context)
-                              .index_copy(0, view.first_rows, sentence);                    // [T, H], row 0 of each text = h
+                              .index_copy(0, view.first_rows, sentence);   // [T, H], row 0 of each text = h
         for (TransformerLayer const& layer : layers) { rows = layer(rows, rows, view, nullptr, context); }
         return rows;
     }
@@ -65,8 +65,11 @@ public:
 private:
     void copy_last_layers(BertEncoder const& encoder) {
         if (layers.size() > encoder.layers.size()) {
-            throw InputError(Complaint{.file = {}, .expected = "at most " + std::to_string(encoder.layers.size()) + " decoder layers, to copy the encoder's last ones",
-                                       .found = std::to_string(layers.size()), .remedy = "Use fewer layers or Initialization::bert."});
+            throw InputError(Complaint{.file = {},
+                                       .expected = "at most " + std::to_string(encoder.layers.size()) +
+                                                   " decoder layers, to copy the encoder's last ones",
+                                       .found = std::to_string(layers.size()),
+                                       .remedy = "Use fewer layers or Initialization::bert."});
         }
         std::size_t const first = encoder.layers.size() - layers.size();
         for (std::size_t i = 0; i < layers.size(); ++i) { copy_parameters(encoder.layers[first + i], layers[i]); }

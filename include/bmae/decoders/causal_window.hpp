@@ -23,8 +23,8 @@ namespace bmae {
 
 /// Numbers of a `CausalWindowDecoder`.
 struct CausalWindowDecoderOptions {
-    std::int64_t layers = 1;                                       ///< CoT-MAE-qc: 1
-    std::int64_t window = 3;                                       ///< columns, its own included; column 0 is always open. CoT-MAE-qc: 3
+    std::int64_t layers = 1;   ///< CoT-MAE-qc: 1
+    std::int64_t window = 3;   ///< columns, its own included; column 0 is always open. CoT-MAE-qc: 3
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
@@ -52,11 +52,11 @@ public:
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }
 
-    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
-                                    ForwardContext& context) const {
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
+                                    Encoded const&, ForwardContext& context) const {
         std::vector<Visibility> const windows = causal_windows(view.offsets, window_);
         at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context)
-                              .index_copy(0, view.first_rows, sentence);                    // [T, H], row 0 of each text = h
+                              .index_copy(0, view.first_rows, sentence);   // [T, H], row 0 of each text = h
         rows = dropout(rows, encoder.config().hidden_dropout_prob, context);
         for (TransformerLayer const& layer : layers) { rows = layer.pre_norm(rows, view, &windows, context); }
         return norm(rows);

@@ -22,8 +22,8 @@ namespace bmae {
 
 /// Numbers of a `CrossAttentionDecoder`.
 struct CrossAttentionDecoderOptions {
-    std::int64_t layers = 3;                                       ///< SEED as released: 3 with window 2, or 1 with window 8
-    std::int64_t window = 2;                                       ///< columns, its own included; column 0 is always open
+    std::int64_t layers = 3;   ///< SEED as released: 3 with window 2, or 1 with window 8
+    std::int64_t window = 2;   ///< columns, its own included; column 0 is always open
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
@@ -56,7 +56,8 @@ struct SingleKeyAttention {
     /// LayerNorm(x + W_o W_v h): an affine map of h added to every row of its text.
     /// \param rows      [T, H]
     /// \param sentence  [B, H]
-    at::Tensor operator()(at::Tensor const& rows, at::Tensor const& sentence, PackedInput const& view, ForwardContext& context) const {
+    at::Tensor operator()(at::Tensor const& rows, at::Tensor const& sentence, PackedInput const& view,
+                          ForwardContext& context) const {
         at::Tensor const added = output.product(value(sentence)).index_select(0, view.text_of_row);   // [T, H]
         return norm.after_block(added, output.bias, rows, dropout_rate, context);
     }
@@ -88,10 +89,10 @@ public:
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }
 
-    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
-                                    ForwardContext& context) const {
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
+                                    Encoded const&, ForwardContext& context) const {
         std::vector<Visibility> const windows = causal_windows(view.offsets, window_);
-        at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context);      // [T, H]
+        at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context);   // [T, H]
         for (std::size_t i = 0; i < layers.size(); ++i) {
             rows = layers[i].attend(rows, rows, view, &windows, context);
             rows = crossings[i](rows, sentence, view, context);

@@ -33,21 +33,23 @@ struct PlainQuery {
 struct LayerNormQuery {
     static constexpr std::string_view name = "layer_norm";
 
-    static at::Tensor make(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, ForwardContext& context) {
-        return encoder.embeddings.embed_vectors(sentence.index_select(0, view.text_of_row), view.positions, context);     // [T, H]
+    static at::Tensor make(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
+                           ForwardContext& context) {
+        return encoder.embeddings.embed_vectors(sentence.index_select(0, view.text_of_row), view.positions, context);   // [T, H]
     }
 };
 
 /// How the query stream of a `TwoStreamDecoder` is made.
 template <class Q>
-concept QueryStream = requires(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, ForwardContext& context) {
-    { Q::make(sentence, view, encoder, context) } -> std::same_as<at::Tensor>;
-    { Q::name } -> std::convertible_to<std::string_view>;
-};
+concept QueryStream =
+    requires(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, ForwardContext& context) {
+        { Q::make(sentence, view, encoder, context) } -> std::same_as<at::Tensor>;
+        { Q::name } -> std::convertible_to<std::string_view>;
+    };
 
 /// Numbers of a `TwoStreamDecoder`.
 struct EnhancedDecoderOptions {
-    std::int64_t layers = 1;                                       ///< RetroMAE: 1; deeper ones keep keys and values at H2
+    std::int64_t layers = 1;   ///< RetroMAE: 1; deeper ones keep keys and values at H2
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
@@ -75,11 +77,11 @@ public:
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }
 
-    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, Encoded const&,
-                                    ForwardContext& context) const {
-        at::Tensor const read = encoder.embeddings(view.original_ids, view.positions, context)
-                                    .index_copy(0, view.first_rows, sentence);                                            // [T, H]
-        at::Tensor rows = Query::make(sentence, view, encoder, context);                                                  // [T, H]
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
+                                    Encoded const&, ForwardContext& context) const {
+        at::Tensor const read =
+            encoder.embeddings(view.original_ids, view.positions, context).index_copy(0, view.first_rows, sentence);   // [T, H]
+        at::Tensor rows = Query::make(sentence, view, encoder, context);                                               // [T, H]
         for (TransformerLayer const& layer : layers) { rows = layer(rows, read, view, view.visibility, context); }
         return rows;
     }

@@ -38,7 +38,8 @@ public:
 
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const&, Encoded const&,
                                     ForwardContext& context) const {
-        at::Tensor rows = embeddings(view.input_ids, view.positions, context).index_copy(0, view.first_rows, sentence);   // [T, H]
+        at::Tensor rows =
+            embeddings(view.input_ids, view.positions, context).index_copy(0, view.first_rows, sentence);   // [T, H]
         for (TransformerLayer const& layer : layers) { rows = layer(rows, rows, view, nullptr, context); }
         return rows;
     }

@@ -21,8 +21,8 @@ namespace bmae {
 
 /// Numbers of a `TapDecoder`.
 struct TapDecoderOptions {
-    std::int64_t layers = 2;                                       ///< Condenser: n_head_layers 2
-    std::int64_t tap = middle;                                     ///< layer read, 0 = embeddings; Condenser: skip_from 6 of 12
+    std::int64_t layers = 2;     ///< Condenser: n_head_layers 2
+    std::int64_t tap = middle;   ///< layer read, 0 = embeddings; Condenser: skip_from 6 of 12
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
@@ -32,7 +32,7 @@ struct TapDecoderOptions {
         visit("initialization", initialization, "how fresh layers are drawn");
     }
 
-    static constexpr std::int64_t middle = -1;                     ///< the layer half way up
+    static constexpr std::int64_t middle = -1;   ///< the layer half way up
 };
 
 /// [h_late, x_1^tap, ..., x_N^tap], then n post-LN layers (Gao, Callan: Condenser, arXiv 2104.08253, equations 5-6).
@@ -52,15 +52,19 @@ public:
         std::int64_t const depth = encoder.config().num_hidden_layers;
         if (options_.tap == Options::middle) { options_.tap = depth / 2; }
         if (options_.tap < 0 || options_.tap > depth) {
-            throw InputError(Complaint{.file = {}, .expected = "a tap from 0 (embeddings) to " + std::to_string(depth) + ", the layers of the encoder",
-                                       .found = std::to_string(options_.tap), .remedy = "Condenser taps layer 6 of 12: take the middle."});
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "a tap from 0 (embeddings) to " + std::to_string(depth) + ", the layers of the encoder",
+                          .found = std::to_string(options_.tap),
+                          .remedy = "Condenser taps layer 6 of 12: take the middle."});
         }
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }
 
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const&, Encoded const& pass,
                                     ForwardContext& context) const {
-        at::Tensor rows = pass.layers[static_cast<std::size_t>(options_.tap)].index_copy(0, view.first_rows, sentence);   // [T, H]
+        at::Tensor rows =
+            pass.layers[static_cast<std::size_t>(options_.tap)].index_copy(0, view.first_rows, sentence);   // [T, H]
         for (TransformerLayer const& layer : layers) { rows = layer(rows, rows, view, nullptr, context); }
         return rows;
     }

@@ -22,7 +22,7 @@ namespace bmae::detail {
 
 /// Refuses a path that is a file or a folder that holds something; changes nothing.
 inline void require_nothing_lost(std::filesystem::path const& path) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
         if (errno == ENOENT) { return; }
         fail_to_write(path, "look at the output folder", errno);
@@ -32,7 +32,8 @@ inline void require_nothing_lost(std::filesystem::path const& path) {
     std::filesystem::directory_iterator const entry(path, code);
     if (code) { fail_to_write(path, "look into the output folder", code.value()); }
     if (entry != std::filesystem::directory_iterator()) {
-        throw InputError(Complaint{.file = path.string(), .expected = "a new or empty output folder",
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "a new or empty output folder",
                                    .found = "a folder that holds '" + entry->path().filename().string() + "'",
                                    .remedy = "Nothing is written over: choose another folder or empty this one yourself."});
     }
@@ -84,17 +85,15 @@ public:
     AtomicFolder& operator=(AtomicFolder const&) = delete;
     ~AtomicFolder() { discard(); }
 
-    [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }          ///< the final name
-    [[nodiscard]] std::filesystem::path const& partial() const noexcept { return partial_; }    ///< where to write meanwhile
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }         ///< the final name
+    [[nodiscard]] std::filesystem::path const& partial() const noexcept { return partial_; }   ///< where to write meanwhile
 
     /// Gives the folder its name. The files in it must have been fsynced, as AtomicFile does.
     void commit() {
         ::unlink((partial_ / mark).c_str());
         sync_folder(partial_);
         require_nothing_lost(path_);   // an empty folder is replaced by rename(2), a filled one never
-        if (::rename(partial_.c_str(), path_.c_str()) != 0) {
-            fail_to_write(path_, "give the finished folder its name", errno);
-        }
+        if (::rename(partial_.c_str(), path_.c_str()) != 0) { fail_to_write(path_, "give the finished folder its name", errno); }
         partial_.clear();
         lock_ = Descriptor();
         sync_folder(folder_of(path_));

@@ -49,9 +49,16 @@ public:
     LineReader(LineReader const&) = delete;
     LineReader& operator=(LineReader const&) = delete;
     LineReader(LineReader&& other) noexcept
-        : path_(std::move(other.path_)), options_(other.options_), stream_(std::exchange(other.stream_, nullptr)),
-          buffer_(std::move(other.buffer_)), begin_(other.begin_), end_(other.end_), at_end_(other.at_end_),
-          stepping_over_(other.stepping_over_), line_(other.line_), long_line_(std::move(other.long_line_)) {}
+        : path_(std::move(other.path_)),
+          options_(other.options_),
+          stream_(std::exchange(other.stream_, nullptr)),
+          buffer_(std::move(other.buffer_)),
+          begin_(other.begin_),
+          end_(other.end_),
+          at_end_(other.at_end_),
+          stepping_over_(other.stepping_over_),
+          line_(other.line_),
+          long_line_(std::move(other.long_line_)) {}
     LineReader& operator=(LineReader&&) = delete;
     ~LineReader() {
         if (stream_ != nullptr) { ::gzclose_r(stream_); }
@@ -86,7 +93,10 @@ public:
 
     /// A complaint about the line read last.
     [[nodiscard]] Complaint complaint(std::string expected, std::string found, std::string remedy = {}) const {
-        return {.file = path_.string(), .line = line_, .expected = std::move(expected), .found = std::move(found),
+        return {.file = path_.string(),
+                .line = line_,
+                .expected = std::move(expected),
+                .found = std::move(found),
                 .remedy = std::move(remedy)};
     }
 
@@ -113,12 +123,16 @@ private:
     void check_start() {
         std::string_view const start(buffer_.data(), end_);
         if (path_.extension() == ".gz" && ::gzdirect(stream_) != 0) {
-            throw InputError(Complaint{.file = path_.string(), .expected = "a gzip file, as the name says",
+            throw InputError(Complaint{.file = path_.string(),
+                                       .expected = "a gzip file, as the name says",
                                        .found = start.empty() ? "an empty file" : "another format",
                                        .remedy = "Fetch it again, or drop .gz from the name of a plain file."});
         }
         if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) {
-            throw InputError(Complaint{.file = path_.string(), .line = 1, .expected = "UTF-8 text", .found = "UTF-16 text",
+            throw InputError(Complaint{.file = path_.string(),
+                                       .line = 1,
+                                       .expected = "UTF-8 text",
+                                       .found = "UTF-16 text",
                                        .remedy = "Convert it: iconv -f UTF-16 -t UTF-8."});
         }
         if (start.starts_with("\xef\xbb\xbf")) { begin_ = 3; }
@@ -156,7 +170,10 @@ private:
     }
 
     [[nodiscard]] Complaint complaint_after(std::string expected, std::string found, std::string remedy) const {
-        return {.file = path_.string(), .line = line_ + 1, .expected = std::move(expected), .found = std::move(found),
+        return {.file = path_.string(),
+                .line = line_ + 1,
+                .expected = std::move(expected),
+                .found = std::move(found),
                 .remedy = std::move(remedy)};
     }
 

@@ -67,8 +67,8 @@ void parallel_for(std::size_t count, std::size_t grain, unsigned threads, Body&&
 template <class In, class Out>
 class OrderedPipeline {
 public:
-    using Work = std::function<Out(In&&)>;         ///< called from several threads at once
-    using Consume = std::function<void(Out&&)>;    ///< called in order, by the thread that pushes
+    using Work = std::function<Out(In&&)>;        ///< called from several threads at once
+    using Consume = std::function<void(Out&&)>;   ///< called in order, by the thread that pushes
 
     /// \param threads   working threads; 0 means one per processor
     /// \param capacity  items in flight; 0 means four per thread

@@ -20,7 +20,9 @@ constexpr std::string_view compiler_name() {
 /// `T::name` where there is one, so that a user's own policy needs none.
 template <class T>
 std::string name_of() {
-    if constexpr (requires { { T::name } -> std::convertible_to<std::string_view>; }) {
+    if constexpr (requires {
+                      { T::name } -> std::convertible_to<std::string_view>;
+                  }) {
         return std::string(T::name);
     } else {
         return std::string(compiler_name<T>());

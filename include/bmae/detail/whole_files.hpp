@@ -35,20 +35,32 @@ namespace bmae::detail {
 /// What to do about a failed system call.
 inline std::string remedy_for(int code) {
     switch (code) {
-        case ENOSPC: return "The disk is full: free some space or choose another disk, then run again.";
-        case EDQUOT: return "The disk quota is used up: free some space or choose another disk, then run again.";
-        case EFBIG: return "The file may not grow further: raise the limit (ulimit -f) or choose another file system.";
-        case EROFS: return "The file system is read-only: choose another folder.";
+        case ENOSPC:
+            return "The disk is full: free some space or choose another disk, then run again.";
+        case EDQUOT:
+            return "The disk quota is used up: free some space or choose another disk, then run again.";
+        case EFBIG:
+            return "The file may not grow further: raise the limit (ulimit -f) or choose another file system.";
+        case EROFS:
+            return "The file system is read-only: choose another folder.";
         case EACCES:
-        case EPERM: return "Permission is denied: change the permissions or choose another folder.";
-        case ENOENT: return "Check the path.";
-        case ENOTDIR: return "A part of the path is a file, not a folder: check the path.";
-        case ENAMETOOLONG: return "Choose a shorter name.";
+        case EPERM:
+            return "Permission is denied: change the permissions or choose another folder.";
+        case ENOENT:
+            return "Check the path.";
+        case ENOTDIR:
+            return "A part of the path is a file, not a folder: check the path.";
+        case ENAMETOOLONG:
+            return "Choose a shorter name.";
         case EMFILE:
-        case ENFILE: return "Too many files are open: raise the limit (ulimit -n).";
-        case EPIPE: return "Who read the output has closed it: the results are not complete.";
-        case EIO: return "The disk reports an error: check its health and choose another disk.";
-        default: return "Check the path and the state of the disk.";
+        case ENFILE:
+            return "Too many files are open: raise the limit (ulimit -n).";
+        case EPIPE:
+            return "Who read the output has closed it: the results are not complete.";
+        case EIO:
+            return "The disk reports an error: check its health and choose another disk.";
+        default:
+            return "Check the path and the state of the disk.";
     }
 }
 
@@ -68,8 +80,10 @@ constexpr bool is_fault_of_the_place(int code) noexcept {
 [[noreturn]] inline void fail_to_write(std::filesystem::path const& path, std::string_view action, int code) {
     std::string const reason = std::generic_category().message(code);
     if (is_fault_of_the_place(code)) {
-        throw InputError(Complaint{.file = path.string(), .expected = "a place that takes the output",
-                                   .found = "'" + reason + "' on trying to " + std::string(action), .remedy = remedy_for(code)});
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "a place that takes the output",
+                                   .found = "'" + reason + "' on trying to " + std::string(action),
+                                   .remedy = remedy_for(code)});
     }
     throw RunError(path.string() + ": cannot " + std::string(action) + ": " + reason + ". " + remedy_for(code));
 }
@@ -77,14 +91,15 @@ constexpr bool is_fault_of_the_place(int code) noexcept {
 /// The error of a failed open or read.
 inline InputError read_failure(std::filesystem::path const& path, int code) {
     if (code == ENOENT) {
-        return InputError(Complaint{.file = path.string(), .expected = "a readable file", .found = "nothing of that name",
-                                    .remedy = "Check the path."});
+        return InputError(Complaint{
+            .file = path.string(), .expected = "a readable file", .found = "nothing of that name", .remedy = "Check the path."});
     }
     if (code == EISDIR) {
-        return InputError(Complaint{.file = path.string(), .expected = "a file", .found = "a folder",
-                                    .remedy = "Name a file inside it."});
+        return InputError(
+            Complaint{.file = path.string(), .expected = "a file", .found = "a folder", .remedy = "Name a file inside it."});
     }
-    return InputError(Complaint{.file = path.string(), .expected = "a readable file",
+    return InputError(Complaint{.file = path.string(),
+                                .expected = "a readable file",
                                 .found = "the error '" + std::generic_category().message(code) + "'",
                                 .remedy = remedy_for(code)});
 }
@@ -115,7 +130,7 @@ private:
 inline Descriptor open_for_reading(std::filesystem::path const& path) {
     Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.is_open()) { throw read_failure(path, errno); }
-    struct stat status {};
+    struct stat status{};
     if (::fstat(file.number(), &status) != 0) { throw read_failure(path, errno); }
     if (S_ISDIR(status.st_mode)) { throw read_failure(path, EISDIR); }
     return file;
@@ -131,10 +146,12 @@ public:
     /// \throws InputError  where the file is missing, unreadable, a folder or not a regular file
     explicit FileMap(std::filesystem::path const& path) {
         Descriptor const file = open_for_reading(path);
-        struct stat status {};
+        struct stat status{};
         if (::fstat(file.number(), &status) != 0) { throw read_failure(path, errno); }
         if (!S_ISREG(status.st_mode)) {
-            throw InputError(Complaint{.file = path.string(), .expected = "a regular file", .found = "a pipe or a device",
+            throw InputError(Complaint{.file = path.string(),
+                                       .expected = "a regular file",
+                                       .found = "a pipe or a device",
                                        .remedy = "Write its content into a file first."});
         }
         size_ = static_cast<std::size_t>(status.st_size);
@@ -157,7 +174,7 @@ public:
         if (data_ != nullptr) { ::munmap(const_cast<std::byte*>(data_), size_); }
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }                                ///< bytes
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }   ///< bytes
     [[nodiscard]] std::span<std::byte const> bytes() const noexcept { return {data_, size_}; }
     [[nodiscard]] std::string_view text() const noexcept { return {reinterpret_cast<char const*>(data_), size_}; }
 
@@ -186,8 +203,10 @@ inline std::string read_file(std::filesystem::path const& path, std::uint64_t li
         if (got == 0) { break; }
         filled += static_cast<std::size_t>(got);
         if (filled > limit) {
-            throw InputError(Complaint{.file = path.string(), .expected = "at most " + std::to_string(limit) + " bytes",
-                                       .found = "a longer file", .remedy = "Check that this is the file you meant."});
+            throw InputError(Complaint{.file = path.string(),
+                                       .expected = "at most " + std::to_string(limit) + " bytes",
+                                       .found = "a longer file",
+                                       .remedy = "Check that this is the file you meant."});
         }
     }
     content.resize(filled);
@@ -213,7 +232,9 @@ enum class Existing { refuse, replace };
 
 /// The error of a destination that exists already.
 inline InputError exists_failure(std::filesystem::path const& path, std::string_view found) {
-    return InputError(Complaint{.file = path.string(), .expected = "a new name for the output", .found = std::string(found),
+    return InputError(Complaint{.file = path.string(),
+                                .expected = "a new name for the output",
+                                .found = std::string(found),
                                 .remedy = "Nothing is written over: choose another name or remove it yourself."});
 }
 
@@ -239,7 +260,7 @@ public:
     ///                     cannot be written
     explicit AtomicFile(std::filesystem::path path, Existing existing = Existing::refuse)
         : path_(std::move(path)), existing_(existing) {
-        struct stat status {};
+        struct stat status{};
         if (::lstat(path_.c_str(), &status) == 0) {
             if (S_ISDIR(status.st_mode)) { throw exists_failure(path_, "a folder"); }
             if (existing == Existing::refuse) { throw exists_failure(path_, "a file of that name"); }

@@ -58,7 +58,10 @@ inline nlohmann::ordered_json terms_json(std::vector<TermDescription> const& ter
 inline nlohmann::ordered_json views_json(std::vector<ViewDescription> const& views) {
     nlohmann::ordered_json entries;
     for (ViewDescription const& view : views) {
-        entries[view.path] = {{"source", view.source}, {"masker", view.masker}, {"rate", view.rate}, {"basis", view.basis},
+        entries[view.path] = {{"source", view.source},
+                              {"masker", view.masker},
+                              {"rate", view.rate},
+                              {"basis", view.basis},
                               {"corruptor", view.corruptor}};
     }
     return entries;
@@ -81,11 +84,18 @@ inline nlohmann::ordered_json numbers_json(std::vector<std::pair<std::string, Nu
 }
 
 inline nlohmann::ordered_json config_json(BertConfig const& config) {
-    return {{"vocab_size", config.vocab_size}, {"hidden_size", config.hidden_size}, {"num_hidden_layers", config.num_hidden_layers},
-            {"num_attention_heads", config.num_attention_heads}, {"intermediate_size", config.intermediate_size},
-            {"max_position_embeddings", config.max_position_embeddings}, {"type_vocab_size", config.type_vocab_size},
-            {"layer_norm_eps", config.layer_norm_eps}, {"hidden_act", config.hidden_act}, {"model_type", to_string(config.model_type)},
-            {"pad_token_id", config.pad_token_id}, {"embedding_size", config.embedding_width()}};
+    return {{"vocab_size", config.vocab_size},
+            {"hidden_size", config.hidden_size},
+            {"num_hidden_layers", config.num_hidden_layers},
+            {"num_attention_heads", config.num_attention_heads},
+            {"intermediate_size", config.intermediate_size},
+            {"max_position_embeddings", config.max_position_embeddings},
+            {"type_vocab_size", config.type_vocab_size},
+            {"layer_norm_eps", config.layer_norm_eps},
+            {"hidden_act", config.hidden_act},
+            {"model_type", to_string(config.model_type)},
+            {"pad_token_id", config.pad_token_id},
+            {"embedding_size", config.embedding_width()}};
 }
 
 /// Puts one packed view under its path into `tensors`.
@@ -95,9 +105,7 @@ inline void dump_view(PackedView const& view, ViewDescription const& description
     tensors[path + ".original_ids"] = int64_tensor(view.original_ids, at::kCPU);
     tensors[path + ".labels"] = int64_tensor(view.labels, at::kCPU);
     tensors[path + ".offsets"] = int64_tensor(view.offsets, at::kCPU);
-    if (!view.token_types.empty()) {
-        tensors[path + ".token_types"] = int64_tensor(view.token_types, at::kCPU).to(at::kByte);
-    }
+    if (!view.token_types.empty()) { tensors[path + ".token_types"] = int64_tensor(view.token_types, at::kCPU).to(at::kByte); }
     if (description.corruptor == GeneratorReplacement::name) {
         tensors[path + ".flags"] = int64_tensor(view.flags, at::kCPU).to(at::kByte);
     }
@@ -121,7 +129,8 @@ inline void dump_view(PackedView const& view, ViewDescription const& description
 /// The file is safetensors: every view, every parameter, and a metadata key `report` with the losses and the L2 norm of every
 /// gradient (summed in double). The model's gradients are cleared afterwards.
 template <class Model>
-void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, std::string const& preset, std::filesystem::path const& file) {
+void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, std::string const& preset,
+               std::filesystem::path const& file) {
     NamedTensors tensors;
     HostBatch const batch = model.replaced(given);
     std::vector<ViewDescription> const views = model.describe_views();
@@ -148,7 +157,8 @@ void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, 
     report["composition"] = model.composition();
     report["total"] = loss.total.template item<double>();
     SpecialIds const& special = traits.special();
-    report["special_ids"] = {{"pad", special.pad}, {"unk", special.unk}, {"cls", special.cls}, {"sep", special.sep}, {"mask", special.mask}};
+    report["special_ids"] = {
+        {"pad", special.pad}, {"unk", special.unk}, {"cls", special.cls}, {"sep", special.sep}, {"mask", special.mask}};
     report["config"] = detail::config_json(model.encoder().config());
     report["terms"] = detail::terms_json(model.describe_terms());
     for (std::size_t t = 0; t < loss.terms.size(); ++t) {

@@ -28,7 +28,7 @@ struct PretrainingRequest {
     /// {"passes.0.view.masker.rate", "0.4"}, which are set after them.
     std::map<std::string, std::string> numbers = {};
     ViewSettings settings = {};
-    std::uint64_t seed = 42;                           ///< of fresh decoder parameters
+    std::uint64_t seed = 42;   ///< of fresh decoder parameters
     std::function<void(std::filesystem::path const&)> sidecars = {};
     std::shared_ptr<TokenGenerator const> generator = {};   ///< where a corruptor needs one: see EncoderGenerator
     std::shared_ptr<WordWeights const> words = {};          ///< that keyword maskers draw by; none: those of the corpus
@@ -57,7 +57,8 @@ typename Model::Options options_of(typename PresetNumbers<Model>::type numbers, 
 /// Builds one preset around `encoder`, on `corpus`, which must outlive the result.
 /// Throws InputError for an unknown number, for one that its slot refuses, and where corpus and encoder do not fit.
 template <class Model>
-std::unique_ptr<AnyPretraining> make_pretraining(Preset<Model> preset, PretrainingRequest const& request, BertEncoder encoder, TokenStore const& corpus) {
+std::unique_ptr<AnyPretraining> make_pretraining(Preset<Model> preset, PretrainingRequest const& request, BertEncoder encoder,
+                                                 TokenStore const& corpus) {
     auto model = std::make_shared<Model>(std::move(encoder), options_of<Model>(preset.numbers, request.numbers), request.seed);
     auto objective = std::make_unique<PretrainingObjective<Model>>(std::move(model), corpus, request.settings, request.preset,
                                                                    request.sidecars, request.generator, request.words);
@@ -70,7 +71,8 @@ std::unique_ptr<AnyPretraining> make_pretraining(Preset<Model> preset, Pretraini
 
 /// Builds the preset called `request.preset` if it belongs to `family`; otherwise nothing is made.
 template <PresetFamily family>
-std::unique_ptr<AnyPretraining> make_pretraining_of(PretrainingRequest const& request, BertEncoder const& encoder, TokenStore const& corpus) {
+std::unique_ptr<AnyPretraining> make_pretraining_of(PretrainingRequest const& request, BertEncoder const& encoder,
+                                                    TokenStore const& corpus) {
     std::unique_ptr<AnyPretraining> result;
     for_each_preset_of<family>([&](auto const& preset) {
         if (preset.name == request.preset) { result = make_pretraining(preset, request, encoder, corpus); }
@@ -81,7 +83,8 @@ std::unique_ptr<AnyPretraining> make_pretraining_of(PretrainingRequest const& re
 /// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result. A program that calls this compiles all
 /// models at once; one that declares `extern template` for `make_pretraining_of` compiles the families in files of their own.
 /// Throws InputError for an unknown preset or number, and where corpus and encoder do not fit.
-inline std::unique_ptr<AnyPretraining> make_pretraining(PretrainingRequest const& request, BertEncoder const& encoder, TokenStore const& corpus) {
+inline std::unique_ptr<AnyPretraining> make_pretraining(PretrainingRequest const& request, BertEncoder const& encoder,
+                                                        TokenStore const& corpus) {
     require_preset(request.preset);
     using enum PresetFamily;
     for (auto const make : {make_pretraining_of<retromae>, make_pretraining_of<master>, make_pretraining_of<master_as_released>,
@@ -115,11 +118,13 @@ std::vector<PresetDescription> describe_presets_of() {
         config.vocab_size = 16;
         typename Model::Options options = PresetNumbers<Model>::options(preset.numbers);
         Model const model(BertEncoder(config), options, 0);
-        PresetDescription entry{.name = std::string(preset.name), .citation = std::string(preset.citation), .composition = model.composition()};
+        PresetDescription entry{
+            .name = std::string(preset.name), .citation = std::string(preset.citation), .composition = model.composition()};
         auto const describe = [](std::vector<NumberEntry> const& numbers) {
             std::vector<PresetDescription::Number> described;
             for (NumberEntry const& number : numbers) {
-                described.push_back({.name = number.path, .value = number.number.value(), .meaning = std::string(number.meaning)});
+                described.push_back(
+                    {.name = number.path, .value = number.number.value(), .meaning = std::string(number.meaning)});
             }
             return described;
         };
@@ -134,8 +139,9 @@ std::vector<PresetDescription> describe_presets_of() {
 inline std::vector<PresetDescription> describe_presets() {
     using enum PresetFamily;
     std::vector<PresetDescription> list;
-    for (auto const describe : {describe_presets_of<retromae>, describe_presets_of<master>, describe_presets_of<master_as_released>,
-                                describe_presets_of<decoders>, describe_presets_of<contrast>}) {
+    for (auto const describe :
+         {describe_presets_of<retromae>, describe_presets_of<master>, describe_presets_of<master_as_released>,
+          describe_presets_of<decoders>, describe_presets_of<contrast>}) {
         for (PresetDescription& entry : describe()) { list.push_back(std::move(entry)); }
     }
     return list;

@@ -63,9 +63,12 @@ template <class Visit>
 bool any_preset(std::integral_constant<PresetFamily, PresetFamily::retromae>, Visit& visit) {
     return visit(Preset<PlainMaskedLanguageModel>{"mlm", "Devlin et al.: BERT, arXiv 1810.04805", {}}) ||
            visit(Preset<RetroMae>{"retromae", retromae_citation, {}}) ||
-           visit(Preset<RetroMaeLayerNormQuery>{"retromae-layernorm-query", "Xiao, Liu: RetroMAE v2, arXiv 2211.08769 (code)", {}}) ||
+           visit(Preset<RetroMaeLayerNormQuery>{
+               "retromae-layernorm-query", "Xiao, Liu: RetroMAE v2, arXiv 2211.08769 (code)", {}}) ||
            visit(Preset<RetroMaeBasic>{"retromae-basic", retromae_citation, {}}) ||
-           visit(Preset<RetroMae>{"retromae-deep", "RetroMAE with a deeper decoder: FlagEmbedding's note, bottleneck kept", {.decoder_layers = 2}}) ||
+           visit(Preset<RetroMae>{"retromae-deep",
+                                  "RetroMAE with a deeper decoder: FlagEmbedding's note, bottleneck kept",
+                                  {.decoder_layers = 2}}) ||
            visit(Preset<DupMae>{"dupmae", "Xiao, Liu: DupMAE, arXiv 2211.08769", {}}) ||
            visit(Preset<RetroMae>{"sentmae-stage1", sentmae_citation, {}}) ||
            visit(Preset<RetroMae>{"sentmae-marco", sentmae_citation, {}});
@@ -173,7 +176,8 @@ inline void require_preset(std::string_view name) {
         known += (known.empty() ? "" : ", ") + std::string(preset.name);
     });
     if (found) { return; }
-    throw InputError(Complaint{.file = {}, .expected = "a preset name", .found = '"' + std::string(name) + '"', .remedy = "Known: " + known + '.'});
+    throw InputError(Complaint{
+        .file = {}, .expected = "a preset name", .found = '"' + std::string(name) + '"', .remedy = "Known: " + known + '.'});
 }
 
 /// Calls `visit` with the preset called `name`; an unknown name throws InputError and lists the known ones.

@@ -57,8 +57,12 @@ namespace detail {
 inline StepOutput to_step_output(PretrainingLoss loss, std::vector<TermDescription> const& terms) {
     StepOutput output{.total = std::move(loss.total)};
     for (std::size_t t = 0; t < loss.terms.size(); ++t) {
-        output.terms.push_back({.name = terms[t].name, .kind = terms[t].kind, .loss = loss.terms[t].loss,
-                                .correct = loss.terms[t].correct, .labels = loss.terms[t].labels, .weight = loss.terms[t].weight});
+        output.terms.push_back({.name = terms[t].name,
+                                .kind = terms[t].kind,
+                                .loss = loss.terms[t].loss,
+                                .correct = loss.terms[t].correct,
+                                .labels = loss.terms[t].labels,
+                                .weight = loss.terms[t].weight});
     }
     return output;
 }
@@ -70,7 +74,9 @@ public:
     /// \param model,terms  must outlive it
     PretrainingContrast(Model& model, std::vector<TermDescription> const& terms) : model_(model), terms_(terms) {}
 
-    [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override { return model_.count_labels(batches); }
+    [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override {
+        return model_.count_labels(batches);
+    }
     [[nodiscard]] std::vector<std::int64_t> step_absent(std::span<HostBatch const> batches) const override {
         return model_.count_absent(batches);
     }
@@ -103,21 +109,31 @@ public:
     /// \param words         counts that keyword maskers draw by; none: those of the corpus
     /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit, and where texts, generator or words are
     /// missing or of no use.
-    PretrainingObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset, Sidecars sidecars = {},
-                         std::shared_ptr<TokenGenerator const> generator = {}, std::shared_ptr<WordWeights const> words = {})
-        : model_(std::move(model)), terms_(model_->describe_terms()), corpus_(corpus), settings_(settings),
-          preset_(std::move(preset)), sidecars_(std::move(sidecars)), words_(std::move(words)) {
+    PretrainingObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset,
+                         Sidecars sidecars = {}, std::shared_ptr<TokenGenerator const> generator = {},
+                         std::shared_ptr<WordWeights const> words = {})
+        : model_(std::move(model)),
+          terms_(model_->describe_terms()),
+          corpus_(corpus),
+          settings_(settings),
+          preset_(std::move(preset)),
+          sidecars_(std::move(sidecars)),
+          words_(std::move(words)) {
         auto const vocabulary = static_cast<std::size_t>(model_->encoder().vocabulary_size());
         if (corpus_.traits().size() != vocabulary) {
-            throw InputError(Complaint{.file = corpus_.path().string(), .expected = "a corpus tokenised with the model's vocabulary of " +
-                                                                                    std::to_string(vocabulary) + " tokens",
-                                       .found = "one of " + std::to_string(corpus_.traits().size()) + " tokens",
-                                       .remedy = "Prepare the corpus with the tokenizer of the model, or set vocab_size in its config."});
+            throw InputError(Complaint{
+                .file = corpus_.path().string(),
+                .expected = "a corpus tokenised with the model's vocabulary of " + std::to_string(vocabulary) + " tokens",
+                .found = "one of " + std::to_string(corpus_.traits().size()) + " tokens",
+                .remedy = "Prepare the corpus with the tokenizer of the model, or set vocab_size in its config."});
         }
         auto const positions = static_cast<std::size_t>(model_->encoder().config().usable_positions());
         if (settings_.max_length > positions || settings_.max_length < 3) {
-            throw InputError(Complaint{.file = {}, .expected = "a view length from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
-                                       .found = std::to_string(settings_.max_length), .remedy = "Lower --max-length."});
+            throw InputError(Complaint{
+                .file = {},
+                .expected = "a view length from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
+                .found = std::to_string(settings_.max_length),
+                .remedy = "Lower --max-length."});
         }
         equip_views(std::move(generator));
         if constexpr (Model::spans_step) { contrast_ = std::make_unique<detail::PretrainingContrast<Model>>(*model_, terms_); }
@@ -242,13 +258,17 @@ private:
             if constexpr (requires { view.corruptor.generator; }) {
                 if (view.corruptor.generator == nullptr) { view.corruptor.generator = generator; }
                 if (view.corruptor.generator == nullptr) {
-                    throw InputError(Complaint{.file = {}, .expected = "a generator that fills the masks of " + descriptions[v].path, .found = "none",
-                                               .remedy = "Name a masked language model with this vocabulary by --generator DIR; one of your own: --preset mlm."});
+                    throw InputError(Complaint{.file = {},
+                                               .expected = "a generator that fills the masks of " + descriptions[v].path,
+                                               .found = "none",
+                                               .remedy = "Name a masked language model with this vocabulary by --generator DIR; "
+                                                         "one of your own: --preset mlm."});
                 }
             }
         });
         if (words_ != nullptr && !asks_for_words) {
-            throw InputError(Complaint{.file = {}, .expected = "a masker that draws by words, for the dictionary",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a masker that draws by words, for the dictionary",
                                        .found = "none",
                                        .remedy = "MASTER's presets have one; leave the dictionary out elsewhere."});
         }
@@ -279,7 +299,7 @@ private:
     }
 
     std::shared_ptr<Model> model_;
-    std::vector<TermDescription> terms_;   // made once: names and kinds do not change from step to step
+    std::vector<TermDescription> terms_;       // made once: names and kinds do not change from step to step
     std::unique_ptr<StepContrast> contrast_;   // none where no term compares the texts of a batch
     TokenStore const& corpus_;
     ViewSettings settings_;

@@ -58,19 +58,22 @@ inline std::pair<std::string, std::string> need_in_words(std::string_view need, 
         return {"continuations of the documents", "bmae generate writes them with a GPT-2 model, " + reads};
     }
     if (need == "triplets") {
-        return {"contradictions of the documents", "bmae prepare --format nli reads SNLI, MNLI and SimCSE's table of triplets. "
-                                                   "Queries that were generated for a text do not contradict it."};
+        return {"contradictions of the documents",
+                "bmae prepare --format nli reads SNLI, MNLI and SimCSE's table of triplets. "
+                "Queries that were generated for a text do not contradict it."};
     }
     if (need == "sentences") {
-        return {"documents of more than one sentence", "Prepare whole paragraphs or articles: a single sentence has no partner. "
-                                                       "For those there is --preset simcse-unsupervised."};
+        return {"documents of more than one sentence",
+                "Prepare whole paragraphs or articles: a single sentence has no partner. "
+                "For those there is --preset simcse-unsupervised."};
     }
     if (need == "spans") {
         std::string const length = std::to_string(span);
         return {"documents of more than " + length + " tokens", "Prepare longer texts, or lower --set span_tokens."};
     }
-    return {"documents of more than one passage", "Prepare texts with document boundaries and a --max-length below theirs, or "
-                                                  "choose a preset whose name ends in -as-released."};
+    return {"documents of more than one passage",
+            "Prepare texts with document boundaries and a --max-length below theirs, or "
+            "choose a preset whose name ends in -as-released."};
 }
 
 }  // namespace detail
@@ -87,7 +90,8 @@ inline std::string require_texts(TokenStore const& store, std::string_view need,
     if (coverage.with == 0) {
         std::uint64_t const queries = store.statistics().queries;
         bool const unsaid = need == "triplets" && queries != 0 && store.query_kind() != inference_queries;
-        throw InputError(Complaint{.file = store.path().string(), .expected = what + ", which " + reader + " reads",
+        throw InputError(Complaint{.file = store.path().string(),
+                                   .expected = what + ", which " + reader + " reads",
                                    .found = unsaid ? std::to_string(queries) + " queries that may be questions"
                                                    : "none in " + all + (coverage.documents == 1 ? " document" : " documents"),
                                    .remedy = remedy});

@@ -39,7 +39,7 @@ public:
     /// \param keep_layers  also return the output of every layer
     [[nodiscard]] Encoded encode(PackedInput const& input, ForwardContext& context, bool keep_layers = false) const {
         Encoded encoded;
-        encoded.hidden = embeddings(input.input_ids, input.positions, context, input.token_types);     // [T, H]
+        encoded.hidden = embeddings(input.input_ids, input.positions, context, input.token_types);   // [T, H]
         if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
         for (TransformerLayer const& layer : layers) {
             encoded.hidden = layer(encoded.hidden, encoded.hidden, input, nullptr, context);
@@ -49,8 +49,8 @@ public:
     }
 
     [[nodiscard]] BertConfig const& config() const noexcept { return config_; }
-    [[nodiscard]] std::int64_t width() const noexcept { return config_.hidden_size; }                   ///< H
-    [[nodiscard]] std::int64_t vocabulary_size() const noexcept { return config_.vocab_size; }          ///< V
+    [[nodiscard]] std::int64_t width() const noexcept { return config_.hidden_size; }            ///< H
+    [[nodiscard]] std::int64_t vocabulary_size() const noexcept { return config_.vocab_size; }   ///< V
 
     /// \param prefix  put before every name: empty for the encoder of a model, "query." for a second tower
     template <class Visit>

@@ -34,7 +34,9 @@ inline std::string folder_name(std::string const& name) {
 /// Throws InputError for a head that is not tied to the word embeddings.
 inline BertEncoder make_bert(HfBert const& files, std::uint64_t seed = 0) {
     if (files.has_head() && !files.config.tie_word_embeddings) {
-        throw InputError(Complaint{.file = {}, .expected = "a language-model head tied to the word embeddings", .found = "a matrix of its own",
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a language-model head tied to the word embeddings",
+                                   .found = "a matrix of its own",
                                    .remedy = "Remove the head from the folder; a fresh tied one is made then."});
     }
     BertEncoder encoder(files.config, seed);
@@ -59,11 +61,11 @@ inline BertEncoder load_masked_language_model(std::filesystem::path const& folde
         ModelType const type = files.config.model_type;
         bool const discriminator = files.aside.contains("discriminator_predictions.dense.weight");
         std::string const wanted = bare_bert_name("cls.predictions.transform.dense.weight", type);
-        throw InputError(Complaint{
-            .file = folder.string(), .expected = "a language-model head (" + wanted + " ...)",
-            .found = discriminator ? "the head of a discriminator" : "none",
-            .remedy = discriminator ? "Name the folder of the generator that was trained with it."
-                                    : "Name a folder saved by " + class_name(type, "ForMaskedLM") + '.'});
+        throw InputError(Complaint{.file = folder.string(),
+                                   .expected = "a language-model head (" + wanted + " ...)",
+                                   .found = discriminator ? "the head of a discriminator" : "none",
+                                   .remedy = discriminator ? "Name the folder of the generator that was trained with it."
+                                                           : "Name a folder saved by " + class_name(type, "ForMaskedLM") + '.'});
     }
     return make_bert(files);
 }
@@ -73,7 +75,9 @@ inline HfBert to_hf_bert(BertEncoder const& encoder, bool with_head = true) {
     HfBert files{.config = encoder.config()};
     BertEncoder copy = encoder;   // shares the tensors; visiting wants a mutable one
     copy.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
-        if (with_head || !name.starts_with(bert_head_prefix)) { files.tensors[detail::folder_name(name)] = value.detach().to(at::kCPU, at::kFloat); }
+        if (with_head || !name.starts_with(bert_head_prefix)) {
+            files.tensors[detail::folder_name(name)] = value.detach().to(at::kCPU, at::kFloat);
+        }
     });
     return files;
 }

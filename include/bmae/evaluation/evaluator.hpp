@@ -41,15 +41,19 @@ namespace detail {
 /// A metric with its type forgotten.
 struct BoundMetric {
     std::string name;
-    std::size_t k;      ///< cut-off; all_ranks where there is none
-    bool reciprocal;    ///< it is MRR, which some tools rank apart
+    std::size_t k;     ///< cut-off; all_ranks where there is none
+    bool reciprocal;   ///< it is MRR, which some tools rank apart
     std::function<double(RankedGains const&)> value;
 };
 
 template <Metric M>
 BoundMetric bind_metric(M const& metric) {
     std::size_t k = all_ranks;
-    if constexpr (requires { { metric.k } -> std::convertible_to<std::size_t>; }) { k = metric.k; }
+    if constexpr (requires {
+                      { metric.k } -> std::convertible_to<std::size_t>;
+                  }) {
+        k = metric.k;
+    }
     return {metric.name(), k, std::same_as<M, Mrr>, metric};
 }
 
@@ -83,7 +87,10 @@ public:
             gains_.clear();
             listed_.clear();
         }
-        RankedGains ranked{.gains = gains_, .ideal = ideal_, .nonrelevant = nonrelevant_, .level = options_.relevance_level,
+        RankedGains ranked{.gains = gains_,
+                           .ideal = ideal_,
+                           .nonrelevant = nonrelevant_,
+                           .level = options_.relevance_level,
                            .capped = profile.capped_average_precision};
         for (std::size_t i = 0; i < metrics_.size(); ++i) {
             ranked.gains = metrics_[i].reciprocal && profile.mrr_as_listed ? std::span<std::int32_t const>(listed_) : gains_;

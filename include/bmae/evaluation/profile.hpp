@@ -29,14 +29,14 @@ enum class MissingQuery {
 /// The rules by which scores become ranks and ranks become means.
 struct Profile {
     std::string_view name = "trec9";
-    bool double_scores = false;                           ///< compare scores in double precision; false: in float32
+    bool double_scores = false;   ///< compare scores in double precision; false: in float32
     TieOrder ties = TieOrder::document_descending;
     MissingQuery missing = MissingQuery::zero;
-    bool mrr_as_listed = false;   ///< MRR alone: double scores, ties in run order, missing queries count 0
-    bool drop_query_itself = false;                       ///< leave out a document whose id is the query's
-    bool binary_gains = false;                            ///< every relevant document gains 1 in nDCG
-    bool capped_average_precision = false;                ///< average precision at k divides by min(k, relevant)
-    bool skip_without_relevant = false;   ///< leave out queries that have no relevant document; false: they count 0
+    bool mrr_as_listed = false;              ///< MRR alone: double scores, ties in run order, missing queries count 0
+    bool drop_query_itself = false;          ///< leave out a document whose id is the query's
+    bool binary_gains = false;               ///< every relevant document gains 1 in nDCG
+    bool capped_average_precision = false;   ///< average precision at k divides by min(k, relevant)
+    bool skip_without_relevant = false;      ///< leave out queries that have no relevant document; false: they count 0
 };
 
 namespace profiles {
@@ -60,9 +60,12 @@ inline constexpr Profile msmarco{.name = "msmarco", .double_scores = true, .ties
 
 /// InformationRetrievalEvaluator of sentence-transformers: ties by id ascending, relevance yes or no, MAP@k over
 /// min(k, relevant).
-inline constexpr Profile sentence_transformers{.name = "sentence-transformers", .double_scores = true,
-                                               .ties = TieOrder::document_ascending, .binary_gains = true,
-                                               .capped_average_precision = true, .skip_without_relevant = true};
+inline constexpr Profile sentence_transformers{.name = "sentence-transformers",
+                                               .double_scores = true,
+                                               .ties = TieOrder::document_ascending,
+                                               .binary_gains = true,
+                                               .capped_average_precision = true,
+                                               .skip_without_relevant = true};
 
 inline constexpr std::array<Profile, 6> all = {trec9, trec10, beir, mteb, msmarco, sentence_transformers};
 

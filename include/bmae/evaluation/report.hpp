@@ -19,26 +19,26 @@ namespace bmae {
 
 /// Means and values of every query, with the counts that make two reports comparable.
 struct Report {
-    std::string profile = {};                      ///< whose rules
-    std::vector<std::string> measures = {};        ///< [M] "ndcg@10", ...
-    std::vector<double> means = {};                ///< [M]
-    std::vector<std::string> queries = {};         ///< [Q] in ascending order of ids, those that count in the means
-    std::vector<double> values = {};               ///< [Q, M]
-    std::vector<std::uint8_t> answered = {};       ///< [Q] 0 where the run lacks the query and it counts 0
+    std::string profile = {};                  ///< whose rules
+    std::vector<std::string> measures = {};    ///< [M] "ndcg@10", ...
+    std::vector<double> means = {};            ///< [M]
+    std::vector<std::string> queries = {};     ///< [Q] in ascending order of ids, those that count in the means
+    std::vector<double> values = {};           ///< [Q, M]
+    std::vector<std::uint8_t> answered = {};   ///< [Q] 0 where the run lacks the query and it counts 0
 
-    std::size_t judged_queries = 0;                ///< queries of the judgements
-    std::size_t answered_queries = 0;              ///< of these, in the run
-    std::size_t missing_queries = 0;               ///< of these, not in the run
-    std::size_t unjudged_queries = 0;              ///< queries of the run without judgements: ignored
-    std::size_t queries_without_relevant = 0;      ///< judged, but nothing was found relevant
-    std::size_t tie_depth = 0;                     ///< the k of the next two
-    std::size_t tied_hits = 0;                     ///< hits within rank k whose score another hit of the query has too
-    std::size_t tied_queries = 0;                  ///< queries with such hits: their values depend on the rule for ties
-    std::size_t unjudged_depth = 0;                ///< the k of the next
-    double unjudged_share = 0;                     ///< share of unjudged documents within rank k, mean over the answered queries
-    std::size_t retrieved = 0;                     ///< hits of the answered queries
-    std::size_t relevant = 0;                      ///< relevant documents of the counted queries
-    std::size_t relevant_retrieved = 0;            ///< of these, found
+    std::size_t judged_queries = 0;             ///< queries of the judgements
+    std::size_t answered_queries = 0;           ///< of these, in the run
+    std::size_t missing_queries = 0;            ///< of these, not in the run
+    std::size_t unjudged_queries = 0;           ///< queries of the run without judgements: ignored
+    std::size_t queries_without_relevant = 0;   ///< judged, but nothing was found relevant
+    std::size_t tie_depth = 0;                  ///< the k of the next two
+    std::size_t tied_hits = 0;                  ///< hits within rank k whose score another hit of the query has too
+    std::size_t tied_queries = 0;               ///< queries with such hits: their values depend on the rule for ties
+    std::size_t unjudged_depth = 0;             ///< the k of the next
+    double unjudged_share = 0;                  ///< share of unjudged documents within rank k, mean over the answered queries
+    std::size_t retrieved = 0;                  ///< hits of the answered queries
+    std::size_t relevant = 0;                   ///< relevant documents of the counted queries
+    std::size_t relevant_retrieved = 0;         ///< of these, found
 
     /// The mean of a measure. \throws InputError listing the measures of this report
     [[nodiscard]] double operator[](std::string_view measure) const { return means[column(measure)]; }

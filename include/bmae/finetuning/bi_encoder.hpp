@@ -36,9 +36,9 @@ namespace bmae {
 
 /// What one query was judged against. Numbers index the passages of `RetrievalPairs`.
 struct RetrievalPair {
-    std::vector<TokenId> query = {};             ///< content ids
-    std::vector<std::size_t> positives = {};     ///< at least one
-    std::vector<std::size_t> negatives = {};     ///< hard negatives; may be empty
+    std::vector<TokenId> query = {};           ///< content ids
+    std::vector<std::size_t> positives = {};   ///< at least one
+    std::vector<std::size_t> negatives = {};   ///< hard negatives; may be empty
 };
 
 /// Training data of a bi-encoder, tokenised.
@@ -50,13 +50,13 @@ struct RetrievalPairs {
 /// Numbers of bi-encoder fine-tuning.
 struct BiEncoderOptions {
     Pooling pooling = Pooling::cls;
-    bool normalize = false;                ///< cosine instead of dot product (RetroMAE: dot; SimLM: cosine)
+    bool normalize = false;                                     ///< cosine instead of dot product (RetroMAE: dot; SimLM: cosine)
     RetrievalContrast contrast = RetrievalContrast::info_nce;   ///< SimLM: four_block
-    double temperature = 1.0;              ///< divides the scores (RetroMAE: 1; with cosine use .01-.05)
-    std::size_t passages_per_query = 1;    ///< 1 + hard negatives; hard negatives are drawn anew each epoch
-    std::size_t query_length = 64;         ///< tokens with [CLS] and [SEP] (RetroMAE: 32)
-    std::size_t passage_length = 256;      ///< tokens with [CLS] and [SEP] (RetroMAE: 140)
-    bool spare_known_positives = true;     ///< another query's passage that is relevant here too is no negative
+    double temperature = 1.0;                                   ///< divides the scores (RetroMAE: 1; with cosine use .01-.05)
+    std::size_t passages_per_query = 1;                         ///< 1 + hard negatives; hard negatives are drawn anew each epoch
+    std::size_t query_length = 64;                              ///< tokens with [CLS] and [SEP] (RetroMAE: 32)
+    std::size_t passage_length = 256;                           ///< tokens with [CLS] and [SEP] (RetroMAE: 140)
+    bool spare_known_positives = true;   ///< another query's passage that is relevant here too is no negative
 };
 
 /// Contrast of each query with all passages of its batch (Karpukhin et al., arXiv 2004.04906; RetroMAE's fine-tuning), or of the
@@ -73,7 +73,9 @@ public:
                        Sidecars sidecars = {})
         : encoder_(encoder), pairs_(pairs), special_(traits.special()), options_(options), sidecars_(std::move(sidecars)) {
         if (pairs_.queries.empty()) {
-            throw InputError(Complaint{.file = {}, .expected = "training queries with relevant passages", .found = "none",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "training queries with relevant passages",
+                                       .found = "none",
                                        .remedy = "Check the split's qrels file."});
         }
         if (!(options_.temperature > 0) || options_.passages_per_query == 0) {
@@ -83,7 +85,8 @@ public:
                           .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.passages_per_query)});
         }
         if (candidates(pairs_.queries.size()) < 2) {
-            throw InputError(Complaint{.file = {}, .expected = "at least two candidate passages to tell apart",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "at least two candidate passages to tell apart",
                                        .found = "one training query with one passage",
                                        .remedy = "Add training queries, or hard negatives: --passages-per-query 2."});
         }
@@ -173,7 +176,7 @@ public:
             queries.push_back(vectors[b].narrow(0, 0, count));
             passages.push_back(vectors[b].narrow(0, count, count * group));
         }
-        at::Tensor const asking = at::cat(queries);                                                               // [B, D]
+        at::Tensor const asking = at::cat(queries);   // [B, D]
         std::vector<std::int64_t> targets;
         for (std::int64_t b = 0; b < asking.size(0); ++b) { targets.push_back(b * group); }
         std::vector<std::int64_t> const excluded =

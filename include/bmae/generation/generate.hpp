@@ -49,10 +49,10 @@ concept LanguageModel = requires(M const& model, std::span<Prompt const> prompts
 
 struct GenerateOptions {
     std::int64_t max_new_tokens = 64;
-    std::int64_t samples = 1;               ///< of each prompt
+    std::int64_t samples = 1;   ///< of each prompt
     SamplerOptions sampler = {};
-    std::vector<TokenId> stop = {};         ///< any of them ends a text and is not part of it
-    std::size_t vocabulary = 0;             ///< ids below this may be chosen; 0: all. Models are often padded beyond their tokenizer
+    std::vector<TokenId> stop = {};   ///< any of them ends a text and is not part of it
+    std::size_t vocabulary = 0;       ///< ids below this may be chosen; 0: all. Models are often padded beyond their tokenizer
     std::uint64_t seed = 42;
     std::function<bool()> cancelled = {};   ///< asked before each token; true ends the call without a result
 };
@@ -60,8 +60,8 @@ struct GenerateOptions {
 /// What a model wrote: `texts[prompt * samples + sample]`.
 struct Generated {
     std::vector<std::vector<TokenId>> texts = {};
-    std::uint64_t tokens = 0;    ///< chosen in all, stop tokens included
-    bool cancelled = false;      ///< then the texts are not complete
+    std::uint64_t tokens = 0;   ///< chosen in all, stop tokens included
+    bool cancelled = false;     ///< then the texts are not complete
 };
 
 /// Writes up to `max_new_tokens` tokens after each prompt. Draws are keyed by (seed, sample, example, position).
@@ -101,7 +101,10 @@ Generated generate(M const& model, std::span<Prompt const> prompts, GenerateOpti
                 std::size_t const text = alive[i] * samples + sample;
                 std::size_t const row = i * samples + sample;
                 if (ended[text] != 0) { continue; }
-                Draw draw({.seed = options.seed, .epoch = sample, .example = prompts[alive[i]].example, .slot = static_cast<std::uint64_t>(position)});
+                Draw draw({.seed = options.seed,
+                           .epoch = sample,
+                           .example = prompts[alive[i]].example,
+                           .slot = static_cast<std::uint64_t>(position)});
                 TokenId const token = sampler({scores.const_data_ptr<float>() + row * width, choices}, draw);
                 ++result.tokens;
                 tokens[row] = token;
@@ -120,7 +123,8 @@ Generated generate(M const& model, std::span<Prompt const> prompts, GenerateOpti
             for (std::int64_t const place : unfinished) {
                 auto const at = static_cast<std::size_t>(place);
                 left.push_back(alive[at]);
-                next.insert(next.end(), tokens.begin() + static_cast<std::ptrdiff_t>(at * samples), tokens.begin() + static_cast<std::ptrdiff_t>((at + 1) * samples));
+                next.insert(next.end(), tokens.begin() + static_cast<std::ptrdiff_t>(at * samples),
+                            tokens.begin() + static_cast<std::ptrdiff_t>((at + 1) * samples));
             }
             alive = std::move(left);
             tokens = std::move(next);

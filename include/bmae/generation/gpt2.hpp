@@ -43,11 +43,11 @@ struct Gpt2Config {
     std::int64_t width = 768;          ///< H
     std::int64_t layers = 12;
     std::int64_t heads = 12;
-    std::int64_t inner = 3072;         ///< width between the two linear maps of a layer
+    std::int64_t inner = 3072;   ///< width between the two linear maps of a layer
     Activation activation = Activation::gelu_tanh;
     double epsilon = 1e-5;
-    bool scale = true;                 ///< scores of attention are divided by the root of a head's width
-    bool scale_by_layer = false;       ///< and by the number of the layer, from 1
+    bool scale = true;             ///< scores of attention are divided by the root of a head's width
+    bool scale_by_layer = false;   ///< and by the number of the layer, from 1
 };
 
 /// \throws InputError  another architecture, numbers that do not fit together
@@ -68,17 +68,18 @@ inline Gpt2Config read_gpt2_config(std::filesystem::path const& path) {
                       .scale_by_layer = file.get("scale_attn_by_inverse_layer_idx", false)};
     config.inner = file.get("n_inner", 4 * config.width);
     if (config.width % config.heads != 0) {
-        throw file.refuse("\"n_head\" that divides \"n_embd\"", std::to_string(config.heads) + " and " + std::to_string(config.width));
+        throw file.refuse("\"n_head\" that divides \"n_embd\"",
+                          std::to_string(config.heads) + " and " + std::to_string(config.width));
     }
     return config;
 }
 
 /// The rows of a GPT-2 between two steps.                                    legend: R rows, A heads, D width of a head, C room
 struct Gpt2State {
-    at::Tensor scores = {};                     ///< [R, V] logits of the next token
-    std::vector<at::Tensor> keys = {};          ///< per layer [R, A, C, D]; row r holds lengths[r] of them
+    at::Tensor scores = {};              ///< [R, V] logits of the next token
+    std::vector<at::Tensor> keys = {};   ///< per layer [R, A, C, D]; row r holds lengths[r] of them
     std::vector<at::Tensor> values = {};
-    std::vector<std::int64_t> lengths = {};     ///< [R] tokens so far
+    std::vector<std::int64_t> lengths = {};   ///< [R] tokens so far
     std::int64_t samples = 1;
 };
 
@@ -93,7 +94,9 @@ public:
         detail::NamedWeights& weights = opened.weights;
         std::int64_t const h = config.width;
         Gpt2 model(config, device);
-        auto const norm = [&](std::string const& name) { return Norm{weights.take(name + ".weight", {h}), weights.take(name + ".bias", {h})}; };
+        auto const norm = [&](std::string const& name) {
+            return Norm{weights.take(name + ".weight", {h}), weights.take(name + ".bias", {h})};
+        };
         auto const map = [&](std::string const& name, std::int64_t in, std::int64_t out) {
             return Map{weights.take(name + ".weight", {in, out}), weights.take(name + ".bias", {out})};
         };
@@ -103,8 +106,9 @@ public:
         model.head_ = opened.take_head(model.words_);
         for (std::int64_t i = 0; i < config.layers; ++i) {
             std::string const name = "h." + std::to_string(i) + '.';
-            model.layers_.push_back({norm(name + "ln_1"), map(name + "attn.c_attn", h, 3 * h), map(name + "attn.c_proj", h, h), norm(name + "ln_2"),
-                                     map(name + "mlp.c_fc", h, config.inner), map(name + "mlp.c_proj", config.inner, h)});
+            model.layers_.push_back({norm(name + "ln_1"), map(name + "attn.c_attn", h, 3 * h), map(name + "attn.c_proj", h, h),
+                                     norm(name + "ln_2"), map(name + "mlp.c_fc", h, config.inner),
+                                     map(name + "mlp.c_proj", config.inner, h)});
         }
         weights.check();
         return model;
@@ -122,8 +126,13 @@ public:
         for (Prompt const& prompt : prompts) {
             auto const length = static_cast<std::int64_t>(prompt.ids.size());
             if (length == 0 || length + room > config_.positions) {
-                throw InputError(Complaint{.file = {}, .expected = "prompts of 1 to " + std::to_string(std::max<std::int64_t>(0, config_.positions - room)) + " tokens",
-                                           .found = "one of " + std::to_string(length), .remedy = "The model has " + std::to_string(config_.positions) + " positions: cut the prompt or write less."});
+                throw InputError(Complaint{
+                    .file = {},
+                    .expected =
+                        "prompts of 1 to " + std::to_string(std::max<std::int64_t>(0, config_.positions - room)) + " tokens",
+                    .found = "one of " + std::to_string(length),
+                    .remedy =
+                        "The model has " + std::to_string(config_.positions) + " positions: cut the prompt or write less."});
             }
             longest = std::max(longest, length);
             state.lengths.push_back(length);
@@ -138,7 +147,8 @@ public:
         std::int64_t const width = config_.width / config_.heads;
         for (std::int64_t i = 0; i < config_.layers; ++i) {
             for (auto* const cache : {&state.keys, &state.values}) {
-                cache->push_back(at::zeros({count, config_.heads, longest + room, width}, at::TensorOptions(at::kFloat).device(device_)));
+                cache->push_back(
+                    at::zeros({count, config_.heads, longest + room, width}, at::TensorOptions(at::kFloat).device(device_)));
             }
         }
         at::Tensor x = at::embedding(words_, ids.to(device_)) + positions_.narrow(0, 0, longest);   // [N, L, H]
@@ -148,7 +158,8 @@ public:
             state.values[i].narrow(2, 0, longest).copy_(value);
             x = finish(layers_[i], x, at::scaled_dot_product_attention(query, key, value, {}, 0.0, true, attention_scale(i)));
         }
-        at::Tensor const ends = at::tensor(state.lengths, at::kLong).to(device_).view({-1, 1, 1}).expand({-1, 1, config_.width}) - 1;
+        at::Tensor const ends =
+            at::tensor(state.lengths, at::kLong).to(device_).view({-1, 1, 1}).expand({-1, 1, config_.width}) - 1;
         state.scores = scores(x.gather(1, ends));
         if (samples > 1) { repeat(state, samples); }
         return state;
@@ -160,7 +171,7 @@ public:
         require_known(tokens);
         auto const rows = static_cast<std::int64_t>(tokens.size());
         at::Tensor const ids = at::tensor(std::vector<std::int64_t>(tokens.begin(), tokens.end()), at::kLong).to(device_);
-        at::Tensor const places = at::tensor(state.lengths, at::kLong).to(device_);                  // [R] where the new keys go
+        at::Tensor const places = at::tensor(state.lengths, at::kLong).to(device_);   // [R] where the new keys go
         auto const [least, most] = std::minmax_element(state.lengths.begin(), state.lengths.end());
         std::int64_t const seen = *most + 1;
         at::Tensor mask;
@@ -181,9 +192,10 @@ public:
                 state.values[i].narrow(2, *most, 1).copy_(value);
             }
             std::optional<at::Tensor> const hides = mask.defined() ? std::optional(mask) : std::nullopt;
-            x = finish(layers_[i], x,
-                       at::scaled_dot_product_attention(query, state.keys[i].narrow(2, 0, seen), state.values[i].narrow(2, 0, seen), hides, 0.0, false,
-                                                        attention_scale(i)));
+            x = finish(
+                layers_[i], x,
+                at::scaled_dot_product_attention(query, state.keys[i].narrow(2, 0, seen), state.values[i].narrow(2, 0, seen),
+                                                 hides, 0.0, false, attention_scale(i)));
         }
         for (std::int64_t& length : state.lengths) { ++length; }
         state.scores = scores(x);
@@ -218,7 +230,7 @@ private:
         at::Tensor weight;   // [in, out]
         at::Tensor bias;     // [out]
 
-        at::Tensor operator()(at::Tensor const& x) const {                                                    // [.., in] -> [.., out]
+        at::Tensor operator()(at::Tensor const& x) const {   // [.., in] -> [.., out]
             auto shape = x.sizes().vec();
             shape.back() = weight.size(1);
             return at::addmm(bias, x.reshape({-1, weight.size(0)}), weight).view(shape);
@@ -255,10 +267,11 @@ private:
         return middle + layer.narrower(activate(layer.wider(normalised(layer.second, middle)), config_.activation));
     }
     [[nodiscard]] double attention_scale(std::size_t layer) const {
-        double const scale = config_.scale ? 1 / std::sqrt(static_cast<double>(config_.width) / static_cast<double>(config_.heads)) : 1;
+        double const scale =
+            config_.scale ? 1 / std::sqrt(static_cast<double>(config_.width) / static_cast<double>(config_.heads)) : 1;
         return config_.scale_by_layer ? scale / static_cast<double>(layer + 1) : scale;
     }
-    [[nodiscard]] at::Tensor scores(at::Tensor const& x) const {                                               // [R, 1, H] -> [R, V]
+    [[nodiscard]] at::Tensor scores(at::Tensor const& x) const {   // [R, 1, H] -> [R, V]
         return at::linear(normalised(last_, x).squeeze(1), head_);
     }
     void repeat(Gpt2State& state, std::int64_t samples) const {
@@ -267,13 +280,17 @@ private:
         }
         state.scores = state.scores.repeat_interleave(samples, 0);
         std::vector<std::int64_t> lengths;
-        for (std::int64_t const length : state.lengths) { lengths.insert(lengths.end(), static_cast<std::size_t>(samples), length); }
+        for (std::int64_t const length : state.lengths) {
+            lengths.insert(lengths.end(), static_cast<std::size_t>(samples), length);
+        }
         state.lengths = std::move(lengths);
     }
     void require_known(std::span<TokenId const> ids) const {
         for (TokenId const id : ids) {
             if (id < 0 || id >= config_.vocab_size) {
-                throw InputError(Complaint{.file = {}, .expected = "token ids below " + std::to_string(config_.vocab_size), .found = std::to_string(id),
+                throw InputError(Complaint{.file = {},
+                                           .expected = "token ids below " + std::to_string(config_.vocab_size),
+                                           .found = std::to_string(id),
                                            .remedy = "Use the tokenizer of this model."});
             }
         }

@@ -25,13 +25,18 @@ namespace bmae::detail {
 /// Refuses a folder without config.json or with weights that only Python reads.
 inline void require_model_folder(std::filesystem::path const& folder) {
     auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        throw InputError(Complaint{.file = folder.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+        throw InputError(Complaint{
+            .file = folder.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
     };
     if (!std::filesystem::is_directory(folder)) {
-        refuse("a folder with config.json and model.safetensors", std::filesystem::exists(folder) ? "a file" : "nothing of that name", "Check the path.");
+        refuse("a folder with config.json and model.safetensors",
+               std::filesystem::exists(folder) ? "a file" : "nothing of that name", "Check the path.");
     }
-    if (!std::filesystem::exists(folder / "config.json")) { refuse("config.json", "none", "Name the folder of a GPT-2 or T5 model."); }
-    bool const has_weights = std::filesystem::exists(folder / "model.safetensors") || std::filesystem::exists(folder / "model.safetensors.index.json");
+    if (!std::filesystem::exists(folder / "config.json")) {
+        refuse("config.json", "none", "Name the folder of a GPT-2 or T5 model.");
+    }
+    bool const has_weights =
+        std::filesystem::exists(folder / "model.safetensors") || std::filesystem::exists(folder / "model.safetensors.index.json");
     if (!has_weights) {
         bool const pickled = std::filesystem::exists(folder / "pytorch_model.bin");
         refuse("model.safetensors", pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
@@ -78,9 +83,11 @@ public:
     /// \throws InputError  where a tensor was asked for in vain
     void check() const {
         if (complaints_ == 0) { return; }
-        throw InputError(Complaint{.file = folder_, .expected = "the tensors that config.json tells of",
-                                   .found = std::to_string(complaints_) + " others: " + found_ + (complaints_ > listed ? " ..." : ""),
-                                   .remedy = "Check that config.json and the weights belong to the same model."});
+        throw InputError(
+            Complaint{.file = folder_,
+                      .expected = "the tensors that config.json tells of",
+                      .found = std::to_string(complaints_) + " others: " + found_ + (complaints_ > listed ? " ..." : ""),
+                      .remedy = "Check that config.json and the weights belong to the same model."});
     }
 
 private:
@@ -144,7 +151,9 @@ inline std::vector<TokenId> read_stop_tokens(std::filesystem::path const& folder
         std::vector<TokenId> ids;
         Json const list = found->is_array() ? *found : Json::array({*found});
         for (Json const& id : list) {
-            if (!id.is_number_integer()) { throw file.refuse("a whole number or a list of them at \"eos_token_id\"", kind_of(id)); }
+            if (!id.is_number_integer()) {
+                throw file.refuse("a whole number or a list of them at \"eos_token_id\"", kind_of(id));
+            }
             ids.push_back(id.get<TokenId>());
         }
         return ids;

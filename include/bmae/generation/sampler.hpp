@@ -21,10 +21,10 @@ namespace bmae {
 
 /// Where the next token comes from. The steps are taken in this order: temperature, then top_k, then top_p of what is left.
 struct SamplerOptions {
-    bool greedy = false;        ///< the token of the highest score; nothing is drawn and the rest does not matter
-    double temperature = 1;     ///< divides the scores
-    std::size_t top_k = 0;      ///< tokens that stay (Fan et al., arXiv 1805.04833); 0: all
-    double top_p = 1;           ///< the fewest tokens stay whose probability reaches this (Holtzman et al., arXiv 1904.09751); 1: all
+    bool greedy = false;      ///< the token of the highest score; nothing is drawn and the rest does not matter
+    double temperature = 1;   ///< divides the scores
+    std::size_t top_k = 0;    ///< tokens that stay (Fan et al., arXiv 1805.04833); 0: all
+    double top_p = 1;   ///< the fewest tokens stay whose probability reaches this (Holtzman et al., arXiv 1904.09751); 1: all
 
     /// \throws InputError
     void validate() const {

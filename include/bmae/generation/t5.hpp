@@ -39,21 +39,21 @@ namespace bmae {
 
 /// The numbers of config.json that fix a T5.
 struct T5Config {
-    std::int64_t vocab_size = 32128;       ///< V
-    std::int64_t width = 512;              ///< H
-    std::int64_t head_width = 64;          ///< D; heads times D need not be H
-    std::int64_t heads = 8;                ///< A
-    std::int64_t inner = 2048;             ///< width between the linear maps of a layer
+    std::int64_t vocab_size = 32128;   ///< V
+    std::int64_t width = 512;          ///< H
+    std::int64_t head_width = 64;      ///< D; heads times D need not be H
+    std::int64_t heads = 8;            ///< A
+    std::int64_t inner = 2048;         ///< width between the linear maps of a layer
     std::int64_t encoder_layers = 6;
     std::int64_t decoder_layers = 6;
-    std::int64_t buckets = 32;             ///< of distances between tokens
-    std::int64_t farthest = 128;           ///< from this distance on all are one bucket
-    std::int64_t positions = 512;          ///< tokens of an input in training; the model takes more
-    bool gated = false;                    ///< v1.1: the inner map is a product of two
+    std::int64_t buckets = 32;      ///< of distances between tokens
+    std::int64_t farthest = 128;    ///< from this distance on all are one bucket
+    std::int64_t positions = 512;   ///< tokens of an input in training; the model takes more
+    bool gated = false;             ///< v1.1: the inner map is a product of two
     Activation activation = Activation::relu;
     double epsilon = 1e-6;
-    bool scale_output = true;              ///< the last states are multiplied by H^-1/2: false in v1.1
-    TokenId start_token = 0;               ///< what the decoder reads first
+    bool scale_output = true;   ///< the last states are multiplied by H^-1/2: false in v1.1
+    TokenId start_token = 0;    ///< what the decoder reads first
 };
 
 /// \throws InputError  another architecture, numbers out of their range
@@ -91,13 +91,13 @@ inline T5Config read_t5_config(std::filesystem::path const& path) {
 
 /// The rows of a T5 between two steps.                     legend: N prompts, S samples of each, R = N S rows, L longest prompt, C room
 struct T5State {
-    at::Tensor scores = {};                       ///< [R, V] logits of the next token
-    std::vector<at::Tensor> keys = {};            ///< per layer of the decoder [R, A, C, D]; all rows hold `length` of them
+    at::Tensor scores = {};              ///< [R, V] logits of the next token
+    std::vector<at::Tensor> keys = {};   ///< per layer of the decoder [R, A, C, D]; all rows hold `length` of them
     std::vector<at::Tensor> values = {};
-    std::vector<at::Tensor> source_keys = {};     ///< per layer of the decoder [N, A, L, D], of the encoder's output
+    std::vector<at::Tensor> source_keys = {};   ///< per layer of the decoder [N, A, L, D], of the encoder's output
     std::vector<at::Tensor> source_values = {};
-    at::Tensor source_mask = {};                  ///< [N, 1, 1, L] 0 or -inf; undefined where all prompts have one length
-    at::Tensor distances = {};                    ///< [A, C] what a score gets for a key that lies so far back
+    at::Tensor source_mask = {};   ///< [N, 1, 1, L] 0 or -inf; undefined where all prompts have one length
+    at::Tensor distances = {};     ///< [A, C] what a score gets for a key that lies so far back
     std::int64_t length = 0;
     std::int64_t samples = 1;
 };
@@ -134,12 +134,14 @@ public:
                 }
                 std::string const last = block + (decodes ? "2" : "1");
                 layer.inner_norm = weights.take(last + ".layer_norm.weight", {h});
-                layer.wider = weights.take(last + (config.gated ? ".DenseReluDense.wi_0.weight" : ".DenseReluDense.wi.weight"), {config.inner, h});
+                layer.wider = weights.take(last + (config.gated ? ".DenseReluDense.wi_0.weight" : ".DenseReluDense.wi.weight"),
+                                           {config.inner, h});
                 if (config.gated) { layer.gate = weights.take(last + ".DenseReluDense.wi_1.weight", {config.inner, h}); }
                 layer.narrower = weights.take(last + ".DenseReluDense.wo.weight", {h, config.inner});
                 made.layers.push_back(std::move(layer));
             }
-            made.distances = weights.take(name + ".block.0.layer.0.SelfAttention.relative_attention_bias.weight", {config.buckets, config.heads});
+            made.distances = weights.take(name + ".block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+                                          {config.buckets, config.heads});
             made.norm = weights.take(name + ".final_layer_norm.weight", {h});
             return made;
         };
@@ -159,7 +161,9 @@ public:
         std::int64_t longest = 0;
         bool same = true;
         for (Prompt const& prompt : prompts) {
-            if (prompt.ids.empty()) { throw InputError(Complaint{.file = {}, .expected = "prompts of at least one token", .found = "an empty one"}); }
+            if (prompt.ids.empty()) {
+                throw InputError(Complaint{.file = {}, .expected = "prompts of at least one token", .found = "an empty one"});
+            }
             require_known(prompt.ids);
             auto const length = static_cast<std::int64_t>(prompt.ids.size());
             same = same && (longest == 0 || longest == length);
@@ -170,7 +174,8 @@ public:
         for (std::int64_t i = 0; i < count; ++i) {
             auto const& prompt = prompts[static_cast<std::size_t>(i)].ids;
             std::copy(prompt.begin(), prompt.end(), ids.mutable_data_ptr<std::int64_t>() + i * longest);
-            std::fill(mask.mutable_data_ptr<float>() + i * longest + static_cast<std::int64_t>(prompt.size()), mask.mutable_data_ptr<float>() + (i + 1) * longest, -INFINITY);
+            std::fill(mask.mutable_data_ptr<float>() + i * longest + static_cast<std::int64_t>(prompt.size()),
+                      mask.mutable_data_ptr<float>() + (i + 1) * longest, -INFINITY);
         }
         T5State state{.samples = samples};
         if (!same) { state.source_mask = mask.to(device_); }
@@ -179,7 +184,9 @@ public:
         for (Layer const& layer : decoder_.layers) {
             state.source_keys.push_back(split(at::linear(source, layer.source_attention.key)));
             state.source_values.push_back(split(at::linear(source, layer.source_attention.value)));
-            for (auto* const cache : {&state.keys, &state.values}) { cache->push_back(at::zeros({count * samples, config_.heads, room + 1, config_.head_width}, options)); }
+            for (auto* const cache : {&state.keys, &state.values}) {
+                cache->push_back(at::zeros({count * samples, config_.heads, room + 1, config_.head_width}, options));
+            }
         }
         at::Tensor const far = at::arange(room + 1, at::kLong);
         state.distances = at::embedding(decoder_.distances, bucket(far, config_.buckets).to(device_)).t().contiguous();
@@ -242,7 +249,8 @@ private:
     [[nodiscard]] at::Tensor bucket(at::Tensor const& distance, std::int64_t buckets) const {
         std::int64_t const exact = buckets / 2;
         double const span = std::log(static_cast<double>(config_.farthest) / static_cast<double>(exact));
-        at::Tensor const grown = (at::log(distance.to(at::kFloat) / exact) / span * (buckets - exact)).clamp_min(0).to(at::kLong) + exact;
+        at::Tensor const grown =
+            (at::log(distance.to(at::kFloat) / exact) / span * (buckets - exact)).clamp_min(0).to(at::kLong) + exact;
         return at::where(distance < exact, distance, grown.clamp_max(buckets - 1));
     }
 
@@ -250,14 +258,16 @@ private:
     [[nodiscard]] at::Tensor normalised(at::Tensor const& x, at::Tensor const& weight) const {
         return x * at::rsqrt((x * x).mean(-1, true) + config_.epsilon) * weight;
     }
-    [[nodiscard]] at::Tensor split(at::Tensor const& x) const {                                            // [N, L, A D] -> [N, A, L, D]
+    [[nodiscard]] at::Tensor split(at::Tensor const& x) const {   // [N, L, A D] -> [N, A, L, D]
         return x.view({x.size(0), x.size(1), config_.heads, config_.head_width}).transpose(1, 2);
     }
-    [[nodiscard]] static at::Tensor joined(at::Tensor const& x) {                                          // [N, A, L, D] -> [N, L, A D]
+    [[nodiscard]] static at::Tensor joined(at::Tensor const& x) {   // [N, A, L, D] -> [N, L, A D]
         return x.transpose(1, 2).reshape({x.size(0), x.size(2), x.size(1) * x.size(3)});
     }
-    [[nodiscard]] static at::Tensor attend(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value, at::Tensor const& added) {
-        return at::scaled_dot_product_attention(query, key, value, added.defined() ? std::optional(added) : std::nullopt, 0.0, false, 1.0);
+    [[nodiscard]] static at::Tensor attend(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,
+                                           at::Tensor const& added) {
+        return at::scaled_dot_product_attention(query, key, value, added.defined() ? std::optional(added) : std::nullopt, 0.0,
+                                                false, 1.0);
     }
     [[nodiscard]] at::Tensor inner(Layer const& layer, at::Tensor const& x) const {
         at::Tensor const y = normalised(x, layer.inner_norm);
@@ -271,15 +281,18 @@ private:
     [[nodiscard]] at::Tensor encode(at::Tensor const& ids, at::Tensor const& mask) const {
         std::int64_t const length = ids.size(1);
         at::Tensor const places = at::arange(length, at::kLong);
-        at::Tensor const apart = places.unsqueeze(0) - places.unsqueeze(1);                                // [L, L] key minus query
+        at::Tensor const apart = places.unsqueeze(0) - places.unsqueeze(1);   // [L, L] key minus query
         at::Tensor const buckets = bucket(apart.abs(), config_.buckets / 2) + (apart > 0).to(at::kLong) * (config_.buckets / 2);
-        at::Tensor added = at::embedding(encoder_.distances, buckets.to(device_)).permute({2, 0, 1}).unsqueeze(0).contiguous();   // [1, A, L, L]
+        at::Tensor added =
+            at::embedding(encoder_.distances, buckets.to(device_)).permute({2, 0, 1}).unsqueeze(0).contiguous();   // [1, A, L, L]
         if (mask.defined()) { added = added + mask; }
         at::Tensor x = at::embedding(words_, ids);
         for (Layer const& layer : encoder_.layers) {
             at::Tensor const y = normalised(x, layer.norm);
             Attention const& a = layer.attention;
-            x = x + at::linear(joined(attend(split(at::linear(y, a.query)), split(at::linear(y, a.key)), split(at::linear(y, a.value)), added)), a.output);
+            x = x + at::linear(joined(attend(split(at::linear(y, a.query)), split(at::linear(y, a.key)),
+                                             split(at::linear(y, a.value)), added)),
+                               a.output);
             x = inner(layer, x);
         }
         return normalised(x, encoder_.norm);
@@ -291,17 +304,19 @@ private:
         std::int64_t const prompts = rows / state.samples;
         std::int64_t const seen = state.length + 1;
         at::Tensor const added = state.distances.narrow(1, 0, seen).flip(1).view({1, config_.heads, 1, seen});
-        at::Tensor x = at::embedding(words_, ids).unsqueeze(1);                                            // [R, 1, H]
+        at::Tensor x = at::embedding(words_, ids).unsqueeze(1);   // [R, 1, H]
         for (std::size_t i = 0; i < decoder_.layers.size(); ++i) {
             Layer const& layer = decoder_.layers[i];
             at::Tensor y = normalised(x, layer.norm);
             state.keys[i].narrow(2, state.length, 1).copy_(split(at::linear(y, layer.attention.key)));
             state.values[i].narrow(2, state.length, 1).copy_(split(at::linear(y, layer.attention.value)));
-            at::Tensor const own = attend(split(at::linear(y, layer.attention.query)), state.keys[i].narrow(2, 0, seen), state.values[i].narrow(2, 0, seen), added);
+            at::Tensor const own = attend(split(at::linear(y, layer.attention.query)), state.keys[i].narrow(2, 0, seen),
+                                          state.values[i].narrow(2, 0, seen), added);
             x = x + at::linear(joined(own), layer.attention.output);
             // The samples of a prompt are queries to one set of keys: nothing is copied for them.
             y = normalised(x, layer.source_norm).view({prompts, state.samples, config_.width});
-            at::Tensor const read = attend(split(at::linear(y, layer.source_attention.query)), state.source_keys[i], state.source_values[i], state.source_mask);
+            at::Tensor const read = attend(split(at::linear(y, layer.source_attention.query)), state.source_keys[i],
+                                           state.source_values[i], state.source_mask);
             x = x + at::linear(joined(read), layer.source_attention.output).view(x.sizes());
             x = inner(layer, x);
         }
@@ -314,7 +329,9 @@ private:
     void require_known(std::span<TokenId const> ids) const {
         for (TokenId const id : ids) {
             if (id < 0 || id >= config_.vocab_size) {
-                throw InputError(Complaint{.file = {}, .expected = "token ids below " + std::to_string(config_.vocab_size), .found = std::to_string(id),
+                throw InputError(Complaint{.file = {},
+                                           .expected = "token ids below " + std::to_string(config_.vocab_size),
+                                           .found = std::to_string(id),
                                            .remedy = "Use the tokenizer of this model."});
             }
         }

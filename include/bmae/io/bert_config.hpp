@@ -26,22 +26,22 @@ enum class Activation {
 /// Shape and rates of a BERT encoder (Devlin et al., arXiv 1810.04805) or of one of its kin. Defaults are bert-base-uncased.
 struct BertConfig {
     ModelType model_type = ModelType::bert;
-    std::int64_t vocab_size = 30522;                ///< V
-    std::int64_t hidden_size = 768;                 ///< H
-    std::int64_t embedding_size = 0;                ///< E, width of ELECTRA's embeddings and of its head; 0: as hidden_size
+    std::int64_t vocab_size = 30522;   ///< V
+    std::int64_t hidden_size = 768;    ///< H
+    std::int64_t embedding_size = 0;   ///< E, width of ELECTRA's embeddings and of its head; 0: as hidden_size
     std::int64_t num_hidden_layers = 12;
-    std::int64_t num_attention_heads = 12;          ///< divides hidden_size
-    std::int64_t intermediate_size = 3072;          ///< width between the two linear layers of a transformer layer
-    std::string hidden_act = "gelu";                ///< gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu
+    std::int64_t num_attention_heads = 12;   ///< divides hidden_size
+    std::int64_t intermediate_size = 3072;   ///< width between the two linear layers of a transformer layer
+    std::string hidden_act = "gelu";         ///< gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu
     double hidden_dropout_prob = 0.1;
     double attention_probs_dropout_prob = 0.1;
-    std::int64_t max_position_embeddings = 512;     ///< P, rows of the position table; see `usable_positions`
-    std::int64_t type_vocab_size = 2;               ///< segments; 0 in DistilBERT alone, which has no such table
-    double initializer_range = 0.02;                ///< standard deviation of new weights
+    std::int64_t max_position_embeddings = 512;   ///< P, rows of the position table; see `usable_positions`
+    std::int64_t type_vocab_size = 2;             ///< segments; 0 in DistilBERT alone, which has no such table
+    double initializer_range = 0.02;              ///< standard deviation of new weights
     double layer_norm_eps = 1e-12;
-    std::int64_t pad_token_id = 0;                  ///< -1 where the vocabulary has none
-    bool tie_word_embeddings = true;                ///< the head's decoder is the word embedding
-    std::string extra_json = "{}";                  ///< what else stood in config.json: kept and written back
+    std::int64_t pad_token_id = 0;     ///< -1 where the vocabulary has none
+    bool tie_word_embeddings = true;   ///< the head's decoder is the word embedding
+    std::string extra_json = "{}";     ///< what else stood in config.json: kept and written back
 
     /// 12 layers of 768, 109 M parameters.
     static BertConfig base() { return {}; }
@@ -57,7 +57,10 @@ struct BertConfig {
     static BertConfig electra_base() { return {.model_type = ModelType::electra}; }
     /// 12 layers of 256 under embeddings of 768, 35 M parameters: the generator of `electra_base`, from which SimLM draws.
     static BertConfig electra_base_generator() {
-        return {.model_type = ModelType::electra, .hidden_size = 256, .embedding_size = 768, .num_attention_heads = 4,
+        return {.model_type = ModelType::electra,
+                .hidden_size = 256,
+                .embedding_size = 768,
+                .num_attention_heads = 4,
                 .intermediate_size = 1024};
     }
     /// 6 layers of 768, 66 M parameters (Sanh et al., arXiv 1910.01108).
@@ -100,15 +103,18 @@ struct BertConfig {
     /// \throws InputError  for a name that is none of the five
     [[nodiscard]] Activation activation(std::string const& file = {}) const {
         using Pair = std::pair<std::string_view, Activation>;
-        static constexpr std::array<Pair, 5> known{{{"gelu", Activation::gelu}, {"gelu_new", Activation::gelu_tanh},
+        static constexpr std::array<Pair, 5> known{{{"gelu", Activation::gelu},
+                                                    {"gelu_new", Activation::gelu_tanh},
                                                     {"gelu_pytorch_tanh", Activation::gelu_tanh},
-                                                    {"gelu_fast", Activation::gelu_tanh}, {"relu", Activation::relu}}};
+                                                    {"gelu_fast", Activation::gelu_tanh},
+                                                    {"relu", Activation::relu}}};
         for (auto const& [name, function] : known) {
             if (name == hidden_act) { return function; }
         }
         throw InputError(Complaint{.file = file,
                                    .expected = "hidden_act gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu",
-                                   .found = '"' + hidden_act + '"', .remedy = "Other activations are not supported."});
+                                   .found = '"' + hidden_act + '"',
+                                   .remedy = "Other activations are not supported."});
     }
 
     /// Refuses numbers that cannot describe a model.

@@ -53,8 +53,8 @@ inline BertConfig config_of_type(JsonObject const& object) {
         throw object.refuse("\"model_type\" " + known_model_types(), '"' + text + '"', "Only these encoders can be read.");
     }
     auto const classes = object.get<std::vector<std::string>>("architectures", {});
-    if (!classes.empty() && std::none_of(classes.begin(), classes.end(),
-                                         [&](auto const& name) { return name.starts_with(class_name(*type, "")); })) {
+    if (!classes.empty() &&
+        std::none_of(classes.begin(), classes.end(), [&](auto const& name) { return name.starts_with(class_name(*type, "")); })) {
         throw object.refuse("a class in \"architectures\" that begins with " + class_name(*type, ""), '"' + classes.front() + '"',
                             "Check that the file is whole and of one model.");
     }

@@ -23,7 +23,7 @@ inline constexpr std::string_view bert_head_prefix = "cls.predictions.";
 
 /// A tensor that a model must have.
 struct BertTensor {
-    std::string name = {};                  ///< this library's: BERT's without "bert.", whatever the family
+    std::string name = {};   ///< this library's: BERT's without "bert.", whatever the family
     std::vector<std::int64_t> shape = {};
 
     friend bool operator==(BertTensor const&, BertTensor const&) = default;
@@ -87,7 +87,8 @@ inline std::vector<NamePair> name_pairs(ModelType type) {
                     {"cls.predictions.transform.LayerNorm", "vocab_layer_norm"},
                     {"cls.predictions.bias", "vocab_projector.bias"},
                     {"cls.predictions.decoder", "vocab_projector"}};
-        case ModelType::bert: break;
+        case ModelType::bert:
+            break;
     }
     return {};
 }
@@ -95,10 +96,14 @@ inline std::vector<NamePair> name_pairs(ModelType type) {
 /// The same inside `encoder.layer.N.`, which DistilBERT calls `transformer.layer.N.`.
 inline std::vector<NamePair> layer_name_pairs(ModelType type) {
     if (type != ModelType::distilbert) { return {}; }
-    return {{"attention.self.query", "attention.q_lin"},   {"attention.self.key", "attention.k_lin"},
-            {"attention.self.value", "attention.v_lin"},   {"attention.output.dense", "attention.out_lin"},
-            {"attention.output.LayerNorm", "sa_layer_norm"}, {"intermediate.dense", "ffn.lin1"},
-            {"output.dense", "ffn.lin2"},                  {"output.LayerNorm", "output_layer_norm"}};
+    return {{"attention.self.query", "attention.q_lin"},
+            {"attention.self.key", "attention.k_lin"},
+            {"attention.self.value", "attention.v_lin"},
+            {"attention.output.dense", "attention.out_lin"},
+            {"attention.output.LayerNorm", "sa_layer_norm"},
+            {"intermediate.dense", "ffn.lin1"},
+            {"output.dense", "ffn.lin2"},
+            {"output.LayerNorm", "output_layer_norm"}};
 }
 
 /// Says `name` in the other language: `From` 0 = this library's, 1 = the family's. Other names stay as they are.

@@ -17,8 +17,28 @@ namespace bmae {
 
 /// Element types of the safetensors format, in its own order: files are written with the last of these first.
 enum class ElementType : std::uint8_t {
-    boolean, f4, f6_e2m3, f6_e3m2, u8, i8, f8_e5m2, f8_e4m3, f8_e8m0, f8_e4m3fnuz, f8_e5m2fnuz,
-    i16, u16, f16, bf16, i32, u32, f32, c64, f64, i64, u64
+    boolean,
+    f4,
+    f6_e2m3,
+    f6_e3m2,
+    u8,
+    i8,
+    f8_e5m2,
+    f8_e4m3,
+    f8_e8m0,
+    f8_e4m3fnuz,
+    f8_e5m2fnuz,
+    i16,
+    u16,
+    f16,
+    bf16,
+    i32,
+    u32,
+    f32,
+    c64,
+    f64,
+    i64,
+    u64
 };
 
 namespace detail {
@@ -28,10 +48,11 @@ struct ElementTypeFacts {
     unsigned bits;           ///< of one element
 };
 
-inline constexpr std::array<ElementTypeFacts, 22> element_types{{
-    {"BOOL", 8}, {"F4", 4}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8}, {"I8", 8}, {"F8_E5M2", 8}, {"F8_E4M3", 8},
-    {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16}, {"U16", 16}, {"F16", 16}, {"BF16", 16},
-    {"I32", 32}, {"U32", 32}, {"F32", 32}, {"C64", 64}, {"F64", 64}, {"I64", 64}, {"U64", 64}}};
+inline constexpr std::array<ElementTypeFacts, 22> element_types{
+    {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6},     {"U8", 8},          {"I8", 8},
+     {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},
+     {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},        {"U32", 32},        {"F32", 32},
+     {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}}};
 
 }  // namespace detail
 
@@ -57,7 +78,10 @@ constexpr std::optional<std::uint64_t> dense_bytes(ElementType type, std::span<s
     bool empty = false;
     for (std::int64_t const size : shape) {
         if (size < 0) { return std::nullopt; }
-        if (size == 0) { empty = true; continue; }   // the other dimensions must multiply without overflow all the same
+        if (size == 0) {
+            empty = true;
+            continue;
+        }   // the other dimensions must multiply without overflow all the same
         if (__builtin_mul_overflow(bits, static_cast<std::uint64_t>(size), &bits)) { return std::nullopt; }
     }
     if (empty) { return 0; }

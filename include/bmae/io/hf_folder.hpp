@@ -55,7 +55,9 @@ public:
             }
             if (names.size() > 12) { found += " and " + std::to_string(names.size() - 12) + " more"; }
         }
-        throw InputError(Complaint{.file = file, .expected = expected, .found = found,
+        throw InputError(Complaint{.file = file,
+                                   .expected = expected,
+                                   .found = found,
                                    .remedy = "Check that config.json and the weights belong to the same model."});
     }
 
@@ -70,12 +72,13 @@ inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading
     if (!std::filesystem::exists(index_path)) {
         bool const pickled = std::filesystem::exists(folder / "pytorch_model.bin") ||
                              std::filesystem::exists(folder / "pytorch_model.bin.index.json");
-        throw InputError(Complaint{
-            .file = folder.string(), .expected = "model.safetensors",
-            .found = pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
-            .remedy = pickled ? "Convert it once in Python: transformers.AutoModelForMaskedLM.from_pretrained(FOLDER)"
-                                ".save_pretrained(NEW_FOLDER)."
-                              : "Name the folder that holds config.json and model.safetensors."});
+        throw InputError(
+            Complaint{.file = folder.string(),
+                      .expected = "model.safetensors",
+                      .found = pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
+                      .remedy = pickled ? "Convert it once in Python: transformers.AutoModelForMaskedLM.from_pretrained(FOLDER)"
+                                          ".save_pretrained(NEW_FOLDER)."
+                                        : "Name the folder that holds config.json and model.safetensors."});
     }
     auto const index = JsonObject::read(index_path);
     auto const map = index.require<JsonObject>("weight_map");
@@ -103,8 +106,8 @@ inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading
 /// Merges what files may hold twice: the bias of the head under two names, the decoder that is the word embedding.
 inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::string const& file) {
     auto const refuse = [&file](std::string expected, std::string found, std::string remedy) {
-        throw InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found),
-                                   .remedy = std::move(remedy)});
+        throw InputError(
+            Complaint{.file = file, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
     };
     auto const name = [&config](std::string_view canonical) { return bare_bert_name(canonical, config.model_type); };
     constexpr std::string_view second_bias = "cls.predictions.decoder.bias";
@@ -123,8 +126,7 @@ inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::str
     if (config.tie_word_embeddings && decoder != tensors.end() && words != tensors.end()) {
         if (decoder->second.scalar_type() != words->second.scalar_type() || !decoder->second.equal(words->second)) {
             refuse(name(bert_head_decoder) + " equal to the word embedding, as \"tie_word_embeddings\": true says",
-                   "another tensor",
-                   "Set \"tie_word_embeddings\": false in config.json if the head has a decoder of its own.");
+                   "another tensor", "Set \"tie_word_embeddings\": false in config.json if the head has a decoder of its own.");
         }
         tensors.erase(decoder);
     }
@@ -135,8 +137,8 @@ inline void check_bert_tensors(HfBert const& model, std::string const& file) {
     TensorComplaints complaints;
     NamedTensors rest = model.tensors;
     ModelType const type = model.config.model_type;
-    bool const with_head = std::any_of(rest.begin(), rest.end(),
-                                       [](auto const& pair) { return pair.first.starts_with(bert_head_prefix); });
+    bool const with_head =
+        std::any_of(rest.begin(), rest.end(), [](auto const& pair) { return pair.first.starts_with(bert_head_prefix); });
     for (BertTensor const& wanted : bert_tensors(model.config, with_head)) {
         auto const found = rest.find(wanted.name);
         std::string const name = bare_bert_name(wanted.name, type);
@@ -178,7 +180,8 @@ inline std::string python_class_kind(HfBert const& model) {
 /// \throws InputError  a pickle, another architecture, tensors that are missing, unexpected or of a wrong shape, all by name
 inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loading = Loading::copy) {
     if (!std::filesystem::is_directory(folder)) {
-        throw InputError(Complaint{.file = folder.string(), .expected = "a folder with config.json and model.safetensors",
+        throw InputError(Complaint{.file = folder.string(),
+                                   .expected = "a folder with config.json and model.safetensors",
                                    .found = std::filesystem::exists(folder) ? "a file" : "nothing of that name",
                                    .remedy = "Check the path."});
     }
@@ -189,8 +192,8 @@ inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loadin
         if (is_ignored_bert_name(canonical)) { continue; }
         NamedTensors& home = is_side_bert_name(canonical) ? model.aside : model.tensors;
         if (!home.emplace(canonical, std::move(tensor)).second) {
-            throw InputError(Complaint{.file = folder.string(), .expected = "each tensor once",
-                                       .found = canonical + " under two names"});
+            throw InputError(
+                Complaint{.file = folder.string(), .expected = "each tensor once", .found = canonical + " under two names"});
         }
     }
     detail::merge_tied(model.tensors, model.config, folder.string());
@@ -214,8 +217,10 @@ inline void write_hf_files(std::filesystem::path const& folder, HfBert model) {
         {at::kFloat, "float32"}, {at::kDouble, "float64"}, {at::kHalf, "float16"}, {at::kBFloat16, "bfloat16"}};
     auto const element = python_names.find(model.tensors.find(bert_word_embedding)->second.scalar_type());
     if (element == python_names.end()) {
-        throw InputError(Complaint{.file = folder.string(), .expected = "weights in float32, float64, float16 or bfloat16",
-                                   .found = "another type", .remedy = "Convert them first."});
+        throw InputError(Complaint{.file = folder.string(),
+                                   .expected = "weights in float32, float64, float16 or bfloat16",
+                                   .found = "another type",
+                                   .remedy = "Convert them first."});
     }
     detail::write_file(folder / "config.json", to_json(model.config, class_name(type, kind), element->second));
     save_tensors(folder / "model.safetensors", named, {{"format", "pt"}});

@@ -30,11 +30,16 @@ inline constexpr int deepest_config = 64;                                       
 /// "an object", "text" ...: what a value is, for messages.
 inline std::string kind_of(Json const& value) {
     switch (value.type()) {
-    case Json::value_t::null: return "null";
-    case Json::value_t::object: return "an object";
-    case Json::value_t::array: return "an array";
-    case Json::value_t::string: return "the text \"" + value.get_ref<std::string const&>().substr(0, 60) + '"';
-    default: return value.dump();
+        case Json::value_t::null:
+            return "null";
+        case Json::value_t::object:
+            return "an object";
+        case Json::value_t::array:
+            return "an array";
+        case Json::value_t::string:
+            return "the text \"" + value.get_ref<std::string const&>().substr(0, 60) + '"';
+        default:
+            return value.dump();
     }
 }
 
@@ -56,7 +61,10 @@ inline Json parse_json(std::string_view text, std::string const& file) {
         return !too_deep;
     };
     auto const refuse = [&file](std::size_t line, std::string expected, std::string found) {
-        return InputError(Complaint{.file = file, .line = line, .expected = std::move(expected), .found = std::move(found),
+        return InputError(Complaint{.file = file,
+                                    .line = line,
+                                    .expected = std::move(expected),
+                                    .found = std::move(found),
                                     .remedy = "Correct the file or fetch it again."});
     };
     if (auto const nul = text.find('\0'); nul != text.npos) { throw refuse(0, "JSON", "a NUL at byte " + std::to_string(nul)); }
@@ -70,9 +78,7 @@ inline Json parse_json(std::string_view text, std::string const& file) {
         auto const lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
         std::string found = text.empty() ? "an empty file" : "an error at byte " + std::to_string(error.byte);
         throw refuse(static_cast<std::size_t>(lines) + 1, "JSON", std::move(found));
-    } catch (Json::exception const& error) {
-        throw refuse(0, "JSON", error.what());
-    }
+    } catch (Json::exception const& error) { throw refuse(0, "JSON", error.what()); }
 }
 
 /// An object of a configuration file whose values are asked for by name and type.
@@ -92,8 +98,8 @@ public:
     [[nodiscard]] bool has(std::string const& key) const { return value_.contains(key); }
 
     [[nodiscard]] InputError refuse(std::string expected, std::string found, std::string remedy = {}) const {
-        return InputError(Complaint{.file = file_, .expected = std::move(expected), .found = std::move(found),
-                                    .remedy = std::move(remedy)});
+        return InputError(
+            Complaint{.file = file_, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
     }
 
     /// The value of a key, or nothing where the key is missing or null.

@@ -27,10 +27,14 @@ inline constexpr std::array<ModelType, 4> model_types{ModelType::bert, ModelType
 /// The word in config.json.
 constexpr std::string_view to_string(ModelType type) noexcept {
     switch (type) {
-        case ModelType::roberta: return "roberta";
-        case ModelType::electra: return "electra";
-        case ModelType::distilbert: return "distilbert";
-        case ModelType::bert: break;
+        case ModelType::roberta:
+            return "roberta";
+        case ModelType::electra:
+            return "electra";
+        case ModelType::distilbert:
+            return "distilbert";
+        case ModelType::bert:
+            break;
     }
     return "bert";
 }
@@ -38,10 +42,14 @@ constexpr std::string_view to_string(ModelType type) noexcept {
 /// The name that people read: BERT, RoBERTa ...
 constexpr std::string_view title(ModelType type) noexcept {
     switch (type) {
-        case ModelType::roberta: return "RoBERTa";
-        case ModelType::electra: return "ELECTRA";
-        case ModelType::distilbert: return "DistilBERT";
-        case ModelType::bert: break;
+        case ModelType::roberta:
+            return "RoBERTa";
+        case ModelType::electra:
+            return "ELECTRA";
+        case ModelType::distilbert:
+            return "DistilBERT";
+        case ModelType::bert:
+            break;
     }
     return "BERT";
 }
@@ -50,10 +58,18 @@ constexpr std::string_view title(ModelType type) noexcept {
 inline std::string class_name(ModelType type, std::string_view kind) {
     std::string name;
     switch (type) {
-        case ModelType::roberta: name = "Roberta"; break;
-        case ModelType::electra: name = "Electra"; break;
-        case ModelType::distilbert: name = "DistilBert"; break;
-        case ModelType::bert: name = "Bert"; break;
+        case ModelType::roberta:
+            name = "Roberta";
+            break;
+        case ModelType::electra:
+            name = "Electra";
+            break;
+        case ModelType::distilbert:
+            name = "DistilBert";
+            break;
+        case ModelType::bert:
+            name = "Bert";
+            break;
     }
     return name.append(kind);
 }

@@ -50,10 +50,10 @@ public:
         return SafetensorsFile(bytes, std::move(name), nullptr);
     }
 
-    [[nodiscard]] std::string const& name() const noexcept { return name_; }                          ///< as messages say it
-    [[nodiscard]] std::vector<TensorEntry> const& entries() const noexcept { return entries_; }       ///< in file order
+    [[nodiscard]] std::string const& name() const noexcept { return name_; }                      ///< as messages say it
+    [[nodiscard]] std::vector<TensorEntry> const& entries() const noexcept { return entries_; }   ///< in file order
     [[nodiscard]] FileMetadata const& metadata() const noexcept { return metadata_; }
-    [[nodiscard]] std::shared_ptr<void const> keep_alive() const noexcept { return owner_; }          ///< null for from_bytes
+    [[nodiscard]] std::shared_ptr<void const> keep_alive() const noexcept { return owner_; }   ///< null for from_bytes
 
     /// The tensor of that name, or null.
     [[nodiscard]] TensorEntry const* find(std::string_view tensor) const noexcept {
@@ -68,8 +68,8 @@ public:
         if (auto const* const entry = find(tensor)) { return *entry; }
         std::string found = entries_.empty() ? "no tensor at all" : std::to_string(entries_.size()) + " others, such as";
         for (std::size_t i = 0; i < std::min<std::size_t>(entries_.size(), 3); ++i) { found += " \"" + entries_[i].name + '"'; }
-        throw InputError(Complaint{.file = name_, .expected = "the tensor \"" + std::string(tensor) + '"',
-                                   .found = std::move(found)});
+        throw InputError(
+            Complaint{.file = name_, .expected = "the tensor \"" + std::string(tensor) + '"', .found = std::move(found)});
     }
 
 private:
@@ -102,7 +102,8 @@ public:
     ///                     folder that cannot be written
     SafetensorsWriter(std::filesystem::path const& path, std::vector<TensorInfo> tensors, FileMetadata const& metadata = {},
                       Existing existing = Existing::refuse)
-        : order_(sorted(std::move(tensors))), prefix_(detail::safetensors_prefix(order_, metadata, path.string())),
+        : order_(sorted(std::move(tensors))),
+          prefix_(detail::safetensors_prefix(order_, metadata, path.string())),
           file_(path, existing) {
         for (TensorInfo const& tensor : order_) { missing_ += *dense_bytes(tensor.type, tensor.shape); }
         file_.write(std::string_view(prefix_));
@@ -126,7 +127,8 @@ public:
     /// Puts the whole file in its place, safe against a crash.
     void commit() {
         if (missing_ != 0) {
-            throw InputError(Complaint{.file = file_.path().string(), .expected = "all bytes of all tensors before the end",
+            throw InputError(Complaint{.file = file_.path().string(),
+                                       .expected = "all bytes of all tensors before the end",
                                        .found = std::to_string(missing_) + " missing"});
         }
         file_.commit();
@@ -153,10 +155,10 @@ inline void write_safetensors(std::filesystem::path const& path, std::span<Tenso
     for (TensorEntry const& entry : entries) {
         auto const bytes = dense_bytes(entry.type, entry.shape);
         if (!bytes || *bytes != entry.bytes.size()) {
-            throw InputError(Complaint{.file = path.string(),
-                                       .expected = "bytes for " + std::string(to_string(entry.type)) + ' ' +
-                                                   shape_text(entry.shape),
-                                       .found = std::to_string(entry.bytes.size()) + " in tensor \"" + entry.name + '"'});
+            throw InputError(
+                Complaint{.file = path.string(),
+                          .expected = "bytes for " + std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape),
+                          .found = std::to_string(entry.bytes.size()) + " in tensor \"" + entry.name + '"'});
         }
         order.push_back(&entry);
         tensors.push_back(entry);

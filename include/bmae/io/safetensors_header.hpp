@@ -31,7 +31,7 @@ namespace detail {
 
 inline constexpr std::uint64_t largest_safetensors_header = 100'000'000;   ///< bytes; the format's own limit
 inline constexpr std::uint64_t largest_json_integer = std::uint64_t{1} << 53;
-inline constexpr std::size_t largest_rank = 64;                            ///< LibTorch and NumPy stop there
+inline constexpr std::size_t largest_rank = 64;   ///< LibTorch and NumPy stop there
 inline constexpr std::string_view metadata_key = "__metadata__";
 
 struct HeaderTensor : TensorInfo {
@@ -40,10 +40,10 @@ struct HeaderTensor : TensorInfo {
 };
 
 struct SafetensorsHeader {
-    std::vector<HeaderTensor> tensors = {};     ///< in the order of their data
-    std::vector<std::uint32_t> by_name = {};    ///< the same in the order of their names
+    std::vector<HeaderTensor> tensors = {};    ///< in the order of their data
+    std::vector<std::uint32_t> by_name = {};   ///< the same in the order of their names
     FileMetadata metadata = {};
-    std::size_t data_start = 0;                 ///< byte of the file where the data section begins
+    std::size_t data_start = 0;   ///< byte of the file where the data section begins
 };
 
 /// The positions 0, 1 ... of `tensors`, sorted by name.
@@ -58,8 +58,8 @@ std::vector<std::uint32_t> sorted_by_name(Tensors const& tensors) {
 /// A name that occurs twice, or null.
 template <class Tensors>
 std::string const* name_twice(Tensors const& tensors, std::span<std::uint32_t const> by_name) {
-    auto const twice = std::adjacent_find(by_name.begin(), by_name.end(),
-                                          [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
+    auto const twice =
+        std::adjacent_find(by_name.begin(), by_name.end(), [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
     return twice == by_name.end() ? nullptr : &tensors[*twice].name;
 }
 
@@ -113,19 +113,22 @@ public:
 
     bool start_object(std::size_t) {
         switch (place_) {
-        case Place::start: place_ = Place::root; return true;
-        case Place::root:
-            if (key_ == metadata_key) {
-                if (std::exchange(has_metadata_, true)) { return refuse("one __metadata__", "two"); }
-                place_ = Place::metadata;
+            case Place::start:
+                place_ = Place::root;
                 return true;
-            }
-            place_ = Place::tensor;
-            header.tensors.emplace_back();
-            header.tensors.back().name = std::move(key_);
-            seen_ = {};
-            return true;
-        default: return misplaced("an object");
+            case Place::root:
+                if (key_ == metadata_key) {
+                    if (std::exchange(has_metadata_, true)) { return refuse("one __metadata__", "two"); }
+                    place_ = Place::metadata;
+                    return true;
+                }
+                place_ = Place::tensor;
+                header.tensors.emplace_back();
+                header.tensors.back().name = std::move(key_);
+                seen_ = {};
+                return true;
+            default:
+                return misplaced("an object");
         }
     }
 
@@ -188,13 +191,18 @@ private:
 
     bool misplaced(std::string const& what) {
         switch (place_) {
-        case Place::start: return refuse("a JSON object", what);
-        case Place::root: return refuse("an object under \"" + shortened(key_) + '"', what);
-        case Place::metadata: return refuse("text under \"" + shortened(key_) + "\" of __metadata__", what);
-        case Place::tensor: return refuse((key_ == "dtype" ? "text" : "an array") + std::string(" under \"") + key_ + '"',
-                                          what + where());
-        case Place::shape: return refuse("dimensions that are whole numbers of at least 0", what + where());
-        default: return refuse("offsets that are whole numbers of at least 0", what + where());
+            case Place::start:
+                return refuse("a JSON object", what);
+            case Place::root:
+                return refuse("an object under \"" + shortened(key_) + '"', what);
+            case Place::metadata:
+                return refuse("text under \"" + shortened(key_) + "\" of __metadata__", what);
+            case Place::tensor:
+                return refuse((key_ == "dtype" ? "text" : "an array") + std::string(" under \"") + key_ + '"', what + where());
+            case Place::shape:
+                return refuse("dimensions that are whole numbers of at least 0", what + where());
+            default:
+                return refuse("offsets that are whole numbers of at least 0", what + where());
         }
     }
 
@@ -210,7 +218,9 @@ private:
 /// \param name  what messages call it
 inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> file, std::string const& name) {
     auto const refuse = [&name](std::string expected, std::string found) -> InputError {
-        return InputError(Complaint{.file = name, .expected = std::move(expected), .found = std::move(found),
+        return InputError(Complaint{.file = name,
+                                    .expected = std::move(expected),
+                                    .found = std::move(found),
                                     .remedy = "The file is damaged or of another format: copy or export it again."});
     };
     if (file.size() < 8) {
@@ -241,9 +251,8 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
     }
 
     auto& tensors = listener.header.tensors;
-    std::sort(tensors.begin(), tensors.end(), [](auto const& a, auto const& b) {
-        return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-    });
+    std::sort(tensors.begin(), tensors.end(),
+              [](auto const& a, auto const& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
     std::uint64_t const available = file.size() - 8 - length;
     std::uint64_t position = 0;
     for (auto const& tensor : tensors) {
@@ -260,9 +269,9 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
         auto const bytes = dense_bytes(tensor.type, tensor.shape);
         if (!bytes) { throw refuse("a shape that fills whole bytes and does not overflow", shape_text(tensor.shape) + where); }
         if (*bytes != tensor.end - tensor.begin) {
-            throw refuse(std::to_string(*bytes) + " bytes for " + std::string(to_string(tensor.type)) + ' ' +
-                         shape_text(tensor.shape),
-                         std::to_string(tensor.end - tensor.begin) + where);
+            throw refuse(
+                std::to_string(*bytes) + " bytes for " + std::string(to_string(tensor.type)) + ' ' + shape_text(tensor.shape),
+                std::to_string(tensor.end - tensor.begin) + where);
         }
         position = tensor.end;
     }
@@ -297,10 +306,15 @@ inline std::string json_text(std::string const& text, std::string const& file) {
 inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileMetadata const& metadata,
                                       std::string const& file) {
     std::string header = "{";
-    auto const comma = [&header] { if (header.back() != '{') { header += ','; } };
+    auto const comma = [&header] {
+        if (header.back() != '{') { header += ','; }
+    };
     if (!metadata.empty()) {
         header += json_text(std::string(metadata_key), file) + ":{";
-        for (auto const& [key, value] : metadata) { comma(); header += json_text(key, file) + ':' + json_text(value, file); }
+        for (auto const& [key, value] : metadata) {
+            comma();
+            header += json_text(key, file) + ':' + json_text(value, file);
+        }
         header += '}';
     }
     if (auto const* const twice = name_twice(tensors, sorted_by_name(tensors))) {
@@ -309,8 +323,8 @@ inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileM
     std::uint64_t position = 0;
     for (TensorInfo const& tensor : tensors) {
         auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Complaint{.file = file, .expected = std::move(expected),
-                                        .found = std::move(found) + " in tensor \"" + tensor.name + '"'});
+            return InputError(Complaint{
+                .file = file, .expected = std::move(expected), .found = std::move(found) + " in tensor \"" + tensor.name + '"'});
         };
         if (tensor.name == metadata_key) { throw refuse("a name other than __metadata__", "it"); }
         if (tensor.shape.size() > largest_rank) { throw refuse("at most 64 dimensions", std::to_string(tensor.shape.size())); }
@@ -327,8 +341,8 @@ inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileM
     header += '}';
     header.append((8 - header.size() % 8) % 8, ' ');
     if (header.size() > largest_safetensors_header) {
-        throw InputError(Complaint{.file = file, .expected = "a header of at most 100000000 bytes",
-                                   .found = std::to_string(header.size())});
+        throw InputError(
+            Complaint{.file = file, .expected = "a header of at most 100000000 bytes", .found = std::to_string(header.size())});
     }
     std::string prefix;
     for (unsigned i = 0; i < 8; ++i) { prefix += static_cast<char>(header.size() >> (8 * i) & 0xff); }

@@ -44,17 +44,17 @@ struct DenseLayout {
 
 /// What a sentence encoder does beside its transformer.
 struct SentenceTransformerLayout {
-    std::int64_t width = 0;                                ///< H of the transformer
+    std::int64_t width = 0;   ///< H of the transformer
     std::vector<PoolingMode> pooling = {PoolingMode::cls};
-    bool include_prompt = true;                            ///< false: the tokens of the prompt are left out of the pooling
-    std::vector<DenseLayout> dense = {};                   ///< in order, after the pooling
-    bool normalize = false;                                ///< the sentence vector has length 1
-    std::int64_t max_seq_length = 512;                     ///< tokens, [CLS] and [SEP] included
-    bool do_lower_case = false;                            ///< lower-case before the tokenizer, which may do it anyway
-    std::string similarity = "cosine";                     ///< cosine, dot, euclidean or manhattan
-    std::map<std::string, std::string> prompts = {};       ///< name -> text put before the input
-    std::optional<std::string> default_prompt = {};        ///< a name of `prompts`
-    std::string transformer_folder = {};                   ///< inside the whole; empty: the whole itself
+    bool include_prompt = true;                        ///< false: the tokens of the prompt are left out of the pooling
+    std::vector<DenseLayout> dense = {};               ///< in order, after the pooling
+    bool normalize = false;                            ///< the sentence vector has length 1
+    std::int64_t max_seq_length = 512;                 ///< tokens, [CLS] and [SEP] included
+    bool do_lower_case = false;                        ///< lower-case before the tokenizer, which may do it anyway
+    std::string similarity = "cosine";                 ///< cosine, dot, euclidean or manhattan
+    std::map<std::string, std::string> prompts = {};   ///< name -> text put before the input
+    std::optional<std::string> default_prompt = {};    ///< a name of `prompts`
+    std::string transformer_folder = {};               ///< inside the whole; empty: the whole itself
 
     friend bool operator==(SentenceTransformerLayout const&, SentenceTransformerLayout const&) = default;
 };
@@ -66,15 +66,18 @@ struct PoolingNames {
     std::string_view mode;   ///< from version 6
 };
 
-inline constexpr std::array<PoolingNames, 6> pooling_names{{
-    {"pooling_mode_cls_token", "cls"}, {"pooling_mode_max_tokens", "max"}, {"pooling_mode_mean_tokens", "mean"},
-    {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"}, {"pooling_mode_weightedmean_tokens", "weightedmean"},
-    {"pooling_mode_lasttoken", "lasttoken"}}};
+inline constexpr std::array<PoolingNames, 6> pooling_names{{{"pooling_mode_cls_token", "cls"},
+                                                            {"pooling_mode_max_tokens", "max"},
+                                                            {"pooling_mode_mean_tokens", "mean"},
+                                                            {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"},
+                                                            {"pooling_mode_weightedmean_tokens", "weightedmean"},
+                                                            {"pooling_mode_lasttoken", "lasttoken"}}};
 
 inline constexpr std::array<std::string_view, 4> similarity_names{"cosine", "dot", "euclidean", "manhattan"};
 
-inline constexpr char const* pooling_remedy = "Write 1_Pooling/config.json, such as {\"word_embedding_dimension\": 768, "
-                                              "\"pooling_mode_cls_token\": true}, or pass --pooling.";
+inline constexpr char const* pooling_remedy =
+    "Write 1_Pooling/config.json, such as {\"word_embedding_dimension\": 768, "
+    "\"pooling_mode_cls_token\": true}, or pass --pooling.";
 
 /// "Pooling" for every class name that ends so and belongs to the library; empty for a foreign class.
 inline std::string_view stock_class(std::string_view type) {
@@ -85,8 +88,8 @@ inline std::string_view stock_class(std::string_view type) {
 /// A path that stays inside the folder.
 inline void require_inside(JsonObject const& where, std::string const& path) {
     std::filesystem::path const given(path);
-    bool const leaves = given.is_absolute() || std::any_of(given.begin(), given.end(),
-                                                           [](auto const& part) { return part == ".."; });
+    bool const leaves =
+        given.is_absolute() || std::any_of(given.begin(), given.end(), [](auto const& part) { return part == ".."; });
     if (leaves) { throw where.refuse("a path inside the folder", '"' + path + '"'); }
 }
 
@@ -98,9 +101,9 @@ inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layo
     std::vector<std::string> modes;
     bool declared = file.has("pooling_mode");
     if (declared) {
-        modes = file.json().at("pooling_mode").is_string() ? std::vector{file.require<std::string>("pooling_mode")}
-                                                           : file.require<std::vector<std::string>>("pooling_mode",
-                                                                                                    pooling_remedy);
+        modes = file.json().at("pooling_mode").is_string()
+                    ? std::vector{file.require<std::string>("pooling_mode")}
+                    : file.require<std::vector<std::string>>("pooling_mode", pooling_remedy);
     } else {
         for (auto const& [key, mode] : pooling_names) {
             auto const on = file.find<bool>(std::string(key));
@@ -109,8 +112,8 @@ inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layo
         }
     }
     for (std::string const& mode : modes) {
-        auto const at = std::find_if(pooling_names.begin(), pooling_names.end(),
-                                     [&mode](auto const& names) { return names.mode == mode; });
+        auto const at =
+            std::find_if(pooling_names.begin(), pooling_names.end(), [&mode](auto const& names) { return names.mode == mode; });
         if (at == pooling_names.end()) {
             throw file.refuse("a known pooling mode (cls, mean, max ...)", '"' + mode + '"', pooling_remedy);
         }
@@ -159,13 +162,15 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
     if (!declared) { declared = from("tokenizer_config.json", "model_max_length"); }
     if (!declared) { declared = positions; }
     if (!declared) {
-        throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(), .expected = "\"max_seq_length\"",
+        throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(),
+                                   .expected = "\"max_seq_length\"",
                                    .found = "none, nor a limit in tokenizer_config.json or config.json",
                                    .remedy = "Write {\"max_seq_length\": 512} into that file."});
     }
     if (*declared < 2) {
         throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(),
-                                   .expected = "a max_seq_length of at least 2", .found = std::to_string(*declared)});
+                                   .expected = "a max_seq_length of at least 2",
+                                   .found = std::to_string(*declared)});
     }
     return positions ? std::min(*declared, *positions) : *declared;
 }
@@ -177,13 +182,16 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
 inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path const& folder) {
     auto const modules_path = folder / "modules.json";
     if (!std::filesystem::exists(modules_path)) {
-        throw InputError(Complaint{.file = folder.string(), .expected = "modules.json, which says how tokens become a sentence",
+        throw InputError(Complaint{.file = folder.string(),
+                                   .expected = "modules.json, which says how tokens become a sentence",
                                    .found = "none",
                                    .remedy = "Pass --pooling (cls, mean ...) if this is the folder of a bare transformer."});
     }
     auto const modules = detail::parse_json(detail::read_file(modules_path, detail::largest_config_file), modules_path.string());
     auto const refuse = [&modules_path](std::string expected, std::string found, std::string remedy = {}) {
-        return InputError(Complaint{.file = modules_path.string(), .expected = std::move(expected), .found = std::move(found),
+        return InputError(Complaint{.file = modules_path.string(),
+                                    .expected = std::move(expected),
+                                    .found = std::move(found),
                                     .remedy = std::move(remedy)});
     };
     if (!modules.is_array()) { throw refuse("an array of modules", detail::kind_of(modules)); }
@@ -280,8 +288,8 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     if (!layout.transformer_folder.empty()) {
         throw refuse("the transformer in the folder itself", '"' + layout.transformer_folder + '"');
     }
-    if (std::find(detail::similarity_names.begin(), detail::similarity_names.end(),
-                  layout.similarity) == detail::similarity_names.end()) {
+    if (std::find(detail::similarity_names.begin(), detail::similarity_names.end(), layout.similarity) ==
+        detail::similarity_names.end()) {
         throw refuse("similarity cosine, dot, euclidean or manhattan", '"' + layout.similarity + '"');
     }
     if (layout.default_prompt && !layout.prompts.contains(*layout.default_prompt)) {
@@ -290,7 +298,9 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     Json modules = Json::array();
     auto const add = [&modules](std::string const& kind, std::string const& path) {
         std::size_t const number = modules.size();
-        modules.push_back({{"idx", number}, {"name", std::to_string(number)}, {"path", path},
+        modules.push_back({{"idx", number},
+                           {"name", std::to_string(number)},
+                           {"path", path},
                            {"type", "sentence_transformers.models." + kind}});
     };
     auto const write = [&folder](std::string const& path, Json const& document) {
@@ -312,8 +322,9 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     for (DenseLayout const& dense : layout.dense) {
         std::string const path = std::to_string(modules.size()) + "_Dense";
         add("Dense", path);
-        write(path + "/config.json",
-              {{"in_features", dense.in_features}, {"out_features", dense.out_features}, {"bias", dense.bias},
+        write(path + "/config.json", {{"in_features", dense.in_features},
+                                      {"out_features", dense.out_features},
+                                      {"bias", dense.bias},
                                       {"activation_function", dense.activation}});
         dense_folders.push_back(folder / path);
     }
@@ -325,7 +336,9 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     write("modules.json", modules);
     write("sentence_bert_config.json", {{"max_seq_length", layout.max_seq_length}, {"do_lower_case", layout.do_lower_case}});
     Json config = {{"__version__", {{"sentence_transformers", "3.0.0"}, {"transformers", "4.41.0"}, {"pytorch", "2.3.0"}}},
-                   {"prompts", layout.prompts}, {"default_prompt_name", nullptr}, {"similarity_fn_name", layout.similarity}};
+                   {"prompts", layout.prompts},
+                   {"default_prompt_name", nullptr},
+                   {"similarity_fn_name", layout.similarity}};
     if (layout.default_prompt) { config["default_prompt_name"] = *layout.default_prompt; }
     write("config_sentence_transformers.json", config);
     return dense_folders;

@@ -44,14 +44,25 @@ struct TorchType {
     at::ScalarType torch;
 };
 
-inline constexpr std::array<TorchType, 19> torch_types{{
-    {ElementType::boolean, at::kBool}, {ElementType::u8, at::kByte}, {ElementType::i8, at::kChar},
-    {ElementType::f8_e5m2, at::kFloat8_e5m2}, {ElementType::f8_e4m3, at::kFloat8_e4m3fn},
-    {ElementType::f8_e8m0, at::kFloat8_e8m0fnu}, {ElementType::f8_e4m3fnuz, at::kFloat8_e4m3fnuz},
-    {ElementType::f8_e5m2fnuz, at::kFloat8_e5m2fnuz}, {ElementType::i16, at::kShort}, {ElementType::u16, at::kUInt16},
-    {ElementType::f16, at::kHalf}, {ElementType::bf16, at::kBFloat16}, {ElementType::i32, at::kInt},
-    {ElementType::u32, at::kUInt32}, {ElementType::f32, at::kFloat}, {ElementType::c64, at::kComplexFloat},
-    {ElementType::f64, at::kDouble}, {ElementType::i64, at::kLong}, {ElementType::u64, at::kUInt64}}};
+inline constexpr std::array<TorchType, 19> torch_types{{{ElementType::boolean, at::kBool},
+                                                        {ElementType::u8, at::kByte},
+                                                        {ElementType::i8, at::kChar},
+                                                        {ElementType::f8_e5m2, at::kFloat8_e5m2},
+                                                        {ElementType::f8_e4m3, at::kFloat8_e4m3fn},
+                                                        {ElementType::f8_e8m0, at::kFloat8_e8m0fnu},
+                                                        {ElementType::f8_e4m3fnuz, at::kFloat8_e4m3fnuz},
+                                                        {ElementType::f8_e5m2fnuz, at::kFloat8_e5m2fnuz},
+                                                        {ElementType::i16, at::kShort},
+                                                        {ElementType::u16, at::kUInt16},
+                                                        {ElementType::f16, at::kHalf},
+                                                        {ElementType::bf16, at::kBFloat16},
+                                                        {ElementType::i32, at::kInt},
+                                                        {ElementType::u32, at::kUInt32},
+                                                        {ElementType::f32, at::kFloat},
+                                                        {ElementType::c64, at::kComplexFloat},
+                                                        {ElementType::f64, at::kDouble},
+                                                        {ElementType::i64, at::kLong},
+                                                        {ElementType::u64, at::kUInt64}}};
 
 }  // namespace detail
 
@@ -75,8 +86,10 @@ constexpr std::optional<ElementType> element_type(at::ScalarType type) noexcept 
 /// \throws InputError  an element type that LibTorch lacks, a truth value other than 0 and 1
 inline at::Tensor to_tensor(SafetensorsFile const& file, TensorEntry const& entry, Loading loading = Loading::copy) {
     auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        return InputError(Complaint{.file = file.name(), .expected = std::move(expected),
-                                    .found = std::move(found) + " in tensor \"" + entry.name + '"', .remedy = std::move(remedy)});
+        return InputError(Complaint{.file = file.name(),
+                                    .expected = std::move(expected),
+                                    .found = std::move(found) + " in tensor \"" + entry.name + '"',
+                                    .remedy = std::move(remedy)});
     };
     auto const type = torch_type(entry.type);
     if (!type) {
@@ -114,7 +127,8 @@ inline void save_tensors(std::filesystem::path const& path, NamedTensors const& 
     std::vector<TensorInfo> infos;
     for (auto const& [name, tensor] : tensors) {
         auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Complaint{.file = path.string(), .expected = std::move(expected),
+            return InputError(Complaint{.file = path.string(),
+                                        .expected = std::move(expected),
                                         .found = std::move(found) + " in tensor \"" + name + '"'});
         };
         if (!tensor.defined()) { throw refuse("numbers", "nothing"); }

@@ -47,7 +47,8 @@ inline at::Tensor divergence(at::Tensor const& log_p, at::Tensor const& log_q) {
 inline at::Tensor kl_distillation(at::Tensor const& student, at::Tensor const& teacher, double teacher_temperature = 1) {
     detail::require_same_groups(student, teacher);
     if (!(teacher_temperature > 0)) {
-        throw InputError(Complaint{.file = {}, .expected = "a teacher's temperature above 0",
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a teacher's temperature above 0",
                                    .found = std::to_string(teacher_temperature),
                                    .remedy = "1 takes the teacher's scores as they are (SimLM)."});
     }
@@ -65,7 +66,7 @@ inline at::Tensor margin_mse(at::Tensor const& student, at::Tensor const& teache
     auto const margins = [](at::Tensor const& scores) {
         return scores.narrow(1, 0, 1) - scores.narrow(1, 1, scores.size(1) - 1);
     };
-    at::Tensor const error = margins(student.to(at::kFloat)) - margins(teacher.detach().to(at::kFloat));       // [B, G - 1]
+    at::Tensor const error = margins(student.to(at::kFloat)) - margins(teacher.detach().to(at::kFloat));   // [B, G - 1]
     return error.square().mean(1).sum();
 }
 

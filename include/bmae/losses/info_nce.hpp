@@ -30,9 +30,9 @@ struct ContrastiveLoss {
 
 /// How scores become a contrastive loss.
 struct ContrastForm {
-    double label_smoothing = 0;             ///< share of the target spread over the candidates that count (Contriever: 0)
-    bool positive_in_denominator = true;    ///< false: equation 8 of the SentMAE paper as printed, which has no lower bound; a
-                                            ///< row without a negative then counts 0
+    double label_smoothing = 0;            ///< share of the target spread over the candidates that count (Contriever: 0)
+    bool positive_in_denominator = true;   ///< false: equation 8 of the SentMAE paper as printed, which has no lower bound; a
+                                           ///< row without a negative then counts 0
 };
 
 /// Adds `value` to the cells [row, column, row, column, ...] of a matrix like `scores`.
@@ -75,8 +75,8 @@ inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std:
     at::Tensor const target = detail::index_tensor(targets, scores.device());
     ContrastiveLoss loss{.correct = detail::count_correct(scores, target)};
     at::Tensor const column = target.unsqueeze(1);
-    at::Tensor const own = scores.gather(1, column).squeeze(1);                                                 // [B]
-    at::Tensor const left_out = scores.detach().isneginf();                                                     // [B, P]
+    at::Tensor const own = scores.gather(1, column).squeeze(1);   // [B]
+    at::Tensor const left_out = scores.detach().isneginf();       // [B, P]
     if (form.positive_in_denominator) {
         at::Tensor aim = own;
         if (form.label_smoothing != 0) {   // log softmax of what is left out is -inf: it has no share
@@ -87,8 +87,8 @@ inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std:
     } else {
         at::Tensor const outside = left_out.scatter(1, column, true);
         at::Tensor const alone = outside.all(1);   // no negative: a sum of nothing has no logarithm
-        at::Tensor const negatives = scores.masked_fill(outside, -std::numeric_limits<double>::infinity())
-                                         .masked_fill(alone.unsqueeze(1), 0);
+        at::Tensor const negatives =
+            scores.masked_fill(outside, -std::numeric_limits<double>::infinity()).masked_fill(alone.unsqueeze(1), 0);
         loss.sum = (at::logsumexp(negatives, {1}) - own).masked_fill(alone, 0).sum();
     }
     return loss;
@@ -102,7 +102,7 @@ inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std:
 /// Throws InputError where there is only one candidate.
 inline ContrastiveLoss info_nce(at::Tensor const& queries, at::Tensor const& passages, std::span<std::int64_t const> targets,
                                 std::span<std::int64_t const> excluded, double temperature, ContrastForm form = {}) {
-    at::Tensor const scores = at::mm(queries, passages.t()).to(at::kFloat).div(temperature);                    // [B, P]
+    at::Tensor const scores = at::mm(queries, passages.t()).to(at::kFloat).div(temperature);   // [B, P]
     return softmax_contrast(add_to_cells(scores, excluded, -std::numeric_limits<float>::infinity()), targets, form);
 }
 

@@ -16,7 +16,9 @@ namespace bmae {
 /// Refuses a smoothing outside [0, 1).
 inline void require_smoothing(double smoothing) {
     if (!(smoothing >= 0 && smoothing < 1)) {
-        throw InputError(Complaint{.file = {}, .expected = "label_smoothing of at least 0 and below 1", .found = std::to_string(smoothing),
+        throw InputError(Complaint{.file = {},
+                                   .expected = "label_smoothing of at least 0 and below 1",
+                                   .found = std::to_string(smoothing),
                                    .remedy = "0 is plain cross-entropy; 0.1 is usual."});
     }
 }
@@ -27,9 +29,10 @@ inline void require_smoothing(double smoothing) {
 /// \param weight,bias  [V, H], [V]
 /// \param labels       [M] int64
 /// \returns            [M] fp32, differentiable
-inline at::Tensor smoothing_excess(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& labels) {
-    at::Tensor const own = weight.index_select(0, labels).to(at::kFloat) - weight.to(at::kFloat).mean(0);          // [M, H]
-    at::Tensor const offset = bias.index_select(0, labels).to(at::kFloat) - bias.to(at::kFloat).mean();            // [M]
+inline at::Tensor smoothing_excess(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
+                                   at::Tensor const& labels) {
+    at::Tensor const own = weight.index_select(0, labels).to(at::kFloat) - weight.to(at::kFloat).mean(0);   // [M, H]
+    at::Tensor const offset = bias.index_select(0, labels).to(at::kFloat) - bias.to(at::kFloat).mean();     // [M]
     return (rows.to(at::kFloat) * own).sum(1) + offset;
 }
 

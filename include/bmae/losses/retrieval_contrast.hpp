@@ -41,7 +41,8 @@ inline RetrievalContrast retrieval_contrast_from(std::string_view name) {
     for (auto const contrast : {RetrievalContrast::info_nce, RetrievalContrast::symmetric, RetrievalContrast::four_block}) {
         if (name == to_string(contrast)) { return contrast; }
     }
-    throw InputError(Complaint{.file = {}, .expected = "the contrast info_nce, symmetric or four_block", .found = std::string(name)});
+    throw InputError(
+        Complaint{.file = {}, .expected = "the contrast info_nce, symmetric or four_block", .found = std::string(name)});
 }
 
 namespace detail {
@@ -66,7 +67,7 @@ inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor 
                                           double temperature, ContrastForm form = {}) {
     detail::require_candidates(passages.size(0));
     constexpr float never = -std::numeric_limits<float>::infinity();
-    at::Tensor const scores = at::mm(queries, passages.t()).to(at::kFloat).div(temperature);                    // [B, P]
+    at::Tensor const scores = at::mm(queries, passages.t()).to(at::kFloat).div(temperature);   // [B, P]
     ContrastiveLoss loss = softmax_contrast(add_to_cells(scores, excluded, never), targets, form);
     auto const count = static_cast<std::int64_t>(targets.size());
     if (count < 2) {
@@ -81,7 +82,7 @@ inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor 
         std::int64_t const j = owner[static_cast<std::size_t>(excluded[i + 1])];
         if (j >= 0) { cells.insert(cells.end(), {j, excluded[i]}); }
     }
-    at::Tensor const back = scores.index_select(1, detail::index_tensor(targets, scores.device())).t();            // [B, B]
+    at::Tensor const back = scores.index_select(1, detail::index_tensor(targets, scores.device())).t();   // [B, B]
     loss.sum = (loss.sum + softmax_contrast(add_to_cells(back, cells, never), itself, form).sum) / 2;
     return loss;
 }
@@ -104,9 +105,9 @@ inline ContrastiveLoss four_block_contrast(at::Tensor const& queries, at::Tensor
     std::int64_t const columns = passages.size(0);
     detail::require_candidates(columns);
     auto const count = static_cast<std::int64_t>(targets.size());
-    std::int64_t const block_2 = columns;              // p_i+ . q_j
-    std::int64_t const block_3 = block_2 + count;      // q_i . q_j
-    std::int64_t const block_4 = block_3 + count;      // p_i+ . p_j+
+    std::int64_t const block_2 = columns;           // p_i+ . q_j
+    std::int64_t const block_3 = block_2 + count;   // q_i . q_j
+    std::int64_t const block_4 = block_3 + count;   // p_i+ . p_j+
     std::vector<std::int64_t> cells(excluded.begin(), excluded.end());
     for (std::int64_t i = 0; i < count; ++i) { cells.insert(cells.end(), {i, block_2 + i, i, block_3 + i, i, block_4 + i}); }
     std::vector<std::int64_t> const owner = detail::owners(targets, columns);
@@ -117,11 +118,13 @@ inline ContrastiveLoss four_block_contrast(at::Tensor const& queries, at::Tensor
         cells.insert(cells.end(), {j, block_2 + i, i, block_3 + j, j, block_3 + i, i, block_4 + j, j, block_4 + i});
     }
     at::Tensor const target = detail::index_tensor(targets, passages.device());
-    at::Tensor const own = passages.index_select(0, target);                                                    // [B, D]
-    at::Tensor const to_passages = at::mm(queries, passages.t());                                               // [B, P]
-    at::Tensor const scores = at::cat({to_passages, to_passages.index_select(1, target).t(), at::mm(queries, queries.t()),
-                                       at::mm(own, own.t())}, 1).to(at::kFloat).div(temperature);
-    at::Tensor const left = add_to_cells(scores, cells, -std::numeric_limits<float>::infinity());               // [B, P + 3 B]
+    at::Tensor const own = passages.index_select(0, target);        // [B, D]
+    at::Tensor const to_passages = at::mm(queries, passages.t());   // [B, P]
+    at::Tensor const scores =
+        at::cat({to_passages, to_passages.index_select(1, target).t(), at::mm(queries, queries.t()), at::mm(own, own.t())}, 1)
+            .to(at::kFloat)
+            .div(temperature);
+    at::Tensor const left = add_to_cells(scores, cells, -std::numeric_limits<float>::infinity());   // [B, P + 3 B]
     ContrastiveLoss loss = softmax_contrast(left, targets, form);
     loss.correct = detail::count_correct(left.narrow(1, 0, columns), target);
     return loss;
@@ -132,9 +135,12 @@ inline ContrastiveLoss retrieval_contrast(RetrievalContrast contrast, at::Tensor
                                           std::span<std::int64_t const> targets, std::span<std::int64_t const> excluded,
                                           double temperature, ContrastForm form = {}) {
     switch (contrast) {
-        case RetrievalContrast::symmetric: return symmetric_info_nce(queries, passages, targets, excluded, temperature, form);
-        case RetrievalContrast::four_block: return four_block_contrast(queries, passages, targets, excluded, temperature, form);
-        case RetrievalContrast::info_nce: break;
+        case RetrievalContrast::symmetric:
+            return symmetric_info_nce(queries, passages, targets, excluded, temperature, form);
+        case RetrievalContrast::four_block:
+            return four_block_contrast(queries, passages, targets, excluded, temperature, form);
+        case RetrievalContrast::info_nce:
+            break;
     }
     return info_nce(queries, passages, targets, excluded, temperature, form);
 }

@@ -4,8 +4,8 @@
 /// What all word-wise maskers share: how many tokens to hide, and the shuffled walk over words that reaches that number.
 #pragma once
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -47,7 +47,9 @@ namespace detail {
 /// Refuses a rate that is no share.
 inline void require_rate(double rate, char const* field) {
     if (!(rate >= 0 && rate <= 1)) {
-        throw InputError(Complaint{.file = {}, .expected = std::string(field) + " between 0 and 1", .found = std::to_string(rate),
+        throw InputError(Complaint{.file = {},
+                                   .expected = std::string(field) + " between 0 and 1",
+                                   .found = std::to_string(rate),
                                    .remedy = "Give the share of tokens to hide, for example 0.3 for 30 %."});
     }
 }
@@ -55,8 +57,9 @@ inline void require_rate(double rate, char const* field) {
 /// Refuses flags of another text.
 inline void require_same_text(TokenSpan text, MaskFlags const& encoder, char const* masker) {
     if (encoder.size() != text.size()) {
-        throw InputError(Complaint{.file = {}, .expected = std::string(masker) + " to get one encoder flag for each of its " +
-                                                           std::to_string(text.size()) + " tokens",
+        throw InputError(Complaint{.file = {},
+                                   .expected = std::string(masker) + " to get one encoder flag for each of its " +
+                                               std::to_string(text.size()) + " tokens",
                                    .found = std::to_string(encoder.size()) + " flags",
                                    .remedy = "The encoder's view of this pass must read the same text source."});
     }

@@ -22,8 +22,8 @@ namespace bmae {
 struct ComplementMasker {
     static constexpr std::string_view name = "complement";
 
-    double cap = 1;                           ///< share of `cap_basis` hidden at most, by whole words; 1: the whole complement
-    MaskBasis cap_basis = MaskBasis::content; ///< what the cap is a share of
+    double cap = 1;                             ///< share of `cap_basis` hidden at most, by whole words; 1: the whole complement
+    MaskBasis cap_basis = MaskBasis::content;   ///< what the cap is a share of
 
     template <class Visit>
     void for_each_number(Visit&& visit) {

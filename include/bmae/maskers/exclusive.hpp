@@ -19,11 +19,11 @@ namespace bmae {
 struct ExclusiveMasker {
     static constexpr std::string_view name = "exclusive";
 
-    double rate = .50;                        ///< share of `basis`; LexMAE: .50
-    MaskUnit unit = MaskUnit::whole_word;     ///< LexMAE: bernoulli, the count is then the share on average
-    MaskBasis basis = MaskBasis::all;         ///< what the rate is a share of
-    std::size_t minimum = 1;                  ///< tokens, however short the text; not for `bernoulli`
-    std::size_t maximum = 512;                ///< tokens, however long the text; not for `bernoulli`
+    double rate = .50;                      ///< share of `basis`; LexMAE: .50
+    MaskUnit unit = MaskUnit::whole_word;   ///< LexMAE: bernoulli, the count is then the share on average
+    MaskBasis basis = MaskBasis::all;       ///< what the rate is a share of
+    std::size_t minimum = 1;                ///< tokens, however short the text; not for `bernoulli`
+    std::size_t maximum = 512;              ///< tokens, however long the text; not for `bernoulli`
 
     template <class Visit>
     void for_each_number(Visit&& visit) {

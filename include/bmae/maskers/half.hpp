@@ -17,11 +17,11 @@ namespace bmae {
 struct HalfMasker {
     static constexpr std::string_view name = "half";
 
-    double rate = .50;                       ///< share of `basis`; MASTER: .50
-    MaskBasis basis = MaskBasis::inner;      ///< MASTER draws before it adds the outer [CLS] and [SEP]
-    std::size_t minimum = 1;                 ///< tokens, however short the text
-    std::size_t maximum = 512;               ///< tokens, however long the text
-    bool skip_specials = true;               ///< [UNK], [MASK] and [PAD] are no candidates
+    double rate = .50;                    ///< share of `basis`; MASTER: .50
+    MaskBasis basis = MaskBasis::inner;   ///< MASTER draws before it adds the outer [CLS] and [SEP]
+    std::size_t minimum = 1;              ///< tokens, however short the text
+    std::size_t maximum = 512;            ///< tokens, however long the text
+    bool skip_specials = true;            ///< [UNK], [MASK] and [PAD] are no candidates
 
     template <class Visit>
     void for_each_number(Visit&& visit) {

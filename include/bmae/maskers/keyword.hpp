@@ -4,8 +4,8 @@
 /// Hides the rare words first.
 #pragma once
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -53,14 +53,14 @@ constexpr std::array<std::string_view, 2> names_of(KeywordSampling) noexcept {
 struct KeywordMasker {
     static constexpr std::string_view name = "keyword";
 
-    double rate = .50;                                                           ///< share of `basis`; MASTER: .50
+    double rate = .50;   ///< share of `basis`; MASTER: .50
     KeywordWeighting weighting = KeywordWeighting::tf_idf;
     KeywordSampling sampling = KeywordSampling::without_replacement;
-    MaskBasis basis = MaskBasis::content;                                        ///< MASTER: tokens that are not special
-    std::size_t minimum = 1;                                                     ///< tokens, however short the text
-    std::size_t maximum = std::numeric_limits<std::size_t>::max();               ///< tokens, however long the text
-    double floor = 1e-6;                                                         ///< least weight; `tf_idf` only
-    std::shared_ptr<WordWeights const> weights = {};                             ///< of the corpus; see `learn`
+    MaskBasis basis = MaskBasis::content;                            ///< MASTER: tokens that are not special
+    std::size_t minimum = 1;                                         ///< tokens, however short the text
+    std::size_t maximum = std::numeric_limits<std::size_t>::max();   ///< tokens, however long the text
+    double floor = 1e-6;                                             ///< least weight; `tf_idf` only
+    std::shared_ptr<WordWeights const> weights = {};                 ///< of the corpus; see `learn`
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -107,19 +107,22 @@ private:
 
     void require_weights(TokenSpan text) const {
         if (weights == nullptr) {
-            throw InputError(Complaint{.file = {}, .expected = "KeywordMasker::weights, the word counts of the corpus",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "KeywordMasker::weights, the word counts of the corpus",
                                        .found = "none",
                                        .remedy = "Set them to std::make_shared<WordWeights const>(WordWeights::of(store)), "
                                                  "WordWeights::load(file) or read_word_dictionary(file, tokenizer)."});
         }
         if (weights->vocabulary_size() != text.traits().size()) {
             std::string const tokens = std::to_string(text.traits().size()) + " tokens";
-            throw InputError(Complaint{.file = {}, .expected = "word counts of a vocabulary of " + tokens,
+            throw InputError(Complaint{.file = {},
+                                       .expected = "word counts of a vocabulary of " + tokens,
                                        .found = "those of one of " + std::to_string(weights->vocabulary_size()),
                                        .remedy = "Count the words of the corpus that is masked."});
         }
         if (weighting == KeywordWeighting::tf_idf && weights->documents() == 0) {
-            throw InputError(Complaint{.file = {}, .expected = "word counts with document frequencies for tf_idf",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "word counts with document frequencies for tf_idf",
                                        .found = "counts alone, or those of no document",
                                        .remedy = "Count with WordWeights::of, or use KeywordWeighting::inverse_count."});
         }
@@ -148,7 +151,9 @@ private:
                 word.weight = occurrences * std::log(rarity) + floor;
             }
             if (!(word.weight > 0 && std::isfinite(word.weight))) {
-                throw InputError(Complaint{.file = {}, .expected = "word weights above 0", .found = std::to_string(word.weight),
+                throw InputError(Complaint{.file = {},
+                                           .expected = "word weights above 0",
+                                           .found = std::to_string(word.weight),
                                            .remedy = "Set KeywordMasker::floor to a small positive number."});
             }
         }

@@ -4,8 +4,8 @@
 /// Hides nothing in the text, but decides for each row of the enhanced decoder which columns it may read.
 #pragma once
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -40,13 +40,13 @@ constexpr std::array<std::string_view, 3> names_of(RowSampler) noexcept { return
 struct RowVisibility {
     static constexpr std::string_view name = "row_visibility";
 
-    double rate = .50;                           ///< share of `basis` that a row does not read; RetroMAE: .50
-    std::size_t pool_cap = 256;                  ///< draws per text at most (FlagEmbedding: 128); `pooled` only
+    double rate = .50;            ///< share of `basis` that a row does not read; RetroMAE: .50
+    std::size_t pool_cap = 256;   ///< draws per text at most (FlagEmbedding: 128); `pooled` only
     RowSampler sampler = RowSampler::pooled;
-    MaskBasis basis = MaskBasis::all;            ///< what the rate is a share of; not for `bernoulli`
-    std::size_t minimum = 1;                     ///< tokens hidden per draw, at least; not for `bernoulli`
-    std::size_t maximum = 512;                   ///< tokens hidden per draw, at most; not for `bernoulli`
-    bool skip_specials = false;                  ///< true: rows read [UNK], [MASK] and [PAD] always
+    MaskBasis basis = MaskBasis::all;   ///< what the rate is a share of; not for `bernoulli`
+    std::size_t minimum = 1;            ///< tokens hidden per draw, at least; not for `bernoulli`
+    std::size_t maximum = 512;          ///< tokens hidden per draw, at most; not for `bernoulli`
+    bool skip_specials = false;         ///< true: rows read [UNK], [MASK] and [PAD] always
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -65,7 +65,9 @@ struct RowVisibility {
         std::size_t const length = text.size();
         std::size_t const pool = sampler == RowSampler::pooled ? std::min(length, pool_cap) : length;
         if (pool > 65536 || (pool == 0 && length != 0)) {
-            throw InputError(Complaint{.file = {}, .expected = "a pool of 1 to 65536 row masks", .found = std::to_string(pool),
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a pool of 1 to 65536 row masks",
+                                       .found = std::to_string(pool),
                                        .remedy = "Set pool_cap to 256, or shorten the text."});
         }
         Visibility visibility;

@@ -24,13 +24,13 @@ namespace bmae {
 struct SupersetMasker {
     static constexpr std::string_view name = "superset";
 
-    double rate = .50;                       ///< share of `basis` that the union hides on average; SimLM: .50
-    double encoder_rate = .30;               ///< share that the encoder's view hides; SimLM: .30
-    MaskBasis basis = MaskBasis::all;        ///< what the rates are shares of
-    std::size_t minimum = 1;                 ///< tokens of the second draw, at least; not for `bernoulli`
-    std::size_t maximum = 512;               ///< tokens of the second draw, at most; not for `bernoulli`
-    bool skip_specials = false;              ///< true: [UNK], [MASK] and [PAD] are no candidates; single tokens never are
-    MaskUnit unit = MaskUnit::whole_word;    ///< of the second draw; SimLM: whole words, LexMAE: bernoulli
+    double rate = .50;                      ///< share of `basis` that the union hides on average; SimLM: .50
+    double encoder_rate = .30;              ///< share that the encoder's view hides; SimLM: .30
+    MaskBasis basis = MaskBasis::all;       ///< what the rates are shares of
+    std::size_t minimum = 1;                ///< tokens of the second draw, at least; not for `bernoulli`
+    std::size_t maximum = 512;              ///< tokens of the second draw, at most; not for `bernoulli`
+    bool skip_specials = false;             ///< true: [UNK], [MASK] and [PAD] are no candidates; single tokens never are
+    MaskUnit unit = MaskUnit::whole_word;   ///< of the second draw; SimLM: whole words, LexMAE: bernoulli
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -49,7 +49,8 @@ struct SupersetMasker {
         detail::require_rate(rate, "SupersetMasker::rate");
         detail::require_rate(encoder_rate, "SupersetMasker::encoder_rate");
         if (rate < encoder_rate) {
-            throw InputError(Complaint{.file = {}, .expected = "SupersetMasker::rate of at least encoder_rate",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "SupersetMasker::rate of at least encoder_rate",
                                        .found = std::to_string(rate) + " below " + std::to_string(encoder_rate),
                                        .remedy = "The decoder must hide all that the encoder hides: raise its rate."});
         }

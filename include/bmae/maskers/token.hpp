@@ -18,11 +18,11 @@ namespace bmae {
 struct TokenMasker {
     static constexpr std::string_view name = "token";
 
-    double rate = .15;                    ///< share of `basis` (exact) or probability of each token; BERT: .15
-    bool exact = true;                    ///< false: each token by itself, so that the count varies (Hugging Face's MLM collator)
-    MaskBasis basis = MaskBasis::all;     ///< what the rate is a share of; `exact` only
-    std::size_t minimum = 1;              ///< tokens, however short the text; `exact` only
-    std::size_t maximum = 512;            ///< tokens, however long the text; `exact` only
+    double rate = .15;                  ///< share of `basis` (exact) or probability of each token; BERT: .15
+    bool exact = true;                  ///< false: each token by itself, so that the count varies (Hugging Face's MLM collator)
+    MaskBasis basis = MaskBasis::all;   ///< what the rate is a share of; `exact` only
+    std::size_t minimum = 1;            ///< tokens, however short the text; `exact` only
+    std::size_t maximum = 512;          ///< tokens, however long the text; `exact` only
 
     template <class Visit>
     void for_each_number(Visit&& visit) {

@@ -20,11 +20,11 @@ namespace bmae {
 struct WholeWordMasker {
     static constexpr std::string_view name = "whole_word";
 
-    double rate = .30;                        ///< share of `basis`; RetroMAE: .30 encoder, .50 decoder
-    MaskBasis basis = MaskBasis::all;         ///< what the rate is a share of
-    std::size_t minimum = 1;                  ///< tokens, however short the text
-    std::size_t maximum = 512;                ///< tokens, however long the text
-    bool skip_specials = false;               ///< true: [UNK], [MASK] and [PAD] are no candidates either (MASTER, Condenser)
+    double rate = .30;                  ///< share of `basis`; RetroMAE: .30 encoder, .50 decoder
+    MaskBasis basis = MaskBasis::all;   ///< what the rate is a share of
+    std::size_t minimum = 1;            ///< tokens, however short the text
+    std::size_t maximum = 512;          ///< tokens, however long the text
+    bool skip_specials = false;         ///< true: [UNK], [MASK] and [PAD] are no candidates either (MASTER, Condenser)
 
     template <class Visit>
     void for_each_number(Visit&& visit) {

@@ -14,9 +14,9 @@ namespace bmae::detail {
 /// What is counted of one word.
 struct WordCount {
     std::uint64_t hash = 0;
-    std::uint64_t count = 0;       ///< 0: a free place of the table
+    std::uint64_t count = 0;   ///< 0: a free place of the table
     std::uint64_t documents = 0;
-    std::uint64_t last = 0;        ///< text that counted it last
+    std::uint64_t last = 0;   ///< text that counted it last
 };
 
 class WordCounter {

@@ -68,7 +68,8 @@ public:
         });
         std::vector<Word> words;
         for (Shard& shard : counted) {
-            shard.words.for_each([&](detail::WordCount const& word) { words.push_back({word.hash, word.count, word.documents}); });
+            shard.words.for_each(
+                [&](detail::WordCount const& word) { words.push_back({word.hash, word.count, word.documents}); });
             shard.words = {};
         }
         return WordWeights(std::move(words), texts, traits.size());
@@ -146,10 +147,10 @@ public:
         return find(hash_of(pieces)).documents;
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return words_.size(); }                  ///< different words
-    [[nodiscard]] std::uint64_t documents() const noexcept { return documents_; }              ///< texts counted; 0: unknown
-    [[nodiscard]] std::uint64_t vocabulary_size() const noexcept { return vocabulary_; }       ///< V
-    [[nodiscard]] std::span<Word const> words() const noexcept { return words_; }              ///< by hash
+    [[nodiscard]] std::size_t size() const noexcept { return words_.size(); }              ///< different words
+    [[nodiscard]] std::uint64_t documents() const noexcept { return documents_; }          ///< texts counted; 0: unknown
+    [[nodiscard]] std::uint64_t vocabulary_size() const noexcept { return vocabulary_; }   ///< V
+    [[nodiscard]] std::span<Word const> words() const noexcept { return words_; }          ///< by hash
 
     friend bool operator==(WordWeights const& a, WordWeights const& b) noexcept {
         return a.documents_ == b.documents_ && a.vocabulary_ == b.vocabulary_ && a.words_ == b.words_;
@@ -164,7 +165,8 @@ private:
 
     WordWeights() = default;
 
-    static void count_text(std::span<TokenId const> ids, TokenTraits const& traits, std::uint64_t text, detail::WordCounter& words) {
+    static void count_text(std::span<TokenId const> ids, TokenTraits const& traits, std::uint64_t text,
+                           detail::WordCounter& words) {
         detail::CandidateWords(TokenSpan(ids, traits), true).for_each([&](std::span<std::uint32_t const> positions) {
             std::uint64_t hash = start;
             for (std::uint32_t const i : positions) { hash = extend(hash, ids[i]); }
@@ -174,8 +176,8 @@ private:
 
     void check(std::string const& file) const {
         auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found),
-                                        .remedy = "Count the corpus again."});
+            return InputError(Complaint{
+                .file = file, .expected = std::move(expected), .found = std::move(found), .remedy = "Count the corpus again."});
         };
         for (std::size_t i = 0; i < words_.size(); ++i) {
             Word const& word = words_[i];
@@ -198,8 +200,8 @@ private:
     }
     [[nodiscard]] std::size_t bucket_of(std::uint64_t hash) const noexcept { return static_cast<std::size_t>(hash >> shift_); }
 
-    std::vector<Word> words_;              ///< sorted by hash
-    std::vector<std::size_t> buckets_;     ///< [2^k + 1] first word of each bucket
+    std::vector<Word> words_;            ///< sorted by hash
+    std::vector<std::size_t> buckets_;   ///< [2^k + 1] first word of each bucket
     int shift_ = 63;
     std::uint64_t documents_ = 0;
     std::uint64_t vocabulary_ = 0;

@@ -63,8 +63,8 @@ WordWeightsHeader read_word_weights(std::filesystem::path const& path, std::vect
     static_assert(std::is_trivially_copyable_v<Word> && sizeof(Word) == 24);
     FileMap const file(path);
     auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        return InputError(Complaint{.file = path.string(), .expected = std::move(expected), .found = std::move(found),
-                                    .remedy = std::move(remedy)});
+        return InputError(Complaint{
+            .file = path.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
     };
     constexpr std::size_t fixed = 6 * sizeof(std::uint64_t);   // header and checksum
     if (!file.text().starts_with(word_weights_magic)) {

@@ -33,15 +33,18 @@ namespace detail {
 inline void require_pairs(std::span<double const> x, std::span<double const> y) {
     std::string const remedy = "Drop pairs without a judgement, and see why a score is not a number.";
     if (x.size() != y.size()) {
-        throw InputError(Complaint{.file = {}, .expected = "two lists of one length to correlate",
-                                   .found = std::to_string(x.size()) + " and " + std::to_string(y.size()), .remedy = remedy});
+        throw InputError(Complaint{.file = {},
+                                   .expected = "two lists of one length to correlate",
+                                   .found = std::to_string(x.size()) + " and " + std::to_string(y.size()),
+                                   .remedy = remedy});
     }
     for (std::size_t i = 0; i < x.size(); ++i) {
         if (std::isfinite(x[i]) && std::isfinite(y[i])) { continue; }
-        throw InputError(Complaint{.file = {}, .expected = "finite numbers to correlate",
-                                   .found = std::to_string(x[i]) + " and " + std::to_string(y[i]) + " as pair " +
-                                            std::to_string(i),
-                                   .remedy = remedy});
+        throw InputError(
+            Complaint{.file = {},
+                      .expected = "finite numbers to correlate",
+                      .found = std::to_string(x[i]) + " and " + std::to_string(y[i]) + " as pair " + std::to_string(i),
+                      .remedy = remedy});
     }
 }
 

@@ -32,9 +32,12 @@ enum class StsAggregation {
 /// As command lines and reports write it.
 constexpr std::string_view to_string(StsAggregation aggregation) noexcept {
     switch (aggregation) {
-        case StsAggregation::mean: return "mean";
-        case StsAggregation::weighted_mean: return "weighted_mean";
-        case StsAggregation::all: break;
+        case StsAggregation::mean:
+            return "mean";
+        case StsAggregation::weighted_mean:
+            return "weighted_mean";
+        case StsAggregation::all:
+            break;
     }
     return "all";
 }

@@ -20,9 +20,12 @@ namespace bmae {
 /// Element by element.                                                                              any shape -> same shape
 inline at::Tensor activate(at::Tensor const& x, Activation activation) {
     switch (activation) {
-        case Activation::relu: return at::relu(x);
-        case Activation::gelu_tanh: return at::gelu(x, "tanh");
-        case Activation::gelu: break;
+        case Activation::relu:
+            return at::relu(x);
+        case Activation::gelu_tanh:
+            return at::gelu(x, "tanh");
+        case Activation::gelu:
+            break;
     }
     return at::gelu(x);
 }

@@ -67,13 +67,13 @@ struct HeadAttention {
     Real const* query = nullptr;
     Real const* key = nullptr;
     Real const* value = nullptr;
-    std::int64_t length = 0;                   ///< L
-    std::int64_t width = 0;                    ///< d
+    std::int64_t length = 0;   ///< L
+    std::int64_t width = 0;    ///< d
     std::int64_t stride = 0;
     float scale = 1;
-    Visibility const* visibility = nullptr;    ///< row masks, or none
+    Visibility const* visibility = nullptr;   ///< row masks, or none
     DropoutSite dropout = {};
-    std::int64_t first_element = 0;            ///< of the dropout site: this head's [L, L] weights follow one another
+    std::int64_t first_element = 0;   ///< of the dropout site: this head's [L, L] weights follow one another
 
     /// \param weights  [L, L] softmax before dropout, for the backward pass; may be null
     /// \param output   [L, d], rows `stride` apart

@@ -131,17 +131,25 @@ template <class Real>
 struct WholeLanes {
     std::int64_t at;
     template <class Real>
-    [[gnu::always_inline]] Floats operator()(Real const* from) const noexcept { return load(from + at); }
+    [[gnu::always_inline]] Floats operator()(Real const* from) const noexcept {
+        return load(from + at);
+    }
     template <class Real>
-    [[gnu::always_inline]] void operator()(Real* to, Floats const& value) const noexcept { store(to + at, value); }
+    [[gnu::always_inline]] void operator()(Real* to, Floats const& value) const noexcept {
+        store(to + at, value);
+    }
 };
 struct PartLanes {
     std::int64_t at;
     std::int64_t count;
     template <class Real>
-    [[gnu::always_inline]] Floats operator()(Real const* from) const noexcept { return load_part(from + at, count); }
+    [[gnu::always_inline]] Floats operator()(Real const* from) const noexcept {
+        return load_part(from + at, count);
+    }
     template <class Real>
-    [[gnu::always_inline]] void operator()(Real* to, Floats const& value) const noexcept { store_part(to + at, value, count); }
+    [[gnu::always_inline]] void operator()(Real* to, Floats const& value) const noexcept {
+        store_part(to + at, value, count);
+    }
 };
 
 /// Calls `body(read, write, i)` along a row of `count` numbers, sixteen at a time and then the rest, which is filled up with
@@ -231,7 +239,7 @@ struct DropoutSite {
         std::int64_t const skip = begin % 4;
         Hashes index = key + first + Hashes{0, 1, 2, 3, 4, 5, 6, 7};
         for (std::int64_t i = 0; i < skip + count; i += 2 * lanes, index += 8) {
-            Hashes bits = index + 0x9e3779b97f4a7c15ULL;            // mix64, eight at a time
+            Hashes bits = index + 0x9e3779b97f4a7c15ULL;   // mix64, eight at a time
             bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9ULL;
             bits = (bits ^ (bits >> 27)) * 0x94d049bb133111ebULL;
             bits ^= bits >> 31;

@@ -29,7 +29,8 @@ inline constexpr std::int64_t mask_block = 1024;
 
 /// Writes the factors of elements [begin, end) of `site`.
 inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, float* factors) {
-    if (!has_lanes || lane_level() != LaneLevel::avx512) {   // without such registers vectors live in memory, and one hash is faster
+    if (!has_lanes ||
+        lane_level() != LaneLevel::avx512) {   // without such registers vectors live in memory, and one hash is faster
         for (std::int64_t i = begin; i < end;) {
             std::uint64_t const bits = mix64(site.key + static_cast<std::uint64_t>(i) / 4);
             for (std::int64_t const next = std::min(end, i / 4 * 4 + 4); i < next; ++i) {
@@ -55,9 +56,8 @@ void drop_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end
         for (std::int64_t first = begin; first < end; first += mask_block) {
             std::int64_t const count = std::min(mask_block, end - first);
             float const* const factors = site.fill(part, first, count);
-            along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                write(y + first, read(x + first) * read(factors));
-            });
+            along(count, [&](auto read, auto write, std::int64_t)
+                             __attribute__((always_inline)) { write(y + first, read(x + first) * read(factors)); });
         }
     });
 }

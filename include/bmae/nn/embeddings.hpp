@@ -25,11 +25,11 @@ namespace bmae {
 /// Positions are 0 .. L-1 in every text; RoBERTa's begin at a later row of the table, and `position_rows` adds that. ELECTRA's
 /// tables may be narrower or wider than its layers (E != H): E(x) W + b then enters the layers. DistilBERT has no token types.
 struct Embeddings {
-    at::Tensor word = {};              ///< [V, E]
-    at::Tensor position = {};          ///< [P, E], row `first_position` for the first token; read it by `position_rows`
-    at::Tensor token_type = {};        ///< [S, E], or undefined
+    at::Tensor word = {};         ///< [V, E]
+    at::Tensor position = {};     ///< [P, E], row `first_position` for the first token; read it by `position_rows`
+    at::Tensor token_type = {};   ///< [S, E], or undefined
     LayerNorm norm = {};
-    Linear projection = {};            ///< E -> H, or undefined where E = H
+    Linear projection = {};   ///< E -> H, or undefined where E = H
     std::int64_t first_position = 0;
     double dropout_rate = 0.1;
 
@@ -72,7 +72,8 @@ struct Embeddings {
     at::Tensor position_rows(at::Tensor const& vectors, at::Tensor const& positions) const {
         if (vectors.size(1) != position.size(1)) {
             throw InputError(Complaint{
-                .file = {}, .expected = "vectors as wide as the position embeddings, " + std::to_string(position.size(1)),
+                .file = {},
+                .expected = "vectors as wide as the position embeddings, " + std::to_string(position.size(1)),
                 .found = std::to_string(vectors.size(1)),
                 .remedy = "Use a decoder that reads tokens only, or an encoder whose embedding_size is its hidden_size."});
         }
@@ -81,7 +82,8 @@ struct Embeddings {
 
     void require_types() const {
         if (token_type.defined() && token_type.size(0) >= 2) { return; }
-        throw InputError(Complaint{.file = {}, .expected = "an encoder with two token types to tell title from body",
+        throw InputError(Complaint{.file = {},
+                                   .expected = "an encoder with two token types to tell title from body",
                                    .found = token_type.defined() ? "one type" : "none",
                                    .remedy = "Read title and body without token types, or use BERT or ELECTRA."});
     }

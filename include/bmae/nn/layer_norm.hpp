@@ -88,8 +88,14 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
             });
         });
         at::Tensor const totals = parts.sum(1).to(sums.scalar_type());
-        return {x_gradient, has_residual ? totals[2] : at::Tensor(),
-                !has_residual || residual_gradient.defined() ? residual_gradient : x_gradient, totals[0], totals[1], {}, {}, {}};
+        return {x_gradient,
+                has_residual ? totals[2] : at::Tensor(),
+                !has_residual || residual_gradient.defined() ? residual_gradient : x_gradient,
+                totals[0],
+                totals[1],
+                {},
+                {},
+                {}};
     }
 };
 
@@ -104,7 +110,7 @@ struct LayerNorm {
     LayerNorm() = default;
     LayerNorm(std::int64_t width, double eps) : weight(at::empty({width})), bias(at::empty({width})), epsilon(eps) {}
 
-    at::Tensor operator()(at::Tensor const& x) const {                                          // [T, H] -> [T, H]
+    at::Tensor operator()(at::Tensor const& x) const {   // [T, H] -> [T, H]
         if (x.dim() == 2 && detail::has_row_kernels(x, weight, bias)) {
             return detail::FusedNorm::apply(x, std::optional<at::Tensor>(), std::optional<at::Tensor>(), weight, bias, epsilon,
                                             0.0, 0);

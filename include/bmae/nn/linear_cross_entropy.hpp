@@ -55,14 +55,14 @@ struct ChunkEntropy {
 
     /// In LibTorch's operations.
     at::Tensor plain(at::Tensor const& product, at::Tensor& bias_gradient) const {
-        at::Tensor const target = labels.unsqueeze(1);                                    // [c, 1]
-        at::Tensor logits = product.to(at::kFloat).add_(bias);                            // [c, V]
-        at::Tensor const normaliser = at::logsumexp(logits, {1}, true);                   // [c, 1]
+        at::Tensor const target = labels.unsqueeze(1);                    // [c, 1]
+        at::Tensor logits = product.to(at::kFloat).add_(bias);            // [c, V]
+        at::Tensor const normaliser = at::logsumexp(logits, {1}, true);   // [c, 1]
         losses.copy_((normaliser - logits.gather(1, target)).squeeze(1));
         correct.copy_(logits.argmax(1).eq(labels));
         if (!differentiate) { return {}; }
         at::Tensor const scale = row_weights.unsqueeze(1);
-        logits.sub_(normaliser).exp_().mul_(scale);                                       // d total / d logits
+        logits.sub_(normaliser).exp_().mul_(scale);   // d total / d logits
         logits.scatter_add_(1, target, scale.neg());
         bias_gradient.add_(logits.sum(0));
         return logits.to(product.scalar_type());
@@ -108,8 +108,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
         std::int64_t const step = chunk_rows(count, weight.size(0));
         for (std::int64_t begin = 0; begin < count; begin += step) {
             std::int64_t const size = std::min(step, count - begin);
-            at::Tensor const chunk = rows.narrow(0, begin, size);                             // [c, H]
-            at::Tensor const logits = at::mm(chunk, weight.t());                              // [c, V]
+            at::Tensor const chunk = rows.narrow(0, begin, size);   // [c, H]
+            at::Tensor const logits = at::mm(chunk, weight.t());    // [c, V]
             ChunkEntropy const entropy{bias,
                                        labels.narrow(0, begin, size),
                                        row_weights.narrow(0, begin, size),

@@ -22,8 +22,9 @@ namespace detail {
 /// Logits of one text at a time are made, pooled and forgotten. Only the row that won a word gets that word's gradient, so the
 /// backward pass costs B x V x H where the logits themselves cost T x V x H.
 struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
-    static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
-                              std::vector<std::int64_t> const& offsets, std::int64_t skip_first, std::int64_t skip_last) {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& rows, at::Tensor const& weight,
+                              at::Tensor const& bias, std::vector<std::int64_t> const& offsets, std::int64_t skip_first,
+                              std::int64_t skip_last) {
         auto const texts = static_cast<std::int64_t>(offsets.size()) - 1;
         at::Tensor pooled = at::zeros({texts, weight.size(0)}, rows.options().dtype(at::kFloat));
         at::Tensor winners = at::zeros({texts, weight.size(0)}, rows.options().dtype(at::kLong));
@@ -42,7 +43,8 @@ struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
         return pooled;
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         auto const saved = context->get_saved_variables();
         at::Tensor const& rows = saved[0];
         at::Tensor const& weight = saved[1];
@@ -50,8 +52,8 @@ struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
         at::Tensor weight_gradient = at::zeros_like(weight);
         at::Tensor bias_gradient = at::zeros({weight.size(0)}, gradients[0].options());
         for (std::int64_t const b : context->saved_data["texts"].toIntVector()) {
-            at::Tensor const slope = gradients[0][b];                                      // [V]
-            at::Tensor const column = slope.to(rows.scalar_type()).unsqueeze(1);           // [V, 1]
+            at::Tensor const slope = gradients[0][b];                              // [V]
+            at::Tensor const column = slope.to(rows.scalar_type()).unsqueeze(1);   // [V, 1]
             at::Tensor const winners = saved[2][b];
             rows_gradient.index_add_(0, winners, weight.mul(column));
             weight_gradient.add_(rows.index_select(0, winners).mul_(column));
@@ -68,8 +70,8 @@ struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
 /// \param weight,bias [V, H], [V]
 /// \param offsets     [B+1]; the first `skip_first` and the last `skip_last` rows of each text are left out
 /// \returns           [B, V] fp32; zeros, without gradient, for a text with no row left
-inline at::Tensor max_pooled_logits(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias, std::vector<std::int64_t> const& offsets,
-                                    std::int64_t skip_first, std::int64_t skip_last) {
+inline at::Tensor max_pooled_logits(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
+                                    std::vector<std::int64_t> const& offsets, std::int64_t skip_first, std::int64_t skip_last) {
     return detail::MaxPooledLogits::apply(rows, weight, bias, offsets, skip_first, skip_last);
 }
 

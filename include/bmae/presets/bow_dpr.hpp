@@ -32,9 +32,9 @@ using BowDpr = Pretraining<BertEncoder,
 /// The numbers, by the names of the paper and its code.
 struct BowDprNumbers {
     double encoder_mask = .30;
-    double bow_weight = 1;              ///< at the start
-    double bow_final_weight = .1;       ///< at the end, along a cosine
-    std::int64_t lowest_id = 999;       ///< smallest id in the bag
+    double bow_weight = 1;          ///< at the start
+    double bow_final_weight = .1;   ///< at the end, along a cosine
+    std::int64_t lowest_id = 999;   ///< smallest id in the bag
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -53,8 +53,10 @@ struct PresetNumbers<BowDpr> {
         typename Model::Options options;
         auto& pass = std::get<0>(options.passes);
         pass.view.masker.rate = numbers.encoder_mask;
-        std::get<1>(pass.terms) = {.weight = {numbers.bow_weight, {.course = WeightCourse::cosine, .last = numbers.bow_final_weight}},
-                                   .words = BagWeights::one_over_words, .lowest_id = numbers.lowest_id};
+        std::get<1>(pass.terms) = {
+            .weight = {numbers.bow_weight, {.course = WeightCourse::cosine, .last = numbers.bow_final_weight}},
+            .words = BagWeights::one_over_words,
+            .lowest_id = numbers.lowest_id};
         return options;
     }
 };

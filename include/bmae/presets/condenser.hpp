@@ -45,11 +45,12 @@ using CoCondenser = Pretraining<BertEncoder,
 
 /// The numbers of both, by the names of the released code.
 struct CondenserNumbers {
-    double encoder_mask = .15;                       ///< mlm_probability
-    std::int64_t decoder_layers = 2;                 ///< n_head_layers
-    std::int64_t skip_from = TapDecoderOptions::middle;   ///< layer that the head reads, 0 = embeddings; -1: half way up (6 of 12)
-    double contrast_weight = 1;                      ///< coCondenser only
-    std::int64_t span_tokens = 126;                  ///< tokens of a span without [CLS] and [SEP]; coCondenser only
+    double encoder_mask = .15;         ///< mlm_probability
+    std::int64_t decoder_layers = 2;   ///< n_head_layers
+    std::int64_t skip_from =
+        TapDecoderOptions::middle;    ///< layer that the head reads, 0 = embeddings; -1: half way up (6 of 12)
+    double contrast_weight = 1;       ///< coCondenser only
+    std::int64_t span_tokens = 126;   ///< tokens of a span without [CLS] and [SEP]; coCondenser only
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -70,7 +71,9 @@ typename Model::Options condenser_options(CondenserNumbers const& numbers) {
     auto set = [&](auto& pass) {
         pass.view.masker.rate = numbers.encoder_mask;
         std::get<1>(pass.terms).decoder = {.layers = numbers.decoder_layers, .tap = numbers.skip_from};
-        if constexpr (requires { pass.view.source.length; }) { pass.view.source.length = static_cast<std::size_t>(numbers.span_tokens); }
+        if constexpr (requires { pass.view.source.length; }) {
+            pass.view.source.length = static_cast<std::size_t>(numbers.span_tokens);
+        }
     };
     apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
     if constexpr (Model::cross_count > 0) {
@@ -85,13 +88,17 @@ template <>
 struct PresetNumbers<Condenser> {
     using type = CondenserNumbers;
     template <class Model = Condenser>
-    static typename Model::Options options(type const& numbers) { return detail::condenser_options<Model>(numbers); }
+    static typename Model::Options options(type const& numbers) {
+        return detail::condenser_options<Model>(numbers);
+    }
 };
 template <>
 struct PresetNumbers<CoCondenser> {
     using type = CondenserNumbers;
     template <class Model = CoCondenser>
-    static typename Model::Options options(type const& numbers) { return detail::condenser_options<Model>(numbers); }
+    static typename Model::Options options(type const& numbers) {
+        return detail::condenser_options<Model>(numbers);
+    }
 };
 
 }  // namespace bmae

@@ -31,9 +31,9 @@ using Contriever = Pretraining<BertEncoder,
 
 /// The numbers, by the names of the released code.
 struct ContrieverNumbers {
-    double ratio_min = .05;             ///< shortest crop
-    double ratio_max = .5;              ///< longest crop
-    double deletion = .1;               ///< probability with which a token is deleted
+    double ratio_min = .05;   ///< shortest crop
+    double ratio_max = .5;    ///< longest crop
+    double deletion = .1;     ///< probability with which a token is deleted
     double temperature = .05;
     double momentum = .9995;
     std::int64_t queue_size = 131072;
@@ -54,7 +54,8 @@ struct PresetNumbers<Contriever> {
     using type = ContrieverNumbers;
     template <class Model = Contriever>
     static typename Model::Options options(type const& numbers) {
-        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .queue = numbers.queue_size}}, .momentum = numbers.momentum};
+        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .queue = numbers.queue_size}},
+                                        .momentum = numbers.momentum};
         auto set = [&](auto& pass) {
             pass.view.source = {.minimum_share = numbers.ratio_min, .maximum_share = numbers.ratio_max};
             pass.view.corruptor.rate = numbers.deletion;

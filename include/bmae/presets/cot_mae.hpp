@@ -53,7 +53,7 @@ struct CotMaeNumbers {
     double encoder_mask = .30;
     double decoder_mask = .45;
     std::int64_t decoder_layers = 2;
-    std::int64_t span_tokens = 126;     ///< tokens of a partner without [CLS] and [SEP]
+    std::int64_t span_tokens = 126;   ///< tokens of a partner without [CLS] and [SEP]
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -68,8 +68,8 @@ struct CotMaeNumbers {
 struct CotMaeQcNumbers {
     double encoder_mask = .30;
     std::int64_t decoder_layers = 1;
-    std::int64_t window = 3;            ///< attn_window: columns, a row's own included
-    double dec_head_coef = 1;           ///< factor of the decoder's term
+    std::int64_t window = 3;    ///< attn_window: columns, a row's own included
+    double dec_head_coef = 1;   ///< factor of the decoder's term
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -88,7 +88,9 @@ struct PresetNumbers<CotMae> {
         typename Model::Options options;
         options.random_window = true;
         auto set_span = [&](auto& view) {
-            if constexpr (requires { view.source.length; }) { view.source.length = static_cast<std::size_t>(numbers.span_tokens); }
+            if constexpr (requires { view.source.length; }) {
+                view.source.length = static_cast<std::size_t>(numbers.span_tokens);
+            }
         };
         auto set = [&](auto& pass) {
             auto& branch = std::get<1>(pass.terms);

@@ -11,8 +11,8 @@
 /// head (paper: one projection). The query stream of the decoder goes through the embedding LayerNorm.
 #pragma once
 
-#include <bmae/pretraining/bag_of_words.hpp>
 #include <bmae/presets/retromae.hpp>
+#include <bmae/pretraining/bag_of_words.hpp>
 
 namespace bmae {
 
@@ -25,10 +25,10 @@ using DupMae = Pretraining<BertEncoder,
 
 /// The numbers, by the names of the paper and its code.
 struct DupMaeNumbers {
-    double encoder_mask = .30;          ///< share of tokens hidden from the encoder
-    double decoder_mask = .50;          ///< share hidden from each decoder row
+    double encoder_mask = .30;   ///< share of tokens hidden from the encoder
+    double decoder_mask = .50;   ///< share hidden from each decoder row
     std::int64_t decoder_layers = 1;
-    double bow_loss_weight = .1;        ///< factor of the bag of words (paper: 1)
+    double bow_loss_weight = .1;   ///< factor of the bag of words (paper: 1)
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -44,8 +44,9 @@ struct PresetNumbers<DupMae> {
     using type = DupMaeNumbers;
     template <class Model = DupMae>
     static typename Model::Options options(type const& numbers) {
-        typename Model::Options options = detail::retromae_options<Model>(
-            {.encoder_mask = numbers.encoder_mask, .decoder_mask = numbers.decoder_mask, .decoder_layers = numbers.decoder_layers});
+        typename Model::Options options = detail::retromae_options<Model>({.encoder_mask = numbers.encoder_mask,
+                                                                           .decoder_mask = numbers.decoder_mask,
+                                                                           .decoder_layers = numbers.decoder_layers});
         std::get<2>(std::get<0>(options.passes).terms).weight = numbers.bow_loss_weight;
         return options;
     }

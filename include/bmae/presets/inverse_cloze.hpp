@@ -46,7 +46,7 @@ using LaPraDoR = Pretraining<BertEncoder,
 
 /// The numbers of ICT.
 struct InverseClozeNumbers {
-    double kept = .1;                   ///< share of contexts that keep the sentence
+    double kept = .1;   ///< share of contexts that keep the sentence
     double temperature = 1;
 
     template <class Visit>
@@ -58,10 +58,10 @@ struct InverseClozeNumbers {
 
 /// The numbers of LaPraDoR.
 struct LaPraDoRNumbers {
-    double kept = .1;                   ///< share of contexts that keep the sentence
+    double kept = .1;   ///< share of contexts that keep the sentence
     double temperature = 1;
-    std::int64_t alternate = 0;         ///< optimizer steps after which the encoders change who learns; 0: both learn at once
-    std::int64_t cache = 16384;         ///< vectors of the resting encoder that are kept as negatives
+    std::int64_t alternate = 0;   ///< optimizer steps after which the encoders change who learns; 0: both learn at once
+    std::int64_t cache = 16384;   ///< vectors of the resting encoder that are kept as negatives
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -89,9 +89,11 @@ struct PresetNumbers<LaPraDoR> {
     template <class Model = LaPraDoR>
     static typename Model::Options options(type const& numbers) {
         if (numbers.alternate < 0) {
-            throw InputError(Complaint{.file = {}, .expected = "alternate of at least 0 steps", .found = std::to_string(numbers.alternate)});
+            throw InputError(
+                Complaint{.file = {}, .expected = "alternate of at least 0 steps", .found = std::to_string(numbers.alternate)});
         }
-        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine,
+        typename Model::Options options{.terms = {{.temperature = numbers.temperature,
+                                                   .similarity = Similarity::cosine,
                                                    .cache = numbers.alternate == 0 ? 0 : numbers.cache}},
                                         .alternate = static_cast<std::uint64_t>(numbers.alternate)};
         std::get<1>(options.passes).view.source.kept = numbers.kept;

@@ -176,20 +176,28 @@ struct PresetNumbers<MasterWithoutGor> : detail::MasterPreset<MasterWithoutGor, 
 template <>
 struct PresetNumbers<MasterSharedDecoder> : detail::MasterPreset<MasterSharedDecoder, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutCpr> : detail::MasterPreset<MasterAsReleasedWithoutCpr, detail::MasterForm::released> {};
+struct PresetNumbers<MasterAsReleasedWithoutCpr>
+    : detail::MasterPreset<MasterAsReleasedWithoutCpr, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutRpr> : detail::MasterPreset<MasterAsReleasedWithoutRpr, detail::MasterForm::released> {};
+struct PresetNumbers<MasterAsReleasedWithoutRpr>
+    : detail::MasterPreset<MasterAsReleasedWithoutRpr, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutPor> : detail::MasterPreset<MasterAsReleasedWithoutPor, detail::MasterForm::released> {};
+struct PresetNumbers<MasterAsReleasedWithoutPor>
+    : detail::MasterPreset<MasterAsReleasedWithoutPor, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutMkp> : detail::MasterPreset<MasterAsReleasedWithoutMkp, detail::MasterForm::released> {};
+struct PresetNumbers<MasterAsReleasedWithoutMkp>
+    : detail::MasterPreset<MasterAsReleasedWithoutMkp, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutCmp> : detail::MasterPreset<MasterAsReleasedWithoutCmp, detail::MasterForm::released> {};
+struct PresetNumbers<MasterAsReleasedWithoutCmp>
+    : detail::MasterPreset<MasterAsReleasedWithoutCmp, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutDor> : detail::MasterPreset<MasterAsReleasedWithoutDor, detail::MasterForm::released> {};
+struct PresetNumbers<MasterAsReleasedWithoutDor>
+    : detail::MasterPreset<MasterAsReleasedWithoutDor, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutGor> : detail::MasterPreset<MasterAsReleasedWithoutGor, detail::MasterForm::released> {};
+struct PresetNumbers<MasterAsReleasedWithoutGor>
+    : detail::MasterPreset<MasterAsReleasedWithoutGor, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedSharedDecoder> : detail::MasterPreset<MasterAsReleasedSharedDecoder, detail::MasterForm::released> {};
+struct PresetNumbers<MasterAsReleasedSharedDecoder>
+    : detail::MasterPreset<MasterAsReleasedSharedDecoder, detail::MasterForm::released> {};
 
 }  // namespace bmae

@@ -30,8 +30,8 @@ namespace bmae {
 
 /// The numbers of MASTER, by the names of the paper.
 struct MasterNumbers {
-    double encoder_mask = .30;          ///< alpha; best of .15, .30, .50 in table 9
-    double decoder_mask = .50;          ///< beta; best of .30, .50, .70 in table 9. CMP has its own: what the encoder read
+    double encoder_mask = .30;   ///< alpha; best of .15, .30, .50 in table 9
+    double decoder_mask = .50;   ///< beta; best of .30, .50, .70 in table 9. CMP has its own: what the encoder read
     std::int64_t decoder_layers = 2;
 
     template <class Visit>
@@ -77,7 +77,9 @@ private:
 
     template <class PassOptions>
     static void set_pass(PassOptions& pass, type const& numbers) {
-        if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(pass.view.masker)>, HalfMasker>) { set_words(pass.view.masker, numbers.encoder_mask); }
+        if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(pass.view.masker)>, HalfMasker>) {
+            set_words(pass.view.masker, numbers.encoder_mask);
+        }
         apply([&](auto&... term) { (set_term(term, numbers), ...); }, pass.terms);
     }
 
@@ -88,7 +90,9 @@ private:
             term.task = master_task<ViewT>();
             term.decoder.layers = numbers.decoder_layers;
             term.decoder.initialization = released ? Initialization::fan_in : Initialization::bert;
-            if constexpr (std::is_same_v<typename ViewT::Masker, WholeWordMasker>) { set_words(term.view.masker, numbers.decoder_mask); }
+            if constexpr (std::is_same_v<typename ViewT::Masker, WholeWordMasker>) {
+                set_words(term.view.masker, numbers.decoder_mask);
+            }
             if constexpr (std::is_same_v<typename ViewT::Masker, KeywordMasker>) {
                 term.view.masker.rate = numbers.decoder_mask;
                 if (released) {

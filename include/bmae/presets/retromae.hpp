@@ -52,10 +52,11 @@ using RetroMaeBasic = Pretraining<BertEncoder,
 
 /// The numbers of all three, by the names of the paper.
 struct RetroMaeNumbers {
-    double encoder_mask = .30;          ///< share of tokens hidden from the encoder (section 4.1: .15-.30)
-    double decoder_mask = .50;          ///< share hidden from each decoder row, resp. from the basic decoder (.50-.70)
-    std::int64_t decoder_layers = 1;    ///< more than one keeps the bottleneck: keys and values stay the clean text under row masks
-    std::int64_t row_pool = 256;        ///< row masks drawn per text (FlagEmbedding: 128); enhanced decoding only
+    double encoder_mask = .30;   ///< share of tokens hidden from the encoder (section 4.1: .15-.30)
+    double decoder_mask = .50;   ///< share hidden from each decoder row, resp. from the basic decoder (.50-.70)
+    std::int64_t decoder_layers =
+        1;                         ///< more than one keeps the bottleneck: keys and values stay the clean text under row masks
+    std::int64_t row_pool = 256;   ///< row masks drawn per text (FlagEmbedding: 128); enhanced decoding only
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -76,7 +77,9 @@ typename Model::Options retromae_options(RetroMaeNumbers const& numbers) {
     pass.view.masker.rate = numbers.encoder_mask;
     branch.view.masker.rate = numbers.decoder_mask;
     branch.decoder.layers = numbers.decoder_layers;
-    if constexpr (requires { branch.view.masker.pool_cap; }) { branch.view.masker.pool_cap = static_cast<std::size_t>(numbers.row_pool); }
+    if constexpr (requires { branch.view.masker.pool_cap; }) {
+        branch.view.masker.pool_cap = static_cast<std::size_t>(numbers.row_pool);
+    }
     return options;
 }
 
@@ -86,7 +89,9 @@ template <>
 struct PresetNumbers<RetroMae> {
     using type = RetroMaeNumbers;
     template <class Model = RetroMae>
-    static typename Model::Options options(type const& numbers) { return detail::retromae_options<Model>(numbers); }
+    static typename Model::Options options(type const& numbers) {
+        return detail::retromae_options<Model>(numbers);
+    }
 };
 template <>
 struct PresetNumbers<RetroMaeLayerNormQuery> {

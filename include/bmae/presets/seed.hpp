@@ -34,8 +34,8 @@ using Seed = Pretraining<BertEncoder,
 struct SeedNumbers {
     double encoder_mask = .15;
     std::int64_t decoder_layers = 3;
-    std::int64_t window = 2;            ///< tokens that a row reads, its own included
-    double ratio = .5;                  ///< weight of either term ("ratio .5:.5")
+    std::int64_t window = 2;   ///< tokens that a row reads, its own included
+    double ratio = .5;         ///< weight of either term ("ratio .5:.5")
 
     template <class Visit>
     void for_each_number(Visit&& visit) {

@@ -18,8 +18,8 @@
 #include <type_traits>
 
 #include <bmae/decoders/shared.hpp>
-#include <bmae/pretraining/contrast.hpp>
 #include <bmae/presets/retromae.hpp>
+#include <bmae/pretraining/contrast.hpp>
 #include <bmae/sources/pair.hpp>
 #include <bmae/sources/sentence_pair.hpp>
 
@@ -51,10 +51,10 @@ using SentMaeNli = Pretraining<BertEncoder,
 struct SentMaeNumbers {
     double encoder_mask = .30;
     double decoder_mask = .50;
-    double reconstruction_weight = 1;    ///< of both RetroMAE losses; 0: the contrast learns alone
-    double contrast_weight = 1;          ///< equation 9, option 2: 1
-    double temperature = 1;              ///< with inference pairs .05
-    bool literal_equation_8 = false;     ///< no positive in the denominator
+    double reconstruction_weight = 1;   ///< of both RetroMAE losses; 0: the contrast learns alone
+    double contrast_weight = 1;         ///< equation 9, option 2: 1
+    double temperature = 1;             ///< with inference pairs .05
+    bool literal_equation_8 = false;    ///< no positive in the denominator
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -80,7 +80,9 @@ typename Model::Options sentmae_options(SentMaeNumbers const& numbers, Similarit
         }
     };
     apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
-    std::get<0>(options.terms) = {.weight = numbers.contrast_weight, .temperature = numbers.temperature, .similarity = similarity,
+    std::get<0>(options.terms) = {.weight = numbers.contrast_weight,
+                                  .temperature = numbers.temperature,
+                                  .similarity = similarity,
                                   .form = {.positive_in_denominator = !numbers.literal_equation_8}};
     return options;
 }

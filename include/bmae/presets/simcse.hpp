@@ -53,7 +53,7 @@ using DiffCse = Pretraining<BertEncoder,
 /// The numbers of SimCSE.
 struct SimCseNumbers {
     double temperature = .05;
-    double hard_negative_weight = 0;    ///< added to the score of the own contradiction; supervised only
+    double hard_negative_weight = 0;   ///< added to the score of the own contradiction; supervised only
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -65,8 +65,8 @@ struct SimCseNumbers {
 /// The numbers of DiffCSE.
 struct DiffCseNumbers {
     double temperature = .05;
-    double generator_mask = .30;        ///< share of tokens hidden from the generator
-    double rtd_weight = .005;           ///< lambda of equation 3
+    double generator_mask = .30;   ///< share of tokens hidden from the generator
+    double rtd_weight = .005;      ///< lambda of equation 3
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -89,7 +89,9 @@ struct PresetNumbers<SimCseSupervised> {
     using type = SimCseNumbers;
     template <class Model = SimCseSupervised>
     static typename Model::Options options(type const& numbers) {
-        return {.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine, .hard_negative_weight = numbers.hard_negative_weight}}};
+        return {.terms = {{.temperature = numbers.temperature,
+                           .similarity = Similarity::cosine,
+                           .hard_negative_weight = numbers.hard_negative_weight}}};
     }
 };
 template <>

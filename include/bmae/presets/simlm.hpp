@@ -35,9 +35,9 @@ using SimLm = Pretraining<BertEncoder,
 
 /// The numbers, by the names of the paper.
 struct SimLmNumbers {
-    double encoder_mask = .30;          ///< share of tokens replaced for the encoder
-    double decoder_mask = .50;          ///< share replaced for the decoder, on average
-    std::int64_t decoder_layers = 2;    ///< copies of the encoder's last layers
+    double encoder_mask = .30;         ///< share of tokens replaced for the encoder
+    double decoder_mask = .50;         ///< share replaced for the decoder, on average
+    std::int64_t decoder_layers = 2;   ///< copies of the encoder's last layers
 
     template <class Visit>
     void for_each_number(Visit&& visit) {

@@ -29,8 +29,8 @@ struct MaxPooledLogits {
 
     template <class E>
     static at::Tensor make(PassState<E>& pass) {   // [B, V]
-        return max_pooled_logits(pass.encoder.head.transform(pass.encoded.hidden), pass.encoder.embeddings.word, pass.encoder.head.bias,
-                                 pass.input.offsets, 1, 0);
+        return max_pooled_logits(pass.encoder.head.transform(pass.encoded.hidden), pass.encoder.embeddings.word,
+                                 pass.encoder.head.bias, pass.input.offsets, 1, 0);
     }
 };
 
@@ -40,7 +40,8 @@ struct ClsLogits {
 
     template <class E>
     static at::Tensor make(PassState<E>& pass) {   // [B, V]
-        return pass.encoder.head.logits(pass.encoded.hidden.index_select(0, pass.input.first_rows), pass.encoder.embeddings.word).to(at::kFloat);
+        return pass.encoder.head.logits(pass.encoded.hidden.index_select(0, pass.input.first_rows), pass.encoder.embeddings.word)
+            .to(at::kFloat);
     }
 };
 
@@ -56,9 +57,9 @@ constexpr std::array<std::string_view, 3> names_of(BagWeights) noexcept { return
 
 /// Numbers of a `BagOfWords`.
 struct BagOfWordsOptions {
-    TermWeight weight = 1;              ///< in the total; DupMAE as released: .1, BoW-DPR: 1 to .1 along a cosine
+    TermWeight weight = 1;   ///< in the total; DupMAE as released: .1, BoW-DPR: 1 to .1 along a cosine
     BagWeights words = BagWeights::one_over_tokens;
-    std::int64_t lowest_id = 0;         ///< smallest id that counts; BoW-DPR: 999, since BERT's words start there
+    std::int64_t lowest_id = 0;   ///< smallest id that counts; BoW-DPR: 999, since BERT's words start there
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -87,12 +88,15 @@ public:
 
     template <class E>
     [[nodiscard]] TermSum sum(PassState<E>& pass, PackedInput const& view) const {
-        at::Tensor const target = bag(view, pass.encoder.vocabulary_size());                                        // [B, V]
+        at::Tensor const target = bag(view, pass.encoder.vocabulary_size());   // [B, V]
         return {.sum = (at::log_softmax(Pooling::make(pass), 1) * target).sum().neg()};
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
-        return {.name = std::move(name), .kind = std::string(kind), .pooling = std::string(Pooling::name), .lowest_id = options_.lowest_id,
+        return {.name = std::move(name),
+                .kind = std::string(kind),
+                .pooling = std::string(Pooling::name),
+                .lowest_id = options_.lowest_id,
                 .weight = options_.weight.at(0)};
     }
 
@@ -102,19 +106,22 @@ public:
 private:
     /// The weight of every word in every text.                                                                      [B, V]
     [[nodiscard]] at::Tensor bag(PackedInput const& view, std::int64_t vocabulary) const {
-        at::Tensor const& ids = view.original_ids;                                                                   // [T]
+        at::Tensor const& ids = view.original_ids;   // [T]
         at::Tensor counts = ids.ge(options_.lowest_id);
-        for (TokenId const outside : {view.special.cls, view.special.sep, view.special.pad}) { counts = counts.logical_and(ids.ne(outside)); }
-        at::Tensor const rows = counts.nonzero().squeeze(1);                                                         // rows of content
+        for (TokenId const outside : {view.special.cls, view.special.sep, view.special.pad}) {
+            counts = counts.logical_and(ids.ne(outside));
+        }
+        at::Tensor const rows = counts.nonzero().squeeze(1);   // rows of content
         at::Tensor const texts = view.text_of_row.index_select(0, rows);
         at::Tensor const words = ids.index_select(0, rows);
         at::TensorOptions const single = at::TensorOptions().dtype(at::kFloat).device(ids.device());
         at::Tensor target = at::zeros({view.texts(), vocabulary}, single);
-        target.index_put_({texts, words}, at::full({}, 1.0, single));                                                // each word once
+        target.index_put_({texts, words}, at::full({}, 1.0, single));   // each word once
         if (options_.words == BagWeights::one) { return target; }
-        at::Tensor const size = options_.words == BagWeights::one_over_words
-                                    ? target.sum(1)
-                                    : at::zeros({view.texts()}, single).index_add(0, texts, at::full({rows.size(0)}, 1.0, single));
+        at::Tensor const size =
+            options_.words == BagWeights::one_over_words
+                ? target.sum(1)
+                : at::zeros({view.texts()}, single).index_add(0, texts, at::full({rows.size(0)}, 1.0, single));
         return target / size.clamp_min(1).unsqueeze(1);
     }
 

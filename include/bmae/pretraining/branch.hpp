@@ -77,10 +77,12 @@ class Branch {
     static_assert(detail::SaysWhatItReads<Decoder>,
                   "Branch: the second slot is a decoder: explain_decoder<D, Encoder>() says what an own one lacks.");
     static_assert(!ViewT::has_row_masks || Decoder::reads_visibility,
-                  "Branch: this view hides context by row masks, which the decoder does not read. Use EnhancedDecoder, or a masker that hides tokens.");
-    static_assert(ViewT::has_row_masks || !Decoder::reads_visibility,
-                  "Branch: this decoder reads the clean text under row masks, but the view has none, so every token would see itself. "
-                  "Use the masker RowVisibility, or BasicDecoder.");
+                  "Branch: this view hides context by row masks, which the decoder does not read. Use EnhancedDecoder, or a "
+                  "masker that hides tokens.");
+    static_assert(
+        ViewT::has_row_masks || !Decoder::reads_visibility,
+        "Branch: this decoder reads the clean text under row masks, but the view has none, so every token would see itself. "
+        "Use the masker RowVisibility, or BasicDecoder.");
     static_assert(std::is_same_v<ViewT, OwnView> || !reads_layers,
                   "Branch: a tap reads the encoder's layers, which belong to the encoder's view. Use OwnView.");
     static_assert(std::is_same_v<Head, EncoderHead> || std::is_same_v<Head, OwnHead>,
@@ -93,9 +95,9 @@ public:
         ViewT view = {};
         typename Decoder::Options decoder = {};
         Loss loss = {};
-        TermWeight weight = 1;    ///< in the total; RetroMAE: 1
+        TermWeight weight = 1;        ///< in the total; RetroMAE: 1
         double label_smoothing = 0;   ///< share of a label that goes to all tokens alike, in [0, 1)
-        std::string task = {};    ///< name in reports, where the paper has one: MASTER's mkp, cmp, npr, dor, gor
+        std::string task = {};        ///< name in reports, where the paper has one: MASTER's mkp, cmp, npr, dor, gor
 
         template <class Visit>
         void for_each_number(Visit&& visit) {
@@ -115,14 +117,16 @@ public:
 
     template <Encoder E>
     Branch(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
-        : options_(std::move(options)), decoder_(options_.decoder, encoder, seed, name + ".decoder"), head_(encoder, seed, name + ".head") {
+        : options_(std::move(options)),
+          decoder_(options_.decoder, encoder, seed, name + ".decoder"),
+          head_(encoder, seed, name + ".head") {
         require_smoothing(options_.label_smoothing);
     }
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, ViewDraws draws,
-                                      MaskedText const& encoder_text) const
+    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+                                      ViewDraws draws, MaskedText const& encoder_text) const
         requires has_view
     {
         MaskedText text = options_.view.assemble(example, traits, settings, draws, &encoder_text);
@@ -144,11 +148,13 @@ public:
         TokenRows const labelled = labelled_rows(pass, view);
         at::Tensor const& word = pass.encoder.embeddings.word;
         at::Tensor const rows = head_.head.transform(labelled.rows);
-        RowLosses const losses = linear_cross_entropy(rows, word, head_.head.bias, labelled.labels,
-                                                      at::full({labelled.labels.size(0)}, 1.0, labelled.rows.options().dtype(at::kFloat)));
+        RowLosses const losses =
+            linear_cross_entropy(rows, word, head_.head.bias, labelled.labels,
+                                 at::full({labelled.labels.size(0)}, 1.0, labelled.rows.options().dtype(at::kFloat)));
         TermSum result{.sum = losses.total, .correct = losses.correct.sum()};
         if (options_.label_smoothing != 0) {
-            result.sum = result.sum + smoothing_excess(rows, word, head_.head.bias, labelled.labels).sum() * options_.label_smoothing;
+            result.sum =
+                result.sum + smoothing_excess(rows, word, head_.head.bias, labelled.labels).sum() * options_.label_smoothing;
         }
         return result;
     }
@@ -159,8 +165,12 @@ public:
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
-        TermDescription description{.name = std::move(name), .kind = std::string(kind), .decoder = std::string(Decoder::kind),
-                                    .task = options_.task, .weight = options_.weight.at(0), .has_view = has_view};
+        TermDescription description{.name = std::move(name),
+                                    .kind = std::string(kind),
+                                    .decoder = std::string(Decoder::kind),
+                                    .task = options_.task,
+                                    .weight = options_.weight.at(0),
+                                    .has_view = has_view};
         if constexpr (requires { decoder_.options().layers; }) { description.decoder_layers = decoder_.options().layers; }
         if constexpr (requires { Decoder::query; }) { description.query = std::string(Decoder::query); }
         if constexpr (requires { Decoder::shared_name(); }) { description.decoder_name = Decoder::shared_name(); }
@@ -184,7 +194,8 @@ private:
     template <class E>
     TokenRows labelled_rows(PassState<E>& pass, PackedInput const& view) const {
         at::Tensor const hidden = decoder_.decode(pass.sentence, view, pass.encoder, pass.encoded, pass.context);   // [T, H]
-        return {.rows = hidden.index_select(0, view.label_rows), .labels = view.labels, .label_smoothing = options_.label_smoothing};
+        return {
+            .rows = hidden.index_select(0, view.label_rows), .labels = view.labels, .label_smoothing = options_.label_smoothing};
     }
 
     Options options_;

@@ -63,7 +63,8 @@ public:
     CachedContrast(Options options, E const& encoder, std::uint64_t, std::string const&)
         : options_(options), cache_(at::zeros({std::max<std::int64_t>(0, options.cache), encoder.width()})) {
         if (!(options_.temperature > 0) || options_.cache < 0) {
-            throw InputError(Complaint{.file = {}, .expected = "a temperature above 0 and a cache of at least 0",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a temperature above 0 and a cache of at least 0",
                                        .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.cache)});
         }
     }
@@ -76,12 +77,14 @@ public:
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
         return views[0]->texts() < 2 ? std::vector<std::int64_t>() : detail::present_pairs(views);
     }
-    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const { return static_cast<std::int64_t>(pairs(views).size() / 2); }
+    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const {
+        return static_cast<std::int64_t>(pairs(views).size() / 2);
+    }
 
     [[nodiscard]] TermSum sum(CrossState const& state) {
         std::size_t const key_pass = state.resting.value_or(1);
-        at::Tensor const anchors_of = compared(state.sentences[1 - key_pass]);                              // [B, D]
-        at::Tensor const keys = compared(state.sentences[key_pass]);                                        // [B, D]
+        at::Tensor const anchors_of = compared(state.sentences[1 - key_pass]);   // [B, D]
+        at::Tensor const keys = compared(state.sentences[key_pass]);             // [B, D]
         bool const remembers = state.resting && options_.cache != 0;
         if (remembers) { open_cache_of(*state.resting, keys.device()); }
         std::vector<std::int64_t> const list = pairs(state.views);
@@ -93,10 +96,12 @@ public:
         std::vector<std::int64_t> excluded;
         for (std::int64_t b = 0; b < texts; ++b) {
             if (!detail::is_absent(view, static_cast<std::size_t>(b))) { continue; }
-            for (std::size_t a = 0; a < targets.size(); ++a) { excluded.insert(excluded.end(), {static_cast<std::int64_t>(a), b}); }
+            for (std::size_t a = 0; a < targets.size(); ++a) {
+                excluded.insert(excluded.end(), {static_cast<std::int64_t>(a), b});
+            }
         }
         at::Tensor const anchors = anchors_of.index_select(0, detail::int64_tensor(targets, keys.device()));
-        at::Tensor const candidates = remembers ? at::cat({keys, cache_.rows.narrow(0, 0, filled())}) : keys;      // [B + C, D]
+        at::Tensor const candidates = remembers ? at::cat({keys, cache_.rows.narrow(0, 0, filled())}) : keys;   // [B + C, D]
         ContrastiveLoss const loss = info_nce(anchors, candidates, targets, excluded, options_.temperature);
         if (remembers) {
             at::Tensor const given = keys.detach().index_select(0, detail::int64_tensor(targets, keys.device()));
@@ -108,8 +113,11 @@ public:
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
-        return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
-                .candidates = options_.cache == 0 ? "other_passes" : "other_passes_and_cache", .temperature = options_.temperature,
+        return {.name = std::move(name),
+                .kind = std::string(kind),
+                .similarity = std::string(to_string(options_.similarity)),
+                .candidates = options_.cache == 0 ? "other_passes" : "other_passes_and_cache",
+                .temperature = options_.temperature,
                 .weight = options_.weight.at(0)};
     }
 

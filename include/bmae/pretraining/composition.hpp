@@ -30,7 +30,8 @@ namespace bmae {
 /// What a report says about one pass.
 struct PassDescription {
     std::string bottleneck = {};
-    std::string projection = {};    ///< what adaptors make of it, joined by +: batch_norm, tanh, reduced, normalized, stop_gradient; or empty
+    std::string projection =
+        {};   ///< what adaptors make of it, joined by +: batch_norm, tanh, reduced, normalized, stop_gradient; or empty
     std::string encoder = "tied";   ///< tied, momentum or second
 };
 
@@ -62,14 +63,17 @@ protected:
     static constexpr bool alternates = runs<SecondEncoder> && runs<TiedEncoder> && pass_count == 2 && term_count == cross_count;
     static_assert(pass_count > 0, "Pretraining: after the encoder come its passes: Pass<View, Bottleneck, Term...>.");
     static_assert(passes_come_first<Part...>(), "Pretraining: passes come first, terms that look across them last.");
-    static_assert(term_count > 0, "Pretraining: without a term nothing would be learned; add MaskedLanguageModel, a Branch or a Contrast.");
+    static_assert(term_count > 0,
+                  "Pretraining: without a term nothing would be learned; add MaskedLanguageModel, a Branch or a Contrast.");
     static_assert(((is_pass<Part> || CrossTerm<Part, EncoderT>) && ...),
-                  "Pretraining: this part is neither a Pass nor a term that looks across passes. MaskedLanguageModel, Branch and BagOfWords belong into a Pass.");
+                  "Pretraining: this part is neither a Pass nor a term that looks across passes. MaskedLanguageModel, Branch and "
+                  "BagOfWords belong into a Pass.");
     static_assert(((passes_wanted<Part>() <= pass_count) && ...),
                   "Contrast: at least two passes are needed, one for each side of a pair.");
-    static_assert(widths_fit<Part...>(),
-                  "QueueContrast, CachedContrast, ProjectedContrast: they compare vectors as wide as hidden states, which those of a "
-                  "bottleneck here are not. Use Contrast, which takes any width.");
+    static_assert(
+        widths_fit<Part...>(),
+        "QueueContrast, CachedContrast, ProjectedContrast: they compare vectors as wide as hidden states, which those of a "
+        "bottleneck here are not. Use Contrast, which takes any width.");
     static_assert(runs<TiedEncoder>, "Pretraining: at least one pass must be run by the model's own encoder.");
 
 public:
@@ -78,9 +82,11 @@ public:
         typename PartList<Passes>::Options passes = {};
         typename PartList<CrossTerms>::Options terms = {};
         Reduction reduction = Reduction::mean_per_term;
-        double momentum = .9995;        ///< of a momentum encoder, per step; Contriever: .9995
-        std::uint64_t alternate = 0;    ///< of two towers: optimizer steps after which they change who learns; 0: both learn at once
-        bool random_window = false;     ///< too long a text is cut at a place drawn once per example, not at its end (MASTER as released)
+        double momentum = .9995;   ///< of a momentum encoder, per step; Contriever: .9995
+        std::uint64_t alternate =
+            0;   ///< of two towers: optimizer steps after which they change who learns; 0: both learn at once
+        bool random_window =
+            false;   ///< too long a text is cut at a place drawn once per example, not at its end (MASTER as released)
 
         /// Paths are those of parameters: passes.0.view.masker.rate, passes.0.terms.1.decoder.layers, terms.0.temperature.
         template <class Visit>
@@ -88,8 +94,12 @@ public:
             visit.inside_each("passes", passes);
             visit.inside_each("terms", terms);
             visit("reduction", reduction, "how the losses of single tokens become one number");
-            if constexpr (runs<MomentumEncoder>) { visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step"); }
-            if constexpr (alternates) { visit("alternate", alternate, "steps after which the towers change who learns; 0: both learn at once"); }
+            if constexpr (runs<MomentumEncoder>) {
+                visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step");
+            }
+            if constexpr (alternates) {
+                visit("alternate", alternate, "steps after which the towers change who learns; 0: both learn at once");
+            }
             visit("random_window", random_window, "too long a text is cut at a random place, not at its end");
         }
     };
@@ -103,12 +113,16 @@ public:
           terms_(PartList<CrossTerms>::build(options.terms, towers_.own(), seed, "terms.")) {
         share_parameters();
         if (options_.alternate != 0 && !alternates) {
-            throw InputError(Complaint{.file = {}, .expected = "a Pass and a SecondPass without terms of their own, to learn in turns", .found = "other passes",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a Pass and a SecondPass without terms of their own, to learn in turns",
+                                       .found = "other passes",
                                        .remedy = "Set alternate to 0."});
         }
         if (options_.alternate != 0) { require_own_parameters(); }
         if constexpr (cross_count > 0) { require_equal_widths(); }
-        auto const refuse_weight = [](auto const& term, std::size_t) { static_cast<void>(term.weight(1)); };   // throws where it is none
+        auto const refuse_weight = [](auto const& term, std::size_t) {
+            static_cast<void>(term.weight(1));
+        };   // throws where it is none
         for_each_pass([&](auto const& pass, std::size_t) { pass.for_each_term(refuse_weight); });
         for_each_cross_term(refuse_weight);
     }
@@ -195,7 +209,9 @@ public:
         std::vector<PassDescription> descriptions;
         for_each_pass([&]<class PassT>(PassT const&, std::size_t) {
             std::string projection;
-            if constexpr (requires { PassT::BottleneckType::projection; }) { projection = std::string(PassT::BottleneckType::projection); }
+            if constexpr (requires { PassT::BottleneckType::projection; }) {
+                projection = std::string(PassT::BottleneckType::projection);
+            }
             descriptions.push_back({.bottleneck = name_of<typename PassT::BottleneckType>(),
                                     .projection = projection,
                                     .encoder = std::is_same_v<typename PassT::Tower, MomentumEncoder> ? "momentum"
@@ -213,7 +229,8 @@ public:
         std::size_t view = 0;
         auto words = [&views](std::size_t i) { return views[i].source + ", " + views[i].masker + ", " + views[i].corruptor; };
         for_each_pass([&](auto const& pass, std::size_t p) {
-            text += "; " + (passes[p].encoder == "tied" ? std::string() : passes[p].encoder + ' ') + "pass(" + words(view++) + ") -> " + passes[p].bottleneck;
+            text += "; " + (passes[p].encoder == "tied" ? std::string() : passes[p].encoder + ' ') + "pass(" + words(view++) +
+                    ") -> " + passes[p].bottleneck;
             pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
                 TermDescription const term_words = term.describe("");
                 text += " -> " + term_words.kind;
@@ -232,11 +249,21 @@ public:
     /// Calls `visit(pass, index)` for each pass in order.
     template <class Visit>
     void for_each_pass(Visit&& visit) {
-        apply([&](auto&... pass) { std::size_t index = 0; (visit(pass, index++), ...); }, passes_);
+        apply(
+            [&](auto&... pass) {
+                std::size_t index = 0;
+                (visit(pass, index++), ...);
+            },
+            passes_);
     }
     template <class Visit>
     void for_each_pass(Visit&& visit) const {
-        apply([&](auto const&... pass) { std::size_t index = 0; (visit(pass, index++), ...); }, passes_);
+        apply(
+            [&](auto const&... pass) {
+                std::size_t index = 0;
+                (visit(pass, index++), ...);
+            },
+            passes_);
     }
 
     /// Calls `visit(view, part, index)` for each view in order; `part` is the pass or the term that reads it.
@@ -252,11 +279,21 @@ public:
     /// Calls `visit(term, index)` for each trailing term in order.
     template <class Visit>
     void for_each_cross_term(Visit&& visit) {
-        apply([&](auto&... term) { [[maybe_unused]] std::size_t index = 0; (visit(term, index++), ...); }, terms_);
+        apply(
+            [&](auto&... term) {
+                [[maybe_unused]] std::size_t index = 0;
+                (visit(term, index++), ...);
+            },
+            terms_);
     }
     template <class Visit>
     void for_each_cross_term(Visit&& visit) const {
-        apply([&](auto const&... term) { [[maybe_unused]] std::size_t index = 0; (visit(term, index++), ...); }, terms_);
+        apply(
+            [&](auto const&... term) {
+                [[maybe_unused]] std::size_t index = 0;
+                (visit(term, index++), ...);
+            },
+            terms_);
     }
 
 protected:
@@ -288,8 +325,11 @@ protected:
     void require_own_parameters() {
         for_each_named([](std::string const& name, at::Tensor&, bool) {
             if (!name.starts_with("shared.")) { return; }
-            throw InputError(Complaint{.file = {}, .expected = "towers that share no parameter, to learn in turns", .found = name,
-                                       .remedy = "Set alternate to 0, or use a bottleneck without a projection of its own name."});
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "towers that share no parameter, to learn in turns",
+                          .found = name,
+                          .remedy = "Set alternate to 0, or use a bottleneck without a projection of its own name."});
         });
     }
 
@@ -299,9 +339,10 @@ protected:
         for_each_pass([&](auto const& pass, std::size_t) { widths.push_back(bottleneck_width(pass.bottleneck(), encoder())); });
         for (std::size_t p = 1; p < widths.size(); ++p) {
             if (widths[p] == widths[0]) { continue; }
-            throw InputError(Complaint{.file = {}, .expected = "sentence vectors of one width in all passes",
-                                       .found = std::to_string(widths[0]) + " in passes.0 and " + std::to_string(widths[p]) + " in passes." +
-                                                std::to_string(p),
+            throw InputError(Complaint{.file = {},
+                                       .expected = "sentence vectors of one width in all passes",
+                                       .found = std::to_string(widths[0]) + " in passes.0 and " + std::to_string(widths[p]) +
+                                                " in passes." + std::to_string(p),
                                        .remedy = "Give all passes one bottleneck with one width."});
         }
     }
@@ -313,7 +354,9 @@ protected:
             auto const [place, is_new] = first.emplace(name, value);
             if (is_new) { return; }
             if (place->second.sizes() != value.sizes()) {
-                throw InputError(Complaint{.file = {}, .expected = "parts that share " + name + " to be of one shape", .found = "two shapes",
+                throw InputError(Complaint{.file = {},
+                                           .expected = "parts that share " + name + " to be of one shape",
+                                           .found = "two shapes",
                                            .remedy = "Give all of them the same options."});
             }
             value = place->second;

@@ -55,13 +55,14 @@ constexpr std::array<std::string_view, 2> names_of(Candidates) noexcept { return
 
 /// Numbers of a `Contrast`.
 struct ContrastOptions {
-    TermWeight weight = 1;                                    ///< in the total
-    double temperature = 1;                                   ///< divides the scores; SimCSE .05, coCondenser 1
-    Similarity similarity = Similarity::dot;                  ///< SimCSE: cosine; coCondenser: dot
+    TermWeight weight = 1;                     ///< in the total
+    double temperature = 1;                    ///< divides the scores; SimCSE .05, coCondenser 1
+    Similarity similarity = Similarity::dot;   ///< SimCSE: cosine; coCondenser: dot
     Candidates candidates = Candidates::other_passes;
-    double hard_negative_weight = 0;                          ///< added to the score of a row's own negative (pass 2); SimCSE: 0
+    double hard_negative_weight = 0;   ///< added to the score of a row's own negative (pass 2); SimCSE: 0
     ContrastForm form = {};
-    RetrievalContrast contrast = RetrievalContrast::info_nce; ///< the others: with candidates of other passes, the anchors as queries
+    RetrievalContrast contrast =
+        RetrievalContrast::info_nce;   ///< the others: with candidates of other passes, the anchors as queries
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -111,20 +112,24 @@ public:
     /// Throws InputError for a temperature that is not above 0, a label smoothing outside [0, 1), and numbers that a contrast
     /// other than InfoNCE does not know.
     template <Encoder E>
-    ContrastOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name) : options_(options), projection_(encoder.config()) {
+    ContrastOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
+        : options_(options), projection_(encoder.config()) {
         initialize(projection_, name, seed, Initialization::bert, encoder.config().initializer_range);
         if (!(options_.temperature > 0)) {
-            throw InputError(Complaint{.file = {}, .expected = "a temperature above 0", .found = std::to_string(options_.temperature),
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a temperature above 0",
+                                       .found = std::to_string(options_.temperature),
                                        .remedy = "SimCSE uses 0.05 with cosine, coCondenser 1 with dot products."});
         }
         require_smoothing(options_.form.label_smoothing);
         bool const plain = options_.contrast == RetrievalContrast::info_nce;
         if (!plain && (options_.candidates != Candidates::other_passes || options_.hard_negative_weight != 0)) {
-            throw InputError(Complaint{.file = {}, .expected = "candidates of other passes and no hard_negative_weight with the contrast " +
-                                                               std::string(to_string(options_.contrast)),
-                                       .found = std::string(to_string(options_.candidates)) + " and " +
-                                                std::to_string(options_.hard_negative_weight),
-                                       .remedy = "all_rows runs in both directions already; use info_nce."});
+            throw InputError(Complaint{
+                .file = {},
+                .expected = "candidates of other passes and no hard_negative_weight with the contrast " +
+                            std::string(to_string(options_.contrast)),
+                .found = std::string(to_string(options_.candidates)) + " and " + std::to_string(options_.hard_negative_weight),
+                .remedy = "all_rows runs in both directions already; use info_nce."});
         }
     }
 
@@ -145,13 +150,15 @@ public:
         }
         return list;
     }
-    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const { return static_cast<std::int64_t>(pairs(views).size() / 2); }
+    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const {
+        return static_cast<std::int64_t>(pairs(views).size() / 2);
+    }
 
     [[nodiscard]] TermSum sum(CrossState const& state) const {
-        at::Tensor rows = projection_(at::cat(state.sentences)).to(at::kFloat);                            // [passes B, D]
+        at::Tensor rows = projection_(at::cat(state.sentences)).to(at::kFloat);   // [passes B, D]
         if (options_.similarity == Similarity::cosine) { rows = normalize_rows(rows); }
         auto const texts = static_cast<std::int64_t>(state.views[0]->texts());
-        std::int64_t const first = options_.candidates == Candidates::all_rows ? 0 : texts;                // candidates start here
+        std::int64_t const first = options_.candidates == Candidates::all_rows ? 0 : texts;   // candidates start here
         std::vector<std::int64_t> const list = pairs(state.views);
         if (list.empty()) { return {.sum = at::zeros({}, rows.options().requires_grad(false))}; }
         std::vector<std::int64_t> anchors;
@@ -181,7 +188,9 @@ public:
             return {.sum = loss.sum, .correct = loss.correct};
         }
         at::Tensor scores = at::mm(asking, asked.t()).div(options_.temperature);
-        if (options_.hard_negative_weight != 0) { scores = add_to_cells(scores, own_negatives, static_cast<float>(options_.hard_negative_weight)); }
+        if (options_.hard_negative_weight != 0) {
+            scores = add_to_cells(scores, own_negatives, static_cast<float>(options_.hard_negative_weight));
+        }
         scores = add_to_cells(scores, excluded, -std::numeric_limits<float>::infinity());
         ContrastiveLoss const loss = softmax_contrast(scores, targets, options_.form);
         return {.sum = loss.sum, .correct = loss.correct};
@@ -189,10 +198,13 @@ public:
 
     [[nodiscard]] TermDescription describe(std::string name) const {
         bool const plain = options_.contrast == RetrievalContrast::info_nce;
-        return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
+        return {.name = std::move(name),
+                .kind = std::string(kind),
+                .similarity = std::string(to_string(options_.similarity)),
                 .contrast = plain ? "" : std::string(to_string(options_.contrast)),
                 .candidates = std::string(to_string(options_.candidates)),
-                .temperature = options_.temperature, .weight = options_.weight.at(0)};
+                .temperature = options_.temperature,
+                .weight = options_.weight.at(0)};
     }
 
     template <class Visit>

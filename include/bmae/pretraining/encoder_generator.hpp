@@ -31,8 +31,11 @@ public:
     /// Throws InputError where the generator's vocabulary is not the model's.
     EncoderGenerator(E encoder, std::int64_t vocabulary_size) : encoder_(std::move(encoder)) {
         if (encoder_.vocabulary_size() != vocabulary_size) {
-            throw InputError(Complaint{.file = {}, .expected = "a generator with the model's vocabulary of " + std::to_string(vocabulary_size) + " tokens",
-                                       .found = std::to_string(encoder_.vocabulary_size()), .remedy = "Pre-train one on the same corpus: --preset mlm."});
+            throw InputError(
+                Complaint{.file = {},
+                          .expected = "a generator with the model's vocabulary of " + std::to_string(vocabulary_size) + " tokens",
+                          .found = std::to_string(encoder_.vocabulary_size()),
+                          .remedy = "Pre-train one on the same corpus: --preset mlm."});
         }
     }
 
@@ -53,19 +56,26 @@ public:
         std::vector<TokenId> ids;
         for (std::size_t begin = 0; begin < rows.size(); begin += rows_at_once) {
             std::size_t const size = std::min(rows_at_once, rows.size() - begin);
-            std::vector<std::int64_t> const some(rows.begin() + static_cast<std::ptrdiff_t>(begin), rows.begin() + static_cast<std::ptrdiff_t>(begin + size));
-            at::Tensor const logits = encoder_.head.logits(hidden.index_select(0, detail::int64_tensor(some, device)), encoder_.embeddings.word);   // [n, V]
+            std::vector<std::int64_t> const some(rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                 rows.begin() + static_cast<std::ptrdiff_t>(begin + size));
+            at::Tensor const logits = encoder_.head.logits(hidden.index_select(0, detail::int64_tensor(some, device)),
+                                                           encoder_.embeddings.word);   // [n, V]
             at::Tensor chosen;
             if (draws.empty()) {
                 chosen = logits.argmax(1);
             } else {   // inverse of the distribution function
                 at::Tensor const mass = at::softmax(logits.to(at::kDouble), 1).cumsum(1);
-                at::Tensor const point = at::tensor(std::vector<double>(draws.begin() + static_cast<std::ptrdiff_t>(begin),
-                                                                        draws.begin() + static_cast<std::ptrdiff_t>(begin + size))).to(device);
-                chosen = at::searchsorted(mass, point.unsqueeze(1), false, /*right=*/true).squeeze(1).clamp_max(logits.size(1) - 1);
+                at::Tensor const point =
+                    at::tensor(std::vector<double>(draws.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                   draws.begin() + static_cast<std::ptrdiff_t>(begin + size)))
+                        .to(device);
+                chosen =
+                    at::searchsorted(mass, point.unsqueeze(1), false, /*right=*/true).squeeze(1).clamp_max(logits.size(1) - 1);
             }
             at::Tensor const host = chosen.cpu();
-            for (std::size_t i = 0; i < size; ++i) { ids.push_back(static_cast<TokenId>(host.const_data_ptr<std::int64_t>()[i])); }
+            for (std::size_t i = 0; i < size; ++i) {
+                ids.push_back(static_cast<TokenId>(host.const_data_ptr<std::int64_t>()[i]));
+            }
         }
         return ids;
     }

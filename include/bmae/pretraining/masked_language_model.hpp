@@ -45,7 +45,8 @@ public:
 
     template <class E>
     [[nodiscard]] TokenRows rows(PassState<E>& pass, PackedInput const& view) const {
-        return {.rows = pass.encoded.hidden.index_select(0, view.label_rows), .labels = view.labels,
+        return {.rows = pass.encoded.hidden.index_select(0, view.label_rows),
+                .labels = view.labels,
                 .label_smoothing = options_.label_smoothing};
     }
 

@@ -83,7 +83,8 @@ constexpr bool widths_fit() {
 }
 
 template <bool keep_passes, class... Part>
-using Kept = decltype(std::tuple_cat(std::declval<std::conditional_t<is_pass<Part> == keep_passes, std::tuple<Part>, std::tuple<>>>()...));
+using Kept =
+    decltype(std::tuple_cat(std::declval<std::conditional_t<is_pass<Part> == keep_passes, std::tuple<Part>, std::tuple<>>>()...));
 
 /// True where no pass follows a term.
 template <class... Part>
@@ -110,8 +111,9 @@ struct PartList<std::tuple<Part...>> {
 
 private:
     template <class E, std::size_t... I>
-    static std::tuple<Part...> build([[maybe_unused]] Options const& options, [[maybe_unused]] E const& encoder, [[maybe_unused]] std::uint64_t seed,
-                                     [[maybe_unused]] std::string const& prefix, std::index_sequence<I...>) {
+    static std::tuple<Part...> build([[maybe_unused]] Options const& options, [[maybe_unused]] E const& encoder,
+                                     [[maybe_unused]] std::uint64_t seed, [[maybe_unused]] std::string const& prefix,
+                                     std::index_sequence<I...>) {
         return {Part(std::get<I>(options), encoder, seed, prefix + std::to_string(I))...};
     }
 };

@@ -41,7 +41,8 @@ struct BottleneckOptions<B> {
 };
 
 template <class B, class E>
-B make_bottleneck(typename BottleneckOptions<B>::type const& options, E const& encoder, std::uint64_t seed, std::string const& name) {
+B make_bottleneck(typename BottleneckOptions<B>::type const& options, E const& encoder, std::uint64_t seed,
+                  std::string const& name) {
     if constexpr (requires { typename B::Options; }) {
         return B(options, encoder, seed, name);
     } else {
@@ -77,7 +78,8 @@ template <class First, class... Rest>
     requires(!First::has_view && requires { typename First::Labels; })
 struct OwnLabels<First, Rest...> {
     using type = typename First::Labels;
-    static constexpr bool agree = ((Rest::has_view || !requires { typename Rest::Labels; } || std::is_same_v<typename OwnLabels<Rest>::type, type>) && ...);
+    static constexpr bool agree =
+        ((Rest::has_view || !requires { typename Rest::Labels; } || std::is_same_v<typename OwnLabels<Rest>::type, type>) && ...);
 };
 
 }  // namespace detail
@@ -86,19 +88,25 @@ struct OwnLabels<First, Rest...> {
 template <class TowerT, class ViewT, class BottleneckT, class... Term>
 class PassOf {
     static_assert(AnyView<ViewT>, "Pass: the first slot is the encoder's view: View<TextSource, Masker, Corruptor>.");
-    static_assert(Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, BertEncoder>,
-                  "Pass: the second slot after the encoder's view must be a bottleneck: explain_bottleneck<B>() says what is missing.");
-    static_assert((detail::FitsPass<Term> && ...),
-                  "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
-                  "looks across passes and stands after them.");
-    static_assert(KeepsWidth<BottleneckT, BertEncoder> || !(detail::Decodes<Term> || ...),
-                  "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
-                  "contrasts and search.");
-    static_assert(!ViewT::has_row_masks, "Pass: the encoder's view must hide tokens, not context: row masks belong into a branch.");
+    static_assert(
+        Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, BertEncoder>,
+        "Pass: the second slot after the encoder's view must be a bottleneck: explain_bottleneck<B>() says what is missing.");
+    static_assert(
+        (detail::FitsPass<Term> && ...),
+        "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
+        "looks across passes and stands after them.");
+    static_assert(
+        KeepsWidth<BottleneckT, BertEncoder> || !(detail::Decodes<Term> || ...),
+        "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
+        "contrasts and search.");
+    static_assert(!ViewT::has_row_masks,
+                  "Pass: the encoder's view must hide tokens, not context: row masks belong into a branch.");
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");
-    static_assert(detail::OwnLabels<Term...>::agree, "Pass: terms that read the encoder's own view must ask for the same tokens of it.");
-    static_assert(sizeof...(Term) == 0 || !std::is_same_v<TowerT, MomentumEncoder>,
-                  "MomentumPass: the momentum encoder gets no gradient, so a term here would teach it nothing. Put the term into a Pass.");
+    static_assert(detail::OwnLabels<Term...>::agree,
+                  "Pass: terms that read the encoder's own view must ask for the same tokens of it.");
+    static_assert(
+        sizeof...(Term) == 0 || !std::is_same_v<TowerT, MomentumEncoder>,
+        "MomentumPass: the momentum encoder gets no gradient, so a term here would teach it nothing. Put the term into a Pass.");
 
 public:
     /// Numbers of the pass, in the shape of its slots.
@@ -129,7 +137,8 @@ public:
           bottleneck_(detail::make_bottleneck<BottleneckT>(options.bottleneck, encoder, seed, name + ".bottleneck")),
           terms_(build(options.terms, encoder, seed, name, std::index_sequence_for<Term...>{})) {}
 
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, ViewDraws draws) const {
+    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+                                      ViewDraws draws) const {
         MaskedText text = view_.assemble(example, traits, settings, draws, nullptr);
         Labels{}.label(text, traits);
         return text;
@@ -148,16 +157,28 @@ public:
     /// Calls `visit(term, index)` for each term in order.
     template <class Visit>
     void for_each_term(Visit&& visit) {
-        apply([&](auto&... term) { std::size_t index = 0; (visit(term, index++), ...); }, terms_);
+        apply(
+            [&](auto&... term) {
+                std::size_t index = 0;
+                (visit(term, index++), ...);
+            },
+            terms_);
     }
     template <class Visit>
     void for_each_term(Visit&& visit) const {
-        apply([&](auto const&... term) { std::size_t index = 0; (visit(term, index++), ...); }, terms_);
+        apply(
+            [&](auto const&... term) {
+                std::size_t index = 0;
+                (visit(term, index++), ...);
+            },
+            terms_);
     }
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        if constexpr (requires { bottleneck_.for_each_parameter(prefix, visit); }) { bottleneck_.for_each_parameter(prefix + ".bottleneck", visit); }
+        if constexpr (requires { bottleneck_.for_each_parameter(prefix, visit); }) {
+            bottleneck_.for_each_parameter(prefix + ".bottleneck", visit);
+        }
         for_each_term([&](auto& term, std::size_t t) { term.for_each_parameter(prefix + ".terms." + std::to_string(t), visit); });
     }
 
@@ -167,8 +188,9 @@ public:
 
 private:
     template <class E, std::size_t... I>
-    static std::tuple<Term...> build([[maybe_unused]] std::tuple<typename Term::Options...> const& options, [[maybe_unused]] E const& encoder,
-                                     [[maybe_unused]] std::uint64_t seed, [[maybe_unused]] std::string const& name, std::index_sequence<I...>) {
+    static std::tuple<Term...> build([[maybe_unused]] std::tuple<typename Term::Options...> const& options,
+                                     [[maybe_unused]] E const& encoder, [[maybe_unused]] std::uint64_t seed,
+                                     [[maybe_unused]] std::string const& name, std::index_sequence<I...>) {
         return {Term(std::get<I>(options), encoder, seed, name + ".terms." + std::to_string(I))...};
     }
 

@@ -47,13 +47,12 @@ struct PresetNumbers {
 template <Encoder EncoderT, class... Part>
 class Pretraining : public detail::Composition<EncoderT, Part...> {
     using Base = detail::Composition<EncoderT, Part...>;
-    using typename Base::Passes;
     using Base::cross_name;
     using Base::options_;
     using Base::towers_;
+    using typename Base::Passes;
 
 public:
-    using typename Base::Options;
     using Base::cross_count;
     using Base::for_each_cross_term;
     using Base::for_each_pass;
@@ -61,6 +60,7 @@ public:
     using Base::pass_count;
     using Base::spans_step;
     using Base::term_count;
+    using typename Base::Options;
 
     /// Throws InputError where the numbers do not fit the composition or the encoder.
     Pretraining(EncoderT encoder, Options options, std::uint64_t seed) : Base(std::move(encoder), std::move(options), seed) {}
@@ -124,7 +124,8 @@ public:
     ///                     `batch.term_labels`
     /// In training a momentum encoder moves first, once per step, and queues take the batch's vectors in afterwards. Where towers
     /// alternate, the one that rests is run without a gradient and without dropout.
-    [[nodiscard]] PretrainingLoss forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
+    [[nodiscard]] PretrainingLoss forward(HostBatch const& batch, ForwardContext& context,
+                                          std::span<std::int64_t const> step_labels) {
         if constexpr (replaces_tokens()) {
             return run(replaced(batch), context, step_labels);
         } else {
@@ -142,7 +143,8 @@ public:
     }
 
     /// `forward` without the trailing terms, and what `represent` gives: in an equal context bit for bit the same.
-    [[nodiscard]] PretrainingPart forward_part(HostBatch const& given, ForwardContext& context, std::span<std::int64_t const> step_labels)
+    [[nodiscard]] PretrainingPart forward_part(HostBatch const& given, ForwardContext& context,
+                                               std::span<std::int64_t const> step_labels)
         requires spans_step
     {
         std::optional<HostBatch> filled;
@@ -157,8 +159,8 @@ public:
 
     /// The trailing terms over all texts of several batches; the terms of passes have no labels here.
     /// \param vectors  [batches] of [passes B, D], as `represent` gives them
-    [[nodiscard]] PretrainingLoss contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext& context,
-                                           std::span<std::int64_t const> step_labels)
+    [[nodiscard]] PretrainingLoss contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors,
+                                           ForwardContext& context, std::span<std::int64_t const> step_labels)
         requires spans_step
     {
         std::vector<at::Tensor> sentences;
@@ -186,7 +188,8 @@ public:
         }
         std::vector<PackedView> const views = joined_views(batches);
         std::vector<PackedView const*> const pointers = pointers_to(views);
-        for_each_cross_term([&](auto const& term, std::size_t t) { counts[term_count - cross_count + t] = term.count(pointers); });
+        for_each_cross_term(
+            [&](auto const& term, std::size_t t) { counts[term_count - cross_count + t] = term.count(pointers); });
         return counts;
     }
 
@@ -200,9 +203,8 @@ public:
         }
         std::vector<PackedView> const views = joined_views(batches);
         std::vector<PackedView const*> const pointers = pointers_to(views);
-        for_each_cross_term([&](auto const& term, std::size_t t) {
-            counts[term_count - cross_count + t] = unpaired_texts(term, pointers);
-        });
+        for_each_cross_term(
+            [&](auto const& term, std::size_t t) { counts[term_count - cross_count + t] = unpaired_texts(term, pointers); });
         return counts;
     }
 
@@ -234,7 +236,9 @@ private:
     }
 
     template <class ViewT>
-    static constexpr bool has_network = requires(ViewT const& view, PackedView& packed, HostBatch const& batch) { view.corruptor.replace(packed, batch, std::size_t{}); };
+    static constexpr bool has_network = requires(ViewT const& view, PackedView& packed, HostBatch const& batch) {
+        view.corruptor.replace(packed, batch, std::size_t{});
+    };
     template <class Term>
     static constexpr bool term_replaces() {
         if constexpr (Term::has_view) {
@@ -307,7 +311,8 @@ private:
 
     /// Runs the encoders over a batch: a sentence vector of each pass, and what its terms gave where `results` asks for that.
     /// Dropout sites of a pass are counted from a number of their own, so that they do not depend on terms before it.
-    std::vector<at::Tensor> run_passes(HostBatch const& batch, ForwardContext& context, std::vector<detail::TermResult>* results) {
+    std::vector<at::Tensor> run_passes(HostBatch const& batch, ForwardContext& context,
+                                       std::vector<detail::TermResult>* results) {
         if (context.training && context.opens_step) { towers_.follow(options_.momentum); }
         at::Device const device = this->encoder().embeddings.word.device();
         std::optional<std::size_t> const resting = resting_pass(context);
@@ -318,14 +323,16 @@ private:
         for_each_pass([&]<class PassT>(PassT const& pass, std::size_t p) {
             EncoderT const& tower = towers_.template of<typename PassT::Tower>();
             bool const rests = resting == p;
-            c10::AutoGradMode const gradient(c10::GradMode::is_enabled() && !rests && !std::is_same_v<typename PassT::Tower, MomentumEncoder>);
+            c10::AutoGradMode const gradient(c10::GradMode::is_enabled() && !rests &&
+                                             !std::is_same_v<typename PassT::Tower, MomentumEncoder>);
             context.next_site = first_site + (std::uint64_t{p} << 32);
             ForwardContext at_rest{.progress = context.progress, .step = context.step};
             PackedInput const input = to_tensors(batch.views[next_view++], device);
             Encoded const encoded = tower.encode(input, rests ? at_rest : context, PassT::keeps_layers);
-            at::Tensor const sentence = pass.pool(encoded, input, tower);                                            // [B, D]
+            at::Tensor const sentence = pass.pool(encoded, input, tower);   // [B, D]
             sentences.push_back(sentence);
-            PassState<EncoderT> state{.input = input, .encoded = encoded, .sentence = sentence, .encoder = tower, .context = context};
+            PassState<EncoderT> state{
+                .input = input, .encoded = encoded, .sentence = sentence, .encoder = tower, .context = context};
             pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
                 if (results == nullptr) {
                     next_view += Term::has_view ? 1 : 0;
@@ -346,7 +353,8 @@ private:
         if constexpr (cross_count > 0) {
             CrossState const state{.sentences = sentences, .views = views, .context = context, .resting = resting_pass(context)};
             for_each_cross_term([&](auto& term, std::size_t) {
-                results.push_back({.summed = term.sum(state), .labels = term.count(views), .weight = term.weight(context.progress)});
+                results.push_back(
+                    {.summed = term.sum(state), .labels = term.count(views), .weight = term.weight(context.progress)});
             });
         }
     }
@@ -361,7 +369,9 @@ private:
         return found;
     }
 
-    [[nodiscard]] at::Tensor no_loss() const { return at::zeros({}, this->encoder().embeddings.word.options().dtype(at::kFloat).requires_grad(false)); }
+    [[nodiscard]] at::Tensor no_loss() const {
+        return at::zeros({}, this->encoder().embeddings.word.options().dtype(at::kFloat).requires_grad(false));
+    }
 
     /// What the passes read in all batches together.                                                                      [passes]
     [[nodiscard]] std::vector<PackedView> joined_views(std::span<HostBatch const> batches) const {
@@ -381,7 +391,8 @@ private:
     template <class Term>
     static detail::TermResult ask(Term const& term, PassState<EncoderT>& pass, PackedInput const& view, std::int64_t count) {
         static_assert(TokenTerm<Term, EncoderT> || SummedTerm<Term, EncoderT>,
-                      "Pass: a term needs `rows(pass, view)` (tokens for the shared head) or `sum(pass, view)` and `count(view)`; see pretraining/term.hpp.");
+                      "Pass: a term needs `rows(pass, view)` (tokens for the shared head) or `sum(pass, view)` and "
+                      "`count(view)`; see pretraining/term.hpp.");
         detail::TermResult result{.weight = term.weight(pass.context.progress)};
         if constexpr (SummedTerm<Term, EncoderT>) {
             result.labels = count;

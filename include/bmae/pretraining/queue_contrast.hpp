@@ -67,7 +67,8 @@ public:
     QueueContrast(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : options_(options), queue_(unit_vectors(options.queue, encoder.width(), detail::mix64(seed) ^ detail::name_hash(name))) {
         if (!(options_.temperature > 0) || options_.queue < 1) {
-            throw InputError(Complaint{.file = {}, .expected = "a temperature above 0 and a queue of at least 1",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a temperature above 0 and a queue of at least 1",
                                        .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.queue)});
         }
         require_smoothing(options_.label_smoothing);
@@ -76,8 +77,12 @@ public:
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
     [[nodiscard]] std::size_t negatives(std::size_t, std::size_t) const { return static_cast<std::size_t>(options_.queue); }
 
-    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const { return detail::present_pairs(views); }
-    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const { return static_cast<std::int64_t>(pairs(views).size() / 2); }
+    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
+        return detail::present_pairs(views);
+    }
+    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const {
+        return static_cast<std::int64_t>(pairs(views).size() / 2);
+    }
 
     [[nodiscard]] TermSum sum(CrossState const& state) {
         at::Tensor const& anchors_of = state.sentences[0];
@@ -87,11 +92,11 @@ public:
         std::vector<std::int64_t> places;
         for (std::size_t i = 0; i < list.size(); i += 2) { places.push_back(list[i] % texts); }
         at::Tensor const rows = detail::int64_tensor(places, anchors_of.device());
-        at::Tensor const anchors = compared(anchors_of.index_select(0, rows));                              // [N, D]
+        at::Tensor const anchors = compared(anchors_of.index_select(0, rows));   // [N, D]
         at::Tensor const keys = compared(state.sentences[1].index_select(0, rows)).detach();
         queue_.rows = queue_.rows.to(anchors.device());
-        at::Tensor const own = (anchors * keys).sum(1, true);                                               // [N, 1]
-        at::Tensor const scores = at::cat({own, at::mm(anchors, queue_.rows.t())}, 1).div(options_.temperature); // [N, 1 + Q]
+        at::Tensor const own = (anchors * keys).sum(1, true);                                                      // [N, 1]
+        at::Tensor const scores = at::cat({own, at::mm(anchors, queue_.rows.t())}, 1).div(options_.temperature);   // [N, 1 + Q]
         std::vector<std::int64_t> const targets(places.size(), 0);
         ContrastiveLoss const loss = softmax_contrast(scores, targets, {.label_smoothing = options_.label_smoothing});
         if (state.context.training) { queue_.push(keys); }
@@ -99,8 +104,12 @@ public:
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
-        return {.name = std::move(name), .kind = std::string(kind), .similarity = std::string(to_string(options_.similarity)),
-                .candidates = "queue", .temperature = options_.temperature, .weight = options_.weight.at(0)};
+        return {.name = std::move(name),
+                .kind = std::string(kind),
+                .similarity = std::string(to_string(options_.similarity)),
+                .candidates = "queue",
+                .temperature = options_.temperature,
+                .weight = options_.weight.at(0)};
     }
 
     template <class Visit>

@@ -23,8 +23,9 @@ namespace bmae {
 namespace detail {
 
 template <class ViewT>
-inline constexpr bool replaces_tokens =
-    requires(ViewT const& view, PackedView& packed, HostBatch const& batch) { view.corruptor.replace(packed, batch, std::size_t{}); };
+inline constexpr bool replaces_tokens = requires(ViewT const& view, PackedView& packed, HostBatch const& batch) {
+    view.corruptor.replace(packed, batch, std::size_t{});
+};
 
 }  // namespace detail
 
@@ -32,10 +33,13 @@ inline constexpr bool replaces_tokens =
 /// (Chuang et al.: DiffCSE, arXiv 2204.10298, equation 2). Padding, which DiffCSE's code counts, does not exist here.
 template <class ViewT, class Decoder>
 class ReplacedTokenDetection {
-    static_assert(AnyView<ViewT>, "ReplacedTokenDetection: the first slot is the view to judge: View<TextSource, Masker, Corruptor>.");
-    static_assert(!AnyView<ViewT> || detail::replaces_tokens<ViewT>,
-                  "ReplacedTokenDetection: no token of this view is replaced by a network. Use the corruptor GeneratorReplacement.");
-    static_assert(!Decoder::reads_visibility, "ReplacedTokenDetection: a decoder under row masks would not see the text it judges. Use FullDepthDecoder.");
+    static_assert(AnyView<ViewT>,
+                  "ReplacedTokenDetection: the first slot is the view to judge: View<TextSource, Masker, Corruptor>.");
+    static_assert(
+        !AnyView<ViewT> || detail::replaces_tokens<ViewT>,
+        "ReplacedTokenDetection: no token of this view is replaced by a network. Use the corruptor GeneratorReplacement.");
+    static_assert(!Decoder::reads_visibility,
+                  "ReplacedTokenDetection: a decoder under row masks would not see the text it judges. Use FullDepthDecoder.");
 
 public:
     /// Numbers of the term, in the shape of its slots.
@@ -64,8 +68,8 @@ public:
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, ViewDraws draws,
-                                      MaskedText const& encoder_text) const {
+    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+                                      ViewDraws draws, MaskedText const& encoder_text) const {
         MaskedText text = options_.view.assemble(example, traits, settings, draws, &encoder_text);
         text.labels.assign(text.original_ids.size(), 0);   // what was replaced is known when the network has run: `relabel`
         return text;
@@ -73,21 +77,27 @@ public:
 
     /// Sets the labels after the corruptor's network has run.
     void relabel(PackedView& view) const {
-        for (std::size_t i = 0; i < view.labels.size(); ++i) { view.labels[i] = view.input_ids[i] != view.original_ids[i] ? 1 : 0; }
+        for (std::size_t i = 0; i < view.labels.size(); ++i) {
+            view.labels[i] = view.input_ids[i] != view.original_ids[i] ? 1 : 0;
+        }
     }
 
     [[nodiscard]] std::int64_t count(PackedView const& view) const { return static_cast<std::int64_t>(view.label_count()); }
 
     template <class E>
     [[nodiscard]] TermSum sum(PassState<E>& pass, PackedInput const& view) const {
-        at::Tensor const hidden = decoder_.decode(pass.sentence, view, pass.encoder, pass.encoded, pass.context);    // [T, H]
-        at::Tensor const logits = head_(hidden.index_select(0, view.label_rows)).to(at::kFloat);                     // [M, 2]
+        at::Tensor const hidden = decoder_.decode(pass.sentence, view, pass.encoder, pass.encoded, pass.context);   // [T, H]
+        at::Tensor const logits = head_(hidden.index_select(0, view.label_rows)).to(at::kFloat);                    // [M, 2]
         return {.sum = at::cross_entropy_loss(logits, view.labels, {}, /*reduction=sum*/ 2),
                 .correct = logits.detach().argmax(1).eq(view.labels).sum().to(at::kFloat)};
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
-        return {.name = std::move(name), .kind = std::string(kind), .decoder = std::string(Decoder::kind), .weight = options_.weight.at(0), .has_view = true};
+        return {.name = std::move(name),
+                .kind = std::string(kind),
+                .decoder = std::string(Decoder::kind),
+                .weight = options_.weight.at(0),
+                .has_view = true};
     }
 
     template <class Visit>

@@ -24,9 +24,9 @@ namespace bmae {
 /// One run of the encoder, as its terms see it.
 template <class E>
 struct PassState {
-    PackedInput const& input;       ///< the encoder's view
-    Encoded const& encoded;         ///< hidden rows, and layers where a term asked for them
-    at::Tensor const& sentence;     ///< [B, D]
+    PackedInput const& input;     ///< the encoder's view
+    Encoded const& encoded;       ///< hidden rows, and layers where a term asked for them
+    at::Tensor const& sentence;   ///< [B, D]
     E const& encoder;
     ForwardContext& context;
 };
@@ -40,8 +40,8 @@ struct TokenRows {
 
 /// A loss that a term computes itself.
 struct TermSum {
-    at::Tensor sum = {};      ///< [] fp32, differentiable: the sum over what the term counts
-    at::Tensor correct = {};  ///< [] fp32 how much of it was predicted right; undefined where that means nothing
+    at::Tensor sum = {};       ///< [] fp32, differentiable: the sum over what the term counts
+    at::Tensor correct = {};   ///< [] fp32 how much of it was predicted right; undefined where that means nothing
 };
 
 /// What a report says about a term, besides its numbers.
@@ -57,11 +57,11 @@ struct TermDescription {
     std::string contrast = {};       ///< of a contrast that is not plain InfoNCE: symmetric or four_block
     std::string candidates = {};     ///< of a contrast: other_passes, all_rows, queue or other_passes_and_cache
     std::int64_t decoder_layers = 0;
-    std::int64_t tap = -1;           ///< layer that a tap reads; -1 where there is none
-    std::int64_t window = 0;         ///< of a causal decoder
-    std::int64_t lowest_id = -1;     ///< smallest id that a bag of words counts; -1 where it has none
+    std::int64_t tap = -1;         ///< layer that a tap reads; -1 where there is none
+    std::int64_t window = 0;       ///< of a causal decoder
+    std::int64_t lowest_id = -1;   ///< smallest id that a bag of words counts; -1 where it has none
     double temperature = 0;
-    double weight = 1;               ///< at the start of the run
+    double weight = 1;   ///< at the start of the run
     bool has_view = false;
 };
 
@@ -96,19 +96,20 @@ concept TokenTerm = detail::TermParts<T, E> && requires(T const& term, PassState
 ///
 /// As a `TokenTerm`, but 2. `term.sum(pass, view)` returns the sum of its losses and `term.count(view)` says of how many.
 template <class T, class E>
-concept SummedTerm = detail::TermParts<T, E> && requires(T const& term, PassState<E>& pass, PackedInput const& view, PackedView const& host) {
-    { T::has_view } -> std::convertible_to<bool>;
-    { T::keeps_layers } -> std::convertible_to<bool>;
-    { term.sum(pass, view) } -> std::same_as<TermSum>;
-    { term.count(host) } -> std::convertible_to<std::int64_t>;
-};
+concept SummedTerm =
+    detail::TermParts<T, E> && requires(T const& term, PassState<E>& pass, PackedInput const& view, PackedView const& host) {
+        { T::has_view } -> std::convertible_to<bool>;
+        { T::keeps_layers } -> std::convertible_to<bool>;
+        { term.sum(pass, view) } -> std::same_as<TermSum>;
+        { term.count(host) } -> std::convertible_to<std::int64_t>;
+    };
 
 /// The sentence vectors of all passes over one batch, as a term sees them that looks across passes.
 struct CrossState {
-    std::span<at::Tensor const> sentences;           ///< [passes] of [B, D]
-    std::span<PackedView const* const> views;        ///< [passes] what each pass read
+    std::span<at::Tensor const> sentences;      ///< [passes] of [B, D]
+    std::span<PackedView const* const> views;   ///< [passes] what each pass read
     ForwardContext& context;
-    std::optional<std::size_t> resting = {};         ///< the pass whose tower rests in this step, where towers alternate
+    std::optional<std::size_t> resting = {};   ///< the pass whose tower rests in this step, where towers alternate
 };
 
 /// A trailing term: it looks across passes (contrast).

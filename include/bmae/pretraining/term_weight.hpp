@@ -25,7 +25,9 @@ enum class WeightCourse {
 };
 
 /// As command lines and checkpoints write it.
-constexpr std::array<std::string_view, 4> names_of(WeightCourse) noexcept { return {"constant", "linear", "cosine", "quadratic"}; }
+constexpr std::array<std::string_view, 4> names_of(WeightCourse) noexcept {
+    return {"constant", "linear", "cosine", "quadratic"};
+}
 
 /// Where a factor goes.
 struct WeightChange {
@@ -43,16 +45,21 @@ public:
     /// Throws InputError for a number that is not finite, and for an end outside (0, 1].
     [[nodiscard]] double at(double progress) const {
         if (!(std::isfinite(first_) && std::isfinite(change_.last) && change_.until > 0 && change_.until <= 1)) {
-            throw InputError(Complaint{.file = {}, .expected = "a finite weight that reaches its last value within (0, 1] of the run",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a finite weight that reaches its last value within (0, 1] of the run",
                                        .found = std::to_string(first_) + " to " + std::to_string(change_.last) + " until " +
                                                 std::to_string(change_.until)});
         }
         double const x = std::min(1.0, progress / change_.until);
         switch (change_.course) {
-            case WeightCourse::linear: return first_ + (change_.last - first_) * x;
-            case WeightCourse::cosine: return change_.last + (first_ - change_.last) * .5 * (1 + std::cos(std::numbers::pi * x));
-            case WeightCourse::quadratic: return first_ + (change_.last - first_) * x * x;
-            case WeightCourse::constant: break;
+            case WeightCourse::linear:
+                return first_ + (change_.last - first_) * x;
+            case WeightCourse::cosine:
+                return change_.last + (first_ - change_.last) * .5 * (1 + std::cos(std::numbers::pi * x));
+            case WeightCourse::quadratic:
+                return first_ + (change_.last - first_) * x * x;
+            case WeightCourse::constant:
+                break;
         }
         return first_;
     }

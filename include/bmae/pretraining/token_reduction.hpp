@@ -38,22 +38,22 @@ constexpr std::array<std::string_view, 2> names_of(Reduction) noexcept { return 
 
 /// One summand measured on one batch: see `Pretraining::forward`.
 struct TermLoss {
-    at::Tensor loss = {};       ///< [] fp32 mean over the labels of the batch, detached
-    at::Tensor correct = {};    ///< [] fp32 labels predicted right; undefined where that means nothing
+    at::Tensor loss = {};      ///< [] fp32 mean over the labels of the batch, detached
+    at::Tensor correct = {};   ///< [] fp32 labels predicted right; undefined where that means nothing
     std::int64_t labels = 0;
     double weight = 1;
 };
 
 /// What one forward run gives.
 struct PretrainingLoss {
-    at::Tensor total = {};                ///< [] differentiable
-    std::vector<TermLoss> terms = {};     ///< in the order of the composition
+    at::Tensor total = {};              ///< [] differentiable
+    std::vector<TermLoss> terms = {};   ///< in the order of the composition
 };
 
 /// One batch of a contrast that spans several: see `Pretraining::forward_part`.
 struct PretrainingPart {
-    PretrainingLoss loss = {};    ///< the trailing terms have no labels here
-    at::Tensor vectors = {};      ///< [passes B, D] sentence vectors, one pass under another
+    PretrainingLoss loss = {};   ///< the trailing terms have no labels here
+    at::Tensor vectors = {};     ///< [passes B, D] sentence vectors, one pass under another
 };
 
 namespace detail {
@@ -69,8 +69,8 @@ struct TermResult {
 /// Adds what the label smoothing of single terms adds to the losses of their rows.
 /// \param row_weights  of the terms that ask for tokens, in order; \param hidden  [M, H] the rows of all of them
 template <class E>
-void smooth_labels(std::vector<TermResult> const& terms, std::vector<at::Tensor> const& row_weights, at::Tensor const& hidden, E const& encoder,
-                   RowLosses& losses) {
+void smooth_labels(std::vector<TermResult> const& terms, std::vector<at::Tensor> const& row_weights, at::Tensor const& hidden,
+                   E const& encoder, RowLosses& losses) {
     std::int64_t begin = 0;
     std::size_t next = 0;
     for (TermResult const& term : terms) {
@@ -78,7 +78,8 @@ void smooth_labels(std::vector<TermResult> const& terms, std::vector<at::Tensor>
         at::Tensor const& factors = row_weights[next++];
         if (double const share = term.tokens->label_smoothing; share != 0) {
             at::Tensor const rows = hidden.narrow(0, begin, term.labels);
-            at::Tensor const excess = smoothing_excess(rows, encoder.embeddings.word, encoder.head.bias, term.tokens->labels) * share;   // [m]
+            at::Tensor const excess =
+                smoothing_excess(rows, encoder.embeddings.word, encoder.head.bias, term.tokens->labels) * share;   // [m]
             losses.total = losses.total + (excess * factors).sum();
             losses.losses.narrow(0, begin, term.labels).add_(excess.detach());
         }
@@ -88,7 +89,8 @@ void smooth_labels(std::vector<TermResult> const& terms, std::vector<at::Tensor>
 
 /// All labelled rows of all terms meet the head in one product: the [V, H] gradient is then written once per step.
 template <class E>
-PretrainingLoss reduce_terms(std::vector<TermResult> const& terms, Reduction reduction, std::span<std::int64_t const> step_labels, E const& encoder) {
+PretrainingLoss reduce_terms(std::vector<TermResult> const& terms, Reduction reduction, std::span<std::int64_t const> step_labels,
+                             E const& encoder) {
     if (step_labels.size() != terms.size()) {
         throw Error("step_labels: expected one count for each of " + std::to_string(terms.size()) + " terms, got " +
                     std::to_string(step_labels.size()) + '.');
@@ -123,7 +125,8 @@ PretrainingLoss reduce_terms(std::vector<TermResult> const& terms, Reduction red
     }
     if (!rows.empty()) {
         at::Tensor const hidden = encoder.head.transform(at::cat(rows));
-        RowLosses losses = linear_cross_entropy(hidden, encoder.embeddings.word, encoder.head.bias, at::cat(labels), at::cat(row_weights));
+        RowLosses losses =
+            linear_cross_entropy(hidden, encoder.embeddings.word, encoder.head.bias, at::cat(labels), at::cat(row_weights));
         smooth_labels(terms, row_weights, hidden, encoder, losses);
         result.total = result.total.defined() ? result.total + losses.total : losses.total;
         std::int64_t begin = 0;

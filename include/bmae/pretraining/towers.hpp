@@ -22,7 +22,9 @@ namespace bmae::detail {
 
 /// Number of a tower where towers learn in turns: 1 the model's own, 2 the second, 0 one that does not learn by a gradient.
 template <class Tower>
-inline constexpr std::size_t turn_of = std::is_same_v<Tower, TiedEncoder> ? 1 : std::is_same_v<Tower, SecondEncoder> ? 2 : 0;
+inline constexpr std::size_t turn_of = std::is_same_v<Tower, TiedEncoder>     ? 1
+                                       : std::is_same_v<Tower, SecondEncoder> ? 2
+                                                                              : 0;
 
 /// A place for an encoder that only some compositions have.
 template <class E, bool present>
@@ -67,7 +69,7 @@ public:
         if constexpr (momentum) {
             c10::AutoGradMode const no_grad(false);
             std::vector<at::Tensor> online;
-            E leader = own_;               // handles, no numbers
+            E leader = own_;   // handles, no numbers
             E follower = momentum_.encoder;
             leader.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { online.push_back(value.detach()); });
             std::size_t next = 0;
@@ -88,7 +90,8 @@ public:
     template <class Visit>
     void for_each_state(Visit&& visit) {
         if constexpr (momentum) {
-            momentum_.encoder.for_each_parameter("momentum.", [&](std::string const& name, at::Tensor& value, bool) { visit(name, value); });
+            momentum_.encoder.for_each_parameter("momentum.",
+                                                 [&](std::string const& name, at::Tensor& value, bool) { visit(name, value); });
         }
     }
 

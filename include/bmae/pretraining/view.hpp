@@ -35,12 +35,12 @@ struct ViewDraws {
 
 /// What a report says about a view.
 struct ViewDescription {
-    std::string path = {};        ///< "passes.0.view"
+    std::string path = {};   ///< "passes.0.view"
     std::string source = {};
     std::string masker = {};
     std::string corruptor = {};
-    double rate = 0;              ///< share of the basis that the masker hides; 0 where it has no rate
-    std::string basis = "all";    ///< what the rate is a share of: all, inner or content tokens
+    double rate = 0;             ///< share of the basis that the masker hides; 0 where it has no rate
+    std::string basis = "all";   ///< what the rate is a share of: all, inner or content tokens
 };
 
 /// Anything that fits the slot of a view: `View`, or a type of one's own with its members.
@@ -77,8 +77,8 @@ struct View {
 
     /// Reads, masks and corrupts. Draws of the three roles are independent of each other.
     /// \param encoder  the encoder's view of the same pass, for related maskers; may be nullptr for others
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings, ViewDraws draws,
-                                      MaskedText const* encoder) const {
+    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+                                      ViewDraws draws, MaskedText const* encoder) const {
         Draw source_draw = draws.own.fork(0);
         Draw masker_draw = draws.own.fork(1);
         Draw corruptor_draw = draws.own.fork(2);

@@ -30,10 +30,10 @@ enum class Stemming {
 };
 
 struct AnalyzerOptions {
-    bool lower_case = true;                        ///< by Unicode's simple mapping
+    bool lower_case = true;   ///< by Unicode's simple mapping
     StopWords stop_words = StopWords::english;
     Stemming stemming = Stemming::none;
-    std::size_t min_characters = 1;                ///< shorter words are dropped, before stemming
+    std::size_t min_characters = 1;   ///< shorter words are dropped, before stemming
 };
 
 /// Cuts text into words: runs of letters, digits, marks and underscores of any script. Bytes that are no UTF-8 separate words.

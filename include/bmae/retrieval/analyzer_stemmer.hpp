@@ -38,10 +38,24 @@ public:
 private:
     using Rule = std::pair<std::string_view, std::string_view>;
 
-    static constexpr std::array<Rule, 18> special_words = {{{"skis", "ski"}, {"skies", "sky"}, {"dying", "die"}, {"lying", "lie"},
-        {"tying", "tie"}, {"idly", "idl"}, {"gently", "gentl"}, {"ugly", "ugli"}, {"early", "earli"}, {"only", "onli"},
-        {"singly", "singl"}, {"sky", "sky"}, {"news", "news"}, {"howe", "howe"}, {"atlas", "atlas"}, {"cosmos", "cosmos"},
-        {"bias", "bias"}, {"andes", "andes"}}};
+    static constexpr std::array<Rule, 18> special_words = {{{"skis", "ski"},
+                                                            {"skies", "sky"},
+                                                            {"dying", "die"},
+                                                            {"lying", "lie"},
+                                                            {"tying", "tie"},
+                                                            {"idly", "idl"},
+                                                            {"gently", "gentl"},
+                                                            {"ugly", "ugli"},
+                                                            {"early", "earli"},
+                                                            {"only", "onli"},
+                                                            {"singly", "singl"},
+                                                            {"sky", "sky"},
+                                                            {"news", "news"},
+                                                            {"howe", "howe"},
+                                                            {"atlas", "atlas"},
+                                                            {"cosmos", "cosmos"},
+                                                            {"bias", "bias"},
+                                                            {"andes", "andes"}}};
 
     /// Endings with what takes their place, longest first among those that end alike.
     static constexpr std::array<Rule, 24> endings_2 = {
@@ -49,8 +63,15 @@ private:
          {"biliti", "ble"},  {"lessli", "less"}, {"entli", "ent"},   {"ation", "ate"},   {"alism", "al"},    {"aliti", "al"},
          {"ousli", "ous"},   {"iviti", "ive"},   {"fulli", "ful"},   {"enci", "ence"},   {"anci", "ance"},   {"abli", "able"},
          {"izer", "ize"},    {"ator", "ate"},    {"alli", "al"},     {"bli", "ble"},     {"ogi", "og"},      {"li", ""}}};
-    static constexpr std::array<Rule, 9> endings_3 = {{{"ational", "ate"}, {"tional", "tion"}, {"alize", "al"}, {"icate", "ic"},
-        {"iciti", "ic"}, {"ative", ""}, {"ical", "ic"}, {"ness", ""}, {"ful", ""}}};
+    static constexpr std::array<Rule, 9> endings_3 = {{{"ational", "ate"},
+                                                       {"tional", "tion"},
+                                                       {"alize", "al"},
+                                                       {"icate", "ic"},
+                                                       {"iciti", "ic"},
+                                                       {"ative", ""},
+                                                       {"ical", "ic"},
+                                                       {"ness", ""},
+                                                       {"ful", ""}}};
     static constexpr std::array<std::string_view, 18> endings_4 = {"ement", "ance", "ence", "able", "ible", "ment",
                                                                    "ant",   "ent",  "ism",  "ate",  "iti",  "ous",
                                                                    "ive",   "ize",  "ion",  "al",   "er",   "ic"};

@@ -30,11 +30,11 @@
 namespace bmae {
 
 struct Bm25Options {
-    double k1 = 0.9;                   ///< saturation of term frequency (Anserini's default)
-    double b = 0.4;                    ///< strength of length normalisation, 0 to 1
+    double k1 = 0.9;   ///< saturation of term frequency (Anserini's default)
+    double b = 0.4;    ///< strength of length normalisation, 0 to 1
     AnalyzerOptions analyzer = {};
-    bool quantise_lengths = false;     ///< store lengths in one byte as Lucene does: 40 and more lose precision
-    unsigned threads = 0;              ///< for indexing and searching; 0: one per processor; results do not depend on it
+    bool quantise_lengths = false;   ///< store lengths in one byte as Lucene does: 40 and more lose precision
+    unsigned threads = 0;            ///< for indexing and searching; 0: one per processor; results do not depend on it
 };
 
 /// An inverted index whose postings hold the finished score of a term in a document.
@@ -140,8 +140,8 @@ private:
     private:
         struct Cursor {
             std::uint32_t term;
-            float weight;            // how often the query holds the term
-            std::size_t at, end;     // postings left
+            float weight;          // how often the query holds the term
+            std::size_t at, end;   // postings left
         };
 
         void read(std::string_view query) {
@@ -254,8 +254,8 @@ private:
     Analyzer analyzer_;
     std::shared_ptr<IdTable const> documents_;
     IdTable terms_;
-    std::vector<std::uint32_t> rows_;    // [N] position in documents_ of each document, by ascending id
-    std::vector<std::size_t> begins_;    // [terms + 1]
+    std::vector<std::uint32_t> rows_;   // [N] position in documents_ of each document, by ascending id
+    std::vector<std::size_t> begins_;   // [terms + 1]
     std::vector<Posting> postings_;
 };
 

@@ -25,9 +25,9 @@ struct TermCounts {
     };
 
     IdTable terms;
-    std::vector<std::size_t> begins = {0};     // [N + 1]
-    std::vector<Count> counts;                 // each document's terms
-    std::vector<std::uint32_t> lengths;        // [N] terms with repetitions
+    std::vector<std::size_t> begins = {0};   // [N + 1]
+    std::vector<Count> counts;               // each document's terms
+    std::vector<std::uint32_t> lengths;      // [N] terms with repetitions
 };
 
 /// Maps words to terms of one table, and each word to its term only once.

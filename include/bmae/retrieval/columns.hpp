@@ -41,8 +41,11 @@ inline std::string quoted(std::string_view text) {
 }
 
 inline InputError refuse_line(LineReader const& lines, std::string expected, std::string found, std::string remedy) {
-    return InputError(Complaint{.file = lines.path().string(), .line = lines.line(), .expected = std::move(expected),
-                                .found = std::move(found), .remedy = std::move(remedy)});
+    return InputError(Complaint{.file = lines.path().string(),
+                                .line = lines.line(),
+                                .expected = std::move(expected),
+                                .found = std::move(found),
+                                .remedy = std::move(remedy)});
 }
 
 inline InputError refuse_column_count(LineReader const& lines, std::string expected, std::string_view line, std::size_t count) {
@@ -55,7 +58,9 @@ inline InputError refuse_column_count(LineReader const& lines, std::string expec
 }
 
 inline InputError refuse_empty(std::filesystem::path const& path) {
-    return InputError(Complaint{.file = path.string(), .expected = "at least one line", .found = "an empty file",
+    return InputError(Complaint{.file = path.string(),
+                                .expected = "at least one line",
+                                .found = "an empty file",
                                 .remedy = "Check the program that wrote it."});
 }
 

@@ -27,9 +27,9 @@
 namespace bmae {
 
 struct ExactIndexOptions {
-    bool normalise = false;   ///< divide vectors and queries by their length: scores are cosines (a zero vector scores 0)
-    std::size_t query_block = 1024;    ///< queries searched together: more reuse of the vectors, more memory
-    unsigned threads = 0;              ///< 0: one per processor
+    bool normalise = false;           ///< divide vectors and queries by their length: scores are cosines (a zero vector scores 0)
+    std::size_t query_block = 1024;   ///< queries searched together: more reuse of the vectors, more memory
+    unsigned threads = 0;             ///< 0: one per processor
 };
 
 /// Finds the k vectors with the largest inner products, without approximation.
@@ -66,8 +66,8 @@ public:
         order_by_id();
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return rows_.count; }            ///< N
-    [[nodiscard]] std::size_t dimension() const noexcept { return dimension_; }        ///< D
+    [[nodiscard]] std::size_t size() const noexcept { return rows_.count; }       ///< N
+    [[nodiscard]] std::size_t dimension() const noexcept { return dimension_; }   ///< D
     [[nodiscard]] std::shared_ptr<IdTable const> const& documents() const noexcept { return documents_; }
 
     /// \param queries    fp32 or bf16                                                                                    [Q, D]
@@ -178,7 +178,8 @@ private:
             }
         });
         if (first < rows_.count) {
-            throw InputError(Complaint{.file = {}, .expected = "finite values in the vectors",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "finite values in the vectors",
                                        .found = "nan or infinity in row " + std::to_string(first.load()) + ", id '" +
                                                 std::string((*documents_)[first.load()]) + '\'',
                                        .remedy = "Check the encoder; half precision overflows first."});

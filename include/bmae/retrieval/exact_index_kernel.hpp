@@ -116,10 +116,10 @@ inline DotBlock choose_dot_block() noexcept {
 
 /// Rows as they are stored: one of the two is set.
 struct StoredRows {
-    float const* single = nullptr;            ///< [count, width] fp32
-    std::uint16_t const* half = nullptr;      ///< [count, width] bf16 bits
+    float const* single = nullptr;         ///< [count, width] fp32
+    std::uint16_t const* half = nullptr;   ///< [count, width] bf16 bits
     std::size_t count = 0;
-    std::size_t width = 0;                    ///< a multiple of dot_lanes
+    std::size_t width = 0;   ///< a multiple of dot_lanes
 };
 
 /// The k best rows of each query; of equal scores the row with the smaller key.

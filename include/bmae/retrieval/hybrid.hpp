@@ -28,8 +28,8 @@ enum class Normalisation {
 };
 
 struct ReciprocalRankOptions {
-    double k = 60;               ///< damping (the paper's value)
-    std::size_t depth = 1000;    ///< hits kept per query
+    double k = 60;              ///< damping (the paper's value)
+    std::size_t depth = 1000;   ///< hits kept per query
     double first_weight = 1;
     double second_weight = 1;
 };
@@ -37,7 +37,7 @@ struct ReciprocalRankOptions {
 struct WeightedSumOptions {
     double first_weight = 0.5;   ///< the second run weighs 1 - first_weight
     Normalisation normalisation = Normalisation::min_max;
-    std::size_t depth = 1000;    ///< hits kept per query
+    std::size_t depth = 1000;   ///< hits kept per query
 };
 
 namespace detail {
@@ -132,7 +132,9 @@ inline Run reciprocal_rank_fusion(Run const& first, Run const& second, Reciproca
 /// (normalised) score of its last hit, as if d had come next.
 inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions const& options = {}) {
     if (!(options.first_weight >= 0 && options.first_weight <= 1)) {
-        throw InputError(Complaint{.file = {}, .expected = "a weight in 0..1", .found = std::to_string(options.first_weight),
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a weight in 0..1",
+                                   .found = std::to_string(options.first_weight),
                                    .remedy = "1 means the first run alone."});
     }
     struct Points {

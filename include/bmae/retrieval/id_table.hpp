@@ -114,8 +114,8 @@ private:
     }
 
     std::string characters_;
-    std::vector<std::size_t> ends_;       // [size()] end of each string in characters_
-    std::vector<std::uint64_t> slots_;    // power of two; 0 where free
+    std::vector<std::size_t> ends_;      // [size()] end of each string in characters_
+    std::vector<std::uint64_t> slots_;   // power of two; 0 where free
 };
 
 }  // namespace bmae

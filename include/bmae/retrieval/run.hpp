@@ -38,8 +38,8 @@ public:
     /// A run over a known collection, whose table is shared and not copied.
     explicit Run(std::shared_ptr<IdTable const> documents) : documents_(std::move(documents)) {}
 
-    [[nodiscard]] std::size_t size() const noexcept { return begins_.size() - 1; }                   ///< queries
-    [[nodiscard]] std::size_t hit_count() const noexcept { return hits_.size(); }                    ///< hits of all queries
+    [[nodiscard]] std::size_t size() const noexcept { return begins_.size() - 1; }   ///< queries
+    [[nodiscard]] std::size_t hit_count() const noexcept { return hits_.size(); }    ///< hits of all queries
     [[nodiscard]] std::string_view query(std::size_t i) const noexcept { return queries_[i]; }
     [[nodiscard]] std::span<Hit const> hits(std::size_t i) const noexcept {
         return std::span(hits_).subspan(begins_[i], begins_[i + 1] - begins_[i]);
@@ -106,7 +106,7 @@ private:
     std::shared_ptr<IdTable const> documents_;
     std::vector<std::size_t> begins_ = {0};   // [queries + 1]
     std::vector<Hit> hits_;
-    std::vector<double> exact_;               // [hits] or empty
+    std::vector<double> exact_;   // [hits] or empty
 };
 
 }  // namespace bmae

@@ -30,8 +30,8 @@ enum class RunFormat {
 
 struct RunFileOptions {
     RunFormat format = RunFormat::trec;
-    bool comments = false;       ///< step over lines that start with '#', as trec_eval 10 does; false: refuse them, as 9 does
-    bool exact_scores = true;    ///< keep scores in double precision too (8 bytes per hit), which profile trec10 ranks by
+    bool comments = false;      ///< step over lines that start with '#', as trec_eval 10 does; false: refuse them, as 9 does
+    bool exact_scores = true;   ///< keep scores in double precision too (8 bytes per hit), which profile trec10 ranks by
 };
 
 namespace detail {
@@ -156,7 +156,8 @@ inline Run read_run(std::filesystem::path const& path, RunFileOptions const& opt
             return found.query == query && found.document == document;
         };
         std::size_t const first = detail::find_line(path, 0, same);
-        throw InputError(Complaint{.file = path.string(), .line = detail::find_line(path, first, same),
+        throw InputError(Complaint{.file = path.string(),
+                                   .line = detail::find_line(path, first, same),
                                    .expected = "every document once per query",
                                    .found = "document '" + std::string(document) + "' of query '" + std::string(query) +
                                             "' again (first on line " + std::to_string(first) + ")",
@@ -165,8 +166,8 @@ inline Run read_run(std::filesystem::path const& path, RunFileOptions const& opt
 }
 
 struct RunWriteOptions {
-    std::string tag = "bmae";    ///< last column: the name of the system, without blanks
-    bool replace = false;        ///< true: write over an existing file
+    std::string tag = "bmae";   ///< last column: the name of the system, without blanks
+    bool replace = false;       ///< true: write over an existing file
 };
 
 /// Writes a TREC run, ranks from 1 in the order of the run. Scores have the fewest digits that read back to the same float
@@ -200,7 +201,7 @@ inline void write_run(Run const& run, std::filesystem::path const& path, RunWrit
             text.append(run.query(i)).append(" Q0 ").append(document).append(1, ' ');
             text.append(digits, std::to_chars(digits, digits + sizeof digits, rank + 1).ptr).append(1, ' ');
             char* const end = exact.empty() ? std::to_chars(digits, digits + sizeof digits, hits[rank].score).ptr
-                                                  : std::to_chars(digits, digits + sizeof digits, exact[rank]).ptr;
+                                            : std::to_chars(digits, digits + sizeof digits, exact[rank]).ptr;
             text.append(digits, end).append(1, ' ').append(options.tag).append(1, '\n');
         }
         file.write(text);

@@ -32,8 +32,8 @@ namespace bmae {
 /// How texts are read and pooled; stored beside the weights, so that search uses what training used.
 struct SentenceEncoderOptions {
     Pooling pooling = Pooling::cls;
-    bool normalize = false;             ///< unit length: dot product then is cosine
-    std::size_t max_length = 512;       ///< tokens with [CLS] and [SEP]; what is longer is cut
+    bool normalize = false;         ///< unit length: dot product then is cosine
+    std::size_t max_length = 512;   ///< tokens with [CLS] and [SEP]; what is longer is cut
 };
 
 /// How a corpus is run through the encoder.
@@ -60,8 +60,10 @@ public:
         }
         auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
         if (options_.max_length < 2 || options_.max_length > positions) {
-            throw InputError(Complaint{.file = {}, .expected = "a length from 2 to " + std::to_string(positions) + " tokens",
-                                       .found = std::to_string(options_.max_length), .remedy = "Lower the maximum length."});
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a length from 2 to " + std::to_string(positions) + " tokens",
+                                       .found = std::to_string(options_.max_length),
+                                       .remedy = "Lower the maximum length."});
         }
     }
 

@@ -65,7 +65,8 @@ struct ClozeContext {
         static_cast<void>(traits);
         static_cast<void>(draw);
         if (!(kept >= 0 && kept <= 1)) {
-            throw InputError(Complaint{.file = {}, .expected = "ClozeContext::kept between 0 and 1",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "ClozeContext::kept between 0 and 1",
                                        .found = std::to_string(kept),
                                        .remedy = "It is a share of the examples, for example 0.1."});
         }

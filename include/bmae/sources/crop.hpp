@@ -35,7 +35,8 @@ struct RandomCrop {
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);
         if (!(minimum_share >= 0 && minimum_share <= maximum_share && maximum_share <= 1)) {
-            throw InputError(Complaint{.file = {}, .expected = "0 <= RandomCrop::minimum_share <= maximum_share <= 1",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "0 <= RandomCrop::minimum_share <= maximum_share <= 1",
                                        .found = std::to_string(minimum_share) + " and " + std::to_string(maximum_share),
                                        .remedy = "Contriever crops between 0.05 and 0.5 of a text."});
         }

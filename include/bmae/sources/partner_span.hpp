@@ -41,8 +41,8 @@ struct PartnerSpan {
     static constexpr std::string_view needs = "neighbours";
 
     PartnerKind kind = PartnerKind::mixed;
-    std::size_t length = 126;    ///< tokens at most, without [CLS] and [SEP]; CoT-MAE: 126
-    std::size_t reach = 100;     ///< spans on either side; `random` only
+    std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; CoT-MAE: 126
+    std::size_t reach = 100;    ///< spans on either side; `random` only
 
     template <class Visit>
     void for_each_number(Visit&& visit) {
@@ -57,7 +57,9 @@ struct PartnerSpan {
         static_cast<void>(draw);
         detail::require_sentences(example, "PartnerSpan");
         if (length == 0) {
-            throw InputError(Complaint{.file = {}, .expected = "PartnerSpan::length of at least 1", .found = "0",
+            throw InputError(Complaint{.file = {},
+                                       .expected = "PartnerSpan::length of at least 1",
+                                       .found = "0",
                                        .remedy = "CoT-MAE reads 126 tokens between [CLS] and [SEP]."});
         }
         if (example.passage.empty()) { return {}; }

@@ -38,8 +38,10 @@ struct Queries {
             text.insert(text.end(), example.queries[k].begin(), example.queries[k].end());
             if (k + 1 == count && !trailing_separator) { break; }
             if (separator < 0) {
-                throw InputError(Complaint{.file = {}, .expected = "a vocabulary with a separator token to join queries",
-                                           .found = "none", .remedy = "Use a tokenizer that defines [SEP]."});
+                throw InputError(Complaint{.file = {},
+                                           .expected = "a vocabulary with a separator token to join queries",
+                                           .found = "none",
+                                           .remedy = "Use a tokenizer that defines [SEP]."});
             }
             text.push_back(separator);
         }

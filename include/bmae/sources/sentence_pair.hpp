@@ -35,7 +35,8 @@ struct FirstSentence {
     static constexpr std::string_view name = "first_sentence";
 
     /// Throws InputError for an example without sentence ends.
-    [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) const {
+    [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw,
+                                            Draw const& shared) const {
         static_cast<void>(traits);
         static_cast<void>(draw);
         return detail::tokens_of(example, detail::sentence_pair(example, shared).first);
@@ -48,7 +49,8 @@ struct OtherSentence {
     static constexpr std::string_view needs = "sentences";
 
     /// Throws InputError for an example without sentence ends.
-    [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) const {
+    [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw,
+                                            Draw const& shared) const {
         static_cast<void>(traits);
         static_cast<void>(draw);
         return detail::tokens_of(example, detail::sentence_pair(example, shared).second);

@@ -21,7 +21,9 @@ namespace detail {
 /// Two windows of a document that is cut every `length` tokens; the same one twice where there is only one.
 inline std::pair<TokenRange, TokenRange> two_spans(Example const& example, std::size_t length, Draw shared) {
     if (length == 0) {
-        throw InputError(Complaint{.file = {}, .expected = "a span length of at least 1", .found = "0",
+        throw InputError(Complaint{.file = {},
+                                   .expected = "a span length of at least 1",
+                                   .found = "0",
                                    .remedy = "coCondenser reads spans of 126 tokens between [CLS] and [SEP]."});
     }
     std::size_t const size = example.document.size();

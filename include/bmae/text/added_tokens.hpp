@@ -113,9 +113,12 @@ inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vect
     if (list == file.root().end() || list->is_null()) { return result; }
     if (!list->is_array()) { file.refuse("an array at \"added_tokens\"", list->dump().substr(0, 60), "Mend the file."); }
     for (PlainJson const& entry : *list) {
-        AddedToken token{.content = file.get<std::string>(entry, "content", ""), .id = file.get<TokenId>(entry, "id", -1),
-                         .special = file.get(entry, "special", false), .lstrip = file.get(entry, "lstrip", false),
-                         .rstrip = file.get(entry, "rstrip", false), .normalized = file.get(entry, "normalized", false)};
+        AddedToken token{.content = file.get<std::string>(entry, "content", ""),
+                         .id = file.get<TokenId>(entry, "id", -1),
+                         .special = file.get(entry, "special", false),
+                         .lstrip = file.get(entry, "lstrip", false),
+                         .rstrip = file.get(entry, "rstrip", false),
+                         .normalized = file.get(entry, "normalized", false)};
         if (file.get(entry, "single_word", false)) {
             file.refuse("\"single_word\": false for the added token '" + token.content + "'", "true",
                         "Save the token without it.");

@@ -132,9 +132,9 @@ private:
         }
         detail::PlainJson const& model = *found;
         auto const vocabulary = model.find("vocab");
-        std::string const usual = model.contains("merges")                                  ? "BPE"
+        std::string const usual = model.contains("merges")                              ? "BPE"
                                   : vocabulary != model.end() && vocabulary->is_array() ? "Unigram"
-                                                                                          : "WordPiece";
+                                                                                        : "WordPiece";
         return file.get<std::string>(model, "type", usual);
     }
 
@@ -160,8 +160,7 @@ inline void require_encoder_tokens(AnyTokenizer const& tokenizer, bool for_train
                "Tokenizers of GPT-2 and T5 do not: use that of a BERT or RoBERTa model.");
     }
     if (for_training && (special.mask < 0 || special.pad < 0)) {
-        refuse("a tokenizer with a mask token and a padding token",
-               special.mask < 0 ? "no mask token" : "no padding token",
+        refuse("a tokenizer with a mask token and a padding token", special.mask < 0 ? "no mask token" : "no padding token",
                "Name the folder of the model: its tokenizer_config.json says which they are.");
     }
 }

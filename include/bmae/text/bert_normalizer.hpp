@@ -30,9 +30,9 @@ struct ByteSpan {
 
 struct BertNormalizerOptions {
     bool lower_case = true;
-    std::optional<bool> strip_accents = {};               ///< absent: as lower_case
-    bool clean_text = true;   ///< drop control characters, U+0000 and U+FFFD; any white space is a space
-    bool split_chinese = true;                            ///< each CJK ideograph is a word
+    std::optional<bool> strip_accents = {};   ///< absent: as lower_case
+    bool clean_text = true;                   ///< drop control characters, U+0000 and U+FFFD; any white space is a space
+    bool split_chinese = true;                ///< each CJK ideograph is a word
     InvalidUtf8 invalid_utf8 = InvalidUtf8::replace;
 
     friend bool operator==(BertNormalizerOptions const&, BertNormalizerOptions const&) = default;
@@ -44,8 +44,8 @@ struct NormalizedWord {
         std::uint32_t begin = 0;   ///< first byte in `text`
         ByteSpan source = {};      ///< bytes of the source that it came from
     };
-    std::string text = {};                        ///< UTF-8
-    std::vector<Character> characters = {};       ///< one per scalar value of `text`
+    std::string text = {};                    ///< UTF-8
+    std::vector<Character> characters = {};   ///< one per scalar value of `text`
 };
 
 /// Splits text into the words that WordPiece looks up.

@@ -55,8 +55,8 @@ public:
 
     void encode_part(std::string_view part, bool at_start, std::vector<TokenId>& ids) const {
         static_cast<void>(at_start);
-        table.normalized.split(part, [&](TokenId id) { ids.push_back(id); },
-                               [&](std::string_view segment) { encode_segment(segment, ids); });
+        table.normalized.split(
+            part, [&](TokenId id) { ids.push_back(id); }, [&](std::string_view segment) { encode_segment(segment, ids); });
     }
 
     void decode_token(std::string_view token, bool is_first, std::string& text) const {

@@ -23,18 +23,18 @@ namespace bmae {
 
 /// All about a byte-level BPE tokenizer. The defaults are GPT-2's.
 struct ByteLevelBpeDescription {
-    std::vector<std::string> tokens = {};                          ///< [V] in GPT-2's letters: a space is written as U+0120
-    std::vector<std::pair<std::string, std::string>> merges = {};  ///< what is joined, the most frequent pair first
-    std::vector<AddedToken> added = {};                            ///< among `tokens`
+    std::vector<std::string> tokens = {};                           ///< [V] in GPT-2's letters: a space is written as U+0120
+    std::vector<std::pair<std::string, std::string>> merges = {};   ///< what is joined, the most frequent pair first
+    std::vector<AddedToken> added = {};                             ///< among `tokens`
     WrappingTokens wrapping = {};
     SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
-    std::string unknown = {};        ///< token of a byte that the vocabulary lacks; empty: the byte is left out
-    bool add_prefix_space = false;   ///< a text that starts without a space gets one
-    bool split_words = true;         ///< false: merges may cross words
-    bool ignore_merges = false;      ///< a word that is a token is not built by merges
+    std::string unknown = {};           ///< token of a byte that the vocabulary lacks; empty: the byte is left out
+    bool add_prefix_space = false;      ///< a text that starts without a space gets one
+    bool split_words = true;            ///< false: merges may cross words
+    bool ignore_merges = false;         ///< a word that is a token is not built by merges
     std::size_t model_max_length = 0;   ///< tokens that the model takes; written to and read from the folder; 0: no limit
-    std::string source = {};         ///< the tokenizer.json that it was read from: what is saved again
-    std::string file = {};           ///< where it came from, for errors
+    std::string source = {};            ///< the tokenizer.json that it was read from: what is saved again
+    std::string file = {};              ///< where it came from, for errors
 };
 
 namespace detail {
@@ -156,8 +156,8 @@ inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path co
     // RoBERTa's folders of this form leave the names to the class that reads them.
     SpecialTokens const roberta{.pad = "<pad>", .unk = "<unk>", .cls = "<s>", .sep = "</s>", .mask = "<mask>"};
     SpecialTokens const none{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};
-    bool const has_all = id(roberta.pad) >= 0 && id(roberta.unk) >= 0 && id(roberta.cls) >= 0 && id(roberta.sep) >= 0 &&
-                         id(roberta.mask) >= 0;
+    bool const has_all =
+        id(roberta.pad) >= 0 && id(roberta.unk) >= 0 && id(roberta.cls) >= 0 && id(roberta.sep) >= 0 && id(roberta.mask) >= 0;
     if (description.special == none && has_all) { description.special = roberta; }
     SpecialTokens const& special = description.special;
     std::vector<std::string> found{special.pad, special.unk, special.cls, special.sep, special.mask, "<|endoftext|>"};
@@ -208,11 +208,18 @@ inline std::string byte_level_bpe_json(ByteLevelBpeDescription const& descriptio
     for (auto const& [left, right] : description.merges) { merges.push_back(OrderedJson::array({left, right})); }
     OrderedJson added = OrderedJson::array();
     for (AddedToken const& token : description.added) {
-        added.push_back({{"id", token.id}, {"content", token.content}, {"single_word", false}, {"lstrip", token.lstrip},
-                         {"rstrip", token.rstrip}, {"normalized", token.normalized}, {"special", token.special}});
+        added.push_back({{"id", token.id},
+                         {"content", token.content},
+                         {"single_word", false},
+                         {"lstrip", token.lstrip},
+                         {"rstrip", token.rstrip},
+                         {"normalized", token.normalized},
+                         {"special", token.special}});
     }
-    OrderedJson const byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", description.add_prefix_space},
-                                    {"trim_offsets", true}, {"use_regex", description.split_words}};
+    OrderedJson const byte_level = {{"type", "ByteLevel"},
+                                    {"add_prefix_space", description.add_prefix_space},
+                                    {"trim_offsets", true},
+                                    {"use_regex", description.split_words}};
     OrderedJson processor = byte_level;
     auto const& [before, after] = description.wrapping;
     if (!before.empty() || !after.empty()) {
@@ -238,13 +245,23 @@ inline std::string byte_level_bpe_json(ByteLevelBpeDescription const& descriptio
         processor = {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", special}};
     }
     OrderedJson const unknown = description.unknown.empty() ? OrderedJson(nullptr) : OrderedJson(description.unknown);
-    OrderedJson model = {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", unknown}, {"continuing_subword_prefix", nullptr},
-                         {"end_of_word_suffix", nullptr}, {"fuse_unk", false}, {"byte_fallback", false},
+    OrderedJson model = {{"type", "BPE"},
+                         {"dropout", nullptr},
+                         {"unk_token", unknown},
+                         {"continuing_subword_prefix", nullptr},
+                         {"end_of_word_suffix", nullptr},
+                         {"fuse_unk", false},
+                         {"byte_fallback", false},
                          {"ignore_merges", description.ignore_merges}};
     model["vocab"] = std::move(vocabulary);
     model["merges"] = std::move(merges);
-    OrderedJson file = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", std::move(added)},
-                        {"normalizer", nullptr}, {"pre_tokenizer", byte_level}, {"post_processor", std::move(processor)},
+    OrderedJson file = {{"version", "1.0"},
+                        {"truncation", nullptr},
+                        {"padding", nullptr},
+                        {"added_tokens", std::move(added)},
+                        {"normalizer", nullptr},
+                        {"pre_tokenizer", byte_level},
+                        {"post_processor", std::move(processor)},
                         {"decoder", byte_level}};
     file["model"] = std::move(model);
     return file.dump() + '\n';

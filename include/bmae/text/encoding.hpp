@@ -32,10 +32,10 @@ struct EncodeOptions {
 
 /// [CLS] text [SEP] or [CLS] text [SEP] pair [SEP].
 struct Encoding {
-    std::vector<TokenId> ids = {};                    ///< [n]
-    std::vector<std::uint8_t> token_types = {};       ///< [n] 0, and 1 for the pair and its [SEP]
-    std::vector<ByteSpan> offsets = {};               ///< [n] bytes of the source text; {0, 0} for what was added
-    std::vector<std::uint8_t> special_mask = {};      ///< [n] 1 for what was added
+    std::vector<TokenId> ids = {};                 ///< [n]
+    std::vector<std::uint8_t> token_types = {};    ///< [n] 0, and 1 for the pair and its [SEP]
+    std::vector<ByteSpan> offsets = {};            ///< [n] bytes of the source text; {0, 0} for what was added
+    std::vector<std::uint8_t> special_mask = {};   ///< [n] 1 for what was added
 
     [[nodiscard]] std::size_t size() const noexcept { return ids.size(); }
 };

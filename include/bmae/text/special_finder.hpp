@@ -75,7 +75,7 @@ private:
 /// Joins punctuation and English contractions to the word before, one token at a time as HuggingFace's WordPiece decoder does.
 inline std::string without_stray_spaces(std::string piece) {
     static constexpr std::pair<std::string_view, std::string_view> rules[] = {
-        {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"},
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
         {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
     for (auto const& [from, to] : rules) {
         for (std::size_t at = piece.find(from); at != std::string::npos; at = piece.find(from, at + to.size())) {

@@ -142,8 +142,9 @@ public:
             replaced = well_formed(text);
             text = replaced;
         }
-        core_->table.raw.split(text, [&](TokenId id) { ids.push_back(id); },
-                               [&](std::string_view part) { core_->encode_part(part, part.data() == text.data(), ids); });
+        core_->table.raw.split(
+            text, [&](TokenId id) { ids.push_back(id); },
+            [&](std::string_view part) { core_->encode_part(part, part.data() == text.data(), ids); });
     }
 
     /// What a model reads: the text between the tokens that the files put around it.                                 [n]

@@ -57,14 +57,14 @@ public:
         return store;
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return passages_.size(); }                          ///< passages
+    [[nodiscard]] std::size_t size() const noexcept { return passages_.size(); }   ///< passages
     [[nodiscard]] std::size_t documents() const noexcept { return documents_.size() - 1; }
     [[nodiscard]] TokenStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept { return manifest_.fingerprint; }            ///< of the tokenizer
     [[nodiscard]] std::string_view tokenizer_kind() const noexcept { return manifest_.tokenizer_kind; }   ///< empty: not said
-    [[nodiscard]] std::size_t max_length() const noexcept { return manifest_.max_length; }           ///< with [CLS] and [SEP]
-    [[nodiscard]] std::string_view blocks() const noexcept { return manifest_.blocks; }                   ///< name of the layout
+    [[nodiscard]] std::size_t max_length() const noexcept { return manifest_.max_length; }   ///< with [CLS] and [SEP]
+    [[nodiscard]] std::string_view blocks() const noexcept { return manifest_.blocks; }      ///< name of the layout
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_; }
 
     /// What the documents' queries are: `inference_queries`; empty where nobody said, which are questions as a rule.
@@ -193,7 +193,9 @@ private:
     }
 
     static InputError damaged(std::filesystem::path const& file, std::string expected, std::string found) {
-        return InputError(Complaint{.file = file.string(), .expected = std::move(expected), .found = std::move(found),
+        return InputError(Complaint{.file = file.string(),
+                                    .expected = std::move(expected),
+                                    .found = std::move(found),
                                     .remedy = "The store was cut or changed after it was made: copy or prepare it again."});
     }
 

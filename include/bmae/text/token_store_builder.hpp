@@ -27,11 +27,11 @@ namespace bmae {
 /// A document as text.
 struct Document {
     std::string id;
-    std::string title = {};                     ///< kept as a name; put it into `text` too where it is to be learnt
-    std::string text = {};                      ///< UTF-8; one paragraph per line
-    std::vector<std::string> queries = {};      ///< of the whole document: every passage of it has them
-    std::string continuation = {};              ///< what follows the document: its last passage has it
-    bool title_in_tokens = false;               ///< the tokens begin with those of the title and [SEP], where it has any
+    std::string title = {};                  ///< kept as a name; put it into `text` too where it is to be learnt
+    std::string text = {};                   ///< UTF-8; one paragraph per line
+    std::vector<std::string> queries = {};   ///< of the whole document: every passage of it has them
+    std::string continuation = {};           ///< what follows the document: its last passage has it
+    bool title_in_tokens = false;            ///< the tokens begin with those of the title and [SEP], where it has any
 };
 
 /// Byte ranges [begin, end) of the sentences of one paragraph. Called from several threads at once.
@@ -40,16 +40,16 @@ using SentenceSplit = std::function<std::vector<std::pair<std::size_t, std::size
 /// How far a build has come.
 struct TokenStoreProgress {
     std::uint64_t documents = 0;
-    std::uint64_t text_bytes = 0;               ///< of the documents' texts
+    std::uint64_t text_bytes = 0;   ///< of the documents' texts
     std::uint64_t passages = 0;
     std::uint64_t tokens = 0;
 };
 
 struct TokenStoreOptions {
     PassageOptions passages = {};
-    SentenceSplit split = {};                   ///< empty: every line is one sentence
-    std::string_view query_kind = {};           ///< what the documents' queries are: see TokenStore::query_kind
-    unsigned threads = 0;                       ///< 0: one per processor; the store does not depend on it
+    SentenceSplit split = {};           ///< empty: every line is one sentence
+    std::string_view query_kind = {};   ///< what the documents' queries are: see TokenStore::query_kind
+    unsigned threads = 0;               ///< 0: one per processor; the store does not depend on it
     std::function<void(TokenStoreProgress const&)> progress = {};   ///< called twice per second in `add`; may throw to stop
 };
 
@@ -60,10 +60,12 @@ public:
     /// \param tokenizer  must outlive the builder
     /// \throws InputError, RunError  as TokenStoreWriter does, before any work
     TokenStoreBuilder(std::filesystem::path const& folder, T const& tokenizer, TokenStoreOptions options = {})
-        : tokenizer_(&tokenizer), options_(std::move(options)),
+        : tokenizer_(&tokenizer),
+          options_(std::move(options)),
           writer_(folder, tokenizer, options_.passages),
-          pipeline_(options_.threads, 0, [this](std::vector<Document>&& batch) { return tokenize(std::move(batch)); },
-                    [this](Tokenized&& batch) { write(std::move(batch)); }) {
+          pipeline_(
+              options_.threads, 0, [this](std::vector<Document>&& batch) { return tokenize(std::move(batch)); },
+              [this](Tokenized&& batch) { write(std::move(batch)); }) {
         writer_.query_kind(options_.query_kind);
     }
 
@@ -157,8 +159,10 @@ private:
     void prepend_title(TokenizedDocument& document) const {
         TokenId const separator = tokenizer_->traits().special().sep;
         if (separator < 0) {
-            throw InputError(Complaint{.file = {}, .expected = "a vocabulary with a separator token between title and text",
-                                       .found = "none", .remedy = "Use a tokenizer that defines [SEP]."});
+            throw InputError(Complaint{.file = {},
+                                       .expected = "a vocabulary with a separator token between title and text",
+                                       .found = "none",
+                                       .remedy = "Use a tokenizer that defines [SEP]."});
         }
         std::vector<TokenId> heading = tokenizer_->encode(document.title);
         drop_separators(heading);
@@ -182,10 +186,8 @@ private:
         if (!last && now - reported_ < std::chrono::milliseconds(500)) { return; }
         reported_ = now;
         TokenStoreStatistics const& counts = writer_.statistics();
-        options_.progress({.documents = counts.documents,
-                           .text_bytes = text_bytes_,
-                           .passages = counts.passages,
-                           .tokens = counts.tokens});
+        options_.progress(
+            {.documents = counts.documents, .text_bytes = text_bytes_, .passages = counts.passages, .tokens = counts.tokens});
     }
 
     T const* tokenizer_;

@@ -48,9 +48,12 @@ enum class Blocks {
 /// The names that manifests and command lines use.
 constexpr std::string_view to_string(Blocks blocks) noexcept {
     switch (blocks) {
-        case Blocks::as_released: return "as_released";
-        case Blocks::whole_document: return "whole_document";
-        case Blocks::whole_sentences: break;
+        case Blocks::as_released:
+            return "as_released";
+        case Blocks::whole_document:
+            return "whole_document";
+        case Blocks::whole_sentences:
+            break;
     }
     return "whole_sentences";
 }
@@ -63,16 +66,16 @@ struct TokenStoreStatistics {
     std::uint64_t documents = 0;
     std::uint64_t passages = 0;
     std::uint64_t sentences = 0;
-    std::uint64_t tokens = 0;                ///< of the documents
-    std::uint64_t unknown_tokens = 0;        ///< of them, those that the vocabulary lacks
-    std::uint64_t passage_tokens = 0;        ///< sum over passages
-    std::uint64_t longest_passage = 0;       ///< in tokens
-    std::uint64_t shortest_passage = 0;      ///< in tokens; 0 where there is no passage
+    std::uint64_t tokens = 0;             ///< of the documents
+    std::uint64_t unknown_tokens = 0;     ///< of them, those that the vocabulary lacks
+    std::uint64_t passage_tokens = 0;     ///< sum over passages
+    std::uint64_t longest_passage = 0;    ///< in tokens
+    std::uint64_t shortest_passage = 0;   ///< in tokens; 0 where there is no passage
     std::uint64_t queries = 0;
     std::uint64_t query_tokens = 0;
-    std::uint64_t continuations = 0;         ///< documents that have one
+    std::uint64_t continuations = 0;   ///< documents that have one
     std::uint64_t continuation_tokens = 0;
-    std::uint64_t empty_documents = 0;       ///< left out because they hold no token
+    std::uint64_t empty_documents = 0;   ///< left out because they hold no token
 
     friend bool operator==(TokenStoreStatistics const&, TokenStoreStatistics const&) = default;
 };
@@ -87,8 +90,8 @@ struct DocumentRow {
     std::uint64_t token = 0;
     std::uint64_t sentence = 0;
     std::uint64_t passage = 0;
-    std::uint64_t id = 0;             ///< byte
-    std::uint64_t title = 0;          ///< byte
+    std::uint64_t id = 0;      ///< byte
+    std::uint64_t title = 0;   ///< byte
     std::uint64_t query = 0;
     std::uint64_t continuation = 0;   ///< token
 };
@@ -109,7 +112,7 @@ struct FileEntry {
 
 /// What manifest.json says.
 struct Manifest {
-    std::string tokenizer_kind;       ///< "wordpiece", "byte_level_bpe" ...; empty in stores that do not say it
+    std::string tokenizer_kind;   ///< "wordpiece", "byte_level_bpe" ...; empty in stores that do not say it
     std::uint64_t fingerprint = 0;
     std::uint64_t vocabulary_size = 0;
     SpecialIds special;
@@ -117,7 +120,7 @@ struct Manifest {
     std::string blocks;
     double short_probability = 0;
     std::uint64_t seed = 0;
-    std::string query_kind;           ///< see TokenStore::query_kind; not in the file where it is empty
+    std::string query_kind;   ///< see TokenStore::query_kind; not in the file where it is empty
     TokenStoreStatistics statistics;
     std::map<std::string, FileEntry> files;
 };
@@ -174,8 +177,8 @@ inline std::string to_text(Manifest const& manifest) {
 /// \throws InputError  where `text` is not what `to_text` wrote, or another version of it
 inline Manifest manifest_from(std::string const& text, std::string const& file) {
     auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        return InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found),
-                                    .remedy = std::move(remedy)});
+        return InputError(
+            Complaint{.file = file, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
     };
     std::string const again = "Prepare the store again.";
     nlohmann::ordered_json json = nlohmann::ordered_json::parse(text, nullptr, false);

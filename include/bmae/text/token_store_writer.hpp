@@ -34,19 +34,19 @@ namespace bmae {
 /// A document whose texts are token ids already, without special tokens.
 struct TokenizedDocument {
     std::string id;
-    std::string title = {};                                   ///< kept as a name; not part of the tokens
-    std::vector<TokenId> tokens = {};                         ///< all sentences, one after another
-    std::vector<std::uint32_t> sentence_ends = {};            ///< end of each sentence in `tokens`; the last one is its size
-    std::vector<std::vector<TokenId>> queries = {};           ///< of the whole document: every passage of it has them
-    std::vector<TokenId> continuation = {};                   ///< what follows the document: its last passage has it
+    std::string title = {};                           ///< kept as a name; not part of the tokens
+    std::vector<TokenId> tokens = {};                 ///< all sentences, one after another
+    std::vector<std::uint32_t> sentence_ends = {};    ///< end of each sentence in `tokens`; the last one is its size
+    std::vector<std::vector<TokenId>> queries = {};   ///< of the whole document: every passage of it has them
+    std::vector<TokenId> continuation = {};           ///< what follows the document: its last passage has it
 };
 
 /// How passages are cut.
 struct PassageOptions {
-    std::size_t max_length = 512;      ///< of a passage, with [CLS] and [SEP] (RetroMAE: 512 on Wikipedia, 150 on MS MARCO)
+    std::size_t max_length = 512;   ///< of a passage, with [CLS] and [SEP] (RetroMAE: 512 on Wikipedia, 150 on MS MARCO)
     Blocks blocks = Blocks::whole_sentences;
-    double short_probability = 0;      ///< of a passage with a budget drawn from [3, max_length - 2] (released code: 0)
-    std::uint64_t seed = 0;            ///< of that draw
+    double short_probability = 0;   ///< of a passage with a budget drawn from [3, max_length - 2] (released code: 0)
+    std::uint64_t seed = 0;         ///< of that draw
 };
 
 /// The ranges of a document's passages: [begin, end) in tokens. `document` keys the draw of short budgets.
@@ -63,8 +63,8 @@ inline std::vector<std::pair<std::uint32_t, std::uint32_t>> cut_passages(std::sp
         bool const shortened = options.short_probability > 0 && most > 3 && draw.chance(options.short_probability);
         return shortened ? 3 + static_cast<std::uint32_t>(draw.below(most - 2)) : most;
     };
-    std::uint32_t begin = 0;   // of the passage being filled
-    std::uint32_t filled = 0;  // its end so far
+    std::uint32_t begin = 0;    // of the passage being filled
+    std::uint32_t filled = 0;   // its end so far
     std::uint32_t budget = next_budget();
     auto const emit = [&](std::uint32_t end) {
         passages.emplace_back(begin, end);
@@ -108,8 +108,8 @@ public:
         manifest_.blocks = to_string(options.blocks);
         manifest_.short_probability = options.short_probability;
         manifest_.seed = options.seed;
-        for (char const* name : {"tokens", "documents", "sentence_ends", "passages", "ids", "titles", "queries", "query_ends",
-                                 "continuations"}) {
+        for (char const* name :
+             {"tokens", "documents", "sentence_ends", "passages", "ids", "titles", "queries", "query_ends", "continuations"}) {
             files_.emplace(name, std::make_unique<File>(folder_.partial() / name));
         }
     }
@@ -164,7 +164,8 @@ public:
     TokenStoreStatistics finish() {
         TokenStoreStatistics const& counts = manifest_.statistics;
         if (counts.documents == 0) {
-            throw InputError(Complaint{.file = folder_.path().string(), .expected = "at least one document with a token",
+            throw InputError(Complaint{.file = folder_.path().string(),
+                                       .expected = "at least one document with a token",
                                        .found = std::to_string(counts.empty_documents) + " empty documents",
                                        .remedy = "Check the input files and their format."});
         }

@@ -50,7 +50,7 @@ struct WordPieceOptions {
 struct WordPieceDescription {
     std::vector<std::string> tokens = {};   ///< [V]
     WordPieceOptions options = {};
-    std::string file = {};                  ///< where the tokens came from, for errors
+    std::string file = {};   ///< where the tokens came from, for errors
 };
 
 namespace detail {
@@ -61,8 +61,7 @@ using OrderedJson = nlohmann::ordered_json;   // for writing: reads and finds ke
 /// One JSON file with errors that name the file and the key.
 class JsonFile {
 public:
-    explicit JsonFile(std::filesystem::path path)
-        : path_(std::move(path)), content_(read_file(path_, std::uint64_t{1} << 30)) {
+    explicit JsonFile(std::filesystem::path path) : path_(std::move(path)), content_(read_file(path_, std::uint64_t{1} << 30)) {
         try {
             root_ = PlainJson::parse(content_);
         } catch (PlainJson::parse_error const& error) {
@@ -75,7 +74,9 @@ public:
                                        .found = content_.empty() ? "an empty file" : "something else",
                                        .remedy = "Save the tokenizer again or copy the file again."});
         } catch (PlainJson::exception const& error) {   // a number beyond a double's range
-            throw InputError(Complaint{.file = path_.string(), .expected = "JSON", .found = error.what(),
+            throw InputError(Complaint{.file = path_.string(),
+                                       .expected = "JSON",
+                                       .found = error.what(),
                                        .remedy = "Save the tokenizer again or copy the file again."});
         }
         if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
@@ -278,7 +279,9 @@ inline WordPieceDescription read_tokenizer(std::filesystem::path const& path, Wo
     }
     if (has_json) { return read_tokenizer_json(path / "tokenizer.json", std::move(options)); }
     if (!std::filesystem::exists(path / "vocab.txt")) {
-        throw InputError(Complaint{.file = path.string(), .expected = "a tokenizer.json or a vocab.txt", .found = "neither",
+        throw InputError(Complaint{.file = path.string(),
+                                   .expected = "a tokenizer.json or a vocab.txt",
+                                   .found = "neither",
                                    .remedy = "Name the folder of a BERT model."});
     }
     return {.tokens = detail::read_vocabulary_lines((path / "vocab.txt").string()),

@@ -40,7 +40,9 @@ void hash_vocabulary(T const& tokenizer, Xxh64& hash) {
 /// tell apart (merges, scores) offers `fingerprint()` itself.
 template <Tokenizer T>
 std::uint64_t tokenizer_fingerprint(T const& tokenizer) {
-    if constexpr (requires { { tokenizer.fingerprint() } -> std::convertible_to<std::uint64_t>; }) {
+    if constexpr (requires {
+                      { tokenizer.fingerprint() } -> std::convertible_to<std::uint64_t>;
+                  }) {
         return tokenizer.fingerprint();
     } else {
         detail::Xxh64 hash;
@@ -52,7 +54,9 @@ std::uint64_t tokenizer_fingerprint(T const& tokenizer) {
 /// The word by which messages and manifests call a tokenizer: "wordpiece", "byte_level_bpe"; empty where it has none.
 template <Tokenizer T>
 std::string tokenizer_kind(T const& tokenizer) {
-    if constexpr (requires { { tokenizer.kind() } -> std::convertible_to<std::string_view>; }) {
+    if constexpr (requires {
+                      { tokenizer.kind() } -> std::convertible_to<std::string_view>;
+                  }) {
         return std::string(std::string_view(tokenizer.kind()));
     } else {
         return {};

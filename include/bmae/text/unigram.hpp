@@ -47,9 +47,9 @@ public:
 
     void encode_part(std::string_view part, bool at_start, std::vector<TokenId>& ids) const {
         std::string const text = normalized(std::string(part));
-        table.normalized.split(text, [&](TokenId id) { ids.push_back(id); }, [&](std::string_view segment) {
-            encode_segment(segment, at_start && segment.data() == text.data(), ids);
-        });
+        table.normalized.split(
+            text, [&](TokenId id) { ids.push_back(id); },
+            [&](std::string_view segment) { encode_segment(segment, at_start && segment.data() == text.data(), ids); });
     }
 
     /// The markers become spaces again, but for one at the start.
@@ -85,7 +85,9 @@ private:
 
     static UnigramDescription checked(UnigramDescription given) {
         auto const refuse = [&](std::string expected, std::string found) {
-            throw InputError(Complaint{.file = given.file, .expected = std::move(expected), .found = std::move(found),
+            throw InputError(Complaint{.file = given.file,
+                                       .expected = std::move(expected),
+                                       .found = std::move(found),
                                        .remedy = "Use the tokenizer.json of a T5 model."});
         };
         std::size_t const scored = given.scores.size();
@@ -112,8 +114,7 @@ private:
         CharacterClasses const& classes = CharacterClasses::instance();
         std::size_t begin = 0;
         for (std::size_t at = 0; at <= segment.size();) {
-            Utf8Step const step =
-                at < segment.size() ? read_utf8(segment.substr(at)) : Utf8Step{' ', 1, true};
+            Utf8Step const step = at < segment.size() ? read_utf8(segment.substr(at)) : Utf8Step{' ', 1, true};
             if (classes[step.character] == CharacterClass::space) {
                 if (at > begin) { encode_marked(segment.substr(begin, at - begin), at_start && begin == 0, ids); }
                 begin = at + step.bytes;

@@ -36,16 +36,16 @@ struct UnigramDescription {
     std::vector<double> scores = {};        ///< [V] log probabilities
     TokenId unknown = 2;
     std::vector<UnigramNormalizerStep> normalizer = {};
-    bool split_whitespace = true;              ///< white space separates pieces and is dropped
-    std::string space = "\xe2\x96\x81";        ///< U+2581, what a space is written as
+    bool split_whitespace = true;         ///< white space separates pieces and is dropped
+    std::string space = "\xe2\x96\x81";   ///< U+2581, what a space is written as
     PrependScheme prepend = PrependScheme::always;
-    bool split_words = true;                   ///< each space begins a piece of its own
-    std::vector<AddedToken> added = {};        ///< among `tokens`
+    bool split_words = true;              ///< each space begins a piece of its own
+    std::vector<AddedToken> added = {};   ///< among `tokens`
     WrappingTokens wrapping = {};
     SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
-    std::size_t model_max_length = 0;          ///< tokens that the model takes; written to and read from the folder; 0: no limit
-    std::string source = {};                   ///< the tokenizer.json that it was read from: what is saved again
-    std::string file = {};                     ///< where it came from, for errors
+    std::size_t model_max_length = 0;   ///< tokens that the model takes; written to and read from the folder; 0: no limit
+    std::string source = {};            ///< the tokenizer.json that it was read from: what is saved again
+    std::string file = {};              ///< where it came from, for errors
 };
 
 namespace detail {

@@ -226,11 +226,16 @@ inline std::string with_replacements(std::string_view text, std::string const& f
 /// \param text  valid UTF-8
 inline std::string normalize(UnigramNormalizerStep const& step, std::string_view text) {
     switch (step.kind) {
-        case UnigramNormalizerStep::Kind::character_map: return detail::apply_character_map(*step.map, text);
-        case UnigramNormalizerStep::Kind::strip: return detail::stripped(text, step.left, step.right);
-        case UnigramNormalizerStep::Kind::replace: return detail::with_replacements(text, step.from, step.to);
-        case UnigramNormalizerStep::Kind::join_spaces: return detail::with_joined_spaces(text, step.to);
-        case UnigramNormalizerStep::Kind::unicode_form: break;
+        case UnigramNormalizerStep::Kind::character_map:
+            return detail::apply_character_map(*step.map, text);
+        case UnigramNormalizerStep::Kind::strip:
+            return detail::stripped(text, step.left, step.right);
+        case UnigramNormalizerStep::Kind::replace:
+            return detail::with_replacements(text, step.from, step.to);
+        case UnigramNormalizerStep::Kind::join_spaces:
+            return detail::with_joined_spaces(text, step.to);
+        case UnigramNormalizerStep::Kind::unicode_form:
+            break;
     }
     return detail::to_unicode_form(text, step.unicode_options);
 }

@@ -96,7 +96,9 @@ inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
     std::string const content = read_file(path, std::uint64_t{1} << 30);
     std::vector<std::string> tokens;
     if (content.empty()) {
-        throw InputError(Complaint{.file = path, .expected = "one token per line", .found = "an empty file",
+        throw InputError(Complaint{.file = path,
+                                   .expected = "one token per line",
+                                   .found = "an empty file",
                                    .remedy = "Use the vocab.txt that belongs to the model."});
     }
     std::size_t const nul = content.find('\0');
@@ -152,8 +154,8 @@ public:
         }
     }
 
-    [[nodiscard]] std::size_t size() const noexcept { return tokens_.size(); }                              ///< V
-    [[nodiscard]] std::vector<std::string> const& tokens() const noexcept { return tokens_; }               ///< [V]
+    [[nodiscard]] std::size_t size() const noexcept { return tokens_.size(); }                  ///< V
+    [[nodiscard]] std::vector<std::string> const& tokens() const noexcept { return tokens_; }   ///< [V]
     [[nodiscard]] std::string const& continuation() const noexcept { return continuation_; }
 
     [[nodiscard]] bool contains(TokenId id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < tokens_.size(); }
@@ -204,8 +206,11 @@ public:
 
 private:
     [[noreturn]] static void complain(std::string const& file, std::size_t line, std::string expected, std::string found) {
-        throw InputError(Complaint{.file = file.empty() ? "vocabulary" : file, .line = line, .expected = std::move(expected),
-                                   .found = std::move(found), .remedy = "Use the vocabulary file that belongs to the model."});
+        throw InputError(Complaint{.file = file.empty() ? "vocabulary" : file,
+                                   .line = line,
+                                   .expected = std::move(expected),
+                                   .found = std::move(found),
+                                   .remedy = "Use the vocabulary file that belongs to the model."});
     }
 
     std::vector<std::string> tokens_;

@@ -31,7 +31,7 @@ public:
     struct alignas(32) Entry {
         std::uint64_t key[2] = {0, 0};   ///< the bytes, then zeros; the length in the last byte
         TokenId ids[max_ids] = {};
-        std::uint32_t count = 0;         ///< 0: free
+        std::uint32_t count = 0;   ///< 0: free
     };
 
     WordCache() : entries_(std::size_t{1} << 14) {}

@@ -111,7 +111,8 @@ inline void read_model(std::filesystem::path const& folder, FlatParameters& para
 /// Writes state.safetensors where the objective has tensors that are no parameters; otherwise nothing.
 inline void write_state(std::filesystem::path const& folder, Objective& objective) {
     NamedTensors tensors;
-    objective.for_each_state([&](std::string const& name, at::Tensor& value) { tensors[name] = value.detach().cpu().contiguous(); });
+    objective.for_each_state(
+        [&](std::string const& name, at::Tensor& value) { tensors[name] = value.detach().cpu().contiguous(); });
     if (!tensors.empty()) { save_tensors(folder / detail::state_file, tensors, {}); }
 }
 
@@ -125,8 +126,10 @@ inline void read_state(std::filesystem::path const& folder, Objective& objective
         std::filesystem::path const file = folder / detail::state_file;
         if (!std::exchange(opened, true)) { tensors = load_tensors(file); }
         auto const found = tensors.find(name);
-        if (found == tensors.end() || found->second.sizes() != value.sizes() || found->second.scalar_type() != value.scalar_type()) {
-            throw InputError(Complaint{file.string(), 0, name + " of the shape that the model has", found == tensors.end() ? "none" : "another"});
+        if (found == tensors.end() || found->second.sizes() != value.sizes() ||
+            found->second.scalar_type() != value.scalar_type()) {
+            throw InputError(Complaint{file.string(), 0, name + " of the shape that the model has",
+                                       found == tensors.end() ? "none" : "another"});
         }
         value.copy_(found->second);
     });

@@ -160,7 +160,10 @@ private:
                 throw InputError(name + " is on " + value.device().str() + ", " + slots_.front().name + " on " +
                                  tensors_.front().device().str() + "; all parameters must be on one device");
             }
-            slots_.push_back({.name = name, .shape = value.sizes().vec(), .size = value.numel(), .decay = decay,
+            slots_.push_back({.name = name,
+                              .shape = value.sizes().vec(),
+                              .size = value.numel(),
+                              .decay = decay,
                               .turn = objective.turn(name)});
             tensors_.push_back(value);
         });

@@ -23,17 +23,17 @@ namespace bmae {
 
 /// One summand of the loss, measured. Tensors stay on the device until a report is wanted.
 struct TermOutput {
-    std::string name = {};      ///< "passes.0.terms.1"
-    std::string kind = {};      ///< "branch", "masked_language_model", "contrast" ...
-    at::Tensor loss = {};       ///< [] mean over this batch's labels, detached, fp32; 0 if there are none
-    at::Tensor correct = {};    ///< [] how many labels were predicted right, detached, fp32; undefined where it means nothing
-    std::int64_t labels = 0;    ///< in this batch
-    double weight = 1;          ///< factor with which the term enters the total
+    std::string name = {};     ///< "passes.0.terms.1"
+    std::string kind = {};     ///< "branch", "masked_language_model", "contrast" ...
+    at::Tensor loss = {};      ///< [] mean over this batch's labels, detached, fp32; 0 if there are none
+    at::Tensor correct = {};   ///< [] how many labels were predicted right, detached, fp32; undefined where it means nothing
+    std::int64_t labels = 0;   ///< in this batch
+    double weight = 1;         ///< factor with which the term enters the total
 };
 
 /// What one forward run gives.
 struct StepOutput {
-    at::Tensor total = {};                 ///< [] differentiable; backward() of it adds this batch's share of the step's gradient
+    at::Tensor total = {};   ///< [] differentiable; backward() of it adds this batch's share of the step's gradient
     std::vector<TermOutput> terms = {};
 };
 
@@ -87,9 +87,9 @@ public:
     Objective& operator=(Objective const&) = delete;
     virtual ~Objective() = default;
 
-    [[nodiscard]] virtual std::size_t examples() const = 0;                           ///< in one epoch
-    [[nodiscard]] virtual std::size_t cost(std::size_t example) const = 0;            ///< tokens that an example brings
-    [[nodiscard]] virtual std::size_t terms() const = 0;                              ///< summands of the loss
+    [[nodiscard]] virtual std::size_t examples() const = 0;                  ///< in one epoch
+    [[nodiscard]] virtual std::size_t cost(std::size_t example) const = 0;   ///< tokens that an example brings
+    [[nodiscard]] virtual std::size_t terms() const = 0;                     ///< summands of the loss
 
     /// Builds a batch; called from several threads at once. Draws depend on (key.seed, key.epoch, example index) alone.
     [[nodiscard]] virtual HostBatch collate(std::span<std::size_t const> examples, DrawKey key) const = 0;

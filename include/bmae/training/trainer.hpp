@@ -185,9 +185,12 @@ private:
         }
         if (options_.gradient_cache) { most *= options_.accumulation; }
         if (objective_.negatives(std::min(most, objective_.examples())) != 0) { return; }
-        throw InputError(Complaint{
-            {}, 0, "batches in which a text has another one to be told apart from", "batches of one text",
-            objective_.examples() == 1 ? "A contrast needs at least two examples, or hard negatives: --passages-per-query 2."
+        throw InputError(Complaint{{},
+                                   0,
+                                   "batches in which a text has another one to be told apart from",
+                                   "batches of one text",
+                                   objective_.examples() == 1
+                                       ? "A contrast needs at least two examples, or hard negatives: --passages-per-query 2."
                                        : "Raise --batch-examples or --batch-tokens, or give each text negatives of its own."});
     }
 
@@ -421,7 +424,9 @@ private:
             if (auto const then = json.at("examples").get<std::size_t>(); then != objective_.examples()) {
                 refuse("a corpus of", std::to_string(then) + " examples", std::to_string(objective_.examples()));
             }
-            if (auto const other = option_difference(json.at("options"), options_)) { refuse(other->key, other->then, other->now); }
+            if (auto const other = option_difference(json.at("options"), options_)) {
+                refuse(other->key, other->then, other->now);
+            }
             if (json.at("steps") != options_.steps || json.at("epochs") != options_.epochs) {
                 warn("the run was planned for " + json.at("steps").dump() + " steps or " + json.at("epochs").dump() +
                      " epochs; from here on its learning rate follows the new plan");

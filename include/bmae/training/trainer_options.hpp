@@ -55,7 +55,10 @@ inline void check(TrainerOptions const& options) {
     demand(options.steps == 0 || options.epochs == 0, "either steps or epochs", "both");
     demand(options.accumulation != 0, "accumulation of at least 1", "0");
     if (options.gradient_cache && options.accumulation == 1) {
-        throw InputError(Complaint{{}, 0, "an accumulation of at least 2 with a gradient cache", "1",
+        throw InputError(Complaint{{},
+                                   0,
+                                   "an accumulation of at least 2 with a gradient cache",
+                                   "1",
                                    "Cut the batch into parts that fit into memory: --accumulate says how many of them are one "
                                    "contrast."});
     }

@@ -19,15 +19,15 @@ inline constexpr TokenId ignored_label = -100;
 
 /// Everything that a text source may read. Spans hold content ids only: no [CLS], no final [SEP]. Absent texts are empty.
 struct Example {
-    std::uint64_t id = 0;                                       ///< index in the corpus: keys every draw
-    std::span<TokenId const> passage = {};                      ///< the text itself, already windowed to the length limit
-    std::span<std::uint32_t const> sentence_ends = {};          ///< end of each sentence in `document`, in tokens
-    std::span<TokenId const> document = {};                     ///< the whole document that holds the passage
-    std::size_t passage_offset = 0;                             ///< where the passage starts in `document`, in tokens
-    std::span<TokenId const> previous = {};                     ///< the passage before, of the same document
-    std::span<TokenId const> next = {};                         ///< the passage after, of the same document
-    std::vector<std::span<TokenId const>> queries = {};         ///< generated or real queries of the passage
-    std::span<TokenId const> continuation = {};                 ///< what a language model wrote after the passage
+    std::uint64_t id = 0;                                 ///< index in the corpus: keys every draw
+    std::span<TokenId const> passage = {};                ///< the text itself, already windowed to the length limit
+    std::span<std::uint32_t const> sentence_ends = {};    ///< end of each sentence in `document`, in tokens
+    std::span<TokenId const> document = {};               ///< the whole document that holds the passage
+    std::size_t passage_offset = 0;                       ///< where the passage starts in `document`, in tokens
+    std::span<TokenId const> previous = {};               ///< the passage before, of the same document
+    std::span<TokenId const> next = {};                   ///< the passage after, of the same document
+    std::vector<std::span<TokenId const>> queries = {};   ///< generated or real queries of the passage
+    std::span<TokenId const> continuation = {};           ///< what a language model wrote after the passage
 };
 
 /// One view of one example: what a source read, what a masker chose, what a corruptor made of it.

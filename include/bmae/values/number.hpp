@@ -97,8 +97,11 @@ private:
     template <NamedChoice E>
     static constexpr auto names = names_of(E{});
 
-    [[noreturn]] static void refuse(std::string_view path, std::string_view text, std::string const& kind, std::string_view example) {
-        throw InputError(Complaint{.file = {}, .expected = kind + " for " + std::string(path), .found = '"' + std::string(text) + '"',
+    [[noreturn]] static void refuse(std::string_view path, std::string_view text, std::string const& kind,
+                                    std::string_view example) {
+        throw InputError(Complaint{.file = {},
+                                   .expected = kind + " for " + std::string(path),
+                                   .found = '"' + std::string(text) + '"',
                                    .remedy = "Write for example " + std::string(path) + "=" + std::string(example) + "."});
     }
     template <class Number>
@@ -202,7 +205,9 @@ inline void set_number(std::vector<NumberEntry> const& entries, std::string_view
     std::ranges::stable_sort(known, {}, &std::pair<std::size_t, std::string_view>::first);
     std::string list;
     for (auto const& [distance, name] : known) { list.append(list.empty() ? "" : ", ").append(name); }
-    throw InputError(Complaint{.file = {}, .expected = "a number of this preset", .found = '"' + std::string(path) + '"',
+    throw InputError(Complaint{.file = {},
+                               .expected = "a number of this preset",
+                               .found = '"' + std::string(path) + '"',
                                .remedy = "It has, the nearest first: " + list + '.'});
 }
 
