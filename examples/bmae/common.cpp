@@ -185,10 +185,11 @@ Interrupt::~Interrupt() {
 
 QuickExit::QuickExit()
     : interrupt_(
-          [] {
+          [this] {
+              if (finishing_) { return say("\ninterrupted: finishing the file; a second interrupt ends at once"); }
               say(nothing_written);
               std::_Exit(interrupted);
           },
-          {}) {}
+          {}, LateInterrupt::does_nothing) {}
 
 }  // namespace bmae::program

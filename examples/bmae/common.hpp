@@ -124,11 +124,15 @@ private:
 };
 
 /// For commands that have nothing to clear up before their last moment: an interrupt ends the program at once, with status 130.
+/// Lives as long as the command.
 class QuickExit {
 public:
     QuickExit();
+    /// The last moment: from here on an interrupt waits for the end of the command.
+    void finish() { finishing_ = true; }
 
 private:
+    std::atomic<bool> finishing_ = false;
     Interrupt interrupt_;
 };
 

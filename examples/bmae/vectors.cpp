@@ -5,7 +5,6 @@
 #include <functional>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -270,7 +269,7 @@ int search(Common const& common, SearchOptions const& options) {
     }
     if (!options.output.empty()) { check_new_file(options.output); }
 
-    std::optional<QuickExit> interruptible(std::in_place);
+    QuickExit interruptible;
     BeirCollection const collection = BeirCollection::open(options.data);
     say_report(collection.documents_report(), "corpus");
     Json result{{"command", "search"}, {"method", options.method}, {"documents", collection.documents().size()}};
@@ -291,8 +290,7 @@ int search(Common const& common, SearchOptions const& options) {
     for (Records const* const records : {&queries, &collection.documents()}) { check_trec_ids(*records); }
     Searcher const searcher(common, options, collection.documents());
     Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k);
-    interruptible.reset();
-    Interrupt const waits([] {}, "finishing the file");
+    interruptible.finish();
     write_run(run, options.output, {.tag = options.tag.empty() ? options.method : options.tag});
     result.update(
         {{"split", options.split}, {"queries", run.size()}, {"hits", run.hit_count()}, {"output", options.output.string()}});
