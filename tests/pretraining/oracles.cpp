@@ -95,6 +95,16 @@ std::vector<at::Tensor> separate_losses(Model& model, HostBatch const& batch) {
     return sums;
 }
 
+/// The passages as they are.
+PackedView unmasked(Texts const& texts) {
+    PackedView view;
+    for (Example const& example : texts.examples) {
+        std::vector<TokenId> const ids(example.passage.begin(), example.passage.end());
+        view.append({.original_ids = ids, .input_ids = ids});
+    }
+    return view;
+}
+
 /// An encoder that counts its runs.
 struct CountingEncoder : BertEncoder {
     using BertEncoder::BertEncoder;
@@ -292,12 +302,7 @@ BOOST_AUTO_TEST_CASE(oracle_g_a_tap_of_layer_0_is_a_basic_decoder_on_the_same_ma
 BOOST_AUTO_TEST_CASE(trap_15_layers_are_counted_from_the_embeddings) {
     BertEncoder const encoder(tiny(4), 3);
     Texts const texts({12, 20});
-    PackedView view;
-    for (Example const& example : texts.examples) {
-        std::vector<TokenId> const ids(example.passage.begin(), example.passage.end());
-        view.append({.original_ids = ids, .input_ids = ids});
-    }
-    PackedInput const input = to_tensors(view);
+    PackedInput const input = to_tensors(unmasked(texts));
     ForwardContext context;
     Encoded const encoded = encoder.encode(input, context, true);
     BOOST_REQUIRE_EQUAL(encoded.layers.size(), 5U);
@@ -331,12 +336,7 @@ BOOST_AUTO_TEST_CASE(oracle_h_attention_to_one_key_is_an_affine_shift) {
         for (std::int64_t i = 0; i < value.numel(); ++i) { numbers[i] = static_cast<float>(draw.uniform() - .5); }
     });
     Texts const texts({5, 9});
-    PackedView view;
-    for (Example const& example : texts.examples) {
-        std::vector<TokenId> const ids(example.passage.begin(), example.passage.end());
-        view.append({.original_ids = ids, .input_ids = ids});
-    }
-    PackedInput const input = to_tensors(view);
+    PackedInput const input = to_tensors(unmasked(texts));
     ForwardContext context;
     at::Tensor const rows = encoder.embeddings(input.input_ids, input.positions, context);
     at::Tensor const sentence = rows.index_select(0, input.first_rows) * 3;
