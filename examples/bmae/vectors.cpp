@@ -141,15 +141,7 @@ bool is_one_of(std::string const& name, std::initializer_list<char const*> known
 
 /// Refuses, before hours of search, ids that the run could not hold.
 void check_trec_ids(Records const& records) {
-    for (Record const& record : records) {
-        if (record.id.find_first_of(" \t\r\n") != std::string::npos) {
-            throw InputError(Complaint{.file = record.file->string(),
-                                       .line = record.line,
-                                       .expected = "an id without blanks",
-                                       .found = detail::quoted(record.id),
-                                       .remedy = "The columns of a TREC run are cut at blanks: rename the id."});
-        }
-    }
+    for (Record const& record : records) { detail::require_column(record.id, "an id", record.file->string(), record.line); }
 }
 
 /// Everything that answers queries: one or two indexes over one collection.

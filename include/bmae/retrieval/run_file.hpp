@@ -165,6 +165,23 @@ inline Run read_run(std::filesystem::path const& path, RunFileOptions const& opt
     });
 }
 
+namespace detail {
+
+/// Refuses what no column of a TREC file can hold.
+/// \param what       "a query id"
+/// \param file,line  where it stands, or the file that should hold it
+inline void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line = 0) {
+    if (text.empty() || text.find_first_of(" \t\r\n") != std::string_view::npos) {
+        throw InputError(Complaint{.file = file,
+                                   .line = line,
+                                   .expected = std::string(what) + " without blanks",
+                                   .found = quoted(text),
+                                   .remedy = "The columns of a TREC run are cut at blanks: rename the id."});
+    }
+}
+
+}  // namespace detail
+
 struct RunWriteOptions {
     std::string tag = "bmae";   ///< last column: the name of the system, without blanks
     bool replace = false;       ///< true: write over an existing file
@@ -174,14 +191,7 @@ struct RunWriteOptions {
 /// (or, where the run holds them, the same double).
 /// \throws InputError  where an id holds a blank, or the file exists
 inline void write_run(Run const& run, std::filesystem::path const& path, RunWriteOptions const& options = {}) {
-    auto const check = [&](std::string_view id, std::string_view what) {
-        if (id.empty() || id.find_first_of(" \t\r\n") != std::string_view::npos) {
-            throw InputError(Complaint{.file = path.string(),
-                                       .expected = std::string(what) + " without blanks",
-                                       .found = detail::quoted(id),
-                                       .remedy = "The columns of a TREC run are cut at blanks: rename the id."});
-        }
-    };
+    auto const check = [&](std::string_view id, std::string_view what) { detail::require_column(id, what, path.string()); };
     check(options.tag, "a tag");
     detail::AtomicFile file(path, options.replace ? detail::Existing::replace : detail::Existing::refuse);
     std::vector<bool> checked(run.documents()->size());
