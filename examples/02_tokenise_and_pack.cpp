@@ -17,7 +17,7 @@
 #include <bmae/corruptors/mask_only.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/view.hpp>
+#include <bmae/model/view.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/text/vocabulary_builder.hpp>
 #include <bmae/text/wordpiece.hpp>

@@ -22,9 +22,9 @@
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/row_visibility.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 #include "tiny_world.hpp"
@@ -32,12 +32,12 @@
 using namespace bmae;
 
 // 1. One slot per line. What is written here is all there is: no registration, no factory, no configuration file.
-using Enhanced = Pretraining<BertEncoder,
+using Enhanced = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, RowVisibility>, EnhancedDecoder>>>;
 
-using Basic = Pretraining<BertEncoder,
+using Basic = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // the line that differs

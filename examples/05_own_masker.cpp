@@ -22,9 +22,9 @@
 #include <bmae/edge/pretrain.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/row_visibility.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 #include "tiny_world.hpp"
@@ -45,7 +45,7 @@ struct EveryThird {
 static_assert(bmae::Masker<EveryThird> && bmae::explain_masker<EveryThird>());
 
 // 3. The composition. It differs from RetroMAE in one word.
-using Mine = bmae::Pretraining<bmae::BertEncoder,
+using Mine = bmae::Model<bmae::BertEncoder,
     bmae::Pass<bmae::View<bmae::Passage, EveryThird>, bmae::ClsBottleneck,
         bmae::MaskedLanguageModel,
         bmae::Branch<bmae::View<bmae::Passage, bmae::RowVisibility>, bmae::EnhancedDecoder>>>;

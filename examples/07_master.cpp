@@ -23,7 +23,7 @@
 
 #include <ATen/Parallel.h>
 
-#include <bmae/edge/pretraining_objective.hpp>
+#include <bmae/edge/composed_objective.hpp>
 #include <bmae/presets/master.hpp>
 #include <bmae/training/trainer.hpp>
 
@@ -73,8 +73,9 @@ int main() {
     bmae::TokenStore const corpus = bmae::TokenStore::open(scratch / "corpus.tokens");
 
     // 2. The preset. The objective binds it to the corpus: MKP and NPR learn there how rare each word is.
-    auto const model = std::make_shared<bmae::Master>(tiny_world::config(tokenizer), bmae::MasterNumbers{.decoder_layers = 1});
-    bmae::PretrainingObjective<bmae::Master> objective(model, corpus, {.max_length = 24}, "master");
+    auto const model =
+        std::make_shared<bmae::Master>(tiny_world::config(tokenizer), bmae::MasterHyperparameters{.decoder_layers = 1});
+    bmae::ComposedObjective<bmae::Master> objective(model, corpus, {.max_length = 24}, "master");
 
     // 3. One text on its way: view 0 is the encoder's, the others belong to the decoders, in the order of the composition.
     bmae::HostBatch const batch = objective.collate(std::vector<std::size_t>{0}, {.seed = 7});
@@ -88,7 +89,7 @@ int main() {
     //    others: an absent text is [CLS] [SEP], and its task is silent, not wrong.
     bmae::HostBatch const all = objective.collate(std::vector<std::size_t>{0, 1, 2, 3, 4, 5}, {.seed = 7});
     bmae::ForwardContext context;
-    bmae::PretrainingLoss const loss = model->forward(all, context, all.term_labels);
+    bmae::ModelLoss const loss = model->forward(all, context, all.term_labels);
     std::printf("\ntask  labels  loss before training\n");
     double sum = 0;
     double labels = 0;

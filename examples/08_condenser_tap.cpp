@@ -102,7 +102,7 @@ int main() {
     }
 
     // 6. Both terms ask for the same hidden words, so they have as many labels. Untrained, each costs about ln V.
-    PretrainingLoss const loss = middle.forward(batch, context, batch.term_labels);
+    ModelLoss const loss = middle.forward(batch, context, batch.term_labels);
     std::printf("\n");
     for (TermLoss const& term : loss.terms) {
         std::printf("%s%d labels, loss %.1f\n", &term == loss.terms.data() ? "encoder           " : "head              ",

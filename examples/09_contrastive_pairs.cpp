@@ -74,8 +74,8 @@ int main() {
     tiny_world::ScratchFolder const scratch;
     bmae::WordPiece const tokenizer = tiny_world::tokenizer();
     bmae::TokenStore const corpus = tiny_world::make_store(scratch / "corpus.tokens", tiny_world::passages(500), tokenizer);
-    bmae::InverseClozeNumbers const numbers{.kept = .1, .temperature = 1};
-    bmae::InverseCloze model(tiny_world::config(tokenizer), bmae::PresetNumbers<bmae::InverseCloze>::options(numbers));
+    bmae::InverseClozeHyperparameters const numbers{.kept = .1, .temperature = 1};
+    bmae::InverseCloze model(tiny_world::config(tokenizer), bmae::PresetHyperparameters<bmae::InverseCloze>::options(numbers));
     std::cout << model.composition() << std::endl;
     double const before = recall(model.encoder(), tokenizer);
 

@@ -27,9 +27,9 @@
 #include <bmae/losses/all_tokens.hpp>
 #include <bmae/maskers/none.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 #include "tiny_world.hpp"
@@ -70,7 +70,7 @@ private:
 static_assert(DecoderOf<PlaceDecoder, BertEncoder> && explain_decoder<PlaceDecoder, BertEncoder>());
 
 // 3. The composition. Nothing of the decoder's view is hidden, since it reads none of it; all of it is to be told.
-using Mine = Pretraining<BertEncoder,
+using Mine = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, NoMasker, NoCorruption>, PlaceDecoder, AllTokens>>>;
@@ -98,7 +98,7 @@ int main() {
 
     // 5. One step by hand: loss, gradient. The parameters stand under the names of their roles.
     model.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value.set_requires_grad(true); });
-    PretrainingLoss const loss = model.forward(batch, context, batch.term_labels);
+    ModelLoss const loss = model.forward(batch, context, batch.term_labels);
     loss.total.backward();
     model.for_each_parameter([](std::string const& name, at::Tensor& value, bool) {
         if (name.find("decoder") == std::string::npos || name.starts_with("cls.")) { return; }

@@ -4,8 +4,8 @@
 
 namespace bmae {
 
-template std::unique_ptr<AnyPretraining> make_pretraining_of<PresetFamily::decoders>(PretrainingRequest const&,
-                                                                                     BertEncoder const&, TokenStore const&);
+template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::decoders>(PretrainingRequest const&, BertEncoder const&,
+                                                                               TokenStore const&);
 template std::vector<PresetDescription> describe_presets_of<PresetFamily::decoders>();
 
 }  // namespace bmae

@@ -22,9 +22,9 @@ namespace bmae::program {
 
 namespace {
 
-InputError refuse(std::string expected, std::string found, std::string remedy = {}) {
+InputError refuse(std::string expected, std::string found, std::string hint = {}) {
     return InputError(
-        Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
 std::vector<std::vector<TokenId>> tokenize_all(AnyTokenizer const& tokenizer, std::vector<std::string> const& texts,
@@ -45,14 +45,14 @@ void read_negatives(Path const& path, Use&& use) {
         auto const fields = detail::split_blanks(line);
         if (fields.count == 0) { continue; }
         if (fields.count != 2 && fields.count != 6) {
-            throw InputError(lines.complaint("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.count),
-                                             "Write one document per line."));
+            throw InputError(lines.diagnostic("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.count),
+                                              "Write one document per line."));
         }
         use(std::string(fields[0]), std::string(fields.count == 2 ? fields[1] : fields[2]));
         ++count;
     }
     if (count == 0) {
-        throw InputError(Complaint{.file = path.string(), .expected = "hard negatives", .found = "an empty file"});
+        throw InputError(Diagnostic{.file = path.string(), .expected = "hard negatives", .found = "an empty file"});
     }
 }
 
@@ -102,10 +102,10 @@ RetrievalPairs make_pairs(Common const& common, FinetuneOptions const& options, 
     });
     if (unknown != 0) { warn(count_text(unknown) + " negatives are not in the corpus and are left out"); }
     if (kept == 0) {
-        throw InputError(Complaint{.file = options.negatives.string(),
-                                   .expected = "hard negatives of the training queries",
-                                   .found = "none",
-                                   .remedy = "Search with --split " + options.split + "."});
+        throw InputError(Diagnostic{.file = options.negatives.string(),
+                                    .expected = "hard negatives of the training queries",
+                                    .found = "none",
+                                    .hint = "Search with --split " + options.split + "."});
     }
     say("negatives: " + count_text(kept) + " kept, " + count_text(relevant) + " relevant ones left out");
     return pairs;

@@ -29,9 +29,8 @@ namespace bmae::program {
 
 namespace {
 
-[[noreturn]] void refuse(std::string expected, std::string found, std::string remedy = {}) {
-    throw InputError(
-        Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+[[noreturn]] void refuse(std::string expected, std::string found, std::string hint = {}) {
+    throw InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
 /// The options with the defaults of the model filled in.
@@ -145,11 +144,11 @@ template <class Model, class Words>
 int write_rows(Common const& common, GenerateOptions const& options, Model const& model, Words const& tokenizer, bool asks) {
     Plan plan = make_plan(common, options, asks);
     if (tokenizer.size() > static_cast<std::size_t>(model.config().vocab_size)) {
-        throw InputError(Complaint{
+        throw InputError(Diagnostic{
             .file = options.model.string(),
             .expected = "a tokenizer of at most " + std::to_string(model.config().vocab_size) + " tokens, as the model has",
             .found = std::to_string(tokenizer.size()),
-            .remedy = "Use model and tokenizer of one folder."});
+            .hint = "Use model and tokenizer of one folder."});
     }
     if (tokenizer.size() + 1024 < static_cast<std::size_t>(model.config().vocab_size)) {
         warn("the model knows " + count_text(static_cast<std::uint64_t>(model.config().vocab_size)) +
@@ -183,11 +182,11 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
         bool const is_same =
             reader->next(record) && row.is_object() && row.value("id", "") == record.id && row.value("text", "") == record.text;
         if (!is_same) {
-            throw InputError(Complaint{.file = options.output.string() + ".partial",
-                                       .line = number + 1,
-                                       .expected = "the row of the same text as in --input",
-                                       .found = "another one",
-                                       .remedy = "Resume with the input that the run began with."});
+            throw InputError(Diagnostic{.file = options.output.string() + ".partial",
+                                        .line = number + 1,
+                                        .expected = "the row of the same text as in --input",
+                                        .found = "another one",
+                                        .hint = "Resume with the input that the run began with."});
         }
         ++number;
         return true;

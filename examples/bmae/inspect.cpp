@@ -41,7 +41,7 @@ Json read_json(Path const& path) {
     Json json = Json::parse(detail::read_file(path, std::uint64_t{1} << 28), nullptr, false);
     if (json.is_discarded()) {
         throw InputError(
-            Complaint{.file = path.string(), .expected = "JSON", .found = "something else", .remedy = "The file is damaged."});
+            Diagnostic{.file = path.string(), .expected = "JSON", .found = "something else", .hint = "The file is damaged."});
     }
     return json;
 }
@@ -155,10 +155,10 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
     } else if (std::filesystem::exists(path / "manifest.json")) {
         return look_at_store(path, findings);
     } else {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "a token store, a checkpoint or a model folder",
-                                   .found = "a folder of another kind",
-                                   .remedy = "Name one of the files in it."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "a token store, a checkpoint or a model folder",
+                                    .found = "a folder of another kind",
+                                    .hint = "Name one of the files in it."});
     }
     look_at_config(path, findings);
     if (std::filesystem::exists(path / "model.safetensors")) { look_at_tensors(path / "model.safetensors", all, findings); }
@@ -169,7 +169,7 @@ void look_at_text(Path const& path, Findings& findings) {
     detail::LineReader lines(path);
     std::string_view line;
     if (!lines.next(line)) {
-        throw InputError(Complaint{.file = path.string(), .expected = "a file with content", .found = "an empty one"});
+        throw InputError(Diagnostic{.file = path.string(), .expected = "a file with content", .found = "an empty one"});
     }
     std::size_t const columns = detail::split_blanks(line).count;
     if (columns >= 6) {
@@ -181,10 +181,10 @@ void look_at_text(Path const& path, Findings& findings) {
         return;
     }
     if (columns < 2 || columns > 4 || line.starts_with('{')) {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "safetensors, a run or judgements",
-                                   .found = "a file of another kind",
-                                   .remedy = "JSON Lines are read by prepare, encode and search."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "safetensors, a run or judgements",
+                                    .found = "a file of another kind",
+                                    .hint = "JSON Lines are read by prepare, encode and search."});
     }
     Qrels const qrels = read_qrels(path);
     findings.add("kind", "judgements");

@@ -339,8 +339,8 @@ int run(int argc, char** argv) {
         known += (known.empty() ? "" : ", ") + command.app->get_name();
     }
     if (!found) {   // CLI11 would only say that a command is missing
-        throw bmae::InputError(bmae::Complaint{
-            .file = {}, .expected = "a command", .found = '"' + std::string(argv[1]) + '"', .remedy = "Known: " + known + '.'});
+        throw bmae::InputError(bmae::Diagnostic{
+            .file = {}, .expected = "a command", .found = '"' + std::string(argv[1]) + '"', .hint = "Known: " + known + '.'});
     }
     try {
         program.parse(argc, argv);
@@ -370,7 +370,7 @@ int main(int argc, char** argv) {
         return bmae::program::interrupted;
     } catch (std::filesystem::filesystem_error const& error) {   // on looking at a path: too long, no right to
         say(std::string("bmae: ") + error.what());
-        if (bmae::detail::is_fault_of_the_place(error.code().value())) { return bad_input; }
+        if (bmae::detail::is_output_path_error(error.code().value())) { return bad_input; }
     } catch (bmae::RunError const& error) { say(std::string("bmae: ") + error.what()); } catch (std::bad_alloc const&) {
         say("bmae: the memory is used up. Lower the batch size or the length.");
     } catch (std::exception const& error) {

@@ -23,7 +23,7 @@ Value choose(char const* option, std::string const& name, std::initializer_list<
         if (name == candidate) { return value; }
         names += (names.empty() ? "" : ", ") + std::string(candidate);
     }
-    throw InputError(Complaint{.file = {}, .expected = std::string(option) + " as one of " + names, .found = '"' + name + '"'});
+    throw InputError(Diagnostic{.file = {}, .expected = std::string(option) + " as one of " + names, .found = '"' + name + '"'});
 }
 
 }  // namespace

@@ -44,8 +44,8 @@ inline bool is_checkpoint(Path const& path) { return std::filesystem::exists(pat
 inline std::optional<Path> find_checkpoint(Path const& path) {
     if (is_checkpoint(path)) {
         if (std::string const damage = explain_damage(std::filesystem::weakly_canonical(path)); !damage.empty()) {
-            throw InputError(Complaint{
-                .file = path.string(), .expected = "a sound checkpoint", .found = damage, .remedy = "Choose another one."});
+            throw InputError(Diagnostic{
+                .file = path.string(), .expected = "a sound checkpoint", .found = damage, .hint = "Choose another one."});
         }
         return path;
     }
@@ -57,7 +57,7 @@ inline Pooling pooling_from(std::string const& name) {
     if (auto const pooling = pooling_named(name)) { return *pooling; }
     std::string known;
     for (Pooling const pooling : all_poolings) { known += (known.empty() ? "" : ", ") + std::string(to_string(pooling)); }
-    throw InputError(Complaint{.file = {}, .expected = "--pooling as one of " + known, .found = '"' + name + '"'});
+    throw InputError(Diagnostic{.file = {}, .expected = "--pooling as one of " + known, .found = '"' + name + '"'});
 }
 
 /// What the objective of a checkpoint said of itself; empty where there is no word of it.
@@ -89,7 +89,7 @@ enum class Tower { first, second };
 inline Tower tower_from(std::string const& name) {
     if (name == "first") { return Tower::first; }
     if (name == "second") { return Tower::second; }
-    throw InputError(Complaint{.file = {}, .expected = "--tower first or second", .found = '"' + name + '"'});
+    throw InputError(Diagnostic{.file = {}, .expected = "--tower first or second", .found = '"' + name + '"'});
 }
 
 /// Encoder and head of a checkpoint.
@@ -103,10 +103,10 @@ inline HfBert read_checkpoint(Path const& path, Tower tower = Tower::first) {
         if (part) { files.tensors.emplace(detail::folder_name(own), tensor); }   // decoders and the like stay behind
     }
     if (tower == Tower::second && files.tensors.empty()) {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "a checkpoint with a second encoder",
-                                   .found = "one encoder",
-                                   .remedy = "The preset laprador trains two; leave --tower out."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "a checkpoint with a second encoder",
+                                    .found = "one encoder",
+                                    .hint = "The preset laprador trains two; leave --tower out."});
     }
     detail::check_bert_tensors(files, path.string());
     return files;
@@ -124,17 +124,17 @@ inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first)
 inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
     if (!std::filesystem::is_directory(path)) {
         throw InputError(
-            Complaint{.file = path.string(),
-                      .expected = "the folder of a model",
-                      .found = std::filesystem::exists(path) ? "a file" : "nothing of that name",
-                      .remedy = "Name a sentence-transformers folder, a BERT folder, a checkpoint or the output of a run."});
+            Diagnostic{.file = path.string(),
+                       .expected = "the folder of a model",
+                       .found = std::filesystem::exists(path) ? "a file" : "nothing of that name",
+                       .hint = "Name a sentence-transformers folder, a BERT folder, a checkpoint or the output of a run."});
     }
     if (auto const checkpoint = find_checkpoint(path)) { return load_checkpoint(*checkpoint, tower); }
     if (tower == Tower::second) {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "a checkpoint or the output folder of a run with --tower second",
-                                   .found = "a folder of one encoder",
-                                   .remedy = "pretrain also writes the second one, as second-sentence-transformer."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "a checkpoint or the output folder of a run with --tower second",
+                                    .found = "a folder of one encoder",
+                                    .hint = "pretrain also writes the second one, as second-sentence-transformer."});
     }
     if (std::filesystem::exists(path / "modules.json")) {
         SentenceEncoder const encoder = load_sentence_encoder(path);
@@ -155,10 +155,10 @@ inline BertEncoder load_generator(Path const& path) {
     if (!checkpoint) { return load_masked_language_model(path); }
     HfBert const files = read_checkpoint(*checkpoint);
     if (!files.has_head()) {
-        throw InputError(Complaint{.file = checkpoint->string(),
-                                   .expected = "a checkpoint with a language-model head",
-                                   .found = "none",
-                                   .remedy = "Pre-train a generator: --preset mlm."});
+        throw InputError(Diagnostic{.file = checkpoint->string(),
+                                    .expected = "a checkpoint with a language-model head",
+                                    .found = "none",
+                                    .hint = "Pre-train a generator: --preset mlm."});
     }
     return make_bert(files);
 }
@@ -166,10 +166,10 @@ inline BertEncoder load_generator(Path const& path) {
 /// \throws InputError  for another word, and for a GPU that is not there
 inline at::Device device_from(std::string const& name) {
     auto const refuse = [&](std::string found) {
-        return InputError(Complaint{.file = {},
-                                    .expected = "--device cpu, cuda or cuda:N",
-                                    .found = std::move(found),
-                                    .remedy = "`bmae doctor` lists what there is."});
+        return InputError(Diagnostic{.file = {},
+                                     .expected = "--device cpu, cuda or cuda:N",
+                                     .found = std::move(found),
+                                     .hint = "`bmae doctor` lists what there is."});
     };
     if (name == "cpu") { return at::Device(at::kCPU); }
     bool const numbered = name.starts_with("cuda:") && name.size() > 5 && name.size() < 8 &&
@@ -194,14 +194,14 @@ inline void use_threads(Common const& common) {
 inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options, Tower tower = Tower::first) {
     ComputeType const precision = compute_type_from(options.precision);
     if (options.model.empty()) {
-        throw InputError(Complaint{.file = {}, .expected = "--model", .found = "none", .remedy = "Name the folder of a model."});
+        throw InputError(Diagnostic{.file = {}, .expected = "--model", .found = "none", .hint = "Name the folder of a model."});
     }
     LoadedModel model = load_model(options.model, tower);
     if (!model.sentence && options.pooling.empty()) {
-        throw InputError(Complaint{.file = model.path.string(),
-                                   .expected = "--pooling, as the " + model.kind + " does not say how tokens become a sentence",
-                                   .found = "none",
-                                   .remedy = "RetroMAE and its relatives: --pooling cls."});
+        throw InputError(Diagnostic{.file = model.path.string(),
+                                    .expected = "--pooling, as the " + model.kind + " does not say how tokens become a sentence",
+                                    .found = "none",
+                                    .hint = "RetroMAE and its relatives: --pooling cls."});
     }
     SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
     if (!model.sentence) {

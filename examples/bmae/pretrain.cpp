@@ -16,7 +16,7 @@
 #include <bmae/edge/make_pretraining.hpp>
 #include <bmae/io/decoder_places.hpp>
 #include <bmae/maskers/word_dictionary.hpp>
-#include <bmae/pretraining/encoder_generator.hpp>
+#include <bmae/model/encoder_generator.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/text/wordpiece.hpp>
@@ -30,9 +30,9 @@ namespace bmae::program {
 
 namespace {
 
-InputError refuse(std::string expected, std::string found, std::string remedy = {}) {
+InputError refuse(std::string expected, std::string found, std::string hint = {}) {
     return InputError(
-        Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
 std::map<std::string, std::string> parse_numbers(std::vector<std::string> const& settings) {
@@ -162,21 +162,21 @@ PretrainOptions with_model(PretrainOptions options) {
 /// The network that fills masks. \throws InputError where it has no head, another vocabulary, or too few positions
 BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::size_t length) {
     BertEncoder generator = load_generator(path);
-    auto const complain = [&](std::string expected, std::string found, std::string remedy) {
-        throw InputError(Complaint{
-            .file = path.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    auto const complain = [&](std::string expected, std::string found, std::string hint) {
+        throw InputError(Diagnostic{
+            .file = path.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
-    std::string const remedy = "Pre-train one on the same corpus: --preset mlm.";
+    std::string const hint = "Pre-train one on the same corpus: --preset mlm.";
     if (Path const place = find_checkpoint(path).value_or(path); holds_tokenizer(place)) {
         AnyTokenizer const tokenizer = AnyTokenizer::from_file(place);
         if (tokenizer.fingerprint() != corpus.fingerprint()) {
             complain("a generator with the tokenizer of " + corpus.path().string(),
-                     "another, " + std::string(tokenizer.kind()) + " of " + std::to_string(tokenizer.size()) + " tokens", remedy);
+                     "another, " + std::string(tokenizer.kind()) + " of " + std::to_string(tokenizer.size()) + " tokens", hint);
         }
     }
     if (auto const size = static_cast<std::size_t>(generator.vocabulary_size()); size != corpus.traits().size()) {
         complain("a generator with the model's vocabulary of " + std::to_string(corpus.traits().size()) + " tokens",
-                 std::to_string(size), remedy);
+                 std::to_string(size), hint);
     }
     auto const positions = static_cast<std::size_t>(generator.config().usable_positions());
     if (positions < length) {
@@ -190,10 +190,10 @@ BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::
 std::shared_ptr<WordWeights const> read_words(Path const& file, AnyTokenizer const& tokenizer) {
     WordPiece const* const pieces = tokenizer.as<WordPiece>();
     if (pieces == nullptr) {
-        throw InputError(Complaint{.file = file.string(),
-                                   .expected = "a WordPiece tokenizer with --dictionary, whose words join pieces at \"##\"",
-                                   .found = std::string(tokenizer.kind()),
-                                   .remedy = "Leave it out: keyword masking counts the words of the corpus itself."});
+        throw InputError(Diagnostic{.file = file.string(),
+                                    .expected = "a WordPiece tokenizer with --dictionary, whose words join pieces at \"##\"",
+                                    .found = std::string(tokenizer.kind()),
+                                    .hint = "Leave it out: keyword masking counts the words of the corpus itself."});
     }
     auto words = std::make_shared<WordWeights const>(read_word_dictionary(file, *pieces));
     say("dictionary: " + count_text(words->size()) + " words of " + file.string());
@@ -219,10 +219,10 @@ public:
     void copy(std::string const& source, std::string const& name, at::Tensor& value) const {
         at::Tensor const& found = tensors_.at(source);
         if (found.sizes() != value.sizes()) {
-            throw InputError(Complaint{.file = file().string(),
-                                       .expected = name + ' ' + shape_text(value.sizes().vec()) + " as in this model",
-                                       .found = shape_text(found.sizes().vec()),
-                                       .remedy = "Choose a checkpoint of the same size and vocabulary."});
+            throw InputError(Diagnostic{.file = file().string(),
+                                        .expected = name + ' ' + shape_text(value.sizes().vec()) + " as in this model",
+                                        .found = shape_text(found.sizes().vec()),
+                                        .hint = "Choose a checkpoint of the same size and vocabulary."});
         }
         value.copy_(found);
     }
@@ -244,7 +244,7 @@ void load_encoder(BertEncoder& encoder, InitFile const& init) {
 
 /// Takes a momentum encoder or a queue from the checkpoint, all tensors of one owner or none: a queue of another length is fresh.
 /// \returns  names that go on
-std::vector<std::string> load_state(AnyPretraining& objective, InitFile const& init) {
+std::vector<std::string> load_state(AnyModel& objective, InitFile const& init) {
     auto const owner = [](std::string const& name) {
         return name.starts_with("momentum.") ? std::string("momentum") : name.substr(0, name.rfind('.'));
     };
@@ -266,7 +266,7 @@ std::vector<std::string> load_state(AnyPretraining& objective, InitFile const& i
 
 /// Copies every parameter whose name the checkpoint has too. A decoder that several branches share goes on with that of a branch,
 /// and the reverse, where the checkpoint has one of its kind.
-void load_equal_names(AnyPretraining& objective, InitFile const& init) {
+void load_equal_names(AnyModel& objective, InitFile const& init) {
     DecoderPlaces const decoders(objective.description());
     at::NoGradGuard const no_gradients;
     std::size_t loaded = 0;
@@ -288,10 +288,8 @@ void load_equal_names(AnyPretraining& objective, InitFile const& init) {
         }
     });
     if (loaded == 0) {
-        throw InputError(Complaint{.file = init.file().string(),
-                                   .expected = "parameters of this model",
-                                   .found = "none of the same name",
-                                   .remedy = {}});
+        throw InputError(Diagnostic{
+            .file = init.file().string(), .expected = "parameters of this model", .found = "none of the same name", .hint = {}});
     }
     std::string text = "init: " + std::to_string(loaded) + " parameters from " + init.file().string();
     for (std::string const& name : load_state(objective, init)) { text += "; " + name + " goes on"; }
@@ -299,7 +297,7 @@ void load_equal_names(AnyPretraining& objective, InitFile const& init) {
     say(text + (fresh.empty() ? "" : "; fresh:" + fresh));
 }
 
-void dump_first_step(AnyPretraining& objective, Common const& common, PretrainOptions const& options) {
+void dump_first_step(AnyModel& objective, Common const& common, PretrainOptions const& options) {
     TrainingOptions const& training = options.training;
     BatchPlanner planner(objective.examples(), [&](std::size_t example) { return objective.cost(example); }, common.seed,
                          {.tokens = training.batch_examples != 0 ? 0 : training.batch_tokens,
@@ -329,14 +327,14 @@ int pretrain(Common const& common, PretrainOptions const& given) {
 
     TokenStore const corpus = TokenStore::open(options.data);
     if (corpus.size() == 0) {
-        throw InputError(Complaint{.file = options.data.string(),
-                                   .expected = "a store with passages",
-                                   .found = "none",
-                                   .remedy = "Check what prepare was given."});
+        throw InputError(Diagnostic{.file = options.data.string(),
+                                    .expected = "a store with passages",
+                                    .found = "none",
+                                    .hint = "Check what prepare was given."});
     }
     Start const start(common, options, corpus);
     at::Device const device = device_from(common.device);
-    PretrainingRequest request{.preset = options.preset, .numbers = parse_numbers(options.numbers), .seed = common.seed};
+    PretrainingRequest request{.preset = options.preset, .overrides = parse_numbers(options.numbers), .seed = common.seed};
     if (!options.dictionary.empty()) { request.words = read_words(options.dictionary, start.tokenizer()); }
     auto const build = [&] {
         BertEncoder encoder = start.make();
@@ -416,9 +414,9 @@ int presets(Common const& common, std::string const& name) {
     if (!name.empty()) { require_preset(name); }
     Json list = Json::array();
     std::string text;
-    auto const add = [&](std::vector<PresetDescription::Number> const& numbers, bool told) {
+    auto const add = [&](std::vector<PresetDescription::Option> const& numbers, bool told) {
         Json entries = Json::array();
-        for (PresetDescription::Number const& number : numbers) {
+        for (PresetDescription::Option const& number : numbers) {
             Json const value = std::visit([](auto const& given) { return Json(given); }, number.value);
             entries.push_back({{"name", number.name}, {"value", value}, {"meaning", number.meaning}});
             std::string const written = value.is_string() ? value.get<std::string>() : value.dump();
@@ -430,7 +428,7 @@ int presets(Common const& common, std::string const& name) {
         if (!name.empty() && preset.name != name) { continue; }
         text += preset.name + "\n  " + preset.citation + "\n  " + preset.composition + '\n';
         Json entry{{"name", preset.name}, {"citation", preset.citation}, {"composition", preset.composition}};
-        entry["numbers"] = add(preset.numbers, true);
+        entry["numbers"] = add(preset.hyperparameters, true);
         entry["paths"] = add(preset.paths, !name.empty());
         list.push_back(std::move(entry));
     }

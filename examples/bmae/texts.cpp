@@ -35,9 +35,9 @@ int tokenize(Common const& common, TokenizeOptions const& options) {
     auto const [before, after] = options.no_special_tokens ? WrappingTokens{} : tokenizer.wrapping();
     std::size_t const special = before.size() + after.size();
     if (options.max_length != 0 && options.max_length < special + 1) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a --max-length of at least " + std::to_string(special + 1),
-                                   .found = std::to_string(options.max_length)});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a --max-length of at least " + std::to_string(special + 1),
+                                    .found = std::to_string(options.max_length)});
     }
     std::uint64_t lines = 0;
     std::uint64_t tokens = 0;
@@ -81,7 +81,7 @@ private:
 };
 
 [[noreturn]] void refuse_name(char const* option, std::string const& known, std::string const& found) {
-    throw InputError(Complaint{.file = {}, .expected = std::string(option) + " as one of " + known, .found = '"' + found + '"'});
+    throw InputError(Diagnostic{.file = {}, .expected = std::string(option) + " as one of " + known, .found = '"' + found + '"'});
 }
 
 /// A BEIR folder stands for its corpus.jsonl.
@@ -223,27 +223,26 @@ void write_dictionary(Common const& common, PrepareOptions const& options, AnyTo
 
 int prepare(Common const& common, PrepareOptions const& options) {
     if (options.tokenizer.empty() == (options.build_vocabulary == 0)) {
-        throw InputError(
-            Complaint{.file = {},
-                      .expected = "either --tokenizer or --build-vocabulary",
-                      .found = options.tokenizer.empty() ? "neither" : "both",
-                      .remedy = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "either --tokenizer or --build-vocabulary",
+                                    .found = options.tokenizer.empty() ? "neither" : "both",
+                                    .hint = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
     }
     if (options.titles != "name" && options.titles != "prefix" && options.titles != "section") {
         refuse_name("--titles", "name, prefix, section", options.titles);
     }
     bool const rows = options.format == "master";
     if (rows && options.build_vocabulary != 0) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "--tokenizer with --format master, whose rows are ids",
-                                   .found = "--build-vocabulary",
-                                   .remedy = "Name the tokenizer that made them: bert-base-uncased for the released data."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "--tokenizer with --format master, whose rows are ids",
+                                    .found = "--build-vocabulary",
+                                    .hint = "Name the tokenizer that made them: bert-base-uncased for the released data."});
     }
     if (rows && (options.titles != "name" || !options.layout.empty())) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "neither --titles nor --layout with --format master",
-                                   .found = "one of them",
-                                   .remedy = "A row holds its title already, before the first [SEP]."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "neither --titles nor --layout with --format master",
+                                    .found = "one of them",
+                                    .hint = "A row holds its title already, before the first [SEP]."});
     }
     PassageOptions const passages{.max_length = options.max_length,
                                   .blocks = blocks_of(options),
@@ -256,10 +255,10 @@ int prepare(Common const& common, PrepareOptions const& options) {
     Cancellation const cancellation;
     AnyTokenizer const tokenizer = make_tokenizer(options, cancellation);
     if (!options.write_dictionary.empty() && tokenizer.as<WordPiece>() == nullptr) {
-        throw InputError(Complaint{.file = options.tokenizer.string(),
-                                   .expected = "a WordPiece tokenizer with --write-dictionary, which joins pieces at \"##\"",
-                                   .found = std::string(tokenizer.kind()),
-                                   .remedy = "Leave it out: keyword masking counts the words of the store itself."});
+        throw InputError(Diagnostic{.file = options.tokenizer.string(),
+                                    .expected = "a WordPiece tokenizer with --write-dictionary, which joins pieces at \"##\"",
+                                    .found = std::string(tokenizer.kind()),
+                                    .hint = "Leave it out: keyword masking counts the words of the store itself."});
     }
 
     Progress progress("prepare", "documents", 0);

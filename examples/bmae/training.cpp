@@ -45,9 +45,9 @@ TrainerOptions trainer_options(Common const& common, TrainingOptions const& opti
                           .loader_threads = options.loader_threads};
     if (options.warmup >= 1) {
         if (options.warmup != std::floor(options.warmup)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "--warmup as a share below 1 or as a whole number of steps",
-                                       .found = std::to_string(options.warmup)});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "--warmup as a share below 1 or as a whole number of steps",
+                                        .found = std::to_string(options.warmup)});
         }
         result.schedule.warmup_steps = static_cast<std::uint64_t>(options.warmup);
     } else {
@@ -138,12 +138,12 @@ void check_output(TrainingOptions const& options) {
         if (trace) { continue; }   // of a start that failed before its first checkpoint
         bool const holds_run = !list_checkpoints(options.output).empty();
         throw InputError(
-            Complaint{.file = options.output.string(),
-                      .expected = "a new or empty output folder",
-                      .found = "a folder that holds '" + name + "'",
-                      .remedy = holds_run && !options.resume
-                                    ? "Go on with that run by --resume, or choose another folder; nothing is written over."
-                                    : "Nothing is written over: choose another folder."});
+            Diagnostic{.file = options.output.string(),
+                       .expected = "a new or empty output folder",
+                       .found = "a folder that holds '" + name + "'",
+                       .hint = holds_run && !options.resume
+                                   ? "Go on with that run by --resume, or choose another folder; nothing is written over."
+                                   : "Nothing is written over: choose another folder."});
     }
 }
 

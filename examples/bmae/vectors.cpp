@@ -57,18 +57,18 @@ Vectors read_vectors(Path const& path) {
     Vectors vectors{.rows = to_tensor(file, file.at("embeddings"), Loading::mapped)};
     auto const expected = file.metadata().find(ids_checksum);
     if (expected != file.metadata().end() && expected->second != checksum_of(detail::read_file(ids_path(path)))) {
-        throw InputError(Complaint{.file = ids_path(path).string(),
-                                   .expected = "the ids that were written with " + path.string(),
-                                   .found = "others",
-                                   .remedy = "Keep both files of one `bmae encode` together."});
+        throw InputError(Diagnostic{.file = ids_path(path).string(),
+                                    .expected = "the ids that were written with " + path.string(),
+                                    .found = "others",
+                                    .hint = "Keep both files of one `bmae encode` together."});
     }
     detail::LineReader lines(ids_path(path));
     for (std::string_view line; lines.next(line);) { vectors.ids.emplace_back(line); }
     if (vectors.rows.dim() != 2 || vectors.rows.size(0) != static_cast<std::int64_t>(vectors.ids.size())) {
-        throw InputError(Complaint{.file = ids_path(path).string(),
-                                   .expected = "as many ids as rows in " + path.string(),
-                                   .found = std::to_string(vectors.ids.size()),
-                                   .remedy = "Keep both files of one `bmae encode` together."});
+        throw InputError(Diagnostic{.file = ids_path(path).string(),
+                                    .expected = "as many ids as rows in " + path.string(),
+                                    .found = std::to_string(vectors.ids.size()),
+                                    .hint = "Keep both files of one `bmae encode` together."});
     }
     return vectors;
 }
@@ -78,10 +78,10 @@ Vectors read_vectors(Path const& path) {
 int encode(Common const& common, EncodeOptions const& options) {
     use_threads(common);
     if (options.output.extension() != ".safetensors") {
-        throw InputError(Complaint{.file = options.output.string(),
-                                   .expected = "an output named *.safetensors",
-                                   .found = "another ending",
-                                   .remedy = "Ids go beside it into *.ids."});
+        throw InputError(Diagnostic{.file = options.output.string(),
+                                    .expected = "an output named *.safetensors",
+                                    .found = "another ending",
+                                    .hint = "Ids go beside it into *.ids."});
     }
     check_new_file(options.output);
     Cancellation const cancellation;
@@ -93,18 +93,18 @@ int encode(Common const& common, EncodeOptions const& options) {
     }
     say_report(reader.report(), "encode");
     if (records.size() == 0) {
-        throw InputError(Complaint{.file = options.inputs.front().string(),
-                                   .expected = "at least one text",
-                                   .found = "none",
-                                   .remedy = "Check the input."});
+        throw InputError(Diagnostic{.file = options.inputs.front().string(),
+                                    .expected = "at least one text",
+                                    .found = "none",
+                                    .hint = "Check the input."});
     }
     std::string ids;
     for (Record const& record : records) {
         if (record.id.find('\n') != std::string::npos) {
-            throw InputError(Complaint{.file = record.file->string(),
-                                       .line = record.line,
-                                       .expected = "an id on one line",
-                                       .found = "a line end in it"});
+            throw InputError(Diagnostic{.file = record.file->string(),
+                                        .line = record.line,
+                                        .expected = "an id on one line",
+                                        .found = "a line end in it"});
         }
         ids += record.id + '\n';
     }
@@ -187,17 +187,17 @@ private:
         for (std::string const& id : vectors.ids) {
             known.insert(id);
             if (!documents.find(id)) {
-                throw InputError(Complaint{.file = options_.embeddings.string(),
-                                           .expected = "vectors of this collection",
-                                           .found = "id '" + id + "', which its corpus lacks",
-                                           .remedy = "Encode the corpus.jsonl of --data."});
+                throw InputError(Diagnostic{.file = options_.embeddings.string(),
+                                            .expected = "vectors of this collection",
+                                            .found = "id '" + id + "', which its corpus lacks",
+                                            .hint = "Encode the corpus.jsonl of --data."});
             }
         }
         if (known.size() != documents.size()) {
-            throw InputError(Complaint{.file = options_.embeddings.string(),
-                                       .expected = "a vector of each of the " + std::to_string(documents.size()) + " texts",
-                                       .found = std::to_string(known.size()),
-                                       .remedy = "Encode the corpus.jsonl of --data."});
+            throw InputError(Diagnostic{.file = options_.embeddings.string(),
+                                        .expected = "a vector of each of the " + std::to_string(documents.size()) + " texts",
+                                        .found = std::to_string(known.size()),
+                                        .hint = "Encode the corpus.jsonl of --data."});
         }
         dense_ = std::make_unique<ExactIndex>(vectors.rows, vectors.ids, ExactIndexOptions{.threads = threads_});
     }
@@ -240,9 +240,9 @@ Json show_best(Searcher const& searcher, Records const& documents, std::string c
 }  // namespace
 
 int search(Common const& common, SearchOptions const& options) {
-    auto const refuse = [](std::string expected, std::string found, std::string remedy = {}) {
+    auto const refuse = [](std::string expected, std::string found, std::string hint = {}) {
         return InputError(
-            Complaint{.file = {}, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+            Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     use_threads(common);
     if (!is_one_of(options.method, {"dense", "bm25", "hybrid"})) {
@@ -307,7 +307,7 @@ int export_model(Common const& common, ExportOptions const& options) {
         write_hf_folder(options.output, to_hf_bert(model.encoder),
                         [&](Path const& unfinished) { model.tokenizer.save(unfinished); });
     } else {
-        throw InputError(Complaint{
+        throw InputError(Diagnostic{
             .file = {}, .expected = "--format sentence-transformers or huggingface", .found = '"' + options.format + '"'});
     }
     print_result(common, result, options.output.string() + '\n');

@@ -92,11 +92,11 @@ inline Collection read_beir(std::filesystem::path const& folder) {
         if (split == "test") { collection.test = questions(split); }
     }
     if (collection.test.empty()) {
-        throw bmae::InputError(bmae::Complaint{
-            .file = (folder / "qrels").string(),
-            .expected = "judgements of a split called test",
-            .found = "none",
-            .remedy = "Add qrels/test.tsv: a header line, then query-id, corpus-id and score separated by tabs."});
+        throw bmae::InputError(
+            bmae::Diagnostic{.file = (folder / "qrels").string(),
+                             .expected = "judgements of a split called test",
+                             .found = "none",
+                             .hint = "Add qrels/test.tsv: a header line, then query-id, corpus-id and score separated by tabs."});
     }
     for (std::size_t i = 0; i < collection.test.size() && i < 3; ++i) { collection.samples.push_back(collection.test[i].text); }
     return collection;

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include <bmae/edge/pretraining_objective.hpp>
+#include <bmae/edge/composed_objective.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/finetuning/bi_encoder.hpp>
 #include <bmae/metrics/mrr.hpp>
@@ -189,17 +189,18 @@ public:
 
 private:
     // Two models by name. What differs between them is what the table shows.
-    std::unique_ptr<bmae::AnyPretraining> objective_of(std::string const& preset, bmae::BertEncoder encoder) const {
+    std::unique_ptr<bmae::AnyModel> objective_of(std::string const& preset, bmae::BertEncoder encoder) const {
         if (preset == "mlm") { return objective_of<bmae::PlainMaskedLanguageModel>(preset, std::move(encoder), {}); }
         return objective_of<bmae::RetroMae>(preset, std::move(encoder), {.decoder_mask = settings_.decoder_mask});
     }
 
     template <class Model>
-    std::unique_ptr<bmae::AnyPretraining> objective_of(std::string const& preset, bmae::BertEncoder encoder,
-                                                       typename bmae::PresetNumbers<Model>::type numbers) const {
-        auto model = std::make_shared<Model>(std::move(encoder), bmae::PresetNumbers<Model>::options(numbers), settings_.seed);
+    std::unique_ptr<bmae::AnyModel> objective_of(std::string const& preset, bmae::BertEncoder encoder,
+                                                 typename bmae::PresetHyperparameters<Model>::type numbers) const {
+        auto model =
+            std::make_shared<Model>(std::move(encoder), bmae::PresetHyperparameters<Model>::options(numbers), settings_.seed);
         bmae::ViewSettings const views{.max_length = settings_.max_length};
-        return std::make_unique<bmae::PretrainingObjective<Model>>(std::move(model), store_, views, preset);
+        return std::make_unique<bmae::ComposedObjective<Model>>(std::move(model), store_, views, preset);
     }
 
     static bmae::BertEncoder clone(bmae::BertEncoder const& from) {

@@ -175,10 +175,10 @@ int run(Request const& request) {
         return 0;
     }
     if (std::filesystem::exists(request.output / "results.json")) {
-        throw bmae::InputError(bmae::Complaint{.file = request.output.string(),
-                                               .expected = "a folder without results",
-                                               .found = "results.json",
-                                               .remedy = "Name another --output, or remove that folder."});
+        throw bmae::InputError(bmae::Diagnostic{.file = request.output.string(),
+                                                .expected = "a folder without results",
+                                                .found = "results.json",
+                                                .hint = "Name another --output, or remove that folder."});
     }
     std::filesystem::create_directories(request.output);
     Collection const collection = load(request);

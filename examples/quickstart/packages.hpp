@@ -115,10 +115,10 @@ inline std::vector<PackageText> read_packages(std::filesystem::path const& trans
 inline Collection package_collection(std::vector<PackageText> const& packages, std::uint64_t seed, std::size_t held_out = 1000,
                                      std::size_t train = 4000) {
     if (packages.size() < 2 * held_out) {
-        throw bmae::InputError(bmae::Complaint{.file = {},
-                                               .expected = "at least " + std::to_string(2 * held_out) + " package descriptions",
-                                               .found = std::to_string(packages.size()),
-                                               .remedy = "Run apt-get update, or name files that hold more."});
+        throw bmae::InputError(bmae::Diagnostic{.file = {},
+                                                .expected = "at least " + std::to_string(2 * held_out) + " package descriptions",
+                                                .found = std::to_string(packages.size()),
+                                                .hint = "Run apt-get update, or name files that hold more."});
     }
     Collection collection{.name = "package descriptions"};
     std::vector<std::size_t> order(packages.size());

@@ -119,14 +119,14 @@ private:
             options_.words_per_topic <= quickstart::words_per_topic) {
             return;
         }
-        throw bmae::InputError(bmae::Complaint{
+        throw bmae::InputError(bmae::Diagnostic{
             .file = {},
             .expected = "at most " + std::to_string(topics.size()) + " topics of " + std::to_string(words) + " to " +
                         std::to_string(quickstart::words_per_topic) + " words, and topics per article of which " +
                         std::to_string(articles) + " different sets are soon found",
             .found = std::to_string(options_.topics) + " topics of " + std::to_string(options_.words_per_topic) + " words, " +
                      std::to_string(options_.topics_per_article) + " per article",
-            .remedy = "For example 20 topics of 12 words, 4 per article."});
+            .hint = "For example 20 topics of 12 words, 4 per article."});
     }
 
     std::vector<std::size_t> draw_topics(bmae::Draw& draw) const {

@@ -3,7 +3,7 @@
 /// \file
 /// Declarations of the classes that programs pass around, for headers of their own that need names and no definitions.
 ///
-/// Compositions and presets are aliases of `Pretraining<...>`, which is constrained: a header that names one includes it.
+/// Compositions and presets are aliases of `Model<...>`, which is constrained: a header that names one includes it.
 #pragma once
 
 namespace bmae {
@@ -37,7 +37,7 @@ class BertEncoder;
 class BasicDecoder;
 
 // training
-class AnyPretraining;
+class AnyModel;
 class Objective;
 class Trainer;
 struct TrainerOptions;

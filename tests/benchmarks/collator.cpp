@@ -33,14 +33,14 @@ bmae::TokenTraits traits() {
 
 std::vector<std::vector<bmae::TokenId>> read_texts(std::string const& file) {
     std::ifstream stream(file);
-    if (!stream) { throw bmae::InputError(bmae::Complaint{.file = file, .expected = "a file of ids", .found = "none"}); }
+    if (!stream) { throw bmae::InputError(bmae::Diagnostic{.file = file, .expected = "a file of ids", .found = "none"}); }
     std::vector<std::vector<bmae::TokenId>> texts;
     for (std::string line; std::getline(stream, line);) {
         std::istringstream words(line);
         texts.emplace_back();
         for (bmae::TokenId id; words >> id;) { texts.back().push_back(id); }
     }
-    if (texts.empty()) { throw bmae::InputError(bmae::Complaint{.file = file, .expected = "texts", .found = "no line"}); }
+    if (texts.empty()) { throw bmae::InputError(bmae::Diagnostic{.file = file, .expected = "texts", .found = "no line"}); }
     return texts;
 }
 

@@ -37,7 +37,7 @@ def torch_flags(folder):
 def preset_programs(folder, only):
     """For each alias a program that reads its header and nothing of the other presets."""
     for header in sorted((INCLUDE / "bmae/presets").glob("*.hpp")):
-        for alias in re.findall(r"^using (\w+) = Pretraining<", header.read_text(), re.M):
+        for alias in re.findall(r"^using (\w+) = Model<", header.read_text(), re.M):
             if re.search(only, alias):
                 source = pathlib.Path(folder) / f"{alias}.cpp"
                 source.write_text(f"#include <bmae/presets/{header.name}>\n#include <bmae/edge/pretrain.hpp>\n"

@@ -91,7 +91,7 @@ public:
             HostBatch const& batch = batches_[done_ % batches_.size()];
             ForwardContext context{.training = true, .seed = detail::mix64(++done_)};
             parameters_->zero_gradient();
-            PretrainingLoss output = model_->forward(batch, context, batch.term_labels);
+            ModelLoss output = model_->forward(batch, context, batch.term_labels);
             output.total.backward();
             output.total = output.total.detach();
             parameters_->collect();
@@ -107,7 +107,7 @@ public:
     nlohmann::json evaluate() {
         c10::AutoGradMode const no_grad(false);
         ForwardContext context;
-        PretrainingLoss const output = model_->forward(batches_[0], context, batches_[0].term_labels);
+        ModelLoss const output = model_->forward(batches_[0], context, batches_[0].term_labels);
         return {{"loss", output.total.item<double>()},
                 {"mlm", output.terms[0].loss.item<double>()},
                 {"decoder", output.terms[1].loss.item<double>()}};

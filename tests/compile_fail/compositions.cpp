@@ -10,9 +10,9 @@
 #include <bmae/decoders/tap.hpp>
 #include <bmae/losses/all_tokens.hpp>
 #include <bmae/maskers/complement.hpp>
+#include <bmae/model/contrast.hpp>
+#include <bmae/model/replaced_token_detection.hpp>
 #include <bmae/presets/retromae.hpp>
-#include <bmae/pretraining/contrast.hpp>
-#include <bmae/pretraining/replaced_token_detection.hpp>
 
 #include "pick.hpp"
 
@@ -139,31 +139,31 @@ constexpr std::size_t a_judge_under_row_masks =
 // ---- models
 
 // case: a_model_without_a_pass
-// expect: Pretraining: after the encoder come its passes
-constexpr std::size_t a_model_without_a_pass = looked_into<Pick<Pretraining<BertEncoder, One>, Pretraining<BertEncoder>>>;
+// expect: Model: after the encoder come its passes
+constexpr std::size_t a_model_without_a_pass = looked_into<Pick<Model<BertEncoder, One>, Model<BertEncoder>>>;
 
 // case: a_pass_behind_a_contrast
-// expect: Pretraining: passes come first, terms that look across them last
+// expect: Model: passes come first, terms that look across them last
 constexpr std::size_t a_pass_behind_a_contrast =
-    looked_into<Pick<Pretraining<BertEncoder, One, One, Contrast>, Pretraining<BertEncoder, One, Contrast, One>>>;
+    looked_into<Pick<Model<BertEncoder, One, One, Contrast>, Model<BertEncoder, One, Contrast, One>>>;
 
 // case: a_model_without_a_term
-// expect: Pretraining: without a term nothing would be learned
+// expect: Model: without a term nothing would be learned
 constexpr std::size_t a_model_without_a_term =
-    looked_into<Pick<Pretraining<BertEncoder, Silent, Silent, Contrast>, Pretraining<BertEncoder, Silent, Silent>>>;
+    looked_into<Pick<Model<BertEncoder, Silent, Silent, Contrast>, Model<BertEncoder, Silent, Silent>>>;
 
 // case: a_term_of_a_pass_across_passes
-// expect: Pretraining: this part is neither a Pass nor a term that looks across passes
-constexpr std::size_t a_term_of_a_pass_across_passes = looked_into<Pretraining<BertEncoder, One, One, Pick<Contrast, Mlm>>>;
+// expect: Model: this part is neither a Pass nor a term that looks across passes
+constexpr std::size_t a_term_of_a_pass_across_passes = looked_into<Model<BertEncoder, One, One, Pick<Contrast, Mlm>>>;
 
 // case: no_pass_of_the_own_encoder
-// expect: Pretraining: at least one pass must be run by the model's own encoder
-constexpr std::size_t no_pass_of_the_own_encoder = looked_into<Pretraining<BertEncoder, Pick<One, Second>>>;
+// expect: Model: at least one pass must be run by the model's own encoder
+constexpr std::size_t no_pass_of_the_own_encoder = looked_into<Model<BertEncoder, Pick<One, Second>>>;
 
 // case: a_contrast_of_one_pass
 // expect: Contrast: at least two passes are needed
 constexpr std::size_t a_contrast_of_one_pass =
-    looked_into<Pick<Pretraining<BertEncoder, Silent, Silent, Contrast>, Pretraining<BertEncoder, Silent, Contrast>>>;
+    looked_into<Pick<Model<BertEncoder, Silent, Silent, Contrast>, Model<BertEncoder, Silent, Contrast>>>;
 
 // ---- a slot of the wrong kind is told by the concept that is not met
 
@@ -174,9 +174,9 @@ using Rebuilt = Branch<Words, BasicDecoder, Pick<TokenCrossEntropy, BasicDecoder
 // ---- numbers by a name that there is not
 
 // case: a_number_of_a_preset_by_another_name
-// expect: RetroMaeNumbers. has no non-static data member named .encoder_rate
+// expect: RetroMaeHyperparameters. has no non-static data member named .encoder_rate
 #ifdef PASSING
-constexpr RetroMaeNumbers numbers{.encoder_mask = .15};
+constexpr RetroMaeHyperparameters numbers{.encoder_mask = .15};
 #else
-constexpr RetroMaeNumbers numbers{.encoder_rate = .15};
+constexpr RetroMaeHyperparameters numbers{.encoder_rate = .15};
 #endif

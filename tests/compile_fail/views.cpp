@@ -3,7 +3,7 @@
 // A slot of a view that holds something else is told by the concept that is not met; a number by its wrong name.
 #include <bmae/maskers/complement.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/view.hpp>
+#include <bmae/model/view.hpp>
 #include <bmae/sources/passage.hpp>
 
 #include "pick.hpp"

@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(deletion_edits_all_vectors_alike) {
 }
 
 // Deletion may empty a text.
-BOOST_AUTO_TEST_CASE(trap_28_deletion_leaves_a_token) {
+BOOST_AUTO_TEST_CASE(pitfall_28_deletion_leaves_a_token) {
     std::set<TokenId> survivors;
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         MaskedText text = numbered(5);

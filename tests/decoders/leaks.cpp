@@ -61,7 +61,7 @@ std::vector<TokenId> const content{10, 11, 12, 13, 14, 15, 16, 17, 18, 19};
 BOOST_FIXTURE_TEST_SUITE(leaks, Fixture)
 
 // The logits of token i do not change when token i changes, whatever the depth.
-BOOST_AUTO_TEST_CASE(trap_11_no_row_reads_its_own_token) {
+BOOST_AUTO_TEST_CASE(pitfall_11_no_row_reads_its_own_token) {
     for (std::int64_t const layers : {1, 2, 3}) {
         EnhancedDecoder const decoder({.layers = layers}, encoder, 5, "decoder");
         EnhancedDecoderLayerNormQuery const with_norm({.layers = layers}, encoder, 5, "decoder");
@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(rows_read_exactly_what_their_mask_shows) {
 
 // The sentence vector is read as context in every row but its own, also where all content is hidden. It stands in the
 // query too, so the test moves only the context: a one-token text has no other column than its own.
-BOOST_AUTO_TEST_CASE(trap_11_the_sentence_column_is_visible_in_every_row_but_the_first) {
+BOOST_AUTO_TEST_CASE(pitfall_11_the_sentence_column_is_visible_in_every_row_but_the_first) {
     for (double const rate : {.5, 1.0}) {
         PackedView const packed = view(content, rate);
         Visibility const& rows = packed.visibility[0];
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(trap_11_the_sentence_column_is_visible_in_every_row_but_the
 }
 
 // Rows that may read nothing give numbers, and gradients too.
-BOOST_AUTO_TEST_CASE(trap_11_rows_that_may_read_nothing_are_finite) {
+BOOST_AUTO_TEST_CASE(pitfall_11_rows_that_may_read_nothing_are_finite) {
     EnhancedDecoder decoder({}, encoder, 5, "decoder");
     decoder.for_each_parameter("decoder", [](std::string const&, at::Tensor& value, bool) { value.requires_grad_(true); });
     for (std::vector<TokenId> const& text : {std::vector<TokenId>{}, std::vector<TokenId>{10}, content}) {
@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(trap_11_rows_that_may_read_nothing_are_finite) {
 
 // The residual carries the query stream. With attention and feed-forward silenced, what is left is LayerNorm of the
 // query, which no token can touch.
-BOOST_AUTO_TEST_CASE(trap_11_the_residual_is_the_query_stream) {
+BOOST_AUTO_TEST_CASE(pitfall_11_the_residual_is_the_query_stream) {
     EnhancedDecoder decoder({}, encoder, 5, "decoder");
     for (Linear* linear : {&decoder.layers[0].attention_output, &decoder.layers[0].output}) {
         linear->weight.zero_();

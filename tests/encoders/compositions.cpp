@@ -14,10 +14,10 @@
 #include <bmae/decoders/enhanced.hpp>
 #include <bmae/maskers/row_visibility.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/contrast.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/contrast.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 namespace {
@@ -26,7 +26,7 @@ using namespace bmae;
 
 /// RetroMAE's losses, with the decoder that a family can feed.
 template <class EncoderT, class DecoderT, class MaskerT>
-using OneBranch = Pretraining<EncoderT,
+using OneBranch = Model<EncoderT,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, MaskerT>, DecoderT>>>;
@@ -56,7 +56,7 @@ void check_step(Model& model) {
     HostBatch const batch = model.collate(examples, traits, {.max_length = 40}, {.seed = 1});
     model.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value.requires_grad_(true); });
     ForwardContext context{.training = true, .seed = 5};
-    PretrainingLoss const loss = model.forward(batch, context, batch.term_labels);
+    ModelLoss const loss = model.forward(batch, context, batch.term_labels);
     BOOST_CHECK(std::isfinite(loss.total.template item<double>()));
     loss.total.backward();
     std::size_t reached = 0;
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_basic_decoder_over_a_narrow_electra_and_distilbert) {
 
 // DupMAE's pair in a contrast: the sum of both products, one reduction for both sides.
 BOOST_AUTO_TEST_CASE(a_contrast_over_reduced_and_lexical_vectors) {
-    using Twins = Pretraining<BertEncoder,
+    using Twins = Model<BertEncoder,
         Pass<View<Passage, WholeWordMasker>, DualBottleneck, MaskedLanguageModel>,
         Pass<View<Passage, WholeWordMasker>, DualBottleneck>,
         Contrast>;

@@ -68,10 +68,10 @@ BOOST_AUTO_TEST_CASE(vectors_survive_a_folder_and_lengths_fit_the_positions) {
 }
 
 // What training compared by is what the index compares by after a folder: dot products of plain vectors, or cosines.
-BOOST_AUTO_TEST_CASE(trap_19_a_saved_encoder_is_compared_as_it_was_trained) {
+BOOST_AUTO_TEST_CASE(pitfall_19_a_saved_encoder_is_compared_as_it_was_trained) {
     BertEncoder const encoder = load_bert(golden / "tiny_electra");
     std::vector<std::string> const texts{"w7 w8 w9", "w20", "w30 w31 w7 w7 w12"};
-    std::filesystem::path const folder = std::filesystem::temp_directory_path() / "bmae-test-trap-19";
+    std::filesystem::path const folder = std::filesystem::temp_directory_path() / "bmae-test-pitfall-19";
     for (Pooling const pooling : {Pooling::cls, Pooling::mean}) {
         at::Tensor const plain = SentenceEncoder(encoder, sixty_words(), {.pooling = pooling, .max_length = 40}).encode(texts);
         for (bool const cosine : {false, true}) {

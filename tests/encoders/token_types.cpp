@@ -13,7 +13,7 @@
 #include <bmae/corruptors/none.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/none.hpp>
-#include <bmae/pretraining/view.hpp>
+#include <bmae/model/view.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/title_and_body.hpp>
 

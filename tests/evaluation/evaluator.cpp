@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(profiles_break_ties_by_their_own_rules) {
     BOOST_TEST(report.tied_queries == 1U);
 }
 
-BOOST_AUTO_TEST_CASE(trap_25_float32_makes_ties_that_doubles_do_not) {
+BOOST_AUTO_TEST_CASE(pitfall_25_float32_makes_ties_that_doubles_do_not) {
     test::Folder folder;
     auto const run = bmae::read_run(folder.file("run", "q Q0 a 1 0.30000001 x\nq Q0 b 2 0.30000000 x\n"));
     bmae::Qrels qrels;
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(trap_25_float32_makes_ties_that_doubles_do_not) {
     BOOST_TEST(bmae::evaluate(qrels, run, {.profile = bmae::profiles::trec10}, bmae::Mrr{})["mrr"] == 1.0);
 }
 
-BOOST_AUTO_TEST_CASE(trap_26_missing_queries_are_counted_as_asked_and_named) {
+BOOST_AUTO_TEST_CASE(pitfall_26_missing_queries_are_counted_as_asked_and_named) {
     auto const run = run_of({{"a", 1.0F}});
     bmae::Qrels qrels;
     qrels.add("q", "a", 1);

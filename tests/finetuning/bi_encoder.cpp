@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(known_positives_are_no_negatives) {
     std::vector<std::size_t> const examples{0, 1};
     auto loss_with = [&](bool spare) {
         BiEncoderObjective objective(encoder, data, traits,
-                                     {.query_length = 8, .passage_length = 8, .spare_known_positives = spare});
+                                     {.query_length = 8, .passage_length = 8, .mask_false_negatives = spare});
         HostBatch batch = objective.collate(examples, {.seed = 0});
         for (std::uint64_t seed = 1; batch.views[0].text_ids[2] != 0; ++seed) {
             batch = objective.collate(examples, {.seed = seed});
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(the_contrast_is_the_chosen_one) {
     for (auto const contrast : {RetrievalContrast::info_nce, RetrievalContrast::symmetric, RetrievalContrast::four_block}) {
         BiEncoderObjective objective(
             encoder, data, traits,
-            {.contrast = contrast, .temperature = .5, .query_length = 8, .passage_length = 8, .spare_known_positives = false});
+            {.contrast = contrast, .temperature = .5, .query_length = 8, .passage_length = 8, .mask_false_negatives = false});
         HostBatch const batch = objective.collate(examples, {.seed = 1});
         ForwardContext context;
         at::Tensor const vectors = objective.represent(batch, context);

@@ -168,7 +168,7 @@ BOOST_AUTO_TEST_CASE(known_positives_of_other_micro_batches_are_no_negatives) {
     BertEncoder encoder(tiny(0), 4);
     auto const loss_with = [&](bool spare) {
         BiEncoderObjective objective(encoder, data, traits,
-                                     {.query_length = 8, .passage_length = 8, .spare_known_positives = spare});
+                                     {.query_length = 8, .passage_length = 8, .mask_false_negatives = spare});
         std::uint64_t seed = 0;
         std::vector<HostBatch> chunks(2);
         do {   // query 1 draws passage 2

@@ -11,7 +11,7 @@ import sys
 
 HEADINGS = ["Figure", "Alias", "Numbers", "Paper against code", "Run", "Expect"]
 SHOWN_IN_PART = {"master_ablations"}     # sixteen aliases that differ by the lines they leave out
-ALIAS = re.compile(r"^using (\w+) = Pretraining<.*?;", re.M | re.S)
+ALIAS = re.compile(r"^using (\w+) = Model<.*?;", re.M | re.S)
 
 
 def bare(code):

@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(divergence_by_hand) {
 }
 
 // As frameworks compute it, divided by B afterwards ("batchmean"); "mean" would divide by B G.
-BOOST_AUTO_TEST_CASE(trap_20_divergence_is_a_sum_over_queries_and_asks_nothing_of_the_teacher) {
+BOOST_AUTO_TEST_CASE(pitfall_20_divergence_is_a_sum_over_queries_and_asks_nothing_of_the_teacher) {
     at::Tensor const teacher = invented(6, 5, 1);
     at::Tensor const student = invented(6, 5, 2);
     double const sum = at::kl_div(at::log_softmax(student, 1), at::softmax(teacher, 1), /*reduction=sum*/ 2).item<double>();

@@ -172,7 +172,7 @@ BOOST_AUTO_TEST_CASE(values_by_hand) {
 }
 
 // Two queries that resemble each other more than their passages: right in the first block, which alone is counted.
-BOOST_AUTO_TEST_CASE(trap_21_only_the_first_block_is_counted) {
+BOOST_AUTO_TEST_CASE(pitfall_21_only_the_first_block_is_counted) {
     at::Tensor const queries = at::tensor({3.F, .5F, 3.F, -.5F}).view({2, 2});
     at::Tensor const passages = at::tensor({1.F, 1.F, 1.F, -1.F}).view({2, 2});
     ContrastiveLoss const loss = four_block_contrast(queries, passages, Pairs{0, 1}, {}, 1);
@@ -181,7 +181,7 @@ BOOST_AUTO_TEST_CASE(trap_21_only_the_first_block_is_counted) {
 }
 
 // Ties: the mean of equal scores is the logarithm of their number.
-BOOST_AUTO_TEST_CASE(trap_21_equal_scores_and_smoothing_leave_out_the_diagonals) {
+BOOST_AUTO_TEST_CASE(pitfall_21_equal_scores_and_smoothing_leave_out_the_diagonals) {
     at::Tensor const ones = at::ones({3, 2});
     Pairs const targets = {0, 1, 2};
     double const four = 3 * std::log(3. + 3 * 2);

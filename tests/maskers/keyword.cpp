@@ -369,7 +369,7 @@ BOOST_AUTO_TEST_CASE(rare_words_go_first) {
     BOOST_TEST(hidden == 200U);
 }
 
-BOOST_AUTO_TEST_CASE(trap_08_runs_out_of_words_and_refuses_weights_that_are_none) {
+BOOST_AUTO_TEST_CASE(pitfall_08_runs_out_of_words_and_refuses_weights_that_are_none) {
     auto const weights = counted({1, 5});
     for (KeywordSampling const sampling : {KeywordSampling::without_replacement, KeywordSampling::released_rounds}) {
         KeywordMasker masker{.rate = 1, .sampling = sampling, .minimum = 50, .weights = weights};

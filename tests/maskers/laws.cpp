@@ -229,7 +229,7 @@ BOOST_AUTO_TEST_CASE(oracle_d_superset_holds_the_encoder_and_reaches_the_rate_on
 }
 
 // The second draw meets tokens that are hidden already: at b - a, as one may first think, the union would fall short of b.
-BOOST_AUTO_TEST_CASE(trap_06_the_second_draw_of_a_superset_runs_at_its_share_of_what_is_left) {
+BOOST_AUTO_TEST_CASE(pitfall_06_the_second_draw_of_a_superset_runs_at_its_share_of_what_is_left) {
     Draw draw({.seed = 15});
     std::vector<TokenId> const ids = words(510);
     for (auto const& [a, b] : {std::pair{.3, .5}, std::pair{.15, .5}, std::pair{0., .4}, std::pair{.5, .5}, std::pair{.6, .9}}) {
@@ -302,7 +302,7 @@ BOOST_AUTO_TEST_CASE(exclusive_hides_its_share_of_what_the_encoder_left) {
     BOOST_CHECK_THROW(ExclusiveMasker{}.draw(TokenSpan(ids, traits()), draw, MaskFlags(3, 0)), InputError);
 }
 
-BOOST_AUTO_TEST_CASE(trap_03_the_rate_of_a_complement_is_stated) {
+BOOST_AUTO_TEST_CASE(pitfall_03_the_rate_of_a_complement_is_stated) {
     // Encoder at .30: the complement hides about .70, under a cap about .50. Encoder at one half: about one half.
     Draw draw({.seed = 15});
     double literal = 0, capped = 0, halves = 0;
@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(trap_03_the_rate_of_a_complement_is_stated) {
     BOOST_CHECK_THROW(ComplementMasker{.cap = -1}.draw(TokenSpan(ids, traits()), draw, MaskFlags(6, 0)), InputError);
 }
 
-BOOST_AUTO_TEST_CASE(trap_05_inputs_complement_each_other_only_where_all_is_masked) {
+BOOST_AUTO_TEST_CASE(pitfall_05_inputs_complement_each_other_only_where_all_is_masked) {
     Draw draw({.seed = 16});
     std::size_t both_readable_masked = 0, both_readable_bert = 0;
     for (int k = 0; k < 50; ++k) {
@@ -357,7 +357,7 @@ BOOST_AUTO_TEST_CASE(trap_05_inputs_complement_each_other_only_where_all_is_mask
     BOOST_TEST(both_readable_bert > 500U);   // about a tenth of 10 000
 }
 
-BOOST_AUTO_TEST_CASE(trap_07_unknown_tokens_are_left_out_or_counted_and_cleared) {
+BOOST_AUTO_TEST_CASE(pitfall_07_unknown_tokens_are_left_out_or_counted_and_cleared) {
     // MASTER and Condenser leave [UNK] out of the candidates: the budget goes to words that can be recovered.
     // SimLM and CoT-MAE count it and clear its flag later: fewer labels than the budget.
     Draw draw({.seed = 17});

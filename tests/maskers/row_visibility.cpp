@@ -57,7 +57,7 @@ double readable_share(RowVisibility const& masker, std::size_t length, int texts
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(trap_11_columns_and_diagonal_obey_equation_7) {
+BOOST_AUTO_TEST_CASE(pitfall_11_columns_and_diagonal_obey_equation_7) {
     Draw draw({.seed = 5});
     for (RowSampler const sampler : {RowSampler::pooled, RowSampler::per_row, RowSampler::bernoulli}) {
         for (double const rate : {0.0, .3, .5, .9, 1.0}) {

@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(values_by_hand) {
 }
 
 // Equal numbers share the mean of their ranks, wherever they stand.
-BOOST_AUTO_TEST_CASE(trap_26_ties_have_the_mean_of_their_ranks) {
+BOOST_AUTO_TEST_CASE(pitfall_26_ties_have_the_mean_of_their_ranks) {
     // ranks 1, 2.5, 2.5, 4 and 1, 2, 3, 4: 4.5 / sqrt(4.5 * 5)
     BOOST_TEST(*bmae::spearman(Numbers{0, 5, 5, 9}, Numbers{1, 2, 3, 4}) == 4.5 / std::sqrt(22.5), near);
     BOOST_TEST(*bmae::spearman(Numbers{5, 9, 0, 5}, Numbers{3, 4, 1, 2}) == 4.5 / std::sqrt(22.5), near);

@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(values_by_hand) {
     BOOST_TEST(exponential(ranked) == 1.5 / (7 + 3 / std::log2(3.0) + 1 / 2.0), boost::test_tools::tolerance(1e-15));
 }
 
-BOOST_AUTO_TEST_CASE(trap_26_the_relevance_level_moves_all_but_ndcg) {
+BOOST_AUTO_TEST_CASE(pitfall_26_the_relevance_level_moves_all_but_ndcg) {
     auto strict = ranked;
     strict.level = 2;
     BOOST_TEST(strict.relevant() == 2U);

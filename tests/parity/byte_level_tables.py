@@ -45,7 +45,7 @@ def table(name, doc, found):
 
 def header():
     tables = "\n".join(table(name, f"What `{expression}` matches.", ranges(expression))
-                       for name, expression in (("letter_ranges", r"\p{L}"), ("number_ranges", r"\p{N}"), ("space_ranges", r"\s")))
+                       for name, expression in (("letter_ranges", r"\p{L}"), ("option_ranges", r"\p{N}"), ("space_ranges", r"\s")))
     return f"""// SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \\file

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ctest:
 """Places that cannot take an output: a full disk, a read-only file system, a path below a file, a folder that is not there.
-Whoever named the place can mend that, so the status is 2 with a remedy; it is told before the work where it can be known, nothing
+Whoever named the place can mend that, so the status is 2 with a hint; it is told before the work where it can be known, nothing
 half-made is left, and a trainer keeps its last checkpoint and goes on from it when there is room again."""
 import os
 import pathlib
@@ -145,4 +145,4 @@ if __name__ == "__main__":
     if MOUNTS not in os.environ:
         print("skipped: read-only and full file systems, for want of the right to mount; standard output and paths were checked")
         sys.exit(77)
-    print("every place that takes no output was refused with its remedy")
+    print("every place that takes no output was refused with its hint")

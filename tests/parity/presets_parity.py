@@ -56,7 +56,7 @@ def write_config(path, vocabulary, spread=.15):
     return path
 
 
-def numbers_of(preset):
+def option_entries(preset):
     """What a corpus this small needs in place of a paper's numbers."""
     # Without dropout both sides of a pair are one vector: at DiffCSE's .05 the loss would be rounding and nothing else.
     numbers = {"bow-dpr": ["lowest_id=5"], "cocondenser": ["span_tokens=40"], "diffcse": ["temperature=1"],
@@ -75,7 +75,7 @@ def arguments_of(preset, work, options):
     config = wide if preset in ("diffcse", "contriever", "ict", "laprador") and wide.exists() else options.config
     inferences = preset in ("simcse-supervised", "sentmae-nli") and (work / "triplets").exists()   # a third text that contradicts
     data = work / "triplets" if inferences else options.data
-    words = ["pretrain", "--preset", preset, "--config", config, "--data", data, "--threads", 1, *numbers_of(preset)]
+    words = ["pretrain", "--preset", preset, "--config", config, "--data", data, "--threads", 1, *option_entries(preset)]
     return words + (["--generator", work / "generator" / "model"] if preset in ("simlm", "diffcse") else [])
 
 

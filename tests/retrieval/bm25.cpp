@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(top_k)
 
-BOOST_AUTO_TEST_CASE(trap_25_a_selection_equals_sorting_whatever_its_size) {
+BOOST_AUTO_TEST_CASE(pitfall_25_a_selection_equals_sorting_whatever_its_size) {
     bmae::Draw draw({.seed = 5});
     for (std::size_t const count : {0U, 1U, 15U, 16U, 17U, 1000U, 5000U}) {
         std::vector<float> scores;
@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(scores_by_hand) {
     BOOST_TEST(index.search("cat", 0).empty());
 }
 
-BOOST_AUTO_TEST_CASE(trap_25_ties_go_to_the_smaller_id) {
+BOOST_AUTO_TEST_CASE(pitfall_25_ties_go_to_the_smaller_id) {
     bmae::Bm25Index const index(Words{"same", "same", "same", "other"}, {"b", "c", "a", "d"});
     auto const run = index.search(Words{"same", "nothing"}, 2, {"q", "r"});
     BOOST_TEST(run.query(1) == "r");

@@ -51,7 +51,7 @@ bool same(bmae::Run const& a, bmae::Run const& b) {
 
 BOOST_AUTO_TEST_SUITE(exact_index)
 
-BOOST_AUTO_TEST_CASE(trap_25_equals_sorting_all_products_with_ties_by_id) {
+BOOST_AUTO_TEST_CASE(pitfall_25_equals_sorting_all_products_with_ties_by_id) {
     for (std::int64_t const width : {1, 5, 16, 33, 64}) {
         auto const vectors = invented(701, width, 1, true);
         auto const queries = invented(7, width, 2, true);

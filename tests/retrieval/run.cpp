@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(three_columns_are_read_as_asked) {
     BOOST_TEST(bmae::read_run(path, {.format = bmae::RunFormat::tevatron}).hits(0)[1].score == 2.0F);
 }
 
-BOOST_AUTO_TEST_CASE(trap_25_scores_come_back_bit_for_bit) {
+BOOST_AUTO_TEST_CASE(pitfall_25_scores_come_back_bit_for_bit) {
     test::Folder folder;
     std::vector<std::string> ids;
     std::vector<bmae::Hit> hits;

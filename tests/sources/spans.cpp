@@ -295,7 +295,7 @@ BOOST_AUTO_TEST_CASE(one_query_is_drawn_uniformly) {
 }
 
 // Published collators draw the window of a long text once for the mask and once for the ids.
-BOOST_AUTO_TEST_CASE(trap_01_one_window_is_shared_by_all_views) {
+BOOST_AUTO_TEST_CASE(pitfall_01_one_window_is_shared_by_all_views) {
     test::Scratch const scratch;
     TokenStore const store =
         store_of(scratch / "store", {document("a", 10, {300})}, {.max_length = 128, .blocks = Blocks::whole_document});

@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(files) {
     BOOST_TEST(tokenizer.encode("lxw") == (Ids{0, 2}), boost::test_tools::per_element());   // as `tokenizers`: no token, no id
     write(folder / "merges.txt", "#version: 0.2\nl o w\n");
     BOOST_CHECK_EXCEPTION(ByteLevelBpe::from_file(folder), bmae::InputError,
-                          [](auto const& error) { return error.complaint().line == 2; });
+                          [](auto const& error) { return error.diagnostic().line == 2; });
     write(folder / "merges.txt", "l x\n");
     BOOST_CHECK_THROW(ByteLevelBpe::from_file(folder), bmae::InputError);
     write(folder / "vocab.json", R"({"l": 0, "o": 7})");

@@ -33,15 +33,15 @@ struct Folder {
 std::string const good = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n";
 
 /// The message of the InputError that reading `path` throws.
-std::string complaint(fs::path const& path) {
+std::string diagnostic(fs::path const& path) {
     try {
         bmae::WordPiece::from_file(path);
     } catch (bmae::InputError const& error) { return error.what(); }
     return "nothing thrown";
 }
 
-void check_complaint(fs::path const& path, std::string const& part) {
-    std::string const found = complaint(path);
+void check_diagnostic(fs::path const& path, std::string const& part) {
+    std::string const found = diagnostic(path);
     BOOST_CHECK_MESSAGE(found.find(part) != std::string::npos, "'" << part << "' is not in: " << found);
 }
 
@@ -66,17 +66,17 @@ BOOST_AUTO_TEST_CASE(lines_of_a_vocabulary) {
 
 BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
     Folder const folder;
-    check_complaint(folder.path / "missing.txt", "nothing of that name");
-    check_complaint(folder.write("empty.txt", ""), "an empty file");
-    check_complaint(folder.write("binary.txt", good + std::string("x\0y\n", 4)),
-                    "binary.txt:8: expected UTF-8 text, one token per line, found a NUL byte");
-    check_complaint(folder.write("latin1.txt", good + "caf\xe9\n"), "latin1.txt:8:");
-    check_complaint(folder.write("twice.txt", good + "a\n"),
-                    "twice.txt:8: expected each token once, found 'a' again, which is on line 6");
-    check_complaint(folder.write("blank.txt", good + "\nb\n"), "blank.txt:8: expected a token, found an empty line");
-    check_complaint(folder.write("gap.txt", "[PAD]\n[CLS]\n[SEP]\na\n"), "expected the token [UNK]");
-    check_complaint(folder.write("gap2.txt", "[UNK]\n[CLS]\na\n"), "expected the token [SEP]");
-    check_complaint(folder.path, "expected a tokenizer.json or a vocab.txt, found neither");
+    check_diagnostic(folder.path / "missing.txt", "nothing of that name");
+    check_diagnostic(folder.write("empty.txt", ""), "an empty file");
+    check_diagnostic(folder.write("binary.txt", good + std::string("x\0y\n", 4)),
+                     "binary.txt:8: expected UTF-8 text, one token per line, found a NUL byte");
+    check_diagnostic(folder.write("latin1.txt", good + "caf\xe9\n"), "latin1.txt:8:");
+    check_diagnostic(folder.write("twice.txt", good + "a\n"),
+                     "twice.txt:8: expected each token once, found 'a' again, which is on line 6");
+    check_diagnostic(folder.write("blank.txt", good + "\nb\n"), "blank.txt:8: expected a token, found an empty line");
+    check_diagnostic(folder.write("gap.txt", "[PAD]\n[CLS]\n[SEP]\na\n"), "expected the token [UNK]");
+    check_diagnostic(folder.write("gap2.txt", "[UNK]\n[CLS]\na\n"), "expected the token [SEP]");
+    check_diagnostic(folder.path, "expected a tokenizer.json or a vocab.txt, found neither");
 }
 
 BOOST_AUTO_TEST_CASE(a_folder_with_a_vocabulary_and_a_config) {
@@ -125,23 +125,23 @@ BOOST_AUTO_TEST_CASE(other_tokenizers_are_refused) {
         changed[nlohmann::json::json_pointer(pointer)] = value;
         return folder.write("changed.json", changed.dump());
     };
-    BOOST_CHECK_EQUAL(complaint(with("/padding", nullptr)), "nothing thrown");
-    check_complaint(with("/model/type", "BPE"), "a model of type WordPiece");
-    check_complaint(with("/normalizer", nullptr), "an object at \"normalizer\"");
-    check_complaint(with("/normalizer/type", "NFC"), "BertNormalizer");
-    check_complaint(with("/normalizer/lowercase", 3), "\"lowercase\"");
-    check_complaint(with("/pre_tokenizer/type", "Whitespace"), "BertPreTokenizer");
-    check_complaint(with("/post_processor", nullptr), "a post_processor");
-    check_complaint(with("/post_processor/single", nlohmann::json::array()), "the template");
-    check_complaint(with("/added_tokens/0/lstrip", true), "\"lstrip\": false");
-    check_complaint(with("/added_tokens/0/id", 3), "with its id in the vocabulary");
-    check_complaint(with("/model/vocab/a", 77), "the ids 0 to 5, each once");
-    check_complaint(with("/model/vocab/a", 0), "the ids 0 to 5, each once");
-    check_complaint(with("/model/vocab/a", "x"), "the ids 0 to 5, each once");
-    check_complaint(folder.write("broken.json", "{\n\"model\": "), "broken.json:2: expected JSON");
-    check_complaint(folder.write("list.json", "[]"), "a JSON object");
-    check_complaint(folder.write("empty.json", ""), "an empty file");
-    check_complaint(folder.write("bare.json", "{}"), "\"model\"");
+    BOOST_CHECK_EQUAL(diagnostic(with("/padding", nullptr)), "nothing thrown");
+    check_diagnostic(with("/model/type", "BPE"), "a model of type WordPiece");
+    check_diagnostic(with("/normalizer", nullptr), "an object at \"normalizer\"");
+    check_diagnostic(with("/normalizer/type", "NFC"), "BertNormalizer");
+    check_diagnostic(with("/normalizer/lowercase", 3), "\"lowercase\"");
+    check_diagnostic(with("/pre_tokenizer/type", "Whitespace"), "BertPreTokenizer");
+    check_diagnostic(with("/post_processor", nullptr), "a post_processor");
+    check_diagnostic(with("/post_processor/single", nlohmann::json::array()), "the template");
+    check_diagnostic(with("/added_tokens/0/lstrip", true), "\"lstrip\": false");
+    check_diagnostic(with("/added_tokens/0/id", 3), "with its id in the vocabulary");
+    check_diagnostic(with("/model/vocab/a", 77), "the ids 0 to 5, each once");
+    check_diagnostic(with("/model/vocab/a", 0), "the ids 0 to 5, each once");
+    check_diagnostic(with("/model/vocab/a", "x"), "the ids 0 to 5, each once");
+    check_diagnostic(folder.write("broken.json", "{\n\"model\": "), "broken.json:2: expected JSON");
+    check_diagnostic(folder.write("list.json", "[]"), "a JSON object");
+    check_diagnostic(folder.write("empty.json", ""), "an empty file");
+    check_diagnostic(folder.write("bare.json", "{}"), "\"model\"");
 }
 
 BOOST_AUTO_TEST_CASE(the_three_ways_to_the_same_tokenizer) {

@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(one_contrast_over_the_step_equals_one_large_batch) {
 
 // Each rank compares the texts of its own micro-batch; gradients are added up once and multiplied by nothing. So two ranks learn
 // what one learns by accumulation.
-BOOST_AUTO_TEST_CASE(trap_18_a_contrast_on_two_ranks_learns_what_accumulation_learns) {
+BOOST_AUTO_TEST_CASE(pitfall_18_a_contrast_on_two_ranks_learns_what_accumulation_learns) {
     TrainerOptions options = towers_run(4, 2);
     options.gradient_cache = false;
     auto const expected = train(options);
@@ -197,11 +197,11 @@ BOOST_AUTO_TEST_CASE(rest_leaves_moments_and_counts_alone) {
     ToyTowers towers({.alternate = 1});
     FlatParameters parameters(towers);
     AdamW optimizer(parameters, {});
-    BOOST_TEST(optimizer.turns() == 3U);
+    BOOST_TEST(optimizer.alternations() == 3U);
     ToyTowers plain;
     FlatParameters always(plain);
     AdamW reference(always, {});
-    BOOST_TEST(reference.turns() == 1U);
+    BOOST_TEST(reference.alternations() == 1U);
     for (int step = 0; step < 6; ++step) {
         for (FlatParameters* flat : {&parameters, &always}) {
             for (std::size_t i = 0; i < flat->slots().size(); ++i) { flat->view(flat->gradient(), i).fill_(.1 + step); }
@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(rest_leaves_moments_and_counts_alone) {
         for (int rest = 0; rest < 3; ++rest) {
             parameters.zero_gradient();
             for (std::size_t i = 0; i < parameters.slots().size(); ++i) {
-                if (parameters.slots()[i].turn == 2) { parameters.view(parameters.gradient(), i).fill_(-1); }
+                if (parameters.slots()[i].alternation == 2) { parameters.view(parameters.gradient(), i).fill_(-1); }
             }
             optimizer.step(.01, 1, 1);
         }

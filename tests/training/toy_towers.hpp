@@ -68,7 +68,7 @@ public:
         return {count, count};
     }
     at::Tensor represent(HostBatch const& batch, ForwardContext& context) override {
-        std::size_t const rests = resting(context.step);
+        std::size_t const rests = frozen(context.step);
         at::Tensor const asking = side(batch, 0, context);
         at::Tensor const answering = side(batch, 2, context);
         return at::cat({rests == 1 ? asking.detach() : asking, rests == 2 ? answering.detach() : answering});
@@ -96,7 +96,7 @@ public:
     }
     StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
         at::Tensor const vectors = represent(batch, context);
-        at::Tensor const sum = resting(context.step) == 1 ? at::zeros({}) : rows(batch, 0).to(at::kFloat).pow(2).sum();
+        at::Tensor const sum = frozen(context.step) == 1 ? at::zeros({}) : rows(batch, 0).to(at::kFloat).pow(2).sum();
         auto const count = batch.term_labels[0];
         return {.output = {.total = sum * (.01 / static_cast<double>(step_labels[0])),
                            .terms = {{.name = "size",
@@ -111,11 +111,11 @@ public:
     void for_each_parameter(ParameterVisitor const& visit) override {
         for (std::size_t i = 0; i < values_.size(); ++i) { visit(names_[i], values_[i], decays_[i]); }
     }
-    [[nodiscard]] std::size_t turn(std::string const& parameter) const override {
+    [[nodiscard]] std::size_t alternation(std::string const& parameter) const override {
         if (options_.alternate == 0) { return 0; }
         return parameter.starts_with("asking") ? 1 : parameter.starts_with("answering") ? 2 : 0;
     }
-    [[nodiscard]] std::size_t resting(std::uint64_t step) const override {
+    [[nodiscard]] std::size_t frozen(std::uint64_t step) const override {
         if (options_.alternate == 0) { return 0; }
         return step / options_.alternate % 2 == 0 ? 2 : 1;
     }

@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(the_loss_falls_and_is_reported_by_term) {
     }
 }
 
-BOOST_AUTO_TEST_CASE(trap_30_accumulation_equals_one_large_batch) {
+BOOST_AUTO_TEST_CASE(pitfall_30_accumulation_equals_one_large_batch) {
     TrainerOptions whole = toy_run();
     whole.batch.examples = 20;
     whole.batch.shuffle = false;
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(trap_30_accumulation_equals_one_large_batch) {
 }
 
 // Warm-up and decay count optimizer steps, not micro-batches; a warm-up that is given counts; no step has a batch too many.
-BOOST_AUTO_TEST_CASE(trap_30_the_schedule_counts_optimizer_steps) {
+BOOST_AUTO_TEST_CASE(pitfall_30_the_schedule_counts_optimizer_steps) {
     for (std::size_t const accumulation : {1U, 4U}) {
         TrainerOptions options = toy_run();
         options.accumulation = accumulation;
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(epochs_become_steps) {
     BOOST_TEST(by_tokens.fit().step > 5U);
 }
 
-BOOST_AUTO_TEST_CASE(trap_18_two_ranks_learn_what_one_learns_by_accumulation) {
+BOOST_AUTO_TEST_CASE(pitfall_18_two_ranks_learn_what_one_learns_by_accumulation) {
     TrainerOptions options = toy_run();
     options.log_every = 12;
     options.accumulation = 2;

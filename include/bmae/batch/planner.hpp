@@ -56,16 +56,16 @@ public:
     BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options = {})
         : examples_(examples), cost_(std::move(cost)), seed_(seed), options_(options), order_(examples, seed, 0) {
         if (options_.tokens == 0 && options_.examples == 0) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a batch size in tokens or in examples",
-                                       .found = "neither",
-                                       .remedy = "Set BatchOptions::tokens or BatchOptions::examples."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a batch size in tokens or in examples",
+                                        .found = "neither",
+                                        .hint = "Set BatchOptions::tokens or BatchOptions::examples."});
         }
         if (examples_ == 0) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a corpus with at least one example",
-                                       .found = "an empty one",
-                                       .remedy = "Check what `bmae prepare` was given."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a corpus with at least one example",
+                                        .found = "an empty one",
+                                        .hint = "Check what `bmae prepare` was given."});
         }
     }
 
@@ -106,10 +106,10 @@ public:
 private:
     [[noreturn]] static void refuse(Cursor cursor, std::string expected) {
         throw InputError(
-            Complaint{.file = {},
-                      .expected = std::move(expected),
-                      .found = "position " + std::to_string(cursor.position) + " of epoch " + std::to_string(cursor.epoch),
-                      .remedy = "Resume with the corpus and the batch options of the first run."});
+            Diagnostic{.file = {},
+                       .expected = std::move(expected),
+                       .found = "position " + std::to_string(cursor.position) + " of epoch " + std::to_string(cursor.epoch),
+                       .hint = "Resume with the corpus and the batch options of the first run."});
     }
 
     /// The example at `place` of this epoch's order.

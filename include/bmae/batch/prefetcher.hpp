@@ -49,10 +49,10 @@ public:
         if (options_.rank >= options_.ranks || (options_.threads != 0 && options_.depth == 0)) {
             std::string const found = "rank " + std::to_string(options_.rank) + " of " + std::to_string(options_.ranks) +
                                       ", depth " + std::to_string(options_.depth);
-            throw InputError(Complaint{.file = {},
-                                       .expected = "PrefetchOptions with rank < ranks and depth of at least 1",
-                                       .found = found,
-                                       .remedy = "Use depth 4, or threads 0 to build batches without a queue."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "PrefetchOptions with rank < ranks and depth of at least 1",
+                                        .found = found,
+                                        .hint = "Use depth 4, or threads 0 to build batches without a queue."});
         }
         queue_.resize(std::max<std::size_t>(options_.depth, 1));
         try {

@@ -62,7 +62,7 @@ public:
         std::tuple<typename OptionsOf<B>::type...> parts = {};
 
         template <class Visit>
-        void for_each_number(Visit&& visit) {
+        void for_each_option(Visit&& visit) {
             visit.inside_each("parts", parts);
         }
     };

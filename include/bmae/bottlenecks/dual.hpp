@@ -38,10 +38,10 @@ namespace detail {
 /// True for the `count` largest numbers of every row, of equal ones those further left.                [N, V] -> [N, V] bool
 inline at::Tensor strongest(at::Tensor const& weights, std::int64_t count) {
     if (count < 1) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "at least 1 word per text",
-                                   .found = std::to_string(count),
-                                   .remedy = "Some hundred words make a text findable."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "at least 1 word per text",
+                                    .found = std::to_string(count),
+                                    .hint = "Some hundred words make a text findable."});
     }
     at::Tensor const values = weights.detach();
     if (values.isnan().any().item<bool>()) {

@@ -28,7 +28,7 @@ public:
         bool separator_counts = true;   ///< the row of the final [SEP] too, as in DupMAE's pre-training; LexMAE: false
 
         template <class Visit>
-        void for_each_number(Visit&& visit) {
+        void for_each_option(Visit&& visit) {
             visit("saturated", saturated, "log(1 + ReLU) of the highest logits");
             visit("separator_counts", separator_counts, "the row of the final [SEP] counts too");
         }

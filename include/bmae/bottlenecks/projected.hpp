@@ -28,7 +28,7 @@ public:
         Inner inner = {};
 
         template <class Visit>
-        void for_each_number(Visit&& visit) {
+        void for_each_option(Visit&& visit) {
             visit.inside("inner", inner);
         }
     };

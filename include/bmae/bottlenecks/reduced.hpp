@@ -35,7 +35,7 @@ public:
         std::int64_t width = 384;   ///< D of what comes out; DupMAE: 384
 
         template <class Visit>
-        void for_each_number(Visit&& visit) {
+        void for_each_option(Visit&& visit) {
             visit.inside("inner", inner);
             visit("width", width, "numbers of the vector that comes out");
         }
@@ -48,10 +48,10 @@ public:
     template <Encoder E>
     Reduced(Options options, E const& encoder, std::uint64_t seed, std::string const&) : inner_(std::move(options.inner)) {
         if (options.width < 1) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a reduced width of at least 1",
-                                       .found = std::to_string(options.width),
-                                       .remedy = "DupMAE reduces 768 to 384."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a reduced width of at least 1",
+                                        .found = std::to_string(options.width),
+                                        .hint = "DupMAE reduces 768 to 384."});
         }
         linear_ = Linear(bottleneck_width(inner_, encoder), options.width);
         initialize(linear_, root, seed, Initialization::bert, encoder.config().initializer_range);
@@ -82,12 +82,12 @@ public:
         linear_.for_each_parameter("linear", [&](std::string const& tensor, at::Tensor& value, bool) {
             auto const found = tensors.find(tensor);
             if (tensors.size() != 2 || found == tensors.end() || found->second.sizes() != value.sizes()) {
-                throw InputError(Complaint{.file = file.string(),
-                                           .expected = "linear.weight and linear.bias that map " +
-                                                       std::to_string(linear_.weight.size(1)) + " numbers to " +
-                                                       std::to_string(linear_.weight.size(0)),
-                                           .found = found == tensors.end() ? "other tensors" : "other shapes or more tensors",
-                                           .remedy = "Build the bottleneck with the width that was saved."});
+                throw InputError(Diagnostic{.file = file.string(),
+                                            .expected = "linear.weight and linear.bias that map " +
+                                                        std::to_string(linear_.weight.size(1)) + " numbers to " +
+                                                        std::to_string(linear_.weight.size(0)),
+                                            .found = found == tensors.end() ? "other tensors" : "other shapes or more tensors",
+                                            .hint = "Build the bottleneck with the width that was saved."});
             }
         });
         linear_.for_each_parameter("linear", [&](std::string const& tensor, at::Tensor& value, bool) {

@@ -65,10 +65,10 @@ public:
         if (std::find(names.begin(), names.end(), split) == names.end()) {
             std::string known;
             for (std::string const& name : names) { known += (known.empty() ? "" : ", ") + name; }
-            throw InputError(Complaint{.file = (folder_ / "qrels").string(),
-                                       .expected = "judgements of the split '" + std::string(split) + "'",
-                                       .found = known.empty() ? "no split" : "the splits " + known,
-                                       .remedy = "Choose one of them, or add qrels/" + std::string(split) + ".tsv."});
+            throw InputError(Diagnostic{.file = (folder_ / "qrels").string(),
+                                        .expected = "judgements of the split '" + std::string(split) + "'",
+                                        .found = known.empty() ? "no split" : "the splits " + known,
+                                        .hint = "Choose one of them, or add qrels/" + std::string(split) + ".tsv."});
         }
         return plain_or_gzip(folder_ / "qrels" / (std::string(split) + ".tsv"));
     }
@@ -84,13 +84,13 @@ public:
                 missing += documents_.find(pair.document_id) ? 0 : 1;
                 return false;
             }
-            Complaint complaint{.file = file.string(),
-                                .line = pair.line,
-                                .expected = "a query of queries.jsonl",
-                                .found = "query " + detail::excerpt(pair.query_id) + ", which it lacks",
-                                .remedy = "Are both files of the same release?"};
-            if (options_.malformed == MalformedLine::refuse) { throw InputError(std::move(complaint)); }
-            result.report.skip(complaint);
+            Diagnostic diagnostic{.file = file.string(),
+                                  .line = pair.line,
+                                  .expected = "a query of queries.jsonl",
+                                  .found = "query " + detail::excerpt(pair.query_id) + ", which it lacks",
+                                  .hint = "Are both files of the same release?"};
+            if (options_.malformed == MalformedLine::refuse) { throw InputError(std::move(diagnostic)); }
+            result.report.skip(diagnostic);
             return true;
         };
         std::erase_if(result.pairs, lacks_query);
@@ -129,10 +129,10 @@ private:
         Records records = read_all(reader);
         report = reader.report();
         if (records.size() == 0) {
-            throw InputError(Complaint{.file = (folder_ / name).string(),
-                                       .expected = "at least one record",
-                                       .found = "none",
-                                       .remedy = "Is this the folder of a BEIR data set, unpacked?"});
+            throw InputError(Diagnostic{.file = (folder_ / name).string(),
+                                        .expected = "at least one record",
+                                        .found = "none",
+                                        .hint = "Is this the folder of a BEIR data set, unpacked?"});
         }
         return records;
     }
@@ -144,10 +144,10 @@ private:
         std::error_code code;
         bool const has_packed = std::filesystem::exists(packed, code);
         if (has_packed && std::filesystem::exists(path, code)) {
-            throw InputError(Complaint{.file = path.string(),
-                                       .expected = "one file",
-                                       .found = "a plain and a gzip one",
-                                       .remedy = "Remove one of the two."});
+            throw InputError(Diagnostic{.file = path.string(),
+                                        .expected = "one file",
+                                        .found = "a plain and a gzip one",
+                                        .hint = "Remove one of the two."});
         }
         return has_packed ? packed : path;
     }

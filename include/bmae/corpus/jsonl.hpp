@@ -135,8 +135,8 @@ private:
         return keys.empty() ? "no key" : "the keys " + detail::excerpt(keys);
     }
 
-    bool fault(std::string expected, std::string found, std::string remedy) {
-        lines_.fault(lines_.complaint(std::move(expected), std::move(found), std::move(remedy)));
+    bool fault(std::string expected, std::string found, std::string hint) {
+        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
         return false;
     }
 

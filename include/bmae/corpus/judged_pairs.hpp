@@ -101,8 +101,8 @@ private:
         return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[2]), .grade = *grade};
     }
 
-    std::nullopt_t fault(std::string expected, std::string found, std::string remedy) {
-        lines_.fault(lines_.complaint(std::move(expected), std::move(found), std::move(remedy)));
+    std::nullopt_t fault(std::string expected, std::string found, std::string hint) {
+        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
         return std::nullopt;
     }
 
@@ -126,10 +126,10 @@ inline JudgedPairs read_judged_pairs(std::filesystem::path const& path, Judgemen
         if (auto pair = parser.parse(line)) { result.pairs.push_back(std::move(*pair)); }
     }
     if (result.pairs.empty()) {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "at least one judgement",
-                                   .found = "none",
-                                   .remedy = "Check that this is the file you meant."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "at least one judgement",
+                                    .found = "none",
+                                    .hint = "Check that this is the file you meant."});
     }
     result.report = lines.report();
     result.report.records = result.pairs.size();

@@ -104,8 +104,8 @@ private:
 
     bool parse_ids(nlohmann::json const& value, char const* key, std::vector<TokenId>& ids) {
         if (!value.is_array()) {
-            std::string const remedy = value.is_string() ? "Rows of text are read as jsonl." : "";
-            return fault(list_of("token ids", key), std::string("a JSON ") + value.type_name(), remedy);
+            std::string const hint = value.is_string() ? "Rows of text are read as jsonl." : "";
+            return fault(list_of("token ids", key), std::string("a JSON ") + value.type_name(), hint);
         }
         ids.reserve(value.size());
         for (nlohmann::json const& id : value) {
@@ -135,8 +135,8 @@ private:
         return std::string("a list of ") + what + " under '" + key + '\'';
     }
 
-    bool fault(std::string expected, std::string found, std::string remedy) {
-        lines_.fault(lines_.complaint(std::move(expected), std::move(found), std::move(remedy)));
+    bool fault(std::string expected, std::string found, std::string hint) {
+        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
         return false;
     }
 

@@ -60,7 +60,7 @@ private:
         std::vector<Hypothesis> entailed = {};
         std::vector<std::string> contradicted = {};
     };
-    static constexpr char const* header_remedy =
+    static constexpr char const* header_hint =
         "Give SNLI's or MNLI's .jsonl files, or a CSV file whose first line is sent0,sent1,hard_neg.";
 
     void read() {
@@ -147,7 +147,7 @@ private:
                               header == std::vector<std::string>{"sent0", "sent1", "hard_neg"};
         if (!is_known) {
             throw InputError(
-                lines_.complaint("a JSON object, or the header sent0,sent1,hard_neg", detail::excerpt(line), header_remedy));
+                lines_.diagnostic("a JSON object, or the header sent0,sent1,hard_neg", detail::excerpt(line), header_hint));
         }
         while (lines_.next(line)) {
             if (!row.is_open()) {
@@ -185,15 +185,15 @@ private:
 
     static bool is_blank(std::string const& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
 
-    void fault(std::string expected, std::string found, std::string remedy) {
-        lines_.fault(lines_.complaint(std::move(expected), std::move(found), std::move(remedy)));
+    void fault(std::string expected, std::string found, std::string hint) {
+        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
     }
-    void fault_at(std::size_t line, std::string expected, std::string found, std::string remedy) {
+    void fault_at(std::size_t line, std::string expected, std::string found, std::string hint) {
         lines_.fault({.file = lines_.file().string(),
                       .line = line,
                       .expected = std::move(expected),
                       .found = std::move(found),
-                      .remedy = std::move(remedy)});
+                      .hint = std::move(hint)});
     }
 
     detail::RecordLines lines_;

@@ -203,7 +203,7 @@ private:
     [[nodiscard]] std::string place() const { return lines_.file().string() + ':' + std::to_string(lines_.line()); }
 
     void fault(std::string expected, std::string found) {
-        lines_.fault(lines_.complaint(std::move(expected), std::move(found), "Is the file cut, or of another layout?"));
+        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), "Is the file cut, or of another layout?"));
     }
 
     detail::RecordLines lines_;

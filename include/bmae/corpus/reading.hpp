@@ -52,9 +52,9 @@ struct ReadReport {
     std::map<std::string, std::uint64_t> left_out = {};   ///< what a format has and a corpus does not want, by kind
     std::vector<std::string> messages = {};               ///< about the first few of them
 
-    void skip(Complaint const& complaint) {
+    void skip(Diagnostic const& diagnostic) {
         ++skipped;
-        keep("skipped: " + to_string(complaint));
+        keep("skipped: " + to_string(diagnostic));
     }
     void warn(std::string message) {
         ++warnings;
@@ -88,10 +88,10 @@ inline std::vector<std::filesystem::path> list_files(std::span<std::filesystem::
         }
         if (code) { throw detail::read_failure(input, code.value()); }
         if (found.empty()) {
-            throw InputError(Complaint{.file = input.string(),
-                                       .expected = "a folder with files",
-                                       .found = "none",
-                                       .remedy = "Name the files or the folder that holds them."});
+            throw InputError(Diagnostic{.file = input.string(),
+                                        .expected = "a folder with files",
+                                        .found = "none",
+                                        .hint = "Name the files or the folder that holds them."});
         }
         std::sort(found.begin(), found.end());
         files.insert(files.end(), found.begin(), found.end());
@@ -122,8 +122,8 @@ public:
                 if (!reader_->next(line)) { return false; }
             } catch (InputError const& error) {
                 // Over-long lines and NUL bytes can be stepped over; damage of the stream and of the disk cannot.
-                if (error.complaint().line != reader_->line()) { throw; }
-                fault(error.complaint());
+                if (error.diagnostic().line != reader_->line()) { throw; }
+                fault(error.diagnostic());
                 continue;
             }
             std::size_t const bad = first_invalid_utf8(line);
@@ -133,8 +133,8 @@ public:
                 line = repair(line);
                 return true;
             }
-            fault(complaint("UTF-8", "an ill-formed byte at column " + std::to_string(bad + 1),
-                            "Convert the file (iconv -t UTF-8), or choose to replace such bytes."));
+            fault(diagnostic("UTF-8", "an ill-formed byte at column " + std::to_string(bad + 1),
+                             "Convert the file (iconv -t UTF-8), or choose to replace such bytes."));
         }
     }
 
@@ -147,26 +147,26 @@ public:
         return true;
     }
 
-    /// Throws the complaint, or counts it where the policy is to skip.
-    void fault(Complaint complaint) {
-        if (options_.malformed == MalformedLine::refuse) { throw InputError(std::move(complaint)); }
-        report_.skip(complaint);
+    /// Throws the diagnostic, or counts it where the policy is to skip.
+    void fault(Diagnostic diagnostic) {
+        if (options_.malformed == MalformedLine::refuse) { throw InputError(std::move(diagnostic)); }
+        report_.skip(diagnostic);
     }
 
-    /// A complaint about the line read last.
-    [[nodiscard]] Complaint complaint(std::string expected, std::string found, std::string remedy = {}) const {
-        return reader_->complaint(std::move(expected), std::move(found), std::move(remedy));
+    /// A diagnostic about the line read last.
+    [[nodiscard]] Diagnostic diagnostic(std::string expected, std::string found, std::string hint = {}) const {
+        return reader_->diagnostic(std::move(expected), std::move(found), std::move(hint));
     }
 
     /// True where the record may be given out: its id is neither empty nor seen before.
     bool accept(Record& record) {
         record.file = file_;
-        auto const complain = [&](std::string expected, std::string found, std::string remedy) {
+        auto const complain = [&](std::string expected, std::string found, std::string hint) {
             fault({.file = file_->string(),
                    .line = record.line,
                    .expected = std::move(expected),
                    .found = std::move(found),
-                   .remedy = std::move(remedy)});
+                   .hint = std::move(hint)});
             return false;
         };
         if (record.id.empty()) { return complain("an id", "an empty one", "Every record needs a name of its own."); }

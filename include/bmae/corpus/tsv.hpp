@@ -53,9 +53,9 @@ private:
         auto const tabs = static_cast<std::size_t>(std::count(line.begin(), line.end(), '\t'));
         std::size_t const wanted = columns_ == TsvColumns::id_text ? 1 : columns_ == TsvColumns::id_title_text ? 2 : 3;
         if (tabs < wanted) {
-            lines_.fault(lines_.complaint(std::to_string(wanted + 1) + " columns separated by tabs",
-                                          std::to_string(tabs + 1) + " in " + detail::excerpt(line),
-                                          "Are the columns separated by blanks, or is this another format?"));
+            lines_.fault(lines_.diagnostic(std::to_string(wanted + 1) + " columns separated by tabs",
+                                           std::to_string(tabs + 1) + " in " + detail::excerpt(line),
+                                           "Are the columns separated by blanks, or is this another format?"));
             return false;
         }
         auto const take = [&] {

@@ -19,10 +19,10 @@ namespace detail {
 inline TokenId require_mask_id(TokenTraits const& traits) {
     TokenId const mask = traits.special().mask;
     if (mask < 0) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a vocabulary with a mask token",
-                                   .found = "none",
-                                   .remedy = "Use a tokenizer that defines [MASK], or the corruptor NoCorruption."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a vocabulary with a mask token",
+                                    .found = "none",
+                                    .hint = "Use a tokenizer that defines [MASK], or the corruptor NoCorruption."});
     }
     return mask;
 }
@@ -45,7 +45,7 @@ struct BertCorruptor {
     double random_share = .1;   ///< share of the flagged tokens that become any token
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("mask_share", mask_share, "share of the hidden tokens that become [MASK]");
         visit("random_share", random_share, "share of the hidden tokens that become any token");
     }
@@ -54,10 +54,10 @@ struct BertCorruptor {
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         // A sum such as .9 + .1 may pass 1 by one rounding error.
         if (!(mask_share >= 0 && random_share >= 0 && mask_share + random_share <= 1 + 1e-9)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "mask_share and random_share from 0 to 1 with a sum of at most 1",
-                                       .found = std::to_string(mask_share) + " and " + std::to_string(random_share),
-                                       .remedy = "BERT uses 0.8 and 0.1; what is left stays unchanged."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "mask_share and random_share from 0 to 1 with a sum of at most 1",
+                                        .found = std::to_string(mask_share) + " and " + std::to_string(random_share),
+                                        .hint = "BERT uses 0.8 and 0.1; what is left stays unchanged."});
         }
         TokenId const mask = detail::require_mask_id(traits);
         detail::clear_special_flags(text, traits);

@@ -23,23 +23,23 @@ struct TokenDeletion {
     double rate = .1;   ///< probability of each token; Contriever: .1
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("rate", rate, "probability with which a token is deleted");
     }
 
     /// Throws InputError unless 0 <= rate <= 1, and for a view with row masks, which would no longer fit.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         if (!(rate >= 0 && rate <= 1)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "TokenDeletion::rate between 0 and 1",
-                                       .found = std::to_string(rate),
-                                       .remedy = "Give the share of tokens to delete, for example 0.1 for 10 %."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "TokenDeletion::rate between 0 and 1",
+                                        .found = std::to_string(rate),
+                                        .hint = "Give the share of tokens to delete, for example 0.1 for 10 %."});
         }
         if (text.visibility.length != 0) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a view without row masks to delete tokens from",
-                                       .found = "row masks",
-                                       .remedy = "Use NoCorruption with a visibility masker."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a view without row masks to delete tokens from",
+                                        .found = "row masks",
+                                        .hint = "Use NoCorruption with a visibility masker."});
         }
         std::vector<std::size_t> content;
         std::vector<std::uint8_t> gone(text.original_ids.size(), 0);

@@ -53,7 +53,7 @@ struct GeneratorReplacement {
     bool bert_masking = false;                              ///< the generator reads 80/10/10 instead of [MASK] alone
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("sample", sample, "draw from the generator; 0: its likeliest token");
         visit("everywhere", everywhere, "replace tokens that are not hidden too");
         visit("bert_masking", bert_masking, "the generator reads 80/10/10");
@@ -74,10 +74,10 @@ struct GeneratorReplacement {
     template <class PackedView, class HostBatch>
     void replace(PackedView& view, HostBatch const& batch, std::size_t slot) const {
         if (generator == nullptr) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a generator for the corruptor GeneratorReplacement",
-                                       .found = "none",
-                                       .remedy = "Name a masked language model with the model's vocabulary: --generator DIR."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a generator for the corruptor GeneratorReplacement",
+                                        .found = "none",
+                                        .hint = "Name a masked language model with the model's vocabulary: --generator DIR."});
         }
         constexpr std::uint64_t generator_part = 3;   // source, masker and corruptor have 0 to 2
         std::vector<std::int64_t> rows;

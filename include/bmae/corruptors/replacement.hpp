@@ -34,10 +34,10 @@ private:
             auto const id = static_cast<TokenId>(draw.below(traits.size()));
             if (traits.size() != 0 && !traits.is_special(id)) { return id; }
         }
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a vocabulary with tokens that are not special",
-                                   .found = std::to_string(traits.size()) + " tokens, all of them special",
-                                   .remedy = "Use the vocabulary of the model."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a vocabulary with tokens that are not special",
+                                    .found = std::to_string(traits.size()) + " tokens, all of them special",
+                                    .hint = "Use the vocabulary of the model."});
     }
 };
 

@@ -23,17 +23,17 @@ struct TokenShuffle {
     double rate = .1;   ///< probability with which a token is picked; one may come back to its own place
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("rate", rate, "probability with which a token takes part in the shuffle");
     }
 
     /// Throws InputError unless 0 <= rate <= 1.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
         if (!(rate >= 0 && rate <= 1)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "TokenShuffle::rate between 0 and 1",
-                                       .found = std::to_string(rate),
-                                       .remedy = "Give the share of tokens to shuffle, for example 0.1 for 10 %."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "TokenShuffle::rate between 0 and 1",
+                                        .found = std::to_string(rate),
+                                        .hint = "Give the share of tokens to shuffle, for example 0.1 for 10 %."});
         }
         std::vector<std::size_t> places;
         std::vector<TokenId> tokens;

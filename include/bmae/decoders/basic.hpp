@@ -25,7 +25,7 @@ struct BasicDecoderOptions {
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("initialization", initialization, "how fresh layers are drawn");
     }
@@ -65,11 +65,11 @@ public:
 private:
     void copy_last_layers(BertEncoder const& encoder) {
         if (layers.size() > encoder.layers.size()) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "at most " + std::to_string(encoder.layers.size()) +
-                                                   " decoder layers, to copy the encoder's last ones",
-                                       .found = std::to_string(layers.size()),
-                                       .remedy = "Use fewer layers or Initialization::bert."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "at most " + std::to_string(encoder.layers.size()) +
+                                                    " decoder layers, to copy the encoder's last ones",
+                                        .found = std::to_string(layers.size()),
+                                        .hint = "Use fewer layers or Initialization::bert."});
         }
         std::size_t const first = encoder.layers.size() - layers.size();
         for (std::size_t i = 0; i < layers.size(); ++i) { copy_parameters(encoder.layers[first + i], layers[i]); }

@@ -27,7 +27,7 @@ struct CrossAttentionDecoderOptions {
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("window", window, "columns that a row reads, its own included");
         visit("initialization", initialization, "how fresh layers are drawn");

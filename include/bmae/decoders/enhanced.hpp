@@ -53,7 +53,7 @@ struct EnhancedDecoderOptions {
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("initialization", initialization, "how fresh layers are drawn");
     }

@@ -26,7 +26,7 @@ struct TapDecoderOptions {
     Initialization initialization = Initialization::bert;
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("tap", tap, "layer read, 0 = embeddings, -1 = half way up");
         visit("initialization", initialization, "how fresh layers are drawn");
@@ -53,10 +53,10 @@ public:
         if (options_.tap == Options::middle) { options_.tap = depth / 2; }
         if (options_.tap < 0 || options_.tap > depth) {
             throw InputError(
-                Complaint{.file = {},
-                          .expected = "a tap from 0 (embeddings) to " + std::to_string(depth) + ", the layers of the encoder",
-                          .found = std::to_string(options_.tap),
-                          .remedy = "Condenser taps layer 6 of 12: take the middle."});
+                Diagnostic{.file = {},
+                           .expected = "a tap from 0 (embeddings) to " + std::to_string(depth) + ", the layers of the encoder",
+                           .found = std::to_string(options_.tap),
+                           .hint = "Condenser taps layer 6 of 12: take the middle."});
         }
         initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }

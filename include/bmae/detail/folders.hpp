@@ -32,10 +32,10 @@ inline void require_nothing_lost(std::filesystem::path const& path) {
     std::filesystem::directory_iterator const entry(path, code);
     if (code) { fail_to_write(path, "look into the output folder", code.value()); }
     if (entry != std::filesystem::directory_iterator()) {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "a new or empty output folder",
-                                   .found = "a folder that holds '" + entry->path().filename().string() + "'",
-                                   .remedy = "Nothing is written over: choose another folder or empty this one yourself."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "a new or empty output folder",
+                                    .found = "a folder that holds '" + entry->path().filename().string() + "'",
+                                    .hint = "Nothing is written over: choose another folder or empty this one yourself."});
     }
 }
 

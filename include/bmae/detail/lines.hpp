@@ -91,13 +91,13 @@ public:
         return !long_line_.empty() && deliver(long_line_, line);
     }
 
-    /// A complaint about the line read last.
-    [[nodiscard]] Complaint complaint(std::string expected, std::string found, std::string remedy = {}) const {
+    /// A diagnostic about the line read last.
+    [[nodiscard]] Diagnostic diagnostic(std::string expected, std::string found, std::string hint = {}) const {
         return {.file = path_.string(),
                 .line = line_,
                 .expected = std::move(expected),
                 .found = std::move(found),
-                .remedy = std::move(remedy)};
+                .hint = std::move(hint)};
     }
 
 private:
@@ -114,26 +114,26 @@ private:
     [[noreturn]] void refuse_stream(int code, char const* message) const {
         if (code == Z_BUF_ERROR) {
             throw InputError(
-                complaint_after("a whole gzip file", "one that ends too early", "It was cut while copied: fetch it again."));
+                diagnostic_after("a whole gzip file", "one that ends too early", "It was cut while copied: fetch it again."));
         }
         if (code == Z_ERRNO) { throw read_failure(path_, errno == 0 ? EIO : errno); }
-        throw InputError(complaint_after("an undamaged gzip file", std::string("damage (") + message + ")", "Fetch it again."));
+        throw InputError(diagnostic_after("an undamaged gzip file", std::string("damage (") + message + ")", "Fetch it again."));
     }
 
     void check_start() {
         std::string_view const start(buffer_.data(), end_);
         if (path_.extension() == ".gz" && ::gzdirect(stream_) != 0) {
-            throw InputError(Complaint{.file = path_.string(),
-                                       .expected = "a gzip file, as the name says",
-                                       .found = start.empty() ? "an empty file" : "another format",
-                                       .remedy = "Fetch it again, or drop .gz from the name of a plain file."});
+            throw InputError(Diagnostic{.file = path_.string(),
+                                        .expected = "a gzip file, as the name says",
+                                        .found = start.empty() ? "an empty file" : "another format",
+                                        .hint = "Fetch it again, or drop .gz from the name of a plain file."});
         }
         if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) {
-            throw InputError(Complaint{.file = path_.string(),
-                                       .line = 1,
-                                       .expected = "UTF-8 text",
-                                       .found = "UTF-16 text",
-                                       .remedy = "Convert it: iconv -f UTF-16 -t UTF-8."});
+            throw InputError(Diagnostic{.file = path_.string(),
+                                        .line = 1,
+                                        .expected = "UTF-8 text",
+                                        .found = "UTF-16 text",
+                                        .hint = "Convert it: iconv -f UTF-16 -t UTF-8."});
         }
         if (start.starts_with("\xef\xbb\xbf")) { begin_ = 3; }
     }
@@ -142,7 +142,8 @@ private:
         ++line_;
         if (!found.empty() && found.back() == '\r') { found.remove_suffix(1); }
         if (!options_.allow_nul && std::memchr(found.data(), 0, found.size()) != nullptr) {
-            throw InputError(complaint("text", "a NUL byte", "This looks like a binary file or UTF-16: name a UTF-8 text file."));
+            throw InputError(
+                diagnostic("text", "a NUL byte", "This looks like a binary file or UTF-16: name a UTF-8 text file."));
         }
         line = found;
         return true;
@@ -151,8 +152,8 @@ private:
     [[noreturn]] void refuse_length() {
         ++line_;
         stepping_over_ = true;
-        throw InputError(complaint("a line of at most " + std::to_string(options_.max_bytes) + " bytes", "a longer one",
-                                   "Check that this is a text file with one record per line."));
+        throw InputError(diagnostic("a line of at most " + std::to_string(options_.max_bytes) + " bytes", "a longer one",
+                                    "Check that this is a text file with one record per line."));
     }
 
     /// To the start of the line after one that was refused for its length.
@@ -169,12 +170,12 @@ private:
         }
     }
 
-    [[nodiscard]] Complaint complaint_after(std::string expected, std::string found, std::string remedy) const {
+    [[nodiscard]] Diagnostic diagnostic_after(std::string expected, std::string found, std::string hint) const {
         return {.file = path_.string(),
                 .line = line_ + 1,
                 .expected = std::move(expected),
                 .found = std::move(found),
-                .remedy = std::move(remedy)};
+                .hint = std::move(hint)};
     }
 
     std::filesystem::path path_;

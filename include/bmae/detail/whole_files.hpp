@@ -4,7 +4,7 @@
 /// Files that are read by memory map and written whole or not at all.
 ///
 /// A write goes to a temporary name in the same folder, is checked, fsynced and renamed, so that a reader, a crash or a full
-/// disk never meets half a file. Faults name the file; which of them are InputErrors says `is_fault_of_the_place`.
+/// disk never meets half a file. Faults name the file; which of them are InputErrors says `is_output_path_error`.
 #pragma once
 
 #include <atomic>
@@ -33,7 +33,7 @@
 namespace bmae::detail {
 
 /// What to do about a failed system call.
-inline std::string remedy_for(int code) {
+inline std::string hint_for(int code) {
     switch (code) {
         case ENOSPC:
             return "The disk is full: free some space or choose another disk, then run again.";
@@ -66,7 +66,7 @@ inline std::string remedy_for(int code) {
 
 /// Whether a failed write is mended by whoever named the place: no room, no permission, no such path. What is left breaks inside:
 /// a disk that fails (EIO), memory or descriptors that are used up.
-constexpr bool is_fault_of_the_place(int code) noexcept {
+constexpr bool is_output_path_error(int code) noexcept {
     for (int const known : {ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG, ELOOP}) {
         if (code == known) { return true; }
     }
@@ -75,33 +75,33 @@ constexpr bool is_fault_of_the_place(int code) noexcept {
 
 /// Ends a failed write or a failed change of a folder, in the same way for all outputs.
 /// \param action  what was tried, for "trying to ..."
-/// \throws InputError  where another place, or room in this one, is the remedy
+/// \throws InputError  where another place, or room in this one, is the hint
 /// \throws RunError    else
 [[noreturn]] inline void fail_to_write(std::filesystem::path const& path, std::string_view action, int code) {
     std::string const reason = std::generic_category().message(code);
-    if (is_fault_of_the_place(code)) {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "a place that takes the output",
-                                   .found = "'" + reason + "' on trying to " + std::string(action),
-                                   .remedy = remedy_for(code)});
+    if (is_output_path_error(code)) {
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "a place that takes the output",
+                                    .found = "'" + reason + "' on trying to " + std::string(action),
+                                    .hint = hint_for(code)});
     }
-    throw RunError(path.string() + ": cannot " + std::string(action) + ": " + reason + ". " + remedy_for(code));
+    throw RunError(path.string() + ": cannot " + std::string(action) + ": " + reason + ". " + hint_for(code));
 }
 
 /// The error of a failed open or read.
 inline InputError read_failure(std::filesystem::path const& path, int code) {
     if (code == ENOENT) {
-        return InputError(Complaint{
-            .file = path.string(), .expected = "a readable file", .found = "nothing of that name", .remedy = "Check the path."});
+        return InputError(Diagnostic{
+            .file = path.string(), .expected = "a readable file", .found = "nothing of that name", .hint = "Check the path."});
     }
     if (code == EISDIR) {
         return InputError(
-            Complaint{.file = path.string(), .expected = "a file", .found = "a folder", .remedy = "Name a file inside it."});
+            Diagnostic{.file = path.string(), .expected = "a file", .found = "a folder", .hint = "Name a file inside it."});
     }
-    return InputError(Complaint{.file = path.string(),
-                                .expected = "a readable file",
-                                .found = "the error '" + std::generic_category().message(code) + "'",
-                                .remedy = remedy_for(code)});
+    return InputError(Diagnostic{.file = path.string(),
+                                 .expected = "a readable file",
+                                 .found = "the error '" + std::generic_category().message(code) + "'",
+                                 .hint = hint_for(code)});
 }
 
 /// A file descriptor that closes itself.
@@ -149,10 +149,10 @@ public:
         struct stat status{};
         if (::fstat(file.number(), &status) != 0) { throw read_failure(path, errno); }
         if (!S_ISREG(status.st_mode)) {
-            throw InputError(Complaint{.file = path.string(),
-                                       .expected = "a regular file",
-                                       .found = "a pipe or a device",
-                                       .remedy = "Write its content into a file first."});
+            throw InputError(Diagnostic{.file = path.string(),
+                                        .expected = "a regular file",
+                                        .found = "a pipe or a device",
+                                        .hint = "Write its content into a file first."});
         }
         size_ = static_cast<std::size_t>(status.st_size);
         if (size_ == 0) { return; }
@@ -203,10 +203,10 @@ inline std::string read_file(std::filesystem::path const& path, std::uint64_t li
         if (got == 0) { break; }
         filled += static_cast<std::size_t>(got);
         if (filled > limit) {
-            throw InputError(Complaint{.file = path.string(),
-                                       .expected = "at most " + std::to_string(limit) + " bytes",
-                                       .found = "a longer file",
-                                       .remedy = "Check that this is the file you meant."});
+            throw InputError(Diagnostic{.file = path.string(),
+                                        .expected = "at most " + std::to_string(limit) + " bytes",
+                                        .found = "a longer file",
+                                        .hint = "Check that this is the file you meant."});
         }
     }
     content.resize(filled);
@@ -232,10 +232,10 @@ enum class Existing { refuse, replace };
 
 /// The error of a destination that exists already.
 inline InputError exists_failure(std::filesystem::path const& path, std::string_view found) {
-    return InputError(Complaint{.file = path.string(),
-                                .expected = "a new name for the output",
-                                .found = std::string(found),
-                                .remedy = "Nothing is written over: choose another name or remove it yourself."});
+    return InputError(Diagnostic{.file = path.string(),
+                                 .expected = "a new name for the output",
+                                 .found = std::string(found),
+                                 .hint = "Nothing is written over: choose another name or remove it yourself."});
 }
 
 /// A rename that does not write over anything where `existing` is refuse.

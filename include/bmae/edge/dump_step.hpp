@@ -21,7 +21,7 @@
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/io/bert_config.hpp>
 #include <bmae/io/tensors.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/model.hpp>
 
 namespace bmae {
 
@@ -75,7 +75,7 @@ inline nlohmann::ordered_json passes_json(std::vector<PassDescription> const& pa
     return list;
 }
 
-inline nlohmann::ordered_json numbers_json(std::vector<std::pair<std::string, NumberValue>> const& numbers) {
+inline nlohmann::ordered_json options_json(std::vector<std::pair<std::string, OptionValue>> const& numbers) {
     nlohmann::ordered_json entries = nlohmann::ordered_json::object();
     for (auto const& [path, number] : numbers) {
         std::visit([&](auto const& value) { entries[path] = value; }, number);
@@ -149,7 +149,7 @@ void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, 
         if (value.is_floating_point()) { state[name] = 0.0; }
     });
     ForwardContext context;   // no dropout
-    PretrainingLoss const loss = model.forward(batch, context, batch.term_labels);
+    ModelLoss const loss = model.forward(batch, context, batch.term_labels);
     if (loss.total.requires_grad()) { loss.total.backward(); }
 
     nlohmann::ordered_json report;

@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/presets.hpp>
-#include <bmae/edge/pretraining_objective.hpp>
-#include <bmae/values/number.hpp>
+#include <bmae/values/option.hpp>
 
 namespace bmae {
 
@@ -26,7 +26,7 @@ struct PretrainingRequest {
     std::string preset = "retromae";
     /// What `--set` says, name -> text: the preset's own names, {"encoder_mask", "0.3"}, and paths of its composition,
     /// {"passes.0.view.masker.rate", "0.4"}, which are set after them.
-    std::map<std::string, std::string> numbers = {};
+    std::map<std::string, std::string> overrides = {};
     ViewSettings settings = {};
     std::uint64_t seed = 42;   ///< of fresh decoder parameters
     std::function<void(std::filesystem::path const&)> sidecars = {};
@@ -34,35 +34,38 @@ struct PretrainingRequest {
     std::shared_ptr<WordWeights const> words = {};          ///< that keyword maskers draw by; none: those of the corpus
 };
 
-/// Options of `Model` with numbers set by either name: see `PretrainingRequest::numbers`.
+/// Options of `Model` with numbers set by either name: see `PretrainingRequest::overrides`.
 /// Throws InputError for a name that is neither, and for a text that is no number.
 template <class Model>
-typename Model::Options options_of(typename PresetNumbers<Model>::type numbers, std::map<std::string, std::string> const& texts) {
-    std::vector<NumberEntry> known = numbers_of(numbers);
+typename Model::Options options_of(typename PresetHyperparameters<Model>::type hyperparameters,
+                                   std::map<std::string, std::string> const& texts) {
+    std::vector<OptionEntry> known = option_entries(hyperparameters);
     std::vector<std::pair<std::string, std::string>> paths;
     for (auto const& [name, text] : texts) {
-        if (NumberEntry const* const own = find_number(known, name)) {
+        if (OptionEntry const* const own = find_option(known, name)) {
             own->number.set(name, text);
         } else {
             paths.emplace_back(name, text);
         }
     }
-    typename Model::Options options = PresetNumbers<Model>::options(numbers);
-    std::vector<NumberEntry> const composed = numbers_of(options);
+    typename Model::Options options = PresetHyperparameters<Model>::options(hyperparameters);
+    std::vector<OptionEntry> const composed = option_entries(options);
     known.insert(known.end(), composed.begin(), composed.end());   // an unknown name is told both kinds
-    for (auto const& [path, text] : paths) { set_number(known, path, text); }
+    for (auto const& [path, text] : paths) { set_option(known, path, text); }
     return options;
 }
 
 /// Builds one preset around `encoder`, on `corpus`, which must outlive the result.
 /// Throws InputError for an unknown number, for one that its slot refuses, and where corpus and encoder do not fit.
 template <class Model>
-std::unique_ptr<AnyPretraining> make_pretraining(Preset<Model> preset, PretrainingRequest const& request, BertEncoder encoder,
-                                                 TokenStore const& corpus) {
-    auto model = std::make_shared<Model>(std::move(encoder), options_of<Model>(preset.numbers, request.numbers), request.seed);
-    auto objective = std::make_unique<PretrainingObjective<Model>>(std::move(model), corpus, request.settings, request.preset,
-                                                                   request.sidecars, request.generator, request.words);
-    if (!request.numbers.empty() && corpus.size() != 0) {   // a slot refuses its numbers when it draws: before the run, not in it
+std::unique_ptr<AnyModel> make_pretraining(Preset<Model> preset, PretrainingRequest const& request, BertEncoder encoder,
+                                           TokenStore const& corpus) {
+    auto model =
+        std::make_shared<Model>(std::move(encoder), options_of<Model>(preset.hyperparameters, request.overrides), request.seed);
+    auto objective = std::make_unique<ComposedObjective<Model>>(std::move(model), corpus, request.settings, request.preset,
+                                                                request.sidecars, request.generator, request.words);
+    if (!request.overrides.empty() &&
+        corpus.size() != 0) {   // a slot refuses its numbers when it draws: before the run, not in it
         std::size_t const first = 0;
         static_cast<void>(objective->collate(std::span(&first, 1), {.seed = request.seed}));
     }
@@ -71,9 +74,9 @@ std::unique_ptr<AnyPretraining> make_pretraining(Preset<Model> preset, Pretraini
 
 /// Builds the preset called `request.preset` if it belongs to `family`; otherwise nothing is made.
 template <PresetFamily family>
-std::unique_ptr<AnyPretraining> make_pretraining_of(PretrainingRequest const& request, BertEncoder const& encoder,
-                                                    TokenStore const& corpus) {
-    std::unique_ptr<AnyPretraining> result;
+std::unique_ptr<AnyModel> make_pretraining_of(PretrainingRequest const& request, BertEncoder const& encoder,
+                                              TokenStore const& corpus) {
+    std::unique_ptr<AnyModel> result;
     for_each_preset_of<family>([&](auto const& preset) {
         if (preset.name == request.preset) { result = make_pretraining(preset, request, encoder, corpus); }
     });
@@ -83,8 +86,8 @@ std::unique_ptr<AnyPretraining> make_pretraining_of(PretrainingRequest const& re
 /// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result. A program that calls this compiles all
 /// models at once; one that declares `extern template` for `make_pretraining_of` compiles the families in files of their own.
 /// Throws InputError for an unknown preset or number, and where corpus and encoder do not fit.
-inline std::unique_ptr<AnyPretraining> make_pretraining(PretrainingRequest const& request, BertEncoder const& encoder,
-                                                        TokenStore const& corpus) {
+inline std::unique_ptr<AnyModel> make_pretraining(PretrainingRequest const& request, BertEncoder const& encoder,
+                                                  TokenStore const& corpus) {
     require_preset(request.preset);
     using enum PresetFamily;
     for (auto const make : {make_pretraining_of<retromae>, make_pretraining_of<master>, make_pretraining_of<master_as_released>,
@@ -97,16 +100,16 @@ inline std::unique_ptr<AnyPretraining> make_pretraining(PretrainingRequest const
 /// What there is to know of a preset without running it.
 struct PresetDescription {
     /// A number that `--set` reaches.
-    struct Number {
+    struct Option {
         std::string name = {};
-        NumberValue value = 0.0;
+        OptionValue value = 0.0;
         std::string meaning = {};
     };
     std::string name = {};
     std::string citation = {};
     std::string composition = {};
-    std::vector<Number> numbers = {};   ///< by the paper's names
-    std::vector<Number> paths = {};     ///< of the composition: all that it has
+    std::vector<Option> hyperparameters = {};   ///< by the paper's names
+    std::vector<Option> paths = {};             ///< of the composition: all that it has
 };
 
 /// Describes the presets of a family, in order.
@@ -116,20 +119,20 @@ std::vector<PresetDescription> describe_presets_of() {
     for_each_preset_of<family>([&]<class Model>(Preset<Model> preset) {
         BertConfig config = BertConfig::of_size(2, 8);   // only to ask the composition for its words
         config.vocab_size = 16;
-        typename Model::Options options = PresetNumbers<Model>::options(preset.numbers);
+        typename Model::Options options = PresetHyperparameters<Model>::options(preset.hyperparameters);
         Model const model(BertEncoder(config), options, 0);
         PresetDescription entry{
             .name = std::string(preset.name), .citation = std::string(preset.citation), .composition = model.composition()};
-        auto const describe = [](std::vector<NumberEntry> const& numbers) {
-            std::vector<PresetDescription::Number> described;
-            for (NumberEntry const& number : numbers) {
+        auto const describe = [](std::vector<OptionEntry> const& entries) {
+            std::vector<PresetDescription::Option> described;
+            for (OptionEntry const& number : entries) {
                 described.push_back(
                     {.name = number.path, .value = number.number.value(), .meaning = std::string(number.meaning)});
             }
             return described;
         };
-        entry.numbers = describe(numbers_of(preset.numbers));
-        entry.paths = describe(numbers_of(options));
+        entry.hyperparameters = describe(option_entries(preset.hyperparameters));
+        entry.paths = describe(option_entries(options));
         list.push_back(std::move(entry));
     });
     return list;

@@ -29,7 +29,7 @@
 #include <bmae/presets/simcse.hpp>
 #include <bmae/presets/simlm.hpp>
 #include <bmae/values/error.hpp>
-#include <bmae/values/number.hpp>
+#include <bmae/values/option.hpp>
 
 namespace bmae {
 
@@ -48,7 +48,7 @@ struct Preset {
     using Model = ModelT;
     std::string_view name;
     std::string_view citation;
-    typename PresetNumbers<ModelT>::type numbers = {};   ///< the paper's own
+    typename PresetHyperparameters<ModelT>::type hyperparameters = {};   ///< the paper's own
 };
 
 namespace detail {
@@ -176,8 +176,8 @@ inline void require_preset(std::string_view name) {
         known += (known.empty() ? "" : ", ") + std::string(preset.name);
     });
     if (found) { return; }
-    throw InputError(Complaint{
-        .file = {}, .expected = "a preset name", .found = '"' + std::string(name) + '"', .remedy = "Known: " + known + '.'});
+    throw InputError(Diagnostic{
+        .file = {}, .expected = "a preset name", .found = '"' + std::string(name) + '"', .hint = "Known: " + known + '.'});
 }
 
 /// Calls `visit` with the preset called `name`; an unknown name throws InputError and lists the known ones.
@@ -193,9 +193,9 @@ void with_preset(std::string_view name, Visit&& visit) {
 }
 
 /// Sets the number called `name` of a preset's numbers from text; an unknown name throws InputError and lists the known ones.
-template <OffersNumbers Numbers>
-void set_number(Numbers& numbers, std::string_view name, std::string const& text) {
-    set_number(numbers_of(numbers), name, text);
+template <OffersOptions Hyperparameters>
+void set_option(Hyperparameters& hyperparameters, std::string_view name, std::string const& text) {
+    set_option(option_entries(hyperparameters), name, text);
 }
 
 }  // namespace bmae

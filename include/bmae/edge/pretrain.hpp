@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include <bmae/edge/pretraining_objective.hpp>
+#include <bmae/edge/composed_objective.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/training/trainer.hpp>
 
@@ -18,22 +18,22 @@ namespace bmae {
 /// What `pretrain` may be told beside the numbers of the run.
 template <class Model>
 struct PretrainDetails {
-    std::size_t max_length = 0;                                     ///< tokens of a view; 0: the passage length of the corpus
-    std::string name = "composition";                               ///< under which checkpoints and reports know the model
-    typename PretrainingObjective<Model>::Sidecars sidecars = {};   ///< writes config and tokenizer into each checkpoint
+    std::size_t max_length = 0;                                  ///< tokens of a view; 0: the passage length of the corpus
+    std::string name = "composition";                            ///< under which checkpoints and reports know the model
+    typename ComposedObjective<Model>::Sidecars sidecars = {};   ///< writes config and tokenizer into each checkpoint
 };
 
 /// Trains `model`, any composition, on the passages of `corpus`: `pretrain(model, corpus, {.steps = 10'000, .output = "run"})`.
 ///
-/// The same as a `PretrainingObjective` given to a `Trainer`, which a program that wants `Trainer::request_stop` or several
+/// The same as a `ComposedObjective` given to a `Trainer`, which a program that wants `Trainer::request_stop` or several
 /// ranks makes itself. Afterwards `model` holds the trained parameters.
-/// \throws InputError, RunError  as PretrainingObjective and Trainer do
+/// \throws InputError, RunError  as ComposedObjective and Trainer do
 template <class Model>
 TrainResult pretrain(Model& model, TokenStore const& corpus, TrainerOptions options, TrainerCallbacks callbacks = {},
                      PretrainDetails<Model> details = {}) {
     std::shared_ptr<Model> const borrowed(std::shared_ptr<Model>{}, &model);   // the caller keeps the model
     ViewSettings const settings{.max_length = details.max_length == 0 ? corpus.max_length() : details.max_length};
-    PretrainingObjective<Model> objective(borrowed, corpus, settings, std::move(details.name), std::move(details.sidecars));
+    ComposedObjective<Model> objective(borrowed, corpus, settings, std::move(details.name), std::move(details.sidecars));
     return Trainer(objective, std::move(options), std::move(callbacks)).fit();
 }
 

@@ -85,16 +85,16 @@ inline std::pair<std::string, std::string> need_in_words(std::string_view need, 
 inline std::string require_texts(TokenStore const& store, std::string_view need, std::string const& reader,
                                  std::size_t span = 0) {
     TextCoverage const coverage = text_coverage(store, need, span);
-    auto const [what, remedy] = detail::need_in_words(need, span);
+    auto const [what, hint] = detail::need_in_words(need, span);
     std::string const all = std::to_string(coverage.documents);
     if (coverage.with == 0) {
         std::uint64_t const queries = store.statistics().queries;
         bool const unsaid = need == "triplets" && queries != 0 && store.query_kind() != inference_queries;
-        throw InputError(Complaint{.file = store.path().string(),
-                                   .expected = what + ", which " + reader + " reads",
-                                   .found = unsaid ? std::to_string(queries) + " queries that may be questions"
-                                                   : "none in " + all + (coverage.documents == 1 ? " document" : " documents"),
-                                   .remedy = remedy});
+        throw InputError(Diagnostic{.file = store.path().string(),
+                                    .expected = what + ", which " + reader + " reads",
+                                    .found = unsaid ? std::to_string(queries) + " queries that may be questions"
+                                                    : "none in " + all + (coverage.documents == 1 ? " document" : " documents"),
+                                    .hint = hint});
     }
     if (coverage.share() >= TextCoverage::least_share) { return {}; }
     char percent[32];

@@ -34,10 +34,10 @@ inline std::string folder_name(std::string const& name) {
 /// Throws InputError for a head that is not tied to the word embeddings.
 inline BertEncoder make_bert(HfBert const& files, std::uint64_t seed = 0) {
     if (files.has_head() && !files.config.tie_word_embeddings) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a language-model head tied to the word embeddings",
-                                   .found = "a matrix of its own",
-                                   .remedy = "Remove the head from the folder; a fresh tied one is made then."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a language-model head tied to the word embeddings",
+                                    .found = "a matrix of its own",
+                                    .hint = "Remove the head from the folder; a fresh tied one is made then."});
     }
     BertEncoder encoder(files.config, seed);
     at::NoGradGuard const no_gradients;
@@ -61,11 +61,11 @@ inline BertEncoder load_masked_language_model(std::filesystem::path const& folde
         ModelType const type = files.config.model_type;
         bool const discriminator = files.aside.contains("discriminator_predictions.dense.weight");
         std::string const wanted = bare_bert_name("cls.predictions.transform.dense.weight", type);
-        throw InputError(Complaint{.file = folder.string(),
-                                   .expected = "a language-model head (" + wanted + " ...)",
-                                   .found = discriminator ? "the head of a discriminator" : "none",
-                                   .remedy = discriminator ? "Name the folder of the generator that was trained with it."
-                                                           : "Name a folder saved by " + class_name(type, "ForMaskedLM") + '.'});
+        throw InputError(Diagnostic{.file = folder.string(),
+                                    .expected = "a language-model head (" + wanted + " ...)",
+                                    .found = discriminator ? "the head of a discriminator" : "none",
+                                    .hint = discriminator ? "Name the folder of the generator that was trained with it."
+                                                          : "Name a folder saved by " + class_name(type, "ForMaskedLM") + '.'});
     }
     return make_bert(files);
 }

@@ -157,20 +157,20 @@ inline void refuse_missing(Qrels const& qrels, std::vector<std::size_t> const& m
     for (std::size_t i = 0; i < std::min<std::size_t>(missing.size(), 5); ++i) {
         names.append(i == 0 ? "" : ", ").append(qrels.query(missing[i]));
     }
-    throw InputError(Complaint{
+    throw InputError(Diagnostic{
         .file = {},
         .expected = "results for every judged query",
         .found = std::to_string(missing.size()) + " queries without any: " + names + (missing.size() > 5 ? ", ..." : ""),
-        .remedy = "Let them count zero or skip them, or run the search for them too."});
+        .hint = "Let them count zero or skip them, or run the search for them too."});
 }
 
 inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions const& options,
                              std::vector<BoundMetric> const& metrics) {
     if (options.relevance_level < 1) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a relevance level of at least 1",
-                                   .found = std::to_string(options.relevance_level),
-                                   .remedy = "Grade 0 means not relevant."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a relevance level of at least 1",
+                                    .found = std::to_string(options.relevance_level),
+                                    .hint = "Grade 0 means not relevant."});
     }
     MissingQuery const rule = options.missing.value_or(options.profile.missing);
     std::vector<std::size_t> order(qrels.size());
@@ -202,11 +202,11 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
         if (place || rule == MissingQuery::zero) { counted.emplace_back(judged, place); }
     }
     if (report.answered_queries == 0) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a run over the judged queries",
-                                   .found = "none of its " + std::to_string(run.size()) + " queries among the " +
-                                            std::to_string(qrels.size()) + " judged",
-                                   .remedy = "Check that run and judgements belong to the same topics."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a run over the judged queries",
+                                    .found = "none of its " + std::to_string(run.size()) + " queries among the " +
+                                             std::to_string(qrels.size()) + " judged",
+                                    .hint = "Check that run and judgements belong to the same topics."});
     }
     if (rule == MissingQuery::error && !missing.empty()) { refuse_missing(qrels, missing); }
 

@@ -78,10 +78,10 @@ inline Profile profile_from_name(std::string_view name) {
         if (profile.name == name) { return profile; }
         known.append(known.empty() ? "" : ", ").append(profile.name);
     }
-    throw InputError(Complaint{.file = {},
-                               .expected = "the name of an evaluation profile",
-                               .found = '\'' + std::string(name) + '\'',
-                               .remedy = "Known: " + known + '.'});
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "the name of an evaluation profile",
+                                .found = '\'' + std::string(name) + '\'',
+                                .hint = "Known: " + known + '.'});
 }
 
 }  // namespace bmae

@@ -47,10 +47,10 @@ struct Report {
     [[nodiscard]] double value(std::string_view query, std::string_view measure) const {
         auto const found = std::lower_bound(queries.begin(), queries.end(), query);
         if (found == queries.end() || *found != query) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a query of this report",
-                                       .found = '\'' + std::string(query) + '\'',
-                                       .remedy = "Look at `queries`."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a query of this report",
+                                        .found = '\'' + std::string(query) + '\'',
+                                        .hint = "Look at `queries`."});
         }
         return values[static_cast<std::size_t>(found - queries.begin()) * measures.size() + column(measure)];
     }
@@ -60,10 +60,10 @@ struct Report {
         if (found != measures.end()) { return static_cast<std::size_t>(found - measures.begin()); }
         std::string known;
         for (std::string const& name : measures) { known.append(known.empty() ? "" : ", ").append(name); }
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a measure of this report",
-                                   .found = '\'' + std::string(measure) + '\'',
-                                   .remedy = "It holds: " + known + '.'});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a measure of this report",
+                                    .found = '\'' + std::string(measure) + '\'',
+                                    .hint = "It holds: " + known + '.'});
     }
 
     /// Lines `measure <tab> query <tab> value` with the names and the four digits of trec_eval: `trec_eval` or, per query,

@@ -56,7 +56,7 @@ struct BiEncoderOptions {
     std::size_t passages_per_query = 1;                         ///< 1 + hard negatives; hard negatives are drawn anew each epoch
     std::size_t query_length = 64;                              ///< tokens with [CLS] and [SEP] (RetroMAE: 32)
     std::size_t passage_length = 256;                           ///< tokens with [CLS] and [SEP] (RetroMAE: 140)
-    bool spare_known_positives = true;   ///< another query's passage that is relevant here too is no negative
+    bool mask_false_negatives = true;   ///< another query's passage that is relevant here too is no negative
 };
 
 /// Contrast of each query with all passages of its batch (Karpukhin et al., arXiv 2004.04906; RetroMAE's fine-tuning), or of the
@@ -73,30 +73,30 @@ public:
                        Sidecars sidecars = {})
         : encoder_(encoder), pairs_(pairs), special_(traits.special()), options_(options), sidecars_(std::move(sidecars)) {
         if (pairs_.queries.empty()) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "training queries with relevant passages",
-                                       .found = "none",
-                                       .remedy = "Check the split's qrels file."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "training queries with relevant passages",
+                                        .found = "none",
+                                        .hint = "Check the split's qrels file."});
         }
         if (!(options_.temperature > 0) || options_.passages_per_query == 0) {
-            throw InputError(
-                Complaint{.file = {},
-                          .expected = "a temperature above 0 and at least 1 passage per query",
-                          .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.passages_per_query)});
+            throw InputError(Diagnostic{
+                .file = {},
+                .expected = "a temperature above 0 and at least 1 passage per query",
+                .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.passages_per_query)});
         }
         if (candidates(pairs_.queries.size()) < 2) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "at least two candidate passages to tell apart",
-                                       .found = "one training query with one passage",
-                                       .remedy = "Add training queries, or hard negatives: --passages-per-query 2."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "at least two candidate passages to tell apart",
+                                        .found = "one training query with one passage",
+                                        .hint = "Add training queries, or hard negatives: --passages-per-query 2."});
         }
         auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
         if (std::max(options_.query_length, options_.passage_length) > positions ||
             std::min(options_.query_length, options_.passage_length) < 3) {
             throw InputError(
-                Complaint{.file = {},
-                          .expected = "lengths from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
-                          .found = std::to_string(options_.query_length) + " and " + std::to_string(options_.passage_length)});
+                Diagnostic{.file = {},
+                           .expected = "lengths from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
+                           .found = std::to_string(options_.query_length) + " and " + std::to_string(options_.passage_length)});
         }
     }
 
@@ -180,7 +180,7 @@ public:
         std::vector<std::int64_t> targets;
         for (std::int64_t b = 0; b < asking.size(0); ++b) { targets.push_back(b * group); }
         std::vector<std::int64_t> const excluded =
-            options_.spare_known_positives ? known_positives(batches) : std::vector<std::int64_t>();
+            options_.mask_false_negatives ? known_positives(batches) : std::vector<std::int64_t>();
         ContrastiveLoss const loss =
             retrieval_contrast(options_.contrast, asking, at::cat(passages), targets, excluded, options_.temperature);
         StepOutput output{.total = loss.sum / static_cast<double>(std::max<std::int64_t>(1, step_labels.front()))};
@@ -214,7 +214,7 @@ public:
                                     {"passages_per_query", options_.passages_per_query},
                                     {"query_length", options_.query_length},
                                     {"passage_length", options_.passage_length},
-                                    {"spare_known_positives", options_.spare_known_positives},
+                                    {"mask_false_negatives", options_.mask_false_negatives},
                                     {"hidden_size", encoder_.width()},
                                     {"num_hidden_layers", encoder_.config().num_hidden_layers},
                                     {"vocab_size", encoder_.vocabulary_size()}};

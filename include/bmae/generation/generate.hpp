@@ -69,7 +69,7 @@ struct Generated {
 template <LanguageModel M>
 Generated generate(M const& model, std::span<Prompt const> prompts, GenerateOptions const& options) {
     auto const refuse = [](char const* expected, std::int64_t found) {
-        throw InputError(Complaint{.file = {}, .expected = expected, .found = std::to_string(found)});
+        throw InputError(Diagnostic{.file = {}, .expected = expected, .found = std::to_string(found)});
     };
     if (options.max_new_tokens < 1) { refuse("max_new_tokens of at least 1", options.max_new_tokens); }
     if (options.samples < 1) { refuse("at least 1 sample of each prompt", options.samples); }

@@ -126,13 +126,12 @@ public:
         for (Prompt const& prompt : prompts) {
             auto const length = static_cast<std::int64_t>(prompt.ids.size());
             if (length == 0 || length + room > config_.positions) {
-                throw InputError(Complaint{
+                throw InputError(Diagnostic{
                     .file = {},
                     .expected =
                         "prompts of 1 to " + std::to_string(std::max<std::int64_t>(0, config_.positions - room)) + " tokens",
                     .found = "one of " + std::to_string(length),
-                    .remedy =
-                        "The model has " + std::to_string(config_.positions) + " positions: cut the prompt or write less."});
+                    .hint = "The model has " + std::to_string(config_.positions) + " positions: cut the prompt or write less."});
             }
             longest = std::max(longest, length);
             state.lengths.push_back(length);
@@ -288,10 +287,10 @@ private:
     void require_known(std::span<TokenId const> ids) const {
         for (TokenId const id : ids) {
             if (id < 0 || id >= config_.vocab_size) {
-                throw InputError(Complaint{.file = {},
-                                           .expected = "token ids below " + std::to_string(config_.vocab_size),
-                                           .found = std::to_string(id),
-                                           .remedy = "Use the tokenizer of this model."});
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = "token ids below " + std::to_string(config_.vocab_size),
+                                            .found = std::to_string(id),
+                                            .hint = "Use the tokenizer of this model."});
             }
         }
     }

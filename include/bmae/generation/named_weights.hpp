@@ -24,9 +24,9 @@ namespace bmae::detail {
 
 /// Refuses a folder without config.json or with weights that only Python reads.
 inline void require_model_folder(std::filesystem::path const& folder) {
-    auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        throw InputError(Complaint{
-            .file = folder.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
+        throw InputError(Diagnostic{
+            .file = folder.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     if (!std::filesystem::is_directory(folder)) {
         refuse("a folder with config.json and model.safetensors",
@@ -82,25 +82,25 @@ public:
 
     /// \throws InputError  where a tensor was asked for in vain
     void check() const {
-        if (complaints_ == 0) { return; }
+        if (diagnostics_ == 0) { return; }
         throw InputError(
-            Complaint{.file = folder_,
-                      .expected = "the tensors that config.json tells of",
-                      .found = std::to_string(complaints_) + " others: " + found_ + (complaints_ > listed ? " ..." : ""),
-                      .remedy = "Check that config.json and the weights belong to the same model."});
+            Diagnostic{.file = folder_,
+                       .expected = "the tensors that config.json tells of",
+                       .found = std::to_string(diagnostics_) + " others: " + found_ + (diagnostics_ > listed ? " ..." : ""),
+                       .hint = "Check that config.json and the weights belong to the same model."});
     }
 
 private:
     static constexpr std::size_t listed = 8;
 
     void complain(std::string const& what) {
-        if (complaints_++ < listed) { found_ += (found_.empty() ? "" : ", ") + what; }
+        if (diagnostics_++ < listed) { found_ += (found_.empty() ? "" : ", ") + what; }
     }
 
     std::string folder_;
     at::Device device_;
     NamedTensors tensors_;
-    std::size_t complaints_ = 0;
+    std::size_t diagnostics_ = 0;
     std::string found_;
 };
 

@@ -38,19 +38,19 @@ public:
         }
         bool const unfinished = std::filesystem::exists(partial_);
         if (unfinished && !resume) {
-            throw InputError(Complaint{.file = partial_.string(),
-                                       .expected = "a new name for the output",
-                                       .found = "an unfinished run",
-                                       .remedy = "Go on with that run by --resume, choose another name or remove it yourself."});
+            throw InputError(Diagnostic{.file = partial_.string(),
+                                        .expected = "a new name for the output",
+                                        .found = "an unfinished run",
+                                        .hint = "Go on with that run by --resume, choose another name or remove it yourself."});
         }
         if (unfinished) {
             std::string const before = std::filesystem::exists(settings_) ? detail::read_file(settings_) : std::string();
             if (before != settings) {
-                throw InputError(Complaint{
-                    .file = settings_.string(),
-                    .expected = "the settings of this run, " + settings,
-                    .found = before.empty() ? "none" : before,
-                    .remedy = "Resume with the options and the model that the run began with, or choose another name."});
+                throw InputError(
+                    Diagnostic{.file = settings_.string(),
+                               .expected = "the settings of this run, " + settings,
+                               .found = before.empty() ? "none" : before,
+                               .hint = "Resume with the options and the model that the run began with, or choose another name."});
             }
         } else {
             detail::write_file(settings_, settings, detail::Existing::replace);

@@ -29,7 +29,7 @@ struct SamplerOptions {
     /// \throws InputError
     void validate() const {
         auto const refuse = [](std::string expected, double found) {
-            throw InputError(Complaint{.file = {}, .expected = std::move(expected), .found = std::to_string(found)});
+            throw InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = std::to_string(found)});
         };
         if (!(temperature > 0 && std::isfinite(temperature))) { refuse("a temperature above 0 (or greedy)", temperature); }
         if (!(top_p > 0 && top_p <= 1)) { refuse("a top_p above 0 and at most 1", top_p); }

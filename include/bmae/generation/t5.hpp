@@ -162,7 +162,7 @@ public:
         bool same = true;
         for (Prompt const& prompt : prompts) {
             if (prompt.ids.empty()) {
-                throw InputError(Complaint{.file = {}, .expected = "prompts of at least one token", .found = "an empty one"});
+                throw InputError(Diagnostic{.file = {}, .expected = "prompts of at least one token", .found = "an empty one"});
             }
             require_known(prompt.ids);
             auto const length = static_cast<std::int64_t>(prompt.ids.size());
@@ -329,10 +329,10 @@ private:
     void require_known(std::span<TokenId const> ids) const {
         for (TokenId const id : ids) {
             if (id < 0 || id >= config_.vocab_size) {
-                throw InputError(Complaint{.file = {},
-                                           .expected = "token ids below " + std::to_string(config_.vocab_size),
-                                           .found = std::to_string(id),
-                                           .remedy = "Use the tokenizer of this model."});
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = "token ids below " + std::to_string(config_.vocab_size),
+                                            .found = std::to_string(id),
+                                            .hint = "Use the tokenizer of this model."});
             }
         }
     }

@@ -111,17 +111,17 @@ struct BertConfig {
         for (auto const& [name, function] : known) {
             if (name == hidden_act) { return function; }
         }
-        throw InputError(Complaint{.file = file,
-                                   .expected = "hidden_act gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu",
-                                   .found = '"' + hidden_act + '"',
-                                   .remedy = "Other activations are not supported."});
+        throw InputError(Diagnostic{.file = file,
+                                    .expected = "hidden_act gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu",
+                                    .found = '"' + hidden_act + '"',
+                                    .hint = "Other activations are not supported."});
     }
 
     /// Refuses numbers that cannot describe a model.
     /// \param file  what the message calls the source of the numbers
     void validate(std::string const& file = {}) const {
         auto const refuse = [&file](std::string expected, std::string found) {
-            throw InputError(Complaint{.file = file, .expected = std::move(expected), .found = std::move(found)});
+            throw InputError(Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found)});
         };
         auto const within = [&refuse](char const* name, std::int64_t value, std::int64_t least, std::int64_t most) {
             if (value < least || value > most) {

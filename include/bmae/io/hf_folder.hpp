@@ -41,7 +41,7 @@ struct HfBert {
 namespace detail {
 
 /// Collects what is wrong with the tensors of a model, so that one message tells it all.
-class TensorComplaints {
+class TensorDiagnostics {
 public:
     void add(std::string const& kind, std::string text) { lists_[kind].push_back(std::move(text)); }
 
@@ -55,10 +55,10 @@ public:
             }
             if (names.size() > 12) { found += " and " + std::to_string(names.size() - 12) + " more"; }
         }
-        throw InputError(Complaint{.file = file,
-                                   .expected = expected,
-                                   .found = found,
-                                   .remedy = "Check that config.json and the weights belong to the same model."});
+        throw InputError(Diagnostic{.file = file,
+                                    .expected = expected,
+                                    .found = found,
+                                    .hint = "Check that config.json and the weights belong to the same model."});
     }
 
 private:
@@ -73,12 +73,12 @@ inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading
         bool const pickled = std::filesystem::exists(folder / "pytorch_model.bin") ||
                              std::filesystem::exists(folder / "pytorch_model.bin.index.json");
         throw InputError(
-            Complaint{.file = folder.string(),
-                      .expected = "model.safetensors",
-                      .found = pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
-                      .remedy = pickled ? "Convert it once in Python: transformers.AutoModelForMaskedLM.from_pretrained(FOLDER)"
-                                          ".save_pretrained(NEW_FOLDER)."
-                                        : "Name the folder that holds config.json and model.safetensors."});
+            Diagnostic{.file = folder.string(),
+                       .expected = "model.safetensors",
+                       .found = pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
+                       .hint = pickled ? "Convert it once in Python: transformers.AutoModelForMaskedLM.from_pretrained(FOLDER)"
+                                         ".save_pretrained(NEW_FOLDER)."
+                                       : "Name the folder that holds config.json and model.safetensors."});
     }
     auto const index = JsonObject::read(index_path);
     auto const map = index.require<JsonObject>("weight_map");
@@ -105,9 +105,9 @@ inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading
 
 /// Merges what files may hold twice: the bias of the head under two names, the decoder that is the word embedding.
 inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::string const& file) {
-    auto const refuse = [&file](std::string expected, std::string found, std::string remedy) {
+    auto const refuse = [&file](std::string expected, std::string found, std::string hint) {
         throw InputError(
-            Complaint{.file = file, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+            Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     auto const name = [&config](std::string_view canonical) { return bare_bert_name(canonical, config.model_type); };
     constexpr std::string_view second_bias = "cls.predictions.decoder.bias";
@@ -134,7 +134,7 @@ inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::str
 
 /// Refuses a set of tensors that is not exactly the model of the config; one message lists all that is wrong.
 inline void check_bert_tensors(HfBert const& model, std::string const& file) {
-    TensorComplaints complaints;
+    TensorDiagnostics diagnostics;
     NamedTensors rest = model.tensors;
     ModelType const type = model.config.model_type;
     bool const with_head =
@@ -143,24 +143,24 @@ inline void check_bert_tensors(HfBert const& model, std::string const& file) {
         auto const found = rest.find(wanted.name);
         std::string const name = bare_bert_name(wanted.name, type);
         if (found == rest.end()) {
-            complaints.add("missing", name);
+            diagnostics.add("missing", name);
             continue;
         }
         at::Tensor const& tensor = found->second;
         if (!tensor.defined()) {
-            complaints.add("undefined", name);
+            diagnostics.add("undefined", name);
         } else if (tensor.sizes() != at::IntArrayRef(wanted.shape)) {
-            complaints.add("of a wrong shape",
-                           name + ' ' + shape_text(tensor.sizes().vec()) + " instead of " + shape_text(wanted.shape));
+            diagnostics.add("of a wrong shape",
+                            name + ' ' + shape_text(tensor.sizes().vec()) + " instead of " + shape_text(wanted.shape));
         } else if (!at::isFloatingType(tensor.scalar_type())) {
-            complaints.add("without real numbers", name + ' ' + c10::toString(tensor.scalar_type()));
+            diagnostics.add("without real numbers", name + ' ' + c10::toString(tensor.scalar_type()));
         }
         rest.erase(found);
     }
-    for (auto const& [name, tensor] : rest) { complaints.add("unexpected", bare_bert_name(name, type)); }
-    complaints.raise(file, "the tensors of " + std::string(title(type)) + " with " +
-                               std::to_string(model.config.num_hidden_layers) + " layers of " +
-                               std::to_string(model.config.hidden_size));
+    for (auto const& [name, tensor] : rest) { diagnostics.add("unexpected", bare_bert_name(name, type)); }
+    diagnostics.raise(file, "the tensors of " + std::string(title(type)) + " with " +
+                                std::to_string(model.config.num_hidden_layers) + " layers of " +
+                                std::to_string(model.config.hidden_size));
 }
 
 /// What the Python class of a model ends in. Only the bare Model has names without a prefix.
@@ -180,10 +180,10 @@ inline std::string python_class_kind(HfBert const& model) {
 /// \throws InputError  a pickle, another architecture, tensors that are missing, unexpected or of a wrong shape, all by name
 inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loading = Loading::copy) {
     if (!std::filesystem::is_directory(folder)) {
-        throw InputError(Complaint{.file = folder.string(),
-                                   .expected = "a folder with config.json and model.safetensors",
-                                   .found = std::filesystem::exists(folder) ? "a file" : "nothing of that name",
-                                   .remedy = "Check the path."});
+        throw InputError(Diagnostic{.file = folder.string(),
+                                    .expected = "a folder with config.json and model.safetensors",
+                                    .found = std::filesystem::exists(folder) ? "a file" : "nothing of that name",
+                                    .hint = "Check the path."});
     }
     HfBert model;
     model.config = read_bert_config(folder / "config.json");
@@ -193,7 +193,7 @@ inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loadin
         NamedTensors& home = is_side_bert_name(canonical) ? model.aside : model.tensors;
         if (!home.emplace(canonical, std::move(tensor)).second) {
             throw InputError(
-                Complaint{.file = folder.string(), .expected = "each tensor once", .found = canonical + " under two names"});
+                Diagnostic{.file = folder.string(), .expected = "each tensor once", .found = canonical + " under two names"});
         }
     }
     detail::merge_tied(model.tensors, model.config, folder.string());
@@ -217,10 +217,10 @@ inline void write_hf_files(std::filesystem::path const& folder, HfBert model) {
         {at::kFloat, "float32"}, {at::kDouble, "float64"}, {at::kHalf, "float16"}, {at::kBFloat16, "bfloat16"}};
     auto const element = python_names.find(model.tensors.find(bert_word_embedding)->second.scalar_type());
     if (element == python_names.end()) {
-        throw InputError(Complaint{.file = folder.string(),
-                                   .expected = "weights in float32, float64, float16 or bfloat16",
-                                   .found = "another type",
-                                   .remedy = "Convert them first."});
+        throw InputError(Diagnostic{.file = folder.string(),
+                                    .expected = "weights in float32, float64, float16 or bfloat16",
+                                    .found = "another type",
+                                    .hint = "Convert them first."});
     }
     detail::write_file(folder / "config.json", to_json(model.config, class_name(type, kind), element->second));
     save_tensors(folder / "model.safetensors", named, {{"format", "pt"}});

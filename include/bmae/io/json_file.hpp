@@ -61,11 +61,11 @@ inline Json parse_json(std::string_view text, std::string const& file) {
         return !too_deep;
     };
     auto const refuse = [&file](std::size_t line, std::string expected, std::string found) {
-        return InputError(Complaint{.file = file,
-                                    .line = line,
-                                    .expected = std::move(expected),
-                                    .found = std::move(found),
-                                    .remedy = "Correct the file or fetch it again."});
+        return InputError(Diagnostic{.file = file,
+                                     .line = line,
+                                     .expected = std::move(expected),
+                                     .found = std::move(found),
+                                     .hint = "Correct the file or fetch it again."});
     };
     if (auto const nul = text.find('\0'); nul != text.npos) { throw refuse(0, "JSON", "a NUL at byte " + std::to_string(nul)); }
     try {
@@ -97,9 +97,9 @@ public:
     [[nodiscard]] Json const& json() const noexcept { return value_; }
     [[nodiscard]] bool has(std::string const& key) const { return value_.contains(key); }
 
-    [[nodiscard]] InputError refuse(std::string expected, std::string found, std::string remedy = {}) const {
+    [[nodiscard]] InputError refuse(std::string expected, std::string found, std::string hint = {}) const {
         return InputError(
-            Complaint{.file = file_, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+            Diagnostic{.file = file_, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     }
 
     /// The value of a key, or nothing where the key is missing or null.
@@ -118,9 +118,9 @@ public:
 
     /// The value of a key that must be there.
     template <class T>
-    [[nodiscard]] T require(std::string const& key, std::string remedy = {}) const {
+    [[nodiscard]] T require(std::string const& key, std::string hint = {}) const {
         auto found = find<T>(key);
-        if (!found) { throw refuse("the key \"" + key + '"' + place_, "none", std::move(remedy)); }
+        if (!found) { throw refuse("the key \"" + key + '"' + place_, "none", std::move(hint)); }
         return *std::move(found);
     }
 

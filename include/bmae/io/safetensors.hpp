@@ -69,7 +69,7 @@ public:
         std::string found = entries_.empty() ? "no tensor at all" : std::to_string(entries_.size()) + " others, such as";
         for (std::size_t i = 0; i < std::min<std::size_t>(entries_.size(), 3); ++i) { found += " \"" + entries_[i].name + '"'; }
         throw InputError(
-            Complaint{.file = name_, .expected = "the tensor \"" + std::string(tensor) + '"', .found = std::move(found)});
+            Diagnostic{.file = name_, .expected = "the tensor \"" + std::string(tensor) + '"', .found = std::move(found)});
     }
 
 private:
@@ -116,9 +116,9 @@ public:
     /// \throws InputError  naming the file and what to do (a full disk)
     void append(std::span<std::byte const> bytes) {
         if (bytes.size() > missing_) {
-            throw InputError(Complaint{.file = file_.path().string(),
-                                       .expected = "at most " + std::to_string(missing_) + " further bytes of tensors",
-                                       .found = std::to_string(bytes.size())});
+            throw InputError(Diagnostic{.file = file_.path().string(),
+                                        .expected = "at most " + std::to_string(missing_) + " further bytes of tensors",
+                                        .found = std::to_string(bytes.size())});
         }
         file_.write(bytes);
         missing_ -= bytes.size();
@@ -127,9 +127,9 @@ public:
     /// Puts the whole file in its place, safe against a crash.
     void commit() {
         if (missing_ != 0) {
-            throw InputError(Complaint{.file = file_.path().string(),
-                                       .expected = "all bytes of all tensors before the end",
-                                       .found = std::to_string(missing_) + " missing"});
+            throw InputError(Diagnostic{.file = file_.path().string(),
+                                        .expected = "all bytes of all tensors before the end",
+                                        .found = std::to_string(missing_) + " missing"});
         }
         file_.commit();
     }
@@ -156,9 +156,9 @@ inline void write_safetensors(std::filesystem::path const& path, std::span<Tenso
         auto const bytes = dense_bytes(entry.type, entry.shape);
         if (!bytes || *bytes != entry.bytes.size()) {
             throw InputError(
-                Complaint{.file = path.string(),
-                          .expected = "bytes for " + std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape),
-                          .found = std::to_string(entry.bytes.size()) + " in tensor \"" + entry.name + '"'});
+                Diagnostic{.file = path.string(),
+                           .expected = "bytes for " + std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape),
+                           .found = std::to_string(entry.bytes.size()) + " in tensor \"" + entry.name + '"'});
         }
         order.push_back(&entry);
         tensors.push_back(entry);

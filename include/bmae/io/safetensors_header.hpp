@@ -218,10 +218,10 @@ private:
 /// \param name  what messages call it
 inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> file, std::string const& name) {
     auto const refuse = [&name](std::string expected, std::string found) -> InputError {
-        return InputError(Complaint{.file = name,
-                                    .expected = std::move(expected),
-                                    .found = std::move(found),
-                                    .remedy = "The file is damaged or of another format: copy or export it again."});
+        return InputError(Diagnostic{.file = name,
+                                     .expected = std::move(expected),
+                                     .found = std::move(found),
+                                     .hint = "The file is damaged or of another format: copy or export it again."});
     };
     if (file.size() < 8) {
         throw refuse("a safetensors file of at least 8 bytes",
@@ -298,7 +298,7 @@ inline std::string json_text(std::string const& text, std::string const& file) {
     try {
         return nlohmann::ordered_json(text).dump();
     } catch (nlohmann::json::exception const&) {
-        throw InputError(Complaint{.file = file, .expected = "text in UTF-8", .found = "other bytes in a name or in metadata"});
+        throw InputError(Diagnostic{.file = file, .expected = "text in UTF-8", .found = "other bytes in a name or in metadata"});
     }
 }
 
@@ -318,12 +318,12 @@ inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileM
         header += '}';
     }
     if (auto const* const twice = name_twice(tensors, sorted_by_name(tensors))) {
-        throw InputError(Complaint{.file = file, .expected = "each tensor once", .found = '"' + *twice + "\" twice"});
+        throw InputError(Diagnostic{.file = file, .expected = "each tensor once", .found = '"' + *twice + "\" twice"});
     }
     std::uint64_t position = 0;
     for (TensorInfo const& tensor : tensors) {
         auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Complaint{
+            return InputError(Diagnostic{
                 .file = file, .expected = std::move(expected), .found = std::move(found) + " in tensor \"" + tensor.name + '"'});
         };
         if (tensor.name == metadata_key) { throw refuse("a name other than __metadata__", "it"); }
@@ -342,7 +342,7 @@ inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileM
     header.append((8 - header.size() % 8) % 8, ' ');
     if (header.size() > largest_safetensors_header) {
         throw InputError(
-            Complaint{.file = file, .expected = "a header of at most 100000000 bytes", .found = std::to_string(header.size())});
+            Diagnostic{.file = file, .expected = "a header of at most 100000000 bytes", .found = std::to_string(header.size())});
     }
     std::string prefix;
     for (unsigned i = 0; i < 8; ++i) { prefix += static_cast<char>(header.size() >> (8 * i) & 0xff); }

@@ -75,7 +75,7 @@ inline constexpr std::array<PoolingNames, 6> pooling_names{{{"pooling_mode_cls_t
 
 inline constexpr std::array<std::string_view, 4> similarity_names{"cosine", "dot", "euclidean", "manhattan"};
 
-inline constexpr char const* pooling_remedy =
+inline constexpr char const* pooling_hint =
     "Write 1_Pooling/config.json, such as {\"word_embedding_dimension\": 768, "
     "\"pooling_mode_cls_token\": true}, or pass --pooling.";
 
@@ -97,13 +97,12 @@ inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layo
     layout.pooling.clear();
     layout.include_prompt = file.get<bool>("include_prompt", true);
     auto const width = file.find<std::int64_t>("embedding_dimension");
-    layout.width = width ? *width : file.require<std::int64_t>("word_embedding_dimension", pooling_remedy);
+    layout.width = width ? *width : file.require<std::int64_t>("word_embedding_dimension", pooling_hint);
     std::vector<std::string> modes;
     bool declared = file.has("pooling_mode");
     if (declared) {
-        modes = file.json().at("pooling_mode").is_string()
-                    ? std::vector{file.require<std::string>("pooling_mode")}
-                    : file.require<std::vector<std::string>>("pooling_mode", pooling_remedy);
+        modes = file.json().at("pooling_mode").is_string() ? std::vector{file.require<std::string>("pooling_mode")}
+                                                           : file.require<std::vector<std::string>>("pooling_mode", pooling_hint);
     } else {
         for (auto const& [key, mode] : pooling_names) {
             auto const on = file.find<bool>(std::string(key));
@@ -115,11 +114,11 @@ inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layo
         auto const at =
             std::find_if(pooling_names.begin(), pooling_names.end(), [&mode](auto const& names) { return names.mode == mode; });
         if (at == pooling_names.end()) {
-            throw file.refuse("a known pooling mode (cls, mean, max ...)", '"' + mode + '"', pooling_remedy);
+            throw file.refuse("a known pooling mode (cls, mean, max ...)", '"' + mode + '"', pooling_hint);
         }
         layout.pooling.push_back(static_cast<PoolingMode>(at - pooling_names.begin()));
     }
-    if (layout.pooling.empty()) { throw file.refuse("a pooling mode", declared ? "none that is true" : "none", pooling_remedy); }
+    if (layout.pooling.empty()) { throw file.refuse("a pooling mode", declared ? "none that is true" : "none", pooling_hint); }
     if (layout.width < 1) { throw file.refuse("a width of at least 1", std::to_string(layout.width)); }
 }
 
@@ -162,15 +161,15 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
     if (!declared) { declared = from("tokenizer_config.json", "model_max_length"); }
     if (!declared) { declared = positions; }
     if (!declared) {
-        throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(),
-                                   .expected = "\"max_seq_length\"",
-                                   .found = "none, nor a limit in tokenizer_config.json or config.json",
-                                   .remedy = "Write {\"max_seq_length\": 512} into that file."});
+        throw InputError(Diagnostic{.file = (transformer / "sentence_bert_config.json").string(),
+                                    .expected = "\"max_seq_length\"",
+                                    .found = "none, nor a limit in tokenizer_config.json or config.json",
+                                    .hint = "Write {\"max_seq_length\": 512} into that file."});
     }
     if (*declared < 2) {
-        throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(),
-                                   .expected = "a max_seq_length of at least 2",
-                                   .found = std::to_string(*declared)});
+        throw InputError(Diagnostic{.file = (transformer / "sentence_bert_config.json").string(),
+                                    .expected = "a max_seq_length of at least 2",
+                                    .found = std::to_string(*declared)});
     }
     return positions ? std::min(*declared, *positions) : *declared;
 }
@@ -182,17 +181,15 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
 inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path const& folder) {
     auto const modules_path = folder / "modules.json";
     if (!std::filesystem::exists(modules_path)) {
-        throw InputError(Complaint{.file = folder.string(),
-                                   .expected = "modules.json, which says how tokens become a sentence",
-                                   .found = "none",
-                                   .remedy = "Pass --pooling (cls, mean ...) if this is the folder of a bare transformer."});
+        throw InputError(Diagnostic{.file = folder.string(),
+                                    .expected = "modules.json, which says how tokens become a sentence",
+                                    .found = "none",
+                                    .hint = "Pass --pooling (cls, mean ...) if this is the folder of a bare transformer."});
     }
     auto const modules = detail::parse_json(detail::read_file(modules_path, detail::largest_config_file), modules_path.string());
-    auto const refuse = [&modules_path](std::string expected, std::string found, std::string remedy = {}) {
-        return InputError(Complaint{.file = modules_path.string(),
-                                    .expected = std::move(expected),
-                                    .found = std::move(found),
-                                    .remedy = std::move(remedy)});
+    auto const refuse = [&modules_path](std::string expected, std::string found, std::string hint = {}) {
+        return InputError(Diagnostic{
+            .file = modules_path.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     if (!modules.is_array()) { throw refuse("an array of modules", detail::kind_of(modules)); }
     SentenceTransformerLayout layout;
@@ -209,7 +206,7 @@ inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path
             order += 'T';
         } else if (kind == "Pooling") {
             if (!std::filesystem::exists(config)) {
-                throw refuse("the file " + path + "/config.json", "none", detail::pooling_remedy);
+                throw refuse("the file " + path + "/config.json", "none", detail::pooling_hint);
             }
             detail::read_pooling(detail::JsonObject::read(config), layout);
             order += 'P';
@@ -228,7 +225,7 @@ inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path
                          "Other modules are not supported.");
         }
     }
-    if (order.find('P') == order.npos) { throw refuse("a Pooling module", "none", detail::pooling_remedy); }
+    if (order.find('P') == order.npos) { throw refuse("a Pooling module", "none", detail::pooling_hint); }
     std::string const wanted = "TP" + std::string(layout.dense.size(), 'D') + (layout.normalize ? "N" : "");
     if (order != wanted) { throw refuse("Transformer, Pooling, Dense, Normalize, in this order", "another order"); }
     std::int64_t width = layout.width * static_cast<std::int64_t>(layout.pooling.size());
@@ -276,7 +273,7 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
                                                                            SentenceTransformerLayout const& layout) {
     using detail::Json;
     auto const refuse = [&folder](std::string expected, std::string found) {
-        return InputError(Complaint{.file = folder.string(), .expected = std::move(expected), .found = std::move(found)});
+        return InputError(Diagnostic{.file = folder.string(), .expected = std::move(expected), .found = std::move(found)});
     };
     if (layout.width < 1) { throw refuse("a width of at least 1", std::to_string(layout.width)); }
     if (layout.max_seq_length < 2) { throw refuse("a max_seq_length of at least 2", std::to_string(layout.max_seq_length)); }

@@ -85,11 +85,11 @@ constexpr std::optional<ElementType> element_type(at::ScalarType type) noexcept 
 /// One tensor of an open file.
 /// \throws InputError  an element type that LibTorch lacks, a truth value other than 0 and 1
 inline at::Tensor to_tensor(SafetensorsFile const& file, TensorEntry const& entry, Loading loading = Loading::copy) {
-    auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        return InputError(Complaint{.file = file.name(),
-                                    .expected = std::move(expected),
-                                    .found = std::move(found) + " in tensor \"" + entry.name + '"',
-                                    .remedy = std::move(remedy)});
+    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
+        return InputError(Diagnostic{.file = file.name(),
+                                     .expected = std::move(expected),
+                                     .found = std::move(found) + " in tensor \"" + entry.name + '"',
+                                     .hint = std::move(hint)});
     };
     auto const type = torch_type(entry.type);
     if (!type) {
@@ -127,9 +127,9 @@ inline void save_tensors(std::filesystem::path const& path, NamedTensors const& 
     std::vector<TensorInfo> infos;
     for (auto const& [name, tensor] : tensors) {
         auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Complaint{.file = path.string(),
-                                        .expected = std::move(expected),
-                                        .found = std::move(found) + " in tensor \"" + name + '"'});
+            return InputError(Diagnostic{.file = path.string(),
+                                         .expected = std::move(expected),
+                                         .found = std::move(found) + " in tensor \"" + name + '"'});
         };
         if (!tensor.defined()) { throw refuse("numbers", "nothing"); }
         if (tensor.layout() != at::kStrided) { throw refuse("a dense tensor", "a sparse one"); }

@@ -24,10 +24,10 @@ inline void require_same_groups(at::Tensor const& student, at::Tensor const& tea
         return text;
     };
     if (student.dim() == 2 && student.sizes() == teacher.sizes() && student.size(1) >= 2) { return; }
-    throw InputError(Complaint{.file = {},
-                               .expected = "scores of student and teacher for the same passages, at least two per query",
-                               .found = shape(student) + " and " + shape(teacher),
-                               .remedy = "Distil over groups of equal size: a positive and its hard negatives."});
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "scores of student and teacher for the same passages, at least two per query",
+                                .found = shape(student) + " and " + shape(teacher),
+                                .hint = "Distil over groups of equal size: a positive and its hard negatives."});
 }
 
 /// sum over rows and columns of p (log p - log q); a column of p = 0 adds nothing, whatever q.        [B, G], [B, G] -> []
@@ -47,10 +47,10 @@ inline at::Tensor divergence(at::Tensor const& log_p, at::Tensor const& log_q) {
 inline at::Tensor kl_distillation(at::Tensor const& student, at::Tensor const& teacher, double teacher_temperature = 1) {
     detail::require_same_groups(student, teacher);
     if (!(teacher_temperature > 0)) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a teacher's temperature above 0",
-                                   .found = std::to_string(teacher_temperature),
-                                   .remedy = "1 takes the teacher's scores as they are (SimLM)."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a teacher's temperature above 0",
+                                    .found = std::to_string(teacher_temperature),
+                                    .hint = "1 takes the teacher's scores as they are (SimLM)."});
     }
     at::Tensor const log_teacher = at::log_softmax(teacher.detach().to(at::kFloat).div(teacher_temperature), 1);
     return detail::divergence(log_teacher, at::log_softmax(student.to(at::kFloat), 1));

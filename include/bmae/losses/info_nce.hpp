@@ -57,11 +57,11 @@ inline at::Tensor index_tensor(std::span<std::int64_t const> numbers, at::Device
 
 inline void require_candidates(std::int64_t candidates) {
     if (candidates >= 2) { return; }
-    throw InputError(Complaint{.file = {},
-                               .expected = "at least two candidate passages in a contrastive batch",
-                               .found = std::to_string(candidates),
-                               .remedy = "Raise the batch size or the number of passages per query; with one candidate the loss "
-                                         "is always 0."});
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "at least two candidate passages in a contrastive batch",
+                                .found = std::to_string(candidates),
+                                .hint = "Raise the batch size or the number of passages per query; with one candidate the loss "
+                                        "is always 0."});
 }
 
 }  // namespace detail

@@ -16,10 +16,10 @@ namespace bmae {
 /// Refuses a smoothing outside [0, 1).
 inline void require_smoothing(double smoothing) {
     if (!(smoothing >= 0 && smoothing < 1)) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "label_smoothing of at least 0 and below 1",
-                                   .found = std::to_string(smoothing),
-                                   .remedy = "0 is plain cross-entropy; 0.1 is usual."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "label_smoothing of at least 0 and below 1",
+                                    .found = std::to_string(smoothing),
+                                    .hint = "0 is plain cross-entropy; 0.1 is usual."});
     }
 }
 

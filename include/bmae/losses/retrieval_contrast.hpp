@@ -42,7 +42,7 @@ inline RetrievalContrast retrieval_contrast_from(std::string_view name) {
         if (name == to_string(contrast)) { return contrast; }
     }
     throw InputError(
-        Complaint{.file = {}, .expected = "the contrast info_nce, symmetric or four_block", .found = std::string(name)});
+        Diagnostic{.file = {}, .expected = "the contrast info_nce, symmetric or four_block", .found = std::string(name)});
 }
 
 namespace detail {

@@ -47,21 +47,21 @@ namespace detail {
 /// Refuses a rate that is no share.
 inline void require_rate(double rate, char const* field) {
     if (!(rate >= 0 && rate <= 1)) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = std::string(field) + " between 0 and 1",
-                                   .found = std::to_string(rate),
-                                   .remedy = "Give the share of tokens to hide, for example 0.3 for 30 %."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = std::string(field) + " between 0 and 1",
+                                    .found = std::to_string(rate),
+                                    .hint = "Give the share of tokens to hide, for example 0.3 for 30 %."});
     }
 }
 
 /// Refuses flags of another text.
 inline void require_same_text(TokenSpan text, MaskFlags const& encoder, char const* masker) {
     if (encoder.size() != text.size()) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = std::string(masker) + " to get one encoder flag for each of its " +
-                                               std::to_string(text.size()) + " tokens",
-                                   .found = std::to_string(encoder.size()) + " flags",
-                                   .remedy = "The encoder's view of this pass must read the same text source."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = std::string(masker) + " to get one encoder flag for each of its " +
+                                                std::to_string(text.size()) + " tokens",
+                                    .found = std::to_string(encoder.size()) + " flags",
+                                    .hint = "The encoder's view of this pass must read the same text source."});
     }
 }
 

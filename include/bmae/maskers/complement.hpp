@@ -26,7 +26,7 @@ struct ComplementMasker {
     MaskBasis cap_basis = MaskBasis::content;   ///< what the cap is a share of
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("cap", cap, "share of tokens hidden at most; 1: the whole complement");
         visit("cap_basis", cap_basis, "what the cap is a share of");
     }

@@ -26,7 +26,7 @@ struct ExclusiveMasker {
     std::size_t maximum = 512;              ///< tokens, however long the text; not for `bernoulli`
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens hidden");
         visit("unit", unit, "what is hidden together");
         visit("basis", basis, "what the rate is a share of");

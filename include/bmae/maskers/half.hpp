@@ -24,7 +24,7 @@ struct HalfMasker {
     bool skip_specials = true;            ///< [UNK], [MASK] and [PAD] are no candidates
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens hidden");
         visit("basis", basis, "what the rate is a share of");
         visit("minimum", minimum, "tokens, however short the text");

@@ -63,7 +63,7 @@ struct KeywordMasker {
     std::shared_ptr<WordWeights const> weights = {};                 ///< of the corpus; see `learn`
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens hidden");
         visit("weighting", weighting, "what makes a word likely to be hidden");
         visit("sampling", sampling, "how words are drawn by their weights");
@@ -107,24 +107,24 @@ private:
 
     void require_weights(TokenSpan text) const {
         if (weights == nullptr) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "KeywordMasker::weights, the word counts of the corpus",
-                                       .found = "none",
-                                       .remedy = "Set them to std::make_shared<WordWeights const>(WordWeights::of(store)), "
-                                                 "WordWeights::load(file) or read_word_dictionary(file, tokenizer)."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "KeywordMasker::weights, the word counts of the corpus",
+                                        .found = "none",
+                                        .hint = "Set them to std::make_shared<WordWeights const>(WordWeights::of(store)), "
+                                                "WordWeights::load(file) or read_word_dictionary(file, tokenizer)."});
         }
         if (weights->vocabulary_size() != text.traits().size()) {
             std::string const tokens = std::to_string(text.traits().size()) + " tokens";
-            throw InputError(Complaint{.file = {},
-                                       .expected = "word counts of a vocabulary of " + tokens,
-                                       .found = "those of one of " + std::to_string(weights->vocabulary_size()),
-                                       .remedy = "Count the words of the corpus that is masked."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "word counts of a vocabulary of " + tokens,
+                                        .found = "those of one of " + std::to_string(weights->vocabulary_size()),
+                                        .hint = "Count the words of the corpus that is masked."});
         }
         if (weighting == KeywordWeighting::tf_idf && weights->documents() == 0) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "word counts with document frequencies for tf_idf",
-                                       .found = "counts alone, or those of no document",
-                                       .remedy = "Count with WordWeights::of, or use KeywordWeighting::inverse_count."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "word counts with document frequencies for tf_idf",
+                                        .found = "counts alone, or those of no document",
+                                        .hint = "Count with WordWeights::of, or use KeywordWeighting::inverse_count."});
         }
     }
 
@@ -151,10 +151,10 @@ private:
                 word.weight = occurrences * std::log(rarity) + floor;
             }
             if (!(word.weight > 0 && std::isfinite(word.weight))) {
-                throw InputError(Complaint{.file = {},
-                                           .expected = "word weights above 0",
-                                           .found = std::to_string(word.weight),
-                                           .remedy = "Set KeywordMasker::floor to a small positive number."});
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = "word weights above 0",
+                                            .found = std::to_string(word.weight),
+                                            .hint = "Set KeywordMasker::floor to a small positive number."});
             }
         }
         return words;

@@ -49,7 +49,7 @@ struct RowVisibility {
     bool skip_specials = false;         ///< true: rows read [UNK], [MASK] and [PAD] always
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens that a row does not read");
         visit("pool_cap", pool_cap, "row masks drawn per text at most");
         visit("sampler", sampler, "where the row masks come from");
@@ -65,10 +65,10 @@ struct RowVisibility {
         std::size_t const length = text.size();
         std::size_t const pool = sampler == RowSampler::pooled ? std::min(length, pool_cap) : length;
         if (pool > 65536 || (pool == 0 && length != 0)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a pool of 1 to 65536 row masks",
-                                       .found = std::to_string(pool),
-                                       .remedy = "Set pool_cap to 256, or shorten the text."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a pool of 1 to 65536 row masks",
+                                        .found = std::to_string(pool),
+                                        .hint = "Set pool_cap to 256, or shorten the text."});
         }
         Visibility visibility;
         visibility.length = static_cast<std::uint32_t>(length);

@@ -33,7 +33,7 @@ struct SupersetMasker {
     MaskUnit unit = MaskUnit::whole_word;   ///< of the second draw; SimLM: whole words, LexMAE: bernoulli
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens hidden, the encoder's among them");
         visit("encoder_rate", encoder_rate, "share that the encoder's view hides");
         visit("basis", basis, "what the rates are shares of");
@@ -49,10 +49,10 @@ struct SupersetMasker {
         detail::require_rate(rate, "SupersetMasker::rate");
         detail::require_rate(encoder_rate, "SupersetMasker::encoder_rate");
         if (rate < encoder_rate) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "SupersetMasker::rate of at least encoder_rate",
-                                       .found = std::to_string(rate) + " below " + std::to_string(encoder_rate),
-                                       .remedy = "The decoder must hide all that the encoder hides: raise its rate."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "SupersetMasker::rate of at least encoder_rate",
+                                        .found = std::to_string(rate) + " below " + std::to_string(encoder_rate),
+                                        .hint = "The decoder must hide all that the encoder hides: raise its rate."});
         }
         detail::require_same_text(text, encoder, "SupersetMasker");
         double const more = encoder_rate < 1 ? (rate - encoder_rate) / (1 - encoder_rate) : 0;

@@ -25,7 +25,7 @@ struct TokenMasker {
     std::size_t maximum = 512;          ///< tokens, however long the text; `exact` only
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens hidden");
         visit("exact", exact, "an exact count; 0: a coin for each token");
         visit("basis", basis, "what the rate is a share of");

@@ -81,19 +81,19 @@ public:
     bool parse_error(std::size_t byte, std::string const&, nlohmann::json::exception const&) override {
         std::size_t const at = std::min(byte, text_.size());
         auto const lines = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-        throw InputError(Complaint{.file = file_,
-                                   .line = static_cast<std::size_t>(lines) + 1,
-                                   .expected = "a JSON object",
-                                   .found = text_.empty() ? "an empty file" : "an error at byte " + std::to_string(byte),
-                                   .remedy = "Fetch the dictionary again, or make one: bmae prepare --write-dictionary."});
+        throw InputError(Diagnostic{.file = file_,
+                                    .line = static_cast<std::size_t>(lines) + 1,
+                                    .expected = "a JSON object",
+                                    .found = text_.empty() ? "an empty file" : "an error at byte " + std::to_string(byte),
+                                    .hint = "Fetch the dictionary again, or make one: bmae prepare --write-dictionary."});
     }
 
 private:
     bool wrong(std::string found) const {
-        throw InputError(Complaint{.file = file_,
-                                   .expected = "an object of words, each with a whole number above 0",
-                                   .found = depth_ == 0 ? std::move(found) : "under \"" + key_.substr(0, 60) + "\" " + found,
-                                   .remedy = "This is no frequency dictionary, or it is damaged."});
+        throw InputError(Diagnostic{.file = file_,
+                                    .expected = "an object of words, each with a whole number above 0",
+                                    .found = depth_ == 0 ? std::move(found) : "under \"" + key_.substr(0, 60) + "\" " + found,
+                                    .hint = "This is no frequency dictionary, or it is damaged."});
     }
 
     std::string_view text_;
@@ -116,10 +116,10 @@ WordWeights read_word_dictionary(std::filesystem::path const& path, V const& voc
     auto const add = [&](std::string const& word, std::uint64_t count) {
         pieces.clear();
         if (word.empty() || !detail::pieces_of(word, vocabulary, pieces)) {
-            throw InputError(Complaint{.file = path.string(),
-                                       .expected = "words whose pieces the vocabulary has",
-                                       .found = '"' + word.substr(0, 60) + '"',
-                                       .remedy = "Use the dictionary that was made with this tokenizer."});
+            throw InputError(Diagnostic{.file = path.string(),
+                                        .expected = "words whose pieces the vocabulary has",
+                                        .found = '"' + word.substr(0, 60) + '"',
+                                        .hint = "Use the dictionary that was made with this tokenizer."});
         }
         words.push_back({.hash = WordWeights::hash_of(pieces), .count = count});
     };
@@ -128,9 +128,9 @@ WordWeights read_word_dictionary(std::filesystem::path const& path, V const& voc
     try {
         return WordWeights(std::move(words), 0, vocabulary.size());
     } catch (InputError const& error) {
-        Complaint complaint = error.complaint();
-        complaint.file = path.string();
-        throw InputError(std::move(complaint));
+        Diagnostic diagnostic = error.diagnostic();
+        diagnostic.file = path.string();
+        throw InputError(std::move(diagnostic));
     }
 }
 

@@ -176,8 +176,8 @@ private:
 
     void check(std::string const& file) const {
         auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Complaint{
-                .file = file, .expected = std::move(expected), .found = std::move(found), .remedy = "Count the corpus again."});
+            return InputError(Diagnostic{
+                .file = file, .expected = std::move(expected), .found = std::move(found), .hint = "Count the corpus again."});
         };
         for (std::size_t i = 0; i < words_.size(); ++i) {
             Word const& word = words_[i];

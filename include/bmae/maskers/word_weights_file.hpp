@@ -62,9 +62,9 @@ template <class Word>
 WordWeightsHeader read_word_weights(std::filesystem::path const& path, std::vector<Word>& words) {
     static_assert(std::is_trivially_copyable_v<Word> && sizeof(Word) == 24);
     FileMap const file(path);
-    auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        return InputError(Complaint{
-            .file = path.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
+        return InputError(Diagnostic{
+            .file = path.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     constexpr std::size_t fixed = 6 * sizeof(std::uint64_t);   // header and checksum
     if (!file.text().starts_with(word_weights_magic)) {

@@ -28,12 +28,12 @@ using AnyMetric = std::variant<Mrr, Recall, Precision, Success, RPrecision, Ndcg
 namespace detail {
 
 inline InputError unknown_metric(std::string_view name) {
-    return InputError(Complaint{.file = {},
-                                .expected = "the name of a measure",
-                                .found = '\'' + std::string(name) + '\'',
-                                .remedy =
-                                    "Known: mrr, recall, recall_cap, p, success (hit_rate, accuracy), ndcg, ndcg_exp, map, each "
-                                    "alone or as NAME@K, rprec, bpref, and trec_eval's names (ndcg_cut_10, P_5, recip_rank)."});
+    return InputError(Diagnostic{.file = {},
+                                 .expected = "the name of a measure",
+                                 .found = '\'' + std::string(name) + '\'',
+                                 .hint =
+                                     "Known: mrr, recall, recall_cap, p, success (hit_rate, accuracy), ndcg, ndcg_exp, map, each "
+                                     "alone or as NAME@K, rprec, bpref, and trec_eval's names (ndcg_cut_10, P_5, recip_rank)."});
 }
 
 }  // namespace detail

@@ -31,20 +31,20 @@ constexpr std::string_view to_string(Correlation correlation) noexcept {
 namespace detail {
 
 inline void require_pairs(std::span<double const> x, std::span<double const> y) {
-    std::string const remedy = "Drop pairs without a judgement, and see why a score is not a number.";
+    std::string const hint = "Drop pairs without a judgement, and see why a score is not a number.";
     if (x.size() != y.size()) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "two lists of one length to correlate",
-                                   .found = std::to_string(x.size()) + " and " + std::to_string(y.size()),
-                                   .remedy = remedy});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "two lists of one length to correlate",
+                                    .found = std::to_string(x.size()) + " and " + std::to_string(y.size()),
+                                    .hint = hint});
     }
     for (std::size_t i = 0; i < x.size(); ++i) {
         if (std::isfinite(x[i]) && std::isfinite(y[i])) { continue; }
         throw InputError(
-            Complaint{.file = {},
-                      .expected = "finite numbers to correlate",
-                      .found = std::to_string(x[i]) + " and " + std::to_string(y[i]) + " as pair " + std::to_string(i),
-                      .remedy = remedy});
+            Diagnostic{.file = {},
+                       .expected = "finite numbers to correlate",
+                       .found = std::to_string(x[i]) + " and " + std::to_string(y[i]) + " as pair " + std::to_string(i),
+                       .hint = hint});
     }
 }
 

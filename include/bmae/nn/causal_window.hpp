@@ -20,10 +20,10 @@ namespace bmae {
 /// The window of a decoder as a count of columns. \param usual  "SEED uses 2."  \throws InputError where it is below 1
 inline std::size_t require_window(std::int64_t window, std::string const& usual) {
     if (window < 1) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a causal window of at least 1 column",
-                                   .found = std::to_string(window),
-                                   .remedy = "A window counts the row's own column: " + usual});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a causal window of at least 1 column",
+                                    .found = std::to_string(window),
+                                    .hint = "A window counts the row's own column: " + usual});
     }
     return static_cast<std::size_t>(window);
 }

@@ -89,7 +89,7 @@ struct HeadAttention {
                                             at.scores.data(), columns);
             for (std::int64_t i = 0; i < length; ++i) {
                 float* const row = at.scores.data() + i * columns;
-                soften(row, i, columns);
+                softmax(row, i, columns);
                 if (weights != nullptr) { copy(row, weights + i * length, length); }
                 if (dropout.threshold != 0) {
                     float const* const factors = dropout.fill(at.factors.data(), first_element + i * length, columns);
@@ -196,7 +196,7 @@ private:
 
     /// Softmax in place of row `i`; columns that it may not read count as the most negative number, so that a row that may
     /// read nothing averages its context instead of becoming NaN.
-    [[gnu::always_inline]] void soften(float* row, std::int64_t i, std::int64_t columns) const noexcept {
+    [[gnu::always_inline]] void softmax(float* row, std::int64_t i, std::int64_t columns) const noexcept {
         constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
         constexpr Bits places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
         std::uint64_t const* const bits = visibility == nullptr ? nullptr : visibility->entry(static_cast<std::size_t>(i));

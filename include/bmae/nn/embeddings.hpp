@@ -71,21 +71,21 @@ struct Embeddings {
     /// Throws InputError for sentence vectors of another width, which an ELECTRA with E != H would bring.
     at::Tensor position_rows(at::Tensor const& vectors, at::Tensor const& positions) const {
         if (vectors.size(1) != position.size(1)) {
-            throw InputError(Complaint{
+            throw InputError(Diagnostic{
                 .file = {},
                 .expected = "vectors as wide as the position embeddings, " + std::to_string(position.size(1)),
                 .found = std::to_string(vectors.size(1)),
-                .remedy = "Use a decoder that reads tokens only, or an encoder whose embedding_size is its hidden_size."});
+                .hint = "Use a decoder that reads tokens only, or an encoder whose embedding_size is its hidden_size."});
         }
         return at::embedding(position, first_position == 0 ? positions : positions + first_position);
     }
 
     void require_types() const {
         if (token_type.defined() && token_type.size(0) >= 2) { return; }
-        throw InputError(Complaint{.file = {},
-                                   .expected = "an encoder with two token types to tell title from body",
-                                   .found = token_type.defined() ? "one type" : "none",
-                                   .remedy = "Read title and body without token types, or use BERT or ELECTRA."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "an encoder with two token types to tell title from body",
+                                    .found = token_type.defined() ? "one type" : "none",
+                                    .hint = "Read title and body without token types, or use BERT or ELECTRA."});
     }
 
     template <class Visit>

@@ -108,10 +108,10 @@ using LayerStack = std::vector<TransformerLayer>;
 /// `count` layers of one shape, parameters not yet drawn. Throws InputError for a count below 0.
 inline LayerStack make_layers(std::int64_t count, BertConfig const& config) {
     if (count < 0) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "at least 0 layers",
-                                   .found = std::to_string(count),
-                                   .remedy = "RetroMAE's decoder has 1, MASTER's 2."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "at least 0 layers",
+                                    .found = std::to_string(count),
+                                    .hint = "RetroMAE's decoder has 1, MASTER's 2."});
     }
     LayerStack layers;
     for (std::int64_t i = 0; i < count; ++i) { layers.emplace_back(config); }   // each with tensors of its own

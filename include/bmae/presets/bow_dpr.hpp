@@ -16,28 +16,28 @@
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/bag_of_words.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/bag_of_words.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 namespace bmae {
 
 /// text --mask .30--> encoder --[CLS]--> language-model head --> words of the text
-using BowDpr = Pretraining<BertEncoder,
+using BowDpr = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         BagOfWords<ClsLogits>>>;
 
-/// The numbers, by the names of the paper and its code.
-struct BowDprNumbers {
+/// The hyperparameters, by the names of the paper and its code.
+struct BowDprHyperparameters {
     double encoder_mask = .30;
     double bow_weight = 1;          ///< at the start
     double bow_final_weight = .1;   ///< at the end, along a cosine
     std::int64_t lowest_id = 999;   ///< smallest id in the bag
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("bow_weight", bow_weight, "factor of the bag of words at the start");
         visit("bow_final_weight", bow_final_weight, "factor of the bag of words at the end");
@@ -46,17 +46,17 @@ struct BowDprNumbers {
 };
 
 template <>
-struct PresetNumbers<BowDpr> {
-    using type = BowDprNumbers;
-    template <class Model = BowDpr>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options;
+struct PresetHyperparameters<BowDpr> {
+    using type = BowDprHyperparameters;
+    template <class M = BowDpr>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options;
         auto& pass = std::get<0>(options.passes);
-        pass.view.masker.rate = numbers.encoder_mask;
-        std::get<1>(pass.terms) = {
-            .weight = {numbers.bow_weight, {.course = WeightCourse::cosine, .last = numbers.bow_final_weight}},
-            .words = BagWeights::one_over_words,
-            .lowest_id = numbers.lowest_id};
+        pass.view.masker.rate = hyperparameters.encoder_mask;
+        std::get<1>(pass.terms) = {.weight = {hyperparameters.bow_weight,
+                                              {.schedule = WeightSchedule::cosine, .last = hyperparameters.bow_final_weight}},
+                                   .words = BagWeights::one_over_words,
+                                   .lowest_id = hyperparameters.lowest_id};
         return options;
     }
 };

@@ -18,23 +18,23 @@
 #include <bmae/decoders/tap.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/contrast.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/contrast.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/two_spans.hpp>
 
 namespace bmae {
 
 /// Condenser, figure 1.   text --mask .15--> early layers --> late layers --[CLS]--> head <--early rows--
-using Condenser = Pretraining<BertEncoder,
+using Condenser = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<OwnView, TapDecoder>>>;
 
 /// Two spans of a document, each through Condenser with one head; their sentence vectors find each other among 2B - 1.
-using CoCondenser = Pretraining<BertEncoder,
+using CoCondenser = Model<BertEncoder,
     Pass<View<FirstSpan, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<OwnView, Shared<TapDecoder>>>,
@@ -43,8 +43,8 @@ using CoCondenser = Pretraining<BertEncoder,
         Branch<OwnView, Shared<TapDecoder>>>,
     Contrast>;
 
-/// The numbers of both, by the names of the released code.
-struct CondenserNumbers {
+/// The hyperparameters of both, by the names of the released code.
+struct CondenserHyperparameters {
     double encoder_mask = .15;         ///< mlm_probability
     std::int64_t decoder_layers = 2;   ///< n_head_layers
     std::int64_t skip_from =
@@ -53,7 +53,7 @@ struct CondenserNumbers {
     std::int64_t span_tokens = 126;   ///< tokens of a span without [CLS] and [SEP]; coCondenser only
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden");
         visit("decoder_layers", decoder_layers, "layers of the head (n_head_layers)");
         visit("skip_from", skip_from, "layer that the head reads, 0 = embeddings, -1 = half way up");
@@ -64,20 +64,20 @@ struct CondenserNumbers {
 
 namespace detail {
 
-template <class Model>
-typename Model::Options condenser_options(CondenserNumbers const& numbers) {
-    typename Model::Options options;
+template <class M>
+typename M::Options condenser_options(CondenserHyperparameters const& hyperparameters) {
+    typename M::Options options;
     options.random_window = true;
     auto set = [&](auto& pass) {
-        pass.view.masker.rate = numbers.encoder_mask;
-        std::get<1>(pass.terms).decoder = {.layers = numbers.decoder_layers, .tap = numbers.skip_from};
+        pass.view.masker.rate = hyperparameters.encoder_mask;
+        std::get<1>(pass.terms).decoder = {.layers = hyperparameters.decoder_layers, .tap = hyperparameters.skip_from};
         if constexpr (requires { pass.view.source.length; }) {
-            pass.view.source.length = static_cast<std::size_t>(numbers.span_tokens);
+            pass.view.source.length = static_cast<std::size_t>(hyperparameters.span_tokens);
         }
     };
     apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
-    if constexpr (Model::cross_count > 0) {
-        std::get<0>(options.terms) = {.weight = numbers.contrast_weight, .candidates = Candidates::all_rows};
+    if constexpr (M::cross_count > 0) {
+        std::get<0>(options.terms) = {.weight = hyperparameters.contrast_weight, .candidates = Candidates::all_rows};
     }
     return options;
 }
@@ -85,19 +85,19 @@ typename Model::Options condenser_options(CondenserNumbers const& numbers) {
 }  // namespace detail
 
 template <>
-struct PresetNumbers<Condenser> {
-    using type = CondenserNumbers;
-    template <class Model = Condenser>
-    static typename Model::Options options(type const& numbers) {
-        return detail::condenser_options<Model>(numbers);
+struct PresetHyperparameters<Condenser> {
+    using type = CondenserHyperparameters;
+    template <class M = Condenser>
+    static typename M::Options options(type const& hyperparameters) {
+        return detail::condenser_options<M>(hyperparameters);
     }
 };
 template <>
-struct PresetNumbers<CoCondenser> {
-    using type = CondenserNumbers;
-    template <class Model = CoCondenser>
-    static typename Model::Options options(type const& numbers) {
-        return detail::condenser_options<Model>(numbers);
+struct PresetHyperparameters<CoCondenser> {
+    using type = CondenserHyperparameters;
+    template <class M = CoCondenser>
+    static typename M::Options options(type const& hyperparameters) {
+        return detail::condenser_options<M>(hyperparameters);
     }
 };
 

@@ -17,20 +17,20 @@
 #include <bmae/corruptors/deletion.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/none.hpp>
-#include <bmae/pretraining/pretraining.hpp>
-#include <bmae/pretraining/queue_contrast.hpp>
+#include <bmae/model/model.hpp>
+#include <bmae/model/queue_contrast.hpp>
 #include <bmae/sources/crop.hpp>
 
 namespace bmae {
 
 /// crop --> encoder --mean--> its key among the queue <--mean-- momentum encoder <-- another crop
-using Contriever = Pretraining<BertEncoder,
+using Contriever = Model<BertEncoder,
     Pass<View<RandomCrop, NoMasker, TokenDeletion>, MeanBottleneck>,
     MomentumPass<View<RandomCrop, NoMasker, TokenDeletion>, MeanBottleneck>,
     QueueContrast>;
 
-/// The numbers, by the names of the released code.
-struct ContrieverNumbers {
+/// The hyperparameters, by the names of the released code.
+struct ContrieverHyperparameters {
     double ratio_min = .05;   ///< shortest crop
     double ratio_max = .5;    ///< longest crop
     double deletion = .1;     ///< probability with which a token is deleted
@@ -39,7 +39,7 @@ struct ContrieverNumbers {
     std::int64_t queue_size = 131072;
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("ratio_min", ratio_min, "length of the shortest crop, as a share of the text");
         visit("ratio_max", ratio_max, "length of the longest crop, as a share of the text");
         visit("deletion", deletion, "probability with which a token is deleted");
@@ -50,15 +50,15 @@ struct ContrieverNumbers {
 };
 
 template <>
-struct PresetNumbers<Contriever> {
-    using type = ContrieverNumbers;
-    template <class Model = Contriever>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .queue = numbers.queue_size}},
-                                        .momentum = numbers.momentum};
+struct PresetHyperparameters<Contriever> {
+    using type = ContrieverHyperparameters;
+    template <class M = Contriever>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options{.terms = {{.temperature = hyperparameters.temperature, .queue = hyperparameters.queue_size}},
+                                    .momentum = hyperparameters.momentum};
         auto set = [&](auto& pass) {
-            pass.view.source = {.minimum_share = numbers.ratio_min, .maximum_share = numbers.ratio_max};
-            pass.view.corruptor.rate = numbers.deletion;
+            pass.view.source = {.minimum_share = hyperparameters.ratio_min, .maximum_share = hyperparameters.ratio_max};
+            pass.view.corruptor.rate = hyperparameters.deletion;
         };
         apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
         return options;

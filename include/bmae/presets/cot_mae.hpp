@@ -24,9 +24,9 @@
 #include <bmae/losses/next_token.hpp>
 #include <bmae/maskers/none.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/one_query.hpp>
 #include <bmae/sources/partner_span.hpp>
 #include <bmae/sources/passage.hpp>
@@ -34,7 +34,7 @@
 namespace bmae {
 
 /// span A --mask .30--> encoder --[CLS]--> decoder <--mask .45-- its partner B, and the same from B to A
-using CotMae = Pretraining<BertEncoder,
+using CotMae = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<PartnerSpan, WholeWordMasker>, Shared<BasicDecoder>>>,
@@ -43,20 +43,20 @@ using CotMae = Pretraining<BertEncoder,
         Branch<View<Passage, WholeWordMasker>, Shared<BasicDecoder>>>>;
 
 /// text --mask .30--> encoder --[CLS]--> one causal layer that writes one of its queries
-using CotMaeQc = Pretraining<BertEncoder,
+using CotMaeQc = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<OneQuery, NoMasker, NoCorruption>, CausalWindowDecoder, NextToken>>>;
 
-/// The numbers of CoT-MAE.
-struct CotMaeNumbers {
+/// The hyperparameters of CoT-MAE.
+struct CotMaeHyperparameters {
     double encoder_mask = .30;
     double decoder_mask = .45;
     std::int64_t decoder_layers = 2;
     std::int64_t span_tokens = 126;   ///< tokens of a partner without [CLS] and [SEP]
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
@@ -64,15 +64,15 @@ struct CotMaeNumbers {
     }
 };
 
-/// The numbers of CoT-MAE-qc.
-struct CotMaeQcNumbers {
+/// The hyperparameters of CoT-MAE-qc.
+struct CotMaeQcHyperparameters {
     double encoder_mask = .30;
     std::int64_t decoder_layers = 1;
     std::int64_t window = 3;    ///< attn_window: columns, a row's own included
     double dec_head_coef = 1;   ///< factor of the decoder's term
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("window", window, "columns that a row of the decoder reads, its own included");
@@ -81,22 +81,22 @@ struct CotMaeQcNumbers {
 };
 
 template <>
-struct PresetNumbers<CotMae> {
-    using type = CotMaeNumbers;
-    template <class Model = CotMae>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options;
+struct PresetHyperparameters<CotMae> {
+    using type = CotMaeHyperparameters;
+    template <class M = CotMae>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options;
         options.random_window = true;
         auto set_span = [&](auto& view) {
             if constexpr (requires { view.source.length; }) {
-                view.source.length = static_cast<std::size_t>(numbers.span_tokens);
+                view.source.length = static_cast<std::size_t>(hyperparameters.span_tokens);
             }
         };
         auto set = [&](auto& pass) {
             auto& branch = std::get<1>(pass.terms);
-            pass.view.masker.rate = numbers.encoder_mask;
-            branch.view.masker.rate = numbers.decoder_mask;
-            branch.decoder.layers = numbers.decoder_layers;
+            pass.view.masker.rate = hyperparameters.encoder_mask;
+            branch.view.masker.rate = hyperparameters.decoder_mask;
+            branch.decoder.layers = hyperparameters.decoder_layers;
             set_span(pass.view);
             set_span(branch.view);
         };
@@ -105,17 +105,17 @@ struct PresetNumbers<CotMae> {
     }
 };
 template <>
-struct PresetNumbers<CotMaeQc> {
-    using type = CotMaeQcNumbers;
-    template <class Model = CotMaeQc>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options;
+struct PresetHyperparameters<CotMaeQc> {
+    using type = CotMaeQcHyperparameters;
+    template <class M = CotMaeQc>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options;
         options.random_window = true;
         auto& pass = std::get<0>(options.passes);
         auto& branch = std::get<1>(pass.terms);
-        pass.view.masker.rate = numbers.encoder_mask;
-        branch.decoder = {.layers = numbers.decoder_layers, .window = numbers.window};
-        branch.weight = numbers.dec_head_coef;
+        pass.view.masker.rate = hyperparameters.encoder_mask;
+        branch.decoder = {.layers = hyperparameters.decoder_layers, .window = hyperparameters.window};
+        branch.weight = hyperparameters.dec_head_coef;
         return options;
     }
 };

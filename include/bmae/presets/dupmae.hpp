@@ -11,27 +11,27 @@
 /// head (paper: one projection). The query stream of the decoder goes through the embedding LayerNorm.
 #pragma once
 
+#include <bmae/model/bag_of_words.hpp>
 #include <bmae/presets/retromae.hpp>
-#include <bmae/pretraining/bag_of_words.hpp>
 
 namespace bmae {
 
 /// text --mask .30--> encoder --[CLS]--> decoder <--visible rows .50-- text, and --all tokens, max--> words of the text
-using DupMae = Pretraining<BertEncoder,
+using DupMae = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, RowVisibility>, EnhancedDecoderLayerNormQuery>,
         BagOfWords<MaxPooledLogits>>>;
 
-/// The numbers, by the names of the paper and its code.
-struct DupMaeNumbers {
+/// The hyperparameters, by the names of the paper and its code.
+struct DupMaeHyperparameters {
     double encoder_mask = .30;   ///< share of tokens hidden from the encoder
     double decoder_mask = .50;   ///< share hidden from each decoder row
     std::int64_t decoder_layers = 1;
     double bow_loss_weight = .1;   ///< factor of the bag of words (paper: 1)
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
@@ -40,14 +40,14 @@ struct DupMaeNumbers {
 };
 
 template <>
-struct PresetNumbers<DupMae> {
-    using type = DupMaeNumbers;
-    template <class Model = DupMae>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options = detail::retromae_options<Model>({.encoder_mask = numbers.encoder_mask,
-                                                                           .decoder_mask = numbers.decoder_mask,
-                                                                           .decoder_layers = numbers.decoder_layers});
-        std::get<2>(std::get<0>(options.passes).terms).weight = numbers.bow_loss_weight;
+struct PresetHyperparameters<DupMae> {
+    using type = DupMaeHyperparameters;
+    template <class M = DupMae>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options = detail::retromae_options<M>({.encoder_mask = hyperparameters.encoder_mask,
+                                                                   .decoder_mask = hyperparameters.decoder_mask,
+                                                                   .decoder_layers = hyperparameters.decoder_layers});
+        std::get<2>(std::get<0>(options.passes).terms).weight = hyperparameters.bow_loss_weight;
         return options;
     }
 };

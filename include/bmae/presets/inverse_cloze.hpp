@@ -13,7 +13,7 @@
 /// kept as further negatives; after so many steps they change, and the cache is emptied, so that all it holds is of one space.
 /// It is off by default. The paper's dropout twins (a second pair of the same text under another dropout) are left out.
 /// Temperature 1 over cosines, which lie between -1 and 1, hardly separates: lower it for a run in earnest (SimCSE: .05).
-/// That the sentence's encoder learns first, that a tower at rest has no dropout, and both numbers are ours.
+/// That the sentence's encoder learns first, that a tower at rest has no dropout, and both hyperparameters are ours.
 #pragma once
 
 #include <cstdint>
@@ -24,79 +24,79 @@
 #include <bmae/corruptors/none.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/none.hpp>
-#include <bmae/pretraining/cached_contrast.hpp>
-#include <bmae/pretraining/contrast.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/cached_contrast.hpp>
+#include <bmae/model/contrast.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/cloze.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
 
 /// sentence --> encoder --[CLS]--> its context among the batch's <--[CLS]-- encoder <-- the text without it
-using InverseCloze = Pretraining<BertEncoder,
+using InverseCloze = Model<BertEncoder,
     Pass<View<ClozeSentence, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<ClozeContext, NoMasker, NoCorruption>, ClsBottleneck>,
     Contrast>;
 
 /// The same with an encoder for either side, which may take turns.
-using LaPraDoR = Pretraining<BertEncoder,
+using LaPraDoR = Model<BertEncoder,
     Pass<View<ClozeSentence, NoMasker, NoCorruption>, MeanBottleneck>,
     SecondPass<View<ClozeContext, NoMasker, NoCorruption>, MeanBottleneck>,
     CachedContrast>;
 
-/// The numbers of ICT.
-struct InverseClozeNumbers {
+/// The hyperparameters of ICT.
+struct InverseClozeHyperparameters {
     double kept = .1;   ///< share of contexts that keep the sentence
     double temperature = 1;
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("kept", kept, "share of contexts that keep the sentence");
         visit("temperature", temperature, "divides the scores");
     }
 };
 
-/// The numbers of LaPraDoR.
-struct LaPraDoRNumbers {
+/// The hyperparameters of LaPraDoR.
+struct LaPraDoRHyperparameters {
     double kept = .1;   ///< share of contexts that keep the sentence
     double temperature = 1;
     std::int64_t alternate = 0;   ///< optimizer steps after which the encoders change who learns; 0: both learn at once
-    std::int64_t cache = 16384;   ///< vectors of the resting encoder that are kept as negatives
+    std::int64_t cache = 16384;   ///< vectors of the frozen encoder that are kept as negatives
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("kept", kept, "share of contexts that keep the sentence");
         visit("temperature", temperature, "divides the scores");
         visit("alternate", alternate, "steps after which the encoders change who learns; 0: both learn at once");
-        visit("cache", cache, "vectors of the resting encoder that are kept as negatives; none where both learn");
+        visit("cache", cache, "vectors of the frozen encoder that are kept as negatives; none where both learn");
     }
 };
 
 template <>
-struct PresetNumbers<InverseCloze> {
-    using type = InverseClozeNumbers;
-    template <class Model = InverseCloze>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options{.terms = {{.temperature = numbers.temperature}}};
-        std::get<1>(options.passes).view.source.kept = numbers.kept;
+struct PresetHyperparameters<InverseCloze> {
+    using type = InverseClozeHyperparameters;
+    template <class M = InverseCloze>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options{.terms = {{.temperature = hyperparameters.temperature}}};
+        std::get<1>(options.passes).view.source.kept = hyperparameters.kept;
         return options;
     }
 };
 template <>
-struct PresetNumbers<LaPraDoR> {
-    using type = LaPraDoRNumbers;
+struct PresetHyperparameters<LaPraDoR> {
+    using type = LaPraDoRHyperparameters;
     /// Throws InputError for an alternation below 0.
-    template <class Model = LaPraDoR>
-    static typename Model::Options options(type const& numbers) {
-        if (numbers.alternate < 0) {
-            throw InputError(
-                Complaint{.file = {}, .expected = "alternate of at least 0 steps", .found = std::to_string(numbers.alternate)});
+    template <class M = LaPraDoR>
+    static typename M::Options options(type const& hyperparameters) {
+        if (hyperparameters.alternate < 0) {
+            throw InputError(Diagnostic{
+                .file = {}, .expected = "alternate of at least 0 steps", .found = std::to_string(hyperparameters.alternate)});
         }
-        typename Model::Options options{.terms = {{.temperature = numbers.temperature,
-                                                   .similarity = Similarity::cosine,
-                                                   .cache = numbers.alternate == 0 ? 0 : numbers.cache}},
-                                        .alternate = static_cast<std::uint64_t>(numbers.alternate)};
-        std::get<1>(options.passes).view.source.kept = numbers.kept;
+        typename M::Options options{.terms = {{.temperature = hyperparameters.temperature,
+                                               .similarity = Similarity::cosine,
+                                               .cache = hyperparameters.alternate == 0 ? 0 : hyperparameters.cache}},
+                                    .alternate = static_cast<std::uint64_t>(hyperparameters.alternate)};
+        std::get<1>(options.passes).view.source.kept = hyperparameters.kept;
         return options;
     }
 };

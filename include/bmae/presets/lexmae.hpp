@@ -18,27 +18,27 @@
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/superset.hpp>
 #include <bmae/maskers/token.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 namespace bmae {
 
 /// text --mask .30--> encoder --words--> mixture of embeddings --> decoder <--mask .50-- text
-using LexMae = Pretraining<BertEncoder,
+using LexMae = Model<BertEncoder,
     Pass<View<Passage, TokenMasker>, LexiconBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, SupersetMasker>, BasicDecoder, TokenCrossEntropy, OwnHead>>>;
 
-/// The numbers, by the names of the paper.
-struct LexMaeNumbers {
+/// The hyperparameters, by the names of the paper.
+struct LexMaeHyperparameters {
     double encoder_mask = .30;
     double decoder_mask = .50;
     std::int64_t decoder_layers = 2;
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder, the encoder's among them");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
@@ -46,16 +46,17 @@ struct LexMaeNumbers {
 };
 
 template <>
-struct PresetNumbers<LexMae> {
-    using type = LexMaeNumbers;
-    template <class Model = LexMae>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options;
+struct PresetHyperparameters<LexMae> {
+    using type = LexMaeHyperparameters;
+    template <class M = LexMae>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options;
         auto& pass = std::get<0>(options.passes);
         auto& branch = std::get<1>(pass.terms);
-        pass.view.masker = {.rate = numbers.encoder_mask, .exact = false};
-        branch.view.masker = {.rate = numbers.decoder_mask, .encoder_rate = numbers.encoder_mask, .unit = MaskUnit::bernoulli};
-        branch.decoder.layers = numbers.decoder_layers;
+        pass.view.masker = {.rate = hyperparameters.encoder_mask, .exact = false};
+        branch.view.masker = {
+            .rate = hyperparameters.decoder_mask, .encoder_rate = hyperparameters.encoder_mask, .unit = MaskUnit::bernoulli};
+        branch.decoder.layers = hyperparameters.decoder_layers;
         return options;
     }
 };

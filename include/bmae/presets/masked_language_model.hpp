@@ -9,34 +9,34 @@
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 namespace bmae {
 
 /// text --mask .30--> encoder --> hidden tokens
-using PlainMaskedLanguageModel = Pretraining<BertEncoder,
+using PlainMaskedLanguageModel = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel>>;
 
 /// The number of the baseline.
-struct MaskedLanguageModelNumbers {
+struct MaskedLanguageModelHyperparameters {
     double encoder_mask = .30;   ///< share of tokens hidden (BERT: .15; here RetroMAE's, for comparison at equal rates)
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
     }
 };
 
 template <>
-struct PresetNumbers<PlainMaskedLanguageModel> {
-    using type = MaskedLanguageModelNumbers;
-    template <class Model = PlainMaskedLanguageModel>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options;
-        std::get<0>(options.passes).view.masker.rate = numbers.encoder_mask;
+struct PresetHyperparameters<PlainMaskedLanguageModel> {
+    using type = MaskedLanguageModelHyperparameters;
+    template <class M = PlainMaskedLanguageModel>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options;
+        std::get<0>(options.passes).view.masker.rate = hyperparameters.encoder_mask;
         return options;
     }
 };

@@ -30,7 +30,7 @@
 namespace bmae {
 
 /// MASTER, figure 2.   text --mask .30--> encoder --[CLS]--> five two-layer decoders
-using Master = Pretraining<BertEncoder,
+using Master = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage,      KeywordMasker,    MaskOnly>, BasicDecoder>,       // MKP
@@ -40,7 +40,7 @@ using Master = Pretraining<BertEncoder,
         Branch<View<Continuation, WholeWordMasker,  MaskOnly>, BasicDecoder>>>;     // GOR
 
 /// MASTER as its authors released it.
-using MasterAsReleased = Pretraining<BertEncoder,
+using MasterAsReleased = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage,      KeywordMasker>,    BasicDecoder>,                 // MKP
         Branch<View<Queries,      WholeWordMasker>,  BasicDecoder>,                 // DOR
@@ -51,8 +51,8 @@ using MasterAsReleased = Pretraining<BertEncoder,
         Branch<View<Passage,      ComplementMasker>, BasicDecoder>>>;               // CMP
 
 template <>
-struct PresetNumbers<Master> : detail::MasterPreset<Master, detail::MasterForm::paper> {};
+struct PresetHyperparameters<Master> : detail::MasterPreset<Master, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterAsReleased> : detail::MasterPreset<MasterAsReleased, detail::MasterForm::released> {};
+struct PresetHyperparameters<MasterAsReleased> : detail::MasterPreset<MasterAsReleased, detail::MasterForm::released> {};
 
 }  // namespace bmae

@@ -5,7 +5,7 @@
 ///
 /// MASTER has no run with a single task removed, and its code no switch at all; RPR has the one task NPR, so that its two names
 /// mean one model. Where a pass of `MasterAsReleased` loses all its branches it goes, its language-model term with it; the first
-/// pass stays as long as one of MKP, DOR and GOR does. Citation and numbers: presets/master.hpp.
+/// pass stays as long as one of MKP, DOR and GOR does. Citation and hyperparameters: presets/master.hpp.
 #pragma once
 
 #include <bmae/presets/master.hpp>
@@ -13,7 +13,7 @@
 namespace bmae {
 
 /// Without corrupted passages recovering (table 6).
-using MasterWithoutCpr = Pretraining<BertEncoder,
+using MasterWithoutCpr = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
@@ -21,7 +21,7 @@ using MasterWithoutCpr = Pretraining<BertEncoder,
         Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
 
 /// Without related passages recovering (table 6).
-using MasterWithoutRpr = Pretraining<BertEncoder,
+using MasterWithoutRpr = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
@@ -30,7 +30,7 @@ using MasterWithoutRpr = Pretraining<BertEncoder,
         Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
 
 /// Without recovering the outputs of language models (table 6).
-using MasterWithoutPor = Pretraining<BertEncoder,
+using MasterWithoutPor = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
@@ -38,7 +38,7 @@ using MasterWithoutPor = Pretraining<BertEncoder,
         Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>>>;   // NPR
 
 /// Without masked keywords prediction.
-using MasterWithoutMkp = Pretraining<BertEncoder,
+using MasterWithoutMkp = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
@@ -47,7 +47,7 @@ using MasterWithoutMkp = Pretraining<BertEncoder,
         Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
 
 /// Without complementary mask prediction.
-using MasterWithoutCmp = Pretraining<BertEncoder,
+using MasterWithoutCmp = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
@@ -56,7 +56,7 @@ using MasterWithoutCmp = Pretraining<BertEncoder,
         Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
 
 /// Without doc2query outputs recovering.
-using MasterWithoutDor = Pretraining<BertEncoder,
+using MasterWithoutDor = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
@@ -65,7 +65,7 @@ using MasterWithoutDor = Pretraining<BertEncoder,
         Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
 
 /// Without GPT-2 outputs recovering.
-using MasterWithoutGor = Pretraining<BertEncoder,
+using MasterWithoutGor = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
@@ -74,7 +74,7 @@ using MasterWithoutGor = Pretraining<BertEncoder,
         Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // DOR
 
 /// All five tasks, one decoder (table 6).
-using MasterSharedDecoder = Pretraining<BertEncoder,
+using MasterSharedDecoder = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker, MaskOnly>, Shared<BasicDecoder>>,   // MKP
@@ -84,7 +84,7 @@ using MasterSharedDecoder = Pretraining<BertEncoder,
         Branch<View<Continuation, WholeWordMasker, MaskOnly>, Shared<BasicDecoder>>>>;   // GOR
 
 /// Without corrupted passages recovering, as released.
-using MasterAsReleasedWithoutCpr = Pretraining<BertEncoder,
+using MasterAsReleasedWithoutCpr = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
         Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
@@ -92,7 +92,7 @@ using MasterAsReleasedWithoutCpr = Pretraining<BertEncoder,
         Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>>;   // NPR
 
 /// Without related passages recovering, as released.
-using MasterAsReleasedWithoutRpr = Pretraining<BertEncoder,
+using MasterAsReleasedWithoutRpr = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
         Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
@@ -101,7 +101,7 @@ using MasterAsReleasedWithoutRpr = Pretraining<BertEncoder,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// Without recovering the outputs of language models, as released.
-using MasterAsReleasedWithoutPor = Pretraining<BertEncoder,
+using MasterAsReleasedWithoutPor = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker>, BasicDecoder>>,   // MKP
     Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
@@ -110,7 +110,7 @@ using MasterAsReleasedWithoutPor = Pretraining<BertEncoder,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// Without masked keywords prediction, as released.
-using MasterAsReleasedWithoutMkp = Pretraining<BertEncoder,
+using MasterAsReleasedWithoutMkp = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
         Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
@@ -120,7 +120,7 @@ using MasterAsReleasedWithoutMkp = Pretraining<BertEncoder,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// Without complementary mask prediction, as released.
-using MasterAsReleasedWithoutCmp = Pretraining<BertEncoder,
+using MasterAsReleasedWithoutCmp = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
         Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
@@ -129,7 +129,7 @@ using MasterAsReleasedWithoutCmp = Pretraining<BertEncoder,
         Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>>;   // NPR
 
 /// Without doc2query outputs recovering, as released.
-using MasterAsReleasedWithoutDor = Pretraining<BertEncoder,
+using MasterAsReleasedWithoutDor = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
         Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
@@ -139,7 +139,7 @@ using MasterAsReleasedWithoutDor = Pretraining<BertEncoder,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// Without GPT-2 outputs recovering, as released.
-using MasterAsReleasedWithoutGor = Pretraining<BertEncoder,
+using MasterAsReleasedWithoutGor = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
         Branch<View<Queries, WholeWordMasker>, BasicDecoder>>,   // DOR
@@ -149,7 +149,7 @@ using MasterAsReleasedWithoutGor = Pretraining<BertEncoder,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// All five tasks, one decoder, as released otherwise: the code has no such switch.
-using MasterAsReleasedSharedDecoder = Pretraining<BertEncoder,
+using MasterAsReleasedSharedDecoder = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, KeywordMasker>, Shared<BasicDecoder>>,   // MKP
         Branch<View<Queries, WholeWordMasker>, Shared<BasicDecoder>>,   // DOR
@@ -160,44 +160,44 @@ using MasterAsReleasedSharedDecoder = Pretraining<BertEncoder,
         Branch<View<Passage, ComplementMasker>, Shared<BasicDecoder>>>>;   // CMP
 
 template <>
-struct PresetNumbers<MasterWithoutCpr> : detail::MasterPreset<MasterWithoutCpr, detail::MasterForm::paper> {};
+struct PresetHyperparameters<MasterWithoutCpr> : detail::MasterPreset<MasterWithoutCpr, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterWithoutRpr> : detail::MasterPreset<MasterWithoutRpr, detail::MasterForm::paper> {};
+struct PresetHyperparameters<MasterWithoutRpr> : detail::MasterPreset<MasterWithoutRpr, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterWithoutPor> : detail::MasterPreset<MasterWithoutPor, detail::MasterForm::paper> {};
+struct PresetHyperparameters<MasterWithoutPor> : detail::MasterPreset<MasterWithoutPor, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterWithoutMkp> : detail::MasterPreset<MasterWithoutMkp, detail::MasterForm::paper> {};
+struct PresetHyperparameters<MasterWithoutMkp> : detail::MasterPreset<MasterWithoutMkp, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterWithoutCmp> : detail::MasterPreset<MasterWithoutCmp, detail::MasterForm::paper> {};
+struct PresetHyperparameters<MasterWithoutCmp> : detail::MasterPreset<MasterWithoutCmp, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterWithoutDor> : detail::MasterPreset<MasterWithoutDor, detail::MasterForm::paper> {};
+struct PresetHyperparameters<MasterWithoutDor> : detail::MasterPreset<MasterWithoutDor, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterWithoutGor> : detail::MasterPreset<MasterWithoutGor, detail::MasterForm::paper> {};
+struct PresetHyperparameters<MasterWithoutGor> : detail::MasterPreset<MasterWithoutGor, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterSharedDecoder> : detail::MasterPreset<MasterSharedDecoder, detail::MasterForm::paper> {};
+struct PresetHyperparameters<MasterSharedDecoder> : detail::MasterPreset<MasterSharedDecoder, detail::MasterForm::paper> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutCpr>
+struct PresetHyperparameters<MasterAsReleasedWithoutCpr>
     : detail::MasterPreset<MasterAsReleasedWithoutCpr, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutRpr>
+struct PresetHyperparameters<MasterAsReleasedWithoutRpr>
     : detail::MasterPreset<MasterAsReleasedWithoutRpr, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutPor>
+struct PresetHyperparameters<MasterAsReleasedWithoutPor>
     : detail::MasterPreset<MasterAsReleasedWithoutPor, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutMkp>
+struct PresetHyperparameters<MasterAsReleasedWithoutMkp>
     : detail::MasterPreset<MasterAsReleasedWithoutMkp, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutCmp>
+struct PresetHyperparameters<MasterAsReleasedWithoutCmp>
     : detail::MasterPreset<MasterAsReleasedWithoutCmp, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutDor>
+struct PresetHyperparameters<MasterAsReleasedWithoutDor>
     : detail::MasterPreset<MasterAsReleasedWithoutDor, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedWithoutGor>
+struct PresetHyperparameters<MasterAsReleasedWithoutGor>
     : detail::MasterPreset<MasterAsReleasedWithoutGor, detail::MasterForm::released> {};
 template <>
-struct PresetNumbers<MasterAsReleasedSharedDecoder>
+struct PresetHyperparameters<MasterAsReleasedSharedDecoder>
     : detail::MasterPreset<MasterAsReleasedSharedDecoder, detail::MasterForm::released> {};
 
 }  // namespace bmae

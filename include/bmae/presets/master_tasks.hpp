@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What all variants of MASTER have in common: names of the tasks, numbers, and how they reach the slots.
+/// What all variants of MASTER have in common: names of the tasks, hyperparameters, and how they reach the slots.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@
 #include <bmae/maskers/half.hpp>
 #include <bmae/maskers/keyword.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/continuation.hpp>
 #include <bmae/sources/halves.hpp>
 #include <bmae/sources/neighbours.hpp>
@@ -28,14 +28,14 @@
 
 namespace bmae {
 
-/// The numbers of MASTER, by the names of the paper.
-struct MasterNumbers {
+/// The hyperparameters of MASTER, by the names of the paper.
+struct MasterHyperparameters {
     double encoder_mask = .30;   ///< alpha; best of .15, .30, .50 in table 9
     double decoder_mask = .50;   ///< beta; best of .30, .50, .70 in table 9. CMP has its own: what the encoder read
     std::int64_t decoder_layers = 2;
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "alpha: share of tokens hidden from the encoder");
         visit("decoder_mask", decoder_mask, "beta: share of tokens hidden from the decoders (not CMP)");
         visit("decoder_layers", decoder_layers, "layers of each decoder");
@@ -60,15 +60,15 @@ std::string master_task() {
     }
 }
 
-template <class Model, MasterForm form>
+template <class M, MasterForm form>
 struct MasterPreset {
-    using type = MasterNumbers;
+    using type = MasterHyperparameters;
 
-    static auto options(type const& numbers) {   // deduced: a model that names its numbers is not complete yet
-        typename Model::Options options;
+    static auto options(type const& hyperparameters) {   // deduced: a model that names its hyperparameters is not complete yet
+        typename M::Options options;
         options.reduction = form == MasterForm::paper ? Reduction::pooled_tokens : Reduction::mean_per_term;
         options.random_window = form == MasterForm::released;
-        apply([&](auto&... pass) { (set_pass(pass, numbers), ...); }, options.passes);
+        apply([&](auto&... pass) { (set_pass(pass, hyperparameters), ...); }, options.passes);
         return options;
     }
 
@@ -76,25 +76,25 @@ private:
     static constexpr bool released = form == MasterForm::released;
 
     template <class PassOptions>
-    static void set_pass(PassOptions& pass, type const& numbers) {
+    static void set_pass(PassOptions& pass, type const& hyperparameters) {
         if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(pass.view.masker)>, HalfMasker>) {
-            set_words(pass.view.masker, numbers.encoder_mask);
+            set_words(pass.view.masker, hyperparameters.encoder_mask);
         }
-        apply([&](auto&... term) { (set_term(term, numbers), ...); }, pass.terms);
+        apply([&](auto&... term) { (set_term(term, hyperparameters), ...); }, pass.terms);
     }
 
     template <class TermOptions>
-    static void set_term(TermOptions& term, type const& numbers) {
+    static void set_term(TermOptions& term, type const& hyperparameters) {
         if constexpr (requires { term.view; }) {
             using ViewT = std::remove_cvref_t<decltype(term.view)>;
             term.task = master_task<ViewT>();
-            term.decoder.layers = numbers.decoder_layers;
+            term.decoder.layers = hyperparameters.decoder_layers;
             term.decoder.initialization = released ? Initialization::fan_in : Initialization::bert;
             if constexpr (std::is_same_v<typename ViewT::Masker, WholeWordMasker>) {
-                set_words(term.view.masker, numbers.decoder_mask);
+                set_words(term.view.masker, hyperparameters.decoder_mask);
             }
             if constexpr (std::is_same_v<typename ViewT::Masker, KeywordMasker>) {
-                term.view.masker.rate = numbers.decoder_mask;
+                term.view.masker.rate = hyperparameters.decoder_mask;
                 if (released) {
                     term.view.masker.weighting = KeywordWeighting::inverse_count;
                     term.view.masker.sampling = KeywordSampling::released_rounds;

@@ -24,34 +24,34 @@
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/row_visibility.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 namespace bmae {
 
 /// RetroMAE, figure 1.   text --mask .30--> encoder --[CLS]--> one-layer decoder <--visible rows .50-- text
-using RetroMae = Pretraining<BertEncoder,
+using RetroMae = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, RowVisibility>, EnhancedDecoder>>>;
 
 /// The query stream goes through the embedding module's LayerNorm (DupMAE's code; FlagEmbedding since March 2024).
-using RetroMaeLayerNormQuery = Pretraining<BertEncoder,
+using RetroMaeLayerNormQuery = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, RowVisibility>, EnhancedDecoderLayerNormQuery>>>;
 
 /// Basic decoding (section 3.2): the decoder reads a text masked once more and recovers the hidden tokens alone. The paper
 /// leaves the unit open; whole words, all [MASK], is this library's choice.
-using RetroMaeBasic = Pretraining<BertEncoder,
+using RetroMaeBasic = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, WholeWordMasker, MaskOnly>, BasicDecoder>>>;
 
-/// The numbers of all three, by the names of the paper.
-struct RetroMaeNumbers {
+/// The hyperparameters of all three, by the names of the paper.
+struct RetroMaeHyperparameters {
     double encoder_mask = .30;   ///< share of tokens hidden from the encoder (section 4.1: .15-.30)
     double decoder_mask = .50;   ///< share hidden from each decoder row, resp. from the basic decoder (.50-.70)
     std::int64_t decoder_layers =
@@ -59,7 +59,7 @@ struct RetroMaeNumbers {
     std::int64_t row_pool = 256;   ///< row masks drawn per text (FlagEmbedding: 128); enhanced decoding only
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
@@ -69,16 +69,16 @@ struct RetroMaeNumbers {
 
 namespace detail {
 
-template <class Model>
-typename Model::Options retromae_options(RetroMaeNumbers const& numbers) {
-    typename Model::Options options;
+template <class M>
+typename M::Options retromae_options(RetroMaeHyperparameters const& hyperparameters) {
+    typename M::Options options;
     auto& pass = std::get<0>(options.passes);
     auto& branch = std::get<1>(pass.terms);
-    pass.view.masker.rate = numbers.encoder_mask;
-    branch.view.masker.rate = numbers.decoder_mask;
-    branch.decoder.layers = numbers.decoder_layers;
+    pass.view.masker.rate = hyperparameters.encoder_mask;
+    branch.view.masker.rate = hyperparameters.decoder_mask;
+    branch.decoder.layers = hyperparameters.decoder_layers;
     if constexpr (requires { branch.view.masker.pool_cap; }) {
-        branch.view.masker.pool_cap = static_cast<std::size_t>(numbers.row_pool);
+        branch.view.masker.pool_cap = static_cast<std::size_t>(hyperparameters.row_pool);
     }
     return options;
 }
@@ -86,27 +86,27 @@ typename Model::Options retromae_options(RetroMaeNumbers const& numbers) {
 }  // namespace detail
 
 template <>
-struct PresetNumbers<RetroMae> {
-    using type = RetroMaeNumbers;
-    template <class Model = RetroMae>
-    static typename Model::Options options(type const& numbers) {
-        return detail::retromae_options<Model>(numbers);
+struct PresetHyperparameters<RetroMae> {
+    using type = RetroMaeHyperparameters;
+    template <class M = RetroMae>
+    static typename M::Options options(type const& hyperparameters) {
+        return detail::retromae_options<M>(hyperparameters);
     }
 };
 template <>
-struct PresetNumbers<RetroMaeLayerNormQuery> {
-    using type = RetroMaeNumbers;
-    template <class Model = RetroMaeLayerNormQuery>
-    static typename Model::Options options(type const& numbers) {
-        return detail::retromae_options<Model>(numbers);
+struct PresetHyperparameters<RetroMaeLayerNormQuery> {
+    using type = RetroMaeHyperparameters;
+    template <class M = RetroMaeLayerNormQuery>
+    static typename M::Options options(type const& hyperparameters) {
+        return detail::retromae_options<M>(hyperparameters);
     }
 };
 template <>
-struct PresetNumbers<RetroMaeBasic> {
-    using type = RetroMaeNumbers;
-    template <class Model = RetroMaeBasic>
-    static typename Model::Options options(type const& numbers) {
-        return detail::retromae_options<Model>(numbers);
+struct PresetHyperparameters<RetroMaeBasic> {
+    using type = RetroMaeHyperparameters;
+    template <class M = RetroMaeBasic>
+    static typename M::Options options(type const& hyperparameters) {
+        return detail::retromae_options<M>(hyperparameters);
     }
 };
 

@@ -17,28 +17,28 @@
 #include <bmae/losses/next_token.hpp>
 #include <bmae/maskers/none.hpp>
 #include <bmae/maskers/token.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 namespace bmae {
 
 /// text --mask .15--> encoder --[CLS]--> decoder that sees two tokens and writes the text
-using Seed = Pretraining<BertEncoder,
+using Seed = Model<BertEncoder,
     Pass<View<Passage, TokenMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, NoMasker, NoCorruption>, CrossAttentionDecoder, NextToken>>>;
 
-/// The numbers: released are 3 layers with window 2, and 1 layer with window 8.
-struct SeedNumbers {
+/// The hyperparameters: released are 3 layers with window 2, and 1 layer with window 8.
+struct SeedHyperparameters {
     double encoder_mask = .15;
     std::int64_t decoder_layers = 3;
     std::int64_t window = 2;   ///< tokens that a row reads, its own included
     double ratio = .5;         ///< weight of either term ("ratio .5:.5")
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("window", window, "tokens that a row of the decoder reads, its own included");
@@ -47,17 +47,17 @@ struct SeedNumbers {
 };
 
 template <>
-struct PresetNumbers<Seed> {
-    using type = SeedNumbers;
-    template <class Model = Seed>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options;
+struct PresetHyperparameters<Seed> {
+    using type = SeedHyperparameters;
+    template <class M = Seed>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options;
         auto& pass = std::get<0>(options.passes);
         auto& branch = std::get<1>(pass.terms);
-        pass.view.masker.rate = numbers.encoder_mask;
-        std::get<0>(pass.terms).weight = numbers.ratio;
-        branch.weight = 1 - numbers.ratio;
-        branch.decoder = {.layers = numbers.decoder_layers, .window = numbers.window};
+        pass.view.masker.rate = hyperparameters.encoder_mask;
+        std::get<0>(pass.terms).weight = hyperparameters.ratio;
+        branch.weight = 1 - hyperparameters.ratio;
+        branch.decoder = {.layers = hyperparameters.decoder_layers, .window = hyperparameters.window};
         return options;
     }
 };

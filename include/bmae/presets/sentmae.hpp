@@ -18,8 +18,8 @@
 #include <type_traits>
 
 #include <bmae/decoders/shared.hpp>
+#include <bmae/model/contrast.hpp>
 #include <bmae/presets/retromae.hpp>
-#include <bmae/pretraining/contrast.hpp>
 #include <bmae/sources/pair.hpp>
 #include <bmae/sources/sentence_pair.hpp>
 
@@ -27,7 +27,7 @@ namespace bmae {
 
 /// sentence A --> RetroMAE --[CLS]--> find each other in the batch <--[CLS]-- RetroMAE <-- sentence B of its article
 /// (equation 9, option 2), one decoder.
-using SentMaeMarcoContrastive = Pretraining<BertEncoder,
+using SentMaeMarcoContrastive = Model<BertEncoder,
     Pass<View<FirstSentence, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<FirstSentence, RowVisibility>, Shared<EnhancedDecoder>>>,
@@ -37,7 +37,7 @@ using SentMaeMarcoContrastive = Pretraining<BertEncoder,
     Contrast>;
 
 /// premise --> RetroMAE --[CLS]--> its entailment among the batch's, contradictions beside <--[CLS]-- RetroMAE <-- entailment
-using SentMaeNli = Pretraining<BertEncoder,
+using SentMaeNli = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Passage, RowVisibility>, Shared<EnhancedDecoder>>>,
@@ -47,8 +47,8 @@ using SentMaeNli = Pretraining<BertEncoder,
     Pass<View<OpposedText, WholeWordMasker>, ClsBottleneck>,
     ProjectedContrast>;
 
-/// The numbers of both.
-struct SentMaeNumbers {
+/// The hyperparameters of both.
+struct SentMaeHyperparameters {
     double encoder_mask = .30;
     double decoder_mask = .50;
     double reconstruction_weight = 1;   ///< of both RetroMAE losses; 0: the contrast learns alone
@@ -57,7 +57,7 @@ struct SentMaeNumbers {
     bool literal_equation_8 = false;    ///< no positive in the denominator
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
         visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
         visit("reconstruction_weight", reconstruction_weight, "factor of both RetroMAE losses; 0: the contrast learns alone");
@@ -69,40 +69,40 @@ struct SentMaeNumbers {
 
 namespace detail {
 
-template <class Model>
-typename Model::Options sentmae_options(SentMaeNumbers const& numbers, Similarity similarity) {
-    typename Model::Options options;
+template <class M>
+typename M::Options sentmae_options(SentMaeHyperparameters const& hyperparameters, Similarity similarity) {
+    typename M::Options options;
     auto set = [&](auto& pass) {
-        pass.view.masker.rate = numbers.encoder_mask;
+        pass.view.masker.rate = hyperparameters.encoder_mask;
         if constexpr (std::tuple_size_v<std::remove_cvref_t<decltype(pass.terms)>> > 1) {
-            std::get<1>(pass.terms).view.masker.rate = numbers.decoder_mask;
-            std::get<0>(pass.terms).weight = std::get<1>(pass.terms).weight = numbers.reconstruction_weight;
+            std::get<1>(pass.terms).view.masker.rate = hyperparameters.decoder_mask;
+            std::get<0>(pass.terms).weight = std::get<1>(pass.terms).weight = hyperparameters.reconstruction_weight;
         }
     };
     apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
-    std::get<0>(options.terms) = {.weight = numbers.contrast_weight,
-                                  .temperature = numbers.temperature,
+    std::get<0>(options.terms) = {.weight = hyperparameters.contrast_weight,
+                                  .temperature = hyperparameters.temperature,
                                   .similarity = similarity,
-                                  .form = {.positive_in_denominator = !numbers.literal_equation_8}};
+                                  .form = {.positive_in_denominator = !hyperparameters.literal_equation_8}};
     return options;
 }
 
 }  // namespace detail
 
 template <>
-struct PresetNumbers<SentMaeMarcoContrastive> {
-    using type = SentMaeNumbers;
-    template <class Model = SentMaeMarcoContrastive>
-    static typename Model::Options options(type const& numbers) {
-        return detail::sentmae_options<Model>(numbers, Similarity::dot);
+struct PresetHyperparameters<SentMaeMarcoContrastive> {
+    using type = SentMaeHyperparameters;
+    template <class M = SentMaeMarcoContrastive>
+    static typename M::Options options(type const& hyperparameters) {
+        return detail::sentmae_options<M>(hyperparameters, Similarity::dot);
     }
 };
 template <>
-struct PresetNumbers<SentMaeNli> {
-    using type = SentMaeNumbers;
-    template <class Model = SentMaeNli>
-    static typename Model::Options options(type const& numbers) {
-        return detail::sentmae_options<Model>(numbers, Similarity::cosine);
+struct PresetHyperparameters<SentMaeNli> {
+    using type = SentMaeHyperparameters;
+    template <class M = SentMaeNli>
+    static typename M::Options options(type const& hyperparameters) {
+        return detail::sentmae_options<M>(hyperparameters, Similarity::cosine);
     }
 };
 

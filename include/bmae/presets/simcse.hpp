@@ -22,54 +22,54 @@
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/none.hpp>
 #include <bmae/maskers/token.hpp>
-#include <bmae/pretraining/contrast.hpp>
-#include <bmae/pretraining/pretraining.hpp>
-#include <bmae/pretraining/replaced_token_detection.hpp>
+#include <bmae/model/contrast.hpp>
+#include <bmae/model/model.hpp>
+#include <bmae/model/replaced_token_detection.hpp>
 #include <bmae/sources/pair.hpp>
 #include <bmae/sources/passage.hpp>
 
 namespace bmae {
 
 /// sentence --dropout 1--> encoder --[CLS]--> itself in the batch <--[CLS]-- encoder <--dropout 2-- the same sentence
-using SimCseUnsupervised = Pretraining<BertEncoder,
+using SimCseUnsupervised = Model<BertEncoder,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     ProjectedContrast>;
 
 /// premise --> encoder --[CLS]--> its entailment, among all contradictions too <--[CLS]-- encoder <-- hypotheses
-using SimCseSupervised = Pretraining<BertEncoder,
+using SimCseSupervised = Model<BertEncoder,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<PairedText, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<OpposedText, NoMasker, NoCorruption>, ClsBottleneck>,
     ProjectedContrast>;
 
 /// Unsupervised SimCSE, and   sentence --replace .30--> a second network <--[CLS] at row 0--> which tokens were replaced
-using DiffCse = Pretraining<BertEncoder,
+using DiffCse = Model<BertEncoder,
     Pass<View<Passage, NoMasker, NoCorruption>, Projected<ClsBottleneck, BatchNormProjection>,
         ReplacedTokenDetection<View<Passage, TokenMasker, GeneratorReplacement>, FullDepthDecoder>>,
     Pass<View<Passage, NoMasker, NoCorruption>, Projected<ClsBottleneck, BatchNormProjection>>,
     Contrast>;
 
-/// The numbers of SimCSE.
-struct SimCseNumbers {
+/// The hyperparameters of SimCSE.
+struct SimCseHyperparameters {
     double temperature = .05;
     double hard_negative_weight = 0;   ///< added to the score of the own contradiction; supervised only
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("temperature", temperature, "divides the cosines");
         visit("hard_negative_weight", hard_negative_weight, "added to the score of a premise's own contradiction");
     }
 };
 
-/// The numbers of DiffCSE.
-struct DiffCseNumbers {
+/// The hyperparameters of DiffCSE.
+struct DiffCseHyperparameters {
     double temperature = .05;
     double generator_mask = .30;   ///< share of tokens hidden from the generator
     double rtd_weight = .005;      ///< lambda of equation 3
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("temperature", temperature, "divides the cosines");
         visit("generator_mask", generator_mask, "share of tokens hidden from the generator");
         visit("rtd_weight", rtd_weight, "factor of replaced-token detection");
@@ -77,32 +77,32 @@ struct DiffCseNumbers {
 };
 
 template <>
-struct PresetNumbers<SimCseUnsupervised> {
-    using type = SimCseNumbers;
-    template <class Model = SimCseUnsupervised>
-    static typename Model::Options options(type const& numbers) {
-        return {.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
+struct PresetHyperparameters<SimCseUnsupervised> {
+    using type = SimCseHyperparameters;
+    template <class M = SimCseUnsupervised>
+    static typename M::Options options(type const& hyperparameters) {
+        return {.terms = {{.temperature = hyperparameters.temperature, .similarity = Similarity::cosine}}};
     }
 };
 template <>
-struct PresetNumbers<SimCseSupervised> {
-    using type = SimCseNumbers;
-    template <class Model = SimCseSupervised>
-    static typename Model::Options options(type const& numbers) {
-        return {.terms = {{.temperature = numbers.temperature,
+struct PresetHyperparameters<SimCseSupervised> {
+    using type = SimCseHyperparameters;
+    template <class M = SimCseSupervised>
+    static typename M::Options options(type const& hyperparameters) {
+        return {.terms = {{.temperature = hyperparameters.temperature,
                            .similarity = Similarity::cosine,
-                           .hard_negative_weight = numbers.hard_negative_weight}}};
+                           .hard_negative_weight = hyperparameters.hard_negative_weight}}};
     }
 };
 template <>
-struct PresetNumbers<DiffCse> {
-    using type = DiffCseNumbers;
-    template <class Model = DiffCse>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options{.terms = {{.temperature = numbers.temperature, .similarity = Similarity::cosine}}};
+struct PresetHyperparameters<DiffCse> {
+    using type = DiffCseHyperparameters;
+    template <class M = DiffCse>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options{.terms = {{.temperature = hyperparameters.temperature, .similarity = Similarity::cosine}}};
         auto& detection = std::get<0>(std::get<0>(options.passes).terms);
-        detection.weight = numbers.rtd_weight;
-        detection.view.masker = {.rate = numbers.generator_mask, .exact = false};
+        detection.weight = hyperparameters.rtd_weight;
+        detection.view.masker = {.rate = hyperparameters.generator_mask, .exact = false};
         detection.view.corruptor = {.sample = false, .everywhere = true, .bert_masking = true};
         return options;
     }

@@ -20,27 +20,27 @@
 #include <bmae/losses/all_tokens.hpp>
 #include <bmae/maskers/superset.hpp>
 #include <bmae/maskers/whole_word.hpp>
-#include <bmae/pretraining/branch.hpp>
-#include <bmae/pretraining/masked_language_model.hpp>
-#include <bmae/pretraining/pretraining.hpp>
+#include <bmae/model/branch.hpp>
+#include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
 namespace bmae {
 
 /// text --replace .30--> encoder --[CLS]--> two-layer decoder <--replace .50, the encoder's among them-- text
-using SimLm = Pretraining<BertEncoder,
+using SimLm = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, GeneratorReplacement>, ClsBottleneck,
         EncoderPrediction<AllTokens>,
         Branch<View<Passage, SupersetMasker, GeneratorReplacement>, BasicDecoder, AllTokens>>>;
 
-/// The numbers, by the names of the paper.
-struct SimLmNumbers {
+/// The hyperparameters, by the names of the paper.
+struct SimLmHyperparameters {
     double encoder_mask = .30;         ///< share of tokens replaced for the encoder
     double decoder_mask = .50;         ///< share replaced for the decoder, on average
     std::int64_t decoder_layers = 2;   ///< copies of the encoder's last layers
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("encoder_mask", encoder_mask, "share of tokens replaced for the encoder");
         visit("decoder_mask", decoder_mask, "share of tokens replaced for the decoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder, copied from the encoder's last ones");
@@ -48,17 +48,17 @@ struct SimLmNumbers {
 };
 
 template <>
-struct PresetNumbers<SimLm> {
-    using type = SimLmNumbers;
-    template <class Model = SimLm>
-    static typename Model::Options options(type const& numbers) {
-        typename Model::Options options;
+struct PresetHyperparameters<SimLm> {
+    using type = SimLmHyperparameters;
+    template <class M = SimLm>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options;
         auto& pass = std::get<0>(options.passes);
         auto& branch = std::get<1>(pass.terms);
-        pass.view.masker.rate = numbers.encoder_mask;
-        branch.view.masker.rate = numbers.decoder_mask;
-        branch.view.masker.encoder_rate = numbers.encoder_mask;
-        branch.decoder = {.layers = numbers.decoder_layers, .initialization = Initialization::last_layers};
+        pass.view.masker.rate = hyperparameters.encoder_mask;
+        branch.view.masker.rate = hyperparameters.decoder_mask;
+        branch.view.masker.encoder_rate = hyperparameters.encoder_mask;
+        branch.decoder = {.layers = hyperparameters.decoder_layers, .initialization = Initialization::last_layers};
         return options;
     }
 };

@@ -55,16 +55,16 @@ public:
         : options_(options), analyzer_(options.analyzer), documents_(std::make_shared<IdTable>(ids)) {
         if (texts.size() != ids.size()) {
             throw InputError(
-                Complaint{.file = {},
-                          .expected = "as many ids as texts",
-                          .found = std::to_string(ids.size()) + " ids for " + std::to_string(texts.size()) + " texts",
-                          .remedy = "Give every text one id."});
+                Diagnostic{.file = {},
+                           .expected = "as many ids as texts",
+                           .found = std::to_string(ids.size()) + " ids for " + std::to_string(texts.size()) + " texts",
+                           .hint = "Give every text one id."});
         }
         if (!(options.k1 >= 0) || !(options.b >= 0 && options.b <= 1) || !std::isfinite(options.k1)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "k1 >= 0 and b in 0..1",
-                                       .found = "k1 " + std::to_string(options.k1) + ", b " + std::to_string(options.b),
-                                       .remedy = "Usual values: k1 0.9 to 1.5, b 0.4 to 0.75."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "k1 >= 0 and b in 0..1",
+                                        .found = "k1 " + std::to_string(options.k1) + ", b " + std::to_string(options.b),
+                                        .hint = "Usual values: k1 0.9 to 1.5, b 0.4 to 0.75."});
         }
         order_by_id();
         detail::TermCounts counts = detail::count_terms(texts, analyzer_, options.threads);
@@ -94,10 +94,10 @@ public:
     [[nodiscard]] Run search(Texts const& queries, std::size_t k, std::vector<std::string> const& query_ids = {}) const {
         if (!query_ids.empty() && query_ids.size() != queries.size()) {
             throw InputError(
-                Complaint{.file = {},
-                          .expected = "as many ids as queries",
-                          .found = std::to_string(query_ids.size()) + " ids for " + std::to_string(queries.size()) + " queries",
-                          .remedy = "Give every query one id, or none."});
+                Diagnostic{.file = {},
+                           .expected = "as many ids as queries",
+                           .found = std::to_string(query_ids.size()) + " ids for " + std::to_string(queries.size()) + " queries",
+                           .hint = "Give every query one id, or none."});
         }
         std::vector<std::vector<Hit>> found(queries.size());
         detail::parallel_for(queries.size(), 16, options_.threads, [&](std::size_t begin, std::size_t end) {

@@ -40,12 +40,12 @@ inline std::string quoted(std::string_view text) {
     return result + (text.size() > 60 ? "...'" : "'");
 }
 
-inline InputError refuse_line(LineReader const& lines, std::string expected, std::string found, std::string remedy) {
-    return InputError(Complaint{.file = lines.path().string(),
-                                .line = lines.line(),
-                                .expected = std::move(expected),
-                                .found = std::move(found),
-                                .remedy = std::move(remedy)});
+inline InputError refuse_line(LineReader const& lines, std::string expected, std::string found, std::string hint) {
+    return InputError(Diagnostic{.file = lines.path().string(),
+                                 .line = lines.line(),
+                                 .expected = std::move(expected),
+                                 .found = std::move(found),
+                                 .hint = std::move(hint)});
 }
 
 inline InputError refuse_column_count(LineReader const& lines, std::string expected, std::string_view line, std::size_t count) {
@@ -58,10 +58,10 @@ inline InputError refuse_column_count(LineReader const& lines, std::string expec
 }
 
 inline InputError refuse_empty(std::filesystem::path const& path) {
-    return InputError(Complaint{.file = path.string(),
-                                .expected = "at least one line",
-                                .found = "an empty file",
-                                .remedy = "Check the program that wrote it."});
+    return InputError(Diagnostic{.file = path.string(),
+                                 .expected = "at least one line",
+                                 .found = "an empty file",
+                                 .hint = "Check the program that wrote it."});
 }
 
 /// The number of the line, from `after` + 1, on which `matches(line)` is true; 0 where there is none. For messages only.

@@ -48,10 +48,10 @@ public:
         check_matrix(vectors, "vectors [N, D]");
         if (vectors.size(0) != static_cast<std::int64_t>(ids.size())) {
             throw InputError(
-                Complaint{.file = {},
-                          .expected = "as many ids as vectors",
-                          .found = std::to_string(ids.size()) + " ids for " + std::to_string(vectors.size(0)) + " vectors",
-                          .remedy = "Give every vector one id."});
+                Diagnostic{.file = {},
+                           .expected = "as many ids as vectors",
+                           .found = std::to_string(ids.size()) + " ids for " + std::to_string(vectors.size(0)) + " vectors",
+                           .hint = "Give every vector one id."});
         }
         dimension_ = static_cast<std::size_t>(vectors.size(1));
         bool const half = vectors.scalar_type() == at::kBFloat16 && !options.normalise;
@@ -78,21 +78,21 @@ public:
         auto const count = static_cast<std::size_t>(queries.size(0));
         if (static_cast<std::size_t>(queries.size(1)) != dimension_ || (!query_ids.empty() && query_ids.size() != count)) {
             throw InputError(
-                Complaint{.file = {},
-                          .expected = "queries of " + std::to_string(dimension_) + " values, each with an id or none with any",
-                          .found = std::to_string(count) + " queries of " + std::to_string(queries.size(1)) + " values and " +
-                                   std::to_string(query_ids.size()) + " ids",
-                          .remedy = "Encode queries and documents with the same model."});
+                Diagnostic{.file = {},
+                           .expected = "queries of " + std::to_string(dimension_) + " values, each with an id or none with any",
+                           .found = std::to_string(count) + " queries of " + std::to_string(queries.size(1)) + " values and " +
+                                    std::to_string(query_ids.size()) + " ids",
+                           .hint = "Encode queries and documents with the same model."});
         }
         at::Tensor const prepared = prepare(queries, at::kFloat);
         float const* const values = prepared.const_data_ptr<float>();
         for (std::size_t q = 0; q < count; ++q) {
             if (!is_finite(values + q * rows_.width)) {
-                throw InputError(Complaint{
+                throw InputError(Diagnostic{
                     .file = {},
                     .expected = "finite values in the queries",
                     .found = "nan or infinity in query '" + (query_ids.empty() ? std::to_string(q) : query_ids[q]) + '\'',
-                    .remedy = "Check the encoder; half precision overflows first."});
+                    .hint = "Check the encoder; half precision overflows first."});
             }
         }
         Run run(documents_);
@@ -118,12 +118,12 @@ private:
     static void check_matrix(at::Tensor const& tensor, char const* what) {
         if (!tensor.defined() || tensor.dim() != 2 ||
             (tensor.scalar_type() != at::kFloat && tensor.scalar_type() != at::kBFloat16)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = std::string(what) + " of fp32 or bf16",
-                                       .found = !tensor.defined() ? std::string("no tensor")
-                                                                  : std::to_string(tensor.dim()) + " dimensions of " +
-                                                                        std::string(c10::toString(tensor.scalar_type())),
-                                       .remedy = "One row per text; convert with to(at::kFloat)."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = std::string(what) + " of fp32 or bf16",
+                                        .found = !tensor.defined() ? std::string("no tensor")
+                                                                   : std::to_string(tensor.dim()) + " dimensions of " +
+                                                                         std::string(c10::toString(tensor.scalar_type())),
+                                        .hint = "One row per text; convert with to(at::kFloat)."});
         }
     }
 
@@ -178,11 +178,11 @@ private:
             }
         });
         if (first < rows_.count) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "finite values in the vectors",
-                                       .found = "nan or infinity in row " + std::to_string(first.load()) + ", id '" +
-                                                std::string((*documents_)[first.load()]) + '\'',
-                                       .remedy = "Check the encoder; half precision overflows first."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "finite values in the vectors",
+                                        .found = "nan or infinity in row " + std::to_string(first.load()) + ", id '" +
+                                                 std::string((*documents_)[first.load()]) + '\'',
+                                        .hint = "Check the encoder; half precision overflows first."});
         }
     }
 

@@ -132,10 +132,10 @@ inline Run reciprocal_rank_fusion(Run const& first, Run const& second, Reciproca
 /// (normalised) score of its last hit, as if d had come next.
 inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions const& options = {}) {
     if (!(options.first_weight >= 0 && options.first_weight <= 1)) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a weight in 0..1",
-                                   .found = std::to_string(options.first_weight),
-                                   .remedy = "1 means the first run alone."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a weight in 0..1",
+                                    .found = std::to_string(options.first_weight),
+                                    .hint = "1 means the first run alone."});
     }
     struct Points {
         WeightedSumOptions const& options;

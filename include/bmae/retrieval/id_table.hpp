@@ -30,10 +30,10 @@ public:
         reserve(ids.size());
         for (std::size_t i = 0; i < ids.size(); ++i) {
             if (add(ids[i]) != i) {
-                throw InputError(Complaint{.file = {},
-                                           .expected = "every id once",
-                                           .found = '\'' + ids[i] + "' a second time, as entry " + std::to_string(i),
-                                           .remedy = "Rename or drop one of them."});
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = "every id once",
+                                            .found = '\'' + ids[i] + "' a second time, as entry " + std::to_string(i),
+                                            .hint = "Rename or drop one of them."});
             }
         }
     }

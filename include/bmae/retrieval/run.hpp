@@ -71,18 +71,18 @@ public:
         }
         for (Hit const& hit : hits) {
             if (hit.score != hit.score || hit.document >= documents_->size()) {
-                throw InputError(Complaint{
+                throw InputError(Diagnostic{
                     .file = {},
                     .expected = "scored documents of the collection for query '" + std::string(query) + "'",
                     .found = hit.score != hit.score ? "the score nan" : "document number " + std::to_string(hit.document),
-                    .remedy = "Check the vectors or weights that the scores were computed from."});
+                    .hint = "Check the vectors or weights that the scores were computed from."});
             }
         }
         if (queries_.add(query) != size()) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "every query once",
-                                       .found = "query '" + std::string(query) + "' a second time",
-                                       .remedy = "Give each query its own id."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "every query once",
+                                        .found = "query '" + std::string(query) + "' a second time",
+                                        .hint = "Give each query its own id."});
         }
         hits_.insert(hits_.end(), hits.begin(), hits.end());
         begins_.push_back(hits_.size());

@@ -156,12 +156,12 @@ inline Run read_run(std::filesystem::path const& path, RunFileOptions const& opt
             return found.query == query && found.document == document;
         };
         std::size_t const first = detail::find_line(path, 0, same);
-        throw InputError(Complaint{.file = path.string(),
-                                   .line = detail::find_line(path, first, same),
-                                   .expected = "every document once per query",
-                                   .found = "document '" + std::string(document) + "' of query '" + std::string(query) +
-                                            "' again (first on line " + std::to_string(first) + ")",
-                                   .remedy = "Keep its best score only."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .line = detail::find_line(path, first, same),
+                                    .expected = "every document once per query",
+                                    .found = "document '" + std::string(document) + "' of query '" + std::string(query) +
+                                             "' again (first on line " + std::to_string(first) + ")",
+                                    .hint = "Keep its best score only."});
     });
 }
 
@@ -172,11 +172,11 @@ namespace detail {
 /// \param file,line  where it stands, or the file that should hold it
 inline void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line = 0) {
     if (text.empty() || text.find_first_of(" \t\r\n") != std::string_view::npos) {
-        throw InputError(Complaint{.file = file,
-                                   .line = line,
-                                   .expected = std::string(what) + " without blanks",
-                                   .found = quoted(text),
-                                   .remedy = "The columns of a TREC run are cut at blanks: rename the id."});
+        throw InputError(Diagnostic{.file = file,
+                                    .line = line,
+                                    .expected = std::string(what) + " without blanks",
+                                    .found = quoted(text),
+                                    .hint = "The columns of a TREC run are cut at blanks: rename the id."});
     }
 }
 

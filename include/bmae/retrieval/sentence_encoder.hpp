@@ -52,18 +52,18 @@ public:
         : encoder_(std::move(encoder)), tokenizer_(std::move(tokenizer)), options_(options) {
         require_encoder_tokens(tokenizer_, /*for_training=*/false);
         if (static_cast<std::int64_t>(tokenizer_.size()) > encoder_.vocabulary_size()) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a tokenizer of at most " + std::to_string(encoder_.vocabulary_size()) +
-                                                   " tokens, the model's vocabulary",
-                                       .found = std::to_string(tokenizer_.size()),
-                                       .remedy = "Use the tokenizer that the model was trained with."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a tokenizer of at most " + std::to_string(encoder_.vocabulary_size()) +
+                                                    " tokens, the model's vocabulary",
+                                        .found = std::to_string(tokenizer_.size()),
+                                        .hint = "Use the tokenizer that the model was trained with."});
         }
         auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
         if (options_.max_length < 2 || options_.max_length > positions) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a length from 2 to " + std::to_string(positions) + " tokens",
-                                       .found = std::to_string(options_.max_length),
-                                       .remedy = "Lower the maximum length."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a length from 2 to " + std::to_string(positions) + " tokens",
+                                        .found = std::to_string(options_.max_length),
+                                        .hint = "Lower the maximum length."});
         }
     }
 

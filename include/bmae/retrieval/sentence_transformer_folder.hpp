@@ -29,9 +29,9 @@ namespace detail {
 
 /// The options that a layout stands for. \throws InputError for a module that `SentenceEncoder` does not have
 inline SentenceEncoderOptions sentence_options(SentenceTransformerLayout const& layout, std::string const& folder) {
-    auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
+    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         return InputError(
-            Complaint{.file = folder, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+            Diagnostic{.file = folder, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     if (layout.pooling.size() != 1 ||
         (layout.pooling.front() != PoolingMode::cls && layout.pooling.front() != PoolingMode::mean)) {
@@ -74,10 +74,10 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
         options = detail::sentence_options(layout, folder.string());
         transformer = layout.transformer_folder.empty() ? folder : folder / layout.transformer_folder;
         if (layout.do_lower_case && !detail::lower_cases(AnyTokenizer::from_file(transformer))) {
-            throw InputError(Complaint{.file = (transformer / "sentence_bert_config.json").string(),
-                                       .expected = "\"do_lower_case\": false",
-                                       .found = "true, with a tokenizer that keeps capitals",
-                                       .remedy = "Use a lower-casing tokenizer."});
+            throw InputError(Diagnostic{.file = (transformer / "sentence_bert_config.json").string(),
+                                        .expected = "\"do_lower_case\": false",
+                                        .found = "true, with a tokenizer that keeps capitals",
+                                        .hint = "Use a lower-casing tokenizer."});
         }
     }
     BertEncoder encoder = load_bert(transformer);
@@ -97,11 +97,11 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
 inline void save_sentence_transformer(SentenceEncoder const& encoder, std::filesystem::path const& folder) {
     SentenceEncoderOptions const& options = encoder.options();
     if (needs_layers(options.pooling)) {
-        throw InputError(Complaint{.file = folder.string(),
-                                   .expected = "the pooling cls or mean, which sentence-transformers has",
-                                   .found = std::string(to_string(options.pooling)),
-                                   .remedy = "It has no module that reads several layers: encode and search with bmae itself, or "
-                                             "export with another pooling."});
+        throw InputError(Diagnostic{.file = folder.string(),
+                                    .expected = "the pooling cls or mean, which sentence-transformers has",
+                                    .found = std::string(to_string(options.pooling)),
+                                    .hint = "It has no module that reads several layers: encode and search with bmae itself, or "
+                                            "export with another pooling."});
     }
     SentenceTransformerLayout const layout{.width = encoder.encoder().width(),
                                            .pooling = {options.pooling == Pooling::cls ? PoolingMode::cls : PoolingMode::mean},

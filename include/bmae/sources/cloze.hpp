@@ -56,7 +56,7 @@ struct ClozeContext {
     double kept = .1;   ///< share of examples whose context keeps the sentence; Lee et al.: .1
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("kept", kept, "share of contexts that keep the sentence");
     }
 
@@ -65,10 +65,10 @@ struct ClozeContext {
         static_cast<void>(traits);
         static_cast<void>(draw);
         if (!(kept >= 0 && kept <= 1)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "ClozeContext::kept between 0 and 1",
-                                       .found = std::to_string(kept),
-                                       .remedy = "It is a share of the examples, for example 0.1."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "ClozeContext::kept between 0 and 1",
+                                        .found = std::to_string(kept),
+                                        .hint = "It is a share of the examples, for example 0.1."});
         }
         detail::require_sentences(example, "ClozeContext");
         Draw choice = detail::cloze_choice(shared);

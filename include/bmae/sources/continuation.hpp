@@ -20,7 +20,7 @@ struct Continuation {
     bool passage_if_absent = false;   ///< true: the passage itself stands in for a missing continuation, as in MASTER's code
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("passage_if_absent", passage_if_absent, "the passage stands in for a missing continuation");
     }
 

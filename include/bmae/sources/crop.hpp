@@ -26,7 +26,7 @@ struct RandomCrop {
     double maximum_share = .50;   ///< of the passage; Contriever: .50
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("minimum_share", minimum_share, "length of the shortest crop, as a share of the text");
         visit("maximum_share", maximum_share, "length of the longest crop, as a share of the text");
     }
@@ -35,10 +35,10 @@ struct RandomCrop {
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);
         if (!(minimum_share >= 0 && minimum_share <= maximum_share && maximum_share <= 1)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "0 <= RandomCrop::minimum_share <= maximum_share <= 1",
-                                       .found = std::to_string(minimum_share) + " and " + std::to_string(maximum_share),
-                                       .remedy = "Contriever crops between 0.05 and 0.5 of a text."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "0 <= RandomCrop::minimum_share <= maximum_share <= 1",
+                                        .found = std::to_string(minimum_share) + " and " + std::to_string(maximum_share),
+                                        .hint = "Contriever crops between 0.05 and 0.5 of a text."});
         }
         std::size_t const length = example.passage.size();
         if (length == 0) { return {}; }
@@ -61,7 +61,7 @@ struct SentenceCrop {
     std::size_t sentences = 1;   ///< length of the run
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("sentences", sentences, "sentences of the crop");
     }
 
@@ -71,11 +71,11 @@ struct SentenceCrop {
         auto const ends = example.sentence_ends;
         if (sentences == 0 || (ends.empty() && !example.document.empty()) ||
             (!ends.empty() && ends.back() > example.document.size())) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "SentenceCrop::sentences of at least 1 and a document with sentence ends",
-                                       .found = std::to_string(sentences) + " and " + std::to_string(ends.size()) + " ends in " +
-                                                std::to_string(example.document.size()) + " tokens",
-                                       .remedy = "Prepare the corpus with sentence splitting."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "SentenceCrop::sentences of at least 1 and a document with sentence ends",
+                                        .found = std::to_string(sentences) + " and " + std::to_string(ends.size()) + " ends in " +
+                                                 std::to_string(example.document.size()) + " tokens",
+                                        .hint = "Prepare the corpus with sentence splitting."});
         }
         if (ends.empty()) { return {}; }
         std::size_t const run = std::min(sentences, ends.size());

@@ -22,7 +22,7 @@ struct OneQuery {
     std::size_t maximum = 0;   ///< queries drawn from, from the first; 0: all
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("maximum", maximum, "queries drawn from, from the first; 0: all");
     }
 

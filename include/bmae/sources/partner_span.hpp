@@ -45,7 +45,7 @@ struct PartnerSpan {
     std::size_t reach = 100;    ///< spans on either side; `random` only
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("kind", kind, "how the partner is chosen");
         visit("length", length, "tokens at most, without [CLS] and [SEP]");
         visit("reach", reach, "spans on either side");
@@ -57,10 +57,10 @@ struct PartnerSpan {
         static_cast<void>(draw);
         detail::require_sentences(example, "PartnerSpan");
         if (length == 0) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "PartnerSpan::length of at least 1",
-                                       .found = "0",
-                                       .remedy = "CoT-MAE reads 126 tokens between [CLS] and [SEP]."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "PartnerSpan::length of at least 1",
+                                        .found = "0",
+                                        .hint = "CoT-MAE reads 126 tokens between [CLS] and [SEP]."});
         }
         if (example.passage.empty()) { return {}; }
         Draw choice = shared.fork(0x706172746e6572);   // "partner"

@@ -23,7 +23,7 @@ struct Queries {
     std::size_t maximum = 0;          ///< queries read, from the first; 0: all (MASTER's data has 10)
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("trailing_separator", trailing_separator, "[SEP] after the last query too");
         visit("maximum", maximum, "queries read, from the first; 0: all");
     }
@@ -38,10 +38,10 @@ struct Queries {
             text.insert(text.end(), example.queries[k].begin(), example.queries[k].end());
             if (k + 1 == count && !trailing_separator) { break; }
             if (separator < 0) {
-                throw InputError(Complaint{.file = {},
-                                           .expected = "a vocabulary with a separator token to join queries",
-                                           .found = "none",
-                                           .remedy = "Use a tokenizer that defines [SEP]."});
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = "a vocabulary with a separator token to join queries",
+                                            .found = "none",
+                                            .hint = "Use a tokenizer that defines [SEP]."});
             }
             text.push_back(separator);
         }

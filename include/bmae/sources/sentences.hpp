@@ -31,12 +31,12 @@ inline void require_sentences(Example const& example, char const* source) {
     bool const fits = ends.empty() ? example.document.empty() : ends.back() == example.document.size();
     if (!fits || example.passage_offset + example.passage.size() > example.document.size()) {
         throw InputError(
-            Complaint{.file = {},
-                      .expected = std::string(source) + " to get a passage within a document with sentence ends",
-                      .found = std::to_string(ends.size()) + " sentences, " + std::to_string(example.document.size()) +
-                               " tokens, a passage of " + std::to_string(example.passage.size()) + " at " +
-                               std::to_string(example.passage_offset),
-                      .remedy = "Read the example from a token store, or fill document, passage_offset and sentence_ends."});
+            Diagnostic{.file = {},
+                       .expected = std::string(source) + " to get a passage within a document with sentence ends",
+                       .found = std::to_string(ends.size()) + " sentences, " + std::to_string(example.document.size()) +
+                                " tokens, a passage of " + std::to_string(example.passage.size()) + " at " +
+                                std::to_string(example.passage_offset),
+                       .hint = "Read the example from a token store, or fill document, passage_offset and sentence_ends."});
     }
 }
 

@@ -40,7 +40,7 @@ struct TitleAndBody {
     bool token_types = false;       ///< the encoder reads the title as type 0 and the body as type 1 (SimLM); decoders never do
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("title_length", title_length, "tokens of the title at most; 0: all");
         visit("token_types", token_types, "the encoder reads title and body as types 0 and 1");
     }

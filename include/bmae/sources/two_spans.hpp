@@ -21,10 +21,10 @@ namespace detail {
 /// Two windows of a document that is cut every `length` tokens; the same one twice where there is only one.
 inline std::pair<TokenRange, TokenRange> two_spans(Example const& example, std::size_t length, Draw shared) {
     if (length == 0) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a span length of at least 1",
-                                   .found = "0",
-                                   .remedy = "coCondenser reads spans of 126 tokens between [CLS] and [SEP]."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a span length of at least 1",
+                                    .found = "0",
+                                    .hint = "coCondenser reads spans of 126 tokens between [CLS] and [SEP]."});
     }
     std::size_t const size = example.document.size();
     std::size_t const spans = size / length + (size % length != 0 ? 1 : 0);
@@ -49,7 +49,7 @@ struct FirstSpan {
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of SecondSpan
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("length", length, "tokens at most, without [CLS] and [SEP]");
     }
 
@@ -71,7 +71,7 @@ struct SecondSpan {
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of FirstSpan
 
     template <class Visit>
-    void for_each_number(Visit&& visit) {
+    void for_each_option(Visit&& visit) {
         visit("length", length, "tokens at most, without [CLS] and [SEP]");
     }
 

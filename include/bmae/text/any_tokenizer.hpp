@@ -52,10 +52,10 @@ public:
             if (has("vocab.txt")) { return WordPiece::from_file(path); }
             if (has("vocab.json") && has("merges.txt")) { return ByteLevelBpe::from_file(path); }
             if (has("spiece.model")) { return Unigram::from_file(path); }   // says how to convert it
-            throw InputError(Complaint{.file = path.string(),
-                                       .expected = "a tokenizer.json, a vocab.txt, or a vocab.json and a merges.txt",
-                                       .found = "none of them",
-                                       .remedy = "Name the folder of a model."});
+            throw InputError(Diagnostic{.file = path.string(),
+                                        .expected = "a tokenizer.json, a vocab.txt, or a vocab.json and a merges.txt",
+                                        .found = "none of them",
+                                        .hint = "Name the folder of a model."});
         }
         if (json.extension() != ".json") { return WordPiece::from_file(path); }
         detail::JsonFile const file(json);
@@ -149,9 +149,9 @@ static_assert(Tokenizer<AnyTokenizer>);
 /// \throws InputError  saying what is missing
 inline void require_encoder_tokens(AnyTokenizer const& tokenizer, bool for_training, std::filesystem::path const& place = {}) {
     SpecialIds const& special = tokenizer.traits().special();
-    auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
-        throw InputError(Complaint{
-            .file = place.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
+        throw InputError(Diagnostic{
+            .file = place.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     auto const [before, after] = tokenizer.wrapping();
     if (before != std::vector{special.cls} || after != std::vector{special.sep}) {

@@ -174,10 +174,10 @@ private:
 
     [[noreturn]] static void refuse(std::string_view text, std::size_t at, std::size_t offset) {
         auto const byte = static_cast<unsigned>(static_cast<unsigned char>(text[at]));
-        throw InputError(Complaint{.file = {},
-                                   .expected = "UTF-8 text",
-                                   .found = "the byte " + std::to_string(byte) + " at byte " + std::to_string(offset + at),
-                                   .remedy = "Convert the text to UTF-8 or choose InvalidUtf8::replace."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "UTF-8 text",
+                                    .found = "the byte " + std::to_string(byte) + " at byte " + std::to_string(offset + at),
+                                    .hint = "Convert the text to UTF-8 or choose InvalidUtf8::replace."});
     }
 
     /// Cleaning, spaces around CJK, decomposition in canonical order, marks dropped. Lower case comes later: it moves nothing.

@@ -112,10 +112,10 @@ private:
     [[nodiscard]] TokenId require(std::string const& token, char const* what) const {
         TokenId const id = table.find(token);
         if (id < 0) {
-            throw InputError(Complaint{.file = description.file,
-                                       .expected = std::string(what) + " in the vocabulary",
-                                       .found = "no '" + token + '\'',
-                                       .remedy = "Use vocabulary and merges of one model."});
+            throw InputError(Diagnostic{.file = description.file,
+                                        .expected = std::string(what) + " in the vocabulary",
+                                        .found = "no '" + token + '\'',
+                                        .hint = "Use vocabulary and merges of one model."});
         }
         return id;
     }

@@ -54,11 +54,11 @@ inline std::vector<std::pair<std::string, std::string>> read_merges(std::filesys
         std::size_t const space = line.find(' ');
         if (space == 0 || space == std::string_view::npos || space + 1 == line.size() ||
             line.find(' ', space + 1) != std::string_view::npos) {
-            throw InputError(Complaint{.file = path.string(),
-                                       .line = number,
-                                       .expected = "two pieces with one space between",
-                                       .found = '\'' + std::string(line.substr(0, 60)) + '\'',
-                                       .remedy = "Use the merges.txt that belongs to the model."});
+            throw InputError(Diagnostic{.file = path.string(),
+                                        .line = number,
+                                        .expected = "two pieces with one space between",
+                                        .found = '\'' + std::string(line.substr(0, 60)) + '\'',
+                                        .hint = "Use the merges.txt that belongs to the model."});
         }
         merges.emplace_back(line.substr(0, space), line.substr(space + 1));
     }
@@ -187,10 +187,10 @@ inline ByteLevelBpeDescription read_byte_level_bpe(std::filesystem::path const& 
         return description;
     }
     if (!std::filesystem::exists(path / "vocab.json") || !std::filesystem::exists(path / "merges.txt")) {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "a tokenizer.json, or a vocab.json and a merges.txt",
-                                   .found = "neither",
-                                   .remedy = "Name the folder of a GPT-2 or RoBERTa model."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "a tokenizer.json, or a vocab.json and a merges.txt",
+                                    .found = "neither",
+                                    .hint = "Name the folder of a GPT-2 or RoBERTa model."});
     }
     return read_byte_level_bpe_pair(path);
 }

@@ -34,7 +34,7 @@ public:
 private:
     CharacterClasses() {
         fill(letter_ranges, CharacterClass::letter);
-        fill(number_ranges, CharacterClass::number);
+        fill(option_ranges, CharacterClass::number);
         fill(space_ranges, CharacterClass::space);
     }
     void fill(std::span<CharacterRange const> ranges, CharacterClass value) {

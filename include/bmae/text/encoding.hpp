@@ -62,11 +62,11 @@ inline std::pair<std::size_t, std::size_t> truncated_lengths(std::size_t first, 
     bool const cuts_first = truncation == Truncation::only_first;
     std::size_t const surplus = first + second - room;
     if (surplus >= (cuts_first ? first : second)) {
-        throw InputError(Complaint{.file = {},
-                                   .expected = std::string("a ") + (cuts_first ? "first" : "second") + " text of more than " +
-                                               std::to_string(surplus) + " tokens to cut",
-                                   .found = std::to_string(cuts_first ? first : second) + " tokens",
-                                   .remedy = "Raise max_length or choose Truncation::longest_first."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = std::string("a ") + (cuts_first ? "first" : "second") + " text of more than " +
+                                                std::to_string(surplus) + " tokens to cut",
+                                    .found = std::to_string(cuts_first ? first : second) + " tokens",
+                                    .hint = "Raise max_length or choose Truncation::longest_first."});
     }
     return cuts_first ? std::pair{first - surplus, second} : std::pair{first, second - surplus};
 }

@@ -43,10 +43,10 @@ public:
         for (std::size_t i = 0; i < tokens.size(); ++i) { ids[tokens[i]] = static_cast<TokenId>(i); }
         auto const require_id = [&](TokenId id) {
             if (id >= 0 && static_cast<std::size_t>(id) < tokens.size()) { return; }
-            throw InputError(Complaint{.file = description.file,
-                                       .expected = "token ids below " + std::to_string(tokens.size()),
-                                       .found = std::to_string(id),
-                                       .remedy = "Use the files that belong together."});
+            throw InputError(Diagnostic{.file = description.file,
+                                        .expected = "token ids below " + std::to_string(tokens.size()),
+                                        .found = std::to_string(id),
+                                        .hint = "Use the files that belong together."});
         };
         for (auto const* around : {&description.wrapping.before, &description.wrapping.after}) {
             for (TokenId const id : *around) { require_id(id); }
@@ -114,10 +114,10 @@ public:
     /// \throws InputError  where there is no such id
     [[nodiscard]] std::string_view token(TokenId id) const {
         if (id < 0 || static_cast<std::size_t>(id) >= size()) {
-            throw InputError(Complaint{.file = core_->description.file,
-                                       .expected = "a token id below " + std::to_string(size()),
-                                       .found = std::to_string(id),
-                                       .remedy = "Check that the ids were made with this vocabulary."});
+            throw InputError(Diagnostic{.file = core_->description.file,
+                                        .expected = "a token id below " + std::to_string(size()),
+                                        .found = std::to_string(id),
+                                        .hint = "Check that the ids were made with this vocabulary."});
         }
         return tokens()[static_cast<std::size_t>(id)];
     }

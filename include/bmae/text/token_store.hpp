@@ -44,10 +44,10 @@ public:
         std::filesystem::path const manifest = folder / "manifest.json";
         std::error_code code;
         if (std::filesystem::is_directory(folder, code) && !std::filesystem::exists(manifest, code)) {
-            throw InputError(Complaint{.file = folder.string(),
-                                       .expected = "a token store",
-                                       .found = "a folder without manifest.json",
-                                       .remedy = "Name a folder made by `prepare`; an unfinished one must be prepared again."});
+            throw InputError(Diagnostic{.file = folder.string(),
+                                        .expected = "a token store",
+                                        .found = "a folder without manifest.json",
+                                        .hint = "Name a folder made by `prepare`; an unfinished one must be prepared again."});
         }
         store.manifest_ =
             detail::store_format::manifest_from(detail::read_file(manifest, std::uint64_t{16} << 20), manifest.string());
@@ -120,10 +120,10 @@ public:
         auto const named = [](std::string const& kind, std::uint64_t number) {
             return " (" + kind + (kind.empty() ? "" : " ") + detail::to_hex(number) + ')';
         };
-        throw InputError(Complaint{.file = folder_.string(),
-                                   .expected = "a store made with " + owner + named(bmae::tokenizer_kind(tokenizer), given),
-                                   .found = "one made with another" + named(manifest_.tokenizer_kind, fingerprint()),
-                                   .remedy = "Use the tokenizer of the model, or prepare the store again with this one."});
+        throw InputError(Diagnostic{.file = folder_.string(),
+                                    .expected = "a store made with " + owner + named(bmae::tokenizer_kind(tokenizer), given),
+                                    .found = "one made with another" + named(manifest_.tokenizer_kind, fingerprint()),
+                                    .hint = "Use the tokenizer of the model, or prepare the store again with this one."});
     }
 
 private:
@@ -193,10 +193,10 @@ private:
     }
 
     static InputError damaged(std::filesystem::path const& file, std::string expected, std::string found) {
-        return InputError(Complaint{.file = file.string(),
-                                    .expected = std::move(expected),
-                                    .found = std::move(found),
-                                    .remedy = "The store was cut or changed after it was made: copy or prepare it again."});
+        return InputError(Diagnostic{.file = file.string(),
+                                     .expected = std::move(expected),
+                                     .found = std::move(found),
+                                     .hint = "The store was cut or changed after it was made: copy or prepare it again."});
     }
 
     void map_files(Verify verify) {

@@ -159,10 +159,10 @@ private:
     void prepend_title(TokenizedDocument& document) const {
         TokenId const separator = tokenizer_->traits().special().sep;
         if (separator < 0) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a vocabulary with a separator token between title and text",
-                                       .found = "none",
-                                       .remedy = "Use a tokenizer that defines [SEP]."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a vocabulary with a separator token between title and text",
+                                        .found = "none",
+                                        .hint = "Use a tokenizer that defines [SEP]."});
         }
         std::vector<TokenId> heading = tokenizer_->encode(document.title);
         drop_separators(heading);

@@ -176,9 +176,9 @@ inline std::string to_text(Manifest const& manifest) {
 
 /// \throws InputError  where `text` is not what `to_text` wrote, or another version of it
 inline Manifest manifest_from(std::string const& text, std::string const& file) {
-    auto const refuse = [&](std::string expected, std::string found, std::string remedy) {
+    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         return InputError(
-            Complaint{.file = file, .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+            Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     std::string const again = "Prepare the store again.";
     nlohmann::ordered_json json = nlohmann::ordered_json::parse(text, nullptr, false);

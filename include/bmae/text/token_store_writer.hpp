@@ -164,10 +164,10 @@ public:
     TokenStoreStatistics finish() {
         TokenStoreStatistics const& counts = manifest_.statistics;
         if (counts.documents == 0) {
-            throw InputError(Complaint{.file = folder_.path().string(),
-                                       .expected = "at least one document with a token",
-                                       .found = std::to_string(counts.empty_documents) + " empty documents",
-                                       .remedy = "Check the input files and their format."});
+            throw InputError(Diagnostic{.file = folder_.path().string(),
+                                        .expected = "at least one document with a token",
+                                        .found = std::to_string(counts.empty_documents) + " empty documents",
+                                        .hint = "Check the input files and their format."});
         }
         write_row();
         if (counts.queries == 0) {
@@ -208,10 +208,10 @@ private:
 
     void check(TokenizedDocument const& document) const {
         auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Complaint{.file = "document '" + document.id + "'",
-                                        .expected = std::move(expected),
-                                        .found = std::move(found),
-                                        .remedy = "Are the ids of this tokenizer, and the sentence ends counted in tokens?"});
+            return InputError(Diagnostic{.file = "document '" + document.id + "'",
+                                         .expected = std::move(expected),
+                                         .found = std::move(found),
+                                         .hint = "Are the ids of this tokenizer, and the sentence ends counted in tokens?"});
         };
         auto const check_ids = [&](std::span<TokenId const> ids) {
             for (TokenId const id : ids) {

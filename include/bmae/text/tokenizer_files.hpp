@@ -68,16 +68,16 @@ public:
             auto const at = std::min<std::size_t>(error.byte, content_.size());
             auto const line = 1 + static_cast<std::size_t>(
                                       std::count(content_.begin(), content_.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
-            throw InputError(Complaint{.file = path_.string(),
-                                       .line = line,
-                                       .expected = "JSON",
-                                       .found = content_.empty() ? "an empty file" : "something else",
-                                       .remedy = "Save the tokenizer again or copy the file again."});
+            throw InputError(Diagnostic{.file = path_.string(),
+                                        .line = line,
+                                        .expected = "JSON",
+                                        .found = content_.empty() ? "an empty file" : "something else",
+                                        .hint = "Save the tokenizer again or copy the file again."});
         } catch (PlainJson::exception const& error) {   // a number beyond a double's range
-            throw InputError(Complaint{.file = path_.string(),
-                                       .expected = "JSON",
-                                       .found = error.what(),
-                                       .remedy = "Save the tokenizer again or copy the file again."});
+            throw InputError(Diagnostic{.file = path_.string(),
+                                        .expected = "JSON",
+                                        .found = error.what(),
+                                        .hint = "Save the tokenizer again or copy the file again."});
         }
         if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
     }
@@ -86,9 +86,9 @@ public:
     [[nodiscard]] std::string const& content() const noexcept { return content_; }   ///< the bytes as they were read
 
     [[noreturn]] void refuse(std::string expected, std::string found,
-                             std::string remedy = "Only BERT's WordPiece tokenizers can be read.") const {
-        throw InputError(Complaint{
-            .file = path_.string(), .expected = std::move(expected), .found = std::move(found), .remedy = std::move(remedy)});
+                             std::string hint = "Only BERT's WordPiece tokenizers can be read.") const {
+        throw InputError(Diagnostic{
+            .file = path_.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     }
 
     /// The value of `key`, `fallback` where it is absent or null.
@@ -279,10 +279,10 @@ inline WordPieceDescription read_tokenizer(std::filesystem::path const& path, Wo
     }
     if (has_json) { return read_tokenizer_json(path / "tokenizer.json", std::move(options)); }
     if (!std::filesystem::exists(path / "vocab.txt")) {
-        throw InputError(Complaint{.file = path.string(),
-                                   .expected = "a tokenizer.json or a vocab.txt",
-                                   .found = "neither",
-                                   .remedy = "Name the folder of a BERT model."});
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "a tokenizer.json or a vocab.txt",
+                                    .found = "neither",
+                                    .hint = "Name the folder of a BERT model."});
     }
     return {.tokens = detail::read_vocabulary_lines((path / "vocab.txt").string()),
             .options = std::move(options),
@@ -391,10 +391,10 @@ inline void write_tokenizer(WordPieceDescription const& description, std::filesy
     std::string vocabulary;
     for (std::string const& token : description.tokens) {
         if (token.find('\n') != std::string::npos || token.ends_with('\r')) {
-            throw InputError(Complaint{.file = (folder / "vocab.txt").string(),
-                                       .expected = "tokens without line ends",
-                                       .found = "'" + token + "'",
-                                       .remedy = "Drop the token from the vocabulary."});
+            throw InputError(Diagnostic{.file = (folder / "vocab.txt").string(),
+                                        .expected = "tokens without line ends",
+                                        .found = "'" + token + "'",
+                                        .hint = "Drop the token from the vocabulary."});
         }
         vocabulary += token + '\n';
     }

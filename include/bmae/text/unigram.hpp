@@ -71,10 +71,10 @@ public:
 
     /// \throws InputError  always: only what was read from a file can be written
     [[nodiscard]] std::string to_json() const {
-        throw InputError(Complaint{.file = description.file,
-                                   .expected = "a unigram tokenizer that was read from a tokenizer.json",
-                                   .found = "one made in the program",
-                                   .remedy = "Read it by Unigram::from_file."});
+        throw InputError(Diagnostic{.file = description.file,
+                                    .expected = "a unigram tokenizer that was read from a tokenizer.json",
+                                    .found = "one made in the program",
+                                    .hint = "Read it by Unigram::from_file."});
     }
 
     UnigramDescription description;
@@ -85,10 +85,10 @@ private:
 
     static UnigramDescription checked(UnigramDescription given) {
         auto const refuse = [&](std::string expected, std::string found) {
-            throw InputError(Complaint{.file = given.file,
-                                       .expected = std::move(expected),
-                                       .found = std::move(found),
-                                       .remedy = "Use the tokenizer.json of a T5 model."});
+            throw InputError(Diagnostic{.file = given.file,
+                                        .expected = std::move(expected),
+                                        .found = std::move(found),
+                                        .hint = "Use the tokenizer.json of a T5 model."});
         };
         std::size_t const scored = given.scores.size();
         if (scored == 0 || scored > given.tokens.size()) {

@@ -133,14 +133,13 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     bool const is_folder = std::filesystem::is_directory(path);
     if (is_folder && !std::filesystem::exists(path / "tokenizer.json")) {
         bool const has_model = std::filesystem::exists(path / "spiece.model");
-        throw InputError(Complaint{
+        throw InputError(Diagnostic{
             .file = path.string(),
             .expected = "a tokenizer.json",
             .found = has_model ? "spiece.model alone" : "none",
-            .remedy =
-                has_model
-                    ? "Convert it once in Python: transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)."
-                    : "Name the folder of a T5 model."});
+            .hint = has_model
+                        ? "Convert it once in Python: transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)."
+                        : "Name the folder of a T5 model."});
     }
     detail::JsonFile const file(is_folder ? path / "tokenizer.json" : path);
     detail::PlainJson const& root = file.root();

@@ -66,10 +66,10 @@ public:
         std::uint32_t size = 0;
         if (blob.size() >= 4) { std::memcpy(&size, blob.data(), 4); }
         if (blob.size() < 4 || size == 0 || size % 4 != 0 || size > blob.size() - 4) {
-            throw InputError(Complaint{.file = file,
-                                       .expected = "a precompiled character map of SentencePiece",
-                                       .found = std::to_string(blob.size()) + " bytes of another form",
-                                       .remedy = "Save the tokenizer again."});
+            throw InputError(Diagnostic{.file = file,
+                                        .expected = "a precompiled character map of SentencePiece",
+                                        .found = std::to_string(blob.size()) + " bytes of another form",
+                                        .hint = "Save the tokenizer again."});
         }
         units_.resize(size / 4);
         std::memcpy(units_.data(), blob.data() + 4, size);

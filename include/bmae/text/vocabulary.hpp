@@ -96,10 +96,10 @@ inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
     std::string const content = read_file(path, std::uint64_t{1} << 30);
     std::vector<std::string> tokens;
     if (content.empty()) {
-        throw InputError(Complaint{.file = path,
-                                   .expected = "one token per line",
-                                   .found = "an empty file",
-                                   .remedy = "Use the vocab.txt that belongs to the model."});
+        throw InputError(Diagnostic{.file = path,
+                                    .expected = "one token per line",
+                                    .found = "an empty file",
+                                    .hint = "Use the vocab.txt that belongs to the model."});
     }
     std::size_t const nul = content.find('\0');
     std::size_t const bad = std::min(nul, first_invalid_utf8(content));
@@ -107,11 +107,11 @@ inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
         auto const line =
             1 + static_cast<std::size_t>(std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
         throw InputError(
-            Complaint{.file = path,
-                      .line = line,
-                      .expected = "UTF-8 text, one token per line",
-                      .found = bad == nul ? "a NUL byte" : "bytes that are not UTF-8",
-                      .remedy = "Use the vocab.txt that belongs to the model; weights and gzip files are no vocabularies."});
+            Diagnostic{.file = path,
+                       .line = line,
+                       .expected = "UTF-8 text, one token per line",
+                       .found = bad == nul ? "a NUL byte" : "bytes that are not UTF-8",
+                       .hint = "Use the vocab.txt that belongs to the model; weights and gzip files are no vocabularies."});
     }
     for (std::size_t at = 0; at < content.size();) {
         std::size_t const end = std::min(content.find('\n', at), content.size());
@@ -163,10 +163,10 @@ public:
     /// \throws InputError  where the vocabulary has no such id
     [[nodiscard]] std::string const& token(TokenId id) const {
         if (!contains(id)) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a token id below " + std::to_string(tokens_.size()),
-                                       .found = std::to_string(id),
-                                       .remedy = "Check that the ids were made with this vocabulary."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a token id below " + std::to_string(tokens_.size()),
+                                        .found = std::to_string(id),
+                                        .hint = "Check that the ids were made with this vocabulary."});
         }
         return tokens_[static_cast<std::size_t>(id)];
     }
@@ -206,11 +206,11 @@ public:
 
 private:
     [[noreturn]] static void complain(std::string const& file, std::size_t line, std::string expected, std::string found) {
-        throw InputError(Complaint{.file = file.empty() ? "vocabulary" : file,
-                                   .line = line,
-                                   .expected = std::move(expected),
-                                   .found = std::move(found),
-                                   .remedy = "Use the vocabulary file that belongs to the model."});
+        throw InputError(Diagnostic{.file = file.empty() ? "vocabulary" : file,
+                                    .line = line,
+                                    .expected = std::move(expected),
+                                    .found = std::move(found),
+                                    .hint = "Use the vocabulary file that belongs to the model."});
     }
 
     std::vector<std::string> tokens_;

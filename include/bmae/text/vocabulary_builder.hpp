@@ -190,11 +190,11 @@ public:
             if (continues) { add_token(prefix + character); }
         }
         if (tokens.size() > options_.vocabulary_size) {
-            throw InputError(Complaint{.file = {},
-                                       .expected = "a vocabulary_size of at least " + std::to_string(tokens.size()) +
-                                                   ", the special tokens and the alphabet",
-                                       .found = std::to_string(options_.vocabulary_size),
-                                       .remedy = "Raise it or lower max_alphabet."});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a vocabulary_size of at least " + std::to_string(tokens.size()) +
+                                                    ", the special tokens and the alphabet",
+                                        .found = std::to_string(options_.vocabulary_size),
+                                        .hint = "Raise it or lower max_alphabet."});
         }
         std::vector<detail::PairMerger::Word> pieces;
         for (auto const& [word, count] : words) {
@@ -253,8 +253,8 @@ private:
             });
         }
         if (words.empty()) {
-            throw InputError(Complaint{
-                .file = {}, .expected = "text to build a vocabulary from", .found = "no word", .remedy = "Add texts first."});
+            throw InputError(Diagnostic{
+                .file = {}, .expected = "text to build a vocabulary from", .found = "no word", .hint = "Add texts first."});
         }
         return words;
     }

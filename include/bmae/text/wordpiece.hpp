@@ -154,11 +154,11 @@ private:
             auto const required = [&](std::string const& name) {
                 TokenId const found = vocabulary.id(name);
                 if (found < 0) {
-                    throw InputError(Complaint{
+                    throw InputError(Diagnostic{
                         .file = description.file,
                         .expected = "the token " + name,
                         .found = "a vocabulary without it",
-                        .remedy = "Use the vocabulary of a BERT model, or name its special tokens in WordPieceOptions."});
+                        .hint = "Use the vocabulary of a BERT model, or name its special tokens in WordPieceOptions."});
                 }
                 return found;
             };
@@ -261,9 +261,9 @@ private:
         if (options.max_length) {
             if (*options.max_length < added) {
                 throw InputError(
-                    Complaint{.file = {},
-                              .expected = "a max_length of at least " + std::to_string(added) + ", the special tokens",
-                              .found = std::to_string(*options.max_length)});
+                    Diagnostic{.file = {},
+                               .expected = "a max_length of at least " + std::to_string(added) + ", the special tokens",
+                               .found = std::to_string(*options.max_length)});
             }
             kept = detail::truncated_lengths(kept.first, kept.second, pair.has_value(), *options.max_length - added,
                                              options.truncation);

@@ -21,7 +21,7 @@ struct AdamWOptions {
 /// \throws InputError if a number of `options` makes no sense
 inline void check(AdamWOptions const& options) {
     auto const demand = [](bool good, char const* what, double value) {
-        if (!good) { throw InputError(Complaint{{}, 0, what, std::to_string(value)}); }
+        if (!good) { throw InputError(Diagnostic{{}, 0, what, std::to_string(value)}); }
     };
     demand(options.beta1 >= 0 && options.beta1 < 1, "beta1 in [0, 1)", options.beta1);
     demand(options.beta2 >= 0 && options.beta2 < 1, "beta2 in [0, 1)", options.beta2);

@@ -49,8 +49,8 @@ inline void add_entries(std::vector<TensorEntry>& entries, FlatParameters const&
 inline void read_into(at::Tensor const& target, SafetensorsFile const& file, std::string const& name) {
     TensorEntry const& entry = file.at(name);
     if (entry.type != ElementType::f32 || entry.shape != target.sizes().vec()) {
-        throw InputError(Complaint{file.name(), 0, name + " as F32 " + shape_text(target.sizes().vec()),
-                                   std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape)});
+        throw InputError(Diagnostic{file.name(), 0, name + " as F32 " + shape_text(target.sizes().vec()),
+                                    std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape)});
     }
     at::Tensor const copy = at::empty(entry.shape, at::kFloat);
     if (!entry.bytes.empty()) { std::memcpy(copy.mutable_data_ptr<float>(), entry.bytes.data(), entry.bytes.size()); }
@@ -58,11 +58,13 @@ inline void read_into(at::Tensor const& target, SafetensorsFile const& file, std
 }
 
 /// Of the updates of one turn.
-inline std::string count_name(std::size_t turn) { return turn == 0 ? "count" : "count." + std::to_string(turn); }
+inline std::string count_name(std::size_t alternation) {
+    return alternation == 0 ? "count" : "count." + std::to_string(alternation);
+}
 
 inline void expect_count(SafetensorsFile const& file, std::size_t count) {
     if (file.entries().size() != count) {
-        throw InputError(Complaint{file.name(), 0, std::to_string(count) + " tensors", std::to_string(file.entries().size())});
+        throw InputError(Diagnostic{file.name(), 0, std::to_string(count) + " tensors", std::to_string(file.entries().size())});
     }
 }
 
@@ -82,7 +84,7 @@ inline void write_optimizer(std::filesystem::path const& folder, FlatParameters 
     at::Tensor const mean = optimizer.mean().cpu();
     at::Tensor const square = optimizer.square().cpu();
     std::vector<float> counts;
-    for (std::size_t t = 0; t < optimizer.turns(); ++t) { counts.push_back(optimizer.count(t).item<float>()); }
+    for (std::size_t t = 0; t < optimizer.alternations(); ++t) { counts.push_back(optimizer.count(t).item<float>()); }
     std::vector<TensorEntry> entries;
     detail::add_entries(entries, parameters, mean, "mean.");
     detail::add_entries(entries, parameters, square, "square.");
@@ -128,8 +130,8 @@ inline void read_state(std::filesystem::path const& folder, Objective& objective
         auto const found = tensors.find(name);
         if (found == tensors.end() || found->second.sizes() != value.sizes() ||
             found->second.scalar_type() != value.scalar_type()) {
-            throw InputError(Complaint{file.string(), 0, name + " of the shape that the model has",
-                                       found == tensors.end() ? "none" : "another"});
+            throw InputError(Diagnostic{file.string(), 0, name + " of the shape that the model has",
+                                        found == tensors.end() ? "none" : "another"});
         }
         value.copy_(found->second);
     });
@@ -139,12 +141,14 @@ inline void read_state(std::filesystem::path const& folder, Objective& objective
 inline void read_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW& optimizer) {
     c10::AutoGradMode const no_grad(false);
     SafetensorsFile const file = SafetensorsFile::open(folder / detail::optimizer_file);
-    detail::expect_count(file, 2 * parameters.slots().size() + optimizer.turns());
+    detail::expect_count(file, 2 * parameters.slots().size() + optimizer.alternations());
     for (std::size_t i = 0; i < parameters.slots().size(); ++i) {
         detail::read_into(parameters.view(optimizer.mean(), i), file, "mean." + parameters.slots()[i].name);
         detail::read_into(parameters.view(optimizer.square(), i), file, "square." + parameters.slots()[i].name);
     }
-    for (std::size_t t = 0; t < optimizer.turns(); ++t) { detail::read_into(optimizer.count(t), file, detail::count_name(t)); }
+    for (std::size_t t = 0; t < optimizer.alternations(); ++t) {
+        detail::read_into(optimizer.count(t), file, detail::count_name(t));
+    }
 }
 
 }  // namespace bmae

@@ -148,7 +148,7 @@ inline std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path cons
 inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
                                           std::function<void(std::string const&)> const& warn = {}) {
     auto const all = list_checkpoints(root);
-    if (all.empty()) { throw InputError(Complaint{root.string(), 0, "a checkpoint (step-N)", "none"}); }
+    if (all.empty()) { throw InputError(Diagnostic{root.string(), 0, "a checkpoint (step-N)", "none"}); }
     for (CheckpointFolder const& folder : all) {
         std::string const damage = explain_damage(folder.path);
         if (damage.empty()) { return folder; }

@@ -31,10 +31,10 @@ namespace bmae {
 struct ParameterSlot {
     std::string name = {};
     std::vector<std::int64_t> shape = {};
-    std::int64_t offset = 0;   ///< in elements
-    std::int64_t size = 0;     ///< in elements
-    bool decay = false;        ///< weight decay applies
-    std::size_t turn = 0;      ///< see `Objective::turn`
+    std::int64_t offset = 0;       ///< in elements
+    std::int64_t size = 0;         ///< in elements
+    bool decay = false;            ///< weight decay applies
+    std::size_t alternation = 0;   ///< see `Objective::alternation`
 
     static constexpr std::int64_t alignment = 32;   ///< elements
     /// With the gap behind it: where the next slot starts.
@@ -164,7 +164,7 @@ private:
                               .shape = value.sizes().vec(),
                               .size = value.numel(),
                               .decay = decay,
-                              .turn = objective.turn(name)});
+                              .alternation = objective.alternation(name)});
             tensors_.push_back(value);
         });
         if (tensors_.empty()) { throw InputError("the model has no parameters"); }

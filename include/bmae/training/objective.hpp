@@ -101,10 +101,10 @@ public:
     /// The loss as a contrast over the whole optimizer step, for a gradient cache.
     /// \throws InputError where no term compares the texts of a batch with each other
     [[nodiscard]] virtual StepContrast& step_contrast() {
-        throw InputError(Complaint{.file = {},
-                                   .expected = "a loss that compares the texts of a batch with each other, for a gradient cache",
-                                   .found = "none",
-                                   .remedy = "Accumulation alone equals one large batch here: leave --gradient-cache out."});
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a loss that compares the texts of a batch with each other, for a gradient cache",
+                                    .found = "none",
+                                    .hint = "Accumulation alone equals one large batch here: leave --gradient-cache out."});
     }
 
     /// Texts that each text is told apart from in a contrast over so many examples; 0: there is no contrast.
@@ -115,15 +115,15 @@ public:
 
     virtual void for_each_parameter(ParameterVisitor const& visit) = 0;
 
-    /// Parameters may learn in turns: those of turn 0 learn in all steps, others rest in steps whose `resting` names their turn.
-    [[nodiscard]] virtual std::size_t turn(std::string const& parameter) const {
+    /// Parameters may learn in turns: those of turn 0 learn in all steps, others rest in steps whose `frozen` names their turn.
+    [[nodiscard]] virtual std::size_t alternation(std::string const& parameter) const {
         static_cast<void>(parameter);
         return 0;
     }
 
     /// The turn whose parameters rest in a step; 0: none.
     /// \param step  optimizer steps done before it
-    [[nodiscard]] virtual std::size_t resting(std::uint64_t step) const {
+    [[nodiscard]] virtual std::size_t frozen(std::uint64_t step) const {
         static_cast<void>(step);
         return 0;
     }

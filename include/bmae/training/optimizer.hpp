@@ -37,34 +37,34 @@ public:
           options_(options),
           mean_(at::zeros_like(parameters.master())),
           square_(at::zeros_like(parameters.master())) {
-        std::size_t turns = 1;
+        std::size_t alternations = 1;
         for (bool const decay : {true, false}) {
             for (ParameterSlot const& slot : parameters.slots()) {   // in the order of their places
                 if (slot.decay != decay) { continue; }
-                if (runs_.empty() || runs_.back().decay != decay || runs_.back().turn != slot.turn) {
-                    runs_.push_back({.first = slot.offset, .decay = decay, .turn = slot.turn});
+                if (runs_.empty() || runs_.back().decay != decay || runs_.back().alternation != slot.alternation) {
+                    runs_.push_back({.first = slot.offset, .decay = decay, .alternation = slot.alternation});
                 }
                 runs_.back().length = slot.end() - runs_.back().first;
-                turns = std::max(turns, slot.turn + 1);
+                alternations = std::max(alternations, slot.alternation + 1);
             }
         }
-        for (std::size_t t = 0; t < turns; ++t) { counts_.push_back(at::zeros({}, parameters.master().options())); }
+        for (std::size_t t = 0; t < alternations; ++t) { counts_.push_back(at::zeros({}, parameters.master().options())); }
     }
 
     /// One update of all masters, then of what the network reads.
     /// \param learning_rate     of this step
     /// \param gradient_divisor  of `clip_divisor`; applied inside the fused pass, so clipping costs no pass of its own
-    /// \param resting           the turn whose parameters stay as they are; 0: none
-    void step(double learning_rate, double gradient_divisor = 1, std::size_t resting = 0) {
+    /// \param frozen           the turn whose parameters stay as they are; 0: none
+    void step(double learning_rate, double gradient_divisor = 1, std::size_t frozen = 0) {
         c10::AutoGradMode const no_grad(false);
-        auto const rests = [resting](std::size_t turn) { return turn != 0 && turn == resting; };
+        auto const rests = [frozen](std::size_t alternation) { return alternation != 0 && alternation == frozen; };
         for (std::size_t t = 0; t < counts_.size(); ++t) {
             if (!rests(t)) { counts_[t].add_(1); }
         }
         std::optional<at::Tensor> divisor;
         if (gradient_divisor != 1) { divisor = at::full({}, gradient_divisor, counts_.front().options()); }
         for (Run const& run : runs_) {
-            if (!rests(run.turn)) { update(run, learning_rate, divisor); }
+            if (!rests(run.alternation)) { update(run, learning_rate, divisor); }
         }
         parameters_.publish();
     }
@@ -72,8 +72,12 @@ public:
     [[nodiscard]] AdamWOptions const& options() const noexcept { return options_; }
     [[nodiscard]] at::Tensor const& mean() const noexcept { return mean_; }       ///< [elements()] first moment, fp32
     [[nodiscard]] at::Tensor const& square() const noexcept { return square_; }   ///< [elements()] second moment, fp32
-    [[nodiscard]] std::size_t turns() const noexcept { return counts_.size(); }   ///< 1 where all parameters learn in all steps
-    [[nodiscard]] at::Tensor const& count(std::size_t turn = 0) const { return counts_.at(turn); }   ///< [] updates so far, fp32
+    [[nodiscard]] std::size_t alternations() const noexcept {
+        return counts_.size();
+    }   ///< 1 where all parameters learn in all steps
+    [[nodiscard]] at::Tensor const& count(std::size_t alternation = 0) const {
+        return counts_.at(alternation);
+    }   ///< [] updates so far, fp32
 
 private:
     /// Neighbours in the flat buffers that are updated alike.
@@ -81,13 +85,13 @@ private:
         std::int64_t first = 0;
         std::int64_t length = 0;
         bool decay = false;
-        std::size_t turn = 0;
+        std::size_t alternation = 0;
     };
 
     void update(Run const& run, double learning_rate, std::optional<at::Tensor> const& divisor) {
         auto const part = [&](at::Tensor const& flat) { return flat.narrow(0, run.first, run.length); };
         at::_fused_adamw_({part(parameters_.master())}, {part(parameters_.gradient())}, {part(mean_)}, {part(square_)}, {},
-                          {counts_[run.turn]}, learning_rate, options_.beta1, options_.beta2,
+                          {counts_[run.alternation]}, learning_rate, options_.beta1, options_.beta2,
                           run.decay ? options_.weight_decay : 0, options_.epsilon,
                           /*amsgrad=*/false, /*maximize=*/false, divisor);
     }
@@ -96,7 +100,7 @@ private:
     AdamWOptions options_;
     at::Tensor mean_, square_;
     std::vector<Run> runs_;
-    std::vector<at::Tensor> counts_;   // [turns]
+    std::vector<at::Tensor> counts_;   // [alternations]
 };
 
 }  // namespace bmae

@@ -22,7 +22,7 @@ inline ComputeType compute_type_from(std::string_view name) {
     for (ComputeType const precision : {ComputeType::fp32, ComputeType::bf16}) {
         if (to_string(precision) == name) { return precision; }
     }
-    throw InputError(Complaint{{}, 0, "a precision: fp32 or bf16", '"' + std::string(name) + '"'});
+    throw InputError(Diagnostic{{}, 0, "a precision: fp32 or bf16", '"' + std::string(name) + '"'});
 }
 
 /// What to do with a step whose loss or gradient is not a finite number.

@@ -35,7 +35,7 @@ inline Decay decay_from(std::string_view name) {
     for (Decay const decay : {Decay::constant, Decay::linear, Decay::cosine}) {
         if (to_string(decay) == name) { return decay; }
     }
-    throw InputError(Complaint{{}, 0, "a schedule: constant, linear or cosine", '"' + std::string(name) + '"'});
+    throw InputError(Diagnostic{{}, 0, "a schedule: constant, linear or cosine", '"' + std::string(name) + '"'});
 }
 
 /// Share of the peak learning rate at every step.
@@ -71,7 +71,7 @@ struct Schedule {
 inline void check(Schedule const& schedule) {
     auto const share = [](char const* name, double value) {
         if (!(value >= 0 && value <= 1)) {
-            throw InputError(Complaint{{}, 0, std::string(name) + " in [0, 1]", std::to_string(value)});
+            throw InputError(Diagnostic{{}, 0, std::string(name) + " in [0, 1]", std::to_string(value)});
         }
     };
     share("warmup_ratio", schedule.warmup_ratio);

@@ -88,7 +88,7 @@ public:
             }
             contrast_ = &objective_.step_contrast();
         }
-        require_company();
+        require_in_batch_negatives();
     }
 
     /// Asks a running `fit` to finish its step, save and return. May be called from a signal handler or another thread.
@@ -155,9 +155,9 @@ private:
             store.emplace(options_.output, options_.keep_last);
             auto const present = list_checkpoints(options_.output);
             if (!present.empty() && !options_.resume) {
-                throw InputError(Complaint{options_.output.string(), 0, "a folder without checkpoints",
-                                           present.front().path.filename().string(),
-                                           "Resume that run or choose another folder; nothing is written over."});
+                throw InputError(Diagnostic{options_.output.string(), 0, "a folder without checkpoints",
+                                            present.front().path.filename().string(),
+                                            "Resume that run or choose another folder; nothing is written over."});
             }
             found = store->recover([this](std::string const& text) { warn(text); });
         }
@@ -171,7 +171,7 @@ private:
     }
 
     /// A contrast whose every batch is one text by itself would never learn: that is told before the first step.
-    void require_company() const {
+    void require_in_batch_negatives() const {
         if (objective_.negatives(2) == 0) { return; }   // no contrast
         std::size_t most = options_.batch.examples;
         if (most == 0) {
@@ -185,13 +185,13 @@ private:
         }
         if (options_.gradient_cache) { most *= options_.accumulation; }
         if (objective_.negatives(std::min(most, objective_.examples())) != 0) { return; }
-        throw InputError(Complaint{{},
-                                   0,
-                                   "batches in which a text has another one to be told apart from",
-                                   "batches of one text",
-                                   objective_.examples() == 1
-                                       ? "A contrast needs at least two examples, or hard negatives: --passages-per-query 2."
-                                       : "Raise --batch-examples or --batch-tokens, or give each text negatives of its own."});
+        throw InputError(Diagnostic{{},
+                                    0,
+                                    "batches in which a text has another one to be told apart from",
+                                    "batches of one text",
+                                    objective_.examples() == 1
+                                        ? "A contrast needs at least two examples, or hard negatives: --passages-per-query 2."
+                                        : "Raise --batch-examples or --batch-tokens, or give each text negatives of its own."});
     }
 
     void warn(std::string const& text) const {
@@ -249,7 +249,7 @@ private:
         } else {
             state.skips_in_row = 0;
             optimizer.step(report.learning_rate, clip_divisor(report.gradient_norm, options_.clip),
-                           objective_.resting(state.step));
+                           objective_.frozen(state.step));
         }
         report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
         report.waited = batches.waited() - waited;
@@ -415,8 +415,8 @@ private:
         try {
             auto const json = nlohmann::ordered_json::parse(detail::read_file(file));
             auto const refuse = [&](std::string const& what, std::string const& expected, std::string const& now) {
-                throw InputError(Complaint{file.string(), 0, what + ' ' + expected + " as in the checkpoint", now,
-                                           "Resume with the same settings, or start a run in another folder."});
+                throw InputError(Diagnostic{file.string(), 0, what + ' ' + expected + " as in the checkpoint", now,
+                                            "Resume with the same settings, or start a run in another folder."});
             };
             if (auto const other = first_difference(json.at("objective").get<std::string>(), objective_.description())) {
                 refuse(name_of_difference(other->key), other->then, other->now);
@@ -440,7 +440,7 @@ private:
             read_state(found.path, objective_);
             return TrainState::from_json(json.at("state"));
         } catch (nlohmann::json::exception const& error) {
-            throw InputError(Complaint{file.string(), 0, "the state of a training run", error.what()});
+            throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
         }
     }
 

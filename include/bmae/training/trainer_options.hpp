@@ -49,18 +49,18 @@ struct TrainerOptions {
 /// \throws InputError if a number makes no sense
 inline void check(TrainerOptions const& options) {
     auto const demand = [](bool good, char const* expected, std::string const& found) {
-        if (!good) { throw InputError(Complaint{{}, 0, expected, found}); }
+        if (!good) { throw InputError(Diagnostic{{}, 0, expected, found}); }
     };
     demand(options.steps != 0 || options.epochs != 0, "a number of steps or of epochs above 0", "neither");
     demand(options.steps == 0 || options.epochs == 0, "either steps or epochs", "both");
     demand(options.accumulation != 0, "accumulation of at least 1", "0");
     if (options.gradient_cache && options.accumulation == 1) {
-        throw InputError(Complaint{{},
-                                   0,
-                                   "an accumulation of at least 2 with a gradient cache",
-                                   "1",
-                                   "Cut the batch into parts that fit into memory: --accumulate says how many of them are one "
-                                   "contrast."});
+        throw InputError(Diagnostic{{},
+                                    0,
+                                    "an accumulation of at least 2 with a gradient cache",
+                                    "1",
+                                    "Cut the batch into parts that fit into memory: --accumulate says how many of them are one "
+                                    "contrast."});
     }
     demand(options.learning_rate >= 0 && options.learning_rate < 1e6, "a learning_rate of at least 0",
            std::to_string(options.learning_rate));

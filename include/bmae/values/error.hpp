@@ -18,21 +18,21 @@ public:
 };
 
 /// One refused piece of input: where it stands, what was wanted, what was there and how to mend it.
-struct Complaint {
-    std::string file;          ///< path as the user wrote it; empty where no file is involved
-    std::size_t line = 0;      ///< counted from 1; 0 where lines mean nothing
-    std::string expected;      ///< what a well-formed input has here
-    std::string found;         ///< what stands there instead
-    std::string remedy = {};   ///< what to do about it
+struct Diagnostic {
+    std::string file;        ///< path as the user wrote it; empty where no file is involved
+    std::size_t line = 0;    ///< counted from 1; 0 where lines mean nothing
+    std::string expected;    ///< what a well-formed input has here
+    std::string found;       ///< what stands there instead
+    std::string hint = {};   ///< what to do about it
 };
 
 /// `FILE:LINE: expected E, found F. REMEDY`
-inline std::string to_string(Complaint const& complaint) {
-    std::string text = complaint.file;
-    if (complaint.line != 0) { text += ':' + std::to_string(complaint.line); }
+inline std::string to_string(Diagnostic const& diagnostic) {
+    std::string text = diagnostic.file;
+    if (diagnostic.line != 0) { text += ':' + std::to_string(diagnostic.line); }
     if (!text.empty()) { text += ": "; }
-    text += "expected " + complaint.expected + ", found " + complaint.found + '.';
-    if (!complaint.remedy.empty()) { text += ' ' + complaint.remedy; }
+    text += "expected " + diagnostic.expected + ", found " + diagnostic.found + '.';
+    if (!diagnostic.hint.empty()) { text += ' ' + diagnostic.hint; }
     return text;
 }
 
@@ -41,12 +41,12 @@ inline std::string to_string(Complaint const& complaint) {
 class InputError : public Error {
 public:
     explicit InputError(std::string const& message) : Error(message) {}
-    explicit InputError(Complaint complaint) : Error(to_string(complaint)), complaint_(std::move(complaint)) {}
+    explicit InputError(Diagnostic diagnostic) : Error(to_string(diagnostic)), diagnostic_(std::move(diagnostic)) {}
 
-    [[nodiscard]] Complaint const& complaint() const noexcept { return complaint_; }
+    [[nodiscard]] Diagnostic const& diagnostic() const noexcept { return diagnostic_; }
 
 private:
-    Complaint complaint_;
+    Diagnostic diagnostic_;
 };
 
 /// Something broke while running (a failing disk, a non-finite loss): programs end with exit status 1.

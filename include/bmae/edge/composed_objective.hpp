@@ -1,0 +1,312 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A composition and a token store, bound together as something that a trainer can train.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/corruptors/generator_replacement.hpp>
+#include <bmae/detail/hash.hpp>
+#include <bmae/edge/dump_step.hpp>
+#include <bmae/edge/text_coverage.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/maskers/keyword.hpp>
+#include <bmae/maskers/word_weights.hpp>
+#include <bmae/model/model.hpp>
+#include <bmae/text/token_store.hpp>
+#include <bmae/training/objective.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// What a program does with a model whose composition it does not know: the type-erased edge of pre-training.
+class AnyModel : public Objective {
+public:
+    [[nodiscard]] virtual BertEncoder& encoder() = 0;
+    [[nodiscard]] virtual std::string preset() const = 0;
+    [[nodiscard]] virtual std::string composition() const = 0;
+    /// How the first pass makes its sentence vector: what a saved sentence encoder should do. [CLS] where its bottleneck is no
+    /// pooling, which `pooling_note` then says.
+    [[nodiscard]] virtual Pooling pooling() const = 0;
+    /// What a sentence encoder with `pooling()` leaves out of the vector that was trained, in one sentence; empty: nothing.
+    [[nodiscard]] virtual std::string pooling_note() const = 0;
+    /// The encoder that reads the other side of a pair, where a `SecondPass` trained one; else nullptr.
+    [[nodiscard]] virtual BertEncoder* second_encoder() = 0;
+
+    /// Computes one step on `batch` without dropout and without an update, and writes it for other programs to check.
+    virtual void dump_step(HostBatch const& batch, std::filesystem::path const& file) = 0;
+};
+
+namespace detail {
+
+/// Losses of a composition under the names of its terms.
+inline StepOutput to_step_output(ModelLoss loss, std::vector<TermDescription> const& terms) {
+    StepOutput output{.total = std::move(loss.total)};
+    for (std::size_t t = 0; t < loss.terms.size(); ++t) {
+        output.terms.push_back({.name = terms[t].name,
+                                .kind = terms[t].kind,
+                                .loss = loss.terms[t].loss,
+                                .correct = loss.terms[t].correct,
+                                .labels = loss.terms[t].labels,
+                                .weight = loss.terms[t].weight});
+    }
+    return output;
+}
+
+/// The trailing terms of a composition, over whole optimizer steps.
+template <class Model>
+class ModelContrast final : public StepContrast {
+public:
+    /// \param model,terms  must outlive it
+    ModelContrast(Model& model, std::vector<TermDescription> const& terms) : model_(model), terms_(terms) {}
+
+    [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override {
+        return model_.count_labels(batches);
+    }
+    [[nodiscard]] std::vector<std::int64_t> step_absent(std::span<HostBatch const> batches) const override {
+        return model_.count_absent(batches);
+    }
+    at::Tensor represent(HostBatch const& batch, ForwardContext& context) override { return model_.represent(batch, context); }
+    StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext& context,
+                        std::span<std::int64_t const> step_labels) override {
+        return to_step_output(model_.contrast(batches, vectors, context, step_labels), terms_);
+    }
+    StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
+        ModelPart part = model_.forward_part(batch, context, step_labels);
+        return {.output = to_step_output(std::move(part.loss), terms_), .vectors = std::move(part.vectors)};
+    }
+
+private:
+    Model& model_;
+    std::vector<TermDescription> const& terms_;
+};
+
+}  // namespace detail
+
+/// Pre-training of `Model` on the passages of a token store.
+template <class Model>
+class ComposedObjective final : public AnyModel {
+public:
+    using Sidecars = std::function<void(std::filesystem::path const&)>;
+
+    /// \param corpus        must outlive the objective
+    /// \param preset        name under which reports and checkpoints know the composition
+    /// \param sidecars      writes config.json and tokenizer files into a checkpoint, so that it can be used by itself
+    /// \param words         counts that keyword maskers draw by; none: those of the corpus
+    /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit, and where texts, generator or words are
+    /// missing or of no use.
+    ComposedObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset,
+                      Sidecars sidecars = {}, std::shared_ptr<TokenGenerator const> generator = {},
+                      std::shared_ptr<WordWeights const> words = {})
+        : model_(std::move(model)),
+          terms_(model_->describe_terms()),
+          corpus_(corpus),
+          settings_(settings),
+          preset_(std::move(preset)),
+          sidecars_(std::move(sidecars)),
+          words_(std::move(words)) {
+        auto const vocabulary = static_cast<std::size_t>(model_->encoder().vocabulary_size());
+        if (corpus_.traits().size() != vocabulary) {
+            throw InputError(Diagnostic{
+                .file = corpus_.path().string(),
+                .expected = "a corpus tokenised with the model's vocabulary of " + std::to_string(vocabulary) + " tokens",
+                .found = "one of " + std::to_string(corpus_.traits().size()) + " tokens",
+                .hint = "Prepare the corpus with the tokenizer of the model, or set vocab_size in its config."});
+        }
+        auto const positions = static_cast<std::size_t>(model_->encoder().config().usable_positions());
+        if (settings_.max_length > positions || settings_.max_length < 3) {
+            throw InputError(Diagnostic{
+                .file = {},
+                .expected = "a view length from 3 to " + std::to_string(positions) + " tokens, the positions of the encoder",
+                .found = std::to_string(settings_.max_length),
+                .hint = "Lower --max-length."});
+        }
+        equip_views(std::move(generator));
+        if constexpr (Model::spans_step) { contrast_ = std::make_unique<detail::ModelContrast<Model>>(*model_, terms_); }
+    }
+
+    [[nodiscard]] std::size_t examples() const override { return corpus_.size(); }
+    [[nodiscard]] std::size_t cost(std::size_t example) const override {
+        return std::min(corpus_.passage_length(example) + 2, settings_.max_length);
+    }
+    [[nodiscard]] std::size_t terms() const override { return Model::term_count; }
+
+    [[nodiscard]] HostBatch collate(std::span<std::size_t const> examples, DrawKey key) const override {
+        std::vector<Example> texts;
+        texts.reserve(examples.size());
+        for (std::size_t const i : examples) {
+            if (model_->random_window()) {   // one window for all views of the example
+                Draw window({.seed = key.seed, .epoch = key.epoch, .example = i, .slot = window_slot});
+                texts.push_back(corpus_.example(i, settings_.max_length - 2, window));
+            } else {
+                texts.push_back(corpus_.example(i, settings_.max_length - 2));
+            }
+        }
+        return model_->collate(texts, corpus_.traits(), settings_, key);
+    }
+
+    StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
+        return detail::to_step_output(model_->forward(batch, context, step_labels), terms_);
+    }
+
+    [[nodiscard]] StepContrast& step_contrast() override {
+        if (contrast_ == nullptr) { return Objective::step_contrast(); }
+        return *contrast_;
+    }
+    [[nodiscard]] std::size_t negatives(std::size_t examples) const override { return model_->negatives(examples); }
+    [[nodiscard]] std::size_t alternation(std::string const& parameter) const override { return model_->alternation(parameter); }
+    [[nodiscard]] std::size_t frozen(std::uint64_t step) const override { return model_->frozen(step); }
+
+    void for_each_parameter(ParameterVisitor const& visit) override { model_->for_each_parameter(visit); }
+    void for_each_state(StateVisitor const& visit) override { model_->for_each_state(visit); }
+
+    [[nodiscard]] std::string description() const override {
+        nlohmann::ordered_json json;
+        json["preset"] = preset_;
+        json["composition"] = model_->composition();
+        json["max_length"] = settings_.max_length;
+        json["numbers"] = detail::options_json(model_->option_values());
+        json["terms"] = detail::terms_json(model_->describe_terms());
+        json["views"] = detail::views_json(model_->describe_views());
+        json["passes"] = detail::passes_json(model_->describe_passes());
+        json["config"] = detail::config_json(model_->encoder().config());
+        if (words_ != nullptr) { json["dictionary"] = detail::to_hex(detail::xxh64(std::as_bytes(words_->words()))); }
+        return json.dump();
+    }
+
+    [[nodiscard]] std::vector<std::string> warnings() const override { return warnings_; }
+
+    void write_sidecars(std::filesystem::path const& folder) const override {
+        if (sidecars_) { sidecars_(folder); }
+    }
+
+    [[nodiscard]] BertEncoder& encoder() override { return model_->encoder(); }
+    [[nodiscard]] std::string preset() const override { return preset_; }
+    [[nodiscard]] std::string composition() const override { return model_->composition(); }
+    [[nodiscard]] Pooling pooling() const override {
+        return pooling_named(model_->describe_passes().front().bottleneck).value_or(Pooling::cls);
+    }
+    [[nodiscard]] std::string pooling_note() const override {
+        PassDescription const pass = model_->describe_passes().front();
+        std::string const given = "vectors are " + std::string(to_string(pooling()));
+        if (!pooling_named(pass.bottleneck)) {
+            return given + ": the model was trained with the bottleneck " + pass.bottleneck +
+                   ", which is no pooling of hidden states. Fine-tune before you search";
+        }
+        if (pass.projection.empty()) { return {}; }
+        return given + " without the projection " + pass.projection + " that training had behind it";
+    }
+    [[nodiscard]] BertEncoder* second_encoder() override {
+        if constexpr (Model::has_second_encoder) {
+            return &model_->second_encoder();
+        } else {
+            return nullptr;
+        }
+    }
+
+    void dump_step(HostBatch const& batch, std::filesystem::path const& file) override {
+        bmae::dump_step(*model_, batch, corpus_.traits(), preset_, file);
+    }
+
+private:
+    static constexpr std::uint64_t window_slot = 0x77696e64;   // no view has this number
+
+    /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors what they learn or need.
+    void equip_views(std::shared_ptr<TokenGenerator const> generator) {
+        std::vector<ViewDescription> const descriptions = model_->describe_views();
+        std::shared_ptr<WordWeights const> words = words_;
+        bool asks_for_words = false;
+        std::set<std::string_view> told;
+        model_->for_each_view([&]<class ViewT>(ViewT& view, auto const& part, std::size_t v) {
+            if constexpr (requires { ViewT::Source::needs; }) {
+                bool const stands_in = [&] {
+                    if constexpr (requires { view.source.passage_if_absent; }) { return view.source.passage_if_absent; }
+                    return false;
+                }();
+                std::size_t const span = [&] {
+                    if constexpr (requires { view.source.length; }) { return view.source.length; }
+                    return std::size_t{0};
+                }();
+                if (!stands_in && told.insert(ViewT::Source::needs).second) {
+                    std::string const reader = reader_in_words(part, descriptions[v]);
+                    std::string warning = require_texts(corpus_, ViewT::Source::needs, reader, span);
+                    if (!warning.empty()) { warnings_.push_back(std::move(warning)); }
+                }
+            }
+            if constexpr (LearnsWords<typename ViewT::Masker>) {
+                if (view.masker.needs_words()) {
+                    asks_for_words = true;
+                    require_frequencies(view.masker, descriptions[v]);
+                    if (words == nullptr) { words = std::make_shared<WordWeights const>(WordWeights::of(corpus_)); }
+                    view.masker.learn(words);
+                }
+            }
+            if constexpr (requires { view.corruptor.generator; }) {
+                if (view.corruptor.generator == nullptr) { view.corruptor.generator = generator; }
+                if (view.corruptor.generator == nullptr) {
+                    throw InputError(Diagnostic{.file = {},
+                                                .expected = "a generator that fills the masks of " + descriptions[v].path,
+                                                .found = "none",
+                                                .hint = "Name a masked language model with this vocabulary by --generator DIR; "
+                                                        "one of your own: --preset mlm."});
+                }
+            }
+        });
+        if (words_ != nullptr && !asks_for_words) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a masker that draws by words, for the dictionary",
+                                        .found = "none",
+                                        .hint = "MASTER's presets have one; leave the dictionary out elsewhere."});
+        }
+    }
+
+    /// A dictionary of counts alone cannot weigh by document frequency.
+    template <class MaskerT>
+    void require_frequencies(MaskerT const& masker, ViewDescription const& view) const {
+        if constexpr (requires { masker.weighting == KeywordWeighting::tf_idf; }) {
+            if (words_ == nullptr || words_->documents() != 0 || masker.weighting != KeywordWeighting::tf_idf) { return; }
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "words with document frequencies for the tf_idf of " + view.path,
+                                        .found = "a dictionary of counts alone",
+                                        .hint = "Choose a preset whose name ends in -as-released, which weighs by counts, or "
+                                                "leave the dictionary out: the words of the corpus are counted then."});
+        }
+    }
+
+    /// "DOR (passes.0.terms.2.view, queries)": the paper's name of the task where it has one, then the place.
+    template <class Part>
+    static std::string reader_in_words(Part const& part, ViewDescription const& view) {
+        std::string const place = view.path + ", " + view.source;
+        std::string task;
+        if constexpr (requires { part.describe(std::string()).task; }) { task = part.describe(std::string()).task; }
+        if (task.empty()) { return place; }
+        for (char& c : task) { c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+        return task + " (" + place + ')';
+    }
+
+    std::shared_ptr<Model> model_;
+    std::vector<TermDescription> terms_;       // made once: names and kinds do not change from step to step
+    std::unique_ptr<StepContrast> contrast_;   // none where no term compares the texts of a batch
+    TokenStore const& corpus_;
+    ViewSettings settings_;
+    std::string preset_;
+    Sidecars sidecars_;
+    std::shared_ptr<WordWeights const> words_;   // given from outside; none: those of the corpus
+    std::vector<std::string> warnings_ = {};
+};
+
+}  // namespace bmae

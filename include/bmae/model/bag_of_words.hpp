@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The encoder names all words of its text at once, in no order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/zeros.h>
+
+#include <bmae/encoders/bert.hpp>
+#include <bmae/model/term.hpp>
+#include <bmae/nn/pooled_logits.hpp>
+
+namespace bmae {
+
+/// Highest logit of each word over all rows but the first: DupMAE, equation 5 (the final [SEP] counts, as in its code).
+struct MaxPooledLogits {
+    static constexpr std::string_view name = "max";
+
+    template <class E>
+    static at::Tensor make(PassState<E>& pass) {   // [B, V]
+        return max_pooled_logits(pass.encoder.head.transform(pass.encoded.hidden), pass.encoder.embeddings.word,
+                                 pass.encoder.head.bias, pass.input.offsets, 1, 0);
+    }
+};
+
+/// Logits of the first row: BoW-DPR.
+struct ClsLogits {
+    static constexpr std::string_view name = "cls";
+
+    template <class E>
+    static at::Tensor make(PassState<E>& pass) {   // [B, V]
+        return pass.encoder.head.logits(pass.encoded.hidden.index_select(0, pass.input.first_rows), pass.encoder.embeddings.word)
+            .to(at::kFloat);
+    }
+};
+
+/// How the words of a bag are weighted.
+enum class BagWeights {
+    one_over_tokens,   ///< 1/n each, n tokens of content counted with repeats: less than 1 in sum (DupMAE as released)
+    one_over_words,    ///< 1/k each, k distinct words: 1 in sum (BoW-DPR)
+    one,               ///< 1 each (DupMAE, equation 6)
+};
+
+/// As command lines and checkpoints write it.
+constexpr std::array<std::string_view, 3> names_of(BagWeights) noexcept { return {"one_over_tokens", "one_over_words", "one"}; }
+
+/// Numbers of a `BagOfWords`.
+struct BagOfWordsOptions {
+    TermWeight weight = 1;   ///< in the total; DupMAE as released: .1, BoW-DPR: 1 to .1 along a cosine
+    BagWeights words = BagWeights::one_over_tokens;
+    std::int64_t lowest_id = 0;   ///< smallest id that counts; BoW-DPR: 999, since BERT's words start there
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit.inside("weight", weight);
+        visit("words", words, "how the words of a bag are weighted");
+        visit("lowest_id", lowest_id, "smallest token id in the bag");
+    }
+};
+
+/// -sum over the distinct words of a text of w_v log softmax(mu)_v, mu the pooled logits of the encoder's head.
+///
+/// [CLS], [SEP] and [PAD] are outside the bag. Xiao, Liu: DupMAE, arXiv 2211.08769; Ma et al.: Drop your Decoder, arXiv 2401.11248.
+template <class Pooling>
+class BagOfWords {
+public:
+    using Options = BagOfWordsOptions;
+    static constexpr std::string_view kind = "bag_of_words";
+    static constexpr bool has_view = false;
+    static constexpr bool keeps_layers = false;
+
+    template <Encoder E>
+    BagOfWords(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
+
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
+    [[nodiscard]] std::int64_t count(PackedView const& view) const { return static_cast<std::int64_t>(view.texts()); }
+
+    template <class E>
+    [[nodiscard]] TermSum sum(PassState<E>& pass, PackedInput const& view) const {
+        at::Tensor const target = bag(view, pass.encoder.vocabulary_size());   // [B, V]
+        return {.sum = (at::log_softmax(Pooling::make(pass), 1) * target).sum().neg()};
+    }
+
+    [[nodiscard]] TermDescription describe(std::string name) const {
+        return {.name = std::move(name),
+                .kind = std::string(kind),
+                .pooling = std::string(Pooling::name),
+                .lowest_id = options_.lowest_id,
+                .weight = options_.weight.at(0)};
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+
+private:
+    /// The weight of every word in every text.                                                                      [B, V]
+    [[nodiscard]] at::Tensor bag(PackedInput const& view, std::int64_t vocabulary) const {
+        at::Tensor const& ids = view.original_ids;   // [T]
+        at::Tensor counts = ids.ge(options_.lowest_id);
+        for (TokenId const outside : {view.special.cls, view.special.sep, view.special.pad}) {
+            counts = counts.logical_and(ids.ne(outside));
+        }
+        at::Tensor const rows = counts.nonzero().squeeze(1);   // rows of content
+        at::Tensor const texts = view.text_of_row.index_select(0, rows);
+        at::Tensor const words = ids.index_select(0, rows);
+        at::TensorOptions const single = at::TensorOptions().dtype(at::kFloat).device(ids.device());
+        at::Tensor target = at::zeros({view.texts(), vocabulary}, single);
+        target.index_put_({texts, words}, at::full({}, 1.0, single));   // each word once
+        if (options_.words == BagWeights::one) { return target; }
+        at::Tensor const size =
+            options_.words == BagWeights::one_over_words
+                ? target.sum(1)
+                : at::zeros({view.texts()}, single).index_add(0, texts, at::full({rows.size(0)}, 1.0, single));
+        return target / size.clamp_min(1).unsqueeze(1);
+    }
+
+    Options options_;
+};
+
+static_assert(SummedTerm<BagOfWords<MaxPooledLogits>, BertEncoder>);
+
+}  // namespace bmae

@@ -1,0 +1,206 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A decoder rebuilds one view from the sentence vector.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <ATen/ops/full.h>
+
+#include <bmae/concepts/decoder.hpp>
+#include <bmae/concepts/token_loss.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/losses/label_smoothing.hpp>
+#include <bmae/losses/token_cross_entropy.hpp>
+#include <bmae/model/term.hpp>
+#include <bmae/nn/initialize.hpp>
+#include <bmae/nn/language_model_head.hpp>
+#include <bmae/nn/linear_cross_entropy.hpp>
+
+namespace bmae {
+
+/// In place of a view: the term reads what the encoder of its pass reads (Condenser's head).
+struct OwnView {
+    static constexpr bool has_row_masks = false;
+    static constexpr bool is_related = false;
+};
+
+/// The decoder's rows go through the encoder's own language-model head.
+struct EncoderHead {};
+/// The decoder has a head of its own; only the word embeddings are shared (LexMAE).
+struct OwnHead {};
+
+namespace detail {
+
+/// What a branch asks of its decoder before it knows the encoder.
+template <class D>
+concept SaysWhatItReads = requires {
+    typename D::Options;
+    { D::kind } -> std::convertible_to<std::string_view>;
+    { D::reads_visibility } -> std::convertible_to<bool>;
+};
+
+template <class Head, class E>
+struct BranchHead {
+    BranchHead(E const&, std::uint64_t, std::string const&) {}
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+};
+
+template <class E>
+struct BranchHead<OwnHead, E> {
+    LanguageModelHead head;
+
+    BranchHead(E const& encoder, std::uint64_t seed, std::string const& name) : head(encoder.config()) {
+        initialize(head, name, seed, Initialization::bert, encoder.config().initializer_range);
+    }
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        head.for_each_parameter(prefix, visit);
+    }
+};
+
+}  // namespace detail
+
+/// L_dec: cross-entropy of `Decoder`, fed with the pass's sentence vector, on the labels that `Loss` sets in `ViewT`.
+template <class ViewT, class Decoder, TokenLoss Loss = TokenCrossEntropy, class Head = EncoderHead>
+class Branch {
+    static constexpr bool reads_layers = requires { requires Decoder::reads_layers; };
+    static_assert(AnyView<ViewT> || std::is_same_v<ViewT, OwnView>,
+                  "Branch: the first slot is the view to rebuild: View<TextSource, Masker, Corruptor>, or OwnView.");
+    static_assert(detail::SaysWhatItReads<Decoder>,
+                  "Branch: the second slot is a decoder: explain_decoder<D, Encoder>() says what an own one lacks.");
+    static_assert(!ViewT::has_row_masks || Decoder::reads_visibility,
+                  "Branch: this view hides context by row masks, which the decoder does not read. Use EnhancedDecoder, or a "
+                  "masker that hides tokens.");
+    static_assert(
+        ViewT::has_row_masks || !Decoder::reads_visibility,
+        "Branch: this decoder reads the clean text under row masks, but the view has none, so every token would see itself. "
+        "Use the masker RowVisibility, or BasicDecoder.");
+    static_assert(std::is_same_v<ViewT, OwnView> || !reads_layers,
+                  "Branch: a tap reads the encoder's layers, which belong to the encoder's view. Use OwnView.");
+    static_assert(std::is_same_v<Head, EncoderHead> || std::is_same_v<Head, OwnHead>,
+                  "Branch: the head is EncoderHead (the encoder's, shared) or OwnHead.");
+    using HeadPart = detail::BranchHead<Head, BertEncoder>;
+
+public:
+    /// Numbers of the branch, in the shape of its slots.
+    struct Options {
+        ViewT view = {};
+        typename Decoder::Options decoder = {};
+        Loss loss = {};
+        TermWeight weight = 1;        ///< in the total; RetroMAE: 1
+        double label_smoothing = 0;   ///< share of a label that goes to all tokens alike, in [0, 1)
+        std::string task = {};        ///< name in reports, where the paper has one: MASTER's mkp, cmp, npr, dor, gor
+
+        template <class Visit>
+        void for_each_option(Visit&& visit) {
+            visit.inside("view", view);
+            visit.inside("decoder", decoder);
+            visit.inside("loss", loss);
+            visit.inside("weight", weight);
+            visit("label_smoothing", label_smoothing, "share of a label that goes to all tokens alike");
+        }
+    };
+    using View = ViewT;
+    using Labels = Loss;
+    static constexpr std::string_view kind = "branch";
+    static constexpr bool has_view = !std::is_same_v<ViewT, OwnView>;
+    static constexpr bool keeps_layers = reads_layers;
+    static constexpr bool has_own_head = std::is_same_v<Head, OwnHead>;
+
+    template <Encoder E>
+    Branch(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
+        : options_(std::move(options)),
+          decoder_(options_.decoder, encoder, seed, name + ".decoder"),
+          head_(encoder, seed, name + ".head") {
+        require_smoothing(options_.label_smoothing);
+    }
+
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
+
+    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+                                      ViewDraws draws, MaskedText const& encoder_text) const
+        requires has_view
+    {
+        MaskedText text = options_.view.assemble(example, traits, settings, draws, &encoder_text);
+        options_.loss.label(text, traits);
+        return text;
+    }
+
+    template <class E>
+    [[nodiscard]] TokenRows rows(PassState<E>& pass, PackedInput const& view) const
+        requires(!has_own_head)
+    {
+        return labelled_rows(pass, view);
+    }
+
+    template <class E>
+    [[nodiscard]] TermSum sum(PassState<E>& pass, PackedInput const& view) const
+        requires has_own_head
+    {
+        TokenRows const labelled = labelled_rows(pass, view);
+        at::Tensor const& word = pass.encoder.embeddings.word;
+        at::Tensor const rows = head_.head.transform(labelled.rows);
+        RowLosses const losses =
+            linear_cross_entropy(rows, word, head_.head.bias, labelled.labels,
+                                 at::full({labelled.labels.size(0)}, 1.0, labelled.rows.options().dtype(at::kFloat)));
+        TermSum result{.sum = losses.total, .correct = losses.correct.sum()};
+        if (options_.label_smoothing != 0) {
+            result.sum =
+                result.sum + smoothing_excess(rows, word, head_.head.bias, labelled.labels).sum() * options_.label_smoothing;
+        }
+        return result;
+    }
+    [[nodiscard]] std::int64_t count(PackedView const& view) const
+        requires has_own_head
+    {
+        return static_cast<std::int64_t>(view.label_count());
+    }
+
+    [[nodiscard]] TermDescription describe(std::string name) const {
+        TermDescription description{.name = std::move(name),
+                                    .kind = std::string(kind),
+                                    .decoder = std::string(Decoder::kind),
+                                    .task = options_.task,
+                                    .weight = options_.weight.at(0),
+                                    .has_view = has_view};
+        if constexpr (requires { decoder_.options().layers; }) { description.decoder_layers = decoder_.options().layers; }
+        if constexpr (requires { Decoder::query; }) { description.query = std::string(Decoder::query); }
+        if constexpr (requires { Decoder::shared_name(); }) { description.decoder_name = Decoder::shared_name(); }
+        if constexpr (requires { decoder_.options().tap; }) { description.tap = decoder_.options().tap; }
+        if constexpr (requires { decoder_.options().window; }) { description.window = decoder_.options().window; }
+        return description;
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        decoder_.for_each_parameter(prefix + ".decoder", visit);
+        head_.for_each_parameter(prefix + ".head", visit);
+    }
+
+    /// Source, masker and corruptor, for what must be told or given to them before training.
+    [[nodiscard]] ViewT& view() noexcept { return options_.view; }
+    [[nodiscard]] ViewT const& view() const noexcept { return options_.view; }
+    [[nodiscard]] Decoder& decoder() noexcept { return decoder_; }
+
+private:
+    template <class E>
+    TokenRows labelled_rows(PassState<E>& pass, PackedInput const& view) const {
+        at::Tensor const hidden = decoder_.decode(pass.sentence, view, pass.encoder, pass.encoded, pass.context);   // [T, H]
+        return {
+            .rows = hidden.index_select(0, view.label_rows), .labels = view.labels, .label_smoothing = options_.label_smoothing};
+    }
+
+    Options options_;
+    Decoder decoder_;
+    [[no_unique_address]] HeadPart head_;
+};
+
+}  // namespace bmae

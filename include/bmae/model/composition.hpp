@@ -1,0 +1,375 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The parts of a model: what they are, what they are called, whose parameters they share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/bottlenecks/adaptors.hpp>
+#include <bmae/model/parts.hpp>
+#include <bmae/model/pass.hpp>
+#include <bmae/model/term.hpp>
+#include <bmae/model/token_reduction.hpp>
+#include <bmae/model/towers.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/option.hpp>
+
+namespace bmae {
+
+/// What a report says about one pass.
+struct PassDescription {
+    std::string bottleneck = {};
+    std::string projection =
+        {};   ///< what adaptors make of it, joined by +: batch_norm, tanh, reduced, normalized, stop_gradient; or empty
+    std::string encoder = "tied";   ///< tied, momentum or second
+};
+
+namespace detail {
+
+/// What `Model` is made of; see there.
+template <Encoder EncoderT, class... Part>
+class Composition {
+protected:
+    using Passes = Kept<true, Part...>;
+    using CrossTerms = Kept<false, Part...>;
+
+public:
+    static constexpr std::size_t pass_count = std::tuple_size_v<Passes>;
+    static constexpr std::size_t cross_count = std::tuple_size_v<CrossTerms>;
+    static constexpr std::size_t term_count = (terms_of<Part>() + ... + 0);
+    /// A trailing term compares the texts of a batch with each other: its batch may be a whole optimizer step.
+    static constexpr bool spans_step = (compares_batch<Part>() || ...);
+
+protected:
+    template <class Tower>
+    static constexpr bool runs = (runs_on<Part, Tower>() || ...);
+
+public:
+    static constexpr bool has_second_encoder = runs<SecondEncoder>;
+
+protected:
+    /// Two towers that meet in a contrast alone can learn in turns.
+    static constexpr bool alternates = runs<SecondEncoder> && runs<TiedEncoder> && pass_count == 2 && term_count == cross_count;
+    static_assert(pass_count > 0, "Model: after the encoder come its passes: Pass<View, Bottleneck, Term...>.");
+    static_assert(passes_come_first<Part...>(), "Model: passes come first, terms that look across them last.");
+    static_assert(term_count > 0,
+                  "Model: without a term nothing would be learned; add MaskedLanguageModel, a Branch or a Contrast.");
+    static_assert(((is_pass<Part> || CrossTerm<Part, EncoderT>) && ...),
+                  "Model: this part is neither a Pass nor a term that looks across passes. MaskedLanguageModel, Branch and "
+                  "BagOfWords belong into a Pass.");
+    static_assert(((passes_wanted<Part>() <= pass_count) && ...),
+                  "Contrast: at least two passes are needed, one for each side of a pair.");
+    static_assert(
+        widths_fit<Part...>(),
+        "QueueContrast, CachedContrast, ProjectedContrast: they compare vectors as wide as hidden states, which those of a "
+        "bottleneck here are not. Use Contrast, which takes any width.");
+    static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");
+
+public:
+    /// Numbers of the model, in the shape of the composition.
+    struct Options {
+        typename PartList<Passes>::Options passes = {};
+        typename PartList<CrossTerms>::Options terms = {};
+        Reduction reduction = Reduction::mean_per_term;
+        double momentum = .9995;   ///< of a momentum encoder, per step; Contriever: .9995
+        std::uint64_t alternate =
+            0;   ///< of two towers: optimizer steps after which they change who learns; 0: both learn at once
+        bool random_window =
+            false;   ///< too long a text is cut at a place drawn once per example, not at its end (MASTER as released)
+
+        /// Paths are those of parameters: passes.0.view.masker.rate, passes.0.terms.1.decoder.layers, terms.0.temperature.
+        template <class Visit>
+        void for_each_option(Visit&& visit) {
+            visit.inside_each("passes", passes);
+            visit.inside_each("terms", terms);
+            visit("reduction", reduction, "how the losses of single tokens become one number");
+            if constexpr (runs<MomentumEncoder>) {
+                visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step");
+            }
+            if constexpr (alternates) {
+                visit("alternate", alternate, "steps after which the towers change who learns; 0: both learn at once");
+            }
+            visit("random_window", random_window, "too long a text is cut at a random place, not at its end");
+        }
+    };
+    using EncoderType = EncoderT;
+
+    /// Throws InputError where the numbers do not fit the composition or the encoder.
+    Composition(EncoderT encoder, Options options, std::uint64_t seed)
+        : towers_(std::move(encoder), seed),
+          options_(options),
+          passes_(PartList<Passes>::build(options.passes, towers_.own(), seed, "passes.")),
+          terms_(PartList<CrossTerms>::build(options.terms, towers_.own(), seed, "terms.")) {
+        share_parameters();
+        if (options_.alternate != 0 && !alternates) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a Pass and a SecondPass without terms of their own, to learn in turns",
+                                        .found = "other passes",
+                                        .hint = "Set alternate to 0."});
+        }
+        if (options_.alternate != 0) { require_own_parameters(); }
+        if constexpr (cross_count > 0) { require_equal_widths(); }
+        auto const refuse_weight = [](auto const& term, std::size_t) {
+            static_cast<void>(term.weight(1));
+        };   // throws where it is none
+        for_each_pass([&](auto const& pass, std::size_t) { pass.for_each_term(refuse_weight); });
+        for_each_cross_term(refuse_weight);
+    }
+
+    [[nodiscard]] EncoderT& encoder() noexcept { return towers_.own(); }
+    [[nodiscard]] EncoderT const& encoder() const noexcept { return towers_.own(); }
+    /// The encoder of the passes called `SecondPass`.
+    [[nodiscard]] EncoderT& second_encoder() noexcept
+        requires has_second_encoder
+    {
+        return towers_.second_tower();
+    }
+    [[nodiscard]] Reduction reduction() const noexcept { return options_.reduction; }
+    [[nodiscard]] bool random_window() const noexcept { return options_.random_window; }
+    [[nodiscard]] std::uint64_t alternate() const noexcept { return options_.alternate; }
+
+    /// The numbers that the model was made with, for reports; a copy, so that paths cannot be set here.
+    [[nodiscard]] std::vector<std::pair<std::string, OptionValue>> option_values() const {
+        Options options = options_;
+        std::vector<std::pair<std::string, OptionValue>> list;
+        for (OptionEntry const& entry : option_entries(options)) { list.emplace_back(entry.path, entry.number.value()); }
+        return list;
+    }
+
+    /// Whose turn it takes to move a parameter: 1 that of the model's own encoder, 2 that of the second one, 0 none.
+    [[nodiscard]] std::size_t alternation(std::string_view parameter) const {
+        if (options_.alternate == 0 || parameter.starts_with("terms.")) { return 0; }
+        std::size_t alternation = parameter.starts_with("second.") ? 2 : 1;
+        for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {   // what a bottleneck learns rests with its tower
+            if (parameter.starts_with("passes." + std::to_string(p) + '.')) {
+                alternation = alternation_of<typename PassT::Tower>;
+            }
+        });
+        return alternation;
+    }
+    /// The turn that rests in a step: first the second encoder, so that the model's own learns first; 0: nobody rests.
+    [[nodiscard]] std::size_t frozen(std::uint64_t step) const noexcept {
+        if (options_.alternate == 0) { return 0; }
+        return step / options_.alternate % 2 == 0 ? 2 : 1;
+    }
+
+    /// Calls `visit(name, tensor, decay)` for every parameter once; tied tensors stand under the embedding's name.
+    template <class Visit>
+    void for_each_parameter(Visit&& visit) {
+        std::map<std::string, at::Tensor> seen;
+        for_each_named([&](std::string const& name, at::Tensor& value, bool decay) {
+            if (auto const shared = seen.find(name); shared != seen.end()) {
+                value = shared->second;   // the visitor may have put another tensor in its place
+                return;
+            }
+            visit(name, value, decay);
+            seen.emplace(name, value);
+        });
+    }
+
+    /// Calls `visit(name, tensor)` for everything else that a checkpoint must hold: momentum encoder, queues.
+    template <class Visit>
+    void for_each_state(Visit&& visit) {
+        towers_.for_each_state(visit);
+        for_each_cross_term([&](auto& term, std::size_t t) {
+            if constexpr (requires { term.for_each_state(cross_name(t), visit); }) { term.for_each_state(cross_name(t), visit); }
+        });
+    }
+
+    [[nodiscard]] std::vector<TermDescription> describe_terms() const {
+        std::vector<TermDescription> descriptions;
+        for_each_pass([&](auto const& pass, std::size_t p) {
+            pass.for_each_term([&](auto const& term, std::size_t t) { descriptions.push_back(term.describe(term_name(p, t))); });
+        });
+        for_each_cross_term([&](auto const& term, std::size_t t) { descriptions.push_back(term.describe(cross_name(t))); });
+        return descriptions;
+    }
+
+    [[nodiscard]] std::vector<ViewDescription> describe_views() const {
+        std::vector<ViewDescription> descriptions;
+        for_each_pass([&](auto const& pass, std::size_t p) {
+            descriptions.push_back(pass.view().describe("passes." + std::to_string(p) + ".view"));
+            pass.for_each_term([&]<class Term>(Term const& term, std::size_t t) {
+                if constexpr (Term::has_view) { descriptions.push_back(term.view().describe(term_name(p, t) + ".view")); }
+            });
+        });
+        return descriptions;
+    }
+
+    [[nodiscard]] std::vector<PassDescription> describe_passes() const {
+        std::vector<PassDescription> descriptions;
+        for_each_pass([&]<class PassT>(PassT const&, std::size_t) {
+            std::string projection;
+            if constexpr (requires { PassT::BottleneckType::projection; }) {
+                projection = std::string(PassT::BottleneckType::projection);
+            }
+            descriptions.push_back({.bottleneck = name_of<typename PassT::BottleneckType>(),
+                                    .projection = projection,
+                                    .encoder = std::is_same_v<typename PassT::Tower, MomentumEncoder> ? "momentum"
+                                               : std::is_same_v<typename PassT::Tower, SecondEncoder> ? "second"
+                                                                                                      : "tied"});
+        });
+        return descriptions;
+    }
+
+    /// The composition in words, for people.
+    [[nodiscard]] std::string composition() const {
+        std::string text = name_of<EncoderT>();
+        std::vector<ViewDescription> const views = describe_views();
+        std::vector<PassDescription> const passes = describe_passes();
+        std::size_t view = 0;
+        auto words = [&views](std::size_t i) { return views[i].source + ", " + views[i].masker + ", " + views[i].corruptor; };
+        for_each_pass([&](auto const& pass, std::size_t p) {
+            text += "; " + (passes[p].encoder == "tied" ? std::string() : passes[p].encoder + ' ') + "pass(" + words(view++) +
+                    ") -> " + passes[p].bottleneck;
+            pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
+                TermDescription const term_words = term.describe("");
+                text += " -> " + term_words.kind;
+                std::string const decoder = std::string(term_words.decoder_name.empty() ? "" : "shared ") + term_words.decoder;
+                if constexpr (Term::has_view) {
+                    text += "(" + words(view++) + ", " + decoder + (term_words.query.empty() ? "" : " " + term_words.query) + ")";
+                } else if (!decoder.empty()) {
+                    text += "(" + decoder + ")";
+                }
+            });
+        });
+        for_each_cross_term([&](auto const& term, std::size_t) { text += "; " + term.describe("").kind; });
+        return text;
+    }
+
+    /// Calls `visit(pass, index)` for each pass in order.
+    template <class Visit>
+    void for_each_pass(Visit&& visit) {
+        apply(
+            [&](auto&... pass) {
+                std::size_t index = 0;
+                (visit(pass, index++), ...);
+            },
+            passes_);
+    }
+    template <class Visit>
+    void for_each_pass(Visit&& visit) const {
+        apply(
+            [&](auto const&... pass) {
+                std::size_t index = 0;
+                (visit(pass, index++), ...);
+            },
+            passes_);
+    }
+
+    /// Calls `visit(view, part, index)` for each view in order; `part` is the pass or the term that reads it.
+    template <class Visit>
+    void for_each_view(Visit&& visit) {
+        each_view(*this, visit);
+    }
+    template <class Visit>
+    void for_each_view(Visit&& visit) const {
+        each_view(*this, visit);
+    }
+
+    /// Calls `visit(term, index)` for each trailing term in order.
+    template <class Visit>
+    void for_each_cross_term(Visit&& visit) {
+        apply(
+            [&](auto&... term) {
+                [[maybe_unused]] std::size_t index = 0;
+                (visit(term, index++), ...);
+            },
+            terms_);
+    }
+    template <class Visit>
+    void for_each_cross_term(Visit&& visit) const {
+        apply(
+            [&](auto const&... term) {
+                [[maybe_unused]] std::size_t index = 0;
+                (visit(term, index++), ...);
+            },
+            terms_);
+    }
+
+protected:
+    static std::string term_name(std::size_t pass, std::size_t term) {
+        return "passes." + std::to_string(pass) + ".terms." + std::to_string(term);
+    }
+    static std::string cross_name(std::size_t term) { return "terms." + std::to_string(term); }
+
+    template <class Self, class Visit>
+    static void each_view(Self& self, Visit& visit) {
+        std::size_t v = 0;
+        self.for_each_pass([&](auto& pass, std::size_t) {
+            visit(pass.view(), pass, v++);
+            pass.for_each_term([&]<class Term>(Term& term, std::size_t) {
+                if constexpr (Term::has_view) { visit(term.view(), term, v++); }
+            });
+        });
+    }
+
+    /// Parameters of all parts; those that several parts share come once for each.
+    template <class Visit>
+    void for_each_named(Visit&& visit) {
+        towers_.for_each_parameter(visit);
+        for_each_pass([&](auto& pass, std::size_t p) { pass.for_each_parameter("passes." + std::to_string(p), visit); });
+        for_each_cross_term([&](auto& term, std::size_t t) { term.for_each_parameter(cross_name(t), visit); });
+    }
+
+    /// What both towers share can rest with neither.
+    void require_own_parameters() {
+        for_each_named([](std::string const& name, at::Tensor&, bool) {
+            if (!name.starts_with("shared.")) { return; }
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "towers that share no parameter, to learn in turns",
+                                        .found = name,
+                                        .hint = "Set alternate to 0, or use a bottleneck without a projection of its own name."});
+        });
+    }
+
+    /// A trailing term sets the vectors of all passes against each other.
+    void require_equal_widths() const {
+        std::vector<std::int64_t> widths;
+        for_each_pass([&](auto const& pass, std::size_t) { widths.push_back(bottleneck_width(pass.bottleneck(), encoder())); });
+        for (std::size_t p = 1; p < widths.size(); ++p) {
+            if (widths[p] == widths[0]) { continue; }
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "sentence vectors of one width in all passes",
+                                        .found = std::to_string(widths[0]) + " in passes.0 and " + std::to_string(widths[p]) +
+                                                 " in passes." + std::to_string(p),
+                                        .hint = "Give all passes one bottleneck with one width."});
+        }
+    }
+
+    /// Parameters of one name become one tensor.
+    void share_parameters() {
+        std::map<std::string, at::Tensor> first;
+        for_each_named([&](std::string const& name, at::Tensor& value, bool) {
+            auto const [place, is_new] = first.emplace(name, value);
+            if (is_new) { return; }
+            if (place->second.sizes() != value.sizes()) {
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = "parts that share " + name + " to be of one shape",
+                                            .found = "two shapes",
+                                            .hint = "Give all of them the same options."});
+            }
+            value = place->second;
+        });
+    }
+
+    Towers<EncoderT, runs<MomentumEncoder>, runs<SecondEncoder>> towers_;
+    Options options_;
+    Passes passes_;
+    CrossTerms terms_;
+};
+
+}  // namespace detail
+
+}  // namespace bmae

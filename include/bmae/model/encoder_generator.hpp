@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A frozen masked language model that fills holes for a corruptor.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/searchsorted.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <bmae/batch/packed_batch.hpp>
+#include <bmae/batch/to_tensors.hpp>
+#include <bmae/concepts/encoder.hpp>
+#include <bmae/corruptors/generator_replacement.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// `E` with its language-model head as a generator: no dropout, no gradient (DiffCSE's code leaves dropout on; this does not).
+template <Encoder E>
+class EncoderGenerator final : public TokenGenerator {
+public:
+    /// Throws InputError where the generator's vocabulary is not the model's.
+    EncoderGenerator(E encoder, std::int64_t vocabulary_size) : encoder_(std::move(encoder)) {
+        if (encoder_.vocabulary_size() != vocabulary_size) {
+            throw InputError(Diagnostic{
+                .file = {},
+                .expected = "a generator with the model's vocabulary of " + std::to_string(vocabulary_size) + " tokens",
+                .found = std::to_string(encoder_.vocabulary_size()),
+                .hint = "Pre-train one on the same corpus: --preset mlm."});
+        }
+    }
+
+    [[nodiscard]] std::vector<TokenId> propose(std::span<TokenId const> input_ids, std::span<std::int32_t const> positions,
+                                               std::span<std::int64_t const> offsets, std::span<std::int64_t const> rows,
+                                               std::span<double const> draws) const override {
+        c10::AutoGradMode const no_grad(false);
+        PackedView view;
+        view.input_ids.assign(input_ids.begin(), input_ids.end());
+        view.original_ids = view.input_ids;
+        view.labels.assign(input_ids.size(), ignored_label);
+        view.positions.assign(positions.begin(), positions.end());
+        view.offsets.assign(offsets.begin(), offsets.end());
+        at::Device const device = encoder_.embeddings.word.device();
+        PackedInput const input = to_tensors(view, device);
+        ForwardContext context;
+        at::Tensor const hidden = encoder_.encode(input, context, false).hidden;
+        std::vector<TokenId> ids;
+        for (std::size_t begin = 0; begin < rows.size(); begin += rows_at_once) {
+            std::size_t const size = std::min(rows_at_once, rows.size() - begin);
+            std::vector<std::int64_t> const some(rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                 rows.begin() + static_cast<std::ptrdiff_t>(begin + size));
+            at::Tensor const logits = encoder_.head.logits(hidden.index_select(0, detail::int64_tensor(some, device)),
+                                                           encoder_.embeddings.word);   // [n, V]
+            at::Tensor chosen;
+            if (draws.empty()) {
+                chosen = logits.argmax(1);
+            } else {   // inverse of the distribution function
+                at::Tensor const mass = at::softmax(logits.to(at::kDouble), 1).cumsum(1);
+                at::Tensor const point =
+                    at::tensor(std::vector<double>(draws.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                   draws.begin() + static_cast<std::ptrdiff_t>(begin + size)))
+                        .to(device);
+                chosen =
+                    at::searchsorted(mass, point.unsqueeze(1), false, /*right=*/true).squeeze(1).clamp_max(logits.size(1) - 1);
+            }
+            at::Tensor const host = chosen.cpu();
+            for (std::size_t i = 0; i < size; ++i) {
+                ids.push_back(static_cast<TokenId>(host.const_data_ptr<std::int64_t>()[i]));
+            }
+        }
+        return ids;
+    }
+
+private:
+    static constexpr std::size_t rows_at_once = 1024;
+
+    E encoder_;
+};
+
+}  // namespace bmae

@@ -1,0 +1,407 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The grammar: an encoder, its passes and their terms make one model.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+
+#include <bmae/batch/packed_batch.hpp>
+#include <bmae/batch/to_tensors.hpp>
+#include <bmae/model/composition.hpp>
+#include <bmae/model/pass.hpp>
+#include <bmae/model/term.hpp>
+#include <bmae/model/token_reduction.hpp>
+
+namespace bmae {
+
+/// The flat struct of a paper's own number names, for a preset; specialised beside the preset.
+template <class Model>
+struct PresetHyperparameters {
+    /// Stands where a composition has no preset.
+    struct type {};
+    static typename Model::Options options(type) { return {}; }
+};
+
+/// A bottlenecked masked auto-encoder.
+///
+///     Model<Encoder, Pass<View, Bottleneck, Term...>..., Term...>
+///
+/// A trailing term looks across passes (contrast). Views are numbered in the order of the composition, a pass's own view before
+/// those of its terms; draws are keyed by that number. Parameter names follow roles: `encoder.layer.0...`, `cls.predictions...`,
+/// `passes.0.terms.1.decoder...`, `terms.0...`. Parts whose parameters have one name share them: `Shared`, `Projected`.
+template <Encoder EncoderT, class... Part>
+class Model : public detail::Composition<EncoderT, Part...> {
+    using Base = detail::Composition<EncoderT, Part...>;
+    using Base::cross_name;
+    using Base::options_;
+    using Base::towers_;
+    using typename Base::Passes;
+
+public:
+    using Base::cross_count;
+    using Base::for_each_cross_term;
+    using Base::for_each_pass;
+    using Base::for_each_view;
+    using Base::pass_count;
+    using Base::spans_step;
+    using Base::term_count;
+    using typename Base::Options;
+
+    /// Throws InputError where the numbers do not fit the composition or the encoder.
+    Model(EncoderT encoder, Options options, std::uint64_t seed) : Base(std::move(encoder), std::move(options), seed) {}
+
+    /// With the numbers of the paper, where the composition is a preset; else with those of its parts.
+    explicit Model(typename EncoderT::Options config)
+        : Model(std::move(config), PresetHyperparameters<Model>::options(typename PresetHyperparameters<Model>::type{})) {}
+
+    Model(typename EncoderT::Options config, Options options, std::uint64_t seed = 0)
+        : Model(EncoderT(std::move(config), seed), std::move(options), seed) {}
+
+    /// With the number names of the paper, where the composition is a preset: `RetroMae model(config, {.encoder_mask = .15})`.
+    Model(typename EncoderT::Options config, typename PresetHyperparameters<Model>::type hyperparameters, std::uint64_t seed = 0)
+        : Model(std::move(config), PresetHyperparameters<Model>::options(hyperparameters), seed) {}
+
+    /// Masks and packs examples; free of LibTorch and safe to call from several threads.
+    [[nodiscard]] HostBatch collate(std::span<Example const> examples, TokenTraits const& traits, ViewSettings const& settings,
+                                    DrawKey key) const {
+        constexpr std::uint64_t shared_slot = 0x73686172;   // no view has this number
+        HostBatch batch;
+        batch.epoch = key.epoch;
+        batch.seed = key.seed;
+        batch.views.resize(view_count());
+        for (PackedView& view : batch.views) { view.special = traits.special(); }
+        for (Example const& example : examples) {
+            batch.examples.push_back(example.id);
+            std::size_t view = 0;
+            auto draws = [&]() -> ViewDraws {
+                return {Draw({.seed = key.seed, .epoch = key.epoch, .example = example.id, .slot = view}),
+                        Draw({.seed = key.seed, .epoch = key.epoch, .example = example.id, .slot = shared_slot})};
+            };
+            for_each_pass([&](auto const& pass, std::size_t) {
+                MaskedText const encoder_text = pass.assemble(example, traits, settings, draws());
+                batch.views[view++].append(encoder_text);
+                pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
+                    if constexpr (Term::has_view) {
+                        MaskedText const text = term.assemble(example, traits, settings, draws(), encoder_text);
+                        batch.views[view++].append(text);
+                    }
+                });
+            });
+        }
+        count_labels(batch);
+        return batch;
+    }
+
+    /// Lets the networks among the corruptors replace tokens (SimLM, DiffCSE): `forward` does so itself where it is needed.
+    [[nodiscard]] HostBatch replaced(HostBatch batch) const {
+        if (std::exchange(batch.replaced, true)) { return batch; }
+        for_each_view([&](auto const& view, auto const& part, std::size_t v) {
+            if constexpr (requires { view.corruptor.replace(batch.views[v], batch, v); }) {
+                view.corruptor.replace(batch.views[v], batch, v);
+                if constexpr (requires { part.relabel(batch.views[v]); }) { part.relabel(batch.views[v]); }
+            }
+        });
+        return batch;
+    }
+
+    /// One forward run over a batch.
+    /// \param step_labels  [terms] labels of each term in the whole optimizer step, the divisor of its mean; with one batch per step
+    ///                     `batch.term_labels`
+    /// In training a momentum encoder moves first, once per step, and queues take the batch's vectors in afterwards. Where towers
+    /// alternate, the one that rests is run without a gradient and without dropout.
+    [[nodiscard]] ModelLoss forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
+        if constexpr (replaces_tokens()) {
+            return run(replaced(batch), context, step_labels);
+        } else {
+            return run(batch, context, step_labels);
+        }
+    }
+
+    /// The sentence vectors of all passes, one pass under another, without the work of their terms.               [passes B, D]
+    [[nodiscard]] at::Tensor represent(HostBatch const& batch, ForwardContext& context)
+        requires spans_step
+    {
+        std::optional<HostBatch> filled;
+        if constexpr (passes_replace(static_cast<Passes const*>(nullptr))) { filled = replaced(batch); }
+        return at::cat(run_passes(filled ? *filled : batch, context, nullptr));
+    }
+
+    /// `forward` without the trailing terms, and what `represent` gives: in an equal context bit for bit the same.
+    [[nodiscard]] ModelPart forward_part(HostBatch const& given, ForwardContext& context,
+                                         std::span<std::int64_t const> step_labels)
+        requires spans_step
+    {
+        std::optional<HostBatch> filled;
+        if constexpr (replaces_tokens()) { filled = replaced(given); }
+        std::vector<detail::TermResult> results;
+        at::Tensor const vectors = at::cat(run_passes(filled ? *filled : given, context, &results));
+        for_each_cross_term([&](auto const& term, std::size_t) {
+            results.push_back({.summed = {.sum = no_loss()}, .weight = term.weight(context.progress)});
+        });
+        return {.loss = detail::reduce_terms(results, options_.reduction, step_labels, this->encoder()), .vectors = vectors};
+    }
+
+    /// The trailing terms over all texts of several batches; the terms of passes have no labels here.
+    /// \param vectors  [batches] of [passes B, D], as `represent` gives them
+    [[nodiscard]] ModelLoss contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors,
+                                     ForwardContext& context, std::span<std::int64_t const> step_labels)
+        requires spans_step
+    {
+        std::vector<at::Tensor> sentences;
+        for (std::size_t p = 0; p < pass_count; ++p) {
+            std::vector<at::Tensor> parts;
+            for (std::size_t b = 0; b < batches.size(); ++b) {
+                auto const texts = static_cast<std::int64_t>(batches[b].examples.size());
+                parts.push_back(vectors[b].narrow(0, static_cast<std::int64_t>(p) * texts, texts));
+            }
+            sentences.push_back(at::cat(parts));
+        }
+        std::vector<detail::TermResult> results(term_count - cross_count, {.summed = {.sum = no_loss()}, .weight = 0});
+        std::vector<PackedView> const views = joined_views(batches);
+        compare(pointers_to(views), sentences, context, results);
+        return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
+    }
+
+    /// Labels of each term in all batches together, where the trailing terms see all of them as one.                    [terms]
+    [[nodiscard]] std::vector<std::int64_t> count_labels(std::span<HostBatch const> batches) const
+        requires spans_step
+    {
+        std::vector<std::int64_t> counts(term_count);
+        for (HostBatch const& batch : batches) {
+            for (std::size_t t = 0; t < term_count; ++t) { counts[t] += batch.term_labels[t]; }
+        }
+        std::vector<PackedView> const views = joined_views(batches);
+        std::vector<PackedView const*> const pointers = pointers_to(views);
+        for_each_cross_term(
+            [&](auto const& term, std::size_t t) { counts[term_count - cross_count + t] = term.count(pointers); });
+        return counts;
+    }
+
+    /// Texts that gave each term no label, likewise.                                                                      [terms]
+    [[nodiscard]] std::vector<std::int64_t> count_absent(std::span<HostBatch const> batches) const
+        requires spans_step
+    {
+        std::vector<std::int64_t> counts(term_count);
+        for (HostBatch const& batch : batches) {
+            for (std::size_t t = 0; t < term_count; ++t) { counts[t] += batch.term_absent[t]; }
+        }
+        std::vector<PackedView> const views = joined_views(batches);
+        std::vector<PackedView const*> const pointers = pointers_to(views);
+        for_each_cross_term(
+            [&](auto const& term, std::size_t t) { counts[term_count - cross_count + t] = unpaired_texts(term, pointers); });
+        return counts;
+    }
+
+    /// Texts that each text is told apart from in a contrast over so many; 0 where there is no contrast.
+    [[nodiscard]] std::size_t negatives(std::size_t texts) const {
+        std::size_t most = 0;
+        constexpr std::size_t passes = Base::pass_count;   // by its name alone g++ 12 does not find it in the lambda
+        for_each_cross_term([&](auto const& term, std::size_t) {
+            if constexpr (requires { term.negatives(std::size_t{}, std::size_t{}); }) {
+                most = std::max(most, term.negatives(texts, passes));
+            }
+        });
+        return most;
+    }
+
+    /// The pairs of each trailing term: "terms.0" -> anchor row, positive row, ...
+    [[nodiscard]] std::vector<std::pair<std::string, std::vector<std::int64_t>>> pairs(HostBatch const& batch) const {
+        std::vector<PackedView const*> const views = pass_views(batch);
+        std::vector<std::pair<std::string, std::vector<std::int64_t>>> result;
+        for_each_cross_term([&](auto const& term, std::size_t t) { result.emplace_back(cross_name(t), term.pairs(views)); });
+        return result;
+    }
+
+private:
+    [[nodiscard]] std::size_t view_count() const {
+        std::size_t count = 0;
+        for_each_view([&](auto const&, auto const&, std::size_t) { ++count; });
+        return count;
+    }
+
+    template <class ViewT>
+    static constexpr bool has_network = requires(ViewT const& view, PackedView& packed, HostBatch const& batch) {
+        view.corruptor.replace(packed, batch, std::size_t{});
+    };
+    template <class Term>
+    static constexpr bool term_replaces() {
+        if constexpr (Term::has_view) {
+            return has_network<typename Term::View>;
+        } else {
+            return false;
+        }
+    }
+    template <class... PassT>
+    static constexpr bool any_replaces(std::tuple<PassT...> const*) {
+        return (any_view_replaces(static_cast<PassT const*>(nullptr)) || ...);
+    }
+    template <class Tower, class ViewT, class BottleneckT, class... Term>
+    static constexpr bool any_view_replaces(PassOf<Tower, ViewT, BottleneckT, Term...> const*) {
+        return has_network<ViewT> || (term_replaces<Term>() || ... || false);
+    }
+    template <class... PassT>
+    static constexpr bool passes_replace(std::tuple<PassT...> const*) {
+        return (has_network<typename PassT::View> || ...);
+    }
+    static constexpr bool replaces_tokens() { return any_replaces(static_cast<Passes const*>(nullptr)); }
+
+    /// The views that the passes read, in order.
+    [[nodiscard]] std::vector<PackedView const*> pass_views(HostBatch const& batch) const {
+        std::vector<PackedView const*> views;
+        for_each_view([&]<class Part_>(auto const&, Part_ const&, std::size_t v) {
+            if constexpr (detail::is_pass<Part_>) { views.push_back(&batch.views[v]); }
+        });
+        return views;
+    }
+
+    void count_labels(HostBatch& batch) const {
+        std::size_t next = 0;
+        for_each_pass([&](auto const& pass, std::size_t) {
+            PackedView const& own = batch.views[next++];
+            pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
+                PackedView const& view = Term::has_view ? batch.views[next++] : own;
+                if constexpr (SummedTerm<Term, EncoderT>) {
+                    batch.term_labels.push_back(term.count(view));
+                } else {
+                    batch.term_labels.push_back(static_cast<std::int64_t>(view.label_count()));
+                }
+                constexpr bool labelled = requires { typename Term::Labels; };
+                batch.term_absent.push_back(labelled ? view.texts_without_label() : view.empty_texts());
+            });
+        });
+        std::vector<PackedView const*> const views = pass_views(batch);
+        for_each_cross_term([&](auto const& term, std::size_t) {
+            batch.term_labels.push_back(term.count(views));
+            batch.term_absent.push_back(unpaired_texts(term, views));
+        });
+    }
+
+    /// Texts that are an anchor of no pair.
+    template <class Term>
+    [[nodiscard]] static std::int64_t unpaired_texts(Term const& term, std::vector<PackedView const*> const& views) {
+        std::size_t const texts = views.front()->texts();
+        std::vector<bool> paired(texts, false);
+        std::vector<std::int64_t> const list = term.pairs(views);
+        for (std::size_t i = 0; i + 1 < list.size(); i += 2) { paired[static_cast<std::size_t>(list[i]) % texts] = true; }
+        return std::count(paired.begin(), paired.end(), false);
+    }
+
+    ModelLoss run(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
+        std::vector<detail::TermResult> results;
+        std::vector<at::Tensor> const sentences = run_passes(batch, context, &results);
+        compare(pass_views(batch), sentences, context, results);
+        return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
+    }
+
+    /// Runs the encoders over a batch: a sentence vector of each pass, and what its terms gave where `results` asks for that.
+    /// Dropout sites of a pass are counted from a number of their own, so that they do not depend on terms before it.
+    std::vector<at::Tensor> run_passes(HostBatch const& batch, ForwardContext& context,
+                                       std::vector<detail::TermResult>* results) {
+        if (context.training && context.opens_step) { towers_.update_averages(options_.momentum); }
+        at::Device const device = this->encoder().embeddings.word.device();
+        std::optional<std::size_t> const frozen = frozen_pass(context);
+        std::uint64_t const first_site = context.next_site;
+        std::vector<at::Tensor> sentences;
+        std::size_t next_view = 0;
+        std::size_t next_term = 0;
+        for_each_pass([&]<class PassT>(PassT const& pass, std::size_t p) {
+            EncoderT const& tower = towers_.template of<typename PassT::Tower>();
+            bool const rests = frozen == p;
+            c10::AutoGradMode const gradient(c10::GradMode::is_enabled() && !rests &&
+                                             !std::is_same_v<typename PassT::Tower, MomentumEncoder>);
+            context.next_site = first_site + (std::uint64_t{p} << 32);
+            ForwardContext at_rest{.progress = context.progress, .step = context.step};
+            PackedInput const input = to_tensors(batch.views[next_view++], device);
+            Encoded const encoded = tower.encode(input, rests ? at_rest : context, PassT::keeps_layers);
+            at::Tensor const sentence = pass.pool(encoded, input, tower);   // [B, D]
+            sentences.push_back(sentence);
+            PassState<EncoderT> state{
+                .input = input, .encoded = encoded, .sentence = sentence, .encoder = tower, .context = context};
+            pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
+                if (results == nullptr) {
+                    next_view += Term::has_view ? 1 : 0;
+                } else if constexpr (Term::has_view) {
+                    PackedInput const view = to_tensors(batch.views[next_view++], device);
+                    results->push_back(evaluate(term, state, view, batch.term_labels[next_term++]));
+                } else {
+                    results->push_back(evaluate(term, state, input, batch.term_labels[next_term++]));
+                }
+            });
+        });
+        return sentences;
+    }
+
+    /// Adds what the trailing terms give on the sentence vectors of all passes.                             [passes] of [B, D]
+    void compare(std::vector<PackedView const*> const& views, std::span<at::Tensor const> sentences, ForwardContext& context,
+                 std::vector<detail::TermResult>& results) {
+        if constexpr (cross_count > 0) {
+            CrossState const state{.sentences = sentences, .views = views, .context = context, .frozen = frozen_pass(context)};
+            for_each_cross_term([&](auto& term, std::size_t) {
+                results.push_back(
+                    {.summed = term.sum(state), .labels = term.count(views), .weight = term.weight(context.progress)});
+            });
+        }
+    }
+
+    /// The pass whose tower rests in this step.
+    [[nodiscard]] std::optional<std::size_t> frozen_pass(ForwardContext const& context) const {
+        std::optional<std::size_t> found;
+        std::size_t const alternation = context.training ? this->frozen(context.step) : 0;
+        for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {
+            if (alternation != 0 && detail::alternation_of<typename PassT::Tower> == alternation) { found = p; }
+        });
+        return found;
+    }
+
+    [[nodiscard]] at::Tensor no_loss() const {
+        return at::zeros({}, this->encoder().embeddings.word.options().dtype(at::kFloat).requires_grad(false));
+    }
+
+    /// What the passes read in all batches together.                                                                      [passes]
+    [[nodiscard]] std::vector<PackedView> joined_views(std::span<HostBatch const> batches) const {
+        std::vector<PackedView> joined(pass_count);
+        for (HostBatch const& batch : batches) {
+            std::vector<PackedView const*> const views = pass_views(batch);
+            for (std::size_t p = 0; p < pass_count; ++p) { joined[p].append_all(*views[p]); }
+        }
+        return joined;
+    }
+    [[nodiscard]] static std::vector<PackedView const*> pointers_to(std::vector<PackedView> const& views) {
+        std::vector<PackedView const*> pointers;
+        for (PackedView const& view : views) { pointers.push_back(&view); }
+        return pointers;
+    }
+
+    template <class Term>
+    static detail::TermResult evaluate(Term const& term, PassState<EncoderT>& pass, PackedInput const& view, std::int64_t count) {
+        static_assert(TokenTerm<Term, EncoderT> || SummedTerm<Term, EncoderT>,
+                      "Pass: a term needs `rows(pass, view)` (tokens for the shared head) or `sum(pass, view)` and "
+                      "`count(view)`; see pretraining/term.hpp.");
+        detail::TermResult result{.weight = term.weight(pass.context.progress)};
+        if constexpr (SummedTerm<Term, EncoderT>) {
+            result.labels = count;
+            result.summed = term.sum(pass, view);
+        } else {
+            result.tokens = term.rows(pass, view);
+            result.labels = result.tokens->labels.size(0);
+        }
+        return result;
+    }
+};
+
+}  // namespace bmae

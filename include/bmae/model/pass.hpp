@@ -1,0 +1,212 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// One run of an encoder over one view, with the terms that share its sentence vector.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <bmae/concepts/bottleneck.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/losses/token_cross_entropy.hpp>
+#include <bmae/model/term.hpp>
+
+namespace bmae {
+
+/// The pass is run by the model's encoder: all passes share it.
+struct TiedEncoder {};
+/// By a copy of it that follows slowly and gets no gradient (He et al.: MoCo, arXiv 1911.05722, equation 2).
+struct MomentumEncoder {};
+/// By a second encoder of the same shape, trained as well.
+struct SecondEncoder {};
+
+namespace detail {
+
+/// A plain bottleneck is its own options; a built one has some.
+template <class B>
+struct BottleneckOptions {
+    using type = B;
+};
+template <class B>
+    requires requires { typename B::Options; }
+struct BottleneckOptions<B> {
+    using type = typename B::Options;
+};
+
+template <class B, class E>
+B make_bottleneck(typename BottleneckOptions<B>::type const& options, E const& encoder, std::uint64_t seed,
+                  std::string const& name) {
+    if constexpr (requires { typename B::Options; }) {
+        return B(options, encoder, seed, name);
+    } else {
+        return options;
+    }
+}
+
+/// What every term of a pass says of itself; what else it needs, `Model` checks against its encoder.
+template <class Term>
+concept FitsPass = requires {
+    typename Term::Options;
+    { Term::has_view } -> std::convertible_to<bool>;
+    { Term::keeps_layers } -> std::convertible_to<bool>;
+};
+
+/// The term has a decoder, whose rows the sentence vector stands among.
+template <class Term>
+concept Decodes = Term::has_view || requires(Term& term) { term.decoder(); };
+
+/// What the terms that read the encoder's own view ask of it; hidden tokens where there is none.
+template <class... Term>
+struct OwnLabels {
+    using type = TokenCrossEntropy;
+    static constexpr bool agree = true;
+};
+template <class First, class... Rest>
+struct OwnLabels<First, Rest...> {
+    using rest = OwnLabels<Rest...>;
+    using type = typename rest::type;
+    static constexpr bool agree = rest::agree;
+};
+template <class First, class... Rest>
+    requires(!First::has_view && requires { typename First::Labels; })
+struct OwnLabels<First, Rest...> {
+    using type = typename First::Labels;
+    static constexpr bool agree =
+        ((Rest::has_view || !requires { typename Rest::Labels; } || std::is_same_v<typename OwnLabels<Rest>::type, type>) && ...);
+};
+
+}  // namespace detail
+
+/// An encoder reads `ViewT`; its terms share one sentence vector. See `Pass`.
+template <class TowerT, class ViewT, class BottleneckT, class... Term>
+class PassOf {
+    static_assert(AnyView<ViewT>, "Pass: the first slot is the encoder's view: View<TextSource, Masker, Corruptor>.");
+    static_assert(
+        Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, BertEncoder>,
+        "Pass: the second slot after the encoder's view must be a bottleneck: explain_bottleneck<B>() says what is missing.");
+    static_assert(
+        (detail::FitsPass<Term> && ...),
+        "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
+        "looks across passes and stands after them.");
+    static_assert(
+        KeepsWidth<BottleneckT, BertEncoder> || !(detail::Decodes<Term> || ...),
+        "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
+        "contrasts and search.");
+    static_assert(!ViewT::has_row_masks,
+                  "Pass: the encoder's view must hide tokens, not context: row masks belong into a branch.");
+    static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");
+    static_assert(detail::OwnLabels<Term...>::agree,
+                  "Pass: terms that read the encoder's own view must ask for the same tokens of it.");
+    static_assert(
+        sizeof...(Term) == 0 || !std::is_same_v<TowerT, MomentumEncoder>,
+        "MomentumPass: the momentum encoder gets no gradient, so a term here would teach it nothing. Put the term into a Pass.");
+
+public:
+    /// Numbers of the pass, in the shape of its slots.
+    struct Options {
+        ViewT view = {};
+        typename detail::BottleneckOptions<BottleneckT>::type bottleneck = {};
+        std::tuple<typename Term::Options...> terms = {};
+
+        template <class Visit>
+        void for_each_option(Visit&& visit) {
+            visit.inside("view", view);
+            visit.inside("bottleneck", bottleneck);
+            visit.inside_each("terms", terms);
+        }
+    };
+    using Tower = TowerT;
+    using View = ViewT;
+    using BottleneckType = BottleneckT;
+    using Labels = typename detail::OwnLabels<Term...>::type;
+    static constexpr bool is_pass = true;
+    static constexpr bool keeps_width = KeepsWidth<BottleneckT, BertEncoder>;
+    static constexpr std::size_t term_count = sizeof...(Term);
+    static constexpr bool keeps_layers = (Term::keeps_layers || ... || requires { requires BottleneckT::reads_layers; });
+
+    template <Encoder E>
+    PassOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
+        : view_(std::move(options.view)),
+          bottleneck_(detail::make_bottleneck<BottleneckT>(options.bottleneck, encoder, seed, name + ".bottleneck")),
+          terms_(build(options.terms, encoder, seed, name, std::index_sequence_for<Term...>{})) {}
+
+    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+                                      ViewDraws draws) const {
+        MaskedText text = view_.assemble(example, traits, settings, draws, nullptr);
+        Labels{}.label(text, traits);
+        return text;
+    }
+
+    /// One vector per text.                                                                                            [B, D]
+    template <class E>
+    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const& encoder) const {
+        if constexpr (requires { bottleneck_.pool(encoded, input); }) {
+            return bottleneck_.pool(encoded, input);
+        } else {
+            return bottleneck_.pool(encoded, input, encoder);
+        }
+    }
+
+    /// Calls `visit(term, index)` for each term in order.
+    template <class Visit>
+    void for_each_term(Visit&& visit) {
+        apply(
+            [&](auto&... term) {
+                std::size_t index = 0;
+                (visit(term, index++), ...);
+            },
+            terms_);
+    }
+    template <class Visit>
+    void for_each_term(Visit&& visit) const {
+        apply(
+            [&](auto const&... term) {
+                std::size_t index = 0;
+                (visit(term, index++), ...);
+            },
+            terms_);
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        if constexpr (requires { bottleneck_.for_each_parameter(prefix, visit); }) {
+            bottleneck_.for_each_parameter(prefix + ".bottleneck", visit);
+        }
+        for_each_term([&](auto& term, std::size_t t) { term.for_each_parameter(prefix + ".terms." + std::to_string(t), visit); });
+    }
+
+    [[nodiscard]] ViewT& view() noexcept { return view_; }
+    [[nodiscard]] ViewT const& view() const noexcept { return view_; }
+    [[nodiscard]] BottleneckT const& bottleneck() const noexcept { return bottleneck_; }
+
+private:
+    template <class E, std::size_t... I>
+    static std::tuple<Term...> build([[maybe_unused]] std::tuple<typename Term::Options...> const& options,
+                                     [[maybe_unused]] E const& encoder, [[maybe_unused]] std::uint64_t seed,
+                                     [[maybe_unused]] std::string const& name, std::index_sequence<I...>) {
+        return {Term(std::get<I>(options), encoder, seed, name + ".terms." + std::to_string(I))...};
+    }
+
+    ViewT view_;
+    BottleneckT bottleneck_;
+    std::tuple<Term...> terms_;
+};
+
+/// The encoder reads `View`; the terms share one sentence vector.
+template <class View, class Bottleneck, class... Term>
+using Pass = PassOf<TiedEncoder, View, Bottleneck, Term...>;
+/// The same by the momentum encoder, for a contrast alone.
+template <class View, class Bottleneck>
+using MomentumPass = PassOf<MomentumEncoder, View, Bottleneck>;
+/// The same by a second encoder.
+template <class View, class Bottleneck, class... Term>
+using SecondPass = PassOf<SecondEncoder, View, Bottleneck, Term...>;
+
+}  // namespace bmae

@@ -1,0 +1,130 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What a term of the loss is, to the composition that holds it.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/batch/packed_batch.hpp>
+#include <bmae/concepts/encoder.hpp>
+#include <bmae/model/term_weight.hpp>
+#include <bmae/model/view.hpp>
+
+namespace bmae {
+
+/// One run of the encoder, as its terms see it.
+template <class E>
+struct PassState {
+    PackedInput const& input;     ///< the encoder's view
+    Encoded const& encoded;       ///< hidden rows, and layers where a term asked for them
+    at::Tensor const& sentence;   ///< [B, D]
+    E const& encoder;
+    ForwardContext& context;
+};
+
+/// Rows for the shared language-model head and what they should say. Cross-entropies of all terms are computed at once.
+struct TokenRows {
+    at::Tensor rows = {};     ///< [M, H] before the head's transform
+    at::Tensor labels = {};   ///< [M] int64
+    double label_smoothing = 0;
+};
+
+/// A loss that a term computes itself.
+struct TermSum {
+    at::Tensor sum = {};       ///< [] fp32, differentiable: the sum over what the term counts
+    at::Tensor correct = {};   ///< [] fp32 how much of it was predicted right; undefined where that means nothing
+};
+
+/// What a report says about a term, besides its numbers.
+struct TermDescription {
+    std::string name = {};           ///< "passes.0.terms.1"
+    std::string kind = {};           ///< masked_language_model, branch, ...
+    std::string decoder = {};        ///< enhanced, basic, ...; empty where there is none
+    std::string decoder_name = {};   ///< of a shared decoder: its parameters stand under shared.NAME
+    std::string query = {};          ///< query stream of an enhanced decoder
+    std::string task = {};           ///< MASTER's name of the branch: mkp, cmp, npr, dor, gor
+    std::string pooling = {};        ///< of a bag of words: max or cls
+    std::string similarity = {};     ///< of a contrast: dot or cosine
+    std::string contrast = {};       ///< of a contrast that is not plain InfoNCE: symmetric or four_block
+    std::string candidates = {};     ///< of a contrast: other_passes, all_rows, queue or other_passes_and_cache
+    std::int64_t decoder_layers = 0;
+    std::int64_t tap = -1;         ///< layer that a tap reads; -1 where there is none
+    std::int64_t window = 0;       ///< of a causal decoder
+    std::int64_t lowest_id = -1;   ///< smallest id that a bag of words counts; -1 where it has none
+    double temperature = 0;
+    double weight = 1;   ///< at the start of the run
+    bool has_view = false;
+};
+
+namespace detail {
+
+template <class T, class E>
+concept TermParts = requires(T& module, T const& term, typename T::Options options, E const& encoder) {
+    { T(options, encoder, std::uint64_t{}, std::string{}) };
+    { T::kind } -> std::convertible_to<std::string_view>;
+    { term.weight(double{}) } -> std::convertible_to<double>;
+    { term.describe(std::string{}) } -> std::same_as<TermDescription>;
+    module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});
+};
+
+}  // namespace detail
+
+/// A term that asks for tokens: masked language modelling and every branch.
+///
+/// 1. `T::Options`, `T(options, encoder, seed, name)`, `T::kind`, `T::has_view`, `T::keeps_layers`, `term.weight(progress)`.
+/// 2. `term.rows(pass, view)` returns the rows of its labels; `view` is its own one, or the encoder's if it has none.   [M, H]
+/// 3. With a view: `term.assemble(example, traits, settings, draws, encoder_text)` makes it. Without one: `T::Labels`, a token
+///    loss, says what it asks of the encoder's.
+/// 4. `term.describe(name)`, `term.for_each_parameter(prefix, visit)`.
+template <class T, class E>
+concept TokenTerm = detail::TermParts<T, E> && requires(T const& term, PassState<E>& pass, PackedInput const& view) {
+    { T::has_view } -> std::convertible_to<bool>;
+    { T::keeps_layers } -> std::convertible_to<bool>;
+    { term.rows(pass, view) } -> std::same_as<TokenRows>;
+};
+
+/// A term that computes its own loss of one pass: bag of words, replaced-token detection.
+///
+/// As a `TokenTerm`, but 2. `term.sum(pass, view)` returns the sum of its losses and `term.count(view)` says of how many.
+template <class T, class E>
+concept SummedTerm =
+    detail::TermParts<T, E> && requires(T const& term, PassState<E>& pass, PackedInput const& view, PackedView const& host) {
+        { T::has_view } -> std::convertible_to<bool>;
+        { T::keeps_layers } -> std::convertible_to<bool>;
+        { term.sum(pass, view) } -> std::same_as<TermSum>;
+        { term.count(host) } -> std::convertible_to<std::int64_t>;
+    };
+
+/// The sentence vectors of all passes over one batch, as a term sees them that looks across passes.
+struct CrossState {
+    std::span<at::Tensor const> sentences;      ///< [passes] of [B, D]
+    std::span<PackedView const* const> views;   ///< [passes] what each pass read
+    ForwardContext& context;
+    std::optional<std::size_t> frozen = {};   ///< the pass whose tower rests in this step, where towers alternate
+};
+
+/// A trailing term: it looks across passes (contrast).
+///
+/// 1. `T::Options`, `T(options, encoder, seed, name)`, `T::kind`, `T::passes` (how many it needs), `term.weight(progress)`.
+/// 2. `term.sum(state)` returns the sum of its losses and `term.count(views)` says of how many.
+/// 3. `term.pairs(views)` names them: anchor row, positive row, ..., rows counted over all passes.
+/// 4. Where it may: `term.negatives(texts, passes)`, texts that one is told apart from; `T::compares_batch = false` where they
+///    are not those of its batch, so that a batch as large as the whole step (a gradient cache) would change nothing.
+template <class T, class E>
+concept CrossTerm = detail::TermParts<T, E> && requires(T& module, T const& term, CrossState const& state) {
+    { T::passes } -> std::convertible_to<std::size_t>;
+    { module.sum(state) } -> std::same_as<TermSum>;
+    { term.count(state.views) } -> std::convertible_to<std::int64_t>;
+    { term.pairs(state.views) } -> std::same_as<std::vector<std::int64_t>>;
+};
+
+}  // namespace bmae

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The encoders of one model: its own, and copies that follow it or are trained beside it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <bmae/concepts/encoder.hpp>
+#include <bmae/model/pass.hpp>
+#include <bmae/nn/initialize.hpp>
+
+namespace bmae::detail {
+
+/// Number of a tower where towers learn in turns: 1 the model's own, 2 the second, 0 one that does not learn by a gradient.
+template <class Tower>
+inline constexpr std::size_t alternation_of = std::is_same_v<Tower, TiedEncoder>     ? 1
+                                              : std::is_same_v<Tower, SecondEncoder> ? 2
+                                                                                     : 0;
+
+/// A place for an encoder that only some compositions have.
+template <class E, bool present>
+struct OptionalEncoder {
+    OptionalEncoder(E const&, std::uint64_t) {}
+};
+
+template <class E>
+struct OptionalEncoder<E, true> {
+    E encoder;
+
+    /// Starts as a copy of `model`.
+    OptionalEncoder(E const& model, std::uint64_t seed) : encoder(model.config(), seed) { copy_parameters(model, encoder); }
+};
+
+/// \tparam momentum,second  which further encoders the passes of the composition run
+template <class E, bool momentum, bool second>
+class Towers {
+public:
+    Towers(E encoder, std::uint64_t seed) : own_(std::move(encoder)), momentum_(own_, seed), second_(own_, seed) {}
+
+    template <class Tower>
+    [[nodiscard]] E const& of() const noexcept {
+        if constexpr (std::is_same_v<Tower, MomentumEncoder>) {
+            return momentum_.encoder;
+        } else if constexpr (std::is_same_v<Tower, SecondEncoder>) {
+            return second_.encoder;
+        } else {
+            return own_;
+        }
+    }
+    [[nodiscard]] E& own() noexcept { return own_; }
+    [[nodiscard]] E const& own() const noexcept { return own_; }
+    [[nodiscard]] E& second_tower() noexcept
+        requires second
+    {
+        return second_.encoder;
+    }
+
+    /// theta_k = m theta_k + (1 - m) theta_q (He et al.: MoCo, arXiv 1911.05722, equation 2).
+    void update_averages(double m) const {
+        if constexpr (momentum) {
+            c10::AutoGradMode const no_grad(false);
+            std::vector<at::Tensor> online;
+            E leader = own_;   // handles, no numbers
+            E follower = momentum_.encoder;
+            leader.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { online.push_back(value.detach()); });
+            std::size_t next = 0;
+            follower.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) {
+                value.mul_(m).add_(online[next++].to(value.scalar_type()), 1 - m);
+            });
+        } else {
+            static_cast<void>(m);
+        }
+    }
+
+    template <class Visit>
+    void for_each_parameter(Visit&& visit) {
+        own_.for_each_parameter("", visit);
+        if constexpr (second) { second_.encoder.for_each_parameter("second.", visit); }
+    }
+    /// What is kept with the parameters but not trained.
+    template <class Visit>
+    void for_each_state(Visit&& visit) {
+        if constexpr (momentum) {
+            momentum_.encoder.for_each_parameter("momentum.",
+                                                 [&](std::string const& name, at::Tensor& value, bool) { visit(name, value); });
+        }
+    }
+
+private:
+    E own_;
+    [[no_unique_address]] OptionalEncoder<E, momentum> momentum_;
+    [[no_unique_address]] OptionalEncoder<E, second> second_;
+};
+
+}  // namespace bmae::detail

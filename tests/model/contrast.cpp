@@ -1,0 +1,242 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// Contrast across passes against loops over pairs: who is an anchor, who is a candidate, what the loss is.
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/stack.h>
+#include <boost/test/unit_test.hpp>
+
+#include <bmae/encoders/bert.hpp>
+#include <bmae/model/contrast.hpp>
+
+#include "tiny.hpp"
+
+namespace {
+
+using namespace bmae;
+using test::distance;
+
+/// Sentence vectors of passes, and views of the lengths given; 2 tokens are [CLS] and [SEP] alone.
+struct Passes {
+    std::vector<PackedView> views;
+    std::vector<at::Tensor> sentences;
+    std::size_t texts;
+    at::Tensor table = BertEncoder(test::tiny(), 3).embeddings.word * 2;
+
+    explicit Passes(std::vector<std::vector<std::size_t>> const& lengths) : texts(lengths[0].size()) {
+        std::int64_t row = 3;
+        for (std::vector<std::size_t> const& pass : lengths) {
+            PackedView& view = views.emplace_back();
+            for (std::size_t const length : pass) {
+                std::vector<TokenId> const ids(length, 9);
+                view.append({.original_ids = ids, .input_ids = ids});
+            }
+            sentences.push_back(table.narrow(0, row, static_cast<std::int64_t>(texts)).clone());
+            row += static_cast<std::int64_t>(texts);
+        }
+    }
+    [[nodiscard]] std::vector<PackedView const*> pointers() const {
+        std::vector<PackedView const*> list;
+        for (PackedView const& view : views) { list.push_back(&view); }
+        return list;
+    }
+    [[nodiscard]] bool absent(std::size_t p, std::size_t b) const { return views[p].offsets[b + 1] - views[p].offsets[b] <= 2; }
+    [[nodiscard]] double score(std::size_t p, std::size_t a, std::size_t q, std::size_t b, ContrastOptions const& options) const {
+        at::Tensor x = sentences[p][static_cast<std::int64_t>(a)].to(at::kDouble);
+        at::Tensor y = sentences[q][static_cast<std::int64_t>(b)].to(at::kDouble);
+        double const dot = (x * y).sum().item<double>();
+        double const lengths =
+            options.similarity == Similarity::cosine ? std::sqrt((x * x).sum().item<double>() * (y * y).sum().item<double>()) : 1;
+        return dot / lengths / options.temperature;
+    }
+
+    /// The loss pair by pair; label smoothing spreads over the candidates that count.
+    [[nodiscard]] double by_hand(ContrastOptions const& options, std::size_t& pairs) const {
+        double sum = 0;
+        pairs = 0;
+        bool const all = options.candidates == Candidates::all_rows;
+        for (std::size_t side = 0; side < (all ? 2U : 1U); ++side) {
+            for (std::size_t a = 0; a < texts; ++a) {
+                if (absent(0, a) || absent(1, a)) { continue; }
+                ++pairs;
+                double const own = score(side, a, 1 - side, a, options);
+                std::vector<double> scores;   // of the other candidates
+                for (std::size_t q = all ? 0 : 1; q < views.size(); ++q) {
+                    for (std::size_t b = 0; b < texts; ++b) {
+                        bool const itself = q == side && b == a;
+                        bool const positive = q == 1 - side && b == a;
+                        if (itself || positive || absent(q, b)) { continue; }
+                        scores.push_back(score(side, a, q, b, options) + (q == 2 && b == a ? options.hard_negative_weight : 0));
+                    }
+                }
+                double denominator = options.form.positive_in_denominator ? std::exp(own) : 0;
+                double mean = own;
+                for (double const other : scores) {
+                    denominator += std::exp(other);
+                    mean += other;
+                }
+                mean /= static_cast<double>(scores.size() + 1);
+                if (denominator == 0) { continue; }   // printed equation 8 without a negative: nothing to learn
+                double const smoothing = options.form.label_smoothing;
+                sum += std::log(denominator) - (1 - smoothing) * own - smoothing * mean;
+            }
+        }
+        return sum;
+    }
+
+    /// `Contrast` on them, with the gradient of every vector checked to be finite.
+    [[nodiscard]] TermSum computed(ContrastOptions const& options, std::int64_t& count) const {
+        BertEncoder const encoder(test::tiny(1), 1);
+        Contrast const term(options, encoder, 0, "terms.0");
+        std::vector<at::Tensor> leaves;
+        for (at::Tensor const& rows : sentences) { leaves.push_back(rows.clone().detach().requires_grad_(true)); }
+        std::vector<PackedView const*> const list = pointers();
+        ForwardContext context;
+        TermSum result = term.sum({.sentences = leaves, .views = list, .context = context});
+        count = term.count(list);
+        if (result.sum.requires_grad()) {
+            result.sum.backward();
+            for (std::size_t p = 0; p < leaves.size(); ++p) {
+                at::Tensor const gradient = leaves[p].grad();
+                BOOST_CHECK(gradient.isfinite().all().item<bool>());
+                for (std::size_t b = 0; b < texts; ++b) {
+                    if (absent(p, b)) { BOOST_CHECK_EQUAL(gradient[static_cast<std::int64_t>(b)].abs().sum().item<double>(), 0); }
+                }
+            }
+        }
+        return result;
+    }
+
+    void check(ContrastOptions const& options) const {
+        std::size_t pairs = 0;
+        std::int64_t count = 0;
+        double const expected = by_hand(options, pairs);
+        double const found = computed(options, count).sum.item<double>();
+        BOOST_CHECK_EQUAL(count, pairs);
+        BOOST_CHECK_SMALL(found - expected, 1e-4 * std::max(1., std::abs(expected)));
+    }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(contrast)
+
+BOOST_AUTO_TEST_CASE(every_form_equals_a_loop_over_pairs) {
+    Passes const two({{5, 7, 4, 9}, {6, 3, 8, 5}});
+    Passes const three({{5, 7, 4, 9}, {6, 3, 8, 5}, {4, 4, 6, 3}});
+    for (Similarity const similarity : {Similarity::dot, Similarity::cosine}) {
+        for (double const temperature : {1., .05}) {
+            ContrastOptions options{.temperature = temperature, .similarity = similarity};
+            two.check(options);
+            three.check(options);                 // hard negatives of all rows are candidates
+            options.hard_negative_weight = 1.5;   // ... and the own one counts more
+            three.check(options);
+            options.hard_negative_weight = 0;
+            options.candidates = Candidates::all_rows;   // coCondenser: 2B - 1 candidates for every row
+            two.check(options);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(absent_texts_are_neither_anchors_nor_candidates) {
+    Passes const holes({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}});
+    Passes const negatives({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}, {2, 4, 6, 2, 5}});
+    for (Candidates const candidates : {Candidates::other_passes, Candidates::all_rows}) {
+        holes.check({.temperature = .5, .candidates = candidates});
+        holes.check({.temperature = .5, .candidates = candidates, .form = {.label_smoothing = .2}});
+        holes.check({.temperature = .5, .candidates = candidates, .form = {.positive_in_denominator = false}});
+    }
+    negatives.check({.temperature = .5, .hard_negative_weight = 1});
+    std::int64_t count = -1;
+    BOOST_CHECK_EQUAL(Passes({{2, 5}, {5, 2}}).computed({}, count).sum.item<double>(), 0);   // no pair is whole
+    BOOST_CHECK_EQUAL(count, 0);
+}
+
+// Both directions and SimLM's four blocks, pair by pair over the texts that are there.
+BOOST_AUTO_TEST_CASE(other_forms_equal_loops_over_pairs) {
+    std::vector<Passes> const several = {Passes({{5, 7, 4, 9}, {6, 3, 8, 5}}), Passes({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}}),
+                                         Passes({{5, 7, 4}, {6, 3, 8}, {4, 2, 6}})};
+    for (Passes const& passes : several) {
+        for (Similarity const similarity : {Similarity::dot, Similarity::cosine}) {
+            ContrastOptions options{.temperature = .5, .similarity = similarity};
+            auto const exponential = [&](std::size_t p, std::size_t a, std::size_t q, std::size_t b) {
+                return passes.absent(p, a) || passes.absent(q, b) ? 0 : std::exp(passes.score(p, a, q, b, options));
+            };
+            double symmetric = 0;
+            double blocks = 0;
+            for (std::size_t a = 0; a < passes.texts; ++a) {
+                if (passes.absent(0, a) || passes.absent(1, a)) { continue; }
+                double forward = 0;
+                double back = 0;
+                double others = 0;
+                for (std::size_t b = 0; b < passes.texts; ++b) {
+                    for (std::size_t q = 1; q < passes.views.size(); ++q) { forward += exponential(0, a, q, b); }
+                    bool const pair = !passes.absent(0, b) && !passes.absent(1, b);
+                    if (!pair) { continue; }
+                    back += exponential(0, b, 1, a);
+                    if (b != a) { others += exponential(1, a, 0, b) + exponential(0, a, 0, b) + exponential(1, a, 1, b); }
+                }
+                double const own = passes.score(0, a, 1, a, options);
+                symmetric += (std::log(forward) + std::log(back)) / 2 - own;
+                blocks += std::log(forward + others) - own;
+            }
+            std::int64_t count = 0;
+            options.contrast = RetrievalContrast::symmetric;
+            BOOST_CHECK_SMALL(passes.computed(options, count).sum.item<double>() - symmetric, 1e-4);
+            options.contrast = RetrievalContrast::four_block;
+            BOOST_CHECK_SMALL(passes.computed(options, count).sum.item<double>() - blocks, 1e-4);
+        }
+    }
+    BertEncoder const encoder(test::tiny(1), 1);
+    using enum RetrievalContrast;
+    BOOST_CHECK_EQUAL(Contrast({.contrast = four_block}, encoder, 0, "terms.0").negatives(4, 2), 3U + 9U);
+    BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").negatives(4, 2), 3U);
+    BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").describe("terms.0").contrast, "symmetric");
+    BOOST_CHECK_THROW(Contrast({.candidates = Candidates::all_rows, .contrast = symmetric}, encoder, 0, "terms.0"), InputError);
+    BOOST_CHECK_THROW(Contrast({.hard_negative_weight = 1, .contrast = four_block}, encoder, 0, "terms.0"), InputError);
+    BOOST_CHECK_THROW(Contrast({.form = {.label_smoothing = -.1}}, encoder, 0, "terms.0"), InputError);
+}
+
+// SentMAE, equation 8 as printed: the positive is not in the denominator, so the loss may fall below 0 without end.
+BOOST_AUTO_TEST_CASE(equation_8_can_be_taken_literally) {
+    ContrastForm const printed{.positive_in_denominator = false};
+    Passes const two({{5, 7, 4}, {6, 3, 8}});
+    two.check({.form = printed});
+    two.check({.candidates = Candidates::all_rows, .form = printed});
+    Passes const lonely({{5, 2, 2}, {6, 2, 2}});   // a pair without negatives says nothing
+    std::int64_t count = 0;
+    BOOST_CHECK_EQUAL(lonely.computed({.form = printed}, count).sum.item<double>(), 0);
+    BOOST_CHECK_EQUAL(count, 1);
+}
+
+BOOST_AUTO_TEST_CASE(label_smoothing_is_that_of_the_framework) {
+    at::Tensor const scores = BertEncoder(test::tiny(), 3).embeddings.word.narrow(0, 0, 6) * 4;   // [6, 16]
+    std::vector<std::int64_t> const targets{3, 1, 15, 0, 0, 7};
+    at::Tensor const target = detail::int64_tensor(targets, at::kCPU);
+    for (double const smoothing : {0., .1, .5}) {
+        ContrastiveLoss const loss = softmax_contrast(scores, targets, {.label_smoothing = smoothing});
+        at::Tensor const expected = at::cross_entropy_loss(scores, target, {}, 2, -100, smoothing);
+        BOOST_CHECK_CLOSE(loss.sum.item<double>(), expected.item<double>(), 1e-3);
+        BOOST_CHECK_EQUAL(loss.correct.item<double>(), scores.argmax(1).eq(target).sum().item<double>());
+    }
+}
+
+// One pair has no negative: it is left out, as the last batch of an epoch may be one. Among all rows it has none either.
+BOOST_AUTO_TEST_CASE(a_batch_of_one) {
+    Passes const one({{5}, {6}});
+    std::int64_t count = 0;
+    BOOST_CHECK_EQUAL(one.computed({}, count).sum.item<double>(), 0);
+    BOOST_CHECK_EQUAL(count, 0);
+    BOOST_CHECK_EQUAL(one.computed({.candidates = Candidates::all_rows}, count).sum.item<double>(), 0);
+    BOOST_CHECK_EQUAL(count, 2);
+    Passes const with_negative({{5}, {6}, {7}});
+    with_negative.check({});
+    BertEncoder const encoder(test::tiny(1), 1);
+    BOOST_CHECK_THROW(Contrast({.temperature = 0}, encoder, 0, "terms.0"), InputError);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
