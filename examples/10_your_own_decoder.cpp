@@ -45,7 +45,7 @@ public:
 
     /// `seed` and `name` key the fresh parameters: the same ones on every machine, whatever is built before.
     PlaceDecoder(Options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
-        : mix(encoder.width(), encoder.width()), norm(encoder.width(), 1e-12) {
+        : mix(encoder.shape().width, encoder.shape().width), norm(encoder.shape().width, 1e-12) {
         initialize(*this, name, seed);
     }
 

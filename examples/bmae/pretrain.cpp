@@ -350,7 +350,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
             BertEncoder generator = load_generator_for(options.generator, corpus, request.settings.max_length);
             move_encoder(generator, device);
             request.generator =
-                std::make_shared<EncoderGenerator<BertEncoder> const>(std::move(generator), encoder.vocabulary_size());
+                std::make_shared<EncoderGenerator<BertEncoder> const>(std::move(generator), encoder.shape().vocabulary);
         }
         auto objective = make_pretraining(request, encoder, corpus);
         if (!device.is_cpu()) {

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/detail/folders.hpp>
+#include <bmae/encoders/bert.hpp>
 #include <bmae/retrieval/sentence_transformer_folder.hpp>
 
 #include "collection_files.hpp"

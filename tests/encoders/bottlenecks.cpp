@@ -26,6 +26,7 @@
 #include <bmae/bottlenecks/layers.hpp>
 #include <bmae/bottlenecks/lexicon.hpp>
 #include <bmae/bottlenecks/projected.hpp>
+#include <bmae/encoders/bert.hpp>
 
 #include "../scratch_folder.hpp"
 

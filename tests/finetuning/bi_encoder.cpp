@@ -7,6 +7,7 @@
 #include <ATen/ops/randn.h>
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/encoders/bert.hpp>
 #include <bmae/finetuning/bi_encoder.hpp>
 #include <bmae/training/trainer.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
+#include <bmae/encoders/bert.hpp>
 #include <bmae/io/hf_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 

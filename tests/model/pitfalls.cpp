@@ -54,8 +54,8 @@ using Bags = Model<BertEncoder,
         BagOfWords<MaxPooledLogits>,
         BagOfWords<ClsLogits>,
         Branch<View<Passage, SupersetMasker>, BasicDecoder, TokenCrossEntropy, OwnHead>,
-        Branch<View<Passage, WholeWordMasker>, Shared<BasicDecoder>>,
-        Branch<View<Passage, SupersetMasker>, Shared<BasicDecoder>>>>;
+        Branch<View<Passage, WholeWordMasker>, Shared<"basic", BasicDecoder>>,
+        Branch<View<Passage, SupersetMasker>, Shared<"basic", BasicDecoder>>>>;
 
 /// Tells replaced tokens from the sentence vector.
 using Judged = Model<BertEncoder,

@@ -16,19 +16,21 @@
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/bottlenecks/pooling.hpp>
 #include <bmae/concepts/bottleneck.hpp>
-#include <bmae/encoders/bert.hpp>
 
 namespace bmae {
 
-/// Anything that fits the bottleneck slot of a `Pass`.
+/// Anything that may fit the bottleneck slot of a `Pass`; whether one with parameters fits the encoder, the model checks.
 template <class B>
-concept AnyBottleneck = Bottleneck<B> || BuiltBottleneck<B, BertEncoder>;
+concept AnyBottleneck = Bottleneck<B> || requires {
+    typename B::Options;
+    { B::name } -> std::convertible_to<std::string_view>;
+};
 
 /// D of the vectors that `bottleneck` makes over `encoder`; a constant expression where both allow it.
 template <class B, class E>
 constexpr std::int64_t bottleneck_width(B const& bottleneck, E const& encoder) {
     if constexpr (KeepsWidth<B, E>) {
-        return encoder.width();
+        return encoder.shape().width;
     } else {
         return bottleneck.width(encoder);
     }
@@ -106,7 +108,7 @@ template <IsBuilt B, class Step>
 struct Adapted<B, Step> {
     static_assert(AnyBottleneck<B>,
                   "StopGradient, Normalized: the slot holds a bottleneck: "
-                  "explain_built_bottleneck<B, BertEncoder>() says what is missing.");
+                  "explain_built_bottleneck<B, Encoder>() says what is missing.");
     using Options = typename B::Options;
     static constexpr std::string_view name = name_of_bottleneck<B>;
     static constexpr std::string_view projection = JoinedNames<projection_of_bottleneck<B>, Step::name>::value;

@@ -24,8 +24,6 @@ namespace bmae {
 /// [c ; mu]: [CLS] reduced to R numbers, then the weights of all V words (Xiao, Liu: DupMAE, arXiv 2211.08769). A product of two
 /// such rows is <c_q, c_d> + <mu_q, mu_d>, so any contrast trains it. It is in the paper alone: no code of it was released.
 using DualBottleneck = Concatenated<Reduced<ClsBottleneck>, LexicalBottleneck>;
-static_assert(BuiltBottleneck<DualBottleneck, BertEncoder>);
-
 /// What an index keeps of N texts.
 struct DualVectors {
     at::Tensor dense = {};     ///< [N, R]

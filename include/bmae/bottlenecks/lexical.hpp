@@ -13,7 +13,6 @@
 #include <ATen/ops/relu.h>
 
 #include <bmae/concepts/bottleneck.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/nn/pooled_logits.hpp>
 
 namespace bmae {
@@ -34,11 +33,12 @@ public:
         }
     };
     static constexpr std::string_view name = "lexical";
+    static constexpr bool needs_token_head = true;
 
-    template <Encoder E>
+    template <HasTokenHead E>
     LexicalBottleneck(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
 
-    template <class E>
+    template <HasTokenHead E>
     [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const& encoder) const {   // [B, V] fp32
         at::Tensor const rows = encoder.head.transform(encoded.hidden);
         at::Tensor const mu = max_pooled_logits(rows, encoder.embeddings.word, encoder.head.bias, input.offsets, 1,
@@ -47,7 +47,7 @@ public:
     }
     template <class E>
     [[nodiscard]] std::int64_t width(E const& encoder) const {
-        return encoder.vocabulary_size();
+        return encoder.shape().vocabulary;
     }
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}
@@ -55,7 +55,5 @@ public:
 private:
     Options options_;
 };
-
-static_assert(BuiltBottleneck<LexicalBottleneck, BertEncoder>);
 
 }  // namespace bmae

@@ -13,7 +13,6 @@
 #include <ATen/ops/softmax.h>
 
 #include <bmae/concepts/bottleneck.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/nn/pooled_logits.hpp>
 
 namespace bmae {
@@ -24,11 +23,13 @@ class LexiconBottleneck {
 public:
     struct Options {};
     static constexpr std::string_view name = "lexicon";
+    static constexpr bool needs_token_head = true;
 
-    LexiconBottleneck(Options, BertEncoder const&, std::uint64_t, std::string const&) {}
+    template <HasTokenHead E>
+    LexiconBottleneck(Options, E const&, std::uint64_t, std::string const&) {}
 
-    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input,
-                                  BertEncoder const& encoder) const {   // [B, H]
+    template <HasTokenHead E>
+    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const& encoder) const {   // [B, H]
         at::Tensor const& word = encoder.embeddings.word;
         at::Tensor const pooled =
             max_pooled_logits(encoder.head.transform(encoded.hidden), word, encoder.head.bias, input.offsets, 1, 1);   // [B, V]
@@ -38,7 +39,5 @@ public:
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}
 };
-
-static_assert(BuiltBottleneck<LexiconBottleneck, BertEncoder>);
 
 }  // namespace bmae

@@ -13,7 +13,6 @@
 
 #include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/bottlenecks/cls.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/projection.hpp>
 
@@ -35,12 +34,14 @@ public:
     static constexpr std::string_view name = Inner::name;
     static constexpr bool reads_layers = detail::reads_layers<Inner>;
 
-    Projected(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const&)
-        : inner_(std::move(options.inner)), projection_(encoder.config()) {
-        initialize(projection_, root, seed, Initialization::bert, encoder.config().initializer_range);
+    template <Encoder E>
+    Projected(Options options, E const& encoder, std::uint64_t seed, std::string const&)
+        : inner_(std::move(options.inner)), projection_(encoder.shape()) {
+        initialize(projection_, root, seed, Initialization::bert, encoder.shape().initial_deviation);
     }
 
-    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, BertEncoder const&) const {   // [B, H]
+    template <Encoder E>
+    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const&) const {   // [B, H]
         return projection_(inner_.pool(encoded, input));
     }
 
@@ -57,7 +58,5 @@ private:
     Inner inner_;
     Projection projection_;
 };
-
-static_assert(BuiltBottleneck<Projected<ClsBottleneck, BatchNormProjection>, BertEncoder>);
 
 }  // namespace bmae

@@ -14,7 +14,6 @@
 
 #include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/bottlenecks/cls.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/linear.hpp>
@@ -54,7 +53,7 @@ public:
                                         .hint = "DupMAE reduces 768 to 384."});
         }
         linear_ = Linear(bottleneck_width(inner_, encoder), options.width);
-        initialize(linear_, root, seed, Initialization::bert, encoder.config().initializer_range);
+        initialize(linear_, root, seed, Initialization::bert, encoder.shape().initial_deviation);
     }
 
     template <class E>
@@ -101,7 +100,5 @@ private:
     Inner inner_;
     Linear linear_;
 };
-
-static_assert(BuiltBottleneck<Reduced<>, BertEncoder>);
 
 }  // namespace bmae

@@ -13,11 +13,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/concepts/decoder.hpp>
-#include <bmae/encoders/bert.hpp>
+#include <bmae/decoders/layered.hpp>
 #include <bmae/nn/causal_window.hpp>
 #include <bmae/nn/dropout.hpp>
-#include <bmae/nn/initialize.hpp>
-#include <bmae/nn/transformer_layer.hpp>
 
 namespace bmae {
 
@@ -37,47 +35,41 @@ struct CausalWindowDecoderOptions {
 
 /// [h, E(x_1), ..., E(x_N)], then n pre-LN blocks under a causal window and a last LayerNorm (query-as-context pre-training,
 /// arXiv 2212.09598, as released). Its labels are the next tokens: `NextToken`.
-class CausalWindowDecoder {
+class CausalWindowDecoder : public LayeredDecoder<CausalWindowDecoderOptions> {
 public:
-    using Options = CausalWindowDecoderOptions;
     static constexpr std::string_view kind = "causal_window";
     static constexpr bool reads_visibility = false;
 
     /// Throws InputError for a window below 1.
-    CausalWindowDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
-        : layers(make_layers(options.layers, encoder.config())),
-          norm(encoder.width(), encoder.config().layer_norm_eps),
-          window_(require_window(options.window, "CoT-MAE-qc uses 3.")),
-          options_(options) {
-        initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
+    template <Encoder E>
+    CausalWindowDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
+        : LayeredDecoder(options, encoder, seed, name),
+          norm(encoder.shape().width, encoder.shape().norm_epsilon),
+          window_(require_window(options.window, "CoT-MAE-qc uses 3.")) {
+        initialize(norm, name + ".LayerNorm", seed);
     }
 
-    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
-                                    Encoded const&, ForwardContext& context) const {
+    template <Encoder E>
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const&,
+                                    ForwardContext& context) const {
         std::vector<Visibility> const windows = causal_windows(view.offsets, window_);
         at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context)
                               .index_copy(0, view.first_rows, sentence);   // [T, H], row 0 of each text = h
-        rows = dropout(rows, encoder.config().hidden_dropout_prob, context);
+        rows = dropout(rows, encoder.shape().hidden_dropout, context);
         for (TransformerLayer const& layer : layers) { rows = layer.pre_norm(rows, view, &windows, context); }
         return norm(rows);
     }
 
-    [[nodiscard]] Options const& options() const noexcept { return options_; }
-
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        bmae::for_each_parameter(layers, prefix, visit);
+        LayeredDecoder::for_each_parameter(prefix, visit);
         norm.for_each_parameter(prefix + ".LayerNorm", visit);
     }
 
-    LayerStack layers;
     LayerNorm norm;
 
 private:
     std::size_t window_;   // at least 1
-    Options options_;
 };
-
-static_assert(DecoderOf<CausalWindowDecoder, BertEncoder>);
 
 }  // namespace bmae

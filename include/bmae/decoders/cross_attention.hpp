@@ -13,10 +13,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/concepts/decoder.hpp>
-#include <bmae/encoders/bert.hpp>
+#include <bmae/decoders/layered.hpp>
 #include <bmae/nn/causal_window.hpp>
-#include <bmae/nn/initialize.hpp>
-#include <bmae/nn/transformer_layer.hpp>
 
 namespace bmae {
 
@@ -45,13 +43,13 @@ struct SingleKeyAttention {
     LayerNorm norm = {};
     double dropout_rate = 0.1;
 
-    explicit SingleKeyAttention(BertConfig const& config)
-        : query(config.hidden_size, config.hidden_size),
-          key(config.hidden_size, config.hidden_size),
-          value(config.hidden_size, config.hidden_size),
-          output(config.hidden_size, config.hidden_size),
-          norm(config.hidden_size, config.layer_norm_eps),
-          dropout_rate(config.hidden_dropout_prob) {}
+    explicit SingleKeyAttention(Shape const& shape)
+        : query(shape.width, shape.width),
+          key(shape.width, shape.width),
+          value(shape.width, shape.width),
+          output(shape.width, shape.width),
+          norm(shape.width, shape.norm_epsilon),
+          dropout_rate(shape.hidden_dropout) {}
 
     /// LayerNorm(x + W_o W_v h): an affine map of h added to every row of its text.
     /// \param rows      [T, H]
@@ -74,23 +72,25 @@ struct SingleKeyAttention {
 
 /// [E(x_0), ..., E(x_N)] under a causal window, h added in every layer (Lu et al.: SEED-Encoder, arXiv 2102.09206, section 4).
 /// Its labels are the next tokens: `NextToken`.
-class CrossAttentionDecoder {
+class CrossAttentionDecoder : public LayeredDecoder<CrossAttentionDecoderOptions> {
 public:
-    using Options = CrossAttentionDecoderOptions;
     static constexpr std::string_view kind = "cross_attention";
     static constexpr bool reads_visibility = false;
 
     /// Throws InputError for a window below 1.
-    CrossAttentionDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
-        : layers(make_layers(options.layers, encoder.config())),
-          window_(require_window(options.window, "SEED uses 2.")),
-          options_(options) {
-        for (std::int64_t i = 0; i < options_.layers; ++i) { crossings.emplace_back(encoder.config()); }
-        initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
+    template <Encoder E>
+    CrossAttentionDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
+        : LayeredDecoder(options, encoder, seed, name), window_(require_window(options.window, "SEED uses 2.")) {
+        for (std::int64_t i = 0; i < options.layers; ++i) {
+            crossings.emplace_back(encoder.shape());
+            initialize(crossings.back(), crossing_name(name, crossings.size() - 1), seed, options.initialization,
+                       encoder.shape().initial_deviation);
+        }
     }
 
-    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
-                                    Encoded const&, ForwardContext& context) const {
+    template <Encoder E>
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const&,
+                                    ForwardContext& context) const {
         std::vector<Visibility> const windows = causal_windows(view.offsets, window_);
         at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context);   // [T, H]
         for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -101,24 +101,20 @@ public:
         return rows;
     }
 
-    [[nodiscard]] Options const& options() const noexcept { return options_; }
-
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        bmae::for_each_parameter(layers, prefix, visit);
-        for (std::size_t i = 0; i < crossings.size(); ++i) {
-            crossings[i].for_each_parameter(prefix + ".layer." + std::to_string(i) + ".crossattention", visit);
-        }
+        LayeredDecoder::for_each_parameter(prefix, visit);
+        for (std::size_t i = 0; i < crossings.size(); ++i) { crossings[i].for_each_parameter(crossing_name(prefix, i), visit); }
     }
 
-    LayerStack layers;
     std::vector<SingleKeyAttention> crossings;
 
 private:
-    std::size_t window_;   // at least 1
-    Options options_;
-};
+    static std::string crossing_name(std::string const& prefix, std::size_t i) {
+        return prefix + ".layer." + std::to_string(i) + ".crossattention";
+    }
 
-static_assert(DecoderOf<CrossAttentionDecoder, BertEncoder>);
+    std::size_t window_;   // at least 1
+};
 
 }  // namespace bmae

@@ -13,9 +13,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/concepts/decoder.hpp>
-#include <bmae/encoders/bert.hpp>
-#include <bmae/nn/initialize.hpp>
-#include <bmae/nn/transformer_layer.hpp>
+#include <bmae/decoders/layered.hpp>
 
 namespace bmae {
 
@@ -23,7 +21,8 @@ namespace bmae {
 struct PlainQuery {
     static constexpr std::string_view name = "plain";
 
-    static at::Tensor make(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, ForwardContext&) {
+    template <HasPositionTable E>
+    static at::Tensor make(at::Tensor const& sentence, PackedInput const& view, E const& encoder, ForwardContext&) {
         at::Tensor const rows = sentence.index_select(0, view.text_of_row);
         return rows + encoder.embeddings.position_rows(rows, view.positions);   // [T, H]
     }
@@ -33,19 +32,18 @@ struct PlainQuery {
 struct LayerNormQuery {
     static constexpr std::string_view name = "layer_norm";
 
-    static at::Tensor make(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
-                           ForwardContext& context) {
+    template <HasPositionTable E>
+    static at::Tensor make(at::Tensor const& sentence, PackedInput const& view, E const& encoder, ForwardContext& context) {
         return encoder.embeddings.embed_vectors(sentence.index_select(0, view.text_of_row), view.positions, context);   // [T, H]
     }
 };
 
-/// How the query stream of a `TwoStreamDecoder` is made.
+/// How the query stream of a `TwoStreamDecoder` is made: `Q::make(sentence, view, encoder, context)` returns [T, H]; `Q::name` is
+/// its name in reports.
 template <class Q>
-concept QueryStream =
-    requires(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder, ForwardContext& context) {
-        { Q::make(sentence, view, encoder, context) } -> std::same_as<at::Tensor>;
-        { Q::name } -> std::convertible_to<std::string_view>;
-    };
+concept QueryStream = requires {
+    { Q::name } -> std::convertible_to<std::string_view>;
+};
 
 /// Numbers of a `TwoStreamDecoder`.
 struct EnhancedDecoderOptions {
@@ -65,46 +63,32 @@ struct EnhancedDecoderOptions {
 /// would show every token to itself. In a deeper decoder only the query stream is updated, with the same M, because rows
 /// of a second layer could otherwise read their own token through their neighbours.
 template <QueryStream Query>
-class TwoStreamDecoder {
+class TwoStreamDecoder : public LayeredDecoder<EnhancedDecoderOptions> {
 public:
-    using Options = EnhancedDecoderOptions;
+    using typename LayeredDecoder<EnhancedDecoderOptions>::Options;
     static constexpr std::string_view kind = "enhanced";
     static constexpr std::string_view query = Query::name;
     static constexpr bool reads_visibility = true;
+    static constexpr bool needs_position_table = true;
 
-    TwoStreamDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
-        : layers(make_layers(options.layers, encoder.config())), options_(options) {
-        initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
-    }
+    template <Encoder E>
+    TwoStreamDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
+        : LayeredDecoder(options, encoder, seed, name) {}
 
-    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const& encoder,
-                                    Encoded const&, ForwardContext& context) const {
+    template <Encoder E>
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const&,
+                                    ForwardContext& context) const {
         at::Tensor const read =
             encoder.embeddings(view.original_ids, view.positions, context).index_copy(0, view.first_rows, sentence);   // [T, H]
         at::Tensor rows = Query::make(sentence, view, encoder, context);                                               // [T, H]
         for (TransformerLayer const& layer : layers) { rows = layer(rows, read, view, view.visibility, context); }
         return rows;
     }
-
-    [[nodiscard]] Options const& options() const noexcept { return options_; }
-
-    template <class Visit>
-    void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        bmae::for_each_parameter(layers, prefix, visit);
-    }
-
-    LayerStack layers;
-
-private:
-    Options options_;
 };
 
 /// RetroMAE's decoder as first released.
 using EnhancedDecoder = TwoStreamDecoder<PlainQuery>;
 /// The decoder of DupMAE and of later releases.
 using EnhancedDecoderLayerNormQuery = TwoStreamDecoder<LayerNormQuery>;
-
-static_assert(DecoderOf<EnhancedDecoder, BertEncoder>);
-static_assert(DecoderOf<EnhancedDecoderLayerNormQuery, BertEncoder>);
 
 }  // namespace bmae

@@ -12,18 +12,21 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/concepts/decoder.hpp>
-#include <bmae/decoders/basic.hpp>
+#include <bmae/values/fixed_string.hpp>
 
 namespace bmae {
 
-/// `Decoder`, the same one in every branch of the composition that says `Shared<Decoder>` (MASTER's Shared-Dec, table 6).
+/// `Decoder`, the same one in every branch of the composition that says `Shared<"decoder", Decoder>` (MASTER's Shared-Dec,
+/// table 6).
 ///
-/// Its parameters stand under `shared.<kind>`; a composition makes parameters of one name one tensor. Its options are those of
-/// the first branch; the others must give the same shapes.
-template <class Decoder>
+/// Its parameters stand under `shared.NAME`. Within one composition a name stands for one type of decoder with one set of
+/// options; anything else is refused.
+template <FixedString own_name, class Decoder>
 class Shared {
 public:
     using Options = typename Decoder::Options;
+    using Part = Decoder;
+    static constexpr std::string_view shared_name = own_name;
     static constexpr std::string_view kind = Decoder::kind;
     static constexpr bool reads_visibility = Decoder::reads_visibility;
     static constexpr bool reads_layers = requires { requires Decoder::reads_layers; };
@@ -52,14 +55,11 @@ public:
     }
 
     [[nodiscard]] Options const& options() const noexcept { return decoder_.options(); }
-    [[nodiscard]] static std::string shared_name() { return std::string(kind); }
 
 private:
-    static std::string root() { return "shared." + shared_name(); }
+    static std::string root() { return "shared." + std::string(shared_name); }
 
     Decoder decoder_;
 };
-
-static_assert(DecoderOf<Shared<BasicDecoder>, BertEncoder>);
 
 }  // namespace bmae

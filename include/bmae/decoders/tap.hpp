@@ -12,9 +12,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/concepts/decoder.hpp>
-#include <bmae/encoders/bert.hpp>
-#include <bmae/nn/initialize.hpp>
-#include <bmae/nn/transformer_layer.hpp>
+#include <bmae/decoders/layered.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -39,17 +37,17 @@ struct TapDecoderOptions {
 ///
 /// The bottleneck is not the only channel here: rows come from the middle of the encoder's own pass, the sentence vector
 /// from its end. The decoder has no view of its own; its branch reads the encoder's (`OwnView`).
-class TapDecoder {
+class TapDecoder : public LayeredDecoder<TapDecoderOptions> {
 public:
-    using Options = TapDecoderOptions;
     static constexpr std::string_view kind = "tap";
     static constexpr bool reads_visibility = false;
     static constexpr bool reads_layers = true;
 
     /// Throws InputError where `tap` is no layer of the encoder.
-    TapDecoder(Options options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
-        : layers(make_layers(options.layers, encoder.config())), options_(options) {
-        std::int64_t const depth = encoder.config().num_hidden_layers;
+    template <Encoder E>
+    TapDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
+        : LayeredDecoder(options, encoder, seed, name) {
+        std::int64_t const depth = encoder.shape().layers;
         if (options_.tap == Options::middle) { options_.tap = depth / 2; }
         if (options_.tap < 0 || options_.tap > depth) {
             throw InputError(
@@ -58,30 +56,15 @@ public:
                            .found = std::to_string(options_.tap),
                            .hint = "Condenser taps layer 6 of 12: take the middle."});
         }
-        initialize(*this, name, seed, options.initialization, encoder.config().initializer_range);
     }
 
-    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, BertEncoder const&, Encoded const& pass,
+    template <Encoder E>
+    [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const&, Encoded const& pass,
                                     ForwardContext& context) const {
-        at::Tensor rows =
+        at::Tensor const rows =
             pass.layers[static_cast<std::size_t>(options_.tap)].index_copy(0, view.first_rows, sentence);   // [T, H]
-        for (TransformerLayer const& layer : layers) { rows = layer(rows, rows, view, nullptr, context); }
-        return rows;
+        return run_layers(rows, view, context);
     }
-
-    [[nodiscard]] Options const& options() const noexcept { return options_; }
-
-    template <class Visit>
-    void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        bmae::for_each_parameter(layers, prefix, visit);
-    }
-
-    LayerStack layers;
-
-private:
-    Options options_;
 };
-
-static_assert(DecoderOf<TapDecoder, BertEncoder>);
 
 }  // namespace bmae

@@ -119,7 +119,7 @@ public:
           preset_(std::move(preset)),
           sidecars_(std::move(sidecars)),
           words_(std::move(words)) {
-        auto const vocabulary = static_cast<std::size_t>(model_->encoder().vocabulary_size());
+        auto const vocabulary = static_cast<std::size_t>(model_->encoder().shape().vocabulary);
         if (corpus_.traits().size() != vocabulary) {
             throw InputError(Diagnostic{
                 .file = corpus_.path().string(),
@@ -127,7 +127,7 @@ public:
                 .found = "one of " + std::to_string(corpus_.traits().size()) + " tokens",
                 .hint = "Prepare the corpus with the tokenizer of the model, or set vocab_size in its config."});
         }
-        auto const positions = static_cast<std::size_t>(model_->encoder().config().usable_positions());
+        auto const positions = static_cast<std::size_t>(model_->encoder().shape().positions);
         if (settings_.max_length > positions || settings_.max_length < 3) {
             throw InputError(Diagnostic{
                 .file = {},

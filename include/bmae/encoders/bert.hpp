@@ -31,15 +31,23 @@ public:
     static constexpr std::string_view name = "bert";
 
     explicit BertEncoder(BertConfig config, std::uint64_t seed = 0)
-        : embeddings(config), layers(make_layers(config.num_hidden_layers, config)), head(config), config_(std::move(config)) {
+        : embeddings(config.shape(), config.first_position()),
+          layers(make_layers(config.num_hidden_layers, config.shape())),
+          head(config.shape()),
+          config_(std::move(config)) {
         config_.validate();
         initialize(*this, "", seed, Initialization::bert, config_.initializer_range);
     }
 
     /// \param keep_layers  also return the output of every layer
     [[nodiscard]] Encoded encode(PackedInput const& input, ForwardContext& context, bool keep_layers = false) const {
-        Encoded encoded;
-        encoded.hidden = embeddings(input.input_ids, input.positions, context, input.token_types);   // [T, H]
+        return encode_rows(embeddings(input.input_ids, input.positions, context, input.token_types), input, context, keep_layers);
+    }
+
+    /// The layers on rows that stand where embeddings would.                                                           [T, H]
+    [[nodiscard]] Encoded encode_rows(at::Tensor rows, PackedInput const& input, ForwardContext& context,
+                                      bool keep_layers = false) const {
+        Encoded encoded{.hidden = std::move(rows)};
         if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
         for (TransformerLayer const& layer : layers) {
             encoded.hidden = layer(encoded.hidden, encoded.hidden, input, nullptr, context);
@@ -49,15 +57,19 @@ public:
     }
 
     [[nodiscard]] BertConfig const& config() const noexcept { return config_; }
-    [[nodiscard]] std::int64_t width() const noexcept { return config_.hidden_size; }            ///< H
-    [[nodiscard]] std::int64_t vocabulary_size() const noexcept { return config_.vocab_size; }   ///< V
+    [[nodiscard]] Shape shape() const { return config_.shape(); }
 
     /// \param prefix  put before every name: empty for the encoder of a model, "query." for a second tower
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        embeddings.for_each_parameter(prefix + "encoder.embeddings", visit);
-        bmae::for_each_parameter(layers, prefix + "encoder", visit);
+        for_each_body_parameter(prefix + "encoder", visit);
         head.for_each_parameter(prefix + "cls.predictions", visit);
+    }
+    /// All but the language-model head, without the word `encoder` before the names.
+    template <class Visit>
+    void for_each_body_parameter(std::string const& prefix, Visit&& visit) {
+        embeddings.for_each_parameter(prefix + ".embeddings", visit);
+        bmae::for_each_parameter(layers, prefix, visit);
     }
 
     Embeddings embeddings;
@@ -68,7 +80,7 @@ private:
     BertConfig config_;
 };
 
-static_assert(Encoder<BertEncoder>);
+static_assert(HasTokenHead<BertEncoder> && HasPositionTable<BertEncoder> && EncodesRows<BertEncoder>);
 
 /// For compositions that read as in the paper: build it from `BertConfig::roberta_base()` or from a folder.
 using RobertaEncoder = BertEncoder;

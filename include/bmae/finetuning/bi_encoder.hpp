@@ -90,7 +90,7 @@ public:
                                         .found = "one training query with one passage",
                                         .hint = "Add training queries, or hard negatives: --passages-per-query 2."});
         }
-        auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
+        auto const positions = static_cast<std::size_t>(encoder_.shape().positions);
         if (std::max(options_.query_length, options_.passage_length) > positions ||
             std::min(options_.query_length, options_.passage_length) < 3) {
             throw InputError(
@@ -215,9 +215,9 @@ public:
                                     {"query_length", options_.query_length},
                                     {"passage_length", options_.passage_length},
                                     {"mask_false_negatives", options_.mask_false_negatives},
-                                    {"hidden_size", encoder_.width()},
+                                    {"hidden_size", encoder_.shape().width},
                                     {"num_hidden_layers", encoder_.config().num_hidden_layers},
-                                    {"vocab_size", encoder_.vocabulary_size()}};
+                                    {"vocab_size", encoder_.shape().vocabulary}};
         // Named only where it is not the default, so that checkpoints from before there was a choice resume.
         if (options_.contrast != BiEncoderOptions{}.contrast) { json["contrast"] = to_string(options_.contrast); }
         return json.dump();

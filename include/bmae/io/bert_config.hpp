@@ -13,15 +13,9 @@
 
 #include <bmae/io/model_type.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/shape.hpp>
 
 namespace bmae {
-
-/// The non-linearity between the two linear layers of a transformer layer, and of the language-model head.
-enum class Activation {
-    gelu,        ///< x * Phi(x), exact, by erf
-    gelu_tanh,   ///< its approximation by tanh: differs by up to 5e-4
-    relu
-};
 
 /// Shape and rates of a BERT encoder (Devlin et al., arXiv 1810.04805) or of one of its kin. Defaults are bert-base-uncased.
 struct BertConfig {
@@ -115,6 +109,25 @@ struct BertConfig {
                                     .expected = "hidden_act gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu",
                                     .found = '"' + hidden_act + '"',
                                     .hint = "Other activations are not supported."});
+    }
+
+    /// What networks beside such an encoder are built from.
+    [[nodiscard]] Shape shape() const {
+        return {.width = hidden_size,
+                .vocabulary = vocab_size,
+                .embedding_width = embedding_width(),
+                .positions = usable_positions(),
+                .layers = num_hidden_layers,
+                .heads = num_attention_heads,
+                .inner_width = intermediate_size,
+                .token_types = type_vocab_size,
+                .activation = activation(),
+                .head_activation = head_activation(),
+                .norm_epsilon = layer_norm_eps,
+                .initial_deviation = initializer_range,
+                .hidden_dropout = hidden_dropout_prob,
+                .attention_dropout = attention_probs_dropout_prob,
+                .attention_output_dropout = attention_output_dropout()};
     }
 
     /// Refuses numbers that cannot describe a model.

@@ -17,7 +17,6 @@
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/zeros.h>
 
-#include <bmae/encoders/bert.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/nn/pooled_logits.hpp>
 
@@ -40,8 +39,8 @@ struct ClsLogits {
 
     template <class E>
     static at::Tensor make(PassState<E>& pass) {   // [B, V]
-        return pass.encoder.head.logits(pass.encoded.hidden.index_select(0, pass.input.first_rows), pass.encoder.embeddings.word)
-            .to(at::kFloat);
+        at::Tensor const rows = pass.encoded.hidden.index_select(0, pass.input.first_rows);
+        return at::linear(pass.encoder.head.transform(rows), pass.encoder.embeddings.word, pass.encoder.head.bias).to(at::kFloat);
     }
 };
 
@@ -77,6 +76,7 @@ class BagOfWords {
 public:
     using Options = BagOfWordsOptions;
     static constexpr std::string_view kind = "bag_of_words";
+    static constexpr bool needs_token_head = true;
     static constexpr bool has_view = false;
     static constexpr bool keeps_layers = false;
 
@@ -88,7 +88,7 @@ public:
 
     template <class E>
     [[nodiscard]] TermSum sum(PassState<E>& pass, PackedInput const& view) const {
-        at::Tensor const target = bag(view, pass.encoder.vocabulary_size());   // [B, V]
+        at::Tensor const target = bag(view, pass.encoder.shape().vocabulary);   // [B, V]
         return {.sum = (at::log_softmax(Pooling::make(pass), 1) * target).sum().neg()};
     }
 
@@ -127,7 +127,5 @@ private:
 
     Options options_;
 };
-
-static_assert(SummedTerm<BagOfWords<MaxPooledLogits>, BertEncoder>);
 
 }  // namespace bmae

@@ -15,7 +15,6 @@
 
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/concepts/token_loss.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/model/term.hpp>
@@ -46,19 +45,21 @@ concept SaysWhatItReads = requires {
     { D::reads_visibility } -> std::convertible_to<bool>;
 };
 
-template <class Head, class E>
+template <class Head>
 struct BranchHead {
+    template <class E>
     BranchHead(E const&, std::uint64_t, std::string const&) {}
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}
 };
 
-template <class E>
-struct BranchHead<OwnHead, E> {
+template <>
+struct BranchHead<OwnHead> {
     LanguageModelHead head;
 
-    BranchHead(E const& encoder, std::uint64_t seed, std::string const& name) : head(encoder.config()) {
-        initialize(head, name, seed, Initialization::bert, encoder.config().initializer_range);
+    template <Encoder E>
+    BranchHead(E const& encoder, std::uint64_t seed, std::string const& name) : head(encoder.shape()) {
+        initialize(head, name, seed, Initialization::bert, encoder.shape().initial_deviation);
     }
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
@@ -87,7 +88,7 @@ class Branch {
                   "Branch: a tap reads the encoder's layers, which belong to the encoder's view. Use OwnView.");
     static_assert(std::is_same_v<Head, EncoderHead> || std::is_same_v<Head, OwnHead>,
                   "Branch: the head is EncoderHead (the encoder's, shared) or OwnHead.");
-    using HeadPart = detail::BranchHead<Head, BertEncoder>;
+    using HeadPart = detail::BranchHead<Head>;
 
 public:
     /// Numbers of the branch, in the shape of its slots.
@@ -109,11 +110,13 @@ public:
         }
     };
     using View = ViewT;
+    using DecoderType = Decoder;
     using Labels = Loss;
     static constexpr std::string_view kind = "branch";
     static constexpr bool has_view = !std::is_same_v<ViewT, OwnView>;
     static constexpr bool keeps_layers = reads_layers;
     static constexpr bool has_own_head = std::is_same_v<Head, OwnHead>;
+    static constexpr bool needs_token_head = !has_own_head;
 
     template <Encoder E>
     Branch(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
@@ -173,7 +176,7 @@ public:
                                     .has_view = has_view};
         if constexpr (requires { decoder_.options().layers; }) { description.decoder_layers = decoder_.options().layers; }
         if constexpr (requires { Decoder::query; }) { description.query = std::string(Decoder::query); }
-        if constexpr (requires { Decoder::shared_name(); }) { description.decoder_name = Decoder::shared_name(); }
+        if constexpr (requires { Decoder::shared_name; }) { description.decoder_name = std::string(Decoder::shared_name); }
         if constexpr (requires { decoder_.options().tap; }) { description.tap = decoder_.options().tap; }
         if constexpr (requires { decoder_.options().window; }) { description.window = decoder_.options().window; }
         return description;

@@ -19,7 +19,6 @@
 
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/pooling.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/term.hpp>
@@ -61,7 +60,7 @@ public:
     /// Throws InputError for a temperature that is not above 0 or a cache below 0.
     template <Encoder E>
     CachedContrast(Options options, E const& encoder, std::uint64_t, std::string const&)
-        : options_(options), cache_(at::zeros({std::max<std::int64_t>(0, options.cache), encoder.width()})) {
+        : options_(options), cache_(at::zeros({std::max<std::int64_t>(0, options.cache), encoder.shape().width})) {
         if (!(options_.temperature > 0) || options_.cache < 0) {
             throw InputError(
                 Diagnostic{.file = {},
@@ -153,7 +152,5 @@ private:
     detail::VectorQueue cache_;
     at::Tensor cached_ = at::zeros({2}, at::kLong);   ///< [2] int64 how many vectors are in the cache, and of which pass
 };
-
-static_assert(CrossTerm<CachedContrast, BertEncoder>);
 
 }  // namespace bmae

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -71,9 +72,12 @@ protected:
     static_assert(((passes_wanted<Part>() <= pass_count) && ...),
                   "Contrast: at least two passes are needed, one for each side of a pair.");
     static_assert(
-        widths_fit<Part...>(),
+        widths_fit<EncoderT, Part...>(),
         "QueueContrast, CachedContrast, ProjectedContrast: they compare vectors as wide as hidden states, which those of a "
         "bottleneck here are not. Use Contrast, which takes any width.");
+    static_assert((check_encoder_of<EncoderT, Part>() && ...));
+    static_assert(shared_types_agree(static_cast<AllTerms<Part...> const*>(nullptr)),
+                  "Shared: one name stands for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
     static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");
 
 public:
@@ -107,7 +111,7 @@ public:
 
     /// Throws InputError where the numbers do not fit the composition or the encoder.
     Composition(EncoderT encoder, Options options, std::uint64_t seed)
-        : towers_(std::move(encoder), seed),
+        : towers_(std::move(encoder)),
           options_(options),
           passes_(PartList<Passes>::build(options.passes, towers_.own(), seed, "passes.")),
           terms_(PartList<CrossTerms>::build(options.terms, towers_.own(), seed, "terms.")) {
@@ -348,8 +352,79 @@ protected:
         }
     }
 
+    /// Refuses parts of one name whose parameters are not the same ones.
+    void require_same_shared_parameters() {
+        std::map<std::string, std::pair<std::string, std::set<std::string>>> known;   // root -> path of its first part, names
+        std::map<std::string, std::set<std::string>> own;
+        auto const collect = [&own](std::string const& name, at::Tensor&, bool) {
+            if (name.starts_with("shared.")) { own[name.substr(0, name.find('.', 7))].insert(name); }
+        };
+        auto const check = [&](std::string const& path) {
+            for (auto const& [root, names] : std::exchange(own, {})) {
+                auto const [first, is_new] = known.try_emplace(root, path, names);
+                if (!is_new && first->second.second != names) {
+                    throw different_shared(root, first->second.first, path, "different parameters");
+                }
+            }
+        };
+        for_each_pass([&](auto& pass, std::size_t p) {
+            std::string const path = "passes." + std::to_string(p);
+            pass.for_each_bottleneck_parameter(path, collect);
+            check(path + ".bottleneck");
+            pass.for_each_term([&](auto& term, std::size_t t) {
+                term.for_each_parameter(term_name(p, t), collect);
+                check(term_name(p, t));
+            });
+        });
+        for_each_cross_term([&](auto& term, std::size_t t) {
+            term.for_each_parameter(cross_name(t), collect);
+            check(cross_name(t));
+        });
+    }
+
+    /// Refuses decoders of one name with different options.
+    void require_same_shared_options() {
+        std::map<std::string, std::pair<std::string, std::vector<std::pair<std::string, OptionValue>>>> known;
+        for_each_pass([&](auto& pass, std::size_t p) {
+            pass.for_each_term([&]<class Term>(Term& term, std::size_t t) {
+                if constexpr (requires { Term::DecoderType::shared_name; }) {
+                    auto options = term.decoder().options();
+                    auto values = option_values_of(options);
+                    auto const [first, is_new] =
+                        known.try_emplace(std::string(Term::DecoderType::shared_name), term_name(p, t), values);
+                    if (is_new || first->second.second == values) { return; }
+                    for (std::size_t i = 0; i < values.size(); ++i) {
+                        if (values[i] != first->second.second[i]) {
+                            throw different_shared("shared." + first->first, first->second.first, term_name(p, t),
+                                                   "two values of decoder." + values[i].first);
+                        }
+                    }
+                }
+            });
+        });
+    }
+
+    template <class Options_>
+    static std::vector<std::pair<std::string, OptionValue>> option_values_of(Options_& options) {
+        std::vector<std::pair<std::string, OptionValue>> list;
+        if constexpr (OffersOptions<Options_>) {
+            for (OptionEntry const& entry : option_entries(options)) { list.emplace_back(entry.path, entry.number.value()); }
+        }
+        return list;
+    }
+
+    static InputError different_shared(std::string const& root, std::string const& first, std::string const& second,
+                                       std::string found) {
+        return InputError(Diagnostic{.file = {},
+                                     .expected = first + " and " + second + " to be the same part, since both are called " + root,
+                                     .found = std::move(found),
+                                     .hint = "Give all of them the same options, or use a preset that does not share."});
+    }
+
     /// Parameters of one name become one tensor.
     void share_parameters() {
+        require_same_shared_options();
+        require_same_shared_parameters();
         std::map<std::string, at::Tensor> first;
         for_each_named([&](std::string const& name, at::Tensor& value, bool) {
             auto const [place, is_new] = first.emplace(name, value);

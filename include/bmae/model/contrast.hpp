@@ -21,7 +21,6 @@
 
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/pooling.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/retrieval_contrast.hpp>
@@ -113,8 +112,8 @@ public:
     /// other than InfoNCE does not know.
     template <Encoder E>
     ContrastOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
-        : options_(options), projection_(encoder.config()) {
-        initialize(projection_, name, seed, Initialization::bert, encoder.config().initializer_range);
+        : options_(options), projection_(encoder.shape()) {
+        initialize(projection_, name, seed, Initialization::bert, encoder.shape().initial_deviation);
         if (!(options_.temperature > 0)) {
             throw InputError(Diagnostic{.file = {},
                                         .expected = "a temperature above 0",
@@ -221,8 +220,4 @@ private:
 using Contrast = ContrastOf<NoProjection>;
 /// On tanh(W h + b), which the loss alone sees: SimCSE's head.
 using ProjectedContrast = ContrastOf<TanhProjection>;
-
-static_assert(CrossTerm<Contrast, BertEncoder>);
-static_assert(CrossTerm<ProjectedContrast, BertEncoder>);
-
 }  // namespace bmae

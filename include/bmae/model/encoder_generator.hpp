@@ -30,11 +30,11 @@ class EncoderGenerator final : public TokenGenerator {
 public:
     /// Throws InputError where the generator's vocabulary is not the model's.
     EncoderGenerator(E encoder, std::int64_t vocabulary_size) : encoder_(std::move(encoder)) {
-        if (encoder_.vocabulary_size() != vocabulary_size) {
+        if (encoder_.shape().vocabulary != vocabulary_size) {
             throw InputError(Diagnostic{
                 .file = {},
                 .expected = "a generator with the model's vocabulary of " + std::to_string(vocabulary_size) + " tokens",
-                .found = std::to_string(encoder_.vocabulary_size()),
+                .found = std::to_string(encoder_.shape().vocabulary),
                 .hint = "Pre-train one on the same corpus: --preset mlm."});
         }
     }

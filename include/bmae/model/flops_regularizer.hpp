@@ -12,7 +12,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
-#include <bmae/encoders/bert.hpp>
 #include <bmae/losses/flops.hpp>
 #include <bmae/model/term.hpp>
 
@@ -61,7 +60,5 @@ public:
 private:
     Options options_;
 };
-
-static_assert(SummedTerm<FlopsRegularizer, BertEncoder>);
 
 }  // namespace bmae

@@ -9,7 +9,6 @@
 #include <string_view>
 
 #include <bmae/concepts/token_loss.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/model/term.hpp>
@@ -33,6 +32,7 @@ public:
     };
     using Labels = Loss;
     static constexpr std::string_view kind = "masked_language_model";
+    static constexpr bool needs_token_head = true;
     static constexpr bool has_view = false;
     static constexpr bool keeps_layers = false;
 
@@ -63,7 +63,5 @@ private:
 
 /// On the tokens hidden from it (L_enc of RetroMAE; Devlin et al., arXiv 1810.04805).
 using MaskedLanguageModel = EncoderPrediction<TokenCrossEntropy>;
-
-static_assert(TokenTerm<MaskedLanguageModel, BertEncoder>);
 
 }  // namespace bmae

@@ -389,9 +389,6 @@ private:
 
     template <class Term>
     static detail::TermResult evaluate(Term const& term, PassState<EncoderT>& pass, PackedInput const& view, std::int64_t count) {
-        static_assert(TokenTerm<Term, EncoderT> || SummedTerm<Term, EncoderT>,
-                      "Pass: a term needs `rows(pass, view)` (tokens for the shared head) or `sum(pass, view)` and "
-                      "`count(view)`; see pretraining/term.hpp.");
         detail::TermResult result{.weight = term.weight(pass.context.progress)};
         if constexpr (SummedTerm<Term, EncoderT>) {
             result.labels = count;

@@ -11,10 +11,22 @@
 #include <type_traits>
 #include <utility>
 
+#include <bmae/concepts/bottleneck.hpp>
+
 namespace bmae::detail {
 
 template <class Part>
 inline constexpr bool is_pass = requires { requires Part::is_pass; };
+
+/// Checks of a pass that need the encoder; true for what is no pass.
+template <class E, class Part>
+consteval bool check_encoder_of() {
+    if constexpr (is_pass<Part>) {
+        return Part::template check_encoder<E>();
+    } else {
+        return true;
+    }
+}
 
 /// Terms that a part brings: those of a pass, or itself.
 template <class Part>
@@ -66,21 +78,50 @@ constexpr bool wants_hidden_width() {
     }
 }
 
-/// A pass whose vectors may have another width than hidden states.
-template <class Part>
+/// A pass whose vectors may have another width than hidden states of `E`.
+template <class E, class Part>
 constexpr bool leaves_hidden_width() {
     if constexpr (is_pass<Part>) {
-        return !Part::keeps_width;
+        return !KeepsWidth<typename Part::BottleneckType, E>;
     } else {
         return false;
     }
 }
 
 /// True unless a term that wants vectors as wide as hidden states would get others.
-template <class... Part>
+template <class E, class... Part>
 constexpr bool widths_fit() {
-    return !(wants_hidden_width<Part>() || ...) || !(leaves_hidden_width<Part>() || ...);
+    return !(wants_hidden_width<Part>() || ...) || !(leaves_hidden_width<E, Part>() || ...);
 }
+
+/// True unless two branches give one name to decoders of two types.
+template <class A, class B>
+consteval bool share_one_type() {
+    if constexpr (requires { A::DecoderType::shared_name == B::DecoderType::shared_name; }) {
+        return A::DecoderType::shared_name != B::DecoderType::shared_name ||
+               std::is_same_v<typename A::DecoderType, typename B::DecoderType>;
+    } else {
+        return true;
+    }
+}
+template <class... Term>
+consteval bool shared_types_agree(std::tuple<Term...> const*) {
+    [[maybe_unused]] auto const against_all = []<class A>(A const*) { return (share_one_type<A, Term>() && ... && true); };
+    return (against_all(static_cast<Term const*>(nullptr)) && ... && true);
+}
+
+/// The terms of a pass, in a tuple; of anything else, none.
+template <class Part>
+struct TermsOf {
+    using type = std::tuple<>;
+};
+template <class Part>
+    requires is_pass<Part>
+struct TermsOf<Part> {
+    using type = typename Part::Terms;
+};
+template <class... Part>
+using AllTerms = decltype(std::tuple_cat(std::declval<typename TermsOf<Part>::type>()...));
 
 template <bool keep_passes, class... Part>
 using Kept =

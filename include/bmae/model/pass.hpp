@@ -13,8 +13,9 @@
 #include <type_traits>
 #include <utility>
 
+#include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/concepts/bottleneck.hpp>
-#include <bmae/encoders/bert.hpp>
+#include <bmae/concepts/decoder.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/model/term.hpp>
 
@@ -58,6 +59,29 @@ concept FitsPass = requires {
     { Term::keeps_layers } -> std::convertible_to<bool>;
 };
 
+/// True unless `Part` predicts tokens with a head that `E` lacks.
+template <class Part, class E>
+inline constexpr bool head_is_there = HasTokenHead<E> || !requires { requires Part::needs_token_head; };
+
+template <class Term, class E>
+consteval bool check_term() {
+    static_assert(head_is_there<Term, E>,
+                  "Pass: this term predicts tokens with the encoder's head, which the encoder lacks (HasTokenHead). "
+                  "Use a branch with OwnHead, or an encoder with a head.");
+    if constexpr (requires { typename Term::DecoderType; }) {
+        static_assert(
+            HasPositionTable<E> || !requires { requires Term::DecoderType::needs_position_table; },
+            "Branch: an enhanced decoder adds positions to the sentence vector; this encoder has no table of them "
+            "(HasPositionTable). Use BasicDecoder.");
+        static_assert(DecoderOf<typename Term::DecoderType, E>,
+                      "Branch: this decoder does not fit the encoder: explain_decoder<D, Encoder>() says what is missing.");
+    }
+    static_assert(TokenTerm<Term, E> || SummedTerm<Term, E>,
+                  "Pass: a term needs `rows(pass, view)` (tokens for the shared head) or `sum(pass, view)` and "
+                  "`count(view)`; see model/term.hpp.");
+    return true;
+}
+
 /// The term has a decoder, whose rows the sentence vector stands among.
 template <class Term>
 concept Decodes = Term::has_view || requires(Term& term) { term.decoder(); };
@@ -89,16 +113,12 @@ template <class TowerT, class ViewT, class BottleneckT, class... Term>
 class PassOf {
     static_assert(AnyView<ViewT>, "Pass: the first slot is the encoder's view: View<TextSource, Masker, Corruptor>.");
     static_assert(
-        Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, BertEncoder>,
+        AnyBottleneck<BottleneckT>,
         "Pass: the second slot after the encoder's view must be a bottleneck: explain_bottleneck<B>() says what is missing.");
     static_assert(
         (detail::FitsPass<Term> && ...),
         "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
         "looks across passes and stands after them.");
-    static_assert(
-        KeepsWidth<BottleneckT, BertEncoder> || !(detail::Decodes<Term> || ...),
-        "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
-        "contrasts and search.");
     static_assert(!ViewT::has_row_masks,
                   "Pass: the encoder's view must hide tokens, not context: row masks belong into a branch.");
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");
@@ -125,11 +145,27 @@ public:
     using Tower = TowerT;
     using View = ViewT;
     using BottleneckType = BottleneckT;
+    using Terms = std::tuple<Term...>;
     using Labels = typename detail::OwnLabels<Term...>::type;
     static constexpr bool is_pass = true;
-    static constexpr bool keeps_width = KeepsWidth<BottleneckT, BertEncoder>;
     static constexpr std::size_t term_count = sizeof...(Term);
     static constexpr bool keeps_layers = (Term::keeps_layers || ... || requires { requires BottleneckT::reads_layers; });
+
+    /// What only the encoder can tell: whether bottleneck and terms fit it.
+    template <Encoder E>
+    static consteval bool check_encoder() {
+        static_assert(
+            Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, E>,
+            "Pass: this bottleneck does not fit the encoder: explain_built_bottleneck<B, Encoder>() says what is missing.");
+        static_assert(
+            detail::head_is_there<BottleneckT, E>,
+            "Pass: this bottleneck reads the logits of the encoder's token head, which the encoder lacks (HasTokenHead).");
+        static_assert(
+            KeepsWidth<BottleneckT, E> || !(detail::Decodes<Term> || ...),
+            "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
+            "contrasts and search.");
+        return (detail::check_term<Term, E>() && ...);
+    }
 
     template <Encoder E>
     PassOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
@@ -176,10 +212,15 @@ public:
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        for_each_bottleneck_parameter(prefix, visit);
+        for_each_term([&](auto& term, std::size_t t) { term.for_each_parameter(prefix + ".terms." + std::to_string(t), visit); });
+    }
+
+    template <class Visit>
+    void for_each_bottleneck_parameter(std::string const& prefix, Visit&& visit) {
         if constexpr (requires { bottleneck_.for_each_parameter(prefix, visit); }) {
             bottleneck_.for_each_parameter(prefix + ".bottleneck", visit);
         }
-        for_each_term([&](auto& term, std::size_t t) { term.for_each_parameter(prefix + ".terms." + std::to_string(t), visit); });
     }
 
     [[nodiscard]] ViewT& view() noexcept { return view_; }

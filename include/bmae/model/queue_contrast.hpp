@@ -22,7 +22,6 @@
 
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/pooling.hpp>
-#include <bmae/encoders/bert.hpp>
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/model/contrast.hpp>
@@ -65,7 +64,8 @@ public:
     /// Throws InputError for a temperature or a queue that is not above 0, and a label smoothing outside [0, 1).
     template <Encoder E>
     QueueContrast(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
-        : options_(options), queue_(unit_vectors(options.queue, encoder.width(), detail::mix64(seed) ^ detail::name_hash(name))) {
+        : options_(options),
+          queue_(unit_vectors(options.queue, encoder.shape().width, detail::mix64(seed) ^ detail::name_hash(name))) {
         if (!(options_.temperature > 0) || options_.queue < 1) {
             throw InputError(
                 Diagnostic{.file = {},
@@ -135,7 +135,5 @@ private:
     Options options_;
     detail::VectorQueue queue_;
 };
-
-static_assert(CrossTerm<QueueContrast, BertEncoder>);
 
 }  // namespace bmae

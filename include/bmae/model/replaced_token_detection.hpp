@@ -13,7 +13,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cross_entropy_loss.h>
 
-#include <bmae/encoders/bert.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/linear.hpp>
@@ -62,8 +61,10 @@ public:
 
     template <Encoder E>
     ReplacedTokenDetection(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
-        : options_(std::move(options)), decoder_(options_.decoder, encoder, seed, name + ".decoder"), head_(encoder.width(), 2) {
-        initialize(head_, name + ".head", seed, Initialization::bert, encoder.config().initializer_range);
+        : options_(std::move(options)),
+          decoder_(options_.decoder, encoder, seed, name + ".decoder"),
+          head_(encoder.shape().width, 2) {
+        initialize(head_, name + ".head", seed, Initialization::bert, encoder.shape().initial_deviation);
     }
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }

@@ -20,6 +20,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
+#include <bmae/concepts/encoder.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/nn/linear_cross_entropy.hpp>
@@ -87,7 +88,30 @@ void smooth_labels(std::vector<TermResult> const& terms, std::vector<at::Tensor>
     }
 }
 
-/// All labelled rows of all terms meet the head in one product: the [V, H] gradient is then written once per step.
+/// The losses of the terms that ask for tokens: all their rows meet the head in one product, so that the [V, H] gradient is written
+/// once per step.
+/// \param rows,labels,row_weights  of these terms, in order
+template <HasTokenHead E>
+void add_token_losses(std::vector<TermResult> const& terms, std::vector<at::Tensor> const& rows,
+                      std::vector<at::Tensor> const& labels, std::vector<at::Tensor> const& row_weights, E const& encoder,
+                      ModelLoss& result) {
+    at::Tensor const hidden = encoder.head.transform(at::cat(rows));
+    RowLosses losses =
+        linear_cross_entropy(hidden, encoder.embeddings.word, encoder.head.bias, at::cat(labels), at::cat(row_weights));
+    smooth_labels(terms, row_weights, hidden, encoder, losses);
+    result.total = result.total.defined() ? result.total + losses.total : losses.total;
+    std::int64_t begin = 0;
+    for (std::size_t t = 0; t < terms.size(); ++t) {
+        if (!terms[t].tokens) { continue; }
+        TermLoss& term = result.terms[t];
+        term.loss =
+            term.labels == 0 ? at::zeros({}, losses.losses.options()) : losses.losses.narrow(0, begin, term.labels).mean();
+        term.correct = losses.correct.narrow(0, begin, term.labels).sum();
+        begin += term.labels;
+    }
+}
+
+/// From what every term gave to one number and a report per term.
 template <class E>
 ModelLoss reduce_terms(std::vector<TermResult> const& terms, Reduction reduction, std::span<std::int64_t const> step_labels,
                        E const& encoder) {
@@ -123,20 +147,8 @@ ModelLoss reduce_terms(std::vector<TermResult> const& terms, Reduction reduction
         }
         result.terms.push_back(std::move(loss));
     }
-    if (!rows.empty()) {
-        at::Tensor const hidden = encoder.head.transform(at::cat(rows));
-        RowLosses losses =
-            linear_cross_entropy(hidden, encoder.embeddings.word, encoder.head.bias, at::cat(labels), at::cat(row_weights));
-        smooth_labels(terms, row_weights, hidden, encoder, losses);
-        result.total = result.total.defined() ? result.total + losses.total : losses.total;
-        std::int64_t begin = 0;
-        for (std::size_t t = 0; t < terms.size(); ++t) {
-            if (!terms[t].tokens) { continue; }
-            TermLoss& term = result.terms[t];
-            term.loss = term.labels == 0 ? at::zeros({}, single) : losses.losses.narrow(0, begin, term.labels).mean();
-            term.correct = losses.correct.narrow(0, begin, term.labels).sum();
-            begin += term.labels;
-        }
+    if constexpr (HasTokenHead<E>) {
+        if (!rows.empty()) { add_token_losses(terms, rows, labels, row_weights, encoder, result); }
     }
     if (!result.total.defined()) { result.total = at::zeros({}, single); }
     return result;

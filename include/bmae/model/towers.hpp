@@ -29,7 +29,7 @@ inline constexpr std::size_t alternation_of = std::is_same_v<Tower, TiedEncoder>
 /// A place for an encoder that only some compositions have.
 template <class E, bool present>
 struct OptionalEncoder {
-    OptionalEncoder(E const&, std::uint64_t) {}
+    explicit OptionalEncoder(E const&) {}
 };
 
 template <class E>
@@ -37,14 +37,14 @@ struct OptionalEncoder<E, true> {
     E encoder;
 
     /// Starts as a copy of `model`.
-    OptionalEncoder(E const& model, std::uint64_t seed) : encoder(model.config(), seed) { copy_parameters(model, encoder); }
+    explicit OptionalEncoder(E const& model) : encoder(deep_copy(model)) {}
 };
 
 /// \tparam momentum,second  which further encoders the passes of the composition run
 template <class E, bool momentum, bool second>
 class Towers {
 public:
-    Towers(E encoder, std::uint64_t seed) : own_(std::move(encoder)), momentum_(own_, seed), second_(own_, seed) {}
+    explicit Towers(E encoder) : own_(std::move(encoder)), momentum_(own_), second_(own_) {}
 
     template <class Tower>
     [[nodiscard]] E const& of() const noexcept {

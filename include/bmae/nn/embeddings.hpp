@@ -34,14 +34,15 @@ struct Embeddings {
     double dropout_rate = 0.1;
 
     Embeddings() = default;
-    explicit Embeddings(BertConfig const& config)
-        : word(at::empty({config.vocab_size, config.embedding_width()})),
-          position(at::empty({config.max_position_embeddings, config.embedding_width()})),
-          norm(config.embedding_width(), config.layer_norm_eps),
-          first_position(config.first_position()),
-          dropout_rate(config.hidden_dropout_prob) {
-        if (config.type_vocab_size > 0) { token_type = at::empty({config.type_vocab_size, config.embedding_width()}); }
-        if (config.embedding_width() != config.hidden_size) { projection = Linear(config.embedding_width(), config.hidden_size); }
+    /// \param first_row  row of the position table where a text begins; the table has as many rows more
+    explicit Embeddings(Shape const& shape, std::int64_t first_row = 0)
+        : word(at::empty({shape.vocabulary, shape.embedding_width})),
+          position(at::empty({shape.positions + first_row, shape.embedding_width})),
+          norm(shape.embedding_width, shape.norm_epsilon),
+          first_position(first_row),
+          dropout_rate(shape.hidden_dropout) {
+        if (shape.token_types > 0) { token_type = at::empty({shape.token_types, shape.embedding_width}); }
+        if (shape.embedding_width != shape.width) { projection = Linear(shape.embedding_width, shape.width); }
     }
 
     /// \param ids,positions  [T]
@@ -90,9 +91,9 @@ struct Embeddings {
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        visit(prefix + ".word_embeddings.weight", word, true);
-        visit(prefix + ".position_embeddings.weight", position, true);
-        if (token_type.defined()) { visit(prefix + ".token_type_embeddings.weight", token_type, true); }
+        visit(prefix + ".word_embeddings.weight", word, ParameterRole::weight);
+        visit(prefix + ".position_embeddings.weight", position, ParameterRole::weight);
+        if (token_type.defined()) { visit(prefix + ".token_type_embeddings.weight", token_type, ParameterRole::weight); }
         norm.for_each_parameter(prefix + ".LayerNorm", visit);
         if (projection.weight.defined()) { projection.for_each_parameter(prefix + "_project", visit); }
     }

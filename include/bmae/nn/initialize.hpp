@@ -16,6 +16,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/values/draw.hpp>
+#include <bmae/values/parameter_role.hpp>
 
 namespace bmae {
 
@@ -49,18 +50,17 @@ void copy_parameters(Module const& from, Module& to) {
     to.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { value.detach().copy_(values[next++]); });
 }
 
-/// Fills all parameters of `module`.
+/// Fills all parameters of `module`, each by the role that the module gives it.
 /// \param deviation  standard deviation of `Initialization::bert`
 template <class Module>
 void initialize(Module& module, std::string const& prefix, std::uint64_t seed, Initialization scheme = Initialization::bert,
                 double deviation = 0.02) {
     double bound = 0;
-    module.for_each_parameter(prefix, [&](std::string const& name, at::Tensor& value, bool) {
+    module.for_each_parameter(prefix, [&](std::string const& name, at::Tensor& value, ParameterRole role) {
         at::Generator generator = at::detail::createCPUGenerator(detail::mix64(seed) ^ detail::name_hash(name));
-        bool const is_bias = name.ends_with("bias");
-        if (name.find("LayerNorm") != std::string::npos) {
-            value.fill_(is_bias ? 0.0 : 1.0);
-        } else if (is_bias) {
+        if (role == ParameterRole::norm_scale || role == ParameterRole::norm_shift) {
+            value.fill_(role == ParameterRole::norm_scale ? 1.0 : 0.0);
+        } else if (role == ParameterRole::bias) {
             if (scheme == Initialization::fan_in && bound > 0) {
                 value.uniform_(-bound, bound, generator);
             } else {

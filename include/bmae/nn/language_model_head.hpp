@@ -10,10 +10,10 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 
-#include <bmae/io/bert_config.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
+#include <bmae/values/shape.hpp>
 
 namespace bmae {
 
@@ -26,11 +26,11 @@ struct LanguageModelHead {
     at::Tensor bias = {};   ///< [V]
 
     LanguageModelHead() = default;
-    explicit LanguageModelHead(BertConfig const& config)
-        : dense(config.hidden_size, config.embedding_width()),
-          norm(config.embedding_width(), config.layer_norm_eps),
-          activation(config.head_activation()),
-          bias(at::empty({config.vocab_size})) {}
+    explicit LanguageModelHead(Shape const& shape)
+        : dense(shape.width, shape.embedding_width),
+          norm(shape.embedding_width, shape.norm_epsilon),
+          activation(shape.head_activation),
+          bias(at::empty({shape.vocabulary})) {}
 
     /// The rows that meet the embedding matrix.                                                       [M, H] -> [M, E]
     at::Tensor transform(at::Tensor const& rows) const { return norm(activate(dense.product(rows), dense.bias, activation)); }
@@ -43,7 +43,7 @@ struct LanguageModelHead {
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
         dense.for_each_parameter(prefix + ".transform.dense", visit);
         norm.for_each_parameter(prefix + ".transform.LayerNorm", visit);
-        visit(prefix + ".bias", bias, false);
+        visit(prefix + ".bias", bias, ParameterRole::bias);
     }
 };
 

@@ -134,8 +134,8 @@ struct LayerNorm {
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        visit(prefix + ".weight", weight, false);
-        visit(prefix + ".bias", bias, false);
+        visit(prefix + ".weight", weight, ParameterRole::norm_scale);
+        visit(prefix + ".bias", bias, ParameterRole::norm_shift);
     }
 };
 

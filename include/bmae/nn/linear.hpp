@@ -11,6 +11,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 
+#include <bmae/values/parameter_role.hpp>
+
 namespace bmae {
 
 /// y = x W^T + b.
@@ -28,8 +30,8 @@ struct Linear {
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        visit(prefix + ".weight", weight, true);
-        visit(prefix + ".bias", bias, false);
+        visit(prefix + ".weight", weight, ParameterRole::weight);
+        visit(prefix + ".bias", bias, ParameterRole::bias);
     }
 };
 

@@ -16,14 +16,15 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/tanh.h>
 
-#include <bmae/io/bert_config.hpp>
 #include <bmae/nn/linear.hpp>
+#include <bmae/values/parameter_role.hpp>
+#include <bmae/values/shape.hpp>
 
 namespace bmae {
 
 /// None.                                                                                                   [B, H] -> [B, H]
 struct NoProjection {
-    explicit NoProjection(BertConfig const&) {}
+    explicit NoProjection(Shape const&) {}
     at::Tensor operator()(at::Tensor const& rows) const { return rows; }
 
     template <class Visit>
@@ -35,7 +36,7 @@ struct TanhProjection {
     static constexpr std::string_view name = "tanh";
     Linear dense;
 
-    explicit TanhProjection(BertConfig const& config) : dense(config.hidden_size, config.hidden_size) {}
+    explicit TanhProjection(Shape const& shape) : dense(shape.width, shape.width) {}
     at::Tensor operator()(at::Tensor const& rows) const { return at::tanh(dense(rows)); }
 
     template <class Visit>
@@ -54,11 +55,11 @@ struct BatchNormProjection {
     at::Tensor norm_bias;     ///< [2H]
     at::Tensor second;        ///< [H, 2H]
 
-    explicit BatchNormProjection(BertConfig const& config)
-        : first(at::empty({2 * config.hidden_size, config.hidden_size})),
-          norm_weight(at::empty({2 * config.hidden_size})),
-          norm_bias(at::empty({2 * config.hidden_size})),
-          second(at::empty({config.hidden_size, 2 * config.hidden_size})) {}
+    explicit BatchNormProjection(Shape const& shape)
+        : first(at::empty({2 * shape.width, shape.width})),
+          norm_weight(at::empty({2 * shape.width})),
+          norm_bias(at::empty({2 * shape.width})),
+          second(at::empty({shape.width, 2 * shape.width})) {}
 
     at::Tensor operator()(at::Tensor const& rows) const {
         at::Tensor const wide = at::relu(normalized(at::linear(rows, first), norm_weight, norm_bias));
@@ -67,10 +68,10 @@ struct BatchNormProjection {
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
-        visit(prefix + ".first.weight", first, true);
-        visit(prefix + ".first.LayerNorm.weight", norm_weight, false);
-        visit(prefix + ".first.LayerNorm.bias", norm_bias, false);
-        visit(prefix + ".second.weight", second, true);
+        visit(prefix + ".first.weight", first, ParameterRole::weight);
+        visit(prefix + ".first.LayerNorm.weight", norm_weight, ParameterRole::norm_scale);
+        visit(prefix + ".first.LayerNorm.bias", norm_bias, ParameterRole::norm_shift);
+        visit(prefix + ".second.weight", second, ParameterRole::weight);
     }
 
 private:

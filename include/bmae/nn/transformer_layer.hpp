@@ -12,13 +12,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
-#include <bmae/io/bert_config.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/attention.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/shape.hpp>
 
 namespace bmae {
 
@@ -39,20 +39,20 @@ struct TransformerLayer {
     double attention_dropout = 0.1;
 
     TransformerLayer() = default;
-    explicit TransformerLayer(BertConfig const& config)
-        : query(config.hidden_size, config.hidden_size),
-          key(config.hidden_size, config.hidden_size),
-          value(config.hidden_size, config.hidden_size),
-          attention_output(config.hidden_size, config.hidden_size),
-          attention_norm(config.hidden_size, config.layer_norm_eps),
-          intermediate(config.hidden_size, config.intermediate_size),
-          output(config.intermediate_size, config.hidden_size),
-          output_norm(config.hidden_size, config.layer_norm_eps),
-          activation(config.activation()),
-          heads(config.num_attention_heads),
-          hidden_dropout(config.hidden_dropout_prob),
-          attention_output_dropout(config.attention_output_dropout()),
-          attention_dropout(config.attention_probs_dropout_prob) {}
+    explicit TransformerLayer(Shape const& shape)
+        : query(shape.width, shape.width),
+          key(shape.width, shape.width),
+          value(shape.width, shape.width),
+          attention_output(shape.width, shape.width),
+          attention_norm(shape.width, shape.norm_epsilon),
+          intermediate(shape.width, shape.inner_width),
+          output(shape.inner_width, shape.width),
+          output_norm(shape.width, shape.norm_epsilon),
+          activation(shape.activation),
+          heads(shape.heads),
+          hidden_dropout(shape.hidden_dropout),
+          attention_output_dropout(shape.attention_output_dropout),
+          attention_dropout(shape.attention_dropout) {}
 
     /// \param stream      [T, H] rows that ask and that carry the residual
     /// \param context     [T, H] rows that are read; pass `stream` itself for ordinary self-attention
@@ -106,7 +106,7 @@ struct TransformerLayer {
 using LayerStack = std::vector<TransformerLayer>;
 
 /// `count` layers of one shape, parameters not yet drawn. Throws InputError for a count below 0.
-inline LayerStack make_layers(std::int64_t count, BertConfig const& config) {
+inline LayerStack make_layers(std::int64_t count, Shape const& shape) {
     if (count < 0) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "at least 0 layers",
@@ -114,7 +114,7 @@ inline LayerStack make_layers(std::int64_t count, BertConfig const& config) {
                                     .hint = "RetroMAE's decoder has 1, MASTER's 2."});
     }
     LayerStack layers;
-    for (std::int64_t i = 0; i < count; ++i) { layers.emplace_back(config); }   // each with tensors of its own
+    for (std::int64_t i = 0; i < count; ++i) { layers.emplace_back(shape); }   // each with tensors of its own
     return layers;
 }
 

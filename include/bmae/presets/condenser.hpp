@@ -37,10 +37,10 @@ using Condenser = Model<BertEncoder,
 using CoCondenser = Model<BertEncoder,
     Pass<View<FirstSpan, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<OwnView, Shared<TapDecoder>>>,
+        Branch<OwnView, Shared<"tap", TapDecoder>>>,
     Pass<View<SecondSpan, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<OwnView, Shared<TapDecoder>>>,
+        Branch<OwnView, Shared<"tap", TapDecoder>>>,
     Contrast>;
 
 /// The hyperparameters of both, by the names of the released code.

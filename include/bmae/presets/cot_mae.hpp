@@ -37,10 +37,10 @@ namespace bmae {
 using CotMae = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<View<PartnerSpan, WholeWordMasker>, Shared<BasicDecoder>>>,
+        Branch<View<PartnerSpan, WholeWordMasker>, Shared<"basic", BasicDecoder>>>,
     Pass<View<PartnerSpan, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<View<Passage, WholeWordMasker>, Shared<BasicDecoder>>>>;
+        Branch<View<Passage, WholeWordMasker>, Shared<"basic", BasicDecoder>>>>;
 
 /// text --mask .30--> encoder --[CLS]--> one causal layer that writes one of its queries
 using CotMaeQc = Model<BertEncoder,

@@ -77,11 +77,11 @@ using MasterWithoutGor = Model<BertEncoder,
 using MasterSharedDecoder = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker, MaskOnly>, Shared<BasicDecoder>>,   // MKP
-        Branch<View<Passage, ComplementMasker, MaskOnly>, Shared<BasicDecoder>>,   // CMP
-        Branch<View<NextPassage, KeywordMasker, MaskOnly>, Shared<BasicDecoder>>,   // NPR
-        Branch<View<Queries, WholeWordMasker, MaskOnly>, Shared<BasicDecoder>>,   // DOR
-        Branch<View<Continuation, WholeWordMasker, MaskOnly>, Shared<BasicDecoder>>>>;   // GOR
+        Branch<View<Passage, KeywordMasker, MaskOnly>, Shared<"basic", BasicDecoder>>,   // MKP
+        Branch<View<Passage, ComplementMasker, MaskOnly>, Shared<"basic", BasicDecoder>>,   // CMP
+        Branch<View<NextPassage, KeywordMasker, MaskOnly>, Shared<"basic", BasicDecoder>>,   // NPR
+        Branch<View<Queries, WholeWordMasker, MaskOnly>, Shared<"basic", BasicDecoder>>,   // DOR
+        Branch<View<Continuation, WholeWordMasker, MaskOnly>, Shared<"basic", BasicDecoder>>>>;   // GOR
 
 /// Without corrupted passages recovering, as released.
 using MasterAsReleasedWithoutCpr = Model<BertEncoder,
@@ -151,13 +151,13 @@ using MasterAsReleasedWithoutGor = Model<BertEncoder,
 /// All five tasks, one decoder, as released otherwise: the code has no such switch.
 using MasterAsReleasedSharedDecoder = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker>, Shared<BasicDecoder>>,   // MKP
-        Branch<View<Queries, WholeWordMasker>, Shared<BasicDecoder>>,   // DOR
-        Branch<View<Continuation, WholeWordMasker>, Shared<BasicDecoder>>>,   // GOR
+        Branch<View<Passage, KeywordMasker>, Shared<"basic", BasicDecoder>>,   // MKP
+        Branch<View<Queries, WholeWordMasker>, Shared<"basic", BasicDecoder>>,   // DOR
+        Branch<View<Continuation, WholeWordMasker>, Shared<"basic", BasicDecoder>>>,   // GOR
     Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<SecondHalf, KeywordMasker>, Shared<BasicDecoder>>>,   // NPR
+        Branch<View<SecondHalf, KeywordMasker>, Shared<"basic", BasicDecoder>>>,   // NPR
     Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, ComplementMasker>, Shared<BasicDecoder>>>>;   // CMP
+        Branch<View<Passage, ComplementMasker>, Shared<"basic", BasicDecoder>>>>;   // CMP
 
 template <>
 struct PresetHyperparameters<MasterWithoutCpr> : detail::MasterPreset<MasterWithoutCpr, detail::MasterForm::paper> {};

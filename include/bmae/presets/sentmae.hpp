@@ -30,20 +30,20 @@ namespace bmae {
 using SentMaeMarcoContrastive = Model<BertEncoder,
     Pass<View<FirstSentence, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<View<FirstSentence, RowVisibility>, Shared<EnhancedDecoder>>>,
+        Branch<View<FirstSentence, RowVisibility>, Shared<"enhanced", EnhancedDecoder>>>,
     Pass<View<OtherSentence, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<View<OtherSentence, RowVisibility>, Shared<EnhancedDecoder>>>,
+        Branch<View<OtherSentence, RowVisibility>, Shared<"enhanced", EnhancedDecoder>>>,
     Contrast>;
 
 /// premise --> RetroMAE --[CLS]--> its entailment among the batch's, contradictions beside <--[CLS]-- RetroMAE <-- entailment
 using SentMaeNli = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<View<Passage, RowVisibility>, Shared<EnhancedDecoder>>>,
+        Branch<View<Passage, RowVisibility>, Shared<"enhanced", EnhancedDecoder>>>,
     Pass<View<PairedText, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<View<PairedText, RowVisibility>, Shared<EnhancedDecoder>>>,
+        Branch<View<PairedText, RowVisibility>, Shared<"enhanced", EnhancedDecoder>>>,
     Pass<View<OpposedText, WholeWordMasker>, ClsBottleneck>,
     ProjectedContrast>;
 

@@ -51,14 +51,14 @@ public:
     SentenceEncoder(BertEncoder encoder, AnyTokenizer tokenizer, SentenceEncoderOptions options)
         : encoder_(std::move(encoder)), tokenizer_(std::move(tokenizer)), options_(options) {
         require_encoder_tokens(tokenizer_, /*for_training=*/false);
-        if (static_cast<std::int64_t>(tokenizer_.size()) > encoder_.vocabulary_size()) {
+        if (static_cast<std::int64_t>(tokenizer_.size()) > encoder_.shape().vocabulary) {
             throw InputError(Diagnostic{.file = {},
-                                        .expected = "a tokenizer of at most " + std::to_string(encoder_.vocabulary_size()) +
+                                        .expected = "a tokenizer of at most " + std::to_string(encoder_.shape().vocabulary) +
                                                     " tokens, the model's vocabulary",
                                         .found = std::to_string(tokenizer_.size()),
                                         .hint = "Use the tokenizer that the model was trained with."});
         }
-        auto const positions = static_cast<std::size_t>(encoder_.config().usable_positions());
+        auto const positions = static_cast<std::size_t>(encoder_.shape().positions);
         if (options_.max_length < 2 || options_.max_length > positions) {
             throw InputError(Diagnostic{.file = {},
                                         .expected = "a length from 2 to " + std::to_string(positions) + " tokens",
@@ -90,7 +90,7 @@ public:
     /// The same for token ids with [CLS] and [SEP].
     [[nodiscard]] at::Tensor encode_ids(std::span<std::vector<TokenId> const> ids, EncodeRun const& run = {}) const {
         at::NoGradGuard const no_gradients;
-        at::Tensor output = at::empty({static_cast<std::int64_t>(ids.size()), encoder_.width()}, at::kFloat);
+        at::Tensor output = at::empty({static_cast<std::int64_t>(ids.size()), encoder_.shape().width}, at::kFloat);
         std::vector<std::size_t> order(ids.size());
         std::iota(order.begin(), order.end(), std::size_t{0});
         // Longest first: memory peaks at once.

@@ -82,8 +82,7 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
     }
     BertEncoder encoder = load_bert(transformer);
     if (!laid_out) {
-        options.max_length =
-            std::min<std::size_t>(options.max_length, static_cast<std::size_t>(encoder.config().usable_positions()));
+        options.max_length = std::min<std::size_t>(options.max_length, static_cast<std::size_t>(encoder.shape().positions));
     }
     if (pooling) { options.pooling = *pooling; }
     if (max_length) { options.max_length = *max_length; }
@@ -103,7 +102,7 @@ inline void save_sentence_transformer(SentenceEncoder const& encoder, std::files
                                     .hint = "It has no module that reads several layers: encode and search with bmae itself, or "
                                             "export with another pooling."});
     }
-    SentenceTransformerLayout const layout{.width = encoder.encoder().width(),
+    SentenceTransformerLayout const layout{.width = encoder.encoder().shape().width,
                                            .pooling = {options.pooling == Pooling::cls ? PoolingMode::cls : PoolingMode::mean},
                                            .normalize = options.normalize,
                                            .max_seq_length = static_cast<std::int64_t>(options.max_length),
