@@ -66,7 +66,7 @@ public:
     }
 
     /// \throws InputError  where there is no query `i`, or its row was changed and points outside
-    [[nodiscard]] PairExample example(std::size_t i) const {
+    [[nodiscard]] PairExample example(std::size_t i) const& {
         auto const& [first, last] = rows_of(i);
         PairExample example{.id = i,
                             .query = cut(queries_.as<TokenId>(), first.token, last.token),
@@ -79,6 +79,7 @@ public:
         }
         return example;
     }
+    PairExample example(std::size_t i) const&& = delete;   // it would outlive the store that it points into
 
     [[nodiscard]] std::size_t query_length(std::size_t i) const {   ///< tokens of query `i`, before any cut
         auto const& [first, last] = rows_of(i);

@@ -51,14 +51,15 @@ struct PairStoreStatistics {
 
     // What is not in the store.
     std::uint64_t queries_without_positives = 0;
+    std::uint64_t joined_lines = 0;            ///< further lines of a query, whose texts it got
     std::uint64_t empty_queries = 0;           ///< without a token
     std::uint64_t empty_texts = 0;             ///< without a token
     std::uint64_t equal_texts = 0;             ///< the same tokens as an earlier text, whose number they got
     std::uint64_t repeated_positives = 0;      ///< the same text a second time for one query
     std::uint64_t repeated_negatives = 0;      ///< likewise
     std::uint64_t relevant_negatives = 0;      ///< negatives that are positives of the same query
-    std::uint64_t unknown_positives = 0;       ///< judged texts that the collection lacks
-    std::uint64_t unknown_negatives = 0;       ///< mined texts that the collection lacks
+    std::uint64_t unknown_positives = 0;       ///< judged texts that the collection lacks or has without a token
+    std::uint64_t unknown_negatives = 0;       ///< likewise, of the negatives
     std::uint64_t unknown_queries = 0;         ///< lines of negatives for queries that the split does not train on
     std::uint64_t unused_scores = 0;           ///< a teacher's, of pairs that are not in the store
     std::uint64_t irrelevant_judgements = 0;   ///< of grade 0 or below
@@ -102,6 +103,7 @@ void for_each_count(Statistics& s, Visit&& visit) {
     visit("longest_query", s.longest_query);
     visit("longest_text", s.longest_text);
     visit("queries_without_positives", s.queries_without_positives);
+    visit("joined_lines", s.joined_lines);
     visit("empty_queries", s.empty_queries);
     visit("empty_texts", s.empty_texts);
     visit("equal_texts", s.equal_texts);

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Writes pair stores from token ids. corpus/pair_reader.hpp is the way in from files.
+/// Writes pair stores from token ids. corpus/beir_pairs.hpp and corpus/line_pairs.hpp are the ways in from
+/// files.
 #pragma once
 
 #include <algorithm>
