@@ -15,6 +15,7 @@ class Error;
 class InputError;
 class RunError;
 struct Example;
+struct PairExample;
 struct MaskedText;
 struct PackedInput;
 struct Encoded;
@@ -28,6 +29,7 @@ class WordPiece;
 class AnyTokenizer;
 class VocabularyBuilder;
 class TokenStore;
+class PairStore;
 struct PackedView;
 struct HostBatch;
 

@@ -20,6 +20,7 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/text/token_store_builder.hpp>
 
+#include "../blank_tokenizer.hpp"
 #include "../scratch_folder.hpp"
 
 namespace {
@@ -27,29 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 using Scratch = test::ScratchFolder;
 
-/// Words at blanks; the id is a hash of the word. The poorest tokenizer that the role allows.
-class BlankTokenizer {
-public:
-    explicit BlankTokenizer(std::size_t size = 1000)
-        : traits_({.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4}, std::vector<std::uint8_t>(size, 0)) {}
-    [[nodiscard]] std::vector<bmae::TokenId> encode(std::string_view text) const {
-        std::vector<bmae::TokenId> ids;
-        while (!text.empty()) {
-            std::size_t const stop = std::min(text.find(' '), text.size());
-            if (stop != 0) {
-                ids.push_back(static_cast<bmae::TokenId>(5 + bmae::detail::xxh64(text.substr(0, stop)) % (traits_.size() - 5)));
-            }
-            text.remove_prefix(std::min(stop + 1, text.size()));
-        }
-        return ids;
-    }
-    [[nodiscard]] bmae::TokenTraits const& traits() const { return traits_; }
-    [[nodiscard]] std::string_view token(bmae::TokenId) const { return "word"; }
-
-private:
-    bmae::TokenTraits traits_;
-};
-static_assert(bmae::Tokenizer<BlankTokenizer>);
+using test::BlankTokenizer;
 
 bmae::TokenStoreOptions with_length(std::size_t max_length, bmae::Blocks blocks = bmae::Blocks::whole_sentences) {
     return {.passages = {.max_length = max_length, .blocks = blocks}};

@@ -11,11 +11,11 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include <bmae/corpus/beir_folder.hpp>
 #include <bmae/corpus/jsonl.hpp>
 #include <bmae/corpus/judged_pairs.hpp>
 #include <bmae/corpus/reading.hpp>
@@ -33,12 +33,12 @@ public:
     /// \throws InputError  naming file and line
     static BeirCollection open(std::filesystem::path const& folder, ReadOptions options = {}) {
         BeirCollection collection(folder, options);
-        collection.documents_ = collection.read("corpus.jsonl", collection.documents_report_);
-        collection.queries_ = collection.read("queries.jsonl", collection.queries_report_);
+        collection.documents_ = collection.read(collection.folder_.corpus(), collection.documents_report_);
+        collection.queries_ = collection.read(collection.folder_.queries(), collection.queries_report_);
         return collection;
     }
 
-    [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_; }
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
     [[nodiscard]] Records const& documents() const noexcept { return documents_; }
     [[nodiscard]] Records const& queries() const noexcept { return queries_; }   ///< of all splits, and some of none
     [[nodiscard]] std::vector<std::string> ids() const { return documents_.ids(); }
@@ -46,32 +46,9 @@ public:
     [[nodiscard]] ReadReport const& documents_report() const noexcept { return documents_report_; }
     [[nodiscard]] ReadReport const& queries_report() const noexcept { return queries_report_; }
 
-    /// Names of the splits that have judgements, sorted.
-    [[nodiscard]] std::vector<std::string> splits() const {
-        std::vector<std::string> names;
-        std::error_code code;
-        for (auto const& entry : std::filesystem::directory_iterator(folder_ / "qrels", code)) {
-            std::string name = entry.path().filename().string();
-            if (name.ends_with(".gz")) { name.resize(name.size() - 3); }
-            if (name.ends_with(".tsv")) { names.push_back(name.substr(0, name.size() - 4)); }
-        }
-        std::sort(names.begin(), names.end());
-        return names;
-    }
-
+    [[nodiscard]] std::vector<std::string> splits() const { return folder_.splits(); }   ///< that have judgements, sorted
     /// The file of a split's judgements. \throws InputError listing the splits where there is none of that name
-    [[nodiscard]] std::filesystem::path qrels_path(std::string_view split) const {
-        std::vector<std::string> const names = splits();
-        if (std::find(names.begin(), names.end(), split) == names.end()) {
-            std::string known;
-            for (std::string const& name : names) { known += (known.empty() ? "" : ", ") + name; }
-            throw InputError(Diagnostic{.file = (folder_ / "qrels").string(),
-                                        .expected = "judgements of the split '" + std::string(split) + "'",
-                                        .found = known.empty() ? "no split" : "the splits " + known,
-                                        .hint = "Choose one of them, or add qrels/" + std::string(split) + ".tsv."});
-        }
-        return plain_or_gzip(folder_ / "qrels" / (std::string(split) + ".tsv"));
-    }
+    [[nodiscard]] std::filesystem::path qrels_path(std::string_view split) const { return folder_.qrels(split); }
 
     /// The judgements of a split. A query that queries.jsonl lacks is malformed; documents that the corpus lacks are reported,
     /// since they count for the measures.
@@ -84,11 +61,7 @@ public:
                 missing += documents_.find(pair.document_id) ? 0 : 1;
                 return false;
             }
-            Diagnostic diagnostic{.file = file.string(),
-                                  .line = pair.line,
-                                  .expected = "a query of queries.jsonl",
-                                  .found = "query " + detail::excerpt(pair.query_id) + ", which it lacks",
-                                  .hint = "Are both files of the same release?"};
+            Diagnostic diagnostic = detail::no_query_text(file, pair);
             if (options_.malformed == MalformedLine::refuse) { throw InputError(std::move(diagnostic)); }
             result.report.skip(diagnostic);
             return true;
@@ -124,35 +97,15 @@ public:
 private:
     BeirCollection(std::filesystem::path folder, ReadOptions options) : folder_(std::move(folder)), options_(options) {}
 
-    Records read(char const* name, ReadReport& report) const {
-        JsonlReader reader(plain_or_gzip(folder_ / name), options_);
+    Records read(std::filesystem::path const& file, ReadReport& report) const {
+        JsonlReader reader(file, options_);
         Records records = read_all(reader);
         report = reader.report();
-        if (records.size() == 0) {
-            throw InputError(Diagnostic{.file = (folder_ / name).string(),
-                                        .expected = "at least one record",
-                                        .found = "none",
-                                        .hint = "Is this the folder of a BEIR data set, unpacked?"});
-        }
+        if (records.size() == 0) { throw detail::no_record(file); }
         return records;
     }
 
-    /// `path`, or `path` with .gz; both at once could differ, so that is refused.
-    static std::filesystem::path plain_or_gzip(std::filesystem::path const& path) {
-        std::filesystem::path packed = path;
-        packed += ".gz";
-        std::error_code code;
-        bool const has_packed = std::filesystem::exists(packed, code);
-        if (has_packed && std::filesystem::exists(path, code)) {
-            throw InputError(Diagnostic{.file = path.string(),
-                                        .expected = "one file",
-                                        .found = "a plain and a gzip one",
-                                        .hint = "Remove one of the two."});
-        }
-        return has_packed ? packed : path;
-    }
-
-    std::filesystem::path folder_;
+    BeirFolder folder_;
     ReadOptions options_;
     Records documents_;
     Records queries_;

@@ -40,12 +40,13 @@ concept RecordReader = requires(R& reader, Record& record) {
 };
 
 /// Title and text as retrieval models read them: joined by a blank, then stripped (BEIR, Sentence Transformers).
-inline std::string joined_text(Record const& record) {
+inline std::string joined_text(std::string_view title, std::string_view text) {
     constexpr std::string_view blanks = " \t\n\v\f\r";
-    std::string const whole = record.title.empty() ? record.text : record.title + ' ' + record.text;
+    std::string const whole = title.empty() ? std::string(text) : std::string(title) + ' ' + std::string(text);
     std::size_t const first = whole.find_first_not_of(blanks);
     return first == std::string::npos ? std::string() : whole.substr(first, whole.find_last_not_of(blanks) - first + 1);
 }
+inline std::string joined_text(Record const& record) { return joined_text(record.title, record.text); }
 
 /// What becomes of titles in a token store.
 enum class TitleUse {

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -89,6 +91,19 @@ inline std::optional<std::int32_t> parse_grade(std::string_view text) noexcept {
     std::int32_t value = 0;
     auto const [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
     return code == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
+}
+
+/// A finite decimal number, as strtod reads it but without its leniency.
+inline std::optional<double> parse_score(std::string_view text) noexcept {
+    if (text.size() > 1 && text[0] == '+' && text[1] != '-') { text.remove_prefix(1); }
+    double value = 0;
+    auto const [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (code == std::errc::result_out_of_range) { value = 0; }   // as strtod: an underflow is 0; an overflow is refused below
+    bool const small = text.find("e-") != std::string_view::npos || text.find("E-") != std::string_view::npos;
+    bool const underflow = code == std::errc::result_out_of_range && small;
+    if ((code != std::errc() && !underflow) || end != text.data() + text.size()) { return std::nullopt; }
+    bool const is_float = std::isfinite(value) && std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
+    return is_float ? std::optional(value) : std::nullopt;
 }
 
 }  // namespace bmae::detail

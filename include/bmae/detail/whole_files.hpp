@@ -7,6 +7,7 @@
 /// disk never meets half a file. Faults name the file; which of them are InputErrors says `is_output_path_error`.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -269,7 +270,7 @@ public:
         static std::atomic<unsigned> counter{0};
         temporary_ = folder_of(path_) / ('.' + path_.filename().string() + ".tmp-" + std::to_string(::getpid()) + '-' +
                                          std::to_string(counter.fetch_add(1)));
-        file_ = Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+        file_ = Descriptor(::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
         if (!file_.is_open()) { fail_to_write(path_, "create", errno); }
         buffer_.reserve(buffer_size);
     }
@@ -300,6 +301,24 @@ public:
         requires std::is_trivially_copyable_v<T>
     void write_values(std::span<T const> values) {
         write(std::as_bytes(values));
+    }
+
+    /// Bytes that were given to `write`, from `offset` on: of what is still buffered from there, of the rest from the disk.
+    /// \throws RunError  where so many were not written, or the disk fails
+    void read_back(std::uint64_t offset, std::span<std::byte> bytes) {
+        if (offset > size_ || bytes.size() > size_ - offset) {
+            throw RunError(path_.string() + ": cannot read back what was not written.");
+        }
+        std::uint64_t const on_disk = size_ - buffer_.size();
+        while (!bytes.empty() && offset < on_disk) {
+            std::size_t const wanted = std::min<std::uint64_t>(bytes.size(), on_disk - offset);
+            ssize_t const got = ::pread(file_.number(), bytes.data(), wanted, static_cast<off_t>(offset));
+            if (got < 0 && errno == EINTR) { continue; }
+            if (got <= 0) { fail_to_write(path_, "read back", got < 0 ? errno : EIO); }
+            bytes = bytes.subspan(static_cast<std::size_t>(got));
+            offset += static_cast<std::uint64_t>(got);
+        }
+        if (!bytes.empty()) { std::memcpy(bytes.data(), buffer_.data() + (offset - on_disk), bytes.size()); }
     }
 
     /// Puts everything on the disk and gives the file its name. The object is done afterwards.

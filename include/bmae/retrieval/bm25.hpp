@@ -22,9 +22,9 @@
 #include <bmae/detail/parallel.hpp>
 #include <bmae/retrieval/analyzer.hpp>
 #include <bmae/retrieval/bm25_terms.hpp>
-#include <bmae/retrieval/id_table.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/top_k.hpp>
+#include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {

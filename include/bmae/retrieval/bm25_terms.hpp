@@ -13,7 +13,7 @@
 
 #include <bmae/detail/parallel.hpp>
 #include <bmae/retrieval/analyzer.hpp>
-#include <bmae/retrieval/id_table.hpp>
+#include <bmae/text/id_table.hpp>
 
 namespace bmae::detail {
 

@@ -1,16 +1,12 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Numbers in run and relevance files, and what to say where a line is not as it should be.
+/// What to say where a line of a run or relevance file is not as it should be.
 #pragma once
 
-#include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,19 +15,6 @@
 #include <bmae/values/error.hpp>
 
 namespace bmae::detail {
-
-/// A finite decimal number, as strtod reads it but without its leniency.
-inline std::optional<double> parse_score(std::string_view text) noexcept {
-    if (text.size() > 1 && text[0] == '+' && text[1] != '-') { text.remove_prefix(1); }
-    double value = 0;
-    auto const [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code == std::errc::result_out_of_range) { value = 0; }   // as strtod: an underflow is 0; an overflow is refused below
-    bool const small = text.find("e-") != std::string_view::npos || text.find("E-") != std::string_view::npos;
-    bool const underflow = code == std::errc::result_out_of_range && small;
-    if ((code != std::errc() && !underflow) || end != text.data() + text.size()) { return std::nullopt; }
-    bool const is_float = std::isfinite(value) && std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
-    return is_float ? std::optional(value) : std::nullopt;
-}
 
 /// A piece of a line for a message: quoted, short, printable.
 inline std::string quoted(std::string_view text) {

@@ -20,8 +20,8 @@
 
 #include <bmae/detail/parallel.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>
-#include <bmae/retrieval/id_table.hpp>
 #include <bmae/retrieval/run.hpp>
+#include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {

@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
-#include <bmae/retrieval/id_table.hpp>
 #include <bmae/retrieval/run.hpp>
+#include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {

@@ -16,7 +16,7 @@
 
 #include <bmae/detail/files.hpp>
 #include <bmae/retrieval/columns.hpp>
-#include <bmae/retrieval/id_table.hpp>
+#include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {

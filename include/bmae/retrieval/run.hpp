@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include <bmae/retrieval/id_table.hpp>
+#include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {

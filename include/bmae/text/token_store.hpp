@@ -11,27 +11,17 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <utility>
-#include <vector>
 
 #include <bmae/concepts/tokenizer.hpp>
 #include <bmae/detail/files.hpp>
-#include <bmae/detail/hash.hpp>
+#include <bmae/text/store_files.hpp>
 #include <bmae/text/token_store_format.hpp>
-#include <bmae/text/tokenizer_fingerprint.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/example.hpp>
 #include <bmae/values/tokens.hpp>
 
 namespace bmae {
-
-/// How much of a store is checked when it is opened.
-enum class Verify {
-    quick,   ///< the manifest's own checksum and the size of every file: reads nothing else
-    full,    ///< also the checksum of every file, every row and every token id: reads everything
-};
 
 /// A corpus of token ids, larger than memory if need be. Copies nothing: what it hands out points into the map and lives as
 /// long as the store. All const members may be called from several threads.
@@ -40,17 +30,9 @@ public:
     /// \throws InputError  naming the file where the folder is no store, was cut or changed, or is of another version
     static TokenStore open(std::filesystem::path const& folder, Verify verify = Verify::quick) {
         TokenStore store;
-        store.folder_ = folder;
-        std::filesystem::path const manifest = folder / "manifest.json";
-        std::error_code code;
-        if (std::filesystem::is_directory(folder, code) && !std::filesystem::exists(manifest, code)) {
-            throw InputError(Diagnostic{.file = folder.string(),
-                                        .expected = "a token store",
-                                        .found = "a folder without manifest.json",
-                                        .hint = "Name a folder made by `prepare`; an unfinished one must be prepared again."});
-        }
-        store.manifest_ =
-            detail::store_format::manifest_from(detail::read_file(manifest, std::uint64_t{16} << 20), manifest.string());
+        store.folder_ = detail::StoreFolder(folder);
+        store.manifest_ = detail::store_format::manifest_from(store.folder_.manifest(detail::store_format::kind),
+                                                              (folder / "manifest.json").string());
         store.map_files(verify);
         store.check_counts();
         if (verify == Verify::full) { store.check_content(); }
@@ -65,7 +47,7 @@ public:
     [[nodiscard]] std::string_view tokenizer_kind() const noexcept { return manifest_.tokenizer_kind; }   ///< empty: not said
     [[nodiscard]] std::size_t max_length() const noexcept { return manifest_.max_length; }   ///< with [CLS] and [SEP]
     [[nodiscard]] std::string_view blocks() const noexcept { return manifest_.blocks; }      ///< name of the layout
-    [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_; }
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
 
     /// What the documents' queries are: `inference_queries`; empty where nobody said, which are questions as a rule.
     [[nodiscard]] std::string_view query_kind() const noexcept { return manifest_.query_kind; }
@@ -114,16 +96,7 @@ public:
     /// \throws InputError  where the store was made with another tokenizer
     template <Tokenizer T>
     void require_tokenizer(T const& tokenizer, std::filesystem::path const& place = {}) const {
-        std::uint64_t const given = tokenizer_fingerprint(tokenizer);
-        if (given == fingerprint()) { return; }
-        std::string const owner = place.empty() ? "this tokenizer" : "the tokenizer of " + place.string();
-        auto const named = [](std::string const& kind, std::uint64_t number) {
-            return " (" + kind + (kind.empty() ? "" : " ") + detail::to_hex(number) + ')';
-        };
-        throw InputError(Diagnostic{.file = folder_.string(),
-                                    .expected = "a store made with " + owner + named(bmae::tokenizer_kind(tokenizer), given),
-                                    .found = "one made with another" + named(manifest_.tokenizer_kind, fingerprint()),
-                                    .hint = "Use the tokenizer of the model, or prepare the store again with this one."});
+        folder_.require_tokenizer(tokenizer, place, manifest_);
     }
 
 private:
@@ -166,115 +139,78 @@ private:
         return example;
     }
 
-    /// The part [begin, end) of a file. Checked, since a store opened quickly may hold changed rows.
     template <class T>
     std::span<T const> cut(std::span<T const> whole, std::uint64_t begin, std::uint64_t end) const {
-        if (begin > end || end > whole.size()) {
-            throw damaged(folder_ / "documents", "rows that point into the data", "one that points outside");
-        }
-        return whole.subspan(begin, end - begin);
+        return folder_.cut(whole, begin, end, "documents");
     }
     [[nodiscard]] std::string_view cut_text(detail::FileMap const& file, std::uint64_t begin, std::uint64_t end) const {
-        std::span<char const> const part = cut(file.as<char>(), begin, end);
-        return {part.data(), part.size()};
+        return folder_.cut_text(file, begin, end, "documents");
     }
     [[nodiscard]] detail::store_format::DocumentRow const& row(std::size_t document) const {
         if (document >= documents_.size()) {
-            throw damaged(folder_ / "passages", "the number of a document", std::to_string(document));
+            throw folder_.damaged("passages", "the number of a document", std::to_string(document));
         }
         return documents_[document];
     }
     [[nodiscard]] detail::store_format::PassageRow const& passage_row(std::size_t i) const {
         if (i >= passages_.size()) {
-            throw InputError(folder_.string() + ": expected a passage below " + std::to_string(size()) + ", found " +
+            throw InputError(path().string() + ": expected a passage below " + std::to_string(size()) + ", found " +
                              std::to_string(i) + '.');
         }
         return passages_[i];
     }
 
-    static InputError damaged(std::filesystem::path const& file, std::string expected, std::string found) {
-        return InputError(Diagnostic{.file = file.string(),
-                                     .expected = std::move(expected),
-                                     .found = std::move(found),
-                                     .hint = "The store was cut or changed after it was made: copy or prepare it again."});
-    }
-
     void map_files(Verify verify) {
         bool const with_queries = manifest_.statistics.queries != 0;
         bool const with_continuations = manifest_.statistics.continuations != 0;
-        map(tokens_, "tokens", verify);
-        map(document_rows_, "documents", verify);
-        map(sentence_ends_, "sentence_ends", verify);
-        map(passage_rows_, "passages", verify);
-        map(ids_, "ids", verify);
-        map(titles_, "titles", verify);
-        map(continues_word_, "continues_word", verify);
+        auto const map = [&](detail::FileMap& file, char const* name) { file = folder_.map(name, manifest_, verify); };
+        map(tokens_, "tokens");
+        map(document_rows_, "documents");
+        map(sentence_ends_, "sentence_ends");
+        map(passage_rows_, "passages");
+        map(ids_, "ids");
+        map(titles_, "titles");
+        map(continues_word_, "continues_word");
         if (with_queries) {
-            map(queries_, "queries", verify);
-            map(query_ends_, "query_ends", verify);
+            map(queries_, "queries");
+            map(query_ends_, "query_ends");
         }
-        if (with_continuations) { map(continuations_, "continuations", verify); }
+        if (with_continuations) { map(continuations_, "continuations"); }
         documents_ = document_rows_.as<detail::store_format::DocumentRow>();
         passages_ = passage_rows_.as<detail::store_format::PassageRow>();
-        std::span<std::uint8_t const> const continues = continues_word_.as<std::uint8_t>();
-        traits_ = TokenTraits(manifest_.special, {continues.begin(), continues.end()});
-    }
-
-    void map(detail::FileMap& file, std::string const& name, Verify verify) {
-        auto const entry = manifest_.files.find(name);
-        if (entry == manifest_.files.end()) { throw damaged(folder_ / "manifest.json", "an entry for the file " + name, "none"); }
-        std::filesystem::path const path = folder_ / name;
-        file = detail::FileMap(path);
-        if (file.size() != entry->second.bytes) {
-            throw damaged(path, std::to_string(entry->second.bytes) + " bytes", std::to_string(file.size()));
-        }
-        if (verify == Verify::quick) { return; }
-        std::uint64_t const checksum = detail::xxh64(file.bytes());
-        if (checksum != entry->second.checksum) {
-            throw damaged(path, "the checksum " + detail::to_hex(entry->second.checksum), detail::to_hex(checksum));
-        }
+        traits_ = detail::store_traits(manifest_, continues_word_);
     }
 
     /// The sizes of the files against the counts of the manifest.
     void check_counts() const {
         TokenStoreStatistics const& counts = statistics();
-        auto const check = [&](detail::FileMap const& file, char const* name, std::uint64_t elements, std::size_t bytes_each) {
-            if (file.size() / bytes_each != elements || file.size() % bytes_each != 0) {
-                throw damaged(folder_ / name, std::to_string(elements) + " elements", std::to_string(file.size()) + " bytes");
-            }
-        };
-        check(tokens_, "tokens", counts.tokens, sizeof(TokenId));
-        if (documents_.empty()) { throw damaged(folder_ / "documents", "at least the row of ends", "an empty file"); }
-        check(document_rows_, "documents", counts.documents + 1, sizeof(detail::store_format::DocumentRow));
-        check(sentence_ends_, "sentence_ends", counts.sentences, sizeof(std::uint32_t));
-        check(passage_rows_, "passages", counts.passages, sizeof(detail::store_format::PassageRow));
-        check(continues_word_, "continues_word", manifest_.vocabulary_size, 1);
-        check(queries_, "queries", counts.query_tokens, sizeof(TokenId));
-        check(query_ends_, "query_ends", counts.queries, sizeof(std::uint64_t));
-        check(continuations_, "continuations", counts.continuation_tokens, sizeof(TokenId));
+        folder_.check_count(tokens_, "tokens", counts.tokens, sizeof(TokenId));
+        if (documents_.empty()) { throw folder_.damaged("documents", "at least the row of ends", "an empty file"); }
+        folder_.check_count(document_rows_, "documents", counts.documents + 1, sizeof(detail::store_format::DocumentRow));
+        folder_.check_count(sentence_ends_, "sentence_ends", counts.sentences, sizeof(std::uint32_t));
+        folder_.check_count(passage_rows_, "passages", counts.passages, sizeof(detail::store_format::PassageRow));
+        folder_.check_count(continues_word_, "continues_word", manifest_.vocabulary_size, 1);
+        folder_.check_count(queries_, "queries", counts.query_tokens, sizeof(TokenId));
+        folder_.check_count(query_ends_, "query_ends", counts.queries, sizeof(std::uint64_t));
+        folder_.check_count(continuations_, "continuations", counts.continuation_tokens, sizeof(TokenId));
     }
 
     /// Every row in order and in range, every id in the vocabulary.
     void check_content() const {
-        auto const vocabulary = static_cast<TokenId>(manifest_.vocabulary_size);
-        for (auto const& [file, name] :
-             {std::pair{&tokens_, "tokens"}, {&queries_, "queries"}, {&continuations_, "continuations"}}) {
-            for (TokenId const id : file->as<TokenId>()) {
-                if (id >= 0 && id < vocabulary) { continue; }
-                throw damaged(folder_ / name, "ids below " + std::to_string(vocabulary), std::to_string(id));
-            }
-        }
+        folder_.check_ids(tokens_, "tokens", manifest_.vocabulary_size);
+        folder_.check_ids(queries_, "queries", manifest_.vocabulary_size);
+        folder_.check_ids(continuations_, "continuations", manifest_.vocabulary_size);
         for (std::size_t i = 0; i < size(); ++i) {
             detail::store_format::PassageRow const& passage = passages_[i];
             if (passage.begin >= passage.end || i < row(passage.document).passage || i >= row(passage.document + 1).passage) {
-                throw damaged(folder_ / "passages", "a range within its document", "row " + std::to_string(i));
+                throw folder_.damaged("passages", "a range within its document", "row " + std::to_string(i));
             }
             static_cast<void>(assemble(i, passage.end, nullptr));   // throws where a row points outside
         }
         for (std::size_t d = 0; d < documents(); ++d) { static_cast<void>(document_id(d).size() + title(d).size()); }
     }
 
-    std::filesystem::path folder_;
+    detail::StoreFolder folder_;
     detail::store_format::Manifest manifest_;
     TokenTraits traits_;
     detail::FileMap tokens_;

@@ -22,8 +22,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -31,9 +29,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <bmae/detail/hash.hpp>
-#include <bmae/values/error.hpp>
-#include <bmae/values/tokens.hpp>
+#include <bmae/text/store_manifest.hpp>
 
 namespace bmae {
 
@@ -82,8 +78,7 @@ struct TokenStoreStatistics {
 
 namespace detail::store_format {
 
-inline constexpr std::string_view magic = "bmae token store";
-inline constexpr int version = 1;
+inline constexpr StoreKind kind{.magic = "bmae token store", .name = "token store", .command = "prepare", .version = 1};
 
 /// Where a document starts in each file; the row after it holds where it ends.
 struct DocumentRow {
@@ -105,24 +100,14 @@ struct PassageRow {
 };
 static_assert(sizeof(PassageRow) == 16 && std::is_trivially_copyable_v<PassageRow>);
 
-struct FileEntry {
-    std::uint64_t bytes = 0;
-    std::uint64_t checksum = 0;   ///< XXH64
-};
-
 /// What manifest.json says.
-struct Manifest {
-    std::string tokenizer_kind;   ///< "wordpiece", "byte_level_bpe" ...; empty in stores that do not say it
-    std::uint64_t fingerprint = 0;
-    std::uint64_t vocabulary_size = 0;
-    SpecialIds special;
+struct Manifest : StoreHeader {
     std::uint64_t max_length = 0;
     std::string blocks;
     double short_probability = 0;
     std::uint64_t seed = 0;
     std::string query_kind;   ///< see TokenStore::query_kind; not in the file where it is empty
     TokenStoreStatistics statistics;
-    std::map<std::string, FileEntry> files;
 };
 
 /// Calls `visit(name, value)` for every number of `s`, so that reading and writing cannot differ.
@@ -144,69 +129,24 @@ void for_each_count(Statistics& s, Visit&& visit) {
     visit("empty_documents", s.empty_documents);
 }
 
-/// The manifest as text: two blanks of indent, its own checksum as the key "checksum".
+/// The manifest as text: see finish_manifest.
 inline std::string to_text(Manifest const& manifest) {
     nlohmann::ordered_json counts;
     for_each_count(manifest.statistics, [&](char const* name, std::uint64_t value) { counts[name] = value; });
-    nlohmann::ordered_json files = nlohmann::ordered_json::object();
-    for (auto const& [name, entry] : manifest.files) {
-        files[name] = {{"bytes", entry.bytes}, {"xxh64", to_hex(entry.checksum)}};
-    }
-    SpecialIds const& special = manifest.special;
-    nlohmann::ordered_json json = {
-        {"format", magic},
-        {"version", version},
-        {"tokenizer",
-         {{"kind", manifest.tokenizer_kind},
-          {"fingerprint", to_hex(manifest.fingerprint)},
-          {"vocabulary_size", manifest.vocabulary_size},
-          {"special_ids",
-           {{"pad", special.pad}, {"unk", special.unk}, {"cls", special.cls}, {"sep", special.sep}, {"mask", special.mask}}}}},
-        {"options",
-         {{"max_length", manifest.max_length},
-          {"blocks", manifest.blocks},
-          {"short_probability", manifest.short_probability},
-          {"seed", manifest.seed}}},
-        {"counts", counts},
-        {"files", files}};
+    nlohmann::ordered_json json = start_manifest(kind, manifest);
+    json["options"] = {{"max_length", manifest.max_length},
+                       {"blocks", manifest.blocks},
+                       {"short_probability", manifest.short_probability},
+                       {"seed", manifest.seed}};
     if (!manifest.query_kind.empty()) { json["options"]["query_kind"] = manifest.query_kind; }
-    json["checksum"] = to_hex(xxh64(json.dump()));
-    return json.dump(2) + '\n';
+    json["counts"] = std::move(counts);
+    return finish_manifest(std::move(json), manifest);
 }
 
 /// \throws InputError  where `text` is not what `to_text` wrote, or another version of it
 inline Manifest manifest_from(std::string const& text, std::string const& file) {
-    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
-        return InputError(
-            Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-    };
-    std::string const again = "Prepare the store again.";
-    nlohmann::ordered_json json = nlohmann::ordered_json::parse(text, nullptr, false);
-    if (json.is_discarded() || !json.is_object()) {
-        throw refuse("the manifest of a token store", "something that is not JSON", again);
-    }
-    try {
-        if (json.value("format", "") != magic) {
-            throw refuse("the manifest of a token store", "another JSON file", "Name a folder made by `prepare`.");
-        }
-        if (json.at("version").get<int>() != version) {
-            throw refuse("a token store of version " + std::to_string(version), "version " + json.at("version").dump(),
-                         "Prepare the store again with this version of bmae.");
-        }
-        std::string const checksum = json.at("checksum").get<std::string>();
-        nlohmann::ordered_json content = json;
-        content.erase("checksum");
-        if (checksum != to_hex(xxh64(content.dump())) || json.dump(2) + '\n' != text) {
-            throw refuse("an unchanged manifest", "one that does not fit its checksum", again);
-        }
-        Manifest manifest;
-        nlohmann::ordered_json const& tokenizer = json.at("tokenizer");
-        manifest.tokenizer_kind = tokenizer.value("kind", "");
-        manifest.fingerprint = std::stoull(tokenizer.at("fingerprint").get<std::string>(), nullptr, 16);
-        manifest.vocabulary_size = tokenizer.at("vocabulary_size").get<std::uint64_t>();
-        nlohmann::ordered_json const& special = tokenizer.at("special_ids");
-        manifest.special = {special.at("pad").get<TokenId>(), special.at("unk").get<TokenId>(), special.at("cls").get<TokenId>(),
-                            special.at("sep").get<TokenId>(), special.at("mask").get<TokenId>()};
+    Manifest manifest;
+    read_manifest(text, file, kind, manifest, [&](nlohmann::ordered_json const& json) {
         nlohmann::ordered_json const& options = json.at("options");
         manifest.max_length = options.at("max_length").get<std::uint64_t>();
         manifest.blocks = options.at("blocks").get<std::string>();
@@ -215,14 +155,8 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
         manifest.query_kind = options.value("query_kind", "");
         for_each_count(manifest.statistics,
                        [&](char const* name, std::uint64_t& value) { value = json.at("counts").at(name).get<std::uint64_t>(); });
-        for (auto const& [name, entry] : json.at("files").items()) {
-            manifest.files[name] = {entry.at("bytes").get<std::uint64_t>(),
-                                    std::stoull(entry.at("xxh64").get<std::string>(), nullptr, 16)};
-        }
-        return manifest;
-    } catch (nlohmann::json::exception const& error) {
-        throw refuse("the fields of a token store's manifest", error.what(), again);
-    } catch (std::logic_error const&) { throw refuse("a checksum of 16 hexadecimal digits", "something else", again); }
+    });
+    return manifest;
 }
 
 }  // namespace detail::store_format

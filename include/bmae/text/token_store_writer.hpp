@@ -8,21 +8,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <initializer_list>
 #include <limits>
-#include <map>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <bmae/concepts/tokenizer.hpp>
-#include <bmae/detail/files.hpp>
-#include <bmae/detail/hash.hpp>
+#include <bmae/text/store_files.hpp>
 #include <bmae/text/token_store_format.hpp>
 #include <bmae/text/tokenizer_fingerprint.hpp>
 #include <bmae/values/draw.hpp>
@@ -100,7 +94,10 @@ public:
     /// \param fingerprint  of it: see tokenizer_fingerprint
     TokenStoreWriter(std::filesystem::path const& folder, TokenTraits traits, std::uint64_t fingerprint,
                      PassageOptions options = {})
-        : options_(options), traits_(std::move(traits)), folder_((check(options), folder)) {
+        : options_(options),
+          traits_(std::move(traits)),
+          files_((check(options), folder), {"tokens", "documents", "sentence_ends", "passages", "ids", "titles", "queries",
+                                            "query_ends", "continuations"}) {
         manifest_.fingerprint = fingerprint;
         manifest_.vocabulary_size = traits_.size();
         manifest_.special = traits_.special();
@@ -108,10 +105,6 @@ public:
         manifest_.blocks = to_string(options.blocks);
         manifest_.short_probability = options.short_probability;
         manifest_.seed = options.seed;
-        for (char const* name :
-             {"tokens", "documents", "sentence_ends", "passages", "ids", "titles", "queries", "query_ends", "continuations"}) {
-            files_.emplace(name, std::make_unique<File>(folder_.partial() / name));
-        }
     }
 
     /// Documents without a token are left out and counted.
@@ -125,23 +118,23 @@ public:
         }
         write_row();
         for (auto const& [begin, end] : cut_passages(document.sentence_ends, options_, counts.documents)) {
-            put<detail::store_format::PassageRow>("passages", {{counts.documents, begin, end}});
+            files_.put<detail::store_format::PassageRow>("passages", {{counts.documents, begin, end}});
             std::uint64_t const length = end - begin;
             counts.longest_passage = std::max(counts.longest_passage, length);
             counts.shortest_passage = counts.passages == 0 ? length : std::min(counts.shortest_passage, length);
             counts.passage_tokens += length;
             ++counts.passages;
         }
-        put<TokenId>("tokens", document.tokens);
-        put<std::uint32_t>("sentence_ends", document.sentence_ends);
-        put<char>("ids", document.id);
-        put<char>("titles", document.title);
+        files_.put<TokenId>("tokens", document.tokens);
+        files_.put<std::uint32_t>("sentence_ends", document.sentence_ends);
+        files_.put<char>("ids", document.id);
+        files_.put<char>("titles", document.title);
         for (std::vector<TokenId> const& query : document.queries) {
-            put<TokenId>("queries", query);
+            files_.put<TokenId>("queries", query);
             counts.query_tokens += query.size();
-            put<std::uint64_t>("query_ends", {{counts.query_tokens}});
+            files_.put<std::uint64_t>("query_ends", {{counts.query_tokens}});
         }
-        put<TokenId>("continuations", document.continuation);
+        files_.put<TokenId>("continuations", document.continuation);
         ++counts.documents;
         counts.sentences += document.sentence_ends.size();
         counts.tokens += document.tokens.size();
@@ -164,37 +157,22 @@ public:
     TokenStoreStatistics finish() {
         TokenStoreStatistics const& counts = manifest_.statistics;
         if (counts.documents == 0) {
-            throw InputError(Diagnostic{.file = folder_.path().string(),
+            throw InputError(Diagnostic{.file = files_.path().string(),
                                         .expected = "at least one document with a token",
                                         .found = std::to_string(counts.empty_documents) + " empty documents",
                                         .hint = "Check the input files and their format."});
         }
         write_row();
         if (counts.queries == 0) {
-            files_.erase("queries");
-            files_.erase("query_ends");
+            files_.drop("queries");
+            files_.drop("query_ends");
         }
-        if (counts.continuations == 0) { files_.erase("continuations"); }
-        files_.emplace("continues_word", std::make_unique<File>(folder_.partial() / "continues_word"));
-        for (std::size_t i = 0; i < traits_.size(); ++i) {
-            put<std::uint8_t>("continues_word", {{static_cast<std::uint8_t>(traits_.continues_word(static_cast<TokenId>(i)))}});
-        }
-        for (auto& [name, file] : files_) {
-            manifest_.files[name] = {file->file.size(), file->hash.digest()};
-            file->file.commit();
-        }
-        detail::write_file(folder_.partial() / "manifest.json", detail::store_format::to_text(manifest_));
-        folder_.commit();
+        if (counts.continuations == 0) { files_.drop("continuations"); }
+        files_.commit(manifest_, traits_, [&] { return detail::store_format::to_text(manifest_); });
         return counts;
     }
 
 private:
-    struct File {
-        explicit File(std::filesystem::path const& path) : file(path) {}
-        detail::AtomicFile file;
-        detail::Xxh64 hash;
-    };
-
     static void check(PassageOptions const& options) {
         if (options.max_length < 3) {
             throw InputError("max_length: expected at least 3 ([CLS], a token, [SEP]), found " +
@@ -236,29 +214,17 @@ private:
         }
     }
 
-    template <class T>
-    void put(char const* name, std::span<std::type_identity_t<T> const> values) {
-        File& file = *files_.find(name)->second;
-        file.hash.update(std::as_bytes(values));
-        file.file.write(std::as_bytes(values));
-    }
-    template <class T>
-    void put(char const* name, std::initializer_list<std::type_identity_t<T>> values) {
-        put<T>(name, std::span<T const>(values.begin(), values.size()));
-    }
-
     /// Where the next document starts, or after the last one the ends.
     void write_row() {
         TokenStoreStatistics const& counts = manifest_.statistics;
-        put<detail::store_format::DocumentRow>("documents", {{counts.tokens, counts.sentences, counts.passages, id_bytes_,
-                                                              title_bytes_, counts.queries, counts.continuation_tokens}});
+        files_.put<detail::store_format::DocumentRow>("documents", {{counts.tokens, counts.sentences, counts.passages, id_bytes_,
+                                                                     title_bytes_, counts.queries, counts.continuation_tokens}});
     }
 
     PassageOptions options_;
     TokenTraits traits_;
-    detail::AtomicFolder folder_;
+    detail::StoreFolderWriter files_;
     detail::store_format::Manifest manifest_;
-    std::map<std::string, std::unique_ptr<File>, std::less<>> files_;   // released before the folder that they lie in
     std::uint64_t id_bytes_ = 0;
     std::uint64_t title_bytes_ = 0;
 };

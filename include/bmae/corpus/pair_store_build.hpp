@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What the ways from files to a pair store share: options, the report, and the queries until they are written.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <bmae/corpus/reading.hpp>
+#include <bmae/text/pair_store_writer.hpp>
+#include <bmae/values/tokens.hpp>
+
+namespace bmae {
+
+/// How far a build has come.
+struct PairStoreProgress {
+    std::string_view what;     ///< is being read or written: "texts", "lines", "negatives", "scores", "queries"
+    std::uint64_t count = 0;   ///< of them
+};
+
+struct PairStoreOptions {
+    ReadOptions reading = {};
+    std::size_t limit = 0;   ///< the first so many training queries, counted before any is left out; 0: all
+    unsigned threads = 0;    ///< 0: one per processor; the store does not depend on it
+    std::function<void(PairStoreProgress const&)> progress = {};   ///< called often; may throw to stop
+};
+
+/// What a build made of its files.
+struct PairStoreReport {
+    PairStoreStatistics counts;
+    ReadReport reading;                 ///< of all files; `records` are the queries of the store
+    std::vector<std::string> sources;   ///< what each file was taken for
+};
+
+namespace detail {
+
+/// What is known of one query until it is written.
+struct CollectedQuery {
+    std::vector<TokenId> tokens = {};
+    std::vector<std::uint32_t> positives = {};
+    std::vector<std::uint32_t> negatives = {};
+    std::vector<float> positive_scores = {};   // no longer than `positives`: behind the end there is no score
+    std::vector<float> negative_scores = {};
+
+    static constexpr float no_score = std::numeric_limits<float>::quiet_NaN();
+
+    void add_positive(std::uint32_t number, float score = no_score) { add(positives, positive_scores, number, score); }
+    void add_negative(std::uint32_t number, float score = no_score) { add(negatives, negative_scores, number, score); }
+
+    /// Where the score of a text belongs; null where it is no text of this query.
+    float* score_of(std::uint32_t number) {
+        for (auto const& [numbers, scores] : {std::pair{&positives, &positive_scores}, {&negatives, &negative_scores}}) {
+            auto const found = std::find(numbers->begin(), numbers->end(), number);
+            if (found == numbers->end()) { continue; }
+            scores->resize(numbers->size(), no_score);
+            return &(*scores)[static_cast<std::size_t>(found - numbers->begin())];
+        }
+        return nullptr;
+    }
+
+    /// Hands all over; nothing is left.
+    PairQuery release(std::string id) {
+        auto const fill = [](std::vector<float>& scores, std::size_t count) {
+            if (!scores.empty()) { scores.resize(count, no_score); }
+        };
+        fill(positive_scores, positives.size());
+        fill(negative_scores, negatives.size());
+        return {.id = std::move(id),
+                .tokens = std::exchange(tokens, {}),
+                .positives = std::exchange(positives, {}),
+                .negatives = std::exchange(negatives, {}),
+                .positive_scores = std::exchange(positive_scores, {}),
+                .negative_scores = std::exchange(negative_scores, {})};
+    }
+
+private:
+    static void add(std::vector<std::uint32_t>& numbers, std::vector<float>& scores, std::uint32_t number, float score) {
+        if (number == PairStoreWriter::no_text) { return; }
+        if (!std::isnan(score)) {
+            scores.resize(numbers.size(), no_score);
+            scores.push_back(score);
+        }
+        numbers.push_back(number);
+    }
+};
+
+/// Texts to token ids; called from several threads at once.
+using EncodeText = std::function<std::vector<TokenId>(std::string_view)>;
+
+/// The writer, the queries so far, and the report.
+class PairStoreBuild {
+protected:
+    /// \param writer  must outlive the build
+    PairStoreBuild(PairStoreWriter& writer, EncodeText encode, PairStoreOptions options)
+        : options_(std::move(options)), encode_(std::move(encode)), writer_(writer) {}
+    ~PairStoreBuild() = default;
+
+    void progress(std::string_view what, std::uint64_t count) const {
+        if (options_.progress) { options_.progress({.what = what, .count = count}); }
+    }
+
+    void add_report(ReadReport const& more) {
+        ReadReport& all = report_.reading;
+        all.skipped += more.skipped;
+        all.warnings += more.warnings;
+        all.replaced += more.replaced;
+        for (auto const& [kind, count] : more.left_out) { all.left_out[kind] += count; }
+        for (std::string const& message : more.messages) {
+            if (all.messages.size() < ReadReport::kept_messages) { all.messages.push_back(message); }
+        }
+    }
+
+    /// Writes the queries in their order; `id(q)` is the name of query `q`.
+    template <class Id>
+    PairStoreReport finish(Id&& id) {
+        for (std::size_t q = 0; q < queries_.size(); ++q) {
+            writer_.add(queries_[q].release(std::string(id(q))));
+            if (q % 4096 == 0) { progress("queries", q); }
+        }
+        std::string all;
+        for (std::string const& source : report_.sources) { all += (all.empty() ? "" : "; ") + source; }
+        writer_.source(std::move(all));
+        report_.counts = writer_.finish();
+        report_.reading.records = report_.counts.queries;
+        return std::move(report_);
+    }
+
+    PairStoreOptions options_;
+    EncodeText encode_;
+    PairStoreWriter& writer_;
+    std::vector<CollectedQuery> queries_;
+    PairStoreReport report_;
+};
+
+}  // namespace detail
+
+}  // namespace bmae

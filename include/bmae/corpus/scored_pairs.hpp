@@ -1,0 +1,202 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Pairs of query and document by their ids, with or without a score: mined negatives and the scores of a teacher.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/corpus/jsonl.hpp>
+#include <bmae/corpus/reading.hpp>
+#include <bmae/detail/columns.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// What a file of pairs is read for.
+enum class PairPurpose {
+    negatives,   ///< a TREC run of 6 columns, or 2 columns: query, document
+    scores,      ///< a TREC run, 3 columns: query, document, score, or JSON Lines with these keys
+};
+
+/// One line of such a file. Views are valid until the next one is read.
+struct ScoredPair {
+    std::string_view query = {};
+    std::string_view document = {};
+    float score = std::numeric_limits<float>::quiet_NaN();   ///< NaN where the format has none
+};
+
+/// Reads mined negatives or scores, plain or gzip; blank lines are stepped over. The first line says which layout it is.
+class ScoredPairReader {
+public:
+    /// \throws InputError  where the file is missing, empty or of another layout
+    ScoredPairReader(std::filesystem::path const& path, PairPurpose purpose, ReadOptions options = {})
+        : lines_(std::span(&path, 1), options), purpose_(purpose) {
+        lines_.next_file();
+        for (std::string_view line; lines_.next(line);) {
+            if (is_blank(line)) { continue; }
+            pending_ = line;
+            recognise();
+            return;
+        }
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = purpose == PairPurpose::negatives ? "hard negatives" : "scores of a teacher",
+                                    .found = "an empty file"});
+    }
+
+    /// \throws InputError  on a malformed line where the policy is to refuse, and where the scores of all lines are ranks
+    bool next(ScoredPair& pair) {
+        std::string_view line;
+        while (true) {
+            if (pending_) {
+                first_ = std::move(*pending_);
+                pending_.reset();
+                line = first_;
+            } else if (!lines_.next(line)) {
+                refuse_ranks();
+                return false;
+            }
+            if (is_blank(line)) { continue; }
+            bool const read = layout_ == Layout::json ? parse_json(line, pair) : parse_columns(line, pair);
+            if (!read) { continue; }
+            if (layout_ == Layout::query_document_score) { watch_ranks(pair); }
+            return true;
+        }
+    }
+
+    /// Whether the order of a query's documents is that of their scores, largest first, and not that of the lines.
+    [[nodiscard]] bool is_run() const noexcept { return layout_ == Layout::trec; }
+    /// The layout in words, for people.
+    [[nodiscard]] std::string_view layout() const noexcept {
+        switch (layout_) {
+            case Layout::trec:
+                return "TREC run";
+            case Layout::query_document:
+                return "query, document";
+            case Layout::query_document_score:
+                return "query, document, score";
+            case Layout::json:
+                break;
+        }
+        return "JSON Lines";
+    }
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return lines_.file(); }
+    [[nodiscard]] std::size_t line() const noexcept { return lines_.line(); }
+    [[nodiscard]] ReadReport const& report() const noexcept { return lines_.report(); }
+
+    /// Throws a diagnostic about the line read last, or counts it where the policy is to skip.
+    void fault(std::string expected, std::string found, std::string hint = {}) {
+        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
+    }
+
+private:
+    enum class Layout { trec, query_document, query_document_score, json };
+
+    static bool is_blank(std::string_view line) { return line.find_first_not_of(" \t") == std::string_view::npos; }
+
+    void recognise() {
+        bool const scores = purpose_ == PairPurpose::scores;
+        std::size_t const count = detail::split_blanks(*pending_).count;
+        if (scores && pending_->starts_with('{')) {
+            layout_ = Layout::json;
+        } else if (count >= 6) {
+            layout_ = Layout::trec;
+        } else if (count == (scores ? 3U : 2U)) {
+            layout_ = scores ? Layout::query_document_score : Layout::query_document;
+        } else {
+            throw InputError(lines_.diagnostic(scores ? "3 columns (query, document, score), the 6 of a TREC run, or JSON Lines"
+                                                      : "2 columns (query, document) or the 6 of a TREC run",
+                                               std::to_string(count) + " in " + detail::excerpt(*pending_),
+                                               "Write one document per line."));
+        }
+    }
+
+    bool parse_columns(std::string_view line, ScoredPair& pair) {
+        detail::Columns const columns = detail::split_blanks(line);
+        bool const run = layout_ == Layout::trec;
+        std::size_t const wanted = run ? 6 : layout_ == Layout::query_document ? 2 : 3;
+        if (run ? columns.count < wanted : columns.count != wanted) {
+            fault(std::to_string(wanted) + " columns, as in the lines before",
+                  std::to_string(columns.count) + " in " + detail::excerpt(line), "Ids must not hold blanks.");
+            return false;
+        }
+        pair = {.query = columns[0], .document = columns[run ? 2 : 1]};
+        if (layout_ == Layout::query_document) { return true; }
+        std::string_view const text = columns[run ? 4 : 2];
+        auto const score = detail::parse_score(text);
+        if (!score) {
+            fault("a finite score in column " + std::to_string(run ? 5 : 3), detail::excerpt(text),
+                  "Leave a line out where there is no score.");
+            return false;
+        }
+        pair.score = static_cast<float>(*score);
+        return true;
+    }
+
+    bool parse_json(std::string_view line, ScoredPair& pair) {
+        std::string found;
+        auto const object = detail::parse_object(line, found);
+        if (!object) {
+            fault("a JSON object", std::move(found), "One object per line, with query_id, docid and score.");
+            return false;
+        }
+        bool const ids = take_id(detail::find_key(*object, {"query_id", "qid", "query-id"}), query_) &&
+                         take_id(detail::find_key(*object, {"docid", "doc_id", "pid", "corpus-id", "corpus_id"}), document_);
+        nlohmann::json const* const score = detail::find_key(*object, {"score"});
+        double const value = score != nullptr && score->is_number() ? score->get<double>() : std::nan("");
+        if (!ids || !(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()))) {
+            fault("query_id, docid and a finite score", detail::excerpt(line), "Leave a line out where there is no score.");
+            return false;
+        }
+        pair = {.query = query_, .document = document_, .score = static_cast<float>(value)};
+        return true;
+    }
+
+    static bool take_id(nlohmann::json const* value, std::string& id) {
+        if (value == nullptr || !(value->is_string() || value->is_number_integer())) { return false; }
+        id = value->is_string() ? value->get<std::string>() : value->dump();
+        return !id.empty();
+    }
+
+    /// Three columns are also the layout of MS MARCO's runs, whose third is a rank: the smaller the better.
+    void watch_ranks(ScoredPair const& pair) {
+        bool const same = pair.query == last_query_;
+        float const expected = same ? last_score_ + 1 : 1;
+        only_ranks_ = only_ranks_ && pair.score == expected;
+        has_second_ = has_second_ || same;
+        if (!same) { last_query_ = pair.query; }
+        last_score_ = pair.score;
+    }
+    void refuse_ranks() const {
+        if (layout_ != Layout::query_document_score || !only_ranks_ || !has_second_) { return; }
+        throw InputError(Diagnostic{.file = lines_.file().string(),
+                                    .expected = "scores in column 3, the larger the better",
+                                    .found = "the ranks 1, 2, ... of every query",
+                                    .hint = "This is a run of MS MARCO: write the scores of the teacher in place of the ranks."});
+    }
+
+    detail::RecordLines lines_;
+    PairPurpose purpose_;
+    Layout layout_ = Layout::trec;
+    std::optional<std::string> pending_;   // the first line, read to see the layout
+    std::string first_;
+    std::string query_;
+    std::string document_;
+    std::string last_query_;
+    float last_score_ = 0;
+    bool only_ranks_ = true;
+    bool has_second_ = false;
+};
+
+}  // namespace bmae

@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The files of a pair store, version 1.
+///
+/// A folder of flat little-endian arrays that are mapped into memory, described by `manifest.json`:
+///
+///     texts            int32 [T]            content ids of all texts, one after another, without special tokens
+///     text_ends        uint64 [N]           end of each text in `texts`
+///     text_ids         UTF-8                names of the texts, without separators; may be empty
+///     text_id_ends     uint64 [N]           end of the name of each text in `text_ids`
+///     queries          int32                content ids of all queries
+///     query_rows       QueryRow [Q + 1]     where each query starts in each file; the last row holds the ends
+///     query_ids        UTF-8                names of the queries, without separators
+///     positives        uint32 [P]           numbers of the relevant texts of each query
+///     negatives        uint32 [M]           numbers of the hard negatives of each query, the hardest first
+///     positive_scores  float32 [P]          a teacher's scores beside `positives`; NaN: none      (only with a teacher)
+///     negative_scores  float32 [M]          likewise, beside `negatives`                          (only with a teacher)
+///     continues_word   uint8 [V]            1 where a token continues a word
+///
+/// Texts are numbered in 32 bits; all that counts tokens or bytes has 64. The manifest records size and XXH64 of every file and,
+/// last, the checksum of itself.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/text/store_manifest.hpp>
+
+namespace bmae {
+
+/// What a pair store holds and what was left out on the way, in numbers.
+struct PairStoreStatistics {
+    std::uint64_t queries = 0;
+    std::uint64_t texts = 0;
+    std::uint64_t positives = 0;   ///< sum over queries; so below
+    std::uint64_t negatives = 0;
+    std::uint64_t scores = 0;                      ///< of a teacher: pairs that have one
+    std::uint64_t queries_without_negatives = 0;   ///< hard ones; they are part of `queries`
+    std::uint64_t queries_with_scores = 0;         ///< at least one
+    std::uint64_t query_tokens = 0;
+    std::uint64_t text_tokens = 0;
+    std::uint64_t unknown_tokens = 0;   ///< of queries and texts, those that the vocabulary lacks
+    std::uint64_t longest_query = 0;    ///< in tokens
+    std::uint64_t longest_text = 0;     ///< in tokens
+
+    // What is not in the store.
+    std::uint64_t queries_without_positives = 0;
+    std::uint64_t joined_lines = 0;            ///< further lines of a query, whose texts it got
+    std::uint64_t empty_queries = 0;           ///< without a token
+    std::uint64_t empty_texts = 0;             ///< without a token
+    std::uint64_t equal_texts = 0;             ///< the same tokens as an earlier text, whose number they got
+    std::uint64_t repeated_positives = 0;      ///< the same text a second time for one query
+    std::uint64_t repeated_negatives = 0;      ///< likewise
+    std::uint64_t relevant_negatives = 0;      ///< negatives that are positives of the same query
+    std::uint64_t unknown_positives = 0;       ///< judged texts that the collection lacks or has without a token
+    std::uint64_t unknown_negatives = 0;       ///< likewise, of the negatives
+    std::uint64_t unknown_queries = 0;         ///< lines of negatives for queries that the split does not train on
+    std::uint64_t unused_scores = 0;           ///< a teacher's, of pairs that are not in the store
+    std::uint64_t irrelevant_judgements = 0;   ///< of grade 0 or below
+
+    friend bool operator==(PairStoreStatistics const&, PairStoreStatistics const&) = default;
+};
+
+namespace detail::pair_format {
+
+inline constexpr StoreKind kind{.magic = "bmae pair store", .name = "pair store", .command = "pairs", .version = 1};
+
+/// Where a query starts in each file; the row after it holds where it ends.
+struct QueryRow {
+    std::uint64_t token = 0;
+    std::uint64_t positive = 0;
+    std::uint64_t negative = 0;
+    std::uint64_t id = 0;   ///< byte
+};
+static_assert(sizeof(QueryRow) == 32 && std::is_trivially_copyable_v<QueryRow>);
+
+/// What manifest.json says.
+struct Manifest : StoreHeader {
+    std::string source;   ///< what the store was made from, for people
+    PairStoreStatistics statistics;
+};
+
+/// Calls `visit(name, value)` for every number of `s`, so that reading and writing cannot differ.
+template <class Statistics, class Visit>
+    requires std::same_as<std::remove_const_t<Statistics>, PairStoreStatistics>
+void for_each_count(Statistics& s, Visit&& visit) {
+    visit("queries", s.queries);
+    visit("texts", s.texts);
+    visit("positives", s.positives);
+    visit("negatives", s.negatives);
+    visit("scores", s.scores);
+    visit("queries_without_negatives", s.queries_without_negatives);
+    visit("queries_with_scores", s.queries_with_scores);
+    visit("query_tokens", s.query_tokens);
+    visit("text_tokens", s.text_tokens);
+    visit("unknown_tokens", s.unknown_tokens);
+    visit("longest_query", s.longest_query);
+    visit("longest_text", s.longest_text);
+    visit("queries_without_positives", s.queries_without_positives);
+    visit("joined_lines", s.joined_lines);
+    visit("empty_queries", s.empty_queries);
+    visit("empty_texts", s.empty_texts);
+    visit("equal_texts", s.equal_texts);
+    visit("repeated_positives", s.repeated_positives);
+    visit("repeated_negatives", s.repeated_negatives);
+    visit("relevant_negatives", s.relevant_negatives);
+    visit("unknown_positives", s.unknown_positives);
+    visit("unknown_negatives", s.unknown_negatives);
+    visit("unknown_queries", s.unknown_queries);
+    visit("unused_scores", s.unused_scores);
+    visit("irrelevant_judgements", s.irrelevant_judgements);
+}
+
+/// The manifest as text: see finish_manifest.
+inline std::string to_text(Manifest const& manifest) {
+    nlohmann::ordered_json counts;
+    for_each_count(manifest.statistics, [&](char const* name, std::uint64_t value) { counts[name] = value; });
+    nlohmann::ordered_json json = start_manifest(kind, manifest);
+    json["source"] = manifest.source;
+    json["counts"] = std::move(counts);
+    return finish_manifest(std::move(json), manifest);
+}
+
+/// \throws InputError  where `text` is not what `to_text` wrote, or another version of it
+inline Manifest manifest_from(std::string const& text, std::string const& file) {
+    Manifest manifest;
+    read_manifest(text, file, kind, manifest, [&](nlohmann::ordered_json const& json) {
+        manifest.source = json.at("source").get<std::string>();
+        for_each_count(manifest.statistics,
+                       [&](char const* name, std::uint64_t& value) { value = json.at("counts").at(name).get<std::uint64_t>(); });
+    });
+    return manifest;
+}
+
+}  // namespace detail::pair_format
+
+}  // namespace bmae

@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What the manifests of all stores share: the tokenizer, the files with their checksums, and the checksum of the manifest itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/detail/hash.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/tokens.hpp>
+
+namespace bmae::detail {
+
+/// A kind of store, as its manifest and its messages name it.
+struct StoreKind {
+    std::string_view magic;     ///< value of the key "format"
+    std::string_view name;      ///< "token store"
+    std::string_view command;   ///< that makes it
+    int version = 1;
+};
+
+struct StoreFile {
+    std::uint64_t bytes = 0;
+    std::uint64_t checksum = 0;   ///< XXH64
+};
+
+/// What every manifest says.
+struct StoreHeader {
+    std::string tokenizer_kind;   ///< "wordpiece", "byte_level_bpe" ...; empty in stores that do not say it
+    std::uint64_t fingerprint = 0;
+    std::uint64_t vocabulary_size = 0;
+    SpecialIds special;
+    std::map<std::string, StoreFile> files;
+};
+
+/// The keys "format", "version" and "tokenizer", in this order.
+inline nlohmann::ordered_json start_manifest(StoreKind const& kind, StoreHeader const& header) {
+    SpecialIds const& special = header.special;
+    return {
+        {"format", kind.magic},
+        {"version", kind.version},
+        {"tokenizer",
+         {{"kind", header.tokenizer_kind},
+          {"fingerprint", to_hex(header.fingerprint)},
+          {"vocabulary_size", header.vocabulary_size},
+          {"special_ids",
+           {{"pad", special.pad}, {"unk", special.unk}, {"cls", special.cls}, {"sep", special.sep}, {"mask", special.mask}}}}}};
+}
+
+/// The manifest as text, with the keys "files" and "checksum" put at its end: two blanks of indent.
+inline std::string finish_manifest(nlohmann::ordered_json json, StoreHeader const& header) {
+    nlohmann::ordered_json& files = json["files"] = nlohmann::ordered_json::object();
+    for (auto const& [name, entry] : header.files) { files[name] = {{"bytes", entry.bytes}, {"xxh64", to_hex(entry.checksum)}}; }
+    json["checksum"] = to_hex(xxh64(json.dump()));
+    return json.dump(2) + '\n';
+}
+
+inline void read_header(nlohmann::ordered_json const& json, StoreHeader& header) {
+    nlohmann::ordered_json const& tokenizer = json.at("tokenizer");
+    header.tokenizer_kind = tokenizer.value("kind", "");
+    header.fingerprint = std::stoull(tokenizer.at("fingerprint").get<std::string>(), nullptr, 16);
+    header.vocabulary_size = tokenizer.at("vocabulary_size").get<std::uint64_t>();
+    nlohmann::ordered_json const& special = tokenizer.at("special_ids");
+    header.special = {special.at("pad").get<TokenId>(), special.at("unk").get<TokenId>(), special.at("cls").get<TokenId>(),
+                      special.at("sep").get<TokenId>(), special.at("mask").get<TokenId>()};
+    for (auto const& [name, entry] : json.at("files").items()) {
+        header.files[name] = {entry.at("bytes").get<std::uint64_t>(),
+                              std::stoull(entry.at("xxh64").get<std::string>(), nullptr, 16)};
+    }
+}
+
+/// Checks format, version and checksum of a manifest, then reads its header and calls `read(json)` for the rest.
+/// \param file         for the messages
+/// \throws InputError  where `text` is not what `finish_manifest` made, or another version of it
+template <class Read>
+void read_manifest(std::string const& text, std::string const& file, StoreKind const& kind, StoreHeader& header, Read&& read) {
+    std::string const name(kind.name);
+    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
+        return InputError(
+            Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
+    };
+    std::string const again = "Prepare the store again.";
+    nlohmann::ordered_json json = nlohmann::ordered_json::parse(text, nullptr, false);
+    if (json.is_discarded() || !json.is_object()) {
+        throw refuse("the manifest of a " + name, "something that is not JSON", again);
+    }
+    try {
+        std::string const format = json.value("format", "");
+        if (format != kind.magic) {
+            throw refuse("the manifest of a " + name, format.empty() ? "another JSON file" : "that of a '" + format + "'",
+                         "Name a folder made by `" + std::string(kind.command) + "`.");
+        }
+        if (json.at("version").get<int>() != kind.version) {
+            throw refuse("a " + name + " of version " + std::to_string(kind.version), "version " + json.at("version").dump(),
+                         "Prepare the store again with this version of bmae.");
+        }
+        std::string const checksum = json.at("checksum").get<std::string>();
+        nlohmann::ordered_json content = json;
+        content.erase("checksum");
+        if (checksum != to_hex(xxh64(content.dump())) || json.dump(2) + '\n' != text) {
+            throw refuse("an unchanged manifest", "one that does not fit its checksum", again);
+        }
+        read_header(json, header);
+        read(std::as_const(json));
+    } catch (nlohmann::json::exception const& error) {
+        throw refuse("the fields of a " + name + "'s manifest", error.what(), again);
+    } catch (std::logic_error const&) { throw refuse("a checksum of 16 hexadecimal digits", "something else", again); }
+}
+
+}  // namespace bmae::detail
