@@ -174,7 +174,7 @@ BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::
                      "another, " + std::string(tokenizer.kind()) + " of " + std::to_string(tokenizer.size()) + " tokens", hint);
         }
     }
-    if (auto const size = static_cast<std::size_t>(generator.vocabulary_size()); size != corpus.traits().size()) {
+    if (auto const size = static_cast<std::size_t>(generator.shape().vocabulary); size != corpus.traits().size()) {
         complain("a generator with the model's vocabulary of " + std::to_string(corpus.traits().size()) + " tokens",
                  std::to_string(size), hint);
     }

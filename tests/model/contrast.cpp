@@ -58,7 +58,7 @@ struct Passes {
     [[nodiscard]] double by_hand(ContrastOptions const& options, std::size_t& pairs) const {
         double sum = 0;
         pairs = 0;
-        bool const all = options.candidates == Candidates::all_rows;
+        bool const all = options.candidates == CandidateScope::all_rows;
         for (std::size_t side = 0; side < (all ? 2U : 1U); ++side) {
             for (std::size_t a = 0; a < texts; ++a) {
                 if (absent(0, a) || absent(1, a)) { continue; }
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(every_form_equals_a_loop_over_pairs) {
             options.hard_negative_weight = 1.5;   // ... and the own one counts more
             three.check(options);
             options.hard_negative_weight = 0;
-            options.candidates = Candidates::all_rows;   // coCondenser: 2B - 1 candidates for every row
+            options.candidates = CandidateScope::all_rows;   // coCondenser: 2B - 1 candidates for every row
             two.check(options);
         }
     }
@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(every_form_equals_a_loop_over_pairs) {
 BOOST_AUTO_TEST_CASE(absent_texts_are_neither_anchors_nor_candidates) {
     Passes const holes({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}});
     Passes const negatives({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}, {2, 4, 6, 2, 5}});
-    for (Candidates const candidates : {Candidates::other_passes, Candidates::all_rows}) {
+    for (Candidates const candidates : {CandidateScope::other_passes, CandidateScope::all_rows}) {
         holes.check({.temperature = .5, .candidates = candidates});
         holes.check({.temperature = .5, .candidates = candidates, .form = {.label_smoothing = .2}});
         holes.check({.temperature = .5, .candidates = candidates, .form = {.positive_in_denominator = false}});
@@ -196,7 +196,8 @@ BOOST_AUTO_TEST_CASE(other_forms_equal_loops_over_pairs) {
     BOOST_CHECK_EQUAL(Contrast({.contrast = four_block}, encoder, 0, "terms.0").negatives(4, 2), 3U + 9U);
     BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").negatives(4, 2), 3U);
     BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").describe("terms.0").contrast, "symmetric");
-    BOOST_CHECK_THROW(Contrast({.candidates = Candidates::all_rows, .contrast = symmetric}, encoder, 0, "terms.0"), InputError);
+    BOOST_CHECK_THROW(Contrast({.candidates = CandidateScope::all_rows, .contrast = symmetric}, encoder, 0, "terms.0"),
+                      InputError);
     BOOST_CHECK_THROW(Contrast({.hard_negative_weight = 1, .contrast = four_block}, encoder, 0, "terms.0"), InputError);
     BOOST_CHECK_THROW(Contrast({.form = {.label_smoothing = -.1}}, encoder, 0, "terms.0"), InputError);
 }
@@ -206,7 +207,7 @@ BOOST_AUTO_TEST_CASE(equation_8_can_be_taken_literally) {
     ContrastForm const printed{.positive_in_denominator = false};
     Passes const two({{5, 7, 4}, {6, 3, 8}});
     two.check({.form = printed});
-    two.check({.candidates = Candidates::all_rows, .form = printed});
+    two.check({.candidates = CandidateScope::all_rows, .form = printed});
     Passes const lonely({{5, 2, 2}, {6, 2, 2}});   // a pair without negatives says nothing
     std::int64_t count = 0;
     BOOST_CHECK_EQUAL(lonely.computed({.form = printed}, count).sum.item<double>(), 0);
@@ -231,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_batch_of_one) {
     std::int64_t count = 0;
     BOOST_CHECK_EQUAL(one.computed({}, count).sum.item<double>(), 0);
     BOOST_CHECK_EQUAL(count, 0);
-    BOOST_CHECK_EQUAL(one.computed({.candidates = Candidates::all_rows}, count).sum.item<double>(), 0);
+    BOOST_CHECK_EQUAL(one.computed({.candidates = CandidateScope::all_rows}, count).sum.item<double>(), 0);
     BOOST_CHECK_EQUAL(count, 2);
     Passes const with_negative({{5}, {6}, {7}});
     with_negative.check({});

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <bmae/values/example.hpp>
@@ -24,10 +25,21 @@ struct PackedView {
     std::vector<std::int64_t> offsets = {0};      ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
     std::vector<Visibility> visibility = {};      ///< [B] row masks, or empty
     SpecialIds special = {};                      ///< of the vocabulary
-    std::vector<std::int64_t> text_ids = {};      ///< [B] which text of the corpus each one is, for losses that ask; or empty
+    std::vector<std::int64_t> text_ids = {};      ///< [B] which text of the dataset each one is, for losses that ask; or empty
+    std::vector<std::int64_t> groups = {};        ///< [examples+1] example e is texts groups[e] .. groups[e+1], its relevant text
+                                                  ///< first; empty: one text per example
+    std::vector<float> scores = {};               ///< [B] a teacher's for each text; NaN where it gave none; or empty
+    std::vector<std::vector<std::int64_t>> relevant = {};   ///< [examples] ids of all texts relevant to each; or empty
 
     [[nodiscard]] std::size_t texts() const noexcept { return offsets.size() - 1; }
     [[nodiscard]] std::size_t tokens() const noexcept { return input_ids.size(); }
+    /// Examples that the texts belong to.
+    [[nodiscard]] std::size_t examples() const noexcept { return groups.empty() ? texts() : groups.size() - 1; }
+    /// The first text of example `e`: its own one, or its relevant one.
+    [[nodiscard]] std::int64_t first_text(std::size_t e) const {
+        return groups.empty() ? static_cast<std::int64_t>(e) : groups[e];
+    }
+    [[nodiscard]] std::int64_t texts_of(std::size_t e) const { return groups.empty() ? 1 : groups[e + 1] - groups[e]; }
     [[nodiscard]] std::size_t label_count() const noexcept {
         return static_cast<std::size_t>(std::ranges::count_if(labels, [](TokenId id) { return id != ignored_label; }));
     }
@@ -68,6 +80,18 @@ struct PackedView {
         if (text.visibility.length != 0) { visibility.push_back(text.visibility); }
     }
 
+    /// Appends the texts of one example.
+    void append_group(std::vector<CandidateText> const& texts_of_example, std::vector<std::int64_t> relevant_ids) {
+        if (groups.empty()) { groups.push_back(static_cast<std::int64_t>(texts())); }
+        for (CandidateText const& text : texts_of_example) {
+            append(text.text);
+            text_ids.push_back(text.id);
+            scores.push_back(text.score);
+        }
+        groups.push_back(static_cast<std::int64_t>(texts()));
+        relevant.push_back(std::move(relevant_ids));
+    }
+
     /// Appends all texts of another batch.
     void append_all(PackedView const& other) {   // no overload: braces could mean either
         auto const join = [](auto& to, auto const& from) { to.insert(to.end(), from.begin(), from.end()); };
@@ -75,6 +99,12 @@ struct PackedView {
             offsets.push_back(static_cast<std::int64_t>(tokens()) + other.offsets[b]);
         }
         append_types(other.token_types, other.tokens());
+        std::int64_t const texts_before = static_cast<std::int64_t>(texts() - other.texts());
+        for (std::size_t g = groups.empty() ? 0 : 1; g < other.groups.size(); ++g) {
+            groups.push_back(texts_before + other.groups[g]);
+        }
+        join(scores, other.scores);
+        join(relevant, other.relevant);
         join(input_ids, other.input_ids);
         join(original_ids, other.original_ids);
         join(labels, other.labels);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <bmae/concepts/pair_source.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/example.hpp>
 
@@ -52,7 +53,7 @@ concept SharedTextSource = detail::NamedSource<S> && requires(S const& source, E
 
 /// Anything that fits the source slot of a `View`.
 template <class S>
-concept AnyTextSource = TextSource<S> || SharedTextSource<S>;
+concept AnyTextSource = TextSource<S> || SharedTextSource<S> || PairTextSource<S> || GroupSource<S>;
 
 /// Says in one sentence what `S` lacks to be a text source; true where it lacks nothing.
 template <class S>

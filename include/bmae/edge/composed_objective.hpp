@@ -4,6 +4,7 @@
 /// A composition and a token store, bound together as something that a trainer can train.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,7 @@
 #include <bmae/maskers/keyword.hpp>
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/model/model.hpp>
+#include <bmae/text/pair_store.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/values/error.hpp>
@@ -97,10 +100,22 @@ private:
 
 }  // namespace detail
 
-/// Pre-training of `Model` on the passages of a token store.
-template <class Model>
+/// A dataset that a composition can be trained on: a token store (passages) or a pair store (queries with candidates).
+template <class D>
+concept Dataset = requires(D const& data) {
+    { data.size() } -> std::convertible_to<std::size_t>;
+    { data.traits() } -> std::convertible_to<TokenTraits const&>;
+    { data.path() } -> std::convertible_to<std::filesystem::path const&>;
+};
+
+/// `Model` on the examples of a dataset: pre-training over a token store, fine-tuning over a pair store.
+template <class Model, Dataset Data = TokenStore>
 class ComposedObjective final : public AnyModel {
 public:
+    static constexpr bool reads_pairs = std::is_same_v<typename Model::ExampleType, PairExample>;
+    static_assert(reads_pairs == std::is_same_v<Data, PairStore>,
+                  "ComposedObjective: a model whose views read queries and candidates is trained on a PairStore, one whose views "
+                  "read passages on a TokenStore.");
     using Sidecars = std::function<void(std::filesystem::path const&)>;
 
     /// \param corpus        must outlive the objective
@@ -109,7 +124,7 @@ public:
     /// \param words         counts that keyword maskers draw by; none: those of the corpus
     /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit, and where texts, generator or words are
     /// missing or of no use.
-    ComposedObjective(std::shared_ptr<Model> model, TokenStore const& corpus, ViewSettings settings, std::string preset,
+    ComposedObjective(std::shared_ptr<Model> model, Data const& corpus, ViewSettings settings, std::string preset,
                       Sidecars sidecars = {}, std::shared_ptr<TokenGenerator const> generator = {},
                       std::shared_ptr<WordWeights const> words = {})
         : model_(std::move(model)),
@@ -135,21 +150,31 @@ public:
                 .found = std::to_string(settings_.max_length),
                 .hint = "Lower --max-length."});
         }
-        equip_views(std::move(generator));
+        if constexpr (reads_pairs) {
+            require_pairs();
+        } else {
+            equip_views(std::move(generator));
+        }
         if constexpr (Model::spans_step) { contrast_ = std::make_unique<detail::ModelContrast<Model>>(*model_, terms_); }
     }
 
     [[nodiscard]] std::size_t examples() const override { return corpus_.size(); }
     [[nodiscard]] std::size_t cost(std::size_t example) const override {
-        return std::min(corpus_.passage_length(example) + 2, settings_.max_length);
+        if constexpr (reads_pairs) {
+            return pair_cost(corpus_.example(example));
+        } else {
+            return std::min(corpus_.passage_length(example) + 2, settings_.max_length);
+        }
     }
     [[nodiscard]] std::size_t terms() const override { return Model::term_count; }
 
     [[nodiscard]] HostBatch collate(std::span<std::size_t const> examples, DrawKey key) const override {
-        std::vector<Example> texts;
+        std::vector<typename Model::ExampleType> texts;
         texts.reserve(examples.size());
         for (std::size_t const i : examples) {
-            if (model_->random_window()) {   // one window for all views of the example
+            if constexpr (reads_pairs) {
+                texts.push_back(corpus_.example(i));
+            } else if (model_->random_window()) {   // one window for all views of the example
                 Draw window({.seed = key.seed, .epoch = key.epoch, .example = i, .slot = window_slot});
                 texts.push_back(corpus_.example(i, settings_.max_length - 2, window));
             } else {
@@ -184,6 +209,7 @@ public:
         json["views"] = detail::views_json(model_->describe_views());
         json["passes"] = detail::passes_json(model_->describe_passes());
         json["config"] = detail::config_json(model_->encoder().config());
+        if constexpr (reads_pairs) { json["pairs"] = detail::to_hex(corpus_.content_hash()); }
         if (words_ != nullptr) { json["dictionary"] = detail::to_hex(detail::xxh64(std::as_bytes(words_->words()))); }
         return json.dump();
     }
@@ -223,6 +249,62 @@ public:
     }
 
 private:
+    /// Tokens that the views of a training query read; of its texts, the longest relevant one stands for all.
+    [[nodiscard]] std::size_t pair_cost(PairExample const& example) const {
+        std::size_t passage = 0;
+        for (std::uint32_t const p : example.positives) { passage = std::max(passage, example.texts[p].size()); }
+        std::size_t cost = 0;
+        model_->for_each_view([&]<class ViewT>(ViewT const& view, auto const&, std::size_t) {
+            std::size_t const limit = [&] {
+                if constexpr (requires { view.source.max_length; }) {
+                    return std::min(view.source.max_length, settings_.max_length);
+                }
+                return settings_.max_length;
+            }();
+            if constexpr (requires { view.source.query_length; }) {
+                cost += view.source.group_size() *
+                        std::min(std::min(example.query.size(), view.source.query_length) + passage + 3, limit);
+            } else if constexpr (requires { view.source.group_size(); }) {
+                cost += view.source.group_size() * std::min(passage + 2, limit);
+            } else {
+                cost += std::min(std::max(example.query.size(), std::size_t{1}) + 2, limit);
+            }
+        });
+        return cost;
+    }
+
+    /// Refuses a pair store that lacks what the composition learns from, and lengths beyond the encoder's positions.
+    void require_pairs() {
+        std::vector<ViewDescription> const views = model_->describe_views();
+        auto const positions = static_cast<std::size_t>(model_->encoder().shape().positions);
+        model_->for_each_view([&]<class ViewT>(ViewT const& view, auto const&, std::size_t v) {
+            if constexpr (requires { view.source.max_length; }) {
+                if (view.source.max_length >= 3 && view.source.max_length <= positions) { return; }
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = views[v].path + ".source.max_length from 3 to " +
+                                                        std::to_string(positions) + " tokens, the positions of the encoder",
+                                            .found = std::to_string(view.source.max_length)});
+            }
+        });
+        model_->for_each_cross_term([&]<class Term>(Term const&, std::size_t t) {
+            if constexpr (requires { requires Term::needs_teacher_scores; }) {
+                if (corpus_.has_teacher_scores()) { return; }
+                throw InputError(Diagnostic{.file = corpus_.path().string(),
+                                            .expected = "a teacher's scores of queries and texts, from which terms." +
+                                                        std::to_string(t) + " (" + std::string(Term::kind) + ") learns",
+                                            .found = "none",
+                                            .hint = "Prepare the pairs with --teacher-scores FILE, or use a preset without "
+                                                    "distillation."});
+            }
+        });
+        if (corpus_.size() != 0 && negatives(corpus_.size()) == 0) {
+            throw InputError(Diagnostic{.file = corpus_.path().string(),
+                                        .expected = "at least two candidate texts to tell apart",
+                                        .found = "one training query with one text",
+                                        .hint = "Add training queries, or raise the passages per query."});
+        }
+    }
+
     static constexpr std::uint64_t window_slot = 0x77696e64;   // no view has this number
 
     /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors what they learn or need.
@@ -301,7 +383,7 @@ private:
     std::shared_ptr<Model> model_;
     std::vector<TermDescription> terms_;       // made once: names and kinds do not change from step to step
     std::unique_ptr<StepContrast> contrast_;   // none where no term compares the texts of a batch
-    TokenStore const& corpus_;
+    Data const& corpus_;
     ViewSettings settings_;
     std::string preset_;
     Sidecars sidecars_;

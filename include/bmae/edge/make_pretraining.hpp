@@ -112,29 +112,32 @@ struct PresetDescription {
     std::vector<Option> paths = {};             ///< of the composition: all that it has
 };
 
+/// Describes one preset.
+template <class M>
+PresetDescription describe_preset(Preset<M> preset) {
+    BertConfig config = BertConfig::of_size(2, 8);   // only to ask the composition for its words
+    config.vocab_size = 16;
+    typename M::Options options = PresetHyperparameters<M>::options(preset.hyperparameters);
+    M const model(BertEncoder(config), options, 0);
+    PresetDescription entry{
+        .name = std::string(preset.name), .citation = std::string(preset.citation), .composition = model.composition()};
+    auto const describe = [](std::vector<OptionEntry> const& entries) {
+        std::vector<PresetDescription::Option> described;
+        for (OptionEntry const& option : entries) {
+            described.push_back({.name = option.path, .value = option.number.value(), .meaning = std::string(option.meaning)});
+        }
+        return described;
+    };
+    entry.hyperparameters = describe(option_entries(preset.hyperparameters));
+    entry.paths = describe(option_entries(options));
+    return entry;
+}
+
 /// Describes the presets of a family, in order.
 template <PresetFamily family>
 std::vector<PresetDescription> describe_presets_of() {
     std::vector<PresetDescription> list;
-    for_each_preset_of<family>([&]<class Model>(Preset<Model> preset) {
-        BertConfig config = BertConfig::of_size(2, 8);   // only to ask the composition for its words
-        config.vocab_size = 16;
-        typename Model::Options options = PresetHyperparameters<Model>::options(preset.hyperparameters);
-        Model const model(BertEncoder(config), options, 0);
-        PresetDescription entry{
-            .name = std::string(preset.name), .citation = std::string(preset.citation), .composition = model.composition()};
-        auto const describe = [](std::vector<OptionEntry> const& entries) {
-            std::vector<PresetDescription::Option> described;
-            for (OptionEntry const& number : entries) {
-                described.push_back(
-                    {.name = number.path, .value = number.number.value(), .meaning = std::string(number.meaning)});
-            }
-            return described;
-        };
-        entry.hyperparameters = describe(option_entries(preset.hyperparameters));
-        entry.paths = describe(option_entries(options));
-        list.push_back(std::move(entry));
-    });
+    for_each_preset_of<family>([&]<class M>(Preset<M> const& preset) { list.push_back(describe_preset(preset)); });
     return list;
 }
 

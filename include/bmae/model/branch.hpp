@@ -128,7 +128,8 @@ public:
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+    template <class ExampleT>
+    [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws, MaskedText const& encoder_text) const
         requires has_view
     {

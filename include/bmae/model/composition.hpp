@@ -76,11 +76,31 @@ protected:
         "QueueContrast, CachedContrast, ProjectedContrast: they compare vectors as wide as hidden states, which those of a "
         "bottleneck here are not. Use Contrast, which takes any width.");
     static_assert((check_encoder_of<EncoderT, Part>() && ...));
+    static_assert(views_read_one_example(static_cast<AllViews<Part...> const*>(nullptr)),
+                  "Model: its views read two kinds of dataset: passages of a token store (Passage, Queries ...) and queries with "
+                  "candidates of a pair store (Query, Candidates ...). Take one kind.");
+    static_assert(!(wants_scores<Part> || ...) || ((!is_pass<Part> || pass_gives_scores<Part>) && ...),
+                  "GroupSoftmax, RDrop: they compare one number per text, which a pass here does not give. Use the bottleneck "
+                  "Scored in every pass.");
+    static_assert(!(wants_token_vectors<Part> || ...) || ((!is_pass<Part> || pass_keeps_tokens<Part>) && ...),
+                  "MaxSimContrast: it compares the vectors of tokens, which a pass here does not keep. Use the bottleneck "
+                  "TokenVectors in every pass.");
+    static_assert(!(wants_one_vector<Part> || ...) || !((pass_keeps_tokens<Part> || pass_gives_scores<Part>) || ...),
+                  "Contrast, Distillation: they compare one vector per text, and a pass here gives token vectors or scores. Use "
+                  "MaxSimContrast over TokenVectors, GroupSoftmax over Scored.");
+    static_assert(!(wants_groups<Part> || ...) || (pass_reads_groups<Part> || ...),
+                  "Distillation, GroupSoftmax, RDrop: no pass reads a group of texts. Use the source Candidates or "
+                  "QueryWithCandidate.");
+    static_assert((wants_scores<Part> || ...) || !groups_come_first<Part...>(),
+                  "Contrast: the first pass reads the queries, Pass<View<Query>, ...>; a pass over Candidates stands behind it.");
     static_assert(shared_types_agree(static_cast<AllTerms<Part...> const*>(nullptr)),
                   "Shared: one name stands for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
     static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");
 
 public:
+    /// What a dataset must give: `Example` of a token store or `PairExample` of a pair store.
+    using ExampleType = typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type;
+
     /// Numbers of the model, in the shape of the composition.
     struct Options {
         typename PartList<Passes>::Options passes = {};
@@ -124,6 +144,7 @@ public:
         }
         if (options_.alternate != 0) { require_own_parameters(); }
         if constexpr (cross_count > 0) { require_equal_widths(); }
+        if constexpr ((wants_groups<Part> || ...)) { require_groups(); }
         auto const refuse_weight = [](auto const& term, std::size_t) {
             static_cast<void>(term.weight(1));
         };   // throws where it is none
@@ -335,6 +356,20 @@ protected:
                                         .expected = "towers that share no parameter, to learn in turns",
                                         .found = name,
                                         .hint = "Set alternate to 0, or use a bottleneck without a projection of its own name."});
+        });
+    }
+
+    /// A loss over groups has nothing to learn from a group of one.
+    void require_groups() const {
+        for_each_pass([&](auto const& pass, std::size_t p) {
+            if constexpr (requires { pass.view().source.group_size(); }) {
+                if (pass.view().source.group_size() >= 2) { return; }
+                throw InputError(Diagnostic{
+                    .file = {},
+                    .expected = "at least 2 texts per query in passes." + std::to_string(p) + ", for a loss over groups",
+                    .found = std::to_string(pass.view().source.group_size()),
+                    .hint = "Raise the passages per query: one relevant text and its negatives."});
+            }
         });
     }
 

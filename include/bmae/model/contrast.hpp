@@ -4,6 +4,7 @@
 /// Sentence vectors of one text stand together, those of different texts apart.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -41,14 +43,15 @@ constexpr std::array<std::string_view, 2> names_of(Similarity) noexcept { return
 }
 
 /// Whom an anchor is compared with.
-enum class Candidates {
+enum class CandidateScope {
     other_passes,   ///< anchors are the rows of pass 0, candidates all rows of the other passes: SimCSE, SentMAE, ICT
     all_rows,       ///< every row is an anchor, all 2B - 1 others are its candidates: coCondenser
+    own_group,      ///< of the other pass, the texts of the anchor's own group alone: its relevant text and its negatives
 };
 
 /// As command lines and checkpoints write it.
-constexpr std::array<std::string_view, 2> names_of(Candidates) noexcept { return {"other_passes", "all_rows"}; }
-[[nodiscard]] constexpr std::string_view to_string(Candidates candidates) noexcept {
+constexpr std::array<std::string_view, 3> names_of(CandidateScope) noexcept { return {"other_passes", "all_rows", "own_group"}; }
+[[nodiscard]] constexpr std::string_view to_string(CandidateScope candidates) noexcept {
     return names_of(candidates)[static_cast<std::size_t>(candidates)];
 }
 
@@ -57,11 +60,12 @@ struct ContrastOptions {
     TermWeight weight = 1;                     ///< in the total
     double temperature = 1;                    ///< divides the scores; SimCSE .05, coCondenser 1
     Similarity similarity = Similarity::dot;   ///< SimCSE: cosine; coCondenser: dot
-    Candidates candidates = Candidates::other_passes;
+    CandidateScope candidates = CandidateScope::other_passes;
     double hard_negative_weight = 0;   ///< added to the score of a row's own negative (pass 2); SimCSE: 0
     ContrastForm form = {};
     RetrievalContrast contrast =
-        RetrievalContrast::info_nce;   ///< the others: with candidates of other passes, the anchors as queries
+        RetrievalContrast::info_nce;    ///< the others: with candidates of other passes, the anchors as queries
+    bool mask_false_negatives = true;   ///< another query's text that is relevant to this one too is no negative
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
@@ -73,6 +77,7 @@ struct ContrastOptions {
         visit("label_smoothing", form.label_smoothing, "share of the target spread over the candidates");
         visit("positive_in_denominator", form.positive_in_denominator, "0: equation 8 of SentMAE as printed");
         visit("contrast", contrast, "plain InfoNCE, both directions, or SimLM's four blocks");
+        visit("mask_false_negatives", mask_false_negatives, "a text known to be relevant to a query is never its negative");
     }
 };
 
@@ -81,16 +86,42 @@ namespace detail {
 /// A text of which nothing is there but [CLS] and [SEP] takes part in no pair.
 inline bool is_absent(PackedView const& view, std::size_t b) { return view.offsets[b + 1] - view.offsets[b] <= 2; }
 
-/// Row b of pass 0, row b of pass 1, ... of all texts that are there on both sides; rows are counted over all passes.
+/// Where the texts of each pass begin when all passes stand one under another.                            [passes + 1]
+inline std::vector<std::int64_t> first_rows(std::span<PackedView const* const> views) {
+    std::vector<std::int64_t> first{0};
+    for (PackedView const* const view : views) { first.push_back(first.back() + static_cast<std::int64_t>(view->texts())); }
+    return first;
+}
+
+/// Example b's text in pass 0 and its own text in pass 1, ... of all examples that have both; rows are counted over all passes.
 inline std::vector<std::int64_t> present_pairs(std::span<PackedView const* const> views) {
     std::size_t const texts = views[0]->texts();
     std::vector<std::int64_t> list;
     for (std::size_t b = 0; b < texts; ++b) {
-        if (!is_absent(*views[0], b) && !is_absent(*views[1], b)) {
-            list.insert(list.end(), {static_cast<std::int64_t>(b), static_cast<std::int64_t>(texts + b)});
+        std::int64_t const own = views[1]->first_text(b);
+        if (!is_absent(*views[0], b) && !is_absent(*views[1], static_cast<std::size_t>(own))) {
+            list.insert(list.end(), {static_cast<std::int64_t>(b), static_cast<std::int64_t>(texts) + own});
         }
     }
     return list;
+}
+
+/// (example, text of `view`) of all texts that are known to be relevant to an example and are not its own one, flat.
+inline std::vector<std::int64_t> false_negatives(PackedView const& view) {
+    std::vector<std::int64_t> cells;
+    if (view.relevant.empty()) { return cells; }
+    std::unordered_map<std::int64_t, std::vector<std::int64_t>> places;   // of a text in the batch
+    for (std::size_t t = 0; t < view.texts(); ++t) { places[view.text_ids[t]].push_back(static_cast<std::int64_t>(t)); }
+    for (std::size_t e = 0; e < view.examples(); ++e) {
+        for (std::int64_t const id : view.relevant[e]) {
+            auto const found = places.find(id);
+            if (found == places.end()) { continue; }
+            for (std::int64_t const text : found->second) {
+                if (text != view.first_text(e)) { cells.insert(cells.end(), {static_cast<std::int64_t>(e), text}); }
+            }
+        }
+    }
+    return cells;
 }
 
 }  // namespace detail
@@ -122,7 +153,7 @@ public:
         }
         require_smoothing(options_.form.label_smoothing);
         bool const plain = options_.contrast == RetrievalContrast::info_nce;
-        if (!plain && (options_.candidates != Candidates::other_passes || options_.hard_negative_weight != 0)) {
+        if (!plain && (options_.candidates != CandidateScope::other_passes || options_.hard_negative_weight != 0)) {
             throw InputError(Diagnostic{
                 .file = {},
                 .expected = "candidates of other passes and no hard_negative_weight with the contrast " +
@@ -133,17 +164,21 @@ public:
     }
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
-    [[nodiscard]] std::size_t negatives(std::size_t texts, std::size_t pass_count) const {
-        if (options_.candidates == Candidates::all_rows) { return texts * pass_count - 2; }
-        return texts * (pass_count - 1) - 1 + (options_.contrast == RetrievalContrast::four_block ? 3 * (texts - 1) : 0);
+    /// \param candidates  texts of all passes but the first
+    [[nodiscard]] std::size_t negatives(std::size_t examples, std::size_t candidates) const {
+        if (candidates == 0) { return 0; }
+        if (options_.candidates == CandidateScope::all_rows) { return examples + candidates - 2; }
+        if (options_.candidates == CandidateScope::own_group) { return candidates / std::max<std::size_t>(1, examples) - 1; }
+        return candidates - 1 + (options_.contrast == RetrievalContrast::four_block ? 3 * (examples - 1) : 0);
     }
 
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
         std::vector<std::int64_t> list = detail::present_pairs(views);
         // A batch of one text, as the last of an epoch may be, has one candidate: it is left out, not learnt from.
-        std::size_t const candidates = views[0]->texts() * (views.size() - 1);
-        if (options_.candidates == Candidates::other_passes && candidates < 2) { return {}; }
-        if (options_.candidates == Candidates::all_rows) {
+        std::size_t candidates = 0;
+        for (std::size_t p = 1; p < views.size(); ++p) { candidates += views[p]->texts(); }
+        if (options_.candidates == CandidateScope::other_passes && candidates < 2) { return {}; }
+        if (options_.candidates == CandidateScope::all_rows) {
             std::size_t const forward = list.size();
             for (std::size_t i = 0; i < forward; i += 2) { list.insert(list.end(), {list[i + 1], list[i]}); }
         }
@@ -156,8 +191,9 @@ public:
     [[nodiscard]] TermSum sum(CrossState const& state) const {
         at::Tensor rows = projection_(at::cat(state.sentences)).to(at::kFloat);   // [passes B, D]
         if (options_.similarity == Similarity::cosine) { rows = normalize_rows(rows); }
-        auto const texts = static_cast<std::int64_t>(state.views[0]->texts());
-        std::int64_t const first = options_.candidates == Candidates::all_rows ? 0 : texts;   // candidates start here
+        std::vector<std::int64_t> const pass_rows = detail::first_rows(state.views);
+        std::int64_t const texts = pass_rows[1];
+        std::int64_t const first = options_.candidates == CandidateScope::all_rows ? 0 : texts;   // candidates start here
         std::vector<std::int64_t> const list = pairs(state.views);
         if (list.empty()) { return {.sum = at::zeros({}, rows.options().requires_grad(false))}; }
         std::vector<std::int64_t> anchors;
@@ -166,8 +202,8 @@ public:
         std::vector<std::int64_t> own_negatives;
         std::vector<std::int64_t> absent;   // columns
         for (std::size_t p = 0; p < state.views.size(); ++p) {
-            for (std::int64_t b = 0; b < texts; ++b) {
-                std::int64_t const column = static_cast<std::int64_t>(p) * texts + b - first;
+            for (std::int64_t b = 0; b < pass_rows[p + 1] - pass_rows[p]; ++b) {
+                std::int64_t const column = pass_rows[p] + b - first;
                 if (column >= 0 && detail::is_absent(*state.views[p], static_cast<std::size_t>(b))) { absent.push_back(column); }
             }
         }
@@ -177,8 +213,11 @@ public:
             targets.push_back(list[i + 1] - first);
             if (list[i] >= first) { excluded.insert(excluded.end(), {a, list[i] - first}); }   // itself
             for (std::int64_t const column : absent) { excluded.insert(excluded.end(), {a, column}); }
-            if (state.views.size() > 2) { own_negatives.insert(own_negatives.end(), {a, 2 * texts + list[i] % texts - first}); }
+            if (state.views.size() > 2) {
+                own_negatives.insert(own_negatives.end(), {a, pass_rows[2] + list[i] % texts - first});
+            }
         }
+        add_group_cells(state, list, excluded, own_negatives);
         at::Tensor const asking = rows.index_select(0, detail::int64_tensor(anchors, rows.device()));
         at::Tensor const asked = rows.narrow(0, first, rows.size(0) - first);
         if (options_.contrast != RetrievalContrast::info_nce) {
@@ -212,6 +251,35 @@ public:
     }
 
 private:
+    /// Cells of (anchor, column) that the groups of the candidates decide: own hard negatives, texts of other groups, and texts
+    /// known to be relevant.
+    void add_group_cells(CrossState const& state, std::vector<std::int64_t> const& list, std::vector<std::int64_t>& excluded,
+                         std::vector<std::int64_t>& own_negatives) const {
+        PackedView const& candidates = *state.views[1];
+        if (options_.candidates == CandidateScope::all_rows) { return; }
+        std::vector<std::int64_t> anchor_of(candidates.examples(), -1);   // an example without a pair is no anchor
+        for (std::size_t i = 0; i < list.size(); i += 2) {
+            anchor_of[static_cast<std::size_t>(list[i])] = static_cast<std::int64_t>(i / 2);
+        }
+        if (options_.mask_false_negatives) {
+            std::vector<std::int64_t> const cells = detail::false_negatives(candidates);
+            for (std::size_t i = 0; i < cells.size(); i += 2) {
+                std::int64_t const anchor = anchor_of[static_cast<std::size_t>(cells[i])];
+                if (anchor >= 0) { excluded.insert(excluded.end(), {anchor, cells[i + 1]}); }
+            }
+        }
+        for (std::size_t e = 0; e < candidates.examples(); ++e) {
+            if (anchor_of[e] < 0) { continue; }
+            std::int64_t const own = candidates.first_text(e);
+            std::int64_t const end = own + candidates.texts_of(e);
+            for (std::int64_t t = own + 1; t < end; ++t) { own_negatives.insert(own_negatives.end(), {anchor_of[e], t}); }
+            if (options_.candidates != CandidateScope::own_group) { continue; }
+            for (std::int64_t t = 0; t < static_cast<std::int64_t>(candidates.texts()); ++t) {
+                if (t < own || t >= end) { excluded.insert(excluded.end(), {anchor_of[e], t}); }
+            }
+        }
+    }
+
     Options options_;
     Projection projection_;
 };

@@ -77,24 +77,31 @@ public:
         : Model(std::move(config), PresetHyperparameters<Model>::options(hyperparameters), seed) {}
 
     /// Masks and packs examples; free of LibTorch and safe to call from several threads.
-    [[nodiscard]] HostBatch collate(std::span<Example const> examples, TokenTraits const& traits, ViewSettings const& settings,
-                                    DrawKey key) const {
+    [[nodiscard]] HostBatch collate(std::span<typename Base::ExampleType const> examples, TokenTraits const& traits,
+                                    ViewSettings const& settings, DrawKey key) const {
         constexpr std::uint64_t shared_slot = 0x73686172;   // no view has this number
         HostBatch batch;
         batch.epoch = key.epoch;
         batch.seed = key.seed;
         batch.views.resize(view_count());
         for (PackedView& view : batch.views) { view.special = traits.special(); }
-        for (Example const& example : examples) {
+        for (auto const& example : examples) {
             batch.examples.push_back(example.id);
             std::size_t view = 0;
             auto draws = [&]() -> ViewDraws {
                 return {Draw({.seed = key.seed, .epoch = key.epoch, .example = example.id, .slot = view}),
                         Draw({.seed = key.seed, .epoch = key.epoch, .example = example.id, .slot = shared_slot})};
             };
-            for_each_pass([&](auto const& pass, std::size_t) {
-                MaskedText const encoder_text = pass.assemble(example, traits, settings, draws());
-                batch.views[view++].append(encoder_text);
+            for_each_pass([&]<class PassT>(PassT const& pass, std::size_t) {
+                MaskedText encoder_text;
+                if constexpr (detail::gives_groups<typename PassT::View>) {
+                    batch.views[view].append_group(pass.assemble_group(example, traits, settings, draws()),
+                                                   {example.positives.begin(), example.positives.end()});
+                    ++view;
+                } else {
+                    encoder_text = pass.assemble(example, traits, settings, draws());
+                    batch.views[view++].append(encoder_text);
+                }
                 pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
                     if constexpr (Term::has_view) {
                         MaskedText const text = term.assemble(example, traits, settings, draws(), encoder_text);
@@ -166,8 +173,8 @@ public:
         for (std::size_t p = 0; p < pass_count; ++p) {
             std::vector<at::Tensor> parts;
             for (std::size_t b = 0; b < batches.size(); ++b) {
-                auto const texts = static_cast<std::int64_t>(batches[b].examples.size());
-                parts.push_back(vectors[b].narrow(0, static_cast<std::int64_t>(p) * texts, texts));
+                std::vector<std::int64_t> const rows = rows_of_passes(pass_views(batches[b]));
+                parts.push_back(vectors[b].narrow(0, rows[p], rows[p + 1] - rows[p]));
             }
             sentences.push_back(at::cat(parts));
         }
@@ -210,10 +217,15 @@ public:
     /// Texts that each text is told apart from in a contrast over so many; 0 where there is no contrast.
     [[nodiscard]] std::size_t negatives(std::size_t texts) const {
         std::size_t most = 0;
-        constexpr std::size_t passes = Base::pass_count;   // by its name alone g++ 12 does not find it in the lambda
+        std::size_t candidates = 0;   // texts of all passes but the first
+        for_each_pass([&](auto const& pass, std::size_t p) {
+            std::size_t group = 1;
+            if constexpr (requires { pass.view().source.group_size(); }) { group = pass.view().source.group_size(); }
+            candidates += p == 0 && Base::pass_count > 1 ? 0 : group * texts;
+        });
         for_each_cross_term([&](auto const& term, std::size_t) {
             if constexpr (requires { term.negatives(std::size_t{}, std::size_t{}); }) {
-                most = std::max(most, term.negatives(texts, passes));
+                most = std::max(most, term.negatives(texts, candidates));
             }
         });
         return most;
@@ -260,6 +272,16 @@ private:
     }
     static constexpr bool replaces_tokens() { return any_replaces(static_cast<Passes const*>(nullptr)); }
 
+    /// Where the vectors of each pass begin, one pass under another: one per text, or one per token.        [passes + 1]
+    [[nodiscard]] std::vector<std::int64_t> rows_of_passes(std::vector<PackedView const*> const& views) const {
+        std::vector<std::int64_t> first{0};
+        for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {
+            constexpr bool tokens = requires { requires PassT::BottleneckType::keeps_tokens; };
+            first.push_back(first.back() + static_cast<std::int64_t>(tokens ? views[p]->tokens() : views[p]->texts()));
+        });
+        return first;
+    }
+
     /// The views that the passes read, in order.
     [[nodiscard]] std::vector<PackedView const*> pass_views(HostBatch const& batch) const {
         std::vector<PackedView const*> views;
@@ -294,7 +316,7 @@ private:
     /// Texts that are an anchor of no pair.
     template <class Term>
     [[nodiscard]] static std::int64_t unpaired_texts(Term const& term, std::vector<PackedView const*> const& views) {
-        std::size_t const texts = views.front()->texts();
+        std::size_t const texts = views.front()->examples();
         std::vector<bool> paired(texts, false);
         std::vector<std::int64_t> const list = term.pairs(views);
         for (std::size_t i = 0; i + 1 < list.size(); i += 2) { paired[static_cast<std::size_t>(list[i]) % texts] = true; }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <bmae/concepts/bottleneck.hpp>
+#include <bmae/model/view.hpp>
 
 namespace bmae::detail {
 
@@ -26,6 +27,37 @@ consteval bool check_encoder_of() {
     } else {
         return true;
     }
+}
+
+/// What a trailing term wants of the vectors of its passes.
+template <class Part>
+inline constexpr bool wants_scores = requires { requires Part::needs_scores; };
+template <class Part>
+inline constexpr bool wants_token_vectors = requires { requires Part::needs_token_vectors; };
+template <class Part>
+inline constexpr bool wants_groups = requires { requires Part::needs_groups; };
+template <class Part>
+inline constexpr bool wants_one_vector = !is_pass<Part> && !wants_scores<Part> && !wants_token_vectors<Part>;
+
+/// What a pass gives; false for what is no pass.
+template <class Part>
+inline constexpr bool pass_gives_scores = requires { requires Part::BottleneckType::gives_scores; };
+template <class Part>
+inline constexpr bool pass_keeps_tokens = requires { requires Part::BottleneckType::keeps_tokens; };
+template <class Part>
+inline constexpr bool pass_reads_groups = [] {
+    if constexpr (is_pass<Part>) {
+        return gives_groups<typename Part::View>;
+    } else {
+        return false;
+    }
+}();
+
+/// True where the first pass reads groups, which no query stands beside.
+template <class... Part>
+constexpr bool groups_come_first() {
+    bool const groups[] = {pass_reads_groups<Part>...};
+    return groups[0];
 }
 
 /// Terms that a part brings: those of a pass, or itself.
@@ -110,6 +142,12 @@ consteval bool shared_types_agree(std::tuple<Term...> const*) {
     return (against_all(static_cast<Term const*>(nullptr)) && ... && true);
 }
 
+/// True where all views read the examples of one kind of dataset.
+template <class First, class... View>
+consteval bool one_example() {
+    return (std::is_same_v<typename ExampleOf<First>::type, typename ExampleOf<View>::type> && ... && true);
+}
+
 /// The terms of a pass, in a tuple; of anything else, none.
 template <class Part>
 struct TermsOf {
@@ -122,6 +160,37 @@ struct TermsOf<Part> {
 };
 template <class... Part>
 using AllTerms = decltype(std::tuple_cat(std::declval<typename TermsOf<Part>::type>()...));
+
+/// All views of the passes and their terms, in a tuple.
+template <class Term>
+auto view_of_term() {
+    if constexpr (Term::has_view) {
+        return std::tuple<typename Term::View>();
+    } else {
+        return std::tuple<>();
+    }
+}
+template <class Part>
+struct ViewsOf {
+    using type = std::tuple<>;
+};
+template <class Part>
+    requires is_pass<Part>
+struct ViewsOf<Part> {
+    template <class... Term>
+    static auto views(std::tuple<Term...> const*)
+        -> decltype(std::tuple_cat(std::tuple<typename Part::View>(), view_of_term<Term>()...));
+    using type = decltype(views(static_cast<typename Part::Terms const*>(nullptr)));
+};
+template <class... Part>
+using AllViews = decltype(std::tuple_cat(std::declval<typename ViewsOf<Part>::type>()...));
+
+template <class First, class... View>
+consteval bool views_read_one_example(std::tuple<First, View...> const*) {
+    return one_example<First, View...>();
+}
+template <class First, class... View>
+First first_of(std::tuple<First, View...> const*);
 
 template <bool keep_passes, class... Part>
 using Kept =

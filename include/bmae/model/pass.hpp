@@ -173,14 +173,25 @@ public:
           bottleneck_(detail::make_bottleneck<BottleneckT>(options.bottleneck, encoder, seed, name + ".bottleneck")),
           terms_(build(options.terms, encoder, seed, name, std::index_sequence_for<Term...>{})) {}
 
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+    template <class ExampleT>
+    [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws) const {
         MaskedText text = view_.assemble(example, traits, settings, draws, nullptr);
         Labels{}.label(text, traits);
         return text;
     }
 
-    /// One vector per text.                                                                                            [B, D]
+    /// The texts of one example, where the view gives several.
+    [[nodiscard]] std::vector<CandidateText> assemble_group(PairExample const& example, TokenTraits const& traits,
+                                                            ViewSettings const& settings, ViewDraws draws) const
+        requires detail::gives_groups<ViewT>
+    {
+        std::vector<CandidateText> texts = view_.assemble_group(example, traits, settings, draws);
+        for (CandidateText& text : texts) { Labels{}.label(text.text, traits); }
+        return texts;
+    }
+
+    /// One vector per text, or one per token where the bottleneck keeps them all.                              [B, D] or [T, D]
     template <class E>
     [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const& encoder) const {
         if constexpr (requires { bottleneck_.pool(encoded, input); }) {

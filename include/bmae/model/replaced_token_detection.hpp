@@ -69,7 +69,8 @@ public:
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+    template <class ExampleT>
+    [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws, MaskedText const& encoder_text) const {
         MaskedText text = options_.view.assemble(example, traits, settings, draws, &encoder_text);
         text.labels.assign(text.original_ids.size(), 0);   // what was replaced is known when the network has run: `relabel`

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include <bmae/concepts/text_source.hpp>
 #include <bmae/corruptors/bert.hpp>
 #include <bmae/detail/type_name.hpp>
+#include <bmae/maskers/none.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/example.hpp>
 
@@ -52,8 +54,41 @@ concept AnyView = requires {
     { V::is_related } -> std::convertible_to<bool>;
 };
 
+namespace detail {
+
+/// Content tokens of a view: those of the run, or fewer where its source has a length of its own.
+template <class SourceT>
+std::size_t content_room(ViewSettings const& settings, SourceT const& source) {
+    std::size_t length = settings.max_length;
+    if constexpr (requires { source.max_length; }) { length = std::min(length, source.max_length); }
+    return length > 2 ? length - 2 : 0;
+}
+
+/// The type of example that a view reads: that of a token store, or that of a pair store.
+template <class ViewT>
+struct ExampleOf {
+    using type = Example;
+};
+template <class ViewT>
+    requires PairTextSource<typename ViewT::Source> || GroupSource<typename ViewT::Source>
+struct ExampleOf<ViewT> {
+    using type = PairExample;
+};
+
+/// The view gives several texts per example.
+template <class ViewT>
+inline constexpr bool gives_groups = [] {
+    if constexpr (requires { typename ViewT::Source; }) {
+        return GroupSource<typename ViewT::Source>;
+    } else {
+        return false;
+    }
+}();
+
+}  // namespace detail
+
 /// Which text, which tokens of it, what becomes of them.                                     one box of a paper's figure
-template <AnyTextSource SourceT, AnyMasker MaskerT, Corruptor CorruptorT = BertCorruptor>
+template <AnyTextSource SourceT, AnyMasker MaskerT = NoMasker, Corruptor CorruptorT = BertCorruptor>
 struct View {
     using Source = SourceT;
     using Masker = MaskerT;
@@ -77,18 +112,19 @@ struct View {
 
     /// Reads, masks and corrupts. Draws of the three roles are independent of each other.
     /// \param encoder  the encoder's view of the same pass, for related maskers; may be nullptr for others
-    [[nodiscard]] MaskedText assemble(Example const& example, TokenTraits const& traits, ViewSettings const& settings,
+    template <class ExampleT>
+    [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws, MaskedText const* encoder) const {
         Draw source_draw = draws.own.fork(0);
         Draw masker_draw = draws.own.fork(1);
         Draw corruptor_draw = draws.own.fork(2);
         std::vector<TokenId> content;
-        if constexpr (SharedTextSource<SourceT>) {
+        if constexpr (requires { source.read(example, traits, source_draw, draws.shared); }) {
             content = source.read(example, traits, source_draw, draws.shared);
         } else {
             content = source.read(example, traits, source_draw);
         }
-        std::size_t const room = settings.max_length > 2 ? settings.max_length - 2 : 0;
+        std::size_t const room = detail::content_room(settings, source);
         if (content.size() > room) { content.resize(room); }
         MaskedText text;
         text.original_ids.reserve(content.size() + 2);
@@ -110,6 +146,26 @@ struct View {
             text.types = source.types_of(text.original_ids, traits);
         }
         return text;
+    }
+
+    /// The texts of a training query: a relevant one, then its negatives, each masked and corrupted by draws of its own.
+    [[nodiscard]] std::vector<CandidateText> assemble_group(PairExample const& example, TokenTraits const& traits,
+                                                            ViewSettings const& settings, ViewDraws draws) const
+        requires GroupSource<SourceT>
+    {
+        std::vector<CandidateText> texts = source.read_group(example, traits, settings.max_length, draws.shared);
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            MaskedText& text = texts[i].text;
+            text.flags.assign(text.original_ids.size(), 0);
+            if constexpr (!std::is_same_v<MaskerT, NoMasker>) {
+                static_assert(bmae::Masker<MaskerT>, "View: the texts of a group take a masker that hides tokens.");
+                Draw masker_draw = draws.own.fork(2 * i + 3);
+                Draw corruptor_draw = draws.own.fork(2 * i + 4);
+                text.flags = masker.draw(TokenSpan(text.original_ids, traits), masker_draw);
+                corruptor.corrupt(text, traits, corruptor_draw);
+            }
+        }
+        return texts;
     }
 
     [[nodiscard]] ViewDescription describe(std::string path) const {

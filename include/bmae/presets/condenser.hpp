@@ -77,7 +77,7 @@ typename M::Options condenser_options(CondenserHyperparameters const& hyperparam
     };
     apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
     if constexpr (M::cross_count > 0) {
-        std::get<0>(options.terms) = {.weight = hyperparameters.contrast_weight, .candidates = Candidates::all_rows};
+        std::get<0>(options.terms) = {.weight = hyperparameters.contrast_weight, .candidates = CandidateScope::all_rows};
     }
     return options;
 }

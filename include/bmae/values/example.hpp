@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -38,6 +39,13 @@ struct MaskedText {
     MaskFlags flags = {};                     ///< [L] 1 where the masker hid a token (all 0 for row visibility)
     std::vector<std::uint8_t> types = {};     ///< [L] token types for the encoder; empty: all 0
     Visibility visibility = {};               ///< row masks; length 0 where every row reads every column
+};
+
+/// One text of a group: the relevant text of a query, or one of its negatives.
+struct CandidateText {
+    MaskedText text = {};
+    std::int64_t id = -1;                                    ///< of the text in the dataset
+    float score = std::numeric_limits<float>::quiet_NaN();   ///< a teacher's; NaN: none
 };
 
 }  // namespace bmae

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The roles `PairTextSource` and `GroupSource`: which texts of a training query a view reads.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <bmae/values/draw.hpp>
+#include <bmae/values/example.hpp>
+#include <bmae/values/pair_example.hpp>
+
+namespace bmae {
+
+/// Picks one text of a training query: the query itself, or a relevant text.
+///
+/// As `TextSource`, over a `PairExample`: `source.read(example, traits, draw)` returns content ids without [CLS] and final
+/// [SEP]. `shared` draws start the same for all views of one query in one epoch, so that two views read the same relevant text.
+template <class S>
+concept PairTextSource = std::copy_constructible<S> && requires(S const& source, PairExample const& example,
+                                                                TokenTraits const& traits, Draw& draw, Draw const& shared) {
+    { S::name } -> std::convertible_to<std::string_view>;
+    { source.read(example, traits, draw, shared) } -> std::same_as<std::vector<TokenId>>;
+};
+
+/// Picks several texts of a training query: a relevant one first, then negatives.
+///
+/// 1. `source.read_group(example, traits, max_length, shared)` returns framed texts, [CLS] and [SEP] included, with their ids in
+///    the dataset and a teacher's scores.
+/// 2. `source.group_size()` is their number, the same for every query.
+/// Law: all draws come from `shared`, so that two passes over one group read the same texts.
+template <class S>
+concept GroupSource =
+    std::copy_constructible<S> &&
+    requires(S const& source, PairExample const& example, TokenTraits const& traits, std::size_t max_length, Draw const& shared) {
+        { S::name } -> std::convertible_to<std::string_view>;
+        { source.read_group(example, traits, max_length, shared) } -> std::same_as<std::vector<CandidateText>>;
+        { source.group_size() } -> std::convertible_to<std::size_t>;
+    };
+
+}  // namespace bmae

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The closed list of fine-tuning presets, and from their names to something that a trainer can train.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <bmae/edge/make_pretraining.hpp>
+#include <bmae/presets/colbert.hpp>
+#include <bmae/presets/reranker.hpp>
+#include <bmae/presets/retriever.hpp>
+#include <bmae/presets/splade.hpp>
+#include <bmae/text/pair_store.hpp>
+
+namespace bmae {
+
+/// Calls `visit(preset)` with every fine-tuning preset, in order: models over a pair store.
+template <class Visit>
+void for_each_finetuning_preset(Visit&& visit) {
+    visit(Preset<Retriever>{"retriever", "Karpukhin et al.: DPR, arXiv 2004.04906; RetroMAE, arXiv 2205.12035, section 4.1", {}});
+    visit(Preset<RetrieverDistilled>{"retriever-distilled", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
+    visit(Preset<Reranker>{"reranker", "Nogueira, Cho: Passage Re-ranking with BERT, arXiv 1901.04085", {}});
+    visit(Preset<RerankerRDrop>{"reranker-r-drop", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
+    visit(Preset<Splade>{"splade", "Formal et al.: SPLADE v2, arXiv 2109.10086", {}});
+    visit(Preset<ColBert>{"colbert", "Khattab, Zaharia: ColBERT, arXiv 2004.12832", {}});
+}
+
+/// Throws InputError, which lists the known names, where `name` is no fine-tuning preset.
+inline void require_finetuning_preset(std::string_view name) {
+    std::string known;
+    bool found = false;
+    for_each_finetuning_preset([&](auto const& preset) {
+        found = found || preset.name == name;
+        known += (known.empty() ? "" : ", ") + std::string(preset.name);
+    });
+    if (found) { return; }
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "the name of a fine-tuning preset",
+                                .found = '"' + std::string(name) + '"',
+                                .hint = "Known: " + known + ". Presets of pre-training are for `pretrain`."});
+}
+
+/// Builds the fine-tuning preset `request.preset` around `encoder`, on `pairs`, which must outlive the result. A template, so that a
+/// program may compile it in a file of its own by `extern template`.
+/// Throws InputError for an unknown preset or option, and where pairs and encoder do not fit.
+template <class Pairs = PairStore>
+std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, BertEncoder const& encoder, Pairs const& pairs) {
+    require_finetuning_preset(request.preset);
+    std::unique_ptr<AnyModel> result;
+    for_each_finetuning_preset([&]<class M>(Preset<M> const& preset) {
+        if (preset.name != request.preset) { return; }
+        auto model = std::make_shared<M>(encoder, options_of<M>(preset.hyperparameters, request.overrides), request.seed);
+        result = std::make_unique<ComposedObjective<M, Pairs>>(std::move(model), pairs, request.settings, request.preset,
+                                                               request.sidecars);
+    });
+    return result;
+}
+
+/// Describes the fine-tuning presets, in order.
+template <class Pairs = PairStore>
+std::vector<PresetDescription> describe_finetuning_presets() {
+    std::vector<PresetDescription> list;
+    for_each_finetuning_preset([&]<class M>(Preset<M> const& preset) { list.push_back(describe_preset(preset)); });
+    return list;
+}
+
+}  // namespace bmae

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The retriever's scores follow a teacher's, which travel in the batch beside the texts that they judge.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <bmae/losses/distillation.hpp>
+#include <bmae/model/contrast.hpp>
+#include <bmae/model/group_scores.hpp>
+#include <bmae/model/term.hpp>
+
+namespace bmae {
+
+/// KL( softmax(t / T) || softmax(s / tau) ) over each query's own group: SimLM, MASTER. See `kl_distillation`.
+struct KlDivergence {
+    static constexpr std::string_view name = "kl_divergence";
+
+    static at::Tensor loss(at::Tensor const& student, at::Tensor const& teacher, double temperature, double teacher_temperature) {
+        return kl_distillation(student.div(temperature), teacher, teacher_temperature);
+    }
+};
+
+/// Squared error of the margins between the relevant text and each negative: see `margin_mse`. Temperatures have no part in it.
+struct MarginMse {
+    static constexpr std::string_view name = "margin_mse";
+
+    static at::Tensor loss(at::Tensor const& student, at::Tensor const& teacher, double, double) {
+        return margin_mse(student, teacher);
+    }
+};
+
+/// Options of a `Distillation`.
+struct DistillationOptions {
+    TermWeight weight = 1;                     ///< in the total
+    double temperature = 1;                    ///< divides the student's scores; with cosine SimLM's .02
+    double teacher_temperature = 1;            ///< divides the teacher's scores; SimLM: 1, raw logits of its reranker
+    Similarity similarity = Similarity::dot;   ///< SimLM: cosine
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit.inside("weight", weight);
+        visit("temperature", temperature, "divides the scores of the student");
+        visit("teacher_temperature", teacher_temperature, "divides the scores of the teacher");
+        visit("similarity", similarity, "how two vectors are compared");
+    }
+};
+
+/// `Loss` between the scores of pass 0 (queries) against their groups in pass 1 and a teacher's scores of the same texts
+/// (Wang et al.: SimLM, arXiv 2207.02578, equation 5; Zhou et al.: MASTER, arXiv 2212.07841, section 4.1).
+///
+/// A query with a text that the teacher did not score has no label, and the log counts it as absent.
+template <class Loss>
+class Distillation {
+public:
+    using Options = DistillationOptions;
+    static constexpr std::string_view kind = "distillation";
+    static constexpr std::size_t passes = 2;
+    static constexpr bool compares_batch = false;   ///< each query meets its own group alone
+    static constexpr bool needs_groups = true;
+    static constexpr bool needs_teacher_scores = true;
+
+    /// Throws InputError for a temperature that is not above 0.
+    template <Encoder E>
+    Distillation(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {
+        if (!(options_.temperature > 0) || !(options_.teacher_temperature > 0)) {
+            throw InputError(Diagnostic{
+                .file = {},
+                .expected = "temperatures above 0",
+                .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.teacher_temperature)});
+        }
+    }
+
+    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
+
+    /// Query and relevant text of every group that the teacher scored whole.
+    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
+        PackedView const& candidates = *views[1];
+        auto const texts = static_cast<std::int64_t>(views[0]->texts());
+        std::vector<std::int64_t> list;
+        for (std::size_t e = 0; e < candidates.examples(); ++e) {
+            if (is_scored(candidates, e)) {
+                list.insert(list.end(), {static_cast<std::int64_t>(e), texts + candidates.first_text(e)});
+            }
+        }
+        return list;
+    }
+    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const {
+        return static_cast<std::int64_t>(pairs(views).size() / 2);
+    }
+
+    [[nodiscard]] TermSum sum(CrossState const& state) const {
+        PackedView const& candidates = *state.views[1];
+        std::vector<std::int64_t> const list = pairs(state.views);
+        at::Tensor anchors = state.sentences[0].to(at::kFloat);
+        if (list.empty()) { return {.sum = at::zeros({}, anchors.options().requires_grad(false))}; }
+        at::Tensor texts = state.sentences[1].to(at::kFloat);
+        if (options_.similarity == Similarity::cosine) {
+            anchors = normalize_rows(anchors);
+            texts = normalize_rows(texts);
+        }
+        std::int64_t const group = detail::group_size_of(candidates);
+        std::vector<std::int64_t> scored;
+        for (std::size_t i = 0; i < list.size(); i += 2) { scored.push_back(list[i]); }
+        at::Tensor const rows = detail::int64_tensor(scored, anchors.device());
+        at::Tensor const student = detail::own_group_scores(anchors, texts, group).index_select(0, rows);
+        at::Tensor const teacher = detail::teacher_scores(candidates, group, anchors.device()).index_select(0, rows);
+        return {.sum = Loss::loss(student, teacher, options_.temperature, options_.teacher_temperature),
+                .correct = student.detach().argmax(1).eq(teacher.argmax(1)).sum().to(at::kFloat)};
+    }
+
+    [[nodiscard]] TermDescription describe(std::string name) const {
+        return {.name = std::move(name),
+                .kind = std::string(kind),
+                .similarity = std::string(to_string(options_.similarity)),
+                .contrast = std::string(Loss::name),
+                .candidates = "own_group",
+                .temperature = options_.temperature,
+                .weight = options_.weight.at(0)};
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+
+private:
+    static bool is_scored(PackedView const& view, std::size_t example) {
+        for (std::int64_t t = view.first_text(example); t < view.first_text(example) + view.texts_of(example); ++t) {
+            if (!std::isfinite(view.scores[static_cast<std::size_t>(t)])) { return false; }
+        }
+        return true;
+    }
+
+    Options options_;
+};
+
+}  // namespace bmae

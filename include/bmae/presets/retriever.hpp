@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The bi-encoders of the papers' second half: a query and its passages, one vector each, a contrast, and a teacher.
+///
+/// Karpukhin et al.: Dense Passage Retrieval, arXiv 2004.04906 (in-batch negatives); RetroMAE, arXiv 2205.12035, section 4.1 (dot
+/// products of [CLS], temperature 1, queries of 32 tokens, passages of 140); Wang et al.: SimLM, arXiv 2207.02578, sections 3.3 and
+/// 4.1 (distillation: KL + .2 contrast over 24 passages, cosine / .02, four blocks); Zhou et al.: MASTER, arXiv 2212.07841, section
+/// 4.2. Recipes: AdamW 2e-5, warm-up 1,000 steps, linear decay; 3 epochs, 6 with a teacher.
+///
+/// Deviations: SimLM's files are read in slices that move by the epoch; here negatives are drawn anew in each epoch. A text that is
+/// known to be relevant to a query is never its negative (`mask_false_negatives`), in released code it may be.
+#pragma once
+
+#include <cstddef>
+
+#include <bmae/bottlenecks/cls.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/model/contrast.hpp>
+#include <bmae/model/distillation.hpp>
+#include <bmae/model/model.hpp>
+#include <bmae/sources/candidates.hpp>
+#include <bmae/sources/query.hpp>
+
+namespace bmae {
+
+/// query --> encoder --[CLS]--> dot product, softmax over the texts of the batch <--[CLS]-- encoder <-- relevant text, negatives
+using Retriever = Model<BertEncoder,
+    Pass<View<Query>, ClsBottleneck>,
+    Pass<View<Candidates>, ClsBottleneck>,
+    Contrast>;
+
+/// The same beside a teacher: the softmax over a query's own texts follows that of a cross-encoder's scores.
+using RetrieverDistilled = Model<BertEncoder,
+    Pass<View<Query>, ClsBottleneck>,
+    Pass<View<Candidates>, ClsBottleneck>,
+    Contrast,
+    Distillation<KlDivergence>>;
+
+/// The hyperparameters of both.
+struct RetrieverHyperparameters {
+    std::size_t passages = 8;           ///< train_group_size: one relevant text and its negatives
+    std::size_t query_length = 32;      ///< q_max_len
+    std::size_t passage_length = 140;   ///< p_max_len
+    double temperature = 1;
+    Similarity similarity = Similarity::dot;
+    RetrievalContrast contrast = RetrievalContrast::info_nce;
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit("passages", passages, "texts of a query: a relevant one and negatives");
+        visit("query_length", query_length, "tokens of a query, [CLS] and [SEP] included");
+        visit("passage_length", passage_length, "tokens of a passage, [CLS] and [SEP] included");
+        visit("temperature", temperature, "divides the scores");
+        visit("similarity", similarity, "how two vectors are compared");
+        visit("contrast", contrast, "plain InfoNCE, both directions, or SimLM's four blocks");
+    }
+};
+
+/// Those of SimLM's last stage.
+struct RetrieverDistilledHyperparameters : RetrieverHyperparameters {
+    double contrast_weight = .2;   ///< kd_cont_loss_weight
+    double kl_weight = 1;
+
+    RetrieverDistilledHyperparameters()
+        : RetrieverHyperparameters{.passages = 24,
+                                   .passage_length = 144,
+                                   .temperature = .02,
+                                   .similarity = Similarity::cosine,
+                                   .contrast = RetrievalContrast::four_block} {}
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        RetrieverHyperparameters::for_each_option(visit);
+        visit("contrast_weight", contrast_weight, "factor of the contrast beside the distillation");
+        visit("kl_weight", kl_weight, "factor of the distillation");
+    }
+};
+
+namespace detail {
+
+template <class M>
+typename M::Options retriever_options(RetrieverHyperparameters const& hyperparameters, double contrast_weight) {
+    typename M::Options options;
+    std::get<0>(options.passes).view.source.max_length = hyperparameters.query_length;
+    std::get<1>(options.passes).view.source = {.group = {.passages = hyperparameters.passages},
+                                               .max_length = hyperparameters.passage_length};
+    auto& contrast = std::get<0>(options.terms);
+    contrast.weight = contrast_weight;
+    contrast.temperature = hyperparameters.temperature;
+    contrast.similarity = hyperparameters.similarity;
+    contrast.contrast = hyperparameters.contrast;
+    return options;
+}
+
+}  // namespace detail
+
+template <>
+struct PresetHyperparameters<Retriever> {
+    using type = RetrieverHyperparameters;
+    template <class M = Retriever>
+    static typename M::Options options(type const& hyperparameters) {
+        return detail::retriever_options<M>(hyperparameters, 1);
+    }
+};
+template <>
+struct PresetHyperparameters<RetrieverDistilled> {
+    using type = RetrieverDistilledHyperparameters;
+    template <class M = RetrieverDistilled>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options = detail::retriever_options<M>(hyperparameters, hyperparameters.contrast_weight);
+        std::get<1>(options.terms) = {.weight = hyperparameters.kl_weight,
+                                      .temperature = hyperparameters.temperature,
+                                      .similarity = hyperparameters.similarity};
+        return options;
+    }
+};
+
+}  // namespace bmae

@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// A relevant text of a query and its negatives, alone or each behind the query.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <bmae/concepts/pair_source.hpp>
+#include <bmae/sources/query.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// How the texts of a group are chosen, the same for all sources of groups.
+struct GroupOptions {
+    std::size_t passages = 8;       ///< of a query: one relevant text and `passages - 1` negatives (Tevatron: 8)
+    std::size_t depth = 0;          ///< negatives are drawn from the first so many; 0: from all (SimXNS: 100)
+    bool random_negatives = true;   ///< a list that is too short is filled up with other texts of the dataset; false: refused
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit("passages", passages, "texts of a query: a relevant one and negatives");
+        visit("depth", depth, "negatives are drawn from the first so many; 0: from all");
+        visit("random_negatives", random_negatives, "too short a list of negatives is filled with other texts of the dataset");
+    }
+};
+
+namespace detail {
+
+/// A text of a group before it is framed.
+struct ChosenText {
+    std::uint32_t id = 0;
+    float score = std::numeric_limits<float>::quiet_NaN();
+};
+
+/// A text that is not relevant to the query and not among `chosen`.
+inline std::uint32_t random_negative(PairExample const& example, std::span<ChosenText const> chosen, Draw& draw) {
+    for (int attempt = 0; attempt < 256; ++attempt) {
+        auto const id = static_cast<std::uint32_t>(draw.below(example.texts.size()));
+        bool const taken = std::ranges::find(example.positives, id) != example.positives.end() ||
+                           std::ranges::find(chosen, id, &ChosenText::id) != chosen.end();
+        if (!taken) { return id; }
+    }
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "texts of the dataset that are not relevant to query " + std::to_string(example.id),
+                                .found = "hardly any among " + std::to_string(example.texts.size()),
+                                .hint = "Lower the number of passages per query."});
+}
+
+/// The relevant text of this epoch, then negatives in an order drawn anew in each epoch.
+inline std::vector<ChosenText> choose_group(PairExample const& example, GroupOptions const& options, Draw const& shared) {
+    auto const score_of = [](std::span<float const> scores, std::size_t i) {
+        return scores.empty() ? std::numeric_limits<float>::quiet_NaN() : scores[i];
+    };
+    std::vector<ChosenText> chosen;
+    if (options.passages == 0) { return chosen; }
+    std::size_t const positive = drawn_positive(example, shared);
+    chosen.push_back({example.positives[positive], score_of(example.positive_scores, positive)});
+    Draw draw = shared.fork(0x6e6567);   // negatives
+    std::size_t const depth = options.depth == 0 ? example.negatives.size() : std::min(options.depth, example.negatives.size());
+    std::vector<std::uint32_t> places(depth);
+    for (std::size_t i = 0; i < depth; ++i) { places[i] = static_cast<std::uint32_t>(i); }
+    draw.shuffle(std::span(places));
+    for (std::size_t n = 0; chosen.size() < options.passages; ++n) {
+        if (n < depth) {
+            chosen.push_back({example.negatives[places[n]], score_of(example.negative_scores, places[n])});
+        } else if (options.random_negatives) {
+            chosen.push_back({random_negative(example, chosen, draw)});
+        } else {
+            throw InputError(
+                Diagnostic{.file = {},
+                           .expected = std::to_string(options.passages - 1) + " negatives of query " + std::to_string(example.id),
+                           .found = std::to_string(depth),
+                           .hint = "Mine more, lower the passages per query, or allow random_negatives."});
+        }
+    }
+    return chosen;
+}
+
+}  // namespace detail
+
+/// One relevant text and its negatives, as texts of their own: the passages of a bi-encoder.
+struct Candidates {
+    static constexpr std::string_view name = "candidates";
+
+    GroupOptions group = {};
+    std::size_t max_length = 144;   ///< tokens of a passage with [CLS] and [SEP] (SimLM: 144, RetroMAE: 140)
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit.inside("", group);
+        visit("max_length", max_length, "tokens of a passage, [CLS] and [SEP] included");
+    }
+
+    [[nodiscard]] std::size_t group_size() const noexcept { return group.passages; }
+
+    [[nodiscard]] std::vector<CandidateText> read_group(PairExample const& example, TokenTraits const& traits, std::size_t limit,
+                                                        Draw const& shared) const {
+        std::size_t const length = std::min(limit, max_length);
+        std::vector<CandidateText> texts;
+        for (auto const& [id, score] : detail::choose_group(example, group, shared)) {
+            auto const content = example.texts[id];
+            std::vector<TokenId> ids{traits.special().cls};
+            ids.insert(ids.end(), content.begin(),
+                       content.begin() + static_cast<std::ptrdiff_t>(std::min(content.size(), length < 2 ? 0 : length - 2)));
+            ids.push_back(traits.special().sep);
+            texts.push_back({.text = {.original_ids = ids, .input_ids = ids}, .id = id, .score = score});
+        }
+        return texts;
+    }
+};
+
+/// [CLS] query [SEP] passage [SEP] for one relevant text and its negatives, with token types 0 and 1: the pairs of a
+/// cross-encoder. Only the passage is cut, as Hugging Face's `only_second` does.
+struct QueryWithCandidate {
+    static constexpr std::string_view name = "query_with_candidate";
+
+    GroupOptions group = {};
+    std::size_t query_length = 32;   ///< tokens of the query alone (SimLM: 32)
+    std::size_t max_length = 192;    ///< tokens of the pair with its three specials (SimLM: 192)
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit.inside("", group);
+        visit("query_length", query_length, "tokens of a query, specials not counted");
+        visit("max_length", max_length, "tokens of query and passage, [CLS] and both [SEP] included");
+    }
+
+    [[nodiscard]] std::size_t group_size() const noexcept { return group.passages; }
+
+    [[nodiscard]] std::vector<CandidateText> read_group(PairExample const& example, TokenTraits const& traits, std::size_t limit,
+                                                        Draw const& shared) const {
+        std::vector<CandidateText> texts;
+        for (auto const& [id, score] : detail::choose_group(example, group, shared)) {
+            texts.push_back(
+                {.text = pair_text(example.query, example.texts[id], traits.special(), query_length, std::min(limit, max_length)),
+                 .id = id,
+                 .score = score});
+        }
+        return texts;
+    }
+
+    /// A pair as a cross-encoder reads it.
+    /// \param query_tokens  of the query at most
+    /// \param tokens        of the whole at most; where not even the query has room, the query is cut
+    [[nodiscard]] static MaskedText pair_text(std::span<TokenId const> query, std::span<TokenId const> passage,
+                                              SpecialIds const& special, std::size_t query_tokens, std::size_t tokens) {
+        std::size_t const room = tokens < 3 ? 0 : tokens - 3;
+        std::size_t const first = std::min({query.size(), query_tokens, room});
+        std::size_t const second = std::min(passage.size(), room - first);
+        MaskedText text;
+        auto& ids = text.original_ids;
+        ids.push_back(special.cls);
+        ids.insert(ids.end(), query.begin(), query.begin() + static_cast<std::ptrdiff_t>(first));
+        ids.push_back(special.sep);
+        text.types.assign(ids.size(), 0);
+        ids.insert(ids.end(), passage.begin(), passage.begin() + static_cast<std::ptrdiff_t>(second));
+        ids.push_back(special.sep);
+        text.types.resize(ids.size(), 1);
+        text.input_ids = ids;
+        return text;
+    }
+};
+
+static_assert(GroupSource<Candidates>);
+static_assert(GroupSource<QueryWithCandidate>);
+
+}  // namespace bmae

@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The texts of a training query, one per view: the query itself, or a text that is relevant to it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <bmae/concepts/pair_source.hpp>
+
+namespace bmae {
+
+namespace detail {
+
+/// Views that read the relevant text of one query in one epoch agree on it by drawing under this number first.
+inline constexpr std::uint64_t relevant_text_fork = 0x706f73;
+
+/// Which of the relevant texts an epoch reads.
+inline std::size_t drawn_positive(PairExample const& example, Draw const& shared) {
+    Draw draw = shared.fork(relevant_text_fork);
+    return draw.below(example.positives.size());
+}
+
+}  // namespace detail
+
+/// The query.
+struct Query {
+    static constexpr std::string_view name = "query";
+
+    std::size_t max_length = 32;   ///< tokens with [CLS] and [SEP]; the tail is cut (RetroMAE, SimLM: 32)
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit("max_length", max_length, "tokens of a query, [CLS] and [SEP] included");
+    }
+
+    [[nodiscard]] std::vector<TokenId> read(PairExample const& example, TokenTraits const&, Draw&, Draw const&) const {
+        return {example.query.begin(), example.query.end()};
+    }
+};
+
+/// One text that is relevant to the query, drawn anew in each epoch: the other side of a pair that rebuilds itself.
+struct RelevantText {
+    static constexpr std::string_view name = "relevant_text";
+
+    std::size_t max_length = 144;   ///< tokens with [CLS] and [SEP]; the tail is cut
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit("max_length", max_length, "tokens of a relevant text, [CLS] and [SEP] included");
+    }
+
+    [[nodiscard]] std::vector<TokenId> read(PairExample const& example, TokenTraits const&, Draw&, Draw const& shared) const {
+        auto const text = example.texts[example.positives[detail::drawn_positive(example, shared)]];
+        return {text.begin(), text.end()};
+    }
+};
+
+static_assert(PairTextSource<Query>);
+static_assert(PairTextSource<RelevantText>);
+
+}  // namespace bmae
