@@ -172,7 +172,8 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     pairs.add_option("--data", all.pairs.data, "BEIR folder");
     pairs.add_option("--split", all.pairs.split, "With --data: judgements to train on; default: train");
     pairs.add_option("--negatives", all.pairs.negatives,
-                     "With --data: hard negatives, TREC runs or lines of query and document; several are joined in order");
+                     "With --data: hard negatives, TREC runs, lines of query, document, or JSON Lines with qid, neg; several are "
+                     "joined in order");
     pairs.add_option("--teacher-scores", all.pairs.teacher_scores,
                      "With --data: TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score");
     pairs.add_option("--input", all.pairs.inputs,

@@ -60,13 +60,21 @@ int pairs(Common const& common, PairsOptions const& options) {
     Cancellation const cancellation;
     AnyTokenizer const tokenizer = AnyTokenizer::from_file(options.tokenizer);
     require_encoder_tokens(tokenizer, /*for_training=*/false, options.tokenizer);
-    Progress progress("pairs", "queries", 0);
+    Progress progress("pairs", "lines", 0);
+    std::string phase;
+    std::uint64_t before = 0;   // lines of the phases that are over
+    std::uint64_t now_at = 0;
     PairStoreOptions const how{.reading = {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse},
                                .limit = options.limit,
                                .threads = common.threads,
                                .progress = [&](PairStoreProgress const& now) {
                                    cancellation.check();
-                                   progress.update(0, count_text(now.count) + ' ' + std::string(now.what));
+                                   if (now.what != phase) {
+                                       before += std::exchange(now_at, 0);
+                                       phase = now.what;
+                                   }
+                                   if (phase != "queries") { now_at = now.count; }   // those are written, not read
+                                   progress.update(before + now_at, phase);
                                }};
     PairStoreReport const report = options.data.empty()
                                        ? build_pair_store(options.output, tokenizer, std::span<Path const>(options.inputs), how)
@@ -78,7 +86,6 @@ int pairs(Common const& common, PairsOptions const& options) {
                                                           how);
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
     PairStoreStatistics const& counts = report.counts;
-    progress.update(counts.queries);
     progress.finish();
     for (std::string const& source : report.sources) { say("read " + source); }
     say_report(report.reading, "pairs");
