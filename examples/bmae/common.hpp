@@ -167,6 +167,19 @@ struct PrepareOptions {
 };
 int prepare(Common const& common, PrepareOptions const& options);
 
+struct PairsOptions {
+    Path data = {};           ///< BEIR folder, or `inputs`
+    std::string split = {};   ///< empty: train
+    std::vector<Path> negatives = {};
+    std::vector<Path> teacher_scores = {};
+    std::vector<Path> inputs = {};
+    Path tokenizer = {};
+    std::size_t limit = 0;
+    bool skip_malformed = false;
+    Path output = {};
+};
+int pairs(Common const& common, PairsOptions const& options);
+
 /// Numbers of the trainer, shared by pretrain and finetune.
 struct TrainingOptions {
     std::uint64_t steps = 0;

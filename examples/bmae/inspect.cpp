@@ -3,6 +3,8 @@
 // torch-free
 // What is in a file or folder: `inspect`.
 #include <algorithm>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +14,7 @@
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
 #include <bmae/text/any_tokenizer.hpp>
+#include <bmae/text/pair_store.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 
@@ -104,6 +107,33 @@ void look_at_store(Path const& path, Findings& findings) {
     findings.add("first_passage", tokenizer.decode(store.example(0, 24).passage));
 }
 
+bool is_pair_store(Path const& path) {
+    Json const manifest = Json::parse(detail::read_file(path / "manifest.json", std::uint64_t{16} << 20), nullptr, false);
+    return manifest.is_object() && manifest.contains("format") && manifest["format"] == detail::pair_format::kind.magic;
+}
+
+void look_at_pairs(Path const& path, Findings& findings) {
+    PairStore const store = PairStore::open(path, Verify::full);
+    findings.add("kind", "pair store, every checksum right");
+    findings.add("source", store.source());
+    detail::pair_format::for_each_count(store.statistics(), [&](std::string const& name, std::uint64_t count) {
+        if (count != 0) { findings.add(name, count); }
+    });
+    findings.add("tokenizer", store.tokenizer_kind().empty() ? "not said" : store.tokenizer_kind());
+    findings.add("vocabulary", store.traits().size());
+    findings.add("fingerprint", detail::to_hex(store.fingerprint()));
+    findings.add("content_hash", detail::to_hex(store.content_hash()));
+    if (!holds_tokenizer(path)) { return; }
+    AnyTokenizer const tokenizer = AnyTokenizer::from_file(path);
+    store.require_tokenizer(tokenizer);
+    PairExample const first = store.example(0);
+    auto const start = [&](std::span<TokenId const> text) {
+        return tokenizer.decode(text.first(std::min<std::size_t>(text.size(), 24)));
+    };
+    findings.add("first_query", start(first.query));
+    findings.add("first_positive", start(first.texts[first.positives.front()]));
+}
+
 void look_at_config(Path const& folder, Findings& findings) {
     if (!std::filesystem::exists(folder / "config.json")) { return; }
     Json const config = read_json(folder / "config.json");
@@ -153,10 +183,10 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
     } else if (std::filesystem::exists(path / "config.json")) {
         findings.add("kind", "folder of a transformer");
     } else if (std::filesystem::exists(path / "manifest.json")) {
-        return look_at_store(path, findings);
+        return is_pair_store(path) ? look_at_pairs(path, findings) : look_at_store(path, findings);
     } else {
         throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "a token store, a checkpoint or a model folder",
+                                    .expected = "a token store, a pair store, a checkpoint or a model folder",
                                     .found = "a folder of another kind",
                                     .hint = "Name one of the files in it."});
     }

@@ -103,6 +103,7 @@ struct Options {
     Common common;
     TokenizeOptions tokenize;
     PrepareOptions prepare;
+    PairsOptions pairs;
     PretrainOptions pretrain;
     FinetuneOptions finetune;
     EncodeOptions encode;
@@ -162,6 +163,27 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     prepare.add_option("--write-dictionary", all.prepare.write_dictionary,
                        "Also write how often each word occurs, as JSON: MASTER's frequency dictionary");
     prepare.add_option("--output", all.prepare.output, "New folder")->required();
+
+    CLI::App& pairs =
+        add("pairs", "Queries with relevant texts, hard negatives and a teacher's scores to a pair store for fine-tuning",
+            "bmae pairs --data scifact --split train --negatives bm25.trec --tokenizer vocab.txt --output scifact.pairs\n"
+            "  bmae pairs --input train.jsonl --tokenizer bert-base-uncased --output train.pairs",
+            [&] { return bmae::program::pairs(common, all.pairs); });
+    pairs.add_option("--data", all.pairs.data, "BEIR folder");
+    pairs.add_option("--split", all.pairs.split, "With --data: judgements to train on; default: train");
+    pairs.add_option("--negatives", all.pairs.negatives,
+                     "With --data: hard negatives, TREC runs, lines of query, document, or JSON Lines with qid, neg; several are "
+                     "joined in order");
+    pairs.add_option("--teacher-scores", all.pairs.teacher_scores,
+                     "With --data: TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score");
+    pairs.add_option("--input", all.pairs.inputs,
+                     "Instead: JSON Lines (query, pos, neg; positive_passages, negative_passages), or tables of query, positive "
+                     "and, if any, negative; plain or gzip");
+    pairs.add_option("--tokenizer", all.pairs.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")->required();
+    pairs.add_option("--limit", all.pairs.limit, "Use the first N training queries; 0: all");
+    pairs.add_flag("--skip-malformed", all.pairs.skip_malformed,
+                   "Leave out and count lines that break the format, instead of stopping");
+    pairs.add_option("--output", all.pairs.output, "New folder")->required();
 
     CLI::App& pretrain = add("pretrain", "Trains a preset over a token store",
                              "bmae pretrain --preset retromae --config mini --data articles.tokens --minutes 30 --output run\n"
@@ -308,7 +330,9 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
 
     CLI::App& inspect = add("inspect", "What is in a file or folder", "bmae inspect run/step-1000",
                             [&] { return bmae::program::inspect(common, all.inspect); });
-    inspect.add_option("path", all.inspect.path, "safetensors file, token store, checkpoint, model folder, run or judgements")
+    inspect
+        .add_option("path", all.inspect.path,
+                    "safetensors file, token or pair store, checkpoint, model folder, run or judgements")
         ->required();
     inspect.add_flag("--tensors", all.inspect.tensors, "List every tensor");
 

@@ -108,6 +108,39 @@ BOOST_AUTO_TEST_CASE(negatives_stand_in_the_order_of_their_scores_and_of_the_fil
     BOOST_TEST(report.sources[2] == "list.tsv: negatives, query, document");
 }
 
+BOOST_AUTO_TEST_CASE(negatives_of_several_systems_are_taken_by_rank) {
+    test::Scratch const scratch;
+    bmae::PairStoreReport const report = build_pair_store(
+        scratch / "store", tokenizer,
+        {.folder = collection(scratch, "q3\td1\t1\n"),
+         .negatives = {scratch.file("n.jsonl", R"({"qid": "q1", "pos": ["d1"], "neg": {"two": ["d2"], "one": ["d5", "d1"]}})"
+                                               "\n"
+                                               R"({"qid": "q9", "neg": ["d1"]})"
+                                               "\n"
+                                               R"({"qid": "q3", "neg": ["d2", "d5"]})"
+                                               "\n"
+                                               R"({"qid": "q2", "neg": []})"
+                                               "\n")}});
+    auto const store = PairStore::open(scratch / "store", bmae::Verify::full);
+    BOOST_TEST(ids_of(store, store.example(1).negatives) == (Strings{"d5", "d2"}), boost::test_tools::per_element());
+    BOOST_TEST(ids_of(store, store.example(2).negatives) == (Strings{"d2", "d5"}), boost::test_tools::per_element());
+    BOOST_TEST(report.counts.relevant_negatives == 1U);
+    BOOST_TEST(report.counts.unknown_queries == 1U);
+    BOOST_TEST(report.sources[1] == "n.jsonl: negatives, JSON Lines");
+    if (fs::path const gpl = test::data_folder("synthetic_queries/gpl_fiqa"); !gpl.empty()) {   // as it is published
+        for (auto const& [from, to] : {std::pair{"corpus.jsonl", "g/corpus.jsonl"},
+                                       {"qgen-queries.jsonl", "g/queries.jsonl"},
+                                       {"qgen-qrels/train.tsv", "g/qrels/train.tsv"}}) {
+            scratch.file(to, bmae::detail::read_file(gpl / from));
+        }
+        auto const mined =
+            build_pair_store(scratch / "gpl", tokenizer, {.folder = scratch / "g", .negatives = {gpl / "hard-negatives.jsonl"}});
+        BOOST_TEST(mined.counts.queries == 30U);
+        BOOST_TEST(mined.counts.queries_without_negatives == 0U);
+        BOOST_TEST(mined.counts.unknown_negatives == 0U);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(scores_of_a_teacher_stand_beside_their_texts) {
     test::Scratch const scratch;
     fs::path const negatives = scratch.file("n.tsv", "q2 d5\nq2 d1\nq1 d5\n");
@@ -159,12 +192,16 @@ BOOST_AUTO_TEST_CASE(wrong_files_are_refused_by_name_and_leave_nothing) {
     constexpr auto scores = bmae::PairPurpose::scores;
     refuses(negatives, "", "expected hard negatives, found an empty file");
     refuses(negatives, "\n \n", "expected hard negatives, found an empty file");
-    refuses(negatives, "q2 d5 1\n", "bad:1", "2 columns (query, document) or the 6 of a TREC run, found 3");
+    refuses(negatives, "q2 d5 1\n", "bad:1", "2 columns (query, document), the 6 of a TREC run, or JSON Lines, found 3");
     refuses(negatives, "q2 d5\nq2 Q0 d5 1 1 x\n", "bad:2", "expected 2 columns, as in the lines before, found 6");
     refuses(negatives, "q2 Q0 d5 1 nan x\n", "bad:1", "a finite score in column 5");
     refuses(negatives, "q7 d5\n", "expected hard negatives of the training queries, found none", "Search with --split train.");
     refuses(negatives, "q2 d7\n", "expected hard negatives of the training queries, found none");
     refuses(negatives, "q2 \xff\n", "bad:1", "UTF-8");
+    for (std::string const neg : {R"("d1")", R"({"a": "d1"})", "[[1]]", "[1.5]", R"({"a": [""]})"}) {
+        refuses(negatives, R"({"qid": "q2", "neg": )" + neg + "}\n", "bad:1", "qid, and neg: a list of ids");
+    }
+    refuses(negatives, R"({"neg": ["d1"]})", "bad:1", "qid, and neg: a list of ids");
     refuses(scores, "", "expected scores of a teacher, found an empty file");
     refuses(scores, "q2 d2\n", "bad:1", "3 columns (query, document, score)");
     refuses(scores, "q2 d2 high\n", "bad:1", "a finite score in column 3");

@@ -37,7 +37,7 @@ def usage():
     refused(says="subcommand")
     refused("fly", says=["fly"])
     refused("rerank", says=["rerank"])
-    for command in ("tokenize", "prepare", "pretrain", "finetune", "encode", "search", "evaluate", "export", "generate", "inspect", "doctor", "presets"):
+    for command in ("tokenize", "prepare", "pairs", "pretrain", "finetune", "encode", "search", "evaluate", "export", "generate", "inspect", "doctor", "presets"):
         shown = run(command, "--help").stdout
         assert "Example:" in shown and f"bmae {command}" in shown and "--json" in shown, shown
         refused(command, "--no-such-option", says="no-such-option" if command in ("doctor", "presets") else "required")

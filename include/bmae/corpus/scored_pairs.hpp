@@ -4,6 +4,7 @@
 /// Pairs of query and document by their ids, with or without a score: mined negatives and the scores of a teacher.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -26,8 +28,8 @@ namespace bmae {
 
 /// What a file of pairs is read for.
 enum class PairPurpose {
-    negatives,   ///< a TREC run of 6 columns, or 2 columns: query, document
-    scores,      ///< a TREC run, 3 columns: query, document, score, or JSON Lines with these keys
+    negatives,   ///< a TREC run of 6 columns, 2 columns: query, document, or JSON Lines: qid, neg
+    scores,      ///< a TREC run, 3 columns: query, document, score, or JSON Lines: query_id, docid, score
 };
 
 /// One line of such a file. Views are valid until the next one is read.
@@ -38,6 +40,9 @@ struct ScoredPair {
 };
 
 /// Reads mined negatives or scores, plain or gzip; blank lines are stepped over. The first line says which layout it is.
+///
+/// `neg` is a list of ids or, as Sentence Transformers publishes mined negatives, an object of such lists by the system that found
+/// them: then come the first of each list, the second of each, and so on.
 class ScoredPairReader {
 public:
     /// \throws InputError  where the file is missing, empty or of another layout
@@ -59,6 +64,10 @@ public:
     bool next(ScoredPair& pair) {
         std::string_view line;
         while (true) {
+            if (next_listed_ < listed_.size()) {
+                pair = {.query = query_, .document = listed_[next_listed_++]};
+                return true;
+            }
             if (pending_) {
                 first_ = std::move(*pending_);
                 pending_.reset();
@@ -68,6 +77,10 @@ public:
                 return false;
             }
             if (is_blank(line)) { continue; }
+            if (layout_ == Layout::json && purpose_ == PairPurpose::negatives) {
+                parse_lists(line);
+                continue;
+            }
             bool const read = layout_ == Layout::json ? parse_json(line, pair) : parse_columns(line, pair);
             if (!read) { continue; }
             if (layout_ == Layout::query_document_score) { watch_ranks(pair); }
@@ -108,7 +121,7 @@ private:
     void recognise() {
         bool const scores = purpose_ == PairPurpose::scores;
         std::size_t const count = detail::split_blanks(*pending_).count;
-        if (scores && pending_->starts_with('{')) {
+        if (pending_->starts_with('{')) {
             layout_ = Layout::json;
         } else if (count >= 6) {
             layout_ = Layout::trec;
@@ -116,7 +129,7 @@ private:
             layout_ = scores ? Layout::query_document_score : Layout::query_document;
         } else {
             throw InputError(lines_.diagnostic(scores ? "3 columns (query, document, score), the 6 of a TREC run, or JSON Lines"
-                                                      : "2 columns (query, document) or the 6 of a TREC run",
+                                                      : "2 columns (query, document), the 6 of a TREC run, or JSON Lines",
                                                std::to_string(count) + " in " + detail::excerpt(*pending_),
                                                "Write one document per line."));
         }
@@ -144,14 +157,20 @@ private:
         return true;
     }
 
-    bool parse_json(std::string_view line, ScoredPair& pair) {
+    std::optional<nlohmann::json> parse_object(std::string_view line, char const* keys) {
         std::string found;
-        auto const object = detail::parse_object(line, found);
-        if (!object) {
-            fault("a JSON object", std::move(found), "One object per line, with query_id, docid and score.");
-            return false;
-        }
-        bool const ids = take_id(detail::find_key(*object, {"query_id", "qid", "query-id"}), query_) &&
+        auto object = detail::parse_object(line, found);
+        if (!object) { fault("a JSON object", std::move(found), std::string("One object per line, with ") + keys + '.'); }
+        return object;
+    }
+    bool take_query(nlohmann::json const& object) {
+        return take_id(detail::find_key(object, {"query_id", "qid", "query-id"}), query_);
+    }
+
+    bool parse_json(std::string_view line, ScoredPair& pair) {
+        auto const object = parse_object(line, "query_id, docid and score");
+        if (!object) { return false; }
+        bool const ids = take_query(*object) &&
                          take_id(detail::find_key(*object, {"docid", "doc_id", "pid", "corpus-id", "corpus_id"}), document_);
         nlohmann::json const* const score = detail::find_key(*object, {"score"});
         double const value = score != nullptr && score->is_number() ? score->get<double>() : std::nan("");
@@ -161,6 +180,34 @@ private:
         }
         pair = {.query = query_, .document = document_, .score = static_cast<float>(value)};
         return true;
+    }
+
+    /// Puts the negatives of a line into `listed_`.
+    void parse_lists(std::string_view line) {
+        listed_.clear();
+        next_listed_ = 0;
+        auto const object = parse_object(line, "qid and neg");
+        if (!object) { return; }
+        nlohmann::json const* const found = detail::find_key(*object, {"neg", "negatives"});
+        std::vector<nlohmann::json const*> lists;
+        if (found != nullptr && found->is_array()) { lists.push_back(found); }
+        if (found != nullptr && found->is_object()) {
+            for (nlohmann::json const& list : *found) { lists.push_back(&list); }
+        }
+        std::size_t longest = 0;
+        bool sound = take_query(*object) && found != nullptr && (found->is_array() || found->is_object());
+        for (nlohmann::json const* const list : lists) {
+            sound = sound && list->is_array();
+            longest = std::max(longest, list->size());
+        }
+        for (std::size_t rank = 0; sound && rank < longest; ++rank) {
+            for (nlohmann::json const* const list : lists) {
+                if (rank < list->size()) { sound = sound && take_id(&(*list)[rank], listed_.emplace_back()); }
+            }
+        }
+        if (sound) { return; }
+        listed_.clear();
+        fault("qid, and neg: a list of ids, or such lists by the system that found them", detail::excerpt(line));
     }
 
     static bool take_id(nlohmann::json const* value, std::string& id) {
@@ -193,6 +240,8 @@ private:
     std::string first_;
     std::string query_;
     std::string document_;
+    std::vector<std::string> listed_;   // documents of a line that holds several
+    std::size_t next_listed_ = 0;
     std::string last_query_;
     float last_score_ = 0;
     bool only_ranks_ = true;

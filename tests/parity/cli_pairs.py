@@ -1,0 +1,195 @@
+# SPDX-FileCopyrightText: the bmae authors
+# SPDX-License-Identifier: Apache-2.0
+# ctest:
+"""`bmae pairs`: the store of an invented BEIR folder with negatives and scores, read back with NumPy, equals a plain count in Python;
+JSON Lines and tables of the same pairs give the same examples; what is missing, wrong or scarce is said."""
+import collections
+import json
+import os
+import pathlib
+import random
+import shutil
+import tempfile
+
+import numpy
+
+from cli_support import result, run, write_collection
+
+
+class Store:
+    """A pair store in NumPy, as its format describes it."""
+
+    def __init__(self, folder):
+        def read(name, kind):
+            return numpy.fromfile(folder / name, kind) if (folder / name).exists() else None
+        self.texts = numpy.split(read("texts", numpy.int32), read("text_ends", numpy.uint64).astype(int))[:-1]
+        ends = read("text_id_ends", numpy.uint64).astype(int).tolist()
+        names = (folder / "text_ids").read_bytes()
+        self.text_ids = [names[begin:end].decode() for begin, end in zip([0, *ends], ends)]
+        self.rows = read("query_rows", numpy.uint64).reshape(-1, 4).astype(int)
+        names = (folder / "query_ids").read_bytes()
+        self.query_ids = [names[a[3]:b[3]].decode() for a, b in zip(self.rows, self.rows[1:])]
+        self.queries = [read("queries", numpy.int32)[a[0]:b[0]].tolist() for a, b in zip(self.rows, self.rows[1:])]
+        self.positives, self.negatives, self.positive_scores, self.negative_scores = (
+            None if data is None else [data[a[column]:b[column]].tolist() for a, b in zip(self.rows, self.rows[1:])]
+            for data, column in ((read("positives", numpy.uint32), 1), (read("negatives", numpy.uint32), 2),
+                                 (read("positive_scores", numpy.float32), 1), (read("negative_scores", numpy.float32), 2)))
+
+    def examples(self):
+        """Query, positives and negatives as token ids, whatever their numbers and names."""
+        return [(query, [self.texts[n].tolist() for n in positives], [self.texts[n].tolist() for n in negatives])
+                for query, positives, negatives in zip(self.queries, self.positives, self.negatives)]
+
+
+def check_beir(work, data, tokenizer):
+    """Against a count in Python: which text is relevant, which negative comes first, which score stands where."""
+    rng = random.Random(3)
+    judged = collections.defaultdict(list)
+    for line in (data / "qrels" / "train.tsv").read_text().splitlines()[1:]:
+        query, document, _ = line.split("\t")
+        judged[query].append(document)
+    documents = [json.loads(line)["_id"] for line in (data / "corpus.jsonl").read_text().splitlines()]
+    run_lines, list_lines, scores = [], [], {}
+    expected = {query: [] for query in judged}
+    left_out = collections.Counter()
+    for query in judged:
+        found = rng.sample(documents, 20)
+        ranked = sorted(((rng.randint(0, 9), -place, document) for place, document in enumerate(found)), reverse=True)
+        lines = [f"{query} Q0 {document} 0 {score} x" for (score, _, document) in sorted(ranked, key=lambda entry: -entry[1])]
+        run_lines += lines
+        more = rng.sample(documents, 5) + ["gone"]
+        list_lines += [f"{query}\t{document}" for document in more]
+        for document in [document for _, _, document in ranked] + more:
+            kind = ("unknown_negatives" if document == "gone" else "relevant_negatives" if document in judged[query] else
+                    "repeated_negatives" if document in expected[query] else None)
+            left_out[kind] += 1
+            if kind is None:
+                expected[query].append(document)
+        for document in rng.sample(judged[query] + expected[query], 12):
+            scores[query, document] = round(rng.uniform(-10, 10), 3)
+    run_lines.append("qtest0-0 Q0 d0-0 1 1 x")
+    (work / "run.trec").write_text("\n".join(run_lines) + "\n")
+    (work / "list.tsv").write_text("\n".join(list_lines) + "\n")
+    (work / "scores.tsv").write_text("".join(f"{query}\t{document}\t{score}\n" for (query, document), score in scores.items()))
+    arguments = ["pairs", "--data", data, "--split", "train", "--negatives", work / "run.trec", work / "list.tsv",
+                 "--teacher-scores", work / "scores.tsv", "--tokenizer", tokenizer]
+    done = result(*arguments, "--output", work / "pairs")
+    assert done["queries"] == len(judged) == 24 and done["texts"] == 72 and done["queries_with_negatives"] == 24, done
+    assert done["positives"] == sum(map(len, judged.values())) and done["negatives"] == sum(map(len, expected.values())), done
+    assert done["scores"] == len(scores) and done["unknown_queries"] == 1, done
+    assert all(done[kind] == count for kind, count in left_out.items() if kind), (done, left_out)
+    store = Store(work / "pairs")
+    assert store.query_ids == list(judged) and store.text_ids == documents
+    for q, query in enumerate(judged):
+        assert [store.text_ids[n] for n in store.positives[q]] == judged[query]
+        assert [store.text_ids[n] for n in store.negatives[q]] == expected[query], query
+        for numbers, values in ((store.positives[q], store.positive_scores[q]), (store.negatives[q], store.negative_scores[q])):
+            assert len(numbers) == len(values)
+            for number, value in zip(numbers, values):
+                wanted = scores.get((query, store.text_ids[number]))
+                assert value != value if wanted is None else abs(value - wanted) < 1e-4, (query, number, value, wanted)
+    tokens = run("tokenize", "--tokenizer", tokenizer, "--no-special-tokens",
+                 stdin="".join(f"{d['title']} {d['text']}\n" for d in map(json.loads, (data / "corpus.jsonl").read_text().splitlines())))
+    assert [" ".join(map(str, text.tolist())) for text in store.texts] == tokens.stdout.splitlines()
+    assert run("inspect", work / "pairs").stdout.startswith("kind: pair store"), "inspect"
+    run(*arguments, "--threads", 2, "--output", work / "again")
+    for name in ("texts", "query_rows", "negatives", "negative_scores", "manifest.json"):
+        assert (work / "pairs" / name).read_bytes() == (work / "again" / name).read_bytes(), name
+    print("BEIR folder:", done["queries"], "queries,", done["negatives"], "negatives,", done["scores"], "scores")
+    return store
+
+
+def check_lines(work, data, tokenizer, store):
+    """The same pairs in the formats of FlagEmbedding and Tevatron give the same examples; tables hold one negative per line."""
+    documents = {d["_id"]: d for d in map(json.loads, (data / "corpus.jsonl").read_text().splitlines())}
+    queries = {q["_id"]: q["text"] for q in map(json.loads, (data / "queries.jsonl").read_text().splitlines())}
+    whole = {name: f"{d['title']} {d['text']}" for name, d in documents.items()}
+    flag, tevatron, triplets = [], [], []
+
+    def scores(values):
+        return [None if value != value else value for value in values]
+
+    for q, query in enumerate(store.query_ids):
+        positives, negatives = ([store.text_ids[n] for n in numbers[q]] for numbers in (store.positives, store.negatives))
+        flag.append({"query": queries[query], "pos": [whole[n] for n in positives], "neg": [whole[n] for n in negatives],
+                     "pos_scores": scores(store.positive_scores[q]), "neg_scores": scores(store.negative_scores[q]), "prompt": "p"})
+        tevatron.append({"query_id": query, "query": queries[query],
+                         **{key: [{"docid": n, "title": documents[n]["title"], "text": documents[n]["text"]} for n in names]
+                            for key, names in (("positive_passages", positives), ("negative_passages", negatives))}})
+        triplets += [f"{queries[query]}\t{whole[positives[i % len(positives)]]}\t{whole[negatives[i % len(negatives)]]}"
+                     for i in range(max(len(positives), len(negatives)))]
+    for name, rows in (("flag.jsonl", map(json.dumps, flag)), ("tevatron.jsonl", map(json.dumps, tevatron)), ("triplets.tsv", triplets)):
+        (work / name).write_text("\n".join(rows) + "\n")
+        done = result("pairs", "--input", work / name, "--tokenizer", tokenizer, "--output", work / f"{name}.pairs")
+        other = Store(work / f"{name}.pairs")
+        assert other.examples() == store.examples(), name
+        assert done["sources"] == [f"{name}: " + ("table of query, positive, negative" if name.endswith("tsv") else "JSON Lines")], done
+        if name == "flag.jsonl":
+            assert numpy.array_equal(numpy.concatenate(other.negative_scores), numpy.concatenate(store.negative_scores), equal_nan=True)
+            assert done["left_out"] == {"values of the key 'prompt', which is not read": 24}, done
+        else:
+            assert done["scores"] == 0 and other.positive_scores is None, done
+    assert Store(work / "tevatron.jsonl.pairs").query_ids == store.query_ids
+    print("lines:", len(triplets), "triplets joined to", len(store.query_ids), "queries")
+
+
+def check_said(work, data, tokenizer):
+    """Scarce negatives are warned about; wrong usage and wrong files are refused, and nothing is left."""
+    (work / "few.tsv").write_text("qtrain0-0\td5-1\nqtrain1-0\td5-1\n")
+    few = run("pairs", "--data", data, "--negatives", work / "few.tsv", "--tokenizer", tokenizer, "--output", work / "few")
+    assert "warning: hard negatives for only 2 of 24 queries" in few.stderr and "negatives for 2 of 24 queries" in few.stdout, few
+    none = run("pairs", "--data", data, "--tokenizer", tokenizer, "--limit", 5, "--output", work / "none")
+    assert "5 queries" in none.stdout and "no hard negatives" in none.stdout and "warning" not in none.stderr, none
+
+    def refused(*arguments, says):
+        done = run("pairs", *arguments, "--output", work / "out", status=2)
+        assert all(words in done.stderr for words in says) and done.stdout == "", done
+        assert not (work / "out").exists() and not (work / "out.partial").exists()
+
+    refused("--tokenizer", tokenizer, says=["either --data or --input", "neither"])
+    refused("--data", data, "--input", work / "few.tsv", "--tokenizer", tokenizer, says=["found both"])
+    refused("--input", work / "few.tsv", "--split", "dev", "--tokenizer", tokenizer, says=["--split", "--data alone"])
+    refused("--data", data, "--split", "dev", "--tokenizer", tokenizer, says=["the split 'dev'", "test, train"])
+    refused("--data", data, "--negatives", work / "scores.tsv", "--tokenizer", tokenizer, says=["scores.tsv:1", "2 columns"])
+    refused("--data", data, "--teacher-scores", work / "few.tsv", "--tokenizer", tokenizer, says=["few.tsv:1", "3 columns"])
+    refused("--data", data, "--tokenizer", work / "absent", says=["absent"])
+    (work / "cut.jsonl").write_text((work / "flag.jsonl").read_text()[:-40])
+    refused("--input", work / "cut.jsonl", "--tokenizer", tokenizer, says=["cut.jsonl:24", "a JSON object"])
+    skipped = result("pairs", "--input", work / "cut.jsonl", "--skip-malformed", "--tokenizer", tokenizer, "--output", work / "skipped")
+    assert skipped["queries"] == 23 and skipped["skipped"] == 1, skipped
+    again = run("pairs", "--data", data, "--tokenizer", tokenizer, "--output", work / "pairs", status=2)
+    assert "new or empty output folder" in again.stderr, again
+    shutil.copytree(work / "pairs", work / "damaged")
+    content = (work / "damaged" / "negatives").read_bytes()
+    (work / "damaged" / "negatives").write_bytes(content[:-4] + bytes(4))
+    assert "negatives: expected the checksum" in run("inspect", work / "damaged", status=2).stderr
+
+
+def check_scifact(work):
+    """A real collection against a plain count of its files."""
+    folder = pathlib.Path(os.environ.get("BMAE_DATA", "")) / "scifact" / "beir"
+    vocabulary = folder.parent.parent / "vocab" / "bert-base-uncased" / "vocab.txt"
+    if not folder.is_dir() or not vocabulary.exists():
+        print("note: SciFact is not there (set BMAE_DATA)")
+        return
+    judged = [line.split("\t") for line in (folder / "qrels" / "train.tsv").read_text().splitlines()[1:]]
+    done = result("pairs", "--data", folder, "--split", "train", "--tokenizer", vocabulary, "--output", work / "scifact")
+    store = Store(work / "scifact")
+    assert store.query_ids == list(dict.fromkeys(query for query, _, _ in judged)) and done["texts"] == 5183, done
+    found = [(query, store.text_ids[n]) for query, numbers in zip(store.query_ids, store.positives) for n in numbers]
+    assert sorted(found) == sorted((query, document) for query, document, _ in judged)
+    print("SciFact:", done["queries"], "queries,", done["texts"], "texts")
+
+
+def main(work):
+    data = write_collection(work / "data")
+    run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
+    store = check_beir(work, data, work / "store")
+    check_lines(work, data, work / "store", store)
+    check_said(work, data, work / "store")
+    check_scifact(work)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        main(pathlib.Path(folder))
