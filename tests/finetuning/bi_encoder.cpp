@@ -147,12 +147,8 @@ BOOST_AUTO_TEST_CASE(an_epoch_may_end_with_one_query) {
     RetrievalPairs const data = pairs();
     BertEncoder encoder(tiny());
     BiEncoderObjective objective(encoder, data, traits, {.query_length = 8, .passage_length = 8});
-    TrainerOptions options{.epochs = 3,
-                           .batch = {.tokens = 0, .examples = 2},
-                           .learning_rate = .01,
-                           .log_every = 6,
-                           .loader_threads = 0,
-                           .keep_freed_memory = false};
+    TrainerOptions options{
+        .epochs = 3, .batch = {.tokens = 0, .examples = 2}, .learning_rate = .01, .log_every = 6, .loader_threads = 0};
     TrainResult const result = Trainer(objective, options).fit();
     BOOST_CHECK_EQUAL(result.step, 6U);
     BOOST_REQUIRE_EQUAL(result.terms.size(), 1U);
@@ -164,7 +160,7 @@ BOOST_AUTO_TEST_CASE(an_epoch_may_end_with_one_query) {
     BOOST_CHECK_THROW(Trainer(objective, options), InputError);
     options.gradient_cache = true;
     BOOST_CHECK_EQUAL(Trainer(objective, options).fit().step, 5U);
-    options = {.steps = 1, .batch = {.tokens = 10}, .loader_threads = 0, .keep_freed_memory = false};   // each costs 3 + 5 tokens
+    options = {.steps = 1, .batch = {.tokens = 10}, .loader_threads = 0};   // each costs 3 + 5 tokens
     BOOST_CHECK_THROW(Trainer(objective, options), InputError);
     options.batch.tokens = 16;
     BOOST_CHECK_EQUAL(Trainer(objective, options).fit().step, 1U);

@@ -76,8 +76,7 @@ TrainerOptions run_of(std::size_t examples, std::size_t accumulation) {
             .adamw = {.epsilon = .01},   // a bias of all keys has no gradient but rounding, which Adam would blow up
             .save_every = 2,
             .log_every = 2,
-            .loader_threads = 0,
-            .keep_freed_memory = false};
+            .loader_threads = 0};
 }
 
 struct Result {

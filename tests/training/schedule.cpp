@@ -4,7 +4,6 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <bmae/training/allocator.hpp>
 #include <bmae/training/precision.hpp>
 
 namespace {
@@ -60,13 +59,6 @@ BOOST_AUTO_TEST_CASE(names_go_both_ways_and_unknown_ones_are_refused) {
     BOOST_CHECK_THROW(bmae::compute_type_from("fp16"), bmae::InputError);
     BOOST_CHECK_THROW(bmae::check(Schedule{.warmup_ratio = 1.5}), bmae::InputError);
     BOOST_CHECK_THROW(bmae::check(Schedule{.floor = -1}), bmae::InputError);
-}
-
-BOOST_AUTO_TEST_CASE(the_allocator_can_be_told_twice) {
-#if defined(__GLIBC__)
-    BOOST_TEST(bmae::keep_freed_memory());
-    BOOST_TEST(bmae::keep_freed_memory());
-#endif
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -31,8 +31,7 @@ TrainerOptions towers_run(std::size_t examples, std::size_t accumulation) {
             .learning_rate = .02,
             .save_every = 3,
             .log_every = 4,
-            .loader_threads = 0,
-            .keep_freed_memory = false};
+            .loader_threads = 0};
 }
 
 std::vector<float> bits(at::Tensor const& value) {

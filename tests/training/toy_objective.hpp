@@ -34,6 +34,8 @@ struct ToyOptions {
     std::uint64_t poison_example = ~0ULL;   // its labels make the loss of the second term not a number ...
     std::uint64_t poison_epochs = 0;        // ... in the first so many epochs
     std::string name = "toy";
+    int format = 0;          // of its description; 0: it tells none
+    bool detached = false;   // its loss has no gradient
 };
 
 class ToyObjective : public Objective {
@@ -101,6 +103,7 @@ public:
         at::Tensor logits = at::linear(x, values_[5]);
         if (poisoned) { logits = logits.mul(std::nan("")); }
         add_term(output, "second", logits, second, batch.term_labels[1], step_labels[1], .5);
+        if (options_.detached) { output.total = output.total.detach(); }
         return output;
     }
 
@@ -109,7 +112,8 @@ public:
     }
 
     [[nodiscard]] std::string description() const override {
-        return R"({"preset":")" + options_.name + R"(","hidden":)" + std::to_string(options_.hidden) + "}";
+        std::string const format = options_.format == 0 ? "" : R"("format":)" + std::to_string(options_.format) + ',';
+        return '{' + format + R"("preset":")" + options_.name + R"(","hidden":)" + std::to_string(options_.hidden) + "}";
     }
 
     void write_sidecars(std::filesystem::path const& folder) const override {

@@ -18,8 +18,10 @@
 #include <boost/test/unit_test.hpp>
 
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
 
 #include "../scratch_folder.hpp"
+#include "toy_memory.hpp"
 #include "toy_objective.hpp"
 #include "two_ranks.hpp"
 
@@ -40,8 +42,7 @@ TrainerOptions toy_run() {
             .learning_rate = .02,
             .save_every = 3,
             .log_every = 4,
-            .loader_threads = 0,
-            .keep_freed_memory = false};
+            .loader_threads = 0};
 }
 
 /// All parameters, bit for bit.
@@ -230,6 +231,76 @@ BOOST_AUTO_TEST_CASE(non_finite_steps_can_be_left_out) {
                           [](bmae::RunError const& error) { return std::string(error.what()).ends_with("; 2 steps in a row"); });
 }
 
+// A caller's guard turned all gradients off, and the run ended in success with the parameters that it began with.
+BOOST_AUTO_TEST_CASE(a_callers_gradient_mode_does_not_matter) {
+    auto const expected = train(toy_run());
+    {
+        at::NoGradGuard const no_gradients;
+        BOOST_TEST((train(toy_run()) == expected));
+        BOOST_TEST(!at::GradMode::is_enabled());
+    }
+    ToyObjective toy;
+    auto const before = bits(toy);
+    c10::InferenceMode const inference;
+    Trainer trainer(toy, toy_run());
+    BOOST_CHECK_EXCEPTION(trainer.fit(), bmae::InputError, [](bmae::InputError const& error) {
+        return std::string(error.what()).find("expected Trainer::fit outside of c10::InferenceMode") == 0U;
+    });
+    BOOST_TEST((bits(toy) == before));
+}
+
+BOOST_AUTO_TEST_CASE(labels_without_a_gradient_are_refused) {
+    ToyObjective toy({.detached = true});
+    Trainer trainer(toy, toy_run());
+    BOOST_CHECK_EXCEPTION(trainer.fit(), bmae::RunError, [](bmae::RunError const& error) {
+        std::string const text = error.what();
+        BOOST_TEST_MESSAGE(text);
+        return text.find("first (toy) has ") == 0U && text.find("the loss requires no gradient") != std::string::npos;
+    });
+}
+
+BOOST_AUTO_TEST_CASE(a_parameter_that_is_broken_before_the_first_step_is_named) {
+    for (double const broken : {std::nan(""), HUGE_VAL}) {
+        ToyObjective toy;
+        toy.values()[3].detach()[2][1].fill_(broken);
+        std::size_t steps = 0;
+        Trainer trainer(toy, toy_run(), {.on_step = [&](auto const&) { ++steps; }});
+        BOOST_CHECK_EXCEPTION(trainer.fit(), bmae::InputError, [](bmae::InputError const& error) {
+            BOOST_TEST_MESSAGE(error.what());
+            return std::string(error.what()).find("found a NaN or an infinite number in head.weight.") != std::string::npos;
+        });
+        BOOST_TEST(steps == 0U);
+    }
+    bmae::test::ToyMemory toy;   // likewise what has no gradient
+    toy.memory[1].fill_(std::nan(""));
+    Trainer trainer(toy, toy_run());
+    BOOST_CHECK_EXCEPTION(trainer.fit(), bmae::InputError, [](bmae::InputError const& error) {
+        return std::string(error.what()).find("in memory.") != std::string::npos;
+    });
+}
+
+// Each request is answered once: one that comes before `fit` is not lost, and the same trainer goes on afterwards.
+BOOST_AUTO_TEST_CASE(a_trainer_that_was_stopped_goes_on) {
+    TrainerOptions options = toy_run();
+    auto const expected = train(options);
+    Scratch scratch;
+    options.output = scratch.path() / "run";
+    options.resume = true;
+    ToyObjective toy;
+    Trainer* running = nullptr;
+    Trainer trainer(toy, options, {.on_step = [&](auto const& step) {
+                        if (step.step == 5) { running->request_stop(); }
+                    }});
+    running = &trainer;
+    trainer.request_stop();
+    BOOST_TEST(trainer.fit().step == 1U);
+    BOOST_TEST(trainer.fit().step == 5U);
+    auto const result = trainer.fit();
+    BOOST_TEST((result.end == TrainEnd::finished));
+    BOOST_TEST(result.resumed_from == 5U);
+    BOOST_TEST((bits(toy) == expected));
+}
+
 BOOST_AUTO_TEST_CASE(senseless_options_are_refused) {
     ToyObjective toy;
     auto const refused = [&](auto change) {
@@ -362,6 +433,13 @@ BOOST_AUTO_TEST_CASE(another_model_or_other_options_are_refused) {
     BOOST_TEST(message(changed, {}).find("expected learning_rate 0.02 as in the checkpoint, found 0.03.") != std::string::npos);
     BOOST_TEST(message(options, {.examples = 36}).find("expected a corpus of 37 examples as in the checkpoint, found 36.") !=
                std::string::npos);
+    // An older format cannot tell whether it is the same model: the version that wrote it can.
+    std::string const format = message(options, {.format = 2});
+    BOOST_TEST_MESSAGE(format);
+    BOOST_TEST(format.find("expected a checkpoint that describes its model in format 2, found format none, of version " +
+                           std::string(bmae::version) + ". Version " + std::string(bmae::version) + " continues this run.") !=
+               std::string::npos);
+    BOOST_TEST(format.find("--init " + (options.output / "step-12").string()) != std::string::npos);
     // A longer plan is not another run, but it is said.
     changed = options;
     changed.steps = 15;

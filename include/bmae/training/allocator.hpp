@@ -15,7 +15,8 @@ namespace bmae {
 /// Large blocks come from the heap and stay there: activations of one step are the activations of the next.
 ///
 /// By default glibc maps every large block anew and unmaps it when it is freed, so that each step faults all its pages in
-/// again: about a quarter of the time of a step on a CPU. Affects the whole process until it ends. Harmless to repeat.
+/// again: about a quarter of the time of a step on a CPU. Affects the whole process until it ends, so no other part of the
+/// library calls it: a program that trains does, once, before `Trainer::fit` or `pretrain`. Harmless to repeat.
 /// \returns false where the C library is not glibc; nothing is changed then
 inline bool keep_freed_memory() noexcept {
 #if defined(__GLIBC__)

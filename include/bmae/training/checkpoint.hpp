@@ -29,7 +29,11 @@ namespace detail {
 
 inline constexpr char const* model_file = "model.safetensors";
 inline constexpr char const* optimizer_file = "optimizer.safetensors";
-inline constexpr char const* state_file = "state.safetensors";
+
+/// Rank 0's is the only one of most runs.
+inline std::string state_file_of(std::size_t rank) {
+    return rank == 0 ? "state.safetensors" : "state-rank-" + std::to_string(rank) + ".safetensors";
+}
 
 /// A flat fp32 buffer as named pieces; `flat` must be on the CPU and outlive them.
 inline void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat,
@@ -110,22 +114,23 @@ inline void read_model(std::filesystem::path const& folder, FlatParameters& para
     parameters.publish();
 }
 
-/// Writes state.safetensors where the objective has tensors that are no parameters; otherwise nothing.
-inline void write_state(std::filesystem::path const& folder, Objective& objective) {
+/// Writes state.safetensors where the objective has tensors that are no parameters; otherwise nothing. Each rank has its own:
+/// state-rank-1.safetensors ...
+inline void write_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank = 0) {
     NamedTensors tensors;
     objective.for_each_state(
         [&](std::string const& name, at::Tensor& value) { tensors[name] = value.detach().cpu().contiguous(); });
-    if (!tensors.empty()) { save_tensors(folder / detail::state_file, tensors, {}); }
+    if (!tensors.empty()) { save_tensors(folder / detail::state_file_of(rank), tensors, {}); }
 }
 
 /// Reads what `write_state` wrote, in place.
 /// \throws InputError where a tensor is missing or has another shape
-inline void read_state(std::filesystem::path const& folder, Objective& objective) {
+inline void read_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank = 0) {
     c10::AutoGradMode const no_grad(false);
     NamedTensors tensors;
     bool opened = false;
     objective.for_each_state([&](std::string const& name, at::Tensor& value) {
-        std::filesystem::path const file = folder / detail::state_file;
+        std::filesystem::path const file = folder / detail::state_file_of(rank);
         if (!std::exchange(opened, true)) { tensors = load_tensors(file); }
         auto const found = tensors.find(name);
         if (found == tensors.end() || found->second.sizes() != value.sizes() ||

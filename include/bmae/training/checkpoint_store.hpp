@@ -180,13 +180,17 @@ public:
 
     [[nodiscard]] std::filesystem::path const& root() const noexcept { return root_; }
 
+    /// Where `save` lets a checkpoint be written before it has its name.
+    [[nodiscard]] static std::filesystem::path unfinished_folder(std::filesystem::path const& root, std::uint64_t step) {
+        return root / ("step-" + std::to_string(step) + std::string(unfinished));
+    }
+
     /// Writes one checkpoint: all of it or nothing.
     /// \param write  fills the folder that it is given
     /// \throws InputError on a full disk, RunError on a failing one; older checkpoints stay as they are
     CheckpointFolder save(std::uint64_t step, std::function<void(std::filesystem::path const&)> const& write) {
         CheckpointFolder const done{root_ / ("step-" + std::to_string(step)), step};
-        std::filesystem::path work = done.path;
-        work += unfinished;
+        std::filesystem::path const work = unfinished_folder(root_, step);
         try {
             remove(work);
             detail::create_folders(work);

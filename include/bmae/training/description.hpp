@@ -46,6 +46,12 @@ inline std::optional<DescriptionDifference> difference(nlohmann::ordered_json co
 
 }  // namespace detail
 
+/// The number of the format in which an objective describes itself; "none" where it tells none, as all did before version 0.2.
+inline std::string format_of(std::string const& description) {
+    auto const json = nlohmann::ordered_json::parse(description, nullptr, false);
+    return json.is_object() && json.contains("format") ? json["format"].dump() : "none";
+}
+
 /// Compares what an objective said of itself with what it says now; nothing where both mean the same, whatever the order of keys.
 /// \param then,now  JSON texts, as `Objective::description` gives them
 inline std::optional<DescriptionDifference> first_difference(std::string const& then, std::string const& now) {

@@ -100,6 +100,12 @@ public:
         for (std::size_t i = 0; i < slots_.size(); ++i) { visit(slots_[i].name, view(master_, i)); }
     }
 
+    /// The fp32 master of the parameter of that name; undefined where there is none.
+    [[nodiscard]] at::Tensor master_of(std::string const& name) const {
+        auto const found = by_name_.find(name);
+        return found == by_name_.end() ? at::Tensor() : view(master_, found->second);
+    }
+
     /// Ends a micro-batch: its gradients are part of `gradient()` afterwards.
     /// \throws RunError if a backward pass replaced a gradient instead of adding to it
     void collect() {
@@ -134,23 +140,29 @@ public:
 
     /// Name of the first parameter that holds a non-finite number, in its gradient or else in itself; empty if none does.
     [[nodiscard]] std::string first_non_finite() const {
+        std::string const gradient = first_non_finite_in(gradient_);
+        return gradient.empty() ? first_non_finite_in(master_) : "gradient of " + gradient;
+    }
+    /// The same of the parameters alone; cheap where all are finite.
+    [[nodiscard]] std::string first_non_finite_master() const {
         c10::AutoGradMode const no_grad(false);
-        for (at::Tensor const* flat : {&gradient_, &master_}) {
-            for (std::size_t i = 0; i < slots_.size(); ++i) {
-                if (!at::isfinite(view(*flat, i)).all().item<bool>()) {
-                    return (flat == &gradient_ ? "gradient of " : "") + slots_[i].name;
-                }
-            }
+        if (at::linalg_vector_norm(master_, 2).isfinite().item<bool>()) { return {}; }
+        return first_non_finite_in(master_);
+    }
+
+private:
+    [[nodiscard]] std::string first_non_finite_in(at::Tensor const& flat) const {
+        c10::AutoGradMode const no_grad(false);
+        for (std::size_t i = 0; i < slots_.size(); ++i) {
+            if (!at::isfinite(view(flat, i)).all().item<bool>()) { return slots_[i].name; }
         }
         return {};
     }
 
-private:
     void gather(Objective& objective) {
-        std::unordered_map<std::string, std::size_t> by_name;
         std::unordered_map<void const*, std::string> by_tensor;
         objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool decay) {
-            if (!by_name.emplace(name, slots_.size()).second) { throw InputError("two parameters have the name " + name); }
+            if (!by_name_.emplace(name, slots_.size()).second) { throw InputError("two parameters have the name " + name); }
             auto const [other, is_new] = by_tensor.emplace(value.unsafeGetTensorImpl(), name);
             if (!is_new) {
                 throw InputError(name + " and " + other->second + " are one tensor; a shared parameter is visited once");
@@ -206,8 +218,9 @@ private:
 
     ComputeType precision_;
     std::vector<ParameterSlot> slots_;
-    std::vector<at::Tensor> tensors_;     // handles of the model's own tensors
-    std::vector<at::Tensor> gradients_;   // the views that their grad fields hold
+    std::unordered_map<std::string, std::size_t> by_name_;   // slot
+    std::vector<at::Tensor> tensors_;                        // handles of the model's own tensors
+    std::vector<at::Tensor> gradients_;                      // the views that their grad fields hold
     std::int64_t decayed_ = 0;
     at::Tensor master_, gradient_;            // fp32
     at::Tensor compute_, compute_gradient_;   // bf16, undefined in fp32

@@ -79,6 +79,9 @@ using ParameterVisitor = std::function<void(std::string const& name, at::Tensor&
 /// Called with the name and the tensor (fp32 or int64) of something that training changes without a gradient.
 using StateVisitor = std::function<void(std::string const& name, at::Tensor& value)>;
 
+/// Gives the fp32 master of a parameter by its name, whatever the network computes in; an undefined tensor for another name.
+using MasterOf = std::function<at::Tensor(std::string const& name)>;
+
 /// Data and network of one training run.
 class Objective {
 public:
@@ -127,6 +130,10 @@ public:
         static_cast<void>(step);
         return 0;
     }
+
+    /// The only place where training changes what has no gradient: momentum encoders move, queues take in the vectors of the step.
+    /// Called once after each update, and not after a step that is left out.
+    virtual void after_step(MasterOf const& master) { static_cast<void>(master); }
 
     /// Calls `visit` with every tensor that is no parameter but belongs into a checkpoint: momentum encoders, queues.
     virtual void for_each_state(StateVisitor const& visit) { static_cast<void>(visit); }

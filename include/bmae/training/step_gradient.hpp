@@ -28,15 +28,32 @@ namespace bmae {
 namespace detail {
 
 /// Adds the gradient of `output` and, where `also` is defined, of that; frees the graph of both.
+/// \returns whether there was a gradient
 /// \throws RunError where the model gave other terms than it has
-inline void learn_from(StepOutput& output, at::Tensor const& also, std::size_t terms) {
+inline bool learn_from(StepOutput& output, at::Tensor const& also, std::size_t terms) {
     if (output.terms.size() != terms || !output.total.defined()) {
         throw RunError("the model gave " + std::to_string(output.terms.size()) + " terms, expected a total and " +
                        std::to_string(terms));
     }
     at::Tensor const whole = also.defined() ? output.total + also : output.total;
-    if (whole.requires_grad()) { whole.backward(); }   // else no label at all: nothing to learn from
+    bool const learns = whole.requires_grad();
+    if (learns) { whole.backward(); }
     output.total = output.total.detach();
+    return learns;
+}
+
+/// A step of labels without a gradient would train nothing, and end in success.
+/// \throws RunError where a term that counts has labels
+inline void require_nothing_to_learn(std::span<StepOutput const> outputs) {
+    for (StepOutput const& output : outputs) {
+        for (TermOutput const& term : output.terms) {
+            if (term.labels == 0 || term.weight == 0) { continue; }
+            throw RunError(
+                term.name + " (" + term.kind + ") has " + std::to_string(term.labels) +
+                " labels, but the loss requires no gradient: no parameter would learn. The model computes its loss from "
+                "detached tensors, or under a guard that turns gradients off");
+        }
+    }
 }
 
 }  // namespace detail
@@ -48,12 +65,14 @@ inline std::vector<StepOutput> accumulated_gradient(Objective& objective, std::s
                                                     std::span<std::int64_t const> step_labels,
                                                     std::function<void()> const& collect) {
     std::vector<StepOutput> outputs;
+    bool learns = false;
     for (std::size_t m = 0; m < micro.size(); ++m) {
         ForwardContext context = context_of(m);
         outputs.push_back(objective.forward(micro[m], context, step_labels));
-        detail::learn_from(outputs.back(), {}, step_labels.size());
+        learns = detail::learn_from(outputs.back(), {}, step_labels.size()) || learns;
         collect();
     }
+    if (!learns) { detail::require_nothing_to_learn(outputs); }
     return outputs;
 }
 
@@ -82,23 +101,26 @@ inline std::vector<StepOutput> cached_gradient(StepContrast& model, std::span<Ho
     }
     ForwardContext context = context_of(micro.size());
     StepOutput whole = model.contrast(micro, vectors, context, step_labels);
-    detail::learn_from(whole, {}, step_labels.size());   // into the leaves, and into a projection that only the contrast sees
+    static_cast<void>(detail::learn_from(
+        whole, {}, step_labels.size()));   // into the leaves, and into a projection that only the contrast sees
     collect();
     vectors.clear();
 
     std::vector<StepOutput> outputs;
+    bool learns = false;
     for (std::size_t m = 0; m < micro.size(); ++m) {
         ForwardContext replay = context_of(m);
-        replay.opens_step = false;   // a momentum encoder has moved
+        replay.opens_step = false;   // queues hold what the contrast gave them
         StepPart part = model.forward_part(micro[m], replay, step_labels);
         at::Tensor const cached = leaves[m].grad();   // undefined where the step has no pair
         at::Tensor const surrogate = cached.defined() ? (part.vectors.to(at::kFloat) * cached).sum() : at::Tensor();
-        detail::learn_from(part.output, surrogate, step_labels.size());
+        learns = detail::learn_from(part.output, surrogate, step_labels.size()) || learns;
         leaves[m].reset();
         collect();
         outputs.push_back(std::move(part.output));
     }
     outputs.push_back(std::move(whole));
+    if (!learns) { detail::require_nothing_to_learn(outputs); }
     return outputs;
 }
 

@@ -15,41 +15,33 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
-#include <torch/version.h>
+#include <c10/core/InferenceMode.h>
 
 #include <bmae/batch/planner.hpp>
 #include <bmae/batch/prefetcher.hpp>
-#include <bmae/detail/files.hpp>
 #include <bmae/detail/parallel.hpp>
 #include <bmae/nn/context.hpp>
-#include <bmae/training/allocator.hpp>
-#include <bmae/training/checkpoint.hpp>
 #include <bmae/training/checkpoint_store.hpp>
-#include <bmae/training/description.hpp>
 #include <bmae/training/flat_parameters.hpp>
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/training/optimizer.hpp>
 #include <bmae/training/replicas.hpp>
+#include <bmae/training/run_files.hpp>
 #include <bmae/training/step_gradient.hpp>
 #include <bmae/training/train_log.hpp>
 #include <bmae/training/train_state.hpp>
 #include <bmae/training/trainer_options.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
-#include <bmae/version.hpp>
 
 namespace bmae {
 
@@ -69,7 +61,8 @@ struct TrainResult {
 /// One optimizer step: its micro-batches are built by threads ahead of time, their label counts are summed, each runs forward
 /// and backward and adds its share of the gradient, and one fused update follows. So one batch of four micro-batches and four
 /// accumulated ones give the same gradient however their labels are spread; a contrast spans all of them where `gradient_cache`
-/// is set, else each by itself. The host waits for the device once a step.
+/// is set, else each by itself. What has no gradient (momentum encoders, queues) changes after the update, in
+/// `Objective::after_step`, and not where a step is left out. The host waits for the device once a step.
 /// A run that was interrupted, or killed, and resumed gives bit for bit the parameters of one that was not (on a CPU with the
 /// same number of LibTorch threads).
 class Trainer {
@@ -91,27 +84,41 @@ public:
         require_in_batch_negatives();
     }
 
-    /// Asks a running `fit` to finish its step, save and return. May be called from a signal handler or another thread.
+    /// Asks `fit` to finish its step, save and return. May be called from a signal handler or another thread. A request that comes
+    /// before `fit` ends it after its first step, so that none is lost; each is answered once: the next `fit` runs on.
     void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
 
-    /// Runs to the end, or until asked to stop. Afterwards the model holds the fp32 masters.
+    /// Runs to the end, or until asked to stop; may be called again then (with `resume`, where it wrote a checkpoint). Afterwards
+    /// the model holds the fp32 masters. Gradients are enabled whatever the caller's mode is.
     /// \throws InputError where `output` holds a run already and `resume` is false, holds a run of another model, or has no room
-    ///                    left: the last checkpoint stays
-    /// \throws RunError   on a non-finite step, a failing disk, checkpoints that are all damaged
+    ///                    left: the last checkpoint stays; where a parameter is not finite; in c10::InferenceMode
+    /// \throws RunError   on a non-finite step, a loss without a gradient, a failing disk, checkpoints that are all damaged
     TrainResult fit() {
-        if (options_.keep_freed_memory) { keep_freed_memory(); }
+        if (c10::InferenceMode::is_enabled()) {
+            throw InputError(Diagnostic{{},
+                                        0,
+                                        "Trainer::fit outside of c10::InferenceMode, which records no gradients",
+                                        "a call within it",
+                                        "Leave the scope of the InferenceMode guard first."});
+        }
+        c10::AutoGradMode const gradients(true);
+        struct Answered {
+            std::atomic<bool>& request;
+            ~Answered() { request.store(false, std::memory_order_relaxed); }
+        } const answered{stop_};
         for (std::string const& text : objective_.warnings()) { warn(text); }
-        std::optional<CheckpointStore> store;
+        detail::RunFiles files(objective_, options_, replicas_, [this](std::string const& text) { warn(text); });
         FlatParameters parameters(objective_, options_.precision);
         AdamW optimizer(parameters, options_.adamw);
-        std::optional<CheckpointFolder> const found = open_output(store, parameters.master().device());
-        TrainState state = found ? load(*found, parameters, optimizer) : TrainState();
+        std::optional<CheckpointFolder> const found = files.open(parameters.master().device());
+        TrainState state = found ? files.load(*found, parameters, optimizer) : TrainState();
+        require_finite_start(parameters);
         BatchPlanner planner(
             objective_.examples(), [this](std::size_t example) { return objective_.cost(example); }, options_.seed,
             options_.batch);
         std::uint64_t const steps = total_steps(planner);
         std::optional<TrainLog> log;
-        if (store) { log.emplace(options_.output / "log.jsonl", state.step); }
+        if (files.holds_folder()) { log.emplace(options_.output / "log.jsonl", state.step); }
         planner.seek(state.cursor);
         Prefetcher batches(
             planner, options_.seed,
@@ -133,10 +140,13 @@ public:
                 if (log) { log->append(line); }
                 if (callbacks_.on_log) { callbacks_.on_log(line); }
             }
-            if (store && (last || stopping_ || (options_.save_every != 0 && state.step % options_.save_every == 0))) {
-                log->sync();
-                result.checkpoint = save(*store, parameters, optimizer, state);
-                if (callbacks_.on_save) { callbacks_.on_save(result.checkpoint); }
+            bool const due = last || stopping_ || (options_.save_every != 0 && state.step % options_.save_every == 0);
+            if (due && files.takes_part()) {
+                if (log) { log->sync(); }
+                std::filesystem::path const saved = files.save(parameters, optimizer, state);
+                if (saved.empty()) { continue; }   // rank 0 has it
+                result.checkpoint = saved;
+                if (callbacks_.on_save) { callbacks_.on_save(saved); }
             }
         }
         result.step = state.step;
@@ -146,29 +156,6 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-
-    /// Finds where to go on. Rank 0 holds the folder and decides; the others read what it chose.
-    std::optional<CheckpointFolder> open_output(std::optional<CheckpointStore>& store, at::Device device) const {
-        if (options_.output.empty()) { return std::nullopt; }
-        std::optional<CheckpointFolder> found;
-        if (replicas_.rank == 0) {
-            store.emplace(options_.output, options_.keep_last);
-            auto const present = list_checkpoints(options_.output);
-            if (!present.empty() && !options_.resume) {
-                throw InputError(Diagnostic{options_.output.string(), 0, "a folder without checkpoints",
-                                            present.front().path.filename().string(),
-                                            "Resume that run or choose another folder; nothing is written over."});
-            }
-            found = store->recover([this](std::string const& text) { warn(text); });
-        }
-        if (replicas_.ranks == 1) { return found; }
-        at::Tensor const choice = at::full({}, found ? static_cast<std::int64_t>(found->step) : -1, at::kLong);
-        at::Tensor const shared = (replicas_.rank == 0 ? choice : at::zeros_like(choice)).to(device);
-        replicas_.add_up(shared);
-        auto const step = shared.item<std::int64_t>();
-        if (step < 0) { return std::nullopt; }
-        return CheckpointFolder{options_.output / ("step-" + std::to_string(step)), static_cast<std::uint64_t>(step)};
-    }
 
     /// A contrast whose every batch is one text by itself would never learn: that is told before the first step.
     void require_in_batch_negatives() const {
@@ -192,6 +179,20 @@ private:
                                     objective_.examples() == 1
                                         ? "A contrast needs at least two examples, or hard negatives: --passages-per-query 2."
                                         : "Raise --batch-examples or --batch-tokens, or give each text negatives of its own."});
+    }
+
+    /// What is broken before the first step is not the step's fault.
+    void require_finite_start(FlatParameters const& parameters) const {
+        std::string bad = parameters.first_non_finite_master();
+        objective_.for_each_state([&](std::string const& name, at::Tensor& value) {
+            if (bad.empty() && value.is_floating_point() && !at::isfinite(value).all().item<bool>()) { bad = name; }
+        });
+        if (bad.empty()) { return; }
+        throw InputError(Diagnostic{{},
+                                    0,
+                                    "finite numbers in all parameters before the first step",
+                                    "a NaN or an infinite number in " + bad,
+                                    "Load the model again, from a file that is sound."});
     }
 
     void warn(std::string const& text) const {
@@ -250,6 +251,7 @@ private:
             state.skips_in_row = 0;
             optimizer.step(report.learning_rate, clip_divisor(report.gradient_norm, options_.clip),
                            objective_.frozen(state.step));
+            objective_.after_step([&](std::string const& name) { return parameters.master_of(name); });
         }
         report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
         report.waited = batches.waited() - waited;
@@ -379,69 +381,6 @@ private:
                 what + (options_.non_finite.max_skips == 0 ? "" : "; " + std::to_string(state.skips_in_row) + " steps in a row"));
         }
         warn(what + "; the step is left out");
-    }
-
-    std::filesystem::path save(CheckpointStore& store, FlatParameters const& parameters, AdamW const& optimizer,
-                               TrainState const& state) const {
-        return store
-            .save(state.step,
-                  [&](std::filesystem::path const& folder) {
-                      write_model(folder, parameters);
-                      write_optimizer(folder, parameters, optimizer);
-                      write_state(folder, objective_);
-                      nlohmann::ordered_json const json{{"library", version},
-                                                        {"libtorch", TORCH_VERSION},
-                                                        {"examples", objective_.examples()},
-                                                        {"steps", options_.steps},
-                                                        {"epochs", options_.epochs},
-                                                        {"options", deciding_options(options_)},
-                                                        {"objective", objective_.description()},
-                                                        {"state", state.to_json()}};
-                      detail::write_file(folder / "trainer.json", json.dump(1) + '\n');
-                      objective_.write_sidecars(folder);
-                  })
-            .path;
-    }
-
-    /// "the model's passes.0.view.masker.rate"
-    static std::string name_of_difference(std::string const& key) {
-        constexpr std::string_view numbers = "numbers.";
-        if (key.empty()) { return "the model"; }
-        return "the model's " + (key.starts_with(numbers) ? key.substr(numbers.size()) : key);
-    }
-
-    TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const {
-        std::filesystem::path const file = found.path / "trainer.json";
-        try {
-            auto const json = nlohmann::ordered_json::parse(detail::read_file(file));
-            auto const refuse = [&](std::string const& what, std::string const& expected, std::string const& now) {
-                throw InputError(Diagnostic{file.string(), 0, what + ' ' + expected + " as in the checkpoint", now,
-                                            "Resume with the same settings, or start a run in another folder."});
-            };
-            if (auto const other = first_difference(json.at("objective").get<std::string>(), objective_.description())) {
-                refuse(name_of_difference(other->key), other->then, other->now);
-            }
-            if (auto const then = json.at("examples").get<std::size_t>(); then != objective_.examples()) {
-                refuse("a corpus of", std::to_string(then) + " examples", std::to_string(objective_.examples()));
-            }
-            if (auto const other = option_difference(json.at("options"), options_)) {
-                refuse(other->key, other->then, other->now);
-            }
-            if (json.at("steps") != options_.steps || json.at("epochs") != options_.epochs) {
-                warn("the run was planned for " + json.at("steps").dump() + " steps or " + json.at("epochs").dump() +
-                     " epochs; from here on its learning rate follows the new plan");
-            }
-            if (json.at("libtorch") != TORCH_VERSION) {
-                warn("the run was started with LibTorch " + json.at("libtorch").get<std::string>() +
-                     ", this is " TORCH_VERSION "; it goes on, but not bit for bit");
-            }
-            read_model(found.path, parameters);
-            read_optimizer(found.path, parameters, optimizer);
-            read_state(found.path, objective_);
-            return TrainState::from_json(json.at("state"));
-        } catch (nlohmann::json::exception const& error) {
-            throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
-        }
     }
 
     Objective& objective_;

@@ -43,7 +43,6 @@ struct TrainerOptions {
     bool resume = false;                 ///< go on from the newest sound checkpoint of `output`, or start if there is none
     std::uint64_t log_every = 10;        ///< optimizer steps; 0: never
     std::size_t loader_threads = 1;      ///< that build batches ahead of the step; 0: none. Results do not depend on it
-    bool keep_freed_memory = true;       ///< see training/allocator.hpp
 };
 
 /// \throws InputError if a number makes no sense

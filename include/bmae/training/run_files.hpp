@@ -1,0 +1,214 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The files of one training run: where it goes on, what a checkpoint holds, which run may resume from it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
+#include <torch/version.h>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/training/checkpoint.hpp>
+#include <bmae/training/checkpoint_store.hpp>
+#include <bmae/training/description.hpp>
+#include <bmae/training/flat_parameters.hpp>
+#include <bmae/training/objective.hpp>
+#include <bmae/training/optimizer.hpp>
+#include <bmae/training/replicas.hpp>
+#include <bmae/training/train_state.hpp>
+#include <bmae/training/trainer_options.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/version.hpp>
+
+namespace bmae::detail {
+
+/// What the trainer of one rank writes and reads. Rank 0 holds the folder and decides; all ranks see it. What training changes
+/// without a gradient is each rank's own (a queue holds the keys of its micro-batches), so each writes and reads its own state.
+class RunFiles {
+public:
+    /// \param objective,options,replicas  must outlive it
+    RunFiles(Objective& objective, TrainerOptions const& options, Replicas const& replicas,
+             std::function<void(std::string const&)> warn)
+        : objective_(objective), options_(options), replicas_(replicas), warn_(std::move(warn)) {
+        objective_.for_each_state([this](std::string const&, at::Tensor&) { has_state_ = true; });
+    }
+
+    /// Finds where to go on; nothing where the run starts afresh, or writes nothing.
+    /// \param device  of the parameters
+    std::optional<CheckpointFolder> open(at::Device device) {
+        device_ = device;
+        if (options_.output.empty()) { return std::nullopt; }
+        std::optional<CheckpointFolder> found;
+        if (replicas_.rank == 0) {
+            store_.emplace(options_.output, options_.keep_last);
+            auto const present = list_checkpoints(options_.output);
+            if (!present.empty() && !options_.resume) {
+                throw InputError(Diagnostic{options_.output.string(), 0, "a folder without checkpoints",
+                                            present.front().path.filename().string(),
+                                            "Resume that run or choose another folder; nothing is written over."});
+            }
+            found = store_->recover(warn_);
+        }
+        if (replicas_.ranks == 1) { return found; }
+        std::int64_t const step = sum(replicas_.rank != 0 ? 0 : found ? static_cast<std::int64_t>(found->step) : -1);
+        if (step < 0) { return std::nullopt; }
+        return CheckpointFolder{options_.output / ("step-" + std::to_string(step)), static_cast<std::uint64_t>(step)};
+    }
+
+    /// True on rank 0, which holds log and checkpoints.
+    [[nodiscard]] bool holds_folder() const noexcept { return store_.has_value(); }
+    /// True on all ranks that have something to write into a checkpoint: all call `save` then, in the same steps.
+    [[nodiscard]] bool takes_part() const noexcept {
+        return holds_folder() || (replicas_.ranks > 1 && has_state_ && !options_.output.empty());
+    }
+
+    /// \returns  the checkpoint on rank 0, nothing elsewhere
+    /// \throws RunError where another rank failed; its own error says why
+    std::filesystem::path save(FlatParameters const& parameters, AdamW const& optimizer, TrainState const& state) {
+        bool const together = replicas_.ranks > 1 && has_state_;
+        if (!holds_folder()) {
+            add_own_state(state.step);
+            return {};
+        }
+        bool told = !together;
+        try {
+            return store_
+                ->save(state.step,
+                       [&](std::filesystem::path const& folder) {
+                           write(folder, parameters, optimizer, state);
+                           if (!together) { return; }
+                           told = true;
+                           all_well(true);   // the folder is there: the others write
+                           if (!all_well(true)) { throw other_rank_failed(state.step); }
+                       })
+                .path;
+        } catch (...) {
+            if (!told) { all_well(false); }
+            throw;
+        }
+    }
+
+    /// \throws InputError where the checkpoint is of another model, other options, another number of ranks or an older format
+    TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const {
+        std::filesystem::path const file = found.path / "trainer.json";
+        try {
+            auto const json = nlohmann::ordered_json::parse(read_file(file));
+            require_same_run(json, file);
+            if (json.at("steps") != options_.steps || json.at("epochs") != options_.epochs) {
+                warn_("the run was planned for " + json.at("steps").dump() + " steps or " + json.at("epochs").dump() +
+                      " epochs; from here on its learning rate follows the new plan");
+            }
+            if (json.at("libtorch") != TORCH_VERSION) {
+                warn_("the run was started with LibTorch " + json.at("libtorch").get<std::string>() +
+                      ", this is " TORCH_VERSION "; it goes on, but not bit for bit");
+            }
+            read_model(found.path, parameters);
+            read_optimizer(found.path, parameters, optimizer);
+            read_state(found.path, objective_, replicas_.rank);
+            return TrainState::from_json(json.at("state"));
+        } catch (nlohmann::json::exception const& error) {
+            throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
+        }
+    }
+
+private:
+    void write(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer,
+               TrainState const& state) {
+        write_model(folder, parameters);
+        write_optimizer(folder, parameters, optimizer);
+        write_state(folder, objective_);
+        nlohmann::ordered_json const json{{"library", version},
+                                          {"libtorch", TORCH_VERSION},
+                                          {"examples", objective_.examples()},
+                                          {"steps", options_.steps},
+                                          {"epochs", options_.epochs},
+                                          {"ranks", replicas_.ranks},
+                                          {"options", deciding_options(options_)},
+                                          {"objective", objective_.description()},
+                                          {"state", state.to_json()}};
+        write_file(folder / "trainer.json", json.dump(1) + '\n');
+        objective_.write_sidecars(folder);
+    }
+
+    /// What a rank other than 0 has to do for a checkpoint.
+    void add_own_state(std::uint64_t step) {
+        if (!all_well(true)) { throw other_rank_failed(step); }
+        std::exception_ptr failure;
+        try {
+            write_state(CheckpointStore::unfinished_folder(options_.output, step), objective_, replicas_.rank);
+        } catch (...) { failure = std::current_exception(); }
+        bool const well = all_well(!failure);
+        if (failure) { std::rethrow_exception(failure); }
+        if (!well) { throw other_rank_failed(step); }
+    }
+
+    [[nodiscard]] static RunError other_rank_failed(std::uint64_t step) {
+        return RunError("the checkpoint of step " + std::to_string(step) + " is not written: another rank failed");
+    }
+
+    void require_same_run(nlohmann::ordered_json const& json, std::filesystem::path const& file) const {
+        auto const refuse = [&](std::string const& what, std::string const& expected, std::string const& now) {
+            throw InputError(Diagnostic{file.string(), 0, what + ' ' + expected + " as in the checkpoint", now,
+                                        "Resume with the same settings, or start a run in another folder."});
+        };
+        auto const then = json.at("objective").get<std::string>();
+        std::string const now = objective_.description();
+        if (format_of(then) != format_of(now)) {
+            std::string const writer = json.at("library").get<std::string>();
+            throw InputError(Diagnostic{file.string(), 0, "a checkpoint that describes its model in format " + format_of(now),
+                                        "format " + format_of(then) + ", of version " + writer,
+                                        "Version " + writer +
+                                            " continues this run. Its weights are read as ever: start a new run "
+                                            "in another folder with --init " +
+                                            file.parent_path().string() + '.'});
+        }
+        if (auto const other = first_difference(then, now)) { refuse(name_of_difference(other->key), other->then, other->now); }
+        if (auto const count = json.at("examples").get<std::size_t>(); count != objective_.examples()) {
+            refuse("a corpus of", std::to_string(count) + " examples", std::to_string(objective_.examples()));
+        }
+        if (auto const other = option_difference(json.at("options"), options_)) { refuse(other->key, other->then, other->now); }
+        if (auto const ranks = json.value("ranks", std::size_t{1}); has_state_ && ranks != replicas_.ranks) {
+            refuse("ranks, each with queues of its own:", std::to_string(ranks), std::to_string(replicas_.ranks));
+        }
+    }
+
+    /// "the model's passes.0.view.masker.rate"
+    static std::string name_of_difference(std::string key) {
+        if (key.empty()) { return "the model"; }
+        for (std::string_view const group : {"numbers.", "slots."}) {
+            if (key.starts_with(group)) { key.erase(0, group.size()); }
+        }
+        return "the model's " + key;
+    }
+
+    /// Over all ranks; each calls it in the same order.
+    [[nodiscard]] std::int64_t sum(std::int64_t value) const {
+        at::Tensor const shared = at::full({}, value, at::TensorOptions(at::kLong).device(device_));
+        replicas_.add_up(shared);
+        return shared.item<std::int64_t>();
+    }
+    bool all_well(bool well) const { return sum(well ? 0 : 1) == 0; }
+
+    Objective& objective_;
+    TrainerOptions const& options_;
+    Replicas const& replicas_;
+    std::function<void(std::string const&)> warn_;
+    std::optional<CheckpointStore> store_ = {};   // on rank 0
+    at::Device device_ = at::kCPU;
+    bool has_state_ = false;
+};
+
+}  // namespace bmae::detail
