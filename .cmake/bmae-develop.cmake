@@ -1,4 +1,4 @@
-# For tests, examples and benchmarks only: warnings, ccache, job pool, precompiled LibTorch headers, shared instantiations.
+# For tests, examples and benchmarks only: warnings, ccache, job pool, precompiled LibTorch headers.
 #   bmae_add_program(name [TORCH] SOURCES ...)    an executable with the project's flags
 #   bmae_links_torch(result file...)              FALSE if one of the files has a line `// torch-free`
 include_guard(GLOBAL)
@@ -58,20 +58,7 @@ function(bmae_add_program name)
     target_link_libraries(${name} PRIVATE bmae_warnings)
     if(arg_TORCH)
         bmae_use_torch(${name})
-        if(TARGET bmae_instances)
-            target_link_libraries(${name} PRIVATE bmae_instances)
-        endif()
     else()
         target_link_libraries(${name} PRIVATE bmae::core)
     endif()
 endfunction()
-
-# Large templates that several programs need are instantiated once: examples/bmae/instances/*.cpp, one preset each. Programs of
-# this repository see BMAE_INSTANCES and may then declare them `extern template`; users of the headers never need it.
-file(GLOB bmae_instance_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/bmae/instances/*.cpp)
-if(bmae_instance_sources AND BMAE_WITH_TORCH)
-    add_library(bmae_instances STATIC ${bmae_instance_sources})
-    target_link_libraries(bmae_instances PRIVATE bmae_warnings)
-    target_compile_definitions(bmae_instances INTERFACE BMAE_INSTANCES=1)
-    bmae_use_torch(bmae_instances)
-endif()

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Read (`source`) by examples/quickstart.sh and tests/run.sh: gets a bare Debian or Ubuntu machine ready and names the LibTorch.
 #
-#   bmae_setup WORDS...    makes sure of the compiler, the small libraries and LibTorch; extra words: tests, docs
+#   bmae_setup WORDS...    makes sure of the compiler, the small libraries and LibTorch; extra words: tests, docs, peers
 #   sets  BMAE_TORCH_DIR   folder of TorchConfig.cmake            BMAE_PYTHON   a Python for peers and scripts
 #
 # LibTorch, the first that serves: Torch_DIR or CMAKE_PREFIX_PATH; BMAE_LIBTORCH=<unpacked zip, or the .zip>;
-# BMAE_TORCH_WHEEL=<local .whl>; the torch that python3 already imports; else `pip install torch==2.13.0` into build/venv.
+# BMAE_TORCH_WHEEL=<local .whl>; the torch of BMAE_PYTHON, else of build/venv where there is one, else of python3;
+# else `pip install torch==2.13.0` into build/venv. Peers (tests/peers.txt): BMAE_PYTHON if it has them all, else build/venv.
 # Nothing outside the repository changes except by apt, and that only as root. Safe to run again: finished stages cost nothing.
 
 BMAE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -44,7 +45,7 @@ bmae_system_packages() {
     bmae_has_header nlohmann/json.hpp || want+=(nlohmann-json3-dev)
     bmae_has_header eigen3/Eigen/Core || want+=(libeigen3-dev)
     bmae_has_header CLI/CLI.hpp || want+=(libcli11-dev)
-    bmae_needs_venv && ! python3 -c 'import ensurepip, venv' 2>/dev/null && want+=(python3-venv)
+    bmae_needs_venv "$@" && ! python3 -c 'import ensurepip, venv' 2>/dev/null && want+=(python3-venv)
     for word in "$@"; do
         case $word in
             tests) bmae_has_header boost/test/unit_test.hpp || want+=(libboost-test-dev) ;;
@@ -97,16 +98,65 @@ bmae_torch_usable() {
     [ ! -e "$lib/libtorch_cuda.so" ] || command -v nvcc >/dev/null
 }
 
-# Nobody has named a LibTorch and python3 imports none that serves.
+# Peers are asked for, or nobody has named a LibTorch and no Python at hand imports one that serves.
 bmae_needs_venv() {
-    local found
+    case " $* " in *" peers "*) ! bmae_has_peers "${BMAE_PYTHON:-python3}" && return 0 ;; esac
     [ -z "$(bmae_torch_given)${BMAE_LIBTORCH:-}" ] || return 1
     [ -z "${BMAE_TORCH_WHEEL:-}" ] || return 0
-    ! { found=$(bmae_torch_of_python "${BMAE_PYTHON:-python3}") && bmae_torch_usable "$found"; }
+    ! (bmae_torch_serves "${BMAE_PYTHON:-python3}")
+}
+
+bmae_has_peers() { "$1" "$BMAE_ROOT/tests/peers.py" check "$BMAE_ROOT/tests/peers.txt" >/dev/null 2>&1; }
+
+# An environment that holds nothing broken: one that was begun only is made anew, packages that were cut short are forgotten.
+bmae_venv() {
+    BMAE_PYTHON=$BMAE_ROOT/build/venv/bin/python
+    "$BMAE_PYTHON" -m pip --version >/dev/null 2>&1 && "$BMAE_PYTHON" "$BMAE_ROOT/tests/peers.py" mend && return 0
+    python3 -m venv --clear "$BMAE_ROOT/build/venv" && "$BMAE_PYTHON" -m pip --version >/dev/null
+}
+
+bmae_pip_install() { "$BMAE_PYTHON" -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
+
+# Sets BMAE_TORCH_DIR to that of a Python; in build/venv an installation may have been interrupted.
+bmae_torch_serves() {
+    case $1 in "$BMAE_ROOT"/build/venv/*) "$1" "$BMAE_ROOT/tests/peers.py" whole torch 2>/dev/null || return 1 ;; esac
+    BMAE_TORCH_DIR=$(bmae_torch_of_python "$1") && bmae_torch_usable "$BMAE_TORCH_DIR"
+}
+
+# The LibTorch of build/venv; one that is there and serves is left alone.
+bmae_torch_into_venv() {
+    if bmae_torch_serves "$BMAE_PYTHON"; then return 0; fi
+    bmae_say "downloading LibTorch ${BMAE_TORCH_VERSION} (about 200 MB) into build/venv"
+    "$BMAE_PYTHON" -m pip uninstall -qy torch >/dev/null 2>&1   # an unusable one would pass for installed
+    if [ -n "${BMAE_TORCH_WHEEL:-}" ]; then
+        bmae_pip_install "$BMAE_TORCH_WHEEL" numpy || return 1
+    else
+        # The default index serves a CUDA build of several GB on x86; PyTorch's own CPU index is asked first, for torch alone, then
+        # any other index. numpy comes with what torch needs; C++ needs neither.
+        bmae_pip_install --no-deps --retries 1 --index-url "$BMAE_CPU_WHEELS" "torch==$BMAE_TORCH_VERSION" 2>/dev/null ||
+            bmae_pip_install "torch==$BMAE_TORCH_VERSION" || return 1
+        bmae_pip_install "torch==$BMAE_TORCH_VERSION" numpy || true
+    fi
+    bmae_torch_serves "$BMAE_PYTHON" ||
+        bmae_fail "pip installed a CUDA build of torch but there is no nvcc: pass a CPU wheel by BMAE_TORCH_WHEEL=<file.whl>."
+}
+
+# Sets BMAE_PYTHON to one that has every peer at its pinned version.
+bmae_peers() {
+    local pins=$BMAE_ROOT/tests/peers.txt
+    if [ -n "${BMAE_PYTHON:-}" ] && bmae_has_peers "$BMAE_PYTHON"; then return 0; fi   # nobody else's environment is changed
+    bmae_venv || return 1
+    if bmae_has_peers "$BMAE_PYTHON"; then return 0; fi
+    "$BMAE_PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        { bmae_fail "tests/peers.txt needs Python 3.11 or newer, python3 is $("$BMAE_PYTHON" -V)"; return 1; }
+    bmae_torch_into_venv || return 1
+    bmae_say "installing tests/peers.txt into build/venv"
+    bmae_pip_install ${BMAE_TORCH_WHEEL:+"$BMAE_TORCH_WHEEL"} --requirement "$pins" || return 1
+    "$BMAE_PYTHON" "$BMAE_ROOT/tests/peers.py" check "$pins"
 }
 
 bmae_libtorch() {
-    local given venv=$BMAE_ROOT/build/venv
+    local given
     given=$(bmae_torch_given)
     if [ -n "$given" ]; then BMAE_TORCH_DIR=$given; return 0; fi
     if [ -n "${BMAE_LIBTORCH:-}" ]; then
@@ -119,27 +169,14 @@ bmae_libtorch() {
         BMAE_TORCH_DIR=$(bmae_torch_under "$folder") || bmae_fail "BMAE_LIBTORCH=$BMAE_LIBTORCH holds no share/cmake/Torch/TorchConfig.cmake."
         return
     fi
-    if [ -z "${BMAE_TORCH_WHEEL:-}" ] && BMAE_TORCH_DIR=$(bmae_torch_of_python "${BMAE_PYTHON:-python3}") &&
-        bmae_torch_usable "$BMAE_TORCH_DIR"; then
-        BMAE_PYTHON=${BMAE_PYTHON:-python3}
-        return 0
+    if [ -z "${BMAE_TORCH_WHEEL:-}" ]; then
+        local python pythons=("$BMAE_ROOT/build/venv/bin/python" python3)
+        [ -z "${BMAE_PYTHON:-}" ] || pythons=("$BMAE_PYTHON")
+        for python in "${pythons[@]}"; do
+            if bmae_torch_serves "$python"; then BMAE_PYTHON=$python && return 0; fi
+        done
     fi
-    BMAE_PYTHON=$venv/bin/python
-    "$BMAE_PYTHON" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$venv" || return 1   # also one that was begun only
-    if BMAE_TORCH_DIR=$(bmae_torch_of_python "$BMAE_PYTHON") && bmae_torch_usable "$BMAE_TORCH_DIR"; then return 0; fi
-    bmae_say "downloading LibTorch ${BMAE_TORCH_VERSION} (about 200 MB) into build/venv"
-    "$BMAE_PYTHON" -m pip uninstall -qy torch >/dev/null 2>&1   # an unusable one would pass for installed
-    local pip=("$BMAE_PYTHON" -m pip install --quiet --disable-pip-version-check)
-    if [ -n "${BMAE_TORCH_WHEEL:-}" ]; then
-        "${pip[@]}" "$BMAE_TORCH_WHEEL" numpy || return 1
-    else
-        # The default index serves a CUDA build of several GB on x86; PyTorch's own CPU index is asked first, any other index after it.
-        "${pip[@]}" --index-url "$BMAE_CPU_WHEELS" "torch==$BMAE_TORCH_VERSION" 2>/dev/null ||
-            "${pip[@]}" "torch==$BMAE_TORCH_VERSION" || return 1
-        "${pip[@]}" numpy || true
-    fi
-    BMAE_TORCH_DIR=$(bmae_torch_of_python "$BMAE_PYTHON") && bmae_torch_usable "$BMAE_TORCH_DIR" ||
-        bmae_fail "pip installed a CUDA build of torch but there is no nvcc: pass a CPU wheel by BMAE_TORCH_WHEEL=<file.whl>."
+    bmae_venv && bmae_torch_into_venv
 }
 
 bmae_setup() {
@@ -148,6 +185,7 @@ bmae_setup() {
     local cmake
     cmake=$(cmake --version | sed -n '1s/[^0-9]*//p')
     bmae_at_least 3.25 "$cmake" || { bmae_fail "CMake 3.25 or newer is needed, found $cmake: pip install cmake, and put it before the other in PATH."; return 1; }
+    case " $* " in *" peers "*) bmae_stage "peers" bmae_peers || return 1 ;; esac
     bmae_stage "LibTorch" bmae_libtorch || return 1
     BMAE_PYTHON=$(command -v "${BMAE_PYTHON:-python3}" || true)
     export BMAE_TORCH_DIR BMAE_PYTHON

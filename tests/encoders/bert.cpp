@@ -14,11 +14,13 @@
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/io/tensors.hpp>
 
+#include "../parity_folder.hpp"
+
 namespace {
 
 using namespace bmae;
 
-std::filesystem::path const golden = std::filesystem::path(__FILE__).parent_path().parent_path() / "parity" / "golden";
+std::filesystem::path const golden = test::parity_folder() / "golden";
 
 double largest_difference(at::Tensor const& a, at::Tensor const& b) { return (a - b).abs().max().item<double>(); }
 

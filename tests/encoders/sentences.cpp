@@ -15,11 +15,13 @@
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/sentence_transformer_folder.hpp>
 
+#include "../parity_folder.hpp"
+
 namespace {
 
 using namespace bmae;
 
-std::filesystem::path const golden = std::filesystem::path(__FILE__).parent_path().parent_path() / "parity" / "golden";
+std::filesystem::path const golden = test::parity_folder() / "golden";
 
 WordPiece sixty_words() {
     std::vector<std::string> tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};

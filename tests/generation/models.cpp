@@ -16,12 +16,14 @@
 #include <bmae/generation/t5.hpp>
 #include <bmae/io/tensors.hpp>
 
+#include "../parity_folder.hpp"
+
 namespace {
 
 using bmae::Prompt;
 using bmae::TokenId;
 
-std::filesystem::path const golden = std::filesystem::path(__FILE__).parent_path().parent_path() / "parity" / "golden";
+std::filesystem::path const golden = test::parity_folder() / "golden";
 
 struct Expected {
     std::vector<Prompt> prompts = {};

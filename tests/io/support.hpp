@@ -16,6 +16,7 @@
 
 #include <bmae/values/error.hpp>
 
+#include "../parity_folder.hpp"
 #include "../scratch_folder.hpp"
 
 namespace io_test {
@@ -33,7 +34,7 @@ inline std::filesystem::path data_folder() {
 /// (status 77); any other failure fails the test.
 inline bool python_agrees(std::string const& script, std::filesystem::path const& folder) {
     char const* const given = std::getenv("BMAE_PYTHON");
-    auto const path = std::filesystem::path(__FILE__).parent_path().parent_path() / "parity" / script;
+    auto const path = test::parity_folder() / script;
     std::string const command = std::string(given != nullptr && *given != '\0' ? given : "python3") + " '" + path.string() +
                                 "' '" + folder.string() + "' >'" + (folder / "python.log").string() + "' 2>&1";
     int const status = std::system(command.c_str());

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the bmae authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every page of docs/papers has the same headings in the same order, tables of numbers and of paper against code, and the whole alias
+"""Every page of docs/papers has the same headings in the same order, tables of hyperparameters and of paper against code, and the whole alias
 of each model as its preset header has it.
 
 usage: paper_pages.py SOURCE_DIR
@@ -9,7 +9,7 @@ import pathlib
 import re
 import sys
 
-HEADINGS = ["Figure", "Alias", "Numbers", "Paper against code", "Run", "Expect"]
+HEADINGS = ["Figure", "Alias", "Hyperparameters", "Paper against code", "Run", "Expect"]
 SHOWN_IN_PART = {"master_ablations"}     # sixteen aliases that differ by the lines they leave out
 ALIAS = re.compile(r"^using (\w+) = Model<.*?;", re.M | re.S)
 
@@ -34,7 +34,7 @@ def check(source):
             yield f"{page.name}: the headings are {parts[1::2]}, expected {HEADINGS}"
             continue
         sections = dict(zip(parts[1::2], parts[2::2]))
-        for name in ("Numbers", "Paper against code"):
+        for name in ("Hyperparameters", "Paper against code"):
             if "\n|---" not in sections[name]:
                 yield f"{page.name}: {name}: no table"
         if "```sh\nbmae " not in sections["Run"]:

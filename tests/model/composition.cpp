@@ -10,6 +10,7 @@
 #include <bmae/corruptors/none.hpp>
 #include <bmae/edge/presets.hpp>
 #include <bmae/maskers/complement.hpp>
+#include <bmae/model/composition.hpp>
 #include <bmae/presets/retromae.hpp>
 
 namespace {

@@ -15,15 +15,14 @@
 #include <bmae/presets/retromae.hpp>
 
 #include "../dumped_view.hpp"
+#include "../parity_folder.hpp"
 
 namespace {
 
 using namespace bmae;
 using test::read_view;
 
-std::filesystem::path golden(std::string const& name) {
-    return std::filesystem::path(__FILE__).parent_path().parent_path() / "parity" / "golden" / (name + ".safetensors");
-}
+std::filesystem::path golden(std::string const& name) { return test::parity_folder() / "golden" / (name + ".safetensors"); }
 
 /// Loads the step's parameters into `Model`, runs it and compares every loss and every gradient.
 template <class Model>

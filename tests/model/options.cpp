@@ -19,6 +19,7 @@
 #include <bmae/bottlenecks/reduced.hpp>
 #include <bmae/corruptors/none.hpp>
 #include <bmae/edge/presets.hpp>
+#include <bmae/losses/label_smoothing.hpp>
 #include <bmae/maskers/none.hpp>
 #include <bmae/model/cached_contrast.hpp>
 #include <bmae/model/contrast.hpp>

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uses bmae as a stranger's project would, by one route, and runs what was built.
 
-usage: check.py install|subdirectory|fetchcontent|conan|vcpkg WORK_DIR [TORCH_DIR]
+usage: check.py install|subdirectory|fetchcontent|conan|vcpkg_manifest WORK_DIR [TORCH_DIR]
 """
 import json
 import os
@@ -66,11 +66,11 @@ def fetchcontent(work, torch):
 
 
 def conan(work, torch):
-    """`conan create` in a private Conan home; the machine's own is not touched."""
-    if not shutil.which("conan"):
+    """`conan create` in a private Conan home; the machine's own is not touched. The program is that of the peers' Python, or of PATH."""
+    peers = pathlib.Path(os.environ.get("BMAE_PYTHON") or sys.executable).parent
+    env = {**os.environ, "CONAN_HOME": str(work / "home"), "PATH": f"{peers}{os.pathsep}{os.environ['PATH']}"}
+    if not shutil.which("conan", path=env["PATH"]):
         skip("conan is not installed (pip install conan)")
-
-    env = {**os.environ, "CONAN_HOME": str(work / "home")}
     run("conan", "profile", "detect", "--force", env=env)
     seen = run("conan", "inspect", ROOT, env=env)
     if "header-library" not in seen or f"version: {version()}" not in seen:
@@ -92,22 +92,32 @@ def version():
     return re.search(r'version = "([0-9.]+)"', (ROOT / "include/bmae/version.hpp").read_text())[1]
 
 
-def vcpkg(work, torch):
-    """The manifest is well formed, agrees with the version and names what CMake looks for."""
+def vcpkg_manifest(work, torch):
+    """vcpkg.json is well formed, agrees with the version and names what CMake looks for and says. The tool itself is not asked."""
     manifest = json.loads((ROOT / "vcpkg.json").read_text())
-    names = {item if isinstance(item, str) else item["name"] for item in manifest["dependencies"]}
     if manifest["version"] != version():
         sys.exit(f"vcpkg.json says {manifest['version']}, version.hpp {version()}")
-    if missing := {"eigen3", "nlohmann-json", "utf8proc", "zlib"} - names:
-        sys.exit(f"vcpkg.json lacks {missing}")
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", manifest["name"]) or manifest["license"] != "Apache-2.0":
-        sys.exit("vcpkg.json: name or license")
-    if shutil.which("vcpkg"):
-        run("vcpkg", "install", "--dry-run", cwd=ROOT)
+    if manifest["license"] != "Apache-2.0":
+        sys.exit(f"vcpkg.json: license {manifest['license']}")
+    features = manifest["features"]
+    if unknown := set(manifest["default-features"]) - set(features):
+        sys.exit(f"vcpkg.json: the default features {unknown} are none of {sorted(features)}")
+    wanted = {"": manifest["dependencies"], **{name: feature["dependencies"] for name, feature in features.items()}}
+    names = {part: {item if isinstance(item, str) else item["name"] for item in items} for part, items in wanted.items()}
+    for name in {manifest["name"], *features, *set().union(*names.values())}:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+            sys.exit(f"vcpkg.json: {name!r} is no name of a port or feature")
+    for name, feature in features.items():
+        if set(feature) != {"description", "dependencies"}:
+            sys.exit(f"vcpkg.json: feature {name} has {sorted(feature)}")
+    said = set(re.findall(r"vcpkg ([a-z0-9-]+)", (ROOT / ".cmake/bmae-dependencies.cmake").read_text()))
+    if len(said) < 4 or names[""] - {"vcpkg-cmake", "vcpkg-cmake-config"} != said:
+        sys.exit(f"vcpkg.json lists {sorted(names[''])}, the sentences of .cmake/bmae-dependencies.cmake name {sorted(said)}")
+    print(f"{len(names[''])} ports, features {', '.join(sorted(features))}")
 
 
 route, work, torch = sys.argv[1], pathlib.Path(sys.argv[2]), (sys.argv[3] if len(sys.argv) > 3 else "")
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
-{"install": install, "subdirectory": subdirectory, "fetchcontent": fetchcontent, "conan": conan, "vcpkg": vcpkg}[route](work, torch)
+{route.__name__: route for route in (install, subdirectory, fetchcontent, conan, vcpkg_manifest)}[route](work, torch)
 shutil.rmtree(work, ignore_errors=True)

@@ -9,12 +9,8 @@ byte_level_tables.py` rewrites the header, `--check` fails if it would change.
 import pathlib
 import sys
 
-try:
-    import tokenizers
-    from tokenizers import Regex, pre_tokenizers
-except ImportError as reason:
-    print(f"skipped: {reason}")
-    sys.exit(77)
+import tokenizers
+from tokenizers import Regex, pre_tokenizers
 
 HEADER = pathlib.Path(__file__).resolve().parents[2] / "include/bmae/text/byte_level_bpe_tables.hpp"
 

@@ -134,12 +134,12 @@ def main(work):
 
 
 if __name__ == "__main__":
-    # In a name space of its own, where mounts end with the process, however it ends.
-    if MOUNTS not in os.environ and shutil.which("unshare"):
-        trial = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-        if subprocess.run(trial, capture_output=True, check=False).returncode == 0:
+    # In a name space of its own, where mounts end with the process, however it ends; in one of a user's own where that is not root.
+    for space in (["unshare", "--mount"], ["unshare", "--mount", "--user", "--map-root-user"]) if shutil.which("unshare") else ():
+        trial = [*space, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+        if MOUNTS not in os.environ and subprocess.run(trial, capture_output=True, check=False).returncode == 0:
             os.environ[MOUNTS] = "1"
-            os.execvp("unshare", ["unshare", "--mount", sys.executable, *sys.argv])
+            os.execvp("unshare", [*space, sys.executable, *sys.argv])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         main(pathlib.Path(folder))
     if MOUNTS not in os.environ:

@@ -59,7 +59,7 @@ def check_vectors(work, folder, texts):
     try:
         from sentence_transformers import SentenceTransformer
     except ModuleNotFoundError:
-        print("note: sentence-transformers is not installed, its vectors are not compared")
+        print("skipped: the vectors of sentence-transformers, which is not installed")
         return
     peer = SentenceTransformer(str(folder), device="cpu").encode([f"{text['title']} {text['text']}" for text in texts], batch_size=8)
     error = float(numpy.abs(peer - rows).max() / numpy.abs(peer).max())

@@ -15,7 +15,7 @@ try:
     from sentence_transformers import SentenceTransformer
     import transformers
     from transformers import BertConfig, BertForMaskedLM, BertModel
-except ImportError:
+except ModuleNotFoundError:
     sys.exit(77)
 
 folder = pathlib.Path(sys.argv[1])

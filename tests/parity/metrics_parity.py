@@ -145,8 +145,8 @@ def main():
         check_msmarco(driver, folder, qrels, run)
         try:
             check_sentence_transformers(driver, folder, qrels, run)
-        except ImportError as error:
-            print(f"skipped: sentence-transformers: {error}")
+        except ModuleNotFoundError as error:
+            print(f"skipped: the rules of sentence-transformers, for want of the Python package `{error.name}`")
 
 
 main()

@@ -120,6 +120,7 @@ def check_training(preset, work, options):
         assert vector.shape[1] > 0
         loads = "yes"
     except ModuleNotFoundError:
+        print("skipped: loading by sentence-transformers, which is not installed")
         loads = "not tried"
     return log[0]["loss"], log[-1]["loss"], loads
 

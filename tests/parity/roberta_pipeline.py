@@ -10,19 +10,15 @@ import struct
 import sys
 import tempfile
 
-from cli_support import result, run, write_collection
+import numpy
+import torch
+import transformers
+from safetensors.numpy import load_file
+from sentence_transformers import SentenceTransformer
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
 
-try:
-    import numpy
-    import torch
-    import transformers
-    from safetensors.numpy import load_file
-    from sentence_transformers import SentenceTransformer
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, RobertaConfig, RobertaForMaskedLM
-except ImportError as reason:
-    print(f"skipped: {reason}")
-    sys.exit(77)
+from cli_support import result, run, write_collection
 
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()

@@ -9,7 +9,7 @@ try:
     import numpy
     import safetensors
     import safetensors.numpy
-except ImportError:
+except ModuleNotFoundError:
     sys.exit(77)
 
 folder = pathlib.Path(sys.argv[1])

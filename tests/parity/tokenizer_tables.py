@@ -11,12 +11,8 @@ import re
 import sys
 import unicodedata
 
-try:
-    import tokenizers
-    from tokenizers import normalizers, pre_tokenizers
-except ImportError as reason:
-    print(f"skipped: {reason}")
-    sys.exit(77)
+import tokenizers
+from tokenizers import normalizers, pre_tokenizers
 
 HEADER = pathlib.Path(__file__).resolve().parents[2] / "include/bmae/text/unicode_tables.hpp"
 CONTROL, SPACE, CHINESE, PUNCTUATION, MARK, NONSTARTER = 1, 2, 4, 8, 16, 32

@@ -13,6 +13,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/text/added_tokens.hpp>
 #include <bmae/text/byte_level_bpe.hpp>
 
 namespace {

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/detail/lines.hpp>
+#include <bmae/text/vocabulary.hpp>
 #include <bmae/text/wordpiece.hpp>
 #include <bmae/values/draw.hpp>
 

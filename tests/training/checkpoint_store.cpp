@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
+#include <bmae/training/checkpoint.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/training/train_log.hpp>
+#include <bmae/training/train_state.hpp>
 #include <bmae/values/draw.hpp>
 
 #include "../scratch_folder.hpp"

@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// Each bottleneck by itself against loops in double precision over the hidden states of every text.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <boost/test/unit_test.hpp>
+
+#include <bmae/batch/to_tensors.hpp>
+#include <bmae/bottlenecks/cls.hpp>
+#include <bmae/bottlenecks/layers.hpp>
+#include <bmae/bottlenecks/lexicon.hpp>
+#include <bmae/bottlenecks/mean.hpp>
+#include <bmae/bottlenecks/projected.hpp>
+#include <bmae/encoders/bert.hpp>
+
+namespace {
+
+using namespace bmae;
+
+constexpr std::int64_t width = 16, vocabulary = 60;
+
+/// Rows of numbers, as plain as can be.
+using Rows = std::vector<std::vector<double>>;
+
+Rows rows_of(at::Tensor const& tensor) {
+    at::Tensor const plain = tensor.detach().to(at::kDouble).contiguous();
+    Rows rows;
+    for (std::int64_t i = 0; i < plain.size(0); ++i) {
+        double const* const begin = plain.data_ptr<double>() + i * plain.size(1);
+        rows.emplace_back(begin, begin + plain.size(1));
+    }
+    return rows;
+}
+
+void close(at::Tensor const& found, Rows const& expected, double tolerance = 1e-5) {
+    Rows const rows = rows_of(found);
+    BOOST_REQUIRE_EQUAL(rows.size(), expected.size());
+    for (std::size_t b = 0; b < rows.size(); ++b) {
+        BOOST_REQUIRE_EQUAL(rows[b].size(), expected[b].size());
+        for (std::size_t h = 0; h < rows[b].size(); ++h) { BOOST_CHECK_SMALL(rows[b][h] - expected[b][h], tolerance); }
+    }
+}
+
+/// Texts of five, four, two and one tokens behind a small encoder, with all its layers.
+struct Texts {
+    BertEncoder encoder = [] {
+        BertConfig config = BertConfig::of_size(3, width);
+        config.vocab_size = vocabulary;
+        config.num_attention_heads = 2;
+        config.max_position_embeddings = 40;
+        config.initializer_range = .2;
+        return BertEncoder(config, 3);
+    }();
+    std::vector<std::vector<TokenId>> const ids = {{2, 10, 11, 12, 3}, {2, 20, 21, 3}, {2, 3}, {2}};
+    PackedView view = [this] {
+        PackedView packed;
+        for (std::vector<TokenId> const& text : ids) { packed.append(MaskedText{.original_ids = text, .input_ids = text}); }
+        return packed;
+    }();
+    PackedInput input = to_tensors(view);
+    Encoded encoded = [this] {
+        ForwardContext context;
+        return encoder.encode(input, context, true);
+    }();
+
+    /// The mean over the tokens of each text, first and last included.
+    [[nodiscard]] Rows means(at::Tensor const& hidden) const {
+        Rows const rows = rows_of(hidden);
+        Rows means;
+        std::size_t row = 0;
+        for (auto const& text : ids) {
+            std::vector<double> mean(rows[0].size(), 0.0);
+            for (std::size_t i = 0; i < text.size(); ++i, ++row) {
+                for (std::size_t h = 0; h < mean.size(); ++h) { mean[h] += rows[row][h] / static_cast<double>(text.size()); }
+            }
+            means.push_back(mean);
+        }
+        BOOST_REQUIRE_EQUAL(row, rows.size());
+        return means;
+    }
+};
+
+/// The parameters of a part, by name without what stands before.
+template <class Part>
+std::map<std::string, at::Tensor> parameters_of(Part& part) {
+    std::map<std::string, at::Tensor> values;
+    part.for_each_parameter("", [&](std::string const& name, at::Tensor& value, auto const&) { values.emplace(name, value); });
+    return values;
+}
+
+/// rows W^T.
+Rows product(Rows const& rows, Rows const& weight) {
+    Rows result;
+    for (auto const& row : rows) {
+        std::vector<double>& out = result.emplace_back();
+        for (auto const& column : weight) {
+            double sum = 0;
+            for (std::size_t h = 0; h < row.size(); ++h) { sum += row[h] * column[h]; }
+            out.push_back(sum);
+        }
+    }
+    return result;
+}
+
+/// Each column with mean 0 and variance 1 over the batch.
+Rows batch_normalized(Rows rows) {
+    double const count = static_cast<double>(rows.size());
+    for (std::size_t h = 0; h < rows[0].size(); ++h) {
+        double mean = 0, variance = 0;
+        for (auto const& row : rows) { mean += row[h] / count; }
+        for (auto const& row : rows) { variance += (row[h] - mean) * (row[h] - mean) / count; }
+        for (auto& row : rows) { row[h] = (row[h] - mean) / std::sqrt(variance + 1e-5); }
+    }
+    return rows;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(plain)
+
+BOOST_AUTO_TEST_CASE(cls_is_the_first_row_of_each_text) {
+    Texts const texts;
+    Rows const rows = rows_of(texts.encoded.hidden);
+    close(ClsBottleneck{}.pool(texts.encoded, texts.input), {rows[0], rows[5], rows[9], rows[11]}, 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(means_over_the_tokens_of_a_text) {
+    Texts const texts;
+    close(MeanBottleneck{}.pool(texts.encoded, texts.input), texts.means(texts.encoded.hidden));
+    BOOST_REQUIRE_EQUAL(texts.encoded.layers.size(), 4U);   // the embeddings and three layers
+    auto const& layers = texts.encoded.layers;
+    close(FirstLastBottleneck{}.pool(texts.encoded, texts.input), texts.means((layers[1] + layers[3]) / 2));
+    close(TopTwoBottleneck{}.pool(texts.encoded, texts.input), texts.means((layers[2] + layers[3]) / 2));
+}
+
+// LexMAE: softmax over the vocabulary of the highest logit of each word, then the mixture of word embeddings.
+BOOST_AUTO_TEST_CASE(the_lexicon_bottleneck_mixes_word_embeddings) {
+    Texts const texts;
+    LexiconBottleneck const lexicon({}, texts.encoder, 1, "b");
+    Rows const logits = rows_of(texts.encoder.head.logits(texts.encoded.hidden, texts.encoder.embeddings.word));
+    Rows const words = rows_of(texts.encoder.embeddings.word);
+    Rows expected;
+    std::size_t first = 0;
+    for (auto const& text : texts.ids) {
+        std::vector<double> highest(vocabulary, 0.0);   // nothing between [CLS] and [SEP]: no word is preferred
+        for (std::size_t i = 1; i + 1 < text.size(); ++i) {
+            for (std::size_t v = 0; v < highest.size(); ++v) {
+                highest[v] = i == 1 ? logits[first + i][v] : std::max(highest[v], logits[first + i][v]);
+            }
+        }
+        double total = 0;
+        for (double& value : highest) { total += value = std::exp(value); }
+        std::vector<double>& mixture = expected.emplace_back(width, 0.0);
+        for (std::size_t v = 0; v < highest.size(); ++v) {
+            for (std::size_t h = 0; h < mixture.size(); ++h) { mixture[h] += highest[v] / total * words[v][h]; }
+        }
+        first += text.size();
+    }
+    close(lexicon.pool(texts.encoded, texts.input, texts.encoder), expected);
+}
+
+BOOST_AUTO_TEST_CASE(projections_of_the_vector) {
+    Texts const texts;
+    Rows const cls = rows_of(ClsBottleneck{}.pool(texts.encoded, texts.input));
+    Projected<ClsBottleneck, TanhProjection> tanh({}, texts.encoder, 1, "b");
+    auto values = parameters_of(tanh);
+    values.at("shared.projection.dense.bias").normal_();
+    Rows expected = product(cls, rows_of(values.at("shared.projection.dense.weight")));
+    Rows const bias = rows_of(values.at("shared.projection.dense.bias").unsqueeze(0));
+    for (auto& row : expected) {
+        for (std::size_t h = 0; h < row.size(); ++h) { row[h] = std::tanh(row[h] + bias[0][h]); }
+    }
+    close(tanh.pool(texts.encoded, texts.input, texts.encoder), expected);
+
+    // DiffCSE: linear, batch norm, ReLU, linear, batch norm; the statistics are those of the batch.
+    Projected<ClsBottleneck, BatchNormProjection> norm({}, texts.encoder, 1, "b");
+    values = parameters_of(norm);
+    Rows wide = batch_normalized(product(cls, rows_of(values.at("shared.projection.first.weight"))));
+    for (auto& row : wide) {
+        for (double& value : row) { value = std::max(0.0, value); }
+    }
+    close(norm.pool(texts.encoded, texts.input, texts.encoder),
+          batch_normalized(product(wide, rows_of(values.at("shared.projection.second.weight")))), 2e-4);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
