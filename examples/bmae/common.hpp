@@ -232,18 +232,21 @@ int pretrain(Common const& common, PretrainOptions const& options);
 int presets(Common const& common, std::string const& name);
 
 struct FinetuneOptions {
-    std::string stage = "retriever";
+    std::string preset = {};                  ///< empty: retriever
+    std::string stage = {};                   ///< another name of `preset`
+    std::vector<std::string> settings = {};   ///< NAME=VALUE
     Path model = {};
-    Path data = {};
+    Path data = {};   ///< BEIR folder, pair store, or a file of lines
     std::string split = "train";
     Path negatives = {};
-    std::string contrast = "info_nce";
-    double temperature = 1;
+    Path teacher_scores = {};
+    std::string contrast = {};   ///< empty: the preset's; so below with 0
+    double temperature = 0;
     bool normalize = false;
     std::string pooling = {};
-    std::size_t passages_per_query = 1;
-    std::size_t query_length = 64;
-    std::size_t passage_length = 256;
+    std::size_t passages_per_query = 0;
+    std::size_t query_length = 0;
+    std::size_t passage_length = 0;
     std::size_t limit = 0;
     TrainingOptions training = {};
 };

@@ -1,20 +1,23 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// A pre-trained encoder becomes a retriever: `finetune`.
-#include <algorithm>
+// A pre-trained encoder becomes a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
+// themselves are compiled in family_finetuning.cpp.
+#include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include <bmae/corpus/beir.hpp>
+#include <bmae/corpus/beir_pairs.hpp>
+#include <bmae/corpus/line_pairs.hpp>
 #include <bmae/detail/files.hpp>
-#include <bmae/detail/parallel.hpp>
-#include <bmae/finetuning/bi_encoder.hpp>
-#include <bmae/retrieval/run_file.hpp>
+#include <bmae/text/pair_store.hpp>
 
 #include "common.hpp"
+#include "finetuned_folders.hpp"
+#include "finetuning_family.hpp"
 #include "models.hpp"
 #include "training.hpp"
 
@@ -27,96 +30,123 @@ InputError refuse(std::string expected, std::string found, std::string hint = {}
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
-std::vector<std::vector<TokenId>> tokenize_all(AnyTokenizer const& tokenizer, std::vector<std::string> const& texts,
-                                               unsigned threads) {
-    std::vector<std::vector<TokenId>> ids(texts.size());
-    detail::parallel_for(texts.size(), 256, threads, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t i = begin; i < end; ++i) { ids[i] = tokenizer.encode(texts[i]); }
-    });
-    return ids;
-}
-
-/// Calls `use(query, document)` for each line of a TREC run or of a file of two columns.
-template <class Use>
-void read_negatives(Path const& path, Use&& use) {
-    detail::LineReader lines(path);
-    std::size_t count = 0;
-    for (std::string_view line; lines.next(line);) {
-        auto const fields = detail::split_blanks(line);
-        if (fields.count == 0) { continue; }
-        if (fields.count != 2 && fields.count != 6) {
-            throw InputError(lines.diagnostic("2 columns (query, document) or the 6 of a TREC run", std::to_string(fields.count),
-                                              "Write one document per line."));
+/// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines, beside the checkpoints.
+PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer) {
+    bool const is_store = std::filesystem::is_directory(options.data) && std::filesystem::exists(options.data / "manifest.json");
+    if (is_store) {
+        if (!options.negatives.empty() || !options.teacher_scores.empty() || options.limit != 0 || options.split != "train") {
+            throw refuse("--split, --negatives, --teacher-scores and --limit with a BEIR folder",
+                         "a pair store, which holds its own", "Give them to `bmae pairs`, which makes the store.");
         }
-        use(std::string(fields[0]), std::string(fields.count == 2 ? fields[1] : fields[2]));
-        ++count;
+        PairStore store = PairStore::open(options.data);
+        store.require_tokenizer(tokenizer, options.model);
+        return store;
     }
-    if (count == 0) {
-        throw InputError(Diagnostic{.file = path.string(), .expected = "hard negatives", .found = "an empty file"});
+    Path const folder = options.training.output / "pairs";
+    bool const goes_on = options.training.resume && !list_checkpoints(options.training.output).empty();
+    if (goes_on && std::filesystem::exists(folder / "manifest.json")) {
+        PairStore store = PairStore::open(folder);
+        store.require_tokenizer(tokenizer, options.model);
+        return store;
     }
-}
-
-RetrievalPairs make_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer) {
-    BeirCollection const collection = BeirCollection::open(options.data);
-    say_report(collection.documents_report(), "corpus");
-    JudgedPairs const judged = collection.judged_pairs(options.split);
-    say_report(judged.report, "judgements");
-    RetrievalPairs pairs;
-    pairs.passages = tokenize_all(tokenizer, collection.texts(), common.threads);
-
-    std::unordered_map<std::string, std::size_t> places;   // query id -> number in `pairs.queries`
-    std::size_t absent = 0;
-    for (JudgedPair const& pair : judged.pairs) {
-        auto const document = collection.documents().find(pair.document_id);
-        if (pair.grade <= 0) { continue; }
-        if (!document) {
-            ++absent;
-            continue;
+    std::filesystem::remove_all(folder);   // of a start that failed before its first checkpoint
+    std::filesystem::create_directories(options.training.output);
+    PairStoreOptions const how{.limit = options.limit, .threads = common.threads};
+    bool const lines = std::filesystem::is_regular_file(options.data);
+    if (lines && (!options.negatives.empty() || !options.teacher_scores.empty())) {
+        throw refuse("--negatives and --teacher-scores with a BEIR folder", "a file of lines",
+                     "Such lines hold their negatives and scores themselves.");
+    }
+    std::vector<Path> const inputs{options.data};
+    auto const list = [](Path const& file) { return file.empty() ? std::vector<Path>() : std::vector<Path>{file}; };
+    PairStoreReport const report = lines ? build_pair_store(folder, tokenizer, std::span<Path const>(inputs), how)
+                                         : build_pair_store(folder, tokenizer,
+                                                            {.folder = options.data,
+                                                             .split = options.split,
+                                                             .negatives = list(options.negatives),
+                                                             .teacher_scores = list(options.teacher_scores)},
+                                                            how);
+    for (std::string const& source : report.sources) { say("read " + source); }
+    say_report(report.reading, "pairs");
+    PairStoreStatistics const& counts = report.counts;
+    if (counts.unknown_positives != 0) {
+        warn(count_text(counts.unknown_positives) + " relevant documents are not in the corpus and are left out");
+    }
+    if (counts.unknown_negatives != 0) {
+        warn(count_text(counts.unknown_negatives) + " negatives are not in the corpus and are left out");
+    }
+    if (!options.negatives.empty()) {
+        std::uint64_t const with = counts.queries - counts.queries_without_negatives;
+        if (counts.negatives == 0) {
+            throw InputError(Diagnostic{.file = options.negatives.string(),
+                                        .expected = "hard negatives of the training queries",
+                                        .found = "none",
+                                        .hint = "Search with --split " + options.split + "."});
         }
-        if (options.limit != 0 && places.size() == options.limit && !places.contains(pair.query_id)) { continue; }
-        auto const [place, is_new] = places.try_emplace(pair.query_id, pairs.queries.size());
-        if (is_new) {
-            pairs.queries.push_back(
-                {.query = tokenizer.encode(joined_text(collection.queries()[*collection.queries().find(pair.query_id)]))});
-        }
-        pairs.queries[place->second].positives.push_back(*document);
-    }
-    if (absent != 0) { warn(count_text(absent) + " relevant documents are not in the corpus and are left out"); }
-    if (options.negatives.empty()) { return pairs; }
-    std::size_t kept = 0;
-    std::size_t unknown = 0;
-    std::size_t relevant = 0;
-    read_negatives(options.negatives, [&](std::string const& query, std::string const& document) {
-        auto const place = places.find(query);
-        if (place == places.end()) { return; }   // a run holds queries of all splits
-        auto const number = collection.documents().find(document);
-        RetrievalPair& pair = pairs.queries[place->second];
-        if (!number) {
-            ++unknown;
-        } else if (std::ranges::find(pair.positives, *number) != pair.positives.end()) {
-            ++relevant;
+        std::string const text = "negatives: " + count_text(counts.negatives) + " kept, for " + count_text(with) + " of " +
+                                 count_text(counts.queries) + " queries, " + count_text(counts.relevant_negatives) +
+                                 " relevant ones left out";
+        if (with * 2 < counts.queries) {
+            warn(text);
         } else {
-            pair.negatives.push_back(*number);
-            ++kept;
+            say(text);
         }
-    });
-    if (unknown != 0) { warn(count_text(unknown) + " negatives are not in the corpus and are left out"); }
-    if (kept == 0) {
-        throw InputError(Diagnostic{.file = options.negatives.string(),
-                                    .expected = "hard negatives of the training queries",
-                                    .found = "none",
-                                    .hint = "Search with --split " + options.split + "."});
     }
-    say("negatives: " + count_text(kept) + " kept, " + count_text(relevant) + " relevant ones left out");
-    return pairs;
+    return PairStore::open(folder);
+}
+
+/// What the options of the command line say in the names of the preset.
+std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, PairStore const& pairs) {
+    std::map<std::string, std::string> overrides;
+    auto const set = [&](char const* name, std::string value) { overrides.emplace(name, std::move(value)); };
+    if (options.passages_per_query != 0) { set("passages", std::to_string(options.passages_per_query)); }
+    if (options.query_length != 0) { set("query_length", std::to_string(options.query_length)); }
+    bool const joint = options.preset.starts_with("reranker");
+    if (options.passage_length != 0) { set(joint ? "max_length" : "passage_length", std::to_string(options.passage_length)); }
+    if (options.temperature > 0) { set("temperature", std::to_string(options.temperature)); }
+    if (options.normalize) { set("similarity", "cosine"); }
+    if (!options.contrast.empty()) { set("contrast", options.contrast); }
+    for (auto& [name, value] : parse_settings(options.settings)) {
+        if (!overrides.emplace(name, value).second) {
+            throw refuse("one value of " + name, "an option of its own and --set " + name);
+        }
+    }
+    if (options.preset == "retriever" && pairs.statistics().negatives == 0 && !overrides.contains("passages")) {
+        say("no hard negatives: one passage per query, the others of its batch are its negatives");
+        set("passages", "1");
+    }
+    return overrides;
+}
+
+std::string option_text(AnyModel const& model, std::string const& path) {
+    for (auto const& [name, value] : model.option_values()) {
+        if (name == path) {
+            return std::visit(
+                [](auto const& given) {
+                    if constexpr (std::is_same_v<std::decay_t<decltype(given)>, std::string>) {
+                        return given;
+                    } else {
+                        return std::to_string(given);
+                    }
+                },
+                value);
+        }
+    }
+    return {};
 }
 
 }  // namespace
 
-int finetune(Common const& common, FinetuneOptions const& options) {
+int finetune(Common const& common, FinetuneOptions const& given) {
+    FinetuneOptions options = given;
     use_threads(common);
     TrainingOptions const& training = options.training;
-    if (options.stage != "retriever") { throw refuse("a stage", '"' + options.stage + '"', "Known: retriever."); }
+    if (!options.stage.empty()) {
+        if (!options.preset.empty()) { throw refuse("--preset or --stage", "both", "--stage is another name of --preset."); }
+        options.preset = options.stage;
+    }
+    if (options.preset.empty()) { options.preset = "retriever"; }
+    require_finetuning_preset(options.preset);
     if (training.steps == 0 && training.epochs == 0 && training.minutes <= 0) {
         throw refuse("--steps, --epochs or --minutes", "none");
     }
@@ -129,60 +159,66 @@ int finetune(Common const& common, FinetuneOptions const& options) {
             files.config.hidden_dropout_prob = files.config.attention_probs_dropout_prob = training.dropout;
             model.encoder = make_bert(files);
         }
-        move_encoder(model.encoder, device);
         return model;
     };
     LoadedModel model = load();
-    BiEncoderOptions settings{.normalize = options.normalize,
-                              .contrast = retrieval_contrast_from(options.contrast),
-                              .temperature = options.temperature,
-                              .passages_per_query = options.passages_per_query,
-                              .query_length = options.query_length,
-                              .passage_length = options.passage_length};
-    if (model.sentence) {
-        settings.pooling = model.sentence->pooling;
-        settings.normalize = settings.normalize || model.sentence->normalize;
+    PairStore const pairs = open_pairs(common, options, model.tokenizer);
+
+    PretrainingRequest request{.preset = options.preset, .overrides = overrides_of(options, pairs), .seed = common.seed};
+    bool const pools = options.preset.starts_with("retriever");
+    if (!options.pooling.empty()) {
+        request.bottleneck = options.pooling;
+    } else if (pools && model.sentence) {   // goes on with what made the vectors so far
+        request.bottleneck = std::string(to_string(model.sentence->pooling));
+        if (model.sentence->normalize && !request.overrides.contains("similarity")) {
+            request.overrides["similarity"] = "cosine";
+        }
     }
-    if (!options.pooling.empty()) { settings.pooling = pooling_from(options.pooling); }
-    if (needs_layers(settings.pooling)) {
-        throw refuse("the pooling cls or mean, since the result is a sentence-transformers folder",
-                     std::string(to_string(settings.pooling)), "It has no module that reads several layers.");
-    }
-    RetrievalPairs const pairs = make_pairs(common, options, model.tokenizer);
-    auto const sidecars = [&model](Path const& folder) {
+    request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
+    request.sidecars = [&model](Path const& folder) {
         detail::write_file(folder / "config.json", to_json(model.encoder.config()));
         model.tokenizer.save(folder);
     };
-    BiEncoderObjective objective(model.encoder, pairs, model.tokenizer.traits(), settings, sidecars);
-    say(count_text(pairs.queries.size()) + " training queries, " + count_text(pairs.passages.size()) + " passages, pooling " +
-        std::string(to_string(settings.pooling)));
-    if (settings.passages_per_query > 1 && options.negatives.empty()) {
-        warn("no --negatives: the other passages of a query are drawn at random");
+    auto const build = [&](BertEncoder const& encoder) {
+        auto objective = make_finetuning(request, encoder, pairs);
+        if (!device.is_cpu()) {
+            objective->for_each_parameter(
+                [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
+        }
+        return objective;
+    };
+    auto const objective = build(model.encoder);
+    say(options.preset + ": " + objective->composition());
+    say(count_text(pairs.size()) + " training queries, " + count_text(pairs.texts()) + " texts");
+    bool const draws_at_random =
+        option_text(*objective, "passes.1.view.source.passages") != "1" && pairs.statistics().queries_without_negatives != 0;
+    if (draws_at_random) {
+        warn(count_text(pairs.statistics().queries_without_negatives) + " of " + count_text(pairs.size()) +
+             " queries have no hard negatives: theirs are drawn at random from all texts");
     }
 
-    std::unique_ptr<LoadedModel> second;
-    Trained const trained = train(common, training, objective, [&]() -> std::unique_ptr<Objective> {
-        second = std::make_unique<LoadedModel>(load());
-        return std::make_unique<BiEncoderObjective>(second->encoder, pairs, model.tokenizer.traits(), settings);
+    std::optional<LoadedModel> second;
+    Trained const trained = train(common, training, *objective, [&]() -> std::unique_ptr<Objective> {
+        second.emplace(load());
+        return build(second->encoder);
     });
     Json result{{"command", "finetune"},
-                {"stage", options.stage},
-                {"queries", pairs.queries.size()},
-                {"passages", pairs.passages.size()}};
+                {"preset", options.preset},
+                {"stage", options.preset},
+                {"queries", pairs.size()},
+                {"passages", pairs.texts()}};
     result.update(trained.json);
     if (trained.to == TrainedTo::an_interrupt) {
         print_result(common, result);
         return interrupted;
     }
-    move_encoder(model.encoder, at::Device(at::kCPU));
+    objective->for_each_parameter(
+        [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
     std::string text;
-    if (Path const folder = result_folder(trained, training, "sentence-transformer"); !folder.empty()) {
-        save_sentence_transformer(SentenceEncoder(model.encoder, model.tokenizer,
-                                                  {.pooling = settings.pooling,
-                                                   .normalize = settings.normalize,
-                                                   .max_length = std::max(settings.query_length, settings.passage_length)}),
-                                  folder);
-        result["sentence_transformer"] = folder.string();
+    FinetunedFolder const kind = finetuned_folder(*objective);
+    if (Path const folder = result_folder(trained, training, kind.name); !folder.empty()) {
+        save_finetuned(*objective, model.tokenizer, folder);
+        result[kind.key] = folder.string();
         text = folder.string() + '\n';
     }
     print_result(common, result, text);

@@ -216,26 +216,39 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
 
     CLI::App& finetune =
         add("finetune", "Trains a pre-trained encoder for search",
-            "bmae finetune --stage retriever --model run --data scifact --epochs 5 --learning-rate 2e-5 --output tuned",
+            "bmae finetune --preset retriever --model run --data scifact --epochs 5 --learning-rate 2e-5 --output tuned",
             [&] { return bmae::program::finetune(common, all.finetune); });
-    finetune.add_option("--stage", all.finetune.stage, "retriever")->capture_default_str();
+    finetune.add_option("--preset", all.finetune.preset,
+                        "retriever (the default), retriever-distilled, reranker, reranker-r-drop, splade, colbert");
+    finetune.add_option("--stage", all.finetune.stage, "Another name of --preset");
+    finetune.add_option("--set", all.finetune.settings,
+                        "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated");
     finetune
         .add_option("--model", all.finetune.model,
                     "BERT folder, sentence-transformers folder, checkpoint or output folder of pretrain")
         ->required();
-    finetune.add_option("--data", all.finetune.data, "BEIR folder")->required();
+    finetune.add_option("--data", all.finetune.data, "BEIR folder, pair store made by `pairs`, or a file of JSON Lines or tabs")
+        ->required();
     finetune.add_option("--split", all.finetune.split, "Judgements to train on")->capture_default_str();
     finetune.add_option("--negatives", all.finetune.negatives, "Hard negatives: a TREC run, or lines of query and document");
-    finetune.add_option("--contrast", all.finetune.contrast, "info_nce, symmetric, or SimLM's four_block")->capture_default_str();
-    finetune.add_option("--temperature", all.finetune.temperature, "Divides the scores")->capture_default_str();
+    finetune.add_option("--teacher-scores", all.finetune.teacher_scores,
+                        "Scores of query and document for retriever-distilled: a TREC run, three columns or JSON Lines");
+    finetune.add_option("--contrast", all.finetune.contrast, "info_nce, symmetric, or SimLM's four_block; default: the preset's");
+    finetune.add_option("--temperature", all.finetune.temperature, "Divides the scores; default: the preset's")
+        ->check(CLI::PositiveNumber);
     finetune.add_flag("--normalize", all.finetune.normalize, "Vectors of length 1: scores are cosines");
     finetune.add_option("--pooling", all.finetune.pooling, "cls or mean; default: as the model says, else cls");
-    finetune.add_option("--passages-per-query", all.finetune.passages_per_query, "1 and its hard negatives")
-        ->capture_default_str();
-    finetune.add_option("--query-length", all.finetune.query_length, "Tokens of a query with [CLS] and [SEP]")
-        ->capture_default_str();
-    finetune.add_option("--passage-length", all.finetune.passage_length, "Tokens of a passage with [CLS] and [SEP]")
-        ->capture_default_str();
+    finetune
+        .add_option("--passages-per-query", all.finetune.passages_per_query,
+                    "1 and its hard negatives; default: the preset's, or 1 for a retriever without negatives")
+        ->check(CLI::PositiveNumber);
+    finetune
+        .add_option("--query-length", all.finetune.query_length, "Tokens of a query with [CLS] and [SEP]; default: the preset's")
+        ->check(CLI::PositiveNumber);
+    finetune
+        .add_option("--passage-length", all.finetune.passage_length,
+                    "Tokens of a passage with [CLS] and [SEP], of a reranker's pair; default: the preset's")
+        ->check(CLI::PositiveNumber);
     finetune.add_option("--limit", all.finetune.limit, "Use the first N training queries; 0: all");
     all.finetune.training.batch_examples = 32;
     all.finetune.training.learning_rate = 2e-5;

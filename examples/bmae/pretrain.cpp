@@ -23,6 +23,7 @@
 
 #include "common.hpp"
 #include "families.hpp"
+#include "finetuning_family.hpp"
 #include "models.hpp"
 #include "training.hpp"
 
@@ -33,20 +34,6 @@ namespace {
 InputError refuse(std::string expected, std::string found, std::string hint = {}) {
     return InputError(
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-}
-
-std::map<std::string, std::string> parse_numbers(std::vector<std::string> const& settings) {
-    std::map<std::string, std::string> numbers;
-    for (std::string const& setting : settings) {
-        std::size_t const mark = setting.find('=');
-        if (mark == std::string::npos || mark == 0 || mark + 1 == setting.size()) {
-            throw refuse("--set NAME=VALUE", '"' + setting + '"', "For example --set encoder_mask=0.3.");
-        }
-        if (!numbers.emplace(setting.substr(0, mark), setting.substr(mark + 1)).second) {
-            throw refuse("each number set once", setting.substr(0, mark) + " twice");
-        }
-    }
-    return numbers;
 }
 
 /// A config by name or file, with the numbers of the command line in place of its own.
@@ -334,7 +321,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     }
     Start const start(common, options, corpus);
     at::Device const device = device_from(common.device);
-    PretrainingRequest request{.preset = options.preset, .overrides = parse_numbers(options.numbers), .seed = common.seed};
+    PretrainingRequest request{.preset = options.preset, .overrides = parse_settings(options.numbers), .seed = common.seed};
     if (!options.dictionary.empty()) { request.words = read_words(options.dictionary, start.tokenizer()); }
     auto const build = [&] {
         BertEncoder encoder = start.make();
@@ -411,8 +398,12 @@ int pretrain(Common const& common, PretrainOptions const& given) {
 }
 
 int presets(Common const& common, std::string const& name) {
-    if (!name.empty()) { require_preset(name); }
-    Json list = Json::array();
+    bool const is_finetuning = [&] {
+        bool found = false;
+        for_each_finetuning_preset([&](auto const& preset) { found = found || preset.name == name; });
+        return found;
+    }();
+    if (!name.empty() && !is_finetuning) { require_preset(name); }
     std::string text;
     auto const add = [&](std::vector<PresetDescription::Option> const& numbers, bool told) {
         Json entries = Json::array();
@@ -424,15 +415,23 @@ int presets(Common const& common, std::string const& name) {
         }
         return entries;
     };
-    for (PresetDescription const& preset : describe_presets()) {
-        if (!name.empty() && preset.name != name) { continue; }
-        text += preset.name + "\n  " + preset.citation + "\n  " + preset.composition + '\n';
-        Json entry{{"name", preset.name}, {"citation", preset.citation}, {"composition", preset.composition}};
-        entry["numbers"] = add(preset.hyperparameters, true);
-        entry["paths"] = add(preset.paths, !name.empty());
-        list.push_back(std::move(entry));
-    }
-    print_result(common, {{"command", "presets"}, {"presets", std::move(list)}}, text);
+    auto const list_of = [&](std::vector<PresetDescription> const& described) {
+        Json list = Json::array();
+        for (PresetDescription const& preset : described) {
+            if (!name.empty() && preset.name != name) { continue; }
+            text += preset.name + "\n  " + preset.citation + "\n  " + preset.composition + '\n';
+            Json entry{{"name", preset.name}, {"citation", preset.citation}, {"composition", preset.composition}};
+            entry["numbers"] = add(preset.hyperparameters, true);
+            entry["paths"] = add(preset.paths, !name.empty());
+            list.push_back(std::move(entry));
+        }
+        return list;
+    };
+    Json pretraining = list_of(is_finetuning ? std::vector<PresetDescription>() : describe_presets());
+    if (name.empty()) { text += "\nFine-tuning:\n"; }
+    Json finetuning = list_of(describe_finetuning_presets());
+    print_result(common, {{"command", "presets"}, {"presets", std::move(pretraining)}, {"finetuning", std::move(finetuning)}},
+                 text);
     return done;
 }
 

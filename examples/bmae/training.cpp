@@ -125,6 +125,24 @@ Json terms_json(std::vector<TermReport> const& terms) {
 
 }  // namespace
 
+std::map<std::string, std::string> parse_settings(std::vector<std::string> const& settings) {
+    std::map<std::string, std::string> values;
+    for (std::string const& setting : settings) {
+        std::size_t const mark = setting.find('=');
+        if (mark == std::string::npos || mark == 0 || mark + 1 == setting.size()) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "--set NAME=VALUE",
+                                        .found = '"' + setting + '"',
+                                        .hint = "For example --set encoder_mask=0.3."});
+        }
+        if (!values.emplace(setting.substr(0, mark), setting.substr(mark + 1)).second) {
+            throw InputError(
+                Diagnostic{.file = {}, .expected = "each option set once", .found = setting.substr(0, mark) + " twice"});
+        }
+    }
+    return values;
+}
+
 void check_output(TrainingOptions const& options) {
     if (options.resume && !list_checkpoints(options.output).empty()) { return; }
     if (!std::filesystem::is_directory(options.output)) {
@@ -133,7 +151,7 @@ void check_output(TrainingOptions const& options) {
     }
     for (auto const& entry : std::filesystem::directory_iterator(options.output)) {
         std::string const name = entry.path().filename().string();
-        bool const trace = name == ".lock" || (name == "log.jsonl" && entry.file_size() == 0) ||
+        bool const trace = name == ".lock" || name == "pairs" || (name == "log.jsonl" && entry.file_size() == 0) ||
                            (name.starts_with("step-") && name.ends_with(".tmp"));
         if (trace) { continue; }   // of a start that failed before its first checkpoint
         bool const holds_run = !list_checkpoints(options.output).empty();

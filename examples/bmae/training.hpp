@@ -5,8 +5,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <bmae/training/objective.hpp>
 
@@ -24,6 +26,9 @@ struct Trained {
     Path checkpoint = {};
     Json json = {};   ///< for the result of the command
 };
+
+/// NAME=VALUE of `--set`, by name. \throws InputError for another form, and for a name that comes twice
+std::map<std::string, std::string> parse_settings(std::vector<std::string> const& settings);
 
 /// Refuses an output folder that holds something, unless it is to be resumed and holds checkpoints.
 void check_output(TrainingOptions const& options);

@@ -18,16 +18,18 @@
 
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/evaluation/evaluator.hpp>
-#include <bmae/finetuning/bi_encoder.hpp>
 #include <bmae/metrics/mrr.hpp>
 #include <bmae/metrics/ndcg.hpp>
 #include <bmae/metrics/recall.hpp>
 #include <bmae/presets/masked_language_model.hpp>
+#include <bmae/presets/retriever.hpp>
 #include <bmae/presets/retromae.hpp>
 #include <bmae/retrieval/bm25.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/hybrid.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
+#include <bmae/text/pair_store.hpp>
+#include <bmae/text/pair_store_writer.hpp>
 #include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store_builder.hpp>
 #include <bmae/training/trainer.hpp>
@@ -153,16 +155,30 @@ public:
     // The same encoder after training on the questions of the training split.
     bmae::BertEncoder finetune(bmae::BertEncoder const& from, std::string const& name) {
         bmae::BertEncoder encoder = clone(from);
-        bmae::RetrievalPairs pairs;
-        for (std::string const& text : collection_.texts) { pairs.passages.push_back(tokenizer_.encode(text)); }
-        for (Question const& question : collection_.train) {
-            pairs.queries.push_back({.query = tokenizer_.encode(question.text), .positives = question.relevant});
+        std::filesystem::path const folder = settings_.output / ("pairs-" + name);
+        std::filesystem::remove_all(folder);   // of an interrupted run; it is made anew in a moment
+        bmae::PairStoreWriter writer(folder, tokenizer_);
+        std::vector<std::uint32_t> numbers;   // in the store, of each text of the collection
+        for (std::size_t i = 0; i < collection_.texts.size(); ++i) {
+            numbers.push_back(writer.add_text(collection_.ids[i], tokenizer_.encode(collection_.texts[i])));
         }
-        bmae::BiEncoderObjective objective(encoder, pairs, tokenizer_.traits(),
-                                           {.normalize = true,
-                                            .temperature = settings_.temperature,
-                                            .query_length = settings_.max_length,
-                                            .passage_length = settings_.max_length});
+        for (std::size_t q = 0; q < collection_.train.size(); ++q) {
+            bmae::PairQuery query{.id = std::to_string(q), .tokens = tokenizer_.encode(collection_.train[q].text)};
+            for (std::size_t const text : collection_.train[q].relevant) { query.positives.push_back(numbers[text]); }
+            writer.add(query);
+        }
+        writer.finish();
+        bmae::PairStore const pairs = bmae::PairStore::open(folder);
+        auto model = std::make_shared<bmae::Retriever>(
+            encoder,
+            bmae::PresetHyperparameters<bmae::Retriever>::options({.passages = 1,
+                                                                   .query_length = settings_.max_length,
+                                                                   .passage_length = settings_.max_length,
+                                                                   .temperature = settings_.temperature,
+                                                                   .similarity = bmae::Similarity::cosine}),
+            settings_.seed);
+        bmae::ComposedObjective<bmae::Retriever, bmae::PairStore> objective(model, pairs, {.max_length = settings_.max_length},
+                                                                            "retriever");
         run(objective, "fine-tuning " + name,
             {.steps = settings_.finetune_steps,
              .batch = {.examples = std::min(settings_.finetune_batch, collection_.train.size())},
@@ -173,7 +189,7 @@ public:
              .keep_last = 1,
              .resume = true},
             nullptr);
-        return encoder;
+        return model->encoder();
     }
 
     bmae::SentenceEncoder sentence_encoder(bmae::BertEncoder encoder) const {

@@ -42,6 +42,10 @@ public:
     [[nodiscard]] virtual BertEncoder& encoder() = 0;
     [[nodiscard]] virtual std::string preset() const = 0;
     [[nodiscard]] virtual std::string composition() const = 0;
+    /// Bottleneck and projection of each pass, in order.
+    [[nodiscard]] virtual std::vector<PassDescription> passes() const = 0;
+    /// Every option by its path.
+    [[nodiscard]] virtual std::vector<std::pair<std::string, OptionValue>> option_values() const = 0;
     /// How the first pass makes its sentence vector: what a saved sentence encoder should do. [CLS] where its bottleneck is no
     /// pooling, which `pooling_note` then says.
     [[nodiscard]] virtual Pooling pooling() const = 0;
@@ -223,6 +227,10 @@ public:
     [[nodiscard]] BertEncoder& encoder() override { return model_->encoder(); }
     [[nodiscard]] std::string preset() const override { return preset_; }
     [[nodiscard]] std::string composition() const override { return model_->composition(); }
+    [[nodiscard]] std::vector<PassDescription> passes() const override { return model_->describe_passes(); }
+    [[nodiscard]] std::vector<std::pair<std::string, OptionValue>> option_values() const override {
+        return model_->option_values();
+    }
     [[nodiscard]] Pooling pooling() const override {
         return pooling_named(model_->describe_passes().front().bottleneck).value_or(Pooling::cls);
     }

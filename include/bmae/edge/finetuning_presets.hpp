@@ -7,10 +7,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <bmae/bottlenecks/mean.hpp>
 #include <bmae/edge/make_pretraining.hpp>
+#include <bmae/model/rebind.hpp>
 #include <bmae/presets/colbert.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
@@ -45,6 +48,19 @@ inline void require_finetuning_preset(std::string_view name) {
                                 .hint = "Known: " + known + ". Presets of pre-training are for `pretrain`."});
 }
 
+namespace detail {
+
+/// The composition `Built` with the hyperparameters of the preset `M`, on `pairs`.
+template <class Built, class M, class Pairs>
+std::unique_ptr<AnyModel> make_finetuning_as(Preset<M> const& preset, PretrainingRequest const& request,
+                                             BertEncoder const& encoder, Pairs const& pairs) {
+    auto model = std::make_shared<Built>(encoder, options_of<Built, M>(preset.hyperparameters, request.overrides), request.seed);
+    return std::make_unique<ComposedObjective<Built, Pairs>>(std::move(model), pairs, request.settings, request.preset,
+                                                             request.sidecars);
+}
+
+}  // namespace detail
+
 /// Builds the fine-tuning preset `request.preset` around `encoder`, on `pairs`, which must outlive the result. A template, so that a
 /// program may compile it in a file of its own by `extern template`.
 /// Throws InputError for an unknown preset or option, and where pairs and encoder do not fit.
@@ -54,9 +70,18 @@ std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, Ber
     std::unique_ptr<AnyModel> result;
     for_each_finetuning_preset([&]<class M>(Preset<M> const& preset) {
         if (preset.name != request.preset) { return; }
-        auto model = std::make_shared<M>(encoder, options_of<M>(preset.hyperparameters, request.overrides), request.seed);
-        result = std::make_unique<ComposedObjective<M, Pairs>>(std::move(model), pairs, request.settings, request.preset,
-                                                               request.sidecars);
+        using Mean = WithBottleneck<M, ClsBottleneck, MeanBottleneck>;
+        bool const has_choice = !std::is_same_v<M, Mean>;
+        if (request.bottleneck.empty() || (has_choice && request.bottleneck == ClsBottleneck::name)) {
+            result = detail::make_finetuning_as<M, M>(preset, request, encoder, pairs);
+        } else if (has_choice && request.bottleneck == MeanBottleneck::name) {
+            result = detail::make_finetuning_as<Mean, M>(preset, request, encoder, pairs);
+        } else {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = has_choice ? "the bottleneck cls or mean for " + request.preset
+                                                               : "no other bottleneck for " + request.preset,
+                                        .found = request.bottleneck});
+        }
     });
     return result;
 }

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct PretrainingRequest {
     /// What `--set` says, name -> text: the preset's own names, {"encoder_mask", "0.3"}, and paths of its composition,
     /// {"passes.0.view.masker.rate", "0.4"}, which are set after them.
     std::map<std::string, std::string> overrides = {};
+    std::string bottleneck = {};   ///< fine-tuning: cls or mean in place of the preset's [CLS]; empty: the preset's
     ViewSettings settings = {};
     std::uint64_t seed = 42;   ///< of fresh decoder parameters
     std::function<void(std::filesystem::path const&)> sidecars = {};
@@ -36,8 +38,9 @@ struct PretrainingRequest {
 
 /// Options of `Model` with numbers set by either name: see `PretrainingRequest::overrides`.
 /// Throws InputError for a name that is neither, and for a text that is no number.
-template <class Model>
-typename Model::Options options_of(typename PresetHyperparameters<Model>::type hyperparameters,
+/// \tparam Preset_  whose hyperparameters they are, where `Model` is a variant of a preset
+template <class Model, class Preset_ = Model>
+typename Model::Options options_of(typename PresetHyperparameters<Preset_>::type hyperparameters,
                                    std::map<std::string, std::string> const& texts) {
     std::vector<OptionEntry> known = option_entries(hyperparameters);
     std::vector<std::pair<std::string, std::string>> paths;
@@ -48,7 +51,13 @@ typename Model::Options options_of(typename PresetHyperparameters<Model>::type h
             paths.emplace_back(name, text);
         }
     }
-    typename Model::Options options = PresetHyperparameters<Model>::options(hyperparameters);
+    typename Model::Options options = [&] {
+        if constexpr (std::is_same_v<Model, Preset_>) {
+            return PresetHyperparameters<Model>::options(hyperparameters);
+        } else {
+            return PresetHyperparameters<Preset_>::template options<Model>(hyperparameters);
+        }
+    }();
     std::vector<OptionEntry> const composed = option_entries(options);
     known.insert(known.end(), composed.begin(), composed.end());   // an unknown name is told both kinds
     for (auto const& [path, text] : paths) { set_option(known, path, text); }

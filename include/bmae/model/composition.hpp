@@ -97,6 +97,16 @@ protected:
                   "Shared: one name stands for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
     static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");
 
+    /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is no parameter of such a model.
+    static constexpr bool trains_head = [] {
+        if constexpr (std::is_same_v<typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type,
+                                     PairExample>) {
+            return (uses_token_head<Part> || ...);
+        } else {
+            return true;
+        }
+    }();
+
 public:
     /// What a dataset must give: `Example` of a token store or `PairExample` of a pair store.
     using ExampleType = typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type;
@@ -343,7 +353,7 @@ protected:
     /// Parameters of all parts; those that several parts share come once for each.
     template <class Visit>
     void for_each_named(Visit&& visit) {
-        towers_.for_each_parameter(visit);
+        towers_.template for_each_parameter<trains_head>(visit);
         for_each_pass([&](auto& pass, std::size_t p) { pass.for_each_parameter("passes." + std::to_string(p), visit); });
         for_each_cross_term([&](auto& term, std::size_t t) { term.for_each_parameter(cross_name(t), visit); });
     }

@@ -53,6 +53,20 @@ inline constexpr bool pass_reads_groups = [] {
     }
 }();
 
+/// The pass reads logits of the token head, in its bottleneck or in a term.
+template <class Part>
+inline constexpr bool uses_token_head = [] {
+    if constexpr (is_pass<Part>) {
+        auto const any = []<class... Term>(std::tuple<Term...> const*) {
+            return (requires { requires Term::needs_token_head; } || ... || false);
+        };
+        return requires { requires Part::BottleneckType::needs_token_head; } ||
+               any(static_cast<typename Part::Terms const*>(nullptr));
+    } else {
+        return false;
+    }
+}();
+
 /// True where the first pass reads groups, which no query stands beside.
 template <class... Part>
 constexpr bool groups_come_first() {

@@ -81,10 +81,11 @@ public:
         }
     }
 
-    template <class Visit>
+    /// \tparam with_head  the token heads, too
+    template <bool with_head = true, class Visit>
     void for_each_parameter(Visit&& visit) {
-        own_.for_each_parameter("", visit);
-        if constexpr (second) { second_.encoder.for_each_parameter("second.", visit); }
+        each_of<with_head>(own_, "", visit);
+        if constexpr (second) { each_of<with_head>(second_.encoder, "second.", visit); }
     }
     /// What is kept with the parameters but not trained.
     template <class Visit>
@@ -96,6 +97,15 @@ public:
     }
 
 private:
+    template <bool with_head, class Visit>
+    static void each_of(E& encoder, std::string const& prefix, Visit& visit) {
+        if constexpr (with_head) {
+            encoder.for_each_parameter(prefix, visit);
+        } else {
+            bmae::for_each_body_parameter(encoder, prefix + "encoder", visit);
+        }
+    }
+
     E own_;
     [[no_unique_address]] OptionalEncoder<E, momentum> momentum_;
     [[no_unique_address]] OptionalEncoder<E, second> second_;

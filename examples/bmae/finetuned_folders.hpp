@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What a fine-tuned model is saved as: a folder of sentence-transformers, by its bottleneck.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include <bmae/edge/composed_objective.hpp>
+#include <bmae/io/tensors.hpp>
+#include <bmae/retrieval/sentence_encoder.hpp>
+#include <bmae/retrieval/sentence_transformer_folder.hpp>
+
+#include "common.hpp"
+
+namespace bmae::program {
+
+/// Name of the folder, and its key in the result of the command.
+struct FinetunedFolder {
+    char const* name = "sentence-transformer";
+    char const* key = "sentence_transformer";
+};
+
+inline FinetunedFolder finetuned_folder(AnyModel const& model) {
+    std::string const bottleneck = model.passes().front().bottleneck;
+    if (bottleneck == "scored") { return {"cross-encoder", "cross_encoder"}; }
+    if (bottleneck == "lexical") { return {"sparse-encoder", "sparse_encoder"}; }
+    if (bottleneck == "token_vectors") { return {"token-encoder", "token_encoder"}; }
+    return {};
+}
+
+/// An option that counts tokens or the like, by its path; `otherwise` where the composition has none.
+inline std::size_t count_option(AnyModel const& model, std::string const& path, std::size_t otherwise) {
+    for (auto const& [name, value] : model.option_values()) {
+        if (name != path) { continue; }
+        if (auto const* const count = std::get_if<std::uint64_t>(&value)) { return *count; }
+        if (auto const* const number = std::get_if<std::int64_t>(&value)) { return static_cast<std::size_t>(*number); }
+    }
+    return otherwise;
+}
+
+/// What stands beside the encoder: names without `shared.`.
+inline NamedTensors shared_tensors(AnyModel& model) {
+    NamedTensors tensors;
+    model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        if (name.starts_with("shared.")) { tensors[name.substr(7)] = value.detach(); }
+    });
+    return tensors;
+}
+
+/// Writes the folder. Texts are read at the length that passages were trained with.
+inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, Path const& folder) {
+    auto const positions = static_cast<std::size_t>(model.encoder().shape().positions);
+    std::size_t const query = count_option(model, "passes.0.view.source.max_length", positions);
+    std::size_t const passage = count_option(model, "passes.1.view.source.max_length", query);
+    bool cosine = false;
+    for (auto const& [name, value] : model.option_values()) {
+        if (name == "terms.0.similarity") { cosine = std::get<std::string>(value) == "cosine"; }
+    }
+    if (query != passage && finetuned_folder(model).name == FinetunedFolder{}.name) {
+        say(folder.string() + ": reads texts of up to " + std::to_string(passage) + " tokens; queries were trained with " +
+            std::to_string(query));
+    }
+    save_sentence_transformer(
+        SentenceEncoder(model.encoder(), tokenizer, {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
+        folder);
+}
+
+}  // namespace bmae::program

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The presets of fine-tuning, compiled in family_finetuning.cpp.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <bmae/edge/finetuning_presets.hpp>
+
+namespace bmae {
+
+extern template std::unique_ptr<AnyModel> make_finetuning<PairStore>(PretrainingRequest const&, BertEncoder const&,
+                                                                     PairStore const&);
+extern template std::vector<PresetDescription> describe_finetuning_presets<PairStore>();
+
+}  // namespace bmae
