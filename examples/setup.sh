@@ -11,7 +11,7 @@
 # Nothing outside the repository changes except by apt, and that only as root. Safe to run again: finished stages cost nothing.
 
 BMAE_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BMAE_TORCH_VERSION=2.13.0
+BMAE_TORCH_VERSION=$(sed -n 's/^torch==//p' "$BMAE_ROOT/tests/peers.txt")   # the one that is tested
 BMAE_TORCH_LEAST=2.11
 for bmae_name in BMAE_LIBTORCH BMAE_TORCH_WHEEL; do   # relative to where the caller stands
     [ -z "${!bmae_name:-}" ] || printf -v "$bmae_name" %s "$(realpath -m "${!bmae_name}")"

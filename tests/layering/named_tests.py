@@ -23,7 +23,7 @@ def check(source):
     for path in sorted((source / "tests").rglob("*.cpp")):
         file = str(path.relative_to(source))
         for name in TEST.findall(path.read_text(encoding="utf-8")):
-            if name.startswith(("trap_", "oracle_")):
+            if name.startswith(("pitfall_", "oracle_")):
                 found.add((name, file))
                 if not KIND.match(name):
                     yield f"{file}: {name}: expected pitfall_NN_... or oracle_X_..."

@@ -107,6 +107,24 @@ def check_program():
     return wrong
 
 
+def check_headers():
+    """README's table of names and headers: each header is there, and declares one of the names of its row."""
+    wrong = []
+    for names, headers in re.findall(r"^\| (`\w+`.*?) \| (`\w+/\w+\.hpp`.*?) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M):
+        texts = {}
+        for header in re.findall(r"`([\w/]+\.hpp)`", headers):
+            path = ROOT / "include/bmae" / header
+            texts[header] = path.read_text() if path.exists() else ""
+        for name in re.findall(r"`(\w+)`", names):
+            declared = rf"(class|struct|using) {name}\b|\b{name}\("
+            if not any(re.search(declared, text) for text in texts.values()):
+                wrong.append(f"README.md: none of {', '.join(texts)} declares {name}")
+        for header, text in texts.items():
+            if not any(re.search(rf"\b{name}\b", text) for name in re.findall(r"`(\w+)`", names)):
+                wrong.append(f"README.md: {header} is not there, or has nothing of {names}")
+    return wrong
+
+
 def compile_blocks(commands):
     """Borrows the flags of a program of this build that links LibTorch."""
     entry = next((e for e in json.loads(commands.read_text()) if e["file"].endswith("/03_first_retromae.cpp")), None)
@@ -135,7 +153,7 @@ def main(arguments):
     if arguments == ["--umbrella"]:
         UMBRELLA.write_text(umbrella_text())
         return
-    wrong = check_links() + check_program()
+    wrong = check_links() + check_program() + check_headers()
     included = reached("bmae/bmae.hpp")
     wrong += [f"include/bmae/bmae.hpp does not reach <{h}>: run documents.py --umbrella" for h in public_headers() if h not in included]
     if wrong:
