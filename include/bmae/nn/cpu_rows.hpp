@@ -25,6 +25,20 @@ inline void add_and_zero(Bf16* part, float* sum, std::int64_t count) {
     });
 }
 
+/// out [width] = the sum of the rows that `order` names, in fp32.
+/// \param rows   [T, width]
+/// \param order  [count] in [0, T)
+template <class Real>
+void sum_rows(Real const* rows, std::int64_t const* order, std::int64_t count, std::int64_t width, Real* out) {
+    with_lanes([&](auto) __attribute__((always_inline)) {
+        along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+            Floats sum = {};
+            for (std::int64_t i = 0; i < count; ++i) { sum += read(rows + order[i] * width); }
+            write(out, sum);
+        });
+    });
+}
+
 /// Elements of a dropout mask made at a time: a multiple of 4, small enough for the first-level cache.
 inline constexpr std::int64_t mask_block = 1024;
 

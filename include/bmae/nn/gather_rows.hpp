@@ -4,17 +4,22 @@
 /// Rows of a table by number: checked, and with a gradient that is summed in fp32.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <numeric>
 #include <string>
-#include <tuple>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/_unique2.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/embedding_dense_backward.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/nn/cpu_path.hpp>
+#include <bmae/nn/cpu_rows.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -43,7 +48,36 @@ inline void require_in_range(at::Tensor const& numbers, std::int64_t count, std:
     }
 }
 
-/// LibTorch's look-up, whose gradient it sums on a CPU in the table's own number format: in bf16, 257 equal terms are 256.
+inline namespace BMAE_KERNELS {
+
+/// The gradient of a look-up in a table of `rows` rows, bf16 on a CPU, where LibTorch adds in bf16: 257 equal terms are 256.
+/// \param gradient  [T, E] contiguous
+/// \param numbers   [T] contiguous
+/// \returns         [rows, E]
+inline at::Tensor sum_by_number(at::Tensor const& gradient, at::Tensor const& numbers, std::int64_t rows) {
+    std::int64_t const width = gradient.size(1);
+    std::int64_t const* const number = read_from<std::int64_t>(numbers);
+    std::vector<std::int64_t> order(static_cast<std::size_t>(numbers.numel()));
+    std::iota(order.begin(), order.end(), std::int64_t{0});
+    std::ranges::stable_sort(order, std::less<>(), [&](std::int64_t i) { return number[i]; });
+    std::vector<std::size_t> begins;   // of the places in `order` with one number
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        if (i == 0 || number[order[i]] != number[order[i - 1]]) { begins.push_back(i); }
+    }
+    begins.push_back(order.size());
+    at::Tensor const result = at::zeros({rows, width}, gradient.options());
+    auto const* const from = read_from<Bf16>(gradient);
+    auto* const to = write_to<Bf16>(result);
+    parallel_ranges(static_cast<std::int64_t>(begins.size()) - 1, 64, [&](std::int64_t first, std::int64_t end) {
+        for (auto group = static_cast<std::size_t>(first); group < static_cast<std::size_t>(end); ++group) {
+            std::int64_t const* const places = order.data() + begins[group];
+            sum_rows(from, places, static_cast<std::int64_t>(begins[group + 1] - begins[group]), width,
+                     to + number[*places] * width);
+        }
+    });
+    return result;
+}
+
 struct GatheredRows : torch::autograd::Function<GatheredRows> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& table, at::Tensor const& numbers) {
         context->save_for_backward({numbers});
@@ -56,16 +90,14 @@ struct GatheredRows : torch::autograd::Function<GatheredRows> {
         at::Tensor const numbers = context->get_saved_variables()[0];
         at::Tensor const& gradient = gradients[0];
         std::int64_t const rows = context->saved_data["rows"].toInt();
-        bool const wide = gradient.scalar_type() == at::kFloat || gradient.scalar_type() == at::kDouble;
-        if (wide || !gradient.is_cpu()) { return {at::embedding_dense_backward(gradient, numbers, rows, -1, false), {}}; }
-        auto const [some, place, counts] = at::_unique2(numbers, /*sorted=*/true, /*return_inverse=*/true);
-        at::Tensor sums = at::zeros({some.size(0), gradient.size(-1)}, gradient.options().dtype(at::kFloat));
-        sums.index_add_(0, place.reshape({-1}), gradient.reshape({-1, gradient.size(-1)}).to(at::kFloat));
-        return {at::zeros({rows, gradient.size(-1)}, gradient.options()).index_copy_(0, some, sums.to(gradient.scalar_type())),
-                {}};
+        if (gradient.is_cpu() && gradient.scalar_type() == at::kBFloat16) {
+            return {sum_by_number(gradient.contiguous(), numbers.contiguous(), rows), {}};
+        }
+        return {at::embedding_dense_backward(gradient, numbers, rows, -1, false), {}};
     }
 };
 
+}  // namespace BMAE_KERNELS
 }  // namespace detail
 
 /// Rows of `table` by number; a number may come many times, and its gradients are summed in fp32.
