@@ -31,6 +31,7 @@ inline at::Tensor activate(at::Tensor const& x, Activation activation) {
 }
 
 namespace detail {
+inline namespace BMAE_KERNELS {
 
 /// gelu(x + bias) and its gradients, one pass each.
 struct BiasedGelu : torch::autograd::Function<BiasedGelu> {
@@ -66,11 +67,13 @@ struct BiasedGelu : torch::autograd::Function<BiasedGelu> {
     }
 };
 
+}  // namespace BMAE_KERNELS
 }  // namespace detail
 
 /// activate(x + bias); the exact gelu in one pass on a CPU.                                 x: [T, H], bias: [H] -> [T, H]
 inline at::Tensor activate(at::Tensor const& x, at::Tensor const& bias, Activation activation) {
-    if (activation == Activation::gelu && x.dim() == 2 && detail::has_row_kernels(x, bias)) {
+    if (activation == Activation::gelu && x.dim() == 2 && bias.dim() == 1 && bias.size(0) == x.size(1) &&
+        detail::has_row_kernels(x, bias)) {
         return detail::BiasedGelu::apply(x, bias);
     }
     return activate(x + bias, activation);

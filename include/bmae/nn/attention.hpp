@@ -24,11 +24,14 @@
 #include <bmae/nn/cpu_attention.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/dropout.hpp>
+#include <bmae/nn/packed_rows.hpp>
 #include <bmae/values/packed_input.hpp>
+#include <bmae/values/visibility.hpp>
 
 namespace bmae {
 
 namespace detail {
+inline namespace BMAE_KERNELS {
 
 /// Consecutive texts of one length: they share one batched matrix product.
 struct LengthGroup {
@@ -264,15 +267,18 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
     }
 };
 
+}  // namespace BMAE_KERNELS
 }  // namespace detail
 
 /// Each row attends to the rows of its own text: softmax(Q K^T / sqrt(d) + M) V (Vaswani et al., equation 1; M: RetroMAE eq. 7).
 /// \param query,key,value  [T, H] projected rows, in the order of `input.offsets`
 /// \param visibility       row masks M, one per text, or nullptr where every row may read every column of its text
 /// \returns [T, H]
+/// \throws InputError  shapes, offsets, heads or masks that do not fit each other
 inline at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,
                                    PackedInput const& input, std::int64_t heads, std::vector<Visibility> const* visibility,
                                    double dropout_rate, ForwardContext& context) {
+    detail::require_packed(query, key, value, input.offsets, heads, visibility);
     bool const drop = context.training && dropout_rate > 0;
     return detail::PackedAttention::apply(query, key, value, input.offsets, heads,
                                           static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(visibility)),

@@ -13,6 +13,7 @@
 #include <bmae/values/visibility.hpp>
 
 namespace bmae::detail {
+inline namespace BMAE_KERNELS {
 
 /// C [R, 16 V] = A B, with A [R, depth] at strides (row_step, step) and B [depth, 16 V] at rows of `b_row`.
 template <int R, int V>
@@ -194,7 +195,7 @@ private:
         }
     }
 
-    /// Softmax in place of row `i`; columns that it may not read count as the most negative number, so that a row that may
+    /// Softmax in place of row `i`; the most negative number is added to columns that it may not read, so that a row that may
     /// read nothing averages its context instead of becoming NaN.
     [[gnu::always_inline]] void softmax(float* row, std::int64_t i, std::int64_t columns) const noexcept {
         constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
@@ -206,7 +207,7 @@ private:
             if (bits != nullptr) {
                 auto sees = static_cast<std::uint32_t>(bits[j / 64] >> (j % 64));
                 if (i >= j && i < j + lanes && !visibility->reads_itself) { sees &= ~(std::uint32_t{1} << (i - j)); }
-                score = (((sees >> places) & 1U) != 0U) ? score : splat(blocked);
+                score += (((sees >> places) & 1U) != 0U) ? Floats{} : splat(blocked);
             }
             if (j + lanes > length) {
                 score =
@@ -227,4 +228,5 @@ private:
     }
 };
 
+}  // namespace BMAE_KERNELS
 }  // namespace bmae::detail

@@ -23,17 +23,25 @@
 // translation unit, hence no pop.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-namespace bmae::detail {
-
+/// The inline namespace of the kernels and of all that has another body with them than without them: a program may link files
+/// compiled with optimisation and files compiled without it, and each calls its own.
+///
+/// Without optimisation there are none: g++ then makes real calls of the functions on vectors, and functions compiled for different
+/// instruction sets pass vectors in different places. On other processors LibTorch is faster.
 #if defined(__x86_64__) && defined(__OPTIMIZE__)
-/// Whether kernels over these vectors are compiled at all. Without optimisation g++ makes real calls of the functions on vectors, and
-/// functions compiled for different instruction sets pass vectors in different places; on other processors LibTorch is faster.
+#define BMAE_KERNELS with_kernels
+#else
+#define BMAE_KERNELS without_kernels
+#endif
+
+namespace bmae::detail {
+inline namespace BMAE_KERNELS {
+
+/// Whether kernels over these vectors are compiled at all.
+#if defined(__x86_64__) && defined(__OPTIMIZE__)
 inline constexpr bool has_lanes = true;
-// What differs with optimisation differs in name, so that a program may link files compiled both ways.
-inline namespace optimized {
 #else
 inline constexpr bool has_lanes = false;
-inline namespace unoptimized {
 #endif
 
 /// Instruction sets for which kernels exist.
@@ -104,13 +112,21 @@ using Bf16 = std::uint16_t;
 }
 [[gnu::always_inline]] inline void store(float* to, Floats const& value) noexcept { std::memcpy(to, &value, sizeof value); }
 
-/// Rounds to the nearest bf16, ties to even, as LibTorch does.
-[[gnu::always_inline]] inline void store(Bf16* to, Floats const& value) noexcept {
+/// The bits of the nearest bf16 numbers, ties to even, in the upper halves; what is in the lower ones means nothing.
+[[gnu::always_inline]] inline Bits nearest_halves(Floats const& value) noexcept {
     auto const bits = std::bit_cast<Bits>(value);
-    Bits const rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
-    Bits const quiet = Bits{} + 0x7fc0U;
-    Halves const halves = __builtin_convertvector(value == value ? rounded : quiet, Halves);
+    Bits const quiet = Bits{} + 0x7fc00000U;
+    return value == value ? bits + 0x7fffU + ((bits >> 16) & 1U) : quiet;
+}
+/// Rounds as LibTorch does.
+[[gnu::always_inline]] inline void store(Bf16* to, Floats const& value) noexcept {
+    Halves const halves = __builtin_convertvector(nearest_halves(value) >> 16, Halves);
     std::memcpy(to, &halves, sizeof halves);
+}
+/// What `store` would leave there.
+[[gnu::always_inline]] inline Floats rounded(float const*, Floats const& value) noexcept { return value; }
+[[gnu::always_inline]] inline Floats rounded(Bf16 const*, Floats const& value) noexcept {
+    return std::bit_cast<Floats>(nearest_halves(value) & 0xffff0000U);
 }
 
 /// The first `count` < 16 numbers; the others are 0, resp. left alone.
@@ -175,12 +191,8 @@ template <class Body>
     return most;
 }
 
-/// e^x, relative error below 2e-7; 0 below -87.3.
-[[gnu::always_inline]] inline Floats exponential(Floats const& power_of_e) noexcept {
-    Floats x = power_of_e;
-    Integers const vanishes = x < -87.3F;
-    x = x < 88.7F ? x : splat(88.7F);
-    x = vanishes ? splat(-87.3F) : x;
+/// e^x for x up to 88, relative error below 2e-7; 0 below -87.3, NaN of NaN.
+[[gnu::always_inline]] inline Floats exponential(Floats const& x) noexcept {
     Floats const shifted = x * 1.44269504F + 12582912.0F;   // 1.5 x 2^23: the integer part ends in the low bits
     Floats const whole = shifted - 12582912.0F;
     Floats const r = (x - whole * 0.693359375F) + whole * 2.12194440e-4F;
@@ -191,9 +203,9 @@ template <class Body>
     p = p * r + 1.6666665459e-1F;
     p = p * r + 5.0000001201e-1F;
     p = p * r * r + r + 1.0F;
-    Integers const power = (std::bit_cast<Integers>(shifted) - 0x4b400000) << 23;
-    Floats const result = std::bit_cast<Floats>(std::bit_cast<Integers>(p) + power);
-    return vanishes ? Floats{} : result;
+    // Multiplied, not added to the exponent of p, which would turn some NaN into numbers.
+    auto const power = std::bit_cast<Floats>((std::bit_cast<Integers>(shifted) - (0x4b400000 - 127)) << 23);
+    return x < -87.3F ? Floats{} : p * power;
 }
 
 /// Phi(x) of the normal distribution and its density times x: gelu(x) = x Phi(x), gelu'(x) = Phi(x) + x phi(x).
@@ -260,5 +272,5 @@ private:
 
 static_assert(std::endian::native == std::endian::little, "the four parts of a hash are taken in memory order");
 
-}  // namespace optimized, unoptimized
+}  // namespace BMAE_KERNELS
 }  // namespace bmae::detail

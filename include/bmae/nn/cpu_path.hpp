@@ -16,11 +16,7 @@
 
 namespace bmae::detail {
 
-#if defined(__x86_64__) && defined(__OPTIMIZE__)   // see cpu_lanes.hpp
-inline namespace optimized {
-#else
-inline namespace unoptimized {
-#endif
+inline namespace BMAE_KERNELS {
 
 /// True where kernels of `cpu_rows.hpp` take these tensors: one number format, fp32 or bf16, on a CPU with registers of sixteen
 /// floats. Elsewhere the vectors would live in memory, and LibTorch's own operations are faster.
@@ -44,7 +40,7 @@ void with_real(at::Tensor const& like, Body const& body) {
     }
 }
 
-}  // namespace optimized, unoptimized
+}  // namespace BMAE_KERNELS
 
 template <class Real>
 Real const* read_from(at::Tensor const& tensor) {

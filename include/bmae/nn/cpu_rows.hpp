@@ -13,6 +13,7 @@
 #include <bmae/nn/cpu_lanes.hpp>
 
 namespace bmae::detail {
+inline namespace BMAE_KERNELS {
 
 /// sum += part, part = 0.
 inline void add_and_zero(Bf16* part, float* sum, std::int64_t count) {
@@ -20,6 +21,20 @@ inline void add_and_zero(Bf16* part, float* sum, std::int64_t count) {
         along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
             write(sum, read(sum) + read(part));
             write(part, Floats{});
+        });
+    });
+}
+
+/// out [width] = the sum of the rows that `order` names, in fp32.
+/// \param rows   [T, width]
+/// \param order  [count] in [0, T)
+template <class Real>
+void sum_rows(Real const* rows, std::int64_t const* order, std::int64_t count, std::int64_t width, Real* out) {
+    with_lanes([&](auto) __attribute__((always_inline)) {
+        along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+            Floats sum = {};
+            for (std::int64_t i = 0; i < count; ++i) { sum += read(rows + order[i] * width); }
+            write(out, sum);
         });
     });
 }
@@ -89,9 +104,12 @@ struct NormRows {
                     if (bias != nullptr) { value += read(bias); }
                     if (factors != nullptr) { value *= read(factors); }
                     if (residual != nullptr) { value += read(residual + at); }
+                    if (sums != nullptr) {
+                        write(sums + at, value);
+                        value = rounded(sums, value);   // as the backward pass reads it
+                    }
                     total += value;
                     write(row, value);
-                    if (sums != nullptr) { write(sums + at, value); }
                 });
                 float const mean = sum(total) / static_cast<float>(width);
                 Floats squares = {};
@@ -187,10 +205,10 @@ void gelu_rows_backward(Real const* x, Real const* bias, Real const* gradient, s
 /// What the cross-entropy of one row of logits gives.
 struct RowEntropy {
     float loss = 0;
-    bool correct = false;   ///< the label scores highest; of equal scores the first
+    bool correct = false;   ///< the label scores highest; of equal scores the first, and NaN above all, as argmax has it
 };
 
-/// Cross-entropy of softmax(logits + bias) at `label`; with `weight` != null the logits are replaced by the gradient of
+/// Cross-entropy of softmax(logits + bias) at `label`, which must be in [0, width); with `weight` != null the logits are replaced by the gradient of
 /// *weight x loss, which is also added to `bias_part`.
 template <class Real>
 RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width, std::int64_t label, float const* weight,
@@ -226,6 +244,14 @@ RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width,
             Floats const part = exponential(load_part(logits + i, rest) + load_part(bias + i, rest) - top);
             for (std::int64_t j = 0; j < rest; ++j) { mass += part[j]; }
         }
+        if (std::isnan(mass)) {
+            for (std::int64_t j = 0; j < width; ++j) {
+                if (std::isnan(scalar(logits, j) + scalar(bias, j))) {
+                    result.correct = j == label;
+                    break;
+                }
+            }
+        }
         float const normaliser = top + std::log(mass);
         result.loss = normaliser - target;
         if (weight == nullptr) { return; }
@@ -240,4 +266,5 @@ RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width,
     return result;
 }
 
+}  // namespace BMAE_KERNELS
 }  // namespace bmae::detail

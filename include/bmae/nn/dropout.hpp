@@ -19,6 +19,7 @@
 namespace bmae {
 
 namespace detail {
+inline namespace BMAE_KERNELS {
 
 /// The mask as a tensor of the shape and type of `like`: 0 with probability `p`, else 1 / (1 - p).
 inline at::Tensor dropout_mask(at::Tensor const& like, double p, std::uint64_t key) {
@@ -56,6 +57,7 @@ struct KeyedDropout : torch::autograd::Function<KeyedDropout> {
     }
 };
 
+}  // namespace BMAE_KERNELS
 }  // namespace detail
 
 /// Zeroes elements with probability `p` and scales the rest, in training only.                                 x: any shape

@@ -9,11 +9,11 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 
 #include <bmae/io/bert_config.hpp>
 #include <bmae/nn/dropout.hpp>
+#include <bmae/nn/gather_rows.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 #include <bmae/values/error.hpp>
@@ -48,10 +48,10 @@ struct Embeddings {
     /// \param ids,positions  [T]
     /// \param types          [T] token types, or undefined: all 0
     /// \returns [T, H]
-    /// Throws InputError for types where the table has none to tell apart.
+    /// Throws InputError for ids, positions or types that a table lacks, and for types where there are none to tell apart.
     at::Tensor operator()(at::Tensor const& ids, at::Tensor const& positions, ForwardContext& context,
                           at::Tensor const& types = {}) const {
-        return embed_vectors(at::embedding(word, ids), positions, context, types);
+        return embed_vectors(gather_rows(word, ids, "token ids"), positions, context, types);
     }
 
     /// The same around vectors that stand where word embeddings would (the LayerNorm query of DupMAE).        [T, E] -> [T, H]
@@ -60,7 +60,7 @@ struct Embeddings {
         at::Tensor sum = vectors + position_rows(vectors, positions);
         if (types.defined()) {
             require_types();
-            sum = sum + at::embedding(token_type, types);
+            sum = sum + gather_rows(token_type, types, "token types");
         } else if (token_type.defined()) {
             sum = sum + token_type.select(0, 0);
         }
@@ -78,7 +78,7 @@ struct Embeddings {
                 .found = std::to_string(vectors.size(1)),
                 .hint = "Use a decoder that reads tokens only, or an encoder whose embedding_size is its hidden_size."});
         }
-        return at::embedding(position, first_position == 0 ? positions : positions + first_position);
+        return gather_rows(position, first_position == 0 ? positions : positions + first_position, "rows of the position table");
     }
 
     void require_types() const {

@@ -22,6 +22,7 @@
 namespace bmae {
 
 namespace detail {
+inline namespace BMAE_KERNELS {
 
 /// LayerNorm(residual + dropout(x + bias)) and its gradients, one pass each; bias and residual come together or not at all.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
@@ -99,6 +100,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
     }
 };
 
+}  // namespace BMAE_KERNELS
 }  // namespace detail
 
 /// Normalises each row to mean 0 and variance 1, then scales and shifts (Ba, Kiros, Hinton: arXiv 1607.06450).
@@ -111,9 +113,9 @@ struct LayerNorm {
     LayerNorm(std::int64_t width, double eps) : weight(at::empty({width})), bias(at::empty({width})), epsilon(eps) {}
 
     at::Tensor operator()(at::Tensor const& x) const {   // [T, H] -> [T, H]
-        if (x.dim() == 2 && detail::has_row_kernels(x, weight, bias)) {
-            return detail::FusedNorm::apply(x, std::optional<at::Tensor>(), std::optional<at::Tensor>(), weight, bias, epsilon,
-                                            0.0, 0);
+        if (x.dim() == 2 && x.size(1) == weight.size(0) && detail::has_row_kernels(x, weight, bias)) {
+            return detail::FusedNorm::apply(x, std::optional<at::Tensor>(), std::optional<at::Tensor>(), weight.contiguous(),
+                                            bias.contiguous(), epsilon, 0.0, 0);
         }
         return at::layer_norm(x, {weight.size(0)}, weight.to(x.scalar_type()), bias.to(x.scalar_type()), epsilon);
     }
@@ -124,10 +126,13 @@ struct LayerNorm {
     /// \returns [T, H]
     at::Tensor after_block(at::Tensor const& x, at::Tensor const& added, at::Tensor const& residual, double rate,
                            ForwardContext& context) const {
-        if (x.dim() == 2 && detail::has_row_kernels(x, added, residual, weight, bias)) {
+        bool const fits = x.dim() == 2 && x.sizes() == residual.sizes() && x.size(1) == weight.size(0) &&
+                          added.sizes() == weight.sizes();   // LibTorch broadcasts or refuses the others
+        if (fits && detail::has_row_kernels(x, added, residual, weight, bias)) {
             bool const drops = context.training && rate > 0;
-            return detail::FusedNorm::apply(x, std::optional(added), std::optional(residual), weight, bias, epsilon,
-                                            drops ? rate : 0.0, drops ? static_cast<std::int64_t>(context.next_key()) : 0);
+            return detail::FusedNorm::apply(x, std::optional(added), std::optional(residual), weight.contiguous(),
+                                            bias.contiguous(), epsilon, drops ? rate : 0.0,
+                                            drops ? static_cast<std::int64_t>(context.next_key()) : 0);
         }
         return (*this)(residual + dropout(x + added, rate, context));
     }

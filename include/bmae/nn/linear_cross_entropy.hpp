@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
@@ -21,6 +22,8 @@
 
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
+#include <bmae/nn/gather_rows.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -32,13 +35,17 @@ struct RowLosses {
 };
 
 namespace detail {
+inline namespace BMAE_KERNELS {
 
-/// Logits held at once: 48 million fp32 ones are 192 MB, 1,572 rows of 30,522.
-inline constexpr std::int64_t logits_at_once = 48'000'000;
+/// Logits held at once: 48 million fp32 ones are 192 MB, 1,572 rows of 30,522. Tests lower it.
+inline std::int64_t& logits_at_once() noexcept {
+    static std::int64_t most = 48'000'000;
+    return most;
+}
 
 /// Rows of one chunk: all chunks of a run are about equal.
 inline std::int64_t chunk_rows(std::int64_t rows, std::int64_t vocabulary) {
-    std::int64_t const most = std::max<std::int64_t>(logits_at_once / std::max<std::int64_t>(vocabulary, 1), 64);
+    std::int64_t const most = std::max<std::int64_t>(logits_at_once() / std::max<std::int64_t>(vocabulary, 1), 64);
     std::int64_t const chunks = std::max<std::int64_t>((rows + most - 1) / most, 1);
     return std::max<std::int64_t>((rows + chunks - 1) / chunks, 1);
 }
@@ -55,9 +62,10 @@ struct ChunkEntropy {
 
     /// In LibTorch's operations.
     at::Tensor plain(at::Tensor const& product, at::Tensor& bias_gradient) const {
-        at::Tensor const target = labels.unsqueeze(1);                    // [c, 1]
-        at::Tensor logits = product.to(at::kFloat).add_(bias);            // [c, V]
-        at::Tensor const normaliser = at::logsumexp(logits, {1}, true);   // [c, 1]
+        at::Tensor const target = labels.unsqueeze(1);              // [c, 1]
+        at::Tensor logits = product.to(at::kFloat).add_(bias);      // [c, V]
+        at::Tensor normaliser = at::logsumexp(logits, {1}, true);   // [c, 1]
+        normaliser.add_(normaliser.sub(normaliser));                // NaN where infinite, as log_softmax has it
         losses.copy_((normaliser - logits.gather(1, target)).squeeze(1));
         correct.copy_(logits.argmax(1).eq(labels));
         if (!differentiate) { return {}; }
@@ -106,6 +114,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
         at::Tensor bias_gradient = differentiate ? at::zeros(bias.sizes(), single) : at::Tensor();
         if (differentiate && count == 0) { weight_gradient.zero_(); }
         std::int64_t const step = chunk_rows(count, weight.size(0));
+        bool const reduced = weight.scalar_type() != at::kFloat && weight.scalar_type() != at::kDouble;
+        at::Tensor const sum = differentiate && reduced && step < count ? at::zeros(weight.sizes(), single) : at::Tensor();
         for (std::int64_t begin = 0; begin < count; begin += step) {
             std::int64_t const size = std::min(step, count - begin);
             at::Tensor const chunk = rows.narrow(0, begin, size);   // [c, H]
@@ -116,21 +126,35 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
                                        losses.narrow(0, begin, size),
                                        correct.narrow(0, begin, size),
                                        differentiate};
-            bool const kernels =
-                has_row_kernels(logits, bias) && labels.is_contiguous() && row_weights.is_contiguous() && bias.is_contiguous();
+            bool const kernels = has_row_kernels(logits, bias) && labels.is_contiguous() && row_weights.is_contiguous() &&
+                                 row_weights.scalar_type() == at::kFloat && bias.is_contiguous() &&
+                                 bias.numel() == logits.size(1);
             at::Tensor const slope = kernels ? entropy.fused(logits, bias_gradient) : entropy.plain(logits, bias_gradient);
             if (!differentiate) { continue; }
             at::Tensor part = rows_gradient.narrow(0, begin, size);
             at::mm_out(part, slope, weight);
-            if (begin == 0) {
+            if (begin == 0 || sum.defined()) {
                 at::mm_out(weight_gradient, slope.t(), chunk);
+                if (sum.defined()) { add_chunk(sum, weight_gradient); }
             } else {
                 weight_gradient.addmm_(slope.t(), chunk);
             }
         }
+        if (sum.defined()) { weight_gradient.copy_(sum); }
         if (differentiate) { context->save_for_backward({rows_gradient, weight_gradient, bias_gradient.to(bias.scalar_type())}); }
         context->mark_non_differentiable({losses, correct});
         return {losses.mul(row_weights).sum(), losses, correct};
+    }
+
+    /// sum += part, sum in fp32; `part` holds nothing of use afterwards.
+    static void add_chunk(at::Tensor const& sum, at::Tensor const& part) {
+        if (!has_row_kernels(part)) {
+            sum.add_(part);
+            return;
+        }
+        parallel_ranges(sum.numel(), 1 << 18, [&](std::int64_t first, std::int64_t end) {
+            add_and_zero(write_to<Bf16>(part) + first, write_to<float>(sum) + first, end - first);
+        });
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -145,6 +169,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     }
 };
 
+}  // namespace BMAE_KERNELS
 }  // namespace detail
 
 /// Cross-entropy of rows W^T + b against labels, weighted and summed.
@@ -152,8 +177,16 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 /// \param weight,bias  [V, H], [V]
 /// \param labels       [M] int64 in [0, V)
 /// \param row_weights  [M] fp32 factor of each row in the total
+/// \throws InputError    labels or weights that are not M, a label out of range (on a CPU)
 inline RowLosses linear_cross_entropy(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
                                       at::Tensor const& labels, at::Tensor const& row_weights) {
+    if (labels.numel() != rows.size(0) || row_weights.numel() != rows.size(0)) {
+        throw InputError(Diagnostic{
+            .file = {},
+            .expected = "a label and a weight for each of " + std::to_string(rows.size(0)) + " rows",
+            .found = std::to_string(labels.numel()) + " labels and " + std::to_string(row_weights.numel()) + " weights"});
+    }
+    detail::require_in_range(labels, weight.size(0), "labels");
     bool const differentiate =
         at::GradMode::is_enabled() && (rows.requires_grad() || weight.requires_grad() || bias.requires_grad());
     auto outputs = detail::LinearCrossEntropy::apply(rows, weight, bias, labels, row_weights, differentiate);

@@ -6,21 +6,25 @@
 
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <bmae/nn/cpu_path.hpp>
+#include <bmae/nn/cpu_winners.hpp>
 
 namespace bmae {
 
 namespace detail {
+inline namespace BMAE_KERNELS {
 
 /// Logits of one text at a time are made, pooled and forgotten. Only the row that won a word gets that word's gradient, so the
-/// backward pass costs B x V x H where the logits themselves cost T x V x H.
+/// backward pass costs B x V x H where the logits themselves cost T x V x H. Its sums over texts and over words are fp32.
 struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& rows, at::Tensor const& weight,
                               at::Tensor const& bias, std::vector<std::int64_t> const& offsets, std::int64_t skip_first,
@@ -40,6 +44,7 @@ struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
         }
         context->save_for_backward({rows, weight, winners});
         context->saved_data["texts"] = read;
+        context->saved_data["offsets"] = offsets;
         return pooled;
     }
 
@@ -48,21 +53,67 @@ struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
         auto const saved = context->get_saved_variables();
         at::Tensor const& rows = saved[0];
         at::Tensor const& weight = saved[1];
-        at::Tensor rows_gradient = at::zeros_like(rows);
-        at::Tensor weight_gradient = at::zeros_like(weight);
+        std::vector<std::int64_t> const texts = context->saved_data["texts"].toIntVector();
         at::Tensor bias_gradient = at::zeros({weight.size(0)}, gradients[0].options());
-        for (std::int64_t const b : context->saved_data["texts"].toIntVector()) {
-            at::Tensor const slope = gradients[0][b];                              // [V]
-            at::Tensor const column = slope.to(rows.scalar_type()).unsqueeze(1);   // [V, 1]
-            at::Tensor const winners = saved[2][b];
-            rows_gradient.index_add_(0, winners, weight.mul(column));
-            weight_gradient.add_(rows.index_select(0, winners).mul_(column));
-            bias_gradient.add_(slope);
-        }
+        for (std::int64_t const b : texts) { bias_gradient.add_(gradients[0][b]); }
+        auto [rows_gradient, weight_gradient] =
+            has_row_kernels(rows, weight)
+                ? fused(rows, weight, saved[2], gradients[0], texts, context->saved_data["offsets"].toIntVector())
+                : plain(rows, weight, saved[2], gradients[0], texts);
         return {rows_gradient, weight_gradient, bias_gradient.to(weight.scalar_type()), at::Tensor(), at::Tensor(), at::Tensor()};
+    }
+
+private:
+    using Gradients = std::pair<at::Tensor, at::Tensor>;   // of rows [T, H], of weight [V, H]
+
+    /// In LibTorch's operations.
+    static Gradients plain(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& winners, at::Tensor const& slopes,
+                           std::vector<std::int64_t> const& texts) {
+        auto const options = slopes.options().dtype(rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+        at::Tensor const wide = weight.to(options);
+        at::Tensor rows_gradient = at::zeros(rows.sizes(), options);
+        at::Tensor weight_gradient = at::zeros(weight.sizes(), options);
+        for (std::int64_t const b : texts) {
+            at::Tensor const column = slopes[b].to(options).unsqueeze(1);   // [V, 1]
+            rows_gradient.index_add_(0, winners[b], wide.mul(column));
+            weight_gradient.add_(rows.index_select(0, winners[b]).to(options).mul(column));
+        }
+        return {rows_gradient.to(rows.scalar_type()), weight_gradient.to(weight.scalar_type())};
+    }
+
+    /// In one visit of each row and word, without temporaries of [V, H].
+    static Gradients fused(at::Tensor const& all_rows, at::Tensor const& matrix, at::Tensor const& winners,
+                           at::Tensor const& gradient, std::vector<std::int64_t> const& texts,
+                           std::vector<std::int64_t> const& offsets) {
+        at::Tensor const rows = all_rows.contiguous();
+        at::Tensor const weight = matrix.contiguous();
+        at::Tensor const slopes = gradient.contiguous();
+        at::Tensor const rows_gradient = at::zeros(rows.sizes(), rows.options());
+        at::Tensor const weight_gradient = at::empty(weight.sizes(), weight.options());
+        with_real(rows, [&]<class Real>(Real) {
+            WonWords<Real> const won{.rows = read_from<Real>(rows),
+                                     .weight = read_from<Real>(weight),
+                                     .winners = read_from<std::int64_t>(winners),
+                                     .slopes = read_from<float>(slopes),
+                                     .texts = texts.data(),
+                                     .count = static_cast<std::int64_t>(texts.size()),
+                                     .vocabulary = weight.size(0),
+                                     .width = weight.size(1)};
+            auto* const weight_out = write_to<Real>(weight_gradient);
+            auto* const rows_out = write_to<Real>(rows_gradient);
+            parallel_ranges(won.vocabulary, 64,
+                            [&](std::int64_t first, std::int64_t end) { won.weight_gradient(first, end, weight_out); });
+            std::int64_t const parts = (won.width + won.part - 1) / won.part;
+            parallel_blocks(won.count * parts, [&](std::int64_t task) {
+                auto const b = static_cast<std::size_t>(texts[static_cast<std::size_t>(task / parts)]);
+                won.rows_gradient(static_cast<std::int64_t>(b), offsets[b], offsets[b + 1], task % parts * won.part, rows_out);
+            });
+        });
+        return {rows_gradient, weight_gradient};
     }
 };
 
+}  // namespace BMAE_KERNELS
 }  // namespace detail
 
 /// mu_v = max over rows of (row W^T + b)_v, per text (DupMAE, arXiv 2211.08769, equation 5; LexMAE, arXiv 2208.14754).
