@@ -241,6 +241,8 @@
 #include <bmae/training/optimizer.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/training/replicas.hpp>
+#include <bmae/training/run_files.hpp>
+#include <bmae/training/run_log.hpp>
 #include <bmae/training/schedule.hpp>
 #include <bmae/training/step_gradient.hpp>
 #include <bmae/training/train_log.hpp>

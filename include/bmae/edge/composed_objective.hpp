@@ -171,6 +171,8 @@ public:
     [[nodiscard]] std::size_t alternation(std::string const& parameter) const override { return model_->alternation(parameter); }
     [[nodiscard]] std::size_t frozen(std::uint64_t step) const override { return model_->frozen(step); }
 
+    void after_step(MasterOf const& master) override { model_->after_step(master); }
+
     void for_each_parameter(ParameterVisitor const& visit) override { model_->for_each_parameter(visit); }
     void for_each_state(StateVisitor const& visit) override { model_->for_each_state(visit); }
 
