@@ -61,6 +61,7 @@
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/presets.hpp>
 #include <bmae/edge/pretrain.hpp>
+#include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/text_coverage.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/encoders/bert_folder.hpp>

@@ -22,6 +22,7 @@
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/edge/dump_step.hpp>
+#include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/text_coverage.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/keyword.hpp>
@@ -178,6 +179,7 @@ public:
 
     [[nodiscard]] std::string description() const override {
         nlohmann::ordered_json json;
+        json["format"] = description_format;
         json["preset"] = preset_;
         json["composition"] = model_->composition();
         json["max_length"] = settings_.max_length;
@@ -186,6 +188,7 @@ public:
         json["views"] = detail::views_json(model_->describe_views());
         json["passes"] = detail::passes_json(model_->describe_passes());
         json["config"] = detail::config_json(model_->encoder().config());
+        json["slots"] = detail::slots_json(*model_);
         if (words_ != nullptr) { json["dictionary"] = detail::to_hex(detail::xxh64(std::as_bytes(words_->words()))); }
         return json.dump();
     }
@@ -225,6 +228,7 @@ public:
     }
 
 private:
+    static constexpr int description_format = 2;   // 1, which told no number: without types, state moved within a step
     static constexpr std::uint64_t window_slot = 0x77696e64;   // no view has this number
 
     /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors what they learn or need.
