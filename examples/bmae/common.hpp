@@ -19,6 +19,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/corpus/reading.hpp>
+#include <bmae/training/trainer_options.hpp>
 
 namespace bmae::program {
 
@@ -180,33 +181,10 @@ struct PairsOptions {
 };
 int pairs(Common const& common, PairsOptions const& options);
 
-/// Numbers of the trainer, shared by pretrain and finetune.
-struct TrainingOptions {
-    std::uint64_t steps = 0;
-    std::uint64_t epochs = 0;
-    double minutes = 0;   ///< 0: no limit
-    std::size_t batch_tokens = 0;
-    std::size_t batch_examples = 0;
-    std::size_t sort_window = 0;
-    std::size_t accumulate = 1;
-    bool gradient_cache = false;
-    double learning_rate = 1e-4;
-    double warmup = .1;   ///< below 1 a share of the steps, else steps
-    std::string schedule = "linear";
-    double schedule_floor = 0;   ///< share of the peak rate that linear and cosine end at
-    double beta1 = .9;
-    double beta2 = .999;
-    double epsilon = 1e-8;
-    double weight_decay = .01;
-    double clip = 1;
-    std::string precision = "fp32";
+/// Numbers of the trainer, shared by pretrain and finetune, and what the trainer does not know of. The seed is that of `Common`.
+struct TrainingOptions : TrainerOptions {
+    double minutes = 0;    ///< 0: no limit
     double dropout = -1;   ///< below 0: as config.json says
-    bool resume = false;
-    std::uint64_t save_every = 1000;
-    std::size_t keep_last = 2;
-    std::uint64_t log_every = 10;
-    std::size_t loader_threads = 1;
-    Path output = {};
 };
 
 struct PretrainOptions {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
 // The command-line program: what each command accepts. What it does stands in the files beside this one.
+#include <cmath>
 #include <csignal>
 #include <exception>
 #include <filesystem>
@@ -38,6 +39,19 @@ void add_common(CLI::App& app, Common& common) {
     app.add_flag("--json", common.json, "Print one JSON object as the last line of standard output")->group("Common");
 }
 
+void set_warmup(double warmup, bmae::Schedule& schedule) {
+    if (warmup < 1) {
+        schedule.warmup_ratio = warmup;
+        return;
+    }
+    if (warmup != std::floor(warmup)) {
+        throw bmae::InputError(bmae::Diagnostic{.file = {},
+                                                .expected = "--warmup as a share below 1 or as a whole number of steps",
+                                                .found = std::to_string(warmup)});
+    }
+    schedule.warmup_steps = static_cast<std::uint64_t>(warmup);
+}
+
 void add_training(CLI::App& app, TrainingOptions& options) {
     auto* const group = "Training";
     app.add_option("--output", options.output, "New folder of checkpoints, log and the finished model")->required();
@@ -46,31 +60,47 @@ void add_training(CLI::App& app, TrainingOptions& options) {
     app.add_option("--minutes", options.minutes, "Time limit; without --steps or --epochs, the steps are estimated to fill it")
         ->group(group)
         ->check(CLI::PositiveNumber);
-    app.add_option("--batch-tokens", options.batch_tokens, "Tokens of a batch")->group(group);
-    app.add_option("--batch-examples", options.batch_examples, "Examples of a batch, instead of --batch-tokens")
+    app.add_option("--batch-tokens", options.batch.tokens, "Tokens of a batch")
+        ->group(group)
+        ->each([&options](std::string const&) { options.batch.examples = 0; });   // in place of a command's own default
+    app.add_option("--batch-examples", options.batch.examples, "Examples of a batch, instead of --batch-tokens")
         ->group(group)
         ->excludes("--batch-tokens");
-    app.add_option("--sort-window", options.sort_window, "Examples sorted by length before they are packed; 0: none")
+    app.add_option("--sort-window", options.batch.sort_window, "Examples sorted by length before they are packed; 0: none")
         ->group(group);
-    app.add_option("--accumulate", options.accumulate, "Batches of an optimizer step")->group(group)->capture_default_str();
+    app.add_option("--accumulate", options.accumulation, "Batches of an optimizer step")->group(group)->capture_default_str();
     app.add_flag("--gradient-cache", options.gradient_cache, "With --accumulate: one contrast over all batches of a step")
         ->group(group);
     app.add_option("--learning-rate", options.learning_rate, "Peak learning rate")->group(group)->capture_default_str();
-    app.add_option("--warmup", options.warmup, "Warm-up: a share of the steps if below 1, else steps")
+    app.add_option_function<double>(
+           "--warmup", [&options](double warmup) { set_warmup(warmup, options.schedule); },
+           "Warm-up: a share of the steps if below 1, else steps")
+        ->group(group)
+        ->default_str("0.1");
+    app.add_option_function<std::string>(
+           "--schedule", [&options](std::string const& name) { options.schedule.decay = bmae::decay_from(name); },
+           "After the warm-up: constant, linear, cosine")
+        ->group(group)
+        ->default_str(std::string(to_string(options.schedule.decay)));
+    app.add_option("--schedule-floor", options.schedule.floor, "Share of the peak rate that linear and cosine end at")
         ->group(group)
         ->capture_default_str();
-    app.add_option("--schedule", options.schedule, "After the warm-up: constant, linear, cosine")
+    app.add_option("--beta1", options.adamw.beta1, "AdamW: of the running mean of the gradient")
         ->group(group)
         ->capture_default_str();
-    app.add_option("--schedule-floor", options.schedule_floor, "Share of the peak rate that linear and cosine end at")
+    app.add_option("--beta2", options.adamw.beta2, "AdamW: of the running mean of its square")
         ->group(group)
         ->capture_default_str();
-    app.add_option("--beta1", options.beta1, "AdamW: of the running mean of the gradient")->group(group)->capture_default_str();
-    app.add_option("--beta2", options.beta2, "AdamW: of the running mean of its square")->group(group)->capture_default_str();
-    app.add_option("--epsilon", options.epsilon, "AdamW: added to the root of the latter")->group(group)->capture_default_str();
-    app.add_option("--weight-decay", options.weight_decay, "Of matrices")->group(group)->capture_default_str();
+    app.add_option("--epsilon", options.adamw.epsilon, "AdamW: added to the root of the latter")
+        ->group(group)
+        ->capture_default_str();
+    app.add_option("--weight-decay", options.adamw.weight_decay, "Of matrices")->group(group)->capture_default_str();
     app.add_option("--clip", options.clip, "Largest norm of the gradient; 0: no clipping")->group(group)->capture_default_str();
-    app.add_option("--precision", options.precision, "fp32 or bf16")->group(group)->capture_default_str();
+    app.add_option_function<std::string>(
+           "--precision", [&options](std::string const& name) { options.precision = bmae::compute_type_from(name); },
+           "fp32 or bf16")
+        ->group(group)
+        ->default_str(to_string(options.precision));
     app.add_option("--dropout", options.dropout, "In place of both rates of config.json")
         ->group(group)
         ->check(CLI::Range(0.0, 0.99));
@@ -210,7 +240,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     pretrain.add_option("--max-length", all.pretrain.max_length, "Tokens of a view; 0: as the store was prepared");
     pretrain.add_option("--dump-step", all.pretrain.dump_step,
                         "Write the first step to this file; without --steps, --epochs, --minutes do no more");
-    all.pretrain.training.batch_tokens = 8192;
+    all.pretrain.training.batch.tokens = 8192;
     add_training(pretrain, all.pretrain.training);
     pretrain.get_option("--output")->required(false);
 
@@ -250,7 +280,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                     "Tokens of a passage with [CLS] and [SEP], of a reranker's pair; default: the preset's")
         ->check(CLI::PositiveNumber);
     finetune.add_option("--limit", all.finetune.limit, "Use the first N training queries; 0: all");
-    all.finetune.training.batch_examples = 32;
+    all.finetune.training.batch.examples = 32;
     all.finetune.training.learning_rate = 2e-5;
     add_training(finetune, all.finetune.training);
 

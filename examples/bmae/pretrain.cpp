@@ -286,10 +286,8 @@ void load_equal_names(AnyModel& objective, InitFile const& init) {
 
 void dump_first_step(AnyModel& objective, Common const& common, PretrainOptions const& options) {
     TrainingOptions const& training = options.training;
-    BatchPlanner planner(objective.examples(), [&](std::size_t example) { return objective.cost(example); }, common.seed,
-                         {.tokens = training.batch_examples != 0 ? 0 : training.batch_tokens,
-                          .examples = training.batch_examples,
-                          .sort_window = training.sort_window});
+    BatchPlanner planner(
+        objective.examples(), [&](std::size_t example) { return objective.cost(example); }, common.seed, training.batch);
     PlannedBatch const first = planner.next();
     objective.dump_step(objective.collate(first.examples, {.seed = common.seed, .epoch = first.epoch}), options.dump_step);
     say("dumped a step of " + std::to_string(first.examples.size()) + " texts to " + options.dump_step.string());

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <utility>
 
+#include <bmae/training/allocator.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/trainer.hpp>
 
@@ -21,58 +22,29 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 TrainerOptions trainer_options(Common const& common, TrainingOptions const& options) {
-    TrainerOptions result{.steps = options.steps,
-                          .epochs = options.epochs,
-                          .batch = {.tokens = options.batch_examples != 0 ? 0 : options.batch_tokens,
-                                    .examples = options.batch_examples,
-                                    .sort_window = options.sort_window},
-                          .accumulation = options.accumulate,
-                          .gradient_cache = options.gradient_cache,
-                          .learning_rate = options.learning_rate,
-                          .schedule = {.decay = decay_from(options.schedule), .floor = options.schedule_floor},
-                          .adamw = {.beta1 = options.beta1,
-                                    .beta2 = options.beta2,
-                                    .epsilon = options.epsilon,
-                                    .weight_decay = options.weight_decay},
-                          .clip = options.clip,
-                          .precision = compute_type_from(options.precision),
-                          .seed = common.seed,
-                          .output = options.output,
-                          .save_every = options.save_every,
-                          .keep_last = options.keep_last,
-                          .resume = options.resume,
-                          .log_every = options.log_every,
-                          .loader_threads = options.loader_threads};
-    if (options.warmup >= 1) {
-        if (options.warmup != std::floor(options.warmup)) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "--warmup as a share below 1 or as a whole number of steps",
-                                        .found = std::to_string(options.warmup)});
-        }
-        result.schedule.warmup_steps = static_cast<std::uint64_t>(options.warmup);
-    } else {
-        result.schedule.warmup_ratio = options.warmup;
-    }
+    TrainerOptions result = options;   // without what the command line alone knows
+    result.seed = common.seed;
+    if (result.batch.examples != 0) { result.batch.tokens = 0; }
     return result;
 }
 
 /// How many texts each one is told apart from, in words; empty where there is no contrast.
 std::string negatives_text(Objective const& objective, TrainingOptions const& options) {
-    std::size_t examples = options.batch_examples;
+    std::size_t examples = options.batch.examples;
     if (examples == 0) {   // by tokens: from the mean of a sample
         std::size_t const stride = std::max<std::size_t>(1, objective.examples() / 1000);
         std::size_t tokens = 0;
         std::size_t seen = 0;
         for (std::size_t e = 0; e < objective.examples(); e += stride, ++seen) { tokens += objective.cost(e); }
-        examples = std::max<std::size_t>(1, options.batch_tokens * seen / std::max<std::size_t>(1, tokens));
+        examples = std::max<std::size_t>(1, options.batch.tokens * seen / std::max<std::size_t>(1, tokens));
     }
-    std::size_t const contrasted = examples * (options.gradient_cache ? options.accumulate : 1);
+    std::size_t const contrasted = examples * (options.gradient_cache ? options.accumulation : 1);
     std::size_t const negatives = objective.negatives(contrasted);
     if (negatives == 0) { return {}; }
-    std::string const text = "contrast: " + std::string(options.batch_examples == 0 ? "about " : "") + count_text(negatives) +
+    std::string const text = "contrast: " + std::string(options.batch.examples == 0 ? "about " : "") + count_text(negatives) +
                              " negatives for each text";
-    if (options.accumulate == 1) { return text; }
-    return text + "; the " + count_text(options.accumulate) + " batches of a step are " +
+    if (options.accumulation == 1) { return text; }
+    return text + "; the " + count_text(options.accumulation) + " batches of a step are " +
            (options.gradient_cache ? "one contrast" : "contrasts of their own");
 }
 
@@ -168,6 +140,7 @@ void check_output(TrainingOptions const& options) {
 Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
               std::function<std::unique_ptr<Objective>()> const& rebuild) {
     Clock::time_point const start = Clock::now();
+    keep_freed_memory();   // this process trains and ends
     TrainerOptions settings = trainer_options(common, options);
     bool const estimated = options.steps == 0 && options.epochs == 0;
     if (estimated) {

@@ -17,6 +17,7 @@
 #include <bmae/detail/folders.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/retrieval/sentence_transformer_folder.hpp>
+#include <bmae/training/allocator.hpp>
 
 #include "collection_files.hpp"
 #include "experiment.hpp"
@@ -175,6 +176,7 @@ int run(Request const& request) {
         std::printf("%s: texts to search, documents to read, a tokenizer\n", request.write.c_str());
         return 0;
     }
+    bmae::keep_freed_memory();   // from here on this process trains
     if (std::filesystem::exists(request.output / "results.json")) {
         throw bmae::InputError(bmae::Diagnostic{.file = request.output.string(),
                                                 .expected = "a folder without results",

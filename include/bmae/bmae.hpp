@@ -67,6 +67,7 @@
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/presets.hpp>
 #include <bmae/edge/pretrain.hpp>
+#include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/text_coverage.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/encoders/bert_folder.hpp>
@@ -252,6 +253,8 @@
 #include <bmae/training/optimizer.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/training/replicas.hpp>
+#include <bmae/training/run_files.hpp>
+#include <bmae/training/run_log.hpp>
 #include <bmae/training/schedule.hpp>
 #include <bmae/training/step_gradient.hpp>
 #include <bmae/training/train_log.hpp>

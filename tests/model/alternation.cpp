@@ -53,6 +53,7 @@ struct Turns {
         ForwardContext context{.training = training, .seed = 10 + step, .step = step};
         ModelLoss const result = model.forward(batch, context, batch.term_labels);
         result.total.backward();
+        if (training) { model.after_step(); }
         return result.total.item<double>();
     }
     [[nodiscard]] at::Tensor state(std::string const& wanted) {
@@ -142,7 +143,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_has_no_place) {
     ForwardContext context{.training = true};
     auto const see = [&](at::Tensor const& keys) {
         std::vector<at::Tensor> const sentences{rows[0], keys};
-        return term.sum({.sentences = sentences, .views = views, .context = context, .frozen = 1}).sum.item<double>();
+        double const sum = term.sum({.sentences = sentences, .views = views, .context = context, .frozen = 1}).sum.item<double>();
+        term.after_step();
+        return sum;
     };
     BOOST_CHECK(!std::isfinite(see(broken)));
     BOOST_CHECK_EQUAL(state("t.cached")[0].item<std::int64_t>(), 2);
@@ -183,6 +186,23 @@ BOOST_AUTO_TEST_CASE(what_was_cached_survives_a_checkpoint) {
     BOOST_CHECK_EQUAL(resumed.loss(1), next);
 }
 
+// A step that is left out takes nothing into the cache, and changes of turn do not empty it.
+BOOST_AUTO_TEST_CASE(a_step_that_is_left_out_leaves_the_cache) {
+    Turns turns;
+    static_cast<void>(turns.loss(0));
+    at::Tensor const cache = turns.state("terms.0.cache");
+    at::Tensor const cached = turns.state("terms.0.cached");
+    for (std::uint64_t const step : {1U, 2U}) {   // of the same turn, and of the other one
+        ForwardContext context{.training = true, .seed = 10 + step, .step = step};
+        static_cast<void>(turns.model.forward(turns.batch, context, turns.batch.term_labels));
+        BOOST_CHECK(turns.state("terms.0.cache").equal(cache));
+        BOOST_CHECK(turns.state("terms.0.cached").equal(cached));
+    }
+    static_cast<void>(turns.loss(1));
+    BOOST_CHECK_EQUAL(turns.cached(), 5);   // three and three of five places; those of the steps left out are forgotten
+    BOOST_CHECK_EQUAL(turns.state("terms.0.next").item<std::int64_t>(), 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_vector_that_is_not_finite_is_not_kept) {
     detail::VectorQueue queue(at::ones({3, 2}));
     at::Tensor vectors = at::ones({2, 2}) * 7;
@@ -210,6 +230,7 @@ BOOST_AUTO_TEST_CASE(turns_under_a_gradient_cache) {
         turns.model.for_each_state([&](std::string const& name, at::Tensor& value) { before[name] = value.clone(); });
         static_cast<void>(cached_gradient(contrast, chunks, context_of, labels, [] {}));
         std::vector<at::Tensor> const cached = test::take_gradients(turns.model);
+        turns.model.after_step();
         BOOST_CHECK_EQUAL(turns.cached(), step == 1 ? 5 : 3);   // once, all texts of the step
         turns.model.for_each_state([&](std::string const& name, at::Tensor& value) { value.copy_(before.at(name)); });
         std::vector<at::Tensor> vectors;
@@ -219,6 +240,7 @@ BOOST_AUTO_TEST_CASE(turns_under_a_gradient_cache) {
         }
         ForwardContext context = context_of(2);
         turns.model.contrast(chunks, vectors, context, labels).total.backward();
+        turns.model.after_step();
         std::vector<at::Tensor> const joined = test::take_gradients(turns.model);
         for (std::size_t i = 0; i < cached.size(); ++i) { BOOST_CHECK_LE(distance(cached[i], joined[i]), 2e-5); }
     }

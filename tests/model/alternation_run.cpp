@@ -17,39 +17,16 @@
 #include <bmae/presets/contriever.hpp>
 #include <bmae/presets/inverse_cloze.hpp>
 #include <bmae/presets/retromae.hpp>
-#include <bmae/text/token_store_builder.hpp>
-#include <bmae/text/vocabulary_builder.hpp>
-#include <bmae/text/wordpiece.hpp>
 #include <bmae/values/option.hpp>
 
 #include "../scratch_folder.hpp"
+#include "invented_store.hpp"
 #include "tiny.hpp"
 
 namespace {
 
 using namespace bmae;
-
-/// Twelve documents of four sentences each.
-TokenStore invented_store(std::filesystem::path const& folder) {
-    std::vector<std::string> documents;
-    VocabularyBuilder vocabulary({.min_frequency = 1});
-    Draw draw({.seed = 4});
-    for (int d = 0; d < 12; ++d) {
-        std::string& text = documents.emplace_back();
-        for (int word = 1; word <= 20; ++word) {
-            text += std::string(1, static_cast<char>('a' + draw.below(6))) + static_cast<char>('k' + draw.below(6)) +
-                    (word % 5 == 0 ? "\n" : " ");
-        }
-        vocabulary.add(text);
-    }
-    WordPiece const tokenizer = vocabulary.build_tokenizer();
-    TokenStoreBuilder builder(folder, tokenizer, {.passages = {.max_length = 36}});
-    for (std::string const& text : documents) {
-        builder.add({.id = "d" + std::to_string(&text - documents.data()), .text = text});
-    }
-    builder.finish();
-    return TokenStore::open(folder);
-}
+using test::invented_store;
 
 TrainerOptions turns_of_three() {
     return {.steps = 10,
@@ -60,8 +37,7 @@ TrainerOptions turns_of_three() {
             .adamw = {.weight_decay = .1},
             .save_every = 0,
             .log_every = 0,
-            .loader_threads = 0,
-            .keep_freed_memory = false};
+            .loader_threads = 0};
 }
 
 struct Run {

@@ -461,7 +461,9 @@ BOOST_AUTO_TEST_CASE(pitfall_27_replaced_tokens_are_judged_without_padding) {
     BOOST_CHECK_CLOSE(sum, apart, 1e-3);
 }
 
-// MoCo: the momentum encoder moves before it reads, once per step; keys enter the queue after the loss, over the oldest.
+// MoCo: the momentum encoder moves before it reads, once per step; keys enter the queue after the loss, over the oldest. Both happen
+// after an update: the encoder that a step reads has followed the parameters which the step before made, and the queue of a step is
+// the same for all of its micro-batches.
 BOOST_AUTO_TEST_CASE(pitfall_23_momentum_moves_first_and_keys_enter_last) {
     BertConfig config = tiny(1);
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0;
@@ -481,6 +483,11 @@ BOOST_AUTO_TEST_CASE(pitfall_23_momentum_moves_first_and_keys_enter_last) {
         });
         return found;
     };
+    auto const nothing_moved = [&] {
+        model.for_each_state([&](std::string const& name, at::Tensor& value) {
+            BOOST_CHECK_MESSAGE(value.equal(state.at(name)), name << " moved");
+        });
+    };
     save();
     test::need_gradients(model);
     std::string const weight = "momentum.encoder.embeddings.word_embeddings.weight";
@@ -496,17 +503,21 @@ BOOST_AUTO_TEST_CASE(pitfall_23_momentum_moves_first_and_keys_enter_last) {
     word.detach().mul_(1.5);                  // ... which the optimizer leaves behind
     HostBatch const batch = model.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
 
-    ForwardContext looking;   // no training: nothing moves
-    static_cast<void>(model.forward(batch, looking, batch.term_labels));
-    BOOST_CHECK(now(weight).equal(state[weight]));
-    BOOST_CHECK(now("terms.0.queue").equal(state["terms.0.queue"]));
-
-    ForwardContext context{.training = true};
-    ModelLoss const loss = model.forward(batch, context, batch.term_labels);
+    model.after_step();   // of the step before: nothing is pending, the encoder follows
     at::Tensor const moved = state[weight] * .75 + word.detach() * .25;
     BOOST_CHECK_LE(distance(now(weight), moved), 1e-6);
+    BOOST_CHECK(now("terms.0.queue").equal(state["terms.0.queue"]));
+    save();
+
+    ForwardContext looking;   // no training: nothing is held for the queue
+    static_cast<void>(model.forward(batch, looking, batch.term_labels));
+    ForwardContext context{.training = true};
+    ModelLoss const loss = model.forward(batch, context, batch.term_labels);
     loss.total.backward();
     BOOST_CHECK(word.grad().defined() && !now(weight).requires_grad());
+    context.opens_step = false;   // a further micro-batch of the step reads the same encoder and the same queue
+    BOOST_CHECK_EQUAL(model.forward(batch, context, batch.term_labels).total.item<double>(), loss.total.item<double>());
+    nothing_moved();
 
     // By hand: keys of the encoder that has moved, and the queue as it was.
     BertEncoder follower(config, 0);
@@ -518,31 +529,61 @@ BOOST_AUTO_TEST_CASE(pitfall_23_momentum_moves_first_and_keys_enter_last) {
     };
     at::Tensor const anchors = vectors(model.encoder(), batch.views[0]);
     at::Tensor const keys = vectors(follower, batch.views[1]);
-    at::Tensor const scores = at::cat({(anchors * keys).sum(1, true), anchors.matmul(state["terms.0.queue"].t())}, 1) / .05;
+    at::Tensor const queue = state["terms.0.queue"];
+    at::Tensor const scores = at::cat({(anchors * keys).sum(1, true), anchors.matmul(queue.t())}, 1) / .05;
     at::Tensor const expected = at::log_softmax(scores, 1).select(1, 0).mean().neg();
     BOOST_CHECK_CLOSE(loss.total.item<double>(), expected.item<double>(), 1e-2);
-    BOOST_CHECK_LE(distance(now("terms.0.queue").narrow(0, 0, 3), keys), 1e-5);
-    BOOST_CHECK(now("terms.0.queue").narrow(0, 3, 2).equal(state["terms.0.queue"].narrow(0, 3, 2)));
-    BOOST_CHECK_EQUAL(now("terms.0.next").item<std::int64_t>(), 3);
+
+    model.after_step();   // keys of both micro-batches: rows 0, 1, 2 and 3, 4, then 0 again
+    BOOST_CHECK_EQUAL(now("terms.0.next").item<std::int64_t>(), 1);
+    at::Tensor const ring = at::cat({keys.narrow(0, 2, 1), keys.narrow(0, 1, 2), keys.narrow(0, 0, 2)});
+    BOOST_CHECK_LE(distance(now("terms.0.queue"), ring), 1e-5);
+    BOOST_CHECK_LE(distance(now(weight), moved * .75 + word.detach() * .25), 1e-6);
 
     save();
-    context.opens_step = false;   // a further micro-batch of the step
+    context.opens_step = true;
     double const second = model.forward(batch, context, batch.term_labels).total.item<double>();
-    BOOST_CHECK(now(weight).equal(state[weight]));
-    BOOST_CHECK_EQUAL(now("terms.0.next").item<std::int64_t>(), 1);   // 3, 4, then 0 again
-    BOOST_CHECK_LE(distance(now("terms.0.queue").narrow(0, 0, 1), keys.narrow(0, 2, 1)), 1e-5);
-    BOOST_CHECK(now("terms.0.queue").narrow(0, 1, 2).equal(state["terms.0.queue"].narrow(0, 1, 2)));
-
+    static_cast<void>(model.forward(batch, context, batch.term_labels));   // opens the next step: the one before was left out
+    nothing_moved();
+    model.after_step();
+    BOOST_CHECK_EQUAL(now("terms.0.next").item<std::int64_t>(), 4);
     model.for_each_state([&](std::string const& name, at::Tensor& value) { value.copy_(state.at(name)); });   // resumed
     BOOST_CHECK_EQUAL(model.forward(batch, context, batch.term_labels).total.item<double>(), second);
 
     std::get<0>(options.terms).queue = 2;   // a batch larger than the queue: its last keys stay
     Contriever narrow(config, options);
-    context.opens_step = true;
     static_cast<void>(narrow.forward(batch, context, batch.term_labels));
+    narrow.after_step();
     at::Tensor const own_keys = vectors(narrow.encoder(), batch.views[1]);
     narrow.for_each_state([&](std::string const& name, at::Tensor& value) {
         if (name == "terms.0.queue") { BOOST_CHECK_LE(distance(value, own_keys.narrow(0, 1, 2)), 1e-5); }
+    });
+}
+
+// A network of fewer bits follows in fp32: a step of 1 - m is far below what a rounded weight can tell.
+BOOST_AUTO_TEST_CASE(a_momentum_encoder_averages_masters) {
+    BertConfig config = tiny(1);
+    Texts const texts({12, 20, 9});
+    Contriever::Options options = PresetHyperparameters<Contriever>::options({});
+    std::get<0>(options.terms).queue = 5;
+    options.momentum = .5;
+    Contriever model(config, options);
+    std::map<std::string, at::Tensor> masters, expected;
+    model.for_each_state([&](std::string const& name, at::Tensor& value) { expected[name] = value.clone(); });
+    model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        masters[name] = value.detach() * 1.001;   // less than bf16 tells
+        value = masters[name].to(at::kBFloat16).requires_grad_(true);
+        at::Tensor& average = expected.at("momentum." + name);
+        average = average * .5 + masters[name] * .5;
+    });
+    HostBatch const batch = model.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
+    ForwardContext context{.training = true};
+    model.forward(batch, context, batch.term_labels).total.backward();
+    model.after_step([&](std::string const& name) { return masters.at(name); });
+    model.for_each_state([&](std::string const& name, at::Tensor& value) {
+        if (!name.starts_with("momentum.")) { return; }
+        BOOST_CHECK(value.scalar_type() == at::kFloat);
+        BOOST_CHECK_LE(distance(value, expected.at(name)), 1e-7);
     });
 }
 

@@ -101,6 +101,9 @@ def main(work):
     run("search", "--method", "bm25", "--data", data, "--split", "train", "--top-k", "20", "--output", work / "train.trec")
     tuned = result(*tuning, "--epochs", "20", "--negatives", work / "train.trec", "--passages-per-query", "2", "--output", work / "tuned")
     assert tuned["queries"] == 24 and tuned["end"] == "finished", tuned
+    by_tokens = result("finetune", "--model", work / "whole", "--data", data, "--batch-tokens", "300", "--steps", "1", "--output", work / "by-tokens")
+    options = json.loads((pathlib.Path(by_tokens["checkpoint"]) / "trainer.json").read_text())["options"]
+    assert (options["batch.tokens"], options["batch.examples"]) == (300, 0), options   # not the 32 examples of the default
     encoder = work / "tuned" / "sentence-transformer"
     encoded = result("encode", "--model", encoder, "--input", data / "corpus.jsonl", "--output", work / "corpus.safetensors")
     assert encoded["normalize"] and encoded["pooling"] == "cls" and encoded["texts"] == 72, encoded

@@ -24,6 +24,7 @@
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/edge/dump_step.hpp>
+#include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/text_coverage.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/keyword.hpp>
@@ -200,11 +201,14 @@ public:
     [[nodiscard]] std::size_t alternation(std::string const& parameter) const override { return model_->alternation(parameter); }
     [[nodiscard]] std::size_t frozen(std::uint64_t step) const override { return model_->frozen(step); }
 
+    void after_step(MasterOf const& master) override { model_->after_step(master); }
+
     void for_each_parameter(ParameterVisitor const& visit) override { model_->for_each_parameter(visit); }
     void for_each_state(StateVisitor const& visit) override { model_->for_each_state(visit); }
 
     [[nodiscard]] std::string description() const override {
         nlohmann::ordered_json json;
+        json["format"] = description_format;
         json["preset"] = preset_;
         json["composition"] = model_->composition();
         json["max_length"] = settings_.max_length;
@@ -214,6 +218,7 @@ public:
         json["passes"] = detail::passes_json(model_->describe_passes());
         json["config"] = detail::config_json(model_->encoder().config());
         if constexpr (reads_pairs) { json["pairs"] = detail::to_hex(corpus_.content_hash()); }
+        json["slots"] = detail::slots_json(*model_);
         if (words_ != nullptr) { json["dictionary"] = detail::to_hex(detail::xxh64(std::as_bytes(words_->words()))); }
         return json.dump();
     }
@@ -313,6 +318,7 @@ private:
         }
     }
 
+    static constexpr int description_format = 2;   // 1, which told no number: without types, state moved within a step
     static constexpr std::uint64_t window_slot = 0x77696e64;   // no view has this number
 
     /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors what they learn or need.

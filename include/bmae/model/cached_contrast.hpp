@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -86,7 +87,10 @@ public:
         at::Tensor const anchors_of = compared(state.sentences[1 - key_pass]);   // [B, D]
         at::Tensor const keys = compared(state.sentences[key_pass]);             // [B, D]
         bool const remembers = state.frozen && options_.cache != 0;
-        if (remembers) { open_cache_of(*state.frozen, keys.device()); }
+        if (remembers) {
+            cache_.rows = cache_.rows.to(keys.device());
+            pending_pass_ = *state.frozen;
+        }
         std::vector<std::int64_t> const list = pairs(state.views);
         if (list.empty()) { return {.sum = at::zeros({}, keys.options().requires_grad(false))}; }
         PackedView const& view = *state.views[key_pass];
@@ -101,15 +105,32 @@ public:
             }
         }
         at::Tensor const anchors = anchors_of.index_select(0, detail::int64_tensor(targets, keys.device()));
-        at::Tensor const candidates = remembers ? at::cat({keys, cache_.rows.narrow(0, 0, filled())}) : keys;   // [B + C, D]
+        at::Tensor const candidates = remembers ? at::cat({keys, cache_of(*state.frozen)}) : keys;   // [B + C, D]
         ContrastiveLoss const loss = info_nce(anchors, candidates, targets, excluded, options_.temperature);
         if (remembers) {
             at::Tensor const given = keys.detach().index_select(0, detail::int64_tensor(targets, keys.device()));
-            at::Tensor const sound = given.index_select(0, given.isfinite().all(1).nonzero().squeeze(1));
-            cache_.push(sound);
-            cached_[0].fill_(std::min(options_.cache, filled() + sound.size(0)));
+            cache_.hold(given.index_select(0, given.isfinite().all(1).nonzero().squeeze(1)));
         }
         return {.sum = loss.sum, .correct = loss.correct};
+    }
+
+    /// The cache takes in the vectors of the tower that rested in the step, and of no other.
+    void after_step() {
+        if (!pending_pass_) { return; }
+        auto const pass = static_cast<std::int64_t>(*std::exchange(pending_pass_, std::nullopt));
+        if (cached_[1].item<std::int64_t>() != pass) {
+            cached_[0].fill_(0);
+            cached_[1].fill_(pass);
+            cache_.next.fill_(0);
+        }
+        std::int64_t count = filled();
+        for (at::Tensor const& vectors : cache_.pending) { count += vectors.size(0); }
+        cache_.take_in();
+        cached_[0].fill_(std::min(options_.cache, count));
+    }
+    void forget_step() {
+        pending_pass_.reset();
+        cache_.forget();
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
@@ -138,19 +159,16 @@ private:
     }
     [[nodiscard]] std::int64_t filled() const { return cached_[0].item<std::int64_t>(); }
 
-    /// The cache holds vectors of the pass that rests, or none.
-    void open_cache_of(std::size_t frozen, at::Device device) {
-        cache_.rows = cache_.rows.to(device);
-        auto const pass = static_cast<std::int64_t>(frozen);
-        if (cached_[1].item<std::int64_t>() == pass) { return; }
-        cached_[0].fill_(0);
-        cached_[1].fill_(pass);
-        cache_.next.fill_(0);
+    /// The vectors of the pass that rests; none where those in the cache are of the other one.                       [C, D]
+    [[nodiscard]] at::Tensor cache_of(std::size_t frozen) const {
+        bool const its_own = cached_[1].item<std::int64_t>() == static_cast<std::int64_t>(frozen);
+        return cache_.rows.narrow(0, 0, its_own ? filled() : 0);
     }
 
     Options options_;
     detail::VectorQueue cache_;
     at::Tensor cached_ = at::zeros({2}, at::kLong);   ///< [2] int64 how many vectors are in the cache, and of which pass
+    std::optional<std::size_t> pending_pass_ = {};    ///< that rests in the open step
 };
 
 }  // namespace bmae

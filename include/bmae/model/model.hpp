@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -129,14 +130,24 @@ public:
     /// One forward run over a batch.
     /// \param step_labels  [terms] labels of each term in the whole optimizer step, the divisor of its mean; with one batch per step
     ///                     `batch.term_labels`
-    /// In training a momentum encoder moves first, once per step, and queues take the batch's vectors in afterwards. Where towers
-    /// alternate, the one that rests is run without a gradient and without dropout.
+    /// It moves neither a momentum encoder nor a queue: `after_step` does. Where towers alternate, the one that rests is run
+    /// without a gradient and without dropout.
     [[nodiscard]] ModelLoss forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
         if constexpr (replaces_tokens()) {
             return run(replaced(batch), context, step_labels);
         } else {
             return run(batch, context, step_labels);
         }
+    }
+
+    /// What training changes without a gradient: the momentum encoder moves towards the parameters as they are now, queues and
+    /// caches take in the vectors of the step. To be called once after each update, and not after a step that is left out.
+    /// \param master  gives the fp32 master of a parameter by its name, where the network reads rounded ones
+    void after_step(std::function<at::Tensor(std::string const&)> const& master = {}) {
+        towers_.update_averages(options_.momentum, master);
+        for_each_cross_term([](auto& term, std::size_t) {
+            if constexpr (requires { term.after_step(); }) { term.after_step(); }
+        });
     }
 
     /// The sentence vectors of all passes, one pass under another, without the work of their terms.               [passes B, D]
@@ -330,11 +341,20 @@ private:
         return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
     }
 
+    /// The first micro-batch of a step: what a step that was left out held for queues is forgotten.
+    void open_step(bool training) {
+        towers_.publish_averages();
+        if (!training) { return; }
+        for_each_cross_term([](auto& term, std::size_t) {
+            if constexpr (requires { term.forget_step(); }) { term.forget_step(); }
+        });
+    }
+
     /// Runs the encoders over a batch: a sentence vector of each pass, and what its terms gave where `results` asks for that.
     /// Dropout sites of a pass are counted from a number of their own, so that they do not depend on terms before it.
     std::vector<at::Tensor> run_passes(HostBatch const& batch, ForwardContext& context,
                                        std::vector<detail::TermResult>* results) {
-        if (context.training && context.opens_step) { towers_.update_averages(options_.momentum); }
+        if (context.opens_step) { open_step(context.training); }
         at::Device const device = this->encoder().embeddings.word.device();
         std::optional<std::size_t> const frozen = frozen_pass(context);
         std::uint64_t const first_site = context.next_site;

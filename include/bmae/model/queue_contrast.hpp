@@ -52,7 +52,8 @@ struct QueueContrastOptions {
 /// Each anchor (pass 0) against its own key (pass 1, of a momentum encoder) and the keys of earlier batches: He et al., MoCo,
 /// arXiv 1911.05722, equation 1; Izacard et al., Contriever, arXiv 2112.09118, section 3.
 ///
-/// The queue starts with random unit vectors. In training the keys of a batch enter it after the loss, over the oldest ones.
+/// The queue starts with random unit vectors. In training the keys of a step enter it after the update, over the oldest ones: all
+/// micro-batches of a step read the queue as it was before the step.
 class QueueContrast {
 public:
     using Options = QueueContrastOptions;
@@ -100,9 +101,12 @@ public:
         at::Tensor const scores = at::cat({own, at::mm(anchors, queue_.rows.t())}, 1).div(options_.temperature);   // [N, 1 + Q]
         std::vector<std::int64_t> const targets(places.size(), 0);
         ContrastiveLoss const loss = softmax_contrast(scores, targets, {.label_smoothing = options_.label_smoothing});
-        if (state.context.training) { queue_.push(keys); }
+        if (state.context.training) { queue_.hold(keys); }
         return {.sum = loss.sum, .correct = loss.correct};
     }
+
+    void after_step() { queue_.take_in(); }
+    void forget_step() { queue_.forget(); }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
         return {.name = std::move(name),

@@ -119,6 +119,8 @@ struct CrossState {
 /// 3. `term.pairs(views)` names them: anchor row, positive row, ..., rows counted over all passes.
 /// 4. Where it may: `term.negatives(texts, passes)`, texts that one is told apart from; `T::compares_batch = false` where they
 ///    are not those of its batch, so that a batch as large as the whole step (a gradient cache) would change nothing.
+/// 5. Where it keeps vectors for later steps: `sum` holds them back in training, `term.after_step()` takes them in after the
+///    update, `term.forget_step()` drops them where the step was left out; `term.for_each_state(prefix, visit)`.
 template <class T, class E>
 concept CrossTerm = detail::TermParts<T, E> && requires(T& module, T const& term, CrossState const& state) {
     { T::passes } -> std::convertible_to<std::size_t>;

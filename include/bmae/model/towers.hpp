@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -44,7 +45,12 @@ struct OptionalEncoder<E, true> {
 template <class E, bool momentum, bool second>
 class Towers {
 public:
-    explicit Towers(E encoder) : own_(std::move(encoder)), momentum_(own_), second_(own_) {}
+    explicit Towers(E encoder) : own_(std::move(encoder)), momentum_(own_), second_(own_) {
+        if constexpr (momentum) {
+            momentum_.encoder.for_each_parameter(
+                "momentum.", [&](std::string const& name, at::Tensor& value, bool) { averages_.emplace_back(name, value); });
+        }
+    }
 
     template <class Tower>
     [[nodiscard]] E const& of() const noexcept {
@@ -64,20 +70,36 @@ public:
         return second_.encoder;
     }
 
-    /// theta_k = m theta_k + (1 - m) theta_q (He et al.: MoCo, arXiv 1911.05722, equation 2).
-    void update_averages(double m) const {
+    /// theta_k = m theta_k + (1 - m) theta_q (He et al.: MoCo, arXiv 1911.05722, equation 2), in the averages' fp32.
+    /// \param master  gives the fp32 master of a parameter by its name; empty, or an undefined tensor: the parameter itself
+    void update_averages(double m, std::function<at::Tensor(std::string const&)> const& master) {
         if constexpr (momentum) {
             c10::AutoGradMode const no_grad(false);
-            std::vector<at::Tensor> online;
-            E leader = own_;   // handles, no numbers
-            E follower = momentum_.encoder;
-            leader.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { online.push_back(value.detach()); });
             std::size_t next = 0;
-            follower.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) {
-                value.mul_(m).add_(online[next++].to(value.scalar_type()), 1 - m);
+            own_.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
+                at::Tensor const found = master ? master(name) : at::Tensor();
+                at::Tensor& average = averages_[next++].second;
+                average.mul_(m).add_((found.defined() ? found : value.detach()).to(average.scalar_type()), 1 - m);
             });
         } else {
             static_cast<void>(m);
+            static_cast<void>(master);
+        }
+    }
+
+    /// The momentum encoder reads the averages as they are now, in the number format of the model's own encoder: where that has
+    /// fewer bits, a rounded copy. Called before the first micro-batch of a step.
+    void publish_averages() {
+        if constexpr (momentum) {
+            c10::AutoGradMode const no_grad(false);
+            std::vector<at::ScalarType> formats;
+            own_.for_each_parameter("",
+                                    [&](std::string const&, at::Tensor& value, bool) { formats.push_back(value.scalar_type()); });
+            std::size_t next = 0;
+            momentum_.encoder.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) {
+                value = averages_[next].second.to(formats[next]);   // the same tensor where the format is the same
+                ++next;
+            });
         }
     }
 
@@ -90,10 +112,7 @@ public:
     /// What is kept with the parameters but not trained.
     template <class Visit>
     void for_each_state(Visit&& visit) {
-        if constexpr (momentum) {
-            momentum_.encoder.for_each_parameter("momentum.",
-                                                 [&](std::string const& name, at::Tensor& value, bool) { visit(name, value); });
-        }
+        for (auto& [name, average] : averages_) { visit(name, average); }
     }
 
 private:
@@ -107,6 +126,7 @@ private:
     }
 
     E own_;
+    std::vector<std::pair<std::string, at::Tensor>> averages_;   // fp32, by their names in a checkpoint; of a momentum encoder
     [[no_unique_address]] OptionalEncoder<E, momentum> momentum_;
     [[no_unique_address]] OptionalEncoder<E, second> second_;
 };

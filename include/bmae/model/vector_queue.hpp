@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/where.h>
@@ -15,31 +16,38 @@
 
 namespace bmae::detail {
 
-/// A ring of vectors: what a contrast has seen before.
+/// A ring of vectors: what a contrast has seen before. The micro-batches of a step `hold` what they bring, so that all of them
+/// read the ring as it was before the step; after the update it takes that in, or after a step that is left out forgets it.
 struct VectorQueue {
     at::Tensor rows;                              ///< [Q, D] fp32
     at::Tensor next = at::zeros({}, at::kLong);   ///< [] int64 row that the next vector takes
+    std::vector<at::Tensor> pending = {};         ///< [micro-batches] of [B, D], detached: of the open step
 
     explicit VectorQueue(at::Tensor start) : rows(std::move(start)) {}
 
-    /// Puts `vectors` over the oldest rows; of more than Q the last ones stay. One that is not finite leaves the old row as it
-    /// is, so that a step which the trainer leaves out spoils no later one.
-    ///
-    /// Matrix products keep what they read for the backward pass, so the ring is copied and not written in place.
+    void hold(at::Tensor vectors) { pending.push_back(std::move(vectors)); }
+    void forget() { pending.clear(); }
+
+    /// Puts what is pending into the ring, in the order in which it was held.
+    void take_in() {
+        for (at::Tensor const& vectors : pending) { push(vectors); }
+        pending.clear();
+    }
+
+    /// Puts `vectors` over the oldest rows, in place; of more than Q the last ones stay. One that is not finite leaves the old
+    /// row as it is. A backward pass that still needs the old rows fails after this, as autograd sees to.
     void push(at::Tensor const& vectors) {
         c10::AutoGradMode const no_grad(false);
         std::int64_t const places = rows.size(0);
         auto place = next.item<std::int64_t>();
-        at::Tensor ring = rows.clone();
         for (std::int64_t i = std::max<std::int64_t>(0, vectors.size(0) - places); i < vectors.size(0);) {
             std::int64_t const run = std::min(vectors.size(0) - i, places - place);
             at::Tensor const given = vectors.narrow(0, i, run);
-            at::Tensor const old = ring.narrow(0, place, run);
+            at::Tensor const old = rows.narrow(0, place, run);
             old.copy_(at::where(given.isfinite().all(1, true), given, old));
             place = (place + run) % places;
             i += run;
         }
-        rows.set_data(ring);
         next.fill_(place);
     }
 };

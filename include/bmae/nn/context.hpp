@@ -16,7 +16,7 @@ struct ForwardContext {
     std::uint64_t seed = 0;        ///< of this step: a hash of the run's seed, the optimizer step and the micro-batch
     std::uint64_t next_site = 0;   ///< how many dropout sites have drawn so far
     double progress = 0;           ///< share of the run that is done, 0 to 1: what weight schedules follow
-    bool opens_step = true;        ///< the first micro-batch of an optimizer step: where a momentum encoder moves
+    bool opens_step = true;        ///< the first micro-batch of an optimizer step: queues forget what an earlier one held back
     std::uint64_t step = 0;        ///< optimizer steps done before this one: whose turn it is where towers alternate
 
     /// Key of the next dropout site.

@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Which type stands in each slot of a composition: a run resumes only with the types that it was started with.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/detail/type_name.hpp>
+
+namespace bmae::detail {
+
+inline std::string without_namespace(std::string_view name) {
+    constexpr std::string_view own = "bmae::";
+    return std::string(name.starts_with(own) ? name.substr(own.size()) : name);
+}
+
+/// "Branch<View<Passage, TokenMasker, BertCorruptor>, BasicDecoder, TokenCrossEntropy, EncoderHead>": the type, not its `name`,
+/// which a derived part inherits. Put together slot by slot, so that no compiler's way with default arguments matters.
+template <class T>
+struct SlotName {
+    static std::string text() { return without_namespace(compiler_name<T>()); }
+};
+
+template <template <class...> class Part, class... Slot>
+struct SlotName<Part<Slot...>> {
+    static std::string text() {
+        std::string text = without_namespace(compiler_name<Part<Slot...>>());
+        text.resize(text.find('<'));
+        std::string_view separator = "<";
+        ((text += separator, text += SlotName<Slot>::text(), separator = ", "), ...);
+        return text + '>';
+    }
+};
+
+template <class View>
+void add_view_slots(std::string const& path, nlohmann::ordered_json& slots) {
+    slots[path + ".source"] = SlotName<typename View::Source>::text();
+    slots[path + ".masker"] = SlotName<typename View::Masker>::text();
+    if constexpr (requires { typename View::Corruptor; }) {
+        slots[path + ".corruptor"] = SlotName<typename View::Corruptor>::text();
+    }
+}
+
+/// Path -> type of every slot; those within a term come before the term as a whole, so that a difference is told at its place.
+template <class Model>
+nlohmann::ordered_json slots_json(Model const& model) {
+    nlohmann::ordered_json slots;
+    slots["encoder"] = SlotName<typename Model::EncoderType>::text();
+    model.for_each_pass([&]<class Pass>(Pass const& pass, std::size_t p) {
+        std::string const path = "passes." + std::to_string(p);
+        add_view_slots<typename Pass::View>(path + ".view", slots);
+        slots[path + ".bottleneck"] = SlotName<typename Pass::BottleneckType>::text();
+        pass.for_each_term([&]<class Term>(Term const&, std::size_t t) {
+            std::string const place = path + ".terms." + std::to_string(t);
+            if constexpr (Term::has_view) { add_view_slots<typename Term::View>(place + ".view", slots); }
+            if constexpr (requires(Term& term) { term.decoder(); }) {
+                using Decoder = std::remove_cvref_t<decltype(std::declval<Term&>().decoder())>;
+                slots[place + ".decoder"] = SlotName<Decoder>::text();
+            }
+            if constexpr (requires { typename Term::Labels; }) {
+                slots[place + ".loss"] = SlotName<typename Term::Labels>::text();
+            }
+            slots[place] = SlotName<Term>::text();
+        });
+    });
+    model.for_each_cross_term(
+        [&]<class Term>(Term const&, std::size_t t) { slots["terms." + std::to_string(t)] = SlotName<Term>::text(); });
+    return slots;
+}
+
+}  // namespace bmae::detail
