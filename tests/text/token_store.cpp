@@ -201,10 +201,10 @@ BOOST_AUTO_TEST_CASE(the_number_of_threads_changes_no_byte) {
     Scratch const scratch;
     BlankTokenizer const tokenizer;
     bmae::SentenceSplit const at_stops = [](std::string_view paragraph) {
-        std::vector<std::pair<std::size_t, std::size_t>> sentences;
+        std::vector<bmae::ByteSpan> sentences;
         for (std::size_t begin = 0; begin < paragraph.size();) {
             std::size_t const end = std::min(paragraph.find('.', begin), paragraph.size() - 1) + 1;
-            sentences.emplace_back(begin, end);
+            sentences.push_back({begin, end});
             begin = end;
         }
         return sentences;
@@ -235,6 +235,22 @@ BOOST_AUTO_TEST_CASE(the_number_of_threads_changes_no_byte) {
         for (std::size_t i = 0; i < store.size(); ++i) { BOOST_REQUIRE(store.passage_length(i) <= 30U); }
         BOOST_TEST(counts.passage_tokens == counts.tokens);
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_line_is_a_sentence_only_where_that_is_said) {
+    Scratch const scratch;
+    BlankTokenizer const tokenizer;
+    auto const sentences = [&](char const* name, bmae::TokenStoreOptions options) {
+        bmae::TokenStoreBuilder builder(scratch / name, tokenizer, std::move(options));
+        builder.add({.id = "d", .text = "One two. Three four.\n \nFive. Six"});
+        return builder.finish().sentences;
+    };
+    BOOST_TEST(sentences("default", {}) == 4U);
+    BOOST_TEST(sentences("splitter", {.split = bmae::SentenceSplitter()}) == 4U);
+    BOOST_TEST(sentences("lines", {.split = bmae::OneSentencePerLine{}}) == 2U);
+    BOOST_CHECK_EXCEPTION(sentences("nothing", {.split = nullptr}), bmae::InputError,
+                          [](bmae::Error const& error) { return names(error, "how lines become sentences"); });
+    BOOST_TEST(!fs::exists(scratch / "nothing"));
 }
 
 BOOST_AUTO_TEST_CASE(every_flip_and_every_cut_is_found) {
@@ -378,7 +394,7 @@ BOOST_AUTO_TEST_CASE(failures_of_parts_reach_the_caller) {
     BlankTokenizer const tokenizer;
     for (unsigned const threads : {1U, 3U}) {
         bmae::TokenStoreBuilder builder(scratch / "store", tokenizer,
-                                        {.split = [](std::string_view text) -> std::vector<std::pair<std::size_t, std::size_t>> {
+                                        {.split = [](std::string_view text) -> std::vector<bmae::ByteSpan> {
                                              if (text == "bad") { throw bmae::InputError("no sentence"); }
                                              return {{0, text.size()}};
                                          },
