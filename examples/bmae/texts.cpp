@@ -20,7 +20,6 @@
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/sources/title_and_body.hpp>
 #include <bmae/text/any_tokenizer.hpp>
-#include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/text/token_store_builder.hpp>
 #include <bmae/text/vocabulary_builder.hpp>
@@ -140,6 +139,23 @@ Blocks blocks_of(PrepareOptions const& options) {
     refuse_name("--blocks", "whole_sentences, as_released, whole_document", name);
 }
 
+TitleUse titles_of(PrepareOptions const& options) {
+    if (options.titles.empty()) { return TitleUse::joined; }
+    for (TitleUse const use : {TitleUse::joined, TitleUse::section, TitleUse::name}) {
+        if (to_string(use) == options.titles) { return use; }
+    }
+    refuse_name("--titles", "joined, section, name", options.titles);
+}
+
+/// What became of the titles, for the report; empty where no record had one.
+std::string titles_in_words(TitleUse use, std::uint64_t with_title, std::uint64_t documents) {
+    if (with_title == 0) { return {}; }
+    std::string const of = count_text(with_title) + " of " + count_text(documents);
+    return use == TitleUse::joined    ? "titles of " + of + " documents joined to their texts"
+           : use == TitleUse::section ? "titles of " + of + " documents before their texts, with [SEP] between"
+                                      : "titles of " + of + " documents kept as names, not learnt";
+}
+
 AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {
     if (options.build_vocabulary == 0) {
         AnyTokenizer tokenizer = AnyTokenizer::from_file(options.tokenizer);
@@ -167,27 +183,19 @@ AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& c
 /// Texts of one of the text formats.
 TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const& options, PassageOptions const& passages,
                                       AnyTokenizer const& tokenizer, Cancellation const& cancellation, Progress& progress,
-                                      ReadReport& report) {
-    TitleUse const titles = options.titles == "section"  ? TitleUse::section
-                            : options.titles == "prefix" ? TitleUse::prefix
-                                                         : TitleUse::name;
+                                      ReadReport& report, std::uint64_t& with_title) {
+    TitleUse const titles = titles_of(options);
     auto const reader = open_reader(options);
-    SentenceSplitter const splitter;
-    TokenStoreBuilder builder(
-        options.output, tokenizer,
-        {.passages = passages,
-         .split =
-             [&splitter](std::string_view paragraph) {
-                 std::vector<std::pair<std::size_t, std::size_t>> spans;
-                 for (ByteSpan const& span : splitter.split(paragraph)) { spans.emplace_back(span.begin, span.end); }
-                 return spans;
-             },
-         .query_kind = options.format == "nli" ? inference_queries : std::string_view(),
-         .threads = common.threads,
-         .progress =
-             [&progress](TokenStoreProgress const& now) { progress.update(now.documents, count_text(now.tokens) + " tokens"); }});
+    TokenStoreBuilder builder(options.output, tokenizer,
+                              {.passages = passages,
+                               .query_kind = options.format == "nli" ? inference_queries : std::string_view(),
+                               .threads = common.threads,
+                               .progress = [&progress](TokenStoreProgress const& now) {
+                                   progress.update(now.documents, count_text(now.tokens) + " tokens");
+                               }});
     for (Record record; reader->next(record); record = {}) {
         cancellation.check();
+        with_title += record.title.empty() ? 0 : 1;
         builder.add(to_document(std::move(record), titles));
     }
     cancellation.check();
@@ -228,9 +236,7 @@ int prepare(Common const& common, PrepareOptions const& options) {
                                     .found = options.tokenizer.empty() ? "neither" : "both",
                                     .hint = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
     }
-    if (options.titles != "name" && options.titles != "prefix" && options.titles != "section") {
-        refuse_name("--titles", "name, prefix, section", options.titles);
-    }
+    static_cast<void>(titles_of(options));
     bool const rows = options.format == "master";
     if (rows && options.build_vocabulary != 0) {
         throw InputError(Diagnostic{.file = {},
@@ -238,7 +244,7 @@ int prepare(Common const& common, PrepareOptions const& options) {
                                     .found = "--build-vocabulary",
                                     .hint = "Name the tokenizer that made them: bert-base-uncased for the released data."});
     }
-    if (rows && (options.titles != "name" || !options.layout.empty())) {
+    if (rows && (!options.titles.empty() || !options.layout.empty())) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "neither --titles nor --layout with --format master",
                                     .found = "one of them",
@@ -263,13 +269,16 @@ int prepare(Common const& common, PrepareOptions const& options) {
 
     Progress progress("prepare", "documents", 0);
     ReadReport report;
+    std::uint64_t with_title = 0;
     TokenStoreStatistics const counts =
         rows ? build_from_rows(options, passages, tokenizer, cancellation, progress, report)
-             : build_from_texts(common, options, passages, tokenizer, cancellation, progress, report);
+             : build_from_texts(common, options, passages, tokenizer, cancellation, progress, report, with_title);
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
     progress.finish();
     say_report(report, "prepare");
-    if (options.titles == "section") {
+    TitleUse const title_use = titles_of(options);
+    std::string const titles_line = titles_in_words(title_use, with_title, counts.documents + counts.empty_documents);
+    if (title_use == TitleUse::section) {
         TitleCounts const titles = count_titles(TokenStore::open(options.output));
         say("titles: " + count_text(titles.without_title) + " of " + count_text(titles.documents) + " documents have none, " +
             count_text(titles.without_body) + " have nothing else");
@@ -293,9 +302,12 @@ int prepare(Common const& common, PrepareOptions const& options) {
                 {"empty_documents", counts.empty_documents},
                 {"skipped", report.skipped}};
     if (!report.left_out.empty()) { result["left_out"] = report.left_out; }
+    if (!rows) { result["titles"] = to_string(title_use); }
+    if (with_title != 0) { result["with_title"] = with_title; }
     print_result(common, result,
                  options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) +
-                     " passages, " + count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) + '\n');
+                     " passages, " + count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) +
+                     (titles_line.empty() ? "" : ", " + titles_line) + '\n');
     return done;
 }
 
