@@ -146,6 +146,8 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
         "--titles", all.prepare.titles,
         "What becomes of titles. joined, the default: title, blank, text, as search and finetune read them; section: "
         "[SEP] between; name: kept beside the text, not learnt");
+    prepare.add_option("--field", all.prepare.fields,
+                       "jsonl, beir: also keep the text under this key, for the source Field<\"NAME\">; may be repeated");
     prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
     prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary,
                        "Make a WordPiece vocabulary of N tokens from the input");

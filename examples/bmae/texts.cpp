@@ -16,6 +16,7 @@
 #include <bmae/corpus/plain_text.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/detail/folders.hpp>
+#include <bmae/edge/text_coverage.hpp>
 #include <bmae/maskers/word_dictionary.hpp>
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/sources/title_and_body.hpp>
@@ -122,9 +123,11 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
         }
         refuse_name("--layout of msmarco", "id-text, id-title-text, id-url-title-text", layout);
     }
-    if (options.format == "beir") { return std::make_unique<ReaderOf<JsonlReader>>(beir_files(options.inputs), reading); }
+    if (options.format == "beir") {
+        return std::make_unique<ReaderOf<JsonlReader>>(beir_files(options.inputs), reading, options.fields);
+    }
     if (options.format == "nli") { return std::make_unique<ReaderOf<NliReader>>(options.inputs, reading); }
-    if (options.format == "jsonl") { return std::make_unique<ReaderOf<JsonlReader>>(options.inputs, reading); }
+    if (options.format == "jsonl") { return std::make_unique<ReaderOf<JsonlReader>>(options.inputs, reading, options.fields); }
     refuse_name("--format", "text, beir, msmarco, jsonl, nli, master", options.format);
 }
 
@@ -174,6 +177,7 @@ AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& c
         builder.add(record.text);
         for (std::string const& query : record.queries) { builder.add(query); }
         builder.add(record.continuation);
+        for (std::string const& field : record.fields) { builder.add(field); }
         progress.update(++texts);
     }
     progress.finish();
@@ -189,6 +193,7 @@ TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const
     TokenStoreBuilder builder(options.output, tokenizer,
                               {.passages = passages,
                                .query_kind = options.format == "nli" ? inference_queries : std::string_view(),
+                               .fields = options.fields,
                                .threads = common.threads,
                                .progress = [&progress](TokenStoreProgress const& now) {
                                    progress.update(now.documents, count_text(now.tokens) + " tokens");
@@ -237,6 +242,13 @@ int prepare(Common const& common, PrepareOptions const& options) {
                                     .hint = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
     }
     static_cast<void>(titles_of(options));
+    if (!options.fields.empty() && options.format != "jsonl" && options.format != "beir") {
+        throw InputError(
+            Diagnostic{.file = {},
+                       .expected = "--format jsonl or beir with --field, whose records have keys",
+                       .found = "--format " + options.format,
+                       .hint = "Write the texts as JSON Lines: {\"text\": ..., \"" + options.fields.front() + "\": ...}."});
+    }
     bool const rows = options.format == "master";
     if (rows && options.build_vocabulary != 0) {
         throw InputError(Diagnostic{.file = {},
@@ -282,6 +294,11 @@ int prepare(Common const& common, PrepareOptions const& options) {
         TitleCounts const titles = count_titles(TokenStore::open(options.output));
         say("titles: " + count_text(titles.without_title) + " of " + count_text(titles.documents) + " documents have none, " +
             count_text(titles.without_body) + " have nothing else");
+    }
+    for (std::string const& field : options.fields) {
+        TextCoverage const coverage = text_coverage(TokenStore::open(options.output), Needs::field, 0, field);
+        say("field " + field + ": " + count_text(coverage.with) + " of " + count_text(coverage.documents) + " documents");
+        if (coverage.with == 0) { warn("no document has the field '" + field + "'"); }
     }
     if (!options.write_dictionary.empty()) { write_dictionary(common, options, tokenizer); }
     if (counts.passages == 0) { warn("the store holds no passage: no input text gave a token"); }

@@ -27,6 +27,7 @@ struct Record {
     std::string text = {};                                    ///< UTF-8; paragraphs are separated by line feeds
     std::vector<std::string> queries = {};                    ///< where the format has them
     std::string continuation = {};                            ///< where the format has it
+    std::vector<std::string> fields = {};                     ///< those that the reader was asked for, in their order
     std::shared_ptr<std::filesystem::path const> file = {};   ///< shared by all records of the file
     std::size_t line = 0;                                     ///< where the record starts, from 1
 };
@@ -68,6 +69,7 @@ inline Document to_document(Record record, TitleUse titles = TitleUse::joined) {
             .text = std::move(record.text),
             .queries = std::move(record.queries),
             .continuation = std::move(record.continuation),
+            .fields = std::move(record.fields),
             .title_in_tokens = titles == TitleUse::section};
 }
 

@@ -70,6 +70,16 @@ public:
     /// What the documents' queries are: `inference_queries`; empty where nobody said, which are questions as a rule.
     [[nodiscard]] std::string_view query_kind() const noexcept { return manifest_.query_kind; }
 
+    /// Names of the documents' fields, in the order of the store.
+    [[nodiscard]] std::vector<std::string> const& fields() const noexcept { return manifest_.fields; }
+    /// \param field  its place in `fields()`
+    [[nodiscard]] std::span<TokenId const> field_tokens(std::size_t document, std::size_t field) const {
+        std::span<std::uint64_t const> const ends = field_ends_.as<std::uint64_t>();
+        std::size_t const place = document * fields().size() + field;
+        std::uint64_t const end = cut(ends, place, place + 1).front();
+        return cut(fields_.as<TokenId>(), place == 0 ? 0 : ends[place - 1], end);
+    }
+
     /// What one document has.
     struct DocumentCounts {
         std::uint64_t tokens = 0;
@@ -159,6 +169,10 @@ private:
                 example.queries.push_back(cut(queries_.as<TokenId>(), from, std::min(ends[q], from + max_content)));
             }
         }
+        for (std::size_t f = 0; f < fields().size(); ++f) {
+            std::span<TokenId const> const whole = field_tokens(document, f);
+            example.fields.push_back({fields()[f], whole.first(std::min(whole.size(), max_content))});
+        }
         if (i + 1 == last.passage) {   // what follows the document follows its last passage
             example.continuation = cut(continuations_.as<TokenId>(), first.continuation,
                                        std::min(last.continuation, first.continuation + max_content));
@@ -214,6 +228,10 @@ private:
             map(query_ends_, "query_ends", verify);
         }
         if (with_continuations) { map(continuations_, "continuations", verify); }
+        if (!fields().empty()) {
+            map(fields_, "fields", verify);
+            map(field_ends_, "field_ends", verify);
+        }
         documents_ = document_rows_.as<detail::store_format::DocumentRow>();
         passages_ = passage_rows_.as<detail::store_format::PassageRow>();
         std::span<std::uint8_t const> const continues = continues_word_.as<std::uint8_t>();
@@ -252,13 +270,16 @@ private:
         check(queries_, "queries", counts.query_tokens, sizeof(TokenId));
         check(query_ends_, "query_ends", counts.queries, sizeof(std::uint64_t));
         check(continuations_, "continuations", counts.continuation_tokens, sizeof(TokenId));
+        check(field_ends_, "field_ends", counts.documents * fields().size(), sizeof(std::uint64_t));
+        std::span<std::uint64_t const> const ends = field_ends_.as<std::uint64_t>();
+        check(fields_, "fields", ends.empty() ? 0 : ends.back(), sizeof(TokenId));
     }
 
     /// Every row in order and in range, every id in the vocabulary.
     void check_content() const {
         auto const vocabulary = static_cast<TokenId>(manifest_.vocabulary_size);
         for (auto const& [file, name] :
-             {std::pair{&tokens_, "tokens"}, {&queries_, "queries"}, {&continuations_, "continuations"}}) {
+             {std::pair{&tokens_, "tokens"}, {&queries_, "queries"}, {&continuations_, "continuations"}, {&fields_, "fields"}}) {
             for (TokenId const id : file->as<TokenId>()) {
                 if (id >= 0 && id < vocabulary) { continue; }
                 throw damaged(folder_ / name, "ids below " + std::to_string(vocabulary), std::to_string(id));
@@ -287,6 +308,8 @@ private:
     detail::FileMap queries_;
     detail::FileMap query_ends_;
     detail::FileMap continuations_;
+    detail::FileMap fields_;
+    detail::FileMap field_ends_;
     std::span<detail::store_format::DocumentRow const> documents_;
     std::span<detail::store_format::PassageRow const> passages_;
 };

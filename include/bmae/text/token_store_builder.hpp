@@ -33,6 +33,7 @@ struct Document {
     std::string text = {};                   ///< UTF-8; one paragraph per line
     std::vector<std::string> queries = {};   ///< of the whole document: every passage of it has them
     std::string continuation = {};           ///< what follows the document: its last passage has it
+    std::vector<std::string> fields = {};    ///< in the order of TokenStoreOptions::fields; none: all are absent
     bool title_in_tokens = false;            ///< the tokens begin with those of the title and [SEP], where it has any
 };
 
@@ -59,6 +60,7 @@ struct TokenStoreOptions {
     PassageOptions passages = {};
     SentenceSplit split = SentenceSplitter();   ///< English by rules; OneSentencePerLine{} has to be said, nothing is refused
     std::string_view query_kind = {};           ///< what the documents' queries are: see TokenStore::query_kind
+    std::vector<std::string> fields = {};       ///< names of the documents' further texts, for the source Field<"NAME">
     unsigned threads = 0;                       ///< 0: one per processor; the store does not depend on it
     std::function<void(TokenStoreProgress const&)> progress = {};   ///< called twice per second in `add`; may throw to stop
 };
@@ -84,6 +86,7 @@ public:
                            .hint = "SentenceSplitter() splits English text; OneSentencePerLine{} keeps lines whole."});
         }
         writer_.query_kind(options_.query_kind);
+        writer_.fields(options_.fields);
     }
 
     /// \throws whatever the tokenizer, the splitter or the disk reports, perhaps some documents later
@@ -162,6 +165,7 @@ private:
             if (std::vector<TokenId> ids = tokenizer_->encode(query); !ids.empty()) { result.queries.push_back(std::move(ids)); }
         }
         result.continuation = tokenizer_->encode(document.continuation);
+        for (std::string const& field : document.fields) { result.fields.push_back(tokenizer_->encode(field)); }
         return result;
     }
 
