@@ -13,6 +13,7 @@
 #include <bmae/edge/presets.hpp>
 #include <bmae/maskers/complement.hpp>
 #include <bmae/maskers/none.hpp>
+#include <bmae/maskers/superset.hpp>
 #include <bmae/model/branch.hpp>
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/masked_language_model.hpp>
@@ -69,6 +70,8 @@ using Halves = Model<BertEncoder,
     Pass<View<Queries, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
         Branch<View<Queries, ComplementMasker>, BasicDecoder>>>;
+using Unhidden = Model<BertEncoder,
+    Pass<Clean, ClsBottleneck, Branch<View<Passage, SupersetMasker>, BasicDecoder>>>;
 
 }  // namespace
 
@@ -84,6 +87,7 @@ BOOST_AUTO_TEST_CASE(a_superset_is_told_the_rate_of_the_encoder) {
     std::get<1>(std::get<0>(options.passes).terms).view.masker.encoder_rate = .40;
     BOOST_TEST(refusal<SimLm>(options).empty());
     BOOST_TEST(refusal<LexMae>(paper<LexMae>()).empty());
+    BOOST_CHECK(holds(refusal<Unhidden>({}), "found 0.3"));   // nothing is hidden from the encoder
 }
 
 BOOST_AUTO_TEST_CASE(two_spans_are_of_one_length) {

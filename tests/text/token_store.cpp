@@ -60,9 +60,15 @@ using Ranges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 /// A store that has everything: two documents with several passages, queries, a continuation, titles.
 void build_rich(fs::path const& folder) {
     BlankTokenizer const tokenizer;
-    bmae::TokenStoreBuilder builder(folder, tokenizer, with_length(6));
-    builder.add(
-        {.id = "first", .title = "One", .text = "a b c\nd e\nf g h i", .queries = {"q r", "s", ""}, .continuation = "t u v w x"});
+    bmae::TokenStoreOptions options = with_length(6);
+    options.fields = {"summary", "author"};
+    bmae::TokenStoreBuilder builder(folder, tokenizer, std::move(options));
+    builder.add({.id = "first",
+                 .title = "One",
+                 .text = "a b c\nd e\nf g h i",
+                 .queries = {"q r", "s", ""},
+                 .continuation = "t u v w x",
+                 .fields = {"y z", "j"}});
     builder.add({.id = "empty", .text = " \n\n"});
     builder.add({.id = "second", .text = "k l m n o p\nq"});
     builder.finish();
@@ -257,7 +263,7 @@ BOOST_AUTO_TEST_CASE(every_flip_and_every_cut_is_found) {
     Scratch const scratch;
     build_rich(scratch / "store");
     auto const good = contents(scratch / "store");
-    BOOST_TEST(good.size() == 11U);
+    BOOST_TEST(good.size() == 13U);
     for (auto const& [name, content] : good) {
         fs::path const path = scratch / "store" / name;
         for (std::size_t at = 0; at < content.size(); ++at) {
