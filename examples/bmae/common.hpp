@@ -155,7 +155,8 @@ struct PrepareOptions {
     std::vector<Path> inputs = {};
     std::string format = "text";
     std::string layout = {};   ///< of text and msmarco; empty: the format's usual one
-    std::string titles = "name";
+    std::string titles = {};
+    std::vector<std::string> fields = {};
     Path tokenizer = {};
     std::size_t build_vocabulary = 0;
     bool keep_case = false;   ///< of a vocabulary that is built

@@ -173,10 +173,12 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     prepare.add_option("--layout", all.prepare.layout,
                        "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. "
                        "The first but for text: blank-lines");
-    prepare
-        .add_option("--titles", all.prepare.titles,
-                    "name: kept beside the text; prefix: also put before it; section: the same, with [SEP] between")
-        ->capture_default_str();
+    prepare.add_option(
+        "--titles", all.prepare.titles,
+        "What becomes of titles. joined, the default: title, blank, text, as search and finetune read them; section: "
+        "[SEP] between; name: kept beside the text, not learnt");
+    prepare.add_option("--field", all.prepare.fields,
+                       "jsonl, beir: also keep the text under this key, for the source Field<\"NAME\">; may be repeated");
     prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
     prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary,
                        "Make a WordPiece vocabulary of N tokens from the input");

@@ -16,11 +16,11 @@
 #include <bmae/corpus/plain_text.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/detail/folders.hpp>
+#include <bmae/edge/text_coverage.hpp>
 #include <bmae/maskers/word_dictionary.hpp>
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/sources/title_and_body.hpp>
 #include <bmae/text/any_tokenizer.hpp>
-#include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/text/token_store_builder.hpp>
 #include <bmae/text/vocabulary_builder.hpp>
@@ -123,9 +123,11 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
         }
         refuse_name("--layout of msmarco", "id-text, id-title-text, id-url-title-text", layout);
     }
-    if (options.format == "beir") { return std::make_unique<ReaderOf<JsonlReader>>(beir_files(options.inputs), reading); }
+    if (options.format == "beir") {
+        return std::make_unique<ReaderOf<JsonlReader>>(beir_files(options.inputs), reading, options.fields);
+    }
     if (options.format == "nli") { return std::make_unique<ReaderOf<NliReader>>(options.inputs, reading); }
-    if (options.format == "jsonl") { return std::make_unique<ReaderOf<JsonlReader>>(options.inputs, reading); }
+    if (options.format == "jsonl") { return std::make_unique<ReaderOf<JsonlReader>>(options.inputs, reading, options.fields); }
     refuse_name("--format", "text, beir, msmarco, jsonl, nli, master", options.format);
 }
 
@@ -138,6 +140,23 @@ Blocks blocks_of(PrepareOptions const& options) {
         if (to_string(blocks) == name) { return blocks; }
     }
     refuse_name("--blocks", "whole_sentences, as_released, whole_document", name);
+}
+
+TitleUse titles_of(PrepareOptions const& options) {
+    if (options.titles.empty()) { return TitleUse::joined; }
+    for (TitleUse const use : {TitleUse::joined, TitleUse::section, TitleUse::name}) {
+        if (to_string(use) == options.titles) { return use; }
+    }
+    refuse_name("--titles", "joined, section, name", options.titles);
+}
+
+/// What became of the titles, for the report; empty where no record had one.
+std::string titles_in_words(TitleUse use, std::uint64_t with_title, std::uint64_t documents) {
+    if (with_title == 0) { return {}; }
+    std::string const of = count_text(with_title) + " of " + count_text(documents);
+    return use == TitleUse::joined    ? "titles of " + of + " documents joined to their texts"
+           : use == TitleUse::section ? "titles of " + of + " documents before their texts, with [SEP] between"
+                                      : "titles of " + of + " documents kept as names, not learnt";
 }
 
 AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {
@@ -158,6 +177,7 @@ AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& c
         builder.add(record.text);
         for (std::string const& query : record.queries) { builder.add(query); }
         builder.add(record.continuation);
+        for (std::string const& field : record.fields) { builder.add(field); }
         progress.update(++texts);
     }
     progress.finish();
@@ -167,27 +187,20 @@ AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& c
 /// Texts of one of the text formats.
 TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const& options, PassageOptions const& passages,
                                       AnyTokenizer const& tokenizer, Cancellation const& cancellation, Progress& progress,
-                                      ReadReport& report) {
-    TitleUse const titles = options.titles == "section"  ? TitleUse::section
-                            : options.titles == "prefix" ? TitleUse::prefix
-                                                         : TitleUse::name;
+                                      ReadReport& report, std::uint64_t& with_title) {
+    TitleUse const titles = titles_of(options);
     auto const reader = open_reader(options);
-    SentenceSplitter const splitter;
-    TokenStoreBuilder builder(
-        options.output, tokenizer,
-        {.passages = passages,
-         .split =
-             [&splitter](std::string_view paragraph) {
-                 std::vector<std::pair<std::size_t, std::size_t>> spans;
-                 for (ByteSpan const& span : splitter.split(paragraph)) { spans.emplace_back(span.begin, span.end); }
-                 return spans;
-             },
-         .query_kind = options.format == "nli" ? inference_queries : std::string_view(),
-         .threads = common.threads,
-         .progress =
-             [&progress](TokenStoreProgress const& now) { progress.update(now.documents, count_text(now.tokens) + " tokens"); }});
+    TokenStoreBuilder builder(options.output, tokenizer,
+                              {.passages = passages,
+                               .query_kind = options.format == "nli" ? inference_queries : std::string_view(),
+                               .fields = options.fields,
+                               .threads = common.threads,
+                               .progress = [&progress](TokenStoreProgress const& now) {
+                                   progress.update(now.documents, count_text(now.tokens) + " tokens");
+                               }});
     for (Record record; reader->next(record); record = {}) {
         cancellation.check();
+        with_title += record.title.empty() ? 0 : 1;
         builder.add(to_document(std::move(record), titles));
     }
     cancellation.check();
@@ -228,8 +241,13 @@ int prepare(Common const& common, PrepareOptions const& options) {
                                     .found = options.tokenizer.empty() ? "neither" : "both",
                                     .hint = "Name the tokenizer of the model, or make a vocabulary of N tokens from the input."});
     }
-    if (options.titles != "name" && options.titles != "prefix" && options.titles != "section") {
-        refuse_name("--titles", "name, prefix, section", options.titles);
+    static_cast<void>(titles_of(options));
+    if (!options.fields.empty() && options.format != "jsonl" && options.format != "beir") {
+        throw InputError(
+            Diagnostic{.file = {},
+                       .expected = "--format jsonl or beir with --field, whose records have keys",
+                       .found = "--format " + options.format,
+                       .hint = "Write the texts as JSON Lines: {\"text\": ..., \"" + options.fields.front() + "\": ...}."});
     }
     bool const rows = options.format == "master";
     if (rows && options.build_vocabulary != 0) {
@@ -238,7 +256,7 @@ int prepare(Common const& common, PrepareOptions const& options) {
                                     .found = "--build-vocabulary",
                                     .hint = "Name the tokenizer that made them: bert-base-uncased for the released data."});
     }
-    if (rows && (options.titles != "name" || !options.layout.empty())) {
+    if (rows && (!options.titles.empty() || !options.layout.empty())) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "neither --titles nor --layout with --format master",
                                     .found = "one of them",
@@ -263,16 +281,24 @@ int prepare(Common const& common, PrepareOptions const& options) {
 
     Progress progress("prepare", "documents", 0);
     ReadReport report;
+    std::uint64_t with_title = 0;
     TokenStoreStatistics const counts =
         rows ? build_from_rows(options, passages, tokenizer, cancellation, progress, report)
-             : build_from_texts(common, options, passages, tokenizer, cancellation, progress, report);
+             : build_from_texts(common, options, passages, tokenizer, cancellation, progress, report, with_title);
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
     progress.finish();
     say_report(report, "prepare");
-    if (options.titles == "section") {
+    TitleUse const title_use = titles_of(options);
+    std::string const titles_line = titles_in_words(title_use, with_title, counts.documents + counts.empty_documents);
+    if (title_use == TitleUse::section) {
         TitleCounts const titles = count_titles(TokenStore::open(options.output));
         say("titles: " + count_text(titles.without_title) + " of " + count_text(titles.documents) + " documents have none, " +
             count_text(titles.without_body) + " have nothing else");
+    }
+    for (std::string const& field : options.fields) {
+        TextCoverage const coverage = text_coverage(TokenStore::open(options.output), Needs::field, 0, field);
+        say("field " + field + ": " + count_text(coverage.with) + " of " + count_text(coverage.documents) + " documents");
+        if (coverage.with == 0) { warn("no document has the field '" + field + "'"); }
     }
     if (!options.write_dictionary.empty()) { write_dictionary(common, options, tokenizer); }
     if (counts.passages == 0) { warn("the store holds no passage: no input text gave a token"); }
@@ -293,9 +319,12 @@ int prepare(Common const& common, PrepareOptions const& options) {
                 {"empty_documents", counts.empty_documents},
                 {"skipped", report.skipped}};
     if (!report.left_out.empty()) { result["left_out"] = report.left_out; }
+    if (!rows) { result["titles"] = to_string(title_use); }
+    if (with_title != 0) { result["with_title"] = with_title; }
     print_result(common, result,
                  options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) +
-                     " passages, " + count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) + '\n');
+                     " passages, " + count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) +
+                     (titles_line.empty() ? "" : ", " + titles_line) + '\n');
     return done;
 }
 

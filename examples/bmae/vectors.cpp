@@ -199,7 +199,7 @@ private:
                                         .found = std::to_string(known.size()),
                                         .hint = "Encode the corpus.jsonl of --data."});
         }
-        dense_ = std::make_unique<ExactIndex>(vectors.rows, vectors.ids, ExactIndexOptions{.threads = threads_});
+        dense_ = std::make_unique<ExactIndex>(std::move(vectors.rows), vectors.ids, ExactIndexOptions{.threads = threads_});
     }
 
     SearchOptions const& options_;

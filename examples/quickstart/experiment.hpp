@@ -30,7 +30,6 @@
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/text/pair_store.hpp>
 #include <bmae/text/pair_store_writer.hpp>
-#include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store_builder.hpp>
 #include <bmae/training/trainer.hpp>
 
@@ -241,7 +240,6 @@ private:
     bmae::TokenStore make_store() const {
         std::filesystem::path const folder = settings_.output / "tokens";
         if (!std::filesystem::exists(folder)) {
-            bmae::SentenceSplitter const splitter;
             bmae::TokenStoreBuilder builder(folder, tokenizer_, {.passages = {.max_length = settings_.max_length}});
             std::size_t number_of = 0;
             std::set<std::size_t> const unread(collection_.unread.begin(), collection_.unread.end());

@@ -56,6 +56,7 @@
 #include <bmae/corruptors/none.hpp>
 #include <bmae/corruptors/replacement.hpp>
 #include <bmae/corruptors/shuffle.hpp>
+#include <bmae/corruptors/word_deletion.hpp>
 #include <bmae/decoders/basic.hpp>
 #include <bmae/decoders/causal_window.hpp>
 #include <bmae/decoders/cross_attention.hpp>
@@ -113,6 +114,7 @@
 #include <bmae/maskers/row_visibility.hpp>
 #include <bmae/maskers/superset.hpp>
 #include <bmae/maskers/token.hpp>
+#include <bmae/maskers/weighted_row_visibility.hpp>
 #include <bmae/maskers/whole_word.hpp>
 #include <bmae/maskers/word_bits.hpp>
 #include <bmae/maskers/word_counter.hpp>
@@ -146,6 +148,7 @@
 #include <bmae/model/towers.hpp>
 #include <bmae/model/vector_queue.hpp>
 #include <bmae/model/view.hpp>
+#include <bmae/model/view_agreement.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/attention.hpp>
 #include <bmae/nn/causal_window.hpp>
@@ -198,6 +201,7 @@
 #include <bmae/sources/cloze.hpp>
 #include <bmae/sources/continuation.hpp>
 #include <bmae/sources/crop.hpp>
+#include <bmae/sources/field.hpp>
 #include <bmae/sources/halves.hpp>
 #include <bmae/sources/neighbours.hpp>
 #include <bmae/sources/one_query.hpp>
@@ -264,6 +268,8 @@
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/example.hpp>
+#include <bmae/values/fixed_string.hpp>
+#include <bmae/values/needs.hpp>
 #include <bmae/values/option.hpp>
 #include <bmae/values/packed_input.hpp>
 #include <bmae/values/pair_example.hpp>

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 CASE = re.compile(r"^// case: (\w+)\n// expect: (.+)\n", re.M)
-CONTEXT = re.compile(r"required (from|by)|In instantiation of|In substitution of|In file included from|^\s+from ")
+CONTEXT = re.compile(r"required (from|by)|In instantiation of|In substitution of|In file included from|^\s+from |in .constexpr. expansion of")
 
 
 def fail(message):

@@ -5,14 +5,17 @@
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/bottlenecks/dual.hpp>
 #include <bmae/bottlenecks/lexicon.hpp>
+#include <bmae/corruptors/deletion.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/decoders/full_depth.hpp>
 #include <bmae/decoders/tap.hpp>
 #include <bmae/losses/all_tokens.hpp>
 #include <bmae/maskers/complement.hpp>
+#include <bmae/model/bag_of_words.hpp>
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/replaced_token_detection.hpp>
 #include <bmae/presets/retromae.hpp>
+#include <bmae/sources/neighbours.hpp>
 
 #include "pick.hpp"
 
@@ -66,6 +69,28 @@ constexpr std::size_t the_encoder_reads_a_view_that_depends_on_it = looked_into<
 // expect: Pass: terms that read the encoder's own view must ask for the same tokens of it
 constexpr std::size_t two_terms_ask_for_different_tokens =
     looked_into<Pass<Words, ClsBottleneck, Mlm, EncoderPrediction<Pick<TokenCrossEntropy, AllTokens>>>>;
+
+// case: a_branch_asks_what_was_hidden_in_another_text
+// expect: View: a masker that asks what the encoder's view hid .* must read the text source of that view
+constexpr std::size_t a_branch_asks_what_was_hidden_in_another_text =
+    looked_into<Pass<Words, ClsBottleneck, Mlm, Branch<View<Pick<Passage, NextPassage>, ComplementMasker>, BasicDecoder>>>;
+
+// case: a_branch_asks_what_was_hidden_in_a_text_that_lost_tokens
+// expect: View: the corruptor of the encoder's view deletes or inserts tokens
+constexpr std::size_t a_branch_asks_what_was_hidden_in_a_text_that_lost_tokens = looked_into<
+    Pass<View<Passage, WholeWordMasker, Pick<MaskOnly, TokenDeletion>>, ClsBottleneck, Mlm, Branch<Related, BasicDecoder>>>;
+
+// case: two_terms_share_a_loss_that_hides_its_numbers
+// expect: Pass: several terms share the labels of the encoder's own view, so a token loss with numbers must offer them
+struct EverySecond : TokenCrossEntropy {
+    int first = 0;
+#ifdef PASSING
+    template <class Visit>
+    void for_each_option(Visit&&) {}
+#endif
+};
+constexpr std::size_t two_terms_share_a_loss_that_hides_its_numbers =
+    looked_into<Pass<Words, ClsBottleneck, EncoderPrediction<EverySecond>, EncoderPrediction<EverySecond>>>;
 
 // ---- bottlenecks around bottlenecks
 
@@ -121,6 +146,11 @@ constexpr std::size_t a_tap_of_another_view = looked_into<Branch<Pick<OwnView, W
 // expect: Branch: the head is EncoderHead \(the encoder's, shared\) or OwnHead
 constexpr std::size_t a_decoder_is_no_head =
     looked_into<Branch<Words, BasicDecoder, TokenCrossEntropy, Pick<OwnHead, BasicDecoder>>>;
+
+// case: a_bag_of_hidden_words
+// expect: BagOfWords: a bag counts the words that the source reads, so a masker or a corruptor would change nothing
+constexpr std::size_t a_bag_of_hidden_words =
+    looked_into<BagOfWords<ClsLogits, View<Passage, Pick<NoMasker, WholeWordMasker>, NoCorruption>>>;
 
 // case: nothing_to_judge
 // expect: ReplacedTokenDetection: the first slot is the view to judge

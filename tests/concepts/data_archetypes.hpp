@@ -13,26 +13,23 @@
 
 namespace bmae_test {
 
-/// Copyable and nothing more: no default constructor, no assignment, no comparison, no address.
+/// Default constructible, copyable and nothing more: no assignment, no comparison, no address.
 struct Poorest {
-    explicit Poorest(int) {}
+    Poorest() = default;
     Poorest(Poorest const&) = default;
     Poorest& operator=(Poorest const&) = delete;
     void operator&() const = delete;
 };
 
 struct PoorestMasker : Poorest {
-    using Poorest::Poorest;
     bmae::MaskFlags draw(bmae::TokenSpan text, bmae::Draw&) const { return bmae::MaskFlags(text.size(), 0); }
 };
 
 struct PoorestRelatedMasker : Poorest {
-    using Poorest::Poorest;
     bmae::MaskFlags draw(bmae::TokenSpan, bmae::Draw&, bmae::MaskFlags const& encoder) const { return encoder; }
 };
 
 struct PoorestVisibilityMasker : Poorest {
-    using Poorest::Poorest;
     bmae::Visibility draw(bmae::TokenSpan text, bmae::Draw&) const {
         bmae::Visibility rows{.length = static_cast<std::uint32_t>(text.size())};
         rows.row.assign(text.size(), 0);
@@ -42,12 +39,10 @@ struct PoorestVisibilityMasker : Poorest {
 };
 
 struct PoorestCorruptor : Poorest {
-    using Poorest::Poorest;
     void corrupt(bmae::MaskedText&, bmae::TokenTraits const&, bmae::Draw&) const {}
 };
 
 struct PoorestTextSource : Poorest {
-    using Poorest::Poorest;
     static constexpr std::string_view name = "poorest";
     std::vector<bmae::TokenId> read(bmae::Example const& example, bmae::TokenTraits const&, bmae::Draw&) const {
         return {example.passage.begin(), example.passage.end()};

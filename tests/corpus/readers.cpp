@@ -172,9 +172,16 @@ BOOST_AUTO_TEST_CASE(texts_as_models_read_them) {
     BOOST_TEST(bmae::joined_text({.id = "1", .title = "T", .text = ""}) == "T");
     BOOST_TEST(bmae::joined_text({.id = "1", .text = " x \n"}) == "x");
     BOOST_TEST(bmae::joined_text({.id = "1", .text = " "}).empty());
-    BOOST_TEST(bmae::to_document({.id = "1", .title = "Title", .text = "x"}).text == "x");
-    BOOST_TEST(bmae::to_document({.id = "1", .title = "Title", .text = "x"}, bmae::TitleUse::prefix).text == "Title x");
-    BOOST_TEST(bmae::to_document({.id = "1", .title = "-", .text = "x"}, bmae::TitleUse::prefix).text == "x");
+    for (bmae::Record const& record : {bmae::Record{.id = "1", .title = "Title", .text = "x\ny"},
+                                       {.id = "1", .text = "x\ny"},
+                                       {.id = "1", .title = "-", .text = "x"},
+                                       {.id = "1", .title = "Title"}}) {
+        bmae::Document const document = bmae::to_document(record);   // as search and fine-tuning read it
+        BOOST_TEST(document.text == bmae::joined_text(record));
+        BOOST_TEST(document.title == record.title);
+    }
+    BOOST_TEST(bmae::to_document({.id = "1", .title = "Title", .text = "x"}, bmae::TitleUse::name).text == "x");
+    BOOST_TEST(bmae::to_document({.id = "1", .title = "Title", .text = "x"}, bmae::TitleUse::section).text == "x");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Tests include/bmae/corruptors/{deletion,replacement,shuffle}.hpp.
+/// Tests include/bmae/corruptors/{deletion,word_deletion,replacement,shuffle}.hpp.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -17,6 +17,7 @@
 #include <bmae/corruptors/deletion.hpp>
 #include <bmae/corruptors/replacement.hpp>
 #include <bmae/corruptors/shuffle.hpp>
+#include <bmae/corruptors/word_deletion.hpp>
 
 using namespace bmae;
 
@@ -40,6 +41,41 @@ MaskedText numbered(std::size_t content) {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(token_corruptors)
+
+BOOST_AUTO_TEST_CASE(word_deletion_takes_whole_words_and_leaves_one) {
+    std::vector<std::uint8_t> continues(1000, 0);
+    for (TokenId id = 10; id < 1000; ++id) {
+        continues[static_cast<std::size_t>(id)] = id % 3 == 0 ? 0 : 1;
+    }   // 12 13 14, 15 ...
+    TokenTraits const pieces({.pad = pad, .unk = unk, .cls = cls, .sep = sep, .mask = mask}, continues);
+    double kept = 0;
+    for (std::uint64_t seed = 0; seed < 400; ++seed) {
+        MaskedText text = numbered(602);   // 10 and 11 are one word, 12 to 611 two hundred others
+        Draw draw({.seed = seed});
+        WordDeletion{}.corrupt(text, pieces, draw);
+        BOOST_TEST(text.input_ids == text.original_ids, boost::test_tools::per_element());
+        BOOST_TEST(text.labels == text.original_ids, boost::test_tools::per_element());
+        BOOST_TEST_REQUIRE(text.flags.size() == text.original_ids.size());
+        for (std::size_t i = 0; i < text.flags.size(); ++i) { BOOST_TEST(text.flags[i] == text.original_ids[i] % 2); }
+        BOOST_TEST(text.original_ids.front() == cls);
+        BOOST_TEST(text.original_ids.back() == sep);
+        std::map<TokenId, int> words;   // tokens left of each word
+        for (std::size_t i = 1; i + 1 < text.original_ids.size(); ++i) { ++words[text.original_ids[i] / 3]; }
+        for (auto const& [word, tokens] : words) { BOOST_TEST(tokens == (word == 3 ? 2 : 3)); }
+        kept += static_cast<double>(words.size()) / (201. * 400);
+        for (std::size_t const content : {0U, 2U, 5U}) {   // none, one and two words
+            MaskedText all = numbered(content);
+            WordDeletion{.rate = 1}.corrupt(all, pieces, draw);
+            BOOST_TEST((content == 0 ? all.original_ids.size() == 2 : all.original_ids.size() > 2));
+        }
+    }
+    BOOST_TEST(std::abs(kept - .4) < .01);
+    MaskedText text = numbered(5);
+    Draw draw({});
+    BOOST_CHECK_THROW(WordDeletion{.rate = 1.5}.corrupt(text, pieces, draw), InputError);
+    text.visibility.length = 7;
+    BOOST_CHECK_THROW(WordDeletion{}.corrupt(text, pieces, draw), InputError);
+}
 
 BOOST_AUTO_TEST_CASE(deletion_edits_all_vectors_alike) {
     double deleted = 0;

@@ -1,18 +1,21 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Tests include/bmae/maskers/row_visibility.hpp against equation 7 and against plain loops.
+/// Tests include/bmae/maskers/{row_visibility,weighted_row_visibility}.hpp against equation 7 and against plain loops.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/maskers/row_visibility.hpp>
+#include <bmae/maskers/weighted_row_visibility.hpp>
+#include <bmae/maskers/word_weights.hpp>
 
 #include "invented_text.hpp"
 
@@ -199,4 +202,47 @@ BOOST_AUTO_TEST_CASE(bits_and_walk_give_the_same_distribution) {
                        "budget " << budget << ": chi square " << chi << " at " << freedom << " degrees of freedom");
         }
     }
+}
+
+BOOST_AUTO_TEST_CASE(weighted_rows_hide_rare_words_more_often) {
+    Draw draw({.seed = 8});
+    std::vector<std::vector<TokenId>> corpus;   // ids below 20 are in every text, those above in one each
+    for (TokenId t = 0; t < 50; ++t) {
+        std::vector<TokenId>& ids = corpus.emplace_back();
+        for (TokenId id = 10; id < 20; ++id) { ids.push_back(id); }
+        for (TokenId k = 0; k < 10; ++k) { ids.push_back(100 + 10 * t + k); }
+    }
+    WeightedRowVisibility masker{.rate = .4};
+    std::vector<TokenId> ids = {cls};
+    ids.insert(ids.end(), corpus[7].begin(), corpus[7].end());
+    ids.push_back(sep);
+    TokenSpan const span(ids, traits());
+    BOOST_CHECK_THROW(static_cast<void>(masker.draw(span, draw)), InputError);   // no counts
+    masker.learn(std::make_shared<WordWeights const>(WordWeights::of(corpus, traits(), 1)));
+    BOOST_TEST(!masker.needs_words());
+    std::vector<double> hidden(ids.size(), 0);
+    for (std::uint64_t seed = 0; seed < 50; ++seed) {
+        Draw own({.seed = seed}), again({.seed = seed});
+        Visibility const rows = masker.draw(span, own);
+        BOOST_TEST(rows.bits == masker.draw(span, again).bits, boost::test_tools::per_element());
+        BOOST_TEST_REQUIRE(rows.pool() == ids.size());
+        BOOST_TEST_REQUIRE(rows.row.size() == ids.size());
+        for (std::size_t k = 0; k < rows.pool(); ++k) {
+            std::size_t count = 0;
+            for (std::size_t j = 0; j < ids.size(); ++j) {
+                bool const is_hidden = ((rows.bits[k * rows.words() + j / 64] >> (j % 64)) & 1U) == 0;
+                hidden[j] += is_hidden ? 1 : 0;
+                count += is_hidden ? 1 : 0;
+            }
+            BOOST_TEST(count == 9U);   // .4 of 22
+        }
+        for (std::size_t i = 0; i < ids.size(); ++i) { BOOST_TEST(!rows.allows(i, i)); }
+    }
+    BOOST_TEST(hidden.front() == 0);
+    BOOST_TEST(hidden.back() == 0);
+    for (std::size_t j = 1; j <= 10; ++j) { BOOST_TEST(hidden[j] < .02 * hidden[j + 10]); }
+    BOOST_CHECK_THROW(static_cast<void>(WeightedRowVisibility{.pool_cap = 0, .weights = masker.weights}.draw(span, draw)),
+                      InputError);
+    std::vector<TokenId> const none;
+    BOOST_TEST(masker.draw(TokenSpan(none, traits()), draw).row.empty());
 }

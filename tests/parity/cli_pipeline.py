@@ -71,6 +71,7 @@ def main(work):
     data = write_collection(work / "data")
     prepared = result("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
     assert prepared["documents"] == 72 and prepared["unknown_tokens"] == 0, prepared
+    assert prepared["titles"] == "joined" and prepared["with_title"] == prepared["documents"], prepared
     again = result("prepare", "--input", data / "corpus.jsonl", "--format", "jsonl", "--tokenizer", work / "store", "--max-length", 64,
                    "--threads", 2, "--output", work / "again")
     assert again["tokens"] == prepared["tokens"]

@@ -12,6 +12,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 
@@ -50,6 +51,36 @@ bool same(bmae::Run const& a, bmae::Run const& b) {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(exact_index)
+
+BOOST_AUTO_TEST_CASE(the_index_owns_its_vectors_whatever_their_width) {
+    for (std::int64_t const width : {5, 16, 32}) {
+        for (at::ScalarType const type : {at::kFloat, at::kBFloat16}) {
+            at::Tensor const vectors = invented(50, width, 1, true).to(type);
+            at::Tensor const queries = invented(3, width, 2, true);
+            bmae::ExactIndex const index(vectors, ids_of(50));
+            bmae::Run const before = index.search(queries, 10);
+            vectors.zero_();
+            BOOST_TEST(same(index.search(queries, 10), before), width << ' ' << c10::toString(type));
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_tensor_that_is_handed_over_is_not_copied) {
+    at::Tensor const values = invented(50, 16, 1, true);
+    at::Tensor const queries = invented(3, 16, 2, true);
+    bool released = false;
+    {
+        at::Tensor mine = at::from_blob(values.mutable_data_ptr<float>(), {50, 16}, [&](void*) { released = true; }, at::kFloat);
+        bmae::ExactIndex const index(std::move(mine), ids_of(50));
+        BOOST_TEST(!released);   // a copy would have let it go
+        BOOST_TEST(same(index.search(queries, 10), bmae::ExactIndex(values, ids_of(50)).search(queries, 10)));
+    }
+    BOOST_TEST(released);
+    bmae::ExactIndex const borrowed(at::from_blob(values.mutable_data_ptr<float>(), {50, 16}, at::kFloat), ids_of(50));
+    bmae::Run const before = borrowed.search(queries, 10);
+    values.zero_();   // the memory that was borrowed
+    BOOST_TEST(same(borrowed.search(queries, 10), before));
+}
 
 BOOST_AUTO_TEST_CASE(pitfall_25_equals_sorting_all_products_with_ties_by_id) {
     for (std::int64_t const width : {1, 5, 16, 33, 64}) {

@@ -6,17 +6,21 @@
 #include <cstddef>
 #include <numeric>
 #include <set>
+#include <span>
 #include <tuple>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/model/view.hpp>
 #include <bmae/sources/continuation.hpp>
 #include <bmae/sources/crop.hpp>
 #include <bmae/sources/halves.hpp>
 #include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/pair.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/queries.hpp>
+#include <bmae/sources/title_and_body.hpp>
 
 using namespace bmae;
 using Ids = std::vector<TokenId>;
@@ -45,6 +49,29 @@ BOOST_AUTO_TEST_CASE(absent_texts_are_empty) {
     std::set<std::string_view> names;
     std::apply([&]<class... S>(S const&... source) { ((equal(read(source, {}), {}), names.insert(S::name)), ...); }, All{});
     BOOST_TEST(names.size() == std::tuple_size_v<All>);
+}
+
+BOOST_AUTO_TEST_CASE(a_source_that_chooses_for_each_view_says_so) {
+    using All = std::tuple<Passage, FirstHalf, SecondHalf, NextPassage, PreviousPassage, NearbyPassage, Queries, Continuation,
+                           RandomCrop, SentenceCrop, PairedText, OpposedText, TitleAndBody>;
+    Ids text(40), other = {90, 91};
+    std::iota(text.begin(), text.end(), 10);
+    std::vector<std::uint32_t> const ends = {10, 20, 30, 40};
+    std::span<TokenId const> const whole = text;
+    Example const example{.passage = whole.subspan(10, 20),
+                          .sentence_ends = ends,
+                          .document = whole,
+                          .passage_offset = 10,
+                          .previous = whole.first(10),
+                          .next = whole.last(10),
+                          .queries = {other, other},
+                          .continuation = other};
+    auto const check = [&]<class S>(S const& source) {
+        std::set<Ids> texts;
+        for (std::uint64_t seed = 0; seed < 50; ++seed) { texts.insert(read(source, example, seed)); }
+        BOOST_CHECK_MESSAGE((texts.size() > 1) == detail::draws_per_view<S>, S::name);
+    };
+    std::apply([&](auto const&... source) { (check(source), ...); }, All{});
 }
 
 BOOST_AUTO_TEST_CASE(halves_split_at_half_the_length) {

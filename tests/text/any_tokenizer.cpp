@@ -197,12 +197,12 @@ BOOST_AUTO_TEST_CASE(sentences_keep_the_blank_before_them) {
     test::ScratchFolder const scratch;
     AnyTokenizer const tokenizer = ByteLevelBpe(roberta());
     auto const by_stops = [](std::string_view paragraph) {
-        std::vector<std::pair<std::size_t, std::size_t>> spans;
+        std::vector<ByteSpan> spans;
         for (std::size_t begin = 0; begin < paragraph.size();) {
             begin = paragraph.find_first_not_of(' ', begin);
             if (begin == paragraph.npos) { break; }
             std::size_t const end = std::min(paragraph.find('.', begin), paragraph.size() - 1) + 1;
-            spans.emplace_back(begin, end);
+            spans.push_back({begin, end});
             begin = end;
         }
         return spans;

@@ -39,9 +39,15 @@ using Ranges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 /// A store that has everything: two documents with several passages, queries, a continuation, titles.
 void build_rich(fs::path const& folder) {
     BlankTokenizer const tokenizer;
-    bmae::TokenStoreBuilder builder(folder, tokenizer, with_length(6));
-    builder.add(
-        {.id = "first", .title = "One", .text = "a b c\nd e\nf g h i", .queries = {"q r", "s", ""}, .continuation = "t u v w x"});
+    bmae::TokenStoreOptions options = with_length(6);
+    options.fields = {"summary", "author"};
+    bmae::TokenStoreBuilder builder(folder, tokenizer, std::move(options));
+    builder.add({.id = "first",
+                 .title = "One",
+                 .text = "a b c\nd e\nf g h i",
+                 .queries = {"q r", "s", ""},
+                 .continuation = "t u v w x",
+                 .fields = {"y z", "j"}});
     builder.add({.id = "empty", .text = " \n\n"});
     builder.add({.id = "second", .text = "k l m n o p\nq"});
     builder.finish();
@@ -180,10 +186,10 @@ BOOST_AUTO_TEST_CASE(the_number_of_threads_changes_no_byte) {
     Scratch const scratch;
     BlankTokenizer const tokenizer;
     bmae::SentenceSplit const at_stops = [](std::string_view paragraph) {
-        std::vector<std::pair<std::size_t, std::size_t>> sentences;
+        std::vector<bmae::ByteSpan> sentences;
         for (std::size_t begin = 0; begin < paragraph.size();) {
             std::size_t const end = std::min(paragraph.find('.', begin), paragraph.size() - 1) + 1;
-            sentences.emplace_back(begin, end);
+            sentences.push_back({begin, end});
             begin = end;
         }
         return sentences;
@@ -216,11 +222,27 @@ BOOST_AUTO_TEST_CASE(the_number_of_threads_changes_no_byte) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_line_is_a_sentence_only_where_that_is_said) {
+    Scratch const scratch;
+    BlankTokenizer const tokenizer;
+    auto const sentences = [&](char const* name, bmae::TokenStoreOptions options) {
+        bmae::TokenStoreBuilder builder(scratch / name, tokenizer, std::move(options));
+        builder.add({.id = "d", .text = "One two. Three four.\n \nFive. Six"});
+        return builder.finish().sentences;
+    };
+    BOOST_TEST(sentences("default", {}) == 4U);
+    BOOST_TEST(sentences("splitter", {.split = bmae::SentenceSplitter()}) == 4U);
+    BOOST_TEST(sentences("lines", {.split = bmae::OneSentencePerLine{}}) == 2U);
+    BOOST_CHECK_EXCEPTION(sentences("nothing", {.split = nullptr}), bmae::InputError,
+                          [](bmae::Error const& error) { return names(error, "how lines become sentences"); });
+    BOOST_TEST(!fs::exists(scratch / "nothing"));
+}
+
 BOOST_AUTO_TEST_CASE(every_flip_and_every_cut_is_found) {
     Scratch const scratch;
     build_rich(scratch / "store");
     auto const good = contents(scratch / "store");
-    BOOST_TEST(good.size() == 11U);
+    BOOST_TEST(good.size() == 13U);
     for (auto const& [name, content] : good) {
         fs::path const path = scratch / "store" / name;
         for (std::size_t at = 0; at < content.size(); ++at) {
@@ -357,7 +379,7 @@ BOOST_AUTO_TEST_CASE(failures_of_parts_reach_the_caller) {
     BlankTokenizer const tokenizer;
     for (unsigned const threads : {1U, 3U}) {
         bmae::TokenStoreBuilder builder(scratch / "store", tokenizer,
-                                        {.split = [](std::string_view text) -> std::vector<std::pair<std::size_t, std::size_t>> {
+                                        {.split = [](std::string_view text) -> std::vector<bmae::ByteSpan> {
                                              if (text == "bad") { throw bmae::InputError("no sentence"); }
                                              return {{0, text.size()}};
                                          },

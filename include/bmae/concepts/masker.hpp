@@ -16,24 +16,31 @@ namespace bmae {
 ///
 /// 1. `masker.draw(text, draw)` on a const masker returns one flag per token of `text`.              MaskFlags, [L]
 /// Law: the flags depend on the text and on `draw` alone; `flags.size() == text.size()`; specials are never flagged
-/// unless the masker says so. Not required: a base class, registration, thread safety beyond const.
+/// unless the masker says so. A view starts with `M{}`, so there is a default constructor. Not required: a base class,
+/// registration, thread safety beyond const.
 template <class M>
-concept Masker = std::copy_constructible<M> && requires(M const& masker, TokenSpan text, Draw& draw) {
-    { masker.draw(text, draw) } -> std::same_as<MaskFlags>;
-};
+concept Masker =
+    std::copy_constructible<M> && std::default_initializable<M> && requires(M const& masker, TokenSpan text, Draw& draw) {
+        { masker.draw(text, draw) } -> std::same_as<MaskFlags>;
+    };
 
 /// A masker that also reads what the encoder's view of the same pass hid (complement, superset).
+///
+/// 1. `masker.draw(text, draw, encoder)` gets the encoder's flags, one for each token of `text`.                      [L]
+/// The two views read the same text: `View` refuses anything else. Where it may: `masker.require_fits(encoder_masker, path,
+/// encoder_path)` throws InputError, before training, where its numbers contradict those of the encoder's masker.
 template <class M>
-concept RelatedMasker =
-    std::copy_constructible<M> && requires(M const& masker, TokenSpan text, Draw& draw, MaskFlags const& encoder) {
-        { masker.draw(text, draw, encoder) } -> std::same_as<MaskFlags>;
-    };
+concept RelatedMasker = std::copy_constructible<M> && std::default_initializable<M> &&
+                        requires(M const& masker, TokenSpan text, Draw& draw, MaskFlags const& encoder) {
+                            { masker.draw(text, draw, encoder) } -> std::same_as<MaskFlags>;
+                        };
 
 /// Hides nothing in the text but decides, row by row, which context a decoder may read.         RetroMAE equation 7
 template <class M>
-concept VisibilityMasker = std::copy_constructible<M> && requires(M const& masker, TokenSpan text, Draw& draw) {
-    { masker.draw(text, draw) } -> std::same_as<Visibility>;
-};
+concept VisibilityMasker =
+    std::copy_constructible<M> && std::default_initializable<M> && requires(M const& masker, TokenSpan text, Draw& draw) {
+        { masker.draw(text, draw) } -> std::same_as<Visibility>;
+    };
 
 /// Anything that fits the masker slot of a `View`.
 template <class M>
@@ -51,10 +58,11 @@ template <class M>
 consteval bool explain_masker() {
     if constexpr (!AnyMasker<M>) {
         static_assert(std::copy_constructible<M>, "Masker: the type must be copyable, since every view keeps its own.");
+        static_assert(std::default_initializable<M>, "Masker: a default constructor is missing: a view starts with one.");
         static_assert(detail::HasDraw<M> || detail::DrawsNonConst<M>,
                       "Masker: a member `MaskFlags draw(TokenSpan text, Draw& draw) const` is missing.");
         static_assert(
-            !detail::DrawsNonConst<M> || AnyMasker<M>,
+            !detail::DrawsNonConst<M> || AnyMasker<M> || !std::copy_constructible<M> || !std::default_initializable<M>,
             "Masker: draw(TokenSpan, Draw&) must be const and return MaskFlags (hidden tokens) or Visibility (row masks).");
     }
     return AnyMasker<M>;

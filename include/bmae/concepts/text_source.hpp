@@ -6,24 +6,28 @@
 
 #include <concepts>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <bmae/concepts/pair_source.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/example.hpp>
+#include <bmae/values/needs.hpp>
 
 namespace bmae {
 
 namespace detail {
 template <class S>
-concept NamedSource = std::copy_constructible<S> && requires {
+concept NamesNoUnknownNeed = !requires { S::needs; } || std::is_same_v<std::remove_cvref_t<decltype(S::needs)>, Needs>;
+template <class S>
+concept NamedSource = std::copy_constructible<S> && std::default_initializable<S> && NamesNoUnknownNeed<S> && requires {
     { S::name } -> std::convertible_to<std::string_view>;
 };
 template <class S>
-concept ReadsNonConst = requires(S& source, Example const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) {
+concept ReadsNonConst = requires(S& source, Example const& example, TokenTraits const& traits, Draw& draw) {
     source.read(example, traits, draw);
-} || requires(S& source, Example const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) {
-    source.read(example, traits, draw, shared);
+} || requires(S& source, Example const& example, TokenTraits const& traits, Draw& draw) {
+    source.read(example, traits, draw, draw);
 };
 }  // namespace detail
 
@@ -31,20 +35,20 @@ concept ReadsNonConst = requires(S& source, Example const& example, TokenTraits 
 ///
 /// 1. `source.read(example, traits, draw)` on a const source returns content ids without [CLS] and final [SEP].      [L - 2]
 /// 2. `S::name` is its name in reports, in snake case.
-/// Law: an absent text is returned empty, never replaced in silence. Not required: a base class, registration;
-/// `source.types_of(ids, traits)`, the token types that an encoder reads with the ids of a view, [L] or empty for all 0.
+/// Law: an absent text is returned empty, never replaced in silence. A source that chooses by `draw` gives each view a text of its
+/// own and says so, `static constexpr bool draws_per_view = true`. Not required: a base class, registration; `S::needs`, see
+/// `Needs`; `source.types_of(ids, traits)`, the token types of a view's ids for an encoder, [L] or empty for all 0.
 template <class S>
 concept TextSource =
     detail::NamedSource<S> && requires(S const& source, Example const& example, TokenTraits const& traits, Draw& draw) {
         { source.read(example, traits, draw) } -> std::same_as<std::vector<TokenId>>;
     };
 
-/// A text source that agrees with the other views of its example on a random choice: two spans of one document that differ, a
-/// sentence and the text without it.
+/// A text source that agrees with the other views of its example on a random choice: two different spans, for example.
 ///
 /// As `TextSource`, but `source.read(example, traits, draw, shared)` gets a second draw, which starts the same for all views of
-/// one example in one epoch. Take it by value (`Draw shared`), the view's own copy. Sources that must agree draw the same numbers
-/// from it in the same order; others fork it first under a number of their own.
+/// one example in one epoch. Take it by value (`Draw shared`). Sources that must agree draw the same numbers from it in the same
+/// order, others fork it first; where `static constexpr std::string_view shared_choice` is one word, options must be the same too.
 template <class S>
 concept SharedTextSource = detail::NamedSource<S> && requires(S const& source, Example const& example, TokenTraits const& traits,
                                                               Draw& draw, Draw const& shared) {
@@ -60,12 +64,15 @@ template <class S>
 consteval bool explain_text_source() {
     if constexpr (!AnyTextSource<S>) {
         static_assert(std::copy_constructible<S>, "TextSource: the type must be copyable, since every view keeps its own.");
+        static_assert(std::default_initializable<S>, "TextSource: a default constructor is missing: a view starts with one.");
+        static_assert(detail::NamesNoUnknownNeed<S>,
+                      "TextSource: `needs` must be of the type Needs, which lists what a corpus may lack: Needs::queries ...");
         static_assert(
             requires { S::name; }, "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
         static_assert(detail::ReadsNonConst<S>,
                       "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, "
                       "Draw&) const` is missing.");
-        static_assert(!detail::ReadsNonConst<S> || AnyTextSource<S>,
+        static_assert(!detail::ReadsNonConst<S> || AnyTextSource<S> || !detail::NamedSource<S>,
                       "TextSource: read(...) must be const and return std::vector<TokenId>.");
     }
     return AnyTextSource<S>;

@@ -13,17 +13,21 @@ namespace bmae {
 /// A token loss labels a view; the cross-entropy itself is computed for all terms at once over the shared head.
 ///
 /// 1. `loss.label(text, traits)` on a const loss fills `text.labels` with ids to recover and ignored_label elsewhere.     [L]
-/// Law: a text without anything to recover has labels all ignored, which counts as loss 0, never as NaN.
+/// Law: a text without anything to recover has labels all ignored, which counts as loss 0, never as NaN. Options of a branch start
+/// with `L{}`, so there is a default constructor.
 template <class L>
-concept TokenLoss = std::copy_constructible<L> && requires(L const& loss, MaskedText& text, TokenTraits const& traits) {
-    { loss.label(text, traits) } -> std::same_as<void>;
-};
+concept TokenLoss = std::copy_constructible<L> && std::default_initializable<L> &&
+                    requires(L const& loss, MaskedText& text, TokenTraits const& traits) {
+                        { loss.label(text, traits) } -> std::same_as<void>;
+                    };
 
 /// Says in one sentence what `L` lacks to be a token loss; true where it lacks nothing.
 template <class L>
 consteval bool explain_token_loss() {
     static_assert(std::copy_constructible<L>, "TokenLoss: the type must be copyable, since every term keeps its own.");
-    static_assert(!std::copy_constructible<L> || TokenLoss<L>,
+    static_assert(std::default_initializable<L>,
+                  "TokenLoss: a default constructor is missing: options of a branch start with one.");
+    static_assert(!std::copy_constructible<L> || !std::default_initializable<L> || TokenLoss<L>,
                   "TokenLoss: a member `void label(MaskedText& text, TokenTraits const& traits) const` is missing.");
     return TokenLoss<L>;
 }

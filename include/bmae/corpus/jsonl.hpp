@@ -57,10 +57,13 @@ inline nlohmann::json const* find_key(nlohmann::json const& object, std::initial
 ///   - `title`, `continuation`: a string; absent or null is empty.  `queries`: a list of strings
 class JsonlReader {
 public:
+    /// \param fields       further keys to read, strings each: they become `Record::fields` in this order
     /// \throws InputError  where a file is missing, or a folder holds none
-    explicit JsonlReader(std::span<std::filesystem::path const> inputs, ReadOptions options = {}) : lines_(inputs, options) {}
-    explicit JsonlReader(std::filesystem::path const& input, ReadOptions options = {})
-        : JsonlReader(std::span(&input, 1), options) {}
+    explicit JsonlReader(std::span<std::filesystem::path const> inputs, ReadOptions options = {},
+                         std::vector<std::string> fields = {})
+        : lines_(inputs, options), fields_(std::move(fields)) {}
+    explicit JsonlReader(std::filesystem::path const& input, ReadOptions options = {}, std::vector<std::string> fields = {})
+        : JsonlReader(std::span(&input, 1), options, std::move(fields)) {}
 
     /// \throws InputError  on a malformed line where the policy is to refuse
     bool next(Record& record) {
@@ -88,6 +91,10 @@ private:
         }
         if (!text->is_string()) { return fault("a string as text", std::string("a JSON ") + text->type_name(), {}); }
         record.text = text->get<std::string>();
+        record.fields.resize(fields_.size());
+        for (std::size_t f = 0; f < fields_.size(); ++f) {
+            if (!parse_string(*object, fields_[f].c_str(), record.fields[f])) { return false; }
+        }
         return parse_id(*object, record) && parse_string(*object, "title", record.title) &&
                parse_string(*object, "continuation", record.continuation) && parse_queries(*object, record);
     }
@@ -141,6 +148,7 @@ private:
     }
 
     detail::RecordLines lines_;
+    std::vector<std::string> fields_;
 };
 
 static_assert(RecordReader<JsonlReader>);

@@ -4,6 +4,7 @@
 /// A record of a corpus, and the role `RecordReader` of everything that reads them one after another.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <filesystem>
@@ -26,6 +27,7 @@ struct Record {
     std::string text = {};                                    ///< UTF-8; paragraphs are separated by line feeds
     std::vector<std::string> queries = {};                    ///< where the format has them
     std::string continuation = {};                            ///< where the format has it
+    std::vector<std::string> fields = {};                     ///< those that the reader was asked for, in their order
     std::shared_ptr<std::filesystem::path const> file = {};   ///< shared by all records of the file
     std::size_t line = 0;                                     ///< where the record starts, from 1
 };
@@ -50,19 +52,25 @@ inline std::string joined_text(Record const& record) { return joined_text(record
 
 /// What becomes of titles in a token store.
 enum class TitleUse {
-    name,      ///< kept beside the text, not learnt (Wikipedia)
-    prefix,    ///< also put before the text where it has more than two bytes (RetroMAE's MS MARCO preparation)
-    section,   ///< also put before the text with [SEP] between them (MASTER's released rows): `TitleAndBody` reads both parts
+    joined,    ///< put before the text with a blank between, as `joined_text` does for search and fine-tuning (BEIR)
+    section,   ///< put before the text with [SEP] between them (MASTER's released rows): `TitleAndBody` reads both parts
+    name,      ///< kept beside the text, not learnt
 };
 
-/// The document of a token store that a record becomes.
-inline Document to_document(Record record, TitleUse titles = TitleUse::name) {
-    if (titles == TitleUse::prefix && record.title.size() > 2) { record.text.insert(0, record.title + ' '); }
+/// As command lines write it.
+constexpr std::array<std::string_view, 3> names_of(TitleUse) noexcept { return {"joined", "section", "name"}; }
+/// As reports write it.
+constexpr std::string_view to_string(TitleUse use) noexcept { return names_of(use)[static_cast<std::size_t>(use)]; }
+
+/// The document of a token store that a record becomes. The store keeps the title as a name in any case.
+inline Document to_document(Record record, TitleUse titles = TitleUse::joined) {
+    if (titles == TitleUse::joined && !record.title.empty()) { record.text = joined_text(record); }
     return {.id = std::move(record.id),
             .title = std::move(record.title),
             .text = std::move(record.text),
             .queries = std::move(record.queries),
             .continuation = std::move(record.continuation),
+            .fields = std::move(record.fields),
             .title_in_tokens = titles == TitleUse::section};
 }
 

@@ -15,10 +15,47 @@
 
 namespace bmae {
 
+namespace detail {
+
+/// Refuses a rate that is no share, and a text whose row masks would no longer fit.
+inline void require_deletable(MaskedText const& text, double rate, char const* corruptor) {
+    if (!(rate >= 0 && rate <= 1)) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = std::string(corruptor) + "::rate between 0 and 1",
+                                    .found = std::to_string(rate),
+                                    .hint = "Give the share of the text to delete, for example 0.1 for 10 %."});
+    }
+    if (text.visibility.length != 0) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a view without row masks to delete tokens from",
+                                    .found = "row masks",
+                                    .hint = "Use NoCorruption with a visibility masker."});
+    }
+}
+
+/// Takes the tokens that are `gone` out of all vectors of a text.                                                    [L]
+inline void delete_tokens(MaskedText& text, std::vector<std::uint8_t> const& gone) {
+    auto const keep = [&](auto& values) {
+        if (values.size() != gone.size()) { return; }   // labels may not be there yet
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < gone.size(); ++i) {
+            if (gone[i] == 0) { values[kept++] = values[i]; }
+        }
+        values.resize(kept);
+    };
+    keep(text.original_ids);
+    keep(text.input_ids);
+    keep(text.labels);
+    keep(text.flags);
+}
+
+}  // namespace detail
+
 /// Deletes each token but [CLS] and [SEP] by itself, flagged or not (Contriever, arXiv 2112.09118). A text never loses all of
 /// them: where chance takes every one, a random one stays.
 struct TokenDeletion {
     static constexpr std::string_view name = "deletion";
+    static constexpr bool changes_length = true;
 
     double rate = .1;   ///< probability of each token; Contriever: .1
 
@@ -29,18 +66,7 @@ struct TokenDeletion {
 
     /// Throws InputError unless 0 <= rate <= 1, and for a view with row masks, which would no longer fit.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
-        if (!(rate >= 0 && rate <= 1)) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "TokenDeletion::rate between 0 and 1",
-                                        .found = std::to_string(rate),
-                                        .hint = "Give the share of tokens to delete, for example 0.1 for 10 %."});
-        }
-        if (text.visibility.length != 0) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "a view without row masks to delete tokens from",
-                                        .found = "row masks",
-                                        .hint = "Use NoCorruption with a visibility masker."});
-        }
+        detail::require_deletable(text, rate, "TokenDeletion");
         std::vector<std::size_t> content;
         std::vector<std::uint8_t> gone(text.original_ids.size(), 0);
         std::size_t deleted = 0;
@@ -52,22 +78,7 @@ struct TokenDeletion {
             deleted += gone[i];
         }
         if (deleted != 0 && deleted == content.size()) { gone[content[draw.below(content.size())]] = 0; }
-        keep(text.original_ids, gone);
-        keep(text.input_ids, gone);
-        keep(text.labels, gone);
-        keep(text.flags, gone);
-    }
-
-private:
-    /// Labels may not be there yet: then there is nothing to delete.
-    template <class T>
-    static void keep(std::vector<T>& values, std::vector<std::uint8_t> const& gone) {
-        if (values.size() != gone.size()) { return; }
-        std::size_t kept = 0;
-        for (std::size_t i = 0; i < gone.size(); ++i) {
-            if (gone[i] == 0) { values[kept++] = values[i]; }
-        }
-        values.resize(kept);
+        detail::delete_tokens(text, gone);
     }
 };
 

@@ -326,7 +326,7 @@ private:
         std::vector<ViewDescription> const descriptions = model_->describe_views();
         std::shared_ptr<WordWeights const> words = words_;
         bool asks_for_words = false;
-        std::set<std::string_view> told;
+        std::set<std::pair<Needs, std::string_view>> told;
         model_->for_each_view([&]<class ViewT>(ViewT& view, auto const& part, std::size_t v) {
             if constexpr (requires { ViewT::Source::needs; }) {
                 bool const stands_in = [&] {
@@ -337,9 +337,13 @@ private:
                     if constexpr (requires { view.source.length; }) { return view.source.length; }
                     return std::size_t{0};
                 }();
-                if (!stands_in && told.insert(ViewT::Source::needs).second) {
+                std::string_view const field = [&] {
+                    if constexpr (requires { ViewT::Source::key; }) { return std::string_view(ViewT::Source::key); }
+                    return std::string_view();
+                }();
+                if (!stands_in && told.emplace(ViewT::Source::needs, field).second) {
                     std::string const reader = reader_in_words(part, descriptions[v]);
-                    std::string warning = require_texts(corpus_, ViewT::Source::needs, reader, span);
+                    std::string warning = require_texts(corpus_, ViewT::Source::needs, reader, span, field);
                     if (!warning.empty()) { warnings_.push_back(std::move(warning)); }
                 }
             }

@@ -4,6 +4,7 @@
 /// Whether a token store has the texts that a composition reads: a run never trains on silence.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include <bmae/concepts/text_source.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/values/error.hpp>
 
@@ -28,48 +30,64 @@ struct TextCoverage {
     static constexpr double least_share = .01;
 };
 
-/// What a source needs, by its `needs`: "queries", "triplets", "continuation", "neighbours", "spans" or "sentences".
-/// \param span  tokens of a span that the source cuts; two of them need a longer document
-inline TextCoverage text_coverage(TokenStore const& store, std::string_view need, std::size_t span = 0) {
+/// How many documents of `store` have what `need` asks for.
+/// \param span   tokens of a span that the source cuts; two of them need a longer document
+/// \param field  name of the field that the source reads
+inline TextCoverage text_coverage(TokenStore const& store, Needs need, std::size_t span = 0, std::string_view field = {}) {
     TextCoverage coverage{.documents = store.documents()};
-    if (need == "triplets" && store.query_kind() != inference_queries) { return coverage; }
-    for (std::size_t d = 0; d < store.documents(); ++d) {
-        TokenStore::DocumentCounts const counts = store.counts_of(d);
-        bool const there = need == "queries"        ? counts.queries != 0
-                           : need == "triplets"     ? counts.queries > 1
-                           : need == "continuation" ? counts.continuation_tokens != 0
-                           : need == "sentences"    ? counts.sentences > 1
-                           : need == "spans"        ? counts.tokens > span
-                                                    : counts.passages > 1;
-        coverage.with += there ? 1 : 0;
-    }
+    if (need == Needs::triplets && store.query_kind() != inference_queries) { return coverage; }
+    auto const place = static_cast<std::size_t>(std::ranges::find(store.fields(), field) - store.fields().begin());
+    if (need == Needs::field && place == store.fields().size()) { return coverage; }
+    auto const there = [&](std::size_t document) {
+        TokenStore::DocumentCounts const counts = store.counts_of(document);
+        switch (need) {   // without a default: a need that is not told apart here does not compile
+            case Needs::queries:
+                return counts.queries != 0;
+            case Needs::triplets:
+                return counts.queries > 1;
+            case Needs::continuation:
+                return counts.continuation_tokens != 0;
+            case Needs::neighbours:
+                return counts.passages > 1;
+            case Needs::spans:
+                return counts.tokens > span;
+            case Needs::sentences:
+                return counts.sentences > 1;
+            case Needs::field:
+                return !store.field_tokens(document, place).empty();
+        }
+        return false;
+    };
+    for (std::size_t d = 0; d < store.documents(); ++d) { coverage.with += there(d) ? 1 : 0; }
     return coverage;
 }
 
 namespace detail {
 
 /// What is missing, in words, and the way to make it.
-inline std::pair<std::string, std::string> need_in_words(std::string_view need, std::size_t span) {
+inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t span, std::string_view field) {
     std::string const reads = "bmae prepare --format jsonl reads what it wrote; --format master reads rows that have them.";
-    if (need == "queries") {
-        return {"queries of the documents", "bmae generate writes them with a T5 model (doc2query), " + reads};
-    }
-    if (need == "continuation") {
-        return {"continuations of the documents", "bmae generate writes them with a GPT-2 model, " + reads};
-    }
-    if (need == "triplets") {
-        return {"contradictions of the documents",
-                "bmae prepare --format nli reads SNLI, MNLI and SimCSE's table of triplets. "
-                "Queries that were generated for a text do not contradict it."};
-    }
-    if (need == "sentences") {
-        return {"documents of more than one sentence",
-                "Prepare whole paragraphs or articles: a single sentence has no partner. "
-                "For those there is --preset simcse-unsupervised."};
-    }
-    if (need == "spans") {
-        std::string const length = std::to_string(span);
-        return {"documents of more than " + length + " tokens", "Prepare longer texts, or lower --set span_tokens."};
+    switch (need) {
+        case Needs::queries:
+            return {"queries of the documents", "bmae generate writes them with a T5 model (doc2query), " + reads};
+        case Needs::continuation:
+            return {"continuations of the documents", "bmae generate writes them with a GPT-2 model, " + reads};
+        case Needs::triplets:
+            return {"contradictions of the documents",
+                    "bmae prepare --format nli reads SNLI, MNLI and SimCSE's table of triplets. "
+                    "Queries that were generated for a text do not contradict it."};
+        case Needs::sentences:
+            return {"documents of more than one sentence",
+                    "Prepare whole paragraphs or articles: a single sentence has no partner. "
+                    "For those there is --preset simcse-unsupervised."};
+        case Needs::spans:
+            return {"documents of more than " + std::to_string(span) + " tokens",
+                    "Prepare longer texts, or lower --set span_tokens."};
+        case Needs::field:
+            return {"the field '" + std::string(field) + "' of the documents",
+                    "bmae prepare --format jsonl --field " + std::string(field) + " reads it."};
+        case Needs::neighbours:
+            break;
     }
     return {"documents of more than one passage",
             "Prepare texts with document boundaries and a --max-length below theirs, or "
@@ -82,14 +100,14 @@ inline std::pair<std::string, std::string> need_in_words(std::string_view need, 
 /// \param reader  in words: "DOR (passes.0.terms.2.view, queries)"
 /// \returns       a warning where less than one document in a hundred has it; else nothing
 /// Throws InputError with the way to make such texts.
-inline std::string require_texts(TokenStore const& store, std::string_view need, std::string const& reader,
-                                 std::size_t span = 0) {
-    TextCoverage const coverage = text_coverage(store, need, span);
-    auto const [what, hint] = detail::need_in_words(need, span);
+inline std::string require_texts(TokenStore const& store, Needs need, std::string const& reader, std::size_t span = 0,
+                                 std::string_view field = {}) {
+    TextCoverage const coverage = text_coverage(store, need, span, field);
+    auto const [what, hint] = detail::need_in_words(need, span, field);
     std::string const all = std::to_string(coverage.documents);
     if (coverage.with == 0) {
         std::uint64_t const queries = store.statistics().queries;
-        bool const unsaid = need == "triplets" && queries != 0 && store.query_kind() != inference_queries;
+        bool const unsaid = need == Needs::triplets && queries != 0 && store.query_kind() != inference_queries;
         throw InputError(Diagnostic{.file = store.path().string(),
                                     .expected = what + ", which " + reader + " reads",
                                     .found = unsaid ? std::to_string(queries) + " queries that may be questions"

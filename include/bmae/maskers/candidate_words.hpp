@@ -65,6 +65,15 @@ inline void require_same_text(TokenSpan text, MaskFlags const& encoder, char con
     }
 }
 
+/// Refuses a pool of row masks that a row cannot name by 16 bits, or that has none for it.
+inline void require_pool(std::size_t pool, std::size_t length) {
+    if (pool <= 65536 && (pool != 0 || length == 0)) { return; }
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "a pool of 1 to 65536 row masks",
+                                .found = std::to_string(pool),
+                                .hint = "Set pool_cap to 256, or shorten the text."});
+}
+
 /// Number of tokens that the rate is a share of.
 inline std::size_t mask_basis(TokenSpan text, MaskBasis basis) noexcept {
     std::size_t count = text.size();

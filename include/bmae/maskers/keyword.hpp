@@ -83,18 +83,29 @@ struct KeywordMasker {
     /// Throws InputError unless 0 <= rate <= 1, without weights, with those of another vocabulary, and for a weight that is not
     /// positive and finite.                                                                                         [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw) const {
+        MaskFlags drawn;
+        draw_each(text, draw, 1, [&](MaskFlags&& flags) { drawn = std::move(flags); });
+        return drawn;
+    }
+
+    /// Calls `use(MaskFlags&&)` with `count` independent draws of one text, whose words are weighed once. Throws as `draw`.
+    template <class Use>
+    void draw_each(TokenSpan text, Draw& draw, std::size_t count, Use use) const {
         detail::require_rate(rate, "KeywordMasker::rate");
         require_weights(text);
         detail::CandidateWords const split(text, true);
-        std::vector<Candidate> words = candidates(text, split);
+        std::vector<Candidate> const words = candidates(text, split);
         std::size_t const budget = detail::mask_budget(detail::mask_basis(text, basis), rate, minimum, maximum);
-        MaskFlags flags(text.size(), 0);
-        if (sampling == KeywordSampling::released_rounds) {
-            sample_rounds(words, budget, draw, flags);
-        } else {
-            sample_once(words, budget, draw, flags);
+        for (; count != 0; --count) {
+            std::vector<Candidate> left = words;
+            MaskFlags flags(text.size(), 0);
+            if (sampling == KeywordSampling::released_rounds) {
+                sample_rounds(left, budget, draw, flags);
+            } else {
+                sample_once(left, budget, draw, flags);
+            }
+            use(std::move(flags));
         }
-        return flags;
     }
 
 private:

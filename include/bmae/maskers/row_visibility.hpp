@@ -64,12 +64,7 @@ struct RowVisibility {
         detail::require_rate(rate, "RowVisibility::rate");
         std::size_t const length = text.size();
         std::size_t const pool = sampler == RowSampler::pooled ? std::min(length, pool_cap) : length;
-        if (pool > 65536 || (pool == 0 && length != 0)) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "a pool of 1 to 65536 row masks",
-                                        .found = std::to_string(pool),
-                                        .hint = "Set pool_cap to 256, or shorten the text."});
-        }
+        detail::require_pool(pool, length);
         Visibility visibility;
         visibility.length = static_cast<std::uint32_t>(length);
         visibility.row.resize(length);

@@ -25,7 +25,7 @@ struct SupersetMasker {
     static constexpr std::string_view name = "superset";
 
     double rate = .50;                      ///< share of `basis` that the union hides on average; SimLM: .50
-    double encoder_rate = .30;              ///< share that the encoder's view hides; SimLM: .30
+    double encoder_rate = .30;              ///< the rate of the encoder's masker; SimLM: .30
     MaskBasis basis = MaskBasis::all;       ///< what the rates are shares of
     std::size_t minimum = 1;                ///< tokens of the second draw, at least; not for `bernoulli`
     std::size_t maximum = 512;              ///< tokens of the second draw, at most; not for `bernoulli`
@@ -41,6 +41,20 @@ struct SupersetMasker {
         visit("maximum", maximum, "tokens, however long the text");
         visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are no candidates");
         visit("unit", unit, "what the second draw hides together");
+    }
+
+    /// Throws InputError where the encoder's masker has another rate than `encoder_rate`: the union would miss `rate`.
+    /// \param path,encoder_path  of the two maskers, for the message
+    template <class EncoderMasker>
+    void require_fits(EncoderMasker const& encoder, std::string const& path, std::string const& encoder_path) const {
+        if constexpr (requires { static_cast<double>(encoder.rate); }) {
+            if (static_cast<double>(encoder.rate) == encoder_rate) { return; }
+            throw InputError(
+                Diagnostic{.file = {},
+                           .expected = path + ".encoder_rate and " + encoder_path + ".rate to be the same",
+                           .found = std::to_string(encoder_rate) + " and " + std::to_string(encoder.rate),
+                           .hint = "Set both: the union reaches its rate only from the rate that the encoder hides."});
+        }
     }
 
     /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, for rates that are no

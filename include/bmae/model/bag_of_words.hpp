@@ -4,10 +4,13 @@
 /// The encoder names all words of its text at once, in no order.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
@@ -17,7 +20,10 @@
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/zeros.h>
 
+#include <bmae/corruptors/none.hpp>
+#include <bmae/maskers/none.hpp>
 #include <bmae/model/term.hpp>
+#include <bmae/model/view.hpp>
 #include <bmae/nn/pooled_logits.hpp>
 
 namespace bmae {
@@ -44,6 +50,18 @@ struct ClsLogits {
     }
 };
 
+namespace detail {
+
+/// A view that neither hides nor corrupts; OwnView stands for what it is.
+template <class ViewT>
+inline constexpr bool plain_view = false;
+template <>
+inline constexpr bool plain_view<OwnView> = true;
+template <class SourceT>
+inline constexpr bool plain_view<View<SourceT, NoMasker, NoCorruption>> = true;
+
+}  // namespace detail
+
 /// How the words of a bag are weighted.
 enum class BagWeights {
     one_over_tokens,   ///< 1/n each, n tokens of content counted with repeats: less than 1 in sum (DupMAE as released)
@@ -54,14 +72,17 @@ enum class BagWeights {
 /// As command lines and checkpoints write it.
 constexpr std::array<std::string_view, 3> names_of(BagWeights) noexcept { return {"one_over_tokens", "one_over_words", "one"}; }
 
-/// Numbers of a `BagOfWords`.
+/// Numbers of a `BagOfWords`, in the shape of its slots.
+template <class ViewT = OwnView>
 struct BagOfWordsOptions {
-    TermWeight weight = 1;   ///< in the total; DupMAE as released: .1, BoW-DPR: 1 to .1 along a cosine
+    [[no_unique_address]] ViewT view = {};   ///< whose words; OwnView: the encoder's own
+    TermWeight weight = 1;                   ///< in the total; DupMAE as released: .1, BoW-DPR: 1 to .1 along a cosine
     BagWeights words = BagWeights::one_over_tokens;
     std::int64_t lowest_id = 0;   ///< smallest id that counts; BoW-DPR: 999, since BERT's words start there
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
+        if constexpr (!std::is_same_v<ViewT, OwnView>) { visit.inside("view", view); }
         visit.inside("weight", weight);
         visit("words", words, "how the words of a bag are weighted");
         visit("lowest_id", lowest_id, "smallest token id in the bag");
@@ -71,20 +92,54 @@ struct BagOfWordsOptions {
 /// -sum over the distinct words of a text of w_v log softmax(mu)_v, mu the pooled logits of the encoder's head.
 ///
 /// [CLS], [SEP] and [PAD] are outside the bag. Xiao, Liu: DupMAE, arXiv 2211.08769; Ma et al.: Drop your Decoder, arXiv 2401.11248.
-template <class Pooling>
+///
+/// With a view it is the bag of another text: of the next passage, beside one of the text itself (EBAR and EBAE of Li et al.:
+/// Llama2Vec, arXiv 2312.15503), or of a query. A text that has no word in its bag counts for nothing then. A bag counts the words
+/// that a source reads, so the view neither hides nor corrupts: View<NextPassage, NoMasker, NoCorruption>.
+template <class Pooling, class ViewT = OwnView>
 class BagOfWords {
+    static_assert(AnyView<ViewT> || std::is_same_v<ViewT, OwnView>,
+                  "BagOfWords: the second slot is the view whose words are counted: View<TextSource, NoMasker, NoCorruption>.");
+    static_assert(
+        detail::plain_view<ViewT>,
+        "BagOfWords: a bag counts the words that the source reads, so a masker or a corruptor would change nothing. Use "
+        "View<TextSource, NoMasker, NoCorruption>.");
+
 public:
-    using Options = BagOfWordsOptions;
+    using Options = BagOfWordsOptions<ViewT>;
+    using View = ViewT;
     static constexpr std::string_view kind = "bag_of_words";
     static constexpr bool needs_token_head = true;
-    static constexpr bool has_view = false;
+    static constexpr bool has_view = !std::is_same_v<ViewT, OwnView>;
     static constexpr bool keeps_layers = false;
 
     template <Encoder E>
     BagOfWords(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {}
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
-    [[nodiscard]] std::int64_t count(PackedView const& view) const { return static_cast<std::int64_t>(view.texts()); }
+    template <class ExampleT>
+    [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
+                                      ViewDraws draws, MaskedText const& encoder_text) const
+        requires has_view
+    {
+        return options_.view.assemble(example, traits, settings, draws, &encoder_text);
+    }
+
+    /// Texts; of another view those whose bag holds a word.
+    [[nodiscard]] std::int64_t count(PackedView const& view) const {
+        if constexpr (!has_view) { return static_cast<std::int64_t>(view.texts()); }
+        std::int64_t texts = 0;
+        for (std::size_t b = 0; b < view.texts(); ++b) {
+            texts += std::any_of(view.original_ids.begin() + view.offsets[b], view.original_ids.begin() + view.offsets[b + 1],
+                                 [&](TokenId id) {
+                                     return id >= options_.lowest_id && id != view.special.cls && id != view.special.sep &&
+                                            id != view.special.pad;
+                                 })
+                         ? 1
+                         : 0;
+        }
+        return texts;
+    }
 
     template <class E>
     [[nodiscard]] TermSum sum(PassState<E>& pass, PackedInput const& view) const {
@@ -97,11 +152,15 @@ public:
                 .kind = std::string(kind),
                 .pooling = std::string(Pooling::name),
                 .lowest_id = options_.lowest_id,
-                .weight = options_.weight.at(0)};
+                .weight = options_.weight.at(0),
+                .has_view = has_view};
     }
 
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}
+
+    [[nodiscard]] ViewT& view() noexcept { return options_.view; }
+    [[nodiscard]] ViewT const& view() const noexcept { return options_.view; }
 
 private:
     /// The weight of every word in every text.                                                                      [B, V]

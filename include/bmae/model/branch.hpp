@@ -24,12 +24,6 @@
 
 namespace bmae {
 
-/// In place of a view: the term reads what the encoder of its pass reads (Condenser's head).
-struct OwnView {
-    static constexpr bool has_row_masks = false;
-    static constexpr bool is_related = false;
-};
-
 /// The decoder's rows go through the encoder's own language-model head.
 struct EncoderHead {};
 /// The decoder has a head of its own; only the word embeddings are shared (LexMAE).
@@ -193,6 +187,8 @@ public:
     [[nodiscard]] ViewT& view() noexcept { return options_.view; }
     [[nodiscard]] ViewT const& view() const noexcept { return options_.view; }
     [[nodiscard]] Decoder& decoder() noexcept { return decoder_; }
+    /// Which tokens are to be recovered.
+    [[nodiscard]] Loss const& labels() const noexcept { return options_.loss; }
 
 private:
     template <class E>

@@ -23,6 +23,7 @@
 #include <bmae/model/term.hpp>
 #include <bmae/model/token_reduction.hpp>
 #include <bmae/model/towers.hpp>
+#include <bmae/model/view_agreement.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/option.hpp>
 
@@ -146,6 +147,7 @@ public:
           passes_(PartList<Passes>::build(options.passes, towers_.own(), seed, "passes.")),
           terms_(PartList<CrossTerms>::build(options.terms, towers_.own(), seed, "terms.")) {
         share_parameters();
+        require_views_agree(*this);
         if (options_.alternate != 0 && !alternates) {
             throw InputError(Diagnostic{.file = {},
                                         .expected = "a Pass and a SecondPass without terms of their own, to learn in turns",
@@ -273,7 +275,8 @@ public:
                 text += " -> " + term_words.kind;
                 std::string const decoder = std::string(term_words.decoder_name.empty() ? "" : "shared ") + term_words.decoder;
                 if constexpr (Term::has_view) {
-                    text += "(" + words(view++) + ", " + decoder + (term_words.query.empty() ? "" : " " + term_words.query) + ")";
+                    text += "(" + words(view++) + (decoder.empty() ? "" : ", ") + decoder +
+                            (term_words.query.empty() ? "" : " " + term_words.query) + ")";
                 } else if (!decoder.empty()) {
                     text += "(" + decoder + ")";
                 }

@@ -23,9 +23,11 @@ public:
     struct Options {
         TermWeight weight = 1;        ///< in the total; RetroMAE: 1
         double label_smoothing = 0;   ///< share of a label that goes to all tokens alike, in [0, 1)
+        Loss loss = {};               ///< which tokens; other terms that read the encoder's own view ask for the same
 
         template <class Visit>
         void for_each_option(Visit&& visit) {
+            visit.inside("loss", loss);
             visit.inside("weight", weight);
             visit("label_smoothing", label_smoothing, "share of a label that goes to all tokens alike");
         }
@@ -53,6 +55,9 @@ public:
     [[nodiscard]] TermDescription describe(std::string name) const {
         return {.name = std::move(name), .kind = std::string(kind), .weight = options_.weight.at(0)};
     }
+
+    /// Which tokens of the encoder's view are to be recovered.
+    [[nodiscard]] Loss const& labels() const noexcept { return options_.loss; }
 
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}

@@ -18,6 +18,7 @@
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/model/term.hpp>
+#include <bmae/model/view_agreement.hpp>
 
 namespace bmae {
 
@@ -86,6 +87,22 @@ consteval bool check_term() {
 template <class Term>
 concept Decodes = Term::has_view || requires(Term& term) { term.decoder(); };
 
+/// The term asks for tokens of the encoder's own view.
+template <class Term>
+inline constexpr bool has_own_labels = requires {
+    typename Term::Labels;
+    requires !Term::has_view;
+};
+
+/// The masker of a term's view fits the encoder's view.
+template <class EncoderView, class Term>
+consteval bool relates() {
+    if constexpr (AnyView<EncoderView> && requires { typename Term::View; }) {
+        if constexpr (AnyView<typename Term::View>) { return explain_relation<EncoderView, typename Term::View>(); }
+    }
+    return true;
+}
+
 /// What the terms that read the encoder's own view ask of it; hidden tokens where there is none.
 template <class... Term>
 struct OwnLabels {
@@ -122,8 +139,15 @@ class PassOf {
     static_assert(!ViewT::has_row_masks,
                   "Pass: the encoder's view must hide tokens, not context: row masks belong into a branch.");
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");
+    static_assert((detail::relates<ViewT, Term>() && ...));   // its sentences are those of explain_relation
     static_assert(detail::OwnLabels<Term...>::agree,
                   "Pass: terms that read the encoder's own view must ask for the same tokens of it.");
+    static_assert(
+        (std::size_t{0} + ... + (detail::has_own_labels<Term> ? 1U : 0U)) < 2 ||
+            std::is_empty_v<typename detail::OwnLabels<Term...>::type> ||
+            OffersOptions<typename detail::OwnLabels<Term...>::type>,
+        "Pass: several terms share the labels of the encoder's own view, so a token loss with numbers must offer them by "
+        "for_each_option: they are compared.");
     static_assert(
         sizeof...(Term) == 0 || !std::is_same_v<TowerT, MomentumEncoder>,
         "MomentumPass: the momentum encoder gets no gradient, so a term here would teach it nothing. Put the term into a Pass.");
@@ -171,13 +195,15 @@ public:
     PassOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : view_(std::move(options.view)),
           bottleneck_(detail::make_bottleneck<BottleneckT>(options.bottleneck, encoder, seed, name + ".bottleneck")),
-          terms_(build(options.terms, encoder, seed, name, std::index_sequence_for<Term...>{})) {}
+          terms_(build(options.terms, encoder, seed, name, std::index_sequence_for<Term...>{})) {
+        require_equal_labels(name);
+    }
 
     template <class ExampleT>
     [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws) const {
         MaskedText text = view_.assemble(example, traits, settings, draws, nullptr);
-        Labels{}.label(text, traits);
+        labels().label(text, traits);
         return text;
     }
 
@@ -244,6 +270,29 @@ private:
                                      [[maybe_unused]] E const& encoder, [[maybe_unused]] std::uint64_t seed,
                                      [[maybe_unused]] std::string const& name, std::index_sequence<I...>) {
         return {Term(std::get<I>(options), encoder, seed, name + ".terms." + std::to_string(I))...};
+    }
+
+    /// The labels of the encoder's own view: those of the first term that asks for any.
+    template <std::size_t I = 0>
+    [[nodiscard]] decltype(auto) labels() const {
+        if constexpr (I == sizeof...(Term)) {
+            return Labels{};
+        } else if constexpr (detail::has_own_labels<std::tuple_element_t<I, std::tuple<Term...>>>) {
+            return std::get<I>(terms_).labels();
+        } else {
+            return labels<I + 1>();
+        }
+    }
+
+    /// Refuses terms that read the encoder's own view and ask it for tokens by different numbers.
+    void require_equal_labels(std::string const& name) const {
+        for_each_term([&]<class T>(T const& term, std::size_t t) {
+            if constexpr (detail::has_own_labels<T>) {
+                detail::require_same_numbers(detail::numbers_of(labels()), name + ".view's loss",
+                                             detail::numbers_of(term.labels()), name + ".terms." + std::to_string(t) + ".loss",
+                                             "terms that read the encoder's own view share its labels.");
+            }
+        });
     }
 
     ViewT view_;

@@ -83,7 +83,7 @@ concept TermParts = requires(T& module, T const& term, typename T::Options optio
 /// 1. `T::Options`, `T(options, encoder, seed, name)`, `T::kind`, `T::has_view`, `T::keeps_layers`, `term.weight(progress)`.
 /// 2. `term.rows(pass, view)` returns the rows of its labels; `view` is its own one, or the encoder's if it has none.   [M, H]
 /// 3. With a view: `term.assemble(example, traits, settings, draws, encoder_text)` makes it. Without one: `T::Labels`, a token
-///    loss, says what it asks of the encoder's.
+///    loss, says what it asks of the encoder's, and `term.labels()` is that loss with its numbers.
 /// 4. `term.describe(name)`, `term.for_each_parameter(prefix, visit)`.
 template <class T, class E>
 concept TokenTerm = detail::TermParts<T, E> && requires(T const& term, PassState<E>& pass, PackedInput const& view) {

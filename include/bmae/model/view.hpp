@@ -20,6 +20,7 @@
 #include <bmae/detail/type_name.hpp>
 #include <bmae/maskers/none.hpp>
 #include <bmae/values/draw.hpp>
+#include <bmae/values/error.hpp>
 #include <bmae/values/example.hpp>
 
 namespace bmae {
@@ -54,6 +55,12 @@ concept AnyView = requires {
     { V::is_related } -> std::convertible_to<bool>;
 };
 
+/// In place of a view: the term reads what the encoder of its pass reads (Condenser's head).
+struct OwnView {
+    static constexpr bool has_row_masks = false;
+    static constexpr bool is_related = false;
+};
+
 namespace detail {
 
 /// Content tokens of a view: those of the run, or fewer where its source has a length of its own.
@@ -85,11 +92,46 @@ inline constexpr bool gives_groups = [] {
     }
 }();
 
+
+/// The corruptor deletes or inserts tokens.
+template <class C>
+inline constexpr bool changes_length = requires { requires C::changes_length; };
+/// The source chooses by the draw of its view.
+template <class S>
+inline constexpr bool draws_per_view = requires { requires S::draws_per_view; };
+
 }  // namespace detail
 
+/// Says in one sentence why the masker of `ViewT` cannot ask what `EncoderView` hid; true where it can, and where it does not ask.
+///
+/// Its flags are those of the encoder's tokens, one by one: both views must read the same text.
+template <AnyView EncoderView, AnyView ViewT>
+consteval bool explain_relation() {
+    if constexpr (ViewT::is_related) {
+        static_assert(std::is_same_v<typename ViewT::Source, typename EncoderView::Source>,
+                      "View: a masker that asks what the encoder's view hid (complement, superset, exclusive) must read the text "
+                      "source of that view; flags of another text say nothing about this one.");
+        static_assert(!detail::draws_per_view<typename ViewT::Source>,
+                      "View: this source chooses a text of its own for each view, so a masker that asks what the encoder's view "
+                      "hid would meet another text. Use a SharedTextSource, whose views agree on a choice.");
+        if constexpr (requires { typename EncoderView::Corruptor; }) {
+            static_assert(!detail::changes_length<typename EncoderView::Corruptor>,
+                          "View: the corruptor of the encoder's view deletes or inserts tokens, so its flags no longer stand at "
+                          "the tokens of a related masker. Use one that keeps the length.");
+        }
+    }
+    return true;
+}
+
 /// Which text, which tokens of it, what becomes of them.                                     one box of a paper's figure
-template <AnyTextSource SourceT, AnyMasker MaskerT = NoMasker, Corruptor CorruptorT = BertCorruptor>
+template <class SourceT, class MaskerT = NoMasker, class CorruptorT = BertCorruptor>
 struct View {
+    static_assert(explain_text_source<SourceT>(), "View: the first slot is the text source: which text of an example is read.");
+    static_assert(explain_masker<MaskerT>(), "View: the second slot is the masker: which tokens are hidden.");
+    static_assert(explain_corruptor<CorruptorT>(), "View: the third slot is the corruptor: what hidden tokens become.");
+    static_assert(!VisibilityMasker<MaskerT> || !detail::changes_length<CorruptorT>,
+                  "View: row masks are made for the text as it was read, which this corruptor shortens or lengthens. Use "
+                  "NoCorruption, or a masker that hides tokens.");
     using Source = SourceT;
     using Masker = MaskerT;
     using Corruptor = CorruptorT;
@@ -112,6 +154,7 @@ struct View {
 
     /// Reads, masks and corrupts. Draws of the three roles are independent of each other.
     /// \param encoder  the encoder's view of the same pass, for related maskers; may be nullptr for others
+    /// Throws InputError where a related masker would meet another text than the encoder did.
     template <class ExampleT>
     [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws, MaskedText const* encoder) const {
@@ -137,6 +180,7 @@ struct View {
         if constexpr (has_row_masks) {
             text.visibility = masker.draw(span, masker_draw);
         } else if constexpr (is_related) {
+            require_text_of(encoder, text.original_ids);
             text.flags = masker.draw(span, masker_draw, encoder->flags);
         } else {
             text.flags = masker.draw(span, masker_draw);
@@ -177,6 +221,20 @@ struct View {
         if constexpr (requires { masker.rate; }) { description.rate = masker.rate; }
         if constexpr (requires { to_string(masker.basis); }) { description.basis = std::string(to_string(masker.basis)); }
         return description;
+    }
+
+private:
+    /// Types agree where a `Pass` was made; the numbers of two sources, or a source that draws in secret, may still part the texts.
+    static void require_text_of(MaskedText const* encoder, std::vector<TokenId> const& ids) {
+        if (encoder != nullptr && encoder->original_ids == ids && encoder->flags.size() == ids.size()) { return; }
+        std::string const read = std::string(SourceT::name);
+        throw InputError(Diagnostic{
+            .file = {},
+            .expected = "the encoder's view and that of " + detail::name_of<MaskerT>() + " to read the same text (" + read + ")",
+            .found = encoder == nullptr ? std::string("no view of the encoder")
+                                        : "texts of " + std::to_string(encoder->original_ids.size()) + " and " +
+                                              std::to_string(ids.size()) + " tokens that differ",
+            .hint = "Give both sources the same options; a source that chooses by its view's own draw fits no such masker."});
     }
 };
 

@@ -35,15 +35,17 @@ struct ExactIndexOptions {
 /// Finds the k vectors with the largest inner products, without approximation.
 ///
 /// Scores are fp32. A score is the same to the last bit, and so is the order, whatever the number of threads, the block size or
-/// the other queries of a call. Of equal scores the smaller id comes first. Memory: the vectors (shared with the given tensor
-/// where its rows are contiguous on the CPU and D is a multiple of 16, else copied) and per thread query_block x max(2k, 64) x 8
-/// bytes; the scores [Q, N] never exist.
+/// the other queries of a call. Of equal scores the smaller id comes first. The index owns its vectors: nothing that happens to the
+/// caller's tensor later changes a score. Memory: the vectors and per thread query_block x max(2k, 64) x 8 bytes; the scores [Q, N]
+/// never exist.
 class ExactIndex {
 public:
-    /// \param vectors  fp32 or bf16; bf16 halves the memory and is widened on the fly, exactly                           [N, D]
+    /// \param vectors  fp32 or bf16; bf16 halves the memory and is widened on the fly, exactly. Copied, but for one case: handed
+    ///                 over by std::move or as a temporary, with memory that no other tensor holds, rows contiguous on the CPU
+    ///                 and D a multiple of 16, it becomes the index's own                                           [N, D]
     /// \param ids      each once                                                                                        [N]
     /// \throws InputError  on other shapes or types, an id that stands twice, or a value that is not finite (naming its id)
-    ExactIndex(at::Tensor const& vectors, std::vector<std::string> const& ids, ExactIndexOptions options = {})
+    ExactIndex(at::Tensor vectors, std::vector<std::string> const& ids, ExactIndexOptions options = {})
         : options_(options), documents_(std::make_shared<IdTable>(ids)) {
         check_matrix(vectors, "vectors [N, D]");
         if (vectors.size(0) != static_cast<std::int64_t>(ids.size())) {
@@ -55,7 +57,7 @@ public:
         }
         dimension_ = static_cast<std::size_t>(vectors.size(1));
         bool const half = vectors.scalar_type() == at::kBFloat16 && !options.normalise;
-        vectors_ = prepare(vectors, half ? at::kBFloat16 : at::kFloat);
+        vectors_ = own(std::move(vectors), half ? at::kBFloat16 : at::kFloat);
         rows_ = {.count = ids.size(), .width = padded(dimension_)};
         if (half) {
             rows_.half = static_cast<std::uint16_t const*>(vectors_.const_data_ptr());
@@ -125,6 +127,15 @@ private:
                                                                          std::string(c10::toString(tensor.scalar_type())),
                                         .hint = "One row per text; convert with to(at::kFloat)."});
         }
+    }
+
+    /// What `prepare` gives, in memory that nobody else can write to.
+    [[nodiscard]] at::Tensor own(at::Tensor given, at::ScalarType type) const {
+        c10::Storage const& storage = given.storage();
+        bool const alone = given.use_count() == 1 && storage.use_count() == 1 &&
+                           storage.data_ptr().get_context() != nullptr;   // nullptr: borrowed memory of an at::from_blob
+        at::Tensor ready = prepare(given, type);
+        return alone || !ready.is_alias_of(given) ? ready : ready.clone();
     }
 
     /// Contiguous on the CPU, rows padded with zeros to whole lanes, normalised where asked.

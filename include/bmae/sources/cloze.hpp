@@ -51,7 +51,7 @@ static_assert(SharedTextSource<ClozeSentence>);
 /// Empty where the passage is that one sentence and it is not kept.
 struct ClozeContext {
     static constexpr std::string_view name = "cloze_context";
-    static constexpr std::string_view needs = "sentences";
+    static constexpr Needs needs = Needs::sentences;
 
     double kept = .1;   ///< share of examples whose context keeps the sentence; Lee et al.: .1
 

@@ -15,7 +15,7 @@ namespace bmae {
 /// The generated continuation (MASTER, GOR: the field named `next` in its files); empty where there is none.
 struct Continuation {
     static constexpr std::string_view name = "continuation";
-    static constexpr std::string_view needs = "continuation";
+    static constexpr Needs needs = Needs::continuation;
 
     bool passage_if_absent = false;   ///< true: the passage itself stands in for a missing continuation, as in MASTER's code
 

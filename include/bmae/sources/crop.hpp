@@ -21,6 +21,7 @@ namespace bmae {
 /// At least one token, where the published int(length * ratio) may give none. Two views with this source draw independently.
 struct RandomCrop {
     static constexpr std::string_view name = "random_crop";
+    static constexpr bool draws_per_view = true;
 
     double minimum_share = .05;   ///< of the passage; Contriever: .05
     double maximum_share = .50;   ///< of the passage; Contriever: .50
@@ -57,6 +58,7 @@ static_assert(TextSource<RandomCrop>);
 /// Two views with this source draw independently and may read the same sentence.
 struct SentenceCrop {
     static constexpr std::string_view name = "sentence_crop";
+    static constexpr bool draws_per_view = true;
 
     std::size_t sentences = 1;   ///< length of the run
 

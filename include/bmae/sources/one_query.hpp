@@ -17,7 +17,8 @@ namespace bmae {
 /// of 20 generated queries). Empty where there are none.
 struct OneQuery {
     static constexpr std::string_view name = "one_query";
-    static constexpr std::string_view needs = "queries";
+    static constexpr std::string_view shared_choice = "query";
+    static constexpr Needs needs = Needs::queries;
 
     std::size_t maximum = 0;   ///< queries drawn from, from the first; 0: all
 

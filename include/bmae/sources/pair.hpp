@@ -16,7 +16,7 @@ namespace bmae {
 /// inference pair or the answer to a question; empty where there is none.
 struct PairedText {
     static constexpr std::string_view name = "paired_text";
-    static constexpr std::string_view needs = "queries";
+    static constexpr Needs needs = Needs::queries;
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);
@@ -30,7 +30,7 @@ struct PairedText {
 /// second of several questions would belong to it: pre-training refuses a store whose queries are not said to be of this kind.
 struct OpposedText {
     static constexpr std::string_view name = "opposed_text";
-    static constexpr std::string_view needs = "triplets";
+    static constexpr Needs needs = Needs::triplets;
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);

@@ -38,7 +38,8 @@ constexpr std::string_view to_string(PartnerKind kind) noexcept { return names_o
 /// document has no random or nearby partner, and no overlap either where it is one sentence.
 struct PartnerSpan {
     static constexpr std::string_view name = "partner_span";
-    static constexpr std::string_view needs = "neighbours";
+    static constexpr std::string_view shared_choice = "partner";
+    static constexpr Needs needs = Needs::neighbours;
 
     PartnerKind kind = PartnerKind::mixed;
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; CoT-MAE: 126

@@ -17,7 +17,7 @@ namespace bmae {
 /// All queries one after another with [SEP] between them (MASTER, DOR); empty where there are none.
 struct Queries {
     static constexpr std::string_view name = "queries";
-    static constexpr std::string_view needs = "queries";
+    static constexpr Needs needs = Needs::queries;
 
     bool trailing_separator = true;   ///< [SEP] after the last query too, as MASTER's code has it: the text then ends in two
     std::size_t maximum = 0;          ///< queries read, from the first; 0: all (MASTER's data has 10)

@@ -46,7 +46,7 @@ struct FirstSentence {
 /// Another one of the same document; empty where there is none.
 struct OtherSentence {
     static constexpr std::string_view name = "other_sentence";
-    static constexpr std::string_view needs = "sentences";
+    static constexpr Needs needs = Needs::sentences;
 
     /// Throws InputError for an example without sentence ends.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw,

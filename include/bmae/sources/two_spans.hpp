@@ -44,9 +44,10 @@ inline std::pair<TokenRange, TokenRange> two_spans(Example const& example, std::
 /// `Blocks::whole_document` has one example per document; others have one per passage.
 struct FirstSpan {
     static constexpr std::string_view name = "first_span";
-    static constexpr std::string_view needs = "spans";
+    static constexpr std::string_view shared_choice = "spans";
+    static constexpr Needs needs = Needs::spans;
 
-    std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of SecondSpan
+    std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same in all views of a model
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
@@ -66,9 +67,10 @@ static_assert(SharedTextSource<FirstSpan>);
 /// The other span of `FirstSpan`.
 struct SecondSpan {
     static constexpr std::string_view name = "second_span";
-    static constexpr std::string_view needs = "spans";
+    static constexpr std::string_view shared_choice = "spans";
+    static constexpr Needs needs = Needs::spans;
 
-    std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same as that of FirstSpan
+    std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; the same in all views of a model
 
     template <class Visit>
     void for_each_option(Visit&& visit) {

@@ -49,6 +49,9 @@ public:
         }
     }
 
+    /// The same as `split`: a splitter is what `TokenStoreOptions::split` takes.
+    [[nodiscard]] std::vector<ByteSpan> operator()(std::string_view text) const { return split(text); }
+
     [[nodiscard]] std::vector<ByteSpan> split(std::string_view text) const {
         std::vector<ByteSpan> sentences;
         std::size_t begin = skip_space(text, 0);

@@ -52,6 +52,16 @@ public:
     /// What the documents' queries are: `inference_queries`; empty where nobody said, which are questions as a rule.
     [[nodiscard]] std::string_view query_kind() const noexcept { return manifest_.query_kind; }
 
+    /// Names of the documents' fields, in the order of the store.
+    [[nodiscard]] std::vector<std::string> const& fields() const noexcept { return manifest_.fields; }
+    /// \param field  its place in `fields()`
+    [[nodiscard]] std::span<TokenId const> field_tokens(std::size_t document, std::size_t field) const {
+        std::span<std::uint64_t const> const ends = field_ends_.as<std::uint64_t>();
+        std::size_t const place = document * fields().size() + field;
+        std::uint64_t const end = cut(ends, place, place + 1).front();
+        return cut(fields_.as<TokenId>(), place == 0 ? 0 : ends[place - 1], end);
+    }
+
     /// What one document has.
     struct DocumentCounts {
         std::uint64_t tokens = 0;
@@ -132,6 +142,10 @@ private:
                 example.queries.push_back(cut(queries_.as<TokenId>(), from, std::min(ends[q], from + max_content)));
             }
         }
+        for (std::size_t f = 0; f < fields().size(); ++f) {
+            std::span<TokenId const> const whole = field_tokens(document, f);
+            example.fields.push_back({fields()[f], whole.first(std::min(whole.size(), max_content))});
+        }
         if (i + 1 == last.passage) {   // what follows the document follows its last passage
             example.continuation = cut(continuations_.as<TokenId>(), first.continuation,
                                        std::min(last.continuation, first.continuation + max_content));
@@ -176,6 +190,10 @@ private:
             map(query_ends_, "query_ends");
         }
         if (with_continuations) { map(continuations_, "continuations"); }
+        if (!fields().empty()) {
+            map(fields_, "fields");
+            map(field_ends_, "field_ends");
+        }
         documents_ = document_rows_.as<detail::store_format::DocumentRow>();
         passages_ = passage_rows_.as<detail::store_format::PassageRow>();
         traits_ = detail::store_traits(manifest_, continues_word_);
@@ -193,6 +211,9 @@ private:
         folder_.check_count(queries_, "queries", counts.query_tokens, sizeof(TokenId));
         folder_.check_count(query_ends_, "query_ends", counts.queries, sizeof(std::uint64_t));
         folder_.check_count(continuations_, "continuations", counts.continuation_tokens, sizeof(TokenId));
+        folder_.check_count(field_ends_, "field_ends", counts.documents * fields().size(), sizeof(std::uint64_t));
+        std::span<std::uint64_t const> const ends = field_ends_.as<std::uint64_t>();
+        folder_.check_count(fields_, "fields", ends.empty() ? 0 : ends.back(), sizeof(TokenId));
     }
 
     /// Every row in order and in range, every id in the vocabulary.
@@ -200,6 +221,7 @@ private:
         folder_.check_ids(tokens_, "tokens", manifest_.vocabulary_size);
         folder_.check_ids(queries_, "queries", manifest_.vocabulary_size);
         folder_.check_ids(continuations_, "continuations", manifest_.vocabulary_size);
+        folder_.check_ids(fields_, "fields", manifest_.vocabulary_size);
         for (std::size_t i = 0; i < size(); ++i) {
             detail::store_format::PassageRow const& passage = passages_[i];
             if (passage.begin >= passage.end || i < row(passage.document).passage || i >= row(passage.document + 1).passage) {
@@ -223,6 +245,8 @@ private:
     detail::FileMap queries_;
     detail::FileMap query_ends_;
     detail::FileMap continuations_;
+    detail::FileMap fields_;
+    detail::FileMap field_ends_;
     std::span<detail::store_format::DocumentRow const> documents_;
     std::span<detail::store_format::PassageRow const> passages_;
 };

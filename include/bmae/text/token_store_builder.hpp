@@ -17,6 +17,8 @@
 
 #include <bmae/concepts/tokenizer.hpp>
 #include <bmae/detail/parallel.hpp>
+#include <bmae/text/bert_normalizer.hpp>
+#include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/token_store_format.hpp>
 #include <bmae/text/token_store_writer.hpp>
 #include <bmae/values/error.hpp>
@@ -31,11 +33,20 @@ struct Document {
     std::string text = {};                   ///< UTF-8; one paragraph per line
     std::vector<std::string> queries = {};   ///< of the whole document: every passage of it has them
     std::string continuation = {};           ///< what follows the document: its last passage has it
+    std::vector<std::string> fields = {};    ///< in the order of TokenStoreOptions::fields; none: all are absent
     bool title_in_tokens = false;            ///< the tokens begin with those of the title and [SEP], where it has any
 };
 
-/// Byte ranges [begin, end) of the sentences of one paragraph. Called from several threads at once.
-using SentenceSplit = std::function<std::vector<std::pair<std::size_t, std::size_t>>(std::string_view paragraph)>;
+/// The sentences of one paragraph, as byte ranges in order. Called from several threads at once.
+using SentenceSplit = std::function<std::vector<ByteSpan>(std::string_view paragraph)>;
+
+/// For texts that were split before: every line that is not blank is one sentence.
+struct OneSentencePerLine {
+    [[nodiscard]] std::vector<ByteSpan> operator()(std::string_view paragraph) const {
+        if (paragraph.find_first_not_of(" \t\r") == std::string_view::npos) { return {}; }
+        return {{0, paragraph.size()}};
+    }
+};
 
 /// How far a build has come.
 struct TokenStoreProgress {
@@ -47,9 +58,10 @@ struct TokenStoreProgress {
 
 struct TokenStoreOptions {
     PassageOptions passages = {};
-    SentenceSplit split = {};           ///< empty: every line is one sentence
-    std::string_view query_kind = {};   ///< what the documents' queries are: see TokenStore::query_kind
-    unsigned threads = 0;               ///< 0: one per processor; the store does not depend on it
+    SentenceSplit split = SentenceSplitter();   ///< English by rules; OneSentencePerLine{} has to be said, nothing is refused
+    std::string_view query_kind = {};           ///< what the documents' queries are: see TokenStore::query_kind
+    std::vector<std::string> fields = {};       ///< names of the documents' further texts, for the source Field<"NAME">
+    unsigned threads = 0;                       ///< 0: one per processor; the store does not depend on it
     std::function<void(TokenStoreProgress const&)> progress = {};   ///< called twice per second in `add`; may throw to stop
 };
 
@@ -58,7 +70,7 @@ template <Tokenizer T>
 class TokenStoreBuilder {
 public:
     /// \param tokenizer  must outlive the builder
-    /// \throws InputError, RunError  as TokenStoreWriter does, before any work
+    /// \throws InputError, RunError  as TokenStoreWriter does, before any work; InputError for an empty `split`
     TokenStoreBuilder(std::filesystem::path const& folder, T const& tokenizer, TokenStoreOptions options = {})
         : tokenizer_(&tokenizer),
           options_(std::move(options)),
@@ -66,7 +78,15 @@ public:
           pipeline_(
               options_.threads, 0, [this](std::vector<Document>&& batch) { return tokenize(std::move(batch)); },
               [this](Tokenized&& batch) { write(std::move(batch)); }) {
+        if (!options_.split) {
+            throw InputError(
+                Diagnostic{.file = {},
+                           .expected = "TokenStoreOptions::split to say how lines become sentences",
+                           .found = "nothing",
+                           .hint = "SentenceSplitter() splits English text; OneSentencePerLine{} keeps lines whole."});
+        }
         writer_.query_kind(options_.query_kind);
+        writer_.fields(options_.fields);
     }
 
     /// \throws whatever the tokenizer, the splitter or the disk reports, perhaps some documents later
@@ -138,17 +158,14 @@ private:
                 }
                 last = end;
             };
-            if (options_.split) {
-                for (auto const& [begin, end] : options_.split(paragraph)) { add(begin, end); }
-            } else if (paragraph.find_first_not_of(" \t\r") != std::string_view::npos) {
-                add(0, paragraph.size());
-            }
+            for (ByteSpan const& sentence : options_.split(paragraph)) { add(sentence.begin, sentence.end); }
         }
         if (document.title_in_tokens) { prepend_title(result); }
         for (std::string const& query : document.queries) {
             if (std::vector<TokenId> ids = tokenizer_->encode(query); !ids.empty()) { result.queries.push_back(std::move(ids)); }
         }
         result.continuation = tokenizer_->encode(document.continuation);
+        for (std::string const& field : document.fields) { result.fields.push_back(tokenizer_->encode(field)); }
         return result;
     }
 

@@ -14,6 +14,8 @@
 ///     queries         int32        tokens of the documents' queries           (only where there are any)
 ///     query_ends      uint64 [Q]   end of each query in `queries`             (only where there are any)
 ///     continuations   int32        tokens of the documents' continuations     (only where there are any)
+///     fields          int32        tokens of the documents' named fields      (only where the manifest names fields)
+///     field_ends      uint64 [D F] end of each field in `fields`, document by document         (likewise)
 ///
 /// Tokens take four bytes although two would do for most vocabularies: what an Example hands out then points straight into
 /// the map, without a copy. The manifest records size and XXH64 of every file and, last, the checksum of itself.
@@ -26,6 +28,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -106,7 +109,8 @@ struct Manifest : StoreHeader {
     std::string blocks;
     double short_probability = 0;
     std::uint64_t seed = 0;
-    std::string query_kind;   ///< see TokenStore::query_kind; not in the file where it is empty
+    std::string query_kind;            ///< see TokenStore::query_kind; not in the file where it is empty
+    std::vector<std::string> fields;   ///< names of the documents' fields; not in the file where there are none
     TokenStoreStatistics statistics;
 };
 
@@ -139,6 +143,7 @@ inline std::string to_text(Manifest const& manifest) {
                        {"short_probability", manifest.short_probability},
                        {"seed", manifest.seed}};
     if (!manifest.query_kind.empty()) { json["options"]["query_kind"] = manifest.query_kind; }
+    if (!manifest.fields.empty()) { json["options"]["fields"] = manifest.fields; }
     json["counts"] = std::move(counts);
     return finish_manifest(std::move(json), manifest);
 }
@@ -153,6 +158,7 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
         manifest.short_probability = options.at("short_probability").get<double>();
         manifest.seed = options.at("seed").get<std::uint64_t>();
         manifest.query_kind = options.value("query_kind", "");
+        manifest.fields = options.value("fields", std::vector<std::string>());
         for_each_count(manifest.statistics,
                        [&](char const* name, std::uint64_t& value) { value = json.at("counts").at(name).get<std::uint64_t>(); });
     });

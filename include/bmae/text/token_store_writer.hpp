@@ -33,6 +33,7 @@ struct TokenizedDocument {
     std::vector<std::uint32_t> sentence_ends = {};    ///< end of each sentence in `tokens`; the last one is its size
     std::vector<std::vector<TokenId>> queries = {};   ///< of the whole document: every passage of it has them
     std::vector<TokenId> continuation = {};           ///< what follows the document: its last passage has it
+    std::vector<std::vector<TokenId>> fields = {};    ///< in the order of TokenStoreWriter::fields; none: all are absent
 };
 
 /// How passages are cut.
@@ -135,6 +136,12 @@ public:
             files_.put<std::uint64_t>("query_ends", {{counts.query_tokens}});
         }
         files_.put<TokenId>("continuations", document.continuation);
+        for (std::size_t f = 0; f < manifest_.fields.size(); ++f) {
+            std::span<TokenId const> const text = document.fields.empty() ? std::span<TokenId const>() : document.fields[f];
+            files_.put<TokenId>("fields", text);
+            field_tokens_ += text.size();
+            files_.put<std::uint64_t>("field_ends", {{field_tokens_}});
+        }
         ++counts.documents;
         counts.sentences += document.sentence_ends.size();
         counts.tokens += document.tokens.size();
@@ -149,6 +156,22 @@ public:
 
     /// Says what the documents' queries are: see TokenStore::query_kind.
     void query_kind(std::string_view kind) { manifest_.query_kind = kind; }
+
+    /// Names the fields that documents may have; before the first one is added.
+    /// \throws InputError  for an empty name, or one that stands twice
+    void fields(std::vector<std::string> const& names) {
+        for (std::size_t f = 0; f < names.size(); ++f) {
+            if (!names[f].empty() && std::count(names.begin(), names.end(), names[f]) == 1) { continue; }
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "fields with one name each",
+                                        .found = "'" + names[f] + (names[f].empty() ? "'" : "' twice"),
+                                        .hint = "Name each field of the records once."});
+        }
+        manifest_.fields = names;
+        for (char const* name : {"fields", "field_ends"}) {
+            if (!names.empty()) { files_.try_emplace(name, std::make_unique<File>(folder_.partial() / name)); }
+        }
+    }
 
     [[nodiscard]] TokenStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
@@ -200,6 +223,11 @@ private:
         };
         check_ids(document.tokens);
         for (auto const& query : document.queries) { check_ids(query); }
+        for (auto const& field : document.fields) { check_ids(field); }
+        if (!document.fields.empty() && document.fields.size() != manifest_.fields.size()) {
+            throw refuse("a text for each of " + std::to_string(manifest_.fields.size()) + " fields, or for none",
+                         std::to_string(document.fields.size()));
+        }
         check_ids(document.continuation);
         if (document.tokens.size() > std::numeric_limits<std::uint32_t>::max()) {
             throw refuse("a document of less than 2^32 tokens", std::to_string(document.tokens.size()));
@@ -227,6 +255,7 @@ private:
     detail::store_format::Manifest manifest_;
     std::uint64_t id_bytes_ = 0;
     std::uint64_t title_bytes_ = 0;
+    std::uint64_t field_tokens_ = 0;
 };
 
 }  // namespace bmae

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <bmae/values/tokens.hpp>
@@ -17,6 +18,12 @@ namespace bmae {
 
 /// Label of a token that the loss skips.
 inline constexpr TokenId ignored_label = -100;
+
+/// A text under its name.
+struct NamedText {
+    std::string_view name;
+    std::span<TokenId const> tokens = {};
+};
 
 /// Everything that a text source may read. Spans hold content ids only: no [CLS], no final [SEP]. Absent texts are empty.
 struct Example {
@@ -29,6 +36,15 @@ struct Example {
     std::span<TokenId const> next = {};                   ///< the passage after, of the same document
     std::vector<std::span<TokenId const>> queries = {};   ///< generated or real queries of the passage
     std::span<TokenId const> continuation = {};           ///< what a language model wrote after the passage
+    std::vector<NamedText> fields = {};                   ///< further texts of the document
+
+    /// The field of this name; empty where there is none.
+    [[nodiscard]] std::span<TokenId const> field(std::string_view name) const noexcept {
+        for (NamedText const& text : fields) {
+            if (text.name == name) { return text.tokens; }
+        }
+        return {};
+    }
 };
 
 /// One view of one example: what a source read, what a masker chose, what a corruptor made of it.

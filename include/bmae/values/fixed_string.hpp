@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A name as a template argument: `Shared<"decoder", BasicDecoder>`.
+/// A text as a template argument: `Shared<"decoder", BasicDecoder>`, `Field<"summary">`.
 #pragma once
 
 #include <algorithm>
@@ -10,14 +10,25 @@
 
 namespace bmae {
 
-/// The characters of a string literal, usable as a template argument.
-template <std::size_t size>
+/// The characters of a literal, its closing zero among them.
+template <std::size_t N>
 struct FixedString {
-    char text[size] = {};
+    char text[N] = {};
 
-    constexpr FixedString(char const (&literal)[size]) { std::copy_n(literal, size, text); }
+    consteval FixedString(char const (&literal)[N]) { std::copy_n(literal, N, text); }   // implicit: a literal is an argument
+    /// Two texts, one after the other.
+    template <std::size_t A, std::size_t B>
+        requires(A + B == N + 1)
+    consteval FixedString(FixedString<A> const& first, FixedString<B> const& second) {
+        std::copy_n(first.text, A - 1, text);
+        std::copy_n(second.text, B, text + A - 1);
+    }
 
-    constexpr operator std::string_view() const noexcept { return {text, size - 1}; }
+    constexpr operator std::string_view() const noexcept { return view(); }
+    [[nodiscard]] constexpr std::string_view view() const noexcept { return {text, N - 1}; }
 };
+
+template <std::size_t A, std::size_t B>
+FixedString(FixedString<A> const&, FixedString<B> const&) -> FixedString<A + B - 1>;
 
 }  // namespace bmae

@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Whole words that vanish from a text.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <bmae/concepts/corruptor.hpp>
+#include <bmae/corruptors/deletion.hpp>
+#include <bmae/maskers/candidate_words.hpp>
+
+namespace bmae {
+
+/// Deletes each word by itself with all of its tokens, flagged or not; where chance takes every one, a random one stays. The noise
+/// of TSDAE (Wang, Reimers, Gurevych, arXiv 2104.06979). Words are those of whole-word masking, where TSDAE's code cuts at blanks
+/// and marks; [CLS] and [SEP] stay, [UNK] is a word.
+struct WordDeletion {
+    static constexpr std::string_view name = "word_deletion";
+    static constexpr bool changes_length = true;
+
+    double rate = .6;   ///< probability of each word; TSDAE: .6
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit("rate", rate, "probability with which a word is deleted");
+    }
+
+    /// Throws InputError unless 0 <= rate <= 1, and for a view with row masks, which would no longer fit.
+    void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
+        detail::require_deletable(text, rate, "WordDeletion");
+        std::vector<std::uint8_t> gone(text.original_ids.size(), 0);
+        std::vector<std::span<std::uint32_t const>> words;
+        detail::CandidateWords const split(TokenSpan(text.original_ids, traits), false);
+        auto const set = [&](std::span<std::uint32_t const> word, std::uint8_t value) {
+            for (std::uint32_t const i : word) { gone[i] = value; }
+        };
+        std::size_t deleted = 0;
+        split.for_each([&](std::span<std::uint32_t const> word) {
+            words.push_back(word);
+            if (!draw.chance(rate)) { return; }
+            set(word, 1);
+            ++deleted;
+        });
+        if (deleted != 0 && deleted == words.size()) { set(words[draw.below(words.size())], 0); }
+        detail::delete_tokens(text, gone);
+    }
+};
+
+static_assert(Corruptor<WordDeletion>);
+
+}  // namespace bmae
