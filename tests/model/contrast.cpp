@@ -145,7 +145,7 @@ BOOST_AUTO_TEST_CASE(every_form_equals_a_loop_over_pairs) {
 BOOST_AUTO_TEST_CASE(absent_texts_are_neither_anchors_nor_candidates) {
     Passes const holes({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}});
     Passes const negatives({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}, {2, 4, 6, 2, 5}});
-    for (Candidates const candidates : {CandidateScope::other_passes, CandidateScope::all_rows}) {
+    for (CandidateScope const candidates : {CandidateScope::other_passes, CandidateScope::all_rows}) {
         holes.check({.temperature = .5, .candidates = candidates});
         holes.check({.temperature = .5, .candidates = candidates, .form = {.label_smoothing = .2}});
         holes.check({.temperature = .5, .candidates = candidates, .form = {.positive_in_denominator = false}});

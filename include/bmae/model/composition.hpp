@@ -102,7 +102,7 @@ protected:
     static constexpr bool trains_head = [] {
         if constexpr (std::is_same_v<typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type,
                                      PairExample>) {
-            return (uses_token_head<Part> || ...);
+            return (reads_token_head<Part>() || ...);
         } else {
             return true;
         }

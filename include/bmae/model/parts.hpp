@@ -53,19 +53,24 @@ inline constexpr bool pass_reads_groups = [] {
     }
 }();
 
+template <class Part>
+concept NeedsTokenHead = requires { requires Part::needs_token_head; };
+
+template <class... Term>
+constexpr bool any_needs_token_head(std::tuple<Term...> const*) {
+    return (NeedsTokenHead<Term> || ... || false);
+}
+
 /// The pass reads logits of the token head, in its bottleneck or in a term.
 template <class Part>
-inline constexpr bool uses_token_head = [] {
+constexpr bool reads_token_head() {
     if constexpr (is_pass<Part>) {
-        auto const any = []<class... Term>(std::tuple<Term...> const*) {
-            return (requires { requires Term::needs_token_head; } || ... || false);
-        };
-        return requires { requires Part::BottleneckType::needs_token_head; } ||
-               any(static_cast<typename Part::Terms const*>(nullptr));
+        return NeedsTokenHead<typename Part::BottleneckType> ||
+               any_needs_token_head(static_cast<typename Part::Terms const*>(nullptr));
     } else {
         return false;
     }
-}();
+}
 
 /// True where the first pass reads groups, which no query stands beside.
 template <class... Part>

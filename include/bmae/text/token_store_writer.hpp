@@ -169,7 +169,7 @@ public:
         }
         manifest_.fields = names;
         for (char const* name : {"fields", "field_ends"}) {
-            if (!names.empty()) { files_.try_emplace(name, std::make_unique<File>(folder_.partial() / name)); }
+            if (!names.empty()) { files_.create(name); }
         }
     }
 

@@ -11,43 +11,34 @@
 #include <ATen/ops/cat.h>
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/edge/composed_objective.hpp>
 #include <bmae/encoders/bert.hpp>
-#include <bmae/finetuning/bi_encoder.hpp>
+#include <bmae/presets/retriever.hpp>
 #include <bmae/training/trainer.hpp>
 
-#include "../scratch_folder.hpp"
+#include "pairs.hpp"
 
 namespace {
 
 using namespace bmae;
 
-TokenTraits const traits{{.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4}, std::vector<std::uint8_t>(60, 0)};
+using Objective_ = ComposedObjective<Retriever, PairStore>;
 
-BertConfig tiny(double dropout) {
-    BertConfig config = BertConfig::of_size(1, 16);
-    config.vocab_size = 60;
-    config.max_position_embeddings = 40;
-    config.initializer_range = .2;
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout;
-    return config;
+test::TestPairs shared_positives() { return {9, test::TestPairs::shared_positives()}; }
+
+RetrieverHyperparameters cosine() {
+    return {.passages = 2, .query_length = 8, .passage_length = 8, .temperature = .1, .similarity = Similarity::cosine};
 }
 
-/// Eight queries and nine passages; neighbours share a relevant one, so that positives are known across micro-batches.
-RetrievalPairs shared_positives() {
-    RetrievalPairs data;
-    for (TokenId p = 0; p < 9; ++p) { data.passages.push_back({static_cast<TokenId>(10 + p), static_cast<TokenId>(20 + p), 30}); }
-    for (std::size_t q = 0; q < 8; ++q) {
-        data.queries.push_back(
-            {.query = {static_cast<TokenId>(40 + q), 31}, .positives = {q, q + 1}, .negatives = {(q + 4) % 9}});
-    }
-    return data;
+Objective_ objective_of(PairStore const& pairs, Retriever::Options const& options, double dropout) {
+    return {
+        std::make_shared<Retriever>(BertEncoder(test::pair_config(dropout), 4), options, 1), pairs, {.max_length = 40}, "test"};
+}
+Objective_ objective_of(PairStore const& pairs, double dropout) {
+    return objective_of(pairs, PresetHyperparameters<Retriever>::options(cosine()), dropout);
 }
 
-BiEncoderOptions cosine() {
-    return {.normalize = true, .temperature = .1, .passages_per_query = 2, .query_length = 8, .passage_length = 8};
-}
-
-std::vector<at::Tensor> take_gradients(BiEncoderObjective& objective) {
+std::vector<at::Tensor> take_gradients(Objective_& objective) {
     std::vector<at::Tensor> gradients;
     objective.for_each_parameter([&](std::string const&, at::Tensor& value, bool) {
         gradients.push_back(value.grad().defined() ? value.grad().clone() : value.detach() * 0);
@@ -87,9 +78,8 @@ struct Result {
 
 Result train(TrainerOptions const& options, double dropout, std::uint64_t stop_at = 0) {
     at::set_num_threads(1);
-    RetrievalPairs const data = shared_positives();
-    BertEncoder encoder(tiny(dropout), 4);
-    BiEncoderObjective objective(encoder, data, traits, cosine());
+    test::TestPairs const data = shared_positives();
+    Objective_ objective = objective_of(data.store(), dropout);
     Result result;
     Trainer* running = nullptr;
     Trainer trainer(objective, options, {.on_step = [&](StepReport const& step) {
@@ -116,24 +106,24 @@ double largest_difference(std::vector<float> const& a, std::vector<float> const&
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(bi_encoder_gradient_cache)
+BOOST_AUTO_TEST_SUITE(pair_gradient_cache)
 
 BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
-    RetrievalPairs const data = shared_positives();
+    test::TestPairs const data = shared_positives();
     std::vector<std::size_t> const all{0, 1, 2, 3, 4, 5, 6, 7};
     std::vector<std::vector<std::size_t>> const uneven{{0, 1, 2}, {3}, {4, 5, 6, 7}};
     for (double const dropout : {0., .1}) {
-        BertEncoder encoder(tiny(dropout), 4);
-        BiEncoderObjective objective(encoder, data, traits, cosine());
+        Objective_ objective = objective_of(data.store(), dropout);
+        StepContrast& contrast = objective.step_contrast();
         objective.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value.requires_grad_(true); });
         std::vector<HostBatch> chunks;
         for (auto const& examples : uneven) { chunks.push_back(objective.collate(examples, {.seed = 5})); }
         HostBatch const whole = objective.collate(all, {.seed = 5});
         auto const context_of = [&](std::size_t m) { return ForwardContext{.training = true, .seed = 70 + m}; };
-        std::vector<std::int64_t> const labels = objective.step_labels(chunks);
+        std::vector<std::int64_t> const labels = contrast.step_labels(chunks);
         BOOST_CHECK(labels == whole.term_labels);
 
-        std::vector<StepOutput> const outputs = cached_gradient(objective, chunks, context_of, labels, [] {});
+        std::vector<StepOutput> const outputs = cached_gradient(contrast, chunks, context_of, labels, [] {});
         std::vector<at::Tensor> const cached = take_gradients(objective);
         BOOST_REQUIRE_EQUAL(outputs.size(), 4U);
         for (std::size_t m = 0; m < 3; ++m) { BOOST_CHECK_EQUAL(outputs[m].terms[0].labels, 0); }
@@ -142,10 +132,10 @@ BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
         std::vector<at::Tensor> vectors;   // one graph over the same chunks
         for (std::size_t m = 0; m < chunks.size(); ++m) {
             ForwardContext context = context_of(m);
-            vectors.push_back(objective.represent(chunks[m], context));
+            vectors.push_back(contrast.represent(chunks[m], context));
         }
         ForwardContext context;
-        StepOutput const joined = objective.contrast(chunks, vectors, context, labels);
+        StepOutput const joined = contrast.contrast(chunks, vectors, context, labels);
         joined.total.backward();
         BOOST_CHECK_LE(difference(cached, take_gradients(objective)), 2e-5);
         BOOST_CHECK_CLOSE(outputs[3].total.item<double>(), joined.total.item<double>(), 1e-4);
@@ -161,27 +151,30 @@ BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
 
 // Passage 1 is the answer of query 0 and known to be relevant to query 1 as well, which stands in another micro-batch.
 BOOST_AUTO_TEST_CASE(known_positives_of_other_micro_batches_are_no_negatives) {
-    RetrievalPairs data = shared_positives();
-    data.queries.resize(2);
-    data.queries[0].positives = {1};
-    data.queries[1].positives = {2, 1};
-    BertEncoder encoder(tiny(0), 4);
-    auto const loss_with = [&](bool spare) {
-        BiEncoderObjective objective(encoder, data, traits,
-                                     {.query_length = 8, .passage_length = 8, .mask_false_negatives = spare});
+    std::vector<test::PairRow> rows = test::TestPairs::shared_positives();
+    rows.resize(2);
+    rows[0].positives = {1};
+    rows[1].positives = {2, 1};
+    test::TestPairs const data(9, rows);
+    auto const loss_with = [&](bool masks) {
+        Retriever::Options options =
+            PresetHyperparameters<Retriever>::options({.passages = 1, .query_length = 8, .passage_length = 8});
+        std::get<0>(options.terms).mask_false_negatives = masks;
+        Objective_ objective = objective_of(data.store(), options, 0);
         std::uint64_t seed = 0;
         std::vector<HostBatch> chunks(2);
-        do {   // query 1 draws passage 2
+        do {   // query 1 draws text 2
             for (std::size_t e = 0; e < 2; ++e) { chunks[e] = objective.collate(std::vector<std::size_t>{e}, {.seed = seed}); }
             ++seed;
-        } while (chunks[1].views[0].text_ids[1] != 2);
+        } while (chunks[1].views[1].text_ids[0] != 2);
+        StepContrast& contrast = objective.step_contrast();
         std::vector<at::Tensor> vectors;
         for (HostBatch const& chunk : chunks) {
             ForwardContext context;
-            vectors.push_back(objective.represent(chunk, context));
+            vectors.push_back(contrast.represent(chunk, context));
         }
         ForwardContext context;
-        return objective.contrast(chunks, vectors, context, objective.step_labels(chunks)).total.item<double>();
+        return contrast.contrast(chunks, vectors, context, contrast.step_labels(chunks)).total.item<double>();
     };
     BOOST_CHECK_LT(loss_with(true), loss_with(false));
 }
