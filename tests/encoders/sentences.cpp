@@ -100,6 +100,27 @@ BOOST_AUTO_TEST_CASE(pitfall_19_a_saved_encoder_is_compared_as_it_was_trained) {
     std::filesystem::remove_all(folder);
 }
 
+BOOST_AUTO_TEST_CASE(a_vector_that_is_not_finite_names_its_text) {
+    BertEncoder const encoder = load_bert(golden / "tiny_electra");
+    SentenceEncoder const sentences(encoder, sixty_words(), {.pooling = Pooling::cls, .max_length = 40});
+    std::vector<std::string> texts(70, "w7 w8 w9");
+    static_cast<void>(sentences.encode(texts));
+    texts[41] = "w7 w20";
+    texts[66] = "w9 w9 w20 w9";   // longer, so read earlier
+    at::NoGradGuard const no_gradients;
+    encoder.embeddings.word[20][3] = std::nan("");
+    std::string message;
+    try {
+        static_cast<void>(sentences.encode(texts, {.batch_tokens = 30}));
+    } catch (InputError const& error) { message = error.what(); }
+    BOOST_CHECK_MESSAGE(message.find("text 67 of 70") != message.npos, message);
+    message.clear();
+    try {
+        static_cast<void>(sentences.encode(texts));
+    } catch (InputError const& error) { message = error.what(); }
+    BOOST_CHECK_MESSAGE(message.find("text 42 of 70") != message.npos, message);
+}
+
 BOOST_AUTO_TEST_CASE(a_pooling_of_two_layers_encodes_and_is_not_exported) {
     BertEncoder const encoder = load_bert(golden / "tiny_roberta");
     std::vector<std::vector<TokenId>> const texts{{2, 9, 10, 3}, {2, 11, 3}};

@@ -4,6 +4,7 @@
 #include <bmae/io/hf_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 
+#include <cmath>
 #include <fstream>
 
 #include <ATen/ops/arange.h>
@@ -321,6 +322,26 @@ BOOST_AUTO_TEST_CASE(reads_shards) {
     BOOST_TEST(contains(refused(), "in weight_map"));
     index(map + ",\"x\":\"none.safetensors\"");
     BOOST_TEST(contains(refused(), "none.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(names_every_tensor_that_is_not_finite) {
+    for (double const number : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+        std::string const message = refused_after([&](bmae::NamedTensors& tensors) {
+            for (std::string const name : {"encoder.layer.0.attention.self.query.bias", "embeddings.LayerNorm.weight"}) {
+                tensors.at(name) = tensors.at(name).clone();
+                tensors.at(name)[3] = number;
+            }
+        });
+        BOOST_TEST(contains(message,
+                            "expected finite weights, found 2 with NaN or infinity: embeddings.LayerNorm.weight, "
+                            "encoder.layer.0.attention.self.query.bias. "));
+    }
+    BOOST_TEST(bmae::detail::all_finite(at::full({8}, 3e38F)));   // their sum is not finite, they are
+    for (at::ScalarType const type : {at::kHalf, at::kBFloat16, at::kDouble, at::kFloat8_e4m3fn}) {
+        BOOST_TEST(bmae::detail::all_finite(at::full({3}, 2.0).to(type)));
+        BOOST_TEST(!bmae::detail::all_finite(at::full({3}, std::nan("")).to(type)));
+    }
+    BOOST_TEST(bmae::detail::all_finite(at::zeros({0})));
 }
 
 BOOST_AUTO_TEST_CASE(names_every_wrong_tensor_at_once) {

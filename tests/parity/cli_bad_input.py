@@ -134,6 +134,19 @@ def pretraining(work, data, store, run_folder):
     refused("pretrain", *shape, "--dump-step", work / "absent" / "x.safetensors", says="absent")
 
 
+def write_nan(path, ending):
+    """Puts one NaN into the tensor whose name ends so, and returns the name."""
+    content = bytearray(path.read_bytes())
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    name = next(name for name in header if name.endswith(ending))
+    assert header[name]["dtype"] == "F32"
+    begin = start + header[name]["data_offsets"][0]
+    content[begin:begin + 4] = b"\0\0\xc0\x7f"
+    path.write_bytes(content)
+    return name
+
+
 def models(work, data, run_folder):
     model = run_folder / "model"
     tune = ["finetune", "--data", data, "--output", work / "out", "--steps", 2]
@@ -160,6 +173,10 @@ def models(work, data, run_folder):
     refused(*encode[:-1], work / "x.bin", "--model", model, says=".safetensors")
     refused(*encode[:2], work / "empty.txt", *encode[3:], "--model", model, "--pooling", "cls", says="at least one text")
     refused(*encode, "--model", model, "--pooling", "cls", "--max-length", 999, says="512")
+    diverged = shutil.copytree(model, work / "diverged")
+    name = write_nan(diverged / "model.safetensors", "layer.0.attention.self.query.bias")
+    for command in ([*encode, "--pooling", "cls"], tune):
+        refused(*command, "--model", diverged, says=["diverged", "finite weights", name.removeprefix("bert.")])
     broken = shutil.copytree(model, work / "broken")
     weights = broken / "model.safetensors"
     os.truncate(weights, weights.stat().st_size - 100)

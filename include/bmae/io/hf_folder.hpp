@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -16,6 +17,8 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/sum.h>
 
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/folders.hpp>
@@ -45,7 +48,8 @@ class TensorDiagnostics {
 public:
     void add(std::string const& kind, std::string text) { lists_[kind].push_back(std::move(text)); }
 
-    void raise(std::string const& file, std::string const& expected) const {
+    void raise(std::string const& file, std::string const& expected,
+               std::string const& hint = "Check that config.json and the weights belong to the same model.") const {
         if (lists_.empty()) { return; }
         std::string found;
         for (auto const& [kind, names] : lists_) {
@@ -55,10 +59,7 @@ public:
             }
             if (names.size() > 12) { found += " and " + std::to_string(names.size() - 12) + " more"; }
         }
-        throw InputError(Diagnostic{.file = file,
-                                    .expected = expected,
-                                    .found = found,
-                                    .hint = "Check that config.json and the weights belong to the same model."});
+        throw InputError(Diagnostic{.file = file, .expected = expected, .found = found, .hint = hint});
     }
 
 private:
@@ -132,7 +133,15 @@ inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::str
     }
 }
 
-/// Refuses a set of tensors that is not exactly the model of the config; one message lists all that is wrong.
+/// True where no number is NaN or infinite. One pass and no temporaries: a finite sum has finite terms.
+inline bool all_finite(at::Tensor const& numbers) {
+    at::Tensor const values = numbers.element_size() == 1 ? numbers.to(at::kFloat) : numbers;   // float8 has no sum
+    at::ScalarType const type = values.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    if (std::isfinite(at::sum(values, type).item<double>())) { return true; }
+    return at::isfinite(values).all().item<bool>();   // else the sum alone overflowed
+}
+
+/// Refuses a set of tensors that is not exactly the model of the config, or not finite; one message lists all that is wrong.
 inline void check_bert_tensors(HfBert const& model, std::string const& file) {
     TensorDiagnostics diagnostics;
     NamedTensors rest = model.tensors;
@@ -161,6 +170,11 @@ inline void check_bert_tensors(HfBert const& model, std::string const& file) {
     diagnostics.raise(file, "the tensors of " + std::string(title(type)) + " with " +
                                 std::to_string(model.config.num_hidden_layers) + " layers of " +
                                 std::to_string(model.config.hidden_size));
+    TensorDiagnostics numbers;
+    for (auto const& [name, tensor] : model.tensors) {
+        if (!all_finite(tensor)) { numbers.add("with NaN or infinity", bare_bert_name(name, type)); }
+    }
+    numbers.raise(file, "finite weights", "The run that made them diverged, or the file is damaged: take an earlier checkpoint.");
 }
 
 /// What the Python class of a model ends in. Only the bare Model has names without a prefix.
@@ -177,7 +191,8 @@ inline std::string python_class_kind(HfBert const& model) {
 }  // namespace detail
 
 /// Reads a folder.
-/// \throws InputError  a pickle, another architecture, tensors that are missing, unexpected or of a wrong shape, all by name
+/// \throws InputError  a pickle, another architecture, tensors that are missing, unexpected, of a wrong shape or with a number that
+///                     is not finite, all by name
 inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loading = Loading::copy) {
     if (!std::filesystem::is_directory(folder)) {
         throw InputError(Diagnostic{.file = folder.string(),

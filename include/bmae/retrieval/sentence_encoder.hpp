@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isfinite.h>
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/to_tensors.hpp>
@@ -70,7 +72,7 @@ public:
     /// One row per text, in the order of the texts.                                                        [N, H] fp32 on the CPU
     ///
     /// Texts run sorted by length in batches of a token budget. Rows depend on their own text; how batches are cut changes them
-    /// by rounding alone.
+    /// by rounding alone. Throws InputError for a vector that is not finite, naming the text.
     [[nodiscard]] at::Tensor encode(std::span<std::string const> texts, EncodeRun const& run = {}) const {
         std::vector<std::vector<TokenId>> ids(texts.size());
         constexpr std::size_t between_reports = std::size_t{1} << 14;
@@ -108,7 +110,9 @@ public:
             Encoded const encoded = encoder_.encode(input, context, needs_layers(options_.pooling));
             at::Tensor vectors = pool(options_.pooling, encoded, input).to(at::kFloat);
             if (options_.normalize) { vectors = normalize_rows(vectors); }
-            output.index_copy_(0, detail::int64_tensor(rows, at::kCPU), vectors.cpu());
+            vectors = vectors.cpu();
+            require_finite(vectors, rows, order.size());
+            output.index_copy_(0, detail::int64_tensor(rows, at::kCPU), vectors);
             if (run.on_progress) { run.on_progress(begin, order.size()); }
         }
         return output;
@@ -120,6 +124,21 @@ public:
     [[nodiscard]] SentenceEncoderOptions const& options() const noexcept { return options_; }
 
 private:
+    /// \param texts  number of the text of each row, of `count`
+    static void require_finite(at::Tensor const& vectors, std::vector<std::int64_t> const& texts, std::size_t count) {
+        at::Tensor const finite = at::isfinite(vectors).all(1);   // [n]
+        if (finite.all().item<bool>()) { return; }
+        std::int64_t first = std::numeric_limits<std::int64_t>::max();
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            if (!finite[static_cast<std::int64_t>(i)].item<bool>()) { first = std::min(first, texts[i]); }
+        }
+        throw InputError(
+            Diagnostic{.file = {},
+                       .expected = "vectors of finite numbers",
+                       .found = "NaN or infinity in that of text " + std::to_string(first + 1) + " of " + std::to_string(count),
+                       .hint = "The model has such a weight, or its numbers overflow."});
+    }
+
     [[nodiscard]] std::vector<TokenId> with_specials(std::vector<TokenId> content) const {
         SpecialIds const& special = tokenizer_.traits().special();
         content.resize(std::min(content.size(), options_.max_length - 2));
