@@ -152,6 +152,22 @@ BOOST_AUTO_TEST_CASE(another_number_of_ranks_is_refused_where_each_has_its_own) 
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_folder_that_rank_0_refuses_stops_all) {
+    ::test::MemoryFolder scratch;
+    TrainerOptions options = memory_run();
+    options.output = scratch.path() / "run";
+    train_on_two(options, 3);
+    std::vector<std::string> told(2);
+    on_two_ranks([&](std::size_t rank, Replicas const& replicas) {
+        ToyMemory toy;
+        try {
+            Trainer(toy, options, {}, replicas).fit();
+        } catch (Error const& error) { told[rank] = error.what(); }
+    });
+    BOOST_TEST(told[0].find("expected a folder without checkpoints, found step-3.") != std::string::npos);
+    BOOST_TEST(told[1].find("rank 0 refused the folder") != std::string::npos);
+}
+
 // A rank that cannot write its part leaves no checkpoint, and no rank waits for ever.
 BOOST_AUTO_TEST_CASE(a_rank_that_cannot_write_stops_all) {
     struct Broken final : ToyMemory {

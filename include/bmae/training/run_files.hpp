@@ -51,20 +51,23 @@ public:
     std::optional<CheckpointFolder> open(at::Device device) {
         device_ = device;
         if (options_.output.empty()) { return std::nullopt; }
-        std::optional<CheckpointFolder> found;
+        if (replicas_.ranks == 1) { return recover(); }
+        constexpr std::int64_t nothing = -1, refused = -2;   // in place of a step
+        std::exception_ptr failure;
+        std::int64_t step = 0;
         if (replicas_.rank == 0) {
-            store_.emplace(options_.output, options_.keep_last);
-            auto const present = list_checkpoints(options_.output);
-            if (!present.empty() && !options_.resume) {
-                throw InputError(Diagnostic{options_.output.string(), 0, "a folder without checkpoints",
-                                            present.front().path.filename().string(),
-                                            "Resume that run or choose another folder; nothing is written over."});
+            try {
+                auto const found = recover();
+                step = found ? static_cast<std::int64_t>(found->step) : nothing;
+            } catch (...) {
+                failure = std::current_exception();
+                step = refused;
             }
-            found = store_->recover(warn_);
         }
-        if (replicas_.ranks == 1) { return found; }
-        std::int64_t const step = sum(replicas_.rank != 0 ? 0 : found ? static_cast<std::int64_t>(found->step) : -1);
-        if (step < 0) { return std::nullopt; }
+        step = sum(step);
+        if (failure) { std::rethrow_exception(failure); }
+        if (step == refused) { throw RunError(options_.output.string() + ": rank 0 refused the folder; its own error says why"); }
+        if (step == nothing) { return std::nullopt; }
         return CheckpointFolder{options_.output / ("step-" + std::to_string(step)), static_cast<std::uint64_t>(step)};
     }
 
@@ -125,6 +128,18 @@ public:
     }
 
 private:
+    /// The folder is this process's from here on.
+    std::optional<CheckpointFolder> recover() {
+        store_.emplace(options_.output, options_.keep_last);
+        auto const present = list_checkpoints(options_.output);
+        if (!present.empty() && !options_.resume) {
+            throw InputError(Diagnostic{options_.output.string(), 0, "a folder without checkpoints",
+                                        present.front().path.filename().string(),
+                                        "Resume that run or choose another folder; nothing is written over."});
+        }
+        return store_->recover(warn_);
+    }
+
     void write(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer,
                TrainState const& state) {
         write_model(folder, parameters);
