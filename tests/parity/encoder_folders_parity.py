@@ -77,7 +77,7 @@ tokens.save_pretrained(str(folder / "py_cpp_tokens"))
 # What C++ has to read: other weights, and a config of which Python knows every key.
 config = dict(vocab_size=len((folder / "cpp_cross" / "vocab.txt").read_text().splitlines()), hidden_size=16, num_hidden_layers=2,
               num_attention_heads=2, intermediate_size=32, max_position_embeddings=48)
-torch.manual_seed(5)
+torch.manual_seed(11)
 
 
 def fresh(kind, name, **options):
@@ -91,8 +91,9 @@ def fresh(kind, name, **options):
     return str(folder / name)
 
 
+raw = fresh(BertForSequenceClassification, "raw_py_cross", num_labels=1)
 for name, activation in (("py_cross", torch.nn.Identity()), ("py_sigmoid", None)):
-    model = CrossEncoder(fresh(BertForSequenceClassification, f"raw_{name}", num_labels=1), device="cpu", activation_fn=activation)
+    model = CrossEncoder(raw, device="cpu", activation_fn=activation)
     model.save_pretrained(str(folder / name))
     save_file(cross_results(model), folder / f"{name}.results")
 CrossEncoder(fresh(BertForSequenceClassification, "raw_py_labels", num_labels=3), device="cpu").save_pretrained(str(folder / "py_labels"))
