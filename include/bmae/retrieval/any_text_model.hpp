@@ -12,20 +12,13 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/bottlenecks/adaptors.hpp>
+#include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/concepts/encoder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
-
-/// What made a vector, as reports, checkpoints and folders say it.
-struct BottleneckDescription {
-    std::string name = {};         ///< "cls", "mean", "lexical" ...
-    std::string projection = {};   ///< what stands behind it: "reduced", "tanh", "normalized" ...; empty: nothing
-
-    friend bool operator==(BottleneckDescription const&, BottleneckDescription const&) = default;
-};
 
 /// Gives the parameters of a bottleneck the values that `tensors` holds under their names; other tensors are passed over.
 /// Throws InputError, which names `file`, for one that is missing or of another shape.
