@@ -17,6 +17,7 @@
 #include <ATen/Parallel.h>
 
 #include <bmae/edge/pretrain.hpp>
+#include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/metrics/mrr.hpp>
 #include <bmae/metrics/ndcg.hpp>
@@ -24,7 +25,6 @@
 #include <bmae/presets/retromae.hpp>
 #include <bmae/retrieval/bm25.hpp>
 #include <bmae/retrieval/exact_index.hpp>
-#include <bmae/retrieval/sentence_transformer_folder.hpp>
 
 #include "tiny_world.hpp"
 

@@ -169,7 +169,12 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     if (!options.pooling.empty()) {
         request.bottleneck = options.pooling;
     } else if (pools && model.sentence) {   // goes on with what made the vectors so far
-        request.bottleneck = std::string(to_string(model.sentence->pooling));
+        auto const& made_by = model.sentence->pooling.description();
+        if (!made_by.projection.empty()) {
+            throw refuse("a model whose vectors are hidden states pooled by cls or mean", made_by.name + ' ' + made_by.projection,
+                         "Say --pooling cls or mean to go on without the projection.");
+        }
+        request.bottleneck = made_by.name;
         if (model.sentence->normalize && !request.overrides.contains("similarity")) {
             request.overrides["similarity"] = "cosine";
         }

@@ -11,9 +11,12 @@
 #include <variant>
 
 #include <bmae/edge/composed_objective.hpp>
+#include <bmae/edge/cross_encoder_folder.hpp>
+#include <bmae/edge/sentence_transformer_folder.hpp>
+#include <bmae/edge/sparse_encoder_folder.hpp>
+#include <bmae/edge/token_encoder_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
-#include <bmae/retrieval/sentence_transformer_folder.hpp>
 
 #include "common.hpp"
 
@@ -43,31 +46,46 @@ inline std::size_t count_option(AnyModel const& model, std::string const& path, 
     return otherwise;
 }
 
-/// What stands beside the encoder: names without `shared.`.
+/// What stands beside the encoder, by its names in a checkpoint.
 inline NamedTensors shared_tensors(AnyModel& model) {
     NamedTensors tensors;
     model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
-        if (name.starts_with("shared.")) { tensors[name.substr(7)] = value.detach(); }
+        if (name.starts_with("shared.")) { tensors[name] = value.detach(); }
     });
     return tensors;
 }
 
-/// Writes the folder. Texts are read at the length that passages were trained with.
+/// Writes the folder. A sentence encoder reads texts at the length that passages were trained with.
 inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, Path const& folder) {
     auto const positions = static_cast<std::size_t>(model.encoder().shape().positions);
     std::size_t const query = count_option(model, "passes.0.view.source.max_length", positions);
     std::size_t const passage = count_option(model, "passes.1.view.source.max_length", query);
+    std::string const kind = finetuned_folder(model).name;
+    if (kind == "cross-encoder") {
+        save_cross_encoder(folder, model.encoder(), tokenizer, shared_tensors(model),
+                           {.query_length = count_option(model, "passes.0.view.source.query_length", 0), .max_length = query});
+        return;
+    }
+    if (kind == "token-encoder") {
+        save_token_encoder(folder, model.encoder(), tokenizer, shared_tensors(model),
+                           {.query_length = query, .document_length = passage});
+        return;
+    }
+    if (query != passage) {
+        say(folder.string() + ": reads texts of up to " + std::to_string(passage) + " tokens; queries were trained with " +
+            std::to_string(query));
+    }
+    if (kind == "sparse-encoder") {
+        save_sparse_encoder(folder, model.encoder(), tokenizer, {.max_length = passage});
+        return;
+    }
     bool cosine = false;
     for (auto const& [name, value] : model.option_values()) {
         if (name == "terms.0.similarity") { cosine = std::get<std::string>(value) == "cosine"; }
     }
-    if (query != passage && finetuned_folder(model).name == FinetunedFolder{}.name) {
-        say(folder.string() + ": reads texts of up to " + std::to_string(passage) + " tokens; queries were trained with " +
-            std::to_string(query));
-    }
-    save_sentence_transformer(
-        SentenceEncoder(model.encoder(), tokenizer, {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
-        folder);
+    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer,
+                                              {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
+                              folder);
 }
 
 }  // namespace bmae::program

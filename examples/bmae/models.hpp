@@ -17,10 +17,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 
+#include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/io/bert_config_json.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
-#include <bmae/retrieval/sentence_transformer_folder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/precision.hpp>
@@ -34,8 +34,9 @@ struct LoadedModel {
     BertEncoder encoder;
     AnyTokenizer tokenizer;
     std::optional<SentenceEncoderOptions> sentence = {};   ///< where the folder says it
-    std::string kind = {};   ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
-    Path path = {};          ///< of the files that were read
+    std::string kind = {};         ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
+    Path path = {};                ///< of the files that were read
+    std::string bottleneck = {};   ///< a checkpoint's, by its name in the composition; empty: not said
 };
 
 inline bool is_checkpoint(Path const& path) { return std::filesystem::exists(path / "trainer.json"); }
@@ -53,10 +54,12 @@ inline std::optional<Path> find_checkpoint(Path const& path) {
     return newest_checkpoint(path, warn).path;
 }
 
-inline Pooling pooling_from(std::string const& name) {
-    if (auto const pooling = pooling_named(name)) { return *pooling; }
+inline SentenceBottleneck pooling_from(std::string const& name) {
+    if (auto const pooling = SentenceBottleneck::named(name)) { return *pooling; }
     std::string known;
-    for (Pooling const pooling : all_poolings) { known += (known.empty() ? "" : ", ") + std::string(to_string(pooling)); }
+    for (SentenceBottleneck const& pooling : SentenceBottleneck::all()) {
+        known += (known.empty() ? "" : ", ") + to_string(pooling);
+    }
     throw InputError(Diagnostic{.file = {}, .expected = "--pooling as one of " + known, .found = '"' + name + '"'});
 }
 
@@ -67,13 +70,42 @@ inline std::string objective_of_checkpoint(Path const& checkpoint) {
     return told ? file["objective"].get<std::string>() : std::string();
 }
 
-/// What a checkpoint of fine-tuning says about pooling; nothing for one of pre-training.
+/// What made the vectors of a checkpoint's first pass: "mean", "scored" ...; empty where the file does not say it.
+inline std::string bottleneck_of_checkpoint(Path const& checkpoint) {
+    auto const objective = nlohmann::json::parse(objective_of_checkpoint(checkpoint), nullptr, false);
+    bool const told = objective.is_object() && objective.contains("passes") && objective["passes"].is_array() &&
+                      !objective["passes"].empty() && objective["passes"].front().is_object();
+    return told ? objective["passes"].front().value("bottleneck", "") : std::string();
+}
+
+/// What a checkpoint says about its vectors: the bottleneck of the first pass, the length of texts, and whether fine-tuning compared
+/// by cosine. Nothing where the bottleneck is no pooling of hidden states (lexicon, scored ...) and where the file does not say it.
 inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& checkpoint) {
     auto const objective = nlohmann::json::parse(objective_of_checkpoint(checkpoint), nullptr, false);
-    if (!objective.is_object() || !objective.contains("pooling")) { return std::nullopt; }
-    return SentenceEncoderOptions{.pooling = pooling_from(objective.value("pooling", "")),
-                                  .normalize = objective.value("normalize", false),
-                                  .max_length = objective.value("passage_length", std::size_t{512})};
+    if (!objective.is_object()) { return std::nullopt; }
+    if (objective.contains("pooling")) {   // fine-tuning of 0.1
+        return SentenceEncoderOptions{.pooling = pooling_from(objective.value("pooling", "")),
+                                      .normalize = objective.value("normalize", false),
+                                      .max_length = objective.value("passage_length", std::size_t{512})};
+    }
+    std::string const bottleneck = bottleneck_of_checkpoint(checkpoint);
+    if (bottleneck.empty()) { return std::nullopt; }
+    NamedTensors shared;
+    for (auto& [name, tensor] : load_tensors(checkpoint / "model.safetensors", Loading::mapped)) {
+        if (name.starts_with("shared.")) { shared.emplace(name, tensor); }
+    }
+    auto pooling =
+        SentenceBottleneck::of({.name = bottleneck, .projection = objective["passes"].front().value("projection", "")}, shared);
+    if (!pooling) { return std::nullopt; }
+    SentenceEncoderOptions options{.pooling = *std::move(pooling), .max_length = objective.value("max_length", std::size_t{512})};
+    bool const finetuned = objective.contains("pairs");
+    auto const numbers = objective.find("numbers");
+    if (finetuned && numbers != objective.end() && numbers->is_object()) {
+        auto const length = numbers->value("passes.0.view.source.max_length", options.max_length);
+        options.max_length = std::min(options.max_length, numbers->value("passes.1.view.source.max_length", length));
+        options.normalize = numbers->value("terms.0.similarity", "") == "cosine";
+    }
+    return options;
 }
 
 /// The tokenizer of a model. \throws InputError where it does not frame texts as encoders read them
@@ -117,7 +149,8 @@ inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first)
             .tokenizer = load_tokenizer(path),
             .sentence = sentence_options_of(path),
             .kind = "checkpoint",
-            .path = path};
+            .path = path,
+            .bottleneck = bottleneck_of_checkpoint(path)};
 }
 
 /// \throws InputError  where the folder is none of the kinds that are known
@@ -138,7 +171,7 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
     }
     if (std::filesystem::exists(path / "modules.json")) {
         SentenceEncoder const encoder = load_sentence_encoder(path);
-        return {.encoder = encoder.encoder(),
+        return {.encoder = *encoder.model().encoder<BertEncoder>(),
                 .tokenizer = encoder.tokenizer(),
                 .sentence = encoder.options(),
                 .kind = "sentence-transformers folder",
@@ -198,8 +231,11 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
     }
     LoadedModel model = load_model(options.model, tower);
     if (!model.sentence && options.pooling.empty()) {
+        std::string const why = model.bottleneck.empty()
+                                    ? model.kind + " does not say how tokens become a sentence"
+                                    : model.kind + " has the bottleneck " + model.bottleneck + ", no pooling of hidden states";
         throw InputError(Diagnostic{.file = model.path.string(),
-                                    .expected = "--pooling, as the " + model.kind + " does not say how tokens become a sentence",
+                                    .expected = "--pooling, as the " + why,
                                     .found = "none",
                                     .hint = "RetroMAE and its relatives: --pooling cls."});
     }

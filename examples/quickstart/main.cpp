@@ -15,8 +15,8 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/detail/folders.hpp>
+#include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/encoders/bert.hpp>
-#include <bmae/retrieval/sentence_transformer_folder.hpp>
 #include <bmae/training/allocator.hpp>
 
 #include "collection_files.hpp"

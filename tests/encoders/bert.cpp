@@ -5,12 +5,13 @@
 #include <vector>
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/tensor.h>
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/batch/to_tensors.hpp>
-#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/io/tensors.hpp>
 
@@ -87,16 +88,21 @@ BOOST_AUTO_TEST_CASE(poolings) {
     PackedView const view = golden_view(expected);
     PackedInput const input = to_tensors(view);
     Encoded const encoded{.hidden = expected.at("hidden.2")};
-    at::Tensor const cls = pool(Pooling::cls, encoded, input);
-    at::Tensor const mean = pool(Pooling::mean, encoded, input);
+    at::Tensor const cls = SentenceBottleneck().pool(encoded, input);
+    at::Tensor const mean = MeanBottleneck{}.pool(encoded, input);
     for (std::int64_t b = 0; b < input.texts(); ++b) {
         auto const at = static_cast<std::size_t>(b);
         at::Tensor const rows = encoded.hidden.narrow(0, view.offsets[at], view.offsets[at + 1] - view.offsets[at]);
         BOOST_CHECK_EQUAL(largest_difference(cls[b], rows[0]), 0);
         BOOST_CHECK_LE(largest_difference(mean[b], rows.mean(0)), 1e-6);
     }
-    BOOST_CHECK(!pooling_named("max") && !needs_layers(Pooling::mean) && needs_layers(Pooling::top_two));
-    for (Pooling const pooling : all_poolings) { BOOST_CHECK(pooling_named(to_string(pooling)) == pooling); }
+    BOOST_CHECK(!SentenceBottleneck::named("max"));
+    BOOST_CHECK(!SentenceBottleneck(MeanBottleneck{}).keeps_layers() && SentenceBottleneck(TopTwoBottleneck{}).keeps_layers());
+    for (SentenceBottleneck const& one : SentenceBottleneck::all()) {
+        BOOST_REQUIRE(SentenceBottleneck::named(to_string(one)));
+        BOOST_TEST(to_string(*SentenceBottleneck::named(to_string(one))) == to_string(one));
+    }
+    BOOST_TEST(SentenceBottleneck::named("cls+mean")->pool(encoded, input).equal(at::cat({cls, mean}, 1)));
 }
 
 BOOST_AUTO_TEST_CASE(poolings_of_two_layers_by_hand) {
@@ -111,9 +117,9 @@ BOOST_AUTO_TEST_CASE(poolings_of_two_layers_by_hand) {
     encoded.hidden = encoded.layers.back();
     // Row t is (2 t, 2 t + 1) times the step of its layer: text 0 has rows 0 to 2, mean (2, 3), text 1 rows 3 to 6, mean (9, 10).
     at::Tensor const means = at::tensor({2.F, 3.F, 9.F, 10.F}).view({2, 2});
-    BOOST_CHECK_LE(largest_difference(pool(Pooling::first_last, encoded, input), means * 2), 1e-6);   // (1 + 3) / 2
-    BOOST_CHECK_LE(largest_difference(pool(Pooling::top_two, encoded, input), means * 11.5), 1e-5);   // (20 + 3) / 2
-    BOOST_CHECK_LE(largest_difference(pool(Pooling::mean, encoded, input), means * 3), 1e-6);
+    BOOST_CHECK_LE(largest_difference(FirstLastBottleneck{}.pool(encoded, input), means * 2), 1e-6);   // (1 + 3) / 2
+    BOOST_CHECK_LE(largest_difference(TopTwoBottleneck{}.pool(encoded, input), means * 11.5), 1e-5);   // (20 + 3) / 2
+    BOOST_CHECK_LE(largest_difference(MeanBottleneck{}.pool(encoded, input), means * 3), 1e-6);
 }
 
 BOOST_AUTO_TEST_CASE(a_seed_gives_the_same_weights_and_a_folder_gives_them_back) {

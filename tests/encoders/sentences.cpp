@@ -6,14 +6,17 @@
 #include <string>
 #include <vector>
 
+#include <ATen/ops/arange.h>
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/bottlenecks/projected.hpp>
+#include <bmae/bottlenecks/reduced.hpp>
+#include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
-#include <bmae/retrieval/sentence_transformer_folder.hpp>
 
 #include "../parity_folder.hpp"
 
@@ -37,10 +40,10 @@ BOOST_AUTO_TEST_CASE(vectors_survive_a_folder_and_lengths_fit_the_positions) {
     for (std::string const name : {"roberta", "electra", "distilbert"}) {
         NamedTensors const expected = load_tensors(golden / (name + ".safetensors"));
         BertEncoder const encoder = load_bert(golden / ("tiny_" + name));
-        SentenceEncoder const sentences(encoder, sixty_words(), {.pooling = Pooling::cls, .max_length = 40});
+        SentenceEncoder const sentences(encoder, sixty_words(), {.max_length = 40});
         std::string message;   // RoBERTa has 42 positions, of which a text can use 40
         try {
-            static_cast<void>(SentenceEncoder(encoder, sixty_words(), {.pooling = Pooling::cls, .max_length = 41}));
+            static_cast<void>(SentenceEncoder(encoder, sixty_words(), {.max_length = 41}));
         } catch (InputError const& error) { message = error.what(); }
         BOOST_CHECK_MESSAGE(message.find("2 to 40 tokens") != message.npos, name << ": " << message);
 
@@ -50,7 +53,7 @@ BOOST_AUTO_TEST_CASE(vectors_survive_a_folder_and_lengths_fit_the_positions) {
         SentenceEncoder const loaded = load_sentence_encoder(folder);
         std::filesystem::remove_all(folder);
         BOOST_TEST(loaded.options().max_length == 40U);
-        BOOST_TEST((loaded.encoder().config().model_type == encoder.config().model_type));
+        BOOST_TEST((loaded.model().encoder<BertEncoder>()->config().model_type == encoder.config().model_type));
         std::vector<std::vector<TokenId>> texts;
         at::Tensor const offsets = expected.at("offsets");
         for (std::int64_t b = 0; b + 1 < offsets.numel(); ++b) {
@@ -74,7 +77,7 @@ BOOST_AUTO_TEST_CASE(pitfall_19_a_saved_encoder_is_compared_as_it_was_trained) {
     BertEncoder const encoder = load_bert(golden / "tiny_electra");
     std::vector<std::string> const texts{"w7 w8 w9", "w20", "w30 w31 w7 w7 w12"};
     std::filesystem::path const folder = std::filesystem::temp_directory_path() / "bmae-test-pitfall-19";
-    for (Pooling const pooling : {Pooling::cls, Pooling::mean}) {
+    for (SentenceBottleneck const& pooling : {SentenceBottleneck(ClsBottleneck{}), SentenceBottleneck(MeanBottleneck{})}) {
         at::Tensor const plain = SentenceEncoder(encoder, sixty_words(), {.pooling = pooling, .max_length = 40}).encode(texts);
         for (bool const cosine : {false, true}) {
             std::filesystem::remove_all(folder);
@@ -83,7 +86,7 @@ BOOST_AUTO_TEST_CASE(pitfall_19_a_saved_encoder_is_compared_as_it_was_trained) {
             BOOST_TEST(read_sentence_transformer(folder).similarity == (cosine ? "cosine" : "dot"));
             SentenceEncoder const loaded = load_sentence_encoder(folder);
             BOOST_TEST(loaded.options().normalize == cosine);
-            BOOST_TEST((loaded.options().pooling == pooling));
+            BOOST_TEST(to_string(loaded.options().pooling) == to_string(pooling));
             at::Tensor const vectors = loaded.encode(texts);
             Run const run = ExactIndex(vectors, {"0", "1", "2"}).search(vectors, 3);
             for (std::size_t q = 0; q < 3; ++q) {
@@ -124,7 +127,7 @@ BOOST_AUTO_TEST_CASE(a_vector_that_is_not_finite_names_its_text) {
 BOOST_AUTO_TEST_CASE(a_pooling_of_two_layers_encodes_and_is_not_exported) {
     BertEncoder const encoder = load_bert(golden / "tiny_roberta");
     std::vector<std::vector<TokenId>> const texts{{2, 9, 10, 3}, {2, 11, 3}};
-    SentenceEncoder const first_last(encoder, sixty_words(), {.pooling = Pooling::first_last, .max_length = 40});
+    SentenceEncoder const first_last(encoder, sixty_words(), {.pooling = FirstLastBottleneck{}, .max_length = 40});
     at::Tensor const rows = first_last.encode_ids(texts);
     PackedView view;
     view.append({.original_ids = texts[0], .input_ids = texts[0]});
@@ -141,6 +144,61 @@ BOOST_AUTO_TEST_CASE(a_pooling_of_two_layers_encodes_and_is_not_exported) {
     } catch (InputError const& error) { message = error.what(); }
     BOOST_CHECK_MESSAGE(message.find("found first_last") != message.npos, message);
     BOOST_CHECK(!std::filesystem::exists(folder));
+}
+
+BOOST_AUTO_TEST_CASE(linear_maps_and_length_one_go_into_the_folder_and_come_back) {
+    BertEncoder const encoder = load_bert(golden / "tiny_electra");
+    std::vector<std::string> const texts{"w7 w8 w9", "w20", "w30 w31 w7 w7 w12"};
+    std::filesystem::path const folder = std::filesystem::temp_directory_path() / "bmae-test-linear-maps";
+    Reduced<MeanBottleneck> const reduced({.width = 5}, encoder, 3, {});
+    Projected<ClsBottleneck, TanhProjection> const projected({}, encoder, 4, {});
+    at::Tensor const last = at::arange(15, at::kFloat).view({3, 5}).sin();
+    std::vector<SentenceBottleneck> const made{{reduced, encoder},
+                                               {projected, encoder},
+                                               Normalized<MeanBottleneck>{},
+                                               Concatenated<ClsBottleneck, MeanBottleneck>{},
+                                               SentenceBottleneck(reduced, encoder).then({.weight = last, .tanh = true})};
+    std::vector<std::int64_t> const widths{5, 16, 16, 32, 3};
+    for (std::size_t i = 0; i < made.size(); ++i) {
+        SentenceEncoder const sentences(encoder, sixty_words(), {.pooling = made[i], .max_length = 40});
+        at::Tensor const expected = sentences.encode(texts);
+        BOOST_TEST(expected.size(1) == widths[i]);
+        std::filesystem::remove_all(folder);
+        save_sentence_transformer(sentences, folder);
+        at::Tensor const found = load_sentence_encoder(folder).encode(texts);
+        BOOST_REQUIRE(found.sizes() == expected.sizes());
+        BOOST_CHECK_LE((found - expected).abs().max().item<double>(), 1e-6);
+    }
+    std::filesystem::remove_all(folder);
+    std::string message;
+    try {
+        static_cast<void>(SentenceBottleneck(reduced, encoder).then({.weight = last}).then({.weight = last}));
+    } catch (InputError const& error) { message = error.what(); }
+    BOOST_CHECK_MESSAGE(message.find("a linear map") != message.npos, message);
+}
+
+// A checkpoint says the name of the bottleneck and of what stands behind it; its weights lie beside those of the encoder.
+BOOST_AUTO_TEST_CASE(a_description_and_tensors_give_the_bottleneck_back) {
+    BertEncoder const encoder = load_bert(golden / "tiny_electra");
+    Reduced<MeanBottleneck> const reduced({.width = 5}, encoder, 3, {});
+    SentenceBottleneck const whole(reduced, encoder);
+    std::vector<std::string> const texts{"w7 w8 w9", "w20"};
+    auto const encode = [&](SentenceBottleneck const& bottleneck) {
+        return SentenceEncoder(encoder, sixty_words(), {.pooling = bottleneck, .max_length = 40}).encode(texts);
+    };
+    auto const rebuilt = SentenceBottleneck::of(whole.description(), whole.tensors());
+    BOOST_REQUIRE(rebuilt);
+    BOOST_CHECK_LE((encode(*rebuilt) - encode(whole)).abs().max().item<double>(), 1e-6);
+    auto const plain = SentenceBottleneck::of({.name = "mean", .projection = "batch_norm"}, {});   // serves training alone
+    BOOST_CHECK(encode(*plain).equal(encode(MeanBottleneck{})));
+    auto const unit = SentenceBottleneck::of({.name = "mean", .projection = "stop_gradient+normalized"}, {});
+    BOOST_CHECK(encode(*unit).equal(normalize_rows(encode(MeanBottleneck{}))));
+    BOOST_CHECK(!SentenceBottleneck::of({.name = "lexicon"}, {}));
+    std::string message;
+    try {
+        static_cast<void>(SentenceBottleneck::of({.name = "cls", .projection = "reduced"}, {}));
+    } catch (InputError const& error) { message = error.what(); }
+    BOOST_CHECK_MESSAGE(message.find("shared.reduction.weight") != message.npos, message);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -245,6 +245,23 @@ def check_towers(work):
     said = json.loads(lexicon.stdout.splitlines()[-1])
     assert said["pooling"] == "cls" and "bottleneck lexicon" in said["pooling_note"], said
     assert said["pooling_note"] in lexicon.stderr, lexicon.stderr
+    # A checkpoint says which bottleneck made its vectors: nobody needs to know it, and nobody gets [CLS] instead.
+    encode = ["encode", "--input", work / "data" / "corpus.jsonl", "--model"]
+    assert result(*encode, work / "two", "--output", work / "two.safetensors")["pooling"] == "mean"
+    assert result("export", "--model", work / "two", "--output", work / "export-as-told")["pooling"] == "mean"
+    contriever = result(*arguments, "--preset", "contriever", "--steps", 1, "--output", work / "contriever")
+    assert contriever["pooling"] == "mean", contriever
+    tuned = result("finetune", "--model", work / "contriever", "--data", work / "data", "--steps", 1, "--output", work / "contriever-tuned")
+    pooling = json.loads((pathlib.Path(tuned["sentence_transformer"]) / "1_Pooling" / "config.json").read_text())
+    assert pooling["pooling_mode_mean_tokens"] and not pooling["pooling_mode_cls_token"], pooling
+    own = result(*encode, work / "contriever-tuned", "--output", work / "tuned-run.safetensors")
+    saved = result(*encode, tuned["sentence_transformer"], "--output", work / "tuned-folder.safetensors")
+    for key in ("pooling", "normalize", "max_length"):
+        assert own[key] == saved[key], (key, own, saved)
+    rows = [load_file(work / f"tuned-{name}.safetensors")["embeddings"] for name in ("run", "folder")]
+    assert numpy.abs(rows[0] - rows[1]).max() <= 1e-6
+    refused = run(*encode, work / "lexicon", "--output", work / "none.safetensors", status=2).stderr
+    assert "bottleneck lexicon" in refused and "--pooling" in refused, refused
 
 
 def check_vectors(work):

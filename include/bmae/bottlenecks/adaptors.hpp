@@ -14,7 +14,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/bottlenecks/cls.hpp>
-#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/bottlenecks/normalize.hpp>
 #include <bmae/concepts/bottleneck.hpp>
 
 namespace bmae {

@@ -18,18 +18,20 @@
 namespace bmae {
 
 /// h_v = mu_v, the highest logit of word v over all rows but the first: what DupMAE's bag of words trains (arXiv 2211.08769,
-/// equation 5); or log(1 + ReLU(mu_v)), the lexical vector of SPLADE (arXiv 2109.10086) and of LexMAE's fine-tuning, which
-/// `flops` keeps sparse. V wide, zeros for a text of one row.
+/// equation 5); or log(1 + ReLU(mu_v)), the lexical vector of SPLADE (arXiv 2109.10086), whose released code pools all rows, and of
+/// LexMAE's fine-tuning, which `flops` keeps sparse. V wide, zeros for a text without a row that counts.
 class LexicalBottleneck {
 public:
     struct Options {
-        bool saturated = false;         ///< log(1 + ReLU(mu)); DupMAE: false
-        bool separator_counts = true;   ///< the row of the final [SEP] too, as in DupMAE's pre-training; LexMAE: false
+        bool saturated = false;          ///< log(1 + ReLU(mu)); DupMAE: false
+        bool separator_counts = true;    ///< the row of the final [SEP] too, as in DupMAE's pre-training; LexMAE: false
+        bool first_row_counts = false;   ///< the row of [CLS] too: SPLADE's released code; DupMAE, LexMAE: false
 
         template <class Visit>
         void for_each_option(Visit&& visit) {
             visit("saturated", saturated, "log(1 + ReLU) of the highest logits");
             visit("separator_counts", separator_counts, "the row of the final [SEP] counts too");
+            visit("first_row_counts", first_row_counts, "the row of [CLS] counts too");
         }
     };
     static constexpr std::string_view name = "lexical";
@@ -41,8 +43,8 @@ public:
     template <HasTokenHead E>
     [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const& encoder) const {   // [B, V] fp32
         at::Tensor const rows = encoder.head.transform(encoded.hidden);
-        at::Tensor const mu = max_pooled_logits(rows, encoder.embeddings.word, encoder.head.bias, input.offsets, 1,
-                                                options_.separator_counts ? 0 : 1);
+        at::Tensor const mu = max_pooled_logits(rows, encoder.embeddings.word, encoder.head.bias, input.offsets,
+                                                options_.first_row_counts ? 0 : 1, options_.separator_counts ? 0 : 1);
         return options_.saturated ? at::log1p(at::relu(mu)) : mu;
     }
     template <class E>

@@ -13,7 +13,7 @@
 #include <ATen/ops/linear.h>
 
 #include <bmae/bottlenecks/adaptors.hpp>
-#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/bottlenecks/normalize.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/values/error.hpp>
 

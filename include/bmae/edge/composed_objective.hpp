@@ -20,7 +20,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/edge/dump_step.hpp>
@@ -47,9 +47,9 @@ public:
     [[nodiscard]] virtual std::vector<PassDescription> passes() const = 0;
     /// Every option by its path.
     [[nodiscard]] virtual std::vector<std::pair<std::string, OptionValue>> option_values() const = 0;
-    /// How the first pass makes its sentence vector: what a saved sentence encoder should do. [CLS] where its bottleneck is no
-    /// pooling, which `pooling_note` then says.
-    [[nodiscard]] virtual Pooling pooling() const = 0;
+    /// How the first pass makes its sentence vector: what a saved sentence encoder should do, a reduction with its weights too. [CLS]
+    /// where its bottleneck is no pooling, which `pooling_note` then says.
+    [[nodiscard]] virtual SentenceBottleneck pooling() const = 0;
     /// What a sentence encoder with `pooling()` leaves out of the vector that was trained, in one sentence; empty: nothing.
     [[nodiscard]] virtual std::string pooling_note() const = 0;
     /// The encoder that reads the other side of a pair, where a `SecondPass` trained one; else nullptr.
@@ -236,17 +236,25 @@ public:
     [[nodiscard]] std::vector<std::pair<std::string, OptionValue>> option_values() const override {
         return model_->option_values();
     }
-    [[nodiscard]] Pooling pooling() const override {
-        return pooling_named(model_->describe_passes().front().bottleneck).value_or(Pooling::cls);
+    [[nodiscard]] SentenceBottleneck pooling() const override {
+        PassDescription const pass = model_->describe_passes().front();
+        NamedTensors shared;
+        model_->for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+            if (name.starts_with("shared.")) { shared[name] = value.detach(); }
+        });
+        return SentenceBottleneck::of({.name = pass.bottleneck, .projection = pass.projection}, shared)
+            .value_or(SentenceBottleneck());
     }
     [[nodiscard]] std::string pooling_note() const override {
         PassDescription const pass = model_->describe_passes().front();
-        std::string const given = "vectors are " + std::string(to_string(pooling()));
-        if (!pooling_named(pass.bottleneck)) {
+        std::string const given = "vectors are " + to_string(pooling());
+        if (!SentenceBottleneck::named(pass.bottleneck)) {
             return given + ": the model was trained with the bottleneck " + pass.bottleneck +
                    ", which is no pooling of hidden states. Fine-tune before you search";
         }
-        if (pass.projection.empty()) { return {}; }
+        bool const for_training =
+            pass.projection.find("tanh") != std::string::npos || pass.projection.find("batch_norm") != std::string::npos;
+        if (!for_training) { return {}; }
         return given + " without the projection " + pass.projection + " that training had behind it";
     }
     [[nodiscard]] BertEncoder* second_encoder() override {

@@ -19,7 +19,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <bmae/batch/to_tensors.hpp>
-#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/bottlenecks/normalize.hpp>
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/term.hpp>

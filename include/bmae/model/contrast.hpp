@@ -22,7 +22,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <bmae/batch/to_tensors.hpp>
-#include <bmae/bottlenecks/pooling.hpp>
+#include <bmae/bottlenecks/normalize.hpp>
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/retrieval_contrast.hpp>

@@ -7,6 +7,8 @@
 /// is used here). Released code: naver/splade. Recipe: AdamW 2e-5, 150,000 steps of 124 triples, 256 tokens; lambda_q 3e-4, lambda_d 1e-4
 /// after a quadratic rise over the first 50,000 steps.
 ///
+/// All rows of a text count, [CLS] and [SEP] too, as in the released code and in SentenceTransformers' SpladePooling.
+///
 /// Deviation: negatives are those of the batch and of a query's own list, as in later releases; the first paper has both likewise.
 #pragma once
 
@@ -55,7 +57,7 @@ struct PresetHyperparameters<Splade> {
     static typename M::Options options(type const& hyperparameters) {
         typename M::Options options;
         auto set = [](auto& pass, double lambda) {
-            pass.bottleneck = {.saturated = true};
+            pass.bottleneck = {.saturated = true, .first_row_counts = true};
             std::get<0>(pass.terms).weight = {0, {.schedule = WeightSchedule::quadratic, .last = lambda, .until = 1. / 3}};
         };
         auto& query = std::get<0>(options.passes);

@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What the folders of all kinds of encoders share: lists of modules, prompts, length limits.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/folders.hpp>
+#include <bmae/io/json_file.hpp>
+#include <bmae/io/sentence_transformer.hpp>
+#include <bmae/text/any_tokenizer.hpp>
+#include <bmae/text/wordpiece.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae::detail {
+
+/// A line of modules.json.
+struct FolderModule {
+    std::string kind = {};   ///< the class without its package: "Transformer", "Dense" ...
+    std::string path = {};   ///< inside the folder; empty: the folder itself
+};
+
+/// The modules of a folder, which must be of the kinds `wanted`, in this order; those of `optional` may be missing.
+inline std::vector<FolderModule> read_modules(std::filesystem::path const& folder, std::vector<std::string_view> const& wanted,
+                                              std::vector<std::string_view> const& optional, std::string_view what) {
+    auto const path = folder / "modules.json";
+    std::string expected = "the modules";
+    for (std::string_view const kind : wanted) { expected += ' ' + std::string(kind); }
+    expected += ", of " + std::string(what);
+    auto const refuse = [&](std::string found) {
+        return InputError(Diagnostic{.file = path.string(),
+                                     .expected = expected,
+                                     .found = std::move(found),
+                                     .hint = "Other modules are not supported: results without them would be wrong."});
+    };
+    if (!std::filesystem::exists(path)) { throw refuse("no such file"); }
+    Json const list = parse_json(read_file(path, largest_config_file), path.string());
+    if (!list.is_array()) { throw refuse(kind_of(list)); }
+    std::vector<FolderModule> modules;
+    std::string found;
+    for (Json const& value : list) {
+        JsonObject const module(value, path.string(), " of a module");
+        auto const type = module.require<std::string>("type");
+        FolderModule one{.path = module.require<std::string>("path")};
+        require_inside(module, one.path);
+        // PyLate's Dense is the class of sentence-transformers under a name of its own.
+        one.kind = type.starts_with("pylate.models.") ? type.substr(type.rfind('.') + 1) : std::string(stock_class(type));
+        if (one.kind == "MLMTransformer") { one.kind = "Transformer"; }
+        if (one.kind.empty()) { throw refuse('"' + type + '"'); }
+        found += (found.empty() ? "" : " ") + one.kind;
+        modules.push_back(std::move(one));
+    }
+    std::size_t m = 0;
+    for (std::string_view const kind : wanted) {
+        if (m < modules.size() && modules[m].kind == kind) {
+            ++m;
+        } else if (std::ranges::find(optional, kind) == optional.end()) {
+            throw refuse(found.empty() ? "none" : found);
+        }
+    }
+    if (m != modules.size()) { throw refuse(found); }
+    return modules;
+}
+
+/// Writes modules.json for classes of sentence-transformers; numbers before the paths of all but the first.
+inline void write_modules(std::filesystem::path const& folder, std::vector<std::pair<std::string, FolderModule>> const& modules) {
+    Json list = Json::array();
+    for (auto const& [type, module] : modules) {
+        std::size_t const number = list.size();
+        list.push_back({{"idx", number}, {"name", std::to_string(number)}, {"path", module.path}, {"type", type}});
+    }
+    write_file(folder / "modules.json", json_document(list));
+}
+
+/// Writes a file of settings, and the folder above it.
+inline void write_json(std::filesystem::path const& path, Json const& document) {
+    create_folders(path.parent_path());
+    write_file(path, json_document(document));
+}
+
+/// config_sentence_transformers.json of an encoder of that class.
+inline Json sentence_transformers_json(std::string const& model_type, std::string const& similarity) {
+    return {{"__version__", {{"sentence_transformers", "6.0.0"}, {"transformers", "4.57.0"}, {"pytorch", "2.8.0"}}},
+            {"model_type", model_type},
+            {"prompts", {{"query", ""}, {"document", ""}}},
+            {"default_prompt_name", nullptr},
+            {"similarity_fn_name", similarity}};
+}
+
+/// Refuses a folder whose texts get words put before them, which `what` does not do.
+inline void require_no_prompts(std::filesystem::path const& folder, std::string_view what) {
+    auto const path = folder / "config_sentence_transformers.json";
+    if (!std::filesystem::exists(path)) { return; }
+    auto const object = JsonObject::read(path);
+    std::map<std::string, std::string> texts;
+    if (auto const prompts = object.find<JsonObject>("prompts")) {
+        auto const standard = object.find<std::string>("default_prompt_name");
+        for (auto const& [name, text] : prompts->json().items()) {
+            if (name == "query" || name == "document" || name == standard) { texts[name] = prompts->require<std::string>(name); }
+        }
+    }
+    for (char const* const key : {"query_prefix", "document_prefix"}) {   // PyLate's
+        if (object.has(key)) { texts[key] = object.get<std::string>(key, ""); }
+    }
+    for (auto const& [name, text] : texts) {
+        if (text.empty()) { continue; }
+        throw object.refuse("no prompt, of " + std::string(what), '"' + name + "\": \"" + text + '"',
+                            "Put it before the texts yourself and set it to \"\".");
+    }
+}
+
+inline bool lower_cases(AnyTokenizer const& tokenizer) {
+    auto const* const words = tokenizer.as<WordPiece>();
+    return words != nullptr && words->options().normalizer.lower_case;
+}
+
+inline void require_lower_casing(std::filesystem::path const& transformer, bool do_lower_case) {
+    if (!do_lower_case || lower_cases(AnyTokenizer::from_file(transformer))) { return; }
+    throw InputError(Diagnostic{.file = (transformer / "sentence_bert_config.json").string(),
+                                .expected = "\"do_lower_case\": false",
+                                .found = "true, with a tokenizer that keeps capitals",
+                                .hint = "Use a lower-casing tokenizer."});
+}
+
+/// The length limit of a transformer's folder, in tokens with specials.
+inline std::size_t folder_max_length(std::filesystem::path const& transformer) {
+    std::optional<std::int64_t> declared;
+    if (auto const path = transformer / "sentence_bert_config.json"; std::filesystem::exists(path)) {
+        auto const object = JsonObject::read(path);
+        declared = object.find<std::int64_t>("max_seq_length");
+        require_lower_casing(transformer, object.get<bool>("do_lower_case", false));
+    }
+    return static_cast<std::size_t>(read_max_length(transformer, declared));
+}
+
+/// Writes the tokenizer with a length limit, which versions from 6 and cross-encoders of all versions read there.
+inline void save_tokenizer(AnyTokenizer const& tokenizer, std::filesystem::path const& folder, std::size_t max_length) {
+    tokenizer.save(folder);
+    auto const path = folder / "tokenizer_config.json";
+    Json document = std::filesystem::exists(path) ? JsonObject::read(path).json() : Json::object();
+    document["model_max_length"] = max_length;
+    write_file(path, json_document(document), Existing::replace);
+}
+
+}  // namespace bmae::detail

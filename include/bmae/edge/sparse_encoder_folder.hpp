@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Encoders of sparse vectors to and from the folders of sentence-transformers' SparseEncoder: a masked language model and
+/// SpladePooling.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <bmae/edge/encoder_folders.hpp>
+#include <bmae/encoders/bert_folder.hpp>
+#include <bmae/io/hf_folder.hpp>
+#include <bmae/retrieval/sparse_encoder.hpp>
+#include <bmae/text/any_tokenizer.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Writes a folder that sentence-transformers' SparseEncoder (from version 5) and `load_sparse_encoder` read.
+/// \param folder   must not exist, or be empty; appears when all of it is on the disk
+/// \param encoder  with its language-model head, which is part of the folder
+/// \throws InputError  a bottleneck that leaves rows out or is not saturated, which SpladePooling cannot say; a folder that holds
+///                     something
+inline void save_sparse_encoder(std::filesystem::path const& folder, BertEncoder const& encoder, AnyTokenizer const& tokenizer,
+                                SparseEncoderOptions const& options) {
+    auto const& lexical = options.lexical;
+    if (!lexical.saturated || !lexical.first_row_counts || !lexical.separator_counts) {
+        throw InputError(Diagnostic{
+            .file = folder.string(),
+            .expected = "a lexical bottleneck with saturated, first_row_counts and separator_counts, as SpladePooling has it",
+            .found = !lexical.saturated          ? "saturated = false"
+                     : !lexical.first_row_counts ? "first_row_counts = false"
+                                                 : "separator_counts = false",
+            .hint = "The preset splade trains that; other bottlenecks stay in their checkpoints."});
+    }
+    SparseEncoder const checked(encoder, tokenizer, options);   // refuses what could not be loaded
+    write_hf_folder(folder, to_hf_bert(encoder), [&](std::filesystem::path const& unfinished) {
+        detail::save_tokenizer(tokenizer, unfinished, options.max_length);
+        std::string const package = "sentence_transformers.sparse_encoder.models.";
+        detail::write_modules(unfinished,
+                              {{package + "MLMTransformer", {}}, {package + "SpladePooling", {.path = "1_SpladePooling"}}});
+        detail::write_json(unfinished / "1_SpladePooling" / "config.json",
+                           {{"pooling_strategy", "max"},
+                            {"activation_function", "relu"},
+                            {"word_embedding_dimension", encoder.config().vocab_size}});
+        detail::write_json(unfinished / "sentence_bert_config.json",
+                           {{"max_seq_length", options.max_length}, {"do_lower_case", false}});
+        detail::write_json(unfinished / "config_sentence_transformers.json",
+                           detail::sentence_transformers_json("SparseEncoder", "dot"));
+    });
+}
+
+/// The same for an encoder that was loaded or built.
+inline void save_sparse_encoder(std::filesystem::path const& folder, SparseEncoder const& sparse) {
+    BertEncoder const* const encoder = sparse.model().encoder<BertEncoder>();
+    if (encoder == nullptr) {
+        throw InputError(Diagnostic{.file = folder.string(), .expected = "a BertEncoder", .found = "an encoder of another type"});
+    }
+    save_sparse_encoder(folder, *encoder, sparse.tokenizer(), sparse.options());
+}
+
+/// Reads the folder of a SparseEncoder, or that of a bare masked language model, as SPLADE's authors published theirs.
+/// \param max_length  takes the place of what the folder says; tokens with [CLS] and [SEP]
+/// \throws InputError  another pooling, modules beside it, prompts, a folder without a language-model head, files that do not
+///                     belong together
+inline SparseEncoder load_sparse_encoder(std::filesystem::path const& folder, std::optional<std::size_t> max_length = {}) {
+    std::filesystem::path transformer = folder;
+    if (std::filesystem::exists(folder / "modules.json")) {
+        auto const modules = detail::read_modules(folder, {"Transformer", "SpladePooling"}, {}, "an encoder of sparse vectors");
+        if (!modules[0].path.empty()) { transformer = folder / modules[0].path; }
+        auto const pooling = detail::JsonObject::read(folder / modules[1].path / "config.json");
+        for (auto const& [key, wanted] : {std::pair{"pooling_strategy", "max"}, std::pair{"activation_function", "relu"}}) {
+            auto const found = pooling.get<std::string>(key, wanted);
+            if (found != wanted) {
+                throw pooling.refuse('"' + std::string(key) + "\": \"" + wanted + '"', '"' + found + '"',
+                                     "Vectors of another pooling would not be the model's own.");
+            }
+        }
+    }
+    detail::require_no_prompts(folder, "an encoder of sparse vectors");
+    SparseEncoderOptions options;
+    options.max_length = max_length ? *max_length : detail::folder_max_length(transformer);
+    return {load_masked_language_model(transformer), AnyTokenizer::from_file(transformer), options};
+}
+
+}  // namespace bmae

@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// An encoder and the bottleneck behind it, whatever their types.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <ATen/core/Tensor.h>
+
+#include <bmae/bottlenecks/adaptors.hpp>
+#include <bmae/bottlenecks/sentence_bottleneck.hpp>
+#include <bmae/concepts/bottleneck.hpp>
+#include <bmae/concepts/encoder.hpp>
+#include <bmae/io/tensors.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae {
+
+/// Gives the parameters of a bottleneck the values that `tensors` holds under their names; other tensors are passed over.
+/// Throws InputError, which names `file`, for one that is missing or of another shape.
+template <class B>
+void take_tensors(B& bottleneck, NamedTensors const& tensors, std::string const& file = {}) {
+    bottleneck.for_each_parameter("", [&](std::string const& name, at::Tensor& value, auto) {
+        auto const at = tensors.find(name);
+        bool const is_there = at != tensors.end() && at->second.defined();
+        if (!is_there || at->second.sizes() != value.sizes()) {
+            auto const shape = [](at::Tensor const& tensor) { return shape_text(tensor.sizes().vec()); };
+            throw InputError(Diagnostic{.file = file,
+                                        .expected = name + ' ' + shape(value) + " of the bottleneck " + std::string(B::name),
+                                        .found = is_there ? shape(at->second) : "none",
+                                        .hint = "Hand over the tensors of the model that was trained."});
+        }
+        value = at->second.detach().to(value.options().device(at->second.device()), /*non_blocking=*/false, /*copy=*/true);
+    });
+}
+
+/// Texts to rows, type-erased: the edge of search as `AnyModel` is that of training. Copies share the tensors.
+class AnyTextModel {
+public:
+    /// \param bottleneck  one without parameters, or one that was built over an encoder of this type
+    template <Encoder E, class B>
+        requires Bottleneck<B> || BuiltBottleneck<B, E>
+    AnyTextModel(E encoder, B bottleneck) : model_(std::make_shared<Of<E, B> const>(std::move(encoder), std::move(bottleneck))) {}
+
+    /// One row per text, or per token where the bottleneck keeps tokens.                           [B, D] or [T, D]
+    [[nodiscard]] at::Tensor operator()(PackedInput const& input) const { return model_->rows(input); }
+    [[nodiscard]] Shape shape() const { return model_->shape(); }
+    [[nodiscard]] std::int64_t width() const { return model_->width(); }   ///< D
+    [[nodiscard]] at::Device device() const { return model_->device(); }
+    [[nodiscard]] BottleneckDescription bottleneck() const { return model_->bottleneck(); }
+    /// Parameters of the bottleneck by their names in checkpoints.
+    [[nodiscard]] NamedTensors bottleneck_tensors() const { return model_->bottleneck_tensors(); }
+    /// The encoder itself; null where it is of another type.
+    template <Encoder E>
+    [[nodiscard]] E const* encoder() const noexcept {
+        auto const* const holder = dynamic_cast<Holds<E> const*>(model_.get());
+        return holder == nullptr ? nullptr : &holder->encoder;
+    }
+
+private:
+    struct Role {
+        Role() = default;
+        Role(Role const&) = delete;
+        Role& operator=(Role const&) = delete;
+        virtual ~Role() = default;
+        [[nodiscard]] virtual at::Tensor rows(PackedInput const& input) const = 0;
+        [[nodiscard]] virtual Shape shape() const = 0;
+        [[nodiscard]] virtual std::int64_t width() const = 0;
+        [[nodiscard]] virtual at::Device device() const = 0;
+        [[nodiscard]] virtual BottleneckDescription bottleneck() const = 0;
+        [[nodiscard]] virtual NamedTensors bottleneck_tensors() const = 0;
+    };
+    template <class E>
+    struct Holds : Role {
+        explicit Holds(E given) : encoder(std::move(given)) {}
+        E encoder;
+    };
+    template <class E, class B>
+    struct Of final : Holds<E> {
+        Of(E network, B given) : Holds<E>(std::move(network)), part(std::move(given)) {}
+        [[nodiscard]] at::Tensor rows(PackedInput const& input) const override {
+            ForwardContext context;
+            Encoded const encoded = this->encoder.encode(input, context, keeps_layers());
+            return detail::pool_by(part, encoded, input, this->encoder);
+        }
+        [[nodiscard]] Shape shape() const override { return this->encoder.shape(); }
+        [[nodiscard]] std::int64_t width() const override { return bottleneck_width(part, this->encoder); }
+        [[nodiscard]] at::Device device() const override { return this->encoder.embeddings.word.device(); }
+        [[nodiscard]] BottleneckDescription bottleneck() const override {
+            if constexpr (requires { part.description(); }) {
+                return part.description();
+            } else {
+                return {.name = std::string(B::name), .projection = std::string(detail::projection_of_bottleneck<B>)};
+            }
+        }
+        [[nodiscard]] NamedTensors bottleneck_tensors() const override {
+            NamedTensors tensors;
+            if constexpr (requires(B copy) { copy.for_each_parameter(std::string(), [](auto const&, at::Tensor&, auto) {}); }) {
+                B copy = part;   // shares the tensors; visiting wants a mutable one
+                copy.for_each_parameter("", [&](std::string const& name, at::Tensor& value, auto) { tensors[name] = value; });
+            }
+            return tensors;
+        }
+        [[nodiscard]] bool keeps_layers() const {
+            if constexpr (requires { part.keeps_layers(); }) {
+                return part.keeps_layers();
+            } else {
+                return detail::reads_layers<B>;
+            }
+        }
+        B part;
+    };
+
+    std::shared_ptr<Role const> model_;
+};
+
+}  // namespace bmae

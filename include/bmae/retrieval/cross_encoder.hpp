@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Queries with passages to scores: a reranker.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/sigmoid.h>
+
+#include <bmae/batch/to_tensors.hpp>
+#include <bmae/bottlenecks/scored.hpp>
+#include <bmae/retrieval/any_text_model.hpp>
+#include <bmae/retrieval/encode_run.hpp>
+#include <bmae/sources/candidates.hpp>
+#include <bmae/text/any_tokenizer.hpp>
+
+namespace bmae {
+
+/// How pairs are read; stored beside the weights.
+struct CrossEncoderOptions {
+    std::size_t query_length = 0;   ///< tokens of the query alone; 0: as many as there is room for
+    std::size_t max_length = 512;   ///< tokens of the pair with its three specials; the passage is cut first
+    bool sigmoid = false;           ///< scores from 0 to 1, in the same order
+};
+
+/// Reads a query and a passage together and says how relevant the passage is (Nogueira, Cho, arXiv 1901.04085).
+class CrossEncoder {
+public:
+    /// \param head  built over an encoder of this type, with the trained weights: see `take_tensors`
+    /// Throws InputError where vocabulary or length do not fit the encoder, for a tokenizer without [CLS] and [SEP], and for an
+    /// encoder without two token types.
+    template <Encoder E, class Inner>
+    CrossEncoder(E encoder, Scored<Inner> head, AnyTokenizer tokenizer, CrossEncoderOptions options)
+        : model_(std::move(encoder), std::move(head)), tokenizer_(std::move(tokenizer)), options_(options) {
+        detail::require_fit(tokenizer_, model_.shape(), options_.max_length, 3);
+        if (model_.shape().token_types < 2) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "an encoder with two token types, for query and passage",
+                                        .found = std::to_string(model_.shape().token_types),
+                                        .hint = "Use BERT or ELECTRA."});
+        }
+    }
+
+    /// One score per passage, in their order: higher is more relevant.                            [N] fp32 on the CPU
+    [[nodiscard]] at::Tensor score(std::string const& query, std::span<std::string const> passages,
+                                   EncodeRun const& run = {}) const {
+        std::vector<TokenId> const read = tokenizer_.encode(query);
+        return score_all(passages.size(), run, [&](std::size_t i) { return pair_of(read, tokenizer_.encode(passages[i])); });
+    }
+    /// The same for pairs of a query and a passage.                                               [N] fp32 on the CPU
+    [[nodiscard]] at::Tensor score(std::span<std::pair<std::string, std::string> const> pairs, EncodeRun const& run = {}) const {
+        return score_all(pairs.size(), run, [&](std::size_t i) {
+            return pair_of(tokenizer_.encode(pairs[i].first), tokenizer_.encode(pairs[i].second));
+        });
+    }
+
+    [[nodiscard]] AnyTextModel const& model() const noexcept { return model_; }
+    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
+    [[nodiscard]] CrossEncoderOptions const& options() const noexcept { return options_; }
+
+private:
+    [[nodiscard]] MaskedText pair_of(std::span<TokenId const> query, std::span<TokenId const> passage) const {
+        std::size_t const longest = options_.query_length == 0 ? query.size() : options_.query_length;
+        return QueryWithCandidate::pair_text(query, passage, tokenizer_.traits().special(), longest, options_.max_length);
+    }
+
+    template <class Pair>
+    [[nodiscard]] at::Tensor score_all(std::size_t count, EncodeRun const& run, Pair const& pair) const {
+        auto const pairs = detail::tokenize_all<MaskedText>(count, run, pair);
+        at::Tensor output = at::empty({static_cast<std::int64_t>(count)}, at::kFloat);
+        detail::for_each_batch(
+            pairs, run, [](MaskedText const& text) { return text.input_ids.size(); },
+            [](MaskedText const& text) -> MaskedText const& { return text; },
+            [&](PackedView const& view, std::vector<std::int64_t> const& places) {
+                at::Tensor scores = model_(to_tensors(view, model_.device())).to(at::kFloat).squeeze(1);
+                if (options_.sigmoid) { scores = at::sigmoid(scores); }
+                output.index_copy_(0, detail::int64_tensor(places, at::kCPU), scores.cpu());
+            });
+        return output;
+    }
+
+    AnyTextModel model_;
+    AnyTokenizer tokenizer_;
+    CrossEncoderOptions options_;
+};
+
+}  // namespace bmae

@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// How a corpus is run through a model: what classes for sentences, pairs, words and tokens share.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
+
+#include <bmae/batch/packed_batch.hpp>
+#include <bmae/detail/parallel.hpp>
+#include <bmae/text/any_tokenizer.hpp>
+#include <bmae/values/error.hpp>
+#include <bmae/values/example.hpp>
+#include <bmae/values/shape.hpp>
+
+namespace bmae {
+
+/// How a corpus is run through the encoder.
+struct EncodeRun {
+    std::size_t batch_tokens = 4096;   ///< tokens of one batch; bounds the memory
+    unsigned threads = 0;              ///< that tokenise; 0: one per processor (the encoder runs on LibTorch's own threads)
+    /// Called after each batch, in texts; before that with 0 while texts are tokenised. May throw to stop.
+    std::function<void(std::size_t done, std::size_t total)> on_progress = {};
+};
+
+namespace detail {
+
+/// Refuses a tokenizer without [CLS] and [SEP], one of more tokens than the model has, and lengths beyond its positions.
+/// \param specials  tokens that are no content: the shortest length that is allowed
+inline void require_fit(AnyTokenizer const& tokenizer, Shape const& shape, std::size_t max_length, std::size_t specials) {
+    require_encoder_tokens(tokenizer, /*for_training=*/false);
+    if (static_cast<std::int64_t>(tokenizer.size()) > shape.vocabulary) {
+        throw InputError(Diagnostic{
+            .file = {},
+            .expected = "a tokenizer of at most " + std::to_string(shape.vocabulary) + " tokens, the model's vocabulary",
+            .found = std::to_string(tokenizer.size()),
+            .hint = "Use the tokenizer that the model was trained with."});
+    }
+    auto const positions = static_cast<std::size_t>(shape.positions);
+    if (max_length < specials || max_length > positions) {
+        throw InputError(
+            Diagnostic{.file = {},
+                       .expected = "a length from " + std::to_string(specials) + " to " + std::to_string(positions) + " tokens",
+                       .found = std::to_string(max_length),
+                       .hint = "Lower the maximum length."});
+    }
+}
+
+/// [CLS] content [SEP], cut to `max_length` tokens in all.
+inline std::vector<TokenId> with_specials(std::vector<TokenId> content, SpecialIds const& special, std::size_t max_length) {
+    content.resize(std::min(content.size(), max_length - 2));
+    content.insert(content.begin(), special.cls);
+    content.push_back(special.sep);
+    return content;
+}
+
+/// `tokenize(i)` of each text, on several threads, reported as 0 texts done.
+template <class Ids, class Tokenize>
+std::vector<Ids> tokenize_all(std::size_t count, EncodeRun const& run, Tokenize const& tokenize) {
+    std::vector<Ids> texts(count);
+    constexpr std::size_t between_reports = std::size_t{1} << 14;
+    for (std::size_t begin = 0; begin < count; begin += between_reports) {
+        if (run.on_progress) { run.on_progress(0, count); }
+        parallel_for(std::min(between_reports, count - begin), 64, run.threads, [&, begin](std::size_t first, std::size_t last) {
+            for (std::size_t i = begin + first; i < begin + last; ++i) { texts[i] = tokenize(i); }
+        });
+    }
+    return texts;
+}
+
+/// Calls `use(view, places)` for batches of a token budget, longest texts first, without gradients: `places` says which texts of
+/// `texts` a view holds. `frame(texts[i])` gives the MaskedText that is packed, `length(texts[i])` its tokens.
+template <class Texts, class Length, class Frame, class Use>
+void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& length, Frame const& frame, Use&& use) {
+    at::NoGradGuard const no_gradients;
+    std::vector<std::size_t> order(texts.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    // Longest first: memory peaks at once.
+    std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return length(texts[i]); });
+    for (std::size_t begin = 0; begin < order.size();) {
+        PackedView view;
+        std::vector<std::int64_t> places;
+        for (; begin < order.size() && (places.empty() || view.tokens() + length(texts[order[begin]]) <= run.batch_tokens);
+             ++begin) {
+            view.append(frame(texts[order[begin]]));
+            places.push_back(static_cast<std::int64_t>(order[begin]));
+        }
+        use(view, places);
+        if (run.on_progress) { run.on_progress(begin, order.size()); }
+    }
+}
+
+/// Refuses vectors that are not finite, in the name of the first text among `places` that has one.
+/// \param rows    [n, D] on the CPU, one per text
+/// \param places  [n] number of the text of each row, of `count`
+inline void require_finite(at::Tensor const& rows, std::vector<std::int64_t> const& places, std::size_t count) {
+    at::Tensor const finite = at::isfinite(rows).all(1);   // [n]
+    if (finite.all().item<bool>()) { return; }
+    std::int64_t first = std::numeric_limits<std::int64_t>::max();
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        if (!finite[static_cast<std::int64_t>(i)].item<bool>()) { first = std::min(first, places[i]); }
+    }
+    throw InputError(
+        Diagnostic{.file = {},
+                   .expected = "vectors of finite numbers",
+                   .found = "NaN or infinity in that of text " + std::to_string(first + 1) + " of " + std::to_string(count),
+                   .hint = "The model has such a weight, or its numbers overflow."});
+}
+
+/// `for_each_batch` for token ids with [CLS] and [SEP].
+template <class Texts, class Use>
+void for_each_batch(Texts const& ids, EncodeRun const& run, Use&& use) {
+    for_each_batch(
+        ids, run, [](std::vector<TokenId> const& text) { return text.size(); },
+        [](std::vector<TokenId> const& text) { return MaskedText{.original_ids = text, .input_ids = text}; },
+        std::forward<Use>(use));
+}
+
+}  // namespace detail
+
+}  // namespace bmae

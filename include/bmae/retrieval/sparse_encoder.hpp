@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Texts to weights of words: SPLADE's encoder at search time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <bmae/batch/to_tensors.hpp>
+#include <bmae/bottlenecks/lexical.hpp>
+#include <bmae/retrieval/any_text_model.hpp>
+#include <bmae/retrieval/encode_run.hpp>
+#include <bmae/text/any_tokenizer.hpp>
+
+namespace bmae {
+
+/// How texts are read and which of their rows count; stored beside the weights.
+struct SparseEncoderOptions {
+    /// SPLADE's: log(1 + ReLU) of the highest logits over all rows, [CLS] and [SEP] too. Say what training used.
+    LexicalBottleneck::Options lexical = {.saturated = true, .first_row_counts = true};
+    std::size_t max_length = 256;   ///< tokens with [CLS] and [SEP]; what is longer is cut
+};
+
+/// Encoder and language-model head as an encoder of sparse vectors (Formal et al.: SPLADE v2, arXiv 2109.10086).
+class SparseEncoder {
+public:
+    /// Throws InputError where vocabulary or length do not fit the encoder, and for a tokenizer without [CLS] and [SEP].
+    template <HasTokenHead E>
+    SparseEncoder(E encoder, AnyTokenizer tokenizer, SparseEncoderOptions options = {})
+        : model_(encoder, LexicalBottleneck(options.lexical, encoder, 0, {})),
+          tokenizer_(std::move(tokenizer)),
+          options_(options) {
+        detail::require_fit(tokenizer_, model_.shape(), options_.max_length, 2);
+    }
+
+    /// One weight per word of the vocabulary, most of them 0; scores are dot products.          [N, V] fp32 on the CPU
+    ///
+    /// V numbers a text: encode large corpora in parts, and keep what is not 0.
+    [[nodiscard]] at::Tensor encode(std::span<std::string const> texts, EncodeRun const& run = {}) const {
+        auto const ids = detail::tokenize_all<std::vector<TokenId>>(texts.size(), run, [&](std::size_t i) {
+            return detail::with_specials(tokenizer_.encode(texts[i]), tokenizer_.traits().special(), options_.max_length);
+        });
+        at::Tensor output = at::empty({static_cast<std::int64_t>(texts.size()), model_.width()}, at::kFloat);
+        detail::for_each_batch(ids, run, [&](PackedView const& view, std::vector<std::int64_t> const& places) {
+            at::Tensor const weights = model_(to_tensors(view, model_.device())).to(at::kFloat).cpu();
+            detail::require_finite(weights, places, texts.size());
+            output.index_copy_(0, detail::int64_tensor(places, at::kCPU), weights);
+        });
+        return output;
+    }
+    [[nodiscard]] at::Tensor encode(std::string const& text) const { return encode(std::span(&text, 1)); }   ///< [1, V]
+
+    [[nodiscard]] AnyTextModel const& model() const noexcept { return model_; }
+    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
+    [[nodiscard]] SparseEncoderOptions const& options() const noexcept { return options_; }
+
+private:
+    AnyTextModel model_;
+    AnyTokenizer tokenizer_;
+    SparseEncoderOptions options_;
+};
+
+}  // namespace bmae

@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Texts to a vector per token, and late interaction between them: ColBERT's encoder at search time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <bmae/batch/to_tensors.hpp>
+#include <bmae/bottlenecks/token_vectors.hpp>
+#include <bmae/model/max_sim_contrast.hpp>
+#include <bmae/retrieval/any_text_model.hpp>
+#include <bmae/retrieval/encode_run.hpp>
+#include <bmae/text/any_tokenizer.hpp>
+
+namespace bmae {
+
+/// How texts are read; stored beside the weights.
+struct TokenEncoderOptions {
+    std::size_t query_length = 32;       ///< tokens of a query with [CLS] and [SEP]; what is longer is cut
+    std::size_t document_length = 180;   ///< the same of a document
+};
+
+/// The vectors of the tokens of N texts.
+struct MultiVectors {
+    at::Tensor rows = {};                      ///< [T, D] fp32 on the CPU, each of length 1
+    std::vector<std::int64_t> offsets = {0};   ///< [N+1] text n is rows offsets[n] .. offsets[n+1]
+};
+
+/// score(q, d) = sum over the tokens of q of the highest product with a token of d.                              [Q, N]
+/// Takes Tq x Td numbers on the way: hand over documents in blocks.
+inline at::Tensor max_sim(MultiVectors const& queries, MultiVectors const& documents) {
+    return max_sim(queries.rows, queries.offsets, documents.rows, documents.offsets);
+}
+
+/// Encoder and token projection as an encoder for late interaction (Khattab, Zaharia: ColBERT, arXiv 2004.12832).
+class TokenEncoder {
+public:
+    /// \param projection  built over an encoder of this type, with the trained weights: see `take_tensors`
+    /// Throws InputError where vocabulary or lengths do not fit the encoder, and for a tokenizer without [CLS] and [SEP].
+    template <Encoder E>
+    TokenEncoder(E encoder, TokenVectors projection, AnyTokenizer tokenizer, TokenEncoderOptions options = {})
+        : model_(std::move(encoder), std::move(projection)), tokenizer_(std::move(tokenizer)), options_(options) {
+        for (std::size_t const length : {options_.query_length, options_.document_length}) {
+            detail::require_fit(tokenizer_, model_.shape(), length, 2);
+        }
+    }
+
+    [[nodiscard]] MultiVectors encode_queries(std::span<std::string const> texts, EncodeRun const& run = {}) const {
+        return encode(texts, options_.query_length, run);
+    }
+    [[nodiscard]] MultiVectors encode_documents(std::span<std::string const> texts, EncodeRun const& run = {}) const {
+        return encode(texts, options_.document_length, run);
+    }
+
+    [[nodiscard]] AnyTextModel const& model() const noexcept { return model_; }
+    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
+    [[nodiscard]] TokenEncoderOptions const& options() const noexcept { return options_; }
+
+private:
+    [[nodiscard]] MultiVectors encode(std::span<std::string const> texts, std::size_t max_length, EncodeRun const& run) const {
+        auto const ids = detail::tokenize_all<std::vector<TokenId>>(texts.size(), run, [&](std::size_t i) {
+            return detail::with_specials(tokenizer_.encode(texts[i]), tokenizer_.traits().special(), max_length);
+        });
+        MultiVectors output;
+        for (auto const& text : ids) { output.offsets.push_back(output.offsets.back() + static_cast<std::int64_t>(text.size())); }
+        output.rows = at::empty({output.offsets.back(), model_.width()}, at::kFloat);
+        detail::for_each_batch(ids, run, [&](PackedView const& view, std::vector<std::int64_t> const& places) {
+            at::Tensor const rows = model_(to_tensors(view, model_.device())).to(at::kFloat).cpu();
+            for (std::size_t b = 0; b < places.size(); ++b) {
+                std::int64_t const count = view.offsets[b + 1] - view.offsets[b];
+                output.rows.narrow(0, output.offsets[static_cast<std::size_t>(places[b])], count)
+                    .copy_(rows.narrow(0, view.offsets[b], count));
+            }
+        });
+        return output;
+    }
+
+    AnyTextModel model_;
+    AnyTokenizer tokenizer_;
+    TokenEncoderOptions options_;
+};
+
+}  // namespace bmae

@@ -1,0 +1,248 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// Rerankers, sparse encoders and token vectors in folders, exchanged with sentence-transformers both ways.
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <boost/test/unit_test.hpp>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/edge/cross_encoder_folder.hpp>
+#include <bmae/edge/sparse_encoder_folder.hpp>
+#include <bmae/edge/token_encoder_folder.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/io/json_file.hpp>
+#include <bmae/io/tensors.hpp>
+#include <bmae/text/wordpiece.hpp>
+
+#include "../io/support.hpp"
+
+namespace {
+
+using namespace bmae;
+using io_test::contains;
+using io_test::refusal;
+
+std::vector<std::string> const queries{"w7 w8", "w20", "w30 w31 w7"};
+/// The second is cut at 20 tokens, the others fit every length.
+std::vector<std::string> const documents{"w9 w8 w7", "w5 w6 w7 w8 w9 w10 w11 w12 w13 w14 w15 w16 w17 w18 w19 w20 w21 w22 w23 w24",
+                                         "w40 w41 w42 w43 w7 w20", "w11"};
+
+WordPiece sixty_words() {
+    std::vector<std::string> tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+    for (int i = 5; i < 60; ++i) { tokens.push_back("w" + std::to_string(i)); }
+    return WordPiece(std::move(tokens));
+}
+
+BertConfig tiny() {
+    BertConfig config = BertConfig::of_size(2, 16);
+    config.vocab_size = 60;
+    config.num_attention_heads = 2;
+    config.max_position_embeddings = 48;
+    config.initializer_range = .3;
+    return config;
+}
+
+BertEncoder encoder_of(std::uint64_t seed) {
+    BertEncoder encoder(tiny(), seed);
+    at::NoGradGuard const no_gradients;   // biases start at 0, which would hide one that is not read
+    std::uint64_t number = 0;
+    encoder.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) {
+        value.add_(at::arange(value.numel(), at::kFloat).mul(.7).add(static_cast<double>(++number)).sin().mul(.1).view_as(value));
+    });
+    return encoder;
+}
+
+template <class B>
+NamedTensors tensors_of(B bottleneck) {
+    NamedTensors tensors;
+    bottleneck.for_each_parameter("", [&](std::string const& name, at::Tensor& value, auto) {
+        tensors[name] = value.add(at::arange(value.numel(), at::kFloat).sin().mul(.1).view_as(value));
+    });
+    return tensors;
+}
+
+at::Tensor scores_of(CrossEncoder const& cross) {
+    std::vector<at::Tensor> scores;
+    for (std::string const& query : queries) { scores.push_back(cross.score(query, documents)); }
+    return at::cat(scores);
+}
+NamedTensors results_of(CrossEncoder const& cross) { return {{"scores", scores_of(cross)}}; }
+NamedTensors results_of(SparseEncoder const& sparse) {
+    return {{"queries", sparse.encode(queries)}, {"documents", sparse.encode(documents)}};
+}
+NamedTensors results_of(TokenEncoder const& tokens) {
+    MultiVectors const q = tokens.encode_queries(queries);
+    MultiVectors const d = tokens.encode_documents(documents);
+    return {{"queries", q.rows}, {"documents", d.rows}, {"scores", max_sim(q, d)}};
+}
+
+void check_close(NamedTensors const& found, NamedTensors const& expected, std::string const& what) {
+    BOOST_REQUIRE(found.size() == expected.size());
+    for (auto const& [name, tensor] : expected) {
+        BOOST_REQUIRE_MESSAGE(found.at(name).sizes() == tensor.sizes(), what << ' ' << name);
+        double const difference = (found.at(name) - tensor).abs().max().item<double>();
+        BOOST_CHECK_MESSAGE(difference <= 1e-5, what << ' ' << name << ": " << difference);
+        BOOST_CHECK_MESSAGE(tensor.std().item<double>() > 1e-3, what << ' ' << name << " tells nothing apart");
+    }
+}
+
+struct Models {
+    BertEncoder encoder = encoder_of(1);
+    AnyTokenizer tokenizer = sixty_words();
+    NamedTensors score = tensors_of(Scored<>({}, encoder, 2, {}));
+    NamedTensors projection = tensors_of(TokenVectors({.width = 6}, encoder, 3, {}));
+
+    void save_cross(std::filesystem::path const& folder, CrossEncoderOptions const& options = {.max_length = 40}) const {
+        save_cross_encoder(folder, encoder, tokenizer, score, options);
+    }
+    void save_sparse(std::filesystem::path const& folder) const {
+        save_sparse_encoder(folder, encoder, tokenizer, {.max_length = 24});
+    }
+    void save_tokens(std::filesystem::path const& folder) const {
+        save_token_encoder(folder, encoder, tokenizer, projection, {.query_length = 8, .document_length = 20});
+    }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(encoder_folders)
+
+BOOST_AUTO_TEST_CASE(what_is_saved_is_loaded_and_saved_again) {
+    test::ScratchFolder const scratch;
+    Models const models;
+    models.save_cross(scratch / "cross", {.query_length = 5, .max_length = 40});
+    models.save_sparse(scratch / "sparse");
+    models.save_tokens(scratch / "tokens");
+    CrossEncoder const cross = load_cross_encoder(scratch / "cross");
+    BOOST_TEST(cross.options().query_length == 5U);
+    BOOST_TEST(cross.options().max_length == 40U);
+    BOOST_TEST(!cross.options().sigmoid);
+    SparseEncoder const sparse = load_sparse_encoder(scratch / "sparse");
+    BOOST_TEST(sparse.options().max_length == 24U);
+    TokenEncoder const tokens = load_token_encoder(scratch / "tokens");
+    BOOST_TEST(tokens.options().query_length == 8U);
+    BOOST_TEST(tokens.options().document_length == 20U);
+    BOOST_TEST(tokens.model().width() == 6);
+    save_cross_encoder(scratch / "cross2", cross);
+    save_sparse_encoder(scratch / "sparse2", sparse);
+    save_token_encoder(scratch / "tokens2", tokens);
+    check_close(results_of(load_cross_encoder(scratch / "cross2")), results_of(cross), "cross");
+    check_close(results_of(load_sparse_encoder(scratch / "sparse2")), results_of(sparse), "sparse");
+    check_close(results_of(load_token_encoder(scratch / "tokens2")), results_of(tokens), "tokens");
+}
+
+BOOST_AUTO_TEST_CASE(pairs_are_read_as_training_reads_them) {
+    Models const models;
+    Scored<> head({}, models.encoder, 0, {});
+    take_tensors(head, models.score);
+    CrossEncoder const cross(models.encoder, head, models.tokenizer, {.query_length = 2, .max_length = 9});
+    auto const ids = [&](std::string const& text) { return models.tokenizer.encode(text); };
+    PackedView view;
+    view.append(QueryWithCandidate::pair_text(ids("w7 w8 w9"), ids(documents[1]), models.tokenizer.traits().special(), 2, 9));
+    BOOST_TEST(view.tokens() == 9U);
+    PackedInput const input = to_tensors(view);
+    ForwardContext context;
+    at::NoGradGuard const no_gradients;
+    at::Tensor const by_hand = head.pool(models.encoder.encode(input, context), input, models.encoder);
+    std::vector<std::string> const passages(documents.begin(), documents.end());
+    at::Tensor const scores = cross.score("w7 w8 w9", passages);
+    BOOST_CHECK_LE((scores[1] - by_hand[0][0]).abs().item<double>(), 1e-5);
+    std::vector<std::pair<std::string, std::string>> const pairs{{"w7 w8 w9", documents[1]}};
+    BOOST_CHECK_LE((cross.score(pairs)[0] - scores[1]).abs().item<double>(), 1e-5);
+    BOOST_TEST(cross.score("w7", std::vector<std::string>()).numel() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(sentence_transformers_agrees_both_ways) {
+    test::ScratchFolder const scratch;
+    Models const models;
+    models.save_cross(scratch / "cpp_cross");
+    models.save_cross(scratch / "cpp_sigmoid", {.max_length = 40, .sigmoid = true});
+    models.save_sparse(scratch / "cpp_sparse");
+    models.save_tokens(scratch / "cpp_tokens");
+    NamedTensors const cross = results_of(load_cross_encoder(scratch / "cpp_cross"));
+    NamedTensors const sparse = results_of(load_sparse_encoder(scratch / "cpp_sparse"));
+    NamedTensors const tokens = results_of(load_token_encoder(scratch / "cpp_tokens"));
+    save_tensors(scratch / "cpp_cross.results", cross);
+    save_tensors(scratch / "cpp_sigmoid.results", {{"scores", cross.at("scores").sigmoid()}});
+    save_tensors(scratch / "cpp_sparse.results", sparse);
+    save_tensors(scratch / "cpp_tokens.results", tokens);
+    detail::Json const texts{{"queries", queries}, {"documents", documents}};
+    detail::write_file(scratch / "texts.json", texts.dump());
+    if (!io_test::python_agrees("encoder_folders_parity.py", scratch.path())) { return; }
+    check_close(results_of(load_cross_encoder(scratch / "py_cpp_cross")), cross, "py_cpp_cross");
+    check_close(results_of(load_sparse_encoder(scratch / "py_cpp_sparse")), sparse, "py_cpp_sparse");
+    check_close(results_of(load_token_encoder(scratch / "py_cpp_tokens")), tokens, "py_cpp_tokens");
+    for (std::string const name : {"py_cross", "py_sigmoid"}) {
+        CrossEncoder const read = load_cross_encoder(scratch / name);
+        BOOST_TEST(read.options().sigmoid == (name == "py_sigmoid"));
+        check_close(results_of(read), load_tensors(scratch / (name + ".results")), name);
+    }
+    check_close(results_of(load_sparse_encoder(scratch / "py_sparse")), load_tensors(scratch / "py_sparse.results"), "py_sparse");
+    check_close(results_of(load_token_encoder(scratch / "py_tokens")), load_tensors(scratch / "py_tokens.results"), "py_tokens");
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(load_cross_encoder(scratch / "py_labels")); }), "found 3 labels"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(load_token_encoder(scratch / "py_skiplist")); }), "skiplist_words"));
+}
+
+BOOST_AUTO_TEST_CASE(refuses_by_name_what_a_folder_cannot_say) {
+    test::ScratchFolder const scratch;
+    Models const models;
+    auto const refused = [&](auto const& save) {
+        std::string message = refusal([&] { save(scratch / "out"); });
+        BOOST_CHECK(!std::filesystem::exists(scratch / "out"));
+        return message;
+    };
+    BertConfig electra = tiny();
+    electra.model_type = ModelType::electra;
+    BOOST_TEST(contains(refused([&](auto const& folder) {
+                            save_cross_encoder(folder, BertEncoder(electra), models.tokenizer, models.score, {.max_length = 40});
+                        }),
+                        "ELECTRA"));
+    BOOST_TEST(contains(refused([&](auto const& folder) {
+                            save_cross_encoder(folder, models.encoder, models.tokenizer, models.projection, {.max_length = 40});
+                        }),
+                        "shared.score.pooler.dense.weight"));
+    BOOST_TEST(contains(
+        refused([&](auto const& folder) { save_token_encoder(folder, models.encoder, models.tokenizer, models.score, {}); }),
+        "shared.token_projection.weight"));
+    for (auto const& [lexical, word] :
+         {std::pair{LexicalBottleneck::Options{}, "saturated = false"},
+          std::pair{LexicalBottleneck::Options{.saturated = true}, "first_row_counts = false"},
+          std::pair{LexicalBottleneck::Options{.saturated = true, .separator_counts = false, .first_row_counts = true},
+                    "separator_counts = false"}}) {
+        BOOST_TEST(contains(refused([&](auto const& folder) {
+                                save_sparse_encoder(folder, models.encoder, models.tokenizer,
+                                                    {.lexical = lexical, .max_length = 24});
+                            }),
+                            word));
+    }
+    models.save_cross(scratch / "cross");
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(load_sparse_encoder(scratch / "cross")); }), "language-model head"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(load_token_encoder(scratch / "cross")); }), "modules.json"));
+    models.save_sparse(scratch / "sparse");
+    BOOST_TEST(
+        contains(refusal([&] { static_cast<void>(load_cross_encoder(scratch / "sparse")); }), "found Transformer SpladePooling"));
+    detail::write_file(scratch / "sparse" / "1_SpladePooling" / "config.json", R"({"pooling_strategy": "sum"})",
+                       detail::Existing::replace);
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(load_sparse_encoder(scratch / "sparse")); }), "found \"sum\""));
+    models.save_tokens(scratch / "tokens");
+    detail::write_file(scratch / "tokens" / "config_sentence_transformers.json", R"({"query_prefix": "[Q] "})",
+                       detail::Existing::replace);
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(load_token_encoder(scratch / "tokens")); }), "query_prefix"));
+}
+
+BOOST_AUTO_TEST_CASE(the_first_row_counts_where_it_is_told_to) {
+    Models const models;
+    at::Tensor const all = SparseEncoder(models.encoder, models.tokenizer, {.max_length = 24}).encode(documents);
+    at::Tensor const rest =
+        SparseEncoder(models.encoder, models.tokenizer, {.lexical = {.saturated = true}, .max_length = 24}).encode(documents);
+    BOOST_CHECK_LE((rest - all).max().item<double>(), 1e-5);
+    BOOST_CHECK_GE((all - rest).max().item<double>(), 1e-2);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
