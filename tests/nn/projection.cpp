@@ -13,9 +13,9 @@
 namespace {
 using namespace oracle;
 
-bmae::BertConfig eight_wide() {
-    bmae::BertConfig config;
-    config.hidden_size = 8;
+bmae::Shape eight_wide() {
+    bmae::Shape config;
+    config.width = 8;
     return config;
 }
 at::Tensor normalised(at::Tensor const& x) { return (x - x.mean(0)) / (x.var(0, /*unbiased=*/false) + 1e-5).sqrt(); }
