@@ -9,6 +9,6 @@
 namespace bmae {
 
 /// Semantic version of the headers: until 1.0 a new minor number may change the interface.
-inline constexpr std::string_view version = "0.1.0";
+inline constexpr std::string_view version = "0.2.0";
 
 }  // namespace bmae

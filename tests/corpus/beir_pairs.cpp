@@ -10,6 +10,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/corpus/beir.hpp>
+#include <bmae/corpus/beir_folder.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/text/pair_store.hpp>
 

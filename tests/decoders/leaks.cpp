@@ -11,6 +11,7 @@
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/decoders/basic.hpp>
 #include <bmae/decoders/enhanced.hpp>
+#include <bmae/decoders/layered.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/row_visibility.hpp>
 

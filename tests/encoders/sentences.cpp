@@ -15,6 +15,7 @@
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 #include <bmae/io/tensors.hpp>
+#include <bmae/retrieval/encode_run.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 

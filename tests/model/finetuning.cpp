@@ -15,6 +15,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/edge/composed_objective.hpp>
+#include <bmae/model/group_softmax.hpp>
+#include <bmae/model/max_sim_contrast.hpp>
 #include <bmae/presets/colbert.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>

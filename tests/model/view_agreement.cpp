@@ -18,6 +18,7 @@
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/masked_language_model.hpp>
 #include <bmae/model/model.hpp>
+#include <bmae/model/view_agreement.hpp>
 #include <bmae/presets/condenser.hpp>
 #include <bmae/presets/cot_mae.hpp>
 #include <bmae/presets/lexmae.hpp>

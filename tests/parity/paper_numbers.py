@@ -21,10 +21,10 @@ def cells(line):
     return [cell.strip() for cell in line.strip().strip("|").split("|")]
 
 
-def rows_of(text, heading):
-    """The cells of the first table below a heading, the head of the table first."""
+def rows_of(text, heading, table=0):
+    """The cells of a table below a heading, the head of the table first."""
     lines = text.split(f"\n## {heading}\n")[1].split("\n## ")[0].splitlines() if heading else text.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("|---"))
+    start = [i for i, line in enumerate(lines) if line.startswith("|---")][table]
     end = next((i for i in range(start, len(lines)) if not lines[i].startswith("|")), len(lines))
     return [cells(line) for line in [lines[start - 1], *lines[start + 1:end]]]
 
@@ -53,9 +53,11 @@ def defaults_of(page, preset):
 
 
 def check():
-    presets = {preset["name"]: preset for preset in result("presets")["presets"]}
+    known = result("presets")
+    presets = {preset["name"]: preset for preset in known["presets"] + known["finetuning"]}
     listed = {}
-    for row in rows_of((PAPERS / "README.md").read_text(encoding="utf-8"), None)[1:]:
+    readme = (PAPERS / "README.md").read_text(encoding="utf-8")
+    for row in rows_of(readme, None)[1:] + rows_of(readme, None, 1)[1:]:
         for name in re.findall(r"`([\w-]+)`", row[0]):
             page = re.search(r"\]\(([\w.]+)\)", row[2])[1]
             listed[name] = (page, int(row[3]), int(row[4]))
@@ -68,8 +70,10 @@ def check():
         numbers = defaults_of(PAPERS / page, name)
         hyperparameters = presets[name].get("hyperparameters", presets[name].get("numbers"))
         for option in hyperparameters:
-            if option["name"] not in numbers:
+            if option["name"] not in numbers and not isinstance(option["value"], str):
                 yield f"{page}: {option['name']} of {name} is not in the table"
+            elif isinstance(option["value"], str):
+                continue   # a choice, not a number
             elif numbers[option["name"]] != float(option["value"]):
                 yield f"{page}: {option['name']} of {name} is {float(option['value'])}, the table says {numbers[option['name']]}"
     print(f"{len(presets)} presets")

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include <bmae/concepts/encoder.hpp>
+#include <bmae/concepts/encoder_roles.hpp>
 
 namespace bmae {
 

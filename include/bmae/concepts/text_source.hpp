@@ -10,8 +10,6 @@
 #include <vector>
 
 #include <bmae/concepts/pair_source.hpp>
-#include <bmae/values/draw.hpp>
-#include <bmae/values/example.hpp>
 #include <bmae/values/needs.hpp>
 
 namespace bmae {

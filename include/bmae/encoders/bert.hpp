@@ -11,7 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <bmae/concepts/encoder.hpp>
+#include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/io/bert_config.hpp>
 #include <bmae/nn/embeddings.hpp>
 #include <bmae/nn/initialize.hpp>

@@ -15,7 +15,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/batch/packed_batch.hpp>
-#include <bmae/concepts/encoder.hpp>
+#include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/model/term_weight.hpp>
 #include <bmae/model/view.hpp>
 

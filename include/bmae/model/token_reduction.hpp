@@ -20,7 +20,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
-#include <bmae/concepts/encoder.hpp>
+#include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/nn/linear_cross_entropy.hpp>

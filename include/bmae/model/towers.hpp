@@ -15,7 +15,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
-#include <bmae/concepts/encoder.hpp>
+#include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/model/pass.hpp>
 #include <bmae/nn/initialize.hpp>
 

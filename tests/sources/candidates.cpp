@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// The texts of a training query: groups, their draws, cuts and token types.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+#include <bmae/concepts/pair_source.hpp>
+#include <bmae/sources/candidates.hpp>
+#include <bmae/sources/query.hpp>
+
+namespace {
+
+using namespace bmae;
+
+TokenTraits const traits({.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4}, std::vector<std::uint8_t>(100, 0));
+
+/// Text i is {10 + i, 30 + i, 50 + i}; two relevant texts, three negatives, scores for all but negative 7.
+struct Data {
+    std::vector<TokenId> tokens;
+    std::vector<std::uint64_t> ends;
+    std::vector<TokenId> query{90, 91, 92, 93};
+    std::vector<std::uint32_t> positives{1, 2};
+    std::vector<std::uint32_t> negatives{5, 6, 7};
+    std::vector<float> positive_scores{3.F, 4.F};
+    std::vector<float> negative_scores{1.F, .5F, std::numeric_limits<float>::quiet_NaN()};
+
+    Data() {
+        for (TokenId i = 0; i < 9; ++i) {
+            tokens.insert(tokens.end(), {10 + i, 30 + i, 50 + i});
+            ends.push_back(tokens.size());
+        }
+    }
+    [[nodiscard]] PairExample example() const {
+        return {.id = 0,
+                .query = query,
+                .positives = positives,
+                .negatives = negatives,
+                .positive_scores = positive_scores,
+                .negative_scores = negative_scores,
+                .texts = {tokens, ends}};
+    }
+};
+
+Draw draw_of(std::uint64_t epoch) { return Draw({.seed = 3, .epoch = epoch}); }
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(candidates)
+
+BOOST_AUTO_TEST_CASE(a_group_is_a_relevant_text_and_negatives_drawn_anew_in_each_epoch) {
+    static_assert(GroupSource<Candidates> && GroupSource<QueryWithCandidate> && PairTextSource<Query>);
+    Data const data;
+    Candidates const source{.group = {.passages = 3}, .max_length = 32};
+    std::set<std::int64_t> positives;
+    std::set<std::int64_t> negatives;
+    for (std::uint64_t epoch = 0; epoch < 40; ++epoch) {
+        auto const group = source.read_group(data.example(), traits, 512, draw_of(epoch));
+        BOOST_REQUIRE_EQUAL(group.size(), 3U);
+        positives.insert(group[0].id);
+        BOOST_CHECK(group[1].id != group[2].id);
+        for (std::size_t n : {std::size_t{1}, std::size_t{2}}) { negatives.insert(group[n].id); }
+        BOOST_CHECK_EQUAL(group[0].score, group[0].id == 1 ? 3.F : 4.F);
+        auto const id = static_cast<TokenId>(group[1].id);
+        BOOST_CHECK((group[1].text.input_ids == std::vector<TokenId>{2, 10 + id, 30 + id, 50 + id, 3}));
+        BOOST_CHECK_EQUAL(std::isnan(group[1].score), group[1].id == 7);
+        auto const again = source.read_group(data.example(), traits, 512, draw_of(epoch));
+        BOOST_CHECK_EQUAL(again[1].id, group[1].id);
+    }
+    BOOST_CHECK((positives == std::set<std::int64_t>{1, 2}));
+    BOOST_CHECK((negatives == std::set<std::int64_t>{5, 6, 7}));
+}
+
+BOOST_AUTO_TEST_CASE(a_short_list_is_filled_with_other_texts_or_refused) {
+    Data const data;
+    Candidates source{.group = {.passages = 7}, .max_length = 32};
+    for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {
+        auto const group = source.read_group(data.example(), traits, 512, draw_of(epoch));
+        std::set<std::int64_t> ids;
+        for (auto const& text : group) { ids.insert(text.id); }
+        BOOST_CHECK_EQUAL(ids.size(), 7U);   // no text twice, and one relevant text alone
+        BOOST_CHECK_EQUAL(ids.contains(1) + ids.contains(2), 1);
+    }
+    source.group.random_negatives = false;
+    BOOST_CHECK_EXCEPTION(source.read_group(data.example(), traits, 512, draw_of(0)), InputError, [](InputError const& e) {
+        return std::string(e.what()).find("6 negatives of query 0, found 3") != std::string::npos;
+    });
+    source.group = {.passages = 9};   // nine texts, two of them relevant: eight negatives are not there
+    BOOST_CHECK_THROW(source.read_group(data.example(), traits, 512, draw_of(0)), InputError);
+    source.group = {.passages = 2, .depth = 1};
+    for (std::uint64_t epoch = 0; epoch < 10; ++epoch) {
+        BOOST_CHECK_EQUAL(source.read_group(data.example(), traits, 512, draw_of(epoch))[1].id, 5);   // the hardest alone
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_pair_has_token_types_and_only_its_passage_is_cut) {
+    Data const data;
+    QueryWithCandidate const source{.group = {.passages = 2}, .query_length = 3, .max_length = 8};
+    auto const group = source.read_group(data.example(), traits, 512, draw_of(1));
+    auto const id = static_cast<TokenId>(group[0].id);
+    BOOST_CHECK((group[0].text.input_ids == std::vector<TokenId>{2, 90, 91, 92, 3, 10 + id, 30 + id, 3}));
+    BOOST_CHECK((group[0].text.types == std::vector<std::uint8_t>{0, 0, 0, 0, 0, 1, 1, 1}));
+    MaskedText const tight = QueryWithCandidate::pair_text(data.query, data.query, traits.special(), 32, 5);
+    BOOST_CHECK((tight.input_ids == std::vector<TokenId>{2, 90, 91, 3, 3}));   // not even the query has room
+    MaskedText const none = QueryWithCandidate::pair_text({}, {}, traits.special(), 32, 512);
+    BOOST_CHECK((none.input_ids == std::vector<TokenId>{2, 3, 3}));
+}
+
+BOOST_AUTO_TEST_CASE(views_of_one_query_agree_on_its_relevant_text) {
+    Data const data;
+    for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {
+        Draw own({.seed = 8});
+        auto const text = RelevantText{}.read(data.example(), traits, own, draw_of(epoch));
+        auto const group = Candidates{.group = {.passages = 2}}.read_group(data.example(), traits, 512, draw_of(epoch));
+        BOOST_CHECK_EQUAL(text.at(0), 10 + group[0].id);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
