@@ -97,13 +97,15 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
     auto pooling =
         SentenceBottleneck::of({.name = bottleneck, .projection = objective["passes"].front().value("projection", "")}, shared);
     if (!pooling) { return std::nullopt; }
-    SentenceEncoderOptions options{.pooling = *std::move(pooling), .max_length = objective.value("max_length", std::size_t{512})};
+    bool const unit_length = pooling->unit_length();
+    SentenceEncoderOptions options{
+        .pooling = *std::move(pooling), .normalize = unit_length, .max_length = objective.value("max_length", std::size_t{512})};
     bool const finetuned = objective.contains("pairs");
     auto const numbers = objective.find("numbers");
     if (finetuned && numbers != objective.end() && numbers->is_object()) {
         auto const length = numbers->value("passes.0.view.source.max_length", options.max_length);
         options.max_length = std::min(options.max_length, numbers->value("passes.1.view.source.max_length", length));
-        options.normalize = numbers->value("terms.0.similarity", "") == "cosine";
+        options.normalize = options.normalize || numbers->value("terms.0.similarity", "") == "cosine";
     }
     return options;
 }

@@ -160,13 +160,19 @@ BOOST_AUTO_TEST_CASE(linear_maps_and_length_one_go_into_the_folder_and_come_back
                                                Concatenated<ClsBottleneck, MeanBottleneck>{},
                                                SentenceBottleneck(reduced, encoder).then({.weight = last, .tanh = true})};
     std::vector<std::int64_t> const widths{5, 16, 16, 32, 3};
+    std::vector<std::string> const names{"mean+reduced", "cls+tanh", "mean+normalized", "cls+mean", "mean+reduced+dense"};
+    std::vector<std::string> const read{"mean+dense", "cls+dense", "mean", "cls+mean", "mean+dense+dense"};
     for (std::size_t i = 0; i < made.size(); ++i) {
         SentenceEncoder const sentences(encoder, sixty_words(), {.pooling = made[i], .max_length = 40});
         at::Tensor const expected = sentences.encode(texts);
         BOOST_TEST(expected.size(1) == widths[i]);
         std::filesystem::remove_all(folder);
         save_sentence_transformer(sentences, folder);
-        at::Tensor const found = load_sentence_encoder(folder).encode(texts);
+        SentenceEncoder const loaded = load_sentence_encoder(folder);
+        BOOST_TEST(to_string(made[i]) == names[i]);
+        BOOST_TEST(to_string(loaded.options().pooling) == read[i]);
+        BOOST_TEST(loaded.options().normalize == (names[i] == "mean+normalized"));
+        at::Tensor const found = loaded.encode(texts);
         BOOST_REQUIRE(found.sizes() == expected.sizes());
         BOOST_CHECK_LE((found - expected).abs().max().item<double>(), 1e-6);
     }

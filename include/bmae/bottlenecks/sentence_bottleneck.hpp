@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -179,8 +180,13 @@ private:
     bool unit_length_ = false;
 };
 
-/// Its name, as `SentenceBottleneck::named` knows it.
-[[nodiscard]] inline std::string const& to_string(SentenceBottleneck const& bottleneck) { return bottleneck.description().name; }
+/// Its name, as `SentenceBottleneck::named` knows it, then what stands behind it: "mean", "cls+reduced", "cls+dense".
+[[nodiscard]] inline std::string to_string(SentenceBottleneck const& bottleneck) {
+    auto const& [name, projection] = bottleneck.description();
+    std::string text = name + (projection.empty() ? "" : '+' + projection);
+    for (std::size_t i = 0; i < bottleneck.dense().size(); ++i) { text += "+dense"; }
+    return text;
+}
 
 static_assert(Bottleneck<SentenceBottleneck>);
 
