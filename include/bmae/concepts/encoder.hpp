@@ -16,10 +16,10 @@
 
 namespace bmae {
 
-/// An encoder reads a packed view and returns one hidden row per token.                            RetroMAE figure 1, left half
+/// An encoder reads a packed view and returns one hidden state per token.                          RetroMAE figure 1, left half
 ///
 /// 1. `E::Options` exists and `E(Options, seed)` builds fresh parameters; `E::name` is its name in reports.
-/// 2. `encoder.encode(input, context, keep_layers)` returns the hidden rows.                                  Encoded, [T, H]
+/// 2. `encoder.encode(input, context, keep_layers)` returns the hidden states.                                Encoded, [T, H]
 /// 3. `encoder.embeddings(ids, positions, context)` gives the rows of a decoder's tokens, [T, H]; `encoder.embeddings.word` is the
 ///    table of token embeddings, [V, E].
 /// 4. `encoder.shape()` says its sizes: decoders, heads and bottlenecks are built from them.
@@ -40,7 +40,7 @@ concept Encoder = std::copy_constructible<E> && requires(E& module, E const& enc
 
 /// It also predicts tokens: logits = head.transform(rows) word^T + head.bias, with the encoder's own token embeddings.
 ///
-/// Masked language modelling, branches with the encoder's head, bags of words and lexical bottlenecks ask for it.
+/// Masked language modeling, branches with the encoder's head, bags of words and lexical bottlenecks ask for it.
 template <class E>
 concept HasTokenHead = Encoder<E> && requires(E const& encoder, at::Tensor const& rows) {
     { encoder.head.transform(rows) } -> std::same_as<at::Tensor>;      // [M, H] -> [M, E]
