@@ -38,7 +38,7 @@ std::string show(std::vector<bmae::TokenId> const& ids, bmae::WordPiece const& t
     return line;
 }
 
-/// The same with a blank box for each hidden token.
+/// The same with a blank box for each masked token.
 std::string show(bmae::TokenSpan text, bmae::MaskFlags const& flags, bmae::WordPiece const& tokenizer) {
     std::string line;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -73,7 +73,7 @@ int main() {
     bmae::MaskFlags const others = bmae::ComplementMasker{}.draw(text, draw, words);
     std::cout << "complement    " << show(text, others, tokenizer) << '\n';
 
-    // 4. What a hidden token becomes: always [MASK], or BERT's 80 % [MASK], 10 % any token, 10 % left alone.
+    // 4. What a masked token becomes: always [MASK], or BERT's 80 % [MASK], 10 % any token, 10 % left alone.
     bmae::MaskedText masked{.original_ids = ids, .input_ids = ids, .flags = words};
     bmae::MaskOnly{}.corrupt(masked, traits, draw);
     std::cout << "mask only     " << show(masked.input_ids, tokenizer) << '\n';

@@ -46,7 +46,7 @@ int main() {
     bmae::WordPiece const tokenizer = builder.build_tokenizer();
     bmae::TokenTraits const& traits = tokenizer.traits();
 
-    // 2. Content ids have no special tokens; decoding gives the normalised text back.
+    // 2. Content ids have no special tokens; decoding gives the normalized text back.
     std::vector<std::vector<bmae::TokenId>> contents;
     for (std::string const& sentence : sentences) { contents.push_back(tokenizer.encode(sentence)); }
     print("content ids ", contents[0]);
@@ -55,7 +55,7 @@ int main() {
     // 3. A view: which text, which tokens of it are hidden, what becomes of them. It adds [CLS] and [SEP].
     bmae::View<bmae::Passage, bmae::WholeWordMasker, bmae::MaskOnly> const view{.masker = {.rate = .30}};
 
-    // 4. Pack the same view of all examples. The loss labels the hidden tokens and nothing else.
+    // 4. Pack the same view of all examples. The loss labels the masked tokens and nothing else.
     bmae::PackedView packed;
     for (std::size_t i = 0; i < contents.size(); ++i) {
         bmae::Example const example{.id = i, .passage = contents[i]};
@@ -66,7 +66,7 @@ int main() {
         packed.append(text);
     }
 
-    // 5. B texts, T tokens, M labelled rows. A padded batch of the same texts would carry B * longest tokens.
+    // 5. B texts, T tokens, M labeled rows. A padded batch of the same texts would carry B * longest tokens.
     std::size_t longest = 0;
     for (std::size_t b = 0; b < packed.texts(); ++b) {
         longest = std::max(longest, static_cast<std::size_t>(packed.offsets[b + 1] - packed.offsets[b]));

@@ -3,7 +3,7 @@
 //
 // Pre-trains RetroMAE (Liu, Shao, arXiv 2205.12035, figure 1) on a few hundred sentences, in seconds; both losses fall.
 //
-//     text --mask .30--> encoder --> hidden words                  loss 1, masked language modelling
+//     text --mask .30--> encoder --> masked words                  loss 1, masked language modeling
 //                           |
 //                         [CLS]   one vector, the bottleneck
 //                           |
@@ -46,7 +46,7 @@ int main() {
         bmae::pretrain(model, corpus, {.steps = 120, .batch = {.examples = 32}, .learning_rate = 3e-3, .log_every = 20},
                        {.on_log = [&first](bmae::LogReport const& report) {
                            if (first.empty()) { first = report.terms; }
-                           std::fprintf(stderr, "step %3d   hidden words %.3f   decoded words %.3f\n",
+                           std::fprintf(stderr, "step %3d   masked words %.3f   decoded words %.3f\n",
                                         static_cast<int>(report.step), report.terms[0].loss, report.terms[1].loss);
                        }});
 

@@ -5,7 +5,7 @@
 // (arXiv 2205.12035, section 3).
 //
 //     enhanced:  [CLS] + text under row masks .50 --> decoder --> every word, each from a context of its own
-//     basic:     [CLS] + text masked once more .50 --> decoder --> the hidden words alone, all from one context
+//     basic:     [CLS] + text masked once more .50 --> decoder --> the masked words alone, all from one context
 //
 // Run:     build/dev/bin/04_swap_the_decoder
 // Expect:  04_swap_the_decoder.output; losses go to standard error, since they differ in the last digits between processors
@@ -70,7 +70,7 @@ int main() {
     WordPiece const tokenizer = tiny_world::tokenizer();
     TokenStore const corpus = tiny_world::make_store(scratch / "corpus.tokens", tiny_world::passages(500), tokenizer);
 
-    // 3. A composition's options mirror its shape, so that designated initialisers reach every number.
+    // 3. A composition's options mirror its shape, so that designated initializers reach every number.
     Enhanced::Options enhanced;
     std::get<1>(std::get<0>(enhanced.passes).terms) = {.view = {.masker = {.rate = .50}}, .decoder = {.layers = 1}, .weight = 1};
     Basic::Options basic;

@@ -29,10 +29,10 @@
 
 #include "tiny_world.hpp"
 
-// 1. The masker. It gets [CLS] text [SEP] and says which tokens are hidden; specials never are. `draw` is its only source of
+// 1. The masker. It gets [CLS] text [SEP] and says which tokens are masked; specials never are. `draw` is its only source of
 //    randomness, keyed by (seed, epoch, example, slot), so that the same text is masked alike on any number of threads.
 struct EveryThird {
-    std::size_t offset = 1;   ///< first hidden token
+    std::size_t offset = 1;   ///< first masked token
 
     bmae::MaskFlags draw(bmae::TokenSpan text, bmae::Draw& draw) const {
         bmae::MaskFlags flags(text.size(), 0);

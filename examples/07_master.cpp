@@ -4,7 +4,7 @@
 // Builds MASTER (Zhou et al., arXiv 2212.07841, figure 2) over a few texts that have queries and continuations, and prints what
 // each of its tasks reads and what it costs.
 //
-//     passage --mask .30--> encoder --> hidden words                       MLM
+//     passage --mask .30--> encoder --> masked words                       MLM
 //                              |
 //                            [CLS]   one vector for five decoders
 //                              |--> passage, rare words hidden             MKP

@@ -6,7 +6,7 @@
 //
 //     text --> layers 1, 2 --> layers 3, 4 --[CLS]--.
 //                    |                              v
-//                    '------------ rows ---------> head --> hidden words
+//                    '------------ rows ---------> head --> masked words
 //                   the tap
 //
 // Run:     build/dev/bin/08_condenser_tap
@@ -71,7 +71,7 @@ int main() {
               << "    tap 0         " << rows_that_differ(decode(tap_0), decode(basic)) << " of " << input.tokens() << '\n'
               << "    tap 2         " << rows_that_differ(decode(tap_2), decode(basic)) << " of " << input.tokens() << '\n';
 
-    // 4. What a row knows of its neighbours before the head has done anything: change one word, count the rows that notice. From
+    // 4. What a row knows of its neighbors before the head has done anything: change one word, count the rows that notice. From
     //    the middle they come with their surroundings, so that [CLS] is free for what the whole text is about.
     PackedView changed = batch.views[0];
     changed.input_ids[5] = tokenizer.encode("captain")[0];
@@ -101,7 +101,7 @@ int main() {
         std::cout << (taught[tap].empty() ? " none\n" : "\n");
     }
 
-    // 6. Both terms ask for the same hidden words, so they have as many labels. Untrained, each costs about ln V.
+    // 6. Both terms ask for the same masked words, so they have as many labels. Untrained, each costs about ln V.
     ModelLoss const loss = middle.forward(batch, context, batch.term_labels);
     std::printf("\n");
     for (TermLoss const& term : loss.terms) {

@@ -194,7 +194,7 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
     if (std::filesystem::exists(path / "model.safetensors")) { look_at_tensors(path / "model.safetensors", all, findings); }
 }
 
-/// A text file: a run has six columns, judgements have two to four.
+/// A text file: a run has six columns, judgments have two to four.
 void look_at_text(Path const& path, Findings& findings) {
     detail::LineReader lines(path);
     std::string_view line;
@@ -212,7 +212,7 @@ void look_at_text(Path const& path, Findings& findings) {
     }
     if (columns < 2 || columns > 4 || line.starts_with('{')) {
         throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "safetensors, a run or judgements",
+                                    .expected = "safetensors, a run or judgments",
                                     .found = "a file of another kind",
                                     .hint = "JSON Lines are read by prepare, encode and search."});
     }

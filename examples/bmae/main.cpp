@@ -176,7 +176,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     prepare.add_option(
         "--titles", all.prepare.titles,
         "What becomes of titles. joined, the default: title, blank, text, as search and finetune read them; section: "
-        "[SEP] between; name: kept beside the text, not learnt");
+        "[SEP] between; name: kept beside the text, not learned");
     prepare.add_option("--field", all.prepare.fields,
                        "jsonl, beir: also keep the text under this key, for the source Field<\"NAME\">; may be repeated");
     prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
@@ -202,7 +202,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
             "  bmae pairs --input train.jsonl --tokenizer bert-base-uncased --output train.pairs",
             [&] { return bmae::program::pairs(common, all.pairs); });
     pairs.add_option("--data", all.pairs.data, "BEIR folder");
-    pairs.add_option("--split", all.pairs.split, "With --data: judgements to train on; default: train");
+    pairs.add_option("--split", all.pairs.split, "With --data: judgments to train on; default: train");
     pairs.add_option("--negatives", all.pairs.negatives,
                      "With --data: hard negatives, TREC runs, lines of query, document, or JSON Lines with qid, neg; several are "
                      "joined in order");
@@ -261,7 +261,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
         ->required();
     finetune.add_option("--data", all.finetune.data, "BEIR folder, pair store made by `pairs`, or a file of JSON Lines or tabs")
         ->required();
-    finetune.add_option("--split", all.finetune.split, "Judgements to train on")->capture_default_str();
+    finetune.add_option("--split", all.finetune.split, "Judgments to train on")->capture_default_str();
     finetune.add_option("--negatives", all.finetune.negatives, "Hard negatives: a TREC run, or lines of query and document");
     finetune.add_option("--teacher-scores", all.finetune.teacher_scores,
                         "Scores of query and document for retriever-distilled: a TREC run, three columns or JSON Lines");
@@ -315,7 +315,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     search.add_option("--tag", all.search.tag, "Last column of the run; default: the method");
     search.add_option("--query", all.search.query, "Show the ten best texts of this query; - reads queries from standard input");
     search.add_option("--k1", all.search.k1, "BM25: saturation")->capture_default_str();
-    search.add_option("--b", all.search.b, "BM25: length normalisation")->capture_default_str();
+    search.add_option("--b", all.search.b, "BM25: length normalization")->capture_default_str();
     search.add_flag("--stem", all.search.stem, "BM25: join English word forms");
     search.add_option("--stopwords", all.search.stopwords, "BM25: english or none")->capture_default_str();
     search.add_option("--fusion", all.search.fusion, "hybrid: reciprocal-rank or weighted")->capture_default_str();
@@ -324,10 +324,10 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
         ->check(CLI::Range(0.0, 1.0));
 
     CLI::App& evaluate =
-        add("evaluate", "Judgements and a run to measures",
+        add("evaluate", "Judgments and a run to measures",
             "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures ndcg@10,recall@100",
             [&] { return bmae::program::evaluate(common, all.evaluate); });
-    evaluate.add_option("--qrels", all.evaluate.qrels, "TREC, BEIR or MS MARCO judgements")->required();
+    evaluate.add_option("--qrels", all.evaluate.qrels, "TREC, BEIR or MS MARCO judgments")->required();
     evaluate.add_option("--run", all.evaluate.run, "Run to measure")->required();
     evaluate.add_option("--run-format", all.evaluate.run_format, "trec, msmarco, tevatron")->capture_default_str();
     evaluate.add_option("--profile", all.evaluate.profile, "trec9, trec10, beir, mteb, msmarco, sentence-transformers")
@@ -377,7 +377,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                             [&] { return bmae::program::inspect(common, all.inspect); });
     inspect
         .add_option("path", all.inspect.path,
-                    "safetensors file, token or pair store, checkpoint, model folder, run or judgements")
+                    "safetensors file, token or pair store, checkpoint, model folder, run or judgments")
         ->required();
     inspect.add_flag("--tensors", all.inspect.tensors, "List every tensor");
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
-// Judgements and a run to measures: `evaluate`.
+// Judgments and a run to measures: `evaluate`.
 #include <string>
 #include <utility>
 

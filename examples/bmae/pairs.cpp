@@ -40,7 +40,7 @@ std::vector<std::pair<std::string, std::uint64_t>> left_out(PairStoreStatistics 
     return {{"queries without a relevant text", counts.queries_without_positives},
             {"queries without a token", counts.empty_queries},
             {"texts without a token", counts.empty_texts},
-            {"judgements of grade 0 or below", counts.irrelevant_judgements},
+            {"judgments of grade 0 or below", counts.irrelevant_judgements},
             {"relevant texts that the corpus lacks or has without a token", counts.unknown_positives},
             {"relevant texts that came again for their query", counts.repeated_positives},
             {"negatives that are relevant to their query", counts.relevant_negatives},

@@ -156,7 +156,7 @@ std::string titles_in_words(TitleUse use, std::uint64_t with_title, std::uint64_
     std::string const of = count_text(with_title) + " of " + count_text(documents);
     return use == TitleUse::joined    ? "titles of " + of + " documents joined to their texts"
            : use == TitleUse::section ? "titles of " + of + " documents before their texts, with [SEP] between"
-                                      : "titles of " + of + " documents kept as names, not learnt";
+                                      : "titles of " + of + " documents kept as names, not learned";
 }
 
 AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {

@@ -94,7 +94,7 @@ inline Collection read_beir(std::filesystem::path const& folder) {
     if (collection.test.empty()) {
         throw bmae::InputError(
             bmae::Diagnostic{.file = (folder / "qrels").string(),
-                             .expected = "judgements of a split called test",
+                             .expected = "judgments of a split called test",
                              .found = "none",
                              .hint = "Add qrels/test.tsv: a header line, then query-id, corpus-id and score separated by tabs."});
     }

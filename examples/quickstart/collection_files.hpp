@@ -43,7 +43,7 @@ inline std::string line_of(nlohmann::ordered_json const& document) {
 
 // Writes into an empty folder:
 //
-//   beir/            texts to search, questions, judgements
+//   beir/            texts to search, questions, judgments
 //   documents.jsonl  what pre-training may read, for `bmae prepare --format jsonl`, with a query of each text where one is known
 //   tokenizer/       of all these words
 inline void write_collection(Collection const& collection, std::size_t vocabulary, std::filesystem::path const& folder) {

@@ -143,7 +143,7 @@ Collection load(Request const& request) {
 Settings settings_for(Request const& request) {
     Settings settings{.seed = request.seed, .output = request.output};
     if (!request.packages.empty() || !request.beir.empty()) {
-        // Real text: a small vocabulary keeps every token frequent enough to be learnt in minutes.
+        // Real text: a small vocabulary keeps every token frequent enough to be learned in minutes.
         settings.layers = 3;
         settings.vocabulary = 4000;
         settings.max_length = 64;

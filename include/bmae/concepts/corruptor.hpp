@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The role `Corruptor`: what a hidden token becomes.
+/// The role `Corruptor`: what a masked token becomes.
 #pragma once
 
 #include <concepts>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The role `Decoder`: a sentence vector and a view to hidden rows.
+/// The role `Decoder`: a sentence vector and a view to hidden states.
 #pragma once
 
 #include <concepts>

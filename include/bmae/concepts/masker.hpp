@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The roles `Masker`, `RelatedMasker` and `VisibilityMasker`: which tokens are hidden.
+/// The roles `Masker`, `RelatedMasker` and `VisibilityMasker`: which tokens are masked.
 #pragma once
 
 #include <concepts>
@@ -12,7 +12,7 @@
 
 namespace bmae {
 
-/// A masker says which tokens of a text are hidden.                                  RetroMAE figure 1, the grey boxes
+/// A masker says which tokens of a text are hidden.                                  RetroMAE figure 1, the gray boxes
 ///
 /// 1. `masker.draw(text, draw)` on a const masker returns one flag per token of `text`.              MaskFlags, [L]
 /// Law: the flags depend on the text and on `draw` alone; `flags.size() == text.size()`; specials are never flagged
@@ -63,7 +63,7 @@ consteval bool explain_masker() {
                       "Masker: a member `MaskFlags draw(TokenSpan text, Draw& draw) const` is missing.");
         static_assert(
             !detail::DrawsNonConst<M> || AnyMasker<M> || !std::copy_constructible<M> || !std::default_initializable<M>,
-            "Masker: draw(TokenSpan, Draw&) must be const and return MaskFlags (hidden tokens) or Visibility (row masks).");
+            "Masker: draw(TokenSpan, Draw&) must be const and return MaskFlags (masked tokens) or Visibility (row masks).");
     }
     return AnyMasker<M>;
 }

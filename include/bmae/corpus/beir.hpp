@@ -24,10 +24,10 @@
 
 namespace bmae {
 
-/// Documents, queries and judgements of a BEIR folder, in memory. Each file may also be gzip, with .gz after its name.
+/// Documents, queries and judgments of a BEIR folder, in memory. Each file may also be gzip, with .gz after its name.
 ///
 /// Where this reader is stricter than BEIR's own: an id that comes twice is refused, where BEIR lets it replace the first; a
-/// first line of judgements that is no header is kept and reported; a judged query without text is named.
+/// first line of judgments that is no header is kept and reported; a judged query without text is named.
 class BeirCollection {
 public:
     /// \throws InputError  naming file and line
@@ -46,11 +46,11 @@ public:
     [[nodiscard]] ReadReport const& documents_report() const noexcept { return documents_report_; }
     [[nodiscard]] ReadReport const& queries_report() const noexcept { return queries_report_; }
 
-    [[nodiscard]] std::vector<std::string> splits() const { return folder_.splits(); }   ///< that have judgements, sorted
-    /// The file of a split's judgements. \throws InputError listing the splits where there is none of that name
+    [[nodiscard]] std::vector<std::string> splits() const { return folder_.splits(); }   ///< that have judgments, sorted
+    /// The file of a split's judgments. \throws InputError listing the splits where there is none of that name
     [[nodiscard]] std::filesystem::path qrels_path(std::string_view split) const { return folder_.qrels(split); }
 
-    /// The judgements of a split. A query that queries.jsonl lacks is malformed; documents that the corpus lacks are reported,
+    /// The judgments of a split. A query that queries.jsonl lacks is malformed; documents that the corpus lacks are reported,
     /// since they count for the measures.
     [[nodiscard]] JudgedPairs judged_pairs(std::string_view split) const {
         std::filesystem::path const file = qrels_path(split);
@@ -74,7 +74,7 @@ public:
         return result;
     }
 
-    /// The judgements of a split as a set that has `add(query, document, grade)`, such as bmae::Qrels.
+    /// The judgments of a split as a set that has `add(query, document, grade)`, such as bmae::Qrels.
     template <std::default_initializable Set>
         requires requires(Set set, std::string_view id, std::int32_t grade) { set.add(id, id, grade); }
     [[nodiscard]] Set qrels(std::string_view split) const {

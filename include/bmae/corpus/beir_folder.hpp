@@ -27,7 +27,7 @@ public:
     [[nodiscard]] std::filesystem::path corpus() const { return plain_or_gzip(folder_ / "corpus.jsonl"); }
     [[nodiscard]] std::filesystem::path queries() const { return plain_or_gzip(folder_ / "queries.jsonl"); }
 
-    /// Names of the splits that have judgements, sorted.
+    /// Names of the splits that have judgments, sorted.
     [[nodiscard]] std::vector<std::string> splits() const {
         std::vector<std::string> names;
         std::error_code code;
@@ -40,14 +40,14 @@ public:
         return names;
     }
 
-    /// The file of a split's judgements. \throws InputError listing the splits where there is none of that name
+    /// The file of a split's judgments. \throws InputError listing the splits where there is none of that name
     [[nodiscard]] std::filesystem::path qrels(std::string_view split) const {
         std::vector<std::string> const names = splits();
         if (std::find(names.begin(), names.end(), split) == names.end()) {
             std::string known;
             for (std::string const& name : names) { known += (known.empty() ? "" : ", ") + name; }
             throw InputError(Diagnostic{.file = (folder_ / "qrels").string(),
-                                        .expected = "judgements of the split '" + std::string(split) + "'",
+                                        .expected = "judgments of the split '" + std::string(split) + "'",
                                         .found = known.empty() ? "no split" : "the splits " + known,
                                         .hint = "Choose one of them, or add qrels/" + std::string(split) + ".tsv."});
         }
@@ -83,7 +83,7 @@ inline InputError no_record(std::filesystem::path const& file) {
                                  .hint = "Is this the folder of a BEIR data set, unpacked?"});
 }
 
-/// What is wrong with a judgement whose query has no text.
+/// What is wrong with a judgment whose query has no text.
 inline Diagnostic no_query_text(std::filesystem::path const& qrels, JudgedPair const& pair) {
     return {.file = qrels.string(),
             .line = pair.line,

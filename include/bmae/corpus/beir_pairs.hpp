@@ -35,7 +35,7 @@ namespace bmae {
 /// Training data in BEIR's layout.
 struct BeirPairs {
     std::filesystem::path folder;
-    std::string split = "train";                              ///< whose judgements are trained on: grades above 0 are positives
+    std::string split = "train";                              ///< whose judgments are trained on: grades above 0 are positives
     std::vector<std::filesystem::path> negatives = {};        ///< see PairPurpose; joined in this order
     std::vector<std::filesystem::path> teacher_scores = {};   ///< see PairPurpose
 };
@@ -76,7 +76,7 @@ private:
         return readers;
     }
 
-    /// Makes the queries, in the order of the judgements. \returns the judgements above 0 that concern them
+    /// Makes the queries, in the order of the judgments. \returns the judgments above 0 that concern them
     std::vector<JudgedPair> choose_queries(BeirFolder const& folder, std::filesystem::path const& qrels) {
         JudgedPairs judged = read_judged_pairs(qrels, JudgementLayout::beir, options_.reading);
         JsonlReader reader(folder.queries(), options_.reading);

@@ -36,7 +36,7 @@ struct JudgedPairs {
     ReadReport report;
 };
 
-/// How a file of judgements is laid out.
+/// How a file of judgments is laid out.
 enum class JudgementLayout {
     beir,      ///< `query-id <tab> corpus-id <tab> score` after a header line of these names, fields quoted as in CSV
     msmarco,   ///< `query <blank> 0 <blank> passage <blank> grade` (also TREC), or `query <blank> passage`
@@ -44,7 +44,7 @@ enum class JudgementLayout {
 
 namespace detail {
 
-/// Reads one line of judgements at a time, and remembers which pairs came.
+/// Reads one line of judgments at a time, and remembers which pairs came.
 class JudgementParser {
 public:
     JudgementParser(RecordLines& lines, JudgementLayout layout) : lines_(lines), layout_(layout) {}
@@ -114,8 +114,8 @@ private:
 
 }  // namespace detail
 
-/// Reads a file of judgements, plain or gzip.
-/// \throws InputError  on a malformed line where the policy is to refuse, and where the file holds no judgement
+/// Reads a file of judgments, plain or gzip.
+/// \throws InputError  on a malformed line where the policy is to refuse, and where the file holds no judgment
 inline JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout, ReadOptions options = {}) {
     detail::RecordLines lines(std::span(&path, 1), options);
     detail::JudgementParser parser(lines, layout);
@@ -127,7 +127,7 @@ inline JudgedPairs read_judged_pairs(std::filesystem::path const& path, Judgemen
     }
     if (result.pairs.empty()) {
         throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "at least one judgement",
+                                    .expected = "at least one judgment",
                                     .found = "none",
                                     .hint = "Check that this is the file you meant."});
     }

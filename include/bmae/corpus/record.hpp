@@ -54,7 +54,7 @@ inline std::string joined_text(Record const& record) { return joined_text(record
 enum class TitleUse {
     joined,    ///< put before the text with a blank between, as `joined_text` does for search and fine-tuning (BEIR)
     section,   ///< put before the text with [SEP] between them (MASTER's released rows): `TitleAndBody` reads both parts
-    name,      ///< kept beside the text, not learnt
+    name,      ///< kept beside the text, not learned
 };
 
 /// As command lines write it.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BERT's 80/10/10: most hidden tokens become [MASK], some a random token, some stay.
+/// BERT's 80/10/10: most masked tokens become [MASK], some a random token, some stay.
 #pragma once
 
 #include <cstddef>
@@ -46,8 +46,8 @@ struct BertCorruptor {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("mask_share", mask_share, "share of the hidden tokens that become [MASK]");
-        visit("random_share", random_share, "share of the hidden tokens that become any token");
+        visit("mask_share", mask_share, "share of the masked tokens that become [MASK]");
+        visit("random_share", random_share, "share of the masked tokens that become any token");
     }
 
     /// Throws InputError for shares outside [0, 1] or with a sum above 1, and without a mask token.

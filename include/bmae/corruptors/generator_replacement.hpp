@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hidden tokens become what another network takes them for.
+/// Masked tokens become what another network takes them for.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Every hidden token becomes [MASK].
+/// Every masked token becomes [MASK].
 #pragma once
 
 #include <cstddef>

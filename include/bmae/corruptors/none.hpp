@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hidden tokens stay as they are.
+/// Masked tokens stay as they are.
 #pragma once
 
 #include <string_view>

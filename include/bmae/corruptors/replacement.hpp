@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hidden tokens become other tokens.
+/// Masked tokens become other tokens.
 #pragma once
 
 #include <cstddef>

@@ -61,7 +61,7 @@ struct EnhancedDecoderOptions {
 ///
 /// H2 holds the clean tokens: hiding is done by the row masks M alone. The residual carries the query stream; carrying H2
 /// would show every token to itself. In a deeper decoder only the query stream is updated, with the same M, because rows
-/// of a second layer could otherwise read their own token through their neighbours.
+/// of a second layer could otherwise read their own token through their neighbors.
 template <QueryStream Query>
 class TwoStreamDecoder : public LayeredDecoder<EnhancedDecoderOptions> {
 public:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Columns of a line: of runs, judgements and other tables.
+/// Columns of a line: of runs, judgments and other tables.
 #pragma once
 
 #include <array>

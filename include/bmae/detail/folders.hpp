@@ -59,7 +59,7 @@ inline void require_empty_or_new_folder(std::filesystem::path const& path) {
 
 /// A folder that appears under its name only when `commit` has put all of it on the disk.
 ///
-/// It is filled as `NAME.partial` beside its place. What a killed program left there is recognised (by a mark and by a lock
+/// It is filled as `NAME.partial` beside its place. What a killed program left there is recognized (by a mark and by a lock
 /// that died with it) and cleared by the next attempt.
 class AtomicFolder {
 public:

@@ -143,7 +143,7 @@ public:
         if (corpus_.traits().size() != vocabulary) {
             throw InputError(Diagnostic{
                 .file = corpus_.path().string(),
-                .expected = "a corpus tokenised with the model's vocabulary of " + std::to_string(vocabulary) + " tokens",
+                .expected = "a corpus tokenized with the model's vocabulary of " + std::to_string(vocabulary) + " tokens",
                 .found = "one of " + std::to_string(corpus_.traits().size()) + " tokens",
                 .hint = "Prepare the corpus with the tokenizer of the model, or set vocab_size in its config."});
         }

@@ -35,7 +35,7 @@ namespace bmae {
 
 /// The list in parts, so that a program can compile each part by itself: instantiating all models at once costs minutes.
 enum class PresetFamily {
-    retromae,             ///< and plain masked language modelling, DupMAE, SentMAE without contrast
+    retromae,             ///< and plain masked language modeling, DupMAE, SentMAE without contrast
     master,               ///< MASTER by the paper, and without tasks
     master_as_released,   ///< the same by its code
     decoders,             ///< SimLM, CoT-MAE, Condenser, SEED, LexMAE, BoW-DPR

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From judgements and a run to a report.
+/// From judgments and a run to a report.
 #pragma once
 
 #include <algorithm>
@@ -206,7 +206,7 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
                                     .expected = "a run over the judged queries",
                                     .found = "none of its " + std::to_string(run.size()) + " queries among the " +
                                              std::to_string(qrels.size()) + " judged",
-                                    .hint = "Check that run and judgements belong to the same topics."});
+                                    .hint = "Check that run and judgments belong to the same topics."});
     }
     if (rule == MissingQuery::error && !missing.empty()) { refuse_missing(qrels, missing); }
 

@@ -21,7 +21,7 @@ namespace bmae::detail {
 /// No document of any run: an IdTable stops before.
 inline constexpr std::uint32_t no_document = 0xffffffffU;
 
-/// Looks up the grade of a document of the run; small enough for the nearest cache, since a query has few judgements.
+/// Looks up the grade of a document of the run; small enough for the nearest cache, since a query has few judgments.
 class GradeTable {
 public:
     void assign(IdTable const& run_documents, Qrels const& qrels, std::span<Judgement const> judgements) {

@@ -26,10 +26,10 @@ struct Report {
     std::vector<double> values = {};           ///< [Q, M]
     std::vector<std::uint8_t> answered = {};   ///< [Q] 0 where the run lacks the query and it counts 0
 
-    std::size_t judged_queries = 0;             ///< queries of the judgements
+    std::size_t judged_queries = 0;             ///< queries of the judgments
     std::size_t answered_queries = 0;           ///< of these, in the run
     std::size_t missing_queries = 0;            ///< of these, not in the run
-    std::size_t unjudged_queries = 0;           ///< queries of the run without judgements: ignored
+    std::size_t unjudged_queries = 0;           ///< queries of the run without judgments: ignored
     std::size_t queries_without_relevant = 0;   ///< judged, but nothing was found relevant
     std::size_t tie_depth = 0;                  ///< the k of the next two
     std::size_t tied_hits = 0;                  ///< hits within rank k whose score another hit of the query has too
@@ -89,7 +89,7 @@ struct Report {
         std::snprintf(share, sizeof share, "%.1f", unjudged_share * 100);
         return "profile " + profile + ": " + std::to_string(queries.size()) + " of " + std::to_string(judged_queries) +
                " judged queries counted, " + std::to_string(missing_queries) + " missing in the run, " +
-               std::to_string(unjudged_queries) + " of the run without judgements, " + std::to_string(queries_without_relevant) +
+               std::to_string(unjudged_queries) + " of the run without judgments, " + std::to_string(queries_without_relevant) +
                " without a relevant document; " + std::to_string(tied_hits) + " tied hits at rank " + std::to_string(tie_depth) +
                " or better in " + std::to_string(tied_queries) + " queries; unjudged@" + std::to_string(unjudged_depth) + ' ' +
                share + " %";

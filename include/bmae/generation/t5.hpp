@@ -254,7 +254,7 @@ private:
         return at::where(distance < exact, distance, grown.clamp_max(buckets - 1));
     }
 
-    /// Scaled to a mean square of 1; neither centred nor shifted.                                                   [.., H]
+    /// Scaled to a mean square of 1; neither centered nor shifted.                                                  [.., H]
     [[nodiscard]] at::Tensor normalised(at::Tensor const& x, at::Tensor const& weight) const {
         return x * at::rsqrt((x * x).mean(-1, true) + config_.epsilon) * weight;
     }

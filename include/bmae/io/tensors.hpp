@@ -74,7 +74,7 @@ constexpr std::optional<at::ScalarType> torch_type(ElementType type) noexcept {
     return std::nullopt;
 }
 
-/// The file's name of an element type; nothing for those it lacks (complex128, quantised ones).
+/// The file's name of an element type; nothing for those it lacks (complex128, quantized ones).
 constexpr std::optional<ElementType> element_type(at::ScalarType type) noexcept {
     for (auto const& pair : detail::torch_types) {
         if (pair.torch == type) { return pair.file; }

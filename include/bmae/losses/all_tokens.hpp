@@ -10,7 +10,7 @@
 
 namespace bmae {
 
-/// Every token that is not special must be recovered, replaced or not: "replaced language modelling" (Wang et al.: SimLM,
+/// Every token that is not special must be recovered, replaced or not: "replaced language modeling" (Wang et al.: SimLM,
 /// arXiv 2207.02578).
 struct AllTokens {
     void label(MaskedText& text, TokenTraits const& traits) const {

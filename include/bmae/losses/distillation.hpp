@@ -27,7 +27,7 @@ inline void require_same_groups(at::Tensor const& student, at::Tensor const& tea
     throw InputError(Diagnostic{.file = {},
                                 .expected = "scores of student and teacher for the same passages, at least two per query",
                                 .found = shape(student) + " and " + shape(teacher),
-                                .hint = "Distil over groups of equal size: a positive and its hard negatives."});
+                                .hint = "Distill over groups of equal size: a positive and its hard negatives."});
 }
 
 /// sum over rows and columns of p (log p - log q); a column of p = 0 adds nothing, whatever q.        [B, G], [B, G] -> []

@@ -96,7 +96,7 @@ inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std:
 
 /// Sum over queries of -log( exp(s(q, p+) / tau) / sum_p exp(s(q, p) / tau) ) over all passages of the batch
 /// (van den Oord et al., arXiv 1807.03748; for retrieval Karpukhin et al., arXiv 2004.04906, equation 2).
-/// \param queries   [B, D], and \param passages [P, D], both as they are compared: normalise before for cosine
+/// \param queries   [B, D], and \param passages [P, D], both as they are compared: normalize before for cosine
 /// \param targets   [B] column of each query's own passage
 /// \param excluded  flat list of (query, column) pairs that must not count as negatives
 /// Throws InputError where there is only one candidate.

@@ -93,7 +93,7 @@ inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor 
 ///
 /// whose target is the own passage in the first block; summed over the B queries. With one query it is the cross-entropy over its
 /// own group.
-/// \param queries   [B, D], and \param passages [P, D], as they are compared: SimLM normalises them, tau .02
+/// \param queries   [B, D], and \param passages [P, D], as they are compared: SimLM normalizes them, tau .02
 /// \param targets   [B] column of each query's own passage p_i+
 /// \param excluded  flat list of (query, column) pairs that are no negatives. Where the column is the own passage of another
 ///                  query, that pair of queries and the pair of their own passages are left out too. SimLM as released: empty

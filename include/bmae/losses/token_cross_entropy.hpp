@@ -10,7 +10,7 @@
 
 namespace bmae {
 
-/// Hidden tokens only; under row masks every token but the first and the last, since each has its own context
+/// Masked tokens only; under row masks every token but the first and the last, since each has its own context
 /// (SentMAE paper, equations 3 and 6; RetroMAE as released labels all but [CLS] and the final [SEP]).
 struct TokenCrossEntropy {
     void label(MaskedText& text, TokenTraits const&) const {

@@ -158,8 +158,8 @@ public:
         }
     }
 
-    /// Words in uniformly random order until `budget` tokens are hidden; a word that would overshoot is skipped and later,
-    /// shorter ones are still tried. Calls `hide(i)` once per hidden token.
+    /// Words in uniformly random order until `budget` tokens are masked; a word that would overshoot is skipped and later,
+    /// shorter ones are still tried. Calls `hide(i)` once per masked token.
     ///
     /// The order of one draw is where the next one starts: Fisher-Yates makes a uniform order out of any.
     template <class Hide>

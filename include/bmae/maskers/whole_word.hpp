@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides whole words until an exact share of the tokens is hidden.
+/// Hides whole words until an exact share of the tokens is masked.
 #pragma once
 
 #include <cstddef>

@@ -112,7 +112,7 @@ private:
         }
     }
 
-    /// Hides the rest of each word whose first token is hidden; returns the number of hidden tokens.
+    /// Hides the rest of each word whose first token is hidden; returns the number of masked tokens.
     std::size_t flood(std::span<std::uint64_t> hidden) const noexcept {
         for (std::size_t step = 1; step < longest_; ++step) {
             std::uint64_t carry = 0;

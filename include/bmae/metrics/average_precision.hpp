@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Average precision and its variant for incomplete judgements.
+/// Average precision and its variant for incomplete judgments.
 #pragma once
 
 #include <algorithm>

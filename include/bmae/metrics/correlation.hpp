@@ -31,7 +31,7 @@ constexpr std::string_view to_string(Correlation correlation) noexcept {
 namespace detail {
 
 inline void require_pairs(std::span<double const> x, std::span<double const> y) {
-    std::string const hint = "Drop pairs without a judgement, and see why a score is not a number.";
+    std::string const hint = "Drop pairs without a judgment, and see why a score is not a number.";
     if (x.size() != y.size()) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "two lists of one length to correlate",

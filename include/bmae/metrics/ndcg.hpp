@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Normalised discounted cumulative gain.
+/// Normalized discounted cumulative gain.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ enum class Gain {
 
 /// sum over ranks i <= k of gain / log2(i + 1), over that of the best possible list (Jaervelin, Kekaelaeinen, TOIS 2002).
 ///
-/// The best list is made of the judgements, not of the run. The relevance level plays no part: all positive grades gain.
+/// The best list is made of the judgments, not of the run. The relevance level plays no part: all positive grades gain.
 struct Ndcg {
     std::size_t k = all_ranks;   ///< deepest rank that counts
     Gain gain = Gain::linear;

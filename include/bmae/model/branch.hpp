@@ -73,7 +73,7 @@ class Branch {
                   "Branch: the second slot is a decoder: explain_decoder<D, Encoder>() says what an own one lacks.");
     static_assert(!ViewT::has_row_masks || Decoder::reads_visibility,
                   "Branch: this view hides context by row masks, which the decoder does not read. Use EnhancedDecoder, or a "
-                  "masker that hides tokens.");
+                  "masker that masks tokens.");
     static_assert(
         ViewT::has_row_masks || !Decoder::reads_visibility,
         "Branch: this decoder reads the clean text under row masks, but the view has none, so every token would see itself. "

@@ -174,7 +174,7 @@ public:
 
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
         std::vector<std::int64_t> list = detail::present_pairs(views);
-        // A batch of one text, as the last of an epoch may be, has one candidate: it is left out, not learnt from.
+        // A batch of one text, as the last of an epoch may be, has one candidate: it is left out, not learned from.
         std::size_t candidates = 0;
         for (std::size_t p = 1; p < views.size(); ++p) { candidates += views[p]->texts(); }
         if (options_.candidates == CandidateScope::other_passes && candidates < 2) { return {}; }

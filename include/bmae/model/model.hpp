@@ -30,7 +30,7 @@
 
 namespace bmae {
 
-/// The flat struct of a paper's own number names, for a preset; specialised beside the preset.
+/// The flat struct of a paper's own number names, for a preset; specialized beside the preset.
 template <class Model>
 struct PresetHyperparameters {
     /// Stands where a composition has no preset.

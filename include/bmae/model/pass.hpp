@@ -103,7 +103,7 @@ consteval bool relates() {
     return true;
 }
 
-/// What the terms that read the encoder's own view ask of it; hidden tokens where there is none.
+/// What the terms that read the encoder's own view ask of it; masked tokens where there is none.
 template <class... Term>
 struct OwnLabels {
     using type = TokenCrossEntropy;
@@ -137,7 +137,7 @@ class PassOf {
         "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
         "looks across passes and stands after them.");
     static_assert(!ViewT::has_row_masks,
-                  "Pass: the encoder's view must hide tokens, not context: row masks belong into a branch.");
+                  "Pass: the encoder's view must mask tokens, not context: row masks belong into a branch.");
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");
     static_assert((detail::relates<ViewT, Term>() && ...));   // its sentences are those of explain_relation
     static_assert(detail::OwnLabels<Term...>::agree,

@@ -35,7 +35,7 @@ namespace bmae {
 struct QueueContrastOptions {
     TermWeight weight = 1;
     double temperature = .05;                  ///< Contriever: .05
-    Similarity similarity = Similarity::dot;   ///< Contriever: vectors are not normalised
+    Similarity similarity = Similarity::dot;   ///< Contriever: vectors are not normalized
     std::int64_t queue = 131072;               ///< vectors kept; Contriever: 131,072
     double label_smoothing = 0;                ///< Contriever: 0
 

@@ -25,7 +25,7 @@ namespace bmae {
 template <class E>
 struct PassState {
     PackedInput const& input;     ///< the encoder's view
-    Encoded const& encoded;       ///< hidden rows, and layers where a term asked for them
+    Encoded const& encoded;       ///< hidden states, and layers where a term asked for them
     at::Tensor const& sentence;   ///< [B, D]
     E const& encoder;
     ForwardContext& context;
@@ -78,7 +78,7 @@ concept TermParts = requires(T& module, T const& term, typename T::Options optio
 
 }  // namespace detail
 
-/// A term that asks for tokens: masked language modelling and every branch.
+/// A term that asks for tokens: masked language modeling and every branch.
 ///
 /// 1. `T::Options`, `T(options, encoder, seed, name)`, `T::kind`, `T::has_view`, `T::keeps_layers`, `term.weight(progress)`.
 /// 2. `term.rows(pass, view)` returns the rows of its labels; `view` is its own one, or the encoder's if it has none.   [M, H]

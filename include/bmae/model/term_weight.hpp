@@ -21,7 +21,7 @@ enum class WeightSchedule {
     constant,    ///< stays at the first value
     linear,      ///< x of the way
     cosine,      ///< (1 - cos(pi x)) / 2 of the way (Loshchilov, Hutter, arXiv 1608.03983, equation 5)
-    quadratic,   ///< x^2 of the way (SPLADE, arXiv 2107.05720, for its regulariser)
+    quadratic,   ///< x^2 of the way (SPLADE, arXiv 2107.05720, for its regularizer)
 };
 
 /// As command lines and checkpoints write it.

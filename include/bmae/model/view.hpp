@@ -127,11 +127,11 @@ consteval bool explain_relation() {
 template <class SourceT, class MaskerT = NoMasker, class CorruptorT = BertCorruptor>
 struct View {
     static_assert(explain_text_source<SourceT>(), "View: the first slot is the text source: which text of an example is read.");
-    static_assert(explain_masker<MaskerT>(), "View: the second slot is the masker: which tokens are hidden.");
-    static_assert(explain_corruptor<CorruptorT>(), "View: the third slot is the corruptor: what hidden tokens become.");
+    static_assert(explain_masker<MaskerT>(), "View: the second slot is the masker: which tokens are masked.");
+    static_assert(explain_corruptor<CorruptorT>(), "View: the third slot is the corruptor: what masked tokens become.");
     static_assert(!VisibilityMasker<MaskerT> || !detail::changes_length<CorruptorT>,
                   "View: row masks are made for the text as it was read, which this corruptor shortens or lengthens. Use "
-                  "NoCorruption, or a masker that hides tokens.");
+                  "NoCorruption, or a masker that masks tokens.");
     using Source = SourceT;
     using Masker = MaskerT;
     using Corruptor = CorruptorT;
@@ -202,7 +202,7 @@ struct View {
             MaskedText& text = texts[i].text;
             text.flags.assign(text.original_ids.size(), 0);
             if constexpr (!std::is_same_v<MaskerT, NoMasker>) {
-                static_assert(bmae::Masker<MaskerT>, "View: the texts of a group take a masker that hides tokens.");
+                static_assert(bmae::Masker<MaskerT>, "View: the texts of a group take a masker that masks tokens.");
                 Draw masker_draw = draws.own.fork(2 * i + 3);
                 Draw corruptor_draw = draws.own.fork(2 * i + 4);
                 text.flags = masker.draw(TokenSpan(text.original_ids, traits), masker_draw);

@@ -24,7 +24,7 @@
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 /// The inline namespace of the kernels and of all that has another body with them than without them: a program may link files
-/// compiled with optimisation and files compiled without it, and each calls its own.
+/// compiled with optimization and files compiled without it, and each calls its own.
 ///
 /// Without optimisation there are none: g++ then makes real calls of the functions on vectors, and functions compiled for different
 /// instruction sets pass vectors in different places. On other processors LibTorch is faster.

@@ -89,7 +89,7 @@ struct NormRows {
     float epsilon = 0;
     DropoutSite dropout = {};
 
-    /// \param sums            what is normalised, for the backward pass; may be null
+    /// \param sums            what is normalized, for the backward pass; may be null
     /// \param means,inverses  [T] mean and inverse deviation of each row
     void forward(std::int64_t first, std::int64_t end, Real* sums, float* means, float* inverses, Real* y) const {
         std::vector<float> scratch(static_cast<std::size_t>(width + DropoutSite::room(width)));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BERT's input embeddings: word + position + token type, normalised, and for ELECTRA widened to the layers.
+/// BERT's input embeddings: word + position + token type, normalized, and for ELECTRA widened to the layers.
 #pragma once
 
 #include <cstdint>

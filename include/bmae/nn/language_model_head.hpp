@@ -18,7 +18,7 @@
 namespace bmae {
 
 /// logits = LayerNorm(gelu(x W + b)) E^T + c, with E the word embeddings and c an own output bias. W maps the H columns of a
-/// hidden row to the width of the embeddings: another one in some ELECTRA, else H itself.
+/// hidden state to the width of the embeddings: another one in some ELECTRA, else H itself.
 struct LanguageModelHead {
     Linear dense = {};
     LayerNorm norm = {};

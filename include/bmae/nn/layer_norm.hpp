@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Layer normalisation, alone or at the end of a residual block.
+/// Layer normalization, alone or at the end of a residual block.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
         at::Tensor const bias = added ? added->contiguous() : at::Tensor();
         at::Tensor const residual = stream ? stream->contiguous() : at::Tensor();
         at::Tensor y = at::empty_like(x);
-        at::Tensor const sums = residual.defined() ? at::empty_like(x) : x;   // what is normalised
+        at::Tensor const sums = residual.defined() ? at::empty_like(x) : x;   // what is normalized
         at::Tensor const means = at::empty({x.size(0)}, at::kFloat);
         at::Tensor const inverses = at::empty({x.size(0)}, at::kFloat);
         with_real(x, [&]<class Real>(Real) {
@@ -103,7 +103,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
-/// Normalises each row to mean 0 and variance 1, then scales and shifts (Ba, Kiros, Hinton: arXiv 1607.06450).
+/// Normalizes each row to mean 0 and variance 1, then scales and shifts (Ba, Kiros, Hinton: arXiv 1607.06450).
 struct LayerNorm {
     at::Tensor weight = {};   ///< [H]
     at::Tensor bias = {};     ///< [H]

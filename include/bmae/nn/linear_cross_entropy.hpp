@@ -27,7 +27,7 @@
 
 namespace bmae {
 
-/// What the loss says about each labelled row, besides its weighted sum.
+/// What the loss says about each labeled row, besides its weighted sum.
 struct RowLosses {
     at::Tensor total = {};     ///< [] sum over rows of weight x cross-entropy; differentiable
     at::Tensor losses = {};    ///< [M] fp32 cross-entropy of each row, detached

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Plain masked language modelling: the baseline without a bottleneck.
+/// Plain masked language modeling: the baseline without a bottleneck.
 ///
 /// Devlin et al.: BERT, arXiv 1810.04805, section 3.1, with whole words hidden and RetroMAE's rate, so that only the bottleneck differs.
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace bmae {
 
-/// text --mask .30--> encoder --> hidden tokens
+/// text --mask .30--> encoder --> masked tokens
 using PlainMaskedLanguageModel = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel>>;

@@ -13,7 +13,7 @@
 /// | NPR | next passage of the document | second half of the same window |
 /// | CMP | complement of the .30 view, about .70 | complement of the .50 view |
 /// | keywords | TF-IDF, no replacement | 1 / count, rounds of ten draws |
-/// | hidden tokens | [MASK] | 80/10/10, drawn for each view |
+/// | masked tokens | [MASK] | 80/10/10, drawn for each view |
 /// | budget counts | tokens that are not special | all but the outer [CLS] and [SEP] |
 /// | reduction | one mean over all labels | mean per term, summed |
 /// | decoders start as | N(0, .02) | U(+-1/sqrt(fan in)), biases too |

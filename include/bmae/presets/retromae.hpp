@@ -43,7 +43,7 @@ using RetroMaeLayerNormQuery = Model<BertEncoder,
         MaskedLanguageModel,
         Branch<View<Passage, RowVisibility>, EnhancedDecoderLayerNormQuery>>>;
 
-/// Basic decoding (section 3.2): the decoder reads a text masked once more and recovers the hidden tokens alone. The paper
+/// Basic decoding (section 3.2): the decoder reads a text masked once more and recovers the masked tokens alone. The paper
 /// leaves the unit open; whole words, all [MASK], is this library's choice.
 using RetroMaeBasic = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,

@@ -31,7 +31,7 @@ namespace bmae {
 
 struct Bm25Options {
     double k1 = 0.9;   ///< saturation of term frequency (Anserini's default)
-    double b = 0.4;    ///< strength of length normalisation, 0 to 1
+    double b = 0.4;    ///< strength of length normalization, 0 to 1
     AnalyzerOptions analyzer = {};
     bool quantise_lengths = false;   ///< store lengths in one byte as Lucene does: 40 and more lose precision
     unsigned threads = 0;            ///< for indexing and searching; 0: one per processor; results do not depend on it

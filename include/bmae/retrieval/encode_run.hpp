@@ -30,8 +30,8 @@ namespace bmae {
 /// How a corpus is run through the encoder.
 struct EncodeRun {
     std::size_t batch_tokens = 4096;   ///< tokens of one batch; bounds the memory
-    unsigned threads = 0;              ///< that tokenise; 0: one per processor (the encoder runs on LibTorch's own threads)
-    /// Called after each batch, in texts; before that with 0 while texts are tokenised. May throw to stop.
+    unsigned threads = 0;              ///< that tokenize; 0: one per processor (the encoder runs on LibTorch's own threads)
+    /// Called after each batch, in texts; before that with 0 while texts are tokenized. May throw to stop.
     std::function<void(std::size_t done, std::size_t total)> on_progress = {};
 };
 

@@ -138,7 +138,7 @@ private:
         return alone || !ready.is_alias_of(given) ? ready : ready.clone();
     }
 
-    /// Contiguous on the CPU, rows padded with zeros to whole lanes, normalised where asked.
+    /// Contiguous on the CPU, rows padded with zeros to whole lanes, normalized where asked.
     [[nodiscard]] at::Tensor prepare(at::Tensor const& given, at::ScalarType type) const {
         at::Tensor const plain = given.detach().to(at::kCPU, type).contiguous();
         auto const width = static_cast<std::int64_t>(padded(static_cast<std::size_t>(given.size(1))));

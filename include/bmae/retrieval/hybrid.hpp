@@ -128,8 +128,8 @@ inline Run reciprocal_rank_fusion(Run const& first, Run const& second, Reciproca
     return detail::fuse(first, second, options.depth, Points{options});
 }
 
-/// score(d) = w s1(d) + (1 - w) s2(d) with the scores of each query normalised run by run. A run that lacks d gives it the
-/// (normalised) score of its last hit, as if d had come next.
+/// score(d) = w s1(d) + (1 - w) s2(d) with the scores of each query normalized run by run. A run that lacks d gives it the
+/// (normalized) score of its last hit, as if d had come next.
 inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions const& options = {}) {
     if (!(options.first_weight >= 0 && options.first_weight <= 1)) {
         throw InputError(Diagnostic{.file = {},

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Relevance judgements and their files: TREC, BEIR, MS MARCO.
+/// Relevance judgments and their files: TREC, BEIR, MS MARCO.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ struct Judgement {
     friend bool operator==(Judgement const&, Judgement const&) = default;
 };
 
-/// Judgements of many queries, in the order in which they were added.
+/// Judgments of many queries, in the order in which they were added.
 class Qrels {
 public:
     [[nodiscard]] std::size_t size() const noexcept { return judgements_.size(); }   ///< queries
@@ -39,13 +39,13 @@ public:
     [[nodiscard]] IdTable const& documents() const noexcept { return documents_; }
     [[nodiscard]] std::size_t judgement_count() const noexcept { return count_; }
 
-    /// The place of a query; nothing where it has no judgements.
+    /// The place of a query; nothing where it has no judgments.
     [[nodiscard]] std::optional<std::size_t> find(std::string_view query) const noexcept {
         auto const number = queries_.find(query);
         return number ? std::optional<std::size_t>(*number) : std::nullopt;
     }
 
-    /// Records one judgement. False, and nothing is changed, where this document of this query was judged already.
+    /// Records one judgment. False, and nothing is changed, where this document of this query was judged already.
     bool add(std::string_view query, std::string_view document, std::int32_t grade) {
         std::uint32_t const place = queries_.add(query);
         if (place == judgements_.size()) { judgements_.emplace_back(); }
@@ -57,7 +57,7 @@ public:
     }
 
 private:
-    /// A set of 64-bit keys: enough to see that a judgement comes twice.
+    /// A set of 64-bit keys: enough to see that a judgment comes twice.
     class KeySet {
     public:
         bool insert_new(std::uint64_t key) {
@@ -99,14 +99,14 @@ private:
 
 struct QrelsFileOptions {
     bool comments = false;              ///< step over lines that start with '#'
-    bool first_of_duplicates = false;   ///< of two judgements of one document keep the first; false: refuse the second
+    bool first_of_duplicates = false;   ///< of two judgments of one document keep the first; false: refuse the second
 };
 
-/// Reads judgements, plain or gzip. The first line tells the format, and every line must follow it:
+/// Reads judgments, plain or gzip. The first line tells the format, and every line must follow it:
 ///
 ///   - 4 columns `query iteration document grade`: TREC and MS MARCO
 ///   - 3 columns, tab-separated, `query document grade`, after the header `query-id corpus-id score` or without: BEIR
-///   - 2 columns `query document`: MS MARCO, every judgement has grade 1
+///   - 2 columns `query document`: MS MARCO, every judgment has grade 1
 /// \throws InputError  naming file and line: another number of columns, a grade that is no integer, a document judged twice for
 /// one
 ///                     query, a NUL byte, an empty line or file
@@ -159,7 +159,7 @@ inline Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions cons
         if (!qrels.add(query, document, grade) && !options.first_of_duplicates) {
             throw detail::refuse_line(lines, "every document judged once per query",
                                       "document " + detail::quoted(document) + " of query " + detail::quoted(query) + " again",
-                                      "Set `first_of_duplicates` to keep the first judgement.");
+                                      "Set `first_of_duplicates` to keep the first judgment.");
         }
     }
     if (qrels.size() == 0) { throw detail::refuse_empty(path); }

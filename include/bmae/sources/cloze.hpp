@@ -46,7 +46,7 @@ struct ClozeSentence {
 
 static_assert(SharedTextSource<ClozeSentence>);
 
-/// The passage without the sentence that `ClozeSentence` reads; now and then with it, so that word overlap is learnt too.
+/// The passage without the sentence that `ClozeSentence` reads; now and then with it, so that word overlap is learned too.
 ///
 /// Empty where the passage is that one sentence and it is not kept.
 struct ClozeContext {

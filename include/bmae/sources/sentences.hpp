@@ -69,7 +69,7 @@ inline TokenRange span_from(Example const& example, TokenRange range, std::size_
 }
 
 /// Cuts `range` into spans of whole sentences of at most `length` tokens, as `Blocks::whole_sentences` lays out passages: those
-/// before and after a passage of such a store are its neighbours.
+/// before and after a passage of such a store are its neighbors.
 inline std::vector<TokenRange> spans_within(Example const& example, TokenRange range, std::size_t length) {
     std::vector<TokenRange> spans;
     for (; range.begin < range.end; range.begin = spans.back().end) { spans.push_back(span_from(example, range, length)); }

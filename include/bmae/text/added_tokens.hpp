@@ -28,7 +28,7 @@ struct AddedToken {
     bool special = true;       ///< left out of decoded text
     bool lstrip = false;       ///< takes the white space before it
     bool rstrip = false;       ///< takes the white space after it
-    bool normalized = false;   ///< sought in the normalised text
+    bool normalized = false;   ///< sought in the normalized text
 };
 
 /// What a tokenizer puts around one text: [CLS] and [SEP] of RoBERTa, `</s>` after a text of T5.

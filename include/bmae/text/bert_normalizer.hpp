@@ -38,7 +38,7 @@ struct BertNormalizerOptions {
     friend bool operator==(BertNormalizerOptions const&, BertNormalizerOptions const&) = default;
 };
 
-/// One word after normalisation, with the source of each of its characters.
+/// One word after normalization, with the source of each of its characters.
 struct NormalizedWord {
     struct Character {
         std::uint32_t begin = 0;   ///< first byte in `text`
@@ -51,7 +51,7 @@ struct NormalizedWord {
 /// Splits text into the words that WordPiece looks up.
 ///
 /// The work is done by chunks: maximal runs of bytes without white space and punctuation. These and unmapped CJK ideographs are
-/// starters that normalisation leaves alone, so nothing crosses them and a chunk alone decides about its words.
+/// starters that normalization leaves alone, so nothing crosses them and a chunk alone decides about its words.
 class BertNormalizer {
 public:
     /// What one character means to the scan for chunks.
@@ -136,7 +136,7 @@ public:
         NormalizedWord word = {};
     };
 
-    /// Normalises one chunk and calls `use(NormalizedWord const&)` for each word of it.
+    /// Normalizes one chunk and calls `use(NormalizedWord const&)` for each word of it.
     /// \param offset  added to the sources of the characters
     template <class Use>
     void normalize(std::string_view chunk, std::size_t offset, Scratch& scratch, Use use) const {
@@ -221,7 +221,7 @@ private:
                     }
                 });
             }
-            // A mark that is dropped still keeps its neighbours apart if it is a starter.
+            // A mark that is dropped still keeps its neighbors apart if it is a starter.
             if (strip_ && (flags & (detail::is_mark | detail::changes_when_stripped)) != 0 &&
                 (flags & detail::is_nonstarter) == 0) {
                 close_run();

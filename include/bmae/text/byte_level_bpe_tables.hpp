@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Made by tests/parity/byte_level_tables.py from the behaviour of HuggingFace tokenizers 0.23.3: do not edit.
+/// Made by tests/parity/byte_level_tables.py from the behavior of HuggingFace tokenizers 0.23.3: do not edit.
 ///
 /// A table of its own, because equality must not depend on which Unicode version the library of a distribution knows.
 #pragma once

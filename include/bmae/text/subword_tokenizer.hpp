@@ -34,7 +34,7 @@ class SubwordTable {
 public:
     /// \param space    what a token that begins a word begins with
     /// \param unknown  the model's unknown token; -1: the one that the files name
-    /// \param change   what a text goes through before normalised added tokens are sought in it
+    /// \param change   what a text goes through before normalized added tokens are sought in it
     template <class Description, class Change>
     SubwordTable(Description const& description, std::string_view space, TokenId unknown, Change change)
         : is_special(description.tokens.size(), 0) {
@@ -91,7 +91,7 @@ public:
     std::vector<std::uint8_t> is_special;   // [V] left out of decoded text
     TokenTraits traits;
     AddedTokenFinder raw;          // sought in the text as it is
-    AddedTokenFinder normalized;   // sought in the normalised text
+    AddedTokenFinder normalized;   // sought in the normalized text
     std::uint64_t number = next_tokenizer_number();
 };
 

@@ -94,7 +94,7 @@ public:
         return cut(tokens_.as<TokenId>(), row(document).token, row(document + 1).token);
     }
 
-    /// Passage `i` and its neighbourhood; each text but the document is cut after `max_content` tokens.
+    /// Passage `i` and its neighborhood; each text but the document is cut after `max_content` tokens.
     [[nodiscard]] Example example(std::size_t i, std::size_t max_content) const { return assemble(i, max_content, nullptr); }
 
     /// The same, but where the passage exceeds `max_content` its window starts uniformly in [0, excess] (MASTER's collator).

@@ -29,7 +29,7 @@ namespace bmae {
 /// A document as text.
 struct Document {
     std::string id;
-    std::string title = {};                  ///< kept as a name; put it into `text` too where it is to be learnt
+    std::string title = {};                  ///< kept as a name; put it into `text` too where it is to be learned
     std::string text = {};                   ///< UTF-8; one paragraph per line
     std::vector<std::string> queries = {};   ///< of the whole document: every passage of it has them
     std::string continuation = {};           ///< what follows the document: its last passage has it

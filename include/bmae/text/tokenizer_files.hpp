@@ -38,9 +38,9 @@ struct SpecialTokens {
 struct WordPieceOptions {
     BertNormalizerOptions normalizer = {};
     SpecialTokens special = {};
-    std::vector<std::string> extra_special = {};   ///< further tokens that are recognised in raw text as special ones are
+    std::vector<std::string> extra_special = {};   ///< further tokens that are recognized in raw text as special ones are
     std::string continuation = "##";               ///< prefix of a piece that continues a word
-    std::size_t max_word_characters = 100;         ///< a longer word is [UNK], counted after normalisation
+    std::size_t max_word_characters = 100;         ///< a longer word is [UNK], counted after normalization
     std::size_t model_max_length = 512;   ///< tokens that the model takes; written to and read from the folder, not enforced
 
     friend bool operator==(WordPieceOptions const&, WordPieceOptions const&) = default;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// UTF-8 in and out, and what the BERT normaliser knows about each Unicode scalar value.
+/// UTF-8 in and out, and what the BERT normalizer knows about each Unicode scalar value.
 #pragma once
 
 #include <array>
@@ -159,7 +159,7 @@ private:
     std::vector<std::uint32_t> keys_;
 };
 
-/// All that the normaliser looks up. Built once, on first use, from the ranges of unicode_tables.hpp.
+/// All that the normalizer looks up. Built once, on first use, from the ranges of unicode_tables.hpp.
 class UnicodeTable {
 public:
     static UnicodeTable const& instance() {

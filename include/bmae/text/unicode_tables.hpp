@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Made by tests/parity/tokenizer_tables.py from the behaviour of HuggingFace tokenizers 0.23.3: do not edit.
+/// Made by tests/parity/tokenizer_tables.py from the behavior of HuggingFace tokenizers 0.23.3: do not edit.
 ///
 /// A table of its own and not a Unicode library, because the reference mixes Unicode versions and equality must not depend on
 /// which version of a library a distribution ships.
@@ -11,7 +11,7 @@
 
 namespace bmae::detail {
 
-/// What the BERT normaliser and pre-tokenizer ask of one Unicode scalar value; bits.
+/// What the BERT normalizer and pre-tokenizer ask of one Unicode scalar value; bits.
 enum CharacterFlag : std::uint8_t {
     is_control = 1,       ///< removed by clean_text
     is_space = 2,         ///< separates words

@@ -151,7 +151,7 @@ private:
     }
 
     /// The path of the largest sum of scores (Viterbi); a character that no token begins with costs ten more than the worst
-    /// token, and neighbours of that kind are one unknown token.
+    /// token, and neighbors of that kind are one unknown token.
     void encode_word(std::string_view word, std::vector<TokenId>& ids) const {
         struct Best {
             double score = 0;

@@ -116,7 +116,7 @@ private:
 
 }  // namespace detail
 
-/// One step of the normaliser.
+/// One step of the normalizer.
 struct UnigramNormalizerStep {
     enum class Kind : std::uint8_t { character_map, unicode_form, strip, replace, join_spaces };
 
@@ -171,7 +171,7 @@ inline std::string to_unicode_form(std::string_view text, int options) {
     utf8proc_ssize_t const size =
         utf8proc_map(reinterpret_cast<utf8proc_uint8_t const*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &mapped,
                      static_cast<utf8proc_option_t>(options));
-    if (size < 0) { throw RunError(std::string("Unicode normalisation failed: ") + utf8proc_errmsg(size) + '.'); }
+    if (size < 0) { throw RunError(std::string("Unicode normalization failed: ") + utf8proc_errmsg(size) + '.'); }
     std::string result(reinterpret_cast<char const*>(mapped), static_cast<std::size_t>(size));
     std::free(mapped);
     return result;

@@ -180,7 +180,7 @@ public:
         return token.size() > continuation_.size() && token.starts_with(continuation_);
     }
 
-    /// Splits one normalised word greedily, longest token first. Calls `use(id, begin, end)` in bytes of the word.
+    /// Splits one normalized word greedily, longest token first. Calls `use(id, begin, end)` in bytes of the word.
     /// \return false where no token fits somewhere: what was called before then does not count
     template <class Use>
     bool split_word(std::string_view word, Use use) const {

@@ -226,7 +226,7 @@ private:
         std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
     };
 
-    /// Calls `use(character, is_first)` for each character of a normalised word while it returns true.
+    /// Calls `use(character, is_first)` for each character of a normalized word while it returns true.
     template <class Use>
     static bool for_each_character(std::string const& word, Use use) {
         for (std::size_t at = 0; at < word.size();) {

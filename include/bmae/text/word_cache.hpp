@@ -72,7 +72,7 @@ private:
     std::vector<Entry> entries_;
 };
 
-/// One token and its bytes in a normalised word.
+/// One token and its bytes in a normalized word.
 struct Piece {
     TokenId id;
     std::uint32_t begin;

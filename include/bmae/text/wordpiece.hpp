@@ -187,7 +187,7 @@ private:
         std::uint64_t number = detail::next_tokenizer_number();
     };
 
-    /// The plain way: normalises a chunk and calls `put(id, begin, end)` for each piece of its words.
+    /// The plain way: normalizes a chunk and calls `put(id, begin, end)` for each piece of its words.
     template <class Put>
     void encode_chunk(std::string_view chunk, std::size_t offset, detail::WordPieceScratch& scratch, Put put) const {
         core_->normalizer.normalize(chunk, offset, scratch.normalizer, [&](NormalizedWord const& word) {
@@ -212,7 +212,7 @@ private:
         });
     }
 
-    /// The fast way, for ids alone: chunks are looked up in the cache of this thread; plain ASCII ones skip the normaliser.
+    /// The fast way, for ids alone: chunks are looked up in the cache of this thread; plain ASCII ones skip the normalizer.
     void encode_segment(std::string_view segment, std::size_t offset, detail::WordPieceScratch& scratch,
                         std::vector<TokenId>& ids) const {
         core_->normalizer.scan(segment, offset,

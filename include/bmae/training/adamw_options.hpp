@@ -15,7 +15,7 @@ struct AdamWOptions {
     double beta1 = .9;           ///< of the running mean of the gradient
     double beta2 = .999;         ///< of the running mean of its square
     double epsilon = 1e-8;       ///< added to the root of the latter
-    double weight_decay = .01;   ///< times the learning rate; matrices only, biases and layer normalisation have none
+    double weight_decay = .01;   ///< times the learning rate; matrices only, biases and layer normalization have none
 };
 
 /// \throws InputError if a number of `options` makes no sense

@@ -47,7 +47,7 @@ struct ParameterSlot {
 /// which shares a tensor (a tied embedding) goes on sharing it. In fp32 the network reads the masters and backward() writes
 /// into the flat gradient. In bf16 it reads a flat bf16 copy and has flat bf16 gradients, which `collect()` adds to the fp32
 /// gradient after every micro-batch: products are rounded, sums over micro-batches are not. One-dimensional parameters are
-/// bf16 too, since neither linear's bias nor layer normalisation on a GPU takes a second number format.
+/// bf16 too, since neither linear's bias nor layer normalization on a GPU takes a second number format.
 /// Every slot starts at a multiple of 32 elements, which keeps all views aligned to cache lines; the gaps are and stay zero.
 class FlatParameters {
 public:

@@ -80,7 +80,7 @@ public:
     }   ///< [] updates so far, fp32
 
 private:
-    /// Neighbours in the flat buffers that are updated alike.
+    /// Neighbors in the flat buffers that are updated alike.
     struct Run {
         std::int64_t first = 0;
         std::int64_t length = 0;

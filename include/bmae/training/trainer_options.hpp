@@ -23,7 +23,7 @@
 
 namespace bmae {
 
-/// Defaults: the optimisation settings of RetroMAE (arXiv 2205.12035 and its released scripts).
+/// Defaults: the optimization settings of RetroMAE (arXiv 2205.12035 and its released scripts).
 struct TrainerOptions {
     std::uint64_t steps = 0;        ///< optimizer steps of the whole run; 0: `epochs` counts
     std::uint64_t epochs = 0;       ///< passes over the corpus, the last step filled up from one more
