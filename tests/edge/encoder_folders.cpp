@@ -243,6 +243,13 @@ BOOST_AUTO_TEST_CASE(the_first_row_counts_where_it_is_told_to) {
         SparseEncoder(models.encoder, models.tokenizer, {.lexical = {.saturated = true}, .max_length = 24}).encode(documents);
     BOOST_CHECK_LE((rest - all).max().item<double>(), 1e-5);
     BOOST_CHECK_GE((all - rest).max().item<double>(), 1e-2);
+    // What training was told reaches the folder: nothing is saved as what it is not.
+    std::vector<std::pair<std::string, OptionValue>> const values{{"passes.0.bottleneck.saturated", false},
+                                                                  {"passes.1.bottleneck.saturated", true},
+                                                                  {"passes.1.bottleneck.separator_counts", false},
+                                                                  {"passes.1.bottleneck.first_row_counts", true}};
+    LexicalBottleneck::Options const told = lexical_options(values, "passes.1.bottleneck");
+    BOOST_CHECK(told.saturated && !told.separator_counts && told.first_row_counts);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

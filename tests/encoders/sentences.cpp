@@ -208,4 +208,25 @@ BOOST_AUTO_TEST_CASE(a_description_and_tensors_give_the_bottleneck_back) {
     BOOST_CHECK_MESSAGE(message.find("shared.reduction.weight") != message.npos, message);
 }
 
+BOOST_AUTO_TEST_CASE(how_a_corpus_is_run_changes_no_vector_and_is_reported) {
+    SentenceEncoder const encoder(load_bert(golden / "tiny_electra"), sixty_words(),
+                                  {.pooling = MeanBottleneck{}, .max_length = 40});
+    std::vector<std::string> const texts{"w7 w8 w9", "w20", "w30 w31 w7 w7 w12", "", "w40 w41"};
+    at::Tensor const whole = encoder.encode(texts);
+    std::vector<std::size_t> reports;
+    EncodeRun const run{.batch_tokens = 8, .threads = 1, .on_progress = [&](std::size_t count, std::size_t total) {
+                            BOOST_TEST(total == texts.size());
+                            reports.push_back(count);
+                        }};
+    BOOST_CHECK_LE((encoder.encode(texts, run) - whole).abs().max().item<double>(), 1e-5);
+    BOOST_TEST(reports.front() == 0U);
+    BOOST_TEST(reports.back() == texts.size());
+    BOOST_TEST(reports.size() >= 4U);   // 7, 5, 4, 3 and 2 tokens in batches of 8
+    for (std::int64_t i = 0; i < whole.size(0); ++i) {
+        at::Tensor const alone = encoder.encode(texts[static_cast<std::size_t>(i)]);
+        BOOST_CHECK_LE((alone[0] - whole[i]).abs().max().item<double>(), 1e-5);
+    }
+    BOOST_TEST(encoder.encode(std::vector<std::string>()).size(0) == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/encoders/bert_folder.hpp>
@@ -17,8 +19,23 @@
 #include <bmae/retrieval/sparse_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/option.hpp>
 
 namespace bmae {
+
+/// What a trained model says of its lexical bottleneck.
+/// \param values  of `AnyModel::option_values()`
+/// \param path    of the bottleneck: "passes.1.bottleneck" is that of texts
+inline LexicalBottleneck::Options lexical_options(std::vector<std::pair<std::string, OptionValue>> const& values,
+                                                  std::string const& path) {
+    LexicalBottleneck::Options options;
+    options.for_each_option([&](std::string const& name, bool& flag, char const*) {
+        for (auto const& [key, value] : values) {
+            if (key == path + '.' + name) { flag = std::get<bool>(value); }
+        }
+    });
+    return options;
+}
 
 /// Writes a folder that sentence-transformers' SparseEncoder (from version 5) and `load_sparse_encoder` read.
 /// \param folder   must not exist, or be empty; appears when all of it is on the disk
