@@ -58,7 +58,7 @@ constexpr std::size_t a_sentence_wider_than_the_decoder =
     looked_into<Pass<Words, Pick<ClsBottleneck, Concatenated<ClsBottleneck, MeanBottleneck>>, Mlm, Branch<Words, BasicDecoder>>>;
 
 // case: the_encoder_reads_row_masks
-// expect: Pass: the encoder's view must hide tokens, not context
+// expect: Pass: the encoder's view must mask tokens, not context
 constexpr std::size_t the_encoder_reads_row_masks = looked_into<Pass<Pick<Words, Rows>, ClsBottleneck, Mlm>>;
 
 // case: the_encoder_reads_a_view_that_depends_on_it

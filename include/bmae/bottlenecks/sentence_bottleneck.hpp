@@ -97,7 +97,7 @@ public:
                 Concatenated<ClsBottleneck, MeanBottleneck>{}};
     }
     /// What search needs of a trained bottleneck: the pooling, a reduction with its weights from `tensors`, length 1. Projections
-    /// that serve training alone (tanh, batch_norm) are left out. Nothing where the name is no pooling of hidden states.
+    /// that serve training alone (tanh, batch_norm) are left out. Nothing where the name is not a pooling of hidden states.
     /// Throws InputError where the weights of a reduction are missing.
     [[nodiscard]] static std::optional<SentenceBottleneck> of(BottleneckDescription const& description,
                                                               NamedTensors const& tensors) {

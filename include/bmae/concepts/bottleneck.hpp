@@ -45,7 +45,7 @@ concept BuiltBottleneck = Encoder<E> && requires(B& module, B const& bottleneck,
 template <class B, class E>
 concept KeepsWidth = !requires(B const& bottleneck, E const& encoder) { bottleneck.width(encoder); };
 
-/// Says in one sentence what `B` lacks to be a bottleneck; true where it lacks nothing.
+/// Explains in one sentence what `B` lacks to be a bottleneck; true where it lacks nothing.
 template <class B>
 consteval bool explain_bottleneck() {
     if constexpr (!Bottleneck<B>) {

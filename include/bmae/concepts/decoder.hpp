@@ -33,7 +33,7 @@ concept DecoderOf =
         { D::reads_visibility } -> std::convertible_to<bool>;
     };
 
-/// Says in one sentence what `D` lacks to be a decoder over `E`; true where it lacks nothing.
+/// Explains in one sentence what `D` lacks to be a decoder over `E`; true where it lacks nothing.
 template <class D, class E>
 consteval bool explain_decoder() {
     if constexpr (!DecoderOf<D, E>) {

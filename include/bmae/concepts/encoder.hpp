@@ -80,7 +80,7 @@ template <Encoder E>
     return copy;
 }
 
-/// Says in one sentence what `E` lacks to be an encoder; true where it lacks nothing.
+/// Explains in one sentence what `E` lacks to be an encoder; true where it lacks nothing.
 template <class E>
 consteval bool explain_encoder() {
     if constexpr (!Encoder<E>) {

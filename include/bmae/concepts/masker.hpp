@@ -35,7 +35,7 @@ concept RelatedMasker = std::copy_constructible<M> && std::default_initializable
                             { masker.draw(text, draw, encoder) } -> std::same_as<MaskFlags>;
                         };
 
-/// Hides nothing in the text but decides, row by row, which context a decoder may read.         RetroMAE equation 7
+/// Masks nothing in the text but decides, row by row, which context a decoder may read.         RetroMAE equation 7
 template <class M>
 concept VisibilityMasker =
     std::copy_constructible<M> && std::default_initializable<M> && requires(M const& masker, TokenSpan text, Draw& draw) {
@@ -53,7 +53,7 @@ template <class M>
 concept DrawsNonConst = requires(M& masker, TokenSpan text, Draw& draw) { masker.draw(text, draw); };
 }  // namespace detail
 
-/// Says in one sentence what `M` lacks to be a masker; true where it lacks nothing.
+/// Explains in one sentence what `M` lacks to be a masker; true where it lacks nothing.
 template <class M>
 consteval bool explain_masker() {
     if constexpr (!AnyMasker<M>) {

@@ -53,7 +53,7 @@ concept Metric = std::copy_constructible<M> && requires(M const& metric, RankedG
     { metric.name() } -> std::same_as<std::string>;
 };
 
-/// Says in one sentence what `M` lacks to be a metric; true where it lacks nothing.
+/// Explains in one sentence what `M` lacks to be a metric; true where it lacks nothing.
 template <class M>
 consteval bool explain_metric() {
     static_assert(std::copy_constructible<M>, "Metric: the type must be copyable, since every evaluation keeps its own.");

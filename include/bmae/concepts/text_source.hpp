@@ -59,7 +59,7 @@ concept SharedTextSource = detail::NamedSource<S> && requires(S const& source, E
 template <class S>
 concept AnyTextSource = TextSource<S> || SharedTextSource<S> || PairTextSource<S> || GroupSource<S>;
 
-/// Says in one sentence what `S` lacks to be a text source; true where it lacks nothing.
+/// Explains in one sentence what `S` lacks to be a text source; true where it lacks nothing.
 template <class S>
 consteval bool explain_text_source() {
     if constexpr (!AnyTextSource<S>) {

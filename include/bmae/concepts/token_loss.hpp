@@ -21,7 +21,7 @@ concept TokenLoss = std::copy_constructible<L> && std::default_initializable<L> 
                         { loss.label(text, traits) } -> std::same_as<void>;
                     };
 
-/// Says in one sentence what `L` lacks to be a token loss; true where it lacks nothing.
+/// Explains in one sentence what `L` lacks to be a token loss; true where it lacks nothing.
 template <class L>
 consteval bool explain_token_loss() {
     static_assert(std::copy_constructible<L>, "TokenLoss: the type must be copyable, since every term keeps its own.");

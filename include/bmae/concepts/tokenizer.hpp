@@ -26,7 +26,7 @@ concept Tokenizer = requires(T const& tokenizer, std::string_view text, TokenId 
     { tokenizer.token(id) } -> std::convertible_to<std::string_view>;
 };
 
-/// Says in one sentence what `T` lacks to be a tokenizer; true where it lacks nothing.
+/// Explains in one sentence what `T` lacks to be a tokenizer; true where it lacks nothing.
 template <class T>
 consteval bool explain_tokenizer() {
     static_assert(

@@ -43,18 +43,18 @@ public:
 ///
 /// Hiding is done when the view is made, filling when the batch reaches the device; draws depend on (seed, epoch, example,
 /// view, place) alone. SimLM (arXiv 2207.02578): all [MASK], sampled, flagged places only. DiffCSE (arXiv 2204.10298):
-/// 80/10/10, likeliest token, every place but the first.
+/// 80/10/10, most probable token, every place but the first.
 struct GeneratorReplacement {
     static constexpr std::string_view name = "generator";
 
     std::shared_ptr<TokenGenerator const> generator = {};   ///< must be set before the first batch
-    bool sample = true;                                     ///< else the likeliest token
+    bool sample = true;                                     ///< else the most probable token
     bool everywhere = false;                                ///< unflagged tokens are replaced too, [CLS] excepted
     bool bert_masking = false;                              ///< the generator reads 80/10/10 instead of [MASK] alone
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("sample", sample, "draw from the generator; 0: its likeliest token");
+        visit("sample", sample, "draw from the generator; 0: its most probable token");
         visit("everywhere", everywhere, "replace tokens that are not hidden too");
         visit("bert_masking", bert_masking, "the generator reads 80/10/10");
     }

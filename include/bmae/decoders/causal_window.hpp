@@ -19,7 +19,7 @@
 
 namespace bmae {
 
-/// Numbers of a `CausalWindowDecoder`.
+/// Options of a `CausalWindowDecoder`.
 struct CausalWindowDecoderOptions {
     std::int64_t layers = 1;   ///< CoT-MAE-qc: 1
     std::int64_t window = 3;   ///< columns, its own included; column 0 is always open. CoT-MAE-qc: 3
@@ -29,7 +29,7 @@ struct CausalWindowDecoderOptions {
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("window", window, "columns that a row reads, its own included");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 };
 

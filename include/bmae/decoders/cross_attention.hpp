@@ -18,7 +18,7 @@
 
 namespace bmae {
 
-/// Numbers of a `CrossAttentionDecoder`.
+/// Options of a `CrossAttentionDecoder`.
 struct CrossAttentionDecoderOptions {
     std::int64_t layers = 3;   ///< SEED as released: 3 with window 2, or 1 with window 8
     std::int64_t window = 2;   ///< columns, its own included; column 0 is always open
@@ -28,7 +28,7 @@ struct CrossAttentionDecoderOptions {
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("window", window, "columns that a row reads, its own included");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 };
 

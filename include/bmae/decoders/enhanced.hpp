@@ -45,7 +45,7 @@ concept QueryStream = requires {
     { Q::name } -> std::convertible_to<std::string_view>;
 };
 
-/// Numbers of a `TwoStreamDecoder`.
+/// Options of a `TwoStreamDecoder`.
 struct EnhancedDecoderOptions {
     std::int64_t layers = 1;   ///< RetroMAE: 1; deeper ones keep keys and values at H2
     Initialization initialization = Initialization::bert;
@@ -53,7 +53,7 @@ struct EnhancedDecoderOptions {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 };
 

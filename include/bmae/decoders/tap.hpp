@@ -17,7 +17,7 @@
 
 namespace bmae {
 
-/// Numbers of a `TapDecoder`.
+/// Options of a `TapDecoder`.
 struct TapDecoderOptions {
     std::int64_t layers = 2;     ///< Condenser: n_head_layers 2
     std::int64_t tap = middle;   ///< layer read, 0 = embeddings; Condenser: skip_from 6 of 12
@@ -27,7 +27,7 @@ struct TapDecoderOptions {
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("tap", tap, "layer read, 0 = embeddings, -1 = half way up");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 
     static constexpr std::int64_t middle = -1;   ///< the layer half way up
@@ -43,7 +43,7 @@ public:
     static constexpr bool reads_visibility = false;
     static constexpr bool reads_layers = true;
 
-    /// Throws InputError where `tap` is no layer of the encoder.
+    /// Throws InputError where `tap` is not a layer of the encoder.
     template <Encoder E>
     TapDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : LayeredDecoder(options, encoder, seed, name) {

@@ -30,7 +30,7 @@ enum class RetrievalContrast {
     four_block,   ///< all other passages, queries against queries and own passages against own passages, in one softmax (SimLM)
 };
 
-/// As command lines and reports write it.
+/// Names in command lines and reports.
 constexpr std::array<std::string_view, 3> names_of(RetrievalContrast) noexcept { return {"info_nce", "symmetric", "four_block"}; }
 constexpr std::string_view to_string(RetrievalContrast contrast) noexcept {
     return names_of(contrast)[static_cast<std::size_t>(contrast)];
@@ -95,7 +95,7 @@ inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor 
 /// own group.
 /// \param queries   [B, D], and \param passages [P, D], as they are compared: SimLM normalizes them, tau .02
 /// \param targets   [B] column of each query's own passage p_i+
-/// \param excluded  flat list of (query, column) pairs that are no negatives. Where the column is the own passage of another
+/// \param excluded  flat list of (query, column) pairs that are not negatives. Where the column is the own passage of another
 ///                  query, that pair of queries and the pair of their own passages are left out too. SimLM as released: empty
 /// \returns         `correct` counts over the first block alone
 /// Throws InputError where there is only one passage.

@@ -27,9 +27,9 @@ enum class MaskBasis {
     content,   ///< every token that is not special
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(MaskBasis) noexcept { return {"all", "inner", "content"}; }
-/// As reports write it.
+/// Names in reports.
 constexpr std::string_view to_string(MaskBasis basis) noexcept { return names_of(basis)[static_cast<std::size_t>(basis)]; }
 
 /// What is hidden together, and how often.
@@ -39,7 +39,7 @@ enum class MaskUnit {
     bernoulli,    ///< single tokens, each by itself, so that the count varies (LexMAE)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(MaskUnit) noexcept { return {"whole_word", "token", "bernoulli"}; }
 
 namespace detail {

@@ -27,7 +27,7 @@ struct ComplementMasker {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("cap", cap, "share of tokens hidden at most; 1: the whole complement");
+        visit("cap", cap, "share of tokens masked at most; 1: the whole complement");
         visit("cap_basis", cap_basis, "what the cap is a share of");
     }
 

@@ -30,7 +30,7 @@ enum class KeywordWeighting {
     inverse_count,   ///< 1 / occurrences in the corpus; 1 for a word that the corpus lacks (MASTER as released)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 2> names_of(KeywordWeighting) noexcept { return {"tf_idf", "inverse_count"}; }
 
 /// How words are drawn by their weights.
@@ -40,7 +40,7 @@ enum class KeywordSampling {
                            ///< reached, so that the last word may overshoot it (MASTER as released)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 2> names_of(KeywordSampling) noexcept {
     return {"without_replacement", "released_rounds"};
 }
@@ -57,19 +57,19 @@ struct KeywordMasker {
     KeywordWeighting weighting = KeywordWeighting::tf_idf;
     KeywordSampling sampling = KeywordSampling::without_replacement;
     MaskBasis basis = MaskBasis::content;                            ///< MASTER: tokens that are not special
-    std::size_t minimum = 1;                                         ///< tokens, however short the text
-    std::size_t maximum = std::numeric_limits<std::size_t>::max();   ///< tokens, however long the text
+    std::size_t minimum = 1;                                         ///< minimum number of masked tokens
+    std::size_t maximum = std::numeric_limits<std::size_t>::max();   ///< maximum number of masked tokens
     double floor = 1e-6;                                             ///< least weight; `tf_idf` only
     std::shared_ptr<WordWeights const> weights = {};                 ///< of the corpus; see `learn`
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("rate", rate, "share of tokens hidden");
-        visit("weighting", weighting, "what makes a word likely to be hidden");
+        visit("rate", rate, "share of tokens masked");
+        visit("weighting", weighting, "how words are weighted");
         visit("sampling", sampling, "how words are drawn by their weights");
         visit("basis", basis, "what the rate is a share of");
-        visit("minimum", minimum, "tokens, however short the text");
-        visit("maximum", maximum, "tokens, however long the text");
+        visit("minimum", minimum, "minimum number of masked tokens");
+        visit("maximum", maximum, "maximum number of masked tokens");
         visit("floor", floor, "least weight of a word under tf_idf");
     }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides nothing.
+/// Masks nothing.
 #pragma once
 
 #include <string_view>

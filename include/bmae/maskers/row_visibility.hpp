@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides nothing in the text, but decides for each row of the enhanced decoder which columns it may read.
+/// Masks nothing in the text, but decides for each row of the enhanced decoder which columns it may read.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ enum class RowSampler {
     bernoulli,   ///< each row hides each token but [CLS] and [SEP] by itself with probability `rate` (equation 7 read literally)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(RowSampler) noexcept { return {"pooled", "per_row", "bernoulli"}; }
 
 /// Row masks of RetroMAE's enhanced decoder (equation 7 of arXiv 2208.00231).
@@ -44,8 +44,8 @@ struct RowVisibility {
     std::size_t pool_cap = 256;   ///< draws per text at most (FlagEmbedding: 128); `pooled` only
     RowSampler sampler = RowSampler::pooled;
     MaskBasis basis = MaskBasis::all;   ///< what the rate is a share of; not for `bernoulli`
-    std::size_t minimum = 1;            ///< tokens hidden per draw, at least; not for `bernoulli`
-    std::size_t maximum = 512;          ///< tokens hidden per draw, at most; not for `bernoulli`
+    std::size_t minimum = 1;            ///< tokens masked per draw, at least; not for `bernoulli`
+    std::size_t maximum = 512;          ///< tokens masked per draw, at most; not for `bernoulli`
     bool skip_specials = false;         ///< true: rows read [UNK], [MASK] and [PAD] always
 
     template <class Visit>
@@ -54,8 +54,8 @@ struct RowVisibility {
         visit("pool_cap", pool_cap, "row masks drawn per text at most");
         visit("sampler", sampler, "where the row masks come from");
         visit("basis", basis, "what the rate is a share of");
-        visit("minimum", minimum, "tokens hidden per draw, at least");
-        visit("maximum", maximum, "tokens hidden per draw, at most");
+        visit("minimum", minimum, "tokens masked per draw, at least");
+        visit("maximum", maximum, "tokens masked per draw, at most");
         visit("skip_specials", skip_specials, "rows read [UNK], [MASK] and [PAD] always");
     }
 

@@ -29,17 +29,17 @@ struct SupersetMasker {
     MaskBasis basis = MaskBasis::all;       ///< what the rates are shares of
     std::size_t minimum = 1;                ///< tokens of the second draw, at least; not for `bernoulli`
     std::size_t maximum = 512;              ///< tokens of the second draw, at most; not for `bernoulli`
-    bool skip_specials = false;             ///< true: [UNK], [MASK] and [PAD] are no candidates; single tokens never are
+    bool skip_specials = false;             ///< true: [UNK], [MASK] and [PAD] are not candidates; single tokens never are
     MaskUnit unit = MaskUnit::whole_word;   ///< of the second draw; SimLM: whole words, LexMAE: bernoulli
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("rate", rate, "share of tokens hidden, the encoder's among them");
+        visit("rate", rate, "share of tokens masked, the encoder's among them");
         visit("encoder_rate", encoder_rate, "share that the encoder's view hides");
         visit("basis", basis, "what the rates are shares of");
-        visit("minimum", minimum, "tokens, however short the text");
-        visit("maximum", maximum, "tokens, however long the text");
-        visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are no candidates");
+        visit("minimum", minimum, "minimum number of masked tokens");
+        visit("maximum", maximum, "maximum number of masked tokens");
+        visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are not candidates");
         visit("unit", unit, "what the second draw hides together");
     }
 

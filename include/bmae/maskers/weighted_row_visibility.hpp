@@ -31,8 +31,8 @@ struct WeightedRowVisibility {
     std::size_t pool_cap = 256;   ///< draws per text at most, up to 65 536
     KeywordWeighting weighting = KeywordWeighting::tf_idf;
     MaskBasis basis = MaskBasis::all;                  ///< what the rate is a share of
-    std::size_t minimum = 1;                           ///< tokens hidden per draw, at least
-    std::size_t maximum = 512;                         ///< tokens hidden per draw, at most
+    std::size_t minimum = 1;                           ///< tokens masked per draw, at least
+    std::size_t maximum = 512;                         ///< tokens masked per draw, at most
     double floor = 1e-6;                               ///< least weight; `tf_idf` only
     std::shared_ptr<WordWeights const> weights = {};   ///< of the corpus; see `learn`
 
@@ -40,10 +40,10 @@ struct WeightedRowVisibility {
     void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens that a row does not read");
         visit("pool_cap", pool_cap, "row masks drawn per text at most");
-        visit("weighting", weighting, "what makes a word likely to be hidden");
+        visit("weighting", weighting, "how words are weighted");
         visit("basis", basis, "what the rate is a share of");
-        visit("minimum", minimum, "tokens hidden per draw, at least");
-        visit("maximum", maximum, "tokens hidden per draw, at most");
+        visit("minimum", minimum, "tokens masked per draw, at least");
+        visit("maximum", maximum, "tokens masked per draw, at most");
         visit("floor", floor, "least weight of a word under tf_idf");
     }
 

@@ -22,17 +22,17 @@ struct WholeWordMasker {
 
     double rate = .30;                  ///< share of `basis`; RetroMAE: .30 encoder, .50 decoder
     MaskBasis basis = MaskBasis::all;   ///< what the rate is a share of
-    std::size_t minimum = 1;            ///< tokens, however short the text
-    std::size_t maximum = 512;          ///< tokens, however long the text
-    bool skip_specials = false;         ///< true: [UNK], [MASK] and [PAD] are no candidates either (MASTER, Condenser)
+    std::size_t minimum = 1;            ///< minimum number of masked tokens
+    std::size_t maximum = 512;          ///< maximum number of masked tokens
+    bool skip_specials = false;         ///< true: [UNK], [MASK] and [PAD] are not candidates either (MASTER, Condenser)
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("rate", rate, "share of tokens hidden");
+        visit("rate", rate, "share of tokens masked");
         visit("basis", basis, "what the rate is a share of");
-        visit("minimum", minimum, "tokens, however short the text");
-        visit("maximum", maximum, "tokens, however long the text");
-        visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are no candidates");
+        visit("minimum", minimum, "minimum number of masked tokens");
+        visit("maximum", maximum, "maximum number of masked tokens");
+        visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are not candidates");
     }
 
     /// Throws InputError unless 0 <= rate <= 1.                                                                     [L]

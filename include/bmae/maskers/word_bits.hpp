@@ -30,7 +30,7 @@ inline std::uint64_t random_bits(std::uint64_t digits, int places, Draw& draw) n
 
 /// Draws whole-word masks of one text with the distribution of `CandidateWords::sample`, as bits.
 ///
-/// The first k words of a uniform order are a uniform set of k words. Coin flips for all words, mended to exactly k by adding or
+/// The first k words of a uniform order are a uniform set of k words. Coin flips for all words, fixed to exactly k by adding or
 /// removing words at random, give such a set without an order. As long as these k words fit the budget, the walk would have
 /// taken them all; what is left of the budget goes to words drawn one by one among those that still fit, which is what a walk
 /// that skips does. Where the k words do not fit (k is chosen so that this is rare), they are put in order and walked.

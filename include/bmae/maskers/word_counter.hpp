@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Counts by 64-bit hash: an open-addressed table, some ten times quicker to fill than a map of nodes.
+/// Counts by 64-bit hash: an open-addressed table, about ten times faster to fill than a map of nodes.
 #pragma once
 
 #include <cstddef>

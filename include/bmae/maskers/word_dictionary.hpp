@@ -93,7 +93,7 @@ private:
         throw InputError(Diagnostic{.file = file_,
                                     .expected = "an object of words, each with a whole number above 0",
                                     .found = depth_ == 0 ? std::move(found) : "under \"" + key_.substr(0, 60) + "\" " + found,
-                                    .hint = "This is no frequency dictionary, or it is damaged."});
+                                    .hint = "This is not a frequency dictionary, or it is damaged."});
     }
 
     std::string_view text_;

@@ -69,10 +69,10 @@ enum class BagWeights {
     one,               ///< 1 each (DupMAE, equation 6)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(BagWeights) noexcept { return {"one_over_tokens", "one_over_words", "one"}; }
 
-/// Numbers of a `BagOfWords`, in the shape of its slots.
+/// Options of a `BagOfWords`, in the shape of its slots.
 template <class ViewT = OwnView>
 struct BagOfWordsOptions {
     [[no_unique_address]] ViewT view = {};   ///< whose words; OwnView: the encoder's own

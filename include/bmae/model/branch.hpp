@@ -85,7 +85,7 @@ class Branch {
     using HeadPart = detail::BranchHead<Head>;
 
 public:
-    /// Numbers of the branch, in the shape of its slots.
+    /// Options of the branch, in the shape of its slots.
     struct Options {
         ViewT view = {};
         typename Decoder::Options decoder = {};

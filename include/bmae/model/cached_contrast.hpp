@@ -28,7 +28,7 @@
 
 namespace bmae {
 
-/// Numbers of a `CachedContrast`.
+/// Options of a `CachedContrast`.
 struct CachedContrastOptions {
     TermWeight weight = 1;                     ///< in the total
     double temperature = 1;                    ///< divides the scores

@@ -98,7 +98,7 @@ protected:
                   "Shared: one name stands for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
     static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");
 
-    /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is no parameter of such a model.
+    /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is not a parameter of such a model.
     static constexpr bool trains_head = [] {
         if constexpr (std::is_same_v<typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type,
                                      PairExample>) {
@@ -112,7 +112,7 @@ public:
     /// What a dataset must give: `Example` of a token store or `PairExample` of a pair store.
     using ExampleType = typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type;
 
-    /// Numbers of the model, in the shape of the composition.
+    /// Options of the model, in the shape of the composition.
     struct Options {
         typename PartList<Passes>::Options passes = {};
         typename PartList<CrossTerms>::Options terms = {};
@@ -130,10 +130,10 @@ public:
             visit.inside_each("terms", terms);
             visit("reduction", reduction, "how the losses of single tokens become one number");
             if constexpr (runs<MomentumEncoder>) {
-                visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step");
+                visit("momentum", momentum, "decay of the exponential moving average, per step");
             }
             if constexpr (alternates) {
-                visit("alternate", alternate, "steps after which the towers change who learns; 0: both learn at once");
+                visit("alternate", alternate, "steps after which the other of the towers is trained; 0: both at once");
             }
             visit("random_window", random_window, "too long a text is cut at a random place, not at its end");
         }

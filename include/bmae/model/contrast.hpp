@@ -36,7 +36,7 @@ namespace bmae {
 /// How two sentence vectors are compared.
 enum class Similarity { dot, cosine };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 2> names_of(Similarity) noexcept { return {"dot", "cosine"}; }
 [[nodiscard]] constexpr std::string_view to_string(Similarity similarity) noexcept {
     return names_of(similarity)[static_cast<std::size_t>(similarity)];
@@ -49,13 +49,13 @@ enum class CandidateScope {
     own_group,      ///< of the other pass, the texts of the anchor's own group alone: its relevant text and its negatives
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(CandidateScope) noexcept { return {"other_passes", "all_rows", "own_group"}; }
 [[nodiscard]] constexpr std::string_view to_string(CandidateScope candidates) noexcept {
     return names_of(candidates)[static_cast<std::size_t>(candidates)];
 }
 
-/// Numbers of a `Contrast`.
+/// Options of a `Contrast`.
 struct ContrastOptions {
     TermWeight weight = 1;                     ///< in the total
     double temperature = 1;                    ///< divides the scores; SimCSE .05, coCondenser 1
@@ -65,14 +65,14 @@ struct ContrastOptions {
     ContrastForm form = {};
     RetrievalContrast contrast =
         RetrievalContrast::info_nce;    ///< the others: with candidates of other passes, the anchors as queries
-    bool mask_false_negatives = true;   ///< another query's text that is relevant to this one too is no negative
+    bool mask_false_negatives = true;   ///< another query's text that is relevant to this one too is not a negative
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit.inside("weight", weight);
         visit("temperature", temperature, "divides the scores");
         visit("similarity", similarity, "how two vectors are compared");
-        visit("candidates", candidates, "whom an anchor is compared with");
+        visit("candidates", candidates, "what an anchor is compared with");
         visit("hard_negative_weight", hard_negative_weight, "added to the score of a row's own negative");
         visit("label_smoothing", form.label_smoothing, "share of the target spread over the candidates");
         visit("positive_in_denominator", form.positive_in_denominator, "0: equation 8 of SentMAE as printed");

@@ -17,7 +17,7 @@
 
 namespace bmae {
 
-/// Numbers of a `FlopsRegularizer`.
+/// Options of a `FlopsRegularizer`.
 struct FlopsRegularizerOptions {
     /// In the total. Default: to LexMAE's .002 (arXiv 2208.14754, its fine-tuning) along the squared steps of the first third of
     /// the run, as SPLADE raises it (arXiv 2107.05720: 50,000 of 150,000 steps), so that words grow apart before they go.

@@ -19,7 +19,7 @@ namespace bmae {
 template <TokenLoss Loss>
 class EncoderPrediction {
 public:
-    /// Numbers of the term.
+    /// Options of the term.
     struct Options {
         TermWeight weight = 1;        ///< in the total; RetroMAE: 1
         double label_smoothing = 0;   ///< share of a label that goes to all tokens alike, in [0, 1)

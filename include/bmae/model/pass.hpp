@@ -153,7 +153,7 @@ class PassOf {
         "MomentumPass: the momentum encoder gets no gradient, so a term here would teach it nothing. Put the term into a Pass.");
 
 public:
-    /// Numbers of the pass, in the shape of its slots.
+    /// Options of the pass, in the shape of its slots.
     struct Options {
         ViewT view = {};
         typename detail::BottleneckOptions<BottleneckT>::type bottleneck = {};

@@ -31,7 +31,7 @@
 
 namespace bmae {
 
-/// Numbers of a `QueueContrast`.
+/// Options of a `QueueContrast`.
 struct QueueContrastOptions {
     TermWeight weight = 1;
     double temperature = .05;                  ///< Contriever: .05

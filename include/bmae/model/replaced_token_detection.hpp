@@ -41,7 +41,7 @@ class ReplacedTokenDetection {
                   "ReplacedTokenDetection: a decoder under row masks would not see the text it judges. Use FullDepthDecoder.");
 
 public:
-    /// Numbers of the term, in the shape of its slots.
+    /// Options of the term, in the shape of its slots.
     struct Options {
         ViewT view = {};
         typename Decoder::Options decoder = {};

@@ -24,7 +24,7 @@ enum class WeightSchedule {
     quadratic,   ///< x^2 of the way (SPLADE, arXiv 2107.05720, for its regularizer)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 4> names_of(WeightSchedule) noexcept {
     return {"constant", "linear", "cosine", "quadratic"};
 }

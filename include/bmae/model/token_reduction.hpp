@@ -34,7 +34,7 @@ enum class Reduction {
     pooled_tokens,   ///< one mean over the labels of all terms (MASTER, equation 8, read literally)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 2> names_of(Reduction) noexcept { return {"mean_per_term", "pooled_tokens"}; }
 
 /// One summand measured on one batch: see `Model::forward`.

@@ -38,7 +38,7 @@ struct BowDprHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
         visit("bow_weight", bow_weight, "factor of the bag of words at the start");
         visit("bow_final_weight", bow_final_weight, "factor of the bag of words at the end");
         visit("lowest_id", lowest_id, "smallest token id in the bag");

@@ -54,7 +54,7 @@ struct CondenserHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden");
+        visit("encoder_mask", encoder_mask, "share of tokens masked");
         visit("decoder_layers", decoder_layers, "layers of the head (n_head_layers)");
         visit("skip_from", skip_from, "layer that the head reads, 0 = embeddings, -1 = half way up");
         visit("contrast_weight", contrast_weight, "factor of the contrast (coCondenser)");

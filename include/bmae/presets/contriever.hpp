@@ -44,7 +44,7 @@ struct ContrieverHyperparameters {
         visit("ratio_max", ratio_max, "length of the longest crop, as a share of the text");
         visit("deletion", deletion, "probability with which a token is deleted");
         visit("temperature", temperature, "divides the scores");
-        visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step");
+        visit("momentum", momentum, "decay of the exponential moving average, per step");
         visit("queue_size", queue_size, "keys of earlier batches");
     }
 };

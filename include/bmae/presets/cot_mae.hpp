@@ -57,8 +57,8 @@ struct CotMaeHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for the decoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("span_tokens", span_tokens, "tokens of a partner without [CLS] and [SEP]");
     }
@@ -73,7 +73,7 @@ struct CotMaeQcHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("window", window, "columns that a row of the decoder reads, its own included");
         visit("dec_head_coef", dec_head_coef, "factor of the decoder's term");

@@ -25,15 +25,15 @@ using DupMae = Model<BertEncoder,
 
 /// The hyperparameters, by the names of the paper and its code.
 struct DupMaeHyperparameters {
-    double encoder_mask = .30;   ///< share of tokens hidden from the encoder
-    double decoder_mask = .50;   ///< share hidden from each decoder row
+    double encoder_mask = .30;   ///< share of tokens masked for the encoder
+    double decoder_mask = .50;   ///< share masked for each decoder row
     std::int64_t decoder_layers = 1;
     double bow_loss_weight = .1;   ///< factor of the bag of words (paper: 1)
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for each decoder row");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("bow_loss_weight", bow_loss_weight, "factor of the bag of words in the total");
     }

@@ -11,7 +11,7 @@
 /// LaPraDoR is a reading of the paper, for its training is not public: two encoders, mean pooling, inverse cloze pairs, vectors
 /// compared by cosine. Its iterative contrastive learning, by `alternate`: one tower learns, the other rests and its vectors are
 /// kept as further negatives; after so many steps they change, and the cache is emptied, so that all it holds is of one space.
-/// It is off by default. The paper's dropout twins (a second pair of the same text under another dropout) are left out.
+/// It is off by default. The paper's dropout pairs (a second pair of the same text under another dropout) are left out.
 /// Temperature 1 over cosines, which lie between -1 and 1, hardly separates: lower it for a run in earnest (SimCSE: .05).
 /// That the sentence's encoder learns first, that a tower at rest has no dropout, and both hyperparameters are ours.
 #pragma once
@@ -60,14 +60,14 @@ struct InverseClozeHyperparameters {
 struct LaPraDoRHyperparameters {
     double kept = .1;   ///< share of contexts that keep the sentence
     double temperature = 1;
-    std::int64_t alternate = 0;   ///< optimizer steps after which the encoders change who learns; 0: both learn at once
+    std::int64_t alternate = 0;   ///< optimizer steps after which the other of the encoders is trained; 0: both at once
     std::int64_t cache = 16384;   ///< vectors of the frozen encoder that are kept as negatives
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("kept", kept, "share of contexts that keep the sentence");
         visit("temperature", temperature, "divides the scores");
-        visit("alternate", alternate, "steps after which the encoders change who learns; 0: both learn at once");
+        visit("alternate", alternate, "steps after which the other of the encoders is trained; 0: both at once");
         visit("cache", cache, "vectors of the frozen encoder that are kept as negatives; none where both learn");
     }
 };

@@ -39,8 +39,8 @@ struct LexMaeHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder, the encoder's among them");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for the decoder, the encoder's among them");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
     }
 };

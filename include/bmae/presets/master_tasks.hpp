@@ -36,8 +36,8 @@ struct MasterHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "alpha: share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "beta: share of tokens hidden from the decoders (not CMP)");
+        visit("encoder_mask", encoder_mask, "alpha: share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "beta: share of tokens masked for the decoders (not CMP)");
         visit("decoder_layers", decoder_layers, "layers of each decoder");
     }
 };

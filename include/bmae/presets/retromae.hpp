@@ -52,16 +52,16 @@ using RetroMaeBasic = Model<BertEncoder,
 
 /// The hyperparameters of all three, by the names of the paper.
 struct RetroMaeHyperparameters {
-    double encoder_mask = .30;   ///< share of tokens hidden from the encoder (section 4.1: .15-.30)
-    double decoder_mask = .50;   ///< share hidden from each decoder row, resp. from the basic decoder (.50-.70)
+    double encoder_mask = .30;   ///< share of tokens masked for the encoder (section 4.1: .15-.30)
+    double decoder_mask = .50;   ///< share masked for each decoder row, resp. from the basic decoder (.50-.70)
     std::int64_t decoder_layers =
         1;                         ///< more than one keeps the bottleneck: keys and values stay the clean text under row masks
     std::int64_t row_pool = 256;   ///< row masks drawn per text (FlagEmbedding: 128); enhanced decoding only
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for the decoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("row_pool", row_pool, "row masks drawn per text (enhanced decoding)");
     }

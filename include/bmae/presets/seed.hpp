@@ -39,7 +39,7 @@ struct SeedHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("window", window, "tokens that a row of the decoder reads, its own included");
         visit("ratio", ratio, "weight of the encoder's term; the decoder has the rest of 1");

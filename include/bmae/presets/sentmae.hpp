@@ -58,8 +58,8 @@ struct SentMaeHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for each decoder row");
         visit("reconstruction_weight", reconstruction_weight, "factor of both RetroMAE losses; 0: the contrast learns alone");
         visit("contrast_weight", contrast_weight, "factor of the contrast");
         visit("temperature", temperature, "divides the scores");

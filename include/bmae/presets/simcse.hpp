@@ -65,13 +65,13 @@ struct SimCseHyperparameters {
 /// The hyperparameters of DiffCSE.
 struct DiffCseHyperparameters {
     double temperature = .05;
-    double generator_mask = .30;   ///< share of tokens hidden from the generator
+    double generator_mask = .30;   ///< share of tokens masked for the generator
     double rtd_weight = .005;      ///< lambda of equation 3
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("temperature", temperature, "divides the cosines");
-        visit("generator_mask", generator_mask, "share of tokens hidden from the generator");
+        visit("generator_mask", generator_mask, "share of tokens masked for the generator");
         visit("rtd_weight", rtd_weight, "factor of replaced-token detection");
     }
 };

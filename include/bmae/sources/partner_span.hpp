@@ -25,9 +25,9 @@ enum class PartnerKind {
     mixed,     ///< one of the three, uniformly, for each example anew; of those that there are
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 4> names_of(PartnerKind) noexcept { return {"random", "nearby", "overlap", "mixed"}; }
-/// As reports write it.
+/// Names in reports.
 constexpr std::string_view to_string(PartnerKind kind) noexcept { return names_of(kind)[static_cast<std::size_t>(kind)]; }
 
 /// A span of whole sentences from the context of the passage (CoT-MAE, arXiv 2208.07670). The anchor of the pair is `Passage`.
