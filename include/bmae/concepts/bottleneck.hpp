@@ -14,7 +14,7 @@
 
 namespace bmae {
 
-/// A bottleneck squeezes a text into the one vector that is all its decoders get.                   RetroMAE figure 1, the arrow
+/// A bottleneck compresses a text into the one vector that its decoders get.                   RetroMAE figure 1, the arrow
 ///
 /// 1. `bottleneck.pool(encoded, input)` on a const bottleneck returns one row per text.                               [B, D]
 /// 2. `B::name` is its name in reports and in sentence-transformers folders.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The role `Encoder`: packed tokens to hidden states; and what some decoders and terms want of one beyond that.
+/// The role `Encoder`: packed tokens to hidden states; and the further requirements of some decoders and terms.
 #pragma once
 
 #include <concepts>
@@ -22,7 +22,7 @@ namespace bmae {
 /// 2. `encoder.encode(input, context, keep_layers)` returns the hidden states.                                Encoded, [T, H]
 /// 3. `encoder.embeddings(ids, positions, context)` gives the rows of a decoder's tokens, [T, H]; `encoder.embeddings.word` is the
 ///    table of token embeddings, [V, E].
-/// 4. `encoder.shape()` says its sizes: decoders, heads and bottlenecks are built from them.
+/// 4. `encoder.shape()` returns its sizes: decoders, heads and bottlenecks are built from them.
 /// 5. `encoder.for_each_parameter(prefix, visit)` calls `visit(name, tensor, role)` for every parameter, a token head included.
 /// Law: a row depends on the rows of its own text alone; copies share tensors. Not required: a base class, a torch::nn::Module, a
 /// token head, positions, layers.
@@ -40,21 +40,21 @@ concept Encoder = std::copy_constructible<E> && requires(E& module, E const& enc
 
 /// It also predicts tokens: logits = head.transform(rows) word^T + head.bias, with the encoder's own token embeddings.
 ///
-/// Masked language modeling, branches with the encoder's head, bags of words and lexical bottlenecks ask for it.
+/// Masked language modeling, branches with the encoder's head, bags of words and lexical bottlenecks require it.
 template <class E>
 concept HasTokenHead = Encoder<E> && requires(E const& encoder, at::Tensor const& rows) {
     { encoder.head.transform(rows) } -> std::same_as<at::Tensor>;      // [M, H] -> [M, E]
     { encoder.head.bias } -> std::convertible_to<at::Tensor const&>;   // [V]
 };
 
-/// It also has absolute positions that can be added to a vector which is no token: enhanced decoders ask for it.
+/// It also has absolute positions that can be added to any vector: enhanced decoders require it.
 template <class E>
 concept HasPositionTable = Encoder<E> && requires(E const& encoder, at::Tensor const& rows, ForwardContext& context) {
     { encoder.embeddings.position_rows(rows, rows) } -> std::same_as<at::Tensor>;            // [T, E], positions [T] -> [T, E]
     { encoder.embeddings.embed_vectors(rows, rows, context) } -> std::same_as<at::Tensor>;   // [T, E], positions [T] -> [T, H]
 };
 
-/// It also runs on rows that are not its own embeddings: decoders that are a copy of it, or tied to it, ask for it.
+/// It also runs on rows that are not its own embeddings: decoders that are a copy of it, or tied to it, require it.
 template <class E>
 concept EncodesRows =
     Encoder<E> && requires(E& module, E const& encoder, at::Tensor rows, PackedInput const& input, ForwardContext& context) {
@@ -72,7 +72,7 @@ void for_each_body_parameter(E& encoder, std::string const& prefix, Visit&& visi
     }
 }
 
-/// An encoder with values of its own, equal to those of `encoder`, whose copies share tensors.
+/// An encoder with parameters of its own, equal to those of `encoder`, whose copies share tensors.
 template <Encoder E>
 [[nodiscard]] E deep_copy(E const& encoder) {
     E copy = encoder;
