@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides a share of the text, all of it among what the encoder was left to read.
+/// Masks a share of the text, all of it among the tokens that the encoder's view left unmasked.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,9 @@
 
 namespace bmae {
 
-/// Flags tokens that the encoder's view of the same pass did not hide, up to a share of the text (LexMAE, "exclusive").
+/// Flags tokens that the encoder's view of the same pass did not mask, up to a share of the text (LexMAE, "exclusive").
 ///
-/// Where the encoder left fewer tokens than that, all of them are hidden. What it left of a word that it hid in part is a word
+/// Where the encoder left fewer tokens than that, all of them are masked. The rest of a word that it masked in part is a word
 /// here. [UNK], [MASK] and [PAD] are not candidates.
 struct ExclusiveMasker {
     static constexpr std::string_view name = "exclusive";
@@ -28,14 +28,14 @@ struct ExclusiveMasker {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens masked");
-        visit("unit", unit, "what is hidden together");
+        visit("unit", unit, "unit of masking");
         visit("basis", basis, "what the rate is a share of");
         visit("minimum", minimum, "minimum number of masked tokens");
         visit("maximum", maximum, "maximum number of masked tokens");
     }
 
     /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, and for a rate
-    ///                 that is no share                                                                            [L]
+    ///                 outside [0, 1]                                                                            [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {
         detail::require_rate(rate, "ExclusiveMasker::rate");
         detail::require_same_text(text, encoder, "ExclusiveMasker");

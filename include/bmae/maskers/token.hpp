@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides single tokens, word pieces included.
+/// Masks single tokens, word pieces included.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,12 @@
 
 namespace bmae {
 
-/// Token masking as in BERT before whole words: an exact count of tokens that are not special, or a coin for each of them.
+/// Token masking as in BERT before whole words: an exact count of tokens that are not special, or independent draws.
 struct TokenMasker {
     static constexpr std::string_view name = "token";
 
     double rate = .15;                  ///< share of `basis` (exact) or probability of each token; BERT: .15
-    bool exact = true;                  ///< false: each token by itself, so that the count varies (Hugging Face's MLM collator)
+    bool exact = true;                  ///< false: independent draws, the count varies (Hugging Face's MLM collator)
     MaskBasis basis = MaskBasis::all;   ///< what the rate is a share of; `exact` only
     std::size_t minimum = 1;            ///< minimum number of masked tokens; `exact` only
     std::size_t maximum = 512;          ///< maximum number of masked tokens; `exact` only
@@ -27,7 +27,7 @@ struct TokenMasker {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("rate", rate, "share of tokens masked");
-        visit("exact", exact, "an exact count; 0: a coin for each token");
+        visit("exact", exact, "an exact count; 0: each token independently");
         visit("basis", basis, "what the rate is a share of");
         visit("minimum", minimum, "minimum number of masked tokens");
         visit("maximum", maximum, "maximum number of masked tokens");

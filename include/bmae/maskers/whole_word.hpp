@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides whole words until an exact share of the tokens is masked.
+/// Masks whole words until an exact share of the tokens is masked.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace bmae {
 ///
 /// budget = min(maximum, max(minimum, round(tokens * rate))), halves to even; words are taken in uniformly random order, and one
 /// that would overshoot is skipped, so the count is at most the budget and nearly always equal to it. [UNK] is a candidate: a
-/// corruptor may still refuse it as a target.
+/// corruptor may still exclude it from the targets.
 struct WholeWordMasker {
     static constexpr std::string_view name = "whole_word";
 
