@@ -22,7 +22,7 @@ namespace bmae {
 struct ComplementMasker {
     static constexpr std::string_view name = "complement";
 
-    double cap = 1;                             ///< share of `cap_basis` hidden at most, by whole words; 1: the whole complement
+    double cap = 1;                             ///< share of `cap_basis` masked, by whole words; 1: the whole complement
     MaskBasis cap_basis = MaskBasis::content;   ///< what the cap is a share of
 
     template <class Visit>

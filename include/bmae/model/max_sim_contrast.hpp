@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Contrast of token vectors: each token of a query meets the token of a text that is nearest to it.
+/// Contrast of token vectors: each token of a query is matched with the most similar token of a text.
 #pragma once
 
 #include <cstddef>
