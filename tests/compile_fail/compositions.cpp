@@ -95,7 +95,7 @@ constexpr std::size_t two_terms_share_a_loss_that_hides_its_numbers =
 // ---- bottlenecks around bottlenecks
 
 // case: one_bottleneck_stands_beside_none
-// expect: Concatenated: at least two bottlenecks stand side by side
+// expect: Concatenated: at least two bottlenecks are needed
 constexpr std::size_t one_bottleneck_stands_beside_none =
     looked_into<Pick<Concatenated<ClsBottleneck, MeanBottleneck>, Concatenated<ClsBottleneck>>>;
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Rows at length 1.
+/// Normalization of rows to length 1.
 #pragma once
 
 #include <ATen/TensorOperators.h>
