@@ -23,7 +23,7 @@ namespace bmae {
 /// BERT (Devlin et al., arXiv 1810.04805): post-LN layers, exact GELU, learned positions, language-model head tied to the
 /// word embeddings. Parameter names are those of Hugging Face's BertForMaskedLM below `encoder.` and `cls.predictions.`.
 ///
-/// RoBERTa, ELECTRA and DistilBERT are the same network with other numbers, which BertConfig::model_type selects: where positions
+/// RoBERTa, ELECTRA and DistilBERT are the same network with other settings: see BertConfig::model_type: where positions
 /// begin, the width of the embeddings, whether there are token types, one dropout. Parameter names do not change.
 class BertEncoder {
 public:

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// DupMAE: RetroMAE and a bag of words at once.
+/// DupMAE: RetroMAE with a bag-of-words term.
 ///
 /// Xiao, Liu: RetroMAE v2: Duplex Masked Auto-Encoder For Pre-Training Retrieval-Oriented Language Models, arXiv 2211.08769
 /// (ACL 2023 as RetroMAE-2). Released code: staoxiao/RetroMAE. Recipe: RetroMAE's.
 ///
-/// Where released code and paper differ, the preset follows the code: each distinct word weighs 1/n, n tokens of content with
+/// Where released code and paper differ, the preset follows the code: each distinct token weighs 1/n, n tokens of content with
 /// repeats (paper: 1, `BagWeights::one`); the bag term has factor .1 (paper: 1); logits are those of the whole language-model
 /// head (paper: one projection). The query stream of the decoder goes through the embedding LayerNorm.
 #pragma once

@@ -20,7 +20,7 @@ using PlainMaskedLanguageModel = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel>>;
 
-/// The number of the baseline.
+/// The hyperparameter of the baseline.
 struct MaskedLanguageModelHyperparameters {
     double encoder_mask = .30;   ///< share of tokens masked (BERT: .15; here RetroMAE's, for comparison at equal rates)
 
