@@ -58,7 +58,7 @@ constexpr std::size_t a_sentence_wider_than_the_decoder =
     looked_into<Pass<Words, Pick<ClsBottleneck, Concatenated<ClsBottleneck, MeanBottleneck>>, Mlm, Branch<Words, BasicDecoder>>>;
 
 // case: the_encoder_reads_row_masks
-// expect: Pass: the encoder's view must hide tokens, not context
+// expect: Pass: the encoder's view must mask tokens, not context
 constexpr std::size_t the_encoder_reads_row_masks = looked_into<Pass<Pick<Words, Rows>, ClsBottleneck, Mlm>>;
 
 // case: the_encoder_reads_a_view_that_depends_on_it
@@ -66,12 +66,12 @@ constexpr std::size_t the_encoder_reads_row_masks = looked_into<Pass<Pick<Words,
 constexpr std::size_t the_encoder_reads_a_view_that_depends_on_it = looked_into<Pass<Pick<Words, Related>, ClsBottleneck, Mlm>>;
 
 // case: two_terms_ask_for_different_tokens
-// expect: Pass: terms that read the encoder's own view must ask for the same tokens of it
+// expect: Pass: terms that read the encoder's own view must label the same tokens of it
 constexpr std::size_t two_terms_ask_for_different_tokens =
     looked_into<Pass<Words, ClsBottleneck, Mlm, EncoderPrediction<Pick<TokenCrossEntropy, AllTokens>>>>;
 
 // case: a_branch_asks_what_was_hidden_in_another_text
-// expect: View: a masker that asks what the encoder's view hid .* must read the text source of that view
+// expect: View: a masker that uses the encoder's mask .* must read the text source of that view
 constexpr std::size_t a_branch_asks_what_was_hidden_in_another_text =
     looked_into<Pass<Words, ClsBottleneck, Mlm, Branch<View<Pick<Passage, NextPassage>, ComplementMasker>, BasicDecoder>>>;
 
@@ -81,7 +81,7 @@ constexpr std::size_t a_branch_asks_what_was_hidden_in_a_text_that_lost_tokens =
     Pass<View<Passage, WholeWordMasker, Pick<MaskOnly, TokenDeletion>>, ClsBottleneck, Mlm, Branch<Related, BasicDecoder>>>;
 
 // case: two_terms_share_a_loss_that_hides_its_numbers
-// expect: Pass: several terms share the labels of the encoder's own view, so a token loss with numbers must offer them
+// expect: Pass: several terms share the labels of the encoder's own view, so a token loss with options must offer them
 struct EverySecond : TokenCrossEntropy {
     int first = 0;
 #ifdef PASSING
@@ -95,7 +95,7 @@ constexpr std::size_t two_terms_share_a_loss_that_hides_its_numbers =
 // ---- bottlenecks around bottlenecks
 
 // case: one_bottleneck_stands_beside_none
-// expect: Concatenated: at least two bottlenecks stand side by side
+// expect: Concatenated: at least two bottlenecks are needed
 constexpr std::size_t one_bottleneck_stands_beside_none =
     looked_into<Pick<Concatenated<ClsBottleneck, MeanBottleneck>, Concatenated<ClsBottleneck>>>;
 
@@ -123,7 +123,7 @@ constexpr std::size_t a_momentum_encoder_with_a_term =
 // ---- branches
 
 // case: a_branch_without_a_view
-// expect: Branch: the first slot is the view to rebuild
+// expect: Branch: the first slot is the view to reconstruct
 constexpr std::size_t a_branch_without_a_view = looked_into<Branch<Pick<Words, Passage>, BasicDecoder>>;
 
 // case: a_branch_without_a_decoder

@@ -33,7 +33,7 @@ struct OwnedMasker : MaybeCopyable<right> {
 static_assert(explain_masker<OwnedMasker>());
 
 // case: a_masker_that_returns_a_matrix
-// expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags \(hidden tokens\) or Visibility
+// expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags \(masked tokens\) or Visibility
 /// Row masks as a dense matrix.
 struct DenseRows {
     std::conditional_t<right, Visibility, std::vector<std::vector<bool>>> draw(TokenSpan, Draw&) const { return {}; }

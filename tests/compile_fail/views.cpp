@@ -100,7 +100,7 @@ constexpr std::size_t row_masks_of_a_text_that_shrinks = sizeof(View<Passage, Ro
 using Words = View<Passage, WholeWordMasker>;
 
 // case: a_complement_of_another_text
-// expect: View: a masker that asks what the encoder's view hid .* must read the text source of that view
+// expect: View: a masker that uses the encoder's mask .* must read the text source of that view
 static_assert(explain_relation<Words, View<Pick<Passage, NextPassage>, ComplementMasker>>());
 
 // case: a_complement_of_a_text_of_its_own

@@ -106,8 +106,8 @@ BOOST_AUTO_TEST_CASE(judgements_of_beir) {
         BOOST_TEST(kept.pairs.size() == 1U);
         BOOST_TEST(kept.report.skipped == 1U);
     }
-    BOOST_CHECK_EXCEPTION(read(""), InputError, says("at least one judgement"));
-    BOOST_CHECK_EXCEPTION(read("query-id\tcorpus-id\tscore\n"), InputError, says("at least one judgement"));
+    BOOST_CHECK_EXCEPTION(read(""), InputError, says("at least one judgment"));
+    BOOST_CHECK_EXCEPTION(read("query-id\tcorpus-id\tscore\n"), InputError, says("at least one judgment"));
 }
 
 BOOST_AUTO_TEST_CASE(judgements_of_msmarco) {

@@ -214,7 +214,7 @@ BOOST_AUTO_TEST_CASE(wrong_files_are_refused_by_name_and_leave_nothing) {
     refuses(scores, "{\"qid\": \"q2\", \"pid\": \"d2\", \"score\": null}\n", "bad:1", "query_id, docid and a finite score");
     refuses(scores, "{\"qid\": \"q2\", \"score\": 1}\n", "bad:1", "query_id, docid and a finite score");
     BOOST_CHECK_EXCEPTION(build_pair_store(scratch / "out" / "store", tokenizer, {.folder = folder, .split = "dev"}), InputError,
-                          says("judgements of the split 'dev'", "the splits train"));
+                          says("judgments of the split 'dev'", "the splits train"));
     BOOST_CHECK_EXCEPTION(
         build_pair_store(scratch / "out" / "store", tokenizer, {.folder = folder, .negatives = {scratch / "absent"}}), InputError,
         says("absent", "nothing of that name"));

@@ -21,7 +21,7 @@ enum class WindowPolicy {
     random,   ///< a run whose start is uniform over all that fit (MASTER, Condenser)
 };
 
-/// As reports write it.
+/// Names in reports.
 constexpr std::string_view to_string(WindowPolicy policy) noexcept { return policy == WindowPolicy::head ? "head" : "random"; }
 
 /// Cuts texts to a length limit.

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Bottlenecks around a bottleneck: `StopGradient` and `Normalized`, and what such adaptors share.
+/// Adaptors of a bottleneck: `StopGradient` and `Normalized`, and their common code.
 #pragma once
 
 #include <array>
@@ -45,7 +45,7 @@ concept IsBuilt = requires { typename B::Options; };
 template <class B>
 inline constexpr bool reads_layers = requires { requires B::reads_layers; };
 
-/// Names in a row, "cls+mean", as one constant; empty ones are left out.
+/// Names joined by +, "cls+mean", as one constant; empty ones are left out.
 template <std::string_view const&... Name>
 struct JoinedNames {
     static constexpr std::size_t count = ((Name.empty() ? 0U : 1U) + ...);
@@ -72,7 +72,7 @@ inline constexpr std::string_view projection_of_bottleneck = [] {
     return std::string_view();
 }();
 
-/// One text's row after another by a part of either kind.
+/// The vectors of a plain or a built part.
 template <class B, class E>
 at::Tensor pool_by(B const& bottleneck, Encoded const& encoded, PackedInput const& input, E const& encoder) {
     if constexpr (requires { bottleneck.pool(encoded, input); }) {
@@ -82,7 +82,7 @@ at::Tensor pool_by(B const& bottleneck, Encoded const& encoded, PackedInput cons
     }
 }
 
-/// What `Step` makes of the vectors of `B`: a plain bottleneck where `B` is one, else a built one.
+/// `Step` applied to the vectors of `B`: a plain bottleneck where `B` is one, else a built one.
 template <class B, class Step>
 struct Adapted {
     static_assert(AnyBottleneck<B>,
@@ -147,11 +147,11 @@ struct UnitLength {
 
 }  // namespace detail
 
-/// The vectors of `B` as they are, but no loss on them reaches the encoder: what stands behind learns alone.
+/// The vectors of `B` as they are, but detached: only what follows is trained.
 template <class B>
 using StopGradient = detail::Adapted<B, detail::Detach>;
 
-/// The vectors of `B` at length 1, a zero vector stays zero: dot products behind it are cosines.
+/// The vectors of `B` normalized to length 1, a zero vector stays zero: their dot products are cosines.
 template <class B>
 using Normalized = detail::Adapted<B, detail::UnitLength>;
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Several bottlenecks side by side.
+/// Concatenation of bottlenecks.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ namespace detail {
 
 template <class... B>
 struct ConcatenatedFacts {
-    static_assert(sizeof...(B) >= 2, "Concatenated: at least two bottlenecks stand side by side.");
+    static_assert(sizeof...(B) >= 2, "Concatenated: at least two bottlenecks are needed.");
     static_assert((AnyBottleneck<B> && ...),
                   "Concatenated: every slot holds a bottleneck: explain_bottleneck<B>() says what is missing.");
     static constexpr std::string_view name = JoinedNames<name_of_bottleneck<B>...>::value;
@@ -134,8 +134,8 @@ struct ConcatenatedOf<B...> {
 
 }  // namespace detail
 
-/// The vectors of all of them in a row: of the width of all together, `bottleneck_width`. For contrasts and search: a decoder
-/// reads vectors as wide as hidden states, and a `Pass` says so. Its parts' Options stand in a tuple, `{.parts = {...}}`.
+/// The concatenation of the vectors of all parts, `bottleneck_width` wide. For contrasts and search: a decoder
+/// reads vectors as wide as hidden states, which `Pass` checks. The options of its parts are a tuple, `{.parts = {...}}`.
 template <class... B>
 using Concatenated = typename detail::ConcatenatedOf<B...>::type;
 

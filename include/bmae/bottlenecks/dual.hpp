@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// DupMAE's representation for search: a reduced [CLS] vector and the strongest words, compared by the sum of both products.
+/// DupMAE's representation for search: a reduced [CLS] vector and the highest lexical weights; their products are summed.
 #pragma once
 
 #include <algorithm>
@@ -21,13 +21,13 @@
 
 namespace bmae {
 
-/// [c ; mu]: [CLS] reduced to R numbers, then the weights of all V words (Xiao, Liu: DupMAE, arXiv 2211.08769). A product of two
-/// such rows is <c_q, c_d> + <mu_q, mu_d>, so any contrast trains it. It is in the paper alone: no code of it was released.
+/// [c ; mu]: [CLS] reduced to R columns, then the weights of V tokens (Xiao, Liu: DupMAE, arXiv 2211.08769). A product of two
+/// such rows is <c_q, c_d> + <mu_q, mu_d>, so any contrast trains it. It follows the paper: no code of it was released.
 using DualBottleneck = Concatenated<Reduced<ClsBottleneck>, LexicalBottleneck>;
-/// What an index keeps of N texts.
+/// The vectors of N texts in an index.
 struct DualVectors {
     at::Tensor dense = {};     ///< [N, R]
-    at::Tensor words = {};     ///< [N, k] int64, the strongest words, ascending ids
+    at::Tensor words = {};     ///< [N, k] int64, the tokens with the highest weights, ascending ids
     at::Tensor weights = {};   ///< [N, k] their weights mu
 };
 
@@ -37,13 +37,13 @@ namespace detail {
 inline at::Tensor strongest(at::Tensor const& weights, std::int64_t count) {
     if (count < 1) {
         throw InputError(Diagnostic{.file = {},
-                                    .expected = "at least 1 word per text",
+                                    .expected = "at least 1 token per text",
                                     .found = std::to_string(count),
-                                    .hint = "Some hundred words make a text findable."});
+                                    .hint = "A few hundred tokens per text are usual."});
     }
     at::Tensor const values = weights.detach();
     if (values.isnan().any().item<bool>()) {
-        throw RunError("a lexical weight is not a number: look at the training log for where the loss became so");
+        throw RunError("a lexical weight is NaN: check the training log for the step where the loss became NaN");
     }
     if (count >= values.size(1)) { return values.eq(values); }
     at::Tensor const least = std::get<0>(at::topk(values, count, 1)).narrow(1, count - 1, 1);   // [N, 1]
@@ -54,7 +54,7 @@ inline at::Tensor strongest(at::Tensor const& weights, std::int64_t count) {
 
 }  // namespace detail
 
-/// The rows of documents as they are compared: all but the `count` strongest words become 0. Differentiable.
+/// The rows of documents for scoring: all but the `count` highest lexical weights become 0. Differentiable.
 /// \param rows   [N, R + V] of a `DualBottleneck`
 /// \param width  R
 /// Throws InputError for a count below 1, RunError for a weight that is NaN.
@@ -63,7 +63,7 @@ inline at::Tensor keep_strongest_words(at::Tensor const& rows, std::int64_t widt
     return at::cat({rows.narrow(1, 0, width), words.masked_fill(detail::strongest(words, count).logical_not(), 0)}, 1);
 }
 
-/// The same without the zeros. Parameters and errors as of `keep_strongest_words`.
+/// The same as sparse vectors. Parameters and errors as of `keep_strongest_words`.
 inline DualVectors to_dual_vectors(at::Tensor const& rows, std::int64_t width, std::int64_t count) {
     at::Tensor const words = rows.narrow(1, width, rows.size(1) - width);
     std::int64_t const kept = std::min(count, words.size(1));
@@ -71,9 +71,9 @@ inline DualVectors to_dual_vectors(at::Tensor const& rows, std::int64_t width, s
     return {.dense = rows.narrow(1, 0, width), .words = places, .weights = words.gather(1, places)};
 }
 
-/// score(q, d) = <c_q, c_d> + sum over the words i of d of mu_q,i mu_d,i.
-/// \param queries    [Q, R + V] of a `DualBottleneck`, all words
-/// \param documents  of N texts; takes Q N k numbers on the way, so hand over an index in blocks
+/// score(q, d) = <c_q, c_d> + sum over the tokens i of d of mu_q,i mu_d,i.
+/// \param queries    [Q, R + V] of a `DualBottleneck`, all tokens
+/// \param documents  of N texts; needs Q N k numbers of memory, so pass an index in blocks
 /// \returns          [Q, N]
 inline at::Tensor dual_scores(at::Tensor const& queries, DualVectors const& documents) {
     std::int64_t const width = documents.dense.size(1);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Means over two layers of the encoder: what an encoder that was never trained for sentences gives best.
+/// Means over two layers of the encoder: the best pooling of an encoder without sentence-level training.
 #pragma once
 
 #include <cstddef>

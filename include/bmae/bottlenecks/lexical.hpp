@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One weight per word of the vocabulary.
+/// One weight per token of the vocabulary.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +17,21 @@
 
 namespace bmae {
 
-/// h_v = mu_v, the highest logit of word v over all rows but the first: what DupMAE's bag of words trains (arXiv 2211.08769,
+/// h_v = mu_v, the highest logit of token v over all rows but the first: what DupMAE's bag of words trains (arXiv 2211.08769,
 /// equation 5); or log(1 + ReLU(mu_v)), the lexical vector of SPLADE (arXiv 2109.10086), whose released code pools all rows, and of
 /// LexMAE's fine-tuning, which `flops` keeps sparse. V wide, zeros for a text without a row that counts.
 class LexicalBottleneck {
 public:
     struct Options {
         bool saturated = false;          ///< log(1 + ReLU(mu)); DupMAE: false
-        bool separator_counts = true;    ///< the row of the final [SEP] too, as in DupMAE's pre-training; LexMAE: false
-        bool first_row_counts = false;   ///< the row of [CLS] too: SPLADE's released code; DupMAE, LexMAE: false
+        bool separator_counts = true;    ///< also pools the row of the final [SEP], as in DupMAE's pre-training; LexMAE: false
+        bool first_row_counts = false;   ///< also pools the row of [CLS]: SPLADE's released code; DupMAE, LexMAE: false
 
         template <class Visit>
         void for_each_option(Visit&& visit) {
             visit("saturated", saturated, "log(1 + ReLU) of the highest logits");
-            visit("separator_counts", separator_counts, "the row of the final [SEP] counts too");
-            visit("first_row_counts", first_row_counts, "the row of [CLS] counts too");
+            visit("separator_counts", separator_counts, "also pool the row of the final [SEP]");
+            visit("first_row_counts", first_row_counts, "also pool the row of [CLS]");
         }
     };
     static constexpr std::string_view name = "lexical";

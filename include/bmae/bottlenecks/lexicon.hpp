@@ -17,7 +17,7 @@
 
 namespace bmae {
 
-/// h = softmax(mu) E with mu the highest logit of every word over the text, [CLS] and [SEP] left out, and E the word embeddings
+/// h = softmax(mu) E with mu the highest logit of every token over the text, without [CLS] and [SEP], and E the word embeddings
 /// without gradient (Shen et al.: LexMAE, arXiv 2208.14754, equations 3-5).
 class LexiconBottleneck {
 public:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Rows at length 1.
+/// Normalization of rows to length 1.
 #pragma once
 
 #include <ATen/TensorOperators.h>
@@ -10,7 +10,7 @@
 
 namespace bmae {
 
-/// Rows of length 1; a zero row stays zero.                                                              [B, D] -> [B, D]
+/// Unit-length rows; a zero row stays zero.                                                              [B, D] -> [B, D]
 inline at::Tensor normalize_rows(at::Tensor const& rows) {
     return rows / at::linalg_vector_norm(rows, 2, at::IntArrayRef{1}, true).clamp_min(1e-12);
 }

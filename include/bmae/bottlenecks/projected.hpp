@@ -18,8 +18,8 @@
 
 namespace bmae {
 
-/// `Inner`, then `Projection`; all passes of a model that say so share the projection, under `shared.projection`. Decoders
-/// get the projected vector too (DiffCSE); where a contrast alone is to be projected, see `ContrastOf`.
+/// `Inner`, then `Projection`; all passes of a model with it share the projection, under `shared.projection`. Decoders
+/// get the projected vector too (DiffCSE); to project for a contrast alone, see `ContrastOf`.
 template <class Inner, class Projection>
 class Projected {
 public:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A linear map to fewer numbers, which stays part of the sentence vector.
+/// A linear map to fewer dimensions, which stays part of the sentence vector.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@
 namespace bmae {
 
 /// h = W Inner(x) + b: the shorter vector that an index keeps (DupMAE, arXiv 2211.08769, reduces [CLS] so). Unlike `Projected` it
-/// is needed after training, so it can be saved by itself. All passes of a model that say so share the map, under
+/// is needed after training, so it can be saved by itself. All passes of a model with it share the map, under
 /// `shared.reduction`.
 template <class Inner = ClsBottleneck>
 class Reduced {
@@ -31,12 +31,12 @@ class Reduced {
 public:
     struct Options {
         Inner inner = {};
-        std::int64_t width = 384;   ///< D of what comes out; DupMAE: 384
+        std::int64_t width = 384;   ///< D, dimension of the output; DupMAE: 384
 
         template <class Visit>
         void for_each_option(Visit&& visit) {
             visit.inside("inner", inner);
-            visit("width", width, "numbers of the vector that comes out");
+            visit("width", width, "dimension of the output vector");
         }
     };
     static constexpr std::string_view name = Inner::name;
@@ -74,7 +74,7 @@ public:
     void save(std::filesystem::path const& file) const {
         save_tensors(file, {{"linear.weight", linear_.weight}, {"linear.bias", linear_.bias}});
     }
-    /// Takes over what `save` or a Dense module with a bias wrote.
+    /// Loads what `save` or a Dense module with a bias wrote.
     /// Throws InputError for another shape or other tensors.
     void load(std::filesystem::path const& file) {
         NamedTensors const tensors = load_tensors(file);

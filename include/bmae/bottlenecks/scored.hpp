@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One number per text: how relevant a passage is to the query that it was read with.
+/// One score per text: the relevance of a passage to the query that it was encoded with.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace bmae {
 
 /// s = w tanh(W Inner(x) + b) + c: the pooler and the classifier of BERT's sequence classification with one label (Devlin et al.,
 /// arXiv 1810.04805; as a reranker Nogueira, Cho, arXiv 1901.04085). All passes of a model share the head, under `shared.score`.
-/// Deviation: Hugging Face's classes drop out the pooled vector, too.
+/// Deviation: Hugging Face's classes also apply dropout to the pooled vector.
 template <class Inner = ClsBottleneck>
 class Scored {
     static_assert(Bottleneck<Inner>, "Scored: the slot holds a bottleneck without parameters.");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What makes a saved model's sentence vectors: a bottleneck whose type is not known.
+/// A type-erased bottleneck, which makes the sentence vectors of a saved model.
 #pragma once
 
 #include <algorithm>
@@ -32,29 +32,29 @@
 
 namespace bmae {
 
-/// What made a vector, as reports, checkpoints and folders say it.
+/// How a vector was made, as written in reports, checkpoints and folders.
 struct BottleneckDescription {
     std::string name = {};         ///< "cls", "mean", "lexical" ...
-    std::string projection = {};   ///< what stands behind it, joined by +: reduced, tanh, normalized ...; empty: nothing
+    std::string projection = {};   ///< what follows it, joined by +: reduced, tanh, normalized ...; empty: nothing
 
     friend bool operator==(BottleneckDescription const&, BottleneckDescription const&) = default;
 };
 
-/// A linear map behind a bottleneck: a Dense module of sentence-transformers.
+/// A linear map after a bottleneck: a Dense module of sentence-transformers.
 struct DenseStep {
     at::Tensor weight = {};   ///< [out, in]
     at::Tensor bias = {};     ///< [out]; undefined: none
-    bool tanh = false;        ///< behind the map; false: nothing
+    bool tanh = false;        ///< after the map; false: nothing
 };
 
-/// A bottleneck of any type, then linear maps, then perhaps length 1. By itself: [CLS]. Copies share the tensors.
+/// A bottleneck of any type, then linear maps, then optional normalization. Default: [CLS]. Copies share the tensors.
 class SentenceBottleneck {
 public:
     static constexpr std::string_view name = "sentence";
-    static constexpr bool reads_layers = true;   ///< some do; `keeps_layers` says it of one
+    static constexpr bool reads_layers = true;   ///< some do; `keeps_layers` tells for an instance
 
     SentenceBottleneck() : SentenceBottleneck(ClsBottleneck{}) {}
-    /// Implicit, so that `{.pooling = MeanBottleneck{}}` says what it means.
+    /// Implicit, so that `{.pooling = MeanBottleneck{}}` works.
     template <Bottleneck B>
         requires(!std::same_as<B, SentenceBottleneck>)
     SentenceBottleneck(B bottleneck) {
@@ -71,7 +71,7 @@ public:
             return bottleneck.pool(encoded, input);
         };
     }
-    /// One with parameters, or one that reads the tables of `encoder`, which it keeps: on the device where the encoder is.
+    /// One with parameters, or one that reads the tables of `encoder`, which it keeps, on the encoder's device.
     template <class B, Encoder E>
         requires BuiltBottleneck<B, E>
     SentenceBottleneck(B bottleneck, E encoder) {
@@ -84,7 +84,7 @@ public:
                     Encoded const& encoded, PackedInput const& input) { return bottleneck.pool(encoded, input, encoder); };
     }
 
-    /// The one of that name: cls, mean, first_last, top_two or cls+mean. Nothing for another name.
+    /// The bottleneck of that name: cls, mean, first_last, top_two or cls+mean. Nothing for another name.
     [[nodiscard]] static std::optional<SentenceBottleneck> named(std::string_view wanted) {
         std::optional<SentenceBottleneck> found;
         for (SentenceBottleneck& one : all()) {
@@ -92,13 +92,13 @@ public:
         }
         return found;
     }
-    /// Every one that `named` knows.
+    /// All names that `named` accepts.
     [[nodiscard]] static std::vector<SentenceBottleneck> all() {
         return {ClsBottleneck{}, MeanBottleneck{}, FirstLastBottleneck{}, TopTwoBottleneck{},
                 Concatenated<ClsBottleneck, MeanBottleneck>{}};
     }
     /// What search needs of a trained bottleneck: the pooling, a reduction with its weights from `tensors`, length 1. Projections
-    /// that serve training alone (tanh, batch_norm) are left out. Nothing where the name is no pooling of hidden states.
+    /// that serve training alone (tanh, batch_norm) are left out. Nothing where the name is not a pooling of hidden states.
     /// Throws InputError where the weights of a reduction are missing.
     [[nodiscard]] static std::optional<SentenceBottleneck> of(BottleneckDescription const& description,
                                                               NamedTensors const& tensors) {
@@ -125,13 +125,13 @@ public:
         return made;
     }
 
-    /// The same with a linear map behind it. \throws InputError for a map that does not fit the one before it
+    /// The same followed by a linear map. \throws InputError for a map that does not fit the one before it
     [[nodiscard]] SentenceBottleneck then(DenseStep step) const {
         bool const fits = step.weight.dim() == 2 && (dense_.empty() || step.weight.size(1) == dense_.back().weight.size(0));
         if (!fits || unit_length_ || (step.bias.defined() && step.bias.numel() != step.weight.size(0))) {
             throw InputError(Diagnostic{.file = {},
                                         .expected = "a linear map [out, in] that fits what stands before it",
-                                        .found = unit_length_ ? "one behind the normalization" : "another shape"});
+                                        .found = unit_length_ ? "one after the normalization" : "another shape"});
         }
         SentenceBottleneck longer = *this;
         longer.dense_.push_back(std::move(step));
@@ -151,9 +151,9 @@ public:
     [[nodiscard]] std::int64_t width(E const& encoder) const {   ///< D
         return dense_.empty() ? width_(encoder.shape().width) : dense_.back().weight.size(0);
     }
-    /// True where it reads the layers, which an encoder keeps only when it is asked to.
+    /// True where it reads the layers, which an encoder keeps only on request.
     [[nodiscard]] bool keeps_layers() const noexcept { return keeps_layers_; }
-    /// What it was made from; linear maps and the normalization are said by `dense` and `unit_length`.
+    /// What it was made from; linear maps and the normalization: see `dense` and `unit_length`.
     [[nodiscard]] BottleneckDescription const& description() const noexcept { return description_; }
     [[nodiscard]] std::vector<DenseStep> const& dense() const noexcept { return dense_; }
     [[nodiscard]] bool unit_length() const noexcept { return unit_length_; }
@@ -161,7 +161,7 @@ public:
     [[nodiscard]] NamedTensors const& tensors() const noexcept { return tensors_; }
 
 private:
-    /// Stands for an encoder where only its width is asked for.
+    /// Replaces an encoder where only its width is needed.
     struct Hidden {
         std::int64_t columns = 0;
         [[nodiscard]] Shape shape() const { return {.width = columns}; }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A short vector for every token: late interaction.
+/// A low-dimensional vector for every token: late interaction.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@
 namespace bmae {
 
 /// v_i = normalize(W h_i) for every token i (Khattab, Zaharia: ColBERT, arXiv 2004.12832, equations 1-2, whose filter of
-/// punctuation and whose [MASK] padding of queries stand in the loss's options and the source). All passes of a model share W,
+/// punctuation and whose [MASK] padding of queries are left out). All passes of a model share W,
 /// under `shared.token_projection`. Rows are those of the tokens: [T, D].
 class TokenVectors {
 public:

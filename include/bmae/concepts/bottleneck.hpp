@@ -14,7 +14,7 @@
 
 namespace bmae {
 
-/// A bottleneck squeezes a text into the one vector that is all its decoders get.                   RetroMAE figure 1, the arrow
+/// A bottleneck compresses a text into the one vector that its decoders get.                   RetroMAE figure 1, the arrow
 ///
 /// 1. `bottleneck.pool(encoded, input)` on a const bottleneck returns one row per text.                               [B, D]
 /// 2. `B::name` is its name in reports and in sentence-transformers folders.
@@ -45,7 +45,7 @@ concept BuiltBottleneck = Encoder<E> && requires(B& module, B const& bottleneck,
 template <class B, class E>
 concept KeepsWidth = !requires(B const& bottleneck, E const& encoder) { bottleneck.width(encoder); };
 
-/// Says in one sentence what `B` lacks to be a bottleneck; true where it lacks nothing.
+/// Explains in one sentence what `B` lacks to be a bottleneck; true where it lacks nothing.
 template <class B>
 consteval bool explain_bottleneck() {
     if constexpr (!Bottleneck<B>) {

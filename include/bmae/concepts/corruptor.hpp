@@ -24,7 +24,7 @@ concept Corruptor = std::copy_constructible<C> && std::default_initializable<C> 
                         { corruptor.corrupt(text, traits, draw) } -> std::same_as<void>;
                     };
 
-/// Says in one sentence what `C` lacks to be a corruptor; true where it lacks nothing.
+/// Explains in one sentence what `C` lacks to be a corruptor; true where it lacks nothing.
 template <class C>
 consteval bool explain_corruptor() {
     if constexpr (!Corruptor<C>) {

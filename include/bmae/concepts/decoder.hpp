@@ -13,14 +13,14 @@
 
 namespace bmae {
 
-/// A decoder rebuilds a view from the sentence vector.                                            RetroMAE figure 1, right half
+/// A decoder reconstructs a view from the sentence vector.                                        RetroMAE figure 1, right half
 ///
 /// 1. `D::Options` exists; `D(options, encoder, seed, name)` builds the parameters at the encoder's width.
 /// 2. `decoder.decode(sentence, view, encoder, pass, context)` returns one row per token of the view.                [T, H]
-///    sentence [B, H]; `pass` is what the encoder made of its own view, for decoders that tap a layer.
+///    sentence [B, H]; `pass` holds the layer outputs of the encoder, for decoders that tap one.
 /// 3. `decoder.for_each_parameter(prefix, visit)` names the parameters by role.
 /// 4. `D::kind` is its name in reports: enhanced, basic, tap, causal_window, cross_attention, full_depth.
-/// 5. `D::reads_visibility` says whether it obeys row masks; a view with row masks needs a decoder that does.
+/// 5. `D::reads_visibility` is true where it applies row masks; a view with row masks needs a decoder that does.
 /// Law: nothing of the encoder but `sentence` (and what a tap declares) reaches the rows; a row never reads its own token.
 template <class D, class E>
 concept DecoderOf =
@@ -33,7 +33,7 @@ concept DecoderOf =
         { D::reads_visibility } -> std::convertible_to<bool>;
     };
 
-/// Says in one sentence what `D` lacks to be a decoder over `E`; true where it lacks nothing.
+/// Explains in one sentence what `D` lacks to be a decoder over `E`; true where it lacks nothing.
 template <class D, class E>
 consteval bool explain_decoder() {
     if constexpr (!DecoderOf<D, E>) {

@@ -22,7 +22,7 @@ namespace bmae {
 /// 2. `encoder.encode(input, context, keep_layers)` returns the hidden states.                                Encoded, [T, H]
 /// 3. `encoder.embeddings(ids, positions, context)` gives the rows of a decoder's tokens, [T, H]; `encoder.embeddings.word` is the
 ///    table of token embeddings, [V, E].
-/// 4. `encoder.shape()` says its sizes: decoders, heads and bottlenecks are built from them.
+/// 4. `encoder.shape()` returns its sizes: decoders, heads and bottlenecks are built from them.
 /// 5. `encoder.for_each_parameter(prefix, visit)` calls `visit(name, tensor, role)` for every parameter, a token head included.
 /// Law: a row depends on the rows of its own text alone; copies share tensors. Not required: a base class, a torch::nn::Module, a
 /// token head, positions, layers.

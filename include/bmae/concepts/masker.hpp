@@ -12,11 +12,11 @@
 
 namespace bmae {
 
-/// A masker says which tokens of a text are hidden.                                  RetroMAE figure 1, the gray boxes
+/// A masker chooses the tokens of a text that are masked.                                  RetroMAE figure 1, the gray boxes
 ///
 /// 1. `masker.draw(text, draw)` on a const masker returns one flag per token of `text`.              MaskFlags, [L]
 /// Law: the flags depend on the text and on `draw` alone; `flags.size() == text.size()`; specials are never flagged
-/// unless the masker says so. A view starts with `M{}`, so there is a default constructor. Not required: a base class,
+/// unless the masker documents it. A view starts with `M{}`, so there is a default constructor. Not required: a base class,
 /// registration, thread safety beyond const.
 template <class M>
 concept Masker =
@@ -24,18 +24,18 @@ concept Masker =
         { masker.draw(text, draw) } -> std::same_as<MaskFlags>;
     };
 
-/// A masker that also reads what the encoder's view of the same pass hid (complement, superset).
+/// A masker that also reads the encoder's mask of the same pass (complement, superset).
 ///
 /// 1. `masker.draw(text, draw, encoder)` gets the encoder's flags, one for each token of `text`.                      [L]
 /// The two views read the same text: `View` refuses anything else. Where it may: `masker.require_fits(encoder_masker, path,
-/// encoder_path)` throws InputError, before training, where its numbers contradict those of the encoder's masker.
+/// encoder_path)` throws InputError, before training, where its options contradict those of the encoder's masker.
 template <class M>
 concept RelatedMasker = std::copy_constructible<M> && std::default_initializable<M> &&
                         requires(M const& masker, TokenSpan text, Draw& draw, MaskFlags const& encoder) {
                             { masker.draw(text, draw, encoder) } -> std::same_as<MaskFlags>;
                         };
 
-/// Hides nothing in the text but decides, row by row, which context a decoder may read.         RetroMAE equation 7
+/// Masks no token of the text but chooses, row by row, the context that a decoder attends to.         RetroMAE equation 7
 template <class M>
 concept VisibilityMasker =
     std::copy_constructible<M> && std::default_initializable<M> && requires(M const& masker, TokenSpan text, Draw& draw) {
@@ -53,7 +53,7 @@ template <class M>
 concept DrawsNonConst = requires(M& masker, TokenSpan text, Draw& draw) { masker.draw(text, draw); };
 }  // namespace detail
 
-/// Says in one sentence what `M` lacks to be a masker; true where it lacks nothing.
+/// Explains in one sentence what `M` lacks to be a masker; true where it lacks nothing.
 template <class M>
 consteval bool explain_masker() {
     if constexpr (!AnyMasker<M>) {

@@ -21,17 +21,17 @@ inline constexpr std::size_t all_ranks = std::numeric_limits<std::size_t>::max()
 /// Grade of a document that nobody judged (trec_eval treats every negative grade so).
 inline constexpr std::int32_t unjudged = -1;
 
-/// All that a metric may know of one query. Documents are gone; what is left are the grades along the ranking.
+/// All that a metric reads of one query: the grades along the ranking, without the documents.
 struct RankedGains {
-    std::span<std::int32_t const> gains = {};   ///< [N] grade of the document at rank 1, 2, ...; `unjudged` where there is none
-    std::span<std::int32_t const> ideal = {};   ///< [R] every positive grade that the judges gave for this query, descending
+    std::span<std::int32_t const> gains = {};   ///< [N] grade of the document at rank 1, 2, ...; or `unjudged`
+    std::span<std::int32_t const> ideal = {};   ///< [R] every positive grade of this query, descending
     std::size_t nonrelevant = 0;                ///< how many documents were judged and found below `level`
-    std::int32_t level = 1;                     ///< a grade of at least this much is relevant for yes-or-no metrics
+    std::int32_t level = 1;                     ///< a grade of at least this much is relevant for metrics of binary relevance
     bool capped = false;                        ///< average precision at k divides by min(k, relevant), not by relevant
 
     [[nodiscard]] bool is_relevant(std::int32_t gain) const noexcept { return gain >= level; }
 
-    /// How many documents are relevant, found or not.
+    /// Number of relevant documents, retrieved or not.
     [[nodiscard]] std::size_t relevant() const noexcept {
         auto const end = std::partition_point(ideal.begin(), ideal.end(), [this](std::int32_t gain) { return gain >= level; });
         return static_cast<std::size_t>(end - ideal.begin());
@@ -53,7 +53,7 @@ concept Metric = std::copy_constructible<M> && requires(M const& metric, RankedG
     { metric.name() } -> std::same_as<std::string>;
 };
 
-/// Says in one sentence what `M` lacks to be a metric; true where it lacks nothing.
+/// Explains in one sentence what `M` lacks to be a metric; true where it lacks nothing.
 template <class M>
 consteval bool explain_metric() {
     static_assert(std::copy_constructible<M>, "Metric: the type must be copyable, since every evaluation keeps its own.");

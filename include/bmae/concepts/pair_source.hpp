@@ -15,10 +15,10 @@
 
 namespace bmae {
 
-/// Picks one text of a training query: the query itself, or a relevant text.
+/// Picks one text of a training query: the query itself, or a relevant passage.
 ///
 /// As `TextSource`, over a `PairExample`: `source.read(example, traits, draw)` returns content ids without [CLS] and final
-/// [SEP]. `shared` draws start the same for all views of one query in one epoch, so that two views read the same relevant text.
+/// [SEP]. `shared` draws start the same for all views of one query in one epoch, so two views read the same relevant passage.
 template <class S>
 concept PairTextSource = std::copy_constructible<S> && requires(S const& source, PairExample const& example,
                                                                 TokenTraits const& traits, Draw& draw, Draw const& shared) {
@@ -26,7 +26,7 @@ concept PairTextSource = std::copy_constructible<S> && requires(S const& source,
     { source.read(example, traits, draw, shared) } -> std::same_as<std::vector<TokenId>>;
 };
 
-/// Picks several texts of a training query: a relevant one first, then negatives.
+/// Picks several texts of a training query: a positive first, then negatives.
 ///
 /// 1. `source.read_group(example, traits, max_length, shared)` returns framed texts, [CLS] and [SEP] included, with their ids in
 ///    the dataset and a teacher's scores.

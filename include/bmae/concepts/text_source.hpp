@@ -33,8 +33,8 @@ concept ReadsNonConst = requires(S& source, Example const& example, TokenTraits 
 ///
 /// 1. `source.read(example, traits, draw)` on a const source returns content ids without [CLS] and final [SEP].      [L - 2]
 /// 2. `S::name` is its name in reports, in snake case.
-/// Law: an absent text is returned empty, never replaced in silence. A source that chooses by `draw` gives each view a text of its
-/// own and says so, `static constexpr bool draws_per_view = true`. Not required: a base class, registration; `S::needs`, see
+/// Law: an absent text is returned empty, never replaced. A source that chooses by `draw` gives each view a text of its
+/// own and declares `static constexpr bool draws_per_view = true`. Not required: a base class, registration; `S::needs`, see
 /// `Needs`; `source.types_of(ids, traits)`, the token types of a view's ids for an encoder, [L] or empty for all 0.
 template <class S>
 concept TextSource =
@@ -46,7 +46,7 @@ concept TextSource =
 ///
 /// As `TextSource`, but `source.read(example, traits, draw, shared)` gets a second draw, which starts the same for all views of
 /// one example in one epoch. Take it by value (`Draw shared`). Sources that must agree draw the same numbers from it in the same
-/// order, others fork it first; where `static constexpr std::string_view shared_choice` is one word, options must be the same too.
+/// order, others fork it first; where `static constexpr std::string_view shared_choice` is equal, options must be the same too.
 template <class S>
 concept SharedTextSource = detail::NamedSource<S> && requires(S const& source, Example const& example, TokenTraits const& traits,
                                                               Draw& draw, Draw const& shared) {
@@ -57,14 +57,14 @@ concept SharedTextSource = detail::NamedSource<S> && requires(S const& source, E
 template <class S>
 concept AnyTextSource = TextSource<S> || SharedTextSource<S> || PairTextSource<S> || GroupSource<S>;
 
-/// Says in one sentence what `S` lacks to be a text source; true where it lacks nothing.
+/// Explains in one sentence what `S` lacks to be a text source; true where it lacks nothing.
 template <class S>
 consteval bool explain_text_source() {
     if constexpr (!AnyTextSource<S>) {
         static_assert(std::copy_constructible<S>, "TextSource: the type must be copyable, since every view keeps its own.");
         static_assert(std::default_initializable<S>, "TextSource: a default constructor is missing: a view starts with one.");
         static_assert(detail::NamesNoUnknownNeed<S>,
-                      "TextSource: `needs` must be of the type Needs, which lists what a corpus may lack: Needs::queries ...");
+                      "TextSource: `needs` must be of the type Needs, texts that a corpus may lack: Needs::queries ...");
         static_assert(
             requires { S::name; }, "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
         static_assert(detail::ReadsNonConst<S>,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The role `TokenLoss`: which tokens of a decoder's view are to be recovered.
+/// The role `TokenLoss`: which tokens of a decoder's view are predicted.
 #pragma once
 
 #include <concepts>
@@ -12,8 +12,8 @@ namespace bmae {
 
 /// A token loss labels a view; the cross-entropy itself is computed for all terms at once over the shared head.
 ///
-/// 1. `loss.label(text, traits)` on a const loss fills `text.labels` with ids to recover and ignored_label elsewhere.     [L]
-/// Law: a text without anything to recover has labels all ignored, which counts as loss 0, never as NaN. Options of a branch start
+/// 1. `loss.label(text, traits)` on a const loss fills `text.labels` with ids to predict or ignored_label elsewhere.      [L]
+/// Law: the labels of a text without targets are all ignored, which counts as loss 0, never as NaN. Options of a branch start
 /// with `L{}`, so there is a default constructor.
 template <class L>
 concept TokenLoss = std::copy_constructible<L> && std::default_initializable<L> &&
@@ -21,7 +21,7 @@ concept TokenLoss = std::copy_constructible<L> && std::default_initializable<L> 
                         { loss.label(text, traits) } -> std::same_as<void>;
                     };
 
-/// Says in one sentence what `L` lacks to be a token loss; true where it lacks nothing.
+/// Explains in one sentence what `L` lacks to be a token loss; true where it lacks nothing.
 template <class L>
 consteval bool explain_token_loss() {
     static_assert(std::copy_constructible<L>, "TokenLoss: the type must be copyable, since every term keeps its own.");

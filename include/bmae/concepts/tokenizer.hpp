@@ -16,9 +16,9 @@ namespace bmae {
 /// A tokenizer maps UTF-8 text to ids of one vocabulary.
 ///
 /// 1. `tokenizer.encode(text)` returns content ids, without special tokens and without truncation.              [n]
-/// 2. `tokenizer.traits()` tells which ids are special and which continue a word.
-/// 3. `tokenizer.token(id)` is the text of a token.
-/// Law: const members may be called from several threads at once; any byte string is accepted by a stated policy.
+/// 2. `tokenizer.traits()` returns which ids are special and which continue a word.
+/// 3. `tokenizer.token(id)` returns the text of a token.
+/// Law: const members may be called from several threads at once; any byte string is accepted, by a documented policy.
 template <class T>
 concept Tokenizer = requires(T const& tokenizer, std::string_view text, TokenId id) {
     { tokenizer.encode(text) } -> std::same_as<std::vector<TokenId>>;
@@ -26,7 +26,7 @@ concept Tokenizer = requires(T const& tokenizer, std::string_view text, TokenId 
     { tokenizer.token(id) } -> std::convertible_to<std::string_view>;
 };
 
-/// Says in one sentence what `T` lacks to be a tokenizer; true where it lacks nothing.
+/// Explains in one sentence what `T` lacks to be a tokenizer; true where it lacks nothing.
 template <class T>
 consteval bool explain_tokenizer() {
     static_assert(

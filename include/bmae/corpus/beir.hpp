@@ -27,7 +27,7 @@ namespace bmae {
 /// Documents, queries and judgments of a BEIR folder, in memory. Each file may also be gzip, with .gz after its name.
 ///
 /// Where this reader is stricter than BEIR's own: an id that comes twice is refused, where BEIR lets it replace the first; a
-/// first line of judgments that is no header is kept and reported; a judged query without text is named.
+/// first line of judgments that is not a header is kept and reported; a judged query without text is named.
 class BeirCollection {
 public:
     /// \throws InputError  naming file and line

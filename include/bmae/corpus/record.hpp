@@ -59,7 +59,7 @@ enum class TitleUse {
 
 /// As command lines write it.
 constexpr std::array<std::string_view, 3> names_of(TitleUse) noexcept { return {"joined", "section", "name"}; }
-/// As reports write it.
+/// Names in reports.
 constexpr std::string_view to_string(TitleUse use) noexcept { return names_of(use)[static_cast<std::size_t>(use)]; }
 
 /// The document of a token store that a record becomes. The store keeps the title as a name in any case.

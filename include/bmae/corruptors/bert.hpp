@@ -27,7 +27,7 @@ inline TokenId require_mask_id(TokenTraits const& traits) {
     return mask;
 }
 
-/// Takes specials out of the targets: a masker may pick [UNK] as a word, but nobody can be asked to recover it.
+/// Removes special tokens from the targets: a masker may pick [UNK] as a word, but it is not a target.
 inline void clear_special_flags(MaskedText& text, TokenTraits const& traits) noexcept {
     for (std::size_t i = 0; i < text.flags.size(); ++i) {
         if (traits.is_special(text.original_ids[i])) { text.flags[i] = 0; }
@@ -36,7 +36,7 @@ inline void clear_special_flags(MaskedText& text, TokenTraits const& traits) noe
 
 }  // namespace detail
 
-/// Each flagged token by itself: [MASK] with `mask_share`, a uniform id of the whole vocabulary with `random_share` (specials and
+/// Each flagged token alone: [MASK] with `mask_share`, a uniform id of the whole vocabulary with `random_share` (specials and
 /// the token itself included), else unchanged (Devlin et al. 2019, section 3.1). Flags at specials are cleared.
 struct BertCorruptor {
     static constexpr std::string_view name = "bert";
@@ -52,7 +52,7 @@ struct BertCorruptor {
 
     /// Throws InputError for shares outside [0, 1] or with a sum above 1, and without a mask token.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
-        // A sum such as .9 + .1 may pass 1 by one rounding error.
+        // A sum such as .9 + .1 may exceed 1 by one rounding error.
         if (!(mask_share >= 0 && random_share >= 0 && mask_share + random_share <= 1 + 1e-9)) {
             throw InputError(Diagnostic{.file = {},
                                         .expected = "mask_share and random_share from 0 to 1 with a sum of at most 1",

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Tokens that vanish from a text.
+/// Deletion of tokens.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace bmae {
 
 namespace detail {
 
-/// Refuses a rate that is no share, and a text whose row masks would no longer fit.
+/// Refuses a rate outside [0, 1], and a text whose row masks would no longer fit.
 inline void require_deletable(MaskedText const& text, double rate, char const* corruptor) {
     if (!(rate >= 0 && rate <= 1)) {
         throw InputError(Diagnostic{.file = {},
@@ -33,10 +33,10 @@ inline void require_deletable(MaskedText const& text, double rate, char const* c
     }
 }
 
-/// Takes the tokens that are `gone` out of all vectors of a text.                                                    [L]
+/// Removes the tokens that are `gone` from all vectors of a text.                                                    [L]
 inline void delete_tokens(MaskedText& text, std::vector<std::uint8_t> const& gone) {
     auto const keep = [&](auto& values) {
-        if (values.size() != gone.size()) { return; }   // labels may not be there yet
+        if (values.size() != gone.size()) { return; }   // labels may not be set yet
         std::size_t kept = 0;
         for (std::size_t i = 0; i < gone.size(); ++i) {
             if (gone[i] == 0) { values[kept++] = values[i]; }
@@ -51,13 +51,13 @@ inline void delete_tokens(MaskedText& text, std::vector<std::uint8_t> const& gon
 
 }  // namespace detail
 
-/// Deletes each token but [CLS] and [SEP] by itself, flagged or not (Contriever, arXiv 2112.09118). A text never loses all of
-/// them: where chance takes every one, a random one stays.
+/// Deletes each token but [CLS] and [SEP] independently, flagged or not (Contriever, arXiv 2112.09118). No text loses all of
+/// them: where every one would be deleted, a random one stays.
 struct TokenDeletion {
     static constexpr std::string_view name = "deletion";
     static constexpr bool changes_length = true;
 
-    double rate = .1;   ///< probability of each token; Contriever: .1
+    double rate = .1;   ///< probability per token; Contriever: .1
 
     template <class Visit>
     void for_each_option(Visit&& visit) {

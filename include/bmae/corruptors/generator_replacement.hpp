@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Masked tokens become what another network takes them for.
+/// Masked tokens are replaced by the predictions of another network.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@
 
 namespace bmae {
 
-/// Proposes a token for every place of packed texts: a frozen masked language model, or anything else.
+/// Proposes a token for every masked position of packed texts: a frozen masked language model, or anything else.
 class TokenGenerator {
 public:
     TokenGenerator() = default;
@@ -28,10 +28,10 @@ public:
     virtual ~TokenGenerator() = default;
 
     /// \param input_ids  [T] masked ids of packed texts
-    /// \param positions  [T] place of each token in its text
+    /// \param positions  [T] position of each token in its text
     /// \param offsets    [B+1] where texts start
-    /// \param rows       places for which a token is wanted
-    /// \param draws      one uniform number of [0, 1) for each of `rows` to sample with; empty: the likeliest token is wanted
+    /// \param rows       rows for which a token is requested
+    /// \param draws      one uniform number of [0, 1) for each of `rows` to sample with; empty: the most probable token
     /// \returns one id for each of `rows`
     [[nodiscard]] virtual std::vector<TokenId> propose(std::span<TokenId const> input_ids,
                                                        std::span<std::int32_t const> positions,
@@ -39,23 +39,23 @@ public:
                                                        std::span<double const> draws) const = 0;
 };
 
-/// Hides the flagged tokens and has a frozen generator fill the holes.
+/// Masks the flagged tokens, which a frozen generator then replaces.
 ///
-/// Hiding is done when the view is made, filling when the batch reaches the device; draws depend on (seed, epoch, example,
-/// view, place) alone. SimLM (arXiv 2207.02578): all [MASK], sampled, flagged places only. DiffCSE (arXiv 2204.10298):
-/// 80/10/10, likeliest token, every place but the first.
+/// Masking is done when the view is made, replacement when the batch is on the device; draws depend on (seed, epoch, example,
+/// view, position) alone. SimLM (arXiv 2207.02578): all [MASK], sampled, flagged tokens only. DiffCSE (arXiv 2204.10298):
+/// 80/10/10, most probable token, every token but the first.
 struct GeneratorReplacement {
     static constexpr std::string_view name = "generator";
 
     std::shared_ptr<TokenGenerator const> generator = {};   ///< must be set before the first batch
-    bool sample = true;                                     ///< else the likeliest token
+    bool sample = true;                                     ///< else the most probable token
     bool everywhere = false;                                ///< unflagged tokens are replaced too, [CLS] excepted
     bool bert_masking = false;                              ///< the generator reads 80/10/10 instead of [MASK] alone
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("sample", sample, "draw from the generator; 0: its likeliest token");
-        visit("everywhere", everywhere, "replace tokens that are not hidden too");
+        visit("sample", sample, "draw from the generator; 0: its most probable token");
+        visit("everywhere", everywhere, "replace unmasked tokens too");
         visit("bert_masking", bert_masking, "the generator reads 80/10/10");
     }
 

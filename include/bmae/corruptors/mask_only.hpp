@@ -12,7 +12,7 @@
 
 namespace bmae {
 
-/// Replaces each flagged token by [MASK], as the RetroMAE paper words it for the basic decoder. Flags at specials are cleared.
+/// Replaces each flagged token by [MASK], as in the RetroMAE paper for the basic decoder. Flags at specials are cleared.
 struct MaskOnly {
     static constexpr std::string_view name = "mask_only";
 

@@ -10,7 +10,7 @@
 
 namespace bmae {
 
-/// Leaves ids and flags alone: for views that hide nothing, or whose network corrupts them itself.
+/// Leaves ids and flags alone: for views without a mask, or whose network corrupts them itself.
 struct NoCorruption {
     static constexpr std::string_view name = "none";
 

@@ -28,7 +28,7 @@ struct TokenReplacement {
     }
 
 private:
-    /// Draws until it is no special: they are few in any vocabulary but a broken one.
+    /// Rejection sampling: special tokens are few in any valid vocabulary.
     static TokenId any_word(TokenTraits const& traits, Draw& draw) {
         for (int tries = 0; tries < 10000; ++tries) {
             auto const id = static_cast<TokenId>(draw.below(traits.size()));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Tokens that change places within a text.
+/// Permutation of tokens within a text.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +15,12 @@
 
 namespace bmae {
 
-/// Picks each token that is not special by itself, flagged or not, and puts the picked ones into a random order among their own
-/// places (the "shuffle" of Contriever's released code). Original ids and flags stay, so a token loss can ask for the old order.
+/// Picks each token that is not special independently, flagged or not, and permutes the picked ones randomly among their
+/// positions (Contriever's released code, "shuffle"). Original ids and flags stay, so a token loss can label the old order.
 struct TokenShuffle {
     static constexpr std::string_view name = "shuffle";
 
-    double rate = .1;   ///< probability with which a token is picked; one may come back to its own place
+    double rate = .1;   ///< probability with which a token is picked; it may keep its position
 
     template <class Visit>
     void for_each_option(Visit&& visit) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Whole words that vanish from a text.
+/// Deletion of whole words.
 #pragma once
 
 #include <cstddef>
@@ -16,14 +16,14 @@
 
 namespace bmae {
 
-/// Deletes each word by itself with all of its tokens, flagged or not; where chance takes every one, a random one stays. The noise
+/// Deletes each word independently with all of its tokens, flagged or not; at least a random one stays. The noise
 /// of TSDAE (Wang, Reimers, Gurevych, arXiv 2104.06979). Words are those of whole-word masking, where TSDAE's code cuts at blanks
-/// and marks; [CLS] and [SEP] stay, [UNK] is a word.
+/// and punctuation; [CLS] and [SEP] stay, [UNK] is a word.
 struct WordDeletion {
     static constexpr std::string_view name = "word_deletion";
     static constexpr bool changes_length = true;
 
-    double rate = .6;   ///< probability of each word; TSDAE: .6
+    double rate = .6;   ///< probability per word; TSDAE: .6
 
     template <class Visit>
     void for_each_option(Visit&& visit) {

@@ -16,7 +16,7 @@
 
 namespace bmae {
 
-/// Numbers of a `BasicDecoder`.
+/// Options of a `BasicDecoder`.
 struct BasicDecoderOptions {
     std::int64_t layers = 1;   ///< RetroMAE: 1; MASTER, SimLM, CoT-MAE: 2
     Initialization initialization = Initialization::bert;
@@ -24,7 +24,7 @@ struct BasicDecoderOptions {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 };
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A decoder that writes from left to right and sees only a few tokens back.
+/// A causal decoder that attends to a few previous tokens only.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@
 
 namespace bmae {
 
-/// Numbers of a `CausalWindowDecoder`.
+/// Options of a `CausalWindowDecoder`.
 struct CausalWindowDecoderOptions {
     std::int64_t layers = 1;   ///< CoT-MAE-qc: 1
     std::int64_t window = 3;   ///< columns, its own included; column 0 is always open. CoT-MAE-qc: 3
@@ -28,8 +28,8 @@ struct CausalWindowDecoderOptions {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
-        visit("window", window, "columns that a row reads, its own included");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("window", window, "columns that a row attends to, its own included");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 };
 

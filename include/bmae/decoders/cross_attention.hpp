@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A left-to-right decoder that asks the sentence vector by cross-attention.
+/// A causal decoder that reads the sentence vector by cross-attention.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@
 
 namespace bmae {
 
-/// Numbers of a `CrossAttentionDecoder`.
+/// Options of a `CrossAttentionDecoder`.
 struct CrossAttentionDecoderOptions {
     std::int64_t layers = 3;   ///< SEED as released: 3 with window 2, or 1 with window 8
     std::int64_t window = 2;   ///< columns, its own included; column 0 is always open
@@ -27,12 +27,12 @@ struct CrossAttentionDecoderOptions {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
-        visit("window", window, "columns that a row reads, its own included");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("window", window, "columns that a row attends to, its own included");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 };
 
-/// Attention to one key: softmax over one number is 1, so what comes back is the value itself, whatever the query.
+/// Attention to one key: softmax over one score is 1, so the result is the value itself for every query.
 ///
 /// Query and key are parameters all the same, without gradient, so that a layer loads as one of Hugging Face's BertLayer.
 struct SingleKeyAttention {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Two streams: every token is rebuilt from its own random context.
+/// Two streams: every token is predicted from its own random context.
 #pragma once
 
 #include <concepts>
@@ -28,7 +28,7 @@ struct PlainQuery {
     }
 };
 
-/// H1 = Dropout(LayerNorm(h + P + type 0)): the embedding module around h (DupMAE; FlagEmbedding since March 2024).
+/// H1 = Dropout(LayerNorm(h + P + type 0)): the embedding module applied to h (DupMAE; FlagEmbedding since March 2024).
 struct LayerNormQuery {
     static constexpr std::string_view name = "layer_norm";
 
@@ -45,7 +45,7 @@ concept QueryStream = requires {
     { Q::name } -> std::convertible_to<std::string_view>;
 };
 
-/// Numbers of a `TwoStreamDecoder`.
+/// Options of a `TwoStreamDecoder`.
 struct EnhancedDecoderOptions {
     std::int64_t layers = 1;   ///< RetroMAE: 1; deeper ones keep keys and values at H2
     Initialization initialization = Initialization::bert;
@@ -53,14 +53,14 @@ struct EnhancedDecoderOptions {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 };
 
 /// O = softmax(Q K^T / sqrt(d) + M) V with Q from H1 and K, V from H2 = [h, E(x_1), ..., E(x_N)] (SentMAE paper, equations 4-7).
 ///
-/// H2 holds the clean tokens: hiding is done by the row masks M alone. The residual carries the query stream; carrying H2
-/// would show every token to itself. In a deeper decoder only the query stream is updated, with the same M, because rows
+/// H2 holds the clean tokens: masking is done by the row masks M alone. The residual carries the query stream; carrying H2
+/// would let every token attend to itself. In a deeper decoder only the query stream is updated, with the same M, because rows
 /// of a second layer could otherwise read their own token through their neighbors.
 template <QueryStream Query>
 class TwoStreamDecoder : public LayeredDecoder<EnhancedDecoderOptions> {

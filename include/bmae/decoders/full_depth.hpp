@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A whole second network that reads the sentence vector in place of its first token.
+/// A second full-depth network that reads the sentence vector in place of its first token.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace bmae {
 /// A `FullDepthDecoder` has no options: it has the encoder's.
 struct FullDepthDecoderOptions {};
 
-/// A copy of the encoder, embeddings included, made when training starts and trained apart from then on; its row 0 is h
+/// A copy of the encoder, embeddings included, made when training starts and trained separately; its row 0 is h
 /// (Chuang et al.: DiffCSE, arXiv 2204.10298, the discriminator). The encoder must run on rows: `EncodesRows`.
 class FullDepthDecoder {
 public:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What decoders of transformer layers have in common: the layers, their options, their names.
+/// Base of decoders made of transformer layers: the layers, their options, their names.
 #pragma once
 
 #include <concepts>
@@ -19,13 +19,13 @@
 
 namespace bmae {
 
-/// An encoder that is a stack of this library's transformer layers, from which a decoder may copy some.
+/// An encoder that is a stack of this library's transformer layers, which a decoder may copy.
 template <class E>
 concept HasLayerStack = Encoder<E> && requires(E const& encoder) {
     { encoder.layers } -> std::same_as<LayerStack const&>;
 };
 
-/// Base of decoders that consist of `options.layers` layers beside an encoder, drawn by `options.initialization`.
+/// Base of decoders that consist of `options.layers` layers beside an encoder, initialized by `options.initialization`.
 template <class OptionsT>
 class LayeredDecoder {
 public:
@@ -41,7 +41,7 @@ public:
     LayerStack layers;
 
 protected:
-    /// Throws InputError for a number of layers below 0, and where more layers are to be copied than the encoder has.
+    /// Throws InputError for a number of layers below 0, and for more copied layers than the encoder has.
     template <Encoder E>
     LayeredDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : layers(make_layers(options.layers, encoder.shape())), options_(std::move(options)) {

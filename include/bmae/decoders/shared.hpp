@@ -16,10 +16,10 @@
 
 namespace bmae {
 
-/// `Decoder`, the same one in every branch of the composition that says `Shared<"decoder", Decoder>` (MASTER's Shared-Dec,
+/// `Decoder`, the same one in every branch of the composition with `Shared<"decoder", Decoder>` (MASTER's Shared-Dec,
 /// table 6).
 ///
-/// Its parameters stand under `shared.NAME`. Within one composition a name stands for one type of decoder with one set of
+/// Its parameters are named `shared.NAME`. Within one composition a name refers to one type of decoder with one set of
 /// options; anything else is refused.
 template <FixedString own_name, class Decoder>
 class Shared {
@@ -48,7 +48,7 @@ public:
         return decoder_.decode(sentence, view, encoder, pass, context);
     }
 
-    /// The prefix of the branch does not matter: the decoder has a name of its own.
+    /// The prefix of the branch is not used: the decoder has a name of its own.
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&& visit) {
         decoder_.for_each_parameter(root(), visit);

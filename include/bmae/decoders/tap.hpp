@@ -17,7 +17,7 @@
 
 namespace bmae {
 
-/// Numbers of a `TapDecoder`.
+/// Options of a `TapDecoder`.
 struct TapDecoderOptions {
     std::int64_t layers = 2;     ///< Condenser: n_head_layers 2
     std::int64_t tap = middle;   ///< layer read, 0 = embeddings; Condenser: skip_from 6 of 12
@@ -26,16 +26,16 @@ struct TapDecoderOptions {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
-        visit("tap", tap, "layer read, 0 = embeddings, -1 = half way up");
-        visit("initialization", initialization, "how fresh layers are drawn");
+        visit("tap", tap, "layer read, 0 = embeddings, -1 = the middle layer");
+        visit("initialization", initialization, "how new layers are initialized");
     }
 
-    static constexpr std::int64_t middle = -1;   ///< the layer half way up
+    static constexpr std::int64_t middle = -1;   ///< the middle layer
 };
 
 /// [h_late, x_1^tap, ..., x_N^tap], then n post-LN layers (Gao, Callan: Condenser, arXiv 2104.08253, equations 5-6).
 ///
-/// The bottleneck is not the only channel here: rows come from the middle of the encoder's own pass, the sentence vector
+/// The bottleneck is not the only input here: rows come from the middle of the encoder's own pass, the sentence vector
 /// from its end. The decoder has no view of its own; its branch reads the encoder's (`OwnView`).
 class TapDecoder : public LayeredDecoder<TapDecoderOptions> {
 public:
@@ -43,7 +43,7 @@ public:
     static constexpr bool reads_visibility = false;
     static constexpr bool reads_layers = true;
 
-    /// Throws InputError where `tap` is no layer of the encoder.
+    /// Throws InputError where `tap` is not a layer of the encoder.
     template <Encoder E>
     TapDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : LayeredDecoder(options, encoder, seed, name) {

@@ -48,7 +48,7 @@ public:
     /// Every option by its path.
     [[nodiscard]] virtual std::vector<std::pair<std::string, OptionValue>> option_values() const = 0;
     /// How the first pass makes its sentence vector: what a saved sentence encoder should do, a reduction with its weights too. [CLS]
-    /// where its bottleneck is no pooling, which `pooling_note` then says.
+    /// where its bottleneck is not a pooling, which `pooling_note` then says.
     [[nodiscard]] virtual SentenceBottleneck pooling() const = 0;
     /// What a sentence encoder with `pooling()` leaves out of the vector that was trained, in one sentence; empty: nothing.
     [[nodiscard]] virtual std::string pooling_note() const = 0;
@@ -250,7 +250,7 @@ public:
         std::string const given = "vectors are " + to_string(pooling());
         if (!SentenceBottleneck::named(pass.bottleneck)) {
             return given + ": the model was trained with the bottleneck " + pass.bottleneck +
-                   ", which is no pooling of hidden states. Fine-tune before you search";
+                   ", which is not a pooling of hidden states. Fine-tune before you search";
         }
         bool const for_training =
             pass.projection.find("tanh") != std::string::npos || pass.projection.find("batch_norm") != std::string::npos;

@@ -123,7 +123,7 @@ inline CrossEncoder load_cross_encoder(std::filesystem::path const& folder, std:
         throw InputError(Diagnostic{.file = folder.string(),
                                     .expected = "a classifier with one label, the score",
                                     .found = std::to_string(at->second.size(0)) + " labels",
-                                    .hint = "A model that sorts pairs into classes is no reranker."});
+                                    .hint = "A model that sorts pairs into classes is not a reranker."});
     }
     NamedTensors head;
     for (auto const& [name, tensor] : files.aside) { head["shared.score." + name] = tensor; }

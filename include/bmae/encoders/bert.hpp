@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BERT and its kin, of any size, over packed rows.
+/// BERT and its relatives, of any size, over packed rows.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ namespace bmae {
 /// BERT (Devlin et al., arXiv 1810.04805): post-LN layers, exact GELU, learned positions, language-model head tied to the
 /// word embeddings. Parameter names are those of Hugging Face's BertForMaskedLM below `encoder.` and `cls.predictions.`.
 ///
-/// RoBERTa, ELECTRA and DistilBERT are the same network with other numbers, which BertConfig::model_type selects: where positions
+/// RoBERTa, ELECTRA and DistilBERT are the same network with other settings: see BertConfig::model_type: where positions
 /// begin, the width of the embeddings, whether there are token types, one dropout. Parameter names do not change.
 class BertEncoder {
 public:
@@ -44,7 +44,7 @@ public:
         return encode_rows(embeddings(input.input_ids, input.positions, context, input.token_types), input, context, keep_layers);
     }
 
-    /// The layers on rows that stand where embeddings would.                                                           [T, H]
+    /// The layers on given rows in place of embeddings.                                                           [T, H]
     [[nodiscard]] Encoded encode_rows(at::Tensor rows, PackedInput const& input, ForwardContext& context,
                                       bool keep_layers = false) const {
         Encoded encoded{.hidden = std::move(rows)};
@@ -65,7 +65,7 @@ public:
         for_each_body_parameter(prefix + "encoder", visit);
         head.for_each_parameter(prefix + "cls.predictions", visit);
     }
-    /// All but the language-model head, without the word `encoder` before the names.
+    /// All but the language-model head, without the prefix `encoder`.
     template <class Visit>
     void for_each_body_parameter(std::string const& prefix, Visit&& visit) {
         embeddings.for_each_parameter(prefix + ".embeddings", visit);

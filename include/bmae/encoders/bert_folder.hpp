@@ -29,15 +29,15 @@ inline std::string folder_name(std::string const& name) {
 
 }  // namespace detail
 
-/// An encoder with the weights of a folder that was read.
-/// \param seed  of a fresh language-model head where the files bring none
+/// An encoder with the weights of a loaded folder.
+/// \param seed  of a new language-model head where the files have none
 /// Throws InputError for a head that is not tied to the word embeddings.
 inline BertEncoder make_bert(HfBert const& files, std::uint64_t seed = 0) {
     if (files.has_head() && !files.config.tie_word_embeddings) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "a language-model head tied to the word embeddings",
                                     .found = "a matrix of its own",
-                                    .hint = "Remove the head from the folder; a fresh tied one is made then."});
+                                    .hint = "Remove the head from the folder; a new tied one is then initialized."});
     }
     BertEncoder encoder(files.config, seed);
     at::NoGradGuard const no_gradients;
@@ -53,8 +53,8 @@ inline BertEncoder load_bert(std::filesystem::path const& folder, std::uint64_t 
     return make_bert(read_hf_folder(folder, Loading::mapped), seed);
 }
 
-/// The same where the head's own weights are needed: to draw words from a generator, to score a text.
-/// Throws InputError for a folder without a head, as that of an ELECTRA discriminator, instead of making a fresh one.
+/// The same where the head's own weights are needed: to sample tokens from a generator, to score a text.
+/// Throws InputError for a folder without a head, as that of an ELECTRA discriminator, instead of initializing a new one.
 inline BertEncoder load_masked_language_model(std::filesystem::path const& folder) {
     HfBert const files = read_hf_folder(folder, Loading::mapped);
     if (!files.has_head()) {
@@ -70,10 +70,10 @@ inline BertEncoder load_masked_language_model(std::filesystem::path const& folde
     return make_bert(files);
 }
 
-/// What a folder holds of this encoder, in fp32.
+/// The tensors that a folder stores for this encoder, in fp32.
 inline HfBert to_hf_bert(BertEncoder const& encoder, bool with_head = true) {
     HfBert files{.config = encoder.config()};
-    BertEncoder copy = encoder;   // shares the tensors; visiting wants a mutable one
+    BertEncoder copy = encoder;   // shares the tensors; visiting requires a mutable one
     copy.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
         if (with_head || !name.starts_with(bert_head_prefix)) {
             files.tensors[detail::folder_name(name)] = value.detach().to(at::kCPU, at::kFloat);

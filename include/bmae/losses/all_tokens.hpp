@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Labels on every token, hidden or not.
+/// Labels on every token, masked or not.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace bmae {
 
-/// Every token that is not special must be recovered, replaced or not: "replaced language modeling" (Wang et al.: SimLM,
+/// Every token that is not special is predicted, replaced or not: "replaced language modeling" (Wang et al.: SimLM,
 /// arXiv 2207.02578).
 struct AllTokens {
     void label(MaskedText& text, TokenTraits const& traits) const {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A student's scores follow those of a teacher: by their distribution, or by their margins.
+/// Distillation losses: the scores of a student match those of a teacher, by distribution or by margins.
 #pragma once
 
 #include <cstdint>
@@ -40,9 +40,9 @@ inline at::Tensor divergence(at::Tensor const& log_p, at::Tensor const& log_q) {
 /// Sum over queries of KL( softmax(t / T) || softmax(s) ) over the passages of each one's own group: the forward divergence of
 /// SimLM's and MASTER's last stage. Divide by the number of queries for their mean ("batchmean"); no factor T^2.
 /// \param student  [B, G] scores s, already divided by the student's temperature
-/// \param teacher  [B, G] raw scores t, no gradient; -inf where the teacher gives a passage no share
+/// \param teacher  [B, G] raw scores t, no gradient; -inf where the teacher gives a passage probability 0
 /// \returns        [] fp32; 0 where s = t / T up to a constant per query. NaN where a score is NaN, infinite where the student
-///                 alone leaves a passage out (-inf)
+///                 alone gives a passage -inf
 /// Throws InputError unless both have one shape with G >= 2, and for a temperature that is not above 0.
 inline at::Tensor kl_distillation(at::Tensor const& student, at::Tensor const& teacher, double teacher_temperature = 1) {
     detail::require_same_groups(student, teacher);
@@ -50,7 +50,7 @@ inline at::Tensor kl_distillation(at::Tensor const& student, at::Tensor const& t
         throw InputError(Diagnostic{.file = {},
                                     .expected = "a teacher's temperature above 0",
                                     .found = std::to_string(teacher_temperature),
-                                    .hint = "1 takes the teacher's scores as they are (SimLM)."});
+                                    .hint = "1 uses the teacher's raw scores (SimLM)."});
     }
     at::Tensor const log_teacher = at::log_softmax(teacher.detach().to(at::kFloat).div(teacher_temperature), 1);
     return detail::divergence(log_teacher, at::log_softmax(student.to(at::kFloat), 1));

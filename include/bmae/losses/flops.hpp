@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What keeps lexical vectors sparse.
+/// The FLOPS regularizer, which keeps lexical vectors sparse.
 #pragma once
 
 #include <ATen/TensorOperators.h>
@@ -10,10 +10,10 @@
 
 namespace bmae {
 
-/// sum_v ( 1/B sum_b |w_bv| )^2: the expected cost of a product with a random text of the batch, which asks for few entries per
+/// sum_v ( 1/B sum_b |w_bv| )^2: the expected cost of a product with a random text of the batch, which favors few entries per
 /// text and for different ones in different texts (Paria et al., arXiv 2004.05665; Formal et al.: SPLADE, arXiv 2107.05720).
 ///
-/// It is no sum over texts: the value of a step is not the mean of its micro-batches. LexMAE's fine-tuning weighs it by .002,
+/// It is no sum over texts: the value of a step is not the mean of its micro-batches. LexMAE's fine-tuning weights it by .002,
 /// then .008.
 /// \param activations  [B, V]
 /// \returns            [] fp32; 0 for no text

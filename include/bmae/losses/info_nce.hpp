@@ -22,15 +22,15 @@
 
 namespace bmae {
 
-/// What a contrastive loss gives.
+/// The result of a contrastive loss.
 struct ContrastiveLoss {
     at::Tensor sum = {};       ///< [] sum over queries, differentiable
     at::Tensor correct = {};   ///< [] fp32 queries whose own passage scores highest, detached
 };
 
-/// How scores become a contrastive loss.
+/// Variants of the contrastive loss.
 struct ContrastForm {
-    double label_smoothing = 0;            ///< share of the target spread over the candidates that count (Contriever: 0)
+    double label_smoothing = 0;            ///< share of the target spread over the candidates (Contriever: 0)
     bool positive_in_denominator = true;   ///< false: equation 8 of the SentMAE paper as printed, which has no lower bound; a
                                            ///< row without a negative then counts 0
 };
@@ -79,14 +79,14 @@ inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std:
     at::Tensor const left_out = scores.detach().isneginf();       // [B, P]
     if (form.positive_in_denominator) {
         at::Tensor aim = own;
-        if (form.label_smoothing != 0) {   // log softmax of what is left out is -inf: it has no share
+        if (form.label_smoothing != 0) {   // log softmax of an excluded candidate is -inf: it gets no smoothing
             at::Tensor const mean = scores.masked_fill(left_out, 0).sum(1) / left_out.logical_not().sum(1);
             aim = own * (1 - form.label_smoothing) + mean * form.label_smoothing;
         }
         loss.sum = (at::logsumexp(scores, {1}) - aim).sum();
     } else {
         at::Tensor const outside = left_out.scatter(1, column, true);
-        at::Tensor const alone = outside.all(1);   // no negative: a sum of nothing has no logarithm
+        at::Tensor const alone = outside.all(1);   // no negative: the logarithm of an empty sum is undefined
         at::Tensor const negatives =
             scores.masked_fill(outside, -std::numeric_limits<double>::infinity()).masked_fill(alone.unsqueeze(1), 0);
         loss.sum = (at::logsumexp(negatives, {1}) - own).masked_fill(alone, 0).sum();
@@ -96,9 +96,9 @@ inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std:
 
 /// Sum over queries of -log( exp(s(q, p+) / tau) / sum_p exp(s(q, p) / tau) ) over all passages of the batch
 /// (van den Oord et al., arXiv 1807.03748; for retrieval Karpukhin et al., arXiv 2004.04906, equation 2).
-/// \param queries   [B, D], and \param passages [P, D], both as they are compared: normalize before for cosine
+/// \param queries   [B, D], and \param passages [P, D], both as they are scored: normalize them first for cosine
 /// \param targets   [B] column of each query's own passage
-/// \param excluded  flat list of (query, column) pairs that must not count as negatives
+/// \param excluded  flat list of (query, column) pairs that are not negatives
 /// Throws InputError where there is only one candidate.
 inline ContrastiveLoss info_nce(at::Tensor const& queries, at::Tensor const& passages, std::span<std::int64_t const> targets,
                                 std::span<std::int64_t const> excluded, double temperature, ContrastForm form = {}) {

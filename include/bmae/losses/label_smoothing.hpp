@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What label smoothing adds to a cross-entropy over the vocabulary.
+/// Label smoothing of a cross-entropy over the vocabulary.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace bmae {
 
-/// Refuses a smoothing outside [0, 1).
+/// Refuses a value outside [0, 1).
 inline void require_smoothing(double smoothing) {
     if (!(smoothing >= 0 && smoothing < 1)) {
         throw InputError(Diagnostic{.file = {},

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Labels of decoders that write from left to right.
+/// Labels of causal decoders.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace bmae {
 
-/// Each row is asked for the token after it, the final [SEP] included; a text of [CLS] and [SEP] alone asks for nothing.
+/// The label of each row is the next token, the final [SEP] included; a text of [CLS] and [SEP] alone has none.
 struct NextToken {
     void label(MaskedText& text, TokenTraits const&) const {
         std::size_t const length = text.original_ids.size();

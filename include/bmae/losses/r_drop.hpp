@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Two passes that differ by dropout alone should say the same.
+/// R-Drop: agreement of two passes that differ by dropout alone.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ inline at::Tensor symmetric_divergence(at::Tensor const& first, at::Tensor const
 /// Mean of the two passes' cross-entropies plus `weight` times their symmetric divergence, summed over rows: how SimLM trains its
 /// reranker. Without dropout it is plain cross-entropy.
 /// \param first,second  [B, G] scores of the same texts by two passes
-/// \param targets       [B] column of the right one
-/// \returns             `correct` counts over the first pass
+/// \param targets       [B] column of the positive
+/// \returns             `correct` is that of the first pass
 inline ContrastiveLoss r_drop(at::Tensor const& first, at::Tensor const& second, std::span<std::int64_t const> targets,
                               double weight = 1) {
     ContrastiveLoss loss = softmax_contrast(first.to(at::kFloat), targets);

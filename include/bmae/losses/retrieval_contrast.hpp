@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Contrasts of queries and passages beside plain InfoNCE: both directions, and SimLM's four blocks.
+/// Contrasts of queries and passages other than plain InfoNCE: both directions, and SimLM's four blocks.
 #pragma once
 
 #include <array>
@@ -23,14 +23,14 @@
 
 namespace bmae {
 
-/// What competes with a query's own passage.
+/// The candidates that a query's own passage is contrasted with.
 enum class RetrievalContrast {
     info_nce,     ///< all other passages of the batch (DPR, RetroMAE)
-    symmetric,    ///< the same, and for the own passage all other queries; the mean of both
+    symmetric,    ///< the same, and all other queries for the passage; the mean of both
     four_block,   ///< all other passages, queries against queries and own passages against own passages, in one softmax (SimLM)
 };
 
-/// As command lines and reports write it.
+/// Names in command lines and reports.
 constexpr std::array<std::string_view, 3> names_of(RetrievalContrast) noexcept { return {"info_nce", "symmetric", "four_block"}; }
 constexpr std::string_view to_string(RetrievalContrast contrast) noexcept {
     return names_of(contrast)[static_cast<std::size_t>(contrast)];
@@ -61,7 +61,7 @@ inline std::vector<std::int64_t> owners(std::span<std::int64_t const> targets, s
 /// The mean of -log softmax_p(s(q_i, p))[p_i+] over all passages and -log softmax_j(s(p_i+, q_j))[q_i] over all queries, summed
 /// over the B queries (both directions as in Radford et al.: CLIP, arXiv 2103.00020). Hard negatives are in the first alone.
 /// \param queries,passages,targets,excluded,temperature  as of `info_nce`; an excluded pair is left out in both directions
-/// Throws InputError where there is only one passage. With one query the second direction has nothing to choose from and is 0.
+/// Throws InputError where there is only one passage. With one query the second direction has one candidate and is 0.
 inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor const& passages,
                                           std::span<std::int64_t const> targets, std::span<std::int64_t const> excluded,
                                           double temperature, ContrastForm form = {}) {
@@ -93,11 +93,11 @@ inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor 
 ///
 /// whose target is the own passage in the first block; summed over the B queries. With one query it is the cross-entropy over its
 /// own group.
-/// \param queries   [B, D], and \param passages [P, D], as they are compared: SimLM normalizes them, tau .02
+/// \param queries   [B, D], and \param passages [P, D], as they are scored: SimLM normalizes them, tau .02
 /// \param targets   [B] column of each query's own passage p_i+
-/// \param excluded  flat list of (query, column) pairs that are no negatives. Where the column is the own passage of another
+/// \param excluded  flat list of (query, column) pairs that are not negatives. Where the column is the own passage of another
 ///                  query, that pair of queries and the pair of their own passages are left out too. SimLM as released: empty
-/// \returns         `correct` counts over the first block alone
+/// \returns         `correct` is that of the first block alone
 /// Throws InputError where there is only one passage.
 inline ContrastiveLoss four_block_contrast(at::Tensor const& queries, at::Tensor const& passages,
                                            std::span<std::int64_t const> targets, std::span<std::int64_t const> excluded,
@@ -113,7 +113,7 @@ inline ContrastiveLoss four_block_contrast(at::Tensor const& queries, at::Tensor
     std::vector<std::int64_t> const owner = detail::owners(targets, columns);
     for (std::size_t e = 0; e + 1 < excluded.size(); e += 2) {
         std::int64_t const i = excluded[e];
-        std::int64_t const j = owner[static_cast<std::size_t>(excluded[e + 1])];   // p_j+ answers q_i
+        std::int64_t const j = owner[static_cast<std::size_t>(excluded[e + 1])];   // p_j+ is relevant to q_i
         if (j < 0) { continue; }
         cells.insert(cells.end(), {j, block_2 + i, i, block_3 + j, j, block_3 + i, i, block_4 + j, j, block_4 + i});
     }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Which tokens the reconstruction losses ask for.
+/// The labels of the reconstruction losses.
 #pragma once
 
 #include <cstddef>

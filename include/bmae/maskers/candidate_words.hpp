@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What all word-wise maskers share: how many tokens to hide, and the shuffled walk over words that reaches that number.
+/// What all word-wise maskers share: the number of tokens to mask, and the random order of words that reaches it.
 #pragma once
 
 #include <algorithm>
@@ -27,30 +27,30 @@ enum class MaskBasis {
     content,   ///< every token that is not special
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(MaskBasis) noexcept { return {"all", "inner", "content"}; }
-/// As reports write it.
+/// Names in reports.
 constexpr std::string_view to_string(MaskBasis basis) noexcept { return names_of(basis)[static_cast<std::size_t>(basis)]; }
 
-/// What is hidden together, and how often.
+/// The unit of masking, and whether the count is exact.
 enum class MaskUnit {
     whole_word,   ///< whole words up to an exact count of tokens
     token,        ///< single tokens, an exact count
-    bernoulli,    ///< single tokens, each by itself, so that the count varies (LexMAE)
+    bernoulli,    ///< single tokens, each independently, so that the count varies (LexMAE)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(MaskUnit) noexcept { return {"whole_word", "token", "bernoulli"}; }
 
 namespace detail {
 
-/// Refuses a rate that is no share.
+/// Refuses a rate outside [0, 1].
 inline void require_rate(double rate, char const* field) {
     if (!(rate >= 0 && rate <= 1)) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = std::string(field) + " between 0 and 1",
                                     .found = std::to_string(rate),
-                                    .hint = "Give the share of tokens to hide, for example 0.3 for 30 %."});
+                                    .hint = "Give the share of tokens to mask, for example 0.3 for 30 %."});
     }
 }
 
@@ -65,7 +65,7 @@ inline void require_same_text(TokenSpan text, MaskFlags const& encoder, char con
     }
 }
 
-/// Refuses a pool of row masks that a row cannot name by 16 bits, or that has none for it.
+/// Refuses an empty pool of row masks, and one above 65 536, since a row names its entry by 16 bits.
 inline void require_pool(std::size_t pool, std::size_t length) {
     if (pool <= 65536 && (pool != 0 || length == 0)) { return; }
     throw InputError(Diagnostic{.file = {},
@@ -127,7 +127,7 @@ private:
     int left_ = 0;
 };
 
-/// The words of a text that may be hidden, and uniform draws from them.
+/// The words of a text that may be masked, and uniform draws from them.
 ///
 /// A token that continues a word joins the candidate before it, if there is one; every other token opens a new candidate.
 /// [CLS] and [SEP] are never candidates, wherever they stand and by id, so that RoBERTa's `<s>` and `</s>` are safe too.
@@ -186,7 +186,7 @@ public:
 
 private:
     struct Word {
-        std::uint32_t first;    ///< in positions_: a word may stride over a special
+        std::uint32_t first;    ///< in positions_: a word may span a special token
         std::uint32_t length;   ///< tokens
     };
 

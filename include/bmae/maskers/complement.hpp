@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides exactly what the encoder was left to read.
+/// Masks exactly the tokens that the encoder's view left unmasked.
 #pragma once
 
 #include <cstddef>
@@ -14,25 +14,25 @@
 
 namespace bmae {
 
-/// Flags every token that is not special and that the encoder's view of the same pass did not hide (MASTER, CMP).
+/// Flags every token that is not special and that the encoder's view of the same pass did not mask (MASTER, CMP).
 ///
-/// The two views complement each other in their labels. Their inputs do so only under MaskOnly: 80/10/10 leaves a tenth of each
-/// side readable on both sides. With the encoder at .30 the decoder hides about .70 of the content (MASTER's paper, literally);
-/// `HalfMasker` makes it .50 (MASTER as released); `cap` keeps the encoder's rate and hides random words of the complement only.
+/// The labels of the two views are complementary. Their inputs are so only under MaskOnly: 80/10/10 leaves a tenth of each
+/// side unchanged in both. With the encoder at .30 the decoder masks about .70 of the content (MASTER's paper, literally);
+/// `HalfMasker` makes it .50 (MASTER as released); `cap` keeps the encoder's rate and masks random words of the complement.
 struct ComplementMasker {
     static constexpr std::string_view name = "complement";
 
-    double cap = 1;                             ///< share of `cap_basis` hidden at most, by whole words; 1: the whole complement
+    double cap = 1;                             ///< share of `cap_basis` masked, by whole words; 1: the whole complement
     MaskBasis cap_basis = MaskBasis::content;   ///< what the cap is a share of
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("cap", cap, "share of tokens hidden at most; 1: the whole complement");
+        visit("cap", cap, "share of tokens masked at most; 1: the whole complement");
         visit("cap_basis", cap_basis, "what the cap is a share of");
     }
 
     /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, and for a cap
-    ///                 that is no share                                                                            [L]
+    ///                 outside [0, 1]                                                                            [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {
         detail::require_rate(cap, "ComplementMasker::cap");
         detail::require_same_text(text, encoder, "ComplementMasker");

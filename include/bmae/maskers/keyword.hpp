@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides the rare words first.
+/// Masks words with a probability that grows with their rarity.
 #pragma once
 
 #include <algorithm>
@@ -24,32 +24,32 @@
 
 namespace bmae {
 
-/// What makes a word likely to be hidden.
+/// The weights by which words are drawn.
 enum class KeywordWeighting {
     tf_idf,          ///< tf log((1 + D) / (1 + df)) + floor: tf occurrences in the text, df of D documents have the word
     inverse_count,   ///< 1 / occurrences in the corpus; 1 for a word that the corpus lacks (MASTER as released)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 2> names_of(KeywordWeighting) noexcept { return {"tf_idf", "inverse_count"}; }
 
 /// How words are drawn by their weights.
 enum class KeywordSampling {
-    without_replacement,   ///< one after another among those left; a word that would overshoot is skipped
+    without_replacement,   ///< one after another without replacement; a word that would overshoot is skipped
     released_rounds,       ///< rounds of ten draws with replacement among the words left, taken in order until the budget is
                            ///< reached, so that the last word may overshoot it (MASTER as released)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 2> names_of(KeywordSampling) noexcept {
     return {"without_replacement", "released_rounds"};
 }
 
-/// Whole words, the rare ones first: "masked keywords prediction" of MASTER (equation 5; arXiv 2212.07841).
+/// Whole words, preferably rare ones: "masked keywords prediction" of MASTER (equation 5; arXiv 2212.07841).
 ///
-/// The paper names TF-IDF without a formula: the defaults are one reading of it. The released code is
+/// The paper names TF-IDF without a formula: the defaults are one interpretation of it. The released code is
 /// `{.weighting = KeywordWeighting::inverse_count, .sampling = KeywordSampling::released_rounds}`. Each occurrence of a word is
-/// drawn by itself. Special tokens are never hidden and end words. budget = max(minimum, round(basis * rate)), halves to even.
+/// drawn independently. Special tokens are unmasked and end words. budget = max(minimum, round(basis * rate)), halves to even.
 struct KeywordMasker {
     static constexpr std::string_view name = "keyword";
 
@@ -57,25 +57,25 @@ struct KeywordMasker {
     KeywordWeighting weighting = KeywordWeighting::tf_idf;
     KeywordSampling sampling = KeywordSampling::without_replacement;
     MaskBasis basis = MaskBasis::content;                            ///< MASTER: tokens that are not special
-    std::size_t minimum = 1;                                         ///< tokens, however short the text
-    std::size_t maximum = std::numeric_limits<std::size_t>::max();   ///< tokens, however long the text
+    std::size_t minimum = 1;                                         ///< minimum number of masked tokens
+    std::size_t maximum = std::numeric_limits<std::size_t>::max();   ///< maximum number of masked tokens
     double floor = 1e-6;                                             ///< least weight; `tf_idf` only
     std::shared_ptr<WordWeights const> weights = {};                 ///< of the corpus; see `learn`
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("rate", rate, "share of tokens hidden");
-        visit("weighting", weighting, "what makes a word likely to be hidden");
+        visit("rate", rate, "share of tokens masked");
+        visit("weighting", weighting, "how words are weighted");
         visit("sampling", sampling, "how words are drawn by their weights");
         visit("basis", basis, "what the rate is a share of");
-        visit("minimum", minimum, "tokens, however short the text");
-        visit("maximum", maximum, "tokens, however long the text");
+        visit("minimum", minimum, "minimum number of masked tokens");
+        visit("maximum", maximum, "maximum number of masked tokens");
         visit("floor", floor, "least weight of a word under tf_idf");
     }
 
     [[nodiscard]] bool needs_words() const noexcept { return weights == nullptr; }
 
-    /// Takes the counts of the corpus, unless it has some.
+    /// Sets the word counts of the corpus, unless it has some already.
     void learn(std::shared_ptr<WordWeights const> counted) {
         if (needs_words()) { weights = std::move(counted); }
     }
@@ -88,7 +88,7 @@ struct KeywordMasker {
         return drawn;
     }
 
-    /// Calls `use(MaskFlags&&)` with `count` independent draws of one text, whose words are weighed once. Throws as `draw`.
+    /// Calls `use(MaskFlags&&)` with `count` independent draws of one text, whose words are weighted once. Throws as `draw`.
     template <class Use>
     void draw_each(TokenSpan text, Draw& draw, std::size_t count, Use use) const {
         detail::require_rate(rate, "KeywordMasker::rate");
@@ -129,7 +129,7 @@ private:
             throw InputError(Diagnostic{.file = {},
                                         .expected = "word counts of a vocabulary of " + tokens,
                                         .found = "those of one of " + std::to_string(weights->vocabulary_size()),
-                                        .hint = "Count the words of the corpus that is masked."});
+                                        .hint = "Count the words of the corpus that is trained on."});
         }
         if (weighting == KeywordWeighting::tf_idf && weights->documents() == 0) {
             throw InputError(Diagnostic{.file = {},

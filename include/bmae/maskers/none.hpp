@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides nothing.
+/// Masks nothing.
 #pragma once
 
 #include <string_view>
@@ -10,10 +10,10 @@
 
 namespace bmae {
 
-/// No token is hidden: contrastive views, bag-of-words targets, encoders that read the whole text.
+/// No token is masked: contrastive views, bag-of-words targets, encoders that read the whole text.
 struct NoMasker {
     static constexpr std::string_view name = "none";
-    static constexpr double rate = 0;   ///< for maskers that are told the rate of the encoder's
+    static constexpr double rate = 0;   ///< for maskers with an option for the rate of the encoder's
 
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw) const {
         static_cast<void>(draw);

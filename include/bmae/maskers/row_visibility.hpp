@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides nothing in the text, but decides for each row of the enhanced decoder which columns it may read.
+/// Masks no token of the text, but chooses the columns that each row of the enhanced decoder attends to.
 #pragma once
 
 #include <algorithm>
@@ -25,41 +25,41 @@ namespace bmae {
 /// Where the row masks come from.
 enum class RowSampler {
     pooled,      ///< min(L, pool_cap) whole-word draws, each row picks one with replacement (published RetroMAE)
-    per_row,     ///< an own whole-word draw for each row
-    bernoulli,   ///< each row hides each token but [CLS] and [SEP] by itself with probability `rate` (equation 7 read literally)
+    per_row,     ///< an independent whole-word draw for each row
+    bernoulli,   ///< each row masks each inner token independently with probability `rate` (equation 7 read literally)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(RowSampler) noexcept { return {"pooled", "per_row", "bernoulli"}; }
 
 /// Row masks of RetroMAE's enhanced decoder (equation 7 of arXiv 2208.00231).
 ///
-/// Row i never reads column i; only the token itself is removed, not the rest of its word. [CLS] (the sentence) and [SEP] are
-/// never hidden, so column 0 is readable in every row but row 0. The rate counts [CLS] and [SEP], hence the readable share of the
+/// Row i never attends to column i; the token itself is removed, not the rest of its word. [CLS] (the sentence) and [SEP] are
+/// never masked: column 0 is visible in every row but row 0. The rate counts [CLS] and [SEP], hence the visible share of the
 /// content is below 1 - rate in short texts: about .27, .45, .49, .497 for L = 8, 32, 150, 512 at rate .5.
 struct RowVisibility {
     static constexpr std::string_view name = "row_visibility";
 
-    double rate = .50;            ///< share of `basis` that a row does not read; RetroMAE: .50
+    double rate = .50;            ///< share of `basis` that a row does not attend to; RetroMAE: .50
     std::size_t pool_cap = 256;   ///< draws per text at most (FlagEmbedding: 128); `pooled` only
     RowSampler sampler = RowSampler::pooled;
     MaskBasis basis = MaskBasis::all;   ///< what the rate is a share of; not for `bernoulli`
-    std::size_t minimum = 1;            ///< tokens hidden per draw, at least; not for `bernoulli`
-    std::size_t maximum = 512;          ///< tokens hidden per draw, at most; not for `bernoulli`
-    bool skip_specials = false;         ///< true: rows read [UNK], [MASK] and [PAD] always
+    std::size_t minimum = 1;            ///< tokens masked per draw, at least; not for `bernoulli`
+    std::size_t maximum = 512;          ///< tokens masked per draw, at most; not for `bernoulli`
+    bool skip_specials = false;         ///< true: rows always attend to [UNK], [MASK] and [PAD]
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("rate", rate, "share of tokens that a row does not read");
+        visit("rate", rate, "share of tokens that a row does not attend to");
         visit("pool_cap", pool_cap, "row masks drawn per text at most");
         visit("sampler", sampler, "where the row masks come from");
         visit("basis", basis, "what the rate is a share of");
-        visit("minimum", minimum, "tokens hidden per draw, at least");
-        visit("maximum", maximum, "tokens hidden per draw, at most");
-        visit("skip_specials", skip_specials, "rows read [UNK], [MASK] and [PAD] always");
+        visit("minimum", minimum, "tokens masked per draw, at least");
+        visit("maximum", maximum, "tokens masked per draw, at most");
+        visit("skip_specials", skip_specials, "rows always attend to [UNK], [MASK] and [PAD]");
     }
 
-    /// Throws InputError for a rate that is no share, and where the pool would pass 65 536 entries.
+    /// Throws InputError for a rate outside [0, 1], and where the pool would exceed 65 536 entries.
     [[nodiscard]] Visibility draw(TokenSpan text, Draw& draw) const {
         detail::require_rate(rate, "RowVisibility::rate");
         std::size_t const length = text.size();

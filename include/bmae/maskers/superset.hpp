@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides what the encoder's view hid, and more.
+/// Masks all tokens that the encoder's view masked, and more.
 #pragma once
 
 #include <cstddef>
@@ -16,31 +16,31 @@
 
 namespace bmae {
 
-/// Union of the encoder's flags and an independent draw: of whole words (SimLM), or of tokens by themselves (LexMAE, "inclusive":
+/// Union of the encoder's flags and an independent draw: of whole words (SimLM), or of single tokens (LexMAE, "inclusive":
 /// `{.unit = MaskUnit::bernoulli}`).
 ///
-/// The second draw also meets tokens that are hidden already, so it runs at (rate - encoder_rate) / (1 - encoder_rate): the union
+/// The second draw may hit tokens that are masked already, so it runs at (rate - encoder_rate) / (1 - encoder_rate): the union
 /// then reaches `rate` on average, and not exactly.
 struct SupersetMasker {
     static constexpr std::string_view name = "superset";
 
-    double rate = .50;                      ///< share of `basis` that the union hides on average; SimLM: .50
+    double rate = .50;                      ///< share of `basis` that the union masks on average; SimLM: .50
     double encoder_rate = .30;              ///< the rate of the encoder's masker; SimLM: .30
     MaskBasis basis = MaskBasis::all;       ///< what the rates are shares of
     std::size_t minimum = 1;                ///< tokens of the second draw, at least; not for `bernoulli`
     std::size_t maximum = 512;              ///< tokens of the second draw, at most; not for `bernoulli`
-    bool skip_specials = false;             ///< true: [UNK], [MASK] and [PAD] are no candidates; single tokens never are
+    bool skip_specials = false;             ///< true: [UNK], [MASK] and [PAD] are not candidates; single tokens never are
     MaskUnit unit = MaskUnit::whole_word;   ///< of the second draw; SimLM: whole words, LexMAE: bernoulli
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("rate", rate, "share of tokens hidden, the encoder's among them");
-        visit("encoder_rate", encoder_rate, "share that the encoder's view hides");
+        visit("rate", rate, "share of tokens masked, the encoder's among them");
+        visit("encoder_rate", encoder_rate, "share that the encoder's view masks");
         visit("basis", basis, "what the rates are shares of");
-        visit("minimum", minimum, "tokens, however short the text");
-        visit("maximum", maximum, "tokens, however long the text");
-        visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are no candidates");
-        visit("unit", unit, "what the second draw hides together");
+        visit("minimum", minimum, "minimum number of masked tokens");
+        visit("maximum", maximum, "maximum number of masked tokens");
+        visit("skip_specials", skip_specials, "[UNK], [MASK] and [PAD] are not candidates");
+        visit("unit", unit, "unit of the second draw");
     }
 
     /// Throws InputError where the encoder's masker has another rate than `encoder_rate`: the union would miss `rate`.
@@ -53,12 +53,12 @@ struct SupersetMasker {
                 Diagnostic{.file = {},
                            .expected = path + ".encoder_rate and " + encoder_path + ".rate to be the same",
                            .found = std::to_string(encoder_rate) + " and " + std::to_string(encoder.rate),
-                           .hint = "Set both: the union reaches its rate only from the rate that the encoder hides."});
+                           .hint = "Set both: the union reaches its rate only where encoder_rate is the encoder's."});
         }
     }
 
     /// \param encoder  flags of the encoder's view; throws InputError where it is a view of another text, for rates that are no
-    ///                 shares and where rate < encoder_rate                                                        [L]
+    ///                 in [0, 1] and where rate < encoder_rate                                                     [L]
     [[nodiscard]] MaskFlags draw(TokenSpan text, Draw& draw, MaskFlags const& encoder) const {
         detail::require_rate(rate, "SupersetMasker::rate");
         detail::require_rate(encoder_rate, "SupersetMasker::encoder_rate");
@@ -66,7 +66,7 @@ struct SupersetMasker {
             throw InputError(Diagnostic{.file = {},
                                         .expected = "SupersetMasker::rate of at least encoder_rate",
                                         .found = std::to_string(rate) + " below " + std::to_string(encoder_rate),
-                                        .hint = "The decoder must hide all that the encoder hides: raise its rate."});
+                                        .hint = "The decoder must mask all that the encoder masks: raise its rate."});
         }
         detail::require_same_text(text, encoder, "SupersetMasker");
         double const more = encoder_rate < 1 ? (rate - encoder_rate) / (1 - encoder_rate) : 0;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Hides single tokens, word pieces included.
+/// Masks single tokens, word pieces included.
 #pragma once
 
 #include <cstddef>
@@ -14,23 +14,23 @@
 
 namespace bmae {
 
-/// Token masking as in BERT before whole words: an exact count of tokens that are not special, or a coin for each of them.
+/// Token masking as in BERT before whole words: an exact count of tokens that are not special, or independent draws.
 struct TokenMasker {
     static constexpr std::string_view name = "token";
 
     double rate = .15;                  ///< share of `basis` (exact) or probability of each token; BERT: .15
-    bool exact = true;                  ///< false: each token by itself, so that the count varies (Hugging Face's MLM collator)
+    bool exact = true;                  ///< false: independent draws, the count varies (Hugging Face's MLM collator)
     MaskBasis basis = MaskBasis::all;   ///< what the rate is a share of; `exact` only
-    std::size_t minimum = 1;            ///< tokens, however short the text; `exact` only
-    std::size_t maximum = 512;          ///< tokens, however long the text; `exact` only
+    std::size_t minimum = 1;            ///< minimum number of masked tokens; `exact` only
+    std::size_t maximum = 512;          ///< maximum number of masked tokens; `exact` only
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("rate", rate, "share of tokens hidden");
-        visit("exact", exact, "an exact count; 0: a coin for each token");
+        visit("rate", rate, "share of tokens masked");
+        visit("exact", exact, "an exact count; 0: each token independently");
         visit("basis", basis, "what the rate is a share of");
-        visit("minimum", minimum, "tokens, however short the text");
-        visit("maximum", maximum, "tokens, however long the text");
+        visit("minimum", minimum, "minimum number of masked tokens");
+        visit("maximum", maximum, "maximum number of masked tokens");
     }
 
     /// Throws InputError unless 0 <= rate <= 1.                                                                     [L]

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Row masks of the enhanced decoder that hide the important words more often.
+/// Row masks of the enhanced decoder that mask the important words more often.
 #pragma once
 
 #include <algorithm>
@@ -19,41 +19,41 @@
 
 namespace bmae {
 
-/// As `RowVisibility` with pooled draws, but which columns a row does not read is drawn by the weights of their words, as
+/// As `RowVisibility` with pooled draws, but the columns hidden from a row are drawn by the weights of their words, as
 /// `KeywordMasker` draws (Li et al.: Challenging Decoder helps in Masked Auto-Encoder Pre-training for Dense Passage Retrieval,
-/// arXiv 2305.13197, which weighs by pointwise mutual information; its code is not public). [CLS] and specials are always read.
+/// arXiv 2305.13197, with pointwise mutual information as weights; its code is not public). Specials are always visible.
 ///
-/// min(L, pool_cap) draws per text cost a sort of its words each: some milliseconds for 512 tokens.
+/// min(L, pool_cap) draws per text each sort its words: a few milliseconds for 512 tokens.
 struct WeightedRowVisibility {
     static constexpr std::string_view name = "weighted_row_visibility";
 
-    double rate = .50;            ///< share of `basis` that a row does not read
+    double rate = .50;            ///< share of `basis` that a row does not attend to
     std::size_t pool_cap = 256;   ///< draws per text at most, up to 65 536
     KeywordWeighting weighting = KeywordWeighting::tf_idf;
     MaskBasis basis = MaskBasis::all;                  ///< what the rate is a share of
-    std::size_t minimum = 1;                           ///< tokens hidden per draw, at least
-    std::size_t maximum = 512;                         ///< tokens hidden per draw, at most
+    std::size_t minimum = 1;                           ///< tokens masked per draw, at least
+    std::size_t maximum = 512;                         ///< tokens masked per draw, at most
     double floor = 1e-6;                               ///< least weight; `tf_idf` only
     std::shared_ptr<WordWeights const> weights = {};   ///< of the corpus; see `learn`
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("rate", rate, "share of tokens that a row does not read");
+        visit("rate", rate, "share of tokens that a row does not attend to");
         visit("pool_cap", pool_cap, "row masks drawn per text at most");
-        visit("weighting", weighting, "what makes a word likely to be hidden");
+        visit("weighting", weighting, "how words are weighted");
         visit("basis", basis, "what the rate is a share of");
-        visit("minimum", minimum, "tokens hidden per draw, at least");
-        visit("maximum", maximum, "tokens hidden per draw, at most");
+        visit("minimum", minimum, "tokens masked per draw, at least");
+        visit("maximum", maximum, "tokens masked per draw, at most");
         visit("floor", floor, "least weight of a word under tf_idf");
     }
 
     [[nodiscard]] bool needs_words() const noexcept { return weights == nullptr; }
-    /// Takes the counts of the corpus, unless it has some.
+    /// Sets the word counts of the corpus, unless it has some already.
     void learn(std::shared_ptr<WordWeights const> counted) {
         if (needs_words()) { weights = std::move(counted); }
     }
 
-    /// Throws InputError as `KeywordMasker::draw`, and where the pool would be empty or pass 65 536 entries.
+    /// Throws InputError as `KeywordMasker::draw`, and where the pool would be empty or exceed 65 536 entries.
     [[nodiscard]] Visibility draw(TokenSpan text, Draw& draw) const {
         std::size_t const pool = std::min(text.size(), pool_cap);
         detail::require_pool(pool, text.size());

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The draw of CandidateWords, 64 tokens at a time: what makes a pool of 256 row masks cheap.
+/// The draw of CandidateWords, 64 tokens at a time: this makes a pool of 256 row masks cheap.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace bmae::detail {
 
-/// Bits of which each is set by itself with probability digits / 2^places: Horner's scheme over the binary digits.
+/// Bits of which each is set independently with probability digits / 2^places: Horner's scheme over the binary digits.
 inline std::uint64_t random_bits(std::uint64_t digits, int places, Draw& draw) noexcept {
     if (digits == 0) { return 0; }
     if (digits >> places != 0) { return ~std::uint64_t{0}; }
@@ -30,13 +30,13 @@ inline std::uint64_t random_bits(std::uint64_t digits, int places, Draw& draw) n
 
 /// Draws whole-word masks of one text with the distribution of `CandidateWords::sample`, as bits.
 ///
-/// The first k words of a uniform order are a uniform set of k words. Coin flips for all words, mended to exactly k by adding or
-/// removing words at random, give such a set without an order. As long as these k words fit the budget, the walk would have
-/// taken them all; what is left of the budget goes to words drawn one by one among those that still fit, which is what a walk
+/// The first k words of a uniform order are a uniform set of k words. Bernoulli draws per word, fixed to exactly k by adding or
+/// removing words at random, give such a set without an order. As long as these k words fit the budget, the loop would have
+/// taken them all; what is left of the budget goes to words drawn one by one among those that still fit, which is what a loop
 /// that skips does. Where the k words do not fit (k is chosen so that this is rare), they are put in order and walked.
 class WordBits {
 public:
-    /// \param budget  tokens to hide per draw
+    /// \param budget  tokens to mask per draw
     WordBits(TokenSpan text, bool skip_specials, std::size_t budget)
         : candidates_(text, skip_specials),
           leaders_((text.size() + 63) / 64, 0),
@@ -60,7 +60,7 @@ public:
 
     [[nodiscard]] std::size_t words() const noexcept { return leaders_.size(); }
 
-    /// \param hidden  [words()] receives 1 bits where a token is hidden
+    /// \param hidden  [words()] receives 1 bits where a token is masked
     void sample(Draw& draw, SmallDraw& small, std::span<std::uint64_t> hidden) {
         if (!in_one_piece_ || whole_) {
             std::ranges::fill(hidden, 0);
@@ -97,7 +97,7 @@ private:
             hidden[k] = leaders_[k] & random_bits(chance_, 4, draw);
             chosen += static_cast<std::size_t>(std::popcount(hidden[k]));
         }
-        // No branch depends on what a draw hits: a miss writes back what was there.
+        // No branch depends on the outcome of a draw: a miss writes back the old value.
         while (chosen > first_) {
             std::size_t const i = small.below(length_.size());
             std::uint64_t const hit = (hidden[i / 64] >> (i % 64)) & 1U;
@@ -112,7 +112,7 @@ private:
         }
     }
 
-    /// Hides the rest of each word whose first token is hidden; returns the number of masked tokens.
+    /// Masks the rest of each word whose first token is masked; returns the number of masked tokens.
     std::size_t flood(std::span<std::uint64_t> hidden) const noexcept {
         for (std::size_t step = 1; step < longest_; ++step) {
             std::uint64_t carry = 0;
@@ -146,7 +146,7 @@ private:
         return taken;
     }
 
-    /// Spends what is left of the budget on words drawn uniformly among those that fit.
+    /// Spends the rest of the budget on words drawn uniformly among those that fit.
     void top_up(std::size_t taken, SmallDraw& small, std::span<std::uint64_t> hidden) {
         if (taken == budget_) { return; }
         auto left = static_cast<std::uint32_t>(budget_ - taken);
@@ -180,10 +180,10 @@ private:
     std::vector<std::uint32_t> scratch_ = {};
     std::size_t longest_ = 0;
     std::size_t budget_ = 0;
-    std::size_t first_ = 0;      ///< words that the coins choose
+    std::size_t first_ = 0;      ///< words that the Bernoulli draws choose
     std::uint64_t chance_ = 0;   ///< of a coin, in 16ths
     bool whole_ = false;         ///< the budget is the whole text
-    bool in_one_piece_ = true;   ///< no word strides over a special
+    bool in_one_piece_ = true;   ///< no word spans a special token
 };
 
 }  // namespace bmae::detail

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Counts by 64-bit hash: an open-addressed table, some ten times quicker to fill than a map of nodes.
+/// Counts by 64-bit hash: an open-addressed table, about ten times faster to fill than a map of nodes.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@
 
 namespace bmae::detail {
 
-/// What is counted of one word.
+/// The counts of one word.
 struct WordCount {
     std::uint64_t hash = 0;
-    std::uint64_t count = 0;   ///< 0: a free place of the table
+    std::uint64_t count = 0;   ///< 0: a free slot of the table
     std::uint64_t documents = 0;
     std::uint64_t last = 0;   ///< text that counted it last
 };
@@ -29,7 +29,7 @@ public:
         if (word.count++ == 0 || word.last != text) { ++word.documents; }
         word.last = text;
     }
-    /// All occurrences of another count.
+    /// Adds the occurrences of another count.
     void add(WordCount const& other) {
         WordCount& word = find(other.hash);
         word.count += other.count;

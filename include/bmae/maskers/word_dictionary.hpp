@@ -26,7 +26,7 @@
 
 namespace bmae {
 
-/// A vocabulary that finds the id of a token: absent where it lacks it. `WordPiece` is one.
+/// A vocabulary that looks up the id of a token, absent for an unknown one. `WordPiece` is one.
 template <class V>
 concept TokenLookup = requires(V const& vocabulary, std::string_view token) {
     { vocabulary.id(token) } -> std::convertible_to<std::optional<TokenId>>;
@@ -35,7 +35,7 @@ concept TokenLookup = requires(V const& vocabulary, std::string_view token) {
 
 namespace detail {
 
-/// The ids of "un##believ##able"; false where no cut at its "##" gives pieces that the vocabulary has.
+/// The ids of "un##believ##able"; false where no split at its "##" gives pieces of the vocabulary.
 template <TokenLookup V>
 bool pieces_of(std::string_view word, V const& vocabulary, std::vector<TokenId>& pieces) {
     for (std::size_t end = word.find("##", 1);; end = word.find("##", end + 1)) {
@@ -49,7 +49,7 @@ bool pieces_of(std::string_view word, V const& vocabulary, std::vector<TokenId>&
     }
 }
 
-/// The number of an object's key as the parser meets it, without a tree of the whole file.
+/// Reads the count of each key while parsing (SAX), without a tree of the whole file.
 template <class Use>
 class DictionaryEvents : public nlohmann::json_sax<nlohmann::json> {
 public:
@@ -93,7 +93,7 @@ private:
         throw InputError(Diagnostic{.file = file_,
                                     .expected = "an object of words, each with a whole number above 0",
                                     .found = depth_ == 0 ? std::move(found) : "under \"" + key_.substr(0, 60) + "\" " + found,
-                                    .hint = "This is no frequency dictionary, or it is damaged."});
+                                    .hint = "This is not a frequency dictionary, or it is damaged."});
     }
 
     std::string_view text_;
@@ -106,8 +106,8 @@ private:
 }  // namespace detail
 
 /// Reads a dictionary as MASTER's code releases it: {"the": 60351, "un##believ##able": 3}. It has no document frequencies, so it
-/// serves `KeywordWeighting::inverse_count` alone.
-/// \throws InputError  no such object, a count that is not above 0, a word twice, a word whose pieces the vocabulary lacks
+/// supports `KeywordWeighting::inverse_count` only.
+/// \throws InputError  not such an object, a count that is not above 0, a word twice, a word whose pieces the vocabulary lacks
 template <TokenLookup V>
 WordWeights read_word_dictionary(std::filesystem::path const& path, V const& vocabulary) {
     std::string const text = detail::read_file(path);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// How often each word of a corpus occurs: what keyword masking draws by.
+/// How often each word of a corpus occurs: the weights of keyword masking.
 #pragma once
 
 #include <algorithm>
@@ -41,14 +41,14 @@ concept TextsByIndex = requires(F const& text_of, std::size_t i) {
 /// A word is its sequence of token ids, hashed to 64 bits: the pieces of one word, as `WholeWordMasker{.skip_specials = true}`
 /// joins them. Special tokens are no words and end the word before them; a text that starts inside a word starts with a word of
 /// its own.
-/// Among a million words, two share a hash in one of 37 million corpora.
+/// For a million words the probability of a hash collision is 1 in 37 million.
 class WordWeights {
 public:
-    /// What is known of one word; zeros where it never occurred.
+    /// The counts of one word; zeros where it never occurred.
     struct Word {
         std::uint64_t hash = 0;        ///< see hash_of
         std::uint64_t count = 0;       ///< occurrences
-        std::uint64_t documents = 0;   ///< texts that have it; 0 where only counts are known
+        std::uint64_t documents = 0;   ///< texts that contain it; 0 where only counts are known
 
         friend bool operator==(Word const&, Word const&) = default;
     };
@@ -92,7 +92,7 @@ public:
     }
 
     /// From counts alone, in any order. \throws InputError  a count of 0, a word twice, a word in more texts than there are
-    /// \param documents   texts counted; 0 where nobody knows, and then no word may have a document frequency
+    /// \param documents   texts counted; 0 where unknown, and then no word may have a document frequency
     /// \param vocabulary  ids of the vocabulary that the words are spelled in
     WordWeights(std::vector<Word> words, std::uint64_t documents, std::uint64_t vocabulary)
         : words_(std::move(words)), documents_(documents), vocabulary_(vocabulary) {
@@ -101,7 +101,7 @@ public:
         index();
     }
 
-    /// Reads what `save` wrote. \throws InputError  naming the file where it is cut, changed or of another version
+    /// Reads what `save` wrote. \throws InputError  naming the file where it is truncated, changed or of another version
     static WordWeights load(std::filesystem::path const& file) {
         WordWeights weights;
         detail::WordWeightsHeader const header = detail::read_word_weights(file, weights.words_);
@@ -129,7 +129,7 @@ public:
         return detail::mix64(hash ^ static_cast<std::uint32_t>(id));
     }
 
-    /// Where a word stands in `words()`; size() where it never occurred.
+    /// Index of a word in `words()`; size() where it never occurred.
     [[nodiscard]] std::size_t place_of(std::uint64_t hash) const noexcept {
         std::size_t const bucket = bucket_of(hash);
         for (std::size_t i = buckets_[bucket]; i < buckets_[bucket + 1]; ++i) {
@@ -137,7 +137,7 @@ public:
         }
         return size();
     }
-    /// What is known of a word.
+    /// The counts of a word.
     [[nodiscard]] Word find(std::uint64_t hash) const noexcept {
         std::size_t const place = place_of(hash);
         return place == size() ? Word{.hash = hash} : words_[place];
@@ -158,7 +158,7 @@ public:
 
 private:
     static constexpr std::size_t shards = 64;
-    struct Shard {   // by the top six bits of the hash; tables go by the low ones
+    struct Shard {   // by the top six bits of the hash; tables use the low ones
         std::mutex mutex;
         detail::WordCounter words;
     };
@@ -207,10 +207,10 @@ private:
     std::uint64_t vocabulary_ = 0;
 };
 
-/// A masker that draws by the words of a corpus, and takes the counts of the corpus that it is trained on where it has none.
+/// A masker that draws by word counts, and receives those of the training corpus where it has none.
 ///
-/// 1. `masker.needs_words()` on a const masker is true where it cannot draw without.
-/// 2. `masker.learn(weights)` hands it the counts. Counts that it has already (a dictionary that the user loaded) stay.
+/// 1. `masker.needs_words()` on a const masker is true where it has no counts and needs them.
+/// 2. `masker.learn(weights)` sets the counts. Counts that it has already (a dictionary that the user loaded) stay.
 template <class M>
 concept LearnsWords = requires(M& masker, M const& fixed, std::shared_ptr<WordWeights const> weights) {
     { fixed.needs_words() } -> std::same_as<bool>;

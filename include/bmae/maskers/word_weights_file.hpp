@@ -57,7 +57,7 @@ void write_word_weights(std::filesystem::path const& path, WordWeightsHeader hea
     file.commit();
 }
 
-/// \throws InputError  naming the file where it is no such file, cut, changed or of another version
+/// \throws InputError  naming the file where it is not such a file, truncated, changed or of another version
 template <class Word>
 WordWeightsHeader read_word_weights(std::filesystem::path const& path, std::vector<Word>& words) {
     static_assert(std::is_trivially_copyable_v<Word> && sizeof(Word) == 24);

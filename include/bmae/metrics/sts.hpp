@@ -29,7 +29,7 @@ enum class StsAggregation {
     weighted_mean,   ///< the same, each weighted by its number of pairs
 };
 
-/// As command lines and reports write it.
+/// Names in command lines and reports.
 constexpr std::string_view to_string(StsAggregation aggregation) noexcept {
     switch (aggregation) {
         case StsAggregation::mean:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The encoder names all words of its text at once, in no order.
+/// The encoder predicts the set of words of its text at once.
 #pragma once
 
 #include <algorithm>
@@ -52,7 +52,7 @@ struct ClsLogits {
 
 namespace detail {
 
-/// A view that neither hides nor corrupts; OwnView stands for what it is.
+/// A view without mask and corruption; OwnView is itself.
 template <class ViewT>
 inline constexpr bool plain_view = false;
 template <>
@@ -69,13 +69,13 @@ enum class BagWeights {
     one,               ///< 1 each (DupMAE, equation 6)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(BagWeights) noexcept { return {"one_over_tokens", "one_over_words", "one"}; }
 
-/// Numbers of a `BagOfWords`, in the shape of its slots.
+/// Options of a `BagOfWords`, in the shape of its slots.
 template <class ViewT = OwnView>
 struct BagOfWordsOptions {
-    [[no_unique_address]] ViewT view = {};   ///< whose words; OwnView: the encoder's own
+    [[no_unique_address]] ViewT view = {};   ///< the text whose words are the target; OwnView: the encoder's own
     TermWeight weight = 1;                   ///< in the total; DupMAE as released: .1, BoW-DPR: 1 to .1 along a cosine
     BagWeights words = BagWeights::one_over_tokens;
     std::int64_t lowest_id = 0;   ///< smallest id that counts; BoW-DPR: 999, since BERT's words start there
@@ -94,12 +94,12 @@ struct BagOfWordsOptions {
 /// [CLS], [SEP] and [PAD] are outside the bag. Xiao, Liu: DupMAE, arXiv 2211.08769; Ma et al.: Drop your Decoder, arXiv 2401.11248.
 ///
 /// With a view it is the bag of another text: of the next passage, beside one of the text itself (EBAR and EBAE of Li et al.:
-/// Llama2Vec, arXiv 2312.15503), or of a query. A text that has no word in its bag counts for nothing then. A bag counts the words
-/// that a source reads, so the view neither hides nor corrupts: View<NextPassage, NoMasker, NoCorruption>.
+/// Llama2Vec, arXiv 2312.15503), or of a query. A text with an empty bag then has no label. A bag counts the words
+/// that a source reads, so the view has no mask and no corruption: View<NextPassage, NoMasker, NoCorruption>.
 template <class Pooling, class ViewT = OwnView>
 class BagOfWords {
     static_assert(AnyView<ViewT> || std::is_same_v<ViewT, OwnView>,
-                  "BagOfWords: the second slot is the view whose words are counted: View<TextSource, NoMasker, NoCorruption>.");
+                  "BagOfWords: the second slot is the view whose words are labels: View<TextSource, NoMasker, NoCorruption>.");
     static_assert(
         detail::plain_view<ViewT>,
         "BagOfWords: a bag counts the words that the source reads, so a masker or a corruptor would change nothing. Use "

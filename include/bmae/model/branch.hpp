@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A decoder rebuilds one view from the sentence vector.
+/// A decoder reconstructs one view from the sentence vector.
 #pragma once
 
 #include <concepts>
@@ -31,7 +31,7 @@ struct OwnHead {};
 
 namespace detail {
 
-/// What a branch asks of its decoder before it knows the encoder.
+/// What a branch requires of its decoder before the encoder is known.
 template <class D>
 concept SaysWhatItReads = requires {
     typename D::Options;
@@ -68,7 +68,7 @@ template <class ViewT, class Decoder, TokenLoss Loss = TokenCrossEntropy, class 
 class Branch {
     static constexpr bool reads_layers = requires { requires Decoder::reads_layers; };
     static_assert(AnyView<ViewT> || std::is_same_v<ViewT, OwnView>,
-                  "Branch: the first slot is the view to rebuild: View<TextSource, Masker, Corruptor>, or OwnView.");
+                  "Branch: the first slot is the view to reconstruct: View<TextSource, Masker, Corruptor>, or OwnView.");
     static_assert(detail::SaysWhatItReads<Decoder>,
                   "Branch: the second slot is a decoder: explain_decoder<D, Encoder>() says what an own one lacks.");
     static_assert(!ViewT::has_row_masks || Decoder::reads_visibility,
@@ -85,13 +85,13 @@ class Branch {
     using HeadPart = detail::BranchHead<Head>;
 
 public:
-    /// Numbers of the branch, in the shape of its slots.
+    /// Options of the branch, in the shape of its slots.
     struct Options {
         ViewT view = {};
         typename Decoder::Options decoder = {};
         Loss loss = {};
         TermWeight weight = 1;        ///< in the total; RetroMAE: 1
-        double label_smoothing = 0;   ///< share of a label that goes to all tokens alike, in [0, 1)
+        double label_smoothing = 0;   ///< share of a label spread evenly over all tokens, in [0, 1)
         std::string task = {};        ///< name in reports, where the paper has one: MASTER's mkp, cmp, npr, dor, gor
 
         template <class Visit>
@@ -100,7 +100,7 @@ public:
             visit.inside("decoder", decoder);
             visit.inside("loss", loss);
             visit.inside("weight", weight);
-            visit("label_smoothing", label_smoothing, "share of a label that goes to all tokens alike");
+            visit("label_smoothing", label_smoothing, "share of a label spread evenly over all tokens");
         }
     };
     using View = ViewT;
@@ -183,11 +183,11 @@ public:
         head_.for_each_parameter(prefix + ".head", visit);
     }
 
-    /// Source, masker and corruptor, for what must be told or given to them before training.
+    /// Source, masker and corruptor, for settings and data that they need before training.
     [[nodiscard]] ViewT& view() noexcept { return options_.view; }
     [[nodiscard]] ViewT const& view() const noexcept { return options_.view; }
     [[nodiscard]] Decoder& decoder() noexcept { return decoder_; }
-    /// Which tokens are to be recovered.
+    /// Which tokens are predicted.
     [[nodiscard]] Loss const& labels() const noexcept { return options_.loss; }
 
 private:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Contrast of two towers of which one may rest and leave its vectors as further negatives.
+/// Contrast of two towers of which one may be frozen and leave its vectors as further negatives.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@
 
 namespace bmae {
 
-/// Numbers of a `CachedContrast`.
+/// Options of a `CachedContrast`.
 struct CachedContrastOptions {
     TermWeight weight = 1;                     ///< in the total
     double temperature = 1;                    ///< divides the scores
@@ -44,13 +44,13 @@ struct CachedContrastOptions {
     }
 };
 
-/// Anchors of one pass among the rows of the other, as `Contrast`; where the other's tower rests, also among the vectors that it
-/// gave to earlier batches of its rest (Xu et al.: LaPraDoR, arXiv 2203.06169, iterative contrastive learning).
+/// Anchors of one pass among the rows of the other, as `Contrast`; where its tower is frozen, also among the vectors that it
+/// gave to earlier batches while frozen (Xu et al.: LaPraDoR, arXiv 2203.06169, iterative contrastive learning).
 ///
-/// While a tower rests its vectors stay in one space, so old ones are as good as new ones: that is the point of the alternation.
-/// When it learns again its cache is emptied. Anchors are the rows of the tower that learns; where both do, those of pass 0.
+/// The vectors of a frozen tower stay in one space, so old ones are valid negatives: this is the purpose of the alternation.
+/// When it is trained again its cache is emptied. Anchors are the rows of the trained tower; where both are, those of pass 0.
 /// A vector that is not finite is not kept. A cache of as many vectors as the corpus has texts also holds the anchors' own keys
-/// of an epoch ago, as negatives: keep it well below.
+/// of an epoch ago, as negatives: keep it well below that size.
 class CachedContrast {
 public:
     using Options = CachedContrastOptions;
@@ -114,7 +114,7 @@ public:
         return {.sum = loss.sum, .correct = loss.correct};
     }
 
-    /// The cache takes in the vectors of the tower that rested in the step, and of no other.
+    /// The cache receives the vectors of the tower that was frozen in the step, and of no other.
     void after_step() {
         if (!pending_pass_) { return; }
         auto const pass = static_cast<std::int64_t>(*std::exchange(pending_pass_, std::nullopt));
@@ -159,7 +159,7 @@ private:
     }
     [[nodiscard]] std::int64_t filled() const { return cached_[0].item<std::int64_t>(); }
 
-    /// The vectors of the pass that rests; none where those in the cache are of the other one.                       [C, D]
+    /// The cached vectors of the frozen pass; none where those in the cache are of the other one.                    [C, D]
     [[nodiscard]] at::Tensor cache_of(std::size_t frozen) const {
         bool const its_own = cached_[1].item<std::int64_t>() == static_cast<std::int64_t>(frozen);
         return cache_.rows.narrow(0, 0, its_own ? filled() : 0);
@@ -168,7 +168,7 @@ private:
     Options options_;
     detail::VectorQueue cache_;
     at::Tensor cached_ = at::zeros({2}, at::kLong);   ///< [2] int64 how many vectors are in the cache, and of which pass
-    std::optional<std::size_t> pending_pass_ = {};    ///< that rests in the open step
+    std::optional<std::size_t> pending_pass_ = {};    ///< that is frozen in the open step
 };
 
 }  // namespace bmae

@@ -32,8 +32,7 @@ namespace bmae {
 /// What a report says about one pass.
 struct PassDescription {
     std::string bottleneck = {};
-    std::string projection =
-        {};   ///< what adaptors make of it, joined by +: batch_norm, tanh, reduced, normalized, stop_gradient; or empty
+    std::string projection = {};    ///< its adaptors, joined by +: batch_norm, tanh, reduced, normalized, stop_gradient; or empty
     std::string encoder = "tied";   ///< tied, momentum or second
 };
 
@@ -50,7 +49,7 @@ public:
     static constexpr std::size_t pass_count = std::tuple_size_v<Passes>;
     static constexpr std::size_t cross_count = std::tuple_size_v<CrossTerms>;
     static constexpr std::size_t term_count = (terms_of<Part>() + ... + 0);
-    /// A trailing term compares the texts of a batch with each other: its batch may be a whole optimizer step.
+    /// A trailing term compares the texts of a batch with each other: its batch may span a whole optimizer step.
     static constexpr bool spans_step = (compares_batch<Part>() || ...);
 
 protected:
@@ -61,7 +60,7 @@ public:
     static constexpr bool has_second_encoder = runs<SecondEncoder>;
 
 protected:
-    /// Two towers that meet in a contrast alone can learn in turns.
+    /// Two towers that share nothing but a contrast can be trained in alternation.
     static constexpr bool alternates = runs<SecondEncoder> && runs<TiedEncoder> && pass_count == 2 && term_count == cross_count;
     static_assert(pass_count > 0, "Model: after the encoder come its passes: Pass<View, Bottleneck, Term...>.");
     static_assert(passes_come_first<Part...>(), "Model: passes come first, terms that look across them last.");
@@ -71,7 +70,7 @@ protected:
                   "Model: this part is neither a Pass nor a term that looks across passes. MaskedLanguageModel, Branch and "
                   "BagOfWords belong into a Pass.");
     static_assert(((passes_wanted<Part>() <= pass_count) && ...),
-                  "Contrast: at least two passes are needed, one for each side of a pair.");
+                  "Contrast: at least two passes are needed, one for each text of a pair.");
     static_assert(
         widths_fit<EncoderT, Part...>(),
         "QueueContrast, CachedContrast, ProjectedContrast: they compare vectors as wide as hidden states, which those of a "
@@ -98,7 +97,7 @@ protected:
                   "Shared: one name stands for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
     static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");
 
-    /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is no parameter of such a model.
+    /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is not a parameter of such a model.
     static constexpr bool trains_head = [] {
         if constexpr (std::is_same_v<typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type,
                                      PairExample>) {
@@ -112,35 +111,33 @@ public:
     /// What a dataset must give: `Example` of a token store or `PairExample` of a pair store.
     using ExampleType = typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type;
 
-    /// Numbers of the model, in the shape of the composition.
+    /// Options of the model, structured as the composition.
     struct Options {
         typename PartList<Passes>::Options passes = {};
         typename PartList<CrossTerms>::Options terms = {};
         Reduction reduction = Reduction::mean_per_term;
-        double momentum = .9995;   ///< of a momentum encoder, per step; Contriever: .9995
-        std::uint64_t alternate =
-            0;   ///< of two towers: optimizer steps after which they change who learns; 0: both learn at once
-        bool random_window =
-            false;   ///< too long a text is cut at a place drawn once per example, not at its end (MASTER as released)
+        double momentum = .9995;       ///< of a momentum encoder, per step; Contriever: .9995
+        std::uint64_t alternate = 0;   ///< of two towers: optimizer steps after which the other one is trained; 0: both at once
+        bool random_window = false;    ///< long texts are cut to a random window, drawn once per example (MASTER as released)
 
         /// Paths are those of parameters: passes.0.view.masker.rate, passes.0.terms.1.decoder.layers, terms.0.temperature.
         template <class Visit>
         void for_each_option(Visit&& visit) {
             visit.inside_each("passes", passes);
             visit.inside_each("terms", terms);
-            visit("reduction", reduction, "how the losses of single tokens become one number");
+            visit("reduction", reduction, "how the losses of tokens are reduced to one value");
             if constexpr (runs<MomentumEncoder>) {
-                visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step");
+                visit("momentum", momentum, "decay of the exponential moving average, per step");
             }
             if constexpr (alternates) {
-                visit("alternate", alternate, "steps after which the towers change who learns; 0: both learn at once");
+                visit("alternate", alternate, "steps after which the other of the towers is trained; 0: both at once");
             }
-            visit("random_window", random_window, "too long a text is cut at a random place, not at its end");
+            visit("random_window", random_window, "texts over the length limit are cut to a random window, not at the end");
         }
     };
     using EncoderType = EncoderT;
 
-    /// Throws InputError where the numbers do not fit the composition or the encoder.
+    /// Throws InputError where the options do not fit the composition or the encoder.
     Composition(EncoderT encoder, Options options, std::uint64_t seed)
         : towers_(std::move(encoder)),
           options_(options),
@@ -150,7 +147,7 @@ public:
         require_views_agree(*this);
         if (options_.alternate != 0 && !alternates) {
             throw InputError(Diagnostic{.file = {},
-                                        .expected = "a Pass and a SecondPass without terms of their own, to learn in turns",
+                                        .expected = "a Pass and a SecondPass without terms of their own, to alternate",
                                         .found = "other passes",
                                         .hint = "Set alternate to 0."});
         }
@@ -176,7 +173,7 @@ public:
     [[nodiscard]] bool random_window() const noexcept { return options_.random_window; }
     [[nodiscard]] std::uint64_t alternate() const noexcept { return options_.alternate; }
 
-    /// The numbers that the model was made with, for reports; a copy, so that paths cannot be set here.
+    /// The options that the model was made with, for reports; a copy, so that paths cannot be set here.
     [[nodiscard]] std::vector<std::pair<std::string, OptionValue>> option_values() const {
         Options options = options_;
         std::vector<std::pair<std::string, OptionValue>> list;
@@ -184,18 +181,18 @@ public:
         return list;
     }
 
-    /// Whose turn it takes to move a parameter: 1 that of the model's own encoder, 2 that of the second one, 0 none.
+    /// The tower whose alternation trains a parameter: 1 the model's own encoder, 2 the second one, 0 neither (always trained).
     [[nodiscard]] std::size_t alternation(std::string_view parameter) const {
         if (options_.alternate == 0 || parameter.starts_with("terms.")) { return 0; }
         std::size_t alternation = parameter.starts_with("second.") ? 2 : 1;
-        for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {   // what a bottleneck learns rests with its tower
+        for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {   // a bottleneck is frozen with its tower
             if (parameter.starts_with("passes." + std::to_string(p) + '.')) {
                 alternation = alternation_of<typename PassT::Tower>;
             }
         });
         return alternation;
     }
-    /// The turn that rests in a step: first the second encoder, so that the model's own learns first; 0: nobody rests.
+    /// The tower that is frozen in a step: first the second encoder, so that the model's own is trained first; 0: none.
     [[nodiscard]] std::size_t frozen(std::uint64_t step) const noexcept {
         if (options_.alternate == 0) { return 0; }
         return step / options_.alternate % 2 == 0 ? 2 : 1;
@@ -215,7 +212,7 @@ public:
         });
     }
 
-    /// Calls `visit(name, tensor)` for everything else that a checkpoint must hold: momentum encoder, queues.
+    /// Calls `visit(name, tensor)` for all other tensors of a checkpoint: momentum encoder, queues.
     template <class Visit>
     void for_each_state(Visit&& visit) {
         towers_.for_each_state(visit);
@@ -260,7 +257,7 @@ public:
         return descriptions;
     }
 
-    /// The composition in words, for people.
+    /// The composition as readable text.
     [[nodiscard]] std::string composition() const {
         std::string text = name_of<EncoderT>();
         std::vector<ViewDescription> const views = describe_views();
@@ -353,7 +350,7 @@ protected:
         });
     }
 
-    /// Parameters of all parts; those that several parts share come once for each.
+    /// Parameters of all parts; shared ones come once for each part.
     template <class Visit>
     void for_each_named(Visit&& visit) {
         towers_.template for_each_parameter<trains_head>(visit);
@@ -361,18 +358,18 @@ protected:
         for_each_cross_term([&](auto& term, std::size_t t) { term.for_each_parameter(cross_name(t), visit); });
     }
 
-    /// What both towers share can rest with neither.
+    /// A parameter that both towers share can be frozen with neither.
     void require_own_parameters() {
         for_each_named([](std::string const& name, at::Tensor&, bool) {
             if (!name.starts_with("shared.")) { return; }
             throw InputError(Diagnostic{.file = {},
-                                        .expected = "towers that share no parameter, to learn in turns",
+                                        .expected = "towers that share no parameter, to be trained in alternation",
                                         .found = name,
                                         .hint = "Set alternate to 0, or use a bottleneck without a projection of its own name."});
         });
     }
 
-    /// A loss over groups has nothing to learn from a group of one.
+    /// A loss over groups has no gradient for a group of one.
     void require_groups() const {
         for_each_pass([&](auto const& pass, std::size_t p) {
             if constexpr (requires { pass.view().source.group_size(); }) {
@@ -381,12 +378,12 @@ protected:
                     .file = {},
                     .expected = "at least 2 texts per query in passes." + std::to_string(p) + ", for a loss over groups",
                     .found = std::to_string(pass.view().source.group_size()),
-                    .hint = "Raise the passages per query: one relevant text and its negatives."});
+                    .hint = "Raise the passages per query: one positive and its negatives."});
             }
         });
     }
 
-    /// A trailing term sets the vectors of all passes against each other.
+    /// A trailing term compares the vectors of all passes with each other.
     void require_equal_widths() const {
         std::vector<std::int64_t> widths;
         for_each_pass([&](auto const& pass, std::size_t) { widths.push_back(bottleneck_width(pass.bottleneck(), encoder())); });

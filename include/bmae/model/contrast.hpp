@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Sentence vectors of one text stand together, those of different texts apart.
+/// InfoNCE between the sentence vectors of passes: positive pairs against in-batch and hard negatives.
 #pragma once
 
 #include <algorithm>
@@ -36,26 +36,26 @@ namespace bmae {
 /// How two sentence vectors are compared.
 enum class Similarity { dot, cosine };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 2> names_of(Similarity) noexcept { return {"dot", "cosine"}; }
 [[nodiscard]] constexpr std::string_view to_string(Similarity similarity) noexcept {
     return names_of(similarity)[static_cast<std::size_t>(similarity)];
 }
 
-/// Whom an anchor is compared with.
+/// What an anchor is compared with.
 enum class CandidateScope {
     other_passes,   ///< anchors are the rows of pass 0, candidates all rows of the other passes: SimCSE, SentMAE, ICT
     all_rows,       ///< every row is an anchor, all 2B - 1 others are its candidates: coCondenser
-    own_group,      ///< of the other pass, the texts of the anchor's own group alone: its relevant text and its negatives
+    own_group,      ///< of the other pass, the anchor's own group alone: its positive and its negatives
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(CandidateScope) noexcept { return {"other_passes", "all_rows", "own_group"}; }
 [[nodiscard]] constexpr std::string_view to_string(CandidateScope candidates) noexcept {
     return names_of(candidates)[static_cast<std::size_t>(candidates)];
 }
 
-/// Numbers of a `Contrast`.
+/// Options of a `Contrast`.
 struct ContrastOptions {
     TermWeight weight = 1;                     ///< in the total
     double temperature = 1;                    ///< divides the scores; SimCSE .05, coCondenser 1
@@ -64,15 +64,15 @@ struct ContrastOptions {
     double hard_negative_weight = 0;   ///< added to the score of a row's own negative (pass 2); SimCSE: 0
     ContrastForm form = {};
     RetrievalContrast contrast =
-        RetrievalContrast::info_nce;    ///< the others: with candidates of other passes, the anchors as queries
-    bool mask_false_negatives = true;   ///< another query's text that is relevant to this one too is no negative
+        RetrievalContrast::info_nce;    ///< the others: with candidates of other passes; anchors are the queries
+    bool mask_false_negatives = true;   ///< another query's text that is relevant to this one too is not a negative
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit.inside("weight", weight);
         visit("temperature", temperature, "divides the scores");
         visit("similarity", similarity, "how two vectors are compared");
-        visit("candidates", candidates, "whom an anchor is compared with");
+        visit("candidates", candidates, "what an anchor is compared with");
         visit("hard_negative_weight", hard_negative_weight, "added to the score of a row's own negative");
         visit("label_smoothing", form.label_smoothing, "share of the target spread over the candidates");
         visit("positive_in_denominator", form.positive_in_denominator, "0: equation 8 of SentMAE as printed");
@@ -83,10 +83,10 @@ struct ContrastOptions {
 
 namespace detail {
 
-/// A text of which nothing is there but [CLS] and [SEP] takes part in no pair.
+/// A text of [CLS] and [SEP] alone takes part in no pair.
 inline bool is_absent(PackedView const& view, std::size_t b) { return view.offsets[b + 1] - view.offsets[b] <= 2; }
 
-/// Where the texts of each pass begin when all passes stand one under another.                            [passes + 1]
+/// Where the texts of each pass begin when all passes are concatenated.                                   [passes + 1]
 inline std::vector<std::int64_t> first_rows(std::span<PackedView const* const> views) {
     std::vector<std::int64_t> first{0};
     for (PackedView const* const view : views) { first.push_back(first.back() + static_cast<std::int64_t>(view->texts())); }
@@ -139,8 +139,8 @@ public:
     static constexpr std::size_t passes = 2;
     static constexpr bool wants_hidden_width = !std::is_same_v<Projection, NoProjection>;   ///< it projects H numbers
 
-    /// Throws InputError for a temperature that is not above 0, a label smoothing outside [0, 1), and numbers that a contrast
-    /// other than InfoNCE does not know.
+    /// Throws InputError for a temperature that is not above 0, a label smoothing outside [0, 1), and options that a contrast
+    /// other than InfoNCE does not have.
     template <Encoder E>
     ContrastOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : options_(options), projection_(encoder.shape()) {
@@ -174,7 +174,7 @@ public:
 
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
         std::vector<std::int64_t> list = detail::present_pairs(views);
-        // A batch of one text, as the last of an epoch may be, has one candidate: it is left out, not learned from.
+        // A batch of one text, as the last of an epoch may be, has one candidate: it is left out.
         std::size_t candidates = 0;
         for (std::size_t p = 1; p < views.size(); ++p) { candidates += views[p]->texts(); }
         if (options_.candidates == CandidateScope::other_passes && candidates < 2) { return {}; }
@@ -251,7 +251,7 @@ public:
     }
 
 private:
-    /// Cells of (anchor, column) that the groups of the candidates decide: own hard negatives, texts of other groups, and texts
+    /// Cells of (anchor, column) set by the groups of the candidates: own hard negatives, texts of other groups, and texts
     /// known to be relevant.
     void add_group_cells(CrossState const& state, std::vector<std::int64_t> const& list, std::vector<std::int64_t>& excluded,
                          std::vector<std::int64_t>& own_negatives) const {
@@ -284,8 +284,8 @@ private:
     Projection projection_;
 };
 
-/// On the sentence vectors as they are.
+/// On the sentence vectors themselves.
 using Contrast = ContrastOf<NoProjection>;
-/// On tanh(W h + b), which the loss alone sees: SimCSE's head.
+/// On tanh(W h + b), which only the loss reads: SimCSE's head.
 using ProjectedContrast = ContrastOf<TanhProjection>;
 }  // namespace bmae

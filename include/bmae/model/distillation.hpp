@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The retriever's scores follow a teacher's, which travel in the batch beside the texts that they judge.
+/// Distillation of a retriever: its scores follow a teacher's, which the batch holds beside the texts.
 #pragma once
 
 #include <cmath>
@@ -32,7 +32,7 @@ struct KlDivergence {
     }
 };
 
-/// Squared error of the margins between the relevant text and each negative: see `margin_mse`. Temperatures have no part in it.
+/// Squared error of the margins between the positive and each negative: see `margin_mse`. It uses no temperature.
 struct MarginMse {
     static constexpr std::string_view name = "margin_mse";
 
@@ -67,7 +67,7 @@ public:
     using Options = DistillationOptions;
     static constexpr std::string_view kind = "distillation";
     static constexpr std::size_t passes = 2;
-    static constexpr bool compares_batch = false;   ///< each query meets its own group alone
+    static constexpr bool compares_batch = false;   ///< each query is scored with its own group alone
     static constexpr bool needs_groups = true;
     static constexpr bool needs_teacher_scores = true;
 
@@ -84,7 +84,7 @@ public:
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
-    /// Query and relevant text of every group that the teacher scored whole.
+    /// Query and positive of every group that the teacher scored completely.
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
         PackedView const& candidates = *views[1];
         auto const texts = static_cast<std::int64_t>(views[0]->texts());

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A frozen masked language model that fills holes for a corruptor.
+/// A frozen masked language model that replaces masked tokens for a corruptor.
 #pragma once
 
 #include <cstddef>

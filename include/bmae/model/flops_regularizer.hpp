@@ -17,10 +17,10 @@
 
 namespace bmae {
 
-/// Numbers of a `FlopsRegularizer`.
+/// Options of a `FlopsRegularizer`.
 struct FlopsRegularizerOptions {
-    /// In the total. Default: to LexMAE's .002 (arXiv 2208.14754, its fine-tuning) along the squared steps of the first third of
-    /// the run, as SPLADE raises it (arXiv 2107.05720: 50,000 of 150,000 steps), so that words grow apart before they go.
+    /// In the total. Default: to LexMAE's .002 (arXiv 2208.14754, its fine-tuning) on a quadratic schedule over a third of
+    /// the run, as SPLADE raises it (arXiv 2107.05720: 50,000 of 150,000 steps), so that weights differ before they are pruned.
     TermWeight weight = {0, {.schedule = WeightSchedule::quadratic, .last = .002, .until = 1. / 3}};
 
     template <class Visit>
@@ -29,9 +29,9 @@ struct FlopsRegularizerOptions {
     }
 };
 
-/// `flops` of the vectors of its pass, as `LexicalBottleneck` makes them: put it behind one, and a contrast behind the passes.
+/// `flops` of the vectors of its pass, as `LexicalBottleneck` makes them: use it after one, and a contrast after the passes.
 ///
-/// It is reported per batch: the value of a step of several micro-batches is the mean of theirs, weighted by their texts.
+/// It is not additive over texts: the value of a step of several micro-batches is the mean of theirs, weighted by their texts.
 class FlopsRegularizer {
 public:
     using Options = FlopsRegularizerOptions;

@@ -15,8 +15,8 @@
 
 namespace bmae::detail {
 
-/// Texts of every group; all groups must have one size.
-/// Throws Error where they have not, or where there are fewer than two texts in a group.
+/// Number of texts per group; all groups must have one size.
+/// Throws Error where they do not, or where there are fewer than two texts in a group.
 inline std::int64_t group_size_of(PackedView const& view) {
     std::int64_t const size = view.examples() == 0 ? 0 : view.texts_of(0);
     for (std::size_t e = 0; e < view.examples(); ++e) {

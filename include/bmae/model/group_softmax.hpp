@@ -37,9 +37,9 @@ namespace detail {
 class GroupLoss {
 public:
     using Options = GroupLossOptions;
-    static constexpr bool compares_batch = false;   ///< each query meets its own group alone
+    static constexpr bool compares_batch = false;   ///< each query is scored with its own group alone
     static constexpr bool needs_groups = true;
-    static constexpr bool needs_scores = true;   ///< of a bottleneck that gives one number per text
+    static constexpr bool needs_scores = true;   ///< of a bottleneck with one score per text
 
     explicit GroupLoss(Options options) : options_(options) {}
 
@@ -47,7 +47,7 @@ public:
     [[nodiscard]] std::size_t negatives(std::size_t examples, std::size_t candidates) const {
         return examples == 0 ? 0 : candidates / examples - 1;
     }
-    /// The relevant text of each group, twice: it is its own anchor.
+    /// The positive of each group, twice: it is its own anchor.
     [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
         std::vector<std::int64_t> list;
         for (std::size_t e = 0; e < views[0]->examples(); ++e) {
@@ -72,7 +72,7 @@ protected:
 
 }  // namespace detail
 
-/// -log softmax(s)[relevant text] over the scores of each group, the mean of all passes (listwise cross-entropy: Nogueira et al.,
+/// -log softmax(s)[positive] over the scores of each group, the mean of all passes (listwise cross-entropy: Nogueira et al.,
 /// arXiv 1910.14424; SimLM's and MASTER's rerankers).
 class GroupSoftmax : public detail::GroupLoss {
 public:
@@ -101,7 +101,7 @@ public:
 };
 
 /// ( KL(p || q) + KL(q || p) ) / 2 of the softmax of two passes over one group, which differ by their dropout (Wu et al.: R-Drop,
-/// arXiv 2106.14448; SimLM's reranker). Stands behind two passes of one view.
+/// arXiv 2106.14448; SimLM's reranker). Follows two passes of one view.
 class RDrop : public detail::GroupLoss {
 public:
     static constexpr std::string_view kind = "r_drop";

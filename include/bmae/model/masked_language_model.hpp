@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The encoder recovers what was hidden from it.
+/// The encoder predicts the masked tokens of its view.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +15,21 @@
 
 namespace bmae {
 
-/// Cross-entropy of the encoder on tokens of its own view; `Loss` says on which.
+/// Cross-entropy of the encoder on tokens of its own view; `Loss` chooses which.
 template <TokenLoss Loss>
 class EncoderPrediction {
 public:
-    /// Numbers of the term.
+    /// Options of the term.
     struct Options {
         TermWeight weight = 1;        ///< in the total; RetroMAE: 1
-        double label_smoothing = 0;   ///< share of a label that goes to all tokens alike, in [0, 1)
-        Loss loss = {};               ///< which tokens; other terms that read the encoder's own view ask for the same
+        double label_smoothing = 0;   ///< share of a label spread evenly over all tokens, in [0, 1)
+        Loss loss = {};               ///< which tokens; the same in other terms that read the encoder's own view
 
         template <class Visit>
         void for_each_option(Visit&& visit) {
             visit.inside("loss", loss);
             visit.inside("weight", weight);
-            visit("label_smoothing", label_smoothing, "share of a label that goes to all tokens alike");
+            visit("label_smoothing", label_smoothing, "share of a label spread evenly over all tokens");
         }
     };
     using Labels = Loss;
@@ -56,7 +56,7 @@ public:
         return {.name = std::move(name), .kind = std::string(kind), .weight = options_.weight.at(0)};
     }
 
-    /// Which tokens of the encoder's view are to be recovered.
+    /// Which tokens of the encoder's view are predicted.
     [[nodiscard]] Loss const& labels() const noexcept { return options_.loss; }
 
     template <class Visit>
@@ -66,7 +66,7 @@ private:
     Options options_;
 };
 
-/// On the tokens hidden from it (L_enc of RetroMAE; Devlin et al., arXiv 1810.04805).
+/// On its masked tokens (L_enc of RetroMAE; Devlin et al., arXiv 1810.04805).
 using MaskedLanguageModel = EncoderPrediction<TokenCrossEntropy>;
 
 }  // namespace bmae

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Contrast of token vectors: each token of a query meets the token of a text that is nearest to it.
+/// Contrast of token vectors: each token of a query is matched with the most similar token of a text.
 #pragma once
 
 #include <cstddef>
@@ -53,7 +53,7 @@ inline at::Tensor max_sim(at::Tensor const& queries, std::span<std::int64_t cons
 struct MaxSimContrastOptions {
     TermWeight weight = 1;              ///< in the total
     double temperature = 1;             ///< divides the scores; ColBERT: 1
-    bool mask_false_negatives = true;   ///< another query's text that is relevant to this one too is no negative
+    bool mask_false_negatives = true;   ///< another query's text that is relevant to this one too is not a negative
 
     template <class Visit>
     void for_each_option(Visit&& visit) {

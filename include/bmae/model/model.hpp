@@ -30,10 +30,10 @@
 
 namespace bmae {
 
-/// The flat struct of a paper's own number names, for a preset; specialized beside the preset.
+/// The flat struct of hyperparameters by a paper's names, for a preset; specialized beside the preset.
 template <class Model>
 struct PresetHyperparameters {
-    /// Stands where a composition has no preset.
+    /// Placeholder of a composition without a preset.
     struct type {};
     static typename Model::Options options(type) { return {}; }
 };
@@ -63,17 +63,17 @@ public:
     using Base::term_count;
     using typename Base::Options;
 
-    /// Throws InputError where the numbers do not fit the composition or the encoder.
+    /// Throws InputError where the options do not fit the composition or the encoder.
     Model(EncoderT encoder, Options options, std::uint64_t seed) : Base(std::move(encoder), std::move(options), seed) {}
 
-    /// With the numbers of the paper, where the composition is a preset; else with those of its parts.
+    /// With the hyperparameters of the paper, where the composition is a preset; else with the defaults of its parts.
     explicit Model(typename EncoderT::Options config)
         : Model(std::move(config), PresetHyperparameters<Model>::options(typename PresetHyperparameters<Model>::type{})) {}
 
     Model(typename EncoderT::Options config, Options options, std::uint64_t seed = 0)
         : Model(EncoderT(std::move(config), seed), std::move(options), seed) {}
 
-    /// With the number names of the paper, where the composition is a preset: `RetroMae model(config, {.encoder_mask = .15})`.
+    /// With the paper's hyperparameters, where the composition is a preset: `RetroMae model(config, {.encoder_mask = .15})`.
     Model(typename EncoderT::Options config, typename PresetHyperparameters<Model>::type hyperparameters, std::uint64_t seed = 0)
         : Model(std::move(config), PresetHyperparameters<Model>::options(hyperparameters), seed) {}
 
@@ -130,7 +130,7 @@ public:
     /// One forward run over a batch.
     /// \param step_labels  [terms] labels of each term in the whole optimizer step, the divisor of its mean; with one batch per step
     ///                     `batch.term_labels`
-    /// It moves neither a momentum encoder nor a queue: `after_step` does. Where towers alternate, the one that rests is run
+    /// It updates neither a momentum encoder nor a queue: `after_step` does. Where towers alternate, the frozen one is run
     /// without a gradient and without dropout.
     [[nodiscard]] ModelLoss forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
         if constexpr (replaces_tokens()) {
@@ -140,8 +140,8 @@ public:
         }
     }
 
-    /// What training changes without a gradient: the momentum encoder moves towards the parameters as they are now, queues and
-    /// caches take in the vectors of the step. To be called once after each update, and not after a step that is left out.
+    /// What training changes without a gradient: the momentum encoder is updated by the current parameters, queues and
+    /// caches receive the vectors of the step. To be called once after each update, and not after a skipped step.
     /// \param master  gives the fp32 master of a parameter by its name, where the network reads rounded ones
     void after_step(std::function<at::Tensor(std::string const&)> const& master = {}) {
         towers_.update_averages(options_.momentum, master);
@@ -150,7 +150,7 @@ public:
         });
     }
 
-    /// The sentence vectors of all passes, one pass under another, without the work of their terms.               [passes B, D]
+    /// The sentence vectors of all passes, concatenated, without the work of their terms.                         [passes B, D]
     [[nodiscard]] at::Tensor represent(HostBatch const& batch, ForwardContext& context)
         requires spans_step
     {
@@ -159,7 +159,7 @@ public:
         return at::cat(run_passes(filled ? *filled : batch, context, nullptr));
     }
 
-    /// `forward` without the trailing terms, and what `represent` gives: in an equal context bit for bit the same.
+    /// `forward` without the trailing terms, and what `represent` gives: bit for bit equal in an equal context.
     [[nodiscard]] ModelPart forward_part(HostBatch const& given, ForwardContext& context,
                                          std::span<std::int64_t const> step_labels)
         requires spans_step
@@ -195,7 +195,7 @@ public:
         return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
     }
 
-    /// Labels of each term in all batches together, where the trailing terms see all of them as one.                    [terms]
+    /// Labels of each term in all batches together, which the trailing terms read as one.                               [terms]
     [[nodiscard]] std::vector<std::int64_t> count_labels(std::span<HostBatch const> batches) const
         requires spans_step
     {
@@ -210,7 +210,7 @@ public:
         return counts;
     }
 
-    /// Texts that gave each term no label, likewise.                                                                      [terms]
+    /// Texts without a label for each term.                                                                      [terms]
     [[nodiscard]] std::vector<std::int64_t> count_absent(std::span<HostBatch const> batches) const
         requires spans_step
     {
@@ -225,7 +225,7 @@ public:
         return counts;
     }
 
-    /// Texts that each text is told apart from in a contrast over so many; 0 where there is no contrast.
+    /// Number of negatives of each text in a contrast over so many texts; 0 where there is no contrast.
     [[nodiscard]] std::size_t negatives(std::size_t texts) const {
         std::size_t most = 0;
         std::size_t candidates = 0;   // texts of all passes but the first
@@ -283,7 +283,7 @@ private:
     }
     static constexpr bool replaces_tokens() { return any_replaces(static_cast<Passes const*>(nullptr)); }
 
-    /// Where the vectors of each pass begin, one pass under another: one per text, or one per token.        [passes + 1]
+    /// Where the vectors of each pass begin, passes concatenated: one per text, or one per token.           [passes + 1]
     [[nodiscard]] std::vector<std::int64_t> rows_of_passes(std::vector<PackedView const*> const& views) const {
         std::vector<std::int64_t> first{0};
         for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {
@@ -341,7 +341,7 @@ private:
         return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
     }
 
-    /// The first micro-batch of a step: what a step that was left out held for queues is forgotten.
+    /// The first micro-batch of a step: vectors that a skipped step held for queues are dropped.
     void open_step(bool training) {
         towers_.publish_averages();
         if (!training) { return; }
@@ -350,8 +350,8 @@ private:
         });
     }
 
-    /// Runs the encoders over a batch: a sentence vector of each pass, and what its terms gave where `results` asks for that.
-    /// Dropout sites of a pass are counted from a number of their own, so that they do not depend on terms before it.
+    /// Runs the encoders over a batch: a sentence vector of each pass, and, with `results`, the results of its terms.
+    /// Dropout sites of a pass are counted from an offset of their own, so that they do not depend on terms before it.
     std::vector<at::Tensor> run_passes(HostBatch const& batch, ForwardContext& context,
                                        std::vector<detail::TermResult>* results) {
         if (context.opens_step) { open_step(context.training); }
@@ -388,7 +388,7 @@ private:
         return sentences;
     }
 
-    /// Adds what the trailing terms give on the sentence vectors of all passes.                             [passes] of [B, D]
+    /// Adds the results of the trailing terms on the sentence vectors of all passes.                        [passes] of [B, D]
     void compare(std::vector<PackedView const*> const& views, std::span<at::Tensor const> sentences, ForwardContext& context,
                  std::vector<detail::TermResult>& results) {
         if constexpr (cross_count > 0) {
@@ -400,7 +400,7 @@ private:
         }
     }
 
-    /// The pass whose tower rests in this step.
+    /// The pass whose tower is frozen in this step.
     [[nodiscard]] std::optional<std::size_t> frozen_pass(ForwardContext const& context) const {
         std::optional<std::size_t> found;
         std::size_t const alternation = context.training ? this->frozen(context.step) : 0;

@@ -29,7 +29,7 @@ consteval bool check_encoder_of() {
     }
 }
 
-/// What a trailing term wants of the vectors of its passes.
+/// What a trailing term requires of the vectors of its passes.
 template <class Part>
 inline constexpr bool wants_scores = requires { requires Part::needs_scores; };
 template <class Part>
@@ -39,7 +39,7 @@ inline constexpr bool wants_groups = requires { requires Part::needs_groups; };
 template <class Part>
 inline constexpr bool wants_one_vector = !is_pass<Part> && !wants_scores<Part> && !wants_token_vectors<Part>;
 
-/// What a pass gives; false for what is no pass.
+/// Traits of a pass; false for what is no pass.
 template <class Part>
 inline constexpr bool pass_gives_scores = requires { requires Part::BottleneckType::gives_scores; };
 template <class Part>
@@ -72,7 +72,7 @@ constexpr bool reads_token_head() {
     }
 }
 
-/// True where the first pass reads groups, which no query stands beside.
+/// True where the first pass reads groups, without a pass of queries.
 template <class... Part>
 constexpr bool groups_come_first() {
     bool const groups[] = {pass_reads_groups<Part>...};
@@ -89,7 +89,7 @@ constexpr std::size_t terms_of() {
     }
 }
 
-/// Passes that a part looks across.
+/// Number of passes that a part compares.
 template <class Part>
 constexpr std::size_t passes_wanted() {
     if constexpr (requires { Part::passes; }) {
@@ -109,7 +109,7 @@ constexpr bool runs_on() {
     }
 }
 
-/// True for a trailing term whose texts are told apart from others of their batch, as most are.
+/// True for a trailing term with in-batch negatives, as most have.
 template <class Part>
 constexpr bool compares_batch() {
     if constexpr (requires { Part::compares_batch; }) {
@@ -119,7 +119,7 @@ constexpr bool compares_batch() {
     }
 }
 
-/// A term that sets up H numbers per vector.
+/// A term that allocates H values per vector.
 template <class Part>
 constexpr bool wants_hidden_width() {
     if constexpr (requires { Part::wants_hidden_width; }) {
@@ -139,7 +139,7 @@ constexpr bool leaves_hidden_width() {
     }
 }
 
-/// True unless a term that wants vectors as wide as hidden states would get others.
+/// True unless a term that requires vectors as wide as hidden states would get others.
 template <class E, class... Part>
 constexpr bool widths_fit() {
     return !(wants_hidden_width<Part>() || ...) || !(leaves_hidden_width<E, Part>() || ...);
@@ -224,7 +224,7 @@ constexpr bool passes_come_first() {
     return fine;
 }
 
-/// The same tuple of each part's Options; its parts built from them; questions to all of them.
+/// The same tuple of each part's Options; its parts built from them; calls to all of them.
 template <class Tuple>
 struct PartList;
 

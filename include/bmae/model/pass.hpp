@@ -24,14 +24,14 @@ namespace bmae {
 
 /// The pass is run by the model's encoder: all passes share it.
 struct TiedEncoder {};
-/// By a copy of it that follows slowly and gets no gradient (He et al.: MoCo, arXiv 1911.05722, equation 2).
+/// By an exponential moving average of it, without gradient (He et al.: MoCo, arXiv 1911.05722, equation 2).
 struct MomentumEncoder {};
 /// By a second encoder of the same shape, trained as well.
 struct SecondEncoder {};
 
 namespace detail {
 
-/// A plain bottleneck is its own options; a built one has some.
+/// A plain bottleneck is its own options; a built one has a type for them.
 template <class B>
 struct BottleneckOptions {
     using type = B;
@@ -52,7 +52,7 @@ B make_bottleneck(typename BottleneckOptions<B>::type const& options, E const& e
     }
 }
 
-/// What every term of a pass says of itself; what else it needs, `Model` checks against its encoder.
+/// What every term of a pass declares; what else it needs, `Model` checks against its encoder.
 template <class Term>
 concept FitsPass = requires {
     typename Term::Options;
@@ -83,11 +83,11 @@ consteval bool check_term() {
     return true;
 }
 
-/// The term has a decoder, whose rows the sentence vector stands among.
+/// The term has a decoder, which reads the sentence vector as a row.
 template <class Term>
 concept Decodes = Term::has_view || requires(Term& term) { term.decoder(); };
 
-/// The term asks for tokens of the encoder's own view.
+/// The term predicts tokens of the encoder's own view.
 template <class Term>
 inline constexpr bool has_own_labels = requires {
     typename Term::Labels;
@@ -103,7 +103,7 @@ consteval bool relates() {
     return true;
 }
 
-/// What the terms that read the encoder's own view ask of it; masked tokens where there is none.
+/// The labels that terms set in the encoder's own view; masked tokens where there is no such term.
 template <class... Term>
 struct OwnLabels {
     using type = TokenCrossEntropy;
@@ -141,19 +141,19 @@ class PassOf {
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");
     static_assert((detail::relates<ViewT, Term>() && ...));   // its sentences are those of explain_relation
     static_assert(detail::OwnLabels<Term...>::agree,
-                  "Pass: terms that read the encoder's own view must ask for the same tokens of it.");
+                  "Pass: terms that read the encoder's own view must label the same tokens of it.");
     static_assert(
         (std::size_t{0} + ... + (detail::has_own_labels<Term> ? 1U : 0U)) < 2 ||
             std::is_empty_v<typename detail::OwnLabels<Term...>::type> ||
             OffersOptions<typename detail::OwnLabels<Term...>::type>,
-        "Pass: several terms share the labels of the encoder's own view, so a token loss with numbers must offer them by "
+        "Pass: several terms share the labels of the encoder's own view, so a token loss with options must offer them by "
         "for_each_option: they are compared.");
     static_assert(
         sizeof...(Term) == 0 || !std::is_same_v<TowerT, MomentumEncoder>,
-        "MomentumPass: the momentum encoder gets no gradient, so a term here would teach it nothing. Put the term into a Pass.");
+        "MomentumPass: the momentum encoder gets no gradient, so a term here would not train it. Put the term into a Pass.");
 
 public:
-    /// Numbers of the pass, in the shape of its slots.
+    /// Options of the pass, one per slot.
     struct Options {
         ViewT view = {};
         typename detail::BottleneckOptions<BottleneckT>::type bottleneck = {};
@@ -175,7 +175,7 @@ public:
     static constexpr std::size_t term_count = sizeof...(Term);
     static constexpr bool keeps_layers = (Term::keeps_layers || ... || requires { requires BottleneckT::reads_layers; });
 
-    /// What only the encoder can tell: whether bottleneck and terms fit it.
+    /// What depends on the encoder: whether bottleneck and terms fit it.
     template <Encoder E>
     static consteval bool check_encoder() {
         static_assert(
@@ -272,7 +272,7 @@ private:
         return {Term(std::get<I>(options), encoder, seed, name + ".terms." + std::to_string(I))...};
     }
 
-    /// The labels of the encoder's own view: those of the first term that asks for any.
+    /// The labels of the encoder's own view: those of the first term that sets any.
     template <std::size_t I = 0>
     [[nodiscard]] decltype(auto) labels() const {
         if constexpr (I == sizeof...(Term)) {
@@ -284,7 +284,7 @@ private:
         }
     }
 
-    /// Refuses terms that read the encoder's own view and ask it for tokens by different numbers.
+    /// Refuses terms that label the encoder's own view by different options.
     void require_equal_labels(std::string const& name) const {
         for_each_term([&]<class T>(T const& term, std::size_t t) {
             if constexpr (detail::has_own_labels<T>) {

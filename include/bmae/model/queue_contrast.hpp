@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Contrast with a queue of vectors that earlier batches left.
+/// Contrast with a queue of vectors of earlier batches.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,7 @@
 
 namespace bmae {
 
-/// Numbers of a `QueueContrast`.
+/// Options of a `QueueContrast`.
 struct QueueContrastOptions {
     TermWeight weight = 1;
     double temperature = .05;                  ///< Contriever: .05
@@ -60,9 +60,9 @@ public:
     static constexpr std::string_view kind = "contrast";
     static constexpr std::size_t passes = 2;
     static constexpr bool compares_batch = false;
-    static constexpr bool wants_hidden_width = true;   ///< of what it keeps
+    static constexpr bool wants_hidden_width = true;   ///< of the vectors in the queue
 
-    /// Throws InputError for a temperature or a queue that is not above 0, and a label smoothing outside [0, 1).
+    /// Throws InputError for a temperature or a queue of 0 or less, and a label smoothing outside [0, 1).
     template <Encoder E>
     QueueContrast(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : options_(options),

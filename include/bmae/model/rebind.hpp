@@ -35,7 +35,7 @@ struct AllBottlenecksExchanged<Model<E, Part...>, Old, New> {
     using type = Model<E, typename BottleneckExchanged<Part, Old, New>::type...>;
 };
 
-/// The pass without the terms that are `Removed`; the terms in a tuple on the way.
+/// The pass without the terms that are `Removed`; `Terms` collects the others in a tuple.
 template <class Tower, class ViewT, class B, class Tuple>
 struct PassOfTuple;
 template <class Tower, class ViewT, class B, class... Term>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A decoder tells, from the sentence vector, which tokens of a text were replaced.
+/// A decoder classifies, given the sentence vector, which tokens of a text were replaced.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +41,7 @@ class ReplacedTokenDetection {
                   "ReplacedTokenDetection: a decoder under row masks would not see the text it judges. Use FullDepthDecoder.");
 
 public:
-    /// Numbers of the term, in the shape of its slots.
+    /// Options of the term, in the shape of its slots.
     struct Options {
         ViewT view = {};
         typename Decoder::Options decoder = {};
@@ -73,7 +73,7 @@ public:
     [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws, MaskedText const& encoder_text) const {
         MaskedText text = options_.view.assemble(example, traits, settings, draws, &encoder_text);
-        text.labels.assign(text.original_ids.size(), 0);   // what was replaced is known when the network has run: `relabel`
+        text.labels.assign(text.original_ids.size(), 0);   // known after the network has run: `relabel`
         return text;
     }
 

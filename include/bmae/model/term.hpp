@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What a term of the loss is, to the composition that holds it.
+/// The interface of a term of the loss.
 #pragma once
 
 #include <concepts>
@@ -21,17 +21,17 @@
 
 namespace bmae {
 
-/// One run of the encoder, as its terms see it.
+/// One run of the encoder, as its terms read it.
 template <class E>
 struct PassState {
     PackedInput const& input;     ///< the encoder's view
-    Encoded const& encoded;       ///< hidden states, and layers where a term asked for them
+    Encoded const& encoded;       ///< hidden states, and layers where a term requires them
     at::Tensor const& sentence;   ///< [B, D]
     E const& encoder;
     ForwardContext& context;
 };
 
-/// Rows for the shared language-model head and what they should say. Cross-entropies of all terms are computed at once.
+/// Rows for the shared language-model head and their labels. Cross-entropies of all terms are computed at once.
 struct TokenRows {
     at::Tensor rows = {};     ///< [M, H] before the head's transform
     at::Tensor labels = {};   ///< [M] int64
@@ -40,11 +40,11 @@ struct TokenRows {
 
 /// A loss that a term computes itself.
 struct TermSum {
-    at::Tensor sum = {};       ///< [] fp32, differentiable: the sum over what the term counts
-    at::Tensor correct = {};   ///< [] fp32 how much of it was predicted right; undefined where that means nothing
+    at::Tensor sum = {};       ///< [] fp32, differentiable: the sum over its labels
+    at::Tensor correct = {};   ///< [] fp32 number predicted correctly; undefined where not applicable
 };
 
-/// What a report says about a term, besides its numbers.
+/// Description of a term for reports, without its options.
 struct TermDescription {
     std::string name = {};           ///< "passes.0.terms.1"
     std::string kind = {};           ///< masked_language_model, branch, ...
@@ -78,12 +78,12 @@ concept TermParts = requires(T& module, T const& term, typename T::Options optio
 
 }  // namespace detail
 
-/// A term that asks for tokens: masked language modeling and every branch.
+/// A term that predicts tokens: masked language modeling and every branch.
 ///
 /// 1. `T::Options`, `T(options, encoder, seed, name)`, `T::kind`, `T::has_view`, `T::keeps_layers`, `term.weight(progress)`.
 /// 2. `term.rows(pass, view)` returns the rows of its labels; `view` is its own one, or the encoder's if it has none.   [M, H]
 /// 3. With a view: `term.assemble(example, traits, settings, draws, encoder_text)` makes it. Without one: `T::Labels`, a token
-///    loss, says what it asks of the encoder's, and `term.labels()` is that loss with its numbers.
+///    loss, chooses the labels of the encoder's, and `term.labels()` is that loss with its options.
 /// 4. `term.describe(name)`, `term.for_each_parameter(prefix, visit)`.
 template <class T, class E>
 concept TokenTerm = detail::TermParts<T, E> && requires(T const& term, PassState<E>& pass, PackedInput const& view) {
@@ -94,7 +94,7 @@ concept TokenTerm = detail::TermParts<T, E> && requires(T const& term, PassState
 
 /// A term that computes its own loss of one pass: bag of words, replaced-token detection.
 ///
-/// As a `TokenTerm`, but 2. `term.sum(pass, view)` returns the sum of its losses and `term.count(view)` says of how many.
+/// As a `TokenTerm`, but 2. `term.sum(pass, view)` returns the sum of its losses and `term.count(view)` returns their number.
 template <class T, class E>
 concept SummedTerm =
     detail::TermParts<T, E> && requires(T const& term, PassState<E>& pass, PackedInput const& view, PackedView const& host) {
@@ -104,23 +104,23 @@ concept SummedTerm =
         { term.count(host) } -> std::convertible_to<std::int64_t>;
     };
 
-/// The sentence vectors of all passes over one batch, as a term sees them that looks across passes.
+/// The sentence vectors of all passes over one batch, as trailing terms read them.
 struct CrossState {
     std::span<at::Tensor const> sentences;      ///< [passes] of [B, D]
-    std::span<PackedView const* const> views;   ///< [passes] what each pass read
+    std::span<PackedView const* const> views;   ///< [passes] the view of each pass
     ForwardContext& context;
-    std::optional<std::size_t> frozen = {};   ///< the pass whose tower rests in this step, where towers alternate
+    std::optional<std::size_t> frozen = {};   ///< the pass whose tower is frozen in this step, where towers alternate
 };
 
-/// A trailing term: it looks across passes (contrast).
+/// A trailing term: it compares passes (contrast).
 ///
 /// 1. `T::Options`, `T(options, encoder, seed, name)`, `T::kind`, `T::passes` (how many it needs), `term.weight(progress)`.
-/// 2. `term.sum(state)` returns the sum of its losses and `term.count(views)` says of how many.
-/// 3. `term.pairs(views)` names them: anchor row, positive row, ..., rows counted over all passes.
-/// 4. Where it may: `term.negatives(texts, passes)`, texts that one is told apart from; `T::compares_batch = false` where they
+/// 2. `term.sum(state)` returns the sum of its losses and `term.count(views)` returns their number.
+/// 3. `term.pairs(views)` returns them: anchor row, positive row, ..., rows counted over all passes.
+/// 4. Optional: `term.negatives(texts, passes)`, the number of negatives of one text; `T::compares_batch = false` where they
 ///    are not those of its batch, so that a batch as large as the whole step (a gradient cache) would change nothing.
-/// 5. Where it keeps vectors for later steps: `sum` holds them back in training, `term.after_step()` takes them in after the
-///    update, `term.forget_step()` drops them where the step was left out; `term.for_each_state(prefix, visit)`.
+/// 5. Where it keeps vectors for later steps: `sum` holds them in training, `term.after_step()` stores them after the
+///    update, `term.forget_step()` drops them where the step was skipped; `term.for_each_state(prefix, visit)`.
 template <class T, class E>
 concept CrossTerm = detail::TermParts<T, E> && requires(T& module, T const& term, CrossState const& state) {
     { T::passes } -> std::convertible_to<std::size_t>;

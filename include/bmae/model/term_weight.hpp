@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The factor of a term in the total, and how it moves over a run.
+/// The factor of a term in the total, and its schedule over a run.
 #pragma once
 
 #include <algorithm>
@@ -16,20 +16,20 @@
 
 namespace bmae {
 
-/// How a factor goes from its first value to its last; x: share of the way in time.
+/// Schedule of a factor from its first value to its last; x: share of the time that has passed.
 enum class WeightSchedule {
     constant,    ///< stays at the first value
-    linear,      ///< x of the way
-    cosine,      ///< (1 - cos(pi x)) / 2 of the way (Loshchilov, Hutter, arXiv 1608.03983, equation 5)
-    quadratic,   ///< x^2 of the way (SPLADE, arXiv 2107.05720, for its regularizer)
+    linear,      ///< x of the difference
+    cosine,      ///< (1 - cos(pi x)) / 2 of the difference (Loshchilov, Hutter, arXiv 1608.03983, equation 5)
+    quadratic,   ///< x^2 of the difference (SPLADE, arXiv 2107.05720, for its regularizer)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 4> names_of(WeightSchedule) noexcept {
     return {"constant", "linear", "cosine", "quadratic"};
 }
 
-/// Where a factor goes.
+/// The end of a schedule.
 struct WeightChange {
     WeightSchedule schedule = WeightSchedule::constant;
     double last = 0;    ///< value at the end; not for `constant`
@@ -42,7 +42,7 @@ public:
     TermWeight(double first = 1, WeightChange change = {}) : first_(first), change_(change) {}
 
     /// \param progress  share of the run that is done
-    /// Throws InputError for a number that is not finite, and for an end outside (0, 1].
+    /// Throws InputError for a value that is not finite, and for an end outside (0, 1].
     [[nodiscard]] double at(double progress) const {
         if (!(std::isfinite(first_) && std::isfinite(change_.last) && change_.until > 0 && change_.until <= 1)) {
             throw InputError(Diagnostic{.file = {},
@@ -67,9 +67,9 @@ public:
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("", first_, "factor in the total, at the start of the run");
-        visit("schedule", change_.schedule, "how the factor moves over the run");
-        visit("last", change_.last, "factor that it moves to; not for constant");
-        visit("until", change_.until, "share of the run after which that is reached");
+        visit("schedule", change_.schedule, "schedule of the factor over the run");
+        visit("last", change_.last, "final factor; not for constant");
+        visit("until", change_.until, "share of the run after which the final factor is reached");
     }
 
 private:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From the losses of single tokens, and of terms that sum their own, to one number.
+/// Reduces the losses of tokens, and of terms with losses of their own, to one value.
 #pragma once
 
 #include <array>
@@ -28,24 +28,24 @@
 
 namespace bmae {
 
-/// How the losses of single tokens become one number.
+/// How the losses of tokens are reduced to one value.
 enum class Reduction {
     mean_per_term,   ///< each term is the mean over its labels, times its weight (all released code)
     pooled_tokens,   ///< one mean over the labels of all terms (MASTER, equation 8, read literally)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 2> names_of(Reduction) noexcept { return {"mean_per_term", "pooled_tokens"}; }
 
 /// One summand measured on one batch: see `Model::forward`.
 struct TermLoss {
     at::Tensor loss = {};      ///< [] fp32 mean over the labels of the batch, detached
-    at::Tensor correct = {};   ///< [] fp32 labels predicted right; undefined where that means nothing
+    at::Tensor correct = {};   ///< [] fp32 labels predicted correctly; undefined where not applicable
     std::int64_t labels = 0;
     double weight = 1;
 };
 
-/// What one forward run gives.
+/// The result of one forward run.
 struct ModelLoss {
     at::Tensor total = {};              ///< [] differentiable
     std::vector<TermLoss> terms = {};   ///< in the order of the composition
@@ -54,12 +54,12 @@ struct ModelLoss {
 /// One batch of a contrast that spans several: see `Model::forward_part`.
 struct ModelPart {
     ModelLoss loss = {};       ///< the trailing terms have no labels here
-    at::Tensor vectors = {};   ///< [passes B, D] sentence vectors, one pass under another
+    at::Tensor vectors = {};   ///< [passes B, D] sentence vectors, passes concatenated
 };
 
 namespace detail {
 
-/// What one term gave: rows for the shared head, or a sum of its own.
+/// The result of one term: rows for the shared head, or a sum of its own.
 struct TermResult {
     std::optional<TokenRows> tokens = {};
     TermSum summed = {};
@@ -67,8 +67,8 @@ struct TermResult {
     double weight = 1;
 };
 
-/// Adds what the label smoothing of single terms adds to the losses of their rows.
-/// \param row_weights  of the terms that ask for tokens, in order; \param hidden  [M, H] the rows of all of them
+/// Adds label smoothing to the losses of the rows of terms that use it.
+/// \param row_weights  of the terms that predict tokens, in order; \param hidden  [M, H] the rows of all of them
 template <class E>
 void smooth_labels(std::vector<TermResult> const& terms, std::vector<at::Tensor> const& row_weights, at::Tensor const& hidden,
                    E const& encoder, RowLosses& losses) {
@@ -88,7 +88,7 @@ void smooth_labels(std::vector<TermResult> const& terms, std::vector<at::Tensor>
     }
 }
 
-/// The losses of the terms that ask for tokens: all their rows meet the head in one product, so that the [V, H] gradient is written
+/// The losses of terms that predict tokens: their rows share one product with the head, so that the [V, H] gradient is written
 /// once per step.
 /// \param rows,labels,row_weights  of these terms, in order
 template <HasTokenHead E>
@@ -111,7 +111,7 @@ void add_token_losses(std::vector<TermResult> const& terms, std::vector<at::Tens
     }
 }
 
-/// From what every term gave to one number and a report per term.
+/// Combines the results of all terms into the total and a report per term.
 template <class E>
 ModelLoss reduce_terms(std::vector<TermResult> const& terms, Reduction reduction, std::span<std::int64_t const> step_labels,
                        E const& encoder) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The encoders of one model: its own, and copies that follow it or are trained beside it.
+/// The encoders of one model: its own, its momentum encoder, or a second one trained with it.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +21,13 @@
 
 namespace bmae::detail {
 
-/// Number of a tower where towers learn in turns: 1 the model's own, 2 the second, 0 one that does not learn by a gradient.
+/// Number of a tower in an alternation: 1 the model's own, 2 the second, 0 one without a gradient.
 template <class Tower>
 inline constexpr std::size_t alternation_of = std::is_same_v<Tower, TiedEncoder>     ? 1
                                               : std::is_same_v<Tower, SecondEncoder> ? 2
                                                                                      : 0;
 
-/// A place for an encoder that only some compositions have.
+/// Storage for an encoder that only some compositions have.
 template <class E, bool present>
 struct OptionalEncoder {
     explicit OptionalEncoder(E const&) {}
@@ -88,7 +88,7 @@ public:
     }
 
     /// The momentum encoder reads the averages as they are now, in the number format of the model's own encoder: where that has
-    /// fewer bits, a rounded copy. Called before the first micro-batch of a step.
+    /// lower precision, a rounded copy. Called before the first micro-batch of a step.
     void publish_averages() {
         if constexpr (momentum) {
             c10::AutoGradMode const no_grad(false);
@@ -109,7 +109,7 @@ public:
         each_of<with_head>(own_, "", visit);
         if constexpr (second) { each_of<with_head>(second_.encoder, "second.", visit); }
     }
-    /// What is kept with the parameters but not trained.
+    /// State that is saved with the parameters but not trained.
     template <class Visit>
     void for_each_state(Visit&& visit) {
         for (auto& [name, average] : averages_) { visit(name, average); }

@@ -16,8 +16,8 @@
 
 namespace bmae::detail {
 
-/// A ring of vectors: what a contrast has seen before. The micro-batches of a step `hold` what they bring, so that all of them
-/// read the ring as it was before the step; after the update it takes that in, or after a step that is left out forgets it.
+/// A ring of vectors: the keys of earlier batches. The micro-batches of a step `hold` their vectors, so that all of them
+/// read the ring as it was before the step; after the update they are stored, or dropped where the step was skipped.
 struct VectorQueue {
     at::Tensor rows;                              ///< [Q, D] fp32
     at::Tensor next = at::zeros({}, at::kLong);   ///< [] int64 row that the next vector takes
@@ -28,14 +28,14 @@ struct VectorQueue {
     void hold(at::Tensor vectors) { pending.push_back(std::move(vectors)); }
     void forget() { pending.clear(); }
 
-    /// Puts what is pending into the ring, in the order in which it was held.
+    /// Stores the pending vectors in the ring, in the order in which they were held.
     void take_in() {
         for (at::Tensor const& vectors : pending) { push(vectors); }
         pending.clear();
     }
 
-    /// Puts `vectors` over the oldest rows, in place; of more than Q the last ones stay. One that is not finite leaves the old
-    /// row as it is. A backward pass that still needs the old rows fails after this, as autograd sees to.
+    /// Writes `vectors` to the oldest rows, in place; of more than Q the last ones stay. One that is not finite leaves the old
+    /// row as it is. A backward pass that still needs the old rows fails after this, as autograd checks.
     void push(at::Tensor const& vectors) {
         c10::AutoGradMode const no_grad(false);
         std::int64_t const places = rows.size(0);

@@ -30,19 +30,19 @@ struct ViewSettings {
     std::size_t max_length = 512;   ///< tokens of a view, [CLS] and [SEP] included
 };
 
-/// What the choices of one view are drawn from.
+/// The random streams of one view.
 struct ViewDraws {
     Draw own;      ///< of this view alone
     Draw shared;   ///< the same for all views of an example, so that two sources can agree on one choice
 };
 
-/// What a report says about a view.
+/// Description of a view for reports.
 struct ViewDescription {
     std::string path = {};   ///< "passes.0.view"
     std::string source = {};
     std::string masker = {};
     std::string corruptor = {};
-    double rate = 0;             ///< share of the basis that the masker hides; 0 where it has no rate
+    double rate = 0;             ///< share of the basis that the masker masks; 0 where it has no rate
     std::string basis = "all";   ///< what the rate is a share of: all, inner or content tokens
 };
 
@@ -55,7 +55,7 @@ concept AnyView = requires {
     { V::is_related } -> std::convertible_to<bool>;
 };
 
-/// In place of a view: the term reads what the encoder of its pass reads (Condenser's head).
+/// In place of a view: the term reads the view of the encoder of its pass (Condenser's head).
 struct OwnView {
     static constexpr bool has_row_masks = false;
     static constexpr bool is_related = false;
@@ -92,53 +92,52 @@ inline constexpr bool gives_groups = [] {
     }
 }();
 
-
 /// The corruptor deletes or inserts tokens.
 template <class C>
 inline constexpr bool changes_length = requires { requires C::changes_length; };
-/// The source chooses by the draw of its view.
+/// The source chooses by the view's own draw.
 template <class S>
 inline constexpr bool draws_per_view = requires { requires S::draws_per_view; };
 
 }  // namespace detail
 
-/// Says in one sentence why the masker of `ViewT` cannot ask what `EncoderView` hid; true where it can, and where it does not ask.
+/// Says in one sentence why the masker of `ViewT` cannot use the mask of `EncoderView`; true where it can or need not.
 ///
 /// Its flags are those of the encoder's tokens, one by one: both views must read the same text.
 template <AnyView EncoderView, AnyView ViewT>
 consteval bool explain_relation() {
     if constexpr (ViewT::is_related) {
         static_assert(std::is_same_v<typename ViewT::Source, typename EncoderView::Source>,
-                      "View: a masker that asks what the encoder's view hid (complement, superset, exclusive) must read the text "
-                      "source of that view; flags of another text say nothing about this one.");
+                      "View: a masker that uses the encoder's mask (complement, superset, exclusive) must read the text "
+                      "source of that view; flags of another text do not apply to this one.");
         static_assert(!detail::draws_per_view<typename ViewT::Source>,
-                      "View: this source chooses a text of its own for each view, so a masker that asks what the encoder's view "
-                      "hid would meet another text. Use a SharedTextSource, whose views agree on a choice.");
+                      "View: this source chooses a text of its own for each view, so a masker that uses the encoder's "
+                      "mask would get that of another text. Use a SharedTextSource, whose views agree on a choice.");
         if constexpr (requires { typename EncoderView::Corruptor; }) {
             static_assert(!detail::changes_length<typename EncoderView::Corruptor>,
-                          "View: the corruptor of the encoder's view deletes or inserts tokens, so its flags no longer stand at "
+                          "View: the corruptor of the encoder's view deletes or inserts tokens, so its flags no longer match "
                           "the tokens of a related masker. Use one that keeps the length.");
         }
     }
     return true;
 }
 
-/// Which text, which tokens of it, what becomes of them.                                     one box of a paper's figure
+/// Text source, masker and corruptor.                                     one box of a paper's figure
 template <class SourceT, class MaskerT = NoMasker, class CorruptorT = BertCorruptor>
 struct View {
     static_assert(explain_text_source<SourceT>(), "View: the first slot is the text source: which text of an example is read.");
     static_assert(explain_masker<MaskerT>(), "View: the second slot is the masker: which tokens are masked.");
     static_assert(explain_corruptor<CorruptorT>(), "View: the third slot is the corruptor: what masked tokens become.");
     static_assert(!VisibilityMasker<MaskerT> || !detail::changes_length<CorruptorT>,
-                  "View: row masks are made for the text as it was read, which this corruptor shortens or lengthens. Use "
+                  "View: row masks are made for the text as it was read, whose length this corruptor changes. Use "
                   "NoCorruption, or a masker that masks tokens.");
     using Source = SourceT;
     using Masker = MaskerT;
     using Corruptor = CorruptorT;
 
-    /// Row masks hide context instead of tokens: only a decoder that reads them can use such a view.
+    /// Row masks mask context instead of tokens: only a decoder that reads them can use such a view.
     static constexpr bool has_row_masks = VisibilityMasker<MaskerT>;
-    /// The masker asks what the encoder's view hid.
+    /// The masker uses the mask of the encoder's view.
     static constexpr bool is_related = RelatedMasker<MaskerT>;
 
     SourceT source = {};
@@ -154,7 +153,7 @@ struct View {
 
     /// Reads, masks and corrupts. Draws of the three roles are independent of each other.
     /// \param encoder  the encoder's view of the same pass, for related maskers; may be nullptr for others
-    /// Throws InputError where a related masker would meet another text than the encoder did.
+    /// Throws InputError where a related masker would get another text than the encoder's.
     template <class ExampleT>
     [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws, MaskedText const* encoder) const {
@@ -192,7 +191,7 @@ struct View {
         return text;
     }
 
-    /// The texts of a training query: a relevant one, then its negatives, each masked and corrupted by draws of its own.
+    /// The texts of a training query: a positive, then its negatives, each masked and corrupted by draws of its own.
     [[nodiscard]] std::vector<CandidateText> assemble_group(PairExample const& example, TokenTraits const& traits,
                                                             ViewSettings const& settings, ViewDraws draws) const
         requires GroupSource<SourceT>
@@ -224,7 +223,7 @@ struct View {
     }
 
 private:
-    /// Types agree where a `Pass` was made; the numbers of two sources, or a source that draws in secret, may still part the texts.
+    /// `Pass` checks the types; different options, or a source with undeclared draws, may still give different texts.
     static void require_text_of(MaskedText const* encoder, std::vector<TokenId> const& ids) {
         if (encoder != nullptr && encoder->original_ids == ids && encoder->flags.size() == ids.size()) { return; }
         std::string const read = std::string(SourceT::name);

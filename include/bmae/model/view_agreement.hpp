@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Numbers that stand in two places of a composition and must be the same: refused before training where they differ.
+/// Options that occur twice in a composition and must be the same: refused before training where they differ.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace bmae {
 
 namespace detail {
 
-/// A number as a command line would write it.
+/// An option's value as a command line would write it.
 inline std::string number_text(OptionValue const& value) {
     return std::visit(
         []<class T>(T const& number) {
@@ -41,7 +41,7 @@ inline std::string number_text(OptionValue const& value) {
         value);
 }
 
-/// The numbers that a part offers, by name; none where it offers none.
+/// The options that a part offers, by name; none where it offers none.
 template <class Part>
 std::vector<std::pair<std::string, OptionValue>> numbers_of(Part part) {
     std::vector<std::pair<std::string, OptionValue>> numbers;
@@ -53,7 +53,7 @@ std::vector<std::pair<std::string, OptionValue>> numbers_of(Part part) {
 
 using NamedNumbers = std::vector<std::pair<std::string, OptionValue>>;
 
-/// Refuses a number that both lists have with different values.
+/// Refuses an option that both lists have with different values.
 /// \param why  ends the sentence "Set both to one value: ..."
 inline void require_same_numbers(NamedNumbers const& one, std::string const& path, NamedNumbers const& other,
                                  std::string const& other_path, std::string const& why) {
@@ -70,7 +70,7 @@ inline void require_same_numbers(NamedNumbers const& one, std::string const& pat
 }  // namespace detail
 
 /// Refuses a composition in which two places contradict each other: sources with one `shared_choice` and different options, and a
-/// related masker whose source or numbers do not fit the encoder's view of its pass. Throws InputError with both paths.
+/// related masker whose source or options do not fit the encoder's view of its pass. Throws InputError with both paths.
 /// \param model  has `for_each_pass`, whose passes have `view()` and `for_each_term`
 template <class Composition>
 void require_views_agree(Composition const& model) {
@@ -95,7 +95,7 @@ void require_views_agree(Composition const& model) {
                 if constexpr (Term::View::is_related) {
                     detail::require_same_numbers(detail::numbers_of(pass.view().source), own + ".view.source",
                                                  detail::numbers_of(term.view().source), path + ".source",
-                                                 "the masker asks what was hidden in the encoder's text.");
+                                                 "the masker uses the mask of the encoder's view.");
                     if constexpr (requires { term.view().masker.require_fits(pass.view().masker, own, path); }) {
                         term.view().masker.require_fits(pass.view().masker, path + ".masker", own + ".view.masker");
                     }

@@ -27,7 +27,7 @@ enum class Initialization {
     last_layers,   ///< a copy of the encoder's last layers, for decoders made of such layers (SimLM)
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 3> names_of(Initialization) noexcept { return {"bert", "fan_in", "last_layers"}; }
 
 namespace detail {

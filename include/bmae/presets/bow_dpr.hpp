@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BoW-DPR: no decoder at all, the sentence vector names the words of its text.
+/// BoW-DPR: no decoder; the sentence vector predicts the bag of words of its text.
 ///
 /// Ma et al.: Drop your Decoder: Pre-training with Bag-of-Word Prediction for Dense Passage Retrieval, SIGIR 2024, arXiv 2401.11248.
 /// Released code: ma787639046/bowdpr. Recipe: AdamW 3e-4, warm-up 4,000 steps, cosine to .1 (`--schedule-floor .1`), weight decay
@@ -33,12 +33,12 @@ using BowDpr = Model<BertEncoder,
 struct BowDprHyperparameters {
     double encoder_mask = .30;
     double bow_weight = 1;          ///< at the start
-    double bow_final_weight = .1;   ///< at the end, along a cosine
+    double bow_final_weight = .1;   ///< at the end of a cosine schedule
     std::int64_t lowest_id = 999;   ///< smallest id in the bag
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
         visit("bow_weight", bow_weight, "factor of the bag of words at the start");
         visit("bow_final_weight", bow_final_weight, "factor of the bag of words at the end");
         visit("lowest_id", lowest_id, "smallest token id in the bag");

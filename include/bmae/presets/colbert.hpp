@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// ColBERT: every token keeps a short vector, and each token of a query looks for its nearest in a text.
+/// ColBERT: every token has a low-dimensional vector; each query token is matched with its most similar token of a text.
 ///
 /// Khattab, Zaharia: ColBERT, SIGIR 2020, arXiv 2004.12832; Santhanam et al.: ColBERTv2, arXiv 2112.01488 (in-batch negatives). Released
 /// code: stanford-futuredata/ColBERT. Recipe: AdamW 3e-6 (v1), 1e-5 (v2), 32 triples (v1), queries of 32 tokens, documents of 180 (v1)
 /// or 220 (v2).
 ///
-/// Deviations: queries are not filled up with [MASK], no marker token [Q] or [D] is added, and punctuation of documents is not left
-/// out; every token of a text takes part, [CLS] and [SEP] too.
+/// Deviations: queries are not padded by [MASK], no marker token [Q] or [D] is added, and punctuation of documents is not left
+/// out; all tokens of a text are scored, [CLS] and [SEP] too.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,7 @@ using ColBert = Model<BertEncoder,
 
 /// The hyperparameters, by the names of the released code.
 struct ColBertHyperparameters {
-    std::size_t passages = 2;   ///< nway: one relevant text and one negative
+    std::size_t passages = 2;   ///< nway: one positive and one negative
     std::size_t query_maxlen = 32;
     std::size_t doc_maxlen = 180;
     std::int64_t dim = 128;   ///< columns of a token's vector
@@ -39,7 +39,7 @@ struct ColBertHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("passages", passages, "texts of a query: a relevant one and negatives");
+        visit("passages", passages, "passages per query: one positive and negatives");
         visit("query_maxlen", query_maxlen, "tokens of a query, [CLS] and [SEP] included");
         visit("doc_maxlen", doc_maxlen, "tokens of a text, [CLS] and [SEP] included");
         visit("dim", dim, "columns of a token's vector");

@@ -7,8 +7,8 @@
 /// Corpus Aware Language Model Pre-training for Dense Passage Retrieval, ACL 2022, arXiv 2108.05540. Released code: luyug/Condenser.
 ///
 /// Recipe: AdamW 1e-4, warm-up 10 %, weight decay .01, 1,024 texts of 128 tokens, 8 epochs; coCondenser starts from Condenser and
-/// takes about 2,048 spans a batch. Deviation: released collators draw the window of too long a text twice, so that masks and
-/// ids part; here it is drawn once. A tap is half way up whatever the depth (6 of 12 in BERT-base).
+/// takes about 2,048 spans a batch. Deviation: released collators draw the window of a long text twice, so that masks and
+/// ids disagree; here it is drawn once. The tap is the middle layer at any depth (6 of 12 in BERT-base).
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ using Condenser = Model<BertEncoder,
         MaskedLanguageModel,
         Branch<OwnView, TapDecoder>>>;
 
-/// Two spans of a document, each through Condenser with one head; their sentence vectors find each other among 2B - 1.
+/// Two spans of a document, each through Condenser with one head; their vectors are a positive pair among 2B - 1.
 using CoCondenser = Model<BertEncoder,
     Pass<View<FirstSpan, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
@@ -48,15 +48,15 @@ struct CondenserHyperparameters {
     double encoder_mask = .15;         ///< mlm_probability
     std::int64_t decoder_layers = 2;   ///< n_head_layers
     std::int64_t skip_from =
-        TapDecoderOptions::middle;    ///< layer that the head reads, 0 = embeddings; -1: half way up (6 of 12)
+        TapDecoderOptions::middle;    ///< layer that the head reads, 0 = embeddings; -1: the middle layer (6 of 12)
     double contrast_weight = 1;       ///< coCondenser only
     std::int64_t span_tokens = 126;   ///< tokens of a span without [CLS] and [SEP]; coCondenser only
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden");
+        visit("encoder_mask", encoder_mask, "share of tokens masked");
         visit("decoder_layers", decoder_layers, "layers of the head (n_head_layers)");
-        visit("skip_from", skip_from, "layer that the head reads, 0 = embeddings, -1 = half way up");
+        visit("skip_from", skip_from, "layer that the head reads, 0 = embeddings, -1 = the middle layer");
         visit("contrast_weight", contrast_weight, "factor of the contrast (coCondenser)");
         visit("span_tokens", span_tokens, "tokens of a span without [CLS] and [SEP] (coCondenser)");
     }

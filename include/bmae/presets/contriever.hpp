@@ -7,7 +7,7 @@
 /// facebookresearch/contriever. Recipe: AdamW (.9, .98, 1e-6) 5e-5, 2,048 texts of 256 tokens, warm-up 20,000, 500,000 steps.
 ///
 /// As released: lengths of crops are uniform in .05 to .5 of the text, each token is deleted with probability .1, vectors are means
-/// and not normalized, the momentum encoder keeps its dropout, moves before it reads, and its keys enter the queue after the
+/// and not normalized, the momentum encoder has dropout, is updated before it encodes, and its keys enter the queue after the
 /// loss. A crop of no token, which released code can draw, has one here.
 #pragma once
 
@@ -44,7 +44,7 @@ struct ContrieverHyperparameters {
         visit("ratio_max", ratio_max, "length of the longest crop, as a share of the text");
         visit("deletion", deletion, "probability with which a token is deleted");
         visit("temperature", temperature, "divides the scores");
-        visit("momentum", momentum, "share that the momentum encoder keeps of itself in a step");
+        visit("momentum", momentum, "decay of the exponential moving average, per step");
         visit("queue_size", queue_size, "keys of earlier batches");
     }
 };

@@ -1,15 +1,15 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// CoT-MAE and CoT-MAE-qc: the decoder rebuilds what stands beside the text.
+/// CoT-MAE and CoT-MAE-qc: the decoder reconstructs a neighboring text.
 ///
 /// Wu et al.: ConTextual Masked Auto-Encoder for Dense Passage Retrieval, arXiv 2208.07670. Wu et al.: Query-as-context Pre-training
 /// for Dense Passage Retrieval, arXiv 2212.09598. Released code: caskcsg/ir (cotmae/, cotmae-qc/).
 ///
 /// Recipes: CoT-MAE AdamW 1e-4, weight decay .01, 1,024 spans of 128 tokens, 800,000 to 1,200,000 steps; CoT-MAE-qc 4e-4, warm-up
-/// 10 %, 16,000 texts of 144 tokens, 50,000 steps. Deviations: released collators draw the window of too long a text twice, so
-/// that masks and ids part; here it is drawn once. Partners are chosen while training and not once beforehand. CoT-MAE-qc
-/// switches on the autoregressive head alone, as its published command does.
+/// 10 %, 16,000 texts of 144 tokens, 50,000 steps. Deviations: released collators draw the window of a long text twice, so
+/// that masks and ids disagree; here it is drawn once. Partners are drawn in training, not once in preprocessing. CoT-MAE-qc
+/// uses the autoregressive head alone, as its published command does.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +42,7 @@ using CotMae = Model<BertEncoder,
         MaskedLanguageModel,
         Branch<View<Passage, WholeWordMasker>, Shared<"basic", BasicDecoder>>>>;
 
-/// text --mask .30--> encoder --[CLS]--> one causal layer that writes one of its queries
+/// text --mask .30--> encoder --[CLS]--> one causal layer that predicts one of its queries
 using CotMaeQc = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
@@ -57,8 +57,8 @@ struct CotMaeHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for the decoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("span_tokens", span_tokens, "tokens of a partner without [CLS] and [SEP]");
     }
@@ -68,14 +68,14 @@ struct CotMaeHyperparameters {
 struct CotMaeQcHyperparameters {
     double encoder_mask = .30;
     std::int64_t decoder_layers = 1;
-    std::int64_t window = 3;    ///< attn_window: columns, a row's own included
+    std::int64_t window = 3;    ///< attn_window: columns, the row's own included
     double dec_head_coef = 1;   ///< factor of the decoder's term
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
-        visit("window", window, "columns that a row of the decoder reads, its own included");
+        visit("window", window, "columns that a row of the decoder attends to, its own included");
         visit("dec_head_coef", dec_head_coef, "factor of the decoder's term");
     }
 };

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// DupMAE: RetroMAE and a bag of words at once.
+/// DupMAE: RetroMAE with a bag-of-words term.
 ///
 /// Xiao, Liu: RetroMAE v2: Duplex Masked Auto-Encoder For Pre-Training Retrieval-Oriented Language Models, arXiv 2211.08769
 /// (ACL 2023 as RetroMAE-2). Released code: staoxiao/RetroMAE. Recipe: RetroMAE's.
 ///
-/// Where released code and paper differ, the preset follows the code: each distinct word weighs 1/n, n tokens of content with
+/// Where released code and paper differ, the preset follows the code: each distinct token weighs 1/n, n tokens of content with
 /// repeats (paper: 1, `BagWeights::one`); the bag term has factor .1 (paper: 1); logits are those of the whole language-model
 /// head (paper: one projection). The query stream of the decoder goes through the embedding LayerNorm.
 #pragma once
@@ -25,15 +25,15 @@ using DupMae = Model<BertEncoder,
 
 /// The hyperparameters, by the names of the paper and its code.
 struct DupMaeHyperparameters {
-    double encoder_mask = .30;   ///< share of tokens hidden from the encoder
-    double decoder_mask = .50;   ///< share hidden from each decoder row
+    double encoder_mask = .30;   ///< share of tokens masked for the encoder
+    double decoder_mask = .50;   ///< share masked for each decoder row
     std::int64_t decoder_layers = 1;
     double bow_loss_weight = .1;   ///< factor of the bag of words (paper: 1)
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for each decoder row");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("bow_loss_weight", bow_loss_weight, "factor of the bag of words in the total");
     }

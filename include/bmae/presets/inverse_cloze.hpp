@@ -1,19 +1,19 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// ICT and LaPraDoR: a sentence finds the text that it was taken from.
+/// ICT and LaPraDoR: a sentence retrieves the passage that it was taken from.
 ///
 /// Lee, Chang, Toutanova: Latent Retrieval for Weakly Supervised Open Domain Question Answering, ACL 2019, P19-1612. Xu et al.:
 /// LaPraDoR: Unsupervised Pretrained Dense Retriever for Zero-Shot Text Retrieval, Findings of ACL 2022, arXiv 2203.06169; code
 /// JetRunner/LaPraDoR (inference alone).
 ///
 /// ICT: recipe of the paper 1e-4, batch 4,096, 100,000 steps; here one encoder reads both sides, its [CLS] is not projected.
-/// LaPraDoR is a reading of the paper, for its training is not public: two encoders, mean pooling, inverse cloze pairs, vectors
+/// LaPraDoR follows the paper, its training is not public: two encoders, mean pooling, inverse cloze pairs, vectors
 /// compared by cosine. Its iterative contrastive learning, by `alternate`: one tower learns, the other rests and its vectors are
-/// kept as further negatives; after so many steps they change, and the cache is emptied, so that all it holds is of one space.
-/// It is off by default. The paper's dropout twins (a second pair of the same text under another dropout) are left out.
-/// Temperature 1 over cosines, which lie between -1 and 1, hardly separates: lower it for a run in earnest (SimCSE: .05).
-/// That the sentence's encoder learns first, that a tower at rest has no dropout, and both hyperparameters are ours.
+/// are kept as negatives; after `alternate` steps they swap, and the cache is emptied, so that its vectors are of one space.
+/// It is off by default. The paper's dropout pairs (a second pair of the same text under another dropout) are left out.
+/// Temperature 1 over cosines, which lie between -1 and 1, separates poorly: use a lower one in real runs (SimCSE: .05).
+/// That the sentence's encoder is trained first, that a frozen tower has no dropout, and both defaults are our choices.
 #pragma once
 
 #include <cstdint>
@@ -32,13 +32,13 @@
 
 namespace bmae {
 
-/// sentence --> encoder --[CLS]--> its context among the batch's <--[CLS]-- encoder <-- the text without it
+/// sentence --> encoder --[CLS]--> its context among those of the batch <--[CLS]-- encoder <-- the text without it
 using InverseCloze = Model<BertEncoder,
     Pass<View<ClozeSentence, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<ClozeContext, NoMasker, NoCorruption>, ClsBottleneck>,
     Contrast>;
 
-/// The same with an encoder for either side, which may take turns.
+/// The same with two encoders, which may be trained in alternation.
 using LaPraDoR = Model<BertEncoder,
     Pass<View<ClozeSentence, NoMasker, NoCorruption>, MeanBottleneck>,
     SecondPass<View<ClozeContext, NoMasker, NoCorruption>, MeanBottleneck>,
@@ -60,14 +60,14 @@ struct InverseClozeHyperparameters {
 struct LaPraDoRHyperparameters {
     double kept = .1;   ///< share of contexts that keep the sentence
     double temperature = 1;
-    std::int64_t alternate = 0;   ///< optimizer steps after which the encoders change who learns; 0: both learn at once
+    std::int64_t alternate = 0;   ///< optimizer steps after which the other of the encoders is trained; 0: both at once
     std::int64_t cache = 16384;   ///< vectors of the frozen encoder that are kept as negatives
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("kept", kept, "share of contexts that keep the sentence");
         visit("temperature", temperature, "divides the scores");
-        visit("alternate", alternate, "steps after which the encoders change who learns; 0: both learn at once");
+        visit("alternate", alternate, "steps after which the other of the encoders is trained; 0: both at once");
         visit("cache", cache, "vectors of the frozen encoder that are kept as negatives; none where both learn");
     }
 };
@@ -85,7 +85,7 @@ struct PresetHyperparameters<InverseCloze> {
 template <>
 struct PresetHyperparameters<LaPraDoR> {
     using type = LaPraDoRHyperparameters;
-    /// Throws InputError for an alternation below 0.
+    /// Throws InputError for `alternate` below 0.
     template <class M = LaPraDoR>
     static typename M::Options options(type const& hyperparameters) {
         if (hyperparameters.alternate < 0) {

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// LexMAE: the bottleneck is a distribution over words.
+/// LexMAE: the bottleneck is a distribution over the vocabulary.
 ///
 /// Shen et al.: LexMAE: Lexicon-Bottlenecked Pretraining for Large-Scale Retrieval, ICLR 2023, arXiv 2208.14754. Released code:
 /// taoshen58/LexMAE. Recipe: AdamW 3e-4, warm-up 5 %, batch 2,048, 144 tokens, 20 epochs.
 ///
-/// As released: tokens, not words, are hidden by a coin each; the decoder hides what the encoder hides and more; its head is its
-/// own, with the word embeddings shared; the mixture is over embeddings that get no gradient from it. Here the pooled logits
+/// As released: single tokens, not words, are masked independently; the decoder's mask contains the encoder's; its head is its
+/// own, with the word embeddings shared; the embeddings of the mixture get no gradient from it. Here the pooled logits
 /// leave out [CLS] and [SEP].
 #pragma once
 
@@ -39,8 +39,8 @@ struct LexMaeHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder, the encoder's among them");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for the decoder, the encoder's among them");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
     }
 };

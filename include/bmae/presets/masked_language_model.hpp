@@ -20,13 +20,13 @@ using PlainMaskedLanguageModel = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel>>;
 
-/// The number of the baseline.
+/// The hyperparameter of the baseline.
 struct MaskedLanguageModelHyperparameters {
-    double encoder_mask = .30;   ///< share of tokens hidden (BERT: .15; here RetroMAE's, for comparison at equal rates)
+    double encoder_mask = .30;   ///< share of tokens masked (BERT: .15; here RetroMAE's, for comparison at equal rates)
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
     }
 };
 

@@ -4,7 +4,7 @@
 /// MASTER: five tasks, five decoders, one bottleneck.
 ///
 /// Zhou et al.: MASTER: Multi-task Pre-trained Bottlenecked Masked Autoencoders are Better Dense Retrievers, arXiv 2212.07841. Released
-/// code: microsoft/SimXNS, MASTER/. Two presets, which never mix: `Master` is the paper read literally, with SimLM's settings where
+/// code: microsoft/SimXNS, MASTER/. Two presets, not mixed: `Master` is the paper read literally, with SimLM's settings where
 /// it refers to SimLM; `MasterAsReleased` is the code.
 ///
 /// | | Master | MasterAsReleased |
@@ -14,7 +14,7 @@
 /// | CMP | complement of the .30 view, about .70 | complement of the .50 view |
 /// | keywords | TF-IDF, no replacement | 1 / count, rounds of ten draws |
 /// | masked tokens | [MASK] | 80/10/10, drawn for each view |
-/// | budget counts | tokens that are not special | all but the outer [CLS] and [SEP] |
+/// | rate is a share of | tokens that are not special | all but the outer [CLS] and [SEP] |
 /// | reduction | one mean over all labels | mean per term, summed |
 /// | decoders start as | N(0, .02) | U(+-1/sqrt(fan in)), biases too |
 /// | queries | [SEP] between them | [SEP] after each |

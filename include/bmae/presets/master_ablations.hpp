@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// MASTER with tasks taken out, and with one decoder for all: each a composition of its own.
+/// MASTER with tasks removed, and with one decoder for all: each a composition of its own.
 ///
 /// MASTER has no run with a single task removed, and its code no switch at all; RPR has the one task NPR, so that its two names
-/// mean one model. Where a pass of `MasterAsReleased` loses all its branches it goes, its language-model term with it; the first
+/// mean one model. A pass of `MasterAsReleased` without branches is removed, its language-model term with it; the first
 /// pass stays as long as one of MKP, DOR and GOR does. Citation and hyperparameters: presets/master.hpp.
 #pragma once
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What all variants of MASTER have in common: names of the tasks, hyperparameters, and how they reach the slots.
+/// Common code of all variants of MASTER: names of the tasks, hyperparameters, and how they reach the slots.
 #pragma once
 
 #include <cstdint>
@@ -31,13 +31,13 @@ namespace bmae {
 /// The hyperparameters of MASTER, by the names of the paper.
 struct MasterHyperparameters {
     double encoder_mask = .30;   ///< alpha; best of .15, .30, .50 in table 9
-    double decoder_mask = .50;   ///< beta; best of .30, .50, .70 in table 9. CMP has its own: what the encoder read
+    double decoder_mask = .50;   ///< beta; best of .30, .50, .70 in table 9. CMP: complement of the encoder's mask
     std::int64_t decoder_layers = 2;
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "alpha: share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "beta: share of tokens hidden from the decoders (not CMP)");
+        visit("encoder_mask", encoder_mask, "alpha: share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "beta: share of tokens masked for the decoders (not CMP)");
         visit("decoder_layers", decoder_layers, "layers of each decoder");
     }
 };
@@ -64,7 +64,7 @@ template <class M, MasterForm form>
 struct MasterPreset {
     using type = MasterHyperparameters;
 
-    static auto options(type const& hyperparameters) {   // deduced: a model that names its hyperparameters is not complete yet
+    static auto options(type const& hyperparameters) {   // deduced, since the model type is incomplete here
         typename M::Options options;
         options.reduction = form == MasterForm::paper ? Reduction::pooled_tokens : Reduction::mean_per_term;
         options.random_window = form == MasterForm::released;

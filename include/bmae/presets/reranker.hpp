@@ -7,7 +7,7 @@
 /// candidates of which 16 are kept, R-Drop); Zhou et al.: MASTER, arXiv 2212.07841 (63 negatives). Recipe: AdamW 3e-5, warm-up 1,000
 /// steps, 3 epochs, 192 tokens of query and passage, of which the query has 32.
 ///
-/// Deviations: SimLM scores 64 candidates without a gradient and learns from the 16 highest; here all of a group are learnt from.
+/// Deviations: SimLM scores 64 candidates without a gradient and trains on the 16 highest; here it trains on all of a group.
 /// The pooled vector has no dropout of its own.
 #pragma once
 
@@ -26,7 +26,7 @@ using Reranker = Model<BertEncoder,
     Pass<View<QueryWithCandidate>, Scored<ClsBottleneck>>,
     GroupSoftmax>;
 
-/// The same read twice under two dropouts, whose distributions must agree.
+/// The same encoded twice under different dropout, with an agreement term (R-Drop).
 using RerankerRDrop = Model<BertEncoder,
     Pass<View<QueryWithCandidate>, Scored<ClsBottleneck>>,
     Pass<View<QueryWithCandidate>, Scored<ClsBottleneck>>,
@@ -35,13 +35,13 @@ using RerankerRDrop = Model<BertEncoder,
 
 /// The hyperparameters of both.
 struct RerankerHyperparameters {
-    std::size_t passages = 16;       ///< rerank_forward_factor's rest in SimLM: one relevant text and 15 negatives
+    std::size_t passages = 16;       ///< rerank_forward_factor's rest in SimLM: one positive and 15 negatives
     std::size_t query_length = 32;   ///< tokens of the query alone
     std::size_t max_length = 192;    ///< rerank_max_length
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("passages", passages, "texts of a query: a relevant one and negatives");
+        visit("passages", passages, "passages per query: one positive and negatives");
         visit("query_length", query_length, "tokens of a query, specials not counted");
         visit("max_length", max_length, "tokens of query and passage, [CLS] and both [SEP] included");
     }

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The bi-encoders of the papers' second half: a query and its passages, one vector each, a contrast, and a teacher.
+/// The bi-encoders of the papers' fine-tuning: one vector per query and passage, a contrast, optionally a teacher.
 ///
 /// Karpukhin et al.: Dense Passage Retrieval, arXiv 2004.04906 (in-batch negatives); RetroMAE, arXiv 2205.12035, section 4.1 (dot
 /// products of [CLS], temperature 1, queries of 32 tokens, passages of 140); Wang et al.: SimLM, arXiv 2207.02578, sections 3.3 and
 /// 4.1 (distillation: KL + .2 contrast over 24 passages, cosine / .02, four blocks); Zhou et al.: MASTER, arXiv 2212.07841, section
 /// 4.2. Recipes: AdamW 2e-5, warm-up 1,000 steps, linear decay; 3 epochs, 6 with a teacher.
 ///
-/// Deviations: SimLM's files are read in slices that move by the epoch; here negatives are drawn anew in each epoch. A text that is
+/// Deviations: SimLM takes a slice of the negatives per epoch; here negatives are drawn in each epoch. A text that is
 /// known to be relevant to a query is never its negative (`mask_false_negatives`), in released code it may be.
 #pragma once
 
@@ -24,13 +24,13 @@
 
 namespace bmae {
 
-/// query --> encoder --[CLS]--> dot product, softmax over the texts of the batch <--[CLS]-- encoder <-- relevant text, negatives
+/// query --> encoder --[CLS]--> dot product, softmax over the texts of the batch <--[CLS]-- encoder <-- positive, negatives
 using Retriever = Model<BertEncoder,
     Pass<View<Query>, ClsBottleneck>,
     Pass<View<Candidates>, ClsBottleneck>,
     Contrast>;
 
-/// The same beside a teacher: the softmax over a query's own texts follows that of a cross-encoder's scores.
+/// The same with distillation: KL divergence from the softmax of a cross-encoder's scores over a query's own texts.
 using RetrieverDistilled = Model<BertEncoder,
     Pass<View<Query>, ClsBottleneck>,
     Pass<View<Candidates>, ClsBottleneck>,
@@ -39,7 +39,7 @@ using RetrieverDistilled = Model<BertEncoder,
 
 /// The hyperparameters of both.
 struct RetrieverHyperparameters {
-    std::size_t passages = 8;           ///< train_group_size: one relevant text and its negatives
+    std::size_t passages = 8;           ///< train_group_size: one positive and its negatives
     std::size_t query_length = 32;      ///< q_max_len
     std::size_t passage_length = 140;   ///< p_max_len
     double temperature = 1;
@@ -48,7 +48,7 @@ struct RetrieverHyperparameters {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("passages", passages, "texts of a query: a relevant one and negatives");
+        visit("passages", passages, "passages per query: one positive and negatives");
         visit("query_length", query_length, "tokens of a query, [CLS] and [SEP] included");
         visit("passage_length", passage_length, "tokens of a passage, [CLS] and [SEP] included");
         visit("temperature", temperature, "divides the scores");

@@ -9,7 +9,7 @@
 /// Recipe of the paper: AdamW 1e-4, weight decay .01, warm-up 10 %, linear to 0, clip 1; Wikipedia and BookCorpus, batch 256, 512
 /// tokens, 8 epochs; then MS MARCO, batch 1024, 150 tokens, 20 epochs.
 ///
-/// Where released code and paper differ, the presets follow the code: whole words are hidden, an exact number of them (paper:
+/// Where released code and paper differ, the presets follow the code: whole words are masked, an exact number of tokens (paper:
 /// tokens); BERT's 80/10/10 on the encoder's side (paper: [MASK]); rows share a pool of 256 masks (paper: one draw per row);
 /// both losses are means over their labels (paper: sums). Each is one option of the slot concerned.
 #pragma once
@@ -43,7 +43,7 @@ using RetroMaeLayerNormQuery = Model<BertEncoder,
         MaskedLanguageModel,
         Branch<View<Passage, RowVisibility>, EnhancedDecoderLayerNormQuery>>>;
 
-/// Basic decoding (section 3.2): the decoder reads a text masked once more and recovers the masked tokens alone. The paper
+/// Basic decoding (section 3.2): the decoder reads a text masked a second time and predicts the masked tokens alone. The paper
 /// leaves the unit open; whole words, all [MASK], is this library's choice.
 using RetroMaeBasic = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
@@ -52,16 +52,15 @@ using RetroMaeBasic = Model<BertEncoder,
 
 /// The hyperparameters of all three, by the names of the paper.
 struct RetroMaeHyperparameters {
-    double encoder_mask = .30;   ///< share of tokens hidden from the encoder (section 4.1: .15-.30)
-    double decoder_mask = .50;   ///< share hidden from each decoder row, resp. from the basic decoder (.50-.70)
-    std::int64_t decoder_layers =
-        1;                         ///< more than one keeps the bottleneck: keys and values stay the clean text under row masks
-    std::int64_t row_pool = 256;   ///< row masks drawn per text (FlagEmbedding: 128); enhanced decoding only
+    double encoder_mask = .30;         ///< share of tokens masked for the encoder (section 4.1: .15-.30)
+    double decoder_mask = .50;         ///< share masked for each decoder row, or for the basic decoder (.50-.70)
+    std::int64_t decoder_layers = 1;   ///< with more, keys and values remain the clean text under row masks
+    std::int64_t row_pool = 256;       ///< row masks drawn per text (FlagEmbedding: 128); enhanced decoding only
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from the decoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for the decoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
         visit("row_pool", row_pool, "row masks drawn per text (enhanced decoding)");
     }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// SEED-Encoder: a decoder too short-sighted to do without the sentence vector.
+/// SEED-Encoder: a decoder with so short a window that it depends on the sentence vector.
 ///
 /// Lu et al.: Less is More: Pretrain a Strong Siamese Encoder for Dense Text Retrieval Using a Weak Decoder, EMNLP 2021, arXiv
 /// 2102.09206. Released code: microsoft/SEED-Encoder (the model alone: masks, rates and the recipe of pre-training are not public;
@@ -24,7 +24,7 @@
 
 namespace bmae {
 
-/// text --mask .15--> encoder --[CLS]--> decoder that sees two tokens and writes the text
+/// text --mask .15--> encoder --[CLS]--> decoder with a window of two tokens predicts the text
 using Seed = Model<BertEncoder,
     Pass<View<Passage, TokenMasker>, ClsBottleneck,
         MaskedLanguageModel,
@@ -34,15 +34,15 @@ using Seed = Model<BertEncoder,
 struct SeedHyperparameters {
     double encoder_mask = .15;
     std::int64_t decoder_layers = 3;
-    std::int64_t window = 2;   ///< tokens that a row reads, its own included
-    double ratio = .5;         ///< weight of either term ("ratio .5:.5")
+    std::int64_t window = 2;   ///< tokens that a row attends to, its own included
+    double ratio = .5;         ///< weight of each term ("ratio .5:.5")
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
         visit("decoder_layers", decoder_layers, "layers of the decoder");
-        visit("window", window, "tokens that a row of the decoder reads, its own included");
-        visit("ratio", ratio, "weight of the encoder's term; the decoder has the rest of 1");
+        visit("window", window, "tokens that a row of the decoder attends to, its own included");
+        visit("ratio", ratio, "weight of the encoder's term; the decoder's is 1 minus it");
     }
 };
 

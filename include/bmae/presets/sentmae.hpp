@@ -5,13 +5,13 @@
 ///
 /// Liu, Yang: Masked Autoencoders As The Unified Learners For Pre-Trained Sentence Representation, arXiv 2208.00231. Stage 1 is RetroMAE
 /// on general text (dagger), stage 2 goes on with a domain's (double dagger): the preset names sentmae-stage1 and sentmae-marco
-/// are RetroMae itself. This file has stage 2 with contrast: two sentences of one article, and sentence pairs of natural-language
+/// are RetroMae itself. Here is stage 2 with contrast: two sentences of one article, and sentence pairs of natural-language
 /// inference.
 ///
 /// The paper leaves similarity, temperature, the negatives of equation 8 (as printed it has no positive in the denominator) and
 /// the masking of the compared vectors open: here the vectors are those of the masked pass, dot product at temperature 1, the
 /// positive in the denominator; `literal_equation_8` takes the printed form. For inference pairs supervised SimCSE's cosine at
-/// .05 and projection. One decoder serves all passes.
+/// .05 and projection. All passes share one decoder.
 #pragma once
 
 #include <tuple>
@@ -25,7 +25,7 @@
 
 namespace bmae {
 
-/// sentence A --> RetroMAE --[CLS]--> find each other in the batch <--[CLS]-- RetroMAE <-- sentence B of its article
+/// sentence A --> RetroMAE --[CLS]--> positive pair in the batch <--[CLS]-- RetroMAE <-- sentence B of its article
 /// (equation 9, option 2), one decoder.
 using SentMaeMarcoContrastive = Model<BertEncoder,
     Pass<View<FirstSentence, WholeWordMasker>, ClsBottleneck,
@@ -51,16 +51,16 @@ using SentMaeNli = Model<BertEncoder,
 struct SentMaeHyperparameters {
     double encoder_mask = .30;
     double decoder_mask = .50;
-    double reconstruction_weight = 1;   ///< of both RetroMAE losses; 0: the contrast learns alone
+    double reconstruction_weight = 1;   ///< of both RetroMAE losses; 0: contrast only
     double contrast_weight = 1;         ///< equation 9, option 2: 1
     double temperature = 1;             ///< with inference pairs .05
     bool literal_equation_8 = false;    ///< no positive in the denominator
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("encoder_mask", encoder_mask, "share of tokens hidden from the encoder");
-        visit("decoder_mask", decoder_mask, "share of tokens hidden from each decoder row");
-        visit("reconstruction_weight", reconstruction_weight, "factor of both RetroMAE losses; 0: the contrast learns alone");
+        visit("encoder_mask", encoder_mask, "share of tokens masked for the encoder");
+        visit("decoder_mask", decoder_mask, "share of tokens masked for each decoder row");
+        visit("reconstruction_weight", reconstruction_weight, "factor of both RetroMAE losses; 0: contrast only");
         visit("contrast_weight", contrast_weight, "factor of the contrast");
         visit("temperature", temperature, "divides the scores");
         visit("literal_equation_8", literal_equation_8, "1: equation 8 as printed, without the positive in the denominator");

@@ -8,8 +8,8 @@
 /// 2204.10298; code voidism/DiffCSE.
 ///
 /// Recipes: unsupervised AdamW 3e-5, batch 64, 32 tokens, 1 epoch; supervised 5e-5, batch 512, 3 epochs; DiffCSE 7e-6, batch 64, 2
-/// epochs. Supervised SimCSE keeps its projection at test, which an exported encoder here does not carry. DiffCSE as released
-/// judges padding too and leaves dropout on in its generator; neither is done here. The generator: `--generator DIR`.
+/// epochs. Supervised SimCSE keeps its projection at inference, an exported encoder here does not. DiffCSE as released
+/// classifies padding too and keeps dropout in its generator; neither is done here. The generator: `--generator DIR`.
 #pragma once
 
 #include <cstdint>
@@ -30,13 +30,13 @@
 
 namespace bmae {
 
-/// sentence --dropout 1--> encoder --[CLS]--> itself in the batch <--[CLS]-- encoder <--dropout 2-- the same sentence
+/// sentence --dropout 1--> encoder --[CLS]--> dropout pair in the batch <--[CLS]-- encoder <--dropout 2-- the same sentence
 using SimCseUnsupervised = Model<BertEncoder,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     ProjectedContrast>;
 
-/// premise --> encoder --[CLS]--> its entailment, among all contradictions too <--[CLS]-- encoder <-- hypotheses
+/// premise --> encoder --[CLS]--> its entailment, with all contradictions as negatives <--[CLS]-- encoder <-- hypotheses
 using SimCseSupervised = Model<BertEncoder,
     Pass<View<Passage, NoMasker, NoCorruption>, ClsBottleneck>,
     Pass<View<PairedText, NoMasker, NoCorruption>, ClsBottleneck>,
@@ -53,7 +53,7 @@ using DiffCse = Model<BertEncoder,
 /// The hyperparameters of SimCSE.
 struct SimCseHyperparameters {
     double temperature = .05;
-    double hard_negative_weight = 0;   ///< added to the score of the own contradiction; supervised only
+    double hard_negative_weight = 0;   ///< added to the score of the premise's own contradiction; supervised only
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
@@ -65,13 +65,13 @@ struct SimCseHyperparameters {
 /// The hyperparameters of DiffCSE.
 struct DiffCseHyperparameters {
     double temperature = .05;
-    double generator_mask = .30;   ///< share of tokens hidden from the generator
+    double generator_mask = .30;   ///< share of tokens masked for the generator
     double rtd_weight = .005;      ///< lambda of equation 3
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("temperature", temperature, "divides the cosines");
-        visit("generator_mask", generator_mask, "share of tokens hidden from the generator");
+        visit("generator_mask", generator_mask, "share of tokens masked for the generator");
         visit("rtd_weight", rtd_weight, "factor of replaced-token detection");
     }
 };

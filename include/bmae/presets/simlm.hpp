@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// SimLM: a generator fills the masks, encoder and decoder restore every token.
+/// SimLM: a generator replaces masked tokens, encoder and decoder predict every token.
 ///
 /// Wang et al.: SimLM: Pre-training with Representation Bottleneck for Dense Passage Retrieval, arXiv 2207.02578. Released code:
 /// microsoft/unilm, simlm/. Recipe: AdamW 3e-4, warm-up 4,000 steps, no weight decay, batch 2,048, 144 tokens, 80,000 steps.
 ///
-/// As released: the decoder's flags contain the encoder's; all hidden tokens are [MASK] to the generator (ELECTRA-base), which is
-/// frozen, so its own loss (.2) is no term; two independent samples fill the two views; token types are all 0 (released: title
+/// As released: the decoder's flags contain the encoder's; the generator reads [MASK] at masked tokens (ELECTRA-base), which is
+/// frozen, so its own loss (.2) is no term; the two views get independent samples; token types are all 0 (released: title
 /// and body differ). The generator must be given: `--generator DIR`.
 #pragma once
 

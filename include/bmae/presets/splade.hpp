@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// SPLADE: a text is a sparse vector of word weights, kept sparse by FLOPS.
+/// SPLADE: a text is a sparse vector of token weights, kept sparse by the FLOPS regularizer.
 ///
 /// Formal, Piwowarski, Clinchant: SPLADE, SIGIR 2021, arXiv 2107.05720; Formal et al.: SPLADE v2, arXiv 2109.10086 (max pooling, which
 /// is used here). Released code: naver/splade. Recipe: AdamW 2e-5, 150,000 steps of 124 triples, 256 tokens; lambda_q 3e-4, lambda_d 1e-4
 /// after a quadratic rise over the first 50,000 steps.
 ///
-/// All rows of a text count, [CLS] and [SEP] too, as in the released code and in SentenceTransformers' SpladePooling.
+/// All rows of a text are pooled, [CLS] and [SEP] too, as in the released code and in SentenceTransformers' SpladePooling.
 ///
 /// Deviation: negatives are those of the batch and of a query's own list, as in later releases; the first paper has both likewise.
 #pragma once
@@ -24,7 +24,7 @@
 
 namespace bmae {
 
-/// query --> encoder --> head --max--> log(1 + ReLU): V weights; dot product with those of its texts; FLOPS on either side
+/// query --> encoder --> head --max--> log(1 + ReLU): V weights; dot product with those of passages; FLOPS regularizers
 using Splade = Model<BertEncoder,
     Pass<View<Query>, LexicalBottleneck,
         FlopsRegularizer>,
@@ -34,19 +34,19 @@ using Splade = Model<BertEncoder,
 
 /// The hyperparameters, by the names of the paper.
 struct SpladeHyperparameters {
-    std::size_t passages = 2;   ///< one relevant text and one negative
+    std::size_t passages = 2;   ///< one positive and one negative
     std::size_t query_length = 256;
     std::size_t passage_length = 256;
-    double lambda_q = 3e-4;   ///< of the FLOPS of queries, at the end of its rise
-    double lambda_d = 1e-4;   ///< of the FLOPS of texts
+    double lambda_q = 3e-4;   ///< of the FLOPS term of queries, at the end of its schedule
+    double lambda_d = 1e-4;   ///< of the FLOPS term of passages
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("passages", passages, "texts of a query: a relevant one and negatives");
+        visit("passages", passages, "passages per query: one positive and negatives");
         visit("query_length", query_length, "tokens of a query, [CLS] and [SEP] included");
         visit("passage_length", passage_length, "tokens of a passage, [CLS] and [SEP] included");
-        visit("lambda_q", lambda_q, "factor of the FLOPS of queries at the end of its rise");
-        visit("lambda_d", lambda_d, "factor of the FLOPS of texts at the end of its rise");
+        visit("lambda_q", lambda_q, "factor of the FLOPS term of queries at the end of its schedule");
+        visit("lambda_d", lambda_d, "factor of the FLOPS term of passages at the end of its schedule");
     }
 };
 

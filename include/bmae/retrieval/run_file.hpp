@@ -127,7 +127,7 @@ inline RunLine parse_run_line(LineReader const& lines, std::string_view line, Ru
     auto const score = parse_score(columns[column]);
     if (!score) {
         throw refuse_line(lines, "a finite score in column " + std::to_string(column + 1), quoted(columns[column]),
-                          "trec_eval would rank such a document at random; mend the program that wrote it.");
+                          "trec_eval would rank such a document at random; fix the program that wrote it.");
     }
     return {columns[0], columns[format == RunFormat::trec ? 2 : 1], *score};
 }

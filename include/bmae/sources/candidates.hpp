@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A relevant text of a query and its negatives, alone or each behind the query.
+/// A relevant passage of a query and its negatives, alone or each after the query.
 #pragma once
 
 #include <algorithm>
@@ -21,15 +21,15 @@ namespace bmae {
 
 /// How the texts of a group are chosen, the same for all sources of groups.
 struct GroupOptions {
-    std::size_t passages = 8;       ///< of a query: one relevant text and `passages - 1` negatives (Tevatron: 8)
-    std::size_t depth = 0;          ///< negatives are drawn from the first so many; 0: from all (SimXNS: 100)
-    bool random_negatives = true;   ///< a list that is too short is filled up with other texts of the dataset; false: refused
+    std::size_t passages = 8;       ///< of a query: one positive and `passages - 1` negatives (Tevatron: 8)
+    std::size_t depth = 0;          ///< negatives are drawn from the first `depth`; 0: from all (SimXNS: 100)
+    bool random_negatives = true;   ///< short lists are filled with other texts of the dataset; false: refused
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("passages", passages, "texts of a query: a relevant one and negatives");
-        visit("depth", depth, "negatives are drawn from the first so many; 0: from all");
-        visit("random_negatives", random_negatives, "too short a list of negatives is filled with other texts of the dataset");
+        visit("passages", passages, "passages per query: one positive and negatives");
+        visit("depth", depth, "negatives are drawn from the first N of the list; 0: from all");
+        visit("random_negatives", random_negatives, "lists with too few negatives are filled with other texts of the dataset");
     }
 };
 
@@ -41,7 +41,7 @@ struct ChosenText {
     float score = std::numeric_limits<float>::quiet_NaN();
 };
 
-/// A text that is not relevant to the query and not among `chosen`.
+/// A random text that is not relevant to the query and not among `chosen`.
 inline std::uint32_t random_negative(PairExample const& example, std::span<ChosenText const> chosen, Draw& draw) {
     for (int attempt = 0; attempt < 256; ++attempt) {
         auto const id = static_cast<std::uint32_t>(draw.below(example.texts.size()));
@@ -51,11 +51,11 @@ inline std::uint32_t random_negative(PairExample const& example, std::span<Chose
     }
     throw InputError(Diagnostic{.file = {},
                                 .expected = "texts of the dataset that are not relevant to query " + std::to_string(example.id),
-                                .found = "hardly any among " + std::to_string(example.texts.size()),
+                                .found = "too few among " + std::to_string(example.texts.size()),
                                 .hint = "Lower the number of passages per query."});
 }
 
-/// The relevant text of this epoch, then negatives in an order drawn anew in each epoch.
+/// The positive of this epoch, then negatives in an order drawn anew in each epoch.
 inline std::vector<ChosenText> choose_group(PairExample const& example, GroupOptions const& options, Draw const& shared) {
     auto const score_of = [](std::span<float const> scores, std::size_t i) {
         return scores.empty() ? std::numeric_limits<float>::quiet_NaN() : scores[i];
@@ -87,7 +87,7 @@ inline std::vector<ChosenText> choose_group(PairExample const& example, GroupOpt
 
 }  // namespace detail
 
-/// One relevant text and its negatives, as texts of their own: the passages of a bi-encoder.
+/// One positive and its negatives, as separate texts: the passages of a bi-encoder.
 struct Candidates {
     static constexpr std::string_view name = "candidates";
 
@@ -118,7 +118,7 @@ struct Candidates {
     }
 };
 
-/// [CLS] query [SEP] passage [SEP] for one relevant text and its negatives, with token types 0 and 1: the pairs of a
+/// [CLS] query [SEP] passage [SEP] for one positive and its negatives, with token types 0 and 1: the pairs of a
 /// cross-encoder. Only the passage is cut, as Hugging Face's `only_second` does.
 struct QueryWithCandidate {
     static constexpr std::string_view name = "query_with_candidate";
@@ -150,7 +150,7 @@ struct QueryWithCandidate {
 
     /// A pair as a cross-encoder reads it.
     /// \param query_tokens  of the query at most
-    /// \param tokens        of the whole at most; where not even the query has room, the query is cut
+    /// \param tokens        of the pair at most; where the query alone is longer, it is truncated
     [[nodiscard]] static MaskedText pair_text(std::span<TokenId const> query, std::span<TokenId const> passage,
                                               SpecialIds const& special, std::size_t query_tokens, std::size_t tokens) {
         std::size_t const room = tokens < 3 ? 0 : tokens - 3;

@@ -18,7 +18,7 @@ namespace bmae {
 
 namespace detail {
 
-/// The sentence of the passage that all views of an example take out; nothing where the passage is empty.
+/// The sentence of the passage that all views of an example remove; nothing where the passage is empty.
 inline std::optional<TokenRange> cloze_sentence(Example const& example, Draw& choice) {
     std::vector<TokenRange> const sentences = sentences_within(example, passage_range(example));
     if (sentences.empty()) { return std::nullopt; }
@@ -46,7 +46,7 @@ struct ClozeSentence {
 
 static_assert(SharedTextSource<ClozeSentence>);
 
-/// The passage without the sentence that `ClozeSentence` reads; now and then with it, so that word overlap is learned too.
+/// The passage without the sentence that `ClozeSentence` reads; sometimes with it, so that word overlap is learned too.
 ///
 /// Empty where the passage is that one sentence and it is not kept.
 struct ClozeContext {

@@ -17,11 +17,11 @@ struct Continuation {
     static constexpr std::string_view name = "continuation";
     static constexpr Needs needs = Needs::continuation;
 
-    bool passage_if_absent = false;   ///< true: the passage itself stands in for a missing continuation, as in MASTER's code
+    bool passage_if_absent = false;   ///< true: the passage itself replaces a missing continuation, as in MASTER's code
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("passage_if_absent", passage_if_absent, "the passage stands in for a missing continuation");
+        visit("passage_if_absent", passage_if_absent, "the passage replaces a missing continuation");
     }
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {

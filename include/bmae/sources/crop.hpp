@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Random pieces: a run of tokens of the passage, a run of sentences of the document.
+/// Random crops: a run of tokens of the passage, a run of sentences of the document.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace bmae {
 
-/// A run of tokens of the passage: its share of the length is uniform between two bounds, its place uniform (Contriever).
+/// A run of tokens of the passage: its share of the length is uniform between two bounds, its position uniform (Contriever).
 ///
 /// At least one token, where the published int(length * ratio) may give none. Two views with this source draw independently.
 struct RandomCrop {

@@ -27,7 +27,7 @@ struct Field {
     static constexpr FixedString spelled = FixedString(FixedString("field_"), Key);
     static constexpr std::string_view name = spelled.view();
     static constexpr Needs needs = Needs::field;
-    static constexpr FixedString stored = Key;   // a template argument has no address that lasts in every compiler
+    static constexpr FixedString stored = Key;   // a template argument has no static address in every compiler
     static constexpr std::string_view key = stored.view();
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {

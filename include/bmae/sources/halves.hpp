@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The two halves of one passage: the encoder reads the first, a decoder rebuilds the second.
+/// The two halves of one passage: the encoder reads the first, a decoder reconstructs the second.
 #pragma once
 
 #include <string_view>
@@ -25,7 +25,7 @@ struct FirstHalf {
 
 static_assert(TextSource<FirstHalf>);
 
-/// What `FirstHalf` leaves: the last ceil(L / 2) tokens of the same window (MASTER as released, NPR decoder).
+/// The rest after `FirstHalf`: the last ceil(L / 2) tokens of the same window (MASTER as released, NPR decoder).
 struct SecondHalf {
     static constexpr std::string_view name = "second_half";
 

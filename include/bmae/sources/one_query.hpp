@@ -13,18 +13,18 @@
 
 namespace bmae {
 
-/// One query, uniformly, for each example and epoch anew; the same for all of its views (query-as-context: CoT-MAE-qc draws one
+/// One query, drawn uniformly per example and epoch; the same for all of its views (query-as-context: CoT-MAE-qc draws one
 /// of 20 generated queries). Empty where there are none.
 struct OneQuery {
     static constexpr std::string_view name = "one_query";
     static constexpr std::string_view shared_choice = "query";
     static constexpr Needs needs = Needs::queries;
 
-    std::size_t maximum = 0;   ///< queries drawn from, from the first; 0: all
+    std::size_t maximum = 0;   ///< draw from the first so many queries; 0: all
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("maximum", maximum, "queries drawn from, from the first; 0: all");
+        visit("maximum", maximum, "draw from the first N queries; 0: all");
     }
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw, Draw shared) const {

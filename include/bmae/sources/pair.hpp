@@ -12,7 +12,7 @@
 
 namespace bmae {
 
-/// The text that belongs to the passage: the first of the example's queries, which is the entailment of a natural-language
+/// The positive of the passage: the first of the example's queries, which is the entailment of a natural-language
 /// inference pair or the answer to a question; empty where there is none.
 struct PairedText {
     static constexpr std::string_view name = "paired_text";
@@ -26,8 +26,8 @@ struct PairedText {
     }
 };
 
-/// The text that does not belong to it: the second of the example's queries (the contradiction); empty where there is none. The
-/// second of several questions would belong to it: pre-training refuses a store whose queries are not said to be of this kind.
+/// The hard negative: the second of the example's queries (the contradiction); empty where there is none. The
+/// second of several queries would be a positive: pre-training refuses a store whose queries are not declared as such pairs.
 struct OpposedText {
     static constexpr std::string_view name = "opposed_text";
     static constexpr Needs needs = Needs::triplets;

@@ -21,19 +21,19 @@ namespace bmae {
 enum class PartnerKind {
     random,    ///< any other span of the document within `reach` spans of the passage, uniformly
     nearby,    ///< the span before or after
-    overlap,   ///< the last sentences of the passage, uniformly one up to half of them, and what follows
-    mixed,     ///< one of the three, uniformly, for each example anew; of those that there are
+    overlap,   ///< the last sentences of the passage, uniformly one up to half of them, and the text after them
+    mixed,     ///< one of the three, uniformly, drawn per example among those available
 };
 
-/// As command lines and checkpoints write it.
+/// Names in command lines and checkpoints.
 constexpr std::array<std::string_view, 4> names_of(PartnerKind) noexcept { return {"random", "nearby", "overlap", "mixed"}; }
-/// As reports write it.
+/// Names in reports.
 constexpr std::string_view to_string(PartnerKind kind) noexcept { return names_of(kind)[static_cast<std::size_t>(kind)]; }
 
 /// A span of whole sentences from the context of the passage (CoT-MAE, arXiv 2208.07670). The anchor of the pair is `Passage`.
 ///
-/// All views of an example read the same partner, so both directions can be trained: a pass that reads `Passage` and rebuilds
-/// `PartnerSpan`, and one that reads `PartnerSpan` and rebuilds `Passage`. Spans are cut as a token store lays out passages,
+/// All views of an example read the same partner, for training in both directions: a pass that reads `Passage` and predicts
+/// `PartnerSpan`, and one that reads `PartnerSpan` and predicts `Passage`. Spans are cut like the passages of a token store,
 /// before and after the passage, and never leave its document. Empty where the document has none: a passage that is a whole
 /// document has no random or nearby partner, and no overlap either where it is one sentence.
 struct PartnerSpan {

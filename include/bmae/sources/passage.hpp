@@ -11,7 +11,7 @@
 
 namespace bmae {
 
-/// The passage of the example, in the window that was drawn once for all of its views.
+/// The passage of the example, cut to the window that is drawn once for all of its views.
 struct Passage {
     static constexpr std::string_view name = "passage";
 

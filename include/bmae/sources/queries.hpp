@@ -19,16 +19,16 @@ struct Queries {
     static constexpr std::string_view name = "queries";
     static constexpr Needs needs = Needs::queries;
 
-    bool trailing_separator = true;   ///< [SEP] after the last query too, as MASTER's code has it: the text then ends in two
-    std::size_t maximum = 0;          ///< queries read, from the first; 0: all (MASTER's data has 10)
+    bool trailing_separator = true;   ///< [SEP] after the last query too, as in MASTER's code: the text then ends with two
+    std::size_t maximum = 0;          ///< the first so many queries; 0: all (MASTER's data has 10)
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("trailing_separator", trailing_separator, "[SEP] after the last query too");
-        visit("maximum", maximum, "queries read, from the first; 0: all");
+        visit("maximum", maximum, "read the first N queries; 0: all");
     }
 
-    /// Throws InputError where there is more than one query and the vocabulary has no separator.
+    /// Throws InputError for more than one query where the vocabulary has no separator.
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(draw);
         std::size_t const count = maximum == 0 ? example.queries.size() : std::min(maximum, example.queries.size());

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The texts of a training query, one per view: the query itself, or a text that is relevant to it.
+/// The texts of a training query, one per view: the query itself, or a passage that is relevant to it.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@ namespace bmae {
 
 namespace detail {
 
-/// Views that read the relevant text of one query in one epoch agree on it by drawing under this number first.
+/// Key of the draw by which all views of a query read the same relevant passage in an epoch.
 inline constexpr std::uint64_t relevant_text_fork = 0x706f73;
 
-/// Which of the relevant texts an epoch reads.
+/// The relevant passage that an epoch reads.
 inline std::size_t drawn_positive(PairExample const& example, Draw const& shared) {
     Draw draw = shared.fork(relevant_text_fork);
     return draw.below(example.positives.size());
@@ -30,7 +30,7 @@ inline std::size_t drawn_positive(PairExample const& example, Draw const& shared
 struct Query {
     static constexpr std::string_view name = "query";
 
-    std::size_t max_length = 32;   ///< tokens with [CLS] and [SEP]; the tail is cut (RetroMAE, SimLM: 32)
+    std::size_t max_length = 32;   ///< tokens with [CLS] and [SEP]; longer ones are truncated (RetroMAE, SimLM: 32)
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
@@ -42,15 +42,15 @@ struct Query {
     }
 };
 
-/// One text that is relevant to the query, drawn anew in each epoch: the other side of a pair that rebuilds itself.
+/// One relevant passage of the query, drawn anew in each epoch: the other text of a positive pair.
 struct RelevantText {
     static constexpr std::string_view name = "relevant_text";
 
-    std::size_t max_length = 144;   ///< tokens with [CLS] and [SEP]; the tail is cut
+    std::size_t max_length = 144;   ///< tokens with [CLS] and [SEP]; longer ones are truncated
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit("max_length", max_length, "tokens of a relevant text, [CLS] and [SEP] included");
+        visit("max_length", max_length, "tokens of a relevant passage, [CLS] and [SEP] included");
     }
 
     [[nodiscard]] std::vector<TokenId> read(PairExample const& example, TokenTraits const&, Draw&, Draw const& shared) const {

@@ -16,7 +16,7 @@ namespace bmae {
 
 namespace detail {
 
-/// The two sentences that an example's views agree on; the second is empty where the document has but one.
+/// The two sentences that an example's views agree on; the second is empty where the document has only one.
 inline std::pair<TokenRange, TokenRange> sentence_pair(Example const& example, Draw const& shared) {
     require_sentences(example, "FirstSentence, OtherSentence");
     std::vector<TokenRange> const sentences = sentences_within(example, {0, example.document.size()});

@@ -57,7 +57,7 @@ inline TokenRange passage_range(Example const& example) noexcept {
     return {example.passage_offset, example.passage_offset + example.passage.size()};
 }
 
-/// The span at the start of `range`: as many whole sentences as fit `length` tokens, or a part of the first one.
+/// The span at the start of `range`: as many whole sentences as fit into `length` tokens, or a part of the first one.
 inline TokenRange span_from(Example const& example, TokenRange range, std::size_t length) {
     length = std::min(length, range.size());
     TokenRange span{range.begin, range.begin};
@@ -68,7 +68,7 @@ inline TokenRange span_from(Example const& example, TokenRange range, std::size_
     return span.size() != 0 ? span : TokenRange{range.begin, range.begin + length};
 }
 
-/// Cuts `range` into spans of whole sentences of at most `length` tokens, as `Blocks::whole_sentences` lays out passages: those
+/// Cuts `range` into spans of whole sentences of at most `length` tokens, as `Blocks::whole_sentences` cuts passages: those
 /// before and after a passage of such a store are its neighbors.
 inline std::vector<TokenRange> spans_within(Example const& example, TokenRange range, std::size_t length) {
     std::vector<TokenRange> spans;

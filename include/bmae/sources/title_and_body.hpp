@@ -28,11 +28,11 @@ inline std::size_t heading_length(std::span<TokenId const> text, TokenTraits con
 
 }  // namespace detail
 
-/// The title of the document, [SEP], the passage without it: [CLS] title [SEP] body [SEP] once a view has added the outer ones.
+/// The title of the document, [SEP], the passage without it: [CLS] title [SEP] body [SEP] after framing by a view.
 ///
 /// Reads documents that begin with their title and a [SEP]: MASTER's released rows, and stores made with `TitleUse::section`. The
-/// title stands before every passage of the document, not only before the first. Without a title the body stands alone, without
-/// a body the title; `count_titles` says how often. A view cuts at its end, so it is the body that loses tokens.
+/// title precedes every passage of the document, not only the first. Without a title the body is read alone, without
+/// a body the title; `count_titles` counts both cases. A view is truncated at its end, so it is the body that loses tokens.
 struct TitleAndBody {
     static constexpr std::string_view name = "title_and_body";
 
@@ -74,14 +74,14 @@ struct TitleAndBody {
 
 static_assert(TextSource<TitleAndBody>);
 
-/// What `TitleAndBody` meets in a store.
+/// Counts of documents with and without titles in a store.
 struct TitleCounts {
     std::uint64_t documents = 0;
     std::uint64_t without_title = 0;   ///< no [SEP], or nothing before it: the body is read alone
     std::uint64_t without_body = 0;    ///< nothing after the first [SEP]: the title is read alone
 };
 
-/// Reads the head of every document; a store without any title reads as bodies alone.
+/// Reads the start of every document; a store without any title counts as bodies alone.
 inline TitleCounts count_titles(TokenStore const& store) {
     TitleCounts counts{.documents = store.documents()};
     for (std::size_t d = 0; d < store.documents(); ++d) {

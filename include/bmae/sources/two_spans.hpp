@@ -37,10 +37,10 @@ inline std::pair<TokenRange, TokenRange> two_spans(Example const& example, std::
 
 }  // namespace detail
 
-/// One of two random spans of the document (coCondenser, arXiv 2108.05540): windows of `length` tokens, whatever the sentences.
+/// One of two random spans of the document (coCondenser, arXiv 2108.05540): windows of `length` tokens, not whole sentences.
 ///
 /// `SecondSpan` of the same length reads a different window of the same example wherever the document has two; a document within
-/// one window gives the same text twice, which dropout alone tells apart. Empty where there is no document. A store of
+/// one window gives the same text twice, a dropout pair. Empty where there is no document. A store of
 /// `Blocks::whole_document` has one example per document; others have one per passage.
 struct FirstSpan {
     static constexpr std::string_view name = "first_span";

@@ -114,7 +114,7 @@ inline void read_model(std::filesystem::path const& folder, FlatParameters& para
     parameters.publish();
 }
 
-/// Writes state.safetensors where the objective has tensors that are no parameters; otherwise nothing. Each rank has its own:
+/// Writes state.safetensors where the objective has tensors that are not parameters; otherwise nothing. Each rank has its own:
 /// state-rank-1.safetensors ...
 inline void write_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank = 0) {
     NamedTensors tensors;

@@ -217,7 +217,7 @@ public:
 
     /// The newest sound checkpoint; newer damaged ones are renamed to step-N.damaged: neither lost nor met again.
     /// \returns nothing if there is no checkpoint at all
-    /// \throws RunError if there are some but all are damaged: a run never starts from scratch in silence
+    /// \throws RunError if there are some but all are damaged: a run never starts from scratch silently
     std::optional<CheckpointFolder> recover(std::function<void(std::string const&)> const& warn = {}) {
         auto const all = list_checkpoints(root_);
         if (all.empty()) { return std::nullopt; }

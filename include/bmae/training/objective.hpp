@@ -135,7 +135,7 @@ public:
     /// Called once after each update, and not after a step that is left out.
     virtual void after_step(MasterOf const& master) { static_cast<void>(master); }
 
-    /// Calls `visit` with every tensor that is no parameter but belongs into a checkpoint: momentum encoders, queues.
+    /// Calls `visit` with every tensor that is not a parameter but belongs into a checkpoint: momentum encoders, queues.
     virtual void for_each_state(StateVisitor const& visit) { static_cast<void>(visit); }
 
     /// What a run is told at its start and may still want: one sentence each.

@@ -17,7 +17,7 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// One refused piece of input: where it stands, what was wanted, what was there and how to mend it.
+/// One refused piece of input: where it stands, what was wanted, what was there and how to fix it.
 struct Diagnostic {
     std::string file;        ///< path as the user wrote it; empty where no file is involved
     std::size_t line = 0;    ///< counted from 1; 0 where lines mean nothing
@@ -36,7 +36,7 @@ inline std::string to_string(Diagnostic const& diagnostic) {
     return text;
 }
 
-/// The input or the request is at fault, not the run, and who gave it can mend it: an output that has no room, too. Programs end
+/// The input or the request is at fault, not the run, and who gave it can fix it: an output that has no room, too. Programs end
 /// with exit status 2.
 class InputError : public Error {
 public:
