@@ -99,6 +99,15 @@ BOOST_AUTO_TEST_CASE(a_short_list_is_filled_with_other_texts_or_refused) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_query_without_a_relevant_text_is_refused) {
+    Data const data;
+    PairExample example = data.example();
+    example.positives = {};
+    BOOST_CHECK_THROW(Candidates{}.read_group(example, traits, 512, draw_of(0)), InputError);
+    Draw own({.seed = 8});
+    BOOST_CHECK_THROW(RelevantText{}.read(example, traits, own, draw_of(0)), InputError);
+}
+
 BOOST_AUTO_TEST_CASE(a_pair_has_token_types_and_only_its_passage_is_cut) {
     Data const data;
     QueryWithCandidate const source{.group = {.passages = 2}, .query_length = 3, .max_length = 8};

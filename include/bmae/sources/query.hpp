@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <bmae/concepts/pair_source.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -20,6 +22,10 @@ inline constexpr std::uint64_t relevant_text_fork = 0x706f73;
 
 /// The relevant passage that an epoch reads.
 inline std::size_t drawn_positive(PairExample const& example, Draw const& shared) {
+    if (example.positives.empty()) {   // no pair store holds one
+        throw InputError(Diagnostic{
+            .file = {}, .expected = "at least one relevant text of query " + std::to_string(example.id), .found = "none"});
+    }
     Draw draw = shared.fork(relevant_text_fork);
     return draw.below(example.positives.size());
 }
