@@ -233,13 +233,17 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
     }
     LoadedModel model = load_model(options.model, tower);
     if (!model.sentence && options.pooling.empty()) {
+        bool const finetuned =
+            model.bottleneck == "scored" || model.bottleneck == "lexical" || model.bottleneck == "token_vectors";
         std::string const why = model.bottleneck.empty()
                                     ? model.kind + " does not say how tokens become a sentence"
                                     : model.kind + " has the bottleneck " + model.bottleneck + ", no pooling of hidden states";
         throw InputError(Diagnostic{.file = model.path.string(),
                                     .expected = "--pooling, as the " + why,
                                     .found = "none",
-                                    .hint = "RetroMAE and its relatives: --pooling cls."});
+                                    .hint = finetuned ? "Load the folder that `bmae finetune` wrote with load_cross_encoder, "
+                                                        "load_sparse_encoder or load_token_encoder; for search train a retriever."
+                                                      : "RetroMAE and its relatives: --pooling cls."});
     }
     SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
     if (!model.sentence) {
