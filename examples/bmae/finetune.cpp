@@ -7,8 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
+
+#include <unistd.h>
 
 #include <bmae/corpus/beir_pairs.hpp>
 #include <bmae/corpus/line_pairs.hpp>
@@ -30,42 +33,8 @@ InputError refuse(std::string expected, std::string found, std::string hint = {}
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
-/// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines, beside the checkpoints.
-PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer) {
-    bool const is_store = std::filesystem::is_directory(options.data) && std::filesystem::exists(options.data / "manifest.json");
-    if (is_store) {
-        if (!options.negatives.empty() || !options.teacher_scores.empty() || options.limit != 0 || options.split != "train") {
-            throw refuse("--split, --negatives, --teacher-scores and --limit with a BEIR folder",
-                         "a pair store, which holds its own", "Give them to `bmae pairs`, which makes the store.");
-        }
-        PairStore store = PairStore::open(options.data);
-        store.require_tokenizer(tokenizer, options.model);
-        return store;
-    }
-    Path const folder = options.training.output / "pairs";
-    bool const goes_on = options.training.resume && !list_checkpoints(options.training.output).empty();
-    if (goes_on && std::filesystem::exists(folder / "manifest.json")) {
-        PairStore store = PairStore::open(folder);
-        store.require_tokenizer(tokenizer, options.model);
-        return store;
-    }
-    std::filesystem::remove_all(folder);   // of a start that failed before its first checkpoint
-    std::filesystem::create_directories(options.training.output);
-    PairStoreOptions const how{.limit = options.limit, .threads = common.threads};
-    bool const lines = std::filesystem::is_regular_file(options.data);
-    if (lines && (!options.negatives.empty() || !options.teacher_scores.empty())) {
-        throw refuse("--negatives and --teacher-scores with a BEIR folder", "a file of lines",
-                     "Such lines hold their negatives and scores themselves.");
-    }
-    std::vector<Path> const inputs{options.data};
-    auto const list = [](Path const& file) { return file.empty() ? std::vector<Path>() : std::vector<Path>{file}; };
-    PairStoreReport const report = lines ? build_pair_store(folder, tokenizer, std::span<Path const>(inputs), how)
-                                         : build_pair_store(folder, tokenizer,
-                                                            {.folder = options.data,
-                                                             .split = options.split,
-                                                             .negatives = list(options.negatives),
-                                                             .teacher_scores = list(options.teacher_scores)},
-                                                            how);
+/// What was read, and how much of it serves.
+void say_pairs(FinetuneOptions const& options, PairStoreReport const& report) {
     for (std::string const& source : report.sources) { say("read " + source); }
     say_report(report.reading, "pairs");
     PairStoreStatistics const& counts = report.counts;
@@ -75,24 +44,87 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
     if (counts.unknown_negatives != 0) {
         warn(count_text(counts.unknown_negatives) + " negatives are not in the corpus and are left out");
     }
-    if (!options.negatives.empty()) {
-        std::uint64_t const with = counts.queries - counts.queries_without_negatives;
-        if (counts.negatives == 0) {
-            throw InputError(Diagnostic{.file = options.negatives.string(),
-                                        .expected = "hard negatives of the training queries",
-                                        .found = "none",
-                                        .hint = "Search with --split " + options.split + "."});
-        }
-        std::string const text = "negatives: " + count_text(counts.negatives) + " kept, for " + count_text(with) + " of " +
-                                 count_text(counts.queries) + " queries, " + count_text(counts.relevant_negatives) +
-                                 " relevant ones left out";
-        if (with * 2 < counts.queries) {
-            warn(text);
-        } else {
-            say(text);
-        }
+    if (options.negatives.empty()) { return; }
+    if (counts.negatives == 0) {
+        throw InputError(Diagnostic{.file = options.negatives.string(),
+                                    .expected = "hard negatives of the training queries",
+                                    .found = "none",
+                                    .hint = "Search with --split " + options.split + "."});
     }
-    return PairStore::open(folder);
+    std::uint64_t const with = counts.queries - counts.queries_without_negatives;
+    std::string const text = "negatives: " + count_text(counts.negatives) + " kept, for " + count_text(with) + " of " +
+                             count_text(counts.queries) + " queries, " + count_text(counts.relevant_negatives) +
+                             " relevant ones left out";
+    with * 2 < counts.queries ? warn(text) : say(text);
+}
+
+/// A pair store beside the output folder, which moves into it when the run begins; a command that is refused leaves nothing.
+class PendingStore {
+public:
+    explicit PendingStore(Path const& output)
+        : output_(output),
+          place_(std::filesystem::absolute(output).parent_path() /
+                 ('.' + output.filename().string() + ".pairs-" + std::to_string(::getpid()))) {
+        clear();
+    }
+    PendingStore(PendingStore const&) = delete;
+    PendingStore& operator=(PendingStore const&) = delete;
+    ~PendingStore() { clear(); }
+
+    [[nodiscard]] Path const& place() const { return place_; }
+    void keep() {
+        if (!std::filesystem::exists(place_)) { return; }
+        std::filesystem::create_directories(output_);
+        std::filesystem::remove_all(output_ / "pairs");   // of a start that failed before its first checkpoint
+        std::filesystem::rename(place_, output_ / "pairs");
+    }
+
+private:
+    void clear() const {
+        std::error_code ignored;
+        std::filesystem::remove_all(place_, ignored);
+    }
+
+    Path output_;
+    Path place_;
+};
+
+/// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines.
+PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer,
+                     PendingStore const& pending) {
+    auto const open = [&](Path const& folder) {
+        PairStore store = PairStore::open(folder);
+        store.require_tokenizer(tokenizer, options.model);
+        return store;
+    };
+    bool const is_store = std::filesystem::is_directory(options.data) && std::filesystem::exists(options.data / "manifest.json");
+    if (is_store) {
+        if (!options.negatives.empty() || !options.teacher_scores.empty() || options.limit != 0 || options.split != "train") {
+            throw refuse("--split, --negatives, --teacher-scores and --limit with a BEIR folder",
+                         "a pair store, which holds its own", "Give them to `bmae pairs`, which makes the store.");
+        }
+        return open(options.data);
+    }
+    Path const kept = options.training.output / "pairs";
+    bool const goes_on = options.training.resume && !list_checkpoints(options.training.output).empty();
+    if (goes_on && std::filesystem::exists(kept / "manifest.json")) { return open(kept); }
+    bool const lines = std::filesystem::is_regular_file(options.data);
+    if (lines && (!options.negatives.empty() || !options.teacher_scores.empty())) {
+        throw refuse("--negatives and --teacher-scores with a BEIR folder", "a file of lines",
+                     "Such lines hold their negatives and scores themselves.");
+    }
+    PairStoreOptions const how{.limit = options.limit, .threads = common.threads};
+    std::vector<Path> const inputs{options.data};
+    auto const list = [](Path const& file) { return file.empty() ? std::vector<Path>() : std::vector<Path>{file}; };
+    PairStoreReport const report = lines ? build_pair_store(pending.place(), tokenizer, std::span<Path const>(inputs), how)
+                                         : build_pair_store(pending.place(), tokenizer,
+                                                            {.folder = options.data,
+                                                             .split = options.split,
+                                                             .negatives = list(options.negatives),
+                                                             .teacher_scores = list(options.teacher_scores)},
+                                                            how);
+    say_pairs(options, report);
+    return open(pending.place());
 }
 
 /// What the options of the command line say in the names of the preset.
@@ -116,6 +148,19 @@ std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, 
         set("passages", "1");
     }
     return overrides;
+}
+
+/// What makes the vectors: --pooling, or what made them so far; empty: the preset's own.
+std::string bottleneck_of(FinetuneOptions const& options, LoadedModel const& model) {
+    std::string name;
+    if (!options.pooling.empty()) {
+        name = to_string(pooling_from(options.pooling));
+    } else if (options.preset.starts_with("retriever") && model.sentence) {
+        name = to_string(model.sentence->pooling);
+    }
+    if (name.empty() || name == ClsBottleneck::name || name == MeanBottleneck::name) { return name; }
+    throw refuse("the pooling cls or mean, since the result is a sentence-transformers folder", name,
+                 "Name one of them by --pooling.");
 }
 
 std::string option_text(AnyModel const& model, std::string const& path) {
@@ -162,22 +207,14 @@ int finetune(Common const& common, FinetuneOptions const& given) {
         return model;
     };
     LoadedModel model = load();
-    PairStore const pairs = open_pairs(common, options, model.tokenizer);
-
-    PretrainingRequest request{.preset = options.preset, .overrides = overrides_of(options, pairs), .seed = common.seed};
+    PretrainingRequest request{.preset = options.preset, .seed = common.seed};
+    request.bottleneck = bottleneck_of(options, model);
+    PendingStore pending(training.output);
+    PairStore const pairs = open_pairs(common, options, model.tokenizer, pending);
+    request.overrides = overrides_of(options, pairs);
     bool const pools = options.preset.starts_with("retriever");
-    if (!options.pooling.empty()) {
-        request.bottleneck = options.pooling;
-    } else if (pools && model.sentence) {   // goes on with what made the vectors so far
-        auto const& made_by = model.sentence->pooling.description();
-        if (!made_by.projection.empty()) {
-            throw refuse("a model whose vectors are hidden states pooled by cls or mean", made_by.name + ' ' + made_by.projection,
-                         "Say --pooling cls or mean to go on without the projection.");
-        }
-        request.bottleneck = made_by.name;
-        if (model.sentence->normalize && !request.overrides.contains("similarity")) {
-            request.overrides["similarity"] = "cosine";
-        }
+    if (pools && model.sentence && model.sentence->normalize && !request.overrides.contains("similarity")) {
+        request.overrides["similarity"] = "cosine";   // as the model's vectors were compared so far
     }
     request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
     request.sidecars = [&model](Path const& folder) {
@@ -202,6 +239,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
              " queries have no hard negatives: theirs are drawn at random from all texts");
     }
 
+    pending.keep();
     std::optional<LoadedModel> second;
     Trained const trained = train(common, training, *objective, [&]() -> std::unique_ptr<Objective> {
         second.emplace(load());

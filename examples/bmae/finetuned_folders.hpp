@@ -76,16 +76,17 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, Path 
             std::to_string(query));
     }
     if (kind == "sparse-encoder") {
-        save_sparse_encoder(folder, model.encoder(), tokenizer, {.max_length = passage});
+        save_sparse_encoder(folder, model.encoder(), tokenizer,
+                            {.lexical = lexical_options(model.option_values(), "passes.1.bottleneck"), .max_length = passage});
         return;
     }
     bool cosine = false;
     for (auto const& [name, value] : model.option_values()) {
         if (name == "terms.0.similarity") { cosine = std::get<std::string>(value) == "cosine"; }
     }
-    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer,
-                                              {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
-                              folder);
+    save_sentence_transformer(
+        SentenceEncoder(model.encoder(), tokenizer, {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
+        folder);
 }
 
 }  // namespace bmae::program

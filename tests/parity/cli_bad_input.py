@@ -106,6 +106,8 @@ def pretraining(work, data, store, run_folder):
     pretrain(*shape, "--steps", 2, "--gradient-cache", "--accumulate", 2, says=["compares the texts of a batch", "leave --gradient-cache out"])
     pretrain(*shape, "--steps", 2, "--preset", "contriever", "--gradient-cache", "--accumulate", 2, says="leave --gradient-cache out")
     pretrain(*shape, "--steps", 2, "--preset", "laprador", "--set", "alternate=-1", says="alternate of at least 0")
+    pretrain(*shape, "--steps", 2, "--preset", "master-shared-decoder", "--set", "passes.0.terms.2.decoder.layers=3",
+             says=["shared.basic", "decoder.layers"])
     pretrain(*shape[2:], "--steps", 2, says="--config")
     pretrain("--data", store, "--steps", 2, says="either --model or --config")
     pretrain("--config", "huge", "--data", store, "--steps", 2, says=["base, small, mini, tiny", "huge"])
@@ -150,7 +152,8 @@ def write_nan(path, ending):
 def models(work, data, run_folder):
     model = run_folder / "model"
     tune = ["finetune", "--data", data, "--output", work / "out", "--steps", 2]
-    refused(*tune, "--model", model, "--stage", "reranker", says=["reranker", "Known: retriever"])
+    refused(*tune, "--model", model, "--stage", "rerankers", says=["rerankers", "Known: retriever"])
+    refused(*tune, "--model", model, "--preset", "retromae", says=["retromae", "Known: retriever", "pretrain"])
     refused(*tune, "--model", work / "absent", says="absent")
     refused(*tune, "--model", model, "--split", "dev", says=["dev", "test, train"])
     refused(*tune, "--model", model, "--pooling", "max", says=["--pooling as one of cls, mean", "max"])

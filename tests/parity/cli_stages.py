@@ -303,7 +303,7 @@ def check_last_query(work):
     assert "batches of one text" in refused and "--batch-examples" in refused, refused
     again = [*tune, "--limit", 17, "--batch-examples", 16, "--epochs", 3, "--output", work / "tuned", "--resume"]
     for words, expected in ((["--temperature", 2], ["temperature 1.0 as in the checkpoint", "found 2.0"]),
-                            (["--contrast", "four_block"], ["contrast none as in the checkpoint", 'found "four_block"'])):
+                            (["--contrast", "four_block"], ['contrast "info_nce" as in the checkpoint', 'found "four_block"'])):
         refused = run(*again, *words, status=2).stderr
         assert all(word in refused for word in expected) and "hidden_size" not in refused, refused
     assert result(*again)["step"] == 6

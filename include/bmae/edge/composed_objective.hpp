@@ -320,9 +320,9 @@ private:
         });
         if (corpus_.size() != 0 && negatives(corpus_.size()) == 0) {
             throw InputError(Diagnostic{.file = corpus_.path().string(),
-                                        .expected = "at least two candidate texts to tell apart",
+                                        .expected = "at least two candidate passages, a relevant one and a negative",
                                         .found = "one training query with one text",
-                                        .hint = "Add training queries, or raise the passages per query."});
+                                        .hint = "Add training queries, or hard negatives: --passages-per-query 2."});
         }
     }
 
