@@ -104,3 +104,9 @@ constexpr std::size_t a_copy_of_an_encoder_that_runs_on_no_rows =
 constexpr std::size_t one_name_for_two_decoders =
     looked_into<Model<PoorEncoder, Pass<Words, ClsBottleneck, Mlm, Branch<Words, Shared<"one", BasicDecoder>>,
                                         Branch<Words, Shared<"one", Pick<BasicDecoder, FullDepthDecoder>>>>>>;
+
+// case: a_shared_decoder_asks_for_what_its_decoder_asks_for
+// expect: Branch: an enhanced decoder adds positions to the sentence vector; this encoder has no table of them
+constexpr std::size_t a_shared_decoder_asks_for_what_its_decoder_asks_for =
+    looked_into<Model<Pick<PoorEncoder, HeadlessEncoder>,
+                      Pass<Words, ClsBottleneck, Branch<Rows, Shared<"one", EnhancedDecoder>, TokenCrossEntropy, OwnHead>>>>;
