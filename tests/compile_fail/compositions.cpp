@@ -55,7 +55,8 @@ constexpr std::size_t a_contrast_is_no_term_of_one_pass = looked_into<Pass<Words
 // case: a_sentence_wider_than_the_decoder
 // expect: Pass: a decoder reads sentence vectors as wide as hidden states
 constexpr std::size_t a_sentence_wider_than_the_decoder =
-    looked_into<Pass<Words, Pick<ClsBottleneck, Concatenated<ClsBottleneck, MeanBottleneck>>, Mlm, Branch<Words, BasicDecoder>>>;
+    looked_into<Model<BertEncoder, Pass<Words, Pick<ClsBottleneck, Concatenated<ClsBottleneck, MeanBottleneck>>, Mlm,
+                                        Branch<Words, BasicDecoder>>>>;
 
 // case: the_encoder_reads_row_masks
 // expect: Pass: the encoder's view must mask tokens, not context

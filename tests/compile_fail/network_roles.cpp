@@ -14,21 +14,22 @@
 
 using namespace bmae;
 
-struct Head {
-    at::Tensor transform(at::Tensor const& rows) const { return rows; }
-};
 struct Tables {
     at::Tensor word;
+    at::Tensor operator()(at::Tensor const&, at::Tensor const&, ForwardContext&) const { return word; }
 };
 struct Numbers {};
 struct WithTables {
     Tables embeddings;
-    Head head;
 };
+struct Named {
+    static constexpr std::string_view name = "net";
+};
+template <int>
 struct Nothing {};
 
-template <bool seeded, bool encodes, bool shared, bool sized>
-struct Net : std::conditional_t<shared, WithTables, Nothing> {
+template <bool seeded, bool encodes, bool shared, bool sized, bool named = true, bool visited = true>
+struct Net : std::conditional_t<shared, WithTables, Nothing<0>>, std::conditional_t<named, Named, Nothing<1>> {
     using Options = Numbers;
     Net(Options, std::uint64_t)
         requires seeded
@@ -38,12 +39,15 @@ struct Net : std::conditional_t<shared, WithTables, Nothing> {
     {
         return {};
     }
-    std::int64_t width() const
+    Shape shape() const
         requires sized
     {
-        return 1;
+        return {};
     }
-    std::int64_t vocabulary_size() const { return 1; }
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&)
+        requires visited
+    {}
 };
 using RightNet = Net<true, true, true, true>;
 // case: an_encoder_without_a_seed
@@ -53,11 +57,17 @@ static_assert(explain_encoder<Net<right, true, true, true>>());
 // expect: Encoder: a member `Encoded encode\(PackedInput const&, ForwardContext&, bool keep_layers\) const` is missing
 static_assert(explain_encoder<Net<true, right, true, true>>());
 // case: an_encoder_without_tables
-// expect: Encoder: `embeddings`, with the table `word`, and `head` are missing
+// expect: Encoder: `embeddings`, with the table `word` and `embeddings\(ids, positions, context\)`, is missing
 static_assert(explain_encoder<Net<true, true, right, true>>());
-// case: an_encoder_of_unknown_width
-// expect: Encoder: `width\(\)`, `vocabulary_size\(\)` and `head\.transform\(rows\)`, all const, are needed
+// case: an_encoder_of_unknown_shape
+// expect: Encoder: `Shape shape\(\) const` is missing
 static_assert(explain_encoder<Net<true, true, true, right>>());
+// case: an_encoder_without_a_name
+// expect: Encoder: `static constexpr std::string_view name` is missing
+static_assert(explain_encoder<Net<true, true, true, true, right>>());
+// case: an_encoder_whose_parameters_have_no_name
+// expect: Encoder: `for_each_parameter\(prefix, visit\)` is missing
+static_assert(explain_encoder<Net<true, true, true, true, true, right>>());
 
 // case: a_bottleneck_without_a_name
 // expect: Bottleneck: `at::Tensor pool\(Encoded const&, PackedInput const&\) const` returning \[B, D\]
@@ -101,7 +111,7 @@ struct Kind {
 };
 
 template <bool has_options, bool has_kind, bool reads_the_pass>
-struct Copy : MaybeOptions<has_options>, std::conditional_t<has_kind, Kind, Nothing> {
+struct Copy : MaybeOptions<has_options>, std::conditional_t<has_kind, Kind, Nothing<0>> {
     static constexpr bool reads_visibility = false;
     Copy(Numbers, RightNet const&, std::uint64_t, std::string const&) {}
     at::Tensor decode(at::Tensor const& sentence, PackedInput const&, RightNet const&, ForwardContext&) const

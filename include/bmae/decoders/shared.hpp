@@ -30,6 +30,7 @@ public:
     static constexpr std::string_view kind = Decoder::kind;
     static constexpr bool reads_visibility = Decoder::reads_visibility;
     static constexpr bool reads_layers = requires { requires Decoder::reads_layers; };
+    static constexpr bool needs_position_table = requires { requires Decoder::needs_position_table; };
     static constexpr std::string_view query = [] {
         if constexpr (requires { Decoder::query; }) {
             return Decoder::query;

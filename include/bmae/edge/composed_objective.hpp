@@ -40,6 +40,7 @@ namespace bmae {
 /// What a program does with a model whose composition it does not know: the type-erased edge of pre-training.
 class AnyModel : public Objective {
 public:
+    /// Throws InputError where the composition has another encoder than BERT.
     [[nodiscard]] virtual BertEncoder& encoder() = 0;
     [[nodiscard]] virtual std::string preset() const = 0;
     [[nodiscard]] virtual std::string composition() const = 0;
@@ -216,7 +217,7 @@ public:
         json["terms"] = detail::terms_json(model_->describe_terms());
         json["views"] = detail::views_json(model_->describe_views());
         json["passes"] = detail::passes_json(model_->describe_passes());
-        json["config"] = detail::config_json(model_->encoder().config());
+        json["config"] = detail::encoder_json(model_->encoder());
         if constexpr (reads_pairs) { json["pairs"] = detail::to_hex(corpus_.content_hash()); }
         json["slots"] = detail::slots_json(*model_);
         if (words_ != nullptr) { json["dictionary"] = detail::to_hex(detail::xxh64(std::as_bytes(words_->words()))); }
@@ -229,7 +230,7 @@ public:
         if (sidecars_) { sidecars_(folder); }
     }
 
-    [[nodiscard]] BertEncoder& encoder() override { return model_->encoder(); }
+    [[nodiscard]] BertEncoder& encoder() override { return as_bert(model_->encoder()); }
     [[nodiscard]] std::string preset() const override { return preset_; }
     [[nodiscard]] std::string composition() const override { return model_->composition(); }
     [[nodiscard]] std::vector<PassDescription> passes() const override { return model_->describe_passes(); }
@@ -259,7 +260,7 @@ public:
     }
     [[nodiscard]] BertEncoder* second_encoder() override {
         if constexpr (Model::has_second_encoder) {
-            return &model_->second_encoder();
+            return &as_bert(model_->second_encoder());
         } else {
             return nullptr;
         }
@@ -270,6 +271,19 @@ public:
     }
 
 private:
+    /// Folders and reports of the programs are BERT's; a composition over another encoder is trained and saved as it is.
+    template <class E>
+    static BertEncoder& as_bert(E& encoder) {
+        if constexpr (std::is_convertible_v<E&, BertEncoder&>) {
+            return encoder;
+        } else {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a composition over BertEncoder",
+                                        .found = "one over " + std::string(E::name),
+                                        .hint = "Use the model itself: encode, save_parameters, load_parameters."});
+        }
+    }
+
     /// Tokens that the views of a training query read; of its texts, the longest relevant one stands for all.
     [[nodiscard]] std::size_t pair_cost(PairExample const& example) const {
         std::size_t passage = 0;

@@ -169,6 +169,11 @@ public:
     {
         return towers_.second_tower();
     }
+    [[nodiscard]] EncoderT const& second_encoder() const noexcept
+        requires has_second_encoder
+    {
+        return towers_.template of<SecondEncoder>();
+    }
     [[nodiscard]] Reduction reduction() const noexcept { return options_.reduction; }
     [[nodiscard]] bool random_window() const noexcept { return options_.random_window; }
     [[nodiscard]] std::uint64_t alternate() const noexcept { return options_.alternate; }

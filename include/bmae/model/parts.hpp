@@ -75,7 +75,7 @@ constexpr bool reads_token_head() {
 /// True where the first pass reads groups, without a pass of queries.
 template <class... Part>
 constexpr bool groups_come_first() {
-    bool const groups[] = {pass_reads_groups<Part>...};
+    bool const groups[] = {pass_reads_groups<Part>..., false};   // of no part at all: no
     return groups[0];
 }
 

@@ -179,11 +179,11 @@ public:
     template <Encoder E>
     static consteval bool check_encoder() {
         static_assert(
-            Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, E>,
-            "Pass: this bottleneck does not fit the encoder: explain_built_bottleneck<B, Encoder>() says what is missing.");
-        static_assert(
             detail::head_is_there<BottleneckT, E>,
             "Pass: this bottleneck reads the logits of the encoder's token head, which the encoder lacks (HasTokenHead).");
+        static_assert(
+            !detail::head_is_there<BottleneckT, E> || Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, E>,
+            "Pass: this bottleneck does not fit the encoder: explain_built_bottleneck<B, Encoder>() says what is missing.");
         static_assert(
             KeepsWidth<BottleneckT, E> || !(detail::Decodes<Term> || ...),
             "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
@@ -195,7 +195,8 @@ public:
     PassOf(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
         : view_(std::move(options.view)),
           bottleneck_(detail::make_bottleneck<BottleneckT>(options.bottleneck, encoder, seed, name + ".bottleneck")),
-          terms_(build(options.terms, encoder, seed, name, std::index_sequence_for<Term...>{})) {
+          terms_(build(options.terms, encoder, seed, name, std::index_sequence_for<Term...>{})),
+          name_(name) {
         require_equal_labels(name);
     }
 
@@ -218,13 +219,18 @@ public:
     }
 
     /// One vector per text, or one per token where the bottleneck keeps them all.                              [B, D] or [T, D]
+    /// Throws InputError where the bottleneck returns another shape than it says.
     template <class E>
     [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const& encoder) const {
-        if constexpr (requires { bottleneck_.pool(encoded, input); }) {
-            return bottleneck_.pool(encoded, input);
-        } else {
-            return bottleneck_.pool(encoded, input, encoder);
-        }
+        at::Tensor const pooled = [&] {
+            if constexpr (requires { bottleneck_.pool(encoded, input); }) {
+                return bottleneck_.pool(encoded, input);
+            } else {
+                return bottleneck_.pool(encoded, input, encoder);
+            }
+        }();
+        require_shape(pooled, input, bottleneck_width(bottleneck_, encoder));
+        return pooled;
     }
 
     /// Calls `visit(term, index)` for each term in order.
@@ -295,9 +301,24 @@ private:
         });
     }
 
+    /// Decoders and contrasts would fail far from the cause, or broadcast.
+    void require_shape(at::Tensor const& pooled, PackedInput const& input, std::int64_t width) const {
+        constexpr bool tokens = requires { requires BottleneckT::keeps_tokens; };
+        std::int64_t const rows = tokens ? input.tokens() : input.texts();
+        if (pooled.dim() == 2 && pooled.size(0) == rows && pooled.size(1) == width) { return; }
+        auto const text = [](std::int64_t n, std::int64_t d) { return '[' + std::to_string(n) + ", " + std::to_string(d) + ']'; };
+        throw InputError(Diagnostic{
+            .file = {},
+            .expected = name_ + ".bottleneck (" + std::string(BottleneckT::name) + ") to return " + text(rows, width) +
+                        (tokens ? ", one vector per token" : ", one vector per text"),
+            .found = pooled.dim() == 2 ? text(pooled.size(0), pooled.size(1)) : std::to_string(pooled.dim()) + " dimensions",
+            .hint = "A bottleneck whose vectors are not as wide as hidden states has a member width(encoder)."});
+    }
+
     ViewT view_;
     BottleneckT bottleneck_;
     std::tuple<Term...> terms_;
+    std::string name_;   // "passes.0", for errors
 };
 
 /// The encoder reads `View`; the terms share one sentence vector.

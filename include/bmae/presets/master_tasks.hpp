@@ -64,8 +64,9 @@ template <class M, MasterForm form>
 struct MasterPreset {
     using type = MasterHyperparameters;
 
-    static auto options(type const& hyperparameters) {   // deduced, since the model type is incomplete here
-        typename M::Options options;
+    template <class Composed = M>
+    static typename Composed::Options options(type const& hyperparameters) {
+        typename Composed::Options options;
         options.reduction = form == MasterForm::paper ? Reduction::pooled_tokens : Reduction::mean_per_term;
         options.random_window = form == MasterForm::released;
         apply([&](auto&... pass) { (set_pass(pass, hyperparameters), ...); }, options.passes);
