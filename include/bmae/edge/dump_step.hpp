@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One step with everything that another program needs to compute the same losses and gradients.
+/// Dumps one step with everything that another program needs to compute the same losses and gradients.
 #pragma once
 
 #include <cmath>
@@ -98,7 +98,7 @@ inline nlohmann::ordered_json config_json(BertConfig const& config) {
             {"embedding_size", config.embedding_width()}};
 }
 
-/// Puts one packed view under its path into `tensors`.
+/// Adds one packed view to `tensors`, under its path.
 inline void dump_view(PackedView const& view, ViewDescription const& description, NamedTensors& tensors) {
     std::string const& path = description.path;
     tensors[path + ".input_ids"] = int64_tensor(view.input_ids, at::kCPU);

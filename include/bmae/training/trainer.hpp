@@ -84,7 +84,7 @@ public:
         require_in_batch_negatives();
     }
 
-    /// Asks `fit` to finish its step, save and return. May be called from a signal handler or another thread. A request that comes
+    /// Makes `fit` finish its step, save, return. May be called from a signal handler or another thread. A request that comes
     /// before `fit` takes effect after its first step; each request takes effect once: the next `fit` continues.
     void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
 
