@@ -226,7 +226,7 @@ def searching(work, data, run_folder):
     refused("evaluate", "--qrels", file, "--run", file, says="run.trec:1")
     refused("evaluate", "--qrels", qrels, "--run", work / "binary.txt", says="binary.txt")
     refused("evaluate", "--qrels", qrels, "--run", work / "empty.txt", says="empty.txt")
-    refused("evaluate", "--qrels", data / "qrels" / "train.tsv", "--run", file, says="same topics")
+    refused("evaluate", "--qrels", data / "qrels" / "train.tsv", "--run", file, says="same queries")
     refused("evaluate", "--qrels", qrels, "--run", file, "--profile", "trec8", says="trec9, trec10")
     refused("evaluate", "--qrels", qrels, "--run", file, "--measures", "ndgc@10", says=["ndgc@10", "ndcg"])
     refused("evaluate", "--qrels", qrels, "--run", file, "--output", qrels, says="test.tsv")

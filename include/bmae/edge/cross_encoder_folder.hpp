@@ -63,7 +63,7 @@ inline bool reads_sigmoid(std::filesystem::path const& folder) {
 
 /// Writes a folder that transformers, sentence-transformers' CrossEncoder and `load_cross_encoder` read.
 ///
-/// Scores are equal where a pair fits the length: what is longer Python cuts at either text, here the passage is cut first. The score
+/// Scores are equal where a pair fits the length: longer ones Python truncates at both, here the passage first. The score
 /// is the raw logit: config.json names the activation Identity, without which sentence-transformers would apply a sigmoid.
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
 /// \param head    holds `shared.score.pooler.dense.{weight,bias}` and `shared.score.classifier.{weight,bias}`; others ignored

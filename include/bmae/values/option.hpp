@@ -196,7 +196,7 @@ inline OptionEntry const* find_option(std::vector<OptionEntry> const& entries, s
     return found == entries.end() ? nullptr : &*found;
 }
 
-/// Sets the one of `entries` called `path` from text. Throws InputError, which lists all paths, the nearest first, where there is
+/// Sets the one of `entries` called `path` from text. Throws InputError, with all paths, the most similar first, where there is
 /// none, and for an invalid value.
 inline void set_option(std::vector<OptionEntry> const& entries, std::string_view path, std::string_view text) {
     if (OptionEntry const* const entry = find_option(entries, path)) { return entry->number.set(path, text); }

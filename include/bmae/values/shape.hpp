@@ -16,7 +16,7 @@ enum class Activation {
 };
 
 /// Sizes and rates of an encoder, whatever its family: every encoder returns them by `encoder.shape()`, and every network that
-/// is built beside it uses them. An encoder without attention heads or inner layers gives what a transformer layer of
+/// is built beside it uses them. An encoder without attention heads or inner layers gives those that a transformer layer of
 /// its width should have.
 struct Shape {
     std::int64_t width = 0;             ///< H, columns of its hidden states
