@@ -26,7 +26,7 @@ namespace {
 
 std::vector<std::string> const sentences = {
     "The baker sells bread.",
-    "In the harbour a fisherman fixes the old nets that the storm has torn.",
+    "In the harbour a fisherman mends the old nets that the storm has torn.",
     "Snow falls on the mountains.",
 };
 

@@ -63,7 +63,7 @@ inline SentenceBottleneck pooling_from(std::string const& name) {
     throw InputError(Diagnostic{.file = {}, .expected = "--pooling as one of " + known, .found = '"' + name + '"'});
 }
 
-/// What the objective of a checkpoint said of itself; empty where there is not a word of it.
+/// What the objective of a checkpoint said of itself; empty where there is none.
 inline std::string objective_of_checkpoint(Path const& checkpoint) {
     auto const file = detail::parse_json(detail::read_file(checkpoint / "trainer.json"), (checkpoint / "trainer.json").string());
     bool const told = file.is_object() && file.contains("objective") && file["objective"].is_string();

@@ -131,7 +131,7 @@ public:
                     .expected =
                         "prompts of 1 to " + std::to_string(std::max<std::int64_t>(0, config_.positions - room)) + " tokens",
                     .found = "one of " + std::to_string(length),
-                    .hint = "The model has " + std::to_string(config_.positions) + " positions: cut the prompt or write less."});
+                    .hint = "The model has " + std::to_string(config_.positions) + " positions: shorten prompt or output."});
             }
             longest = std::max(longest, length);
             state.lengths.push_back(length);

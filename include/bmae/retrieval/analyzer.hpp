@@ -36,7 +36,7 @@ struct AnalyzerOptions {
     std::size_t min_characters = 1;   ///< shorter words are dropped, before stemming
 };
 
-/// Cuts text into words: runs of letters, digits, marks and underscores of any script. Invalid UTF-8 bytes separate words.
+/// Splits text into words: runs of letters, digits, marks and underscores of any script. Invalid UTF-8 separates words.
 class Analyzer {
 public:
     explicit Analyzer(AnalyzerOptions options = {}) : options_(options) {}
