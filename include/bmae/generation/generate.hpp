@@ -30,7 +30,7 @@ struct Prompt {
     std::vector<TokenId> ids = {};   ///< [n], at least one
 };
 
-/// A language model writes the rows of several prompts side by side.               legend: N prompts, S samples of each, R = N S rows, V tokens
+/// A language model generates rows of many prompts.               legend: N prompts, S samples of each, R = N S rows, V tokens
 ///
 /// 1. `model.start(prompts, samples, room)` reads the prompts and returns a state; rows are prompt-major, `room` tokens may follow each.
 /// 2. `state.scores` are the logits of the next token of each row.                                                            [R, V]

@@ -28,7 +28,7 @@ inline std::size_t require_window(std::int64_t window, std::string const& usual)
     return static_cast<std::size_t>(window);
 }
 
-/// Row i may read column 0 and the `window` columns that end with its own: allow(i, j) = j == 0 or i - window < j <= i (SEED's
+/// Row i sees column 0 and the `window` columns that end with its own: allow(i, j) = j == 0 or i - window < j <= i (SEED's
 /// released code; the sentence vector is column 0, or is added by cross-attention).
 /// \param offsets  [B+1] of the packed texts
 /// \param window   columns, the row's own one included; at least 1

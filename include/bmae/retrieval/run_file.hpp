@@ -134,7 +134,7 @@ inline RunLine parse_run_line(LineReader const& lines, std::string_view line, Ru
 
 }  // namespace detail
 
-/// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is stepped over; lines of a query may be scattered.
+/// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is skipped; lines of a query may be scattered.
 ///
 /// \throws InputError  naming file and line: a wrong number of columns, a score that is not finite, a document twice for
 /// one
