@@ -83,9 +83,9 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, Path 
     for (auto const& [name, value] : model.option_values()) {
         if (name == "terms.0.similarity") { cosine = std::get<std::string>(value) == "cosine"; }
     }
-    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer,
-                                              {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
-                              folder);
+    save_sentence_transformer(
+        SentenceEncoder(model.encoder(), tokenizer, {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
+        folder);
 }
 
 }  // namespace bmae::program
