@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// A pre-trained encoder becomes a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
-// themselves are compiled in family_finetuning.cpp.
+// Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
+// are compiled in family_finetuning.cpp.
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -95,7 +95,7 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
     return PairStore::open(folder);
 }
 
-/// What the options of the command line say in the names of the preset.
+/// The options of the command line by the names of the preset.
 std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, PairStore const& pairs) {
     std::map<std::string, std::string> overrides;
     auto const set = [&](char const* name, std::string value) { overrides.emplace(name, std::move(value)); };
@@ -168,11 +168,11 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     bool const pools = options.preset.starts_with("retriever");
     if (!options.pooling.empty()) {
         request.bottleneck = options.pooling;
-    } else if (pools && model.sentence) {   // goes on with what made the vectors so far
+    } else if (pools && model.sentence) {   // keeps the pooling of the model
         auto const& made_by = model.sentence->pooling.description();
         if (!made_by.projection.empty()) {
             throw refuse("a model whose vectors are hidden states pooled by cls or mean", made_by.name + ' ' + made_by.projection,
-                         "Say --pooling cls or mean to go on without the projection.");
+                         "Use --pooling cls or mean to continue without the projection.");
         }
         request.bottleneck = made_by.name;
         if (model.sentence->normalize && !request.overrides.contains("similarity")) {

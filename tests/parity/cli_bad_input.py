@@ -188,7 +188,7 @@ def models(work, data, run_folder):
     refused(*encode, "--model", broken, "--pooling", "cls", says="pickle")
     damaged = shutil.copytree(next(run_folder.glob("step-*")), work / "step-2")
     os.truncate(damaged / "model.safetensors", 1000)
-    refused(*encode, "--model", damaged, "--pooling", "cls", says=["sound checkpoint", "model.safetensors"])
+    refused(*encode, "--model", damaged, "--pooling", "cls", says=["undamaged checkpoint", "model.safetensors"])
     laid_out = shutil.copytree(run_folder / "sentence-transformer", work / "laid-out")
     (laid_out / "1_Pooling" / "config.json").unlink()
     refused(*encode, "--model", laid_out, says="Pooling")

@@ -47,8 +47,8 @@ struct WonWords {
         });
     }
 
-    /// Writes columns [column, column + part) of the gradient of the rows [begin, end) of text `b`: the sum over the words that a
-    /// have the row as maximum of slope x weight[v].
+    /// Writes columns [column, column + part) of the gradient of the rows [begin, end) of text `b`: the sum over tokens that
+    /// have the row as maximum, of slope x weight[v].
     void rows_gradient(std::int64_t b, std::int64_t begin, std::int64_t end, std::int64_t column, Real* out) const {
         std::int64_t const columns = std::min(part, width - column);
         std::vector<float> sums(static_cast<std::size_t>((end - begin) * part));
