@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(refuses_what_has_no_counterpart) {
         return refusal([&] { static_cast<void>(bmae::load_tensors(scratch / "x")); });
     };
     BOOST_TEST(contains(load({"a", bmae::ElementType::f4, {2}}, 1), "an element type that LibTorch has, found F4"));
-    BOOST_TEST(contains(load({"a", bmae::ElementType::boolean, {1}}, 1), "truth values 0 and 1"));
+    BOOST_TEST(contains(load({"a", bmae::ElementType::boolean, {1}}, 1), "booleans 0 and 1"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
