@@ -8,7 +8,7 @@
 
 namespace bmae {
 
-/// Semantic version of the headers: until 1.0 a new minor number may change the interface.
+/// Semantic version of the headers: until 1.0 a new minor version may change the interface.
 inline constexpr std::string_view version = "0.1.0";
 
 }  // namespace bmae

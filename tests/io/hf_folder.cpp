@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(every_type_survives_a_round_trip) {
         BOOST_TEST(equal(read, written));
         std::filesystem::remove(scratch / "gone");
     }
-    BOOST_TEST(contains(refusal([&] { bmae::save_tensors(scratch / "x.safetensors", written); }), "Nothing is written over"));
+    BOOST_TEST(contains(refusal([&] { bmae::save_tensors(scratch / "x.safetensors", written); }), "Nothing is overwritten"));
     bmae::save_tensors(scratch / "x.safetensors", {}, {}, bmae::Existing::replace);
     BOOST_TEST(bmae::load_tensors(scratch / "x.safetensors").empty());
 }
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(round_trips_with_and_without_a_head) {
             std::string const config = bmae::detail::read_file(scratch / "out" / "config.json");
             BOOST_TEST(contains(config, with_head ? "\"BertForMaskedLM\"" : "\"BertModel\""));
             BOOST_TEST(contains(config, type == at::kFloat ? "\"float32\"" : "\"bfloat16\""));
-            BOOST_TEST(contains(refusal([&] { bmae::write_hf_folder(scratch / "out", model); }), "Nothing is written over"));
+            BOOST_TEST(contains(refusal([&] { bmae::write_hf_folder(scratch / "out", model); }), "Nothing is overwritten"));
         }
     }
 }

@@ -74,7 +74,7 @@ def texts(work, data, store):
     prepare("--input", work / "cut.jsonl.gz", "--format", "jsonl", "--tokenizer", store, says="cut.jsonl.gz")
     (work / "twice.jsonl").write_text(whole + whole.splitlines()[0] + "\n")
     prepare("--input", work / "twice.jsonl", "--format", "jsonl", "--tokenizer", store, says=["twice.jsonl:73", "every id once"])
-    refused("prepare", *one, "--tokenizer", store, "--output", store, says=["new or empty output folder", "Nothing is written over"])
+    refused("prepare", *one, "--tokenizer", store, "--output", store, says=["new or empty output folder", "Nothing is overwritten"])
     refused("prepare", *one, "--tokenizer", store, "--output", data / "corpus.jsonl", says="corpus.jsonl")
     skipped = json.loads(run("prepare", "--input", work / "cut.jsonl", "--format", "jsonl", "--tokenizer", store, "--skip-malformed",
                              "--output", work / "skipped", "--json").stdout.splitlines()[-1])
@@ -250,7 +250,7 @@ def broken_files(path):
     path.unlink()
     packed = path.with_name(path.name + ".gz")
     packed.write_bytes(gzip.compress(content)[:-20])
-    yield packed, [packed.name, "a whole gzip file", "fetch it again"]
+    yield packed, [packed.name, "a whole gzip file", "download it again"]
     packed.unlink()
     path.write_bytes(content)
 

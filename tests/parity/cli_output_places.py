@@ -51,7 +51,7 @@ def standard_output(work):
             fails(2, "disk is full", arguments, full)
     reading, writing = os.pipe()    # a closed pipe is no place that another one could take
     os.close(reading)
-    fails(1, "not complete", ["presets"], writing)
+    fails(1, "incomplete", ["presets"], writing)
     os.close(writing)
 
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Models of BERT's kin in the folders of the Python library transformers: config.json and model.safetensors, whole or in shards.
+/// BERT-like models in the folders of the Python library transformers: config.json and model.safetensors, whole or in shards.
 #pragma once
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Small JSON files (configurations), read strictly: a key given twice, a wrong type or a missing key is an error with its place.
+/// Small JSON files (configurations), read strictly: a key given twice, a wrong type or a missing key is an error with its key.
 #pragma once
 
 #include <algorithm>
