@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
 //
-// Hides words of one passage the four ways that papers do, and prints what is left to read.
+// Masks words of one passage in four ways from the papers, and prints what remains visible.
 //
 //     text --> masker --> flags --> corruptor --> what the network reads
 //              which?     0 1 0     becomes what?
 //
 // Run:     build/dev/bin/01_mask_a_passage
-// Expect:  01_mask_a_passage.output, the same on every machine: draws are a function of their key, not of a generator's past.
+// Expect:  01_mask_a_passage.output, the same on every machine: draws are a function of their key, not of a generator's state.
 #include <iostream>
 #include <string>
 #include <vector>
@@ -26,7 +26,7 @@ namespace {
 
 std::string const passage = "The lighthouse keeper writes down every ship and reads the list to his cat.";
 
-/// What the vocabulary is made of: "lighthouse" and "keeper" are not among it, so they come in pieces.
+/// The text that the vocabulary is built from. It lacks "lighthouse" and "keeper", so they are split into pieces.
 std::string const texts =
     "the storehouse, the warehouse and the farmhouse. light. keep. every reader, writer and baker reads and writes "
     "to his cat. ship the list down.";
@@ -51,7 +51,7 @@ std::string show(bmae::TokenSpan text, bmae::MaskFlags const& flags, bmae::WordP
 }  // namespace
 
 int main() {
-    // 1. A tokenizer. Words that the vocabulary lacks come in pieces; "##" continues the word before it.
+    // 1. A tokenizer. Words that the vocabulary lacks are split into pieces; "##" continues the word before it.
     bmae::VocabularyBuilder builder({.min_frequency = 1});
     builder.add(texts);
     bmae::WordPiece const tokenizer = builder.build_tokenizer();
@@ -62,14 +62,14 @@ int main() {
     bmae::TokenSpan const text(ids, traits);
     std::cout << "text          " << show(ids, tokenizer) << '\n';
 
-    // 2. Single tokens (BERT) against whole words (RetroMAE): a piece whose word is half visible is too easy to guess.
+    // 2. Single tokens (BERT) against whole words (RetroMAE): a piece is easy to predict when the rest of its word is visible.
     bmae::Draw draw({.seed = 2, .epoch = 0, .example = 0, .slot = 0});
     bmae::MaskFlags const tokens = bmae::TokenMasker{.rate = .30}.draw(text, draw);
     bmae::MaskFlags const words = bmae::WholeWordMasker{.rate = .30}.draw(text, draw);
     std::cout << "tokens .30    " << show(text, tokens, tokenizer) << '\n'
               << "words .30     " << show(text, words, tokenizer) << '\n';
 
-    // 3. The other side of a pair (MASTER): the decoder must fill in exactly what the encoder could read.
+    // 3. Complementary masks (MASTER): the decoder predicts exactly the tokens that the encoder could read.
     bmae::MaskFlags const others = bmae::ComplementMasker{}.draw(text, draw, words);
     std::cout << "complement    " << show(text, others, tokenizer) << '\n';
 
@@ -81,7 +81,7 @@ int main() {
     bmae::BertCorruptor{}.corrupt(masked, traits, draw);
     std::cout << "80/10/10      " << show(masked.input_ids, tokenizer) << '\n';
 
-    // 5. Row masks (RetroMAE, equation 7): nothing is hidden, but each row may read its own half of the text and never itself.
+    // 5. Row masks (RetroMAE, equation 7): no mask, but each row attends to its own half of the text and never to itself.
     bmae::Visibility const visibility = bmae::RowVisibility{.rate = .50}.draw(text, draw);
     for (std::size_t const row : {1U, 2U}) {
         bmae::MaskFlags unread(text.size(), 0);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
 //
-// Turns sentences into token ids and lays them end to end, as every network of bmae reads them: there is no padding token.
+// Tokenizes sentences and packs them, as every network of bmae reads them: there is no padding token.
 //
 //     padded:  [CLS] a  b  [SEP]  .   .        packed:  [CLS] a b [SEP] [CLS] c d e f [SEP]
 //              [CLS] c  d   e     f [SEP]       offsets  0               4                10
@@ -26,7 +26,7 @@ namespace {
 
 std::vector<std::string> const sentences = {
     "The baker sells bread.",
-    "In the harbour a fisherman fixes the old nets that the storm has torn.",
+    "In the harbour a fisherman mends the old nets that the storm has torn.",
     "Snow falls on the mountains.",
 };
 
@@ -52,7 +52,7 @@ int main() {
     print("content ids ", contents[0]);
     std::cout << "decoded      " << tokenizer.decode(contents[0]) << '\n';
 
-    // 3. A view: which text, which tokens of it are hidden, what becomes of them. It adds [CLS] and [SEP].
+    // 3. A view: text source, masker and corruptor. It adds [CLS] and [SEP].
     bmae::View<bmae::Passage, bmae::WholeWordMasker, bmae::MaskOnly> const view{.masker = {.rate = .30}};
 
     // 4. Pack the same view of all examples. The loss labels the masked tokens and nothing else.
@@ -66,7 +66,7 @@ int main() {
         packed.append(text);
     }
 
-    // 5. B texts, T tokens, M labeled rows. A padded batch of the same texts would carry B * longest tokens.
+    // 5. B texts, T tokens, M labeled rows. A padded batch of the same texts would have B * longest tokens.
     std::size_t longest = 0;
     for (std::size_t b = 0; b < packed.texts(); ++b) {
         longest = std::max(longest, static_cast<std::size_t>(packed.offsets[b + 1] - packed.offsets[b]));
@@ -77,7 +77,7 @@ int main() {
     print("offsets     ", packed.offsets);
     print("positions   ", packed.positions);
 
-    // 6. What the network reads and what it must recover, text by text.
+    // 6. The input of the network and its labels, text by text.
     for (std::size_t b = 0; b < packed.texts(); ++b) {
         auto const begin = static_cast<std::size_t>(packed.offsets[b]);
         auto const end = static_cast<std::size_t>(packed.offsets[b + 1]);

@@ -26,9 +26,9 @@
 #include "tiny_world.hpp"
 
 int main() {
-    at::set_num_threads(1);   // tensors are so small here that a second thread would only wait
+    at::set_num_threads(1);   // tensors are so small here that a second thread does not help
 
-    // 1. Text, tokenizer, token store. A store is a folder of token ids that is mapped into memory, however large the corpus.
+    // 1. Text, tokenizer, token store. A store is a folder of token ids that is memory-mapped, for corpora of any size.
     tiny_world::ScratchFolder const scratch;
     bmae::WordPiece const tokenizer = tiny_world::tokenizer();
     bmae::TokenStore const corpus = tiny_world::make_store(scratch / "corpus.tokens", tiny_world::passages(500), tokenizer);
@@ -36,7 +36,7 @@ int main() {
               << "tokens            " << corpus.statistics().tokens << '\n'
               << "vocabulary        " << tokenizer.size() << '\n';
 
-    // 2. The model, with the paper's own names for its numbers. Presets are aliases of compositions: see 04_swap_the_decoder.cpp.
+    // 2. The model, with the paper's hyperparameters. Presets are aliases of compositions: see 04_swap_the_decoder.cpp.
     bmae::RetroMae model(tiny_world::config(tokenizer), {.encoder_mask = .30, .decoder_mask = .50});
     std::cout << "composition       " << model.composition() << '\n';
 
@@ -50,7 +50,7 @@ int main() {
                                         static_cast<int>(report.step), report.terms[0].loss, report.terms[1].loss);
                        }});
 
-    // 4. What must have happened. Guessing blindly among V words costs ln V; the first losses start near there.
+    // 4. Check the result. A uniform prediction over V tokens has loss ln V; the first losses start near it.
     double const blind = std::log(static_cast<double>(tokenizer.size()));
     for (std::size_t t = 0; t < first.size(); ++t) {
         bmae::TermReport const& last = result.terms[t];

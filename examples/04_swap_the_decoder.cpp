@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Trains two models that differ in one line of their type, and counts what each decoder learns from
+// Trains two models that differ in one line of their type, and counts the labels of each decoder
 // (arXiv 2205.12035, section 3).
 //
 //     enhanced:  [CLS] + text under row masks .50 --> decoder --> every word, each from a context of its own
-//     basic:     [CLS] + text masked once more .50 --> decoder --> the masked words alone, all from one context
+//     basic:     [CLS] + text masked a second time .50 --> decoder --> the masked words alone, all from one context
 //
 // Run:     build/dev/bin/04_swap_the_decoder
 // Expect:  04_swap_the_decoder.output; losses go to standard error, since they differ in the last digits between processors
@@ -31,7 +31,7 @@
 
 using namespace bmae;
 
-// 1. One slot per line. What is written here is all there is: no registration, no factory, no configuration file.
+// 1. One slot per line. This is all: no registration, no factory, no configuration file.
 using Enhanced = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
@@ -70,13 +70,13 @@ int main() {
     WordPiece const tokenizer = tiny_world::tokenizer();
     TokenStore const corpus = tiny_world::make_store(scratch / "corpus.tokens", tiny_world::passages(500), tokenizer);
 
-    // 3. A composition's options mirror its shape, so that designated initializers reach every number.
+    // 3. A composition's options mirror its structure, so that designated initializers can set every option.
     Enhanced::Options enhanced;
     std::get<1>(std::get<0>(enhanced.passes).terms) = {.view = {.masker = {.rate = .50}}, .decoder = {.layers = 1}, .weight = 1};
     Basic::Options basic;
     std::get<1>(std::get<0>(basic.passes).terms) = {.view = {.masker = {.rate = .50}}, .decoder = {.layers = 1}, .weight = 1};
 
-    // 4. The enhanced decoder learns from every word of a text, the basic one from the half that was hidden: the paper's
+    // 4. The enhanced decoder has a label on every token of a text, the basic one on the masked half: the paper's
     // argument.
     train("enhanced", Enhanced(tiny_world::config(tokenizer), enhanced), corpus);
     train("basic", Basic(tiny_world::config(tokenizer), basic), corpus);

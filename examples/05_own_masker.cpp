@@ -29,7 +29,7 @@
 
 #include "tiny_world.hpp"
 
-// 1. The masker. It gets [CLS] text [SEP] and says which tokens are masked; specials never are. `draw` is its only source of
+// 1. The masker. It gets [CLS] text [SEP] and returns which tokens are masked, never specials. `draw` is its only source of
 //    randomness, keyed by (seed, epoch, example, slot), so that the same text is masked alike on any number of threads.
 struct EveryThird {
     std::size_t offset = 1;   ///< first masked token
@@ -41,10 +41,10 @@ struct EveryThird {
     }
 };
 
-// 2. The check. Were `const` missing, `explain_masker` would say so in one sentence.
+// 2. The check. Were `const` missing, `explain_masker` would report it in one sentence.
 static_assert(bmae::Masker<EveryThird> && bmae::explain_masker<EveryThird>());
 
-// 3. The composition. It differs from RetroMAE in one word.
+// 3. The composition. It differs from RetroMAE in one type.
 using Mine = bmae::Model<bmae::BertEncoder,
     bmae::Pass<bmae::View<bmae::Passage, EveryThird>, bmae::ClsBottleneck,
         bmae::MaskedLanguageModel,
@@ -56,7 +56,7 @@ int main() {
     bmae::WordPiece const tokenizer = tiny_world::tokenizer();
     bmae::TokenStore const corpus = tiny_world::make_store(scratch / "corpus.tokens", tiny_world::passages(500), tokenizer);
 
-    // 4. Test a policy alone before training with it: it is a plain function of text and draw.
+    // 4. Test a policy alone before training: it is a pure function of text and draw.
     std::vector<bmae::TokenId> ids = tokenizer.encode("the captain steers the ship in the bay .");
     ids.insert(ids.begin(), tokenizer.traits().special().cls);
     ids.push_back(tokenizer.traits().special().sep);

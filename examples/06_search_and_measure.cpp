@@ -33,8 +33,8 @@ int main() {
     tiny_world::ScratchFolder const scratch;
     bmae::WordPiece const tokenizer = tiny_world::tokenizer();
 
-    // 1. Pre-train on text in which all words of a topic meet. Texts this short are easy to guess from half of their words, so
-    // the decoder loses nine tenths of them: what the topic is must then come through the vector.
+    // 1. Pre-train on text in which all words of a topic meet. Texts this short are easy to predict from half of them, so
+    // the decoder's mask rate is .90: the topic must then come from the sentence vector.
     bmae::TokenStore const corpus = tiny_world::make_store(scratch / "corpus.tokens", tiny_world::passages(500), tokenizer);
     bmae::RetroMae model(tiny_world::config(tokenizer), {.encoder_mask = .30, .decoder_mask = .90});
     bmae::pretrain(model, corpus, {.steps = 300, .batch = {.examples = 32}, .learning_rate = 3e-3});
@@ -44,7 +44,7 @@ int main() {
                                     scratch / "encoder");
     bmae::SentenceEncoder const encoder = bmae::load_sentence_encoder(scratch / "encoder");
 
-    // 3. A collection and queries. Queries use the other half of each topic's words: "the surgeon cures the bone" seeks texts
+    // 3. A collection and queries. Queries use the other half of each topic's words: "the surgeon cures the bone" matches texts
     //    about doctors and fever. Every text of the query's topic is relevant.
     std::vector<std::string> const texts = tiny_world::passages(100, 2, tiny_world::Words::first_half);
     std::vector<std::string> const queries = tiny_world::passages(20, 3, tiny_world::Words::second_half);
@@ -57,13 +57,13 @@ int main() {
         for (std::size_t d = q % 5; d < texts.size(); d += 5) { qrels.add(query_ids[q], text_ids[d], 1); }
     }
 
-    // 4. Search twice: by vectors, all of them compared, and by words.
+    // 4. Search twice: exact dense search, and BM25.
     bmae::ExactIndex const dense(encoder.encode(texts), text_ids);
     bmae::Run const by_vector = dense.search(encoder.encode(queries), 20, query_ids);
     bmae::Bm25Index const sparse(texts, text_ids);
     bmae::Run const by_word = sparse.search(queries, 20, query_ids);
 
-    // 5. Measure. The profile says whose rules hold for ties and missing queries; the default is that of trec_eval 9.
+    // 5. Measure. The profile sets the rules for ties and missing queries; the default is that of trec_eval 9.
     bmae::Report const vectors = bmae::evaluate(qrels, by_vector, bmae::Mrr{10}, bmae::Ndcg{10}, bmae::Recall{20});
     bmae::Report const words = bmae::evaluate(qrels, by_word, bmae::Mrr{10}, bmae::Ndcg{10}, bmae::Recall{20});
     std::cerr << "vectors: ndcg@10 " << vectors["ndcg@10"] << ", recall@20 " << vectors["recall@20"] << '\n';

@@ -1,14 +1,14 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds MASTER (Zhou et al., arXiv 2212.07841, figure 2) over a few texts that have queries and continuations, and prints what
-// each of its tasks reads and what it costs.
+// Builds MASTER (Zhou et al., arXiv 2212.07841, figure 2) over a few texts with queries and continuations, and prints what
+// each of its tasks reads and its loss.
 //
 //     passage --mask .30--> encoder --> masked words                       MLM
 //                              |
 //                            [CLS]   one vector for five decoders
-//                              |--> passage, rare words hidden             MKP
-//                              |--> passage, what the encoder read hidden  CMP
+//                              |--> passage, rare words masked             MKP
+//                              |--> passage, complement masked  CMP
 //                              |--> the next passage                       NPR
 //                              |--> queries that a model wrote             DOR
 //                              '--> what a model wrote after the text      GOR
@@ -38,7 +38,7 @@ std::vector<bmae::Document> const documents = {
      .queries = {"when does the baker start", "who kneads the dough"},
      .continuation = "by noon the shelves are empty and the baker sleeps ."},
     {.id = "harbour",
-     .text = "a storm broke the mast of the old boat in the bay .\nthe crew now fixes the sails and waits for a calm sea .",
+     .text = "a storm broke the mast of the old boat in the bay .\nthe crew now mends the sails and waits for a calm sea .",
      .queries = {"what broke the mast", "where is the old boat"},
      .continuation = "on the third day the sea is calm and the boat sails ."},
     {.id = "court",
@@ -48,7 +48,7 @@ std::vector<bmae::Document> const documents = {
      .continuation = "the thief pays the price and leaves the town ."},
 };
 
-/// What a network reads of a view, with [MASK] where something is hidden.
+/// The input of a network for a view, with [MASK] at masked tokens.
 std::string words(bmae::PackedView const& view, bmae::WordPiece const& tokenizer) {
     return tokenizer.decode(view.input_ids, false);
 }
@@ -72,12 +72,12 @@ int main() {
     store.finish();
     bmae::TokenStore const corpus = bmae::TokenStore::open(scratch / "corpus.tokens");
 
-    // 2. The preset. The objective binds it to the corpus: MKP and NPR learn there how rare each word is.
+    // 2. The preset. The objective binds it to the corpus: word counts for MKP come from there.
     auto const model =
         std::make_shared<bmae::Master>(tiny_world::config(tokenizer), bmae::MasterHyperparameters{.decoder_layers = 1});
     bmae::ComposedObjective<bmae::Master> objective(model, corpus, {.max_length = 24}, "master");
 
-    // 3. One text on its way: view 0 is the encoder's, the others belong to the decoders, in the order of the composition.
+    // 3. The views of one text: view 0 is the encoder's, the others belong to the decoders, in the order of the composition.
     bmae::HostBatch const batch = objective.collate(std::vector<std::size_t>{0}, {.seed = 7});
     std::vector<bmae::TermDescription> const terms = model->describe_terms();
     std::cout << "mlm  " << words(batch.views[0], tokenizer) << '\n';
@@ -86,7 +86,7 @@ int main() {
     }
 
     // 4. A task has a loss where it has labels. The continuation belongs to the last passage of a document, a next passage to all
-    //    others: an absent text is [CLS] [SEP], and its task is silent, not wrong.
+    //    others: an absent text is [CLS] [SEP], and its task has no label.
     bmae::HostBatch const all = objective.collate(std::vector<std::size_t>{0, 1, 2, 3, 4, 5}, {.seed = 7});
     bmae::ForwardContext context;
     bmae::ModelLoss const loss = model->forward(all, context, all.term_labels);

@@ -46,7 +46,7 @@ int main() {
     BertConfig config = tiny_world::config(tokenizer);
     config.num_hidden_layers = 4;
 
-    // 1. Two Condensers that differ in one number. -1, the default, is the layer half way up.
+    // 1. Two Condensers that differ in one option. -1, the default, is the middle layer.
     Condenser middle(config, {.skip_from = -1});
     Condenser embeddings(config, {.skip_from = 0});
     std::cout << middle.composition() << "\ntap " << middle.describe_terms()[1].tap << " of " << config.num_hidden_layers
@@ -71,8 +71,8 @@ int main() {
               << "    tap 0         " << rows_that_differ(decode(tap_0), decode(basic)) << " of " << input.tokens() << '\n'
               << "    tap 2         " << rows_that_differ(decode(tap_2), decode(basic)) << " of " << input.tokens() << '\n';
 
-    // 4. What a row knows of its neighbors before the head has done anything: change one word, count the rows that notice. From
-    //    the middle they come with their surroundings, so that [CLS] is free for what the whole text is about.
+    // 4. How contextual the rows are before the head: change one token and count the rows that change. From
+    //    the middle layer they carry local context, so that [CLS] is free for global semantics.
     PackedView changed = batch.views[0];
     changed.input_ids[5] = tokenizer.encode("captain")[0];
     Encoded const other = middle.encoder().encode(to_tensors(changed), context, true);
@@ -82,7 +82,7 @@ int main() {
         std::cout << "    tap " << tap << "         " << rows << " of " << input.tokens() << '\n';
     }
 
-    // 5. Whom the head teaches beside [CLS]: hold the sentence vector and look where gradient arrives.
+    // 5. What the head trains besides [CLS]: detach the sentence vector and see which layers get a gradient.
     std::map<int, std::set<int>> taught;   // tap -> layers
     middle.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value.set_requires_grad(true); });
     for (int const tap : {0, 2}) {
@@ -101,7 +101,7 @@ int main() {
         std::cout << (taught[tap].empty() ? " none\n" : "\n");
     }
 
-    // 6. Both terms ask for the same masked words, so they have as many labels. Untrained, each costs about ln V.
+    // 6. Both terms predict the same masked tokens, so they have equally many labels. Untrained, each loss is about ln V.
     ModelLoss const loss = middle.forward(batch, context, batch.term_labels);
     std::printf("\n");
     for (TermLoss const& term : loss.terms) {

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Trains on pairs, without a decoder: in the inverse cloze task (Lee, Chang, Toutanova, P19-1612) a sentence must find the text
-// that it was taken from among all texts of its batch.
+// Trains on pairs, without a decoder: in the inverse cloze task (Lee, Chang, Toutanova, P19-1612) a sentence retrieves the text
+// that it was taken from, with in-batch negatives.
 //
 //     a sentence        --> encoder --[CLS]--.
-//                                             > alike; the texts of other sentences are the wrong answers
+//                                             > similar; the texts of other sentences are negatives
 //     the text around   --> encoder --[CLS]--'
 //
 // Run:     build/dev/bin/09_contrastive_pairs
@@ -32,7 +32,7 @@
 
 namespace {
 
-/// Loss of one sentence: its own text first, then the wrong answers.
+/// Loss of one sentence: its positive first, then the negatives.
 void print_loss(char const* what, std::vector<float> const& cosines, double temperature) {
     std::vector<std::int64_t> const own{0};
     at::Tensor const scores = at::tensor(cosines).div(temperature).unsqueeze(0);
@@ -61,16 +61,16 @@ double recall(bmae::BertEncoder& encoder, bmae::WordPiece const& tokenizer) {
 int main() {
     at::set_num_threads(1);
 
-    // 1. The loss by hand: -log of the share that softmax gives to the own text. A low temperature looks at the nearest wrong
-    //    answer alone. The same text twice in a batch is its own wrong answer: no training gets below ln 2. Duplicates must go,
-    //    or be left out by a score of minus infinity, as fine-tuning does with what is known to be relevant.
+    // 1. The loss by hand: -log of the softmax probability of the positive. A low temperature emphasizes the hardest negative.
+    //    The same text twice in a batch is a false negative: no training gets below ln 2. Duplicates must be removed,
+    //    or masked by a score of minus infinity, as fine-tuning does with texts known to be relevant.
     constexpr float out = -std::numeric_limits<float>::infinity();
     print_loss("cosines .6 | .4 .2 0, temperature 1", {.6F, .4F, .2F, 0}, 1);
     print_loss("the same, temperature .05", {.6F, .4F, .2F, 0}, .05);
     print_loss("the text is there twice: .6 | .6 .2 0", {.6F, .6F, .2F, 0}, .05);
     print_loss("its copy left out", {.6F, out, .2F, 0}, .05);
 
-    // 2. Pairs from plain text: every passage gives a random sentence of its three, and the two that are left.
+    // 2. Pairs from plain text: every passage gives a random one of its three sentences, and the other two.
     tiny_world::ScratchFolder const scratch;
     bmae::WordPiece const tokenizer = tiny_world::tokenizer();
     bmae::TokenStore const corpus = tiny_world::make_store(scratch / "corpus.tokens", tiny_world::passages(500), tokenizer);
@@ -79,9 +79,9 @@ int main() {
     std::cout << model.composition() << std::endl;
     double const before = recall(model.encoder(), tokenizer);
 
-    // 3. A batch of 32: every sentence has 31 wrong answers, and guessing blindly costs ln 32. But about seven of the batch are
-    //    on the sentence's own topic, and nothing else tells texts apart here: a perfect model is left with the logarithm of
-    //    their number.
+    // 3. A batch of 32: every sentence has 31 negatives, a uniform prediction has loss ln 32. But about seven of the batch are
+    //    on the sentence's own topic, and only topics distinguish texts here: a perfect model keeps the logarithm of
+    //    their number as loss.
     bmae::TrainResult const result =
         bmae::pretrain(model, corpus, {.steps = 260, .batch = {.examples = 32}, .learning_rate = 3e-3, .log_every = 20},
                        {.on_log = [](bmae::LogReport const& report) {

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes a decoder, checks it against the concept and its law, and trains with it. It guesses every word from the sentence vector
-// and the word's place alone: weaker than any decoder of the papers, so that the vector must carry all.
+// Writes a decoder, checks it against the concept and its law, and trains with it. It predicts tokens from the sentence vector
+// and the token's position alone: weaker than any decoder of the papers, so that all information is in the vector.
 //
 //     text --mask .30--> encoder --[CLS]--> PlaceDecoder <-- places 0, 1, 2 ...
 //                                           ^^^^^^^^^^^^
@@ -36,14 +36,14 @@
 
 using namespace bmae;
 
-// 1. The decoder. `view` lists the tokens of all texts of the batch end to end; `text_of_row` says whose each one is.
+// 1. The decoder. `view` holds the packed tokens of all texts of the batch; `text_of_row` is the text of each.
 class PlaceDecoder {
 public:
     struct Options {};
     static constexpr std::string_view kind = "place";   // its name in reports
-    static constexpr bool reads_visibility = false;     // it knows no row masks
+    static constexpr bool reads_visibility = false;     // it does not support row masks
 
-    /// `seed` and `name` key the fresh parameters: the same ones on every machine, whatever is built before.
+    /// `seed` and `name` key the initialization: the same on every machine, in any order.
     PlaceDecoder(Options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
         : mix(encoder.shape().width, encoder.shape().width), norm(encoder.shape().width, 1e-12) {
         initialize(*this, name, seed);
@@ -66,10 +66,10 @@ private:
     LayerNorm norm;
 };
 
-// 2. The check. Were `kind` missing, `explain_decoder` would say so in one sentence.
+// 2. The check. Were `kind` missing, `explain_decoder` would report it in one sentence.
 static_assert(DecoderOf<PlaceDecoder, BertEncoder> && explain_decoder<PlaceDecoder, BertEncoder>());
 
-// 3. The composition. Nothing of the decoder's view is hidden, since it reads none of it; all of it is to be told.
+// 3. The composition. The decoder's view has no mask, since it is not read; every token has a label.
 using Mine = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
@@ -83,7 +83,7 @@ int main() {
     Mine model(tiny_world::config(tokenizer));
     std::cout << model.composition() << '\n';
 
-    // 4. The law: a row never reads its own token. Give the decoder other tokens and the same vector; nothing may change.
+    // 4. The law: a row never reads its own token. Change the tokens and keep the vector: the rows must be equal.
     std::vector<Example> const texts = {corpus.example(0, 38), corpus.example(1, 38)};
     HostBatch const batch = model.collate(texts, tokenizer.traits(), {.max_length = 40}, {.seed = 1});
     PackedInput view = to_tensors(batch.views[1]);
@@ -96,7 +96,7 @@ int main() {
     at::Tensor const same = decoder.decode(sentence, view, model.encoder(), {}, context);
     std::cout << "reads its own token: " << (told.equal(same) ? "no" : "yes") << '\n';
 
-    // 5. One step by hand: loss, gradient. The parameters stand under the names of their roles.
+    // 5. One step by hand: loss, gradient. Parameters are visited by name.
     model.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value.set_requires_grad(true); });
     ModelLoss const loss = model.forward(batch, context, batch.term_labels);
     loss.total.backward();
@@ -109,7 +109,7 @@ int main() {
         std::printf("%d labels, loss %.1f\n", static_cast<int>(term.labels), term.loss.item<double>());
     }
 
-    // 6. The same over many steps. Reports, checkpoints and the log know the decoder by its name.
+    // 6. The same over many steps. Reports, checkpoints and the log use the decoder's name.
     std::vector<double> losses;
     pretrain(model, corpus, {.steps = 60, .batch = {.examples = 32}, .learning_rate = 3e-3, .log_every = 20},
              {.on_log = [&losses](LogReport const& report) {

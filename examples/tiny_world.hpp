@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// What the lessons that train share: an invented world of five topics, its tokenizer, its corpus, and a model of toy size.
+// Common code of the examples that train: an invented world of five topics, its tokenizer, its corpus, and a model of toy size.
 #pragma once
 
 #include <array>
@@ -52,7 +52,7 @@ inline constexpr std::array<Topic, 5> topics = {{
      {"court", "prison", "office"}},
 }};
 
-/// Which words of a topic a text may use. Texts of the two halves share no word but "the" and "in".
+/// The words of a topic that a text may use. Texts of the two halves share no word but "the" and "in".
 enum class Words { all, first_half, second_half };
 
 /// "the baker bakes the bread in the kitchen ."
@@ -85,7 +85,7 @@ inline bmae::WordPiece tokenizer() {
     return builder.build_tokenizer();
 }
 
-/// A folder that is gone when the program ends.
+/// A temporary folder.
 class ScratchFolder {
 public:
     ScratchFolder() : path_(std::filesystem::temp_directory_path() / ("bmae-lesson-" + std::to_string(::getpid()))) {
@@ -112,7 +112,7 @@ inline bmae::TokenStore make_store(std::filesystem::path const& folder, std::vec
     return bmae::TokenStore::open(folder);
 }
 
-/// Two layers of 64 units: learns this world in seconds on one core.
+/// Two layers of 64 units: trains on this world in seconds on one core.
 inline bmae::BertConfig config(bmae::WordPiece const& tokenizer) {
     bmae::BertConfig config = bmae::BertConfig::of_size(2, 64);
     config.vocab_size = static_cast<std::int64_t>(tokenizer.size());

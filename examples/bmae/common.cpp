@@ -50,12 +50,12 @@ void warn(std::string const& text) { say("warning: " + text); }
 
 void say_report(ReadReport const& report, std::string const& what) {
     for (std::string const& message : report.messages) { say(message); }
-    for (auto const& [kind, count] : report.left_out) { say(what + ": left out " + count_text(count) + ' ' + kind); }
-    if (report.skipped != 0) { warn(what + ": " + count_text(report.skipped) + " malformed lines were left out"); }
+    for (auto const& [kind, count] : report.left_out) { say(what + ": skipped " + count_text(count) + ' ' + kind); }
+    if (report.skipped != 0) { warn(what + ": " + count_text(report.skipped) + " malformed lines were skipped"); }
     if (report.warnings > report.messages.size()) { warn(what + ": " + count_text(report.warnings) + " oddities in all"); }
 }
 
-void check_new_file(Path const& path) { detail::AtomicFile const probe(path); }   // leaves nothing behind
+void check_new_file(Path const& path) { detail::AtomicFile const probe(path); }   // leaves no output
 
 void print(std::string_view text) {
     while (!text.empty()) {
@@ -86,7 +86,7 @@ void Progress::update(std::uint64_t count, std::string const& note) {
     note_ = note;
     auto const now = Clock::now();
     if (now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10000))) { return; }
-    if (!terminal_ && drawn_ == Clock::time_point{}) {   // the first plain line comes after the interval, not at once
+    if (!terminal_ && drawn_ == Clock::time_point{}) {   // the first plain line is printed after the interval
         drawn_ = now;
         return;
     }
@@ -139,7 +139,7 @@ void Progress::finish() {
     say(title_ + ": " + count_text(count_ - start_) + ' ' + unit_ + " in " + duration_text(seconds));
 }
 
-// ---- interrupts: the handler only writes a byte; a thread then calls what may not be called from a handler -----------------
+// ---- interrupts: the handler writes one byte; a thread then calls functions that are not async-signal-safe -----------------
 
 namespace {
 

@@ -31,7 +31,7 @@ inline constexpr int failed = 1;
 inline constexpr int bad_input = 2;
 inline constexpr int interrupted = 130;
 
-/// The options that every command has.
+/// Options of every command.
 struct Common {
     unsigned threads = 0;   ///< 0: one per processor
     std::string device = "cpu";
@@ -39,11 +39,11 @@ struct Common {
     bool json = false;
 };
 
-/// How far a long command is: a bar with rate and time left on a terminal, a plain line every ten seconds elsewhere.
+/// Progress of a long command: a bar with rate and time left on a terminal, a plain line every ten seconds elsewhere.
 class Progress {
 public:
     /// \param unit   what is counted: "steps", "texts"
-    /// \param total  0 where nobody knows
+    /// \param total  0 where unknown
     Progress(std::string title, std::string unit, std::uint64_t total, std::uint64_t start = 0);
     ~Progress() { finish(); }
     Progress(Progress const&) = delete;
@@ -53,7 +53,7 @@ public:
     /// Counts and times from here on, as after a resume.
     void restart(std::uint64_t start);
     void update(std::uint64_t count, std::string const& note = {});
-    /// A line of its own that stays, above the bar.
+    /// A permanent line above the bar.
     void line(std::string const& text);
     void finish();
 
@@ -77,23 +77,23 @@ private:
 void say(std::string const& text);
 void warn(std::string const& text);
 
-/// What a reader left out or wondered about, on standard error.
+/// The skipped lines and warnings of a reader, on standard error.
 void say_report(ReadReport const& report, std::string const& what);
 
 /// Writes to standard output. \throws InputError for a full disk, RunError for a closed pipe
 void print(std::string_view text);
 
-/// The result of a command: `text` for people, and one object as the last line where --json asks for it.
+/// The result of a command: readable `text`, and one JSON object as the last line where --json asks for it.
 void print_result(Common const& common, Json const& result, std::string const& text = {});
 
-/// What an interrupt does once nobody waits for one any more.
+/// Handling of an interrupt after the object is destroyed.
 enum class LateInterrupt { ends_the_program, does_nothing };
 
 /// Calls `stop` at the first SIGINT or SIGTERM while it lives; a second one ends the program at once.
 class Interrupt {
 public:
-    /// \param what_follows  told at once, on standard error; empty: `stop` does not return
-    /// \param late          `does_nothing` where the command is over with this object: its result stands, and so does its status
+    /// \param what_follows  printed at once, on standard error; empty: `stop` does not return
+    /// \param late          `does_nothing` where the command ends with this object: result and status are kept
     explicit Interrupt(std::function<void()> stop, std::string what_follows = "finishing the step and saving",
                        LateInterrupt late = LateInterrupt::ends_the_program);
     ~Interrupt();
@@ -104,10 +104,10 @@ private:
     LateInterrupt late_;
 };
 
-/// Refuses, before the work, an output that exists or whose place cannot be written.
+/// Refuses, before the work, an output that exists or whose folder cannot be written.
 void check_new_file(Path const& path);
 
-/// Thrown by a command that was interrupted and leaves nothing behind; the program then ends with status 130.
+/// Thrown by a command that was interrupted and leaves no output; the program then ends with status 130.
 struct Interrupted {};
 inline constexpr char const* nothing_written = "bmae: interrupted, and nothing was written; the same command starts anew";
 
@@ -121,15 +121,15 @@ public:
 
 private:
     std::atomic<bool> asked_ = false;
-    Interrupt interrupt_{[this] { asked_ = true; }, "clearing up", LateInterrupt::does_nothing};
+    Interrupt interrupt_{[this] { asked_ = true; }, "cleaning up", LateInterrupt::does_nothing};
 };
 
-/// For commands that have nothing to clear up before their last moment: an interrupt ends the program at once, with status 130.
+/// For commands without cleanup until they write their output: an interrupt ends the program at once, with status 130.
 /// Lives as long as the command.
 class QuickExit {
 public:
     QuickExit();
-    /// The last moment: from here on an interrupt waits for the end of the command.
+    /// Before the output: from here on an interrupt waits for the end of the command.
     void finish() { finishing_ = true; }
 
 private:
@@ -142,7 +142,7 @@ std::string duration_text(double seconds);
 /// "1 234 567".
 std::string count_text(std::uint64_t count);
 
-// ---- the commands; each returns an exit status and reports faults by throwing --------------------------------------------
+// ---- the commands; each returns an exit status and reports errors by throwing --------------------------------------------
 
 struct TokenizeOptions {
     Path tokenizer = {};
@@ -185,7 +185,7 @@ int pairs(Common const& common, PairsOptions const& options);
 /// Numbers of the trainer, shared by pretrain and finetune, and what the trainer does not know of. The seed is that of `Common`.
 struct TrainingOptions : TrainerOptions {
     double minutes = 0;    ///< 0: no limit
-    double dropout = -1;   ///< below 0: as config.json says
+    double dropout = -1;   ///< below 0: from config.json
 };
 
 struct PretrainOptions {
@@ -193,13 +193,13 @@ struct PretrainOptions {
     std::vector<std::string> numbers = {};   ///< NAME=VALUE
     Path model = {};
     std::string config = {};   ///< base, small, mini, tiny or a file
-    std::int64_t layers = 0;   ///< 0: as the config says; so below
+    std::int64_t layers = 0;   ///< 0: from the config; so below
     std::int64_t hidden = 0;
     std::int64_t heads = 0;
     std::int64_t intermediate = 0;
     Path init = {};
-    Path dictionary = {};   ///< word counts that keyword masking draws by; empty: those of the corpus
-    Path generator = {};    ///< masked language model that fills masks (SimLM, DiffCSE)
+    Path dictionary = {};   ///< word counts for keyword masking; empty: those of the corpus
+    Path generator = {};    ///< generator that replaces masked tokens (SimLM, DiffCSE)
     Path data = {};
     Path tokenizer = {};
     std::size_t max_length = 0;   ///< 0: as the store was prepared
@@ -231,7 +231,7 @@ struct FinetuneOptions {
 };
 int finetune(Common const& common, FinetuneOptions const& options);
 
-/// How a model becomes a sentence encoder, shared by encode, search and export.
+/// Options of a sentence encoder, shared by encode, search and export.
 struct ModelOptions {
     Path model = {};
     std::string pooling = {};
@@ -292,7 +292,7 @@ struct GenerateOptions {
     double temperature = 1;
     std::size_t max_new_tokens = 0;      ///< 0: 64 for T5, 128 for GPT-2
     std::size_t max_prompt_tokens = 0;   ///< 0: as many as the model takes
-    std::size_t batch_size = 16;         ///< texts written side by side
+    std::size_t batch_size = 16;         ///< batch size, in texts
     std::string prefix = {};
     bool resume = false;
     bool skip_malformed = false;

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// What is installed, and what is missing and how to get it: `doctor`.
+// Checks what is installed, what is missing and how to get it: `doctor`.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Each family of presets is compiled in a file of its own, family_*.cpp: all at once would take minutes and gigabytes.
+/// Each family of presets is compiled in a separate file, family_*.cpp: all at once would take minutes and gigabytes.
 #pragma once
 
 #include <memory>

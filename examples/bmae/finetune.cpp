@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// A pre-trained encoder becomes a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
-// themselves are compiled in family_finetuning.cpp.
+// Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
+// are compiled in family_finetuning.cpp.
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -127,7 +127,7 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
     return open(pending.place());
 }
 
-/// What the options of the command line say in the names of the preset.
+/// The options of the command line by the names of the preset.
 std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, PairStore const& pairs) {
     std::map<std::string, std::string> overrides;
     auto const set = [&](char const* name, std::string value) { overrides.emplace(name, std::move(value)); };

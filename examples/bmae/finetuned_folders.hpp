@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What a fine-tuned model is saved as: a folder of sentence-transformers, by its bottleneck.
+/// Saves a fine-tuned model as a sentence-transformers folder, by its bottleneck.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +36,7 @@ inline FinetunedFolder finetuned_folder(AnyModel const& model) {
     return {};
 }
 
-/// An option that counts tokens or the like, by its path; `otherwise` where the composition has none.
+/// An integer option, by its path; `otherwise` where the composition has none.
 inline std::size_t count_option(AnyModel const& model, std::string const& path, std::size_t otherwise) {
     for (auto const& [name, value] : model.option_values()) {
         if (name != path) { continue; }
@@ -46,7 +46,7 @@ inline std::size_t count_option(AnyModel const& model, std::string const& path, 
     return otherwise;
 }
 
-/// What stands beside the encoder, by its names in a checkpoint.
+/// The parameters besides the encoder, by their names in a checkpoint.
 inline NamedTensors shared_tensors(AnyModel& model) {
     NamedTensors tensors;
     model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Texts that language models write for a corpus: `generate`.
+// Generates texts for a corpus with language models: `generate`.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -35,7 +35,7 @@ namespace {
 
 /// The options with the defaults of the model filled in.
 struct Plan {
-    bool asks = false;   ///< T5 writes queries, GPT-2 continuations
+    bool asks = false;   ///< T5 generates queries, GPT-2 continuations
     std::size_t per_text = 1;
     std::size_t texts_per_batch = 1;
     bmae::GenerateOptions generation = {};
@@ -52,7 +52,7 @@ Plan make_plan(Common const& common, GenerateOptions const& options, bool asks) 
     }
     if (options.method == "greedy" && plan.per_text != 1) {
         refuse("--per-text 1 with --method greedy", std::to_string(plan.per_text),
-               "The best text is always the same: draw with --method sample.");
+               "Greedy texts are all equal: use --method sample.");
     }
     plan.texts_per_batch = std::max<std::size_t>(1, options.batch_size / plan.per_text);
     plan.generation = {.max_new_tokens = static_cast<std::int64_t>(options.max_new_tokens != 0 ? options.max_new_tokens
@@ -66,11 +66,11 @@ Plan make_plan(Common const& common, GenerateOptions const& options, bool asks) 
                        .stop = detail::read_stop_tokens(options.model),
                        .seed = common.seed};
     plan.generation.sampler.validate();
-    if (plan.generation.stop.empty()) { warn("the model names no token that ends a text: all texts will have full length"); }
+    if (plan.generation.stop.empty()) { warn("the model has no end-of-text token: all texts will have full length"); }
     return plan;
 }
 
-/// What decides the rows, beside the input: a run is resumed only with the same.
+/// The settings that determine the rows, besides the input: resuming requires the same.
 std::string settings_of(GenerateOptions const& options, Plan const& plan) {
     std::uint64_t weights = 0;
     for (auto const& entry : std::filesystem::directory_iterator(options.model)) {
@@ -92,7 +92,7 @@ std::string settings_of(GenerateOptions const& options, Plan const& plan) {
     return settings.dump() + '\n';
 }
 
-/// T5 reads the start of a text and </s>, GPT-2 its end, which it goes on from. Empty where the text gives no token.
+/// T5 reads the start of a text and </s>, GPT-2 its end, which it continues. Empty for a text without tokens.
 template <class Model, class Words>
 std::vector<TokenId> read_prompt(Model const& model, Words const& tokenizer, std::string const& text,
                                  GenerateOptions const& options, Plan const& plan) {
@@ -116,7 +116,7 @@ std::vector<TokenId> read_prompt(Model const& model, Words const& tokenizer, std
     }
 }
 
-/// A row of the output: what the input had, and the new texts behind it.
+/// A row of the output: the fields of the input, then the new texts.
 template <class Words>
 std::string row_of(Record const& record, std::span<std::vector<TokenId> const> written, Words const& tokenizer, Plan const& plan,
                    std::uint64_t& blank) {
@@ -191,7 +191,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
         ++number;
         return true;
     });
-    if (number != resumed) {   // read ahead of what stays: start over and step to that place
+    if (number != resumed) {   // read ahead too far: restart and skip to that row
         reader.emplace(options.inputs, reading);
         for (number = 0; number < resumed; ++number) { static_cast<void>(reader->next(record)); }
     }
@@ -240,7 +240,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     if (finished) { output.commit(); }
     progress.finish();
     say_report(reader->report(), "generate");
-    if (empty != 0) { warn(count_text(empty) + " texts without words: nothing was written for them"); }
+    if (empty != 0) { warn(count_text(empty) + " texts without words were skipped"); }
     if (blank != 0) { warn(count_text(blank) + " texts came out blank and were left out"); }
     result.update({{"end", finished ? "finished" : "interrupted"},
                    {"texts", number},
@@ -249,7 +249,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
                    {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0},
                    {"empty", empty},
                    {"blank", blank}});
-    if (!finished) { say("saved " + options.output.string() + ".partial; the same command with --resume goes on"); }
+    if (!finished) { say("saved " + options.output.string() + ".partial; the same command with --resume continues"); }
     print_result(common, result,
                  finished
                      ? options.output.string() + ": " + count_text(number) + " texts, " + count_text(tokens) + " new tokens\n"
@@ -264,7 +264,7 @@ int generate(Common const& common, GenerateOptions const& options) {
     if (std::filesystem::exists(options.output) && !options.resume) {
         throw detail::exists_failure(options.output, "a file of that name");
     }
-    static_cast<void>(JsonlReader(options.inputs));   // a missing input is told before the weights are read
+    static_cast<void>(JsonlReader(options.inputs));   // a missing input is reported before the weights are read
     detail::require_model_folder(options.model);
     auto const config = detail::JsonObject::read(options.model / "config.json");
     auto const type = config.require<std::string>("model_type");
@@ -275,7 +275,7 @@ int generate(Common const& common, GenerateOptions const& options) {
     if (type == "t5" || type == "mt5") {
         return write_rows(common, options, T5::load(options.model, device), Unigram::from_file(options.model), true);
     }
-    throw config.refuse("\"model_type\": \"gpt2\", \"t5\" or \"mt5\"", '"' + type + '"', "These can write texts here.");
+    throw config.refuse("\"model_type\": \"gpt2\", \"t5\" or \"mt5\"", '"' + type + '"', "These are supported for generation.");
 }
 
 }  // namespace bmae::program

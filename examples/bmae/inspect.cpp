@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
-// What is in a file or folder: `inspect`.
+// Inspects a file or folder: `inspect`.
 #include <algorithm>
 #include <cstdint>
 #include <span>
@@ -24,7 +24,7 @@ namespace bmae::program {
 
 namespace {
 
-/// One finding: for people a line, for programs a member of the object.
+/// One finding: a readable line, and a member of the JSON object.
 class Findings {
 public:
     void add(std::string const& name, Json const& value) {
@@ -88,7 +88,7 @@ void look_at_tensors(Path const& path, bool all, Findings& findings) {
 void look_at_store(Path const& path, Findings& findings) {
     TokenStore const store = TokenStore::open(path, Verify::full);
     TokenStoreStatistics const& counts = store.statistics();
-    findings.add("kind", "token store, every checksum right");
+    findings.add("kind", "token store, all checksums valid");
     findings.add("documents", counts.documents);
     findings.add("passages", counts.passages);
     findings.add("tokens", counts.tokens);
@@ -114,7 +114,7 @@ bool is_pair_store(Path const& path) {
 
 void look_at_pairs(Path const& path, Findings& findings) {
     PairStore const store = PairStore::open(path, Verify::full);
-    findings.add("kind", "pair store, every checksum right");
+    findings.add("kind", "pair store, all checksums valid");
     findings.add("source", store.source());
     detail::pair_format::for_each_count(store.statistics(), [&](std::string const& name, std::uint64_t count) {
         if (count != 0) { findings.add(name, count); }
@@ -139,7 +139,7 @@ void look_at_config(Path const& folder, Findings& findings) {
     Json const config = read_json(folder / "config.json");
     for (char const* const key : {"model_type", "hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads",
                                   "dim", "n_layers", "n_heads", "vocab_size", "max_position_embeddings", "type_vocab_size",
-                                  "pad_token_id"}) {   // dim, n_layers, n_heads: DistilBERT's words
+                                  "pad_token_id"}) {   // dim, n_layers, n_heads: DistilBERT's keys
         if (config.contains(key)) { findings.add(key, config[key]); }
     }
 }

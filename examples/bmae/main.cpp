@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
-// The command-line program: what each command accepts. What it does stands in the files beside this one.
+// The command-line program: what each command accepts. The commands are implemented in the files beside this one.
 #include <cmath>
 #include <csignal>
 #include <exception>
@@ -26,7 +26,7 @@ namespace {
 
 using namespace bmae::program;
 
-/// One command while the line is read: its options, and what to call when it was chosen.
+/// One command of the parser: its options, and the function that runs it.
 struct Command {
     CLI::App* app;
     std::function<int()> run;
@@ -35,7 +35,7 @@ struct Command {
 void add_common(CLI::App& app, Common& common) {
     app.add_option("--threads", common.threads, "Threads; 0: one per processor")->group("Common");
     app.add_option("--device", common.device, "cpu, cuda or cuda:N")->group("Common");
-    app.add_option("--seed", common.seed, "Seed of every draw")->group("Common")->capture_default_str();
+    app.add_option("--seed", common.seed, "Random seed")->group("Common")->capture_default_str();
     app.add_flag("--json", common.json, "Print one JSON object as the last line of standard output")->group("Common");
 }
 
@@ -54,9 +54,9 @@ void set_warmup(double warmup, bmae::Schedule& schedule) {
 
 void add_training(CLI::App& app, TrainingOptions& options) {
     auto* const group = "Training";
-    app.add_option("--output", options.output, "New folder of checkpoints, log and the finished model")->required();
+    app.add_option("--output", options.output, "New folder for checkpoints, log and the trained model")->required();
     app.add_option("--steps", options.steps, "Optimizer steps of the whole run")->group(group);
-    app.add_option("--epochs", options.epochs, "Passes over the data, instead of --steps")->group(group)->excludes("--steps");
+    app.add_option("--epochs", options.epochs, "Epochs over the data, instead of --steps")->group(group)->excludes("--steps");
     app.add_option("--minutes", options.minutes, "Time limit; without --steps or --epochs, the steps are estimated to fill it")
         ->group(group)
         ->check(CLI::PositiveNumber);
@@ -66,9 +66,8 @@ void add_training(CLI::App& app, TrainingOptions& options) {
     app.add_option("--batch-examples", options.batch.examples, "Examples of a batch, instead of --batch-tokens")
         ->group(group)
         ->excludes("--batch-tokens");
-    app.add_option("--sort-window", options.batch.sort_window, "Examples sorted by length before they are packed; 0: none")
-        ->group(group);
-    app.add_option("--accumulate", options.accumulation, "Batches of an optimizer step")->group(group)->capture_default_str();
+    app.add_option("--sort-window", options.batch.sort_window, "Examples sorted by length before packing; 0: none")->group(group);
+    app.add_option("--accumulate", options.accumulation, "Batches per optimizer step")->group(group)->capture_default_str();
     app.add_flag("--gradient-cache", options.gradient_cache, "With --accumulate: one contrast over all batches of a step")
         ->group(group);
     app.add_option("--learning-rate", options.learning_rate, "Peak learning rate")->group(group)->capture_default_str();
@@ -82,35 +81,31 @@ void add_training(CLI::App& app, TrainingOptions& options) {
            "After the warm-up: constant, linear, cosine")
         ->group(group)
         ->default_str(std::string(to_string(options.schedule.decay)));
-    app.add_option("--schedule-floor", options.schedule.floor, "Share of the peak rate that linear and cosine end at")
+    app.add_option("--schedule-floor", options.schedule.floor, "Final rate of linear and cosine, as a share of the peak")
         ->group(group)
         ->capture_default_str();
-    app.add_option("--beta1", options.adamw.beta1, "AdamW: of the running mean of the gradient")
+    app.add_option("--beta1", options.adamw.beta1, "AdamW: decay of the first moment")->group(group)->capture_default_str();
+    app.add_option("--beta2", options.adamw.beta2, "AdamW: decay of the second moment")->group(group)->capture_default_str();
+    app.add_option("--epsilon", options.adamw.epsilon, "AdamW: added to the root of the second moment")
         ->group(group)
         ->capture_default_str();
-    app.add_option("--beta2", options.adamw.beta2, "AdamW: of the running mean of its square")
-        ->group(group)
-        ->capture_default_str();
-    app.add_option("--epsilon", options.adamw.epsilon, "AdamW: added to the root of the latter")
-        ->group(group)
-        ->capture_default_str();
-    app.add_option("--weight-decay", options.adamw.weight_decay, "Of matrices")->group(group)->capture_default_str();
-    app.add_option("--clip", options.clip, "Largest norm of the gradient; 0: no clipping")->group(group)->capture_default_str();
+    app.add_option("--weight-decay", options.adamw.weight_decay, "Decay of matrices")->group(group)->capture_default_str();
+    app.add_option("--clip", options.clip, "Maximum gradient norm; 0: no clipping")->group(group)->capture_default_str();
     app.add_option_function<std::string>(
            "--precision", [&options](std::string const& name) { options.precision = bmae::compute_type_from(name); },
            "fp32 or bf16")
         ->group(group)
         ->default_str(to_string(options.precision));
-    app.add_option("--dropout", options.dropout, "In place of both rates of config.json")
+    app.add_option("--dropout", options.dropout, "Dropout, overrides both rates of config.json")
         ->group(group)
         ->check(CLI::Range(0.0, 0.99));
-    app.add_flag("--resume", options.resume, "Go on from the newest sound checkpoint of --output")->group(group);
+    app.add_flag("--resume", options.resume, "Resume from the newest undamaged checkpoint of --output")->group(group);
     app.add_option("--save-every", options.save_every, "Steps between checkpoints; 0: only at the end")
         ->group(group)
         ->capture_default_str();
-    app.add_option("--keep-last", options.keep_last, "Checkpoints that stay; 0: all")->group(group)->capture_default_str();
+    app.add_option("--keep-last", options.keep_last, "Checkpoints to keep; 0: all")->group(group)->capture_default_str();
     app.add_option("--log-every", options.log_every, "Steps between log lines; 0: none")->group(group)->capture_default_str();
-    app.add_option("--loader-threads", options.loader_threads, "Threads that build batches ahead")
+    app.add_option("--loader-threads", options.loader_threads, "Threads that prefetch batches")
         ->group(group)
         ->capture_default_str();
 }
@@ -118,17 +113,17 @@ void add_training(CLI::App& app, TrainingOptions& options) {
 void add_model(CLI::App& app, ModelOptions& options) {
     app.add_option("--model", options.model, "sentence-transformers folder, BERT folder, checkpoint or output folder of a run");
     app.add_option("--pooling", options.pooling,
-                   "cls, mean, first_last or top_two; needed where the folder does not say, in its place where it does");
-    app.add_flag("--normalize", options.normalize, "Vectors of length 1, so that scores are cosines");
-    app.add_option("--max-length", options.max_length, "Tokens of a text with [CLS] and [SEP]; 0: as the model says");
+                   "cls, mean, first_last or top_two; required where the folder has none, else overrides it");
+    app.add_flag("--normalize", options.normalize, "Normalize vectors, so that scores are cosines");
+    app.add_option("--max-length", options.max_length, "Maximum tokens of a text with [CLS] and [SEP]; 0: the model's limit");
     app.add_option("--batch-tokens", options.batch_tokens, "Tokens of a batch")->capture_default_str();
 }
 
 void add_precision(CLI::App& app, ModelOptions& options) {
-    app.add_option("--precision", options.precision, "What the encoder computes in: fp32 or bf16")->capture_default_str();
+    app.add_option("--precision", options.precision, "Compute type of the encoder: fp32 or bf16")->capture_default_str();
 }
 
-/// Holds the options of all commands; only one of them is used.
+/// The options of all commands; one command is run.
 struct Options {
     Common common;
     TokenizeOptions tokenize;
@@ -161,9 +156,9 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                              "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
                              [&] { return bmae::program::tokenize(common, all.tokenize); });
     tokenize.add_option("--tokenizer", all.tokenize.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")->required();
-    tokenize.add_option("--max-length", all.tokenize.max_length, "Tokens kept, special ones included; 0: all");
+    tokenize.add_option("--max-length", all.tokenize.max_length, "Maximum tokens, special ones included; 0: no limit");
     tokenize.add_flag("--no-special-tokens", all.tokenize.no_special_tokens,
-                      "Without the tokens around a text, [CLS] and [SEP] or <s> and </s>");
+                      "Without the special tokens around a text, [CLS] and [SEP] or <s> and </s>");
 
     CLI::App& prepare = add("prepare", "Raw text to a token store, which pretrain reads",
                             "bmae prepare --input articles.txt --build-vocabulary 8000 --max-length 128 --output articles.tokens",
@@ -172,32 +167,30 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     prepare.add_option("--format", all.prepare.format, "text, beir, msmarco, jsonl, nli, master")->capture_default_str();
     prepare.add_option("--layout", all.prepare.layout,
                        "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. "
-                       "The first but for text: blank-lines");
-    prepare.add_option(
-        "--titles", all.prepare.titles,
-        "What becomes of titles. joined, the default: title, blank, text, as search and finetune read them; section: "
-        "[SEP] between; name: kept beside the text, not learned");
+                       "Default: the first, for text: blank-lines");
+    prepare.add_option("--titles", all.prepare.titles,
+                       "Use of titles. joined, the default: title, blank, text, as search and finetune read them; section: "
+                       "[SEP] between; name: stored beside the text, not trained on");
     prepare.add_option("--field", all.prepare.fields,
                        "jsonl, beir: also keep the text under this key, for the source Field<\"NAME\">; may be repeated");
     prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
     prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary,
-                       "Make a WordPiece vocabulary of N tokens from the input");
+                       "Train a WordPiece vocabulary of N tokens on the input");
     prepare.add_flag("--keep-case", all.prepare.keep_case, "Do not lower-case with --build-vocabulary");
     prepare.add_option("--max-length", all.prepare.max_length, "Tokens of a passage with [CLS] and [SEP]")
         ->capture_default_str()
         ->check(CLI::Range(3, 1 << 20));
     prepare.add_option("--blocks", all.prepare.blocks,
                        "whole_sentences (the default), as_released, whole_document (the default of nli and master)");
-    prepare.add_option("--short-probability", all.prepare.short_probability, "Of a passage with a random smaller budget")
+    prepare.add_option("--short-probability", all.prepare.short_probability, "Of a passage with a smaller random length")
         ->check(CLI::Range(0.0, 1.0));
-    prepare.add_flag("--skip-malformed", all.prepare.skip_malformed,
-                     "Leave out and count lines that break the format, instead of stopping");
+    prepare.add_flag("--skip-malformed", all.prepare.skip_malformed, "Skip and count malformed lines, instead of stopping");
     prepare.add_option("--write-dictionary", all.prepare.write_dictionary,
-                       "Also write how often each word occurs, as JSON: MASTER's frequency dictionary");
+                       "Also write the word counts as JSON: MASTER's frequency dictionary");
     prepare.add_option("--output", all.prepare.output, "New folder")->required();
 
     CLI::App& pairs =
-        add("pairs", "Queries with relevant texts, hard negatives and a teacher's scores to a pair store for fine-tuning",
+        add("pairs", "Queries with relevant passages, hard negatives and a teacher's scores to a pair store for fine-tuning",
             "bmae pairs --data scifact --split train --negatives bm25.trec --tokenizer vocab.txt --output scifact.pairs\n"
             "  bmae pairs --input train.jsonl --tokenizer bert-base-uncased --output train.pairs",
             [&] { return bmae::program::pairs(common, all.pairs); });
@@ -205,7 +198,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     pairs.add_option("--split", all.pairs.split, "With --data: judgments to train on; default: train");
     pairs.add_option("--negatives", all.pairs.negatives,
                      "With --data: hard negatives, TREC runs, lines of query, document, or JSON Lines with qid, neg; several are "
-                     "joined in order");
+                     "concatenated in order");
     pairs.add_option("--teacher-scores", all.pairs.teacher_scores,
                      "With --data: TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score");
     pairs.add_option("--input", all.pairs.inputs,
@@ -213,8 +206,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                      "and, if any, negative; plain or gzip");
     pairs.add_option("--tokenizer", all.pairs.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")->required();
     pairs.add_option("--limit", all.pairs.limit, "Use the first N training queries; 0: all");
-    pairs.add_flag("--skip-malformed", all.pairs.skip_malformed,
-                   "Leave out and count lines that break the format, instead of stopping");
+    pairs.add_flag("--skip-malformed", all.pairs.skip_malformed, "Skip and count malformed lines, instead of stopping");
     pairs.add_option("--output", all.pairs.output, "New folder")->required();
 
     CLI::App& pretrain = add("pretrain", "Trains a preset over a token store",
@@ -224,24 +216,24 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
                              [&] { return bmae::program::pretrain(common, all.pretrain); });
     pretrain.add_option("--preset", all.pretrain.preset, "Name of the list `bmae presets`")->capture_default_str();
     pretrain.add_option("--set", all.pretrain.numbers,
-                        "A number of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated");
+                        "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated");
     pretrain.add_option("--model", all.pretrain.model, "Start from this BERT or RoBERTa folder, with its tokenizer");
     pretrain.add_option("--config", all.pretrain.config, "Start from random weights: base, small, mini, tiny or a config.json");
-    pretrain.add_option("--layers", all.pretrain.layers, "Layers, in place of the config's")->check(CLI::PositiveNumber);
-    pretrain.add_option("--hidden", all.pretrain.hidden, "Width, in place of the config's")->check(CLI::PositiveNumber);
-    pretrain.add_option("--heads", all.pretrain.heads, "Attention heads, in place of the config's")->check(CLI::PositiveNumber);
-    pretrain.add_option("--intermediate", all.pretrain.intermediate, "Inner width, in place of the config's")
+    pretrain.add_option("--layers", all.pretrain.layers, "Layers, overrides the config")->check(CLI::PositiveNumber);
+    pretrain.add_option("--hidden", all.pretrain.hidden, "Hidden size, overrides the config")->check(CLI::PositiveNumber);
+    pretrain.add_option("--heads", all.pretrain.heads, "Attention heads, overrides the config")->check(CLI::PositiveNumber);
+    pretrain.add_option("--intermediate", all.pretrain.intermediate, "Feed-forward size, overrides the config")
         ->check(CLI::PositiveNumber);
     pretrain.add_option("--init", all.pretrain.init,
                         "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
     pretrain.add_option("--dictionary", all.pretrain.dictionary,
                         "Word counts for keyword masking, as prepare --write-dictionary makes them; default: the corpus's own");
-    pretrain.add_option("--generator", all.pretrain.generator, "Masked language model that fills masks (simlm, diffcse)");
+    pretrain.add_option("--generator", all.pretrain.generator, "Masked language model as generator (simlm, diffcse)");
     pretrain.add_option("--data", all.pretrain.data, "Token store made by prepare")->required();
-    pretrain.add_option("--tokenizer", all.pretrain.tokenizer, "Where neither --model nor --data holds one");
-    pretrain.add_option("--max-length", all.pretrain.max_length, "Tokens of a view; 0: as the store was prepared");
+    pretrain.add_option("--tokenizer", all.pretrain.tokenizer, "Tokenizer, where neither --model nor --data has one");
+    pretrain.add_option("--max-length", all.pretrain.max_length, "Maximum tokens of a view; 0: as in the store");
     pretrain.add_option("--dump-step", all.pretrain.dump_step,
-                        "Write the first step to this file; without --steps, --epochs, --minutes do no more");
+                        "Write the first step to this file; without --steps, --epochs, --minutes stop after it");
     all.pretrain.training.batch.tokens = 8192;
     add_training(pretrain, all.pretrain.training);
     pretrain.get_option("--output")->required(false);
@@ -266,13 +258,13 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     finetune.add_option("--teacher-scores", all.finetune.teacher_scores,
                         "Scores of query and document for retriever-distilled: a TREC run, three columns or JSON Lines");
     finetune.add_option("--contrast", all.finetune.contrast, "info_nce, symmetric, or SimLM's four_block; default: the preset's");
-    finetune.add_option("--temperature", all.finetune.temperature, "Divides the scores; default: the preset's")
+    finetune.add_option("--temperature", all.finetune.temperature, "Temperature that divides the scores; default: the preset's")
         ->check(CLI::PositiveNumber);
-    finetune.add_flag("--normalize", all.finetune.normalize, "Vectors of length 1: scores are cosines");
-    finetune.add_option("--pooling", all.finetune.pooling, "cls or mean; default: as the model says, else cls");
+    finetune.add_flag("--normalize", all.finetune.normalize, "Normalize vectors: scores are cosines");
+    finetune.add_option("--pooling", all.finetune.pooling, "cls or mean; default: the model's, else cls");
     finetune
         .add_option("--passages-per-query", all.finetune.passages_per_query,
-                    "1 and its hard negatives; default: the preset's, or 1 for a retriever without negatives")
+                    "1 positive and hard negatives; default: the preset's, or 1 for a retriever without negatives")
         ->check(CLI::PositiveNumber);
     finetune
         .add_option("--query-length", all.finetune.query_length, "Tokens of a query with [CLS] and [SEP]; default: the preset's")
@@ -295,7 +287,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     encode.add_option("--input", all.encode.inputs, "JSON Lines with _id, title, text; plain or gzip")->required();
     encode.add_option("--output", all.encode.output, "NAME.safetensors with the tensor `embeddings`; ids go to NAME.ids")
         ->required();
-    encode.add_flag("--skip-malformed", all.encode.skip_malformed, "Leave out and count lines that break the format");
+    encode.add_flag("--skip-malformed", all.encode.skip_malformed, "Skip and count malformed lines");
 
     CLI::App& search =
         add("search", "Queries to a TREC run, or one query to the ten best texts",
@@ -306,7 +298,7 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     add_precision(search, all.search.model);
     search.add_option("--embeddings", all.search.embeddings, "Vectors of the documents made by encode");
     search.add_option("--data", all.search.data, "BEIR folder")->required();
-    search.add_option("--split", all.search.split, "Whose queries")->capture_default_str();
+    search.add_option("--split", all.search.split, "Split of the queries")->capture_default_str();
     search.add_option("--method", all.search.method, "dense, bm25, hybrid")->capture_default_str();
     search.add_option("--top-k", all.search.top_k, "Hits per query")
         ->capture_default_str()
@@ -316,15 +308,15 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     search.add_option("--query", all.search.query, "Show the ten best texts of this query; - reads queries from standard input");
     search.add_option("--k1", all.search.k1, "BM25: saturation")->capture_default_str();
     search.add_option("--b", all.search.b, "BM25: length normalization")->capture_default_str();
-    search.add_flag("--stem", all.search.stem, "BM25: join English word forms");
-    search.add_option("--stopwords", all.search.stopwords, "BM25: english or none")->capture_default_str();
+    search.add_flag("--stem", all.search.stem, "BM25: English stemming");
+    search.add_option("--stopwords", all.search.stopwords, "BM25 stop words: english or none")->capture_default_str();
     search.add_option("--fusion", all.search.fusion, "hybrid: reciprocal-rank or weighted")->capture_default_str();
-    search.add_option("--dense-weight", all.search.dense_weight, "weighted fusion: share of the dense score")
+    search.add_option("--dense-weight", all.search.dense_weight, "weighted fusion: weight of the dense score")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 1.0));
 
     CLI::App& evaluate =
-        add("evaluate", "Judgments and a run to measures",
+        add("evaluate", "Evaluate a run by judgments",
             "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures ndcg@10,recall@100",
             [&] { return bmae::program::evaluate(common, all.evaluate); });
     evaluate.add_option("--qrels", all.evaluate.qrels, "TREC, BEIR or MS MARCO judgments")->required();
@@ -335,12 +327,12 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     evaluate.add_option("--measures", all.evaluate.measures,
                         "mrr@10,ndcg@10,recall@1000,map ...; default mrr@10,ndcg@10,recall@100,map");
     evaluate.add_option("--missing", all.evaluate.missing,
-                        "Judged queries without results: zero, skip, error; default: as the profile does");
+                        "Judged queries without results: zero, skip, error; default: the profile's rule");
     evaluate.add_option("--relevance-level", all.evaluate.relevance_level, "Lowest relevant grade")->capture_default_str();
-    evaluate.add_flag("--per-query", all.evaluate.per_query, "Also the value of each query");
+    evaluate.add_flag("--per-query", all.evaluate.per_query, "Also print the value of each query");
     evaluate.add_option("--output", all.evaluate.output, "Also write the table to this new file");
 
-    CLI::App& generate = add("generate", "Queries of T5 or continuations of GPT-2 for texts, which prepare reads",
+    CLI::App& generate = add("generate", "Generate queries with T5 or continuations with GPT-2, for prepare",
                              "bmae generate --model doc2query --input corpus.jsonl --per-text 5 --output queries.jsonl\n"
                              "  bmae generate --model gpt2 --input corpus.jsonl --max-new-tokens 128 --output continued.jsonl",
                              [&] { return bmae::program::generate(common, all.generate); });
@@ -348,21 +340,20 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     generate.add_option("--input", all.generate.inputs, "JSON Lines with id, title, text; plain or gzip")->required();
     generate.add_option("--output", all.generate.output, "New JSON Lines file: the rows with `queries` or `continuation`")
         ->required();
-    generate.add_option("--per-text", all.generate.per_text, "Texts written for each text; 0: 5 queries, 1 continuation");
+    generate.add_option("--per-text", all.generate.per_text, "Generated texts per text; 0: 5 queries, 1 continuation");
     generate.add_option("--method", all.generate.method, "greedy or sample")->capture_default_str();
-    generate.add_option("--top-k", all.generate.top_k,
-                        "Draw from the best K tokens; 0: from all; default: 10 for T5, 50 for GPT-2");
-    generate.add_option("--top-p", all.generate.top_p, "Draw from the fewest tokens of this probability")->capture_default_str();
-    generate.add_option("--temperature", all.generate.temperature, "Divides the scores")->capture_default_str();
-    generate.add_option("--max-new-tokens", all.generate.max_new_tokens, "Tokens of a text; 0: 64 for T5, 128 for GPT-2");
+    generate.add_option("--top-k", all.generate.top_k, "Top-k sampling; 0: from all tokens; default: 10 for T5, 50 for GPT-2");
+    generate.add_option("--top-p", all.generate.top_p, "Nucleus (top-p) sampling")->capture_default_str();
+    generate.add_option("--temperature", all.generate.temperature, "Sampling temperature")->capture_default_str();
+    generate.add_option("--max-new-tokens", all.generate.max_new_tokens, "New tokens per text; 0: 64 for T5, 128 for GPT-2");
     generate.add_option("--max-prompt-tokens", all.generate.max_prompt_tokens,
-                        "Tokens read of a text: T5 reads the first, GPT-2 the last; 0: as many as the model takes");
-    generate.add_option("--batch-size", all.generate.batch_size, "Texts written side by side")
+                        "Prompt tokens of a text: the first for T5, the last for GPT-2; 0: as many as the model allows");
+    generate.add_option("--batch-size", all.generate.batch_size, "Batch size, in texts")
         ->capture_default_str()
         ->check(CLI::Range(1, 1 << 16));
-    generate.add_option("--prefix", all.generate.prefix, "Put before each text, as 'text2query: '");
-    generate.add_flag("--resume", all.generate.resume, "Go on where an interrupted or killed run stopped");
-    generate.add_flag("--skip-malformed", all.generate.skip_malformed, "Leave out and count lines that break the format");
+    generate.add_option("--prefix", all.generate.prefix, "Prompt prefix of each text, as 'text2query: '");
+    generate.add_flag("--resume", all.generate.resume, "Resume an interrupted or killed run");
+    generate.add_flag("--skip-malformed", all.generate.skip_malformed, "Skip and count malformed lines");
 
     CLI::App& export_ = add("export", "A checkpoint to a folder that Python libraries load",
                             "bmae export --model run --format sentence-transformers --pooling cls --output encoder",
@@ -373,21 +364,20 @@ std::vector<Command> declare(CLI::App& program, Options& all) {
     export_.add_option("--tower", all.export_.tower, "Of a model with two encoders: first or second")->capture_default_str();
     export_.add_option("--output", all.export_.output, "New folder")->required();
 
-    CLI::App& inspect = add("inspect", "What is in a file or folder", "bmae inspect run/step-1000",
+    CLI::App& inspect = add("inspect", "Inspect a file or folder", "bmae inspect run/step-1000",
                             [&] { return bmae::program::inspect(common, all.inspect); });
     inspect
-        .add_option("path", all.inspect.path,
-                    "safetensors file, token or pair store, checkpoint, model folder, run or judgments")
+        .add_option("path", all.inspect.path, "safetensors file, token or pair store, checkpoint, model folder, run or judgments")
         ->required();
     inspect.add_flag("--tensors", all.inspect.tensors, "List every tensor");
 
-    CLI::App& doctor = add("doctor", "What is installed, and what is missing and how to get it",
+    CLI::App& doctor = add("doctor", "Check what is installed, what is missing and how to get it",
                            "bmae doctor --data /data/scifact", [&] { return bmae::program::doctor(common, all.doctor_data); });
     doctor.add_option("--data", all.doctor_data, "Folder of data sets; default: the environment variable BMAE_DATA");
 
-    CLI::App& presets = add("presets", "The models that pretrain knows, and what --set reaches", "bmae presets master",
+    CLI::App& presets = add("presets", "List the presets, and the options that --set can set", "bmae presets master",
                             [&] { return bmae::program::presets(common, all.preset); });
-    presets.add_option("name", all.preset, "This one alone, with all its paths");
+    presets.add_option("name", all.preset, "Describe this preset, with all its paths");
     return commands;
 }
 
@@ -398,7 +388,7 @@ int run(int argc, char** argv) {
     program.footer(
         "`bmae COMMAND --help` shows the options and an example. Exit status: 0 done, 2 bad usage, bad input or no\n"
         "room for the output, 1 failure while running, 130 interrupted (pretrain, finetune and generate are saved and go\n"
-        "on with --resume, other commands leave nothing).");
+        "on with --resume, other commands leave no output).");
     Options options;
     auto const commands = declare(program, options);
     std::string known;
@@ -407,7 +397,7 @@ int run(int argc, char** argv) {
         found = found || command.app->get_name() == argv[1];
         known += (known.empty() ? "" : ", ") + command.app->get_name();
     }
-    if (!found) {   // CLI11 would only say that a command is missing
+    if (!found) {   // CLI11's message would only be that a command is missing
         throw bmae::InputError(bmae::Diagnostic{
             .file = {}, .expected = "a command", .found = '"' + std::string(argv[1]) + '"', .hint = "Known: " + known + '.'});
     }
@@ -437,13 +427,13 @@ int main(int argc, char** argv) {
     } catch (bmae::program::Interrupted const&) {
         say(nothing_written);
         return bmae::program::interrupted;
-    } catch (std::filesystem::filesystem_error const& error) {   // on looking at a path: too long, no right to
+    } catch (std::filesystem::filesystem_error const& error) {   // on accessing a path: too long, no permission
         say(std::string("bmae: ") + error.what());
         if (bmae::detail::is_output_path_error(error.code().value())) { return bad_input; }
     } catch (bmae::RunError const& error) { say(std::string("bmae: ") + error.what()); } catch (std::bad_alloc const&) {
-        say("bmae: the memory is used up. Lower the batch size or the length.");
+        say("bmae: out of memory. Lower the batch size or the length.");
     } catch (std::exception const& error) {
-        std::string const text = error.what();   // LibTorch appends a stack trace: its first line says it all
+        std::string const text = error.what();   // LibTorch appends a stack trace: print the first line only
         say("bmae: " + text.substr(0, text.find('\n')));
     }
     return failed;

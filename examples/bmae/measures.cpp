@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
-// Judgments and a run to measures: `evaluate`.
+// Evaluates a run by judgments: `evaluate`.
 #include <string>
 #include <utility>
 
@@ -40,7 +40,7 @@ int evaluate(Common const& common, EvaluateOptions const& options) {
         choose<RunFormat>("--run-format", options.run_format,
                           {{"trec", RunFormat::trec}, {"msmarco", RunFormat::msmarco}, {"tevatron", RunFormat::tevatron}});
     auto const measures = options.measures.empty() ? std::vector<std::string>{"mrr@10,ndcg@10,recall@100,map"} : options.measures;
-    static_cast<void>(metrics_from_names(measures));   // a wrong name is told before large files are read
+    static_cast<void>(metrics_from_names(measures));   // a wrong name is reported before large files are read
     Qrels const qrels = read_qrels(options.qrels);
     Run const run = read_run(options.run, {.format = format});
     Report const report = bmae::evaluate(qrels, run, measures, rules);

@@ -29,24 +29,24 @@
 
 namespace bmae::program {
 
-/// A model as it was found, before anyone decides how to pool it.
+/// A loaded model, before its pooling is chosen.
 struct LoadedModel {
     BertEncoder encoder;
     AnyTokenizer tokenizer;
-    std::optional<SentenceEncoderOptions> sentence = {};   ///< where the folder says it
+    std::optional<SentenceEncoderOptions> sentence = {};   ///< from the folder, if any
     std::string kind = {};         ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
-    Path path = {};                ///< of the files that were read
-    std::string bottleneck = {};   ///< a checkpoint's, by its name in the composition; empty: not said
+    Path path = {};                ///< of the loaded files
+    std::string bottleneck = {};   ///< a checkpoint's, by its name in the composition; empty: unknown
 };
 
 inline bool is_checkpoint(Path const& path) { return std::filesystem::exists(path / "trainer.json"); }
 
-/// The checkpoint that a path means: itself, or the newest sound one of an output folder. Nothing where it means none.
+/// The checkpoint of a path: itself, or the newest undamaged one of an output folder. Nothing where there is none.
 inline std::optional<Path> find_checkpoint(Path const& path) {
     if (is_checkpoint(path)) {
         if (std::string const damage = explain_damage(std::filesystem::weakly_canonical(path)); !damage.empty()) {
             throw InputError(Diagnostic{
-                .file = path.string(), .expected = "a sound checkpoint", .found = damage, .hint = "Choose another one."});
+                .file = path.string(), .expected = "an undamaged checkpoint", .found = damage, .hint = "Choose another one."});
         }
         return path;
     }
@@ -63,14 +63,14 @@ inline SentenceBottleneck pooling_from(std::string const& name) {
     throw InputError(Diagnostic{.file = {}, .expected = "--pooling as one of " + known, .found = '"' + name + '"'});
 }
 
-/// What the objective of a checkpoint said of itself; empty where there is not a word of it.
+/// The description of a checkpoint's objective; empty where there is none.
 inline std::string objective_of_checkpoint(Path const& checkpoint) {
     auto const file = detail::parse_json(detail::read_file(checkpoint / "trainer.json"), (checkpoint / "trainer.json").string());
     bool const told = file.is_object() && file.contains("objective") && file["objective"].is_string();
     return told ? file["objective"].get<std::string>() : std::string();
 }
 
-/// What made the vectors of a checkpoint's first pass: "mean", "scored" ...; empty where the file does not say it.
+/// The bottleneck of a checkpoint's first pass: "mean", "scored" ...; empty where unknown.
 inline std::string bottleneck_of_checkpoint(Path const& checkpoint) {
     auto const objective = nlohmann::json::parse(objective_of_checkpoint(checkpoint), nullptr, false);
     bool const told = objective.is_object() && objective.contains("passes") && objective["passes"].is_array() &&
@@ -78,8 +78,8 @@ inline std::string bottleneck_of_checkpoint(Path const& checkpoint) {
     return told ? objective["passes"].front().value("bottleneck", "") : std::string();
 }
 
-/// What a checkpoint says about its vectors: the bottleneck of the first pass, the length of texts, and whether fine-tuning compared
-/// by cosine. Nothing where the bottleneck is no pooling of hidden states (lexicon, scored ...) and where the file does not say it.
+/// How a checkpoint makes its vectors: the bottleneck of the first pass, the length of texts, and whether fine-tuning compared
+/// by cosine. Nothing where the bottleneck is no pooling of hidden states (lexicon, scored ...) and where unknown.
 inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& checkpoint) {
     auto const objective = nlohmann::json::parse(objective_of_checkpoint(checkpoint), nullptr, false);
     if (!objective.is_object()) { return std::nullopt; }
@@ -110,14 +110,14 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
     return options;
 }
 
-/// The tokenizer of a model. \throws InputError where it does not frame texts as encoders read them
+/// The tokenizer of a model. \throws InputError where it does not add the special tokens of encoders
 inline AnyTokenizer load_tokenizer(Path const& path) {
     AnyTokenizer tokenizer = AnyTokenizer::from_file(path);
     require_encoder_tokens(tokenizer, /*for_training=*/false, path);
     return tokenizer;
 }
 
-/// Which encoder of a model that has two: LaPraDoR's second one reads the texts, its first the questions.
+/// Which encoder of a model that has two: LaPraDoR's second one reads passages, its first queries.
 enum class Tower { first, second };
 
 inline Tower tower_from(std::string const& name) {
@@ -134,7 +134,7 @@ inline HfBert read_checkpoint(Path const& path, Tower tower = Tower::first) {
         if ((tower == Tower::second) != name.starts_with(second)) { continue; }
         std::string const own = tower == Tower::second ? name.substr(second.size()) : name;
         bool const part = own.starts_with("encoder.") || own.starts_with(bert_head_prefix);
-        if (part) { files.tensors.emplace(detail::folder_name(own), tensor); }   // decoders and the like stay behind
+        if (part) { files.tensors.emplace(detail::folder_name(own), tensor); }   // decoders and the like are skipped
     }
     if (tower == Tower::second && files.tensors.empty()) {
         throw InputError(Diagnostic{.file = path.string(),
@@ -155,7 +155,7 @@ inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first)
             .bottleneck = bottleneck_of_checkpoint(path)};
 }
 
-/// \throws InputError  where the folder is none of the kinds that are known
+/// \throws InputError  where the folder is of an unknown kind
 inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
     if (!std::filesystem::is_directory(path)) {
         throw InputError(
@@ -198,7 +198,7 @@ inline BertEncoder load_generator(Path const& path) {
     return make_bert(files);
 }
 
-/// \throws InputError  for another word, and for a GPU that is not there
+/// \throws InputError  for another value, and for a missing GPU
 inline at::Device device_from(std::string const& name) {
     auto const refuse = [&](std::string found) {
         return InputError(Diagnostic{.file = {},
@@ -214,7 +214,7 @@ inline at::Device device_from(std::string const& name) {
     return at::Device(at::kCUDA, numbered ? static_cast<c10::DeviceIndex>(std::stoi(name.substr(5))) : c10::DeviceIndex{0});
 }
 
-/// Puts every parameter of a part on the device.
+/// Moves every parameter of a part on the device.
 template <class Part>
 void move_encoder(Part& encoder, at::Device device) {
     if (device.is_cpu()) { return; }
@@ -225,7 +225,7 @@ inline void use_threads(Common const& common) {
     if (common.threads != 0) { at::set_num_threads(static_cast<int>(common.threads)); }
 }
 
-/// The sentence encoder that the options describe. \throws InputError where nothing says how to pool
+/// The sentence encoder that the options describe. \throws InputError where no pooling is known
 inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options, Tower tower = Tower::first) {
     ComputeType const precision = compute_type_from(options.precision);
     if (options.model.empty()) {
@@ -236,7 +236,7 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
         bool const finetuned =
             model.bottleneck == "scored" || model.bottleneck == "lexical" || model.bottleneck == "token_vectors";
         std::string const why = model.bottleneck.empty()
-                                    ? model.kind + " does not say how tokens become a sentence"
+                                    ? model.kind + " does not define a pooling"
                                     : model.kind + " has the bottleneck " + model.bottleneck + ", no pooling of hidden states";
         throw InputError(Diagnostic{.file = model.path.string(),
                                     .expected = "--pooling, as the " + why,

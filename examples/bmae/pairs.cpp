@@ -35,16 +35,16 @@ void check(PairsOptions const& options) {
     }
 }
 
-/// What was left out, in words.
+/// Readable counts of skipped data.
 std::vector<std::pair<std::string, std::uint64_t>> left_out(PairStoreStatistics const& counts) {
     return {{"queries without a relevant text", counts.queries_without_positives},
             {"queries without a token", counts.empty_queries},
             {"texts without a token", counts.empty_texts},
             {"judgments of grade 0 or below", counts.irrelevant_judgements},
             {"relevant texts that the corpus lacks or has without a token", counts.unknown_positives},
-            {"relevant texts that came again for their query", counts.repeated_positives},
+            {"duplicate relevant texts of a query", counts.repeated_positives},
             {"negatives that are relevant to their query", counts.relevant_negatives},
-            {"negatives that came again for their query", counts.repeated_negatives},
+            {"duplicate negatives of a query", counts.repeated_negatives},
             {"negatives that the corpus lacks or has without a token", counts.unknown_negatives},
             {"negatives of queries that are not trained on", counts.unknown_queries},
             {"scores of other pairs", counts.unused_scores}};
@@ -62,7 +62,7 @@ int pairs(Common const& common, PairsOptions const& options) {
     require_encoder_tokens(tokenizer, /*for_training=*/false, options.tokenizer);
     Progress progress("pairs", "lines", 0);
     std::string phase;
-    std::uint64_t before = 0;   // lines of the phases that are over
+    std::uint64_t before = 0;   // lines of the finished phases
     std::uint64_t now_at = 0;
     PairStoreOptions const how{.reading = {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse},
                                .limit = options.limit,
@@ -90,7 +90,7 @@ int pairs(Common const& common, PairsOptions const& options) {
     for (std::string const& source : report.sources) { say("read " + source); }
     say_report(report.reading, "pairs");
     for (auto const& [what, count] : left_out(counts)) {
-        if (count != 0) { say("pairs: left out " + count_text(count) + ' ' + what); }
+        if (count != 0) { say("pairs: skipped " + count_text(count) + ' ' + what); }
     }
     if (counts.joined_lines != 0) { say("pairs: " + count_text(counts.joined_lines) + " lines joined with an earlier one"); }
     if (counts.equal_texts != 0) { say("pairs: " + count_text(counts.equal_texts) + " texts equal to an earlier one"); }

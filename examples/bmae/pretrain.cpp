@@ -36,7 +36,7 @@ InputError refuse(std::string expected, std::string found, std::string hint = {}
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
-/// A config by name or file, with the numbers of the command line in place of its own.
+/// A config by name or file, with the overrides of the command line.
 BertConfig config_from(PretrainOptions const& options, TokenStore const& corpus) {
     BertConfig config;
     bool named = true;
@@ -70,7 +70,7 @@ BertConfig config_from(PretrainOptions const& options, TokenStore const& corpus)
     return config;
 }
 
-/// Where a run starts: weights or a shape, and the tokenizer that goes into its checkpoints.
+/// The start of a run: weights or a config, and the tokenizer that is saved in its checkpoints.
 class Start {
 public:
     Start(Common const& common, PretrainOptions const& options, TokenStore const& corpus)
@@ -78,7 +78,7 @@ public:
         bool const shaped = options.layers != 0 || options.hidden != 0 || options.heads != 0 || options.intermediate != 0;
         if (shaped && options.config.empty()) {
             throw refuse("--config with --layers, --hidden, --heads or --intermediate", "none",
-                         "A model that is loaded has its shape.");
+                         "A loaded model has a fixed shape.");
         }
         if (!options.config.empty()) {
             config_ = config_from(options, corpus);
@@ -92,7 +92,7 @@ public:
 
     [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
 
-    /// The encoder, with tensors of its own each time.
+    /// The encoder, with new tensors each time.
     [[nodiscard]] BertEncoder make() const {
         if (options_.model.empty()) { return BertEncoder(config_, seed_); }
         HfBert files = to_hf_bert(load_model(options_.model).encoder);
@@ -103,8 +103,8 @@ public:
     }
 
 private:
-    /// That of the model, of the checkpoint, of the command line or of the store, whichever is there first. All that are there
-    /// must be the one that made the store.
+    /// That of the model, of the checkpoint, of the command line or of the store, the first that exists. All that exist
+    /// must be the tokenizer of the store.
     [[nodiscard]] AnyTokenizer read_tokenizer(TokenStore const& corpus) const {
         int const given = (options_.model.empty() ? 0 : 1) + (options_.config.empty() ? 0 : 1);
         if (given == 2 || (given == 0 && options_.init.empty())) {
@@ -146,7 +146,7 @@ PretrainOptions with_model(PretrainOptions options) {
     return options;
 }
 
-/// The network that fills masks. \throws InputError where it has no head, another vocabulary, or too few positions
+/// The generator of masked tokens. \throws InputError where it has no head, another vocabulary, or too few positions
 BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::size_t length) {
     BertEncoder generator = load_generator(path);
     auto const complain = [&](std::string expected, std::string found, std::string hint) {
@@ -173,21 +173,21 @@ BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::
     return generator;
 }
 
-/// \throws InputError for another tokenizer than WordPiece, whose "##" a dictionary has, and for a damaged file
+/// \throws InputError for a tokenizer other than WordPiece, whose "##" a dictionary uses, and for a damaged file
 std::shared_ptr<WordWeights const> read_words(Path const& file, AnyTokenizer const& tokenizer) {
     WordPiece const* const pieces = tokenizer.as<WordPiece>();
     if (pieces == nullptr) {
         throw InputError(Diagnostic{.file = file.string(),
                                     .expected = "a WordPiece tokenizer with --dictionary, whose words join pieces at \"##\"",
                                     .found = std::string(tokenizer.kind()),
-                                    .hint = "Leave it out: keyword masking counts the words of the corpus itself."});
+                                    .hint = "Leave it out: keyword masking then counts the words of the corpus."});
     }
     auto words = std::make_shared<WordWeights const>(read_word_dictionary(file, *pieces));
     say("dictionary: " + count_text(words->size()) + " words of " + file.string());
     return words;
 }
 
-/// The checkpoint that `--init` names: its tensors by name, and where its decoders are.
+/// The checkpoint that `--init` names: its tensors and the names of its decoders.
 class InitFile {
 public:
     explicit InitFile(Path const& init)
@@ -229,8 +229,8 @@ void load_encoder(BertEncoder& encoder, InitFile const& init) {
     });
 }
 
-/// Takes a momentum encoder or a queue from the checkpoint, all tensors of one owner or none: a queue of another length is fresh.
-/// \returns  names that go on
+/// Loads a momentum encoder or a queue from the checkpoint, all tensors of one owner or none: a queue of another length is new.
+/// \returns  names that were loaded
 std::vector<std::string> load_state(AnyModel& objective, InitFile const& init) {
     auto const owner = [](std::string const& name) {
         return name.starts_with("momentum.") ? std::string("momentum") : name.substr(0, name.rfind('.'));
@@ -251,7 +251,7 @@ std::vector<std::string> load_state(AnyModel& objective, InitFile const& init) {
     return loaded;
 }
 
-/// Copies every parameter whose name the checkpoint has too. A decoder that several branches share goes on with that of a branch,
+/// Copies every parameter whose name the checkpoint has too. A shared decoder is loaded from that of a branch,
 /// and the reverse, where the checkpoint has one of its kind.
 void load_equal_names(AnyModel& objective, InitFile const& init) {
     DecoderPlaces const decoders(objective.description());
@@ -301,10 +301,10 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     TrainingOptions const& training = options.training;
     bool const trains = training.steps != 0 || training.epochs != 0 || training.minutes > 0;
     if (!trains && options.dump_step.empty()) {
-        throw refuse("--steps, --epochs or --minutes", "none", "For a look at one step: --dump-step FILE.");
+        throw refuse("--steps, --epochs or --minutes", "none", "To inspect one step: --dump-step FILE.");
     }
     if (trains && training.output.empty()) { throw refuse("--output", "none", "Checkpoints and the finished model go there."); }
-    require_preset(options.preset);   // an unknown name is told first
+    require_preset(options.preset);   // an unknown name is reported first
     if (trains) { check_output(training); }
     if (!options.dump_step.empty() && std::filesystem::exists(options.dump_step)) {
         throw detail::exists_failure(options.dump_step, "a file of that name");
@@ -315,7 +315,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         throw InputError(Diagnostic{.file = options.data.string(),
                                     .expected = "a store with passages",
                                     .found = "none",
-                                    .hint = "Check what prepare was given."});
+                                    .hint = "Check the input of prepare."});
     }
     Start const start(common, options, corpus);
     at::Device const device = device_from(common.device);

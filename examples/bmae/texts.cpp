@@ -60,7 +60,7 @@ int tokenize(Common const& common, TokenizeOptions const& options) {
 
 namespace {
 
-/// A reader whose type is forgotten.
+/// A type-erased reader.
 class AnyReader {
 public:
     virtual ~AnyReader() = default;
@@ -84,7 +84,7 @@ private:
     throw InputError(Diagnostic{.file = {}, .expected = std::string(option) + " as one of " + known, .found = '"' + found + '"'});
 }
 
-/// A BEIR folder stands for its corpus.jsonl.
+/// A BEIR folder means its corpus.jsonl.
 std::vector<Path> beir_files(std::vector<Path> const& inputs) {
     std::vector<Path> files;
     for (Path const& input : inputs) {
@@ -131,7 +131,7 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
     refuse_name("--format", "text, beir, msmarco, jsonl, nli, master", options.format);
 }
 
-/// MASTER keeps a row whole and draws a window of it in every epoch; a premise and its pair are one example.
+/// MASTER stores whole rows and draws a window in every epoch; a premise and its pair are one example.
 Blocks blocks_of(PrepareOptions const& options) {
     bool const whole = options.format == "master" || options.format == "nli";
     std::string const usual(to_string(whole ? Blocks::whole_document : Blocks::whole_sentences));
@@ -150,13 +150,13 @@ TitleUse titles_of(PrepareOptions const& options) {
     refuse_name("--titles", "joined, section, name", options.titles);
 }
 
-/// What became of the titles, for the report; empty where no record had one.
+/// The use of titles, for the report; empty where no record had one.
 std::string titles_in_words(TitleUse use, std::uint64_t with_title, std::uint64_t documents) {
     if (with_title == 0) { return {}; }
     std::string const of = count_text(with_title) + " of " + count_text(documents);
     return use == TitleUse::joined    ? "titles of " + of + " documents joined to their texts"
            : use == TitleUse::section ? "titles of " + of + " documents before their texts, with [SEP] between"
-                                      : "titles of " + of + " documents kept as names, not learned";
+                                      : "titles of " + of + " documents stored as names, not trained on";
 }
 
 AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {
@@ -208,7 +208,7 @@ TokenStoreStatistics build_from_texts(Common const& common, PrepareOptions const
     return builder.finish();
 }
 
-/// MASTER's rows: ids already.
+/// MASTER's rows, which are token ids.
 TokenStoreStatistics build_from_rows(PrepareOptions const& options, PassageOptions const& passages, AnyTokenizer const& tokenizer,
                                      Cancellation const& cancellation, Progress& progress, ReadReport& report) {
     MasterRowReader reader(options.inputs, tokenizer.traits(), reading_of(options));
@@ -254,20 +254,20 @@ int prepare(Common const& common, PrepareOptions const& options) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "--tokenizer with --format master, whose rows are ids",
                                     .found = "--build-vocabulary",
-                                    .hint = "Name the tokenizer that made them: bert-base-uncased for the released data."});
+                                    .hint = "Name the tokenizer of the ids: bert-base-uncased for the released data."});
     }
     if (rows && (!options.titles.empty() || !options.layout.empty())) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "neither --titles nor --layout with --format master",
                                     .found = "one of them",
-                                    .hint = "A row holds its title already, before the first [SEP]."});
+                                    .hint = "A row already contains its title, before the first [SEP]."});
     }
     PassageOptions const passages{.max_length = options.max_length,
                                   .blocks = blocks_of(options),
                                   .short_probability = options.short_probability,
                                   .seed = common.seed};
     detail::require_nothing_lost(options.output);
-    // What is wrong is told before the vocabulary is made.
+    // Errors are reported before the vocabulary is built.
     if (!options.write_dictionary.empty()) { static_cast<void>(detail::AtomicFile(options.write_dictionary)); }
     if (!rows) { static_cast<void>(open_reader(options)); }
     Cancellation const cancellation;
@@ -276,7 +276,7 @@ int prepare(Common const& common, PrepareOptions const& options) {
         throw InputError(Diagnostic{.file = options.tokenizer.string(),
                                     .expected = "a WordPiece tokenizer with --write-dictionary, which joins pieces at \"##\"",
                                     .found = std::string(tokenizer.kind()),
-                                    .hint = "Leave it out: keyword masking counts the words of the store itself."});
+                                    .hint = "Leave it out: keyword masking then counts the words of the store."});
     }
 
     Progress progress("prepare", "documents", 0);
@@ -301,7 +301,7 @@ int prepare(Common const& common, PrepareOptions const& options) {
         if (coverage.with == 0) { warn("no document has the field '" + field + "'"); }
     }
     if (!options.write_dictionary.empty()) { write_dictionary(common, options, tokenizer); }
-    if (counts.passages == 0) { warn("the store holds no passage: no input text gave a token"); }
+    if (counts.passages == 0) { warn("the store holds no passage: no input text has a token"); }
     double const unknown =
         counts.tokens == 0 ? 0 : static_cast<double>(counts.unknown_tokens) / static_cast<double>(counts.tokens);
     if (unknown > .02) { warn(std::to_string(unknown * 100) + " % of the tokens are unknown to the vocabulary"); }

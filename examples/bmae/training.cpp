@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// The trainer on behalf of pretrain and finetune.
+// Training for pretrain and finetune.
 #include "training.hpp"
 
 #include <algorithm>
@@ -22,13 +22,13 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 TrainerOptions trainer_options(Common const& common, TrainingOptions const& options) {
-    TrainerOptions result = options;   // without what the command line alone knows
+    TrainerOptions result = options;   // without options of the command line alone
     result.seed = common.seed;
     if (result.batch.examples != 0) { result.batch.tokens = 0; }
     return result;
 }
 
-/// How many texts each one is told apart from, in words; empty where there is no contrast.
+/// Readable number of negatives per text; empty where there is no contrast.
 std::string negatives_text(Objective const& objective, TrainingOptions const& options) {
     std::size_t examples = options.batch.examples;
     if (examples == 0) {   // by tokens: from the mean of a sample
@@ -45,10 +45,10 @@ std::string negatives_text(Objective const& objective, TrainingOptions const& op
                              " negatives for each text";
     if (options.accumulation == 1) { return text; }
     return text + "; the " + count_text(options.accumulation) + " batches of a step are " +
-           (options.gradient_cache ? "one contrast" : "contrasts of their own");
+           (options.gradient_cache ? "one contrast" : "separate contrasts");
 }
 
-/// Steps for which an earlier part of the run was planned; 0 where there is none.
+/// Planned steps of an earlier part of the run; 0 where there is none.
 std::uint64_t planned_steps(Path const& output) {
     if (list_checkpoints(output).empty()) { return 0; }
     Path const file = newest_checkpoint(output).path / "trainer.json";
@@ -56,7 +56,7 @@ std::uint64_t planned_steps(Path const& output) {
     return json.is_object() ? json.value("steps", std::uint64_t{0}) : 0;
 }
 
-/// How many steps fit into the time, by the mean of a few on a second copy of the model.
+/// Number of steps that fit into the time, estimated by a few steps of a copy of the model.
 std::uint64_t estimate_steps(TrainerOptions options, Objective& objective, double seconds) {
     constexpr std::uint64_t probes = 5;
     options.steps = probes;
@@ -109,7 +109,7 @@ std::map<std::string, std::string> parse_settings(std::vector<std::string> const
         }
         if (!values.emplace(setting.substr(0, mark), setting.substr(mark + 1)).second) {
             throw InputError(
-                Diagnostic{.file = {}, .expected = "each option set once", .found = setting.substr(0, mark) + " twice"});
+                Diagnostic{.file = {}, .expected = "each option at most once", .found = setting.substr(0, mark) + " twice"});
         }
     }
     return values;
@@ -127,27 +127,26 @@ void check_output(TrainingOptions const& options) {
                            (name.starts_with("step-") && name.ends_with(".tmp"));
         if (trace) { continue; }   // of a start that failed before its first checkpoint
         bool const holds_run = !list_checkpoints(options.output).empty();
-        throw InputError(
-            Diagnostic{.file = options.output.string(),
-                       .expected = "a new or empty output folder",
-                       .found = "a folder that holds '" + name + "'",
-                       .hint = holds_run && !options.resume
-                                   ? "Go on with that run by --resume, or choose another folder; nothing is written over."
-                                   : "Nothing is written over: choose another folder."});
+        throw InputError(Diagnostic{.file = options.output.string(),
+                                    .expected = "a new or empty output folder",
+                                    .found = "a folder that holds '" + name + "'",
+                                    .hint = holds_run && !options.resume
+                                                ? "Resume that run by --resume, or choose another folder; nothing is overwritten."
+                                                : "Nothing is overwritten: choose another folder."});
     }
 }
 
 Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
               std::function<std::unique_ptr<Objective>()> const& rebuild) {
     Clock::time_point const start = Clock::now();
-    keep_freed_memory();   // this process trains and ends
+    keep_freed_memory();   // this process ends after training
     TrainerOptions settings = trainer_options(common, options);
     bool const estimated = options.steps == 0 && options.epochs == 0;
     if (estimated) {
         settings.steps = options.resume ? planned_steps(options.output) : 0;
         if (settings.steps == 0) {
             settings.steps = estimate_steps(settings, *rebuild(), options.minutes * 60);
-            say("the time is estimated to be enough for " + count_text(settings.steps) + " steps");
+            say("the time is estimated to suffice for " + count_text(settings.steps) + " steps");
         }
     }
     Progress progress("training", "steps", settings.steps);
@@ -183,11 +182,11 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     try {
         Interrupt const interrupt([&] { trainer.request_stop(); });
         result = trainer.fit();
-    } catch (InputError const&) {   // after a step there is one left: the disk took no more
+    } catch (InputError const&) {   // a full disk after the first checkpoint: that one is kept
         auto const whole = shown ? list_checkpoints(options.output) : std::vector<CheckpointFolder>();
         if (!whole.empty()) {
-            progress.line("the last checkpoint stays: " + whole.front().path.string() +
-                          "; the same command with --resume goes on from it");
+            progress.line("the last checkpoint is kept: " + whole.front().path.string() +
+                          "; the same command with --resume continues from it");
         }
         throw;
     }
@@ -205,10 +204,10 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
                     {"checkpoint", result.checkpoint.string()},
                     {"terms", terms_json(result.terms)}};
     if (trained.to == TrainedTo::an_interrupt) {
-        say("saved " + result.checkpoint.string() + "; the same command with --resume goes on");
+        say("saved " + result.checkpoint.string() + "; the same command with --resume continues");
     }
     if (trained.to == TrainedTo::the_time_limit) {
-        say("the time is up at step " + count_text(result.step) + "; the same command with --resume goes on");
+        say("the time limit is reached at step " + count_text(result.step) + "; the same command with --resume continues");
     }
     return trained;
 }

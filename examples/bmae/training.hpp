@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A training run as pretrain and finetune start it.
+/// Training runs of pretrain and finetune.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,7 @@ namespace bmae::program {
 
 enum class TrainedTo { the_end, the_time_limit, an_interrupt };
 
-/// What `train` did.
+/// The result of `train`.
 struct Trained {
     TrainedTo to = TrainedTo::the_end;
     std::uint64_t step = 0;
@@ -27,10 +27,10 @@ struct Trained {
     Json json = {};   ///< for the result of the command
 };
 
-/// NAME=VALUE of `--set`, by name. \throws InputError for another form, and for a name that comes twice
+/// NAME=VALUE of `--set`, by name. \throws InputError for another form, and for a duplicate name
 std::map<std::string, std::string> parse_settings(std::vector<std::string> const& settings);
 
-/// Refuses an output folder that holds something, unless it is to be resumed and holds checkpoints.
+/// Refuses an output folder that is not empty, unless it is to be resumed and holds checkpoints.
 void check_output(TrainingOptions const& options);
 
 /// Trains until the end, the time limit or an interrupt; the objective then holds the result.
@@ -39,8 +39,8 @@ void check_output(TrainingOptions const& options);
 Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
               std::function<std::unique_ptr<Objective>()> const& rebuild);
 
-/// Where a result of the run goes: `name`, or `name-step-N` where an earlier end of the run has left one.
-/// Empty where this very result is there already.
+/// Folder of a result of the run: `name`, or `name-step-N` where an earlier end of the run has written one.
+/// Empty where this result exists already.
 Path result_folder(Trained const& trained, TrainingOptions const& options, std::string const& name);
 
 }  // namespace bmae::program

@@ -27,7 +27,7 @@ namespace bmae::program {
 
 namespace {
 
-/// The file of ids beside a file of vectors.
+/// The file of ids of a file of vectors.
 Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
 
 /// \param check  called now and then; may throw to stop
@@ -47,7 +47,7 @@ struct Vectors {
     std::vector<std::string> ids = {};   ///< [N]
 };
 
-/// Under this key the vectors' file says which ids belong to it.
+/// Key in the file of vectors of the checksum of its ids.
 constexpr char const* ids_checksum = "ids_xxh64";
 
 std::string checksum_of(std::string const& ids) { return detail::to_hex(detail::xxh64(ids)); }
@@ -108,14 +108,14 @@ int encode(Common const& common, EncodeOptions const& options) {
         }
         ids += record.id + '\n';
     }
-    // A killed run may have left its ids: they are kept where they are the same.
+    // A killed run may have left its ids: they are kept where equal.
     Path const beside = ids_path(options.output);
     bool const has_ids = std::filesystem::exists(beside);
     if (has_ids && detail::read_file(beside) != ids) { throw detail::exists_failure(beside, "a file of other ids"); }
     SentenceEncoder const encoder = make_sentence_encoder(common, options.model);
     at::Tensor const rows =
         encode_texts(encoder, records.texts(), common, options.model, [&] { cancellation.check(); }, "encode");
-    cancellation.check();   // from here on both files are written, the ids first: no vectors ever stand without them
+    cancellation.check();   // from here on both files are written, the ids first, so that vectors always have ids
     if (!has_ids) { detail::write_file(ids_path(options.output), ids); }
     save_tensors(options.output, {{"embeddings", rows}}, {{"format", "pt"}, {ids_checksum, checksum_of(ids)}});
     Json const result{{"command", "encode"},
@@ -139,12 +139,12 @@ bool is_one_of(std::string const& name, std::initializer_list<char const*> known
     return std::any_of(known.begin(), known.end(), [&](char const* word) { return name == word; });
 }
 
-/// Refuses, before hours of search, ids that the run could not hold.
+/// Refuses, before hours of search, ids that a run cannot contain.
 void check_trec_ids(Records const& records) {
     for (Record const& record : records) { detail::require_column(record.id, "an id", record.file->string(), record.line); }
 }
 
-/// Everything that answers queries: one or two indexes over one collection.
+/// The search engine: one or two indexes over one collection.
 class Searcher {
 public:
     Searcher(Common const& common, SearchOptions const& options, Records const& documents)

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Hides half of a sentence's words, without LibTorch.
+// Masks half of a sentence's words, without LibTorch.
 #include <algorithm>
 #include <cstdint>
 #include <iostream>

@@ -153,6 +153,7 @@
 #include <bmae/model/masked_language_model.hpp>
 #include <bmae/model/max_sim_contrast.hpp>
 #include <bmae/model/model.hpp>
+#include <bmae/model/parameters.hpp>
 #include <bmae/model/parts.hpp>
 #include <bmae/model/pass.hpp>
 #include <bmae/model/queue_contrast.hpp>
@@ -214,6 +215,7 @@
 #include <bmae/retrieval/bm25_terms.hpp>
 #include <bmae/retrieval/columns.hpp>
 #include <bmae/retrieval/cross_encoder.hpp>
+#include <bmae/retrieval/encode.hpp>
 #include <bmae/retrieval/encode_run.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Declarations of the classes that programs pass around, for headers of their own that need names and no definitions.
+/// Forward declarations of the public classes, for headers that need names but no definitions.
 ///
 /// Compositions and presets are aliases of `Model<...>`, which is constrained: a header that names one includes it.
 #pragma once

@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(malformed_lines_are_refused_with_their_place) {
     refused("blank.jsonl", row("contradiction", " ", "B"), ":1", "two sentences");
     refused("header.csv", "a,b,c\n1,2,3\n", ":1", "sent0,sent1,hard_neg", "'a,b,c'");
     refused("columns.csv", "sent0,sent1,hard_neg\na,b,c\na,b\n", ":3", "3 columns", "found 2");
-    refused("behind.csv", "sent0,sent1,hard_neg\n\"a\"b,c,d\n", ":2", "behind a closing quote");
+    refused("behind.csv", "sent0,sent1,hard_neg\n\"a\"b,c,d\n", ":2", "after a closing quote");
     refused("open.csv", "sent0,sent1,hard_neg\na,b,c\na,\"b\nc,d\n", ":3", "a closing quote", "the end of the file");
     refused("empty.csv", "sent0,sent1,hard_neg\na,,c\n", ":2", "two sentences");
     refused("bytes.jsonl", row("entailment", "A\xff", "B"), ":1", "UTF-8");

@@ -153,7 +153,7 @@ BOOST_AUTO_TEST_CASE(damage_is_never_skipped) {
     for (int i = 0; i < 20'000; ++i) { text += R"({"text": "line )" + std::to_string(i * i) + "\"}\n"; }
     fs::path const whole = scratch.file("a.gz", text);
     fs::resize_file(whole, fs::file_size(whole) / 2);
-    BOOST_CHECK_EXCEPTION(summary(bmae::JsonlReader(whole, skipping)), InputError, says("a.gz", "ends too early"));
+    BOOST_CHECK_EXCEPTION(summary(bmae::JsonlReader(whole, skipping)), InputError, says("a.gz", "truncated"));
 }
 
 BOOST_AUTO_TEST_CASE(only_the_first_messages_are_kept) {

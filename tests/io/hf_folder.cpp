@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(every_type_survives_a_round_trip) {
         BOOST_TEST(equal(read, written));
         std::filesystem::remove(scratch / "gone");
     }
-    BOOST_TEST(contains(refusal([&] { bmae::save_tensors(scratch / "x.safetensors", written); }), "Nothing is written over"));
+    BOOST_TEST(contains(refusal([&] { bmae::save_tensors(scratch / "x.safetensors", written); }), "Nothing is overwritten"));
     bmae::save_tensors(scratch / "x.safetensors", {}, {}, bmae::Existing::replace);
     BOOST_TEST(bmae::load_tensors(scratch / "x.safetensors").empty());
 }
@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(refuses_what_has_no_counterpart) {
         return refusal([&] { static_cast<void>(bmae::load_tensors(scratch / "x")); });
     };
     BOOST_TEST(contains(load({"a", bmae::ElementType::f4, {2}}, 1), "an element type that LibTorch has, found F4"));
-    BOOST_TEST(contains(load({"a", bmae::ElementType::boolean, {1}}, 1), "truth values 0 and 1"));
+    BOOST_TEST(contains(load({"a", bmae::ElementType::boolean, {1}}, 1), "booleans 0 and 1"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(round_trips_with_and_without_a_head) {
             std::string const config = bmae::detail::read_file(scratch / "out" / "config.json");
             BOOST_TEST(contains(config, with_head ? "\"BertForMaskedLM\"" : "\"BertModel\""));
             BOOST_TEST(contains(config, type == at::kFloat ? "\"float32\"" : "\"bfloat16\""));
-            BOOST_TEST(contains(refusal([&] { bmae::write_hf_folder(scratch / "out", model); }), "Nothing is written over"));
+            BOOST_TEST(contains(refusal([&] { bmae::write_hf_folder(scratch / "out", model); }), "Nothing is overwritten"));
         }
     }
 }

@@ -363,7 +363,7 @@ BOOST_AUTO_TEST_CASE(an_open_map_survives_the_replacement_of_its_file) {
     auto const file = bmae::SafetensorsFile::open(scratch / "x");
     entry = {{"t", bmae::ElementType::u8, {10}}, after};
     BOOST_TEST(
-        contains(refusal([&] { bmae::write_safetensors(scratch / "x", std::span(&entry, 1)); }), "Nothing is written over"));
+        contains(refusal([&] { bmae::write_safetensors(scratch / "x", std::span(&entry, 1)); }), "Nothing is overwritten"));
     bmae::write_safetensors(scratch / "x", std::span(&entry, 1), {}, bmae::Existing::replace);
     BOOST_TEST(std::to_integer<int>(file.at("t").bytes.back()) == 1);
     BOOST_TEST(bmae::SafetensorsFile::open(scratch / "x").at("t").bytes.size() == 10U);

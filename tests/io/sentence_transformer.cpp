@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(round_trips) {
         for (auto const& folder : dense) { BOOST_TEST(std::filesystem::is_directory(folder)); }
         BOOST_TEST((bmae::read_sentence_transformer(scratch.path()) == layout));
         BOOST_TEST(contains(refusal([&] { bmae::write_sentence_transformer_files(scratch.path(), layout); }),
-                            "Nothing is written over"));
+                            "Nothing is overwritten"));
     }
 }
 

@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(files_read_back_and_damage_is_told) {
     auto const file = scratch / "words";
     weights.save(file);
     BOOST_TEST((WordWeights::load(file) == weights));
-    BOOST_CHECK_EXCEPTION(weights.save(file), InputError, test::says("words", "Nothing is written over"));
+    BOOST_CHECK_EXCEPTION(weights.save(file), InputError, test::says("words", "Nothing is overwritten"));
 
     WordWeights::of(std::vector<Ids>{}, traits()).save(scratch / "empty");
     BOOST_TEST(WordWeights::load(scratch / "empty").size() == 0U);

@@ -79,8 +79,8 @@ BOOST_AUTO_TEST_CASE(what_a_table_lacks_is_refused) {
         return refusal([&] { embeddings(ids, positions, context, types); });
     };
     BOOST_CHECK_EQUAL(refused(three, three, {}), "");
-    BOOST_CHECK_NE(refused(three + 18, three, {}).find("token ids from 0 to 19, found 20 at place 2"), std::string::npos);
-    BOOST_CHECK_NE(refused(three - 1, three, {}).find("found -1 at place 0"), std::string::npos);
+    BOOST_CHECK_NE(refused(three + 18, three, {}).find("token ids from 0 to 19, found 20 at index 2"), std::string::npos);
+    BOOST_CHECK_NE(refused(three - 1, three, {}).find("found -1 at index 0"), std::string::npos);
     BOOST_CHECK_NE(refused(three, three + 5, {}).find("rows of the position table from 0 to 8, found 9"), std::string::npos);
     BOOST_CHECK_NE(refused(three, three, three).find("token types from 0 to 1, found 2"), std::string::npos);
 }

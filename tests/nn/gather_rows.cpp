@@ -45,8 +45,8 @@ BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused) {
         return refusal([&] { gather_rows(table, numbers, "token ids"); });
     };
     BOOST_CHECK_EQUAL(refused(2), "");
-    BOOST_CHECK(refused(3).starts_with("expected token ids from 0 to 2, found 3 at place 2."));
-    BOOST_CHECK(refused(-1).starts_with("expected token ids from 0 to 2, found -1 at place 2."));
+    BOOST_CHECK(refused(3).starts_with("expected token ids from 0 to 2, found 3 at index 2."));
+    BOOST_CHECK(refused(-1).starts_with("expected token ids from 0 to 2, found -1 at index 2."));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

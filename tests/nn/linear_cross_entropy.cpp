@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(labels_out_of_range_are_refused) {
         at::Tensor const labels = at::zeros({3}, at::kLong);
         labels[1] = label;
         BOOST_CHECK_EQUAL(refusal([&] { linear_cross_entropy(rows, weight, bias, labels, ones); }).substr(0, 48),
-                          ("expected labels from 0 to 4, found " + std::to_string(label) + " at place 1.").substr(0, 48));
+                          ("expected labels from 0 to 4, found " + std::to_string(label) + " at index 1.").substr(0, 48));
     }
     BOOST_CHECK_NE(refusal([&] { linear_cross_entropy(rows, weight, bias, at::zeros({4}, at::kLong), ones); }).find("4 labels"),
                    std::string::npos);

@@ -45,7 +45,7 @@ def header():
     return f"""// SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \\file
-/// Made by tests/parity/byte_level_tables.py from the behaviour of HuggingFace tokenizers {tokenizers.__version__}: do not edit.
+/// Made by tests/parity/byte_level_tables.py from the behavior of HuggingFace tokenizers {tokenizers.__version__}: do not edit.
 ///
 /// A table of its own, because equality must not depend on which Unicode version the library of a distribution knows.
 #pragma once

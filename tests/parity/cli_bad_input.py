@@ -74,7 +74,7 @@ def texts(work, data, store):
     prepare("--input", work / "cut.jsonl.gz", "--format", "jsonl", "--tokenizer", store, says="cut.jsonl.gz")
     (work / "twice.jsonl").write_text(whole + whole.splitlines()[0] + "\n")
     prepare("--input", work / "twice.jsonl", "--format", "jsonl", "--tokenizer", store, says=["twice.jsonl:73", "every id once"])
-    refused("prepare", *one, "--tokenizer", store, "--output", store, says=["new or empty output folder", "Nothing is written over"])
+    refused("prepare", *one, "--tokenizer", store, "--output", store, says=["new or empty output folder", "Nothing is overwritten"])
     refused("prepare", *one, "--tokenizer", store, "--output", data / "corpus.jsonl", says="corpus.jsonl")
     skipped = json.loads(run("prepare", "--input", work / "cut.jsonl", "--format", "jsonl", "--tokenizer", store, "--skip-malformed",
                              "--output", work / "skipped", "--json").stdout.splitlines()[-1])
@@ -191,7 +191,7 @@ def models(work, data, run_folder):
     refused(*encode, "--model", broken, "--pooling", "cls", says="pickle")
     damaged = shutil.copytree(next(run_folder.glob("step-*")), work / "step-2")
     os.truncate(damaged / "model.safetensors", 1000)
-    refused(*encode, "--model", damaged, "--pooling", "cls", says=["sound checkpoint", "model.safetensors"])
+    refused(*encode, "--model", damaged, "--pooling", "cls", says=["undamaged checkpoint", "model.safetensors"])
     laid_out = shutil.copytree(run_folder / "sentence-transformer", work / "laid-out")
     (laid_out / "1_Pooling" / "config.json").unlink()
     refused(*encode, "--model", laid_out, says="Pooling")
@@ -229,7 +229,7 @@ def searching(work, data, run_folder):
     refused("evaluate", "--qrels", file, "--run", file, says="run.trec:1")
     refused("evaluate", "--qrels", qrels, "--run", work / "binary.txt", says="binary.txt")
     refused("evaluate", "--qrels", qrels, "--run", work / "empty.txt", says="empty.txt")
-    refused("evaluate", "--qrels", data / "qrels" / "train.tsv", "--run", file, says="same topics")
+    refused("evaluate", "--qrels", data / "qrels" / "train.tsv", "--run", file, says="same queries")
     refused("evaluate", "--qrels", qrels, "--run", file, "--profile", "trec8", says="trec9, trec10")
     refused("evaluate", "--qrels", qrels, "--run", file, "--measures", "ndgc@10", says=["ndgc@10", "ndcg"])
     refused("evaluate", "--qrels", qrels, "--run", file, "--output", qrels, says="test.tsv")
@@ -253,7 +253,7 @@ def broken_files(path):
     path.unlink()
     packed = path.with_name(path.name + ".gz")
     packed.write_bytes(gzip.compress(content)[:-20])
-    yield packed, [packed.name, "a whole gzip file", "fetch it again"]
+    yield packed, [packed.name, "a whole gzip file", "download it again"]
     packed.unlink()
     path.write_bytes(content)
 

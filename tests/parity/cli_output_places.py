@@ -51,7 +51,7 @@ def standard_output(work):
             fails(2, "disk is full", arguments, full)
     reading, writing = os.pipe()    # a closed pipe is no place that another one could take
     os.close(reading)
-    fails(1, "not complete", ["presets"], writing)
+    fails(1, "incomplete", ["presets"], writing)
     os.close(writing)
 
 
@@ -107,7 +107,7 @@ def training_fills_the_disk(work):
     run(*train, "--output", work / "roomy")
     size = sum(path.stat().st_size for path in (work / "roomy" / "step-4").rglob("*"))
     mount(place, "-t", "tmpfs", "-o", f"size={size * 3 // 2}")
-    stays = f"the last checkpoint stays: {place / 'run' / 'step-1'}"
+    stays = f"the last checkpoint is kept: {place / 'run' / 'step-1'}"
     said = refused(*train, "--output", place / "run", says=["disk is full", "step-2", stays, "--resume"])
     assert said.index("stays") < said.index("disk is full"), said
     assert sorted(path.name for path in (place / "run").glob("step-*")) == ["step-1"]

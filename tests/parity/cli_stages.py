@@ -218,7 +218,7 @@ def check_dictionary(work, data):
     view = "passes.0.terms.1.view.labels"
     assert own[view].shape == skewed[view].shape and not numpy.array_equal(own[view], skewed[view])
     assert numpy.array_equal(own["passes.0.view.labels"], skewed["passes.0.view.labels"])   # whole words are drawn as before
-    for preset, words in (("master", ["document frequencies", "-as-released"]), ("retromae", ["draws by words"])):
+    for preset, words in (("master", ["document frequencies", "-as-released"]), ("retromae", ["word weights"])):
         refused = run("pretrain", "--preset", preset, *SHAPE, "--data", data, "--dictionary", work / "skewed.json", "--steps", 1, "--output",
                       work / "none", status=2).stderr
         assert all(word in refused for word in words), (preset, refused)

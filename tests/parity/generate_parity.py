@@ -112,7 +112,7 @@ def check_refusals(work):
     done = run("generate", *asks, "--input", work / "bad.jsonl", "--output", work / "bad-out.jsonl", status=2)
     assert "bad.jsonl:2" in done.stderr, done.stderr
     before = (work / "t5-3.jsonl").read_bytes()
-    assert "Nothing is written over" in run("generate", *asks, *rows, "--output", work / "t5-3.jsonl", status=2).stderr
+    assert "Nothing is overwritten" in run("generate", *asks, *rows, "--output", work / "t5-3.jsonl", status=2).stderr
     assert (work / "t5-3.jsonl").read_bytes() == before
     for change, says in (({"model_type": "llama"}, "llama"), ({"vocab_size": 100}, "of the same model")):
         broken = work / "broken"

@@ -56,7 +56,7 @@ def main(work):
     expected = collections.Counter(word for row in rows for word in words_of(row["text"], vocabulary))
     assert json.loads((work / "words.json").read_text(encoding="utf-8")) == dict(expected)
 
-    # Nothing is written over, and nothing is left behind by a row that is refused.
+    # Nothing is overwritten, and nothing is left behind by a row that is refused.
     run("prepare", "--input", work / "rows.jsonl", "--format", "master", "--tokenizer", work / "vocab.txt", "--output", work / "new",
         "--write-dictionary", work / "words.json", status=2)
     (work / "bad.jsonl").write_text('{"text": [9]}\n{"text": [9, 5000]}\n')

@@ -152,7 +152,7 @@ def render():
     return f"""// SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \\file
-/// Made by tests/parity/tokenizer_tables.py from the behaviour of HuggingFace tokenizers {tokenizers.__version__}: do not edit.
+/// Made by tests/parity/tokenizer_tables.py from the behavior of HuggingFace tokenizers {tokenizers.__version__}: do not edit.
 ///
 /// A table of its own and not a Unicode library, because the reference mixes Unicode versions and equality must not depend on
 /// which version of a library a distribution ships.
@@ -162,7 +162,7 @@ def render():
 
 namespace bmae::detail {{
 
-/// What the BERT normaliser and pre-tokenizer ask of one Unicode scalar value; bits.
+/// What the BERT normalizer and pre-tokenizer ask of one Unicode scalar value; bits.
 enum CharacterFlag : std::uint8_t {{
     is_control = {CONTROL},       ///< removed by clean_text
     is_space = {SPACE},         ///< separates words

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One packed layout for everything between collator and loss: flat token rows, no padding token anywhere.
+/// The packed layout between collator and loss: flat token rows, no padding tokens.
 #pragma once
 
 #include <algorithm>
@@ -14,28 +14,28 @@
 
 namespace bmae {
 
-/// The same view of B examples, one after another. T is the number of tokens of all of them.
+/// The same view of B examples, concatenated. T is their total number of tokens.
 struct PackedView {
     std::vector<TokenId> input_ids = {};          ///< [T]
     std::vector<TokenId> original_ids = {};       ///< [T]
-    std::vector<TokenId> labels = {};             ///< [T] ignored_label where nothing is to be recovered
-    std::vector<std::uint8_t> flags = {};         ///< [T] 1 where the masker hid a token
+    std::vector<TokenId> labels = {};             ///< [T] labels, or ignored_label
+    std::vector<std::uint8_t> flags = {};         ///< [T] 1 where the masker masked a token
     std::vector<std::int32_t> positions = {};     ///< [T] 0 .. L-1 in each text
     std::vector<std::uint8_t> token_types = {};   ///< [T] for the encoder; empty: all 0
     std::vector<std::int64_t> offsets = {0};      ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
     std::vector<Visibility> visibility = {};      ///< [B] row masks, or empty
     SpecialIds special = {};                      ///< of the vocabulary
-    std::vector<std::int64_t> text_ids = {};      ///< [B] which text of the dataset each one is, for losses that ask; or empty
+    std::vector<std::int64_t> text_ids = {};      ///< [B] ids of the texts in the dataset, for losses that need them; or empty
     std::vector<std::int64_t> groups = {};        ///< [examples+1] example e is texts groups[e] .. groups[e+1], its relevant text
                                                   ///< first; empty: one text per example
-    std::vector<float> scores = {};               ///< [B] a teacher's for each text; NaN where it gave none; or empty
+    std::vector<float> scores = {};               ///< [B] teacher's score of each text; NaN where not scored; or empty
     std::vector<std::vector<std::int64_t>> relevant = {};   ///< [examples] ids of all texts relevant to each; or empty
 
     [[nodiscard]] std::size_t texts() const noexcept { return offsets.size() - 1; }
     [[nodiscard]] std::size_t tokens() const noexcept { return input_ids.size(); }
-    /// Examples that the texts belong to.
+    /// Number of examples that the texts belong to.
     [[nodiscard]] std::size_t examples() const noexcept { return groups.empty() ? texts() : groups.size() - 1; }
-    /// The first text of example `e`: its own one, or its relevant one.
+    /// The first text of example `e`: its own one, or its positive.
     [[nodiscard]] std::int64_t first_text(std::size_t e) const {
         return groups.empty() ? static_cast<std::int64_t>(e) : groups[e];
     }
@@ -44,7 +44,7 @@ struct PackedView {
         return static_cast<std::size_t>(std::ranges::count_if(labels, [](TokenId id) { return id != ignored_label; }));
     }
 
-    /// Texts of which nothing is to be recovered.
+    /// Number of texts without labels.
     [[nodiscard]] std::int64_t texts_without_label() const {
         std::int64_t count = 0;
         for (std::size_t b = 0; b < texts(); ++b) {
@@ -53,7 +53,7 @@ struct PackedView {
         }
         return count;
     }
-    /// Texts of nothing but [CLS] and [SEP].
+    /// Number of texts of [CLS] and [SEP] alone.
     [[nodiscard]] std::int64_t empty_texts() const {
         std::int64_t count = 0;
         for (std::size_t b = 0; b < texts(); ++b) { count += offsets[b + 1] - offsets[b] <= 2 ? 1 : 0; }
@@ -93,7 +93,7 @@ struct PackedView {
     }
 
     /// Appends all texts of another batch.
-    void append_all(PackedView const& other) {   // no overload: braces could mean either
+    void append_all(PackedView const& other) {   // no overload: braces would be ambiguous
         auto const join = [](auto& to, auto const& from) { to.insert(to.end(), from.begin(), from.end()); };
         for (std::size_t b = 1; b < other.offsets.size(); ++b) {
             offsets.push_back(static_cast<std::int64_t>(tokens()) + other.offsets[b]);
@@ -125,17 +125,17 @@ private:
     }
 };
 
-/// What a collator thread hands to the training step.
+/// What a collator thread passes to the training step.
 struct HostBatch {
     std::vector<PackedView> views = {};           ///< in the order of the composition
     std::vector<std::uint64_t> examples = {};     ///< [B] index of each example in the corpus
     std::vector<std::int64_t> term_labels = {};   ///< labels of each loss term in this batch
     std::vector<std::int64_t> term_absent = {};   ///< texts without a label for it: empty, without a partner; or {}
     std::uint64_t epoch = 0;
-    bool replaced = false;    ///< networks among the corruptors have run
-    std::uint64_t seed = 0;   ///< of the run: with epoch and example it keys what is drawn on the device
+    bool replaced = false;    ///< corruptors that are networks have run
+    std::uint64_t seed = 0;   ///< of the run: with epoch and example it keys the draws on the device
 
-    /// Real tokens that the encoder reads or a decoder rebuilds: the sum over all views.
+    /// Tokens that the encoder or a decoder reads: the sum over all views.
     [[nodiscard]] std::size_t tokens() const noexcept {
         std::size_t sum = 0;
         for (PackedView const& view : views) { sum += view.tokens(); }

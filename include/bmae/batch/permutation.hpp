@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A random order of N examples that needs no memory and can be entered anywhere.
+/// A random order of N examples without memory and with random access.
 #pragma once
 
 #include <algorithm>
@@ -14,11 +14,11 @@
 
 namespace bmae {
 
-/// A permutation of 0 .. N-1 as a function of (seed, epoch): any place of it costs O(log N) time, none costs memory.
+/// A permutation of 0 .. N-1 as a function of (seed, epoch): an index costs O(log N) time and no memory.
 ///
 /// Swap-or-not (Hoang, Morris, Rogaway: An enciphering scheme based on a card shuffle, CRYPTO 2012): each round pairs x with
-/// K - x and swaps the pair or not by a coin that both sides see. It works on any N, so that no place is drawn twice and walked
-/// away from. Less than a microsecond per place for a million examples.
+/// K - x and swaps the pair or not by a bit that both share. It works for any N, without
+/// cycle walking. Less than a microsecond per place for a million examples.
 class Permutation {
 public:
     Permutation(std::size_t size, std::uint64_t seed, std::uint64_t epoch) : size_(size) {
@@ -44,7 +44,7 @@ public:
 private:
     struct Round {
         std::uint64_t pivot = 0;   ///< K
-        std::uint64_t key = 0;     ///< of the round's coins
+        std::uint64_t key = 0;     ///< of the round's bits
     };
 
     std::size_t size_;

@@ -24,11 +24,11 @@ struct BatchOptions {
     std::size_t tokens = 16384;    ///< sum of costs per batch, at most; an example above it gets a batch of its own
     std::size_t examples = 0;      ///< per batch; 0: by tokens
     bool shuffle = true;           ///< new random order in each epoch; false: as in the corpus
-    std::size_t sort_window = 0;   ///< examples that are sorted by cost before they are packed, so that a batch holds texts of
-                                   ///< like length; its batches then come in random order. 0: no sorting
+    std::size_t sort_window = 0;   ///< examples that are sorted by cost before they are packed, so a batch has texts of
+                                   ///< similar length; its batches then come in random order. 0: no sorting
 };
 
-/// Where a run stands in its data: enough to continue it.
+/// The position of a run in its data: enough to resume it.
 struct Cursor {
     std::uint64_t epoch = 0;
     std::uint64_t position = 0;   ///< examples of this epoch that have been used
@@ -40,18 +40,18 @@ struct Cursor {
 struct PlannedBatch {
     std::vector<std::size_t> examples = {};   ///< [B]
     std::uint64_t epoch = 0;
-    Cursor after = {};   ///< where the next batch starts
+    Cursor after = {};   ///< start of the next batch
 };
 
 /// An endless sequence of batches over the epochs of a corpus; a function of (examples, costs, seed, options).
 ///
-/// A batch never holds examples of two epochs, so the last one of an epoch may be small. `seek` costs the same anywhere.
+/// A batch never holds examples of two epochs, so the last one of an epoch may be small. `seek` costs the same at any position.
 class BatchPlanner {
 public:
     using Cost = std::function<std::size_t(std::size_t example)>;
 
     /// \param examples  in one epoch
-    /// \param cost      tokens that an example brings
+    /// \param cost      tokens of an example
     /// Throws InputError for an empty corpus and where both batch sizes are 0.
     BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options = {})
         : examples_(examples), cost_(std::move(cost)), seed_(seed), options_(options), order_(examples, seed, 0) {
@@ -65,11 +65,11 @@ public:
             throw InputError(Diagnostic{.file = {},
                                         .expected = "a corpus with at least one example",
                                         .found = "an empty one",
-                                        .hint = "Check what `bmae prepare` was given."});
+                                        .hint = "Check the input of `bmae prepare`."});
         }
     }
 
-    [[nodiscard]] Cursor cursor() const noexcept { return cursor_; }   ///< where the next batch starts
+    [[nodiscard]] Cursor cursor() const noexcept { return cursor_; }   ///< start of the next batch
 
     /// Continues at `cursor`. Throws InputError where it lies outside the corpus or inside a batch of a sorted window.
     void seek(Cursor cursor) {
@@ -80,7 +80,7 @@ public:
         if (options_.sort_window != 0 && cursor.position != examples_) { load_window(); }
     }
 
-    /// The next batch; its epoch follows the one before when that is used up.
+    /// The next batch; the next epoch starts when one is finished.
     PlannedBatch next() {
         if (cursor_.position == examples_) { cursor_ = {cursor_.epoch + 1, 0}; }
         PlannedBatch batch{.examples = {}, .epoch = cursor_.epoch, .after = {}};
@@ -122,7 +122,7 @@ private:
         return order_[place];
     }
 
-    /// Whether a batch of `count` examples and `tokens` takes one more; adds its tokens if so.
+    /// True where a batch of `count` examples and `tokens` has room for one more; adds its tokens if so.
     bool admits(std::size_t count, std::size_t& tokens, std::size_t example) const {
         if (options_.examples != 0) { return count < options_.examples; }
         std::size_t const cost = cost_(example);
@@ -131,7 +131,7 @@ private:
         return true;
     }
 
-    /// Sorts the window that holds the cursor, packs it and shuffles its batches.
+    /// Sorts the window that contains the cursor, packs it and shuffles its batches.
     void load_window() {
         auto const position = static_cast<std::size_t>(cursor_.position);
         std::size_t const first = position - position % options_.sort_window;
@@ -174,7 +174,7 @@ private:
     Permutation order_;
     std::uint64_t order_epoch_ = 0;
     Cursor cursor_ = {};
-    std::vector<std::size_t> window_ = {};       ///< examples of the window in the order of use
+    std::vector<std::size_t> window_ = {};       ///< examples of the window in processing order
     std::vector<std::size_t> batch_ends_ = {};   ///< in window_
 };
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Threads that build batches ahead of the training step and deliver them in order.
+/// Threads that prefetch batches and deliver them in order.
 #pragma once
 
 #include <algorithm>
@@ -26,9 +26,9 @@
 
 namespace bmae {
 
-/// How far and by whom batches are built ahead.
+/// Number of prefetched batches and of threads.
 struct PrefetchOptions {
-    std::size_t threads = 2;   ///< that build batches; 0: the caller builds each batch when it asks for it
+    std::size_t threads = 2;   ///< that build batches; 0: the caller builds each batch when requested
     std::size_t depth = 4;     ///< batches that wait or are being built, at most
     std::size_t rank = 0;      ///< of this process
     std::size_t ranks = 1;     ///< processes that share the sequence: rank r takes batches r, r + ranks, ...
@@ -82,10 +82,10 @@ public:
         return std::move(*slot.batch);
     }
 
-    /// Where the batch after the last one that `next` returned starts: what a checkpoint saves.
+    /// Start of the batch after the last one that `next` returned, for a checkpoint.
     [[nodiscard]] Cursor cursor() const noexcept { return cursor_; }
 
-    /// Seconds that `next` has waited for threads: above zero in the long run means that the data cannot keep up.
+    /// Seconds that `next` has waited for threads: steadily above zero means that data loading is the bottleneck.
     [[nodiscard]] double waited() const noexcept { return waited_; }
 
 private:
@@ -100,10 +100,10 @@ private:
     struct Plan {
         PlannedBatch own = {};
         std::exception_ptr failure = {};
-        Cursor after = {};   ///< behind the batches of all ranks
+        Cursor after = {};   ///< after the batches of all ranks
     };
 
-    /// The batch of this rank out of the next round of all ranks.
+    /// The batch of this rank in the next round of all ranks.
     Plan plan() noexcept {
         Plan plan;
         try {
@@ -173,7 +173,7 @@ private:
     std::exception_ptr failure_ = {};
     double waited_ = 0;
 
-    std::mutex mutex_;   // guards what follows, and planner_ once threads run
+    std::mutex mutex_;   // guards the members below, and planner_ while threads run
     std::condition_variable ready_;
     std::condition_variable free_;
     std::vector<Slot> queue_;

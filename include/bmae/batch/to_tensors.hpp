@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From the host's packed view to tensors on a device.
+/// Packed views to tensors on a device.
 #pragma once
 
 #include <algorithm>

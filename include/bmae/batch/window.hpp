@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Which part of a text that is too long is read.
+/// Truncation of long texts to a window.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@
 
 namespace bmae {
 
-/// How a long text is cut.
+/// How a long text is truncated.
 enum class WindowPolicy {
     head,     ///< its first tokens (RetroMAE)
-    random,   ///< a run whose start is uniform over all that fit (MASTER, Condenser)
+    random,   ///< a window with a uniformly random start (MASTER, Condenser)
 };
 
 /// Names in reports.
@@ -26,8 +26,8 @@ constexpr std::string_view to_string(WindowPolicy policy) noexcept { return poli
 
 /// Cuts texts to a length limit.
 ///
-/// Draw once per text of an example and let all views share the result: published collators that draw a second time for the ids
-/// mask words of one window in the text of another.
+/// Draw once per text of an example and let all views share the result: published collators draw a second window for ids and
+/// apply the mask of one window to another.
 struct Window {
     std::size_t limit = 510;   ///< content tokens, without the outer [CLS] and [SEP]
     WindowPolicy policy = WindowPolicy::head;

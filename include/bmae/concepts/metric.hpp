@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The role `Metric`: one number for one ranked list.
+/// The role `Metric`: one value for one ranked list.
 #pragma once
 
 #include <algorithm>
@@ -15,10 +15,10 @@
 
 namespace bmae {
 
-/// Cut-off of a metric that reads the whole list.
+/// Cutoff of a metric that reads the whole list.
 inline constexpr std::size_t all_ranks = std::numeric_limits<std::size_t>::max();
 
-/// Grade of a document that nobody judged (trec_eval treats every negative grade so).
+/// Grade of a document that is unjudged (trec_eval treats every negative grade so).
 inline constexpr std::int32_t unjudged = -1;
 
 /// All that a metric reads of one query: the grades along the ranking, without the documents.
@@ -42,7 +42,7 @@ struct RankedGains {
     }
 };
 
-/// A metric maps one ranked list to one number.
+/// A metric maps one ranked list to one value.
 ///
 /// 1. `metric(ranked)` on a const metric is the value for one query.                                  double
 /// 2. `metric.name()` names it in reports and on the command line: "ndcg@10".                         std::string

@@ -26,7 +26,7 @@ namespace bmae {
 
 /// Documents, queries and judgments of a BEIR folder, in memory. Each file may also be gzip, with .gz after its name.
 ///
-/// Where this reader is stricter than BEIR's own: an id that comes twice is refused, where BEIR lets it replace the first; a
+/// This reader is stricter than BEIR's own: a duplicate id is refused, where BEIR lets it replace the first; a
 /// first line of judgments that is not a header is kept and reported; a judged query without text is named.
 class BeirCollection {
 public:
@@ -40,7 +40,7 @@ public:
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
     [[nodiscard]] Records const& documents() const noexcept { return documents_; }
-    [[nodiscard]] Records const& queries() const noexcept { return queries_; }   ///< of all splits, and some of none
+    [[nodiscard]] Records const& queries() const noexcept { return queries_; }   ///< of all splits, and unjudged ones
     [[nodiscard]] std::vector<std::string> ids() const { return documents_.ids(); }
     [[nodiscard]] std::vector<std::string> texts() const { return documents_.texts(); }   ///< title and text of each document
     [[nodiscard]] ReadReport const& documents_report() const noexcept { return documents_report_; }
@@ -51,7 +51,7 @@ public:
     [[nodiscard]] std::filesystem::path qrels_path(std::string_view split) const { return folder_.qrels(split); }
 
     /// The judgments of a split. A query that queries.jsonl lacks is malformed; documents that the corpus lacks are reported,
-    /// since they count for the measures.
+    /// since they affect the measures.
     [[nodiscard]] JudgedPairs judged_pairs(std::string_view split) const {
         std::filesystem::path const file = qrels_path(split);
         JudgedPairs result = read_judged_pairs(file, JudgementLayout::beir, options_);
@@ -83,7 +83,7 @@ public:
         return set;
     }
 
-    /// The queries that the split judges, in the order of queries.jsonl: those that an evaluation runs.
+    /// The judged queries of the split, in the order of queries.jsonl: those that an evaluation runs.
     [[nodiscard]] Records queries(std::string_view split) const {
         std::unordered_set<std::string> judged;
         for (JudgedPair& pair : judged_pairs(split).pairs) { judged.insert(std::move(pair.query_id)); }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Where a folder in BEIR's layout has its files, and what is said where they do not fit together.
+/// File paths of a folder in BEIR's layout, and messages about files that do not match.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace bmae {
 
-/// Where a BEIR folder has its files. Each may also be gzip, with .gz after its name.
+/// File paths of a BEIR folder. Each may also be gzip, with .gz after its name.
 class BeirFolder {
 public:
     explicit BeirFolder(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -75,7 +75,7 @@ private:
 
 namespace detail {
 
-/// The error of a corpus or queries file that holds nothing.
+/// The error of a corpus or queries file without records.
 inline InputError no_record(std::filesystem::path const& file) {
     return InputError(Diagnostic{.file = file.string(),
                                  .expected = "at least one record",
@@ -83,7 +83,7 @@ inline InputError no_record(std::filesystem::path const& file) {
                                  .hint = "Is this the folder of a BEIR data set, unpacked?"});
 }
 
-/// What is wrong with a judgment whose query has no text.
+/// The diagnostic of a judgment whose query has no text.
 inline Diagnostic no_query_text(std::filesystem::path const& qrels, JudgedPair const& pair) {
     return {.file = qrels.string(),
             .line = pair.line,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A BEIR folder, mined negatives and a teacher's scores to a pair store.
+/// Builds a pair store from a BEIR folder, mined negatives and a teacher's scores.
 #pragma once
 
 #include <algorithm>
@@ -66,7 +66,7 @@ public:
 private:
     using Readers = std::vector<std::unique_ptr<ScoredPairReader>>;
 
-    /// All files are opened before the work: what is wrong is told at once.
+    /// All files are opened first, so that errors are reported at once.
     Readers open(std::vector<std::filesystem::path> const& files, PairPurpose purpose, std::string const& what) {
         Readers readers;
         for (std::filesystem::path const& file : files) {
@@ -76,7 +76,7 @@ private:
         return readers;
     }
 
-    /// Makes the queries, in the order of the judgments. \returns the judgments above 0 that concern them
+    /// Makes the queries, in the order of the judgments. \returns the judgments above 0 of them
     std::vector<JudgedPair> choose_queries(BeirFolder const& folder, std::filesystem::path const& qrels) {
         JudgedPairs judged = read_judged_pairs(qrels, JudgementLayout::beir, options_.reading);
         JsonlReader reader(folder.queries(), options_.reading);
@@ -145,7 +145,7 @@ private:
     }
 
     void add_text(Text const& text) {
-        if (document_ids_.add(text.id) != numbers_.size()) { return; }   // an id again, where the reading options allow it
+        if (document_ids_.add(text.id) != numbers_.size()) { return; }   // a duplicate id, where the reading options allow it
         std::uint32_t const number = writer_.add_text(text.id, text.tokens);
         numbers_.push_back(number);
         if (number == PairStoreWriter::no_text) { return; }
@@ -156,7 +156,7 @@ private:
         }
     }
 
-    /// The number of a document's text; nothing where the corpus lacks it or it has no token.
+    /// The index of a document's text; nothing where the corpus lacks it or it has no token.
     [[nodiscard]] std::optional<std::uint32_t> number_of(std::string_view document) const {
         auto const found = document_ids_.find(document);
         if (!found || numbers_[*found] == PairStoreWriter::no_text) { return std::nullopt; }
@@ -169,7 +169,7 @@ private:
         ++count;
         if (++of_file != 1) { return; }
         report_.reading.warn(file.string() + ':' + std::to_string(line) + ": document " + excerpt(document) +
-                             " is not in the corpus or has no token; further ones are only counted");
+                             " is not in the corpus or has no token; others are only counted");
     }
 
     void add_positives(std::filesystem::path const& qrels, std::vector<JudgedPair> const& judged) {
@@ -196,7 +196,7 @@ private:
             if (++lines % 65'536 == 0) { progress("negatives", lines); }
             auto const query = query_ids_.find(pair.query);
             auto const number = number_of(pair.document);
-            if (!query) {   // a run may hold queries of all splits
+            if (!query) {   // a run may contain queries of all splits
                 ++writer_.statistics().unknown_queries;
             } else if (!number) {
                 count_unknown(writer_.statistics().unknown_negatives, unknown, reader.path(), reader.line(), pair.document);
@@ -213,7 +213,7 @@ private:
                                         .hint = "Search with --split " + split + "."});
         }
         for (std::size_t q = 0; q < queries_.size(); ++q) {
-            if (reader.is_run()) {   // equal scores stay in the order of the file
+            if (reader.is_run()) {   // equal scores keep the order of the file
                 std::stable_sort(candidates[q].begin(), candidates[q].end(),
                                  [](Candidate const& a, Candidate const& b) { return a.score > b.score; });
             }
@@ -235,7 +235,7 @@ private:
             } else if (std::isnan(*score) || *score == pair.score) {
                 *score = pair.score;
                 used = true;
-            } else if (has_equals_[*number]) {   // perhaps the score of another document with the same tokens: the first stays
+            } else if (has_equals_[*number]) {   // perhaps the score of another document with the same tokens: the first counts
                 ++counts.unused_scores;
             } else {
                 reader.fault("one score of document " + excerpt(pair.document) + " for query " + excerpt(pair.query),
@@ -248,21 +248,21 @@ private:
             throw InputError(Diagnostic{.file = reader.path().string(),
                                         .expected = "scores of positives or negatives of the training queries",
                                         .found = "none",
-                                        .hint = "Are the ids those of this collection?"});
+                                        .hint = "Check that the ids are those of this collection."});
         }
     }
 
     IdTable query_ids_;   // of `queries_`
     IdTable document_ids_;
     std::vector<std::uint32_t> numbers_;   // [documents] of their texts
-    std::vector<bool> has_equals_;         // [texts] more than one document has it
+    std::vector<bool> has_equals_;         // [texts] of more than one document
 };
 
 }  // namespace detail
 
 /// Builds a pair store: queries in the order of their first judgement above 0, all texts of the corpus, which may serve as random
-/// negatives. The negatives of a run stand in the order of their scores, those of a list in that of the lines.
-/// \param output       new folder, which appears when all is done
+/// negatives. The negatives of a run are ordered by score, those of a list by line.
+/// \param output       new folder, which appears when it is complete
 /// \throws InputError  naming file and line; RunError where a disk fails; whatever `options.progress` throws
 template <Tokenizer T>
 PairStoreReport build_pair_store(std::filesystem::path const& output, T const& tokenizer, BeirPairs const& input,

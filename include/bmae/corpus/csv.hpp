@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Rows of comma-separated values (RFC 4180): fields in quotes may hold commas, doubled quotes and line ends.
+/// Rows of comma-separated values (RFC 4180): quoted fields may contain commas, doubled quotes and line ends.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,13 @@
 
 namespace bmae::detail {
 
-/// Puts a row together line by line.
+/// Assembles a row from lines.
 class CsvRow {
 public:
     enum class State {
         whole,   ///< the row is complete
-        open,    ///< a quoted field goes on in the next line
-        wrong,   ///< something stands behind a closing quote
+        open,    ///< a quoted field continues on the next line
+        wrong,   ///< text after a closing quote
     };
 
     State add(std::string_view line) {
@@ -56,7 +56,7 @@ public:
     [[nodiscard]] std::vector<std::string> const& fields() const noexcept { return fields_; }
     [[nodiscard]] bool is_open() const noexcept { return is_open_; }
 
-    /// Forgets a row that will not be completed.
+    /// Discards an incomplete row.
     void drop() noexcept { is_open_ = false; }
 
 private:

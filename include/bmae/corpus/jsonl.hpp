@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// JSON Lines: one object per line, as BEIR, Pyserini, Tevatron and RetroMAE's samples have it.
+/// JSON Lines: one object per line, as in BEIR, Pyserini, Tevatron and RetroMAE's samples.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +33,7 @@ inline std::optional<nlohmann::json> parse_object(std::string_view line, std::st
         found = std::string("a JSON ") + json.type_name();
     } catch (nlohmann::json::parse_error const& error) {
         found = excerpt(line) + ", which is not JSON from byte " + std::to_string(error.byte) + " on";
-    } catch (nlohmann::json::exception const& error) {   // a number beyond a double's range
+    } catch (nlohmann::json::exception const& error) {   // a number out of range of double
         found = excerpt(line) + ": " + error.what();
     }
     return std::nullopt;
@@ -49,7 +49,7 @@ inline nlohmann::json const* find_key(nlohmann::json const& object, std::initial
 
 }  // namespace detail
 
-/// Reads `{"_id", "title", "text"}` and its relatives. Blank lines are stepped over.
+/// Reads `{"_id", "title", "text"}` and variants. Blank lines are skipped.
 ///
 ///   - text: `text`, `contents`, `content`, `document_text` or `query`; required, a string
 ///   - id: `_id`, `id`, `docid`, `text_id` or `query_id`; a string or an integer, which becomes a string; where no line has one,
@@ -58,7 +58,7 @@ inline nlohmann::json const* find_key(nlohmann::json const& object, std::initial
 class JsonlReader {
 public:
     /// \param fields       further keys to read, strings each: they become `Record::fields` in this order
-    /// \throws InputError  where a file is missing, or a folder holds none
+    /// \throws InputError  where a file is missing, or a folder has none
     explicit JsonlReader(std::span<std::filesystem::path const> inputs, ReadOptions options = {},
                          std::vector<std::string> fields = {})
         : lines_(inputs, options), fields_(std::move(fields)) {}
@@ -83,7 +83,7 @@ private:
     bool parse(std::string_view line, Record& record) {
         std::string found;
         auto const object = detail::parse_object(line, found);
-        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line cut?"); }
+        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line truncated?"); }
         record = Record{.id = {}, .line = lines_.line()};
         nlohmann::json const* const text = detail::find_key(*object, {"text", "contents", "content", "document_text", "query"});
         if (text == nullptr) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Judged pairs of query and document with their place in the file: what training and checks of a collection read.
+/// Judged pairs of query and document with their line in the file, for training and checks of a collection.
 ///
 /// Evaluation uses the denser Qrels of retrieval/qrels.hpp. Both cut lines alike (detail/columns.hpp); this one can skip and report.
 #pragma once
@@ -23,11 +23,11 @@
 
 namespace bmae {
 
-/// What a judge said about one document for one query.
+/// The judgment of one document for one query.
 struct JudgedPair {
     std::string query_id;
     std::string document_id;
-    std::int32_t grade = 1;   ///< 0 not relevant, above: the more the better
+    std::int32_t grade = 1;   ///< 0: not relevant; above: degree of relevance
     std::size_t line = 0;     ///< in the file it came from
 };
 
@@ -36,7 +36,7 @@ struct JudgedPairs {
     ReadReport report;
 };
 
-/// How a file of judgments is laid out.
+/// The layout of a file of judgments.
 enum class JudgementLayout {
     beir,      ///< `query-id <tab> corpus-id <tab> score` after a header line of these names, fields quoted as in CSV
     msmarco,   ///< `query <blank> 0 <blank> passage <blank> grade` (also TREC), or `query <blank> passage`
@@ -44,12 +44,12 @@ enum class JudgementLayout {
 
 namespace detail {
 
-/// Reads one line of judgments at a time, and remembers which pairs came.
+/// Reads one line of judgments at a time, and remembers the pairs so far.
 class JudgementParser {
 public:
     JudgementParser(RecordLines& lines, JudgementLayout layout) : lines_(lines), layout_(layout) {}
 
-    /// The pair of the line read last; nothing where it is the header, a repetition or malformed under the policy to skip.
+    /// The pair of the line read last; nothing for the header, a duplicate, or a malformed line that is skipped.
     std::optional<JudgedPair> parse(std::string_view line) {
         auto pair = layout_ == JudgementLayout::beir ? parse_beir(line) : parse_msmarco(line);
         if (!pair) { return std::nullopt; }
@@ -82,7 +82,7 @@ private:
             if (!grade) { return std::nullopt; }   // the header
             lines_.report().warn(lines_.file().string() +
                                  ":1: the header line is missing; the first line is read as a judgement, which BEIR's own reader "
-                                 "would lose.");
+                                 "would skip.");
         }
         if (!grade) { return fault("an integer as score", excerpt((*fields)[2]), "Grades are whole numbers."); }
         return JudgedPair{.query_id = std::string((*fields)[0]), .document_id = std::string((*fields)[1]), .grade = *grade};
@@ -115,7 +115,7 @@ private:
 }  // namespace detail
 
 /// Reads a file of judgments, plain or gzip.
-/// \throws InputError  on a malformed line where the policy is to refuse, and where the file holds no judgment
+/// \throws InputError  on a malformed line where the policy is to refuse, and for a file without judgments
 inline JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout, ReadOptions options = {}) {
     detail::RecordLines lines(std::span(&path, 1), options);
     detail::JudgementParser parser(lines, layout);
@@ -129,7 +129,7 @@ inline JudgedPairs read_judged_pairs(std::filesystem::path const& path, Judgemen
         throw InputError(Diagnostic{.file = path.string(),
                                     .expected = "at least one judgment",
                                     .found = "none",
-                                    .hint = "Check that this is the file you meant."});
+                                    .hint = "Check that this is the right file."});
     }
     result.report = lines.report();
     result.report.records = result.pairs.size();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Lines of queries with their texts to a pair store: see PairLineReader for the formats.
+/// Builds a pair store from lines of queries with their texts: see PairLineReader for the formats.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ namespace bmae {
 
 namespace detail {
 
-/// Texts are streamed; queries and numbers stay in memory.
+/// Texts are streamed; queries and indices stay in memory.
 class LinePairBuild : PairStoreBuild {
 public:
     LinePairBuild(PairStoreWriter& writer, EncodeText encode, PairStoreOptions options)
@@ -69,7 +69,7 @@ public:
             throw InputError(Diagnostic{.file = inputs.empty() ? std::string() : inputs.front().string(),
                                         .expected = "at least one line with a query and its texts",
                                         .found = "none",
-                                        .hint = "Check that this is the file you meant."});
+                                        .hint = "Check that this is the right file."});
         }
         report_.sources = reader.layouts();
         add_report(reader.report());
@@ -77,7 +77,7 @@ public:
     }
 
 private:
-    /// A line on its way: its texts become tokens.
+    /// A line in the pipeline: its texts are tokenized.
     struct Item {
         std::uint32_t query = 0;      // its number
         std::string new_query = {};   // its text, at the first line that has it
@@ -86,7 +86,7 @@ private:
         std::vector<std::vector<TokenId>> tokens = {};   // of positives, then of negatives
     };
 
-    /// Finds or makes the query of a line, by its id or, where it has none, by its text; false where the line is left out.
+    /// Finds or makes the query of a line, by its id or, where it has none, by its text; false where the line is skipped.
     bool number_query(PairLineReader& reader, PairLine const& line, std::uint32_t& number) {
         if (line.query.empty()) {
             ++writer_.statistics().empty_queries;
@@ -98,7 +98,7 @@ private:
             number = *known;
             if (query_hashes_[number] != text) {
                 return reader.fault("one text of the query with the id " + excerpt(line.query_id),
-                                    excerpt(line.query) + ", another than before", "Give each query an id of its own.");
+                                    excerpt(line.query) + ", different from the first", "Give each query an id of its own.");
             }
             ++writer_.statistics().joined_lines;
             return true;
@@ -145,9 +145,9 @@ private:
 }  // namespace detail
 
 /// Builds a pair store: queries in the order of their first line. Lines with the same query are joined; a query without an id of
-/// its own is known by its text and named FILE:LINE.
+/// its own is identified by its text and named FILE:LINE.
 /// \param output       new folder, which appears when all is done
-/// \param inputs       files or folders; of each file its first line says what it is
+/// \param inputs       files or folders; the first line of a file determines its format
 /// \throws InputError  naming file and line; RunError where a disk fails; whatever `options.progress` throws
 template <Tokenizer T>
 PairStoreReport build_pair_store(std::filesystem::path const& output, T const& tokenizer,

@@ -4,7 +4,7 @@
 /// MASTER's released pre-training rows, one JSON object per line: {"text": [ids], "queries": [[ids], ...], "next": [[ids]]}.
 ///
 /// All ids are of BERT's vocabulary, without [CLS] and final [SEP]. `text` is title, [SEP], body. `next` is not the next passage
-/// but what a language model wrote after the text: the continuation.
+/// but the continuation of the text by a language model.
 #pragma once
 
 #include <cstddef>
@@ -30,13 +30,13 @@ namespace bmae {
 
 /// One row, as ids.
 struct MasterRow {
-    std::string id = {};                              ///< FILE:LINE: the format has no names
+    std::string id = {};                              ///< FILE:LINE: the format has no ids
     std::vector<TokenId> text = {};                   ///< title, [SEP], body
     std::vector<std::vector<TokenId>> queries = {};   ///< generated from the text; released data has ten
-    std::vector<TokenId> continuation = {};           ///< the first list of `next`, which is the one that MASTER reads
+    std::vector<TokenId> continuation = {};           ///< the first list of `next`, as MASTER reads it
 };
 
-/// The document of a token store that a row becomes: a [SEP] within the text ends a sentence. Empty queries are left out.
+/// The document of a token store for a row: a [SEP] within the text ends a sentence. Empty queries are left out.
 inline TokenizedDocument to_tokenized_document(MasterRow row, TokenTraits const& traits) {
     TokenizedDocument document{
         .id = std::move(row.id), .tokens = std::move(row.text), .continuation = std::move(row.continuation)};
@@ -50,11 +50,11 @@ inline TokenizedDocument to_tokenized_document(MasterRow row, TokenTraits const&
     return document;
 }
 
-/// Reads rows; `queries` and `next` may be missing, other keys are not read. Blank lines are stepped over.
+/// Reads rows; `queries` and `next` may be missing, other keys are ignored. Blank lines are skipped.
 class MasterRowReader {
 public:
     /// \param traits       of the vocabulary that the ids belong to
-    /// \throws InputError  where a file is missing, or a folder holds none
+    /// \throws InputError  where a file is missing, or a folder has none
     MasterRowReader(std::span<std::filesystem::path const> inputs, TokenTraits traits, ReadOptions options = {})
         : lines_(inputs, options), traits_(std::move(traits)) {}
     MasterRowReader(std::filesystem::path const& input, TokenTraits traits, ReadOptions options = {})
@@ -82,7 +82,7 @@ private:
     bool parse(std::string_view line, MasterRow& row) {
         std::string found;
         auto const object = detail::parse_object(line, found);
-        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line cut?"); }
+        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line truncated?"); }
         row = MasterRow{.id = lines_.file().string() + ':' + std::to_string(lines_.line())};
         auto const text = object->find("text");
         if (text == object->end()) { return fault("a key 'text' with token ids", "none", "Rename the key that holds the text."); }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Natural-language inference as pairs and triplets: a premise, what follows from it, what contradicts it.
+/// Natural-language inference as pairs and triplets: premise, entailment, contradiction.
 #pragma once
 
 #include <cstddef>
@@ -25,15 +25,15 @@
 namespace bmae {
 
 /// Reads SNLI and MNLI, and the table of triplets that SimCSE's authors made of both (Gao et al., EMNLP 2021, section 4). The
-/// first line of a file tells which it is; all of them are held in memory, since MNLI has the lines of one premise far apart.
+/// first line of a file determines its format; all lines are held in memory, since MNLI scatters the lines of one premise.
 ///
 ///   - JSON Lines with `gold_label` (entailment, neutral, contradiction, - where the annotators do not agree), `sentence1` (the
-///     premise) and `sentence2`. One record for each entailment: the first of a premise goes with its first contradiction, the
-///     second with the second; one without a contradiction is a pair.
+///     premise) and `sentence2`. One record for each entailment: the first of a premise is paired with its first one, the
+///     second with the second; without a contradiction it is a pair.
 ///   - CSV with the header `sent0,sent1,hard_neg` or `sent0,sent1`: one record per row. An empty `hard_neg` makes a pair.
 ///
 /// `text` is the premise, `queries` are the entailment and, in a triplet, the contradiction: what PairedText and OpposedText
-/// read. The report says how many lines were left out and why.
+/// read. The report counts the skipped lines by reason.
 class NliReader {
 public:
     /// \throws InputError  where a file is missing, or a folder holds none
@@ -105,7 +105,7 @@ private:
         if (line.find_first_not_of(" \t") == std::string_view::npos) { return; }
         std::string found;
         auto const object = detail::parse_object(line, found);
-        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line cut?"); }
+        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line truncated?"); }
         std::string values[3];
         std::size_t i = 0;
         for (char const* const key : {"gold_label", "sentence1", "sentence2"}) {
@@ -158,7 +158,7 @@ private:
                 case detail::CsvRow::State::open:
                     break;
                 case detail::CsvRow::State::wrong:
-                    fault_at(begin, "a comma or the end of the line behind a closing quote", detail::excerpt(line),
+                    fault_at(begin, "a comma or the end of the line after a closing quote", detail::excerpt(line),
                              "A quote within a quoted field is written twice.");
                     row.drop();
                     break;
@@ -168,7 +168,7 @@ private:
             }
         }
         if (row.is_open()) {
-            fault_at(begin, "a closing quote", "the end of the file", "Is the file cut, or a quote not doubled?");
+            fault_at(begin, "a closing quote", "the end of the file", "The file may be truncated, or a quote not doubled.");
         }
     }
 
@@ -176,7 +176,7 @@ private:
                  std::shared_ptr<std::filesystem::path const> const& file, std::size_t line) {
         if (fields.size() != columns) {
             return fault_at(line, std::to_string(columns) + " columns separated by commas", std::to_string(fields.size()),
-                            "A sentence with commas stands in double quotes.");
+                            "Quote sentences that contain commas.");
         }
         if (is_blank(fields[0]) || is_blank(fields[1])) { return fault_at(line, "two sentences", "an empty one", {}); }
         bool const has_opposed = columns == 3 && !is_blank(fields[2]);
@@ -197,7 +197,7 @@ private:
     }
 
     detail::RecordLines lines_;
-    std::unordered_map<std::string, Premise> premises_;   // its keys stay where they are
+    std::unordered_map<std::string, Premise> premises_;   // its keys have stable addresses
     std::vector<std::string const*> order_;               // of their first occurrence
     std::vector<Record> records_;
     std::size_t place_ = 0;

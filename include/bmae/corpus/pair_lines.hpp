@@ -33,23 +33,23 @@ struct PairText {
     std::string text = {};
 };
 
-/// One line: a query and what it was judged against.
+/// One line: a query, its positives and negatives.
 struct PairLine {
     std::string query_id = {};   ///< empty where the format has none
     std::string query = {};
     std::vector<PairText> positives = {};
     std::vector<PairText> negatives = {};
-    std::vector<float> positive_scores = {};   ///< a teacher's, beside `positives`; NaN: none; empty: none at all
-    std::vector<float> negative_scores = {};   ///< likewise
+    std::vector<float> positive_scores = {};   ///< teacher's scores of `positives`; NaN: not scored; empty: no teacher
+    std::vector<float> negative_scores = {};   ///< likewise, of `negatives`
     std::size_t line = 0;                      ///< in its file, from 1
 };
 
-/// Reads lines of queries with texts, plain or gzip; blank lines are stepped over. The first line of a file says what it is:
+/// Reads lines of queries with texts, plain or gzip; blank lines are skipped. The first line of a file determines its format:
 ///
 ///   - JSON Lines, a query as `query`, `anchor` or `question`, its name as `query_id`, `qid`, `id` or `_id`;
 ///     positives as `pos`, `positive`, `positives` or `positive_passages`, negatives as `neg`, `negative`, `negatives` or
 ///     `negative_passages`: a string, or a list of strings or of objects with `docid`, `title`, `text`;
-///     scores as `pos_scores` and `neg_scores`: lists of numbers, null for none. Other keys are counted and not read.
+///     scores as `pos_scores` and `neg_scores`: lists of numbers, null for none. Other keys are counted and ignored.
 ///   - a table `query <tab> positive` or `query <tab> positive <tab> negative`, with or without a header line of such names
 class PairLineReader {
 public:
@@ -75,7 +75,7 @@ public:
 
     /// The file of the line read last.
     [[nodiscard]] std::filesystem::path const& file() const noexcept { return lines_.file(); }
-    /// What each file was taken for, as "train.jsonl: JSON Lines".
+    /// The format of each file, as "train.jsonl: JSON Lines".
     [[nodiscard]] std::vector<std::string> const& layouts() const noexcept { return layouts_; }
     [[nodiscard]] ReadReport const& report() const noexcept { return lines_.report(); }
 
@@ -92,7 +92,7 @@ private:
         return lines_.next_file();
     }
 
-    /// Looks at the first line of a file; true where it is a header and holds no pair.
+    /// Looks at the first line of a file; true where it is a header.
     bool recognise(std::string_view line) {
         std::string const name = lines_.file().filename().string();
         std::size_t const first = line.find_first_not_of(" \t");
@@ -116,7 +116,7 @@ private:
         }
         if (fields.count == 3 && detail::parse_score(fields[2])) {
             throw InputError(lines_.diagnostic("a negative text in column 3", "the number " + detail::excerpt(fields[2]),
-                                               "Pairs with a label or a similarity are no triplets: keep the positive pairs, "
+                                               "Pairs with a label or a similarity are not triplets: keep the positive pairs, "
                                                "in two columns."));
         }
         columns_ = fields.count;
@@ -136,7 +136,7 @@ private:
         detail::Columns const fields = detail::split_tabs(text);
         if (fields.count != columns_) {
             return fault(std::to_string(columns_) + " columns separated by tabs, as in the first line",
-                         std::to_string(fields.count) + " in " + detail::excerpt(text), "Texts must not hold tabs.");
+                         std::to_string(fields.count) + " in " + detail::excerpt(text), "Texts must not contain tabs.");
         }
         line.query = joined_text({}, fields[0]);
         line.positives.push_back({.text = joined_text({}, fields[1])});
@@ -147,7 +147,7 @@ private:
     bool parse_json(std::string_view text, PairLine& line) {
         std::string found;
         auto const object = detail::parse_object(text, found);
-        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line cut?"); }
+        if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line truncated?"); }
         read_keys_.clear();
         nlohmann::json const* const query = take(*object, {"query", "anchor", "question"});
         if (query == nullptr || !query->is_string()) {
@@ -175,7 +175,7 @@ private:
         return true;
     }
 
-    /// The first of the keys that the object has; it counts as read.
+    /// The first of the keys that the object has; it is marked as read.
     nlohmann::json const* take(nlohmann::json const& object, std::initializer_list<char const*> keys) {
         for (char const* key : keys) {
             if (auto const found = object.find(key); found != object.end()) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What the ways from files to a pair store share: options, the report, and the queries until they are written.
+/// Common code for building pair stores: options, the report, and the queries until they are written.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@
 
 namespace bmae {
 
-/// How far a build has come.
+/// Progress of a build.
 struct PairStoreProgress {
     std::string_view what;     ///< is being read or written: "texts", "lines", "negatives", "scores", "queries"
     std::uint64_t count = 0;   ///< of them
@@ -30,21 +30,21 @@ struct PairStoreProgress {
 
 struct PairStoreOptions {
     ReadOptions reading = {};
-    std::size_t limit = 0;   ///< the first so many training queries, counted before any is left out; 0: all
+    std::size_t limit = 0;   ///< the first N training queries, counted before any is skipped; 0: all
     unsigned threads = 0;    ///< 0: one per processor; the store does not depend on it
     std::function<void(PairStoreProgress const&)> progress = {};   ///< called often; may throw to stop
 };
 
-/// What a build made of its files.
+/// The report of a build.
 struct PairStoreReport {
     PairStoreStatistics counts;
     ReadReport reading;                 ///< of all files; `records` are the queries of the store
-    std::vector<std::string> sources;   ///< what each file was taken for
+    std::vector<std::string> sources;   ///< the format of each file
 };
 
 namespace detail {
 
-/// What is known of one query until it is written.
+/// The data of one query until it is written.
 struct CollectedQuery {
     std::vector<TokenId> tokens = {};
     std::vector<std::uint32_t> positives = {};
@@ -57,7 +57,7 @@ struct CollectedQuery {
     void add_positive(std::uint32_t number, float score = no_score) { add(positives, positive_scores, number, score); }
     void add_negative(std::uint32_t number, float score = no_score) { add(negatives, negative_scores, number, score); }
 
-    /// Where the score of a text belongs; null where it is no text of this query.
+    /// The slot of a text's score; null where it is no text of this query.
     float* score_of(std::uint32_t number) {
         for (auto const& [numbers, scores] : {std::pair{&positives, &positive_scores}, {&negatives, &negative_scores}}) {
             auto const found = std::find(numbers->begin(), numbers->end(), number);
@@ -68,7 +68,7 @@ struct CollectedQuery {
         return nullptr;
     }
 
-    /// Hands all over; nothing is left.
+    /// Moves out all queries.
     PairQuery release(std::string id) {
         auto const fill = [](std::vector<float>& scores, std::size_t count) {
             if (!scores.empty()) { scores.resize(count, no_score); }

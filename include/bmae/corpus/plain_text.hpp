@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Plain text, and where in it documents begin and end.
+/// Plain text, split into documents.
 #pragma once
 
 #include <array>
@@ -19,13 +19,13 @@
 
 namespace bmae {
 
-/// Where a document begins. Each line that is not blank is a paragraph of its document.
+/// How documents are delimited. Each line that is not blank is a paragraph of its document.
 enum class TextLayout {
     file,          ///< every file is a document; its id is the path
-    blank_lines,   ///< blank lines stand between documents; the id is FILE:LINE
+    blank_lines,   ///< blank lines separate documents; the id is FILE:LINE
     lines,         ///< every line that is not blank is a document; the id is FILE:LINE
     doc_tags,      ///< `<doc id="" url="" title="">` ... `</doc>` around each document (WikiExtractor)
-    headings,      ///< a line ` = Title = ` starts a document (WikiText); ` = = Section = = ` stays a paragraph
+    headings,      ///< a line ` = Title = ` starts a document (WikiText); ` = = Section = = ` is a paragraph
 };
 
 namespace detail {
@@ -71,10 +71,10 @@ inline std::string_view without_blanks(std::string_view text) {
 /// Reads documents of plain text, one paragraph per line.
 ///
 /// With doc_tags the first line of a document is dropped where it repeats the title, the five entities of XML are replaced, and a
-/// document may hold no text at all; in the other layouts it holds at least one paragraph.
+/// document may be empty; in the other layouts it holds at least one paragraph.
 class PlainTextReader {
 public:
-    /// \throws InputError  where a file is missing, or a folder holds none
+    /// \throws InputError  where a file is missing, or a folder has none
     PlainTextReader(std::span<std::filesystem::path const> inputs, TextLayout layout, ReadOptions options = {})
         : lines_(inputs, options), layout_(layout) {}
     PlainTextReader(std::filesystem::path const& input, TextLayout layout, ReadOptions options = {})
@@ -203,7 +203,7 @@ private:
     [[nodiscard]] std::string place() const { return lines_.file().string() + ':' + std::to_string(lines_.line()); }
 
     void fault(std::string expected, std::string found) {
-        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), "Is the file cut, or of another layout?"));
+        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), "Is the file truncated, or of another layout?"));
     }
 
     detail::RecordLines lines_;

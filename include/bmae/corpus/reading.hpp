@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What all readers share: the files to read, and what becomes of a line that is not as it should be.
+/// Common code of all readers: the list of files, and the policy for malformed lines.
 #pragma once
 
 #include <algorithm>
@@ -27,10 +27,10 @@
 
 namespace bmae {
 
-/// What becomes of a line that breaks the rules of its format.
+/// Policy for malformed lines.
 enum class MalformedLine {
     refuse,   ///< InputError with file, line, what was expected and found
-    skip,     ///< left out, counted and reported
+    skip,     ///< skipped, counted and reported
 };
 
 struct ReadOptions {
@@ -41,15 +41,15 @@ struct ReadOptions {
     bool unique_ids = true;                                  ///< a second record of the same id is malformed
 };
 
-/// What a reader met on its way.
+/// The report of a reader.
 struct ReadReport {
     static constexpr std::size_t kept_messages = 10;
 
     std::uint64_t records = 0;
-    std::uint64_t skipped = 0;                            ///< malformed lines or records left out
-    std::uint64_t warnings = 0;                           ///< oddities that were accepted
+    std::uint64_t skipped = 0;                            ///< malformed lines or records skipped
+    std::uint64_t warnings = 0;                           ///< irregularities that were accepted
     std::uint64_t replaced = 0;                           ///< lines whose ill-formed UTF-8 was replaced
-    std::map<std::string, std::uint64_t> left_out = {};   ///< what a format has and a corpus does not want, by kind
+    std::map<std::string, std::uint64_t> left_out = {};   ///< valid but unused records, by kind
     std::vector<std::string> messages = {};               ///< about the first few of them
 
     void skip(Diagnostic const& diagnostic) {
@@ -67,14 +67,14 @@ private:
     }
 };
 
-/// The files to read: a file stands for itself, a folder for the files in it and below, by name, without hidden ones.
-/// \throws InputError  where a path does not exist or a folder holds no file
+/// The files to read: a path of a file, or a folder, recursively and sorted, without hidden files.
+/// \throws InputError  where a path does not exist or a folder has no file
 inline std::vector<std::filesystem::path> list_files(std::span<std::filesystem::path const> inputs) {
     std::vector<std::filesystem::path> files;
     for (std::filesystem::path const& input : inputs) {
         std::error_code code;
         if (!std::filesystem::is_directory(input, code)) {
-            static_cast<void>(detail::open_for_reading(input));   // says now, not after hours, what is missing
+            static_cast<void>(detail::open_for_reading(input));   // reports missing files at once
             files.push_back(input);
             continue;
         }
@@ -105,23 +105,23 @@ namespace detail {
 inline std::string excerpt(std::string_view text, std::size_t most = 60) {
     std::string shown;
     for (char const c : text.substr(0, most)) { shown += static_cast<unsigned char>(c) < 0x20 ? ' ' : c; }
-    shown.resize(std::min(first_invalid_utf8(shown), shown.size()));   // cut within a character
+    shown.resize(std::min(first_invalid_utf8(shown), shown.size()));   // truncated within a character
     return '\'' + shown + (text.size() > most ? "...'" : "'");
 }
 
-/// The lines of several files under one policy: every fault becomes an exception or a line of the report.
+/// The lines of several files under one policy: every error is an exception or a line of the report.
 class RecordLines {
 public:
     RecordLines(std::span<std::filesystem::path const> inputs, ReadOptions options)
         : files_(list_files(inputs)), options_(options) {}
 
-    /// The next line of the file at hand, valid UTF-8 and without NUL; false at its end. The first call needs `next_file`.
+    /// The next line of the current file, valid UTF-8 and without NUL; false at its end. The first call needs `next_file`.
     bool next(std::string_view& line) {
         while (true) {
             try {
                 if (!reader_->next(line)) { return false; }
             } catch (InputError const& error) {
-                // Over-long lines and NUL bytes can be stepped over; damage of the stream and of the disk cannot.
+                // Overlong lines and NUL bytes can be skipped; errors of the stream and of the disk cannot.
                 if (error.diagnostic().line != reader_->line()) { throw; }
                 fault(error.diagnostic());
                 continue;
@@ -158,7 +158,7 @@ public:
         return reader_->diagnostic(std::move(expected), std::move(found), std::move(hint));
     }
 
-    /// True where the record may be given out: its id is neither empty nor seen before.
+    /// True where the record may be returned: its id is neither empty nor seen before.
     bool accept(Record& record) {
         record.file = file_;
         auto const complain = [&](std::string expected, std::string found, std::string hint) {
@@ -171,7 +171,7 @@ public:
         };
         if (record.id.empty()) { return complain("an id", "an empty one", "Every record needs a name of its own."); }
         if (options_.unique_ids) {
-            // A hash of 64 bits stands for the id: among ten million ids, two meet by chance once in 400 000 corpora.
+            // Ids are compared by a 64-bit hash: for ten million ids the probability of a collision is 1 in 400 000.
             Place const place{static_cast<std::uint32_t>(place_ - 1), record.line};
             auto const [first, is_new] = seen_.try_emplace(xxh64(record.id), place);
             if (!is_new) {
@@ -183,7 +183,7 @@ public:
         }
         if (record.id.find_first_of(" \t") != std::string::npos) {
             report_.warn(file_->string() + ':' + std::to_string(record.line) + ": id " + excerpt(record.id) +
-                         " holds a blank, which TREC files cannot express.");
+                         " contains a blank, which TREC files cannot express.");
         }
         ++report_.records;
         return true;
@@ -214,7 +214,7 @@ private:
 
     std::vector<std::filesystem::path> files_;
     ReadOptions options_;
-    std::size_t place_ = 0;   // of the file after the one at hand
+    std::size_t place_ = 0;   // of the file after the current one
     std::shared_ptr<std::filesystem::path const> file_;
     std::optional<LineReader> reader_;
     std::string repaired_;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A record of a corpus, and the role `RecordReader` of everything that reads them one after another.
+/// A record of a corpus, and the concept `RecordReader`.
 #pragma once
 
 #include <array>
@@ -20,22 +20,22 @@
 
 namespace bmae {
 
-/// One text with its name and its place, whatever the file format it came from.
+/// One text with its id and position, for all file formats.
 struct Record {
     std::string id;
     std::string title = {};
     std::string text = {};                                    ///< UTF-8; paragraphs are separated by line feeds
     std::vector<std::string> queries = {};                    ///< where the format has them
     std::string continuation = {};                            ///< where the format has it
-    std::vector<std::string> fields = {};                     ///< those that the reader was asked for, in their order
+    std::vector<std::string> fields = {};                     ///< the requested fields, in their order
     std::shared_ptr<std::filesystem::path const> file = {};   ///< shared by all records of the file
     std::size_t line = 0;                                     ///< where the record starts, from 1
 };
 
-/// A reader gives the records of its files one after another.
+/// A reader returns the records of its files in sequence.
 ///
 /// 1. `reader.next(record)` fills `record` and returns true, or returns false after the last one.
-/// Law: after false it keeps returning false; a fault throws InputError with file and line. Not required: a base class.
+/// Law: after false it keeps returning false; an error throws InputError with file and line. Not required: a base class.
 template <class R>
 concept RecordReader = requires(R& reader, Record& record) {
     { reader.next(record) } -> std::same_as<bool>;
@@ -50,11 +50,11 @@ inline std::string joined_text(std::string_view title, std::string_view text) {
 }
 inline std::string joined_text(Record const& record) { return joined_text(record.title, record.text); }
 
-/// What becomes of titles in a token store.
+/// The use of titles in a token store.
 enum class TitleUse {
     joined,    ///< put before the text with a blank between, as `joined_text` does for search and fine-tuning (BEIR)
     section,   ///< put before the text with [SEP] between them (MASTER's released rows): `TitleAndBody` reads both parts
-    name,      ///< kept beside the text, not learned
+    name,      ///< stored beside the text, not trained on
 };
 
 /// As command lines write it.
@@ -62,7 +62,7 @@ constexpr std::array<std::string_view, 3> names_of(TitleUse) noexcept { return {
 /// Names in reports.
 constexpr std::string_view to_string(TitleUse use) noexcept { return names_of(use)[static_cast<std::size_t>(use)]; }
 
-/// The document of a token store that a record becomes. The store keeps the title as a name in any case.
+/// The document of a token store for a record. The store keeps the title as a name in any case.
 inline Document to_document(Record record, TitleUse titles = TitleUse::joined) {
     if (titles == TitleUse::joined && !record.title.empty()) { record.text = joined_text(record); }
     return {.id = std::move(record.id),
@@ -77,7 +77,7 @@ inline Document to_document(Record record, TitleUse titles = TitleUse::joined) {
 /// Records held in memory, found by id.
 class Records {
 public:
-    /// The record with this id must not be there yet: readers see to that.
+    /// The id must be new: readers check that.
     void add(Record record) {
         places_.emplace(record.id, records_.size());
         records_.push_back(std::move(record));
@@ -111,7 +111,7 @@ private:
     std::unordered_map<std::string, std::size_t> places_;
 };
 
-/// Everything that a reader gives.
+/// All records of a reader.
 template <RecordReader R>
 Records read_all(R& reader) {
     Records records;

@@ -26,7 +26,7 @@
 
 namespace bmae {
 
-/// What a file of pairs is read for.
+/// The purpose of a file of pairs.
 enum class PairPurpose {
     negatives,   ///< a TREC run of 6 columns, 2 columns: query, document, or JSON Lines: qid, neg
     scores,      ///< a TREC run, 3 columns: query, document, score, or JSON Lines: query_id, docid, score
@@ -39,7 +39,7 @@ struct ScoredPair {
     float score = std::numeric_limits<float>::quiet_NaN();   ///< NaN where the format has none
 };
 
-/// Reads mined negatives or scores, plain or gzip; blank lines are stepped over. The first line says which layout it is.
+/// Reads mined negatives or scores, plain or gzip; blank lines are skipped. The first line determines the layout.
 ///
 /// `neg` is a list of ids or, as Sentence Transformers publishes mined negatives, an object of such lists by the system that found
 /// them: then come the first of each list, the second of each, and so on.
@@ -90,7 +90,7 @@ public:
 
     /// Whether the order of a query's documents is that of their scores, largest first, and not that of the lines.
     [[nodiscard]] bool is_run() const noexcept { return layout_ == Layout::trec; }
-    /// The layout in words, for people.
+    /// The layout as readable text.
     [[nodiscard]] std::string_view layout() const noexcept {
         switch (layout_) {
             case Layout::trec:
@@ -141,7 +141,7 @@ private:
         std::size_t const wanted = run ? 6 : layout_ == Layout::query_document ? 2 : 3;
         if (run ? columns.count < wanted : columns.count != wanted) {
             fault(std::to_string(wanted) + " columns, as in the lines before",
-                  std::to_string(columns.count) + " in " + detail::excerpt(line), "Ids must not hold blanks.");
+                  std::to_string(columns.count) + " in " + detail::excerpt(line), "Ids must not contain blanks.");
             return false;
         }
         pair = {.query = columns[0], .document = columns[run ? 2 : 1]};
@@ -150,7 +150,7 @@ private:
         auto const score = detail::parse_score(text);
         if (!score) {
             fault("a finite score in column " + std::to_string(run ? 5 : 3), detail::excerpt(text),
-                  "Leave a line out where there is no score.");
+                  "Omit lines without a score.");
             return false;
         }
         pair.score = static_cast<float>(*score);
@@ -175,14 +175,14 @@ private:
         nlohmann::json const* const score = detail::find_key(*object, {"score"});
         double const value = score != nullptr && score->is_number() ? score->get<double>() : std::nan("");
         if (!ids || !(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()))) {
-            fault("query_id, docid and a finite score", detail::excerpt(line), "Leave a line out where there is no score.");
+            fault("query_id, docid and a finite score", detail::excerpt(line), "Omit lines without a score.");
             return false;
         }
         pair = {.query = query_, .document = document_, .score = static_cast<float>(value)};
         return true;
     }
 
-    /// Puts the negatives of a line into `listed_`.
+    /// Adds the negatives of a line to `listed_`.
     void parse_lists(std::string_view line) {
         listed_.clear();
         next_listed_ = 0;
@@ -216,7 +216,7 @@ private:
         return !id.empty();
     }
 
-    /// Three columns are also the layout of MS MARCO's runs, whose third is a rank: the smaller the better.
+    /// Three columns are also the layout of MS MARCO's runs, whose third is a rank: lower is better.
     void watch_ranks(ScoredPair const& pair) {
         bool const same = pair.query == last_query_;
         float const expected = same ? last_score_ + 1 : 1;
@@ -228,7 +228,7 @@ private:
     void refuse_ranks() const {
         if (layout_ != Layout::query_document_score || !only_ranks_ || !has_second_) { return; }
         throw InputError(Diagnostic{.file = lines_.file().string(),
-                                    .expected = "scores in column 3, the larger the better",
+                                    .expected = "scores in column 3, higher is better",
                                     .found = "the ranks 1, 2, ... of every query",
                                     .hint = "This is a run of MS MARCO: write the scores of the teacher in place of the ranks."});
     }
@@ -236,7 +236,7 @@ private:
     detail::RecordLines lines_;
     PairPurpose purpose_;
     Layout layout_ = Layout::trec;
-    std::optional<std::string> pending_;   // the first line, read to see the layout
+    std::optional<std::string> pending_;   // the first line, read to detect the layout
     std::string first_;
     std::string query_;
     std::string document_;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Tab-separated collections and queries, as MS MARCO and RocketQA have them.
+/// Tab-separated collections and queries, as of MS MARCO and RocketQA.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace bmae {
 
-/// Which columns a line has. The text is the rest of the line: tabs within it belong to it.
+/// The columns of a line. The text is the rest of the line: tabs within it belong to it.
 enum class TsvColumns {
     id_text,             ///< MS MARCO passages and queries
     id_title_text,       ///< RocketQA's corpus.tsv; the title may be empty
@@ -28,7 +28,7 @@ enum class TsvColumns {
 /// Reads lines of `id <tab> ... <tab> text` without header. Nothing is trimmed.
 class TsvReader {
 public:
-    /// \throws InputError  where a file is missing, or a folder holds none
+    /// \throws InputError  where a file is missing, or a folder has none
     explicit TsvReader(std::span<std::filesystem::path const> inputs, TsvColumns columns = TsvColumns::id_text,
                        ReadOptions options = {})
         : lines_(inputs, options), columns_(columns) {}
@@ -55,7 +55,7 @@ private:
         if (tabs < wanted) {
             lines_.fault(lines_.diagnostic(std::to_string(wanted + 1) + " columns separated by tabs",
                                            std::to_string(tabs + 1) + " in " + detail::excerpt(line),
-                                           "Are the columns separated by blanks, or is this another format?"));
+                                           "The columns may be separated by blanks, or this is another format."));
             return false;
         }
         auto const take = [&] {

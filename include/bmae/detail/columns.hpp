@@ -25,7 +25,7 @@ struct Columns {
     [[nodiscard]] std::string_view operator[](std::size_t i) const noexcept { return text[i]; }
 };
 
-/// Cuts at runs of blanks and tabs.
+/// Splits at runs of blanks and tabs.
 inline Columns split_blanks(std::string_view line) noexcept {
     Columns columns;
     char const* at = line.data();
@@ -40,7 +40,7 @@ inline Columns split_blanks(std::string_view line) noexcept {
     }
 }
 
-/// Cuts at every tab; columns may be empty or hold blanks.
+/// Splits at every tab; columns may be empty or contain blanks.
 inline Columns split_tabs(std::string_view line) noexcept {
     Columns columns;
     for (std::size_t begin = 0;;) {
@@ -52,9 +52,9 @@ inline Columns split_tabs(std::string_view line) noexcept {
     }
 }
 
-/// Cuts at tabs as Python's csv.reader does, whose writer made BEIR's files: a field that starts with a quote ends at the closing
+/// Splits at tabs as Python's csv.reader, since csv made BEIR's files: a field that starts with a quote ends at the closing
 /// quote, and doubled quotes in it mean one. Nothing where a quote is not closed.
-/// \param storage  holds the fields of a line with quotes; must outlive the result
+/// \param storage  buffer of unquoted fields; must outlive the result
 inline std::optional<Columns> split_csv(std::string_view line, std::string& storage) {
     if (line.find('"') == std::string_view::npos) { return split_tabs(line); }
     storage.clear();
@@ -85,7 +85,7 @@ inline std::optional<Columns> split_csv(std::string_view line, std::string& stor
     return quoted ? std::nullopt : std::optional(columns);
 }
 
-/// A whole number; nothing for anything else.
+/// An integer; nothing for anything else.
 inline std::optional<std::int32_t> parse_grade(std::string_view text) noexcept {
     if (text.size() > 1 && text[0] == '+' && text[1] != '-') { text.remove_prefix(1); }
     std::int32_t value = 0;

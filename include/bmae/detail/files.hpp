@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Everything about files: memory maps and writes that are whole or absent, output folders, lines of plain and gzip text.
+/// Everything about files: memory maps, atomic writes, output folders, lines of plain and gzip text.
 #pragma once
 
 #include <bmae/detail/folders.hpp>

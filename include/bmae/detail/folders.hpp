@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Output folders: refused where they hold something, filled beside their place and then moved there in one step.
+/// Output folders: refused unless empty, written under a temporary name and then renamed.
 #pragma once
 
 #include <cerrno>
@@ -20,7 +20,7 @@
 
 namespace bmae::detail {
 
-/// Refuses a path that is a file or a folder that holds something; changes nothing.
+/// Refuses a path that is a file or a non-empty folder; changes nothing.
 inline void require_nothing_lost(std::filesystem::path const& path) {
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
@@ -35,11 +35,11 @@ inline void require_nothing_lost(std::filesystem::path const& path) {
         throw InputError(Diagnostic{.file = path.string(),
                                     .expected = "a new or empty output folder",
                                     .found = "a folder that holds '" + entry->path().filename().string() + "'",
-                                    .hint = "Nothing is written over: choose another folder or empty this one yourself."});
+                                    .hint = "Nothing is overwritten: choose another folder or empty this one yourself."});
     }
 }
 
-/// Creates a folder and those above it. \throws InputError where that is not allowed
+/// Creates a folder and its parents. \throws InputError where that is not allowed
 inline void create_folders(std::filesystem::path const& path) {
     std::error_code code;
     std::filesystem::create_directories(path, code);
@@ -47,7 +47,7 @@ inline void create_folders(std::filesystem::path const& path) {
 }
 
 /// Makes sure, before hours of work, that results can be written into `path`: creates it, and refuses a folder that already
-/// holds something or that cannot be written.
+/// is not empty or that cannot be written.
 inline void require_empty_or_new_folder(std::filesystem::path const& path) {
     require_nothing_lost(path);
     create_folders(path);
@@ -57,14 +57,14 @@ inline void require_empty_or_new_folder(std::filesystem::path const& path) {
     ::unlink(probe.c_str());
 }
 
-/// A folder that appears under its name only when `commit` has put all of it on the disk.
+/// A folder that appears under its name only after `commit`, when it is complete on the disk.
 ///
-/// It is filled as `NAME.partial` beside its place. What a killed program left there is recognized (by a mark and by a lock
-/// that died with it) and cleared by the next attempt.
+/// It is written as `NAME.partial` beside it. The remains of a killed program are recognized (by a mark and by a lock
+/// that ended with it) and removed by the next attempt.
 class AtomicFolder {
 public:
-    /// \throws InputError  where `path` holds something already, or the place cannot be written
-    /// \throws RunError    where another program is filling the same folder
+    /// \throws InputError  where `path` is not empty, or the folder cannot be written
+    /// \throws RunError    where another program is writing the same folder
     explicit AtomicFolder(std::filesystem::path path) : path_(without_slash(std::move(path))) {
         require_nothing_lost(path_);
         create_folders(folder_of(path_));
@@ -86,9 +86,9 @@ public:
     ~AtomicFolder() { discard(); }
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }         ///< the final name
-    [[nodiscard]] std::filesystem::path const& partial() const noexcept { return partial_; }   ///< where to write meanwhile
+    [[nodiscard]] std::filesystem::path const& partial() const noexcept { return partial_; }   ///< where to write before
 
-    /// Gives the folder its name. The files in it must have been fsynced, as AtomicFile does.
+    /// Renames the folder. The files in it must have been fsynced, as AtomicFile does.
     void commit() {
         ::unlink((partial_ / mark).c_str());
         sync_folder(partial_);
@@ -99,7 +99,7 @@ public:
         sync_folder(folder_of(path_));
     }
 
-    /// Drops what was written.
+    /// Deletes the written files.
     void discard() noexcept {
         if (!partial_.empty()) {
             std::error_code ignored;
@@ -116,7 +116,7 @@ private:
         return path.has_filename() || path.empty() ? path : path.parent_path();
     }
 
-    /// Empties what an earlier attempt left; a folder that is not such a rest is not touched.
+    /// Removes the files of an earlier attempt; other folders are not touched.
     static void clear(std::filesystem::path const& folder) {
         std::error_code code;
         if (!std::filesystem::exists(folder / mark, code)) {
@@ -125,7 +125,7 @@ private:
         }
         for (auto const& entry : std::filesystem::directory_iterator(folder)) {
             if (entry.path().filename() != mark) { std::filesystem::remove_all(entry.path(), code); }
-            if (code) { fail_to_write(folder, "clear the rest of an earlier attempt", code.value()); }
+            if (code) { fail_to_write(folder, "clear the remains of an earlier attempt", code.value()); }
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// XXH64, the 64-bit checksum of the xxHash specification (version 0.1.1), at once or piece by piece.
+/// XXH64, the 64-bit checksum of the xxHash specification (version 0.1.1), at once or incrementally.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 
 namespace bmae::detail {
 
-/// Checksum of a stream of bytes. Guards against damage, not against an opponent.
+/// Checksum of a stream of bytes. Detects damage, is not cryptographic.
 class Xxh64 {
 public:
     explicit constexpr Xxh64(std::uint64_t seed = 0) noexcept
@@ -39,7 +39,7 @@ public:
     }
     void update(std::string_view text) noexcept { update(std::as_bytes(std::span(text.data(), text.size()))); }
 
-    /// The checksum of everything given so far; more may follow.
+    /// The checksum of everything given so far; more may be added.
     [[nodiscard]] std::uint64_t digest() const noexcept {
         std::uint64_t hash = seed_ + prime5;
         if (total_ >= stripe_.size()) {

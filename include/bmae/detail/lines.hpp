@@ -21,8 +21,8 @@
 namespace bmae::detail {
 
 struct LineOptions {
-    std::size_t max_bytes = std::size_t{64} << 20;   ///< of one line; a longer one is refused and may be stepped over
-    bool allow_nul = false;                          ///< false: a NUL byte means that this is no text file
+    std::size_t max_bytes = std::size_t{64} << 20;   ///< of one line; a longer one is refused and may be skipped
+    bool allow_nul = false;                          ///< false: a NUL byte means that this is not a text file
 };
 
 /// Reads a text file line by line, with bounded memory. Files that start with the gzip signature are unpacked on the way.
@@ -65,11 +65,11 @@ public:
     }
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
-    [[nodiscard]] std::size_t line() const noexcept { return line_; }   ///< number of the line read last; 0 before the first
+    [[nodiscard]] std::size_t line() const noexcept { return line_; }   ///< number of the last line; 0 before the first
 
     /// The next line, without its end; valid until the next call. False at the end of the file.
     /// \throws InputError  on a line over the limit, a NUL byte, a damaged or truncated gzip file. After the first two, the
-    ///                     next call goes on with the next line.
+    ///                     next call continues with the next line.
     bool next(std::string_view& line) {
         if (stepping_over_ && !step_over()) { return false; }
         long_line_.clear();
@@ -91,7 +91,7 @@ public:
         return !long_line_.empty() && deliver(long_line_, line);
     }
 
-    /// A diagnostic about the line read last.
+    /// A diagnostic about the last line.
     [[nodiscard]] Diagnostic diagnostic(std::string expected, std::string found, std::string hint = {}) const {
         return {.file = path_.string(),
                 .line = line_,
@@ -114,10 +114,10 @@ private:
     [[noreturn]] void refuse_stream(int code, char const* message) const {
         if (code == Z_BUF_ERROR) {
             throw InputError(
-                diagnostic_after("a whole gzip file", "one that ends too early", "It was cut while copied: fetch it again."));
+                diagnostic_after("a whole gzip file", "a truncated one", "It was truncated while copied: download it again."));
         }
         if (code == Z_ERRNO) { throw read_failure(path_, errno == 0 ? EIO : errno); }
-        throw InputError(diagnostic_after("an undamaged gzip file", std::string("damage (") + message + ")", "Fetch it again."));
+        throw InputError(diagnostic_after("an undamaged gzip file", std::string("damage (") + message + ")", "Copy it again."));
     }
 
     void check_start() {
@@ -126,7 +126,7 @@ private:
             throw InputError(Diagnostic{.file = path_.string(),
                                         .expected = "a gzip file, as the name says",
                                         .found = start.empty() ? "an empty file" : "another format",
-                                        .hint = "Fetch it again, or drop .gz from the name of a plain file."});
+                                        .hint = "Download it again, or remove .gz from the name of a plain file."});
         }
         if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff")) {
             throw InputError(Diagnostic{.file = path_.string(),
@@ -156,7 +156,7 @@ private:
                                     "Check that this is a text file with one record per line."));
     }
 
-    /// To the start of the line after one that was refused for its length.
+    /// Skips the rest of an overlong line.
     bool step_over() {
         while (true) {
             void const* const stop = begin_ == end_ ? nullptr : std::memchr(buffer_.data() + begin_, '\n', end_ - begin_);

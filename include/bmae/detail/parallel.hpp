@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Two ways to use several threads whose results do not depend on how many there are.
+/// Parallel loops and pipelines whose results do not depend on the number of threads.
 #pragma once
 
 #include <algorithm>
@@ -59,10 +59,10 @@ void parallel_for(std::size_t count, std::size_t grain, unsigned threads, Body&&
     if (failure) { std::rethrow_exception(failure); }
 }
 
-/// Items go in one after another, are worked on by several threads, and come out in the order in which they went in.
+/// A pipeline: items are processed by several threads and consumed in the order of `push`.
 ///
 /// `push` and `finish` belong to one thread, which also runs the consumer; at most `capacity` items are in flight, so a slow
-/// consumer holds back the producer. With one thread everything runs in `push`. The first exception of `work`, in item
+/// consumer blocks the producer. With one thread everything runs in `push`. The first exception of `work`, in item
 /// order, is thrown by `push` or `finish`; the pipeline accepts nothing afterwards.
 template <class In, class Out>
 class OrderedPipeline {
@@ -84,7 +84,7 @@ public:
     OrderedPipeline(OrderedPipeline const&) = delete;
     OrderedPipeline& operator=(OrderedPipeline const&) = delete;
 
-    /// Ends the threads; items not yet consumed are dropped (call `finish` to have them).
+    /// Joins the threads; items not yet consumed are dropped (call `finish` first to consume them).
     ~OrderedPipeline() {
         for (std::jthread& thread : pool_) { thread.request_stop(); }
         pool_.clear();
@@ -125,7 +125,7 @@ private:
     void run(std::stop_token const& stop) {
         std::unique_lock lock(mutex_);
         while (has_input_.wait(lock, stop, [this] { return claimed_ < pushed_; })) {
-            Slot& slot = slots_[claimed_++ % slots_.size()];   // its own until done: the ring does not reuse it before
+            Slot& slot = slots_[claimed_++ % slots_.size()];   // owned until done: the ring does not reuse it before
             lock.unlock();
             std::optional<Out> output;
             std::exception_ptr failure;

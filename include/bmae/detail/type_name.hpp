@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A readable name for any part of a composition: its own `name`, or what the compiler calls the type.
+/// A readable name for any part of a composition: its own `name`, or the compiler's name of the type.
 #pragma once
 
 #include <concepts>

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Files that are read by memory map and written whole or not at all.
+/// Files that are read by memory map and written atomically.
 ///
 /// A write goes to a temporary name in the same folder, is checked, fsynced and renamed, so that a reader, a crash or a full
-/// disk never meets half a file. Faults name the file; which of them are InputErrors says `is_output_path_error`.
+/// disk never leaves a partial file. Errors name the file; `is_output_path_error` decides which of them are InputErrors.
 #pragma once
 
 #include <algorithm>
@@ -33,7 +33,7 @@
 
 namespace bmae::detail {
 
-/// What to do about a failed system call.
+/// The hint for a failed system call.
 inline std::string hint_for(int code) {
     switch (code) {
         case ENOSPC:
@@ -41,7 +41,7 @@ inline std::string hint_for(int code) {
         case EDQUOT:
             return "The disk quota is used up: free some space or choose another disk, then run again.";
         case EFBIG:
-            return "The file may not grow further: raise the limit (ulimit -f) or choose another file system.";
+            return "The file size limit is reached: raise the limit (ulimit -f) or choose another file system.";
         case EROFS:
             return "The file system is read-only: choose another folder.";
         case EACCES:
@@ -57,7 +57,7 @@ inline std::string hint_for(int code) {
         case ENFILE:
             return "Too many files are open: raise the limit (ulimit -n).";
         case EPIPE:
-            return "Who read the output has closed it: the results are not complete.";
+            return "The reader of the output has closed it: the results are incomplete.";
         case EIO:
             return "The disk reports an error: check its health and choose another disk.";
         default:
@@ -65,8 +65,8 @@ inline std::string hint_for(int code) {
     }
 }
 
-/// Whether a failed write is mended by whoever named the place: no room, no permission, no such path. What is left breaks inside:
-/// a disk that fails (EIO), memory or descriptors that are used up.
+/// True where the user can fix a failed write: no space, no permission, no such path. False for internal failures:
+/// a failing disk (EIO), exhausted memory or descriptors.
 constexpr bool is_output_path_error(int code) noexcept {
     for (int const known : {ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EISDIR, ENAMETOOLONG, ELOOP}) {
         if (code == known) { return true; }
@@ -75,8 +75,8 @@ constexpr bool is_output_path_error(int code) noexcept {
 }
 
 /// Ends a failed write or a failed change of a folder, in the same way for all outputs.
-/// \param action  what was tried, for "trying to ..."
-/// \throws InputError  where another place, or room in this one, is the hint
+/// \param action  the attempted action, for "trying to ..."
+/// \throws InputError  where another path or free space would help
 /// \throws RunError    else
 [[noreturn]] inline void fail_to_write(std::filesystem::path const& path, std::string_view action, int code) {
     std::string const reason = std::generic_category().message(code);
@@ -139,7 +139,7 @@ inline Descriptor open_for_reading(std::filesystem::path const& path) {
 
 /// A file mapped into memory, read-only. Pages are loaded when touched, so the file may be larger than the memory.
 ///
-/// Whoever truncates a file while it is mapped ends the program with SIGBUS: replace files by rename instead.
+/// Truncating a mapped file ends the program with SIGBUS: replace files by rename instead.
 class FileMap {
 public:
     FileMap() = default;
@@ -207,7 +207,7 @@ inline std::string read_file(std::filesystem::path const& path, std::uint64_t li
             throw InputError(Diagnostic{.file = path.string(),
                                         .expected = "at most " + std::to_string(limit) + " bytes",
                                         .found = "a longer file",
-                                        .hint = "Check that this is the file you meant."});
+                                        .hint = "Check that this is the right file."});
         }
     }
     content.resize(filled);
@@ -222,13 +222,13 @@ inline void sync_folder(std::filesystem::path const& folder) {
     if (::fsync(handle.number()) != 0 && errno != EINVAL) { fail_to_write(path, "make the folder durable", errno); }
 }
 
-/// The folder that holds `path`, "." where it names none.
+/// The parent folder of `path`, or ".".
 inline std::filesystem::path folder_of(std::filesystem::path const& path) {
     std::filesystem::path const parent = path.parent_path();
     return parent.empty() ? std::filesystem::path(".") : parent;
 }
 
-/// What to do where the destination of a write exists already.
+/// Policy for an existing destination.
 enum class Existing { refuse, replace };
 
 /// The error of a destination that exists already.
@@ -236,15 +236,15 @@ inline InputError exists_failure(std::filesystem::path const& path, std::string_
     return InputError(Diagnostic{.file = path.string(),
                                  .expected = "a new name for the output",
                                  .found = std::string(found),
-                                 .hint = "Nothing is written over: choose another name or remove it yourself."});
+                                 .hint = "Nothing is overwritten: choose another name or remove it yourself."});
 }
 
-/// A rename that does not write over anything where `existing` is refuse.
+/// A rename that does not overwrite where `existing` is refuse.
 inline void rename_durably(std::filesystem::path const& from, std::filesystem::path const& to, Existing existing) {
     int failed = 0;
     if (existing == Existing::refuse) {
         failed = ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE);
-        if (failed != 0 && errno == EEXIST) { throw exists_failure(to, "something of that name, made meanwhile"); }
+        if (failed != 0 && errno == EEXIST) { throw exists_failure(to, "a file of that name, made meanwhile"); }
         bool const unknown = failed != 0 && (errno == EINVAL || errno == ENOSYS);   // to old file systems
         if (unknown) { failed = ::rename(from.c_str(), to.c_str()); }
     } else {
@@ -254,7 +254,7 @@ inline void rename_durably(std::filesystem::path const& from, std::filesystem::p
     sync_folder(folder_of(to));
 }
 
-/// A file that appears under its name only when `commit` has put all of it on the disk; otherwise it leaves nothing behind.
+/// A file that appears under its name only after `commit`, when it is complete on the disk; otherwise it leaves no file.
 class AtomicFile {
 public:
     /// \throws InputError  where `path` exists and `existing` is refuse, or is a folder or a device, or its folder is missing or
@@ -281,7 +281,7 @@ public:
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }   ///< bytes given to `write` so far
 
-    /// \throws InputError  naming the file and what to do (a full disk); RunError where the disk fails
+    /// \throws InputError  naming the file and a hint (a full disk); RunError where the disk fails
     void write(std::span<std::byte const> bytes) {
         size_ += bytes.size();
         if (bytes.size() < buffer_size - buffer_.size()) {
@@ -303,7 +303,7 @@ public:
         write(std::as_bytes(values));
     }
 
-    /// Bytes that were given to `write`, from `offset` on: of what is still buffered from there, of the rest from the disk.
+    /// Bytes given to `write`, from `offset` on: buffered ones from the buffer, others from the disk.
     /// \throws RunError  where so many were not written, or the disk fails
     void read_back(std::uint64_t offset, std::span<std::byte> bytes) {
         if (offset > size_ || bytes.size() > size_ - offset) {
@@ -321,7 +321,7 @@ public:
         if (!bytes.empty()) { std::memcpy(bytes.data(), buffer_.data() + (offset - on_disk), bytes.size()); }
     }
 
-    /// Puts everything on the disk and gives the file its name. The object is done afterwards.
+    /// Writes everything to the disk and renames the file. The object is then unusable.
     void commit() {
         flush();
         if (::fsync(file_.number()) != 0) { fail_to_write(path_, "write", errno); }
@@ -330,7 +330,7 @@ public:
         temporary_.clear();
     }
 
-    /// Drops what was written; the destination stays as it was.
+    /// Discards the written data; the destination is unchanged.
     void discard() noexcept {
         file_ = Descriptor();
         buffer_.clear();

@@ -37,7 +37,7 @@
 
 namespace bmae {
 
-/// What a program does with a model whose composition it does not know: the type-erased edge of pre-training.
+/// The type-erased interface of a model for programs that do not know its composition.
 class AnyModel : public Objective {
 public:
     /// Throws InputError where the composition has another encoder than BERT.
@@ -48,15 +48,15 @@ public:
     [[nodiscard]] virtual std::vector<PassDescription> passes() const = 0;
     /// Every option by its path.
     [[nodiscard]] virtual std::vector<std::pair<std::string, OptionValue>> option_values() const = 0;
-    /// How the first pass makes its sentence vector: what a saved sentence encoder should do, a reduction with its weights too. [CLS]
+    /// How the first pass makes its sentence vector, for a saved sentence encoder, a reduction with its weights included. [CLS]
     /// where its bottleneck is not a pooling, which `pooling_note` then says.
     [[nodiscard]] virtual SentenceBottleneck pooling() const = 0;
-    /// What a sentence encoder with `pooling()` leaves out of the vector that was trained, in one sentence; empty: nothing.
+    /// The difference between `pooling()` and the bottleneck that was trained, in one sentence; empty: none.
     [[nodiscard]] virtual std::string pooling_note() const = 0;
-    /// The encoder that reads the other side of a pair, where a `SecondPass` trained one; else nullptr.
+    /// The encoder of the other text of a pair, where a `SecondPass` trained one; else nullptr.
     [[nodiscard]] virtual BertEncoder* second_encoder() = 0;
 
-    /// Computes one step on `batch` without dropout and without an update, and writes it for other programs to check.
+    /// Computes one step on `batch` without dropout and without an update, and writes it for comparison with other programs.
     virtual void dump_step(HostBatch const& batch, std::filesystem::path const& file) = 0;
 };
 
@@ -125,11 +125,11 @@ public:
     using Sidecars = std::function<void(std::filesystem::path const&)>;
 
     /// \param corpus        must outlive the objective
-    /// \param preset        name under which reports and checkpoints know the composition
-    /// \param sidecars      writes config.json and tokenizer files into a checkpoint, so that it can be used by itself
-    /// \param words         counts that keyword maskers draw by; none: those of the corpus
+    /// \param preset        name of the composition in reports and checkpoints
+    /// \param sidecars      writes config.json and tokenizer files into a checkpoint, so that it is self-contained
+    /// \param words         word counts for keyword maskers; none: those of the corpus
     /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit, and where texts, generator or words are
-    /// missing or of no use.
+    /// missing or unused.
     ComposedObjective(std::shared_ptr<Model> model, Data const& corpus, ViewSettings settings, std::string preset,
                       Sidecars sidecars = {}, std::shared_ptr<TokenGenerator const> generator = {},
                       std::shared_ptr<WordWeights const> words = {})
@@ -251,12 +251,12 @@ public:
         std::string const given = "vectors are " + to_string(pooling());
         if (!SentenceBottleneck::named(pass.bottleneck)) {
             return given + ": the model was trained with the bottleneck " + pass.bottleneck +
-                   ", which is not a pooling of hidden states. Fine-tune before you search";
+                   ", which is not a pooling of hidden states. Fine-tune before search";
         }
         bool const for_training =
             pass.projection.find("tanh") != std::string::npos || pass.projection.find("batch_norm") != std::string::npos;
         if (!for_training) { return {}; }
-        return given + " without the projection " + pass.projection + " that training had behind it";
+        return given + " without the projection " + pass.projection + " that followed it in training";
     }
     [[nodiscard]] BertEncoder* second_encoder() override {
         if constexpr (Model::has_second_encoder) {
@@ -308,7 +308,7 @@ private:
         return cost;
     }
 
-    /// Refuses a pair store that lacks what the composition learns from, and lengths beyond the encoder's positions.
+    /// Refuses a pair store without the data that the composition is trained on, and lengths beyond the encoder's positions.
     void require_pairs() {
         std::vector<ViewDescription> const views = model_->describe_views();
         auto const positions = static_cast<std::size_t>(model_->encoder().shape().positions);
@@ -340,10 +340,10 @@ private:
         }
     }
 
-    static constexpr int description_format = 2;   // 1, which told no number: without types, state moved within a step
+    static constexpr int description_format = 2;               // 1 had no number: no types, state changed within a step
     static constexpr std::uint64_t window_slot = 0x77696e64;   // no view has this number
 
-    /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors what they learn or need.
+    /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors their word counts and generator.
     void equip_views(std::shared_ptr<TokenGenerator const> generator) {
         std::vector<ViewDescription> const descriptions = model_->describe_views();
         std::shared_ptr<WordWeights const> words = words_;
@@ -381,7 +381,7 @@ private:
                 if (view.corruptor.generator == nullptr) { view.corruptor.generator = generator; }
                 if (view.corruptor.generator == nullptr) {
                     throw InputError(Diagnostic{.file = {},
-                                                .expected = "a generator that fills the masks of " + descriptions[v].path,
+                                                .expected = "a generator for the masks of " + descriptions[v].path,
                                                 .found = "none",
                                                 .hint = "Name a masked language model with this vocabulary by --generator DIR; "
                                                         "one of your own: --preset mlm."});
@@ -390,13 +390,13 @@ private:
         });
         if (words_ != nullptr && !asks_for_words) {
             throw InputError(Diagnostic{.file = {},
-                                        .expected = "a masker that draws by words, for the dictionary",
+                                        .expected = "a masker with word weights, to use the dictionary",
                                         .found = "none",
                                         .hint = "MASTER's presets have one; leave the dictionary out elsewhere."});
         }
     }
 
-    /// A dictionary of counts alone cannot weigh by document frequency.
+    /// A dictionary of counts alone has no document frequencies.
     template <class MaskerT>
     void require_frequencies(MaskerT const& masker, ViewDescription const& view) const {
         if constexpr (requires { masker.weighting == KeywordWeighting::tf_idf; }) {
@@ -404,8 +404,8 @@ private:
             throw InputError(Diagnostic{.file = {},
                                         .expected = "words with document frequencies for the tf_idf of " + view.path,
                                         .found = "a dictionary of counts alone",
-                                        .hint = "Choose a preset whose name ends in -as-released, which weighs by counts, or "
-                                                "leave the dictionary out: the words of the corpus are counted then."});
+                                        .hint = "Choose a preset whose name ends in -as-released, which weights by counts, or "
+                                                "leave the dictionary out: the words of the corpus are then counted."});
         }
     }
 
@@ -421,8 +421,8 @@ private:
     }
 
     std::shared_ptr<Model> model_;
-    std::vector<TermDescription> terms_;       // made once: names and kinds do not change from step to step
-    std::unique_ptr<StepContrast> contrast_;   // none where no term compares the texts of a batch
+    std::vector<TermDescription> terms_;       // made once: names and kinds are constant over a run
+    std::unique_ptr<StepContrast> contrast_;   // none where no term is a contrast over the batch
     Data const& corpus_;
     ViewSettings settings_;
     std::string preset_;

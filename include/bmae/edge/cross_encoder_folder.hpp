@@ -32,7 +32,7 @@ namespace detail {
 /// The name of a parameter of `Scored` in a folder: "pooler.dense.weight", "classifier.bias" ...
 inline std::string score_name(std::string const& name) { return name.substr(std::string_view("shared.score.").size()); }
 
-/// Refuses families whose classification has another head: ELECTRA's has GELU, the others no token types.
+/// Refuses families whose classification head differs: ELECTRA's has GELU, the others have no token types.
 inline void require_score_head(ModelType type, std::string const& folder) {
     if (type == ModelType::bert) { return; }
     throw InputError(Diagnostic{.file = folder,
@@ -44,7 +44,7 @@ inline void require_score_head(ModelType type, std::string const& folder) {
 inline constexpr char const* identity_class = "torch.nn.modules.linear.Identity";
 inline constexpr char const* sigmoid_class = "torch.nn.modules.activation.Sigmoid";
 
-/// What is applied to the one label: named by version 6 beside the model, from 4 and before 4 in config.json; else a sigmoid.
+/// The activation of the score: version 6 writes it beside the model, version 4 and earlier in config.json; default: sigmoid.
 inline bool reads_sigmoid(std::filesystem::path const& folder) {
     auto const config = JsonObject::read(folder / "config.json");
     auto name = config.find<std::string>("sbert_ce_default_activation_function");
@@ -63,17 +63,17 @@ inline bool reads_sigmoid(std::filesystem::path const& folder) {
 
 /// Writes a folder that transformers, sentence-transformers' CrossEncoder and `load_cross_encoder` read.
 ///
-/// Scores are equal where a pair fits the length: what is longer Python cuts at either text, here the passage is cut first. The score
-/// is passed on as it is: config.json names the activation Identity, without which sentence-transformers would apply a sigmoid.
+/// Scores are equal where a pair fits the length: longer ones Python truncates at both, here the passage first. The score
+/// is the raw logit: config.json names the activation Identity, without which sentence-transformers would apply a sigmoid.
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
-/// \param head    holds `shared.score.pooler.dense.{weight,bias}` and `shared.score.classifier.{weight,bias}`; more is passed over
-/// \throws InputError  an encoder that is no BERT, tensors that are missing or of another shape, a folder that holds something
+/// \param head    holds `shared.score.pooler.dense.{weight,bias}` and `shared.score.classifier.{weight,bias}`; others ignored
+/// \throws InputError  an encoder that is not BERT, tensors that are missing or of another shape, a folder that holds something
 inline void save_cross_encoder(std::filesystem::path const& folder, BertEncoder const& encoder, AnyTokenizer const& tokenizer,
                                NamedTensors const& head, CrossEncoderOptions const& options) {
     detail::require_score_head(encoder.config().model_type, folder.string());
     Scored<> scored({}, encoder, 0, {});
     take_tensors(scored, head, folder.string());
-    CrossEncoder const checked(encoder, scored, tokenizer, options);   // refuses what could not be loaded
+    CrossEncoder const checked(encoder, scored, tokenizer, options);   // refuses what could not be loaded again
     HfBert files = to_hf_bert(encoder, /*with_head=*/false);
     scored.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
         files.aside[detail::score_name(name)] = value.detach().to(at::kCPU, at::kFloat);
@@ -102,9 +102,9 @@ inline void save_cross_encoder(std::filesystem::path const& folder, CrossEncoder
 }
 
 /// Reads the folder of a BertForSequenceClassification with one label.
-/// \param max_length  takes the place of what the folder says; tokens of a pair with its three specials
+/// \param max_length  overrides the folder's; tokens of a pair with its three specials
 /// \throws InputError  another family, several labels, an activation other than Identity and Sigmoid, modules behind the
-///                     transformer, files that do not belong together
+///                     transformer, files that do not match
 inline CrossEncoder load_cross_encoder(std::filesystem::path const& folder, std::optional<std::size_t> max_length = {}) {
     if (std::filesystem::exists(folder / "modules.json")) {
         auto const modules = detail::read_modules(folder, {"Transformer"}, {}, "a cross-encoder");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One step with everything that another program needs to compute the same losses and gradients.
+/// Dumps one step with everything that another program needs to compute the same losses and gradients.
 #pragma once
 
 #include <cmath>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What the folders of all kinds of encoders share: lists of modules, prompts, length limits.
+/// Common code of the folders of all encoders: lists of modules, prompts, length limits.
 #pragma once
 
 #include <algorithm>
@@ -98,7 +98,7 @@ inline Json sentence_transformers_json(std::string const& model_type, std::strin
             {"similarity_fn_name", similarity}};
 }
 
-/// Refuses a folder whose texts get words put before them, which `what` does not do.
+/// Refuses a folder with a prompt, which `what` does not support.
 inline void require_no_prompts(std::filesystem::path const& folder, std::string_view what) {
     auto const path = folder / "config_sentence_transformers.json";
     if (!std::filesystem::exists(path)) { return; }
@@ -116,7 +116,7 @@ inline void require_no_prompts(std::filesystem::path const& folder, std::string_
     for (auto const& [name, text] : texts) {
         if (text.empty()) { continue; }
         throw object.refuse("no prompt, of " + std::string(what), '"' + name + "\": \"" + text + '"',
-                            "Put it before the texts yourself and set it to \"\".");
+                            "Prepend it to the texts yourself and set it to \"\".");
     }
 }
 
@@ -144,7 +144,7 @@ inline std::size_t folder_max_length(std::filesystem::path const& transformer) {
     return static_cast<std::size_t>(read_max_length(transformer, declared));
 }
 
-/// Writes the tokenizer with a length limit, which versions from 6 and cross-encoders of all versions read there.
+/// Writes the tokenizer with a length limit, which version 6 and cross-encoders of all versions read it.
 inline void save_tokenizer(AnyTokenizer const& tokenizer, std::filesystem::path const& folder, std::size_t max_length) {
     tokenizer.save(folder);
     auto const path = folder / "tokenizer_config.json";

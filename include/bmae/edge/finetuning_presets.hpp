@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The closed list of fine-tuning presets, and from their names to something that a trainer can train.
+/// The closed list of fine-tuning presets, and objectives built by their names.
 #pragma once
 
 #include <memory>
@@ -33,7 +33,7 @@ void for_each_finetuning_preset(Visit&& visit) {
     visit(Preset<ColBert>{"colbert", "Khattab, Zaharia: ColBERT, arXiv 2004.12832", {}});
 }
 
-/// Throws InputError, which lists the known names, where `name` is no fine-tuning preset.
+/// Throws InputError, which lists the known names, where `name` is not a fine-tuning preset.
 inline void require_finetuning_preset(std::string_view name) {
     std::string known;
     bool found = false;

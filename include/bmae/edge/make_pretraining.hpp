@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From the name of a preset to something that a trainer can train.
+/// Builds an objective by the name of a preset.
 #pragma once
 
 #include <cstdint>
@@ -22,22 +22,22 @@
 
 namespace bmae {
 
-/// What a program asks for by name.
+/// A request for a preset by name.
 struct PretrainingRequest {
     std::string preset = "retromae";
-    /// What `--set` says, name -> text: the preset's own names, {"encoder_mask", "0.3"}, and paths of its composition,
+    /// Values of `--set`, name -> text: the preset's own names, {"encoder_mask", "0.3"}, and paths of its composition,
     /// {"passes.0.view.masker.rate", "0.4"}, which are set after them.
     std::map<std::string, std::string> overrides = {};
     std::string bottleneck = {};   ///< fine-tuning: cls or mean in place of the preset's [CLS]; empty: the preset's
     ViewSettings settings = {};
-    std::uint64_t seed = 42;   ///< of fresh decoder parameters
+    std::uint64_t seed = 42;   ///< of new decoder parameters
     std::function<void(std::filesystem::path const&)> sidecars = {};
-    std::shared_ptr<TokenGenerator const> generator = {};   ///< where a corruptor needs one: see EncoderGenerator
-    std::shared_ptr<WordWeights const> words = {};          ///< that keyword maskers draw by; none: those of the corpus
+    std::shared_ptr<TokenGenerator const> generator = {};   ///< for corruptors that need one: see EncoderGenerator
+    std::shared_ptr<WordWeights const> words = {};          ///< word counts for keyword maskers; none: those of the corpus
 };
 
-/// Options of `Model` with numbers set by either name: see `PretrainingRequest::overrides`.
-/// Throws InputError for a name that is neither, and for a text that is no number.
+/// Options of `Model` with options set by either name: see `PretrainingRequest::overrides`.
+/// Throws InputError for a name that is neither, and for an invalid value.
 /// \tparam Preset_  whose hyperparameters they are, where `Model` is a variant of a preset
 template <class Model, class Preset_ = Model>
 typename Model::Options options_of(typename PresetHyperparameters<Preset_>::type hyperparameters,
@@ -59,13 +59,13 @@ typename Model::Options options_of(typename PresetHyperparameters<Preset_>::type
         }
     }();
     std::vector<OptionEntry> const composed = option_entries(options);
-    known.insert(known.end(), composed.begin(), composed.end());   // an unknown name is told both kinds
+    known.insert(known.end(), composed.begin(), composed.end());   // the message for an unknown name lists both kinds
     for (auto const& [path, text] : paths) { set_option(known, path, text); }
     return options;
 }
 
 /// Builds one preset around `encoder`, on `corpus`, which must outlive the result.
-/// Throws InputError for an unknown number, for one that its slot refuses, and where corpus and encoder do not fit.
+/// Throws InputError for an unknown option, for one that its slot refuses, and where corpus and encoder do not fit.
 template <class Model>
 std::unique_ptr<AnyModel> make_pretraining(Preset<Model> preset, PretrainingRequest const& request, BertEncoder encoder,
                                            TokenStore const& corpus) {
@@ -73,8 +73,7 @@ std::unique_ptr<AnyModel> make_pretraining(Preset<Model> preset, PretrainingRequ
         std::make_shared<Model>(std::move(encoder), options_of<Model>(preset.hyperparameters, request.overrides), request.seed);
     auto objective = std::make_unique<ComposedObjective<Model>>(std::move(model), corpus, request.settings, request.preset,
                                                                 request.sidecars, request.generator, request.words);
-    if (!request.overrides.empty() &&
-        corpus.size() != 0) {   // a slot refuses its numbers when it draws: before the run, not in it
+    if (!request.overrides.empty() && corpus.size() != 0) {   // a slot checks its options when it draws: here, not in the run
         std::size_t const first = 0;
         static_cast<void>(objective->collate(std::span(&first, 1), {.seed = request.seed}));
     }
@@ -94,7 +93,7 @@ std::unique_ptr<AnyModel> make_pretraining_of(PretrainingRequest const& request,
 
 /// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result. A program that calls this compiles all
 /// models at once; one that declares `extern template` for `make_pretraining_of` compiles the families in files of their own.
-/// Throws InputError for an unknown preset or number, and where corpus and encoder do not fit.
+/// Throws InputError for an unknown preset or option, and where corpus and encoder do not fit.
 inline std::unique_ptr<AnyModel> make_pretraining(PretrainingRequest const& request, BertEncoder const& encoder,
                                                   TokenStore const& corpus) {
     require_preset(request.preset);
@@ -106,9 +105,9 @@ inline std::unique_ptr<AnyModel> make_pretraining(PretrainingRequest const& requ
     return nullptr;
 }
 
-/// What there is to know of a preset without running it.
+/// Description of a preset.
 struct PresetDescription {
-    /// A number that `--set` reaches.
+    /// An option that `--set` can set.
     struct Option {
         std::string name = {};
         OptionValue value = 0.0;
@@ -118,13 +117,13 @@ struct PresetDescription {
     std::string citation = {};
     std::string composition = {};
     std::vector<Option> hyperparameters = {};   ///< by the paper's names
-    std::vector<Option> paths = {};             ///< of the composition: all that it has
+    std::vector<Option> paths = {};             ///< of the composition: all options
 };
 
 /// Describes one preset.
 template <class M>
 PresetDescription describe_preset(Preset<M> preset) {
-    BertConfig config = BertConfig::of_size(2, 8);   // only to ask the composition for its words
+    BertConfig config = BertConfig::of_size(2, 8);   // only for the text of the composition
     config.vocab_size = 16;
     typename M::Options options = PresetHyperparameters<M>::options(preset.hyperparameters);
     M const model(BertEncoder(config), options, 0);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The closed list of presets, and the one place where a name at run time becomes a type.
+/// The closed list of presets, and the mapping from a name at run time to a type.
 #pragma once
 
 #include <array>
@@ -33,16 +33,16 @@
 
 namespace bmae {
 
-/// The list in parts, so that a program can compile each part by itself: instantiating all models at once costs minutes.
+/// The list in parts, so that a program can compile each part by itself: instantiating all models at once takes minutes.
 enum class PresetFamily {
     retromae,             ///< and plain masked language modeling, DupMAE, SentMAE without contrast
-    master,               ///< MASTER by the paper, and without tasks
-    master_as_released,   ///< the same by its code
+    master,               ///< MASTER by the paper, and its ablations
+    master_as_released,   ///< the same by its released code
     decoders,             ///< SimLM, CoT-MAE, Condenser, SEED, LexMAE, BoW-DPR
     contrast,             ///< models that compare texts: SimCSE, DiffCSE, coCondenser, Contriever, ICT, LaPraDoR, SentMAE
 };
 
-/// A paper's model by name.
+/// A paper's model and its name.
 template <class ModelT>
 struct Preset {
     using Model = ModelT;
@@ -74,7 +74,7 @@ bool any_preset(std::integral_constant<PresetFamily, PresetFamily::retromae>, Vi
            visit(Preset<RetroMae>{"sentmae-marco", sentmae_citation, {}});
 }
 
-/// RPR has the one task NPR, so two names mean one model.
+/// RPR has NPR as its only task, so two names mean one model.
 template <class Visit>
 bool any_preset(std::integral_constant<PresetFamily, PresetFamily::master>, Visit& visit) {
     return visit(Preset<Master>{"master", master_citation, {}}) ||
@@ -89,7 +89,7 @@ bool any_preset(std::integral_constant<PresetFamily, PresetFamily::master>, Visi
            visit(Preset<MasterSharedDecoder>{"master-shared-decoder", master_citation, {}});
 }
 
-/// RPR has the one task NPR, so two names mean one model.
+/// RPR has NPR as its only task, so two names mean one model.
 template <class Visit>
 bool any_preset(std::integral_constant<PresetFamily, PresetFamily::master_as_released>, Visit& visit) {
     return visit(Preset<MasterAsReleased>{"master-as-released", released_citation, {}}) ||
@@ -192,7 +192,7 @@ void with_preset(std::string_view name, Visit&& visit) {
     detail::any_preset(one);
 }
 
-/// Sets the number called `name` of a preset's numbers from text; an unknown name throws InputError and lists the known ones.
+/// Sets the hyperparameter called `name` of a preset from text; an unknown name throws InputError and lists the known ones.
 template <OffersOptions Hyperparameters>
 void set_option(Hyperparameters& hyperparameters, std::string_view name, std::string const& text) {
     set_option(option_entries(hyperparameters), name, text);

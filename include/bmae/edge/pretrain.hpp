@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Model, corpus, numbers: pre-training in one call.
+/// Pre-training and fine-tuning in one call.
 #pragma once
 
 #include <cstddef>
@@ -20,11 +20,11 @@
 
 namespace bmae {
 
-/// What `pretrain` may be told beside the numbers of the run.
+/// Options of `pretrain` besides those of the run.
 template <class Model>
 struct PretrainDetails {
     std::size_t max_length = 0;                                  ///< tokens of a view; 0: the passage length of the corpus
-    std::string name = "composition";                            ///< under which checkpoints and reports know the model
+    std::string name = "composition";                            ///< of the model in checkpoints and reports
     typename ComposedObjective<Model>::Sidecars sidecars = {};   ///< writes config and tokenizer into each checkpoint
     std::ostream* log = &std::cerr;                              ///< of settings and progress; nullptr: nothing is printed
 };
@@ -35,7 +35,7 @@ namespace detail {
 template <class Model, Dataset Data, class Details>
 TrainResult fit_composition(Model& model, Data const& data, std::size_t max_length, TrainerOptions options,
                             TrainerCallbacks callbacks, Details details) {
-    std::shared_ptr<Model> const borrowed(std::shared_ptr<Model>{}, &model);   // the caller keeps the model
+    std::shared_ptr<Model> const borrowed(std::shared_ptr<Model>{}, &model);   // not owned: the caller keeps the model
     ComposedObjective<Model, Data> objective(borrowed, data, {.max_length = max_length}, std::move(details.name),
                                              std::move(details.sidecars));
     if (details.log != nullptr) {
@@ -51,10 +51,10 @@ TrainResult fit_composition(Model& model, Data const& data, std::size_t max_leng
 
 /// Trains `model`, any composition, on the passages of `corpus`: `pretrain(model, corpus, {.steps = 10'000, .output = "run"})`.
 ///
-/// The same as a `ComposedObjective` given to a `Trainer`, which a program that wants `Trainer::request_stop` or several
+/// The same as a `ComposedObjective` given to a `Trainer`, which a program that needs `Trainer::request_stop` or several
 /// ranks makes itself. Afterwards `model` holds the trained parameters. Settings and progress are printed to standard error:
-/// `pretrain(model, corpus, options, {}, {.log = nullptr})` prints nothing; an `on_log` of one's own replaces the progress lines.
-/// A program that does little else calls `keep_freed_memory()` (training/allocator.hpp) first: steps on a CPU are faster then.
+/// `pretrain(model, corpus, options, {}, {.log = nullptr})` prints nothing; a custom `on_log` replaces the progress lines.
+/// A training program should call `keep_freed_memory()` (training/allocator.hpp) first: steps on a CPU are then faster.
 /// \throws InputError, RunError  as ComposedObjective and Trainer do
 template <class Model>
 TrainResult pretrain(Model& model, TokenStore const& corpus, TrainerOptions options, TrainerCallbacks callbacks = {},
@@ -63,9 +63,9 @@ TrainResult pretrain(Model& model, TokenStore const& corpus, TrainerOptions opti
     return detail::fit_composition(model, corpus, length, std::move(options), std::move(callbacks), std::move(details));
 }
 
-/// What `finetune` may be told beside the options of the run.
+/// Options of `finetune` besides those of the run.
 struct FinetuneDetails {
-    std::string name = "composition";                                  ///< under which checkpoints and reports know the model
+    std::string name = "composition";                                  ///< of the model in checkpoints and reports
     std::function<void(std::filesystem::path const&)> sidecars = {};   ///< writes config and tokenizer into each checkpoint
     std::ostream* log = &std::cerr;                                    ///< of settings and progress; nullptr: nothing is printed
 };

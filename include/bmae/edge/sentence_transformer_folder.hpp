@@ -38,7 +38,7 @@ inline DenseStep read_dense_step(DenseLayout const& layout, std::filesystem::pat
         throw InputError(Diagnostic{.file = (folder / layout.folder / "config.json").string(),
                                     .expected = "the activation Tanh or Identity",
                                     .found = '"' + layout.activation + '"',
-                                    .hint = "Vectors of another one would not be the model's own."});
+                                    .hint = "With another activation the vectors would not be the model's."});
     }
     NamedTensors const tensors = load_tensors(file);
     auto const take = [&](std::string const& name, std::vector<std::int64_t> const& shape) {
@@ -55,7 +55,7 @@ inline DenseStep read_dense_step(DenseLayout const& layout, std::filesystem::pat
     return step;
 }
 
-/// The options that a layout stands for. \throws InputError for a module that `SentenceEncoder` does not have
+/// The options that a layout describes. \throws InputError for a module that `SentenceEncoder` does not have
 inline SentenceEncoderOptions sentence_options(SentenceTransformerLayout const& layout, std::filesystem::path const& folder) {
     auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         return InputError(Diagnostic{
@@ -68,20 +68,20 @@ inline SentenceEncoderOptions sentence_options(SentenceTransformerLayout const& 
     }
     auto pooling = SentenceBottleneck::named(name);
     if (!pooling) {
-        throw refuse("the pooling cls, mean or both", "another one, or more",
-                     "Vectors of another pooling would not be the model's own.");
+        throw refuse("the pooling cls, mean or both", "another pooling, or several",
+                     "With another pooling the vectors would not be the model's.");
     }
     for (DenseLayout const& dense : layout.dense) { pooling = pooling->then(read_dense_step(dense, folder)); }
     if (layout.default_prompt) {
         throw refuse("no default prompt", '"' + *layout.default_prompt + '"',
-                     "Put the prompt before the texts yourself and remove default_prompt_name.");
+                     "Prepend the prompt to the texts yourself and remove default_prompt_name.");
     }
     return {.pooling = *std::move(pooling),
             .normalize = layout.normalize,
             .max_length = static_cast<std::size_t>(layout.max_seq_length)};
 }
 
-/// The poolings and Dense modules that a bottleneck is written as. \throws InputError for one that they cannot say
+/// The poolings and Dense modules that a bottleneck is written as. \throws InputError for one that they cannot express
 inline SentenceTransformerLayout layout_of(SentenceBottleneck const& bottleneck, std::vector<DenseStep>& steps,
                                            std::string const& folder) {
     BottleneckDescription const& made = bottleneck.description();
@@ -119,19 +119,18 @@ inline SentenceTransformerLayout layout_of(SentenceBottleneck const& bottleneck,
 
 }  // namespace detail
 
-/// Reads the folder of a sentence encoder, or that of a bare BERT where `pooling` says how its tokens become a sentence.
-/// \param pooling     takes the place of what the folder says
+/// Reads the folder of a sentence encoder, or that of a bare BERT where `pooling` is given.
+/// \param pooling     overrides the folder's
 /// \param max_length  likewise; tokens with [CLS] and [SEP]
-/// \throws InputError  a folder that does not say how to pool while `pooling` is absent, a module that is not supported, files
-///                     that do not belong together
+/// \throws InputError  a folder without a pooling while `pooling` is absent, a module that is not supported, files
+///                     that do not match
 inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder, std::optional<SentenceBottleneck> pooling = {},
                                              std::optional<std::size_t> max_length = {}) {
     std::filesystem::path transformer = folder;
     SentenceEncoderOptions options;
     bool const laid_out = std::filesystem::exists(folder / "modules.json");
     if (laid_out || !pooling) {
-        SentenceTransformerLayout const layout =
-            read_sentence_transformer(folder);   // says what is missing where nothing is laid out
+        SentenceTransformerLayout const layout = read_sentence_transformer(folder);   // names what is missing
         options = detail::sentence_options(layout, folder);
         transformer = layout.transformer_folder.empty() ? folder : folder / layout.transformer_folder;
         detail::require_lower_casing(transformer, layout.do_lower_case);
@@ -148,7 +147,7 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
 /// Writes a folder that sentence-transformers and `load_sentence_encoder` read: weights, tokenizer, pooling, linear maps, length
 /// limit.
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
-/// \throws InputError  a folder that holds something, an encoder other than BertEncoder, a bottleneck that sentence-transformers has
+/// \throws InputError  a non-empty folder, an encoder other than BertEncoder, a bottleneck that sentence-transformers has
 ///                     no module for, a full disk and the like
 inline void save_sentence_transformer(SentenceEncoder const& sentences, std::filesystem::path const& folder) {
     BertEncoder const* const encoder = sentences.model().encoder<BertEncoder>();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Which type stands in each slot of a composition: a run resumes only with the types that it was started with.
+/// The type of each slot of a composition: a run resumes only with the types that it was started with.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ inline std::string without_namespace(std::string_view name) {
 }
 
 /// "Branch<View<Passage, TokenMasker, BertCorruptor>, BasicDecoder, TokenCrossEntropy, EncoderHead>": the type, not its `name`,
-/// which a derived part inherits. Put together slot by slot, so that no compiler's way with default arguments matters.
+/// which a derived part inherits. Composed slot by slot, independent of how compilers print default arguments.
 template <class T>
 struct SlotName {
     static std::string text() { return without_namespace(compiler_name<T>()); }
@@ -48,7 +48,7 @@ void add_view_slots(std::string const& path, nlohmann::ordered_json& slots) {
     }
 }
 
-/// Path -> type of every slot; those within a term come before the term as a whole, so that a difference is told at its place.
+/// Path -> type of every slot; those within a term come before the term as a whole, so that differences are told by slot.
 template <class Model>
 nlohmann::ordered_json slots_json(Model const& model) {
     nlohmann::ordered_json slots;

@@ -40,8 +40,8 @@ inline LexicalBottleneck::Options lexical_options(std::vector<std::pair<std::str
 /// Writes a folder that sentence-transformers' SparseEncoder (from version 5) and `load_sparse_encoder` read.
 /// \param folder   must not exist, or be empty; appears when all of it is on the disk
 /// \param encoder  with its language-model head, which is part of the folder
-/// \throws InputError  a bottleneck that leaves rows out or is not saturated, which SpladePooling cannot say; a folder that holds
-///                     something
+/// \throws InputError  a bottleneck that leaves rows out or is not saturated, which SpladePooling cannot have; a folder that is
+///                     not empty
 inline void save_sparse_encoder(std::filesystem::path const& folder, BertEncoder const& encoder, AnyTokenizer const& tokenizer,
                                 SparseEncoderOptions const& options) {
     auto const& lexical = options.lexical;
@@ -52,9 +52,9 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, BertEncoder
             .found = !lexical.saturated          ? "saturated = false"
                      : !lexical.first_row_counts ? "first_row_counts = false"
                                                  : "separator_counts = false",
-            .hint = "The preset splade trains that; other bottlenecks stay in their checkpoints."});
+            .hint = "The preset splade trains that; other bottlenecks can be used from their checkpoints only."});
     }
-    SparseEncoder const checked(encoder, tokenizer, options);   // refuses what could not be loaded
+    SparseEncoder const checked(encoder, tokenizer, options);   // refuses what could not be loaded again
     write_hf_folder(folder, to_hf_bert(encoder), [&](std::filesystem::path const& unfinished) {
         detail::save_tokenizer(tokenizer, unfinished, options.max_length);
         std::string const package = "sentence_transformers.sparse_encoder.models.";
@@ -81,9 +81,9 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, SparseEncod
 }
 
 /// Reads the folder of a SparseEncoder, or that of a bare masked language model, as SPLADE's authors published theirs.
-/// \param max_length  takes the place of what the folder says; tokens with [CLS] and [SEP]
+/// \param max_length  overrides the folder's; tokens with [CLS] and [SEP]
 /// \throws InputError  another pooling, modules beside it, prompts, a folder without a language-model head, files that do not
-///                     belong together
+///                     match
 inline SparseEncoder load_sparse_encoder(std::filesystem::path const& folder, std::optional<std::size_t> max_length = {}) {
     std::filesystem::path transformer = folder;
     if (std::filesystem::exists(folder / "modules.json")) {
@@ -94,7 +94,7 @@ inline SparseEncoder load_sparse_encoder(std::filesystem::path const& folder, st
             auto const found = pooling.get<std::string>(key, wanted);
             if (found != wanted) {
                 throw pooling.refuse('"' + std::string(key) + "\": \"" + wanted + '"', '"' + found + '"',
-                                     "Vectors of another pooling would not be the model's own.");
+                                     "With another pooling the vectors would not be the model's.");
             }
         }
     }

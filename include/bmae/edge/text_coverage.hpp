@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Whether a token store has the texts that a composition reads: a run never trains on silence.
+/// Checks that a token store has the texts that a composition reads: refused where no document provides the text of a term.
 #pragma once
 
 #include <algorithm>
@@ -26,11 +26,11 @@ struct TextCoverage {
     [[nodiscard]] double share() const noexcept {
         return documents == 0 ? 0 : static_cast<double>(with) / static_cast<double>(documents);
     }
-    /// Below this share of the documents a run is told, since the rest teaches the term nothing.
+    /// Below this share of the documents a run is warned, since the term is not trained on the others.
     static constexpr double least_share = .01;
 };
 
-/// How many documents of `store` have what `need` asks for.
+/// Number of documents of `store` that satisfy `need`.
 /// \param span   tokens of a span that the source cuts; two of them need a longer document
 /// \param field  name of the field that the source reads
 inline TextCoverage text_coverage(TokenStore const& store, Needs need, std::size_t span = 0, std::string_view field = {}) {
@@ -40,7 +40,7 @@ inline TextCoverage text_coverage(TokenStore const& store, Needs need, std::size
     if (need == Needs::field && place == store.fields().size()) { return coverage; }
     auto const there = [&](std::size_t document) {
         TokenStore::DocumentCounts const counts = store.counts_of(document);
-        switch (need) {   // without a default: a need that is not told apart here does not compile
+        switch (need) {   // without a default: a need that is not handled here does not compile
             case Needs::queries:
                 return counts.queries != 0;
             case Needs::triplets:
@@ -64,7 +64,7 @@ inline TextCoverage text_coverage(TokenStore const& store, Needs need, std::size
 
 namespace detail {
 
-/// What is missing, in words, and the way to make it.
+/// Description of the missing text, and how to make it.
 inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t span, std::string_view field) {
     std::string const reads = "bmae prepare --format jsonl reads what it wrote; --format master reads rows that have them.";
     switch (need) {
@@ -78,7 +78,7 @@ inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t
                     "Queries that were generated for a text do not contradict it."};
         case Needs::sentences:
             return {"documents of more than one sentence",
-                    "Prepare whole paragraphs or articles: a single sentence has no partner. "
+                    "Prepare whole paragraphs or articles: a single sentence has no positive. "
                     "For those there is --preset simcse-unsupervised."};
         case Needs::spans:
             return {"documents of more than " + std::to_string(span) + " tokens",
@@ -96,10 +96,10 @@ inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t
 
 }  // namespace detail
 
-/// Refuses a store in which no document has what `reader` reads.
-/// \param reader  in words: "DOR (passes.0.terms.2.view, queries)"
+/// Refuses a store in which no document has the text that `reader` reads.
+/// \param reader  readable name: "DOR (passes.0.terms.2.view, queries)"
 /// \returns       a warning where less than one document in a hundred has it; else nothing
-/// Throws InputError with the way to make such texts.
+/// Throws InputError with a hint how to make such texts.
 inline std::string require_texts(TokenStore const& store, Needs need, std::string const& reader, std::size_t span = 0,
                                  std::string_view field = {}) {
     TextCoverage const coverage = text_coverage(store, need, span, field);
@@ -118,7 +118,7 @@ inline std::string require_texts(TokenStore const& store, Needs need, std::strin
     char percent[32];
     std::snprintf(percent, sizeof percent, "%.2g %%", 100 * coverage.share());
     return reader + " reads " + what + ": only " + std::to_string(coverage.with) + " of " + all + " (" + percent +
-           "), and learns nothing from the others";
+           "), and is not trained on the others";
 }
 
 }  // namespace bmae

@@ -25,7 +25,7 @@ namespace detail {
 
 inline constexpr char const* token_projection = "shared.token_projection.weight";
 
-/// The projection with trained weights, as wide as they are.
+/// The projection with trained weights, of their width.
 inline TokenVectors token_vectors_of(BertEncoder const& encoder, NamedTensors const& head, std::string const& file) {
     auto const at = head.find(token_projection);
     TokenVectors::Options options;
@@ -40,8 +40,8 @@ inline TokenVectors token_vectors_of(BertEncoder const& encoder, NamedTensors co
 /// Writes a folder that sentence-transformers' MultiVectorEncoder (from version 6) and `load_token_encoder` read: the transformer, a
 /// Dense module without bias and activation, no skiplist, no query expansion, no markers.
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
-/// \param head    holds `shared.token_projection.weight` [D, H]; more is passed over
-/// \throws InputError  a projection that is missing or of another shape, a folder that holds something
+/// \param head    holds `shared.token_projection.weight` [D, H]; others are ignored
+/// \throws InputError  a projection that is missing or of another shape, a folder that is not empty
 inline void save_token_encoder(std::filesystem::path const& folder, BertEncoder const& encoder, AnyTokenizer const& tokenizer,
                                NamedTensors const& head, TokenEncoderOptions const& options) {
     TokenEncoder const checked(encoder, detail::token_vectors_of(encoder, head, folder.string()), tokenizer, options);
@@ -88,9 +88,9 @@ inline void save_token_encoder(std::filesystem::path const& folder, TokenEncoder
     save_token_encoder(folder, *encoder, tokens.tokenizer(), tokens.model().bottleneck_tensors(), tokens.options());
 }
 
-/// Reads such a folder.
+/// Reads a folder of this form.
 /// \throws InputError  a skiplist, query expansion, prompts or marker tokens, a Dense module with bias or activation, vectors that
-///                     are not normalized, files that do not belong together
+///                     are not normalized, files that do not match
 inline TokenEncoder load_token_encoder(std::filesystem::path const& folder) {
     std::string const what = "an encoder of token vectors";
     auto const modules =
@@ -102,7 +102,7 @@ inline TokenEncoder load_token_encoder(std::filesystem::path const& folder) {
     auto const refuse_key = [&](detail::JsonObject const& object, char const* key) {
         if (!is_set(object, key)) { return; }
         throw object.refuse("no \"" + std::string(key) + "\", of " + what, detail::kind_of(object.json().at(key)),
-                            "Scores without it would not be the model's own.");
+                            "Without it the scores would not be the model's.");
     };
     auto const dense = detail::JsonObject::read(folder / modules[1].path / "config.json");
     if (dense.get<bool>("bias", true) || dense.get<bool>("use_residual", false)) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From judgments and a run to a report.
+/// Evaluates a run by judgments.
 #pragma once
 
 #include <algorithm>
@@ -31,18 +31,18 @@ namespace bmae {
 struct EvaluateOptions {
     Profile profile = profiles::trec9;
     std::optional<MissingQuery> missing = {};   ///< overrides the profile's rule
-    std::int32_t relevance_level = 1;           ///< grades from here on are relevant, except for nDCG (trec_eval -l)
+    std::int32_t relevance_level = 1;           ///< lowest relevant grade, except for nDCG (trec_eval -l)
     std::size_t unjudged_depth = 10;            ///< k of the report's unjudged@k
     unsigned threads = 0;                       ///< 0: one per processor; the result does not depend on it
 };
 
 namespace detail {
 
-/// A metric with its type forgotten.
+/// A type-erased metric.
 struct BoundMetric {
     std::string name;
-    std::size_t k;     ///< cut-off; all_ranks where there is none
-    bool reciprocal;   ///< it is MRR, which some tools rank apart
+    std::size_t k;     ///< cutoff; all_ranks where there is none
+    bool reciprocal;   ///< MRR, for which some tools use other rules
     std::function<double(RankedGains const&)> value;
 };
 
@@ -57,7 +57,7 @@ BoundMetric bind_metric(M const& metric) {
     return {metric.name(), k, std::same_as<M, Mrr>, metric};
 }
 
-/// Evaluates query by query. One object per thread: it keeps the memory of the last query.
+/// Evaluates query by query. One object per thread: it reuses its buffers.
 class QueryEvaluator {
 public:
     QueryEvaluator(Qrels const& qrels, Run const& run, EvaluateOptions const& options, std::vector<BoundMetric> const& metrics,
@@ -148,7 +148,7 @@ private:
     Ranking ranking_;
     std::vector<std::int32_t> ideal_;
     std::vector<std::int32_t> gains_;
-    std::vector<std::int32_t> listed_;   // as the profile ranks MRR
+    std::vector<std::int32_t> listed_;   // by the profile's rules for MRR
     std::size_t nonrelevant_ = 0;
 };
 
@@ -161,7 +161,7 @@ inline void refuse_missing(Qrels const& qrels, std::vector<std::size_t> const& m
         .file = {},
         .expected = "results for every judged query",
         .found = std::to_string(missing.size()) + " queries without any: " + names + (missing.size() > 5 ? ", ..." : ""),
-        .hint = "Let them count zero or skip them, or run the search for them too."});
+        .hint = "Count them as zero or skip them, or run the search for them too."});
 }
 
 inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions const& options,
@@ -206,7 +206,7 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
                                     .expected = "a run over the judged queries",
                                     .found = "none of its " + std::to_string(run.size()) + " queries among the " +
                                              std::to_string(qrels.size()) + " judged",
-                                    .hint = "Check that run and judgments belong to the same topics."});
+                                    .hint = "Check that run and judgments are of the same queries."});
     }
     if (rule == MissingQuery::error && !missing.empty()) { refuse_missing(qrels, missing); }
 

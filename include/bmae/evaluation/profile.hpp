@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Whose rules an evaluation follows. Tools that print "MRR@10" disagree on ties, precision and denominators.
+/// Evaluation rules of other tools, which differ in ties, precision and denominators of the same metric.
 #pragma once
 
 #include <array>
@@ -19,14 +19,14 @@ enum class TieOrder {
     run_order,             ///< the one that the run lists first
 };
 
-/// What a judged query counts that the run does not answer.
+/// The value of a judged query without results.
 enum class MissingQuery {
     zero,    ///< 0 in every mean (trec_eval -c)
-    skip,    ///< nothing: means are over the answered queries (trec_eval without -c)
-    error,   ///< the evaluation is refused
+    skip,    ///< skipped: means are over the queries with results (trec_eval without -c)
+    error,   ///< an error
 };
 
-/// The rules by which scores become ranks and ranks become means.
+/// The rules for ranking by scores and for means over queries.
 struct Profile {
     std::string_view name = "trec9";
     bool double_scores = false;   ///< compare scores in double precision; false: in float32
@@ -47,18 +47,18 @@ inline constexpr Profile trec9{};
 /// trec_eval 10.0: as 9, in double precision.
 inline constexpr Profile trec10{.name = "trec10", .double_scores = true};
 
-/// beir 2: pytrec_eval over the answered queries, a document with the query's own id left out; MRR is BEIR's own, with ties in
+/// beir 2: pytrec_eval over queries with results, a document with the query's id left out; MRR is BEIR's own, with ties in
 /// the order of the run and the number of judged queries as divisor.
 inline constexpr Profile beir{.name = "beir", .missing = MissingQuery::skip, .mrr_as_listed = true, .drop_query_itself = true};
 
-/// mteb since its MRR breaks ties as its other measures do: pytrec_eval over the answered queries.
+/// Current mteb, whose MRR breaks ties as its other measures: pytrec_eval over the queries with results.
 inline constexpr Profile mteb{.name = "mteb", .missing = MissingQuery::skip};
 
 /// The official MS MARCO script: means over all judged queries; equal scores stay in the order of the run, since its runs are
 /// ranks.
 inline constexpr Profile msmarco{.name = "msmarco", .double_scores = true, .ties = TieOrder::run_order, .binary_gains = true};
 
-/// InformationRetrievalEvaluator of sentence-transformers: ties by id ascending, relevance yes or no, MAP@k over
+/// InformationRetrievalEvaluator of sentence-transformers: ties by id ascending, binary relevance, MAP@k over
 /// min(k, relevant).
 inline constexpr Profile sentence_transformers{.name = "sentence-transformers",
                                                .double_scores = true,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From the hits of one query to the grades along its ranking.
+/// Ranks the hits of one query and looks up their grades.
 #pragma once
 
 #include <algorithm>
@@ -18,10 +18,10 @@
 
 namespace bmae::detail {
 
-/// No document of any run: an IdTable stops before.
+/// Not the number of any document: an IdTable is smaller.
 inline constexpr std::uint32_t no_document = 0xffffffffU;
 
-/// Looks up the grade of a document of the run; small enough for the nearest cache, since a query has few judgments.
+/// Looks up the grade of a document of the run; small enough for the L1 cache, since a query has few judgments.
 class GradeTable {
 public:
     void assign(IdTable const& run_documents, Qrels const& qrels, std::span<Judgement const> judgements) {
@@ -90,7 +90,7 @@ public:
 
     [[nodiscard]] std::span<RankedHit const> hits() const noexcept { return order_; }
 
-    /// How many hits within rank k have the score of another hit.
+    /// Number of hits within rank k that are tied with another hit.
     [[nodiscard]] std::size_t tied_within(std::size_t k) const noexcept {
         std::size_t tied = 0;
         for (std::size_t begin = 0; begin < std::min(k, order_.size());) {

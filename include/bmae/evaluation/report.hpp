@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What an evaluation found, and what the reader must know to compare it.
+/// The results of an evaluation, with the counts needed to compare reports.
 #pragma once
 
 #include <algorithm>
@@ -19,31 +19,31 @@ namespace bmae {
 
 /// Means and values of every query, with the counts that make two reports comparable.
 struct Report {
-    std::string profile = {};                  ///< whose rules
+    std::string profile = {};                  ///< name of the evaluation profile
     std::vector<std::string> measures = {};    ///< [M] "ndcg@10", ...
     std::vector<double> means = {};            ///< [M]
-    std::vector<std::string> queries = {};     ///< [Q] in ascending order of ids, those that count in the means
+    std::vector<std::string> queries = {};     ///< [Q] in ascending order of ids, those included in the means
     std::vector<double> values = {};           ///< [Q, M]
-    std::vector<std::uint8_t> answered = {};   ///< [Q] 0 where the run lacks the query and it counts 0
+    std::vector<std::uint8_t> answered = {};   ///< [Q] 0 for a missing query that counts as 0
 
     std::size_t judged_queries = 0;             ///< queries of the judgments
     std::size_t answered_queries = 0;           ///< of these, in the run
     std::size_t missing_queries = 0;            ///< of these, not in the run
     std::size_t unjudged_queries = 0;           ///< queries of the run without judgments: ignored
-    std::size_t queries_without_relevant = 0;   ///< judged, but nothing was found relevant
+    std::size_t queries_without_relevant = 0;   ///< judged, but without a relevant document
     std::size_t tie_depth = 0;                  ///< the k of the next two
     std::size_t tied_hits = 0;                  ///< hits within rank k whose score another hit of the query has too
-    std::size_t tied_queries = 0;               ///< queries with such hits: their values depend on the rule for ties
+    std::size_t tied_queries = 0;               ///< queries with such hits: their values depend on tie breaking
     std::size_t unjudged_depth = 0;             ///< the k of the next
-    double unjudged_share = 0;                  ///< share of unjudged documents within rank k, mean over the answered queries
-    std::size_t retrieved = 0;                  ///< hits of the answered queries
+    double unjudged_share = 0;                  ///< share of unjudged documents within rank k, mean over queries with results
+    std::size_t retrieved = 0;                  ///< hits of the queries with results
     std::size_t relevant = 0;                   ///< relevant documents of the counted queries
-    std::size_t relevant_retrieved = 0;         ///< of these, found
+    std::size_t relevant_retrieved = 0;         ///< of these, retrieved
 
     /// The mean of a measure. \throws InputError listing the measures of this report
     [[nodiscard]] double operator[](std::string_view measure) const { return means[column(measure)]; }
 
-    /// The value of one query. \throws InputError where the measure or the query is not there
+    /// The value of one query. \throws InputError for an unknown measure or query
     [[nodiscard]] double value(std::string_view query, std::string_view measure) const {
         auto const found = std::lower_bound(queries.begin(), queries.end(), query);
         if (found == queries.end() || *found != query) {
@@ -83,7 +83,7 @@ struct Report {
         return text;
     }
 
-    /// What the means rest on, in one line.
+    /// The counts behind the means, in one line.
     [[nodiscard]] std::string summary() const {
         char share[32];
         std::snprintf(share, sizeof share, "%.1f", unjudged_share * 100);

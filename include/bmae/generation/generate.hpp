@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Texts from a language model, one token after the other, several texts at once.
+/// Autoregressive generation with a language model, in batches.
 #pragma once
 
 #include <algorithm>
@@ -24,18 +24,18 @@
 
 namespace bmae {
 
-/// What a language model reads before it writes.
+/// The prompt of a language model.
 struct Prompt {
-    std::uint64_t example = 0;       ///< keys the draws, so that a text gets the same tokens in any company
+    std::uint64_t example = 0;       ///< keys the draws, so that a text gets the same tokens in any batch
     std::vector<TokenId> ids = {};   ///< [n], at least one
 };
 
-/// A language model writes the rows of several prompts side by side.               legend: N prompts, S samples of each, R = N S rows, V tokens
+/// A language model generates rows of many prompts.               legend: N prompts, S samples of each, R = N S rows, V tokens
 ///
 /// 1. `model.start(prompts, samples, room)` reads the prompts and returns a state; rows are prompt-major, `room` tokens may follow each.
 /// 2. `state.scores` are the logits of the next token of each row.                                                            [R, V]
 /// 3. `model.step(state, tokens)` appends one token to each row.                                                              tokens: [R]
-/// 4. `model.keep(state, prompts)` drops the rows of all other prompts; the numbers are places among those that are left.
+/// 4. `model.keep(state, prompts)` drops the rows of all other prompts; the numbers are indices among the remaining ones.
 /// Law: the scores of a row depend on its own prompt and tokens alone, up to rounding.
 template <class M>
 concept LanguageModel = requires(M const& model, std::span<Prompt const> prompts, std::span<TokenId const> tokens,
@@ -51,21 +51,21 @@ struct GenerateOptions {
     std::int64_t max_new_tokens = 64;
     std::int64_t samples = 1;   ///< of each prompt
     SamplerOptions sampler = {};
-    std::vector<TokenId> stop = {};   ///< any of them ends a text and is not part of it
-    std::size_t vocabulary = 0;       ///< ids below this may be chosen; 0: all. Models are often padded beyond their tokenizer
+    std::vector<TokenId> stop = {};   ///< stop tokens: any of them ends a text and is not part of it
+    std::size_t vocabulary = 0;       ///< only ids below this are used; 0: all. Models are often padded beyond their tokenizer
     std::uint64_t seed = 42;
-    std::function<bool()> cancelled = {};   ///< asked before each token; true ends the call without a result
+    std::function<bool()> cancelled = {};   ///< called before each token; true ends the call without a result
 };
 
-/// What a model wrote: `texts[prompt * samples + sample]`.
+/// The generated texts: `texts[prompt * samples + sample]`.
 struct Generated {
     std::vector<std::vector<TokenId>> texts = {};
-    std::uint64_t tokens = 0;   ///< chosen in all, stop tokens included
-    bool cancelled = false;     ///< then the texts are not complete
+    std::uint64_t tokens = 0;   ///< number of sampled tokens, stop tokens included
+    bool cancelled = false;     ///< then the texts are incomplete
 };
 
-/// Writes up to `max_new_tokens` tokens after each prompt. Draws are keyed by (seed, sample, example, position).
-/// \throws InputError  options out of their range, and what the model refuses: an empty or an overlong prompt
+/// Generates up to `max_new_tokens` tokens after each prompt. Draws are keyed by (seed, sample, example, position).
+/// \throws InputError  options out of their range, and an empty or too long prompt
 template <LanguageModel M>
 Generated generate(M const& model, std::span<Prompt const> prompts, GenerateOptions const& options) {
     auto const refuse = [](char const* expected, std::int64_t found) {
@@ -115,7 +115,7 @@ Generated generate(M const& model, std::span<Prompt const> prompts, GenerateOpti
             if (goes_on) { unfinished.push_back(static_cast<std::int64_t>(i)); }
         }
         if (unfinished.empty() || position + 1 == options.max_new_tokens) { break; }
-        // Dropping rows copies the cache of those that stay: only where a quarter or more is done.
+        // Dropping rows copies the cache of the others: only where at least a quarter is finished.
         if (unfinished.size() * 4 <= alive.size() * 3) {
             model.keep(state, unfinished);
             std::vector<std::size_t> left;

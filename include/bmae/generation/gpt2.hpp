@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// GPT-2 (Radford et al., 2019) for writing: layers with the norm before each block, keys and values kept. No gradients.
+/// GPT-2 (Radford et al., 2019) for generation: pre-LN layers, cached keys and values. No gradients.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +36,7 @@
 
 namespace bmae {
 
-/// The numbers of config.json that fix a GPT-2.
+/// The options of config.json that define a GPT-2.
 struct Gpt2Config {
     std::int64_t vocab_size = 50257;   ///< V
     std::int64_t positions = 1024;     ///< P
@@ -47,14 +47,14 @@ struct Gpt2Config {
     Activation activation = Activation::gelu_tanh;
     double epsilon = 1e-5;
     bool scale = true;             ///< scores of attention are divided by the root of a head's width
-    bool scale_by_layer = false;   ///< and by the number of the layer, from 1
+    bool scale_by_layer = false;   ///< and by the index of the layer, from 1
 };
 
-/// \throws InputError  another architecture, numbers that do not fit together
+/// \throws InputError  another architecture, options that do not match
 inline Gpt2Config read_gpt2_config(std::filesystem::path const& path) {
     auto const file = detail::JsonObject::read(path);
     if (auto const type = file.require<std::string>("model_type"); type != "gpt2") {
-        throw file.refuse("\"model_type\": \"gpt2\"", '"' + type + '"', "GPT-2 and T5 can write texts here.");
+        throw file.refuse("\"model_type\": \"gpt2\"", '"' + type + '"', "GPT-2 and T5 are supported for generation.");
     }
     if (file.get("add_cross_attention", false)) { throw file.refuse("\"add_cross_attention\": false", "true"); }
     Gpt2Config config{.vocab_size = detail::positive(file, "vocab_size"),
@@ -117,7 +117,7 @@ public:
     [[nodiscard]] Gpt2Config const& config() const noexcept { return config_; }
 
     /// Reads the prompts. See `LanguageModel`.
-    /// \throws InputError  an empty prompt, one that leaves no room, an id that is not in the vocabulary
+    /// \throws InputError  an empty prompt, one that leaves no position, an id that is not in the vocabulary
     [[nodiscard]] Gpt2State start(std::span<Prompt const> prompts, std::int64_t samples, std::int64_t room) const {
         at::NoGradGuard const no_gradients;
         auto const count = static_cast<std::int64_t>(prompts.size());
@@ -131,12 +131,12 @@ public:
                     .expected =
                         "prompts of 1 to " + std::to_string(std::max<std::int64_t>(0, config_.positions - room)) + " tokens",
                     .found = "one of " + std::to_string(length),
-                    .hint = "The model has " + std::to_string(config_.positions) + " positions: cut the prompt or write less."});
+                    .hint = "The model has " + std::to_string(config_.positions) + " positions: shorten prompt or output."});
             }
             longest = std::max(longest, length);
             state.lengths.push_back(length);
         }
-        at::Tensor ids = at::zeros({count, longest}, at::kLong);   // what stands after a prompt is never seen from within it
+        at::Tensor ids = at::zeros({count, longest}, at::kLong);   // positions after a prompt are masked by causality
         auto* const rows = ids.mutable_data_ptr<std::int64_t>();
         for (std::int64_t i = 0; i < count; ++i) {
             auto const& prompt = prompts[static_cast<std::size_t>(i)].ids;
@@ -170,7 +170,7 @@ public:
         require_known(tokens);
         auto const rows = static_cast<std::int64_t>(tokens.size());
         at::Tensor const ids = at::tensor(std::vector<std::int64_t>(tokens.begin(), tokens.end()), at::kLong).to(device_);
-        at::Tensor const places = at::tensor(state.lengths, at::kLong).to(device_);   // [R] where the new keys go
+        at::Tensor const places = at::tensor(state.lengths, at::kLong).to(device_);   // [R] positions of the new keys
         auto const [least, most] = std::minmax_element(state.lengths.begin(), state.lengths.end());
         std::int64_t const seen = *most + 1;
         at::Tensor mask;
@@ -224,7 +224,7 @@ private:
         at::Tensor weight;   // [H]
         at::Tensor bias;     // [H]
     };
-    /// y = x W + b: GPT-2 stores its matrices the other way round than Linear does.
+    /// y = x W + b: GPT-2 stores its matrices transposed.
     struct Map {
         at::Tensor weight;   // [in, out]
         at::Tensor bias;     // [out]
@@ -260,7 +260,7 @@ private:
                                    .permute({2, 0, 3, 1, 4});
         return {all.select(0, 0), all.select(0, 1), all.select(0, 2)};
     }
-    /// What follows attention in a layer.                                          x: [R, L, H], attended: [R, A, L, D] -> [R, L, H]
+    /// The layer after attention.                                          x: [R, L, H], attended: [R, A, L, D] -> [R, L, H]
     [[nodiscard]] at::Tensor finish(Layer const& layer, at::Tensor const& x, at::Tensor const& attended) const {
         at::Tensor const middle = x + layer.output(attended.transpose(1, 2).reshape(x.sizes()));
         return middle + layer.narrower(activate(layer.wider(normalised(layer.second, middle)), config_.activation));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The weights of a HuggingFace folder, taken by name and checked; and what its JSON files say about ends of text.
+/// The weights of a Hugging Face folder, read by name and checked; and its end-of-text tokens.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@
 
 namespace bmae::detail {
 
-/// Refuses a folder without config.json or with weights that only Python reads.
+/// Refuses a folder without config.json or with weights that only Python can read.
 inline void require_model_folder(std::filesystem::path const& folder) {
     auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         throw InputError(Diagnostic{
@@ -44,7 +44,7 @@ inline void require_model_folder(std::filesystem::path const& folder) {
     }
 }
 
-/// Gives tensors by name, in fp32 on one device; tells everything that is missing or of a wrong shape at once.
+/// Returns tensors by name, in fp32 on one device; reports all missing and misshapen ones at once.
 class NamedWeights {
 public:
     /// \param prefixes  of names that some files have and others lack ("transformer.")
@@ -61,7 +61,7 @@ public:
 
     [[nodiscard]] bool has(std::string const& name) const { return tensors_.contains(name); }
 
-    /// The tensor, or an undefined one that `check` complains about.
+    /// The tensor, or an undefined one that `check` reports.
     at::Tensor take(std::string const& name, std::vector<std::int64_t> const& shape) {
         auto const found = tensors_.find(name);
         if (found == tensors_.end()) {
@@ -80,12 +80,12 @@ public:
         return tensor.to(device_, at::kFloat);
     }
 
-    /// \throws InputError  where a tensor was asked for in vain
+    /// \throws InputError  where a requested tensor is missing
     void check() const {
         if (diagnostics_ == 0) { return; }
         throw InputError(
             Diagnostic{.file = folder_,
-                       .expected = "the tensors that config.json tells of",
+                       .expected = "the tensors that config.json describes",
                        .found = std::to_string(diagnostics_) + " others: " + found_ + (diagnostics_ > listed ? " ..." : ""),
                        .hint = "Check that config.json and the weights belong to the same model."});
     }
@@ -104,13 +104,13 @@ private:
     std::string found_;
 };
 
-/// What every model of a folder begins with: its numbers, and its weights to take from.
+/// Common base of the models of a folder: options and named weights.
 template <class Config>
 struct OpenedModel {
     Config config;
     NamedWeights weights;
 
-    /// The output matrix: one of its own, or the words'.                                                           [V, H]
+    /// The output matrix: its own, or the word embeddings.                                                           [V, H]
     at::Tensor take_head(at::Tensor const& words) {
         return weights.has("lm_head.weight") ? weights.take("lm_head.weight", {config.vocab_size, config.width}) : words;
     }
@@ -118,7 +118,7 @@ struct OpenedModel {
 
 /// \param read      of the model's config.json
 /// \param prefixes  of names that some files have and others lack
-/// \throws InputError  files that are missing, and what `read` refuses
+/// \throws InputError  files that are missing, and errors of `read`
 template <class Read>
 auto open_model(std::filesystem::path const& folder, Read read, std::vector<std::string> const& prefixes, at::Device device) {
     require_model_folder(folder);
@@ -126,7 +126,7 @@ auto open_model(std::filesystem::path const& folder, Read read, std::vector<std:
     return OpenedModel<decltype(config)>{std::move(config), NamedWeights(folder, prefixes, device)};
 }
 
-/// The activation of a config. \throws InputError at one that is not known
+/// The activation of a config. \throws InputError at an unknown one
 inline Activation activation_of(JsonObject const& config, std::string const& name) {
     if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") { return Activation::gelu_tanh; }
     if (name == "gelu") { return Activation::gelu; }
@@ -134,7 +134,7 @@ inline Activation activation_of(JsonObject const& config, std::string const& nam
     throw config.refuse("one of the activations relu, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast", '"' + name + '"');
 }
 
-/// A whole number of at least 1.
+/// An integer of at least 1.
 inline std::int64_t positive(JsonObject const& config, char const* key) {
     auto const value = config.require<std::int64_t>(key);
     if (value < 1) { throw config.refuse('"' + std::string(key) + "\" of at least 1", std::to_string(value)); }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A file of lines that several runs of a program may write, one after the other, to the same bytes as one run.
+/// A file of lines that several runs of a program may write in sequence, with the same bytes as one run.
 #pragma once
 
 #include <cerrno>
@@ -21,11 +21,11 @@
 
 namespace bmae {
 
-/// Lines grow in OUTPUT.partial, group by group, each on the disk before the next is made; OUTPUT.partial.json says what they are made
-/// with. `commit` gives the file its name. After a kill, `keep_groups` finds what is whole and the work goes on behind it.
+/// Lines are appended to OUTPUT.partial, group by group, each synced before the next; OUTPUT.partial.json has the settings
+/// of the run. `commit` renames the file. After a kill, `keep_groups` finds the complete groups and the run goes on there.
 class ResumableLines {
 public:
-    /// \param settings  text of what decides the lines; a run goes on only with the same
+    /// \param settings  text of all settings that determine the lines; resuming requires the same
     /// \throws InputError  the output is there already, an unfinished one is there without `resume`, other settings, a folder
     ///                     that cannot be written
     /// \throws RunError    another program is writing there
@@ -41,7 +41,7 @@ public:
             throw InputError(Diagnostic{.file = partial_.string(),
                                         .expected = "a new name for the output",
                                         .found = "an unfinished run",
-                                        .hint = "Go on with that run by --resume, choose another name or remove it yourself."});
+                                        .hint = "Resume that run by --resume, choose another name or remove it yourself."});
         }
         if (unfinished) {
             std::string const before = std::filesystem::exists(settings_) ? detail::read_file(settings_) : std::string();
@@ -62,20 +62,20 @@ public:
         }
     }
 
-    /// True where the output was finished before: there is nothing to do.
+    /// True where the output was finished before: nothing is left to do.
     [[nodiscard]] bool is_complete() const noexcept { return complete_; }
 
-    /// Keeps the whole groups of lines that are there already and cuts off what follows, as a killed run leaves it.
+    /// Keeps the complete groups of lines of a killed run and truncates the rest.
     /// \param group    lines of a group
-    /// \param confirm  called with each whole line, without its end, in order, until it returns false at the end of the work
-    /// \returns the number of lines that stay
+    /// \param confirm  called with each whole line, without its end, in order, until it returns false at the end
+    /// \returns the number of lines kept
     template <class Confirm>
     std::size_t keep_groups(std::size_t group, Confirm confirm) {
         std::size_t lines = 0;
         std::size_t kept_lines = 0;
         std::size_t kept_bytes = 0;
         {
-            detail::FileMap const map(partial_);   // gone before the file is cut
+            detail::FileMap const map(partial_);   // deleted before the file is truncated
             std::string_view const text = map.text();
             for (std::size_t at = 0; at < text.size();) {
                 std::size_t const end = text.find('\n', at);
@@ -93,7 +93,7 @@ public:
         return kept_lines;
     }
 
-    /// Puts a group of lines on the disk. \throws InputError on a full disk, RunError on a failing one
+    /// Writes a group of lines to the disk. \throws InputError on a full disk, RunError on a failing one
     void append(std::string_view lines) {
         while (!lines.empty()) {
             ssize_t const done = ::write(file_.number(), lines.data(), lines.size());
@@ -104,7 +104,7 @@ public:
         if (::fdatasync(file_.number()) != 0) { detail::fail_to_write(partial_, "write", errno); }
     }
 
-    /// Gives the finished file its name. \throws InputError where a file of that name appeared meanwhile
+    /// Renames the finished file. \throws InputError where a file of that name exists by now
     void commit() {
         if (::fsync(file_.number()) != 0) { detail::fail_to_write(partial_, "write", errno); }
         detail::rename_durably(partial_, output_, detail::Existing::refuse);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The next token from the scores of a language model: the best one, or a draw from the best k or from the nucleus.
+/// Sampling of the next token from the logits of a language model: greedy, top-k or nucleus.
 #pragma once
 
 #include <algorithm>
@@ -19,12 +19,12 @@
 
 namespace bmae {
 
-/// Where the next token comes from. The steps are taken in this order: temperature, then top_k, then top_p of what is left.
+/// Sampling options. Applied in this order: temperature, then top_k, then top_p of the rest.
 struct SamplerOptions {
-    bool greedy = false;      ///< the token of the highest score; nothing is drawn and the rest does not matter
+    bool greedy = false;      ///< the token of the highest score; nothing is drawn, other options have no effect
     double temperature = 1;   ///< divides the scores
-    std::size_t top_k = 0;    ///< tokens that stay (Fan et al., arXiv 1805.04833); 0: all
-    double top_p = 1;   ///< the fewest tokens stay whose probability reaches this (Holtzman et al., arXiv 1904.09751); 1: all
+    std::size_t top_k = 0;    ///< number of top tokens (Fan et al., arXiv 1805.04833); 0: all
+    double top_p = 1;   ///< smallest set of tokens with at least this probability (Holtzman et al., arXiv 1904.09751); 1: all
 
     /// \throws InputError
     void validate() const {
@@ -36,22 +36,22 @@ struct SamplerOptions {
     }
 };
 
-/// Chooses tokens. Of equal scores the lower id comes first. Keeps its memory between calls; one for each thread.
+/// Samples tokens. Of equal scores the lower id comes first. Reuses its buffers; one object per thread.
 class Sampler {
 public:
     explicit Sampler(SamplerOptions options) : options_(options) { options_.validate(); }
 
     /// \param scores  [V] logits of one row
-    /// \throws RunError  where no score is a number
+    /// \throws RunError  where all scores are NaN
     TokenId operator()(std::span<float const> scores, Draw& draw) {
         auto const best = std::max_element(scores.begin(), scores.end());
         float const highest = best == scores.end() ? -INFINITY : *best;
-        if (!std::isfinite(highest)) { throw RunError("The model gave scores that are no numbers: are its weights damaged?"); }
+        if (!std::isfinite(highest)) { throw RunError("All logits of the model are NaN: check its weights."); }
         if (options_.greedy || options_.top_k == 1) { return static_cast<TokenId>(best - scores.begin()); }
 
         candidates_.resize(scores.size());
         for (std::size_t i = 0; i < scores.size(); ++i) {
-            // A score that is no number has probability 0 and must not disturb the order.
+            // A NaN has probability 0 and must not break the order.
             candidates_[i] = {std::isnan(scores[i]) ? -INFINITY : scores[i], static_cast<TokenId>(i)};
         }
         std::size_t count = candidates_.size();
@@ -67,7 +67,7 @@ public:
             double reached = 0;
             std::size_t kept = 0;
             while (kept < count && reached < wanted) {
-                if (kept == sorted) {   // a nucleus is mostly small: only as much is sorted as is needed
+                if (kept == sorted) {   // a nucleus is usually small: sorts only as much as needed
                     std::size_t const next = std::min(count, std::max<std::size_t>(64, sorted * 4));
                     sort_first(sorted, next);
                     sorted = next;
@@ -95,7 +95,7 @@ private:
         return std::exp((static_cast<double>(candidate.score) - static_cast<double>(highest)) / options_.temperature);
     }
 
-    /// The places from `from` to `to` hold the best of all from `from` on, in order.
+    /// Positions `from` to `to` hold the best of all from `from` on, in order.
     void sort_first(std::size_t from, std::size_t to) {
         auto const at = [&](std::size_t i) { return candidates_.begin() + static_cast<std::ptrdiff_t>(i); };
         std::partial_sort(at(from), at(to), candidates_.end(), [](Candidate const& a, Candidate const& b) {

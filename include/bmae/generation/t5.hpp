@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// T5 (Raffel et al., arXiv 1910.10683) for writing: an encoder read once, a decoder with keys and values kept. No gradients.
+/// T5 (Raffel et al., arXiv 1910.10683) for generation: an encoder run once, a decoder with cached keys, values. No gradients.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +37,7 @@
 
 namespace bmae {
 
-/// The numbers of config.json that fix a T5.
+/// The options of config.json that define a T5.
 struct T5Config {
     std::int64_t vocab_size = 32128;   ///< V
     std::int64_t width = 512;          ///< H
@@ -49,18 +49,18 @@ struct T5Config {
     std::int64_t buckets = 32;      ///< of distances between tokens
     std::int64_t farthest = 128;    ///< from this distance on all are one bucket
     std::int64_t positions = 512;   ///< tokens of an input in training; the model takes more
-    bool gated = false;             ///< v1.1: the inner map is a product of two
+    bool gated = false;             ///< v1.1: gated feed-forward layers
     Activation activation = Activation::relu;
     double epsilon = 1e-6;
     bool scale_output = true;   ///< the last states are multiplied by H^-1/2: false in v1.1
-    TokenId start_token = 0;    ///< what the decoder reads first
+    TokenId start_token = 0;    ///< start token of the decoder
 };
 
-/// \throws InputError  another architecture, numbers out of their range
+/// \throws InputError  another architecture, options out of range
 inline T5Config read_t5_config(std::filesystem::path const& path) {
     auto const file = detail::JsonObject::read(path);
     if (auto const type = file.require<std::string>("model_type"); type != "t5" && type != "mt5") {
-        throw file.refuse("\"model_type\": \"t5\" or \"mt5\"", '"' + type + '"', "GPT-2 and T5 can write texts here.");
+        throw file.refuse("\"model_type\": \"t5\" or \"mt5\"", '"' + type + '"', "GPT-2 and T5 are supported for generation.");
     }
     T5Config config{.vocab_size = detail::positive(file, "vocab_size"),
                     .width = detail::positive(file, "d_model"),
@@ -78,10 +78,10 @@ inline T5Config read_t5_config(std::filesystem::path const& path) {
     config.gated = form.starts_with("gated-");
     std::string const name = config.gated ? form.substr(6) : form;
     config.activation = detail::activation_of(file, form == "gated-gelu" ? "gelu_new" : name);
-    // Files of v1.1 say that words and head are not tied, and mean by it that nothing is scaled.
+    // In files of v1.1 untied embeddings also mean that nothing is scaled.
     config.scale_output = file.get("scale_decoder_outputs", file.get("tie_word_embeddings", true));
     if (config.buckets < 4 || config.farthest <= config.buckets / 2 || config.decoder_layers < 1) {
-        throw file.refuse("at least 4 buckets of distances, a larger distance, a decoder", "other numbers");
+        throw file.refuse("at least 4 buckets of distances, a larger maximum distance, a decoder", "other numbers");
     }
     if (config.start_token < 0 || config.start_token >= config.vocab_size) {
         throw file.refuse("\"decoder_start_token_id\" in the vocabulary", std::to_string(config.start_token));
@@ -97,7 +97,7 @@ struct T5State {
     std::vector<at::Tensor> source_keys = {};   ///< per layer of the decoder [N, A, L, D], of the encoder's output
     std::vector<at::Tensor> source_values = {};
     at::Tensor source_mask = {};   ///< [N, 1, 1, L] 0 or -inf; undefined where all prompts have one length
-    at::Tensor distances = {};     ///< [A, C] what a score gets for a key that lies so far back
+    at::Tensor distances = {};     ///< [A, C] relative position bias by distance to the key
     std::int64_t length = 0;
     std::int64_t samples = 1;
 };
@@ -245,7 +245,7 @@ private:
 
     T5(T5Config const& config, at::Device device) : config_(config), device_(device) {}
 
-    /// The number of the bucket of each distance >= 0: half of the buckets hold one distance each, the rest grow by a factor.
+    /// The bucket of each distance >= 0: half of the buckets hold one distance each, the others grow logarithmically.
     [[nodiscard]] at::Tensor bucket(at::Tensor const& distance, std::int64_t buckets) const {
         std::int64_t const exact = buckets / 2;
         double const span = std::log(static_cast<double>(config_.farthest) / static_cast<double>(exact));
@@ -298,7 +298,7 @@ private:
         return normalised(x, encoder_.norm);
     }
 
-    /// One token of each row through the decoder.                                                                    ids: [R]
+    /// Decodes one token of each row.                                                                    ids: [R]
     void advance(T5State& state, at::Tensor const& ids) const {
         std::int64_t const rows = ids.size(0);
         std::int64_t const prompts = rows / state.samples;
@@ -313,7 +313,7 @@ private:
             at::Tensor const own = attend(split(at::linear(y, layer.attention.query)), state.keys[i].narrow(2, 0, seen),
                                           state.values[i].narrow(2, 0, seen), added);
             x = x + at::linear(joined(own), layer.attention.output);
-            // The samples of a prompt are queries to one set of keys: nothing is copied for them.
+            // The samples of a prompt share one set of keys, without copies.
             y = normalised(x, layer.source_norm).view({prompts, state.samples, config_.width});
             at::Tensor const read = attend(split(at::linear(y, layer.source_attention.query)), state.source_keys[i],
                                            state.source_values[i], state.source_mask);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The numbers that fix the shape of a BERT encoder and its kin, by the names of BERT's config.json.
+/// The options of a BERT encoder and its relatives, by the names of BERT's config.json.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@
 
 namespace bmae {
 
-/// Shape and rates of a BERT encoder (Devlin et al., arXiv 1810.04805) or of one of its kin. Defaults are bert-base-uncased.
+/// Shape and rates of a BERT encoder (Devlin et al., arXiv 1810.04805) or of a relative. Defaults are bert-base-uncased.
 struct BertConfig {
     ModelType model_type = ModelType::bert;
     std::int64_t vocab_size = 30522;   ///< V
@@ -30,12 +30,12 @@ struct BertConfig {
     double hidden_dropout_prob = 0.1;
     double attention_probs_dropout_prob = 0.1;
     std::int64_t max_position_embeddings = 512;   ///< P, rows of the position table; see `usable_positions`
-    std::int64_t type_vocab_size = 2;             ///< segments; 0 in DistilBERT alone, which has no such table
+    std::int64_t type_vocab_size = 2;             ///< segments; 0 in DistilBERT only, which has no such table
     double initializer_range = 0.02;              ///< standard deviation of new weights
     double layer_norm_eps = 1e-12;
     std::int64_t pad_token_id = 0;     ///< -1 where the vocabulary has none
-    bool tie_word_embeddings = true;   ///< the head's decoder is the word embedding
-    std::string extra_json = "{}";     ///< what else stood in config.json: kept and written back
+    bool tie_word_embeddings = true;   ///< the head is tied to the word embedding
+    std::string extra_json = "{}";     ///< other keys of config.json: kept and written back
 
     /// 12 layers of 768, 109 M parameters.
     static BertConfig base() { return {}; }
@@ -49,7 +49,7 @@ struct BertConfig {
     }
     /// 12 layers of 768, 109 M parameters: the discriminator, which has no language-model head of its own (arXiv 2003.10555).
     static BertConfig electra_base() { return {.model_type = ModelType::electra}; }
-    /// 12 layers of 256 under embeddings of 768, 35 M parameters: the generator of `electra_base`, from which SimLM draws.
+    /// 12 layers of 256 under embeddings of 768, 35 M parameters: the generator of `electra_base`, which SimLM samples from.
     static BertConfig electra_base_generator() {
         return {.model_type = ModelType::electra,
                 .hidden_size = 256,
@@ -67,7 +67,7 @@ struct BertConfig {
     static BertConfig mini() { return of_size(4, 256); }
     /// 2 layers of 128, 4 M parameters.
     static BertConfig tiny() { return of_size(2, 128); }
-    /// `layers` of `width`, with heads of 64 (one head where the width is no multiple of 64) and four times the width between.
+    /// `layers` of `width`, with heads of 64 (one head where 64 does not divide the width) and four times the width inside.
     static BertConfig of_size(std::int64_t layers, std::int64_t width) {
         BertConfig config;
         config.num_hidden_layers = layers;
@@ -77,7 +77,7 @@ struct BertConfig {
         return config;
     }
 
-    /// E, the width of the embeddings and of the rows that meet them in the head.
+    /// E, the width of the embeddings and of the rows that the head multiplies with them.
     [[nodiscard]] std::int64_t embedding_width() const noexcept { return embedding_size == 0 ? hidden_size : embedding_size; }
     /// Row of the position table for a text's first token. RoBERTa's rows up to the padding's are never read.
     [[nodiscard]] std::int64_t first_position() const noexcept { return model_type == ModelType::roberta ? pad_token_id + 1 : 0; }
@@ -87,7 +87,7 @@ struct BertConfig {
     [[nodiscard]] double attention_output_dropout() const noexcept {
         return model_type == ModelType::distilbert ? 0.0 : hidden_dropout_prob;
     }
-    /// The head's function: RoBERTa and ELECTRA have the exact gelu there whatever `hidden_act` says.
+    /// The head's function: RoBERTa and ELECTRA use the exact gelu there for any `hidden_act`.
     [[nodiscard]] Activation head_activation() const {
         bool const fixed = model_type == ModelType::roberta || model_type == ModelType::electra;
         return fixed ? Activation::gelu : activation();
@@ -111,7 +111,7 @@ struct BertConfig {
                                     .hint = "Other activations are not supported."});
     }
 
-    /// What networks beside such an encoder are built from.
+    /// The shape from which decoders, heads and bottlenecks are built.
     [[nodiscard]] Shape shape() const {
         return {.width = hidden_size,
                 .vocabulary = vocab_size,
@@ -130,8 +130,8 @@ struct BertConfig {
                 .attention_output_dropout = attention_output_dropout()};
     }
 
-    /// Refuses numbers that cannot describe a model.
-    /// \param file  what the message calls the source of the numbers
+    /// Refuses options that do not describe a model.
+    /// \param file  name of the source in messages
     void validate(std::string const& file = {}) const {
         auto const refuse = [&file](std::string expected, std::string found) {
             throw InputError(Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found)});
@@ -166,7 +166,7 @@ struct BertConfig {
             refuse("a layer_norm_eps of 1e-12, which DistilBERT fixes", std::to_string(layer_norm_eps));
         }
         if (usable_positions() < 1) {
-            refuse("a max_position_embeddings above " + std::to_string(first_position()) + ", where RoBERTa's first token stands",
+            refuse("a max_position_embeddings above " + std::to_string(first_position()) + ", RoBERTa's first position",
                    std::to_string(max_position_embeddings));
         }
         if (hidden_size % num_attention_heads != 0) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BertConfig from config.json and back. Keys that this library does not know survive the round trip.
+/// BertConfig from config.json and back. Unknown keys are preserved.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,8 @@ namespace bmae {
 
 namespace detail {
 
-/// Calls `visit(key, field, required)` for each number of a BertConfig that its family stores, by the family's own key. Where a
-/// key that is not required is missing, the default of the struct holds: it is the constant of files from before that key.
+/// Calls `visit(key, field, required)` for each option of a BertConfig that its family stores, by the family's own key. Where a
+/// key that is not required is missing, the default of the struct is used: it is the constant of files older than that key.
 template <class Config, class Visit>
 void visit_bert_config(Config& config, Visit&& visit) {
     bool const distilled = config.model_type == ModelType::distilbert;
@@ -45,7 +45,7 @@ void visit_bert_config(Config& config, Visit&& visit) {
     visit("tie_word_embeddings", config.tie_word_embeddings, false);
 }
 
-/// The family that a config.json names, with what holds for a key that its files may lack.
+/// The family that a config.json names, with the defaults of keys that its files may lack.
 inline BertConfig config_of_type(JsonObject const& object) {
     auto const text = object.require<std::string>("model_type", "Add \"model_type\": \"bert\" if this is a BERT model.");
     auto const type = model_type_from(text);
@@ -56,7 +56,7 @@ inline BertConfig config_of_type(JsonObject const& object) {
     if (!classes.empty() &&
         std::none_of(classes.begin(), classes.end(), [&](auto const& name) { return name.starts_with(class_name(*type, "")); })) {
         throw object.refuse("a class in \"architectures\" that begins with " + class_name(*type, ""), '"' + classes.front() + '"',
-                            "Check that the file is whole and of one model.");
+                            "Check that the file is complete and of one model.");
     }
     BertConfig config{.model_type = *type};
     if (*type == ModelType::roberta) { config.pad_token_id = 1; }
@@ -67,14 +67,14 @@ inline BertConfig config_of_type(JsonObject const& object) {
 }  // namespace detail
 
 /// Reads the text of a config.json.
-/// \param file  what messages call it
-/// \throws InputError  another architecture, positions that are not absolute, an unknown activation, nonsense numbers
+/// \param file  its name in messages
+/// \throws InputError  another architecture, positions that are not absolute, an unknown activation, invalid values
 inline BertConfig bert_config_from_json(std::string_view text, std::string const& file) {
     detail::JsonObject const object(detail::parse_json(text, file), file);
     BertConfig config = detail::config_of_type(object);
     if (auto const kind = object.get<std::string>("position_embedding_type", "absolute"); kind != "absolute") {
         throw object.refuse("\"position_embedding_type\": \"absolute\"", '"' + kind + '"',
-                            "Relative positions are another model: its results would be wrong.");
+                            "Relative positions are not supported: results would be wrong.");
     }
     for (char const* const key : {"is_decoder", "add_cross_attention"}) {
         if (object.get<bool>(key, false)) {
@@ -92,7 +92,7 @@ inline BertConfig bert_config_from_json(std::string_view text, std::string const
         throw object.refuse("an \"embedding_size\" of at least 1", std::to_string(config.embedding_size));
     }
     if (config.embedding_size == config.hidden_size) { config.embedding_size = 0; }
-    // Written anew each time; the type of the weights is a fact of the file that holds them.
+    // Always rewritten; the type of the weights depends on the weights file.
     for (char const* const key : {"model_type", "architectures", "position_embedding_type", "is_decoder", "add_cross_attention",
                                   "dtype", "torch_dtype"}) {
         extra.erase(key);
@@ -108,7 +108,7 @@ inline BertConfig read_bert_config(std::filesystem::path const& path) {
 }
 
 /// The text of a config.json.
-/// \param architecture  the class that Python makes of it: BertForMaskedLM ...; empty for the bare model, as BertModel
+/// \param architecture  the class of transformers: BertForMaskedLM ...; empty for the bare model, as BertModel
 /// \param element_type  what the weights are stored as: float32, bfloat16, float16
 inline std::string to_json(BertConfig const& config, std::string const& architecture = {},
                            std::string const& element_type = "float32") {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The names of the tensors of BERT and its kin, as this library says them and as the many files out there say them.
+/// The names of the tensors of BERT and its relatives, in this library and in Hugging Face files.
 #pragma once
 
 #include <cstddef>
@@ -23,13 +23,13 @@ inline constexpr std::string_view bert_head_prefix = "cls.predictions.";
 
 /// A tensor that a model must have.
 struct BertTensor {
-    std::string name = {};   ///< this library's: BERT's without "bert.", whatever the family
+    std::string name = {};   ///< this library's: BERT's without "bert.", for every family
     std::vector<std::int64_t> shape = {};
 
     friend bool operator==(BertTensor const&, BertTensor const&) = default;
 };
 
-/// Every tensor of an encoder, and of its language-model head if asked for.
+/// Every tensor of an encoder, and of its language-model head if requested.
 inline std::vector<BertTensor> bert_tensors(BertConfig const& config, bool with_head) {
     std::vector<BertTensor> tensors;
     std::int64_t const hidden = config.hidden_size;
@@ -71,7 +71,7 @@ namespace detail {
 
 using NamePair = std::pair<std::string_view, std::string_view>;   // this library's name, the family's
 
-/// How a family names the parts that BERT names otherwise; the first pair that fits counts.
+/// Names of a family that differ from BERT's; the first match is used.
 inline std::vector<NamePair> name_pairs(ModelType type) {
     switch (type) {
         case ModelType::roberta:
@@ -106,7 +106,7 @@ inline std::vector<NamePair> layer_name_pairs(ModelType type) {
             {"output.LayerNorm", "output_layer_norm"}};
 }
 
-/// Says `name` in the other language: `From` 0 = this library's, 1 = the family's. Other names stay as they are.
+/// Translates `name`: `From` 0 = this library's, 1 = the family's. Other names are unchanged.
 template <std::size_t From>
 std::string translate(ModelType type, std::string_view name) {
     constexpr std::size_t to = 1 - From;
@@ -133,7 +133,7 @@ std::string translate(ModelType type, std::string_view name) {
 }  // namespace detail
 
 /// This library's name for a name found in a file: no "bert.", "roberta." ... in front, weight and bias for the gamma and beta
-/// of old files, BERT's words for the family's own.
+/// of old files, BERT's names for the family's.
 inline std::string canonical_bert_name(std::string_view name, ModelType type = ModelType::bert) {
     std::string const prefix = std::string(to_string(type)) + '.';
     if (name.starts_with(prefix)) { name.remove_prefix(prefix.size()); }
@@ -150,12 +150,12 @@ inline std::string bare_bert_name(std::string_view canonical, ModelType type = M
     return detail::translate<0>(type, canonical);
 }
 
-/// Buffers that some files hold and no model needs: 0, 1, 2 ...
+/// Buffers of some files that no model needs: 0, 1, 2 ...
 inline bool is_ignored_bert_name(std::string_view canonical) {
     return canonical == "embeddings.position_ids" || canonical == "embeddings.token_type_ids";
 }
 
-/// Parts that are neither encoder nor language-model head and are kept aside: pooler, next-sentence head, ELECTRA's
+/// Parts that are neither encoder nor language-model head and are kept separately: pooler, next-sentence head, ELECTRA's
 /// discriminator, classifier.
 inline bool is_side_bert_name(std::string_view canonical) {
     return canonical.starts_with("pooler.") || canonical.starts_with("cls.seq_relationship.") ||
@@ -163,7 +163,7 @@ inline bool is_side_bert_name(std::string_view canonical) {
            canonical.starts_with("classifier.");
 }
 
-/// The name that Python gives a tensor inside a model with a head: "bert.", "roberta." ... before all of the encoder.
+/// The name in transformers of a tensor inside a model with a head: "bert.", "roberta." ... before all of the encoder.
 inline std::string prefixed_bert_name(std::string const& canonical, ModelType type = ModelType::bert) {
     bool const outside = canonical.starts_with("cls.") || (is_side_bert_name(canonical) && !canonical.starts_with("pooler."));
     std::string name = bare_bert_name(canonical, type);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Under which names two compositions keep decoders of one kind, so that one goes on with those of the other.
+/// Parameter names of decoders of one kind in two compositions, so that one can load those of the other.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@
 
 namespace bmae {
 
-/// Where the decoders of a composition have their parameters: a branch's own under `passes.0.terms.1.decoder`, one that several
+/// The parameter names of the decoders of a composition: a branch's own under `passes.0.terms.1.decoder`, one that several
 /// branches share under `shared.enhanced`.
 class DecoderPlaces {
 public:
-    /// \param description  what an objective says of itself, as "objective" in trainer.json; none where it is of another form
+    /// \param description  description of an objective, as "objective" in trainer.json; none where it is of another form
     explicit DecoderPlaces(std::string const& description) {
         auto const json = nlohmann::ordered_json::parse(description, nullptr, false);
         if (!json.is_object() || !json.contains("terms") || !json["terms"].is_array()) { return; }

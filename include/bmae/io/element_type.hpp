@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The kinds of numbers that a tensor in a file may hold.
+/// The element types of tensors in files.
 #pragma once
 
 #include <array>
@@ -44,7 +44,7 @@ enum class ElementType : std::uint8_t {
 namespace detail {
 
 struct ElementTypeFacts {
-    std::string_view name;   ///< as the file spells it
+    std::string_view name;   ///< as spelled in the file
     unsigned bits;           ///< of one element
 };
 
@@ -81,7 +81,7 @@ constexpr std::optional<std::uint64_t> dense_bytes(ElementType type, std::span<s
         if (size == 0) {
             empty = true;
             continue;
-        }   // the other dimensions must multiply without overflow all the same
+        }   // the product of the other dimensions must not overflow either
         if (__builtin_mul_overflow(bits, static_cast<std::uint64_t>(size), &bits)) { return std::nullopt; }
     }
     if (empty) { return 0; }
@@ -96,7 +96,7 @@ inline std::string shape_text(std::span<std::int64_t const> shape) {
     return text + ']';
 }
 
-/// A tensor as a file describes it.
+/// The description of a tensor in a file.
 struct TensorInfo {
     std::string name = {};
     ElementType type = ElementType::f32;
@@ -105,7 +105,7 @@ struct TensorInfo {
     friend bool operator==(TensorInfo const&, TensorInfo const&) = default;
 };
 
-/// A described tensor and where its numbers lie: row-major, little-endian.
+/// A described tensor and its data: row-major, little-endian.
 struct TensorEntry : TensorInfo {
     std::span<std::byte const> bytes = {};
 };

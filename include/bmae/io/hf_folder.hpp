@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Models of BERT's kin in the folders of the Python library transformers: config.json and model.safetensors, whole or in shards.
+/// BERT-like models in the folders of the Python library transformers: config.json and model.safetensors, whole or in shards.
 #pragma once
 
 #include <algorithm>
@@ -31,19 +31,19 @@
 
 namespace bmae {
 
-/// A BERT, RoBERTa, ELECTRA or DistilBERT model as a folder holds it.
+/// A BERT, RoBERTa, ELECTRA or DistilBERT model as stored in a folder.
 struct HfBert {
     BertConfig config = {};
     NamedTensors tensors = {};   ///< the names of `bert_tensors(config, has_head())`, in the types of the file
     NamedTensors aside = {};     ///< pooler, next-sentence head, discriminator, classifier: not used here, written back
 
-    /// True where the language-model head came along.
+    /// True where the folder has the language-model head.
     [[nodiscard]] bool has_head() const { return tensors.contains(bert_head_bias); }
 };
 
 namespace detail {
 
-/// Collects what is wrong with the tensors of a model, so that one message tells it all.
+/// Collects all errors of the tensors of a model for one message.
 class TensorDiagnostics {
 public:
     void add(std::string const& kind, std::string text) { lists_[kind].push_back(std::move(text)); }
@@ -66,7 +66,7 @@ private:
     std::map<std::string, std::vector<std::string>> lists_ = {};
 };
 
-/// All tensors of a folder under the names of its files.
+/// All tensors of a folder by their names in its files.
 inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading loading) {
     if (auto const whole = folder / "model.safetensors"; std::filesystem::exists(whole)) { return load_tensors(whole, loading); }
     auto const index_path = folder / "model.safetensors.index.json";
@@ -104,7 +104,7 @@ inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading
     return tensors;
 }
 
-/// Merges what files may hold twice: the bias of the head under two names, the decoder that is the word embedding.
+/// Merges tensors that files may have twice: the bias of the head under two names, the decoder that is the word embedding.
 inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::string const& file) {
     auto const refuse = [&file](std::string expected, std::string found, std::string hint) {
         throw InputError(
@@ -133,15 +133,15 @@ inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::str
     }
 }
 
-/// True where no number is NaN or infinite. One pass and no temporaries: a finite sum has finite terms.
+/// True where no number is NaN or infinite. Reads memory once, without temporaries: a finite sum has finite terms.
 inline bool all_finite(at::Tensor const& numbers) {
     at::Tensor const values = numbers.element_size() == 1 ? numbers.to(at::kFloat) : numbers;   // float8 has no sum
     at::ScalarType const type = values.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     if (std::isfinite(at::sum(values, type).item<double>())) { return true; }
-    return at::isfinite(values).all().item<bool>();   // else the sum alone overflowed
+    return at::isfinite(values).all().item<bool>();   // else only the sum overflowed
 }
 
-/// Refuses a set of tensors that is not exactly the model of the config, or not finite; one message lists all that is wrong.
+/// Refuses a set of tensors that is not exactly the model of the config, or not finite; one message lists all errors.
 inline void check_bert_tensors(HfBert const& model, std::string const& file) {
     TensorDiagnostics diagnostics;
     NamedTensors rest = model.tensors;
@@ -174,10 +174,10 @@ inline void check_bert_tensors(HfBert const& model, std::string const& file) {
     for (auto const& [name, tensor] : model.tensors) {
         if (!all_finite(tensor)) { numbers.add("with NaN or infinity", bare_bert_name(name, type)); }
     }
-    numbers.raise(file, "finite weights", "The run that made them diverged, or the file is damaged: take an earlier checkpoint.");
+    numbers.raise(file, "finite weights", "The training run diverged, or the file is damaged: take an earlier checkpoint.");
 }
 
-/// What the Python class of a model ends in. Only the bare Model has names without a prefix.
+/// Suffix of the Python class of a model. Only the bare Model has names without a prefix.
 inline std::string python_class_kind(HfBert const& model) {
     auto const has_side = [&model](std::string_view prefix) {
         auto const at = model.aside.lower_bound(prefix);
@@ -216,7 +216,7 @@ inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loadin
     return model;
 }
 
-/// Writes config.json and model.safetensors into a folder that exists and holds neither.
+/// Writes config.json and model.safetensors into an existing folder without them.
 inline void write_hf_files(std::filesystem::path const& folder, HfBert model) {
     detail::merge_tied(model.tensors, model.config, folder.string());
     detail::check_bert_tensors(model, folder.string());
@@ -241,10 +241,10 @@ inline void write_hf_files(std::filesystem::path const& folder, HfBert model) {
     save_tensors(folder / "model.safetensors", named, {{"format", "pt"}});
 }
 
-/// Writes a new folder, which appears when all of it is on the disk.
+/// Writes a new folder, which appears only when it is complete.
 /// \param folder      must not exist, or be empty
-/// \param write_more  called with the unfinished folder: writes what else belongs there (vocabulary, pooling)
-/// \throws InputError  a folder that holds something
+/// \param write_more  called with the unfinished folder: writes further files (vocabulary, pooling)
+/// \throws InputError  a folder that is not empty
 template <class WriteMore>
 void write_hf_folder(std::filesystem::path const& folder, HfBert model, WriteMore&& write_more) {
     detail::AtomicFolder output(folder);

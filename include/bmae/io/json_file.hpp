@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Small JSON files (configurations), read strictly: a key given twice, a wrong type or a missing key is an error with its place.
+/// Small JSON files (configurations), read strictly: a key given twice, a wrong type or a missing key is an error with its key.
 #pragma once
 
 #include <algorithm>
@@ -22,12 +22,12 @@
 
 namespace bmae::detail {
 
-using Json = nlohmann::ordered_json;   ///< keeps the order of the keys, so that a file that is written back reads as before
+using Json = nlohmann::ordered_json;   ///< keeps the order of the keys, so that a rewritten file is unchanged
 
 inline constexpr std::uint64_t largest_config_file = std::uint64_t{64} << 20;   ///< bytes
 inline constexpr int deepest_config = 64;                                       ///< levels
 
-/// "an object", "text" ...: what a value is, for messages.
+/// "an object", "text" ...: the type of a value, for messages.
 inline std::string kind_of(Json const& value) {
     switch (value.type()) {
         case Json::value_t::null:
@@ -44,13 +44,13 @@ inline std::string kind_of(Json const& value) {
 }
 
 /// Reads a JSON document.
-/// \param file  what messages call it
+/// \param file  its name in messages
 /// \throws InputError  text that is not JSON, a key twice in one object, nesting deeper than 64
 inline Json parse_json(std::string_view text, std::string const& file) {
     std::vector<std::set<std::string>> keys;
     std::string twice;
     bool too_deep = false;
-    // The parser keeps the last of two equal keys without a word, so the keys are watched as they come.
+    // The parser silently keeps the last of two equal keys, so the keys are checked during parsing.
     auto const watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
         too_deep = too_deep || depth > deepest_config;
         if (event == Json::parse_event_t::object_start) { keys.emplace_back(); }
@@ -65,7 +65,7 @@ inline Json parse_json(std::string_view text, std::string const& file) {
                                      .line = line,
                                      .expected = std::move(expected),
                                      .found = std::move(found),
-                                     .hint = "Correct the file or fetch it again."});
+                                     .hint = "Correct the file or download it again."});
     };
     if (auto const nul = text.find('\0'); nul != text.npos) { throw refuse(0, "JSON", "a NUL at byte " + std::to_string(nul)); }
     try {
@@ -81,7 +81,7 @@ inline Json parse_json(std::string_view text, std::string const& file) {
     } catch (Json::exception const& error) { throw refuse(0, "JSON", error.what()); }
 }
 
-/// An object of a configuration file whose values are asked for by name and type.
+/// An object of a configuration file whose values are read by name and type.
 class JsonObject {
 public:
     JsonObject(Json value, std::string file, std::string place = {})
@@ -116,7 +116,7 @@ public:
         return find<T>(key).value_or(std::move(fallback));
     }
 
-    /// The value of a key that must be there.
+    /// The value of a key that is required.
     template <class T>
     [[nodiscard]] T require(std::string const& key, std::string hint = {}) const {
         auto found = find<T>(key);
@@ -145,7 +145,7 @@ private:
             if (!value.is_object()) { throw refuse("an object" + under, kind_of(value)); }
             return JsonObject(value, file_, under);
         } else {
-            static_assert(std::is_same_v<T, std::vector<std::string>>, "a type that configurations hold");
+            static_assert(std::is_same_v<T, std::vector<std::string>>, "a supported type");
             T texts;
             if (!value.is_array()) { throw refuse("an array" + under, kind_of(value)); }
             for (Json const& text : value) { texts.push_back(convert<std::string>(text, key)); }
@@ -158,7 +158,7 @@ private:
     std::string place_;
 };
 
-/// The text of a JSON document as configuration files are laid out: two spaces, a line end at the end.
+/// The text of a JSON document formatted as configuration files: two spaces of indent, a final line end.
 inline std::string json_document(Json const& document) { return document.dump(2) + '\n'; }
 
 }  // namespace bmae::detail

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The families of encoders that are BERT but for a few numbers and the names in their files.
+/// The families of encoders that differ from BERT in a few options and the names in their files.
 #pragma once
 
 #include <array>
@@ -12,19 +12,19 @@
 
 namespace bmae {
 
-/// What `model_type` in a config.json says.
+/// The values of `model_type` in a config.json.
 enum class ModelType {
     bert,        ///< Devlin et al., arXiv 1810.04805
-    roberta,     ///< Liu et al., arXiv 1907.11692: positions count on from the padding's
+    roberta,     ///< Liu et al., arXiv 1907.11692: positions start after the padding's
     electra,     ///< Clark et al., arXiv 2003.10555: embeddings may be narrower than the layers
-    distilbert   ///< Sanh et al., arXiv 1910.01108: no token types, no dropout behind the attention
+    distilbert   ///< Sanh et al., arXiv 1910.01108: no token types, no dropout after the attention
 };
 
 /// All of them.
 inline constexpr std::array<ModelType, 4> model_types{ModelType::bert, ModelType::roberta, ModelType::electra,
                                                       ModelType::distilbert};
 
-/// The word in config.json.
+/// The name in config.json.
 constexpr std::string_view to_string(ModelType type) noexcept {
     switch (type) {
         case ModelType::roberta:
@@ -39,7 +39,7 @@ constexpr std::string_view to_string(ModelType type) noexcept {
     return "bert";
 }
 
-/// The name that people read: BERT, RoBERTa ...
+/// The display name: BERT, RoBERTa ...
 constexpr std::string_view title(ModelType type) noexcept {
     switch (type) {
         case ModelType::roberta:
@@ -74,7 +74,7 @@ inline std::string class_name(ModelType type, std::string_view kind) {
     return name.append(kind);
 }
 
-/// Nothing for a word that is none of them.
+/// Nothing for any other name.
 constexpr std::optional<ModelType> model_type_from(std::string_view text) noexcept {
     for (ModelType const type : model_types) {
         if (to_string(type) == text) { return type; }

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Named tensors in a file that Python reads and writes as well: 8 bytes of length, a JSON header, the raw numbers.
+/// The safetensors format: 8 bytes of length, a JSON header, the raw data.
 ///
-/// The reader maps the file and trusts nothing in it; the writer streams, replaces the file only when it is whole, and gives
-/// the very bytes of the format's own library (with more than one metadata key, that library's order of them is random).
+/// The reader maps the file and validates everything; the writer streams, replaces the file only when complete, and writes
+/// the same bytes as the format's own library (with more than one metadata key, that library's order of them is random).
 #pragma once
 
 #include <algorithm>
@@ -27,13 +27,13 @@
 
 namespace bmae {
 
-/// What to do where the destination of a write exists already: `refuse` (the default everywhere) or `replace` in one step.
+/// Policy for an existing destination of a write: `refuse` (the default everywhere) or `replace` in one step.
 using detail::Existing;
 
-static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian, and so must the machine be");
+static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian, the machine must be so too");
 
 /// A safetensors file, open for reading. Copies share the mapping; the bytes stay valid as long as one of them, or a
-/// `keep_alive()`, lives. The file must not be shortened meanwhile: writers that replace it by renaming do no harm.
+/// `keep_alive()`, lives. The file must not be truncated meanwhile: replacing it by renaming is safe.
 class SafetensorsFile {
 public:
     /// Maps and checks a file.
@@ -45,12 +45,12 @@ public:
     }
 
     /// Checks bytes that the caller keeps alive.
-    /// \param name  what messages call them
+    /// \param name  their name in messages
     static SafetensorsFile from_bytes(std::span<std::byte const> bytes, std::string name) {
         return SafetensorsFile(bytes, std::move(name), nullptr);
     }
 
-    [[nodiscard]] std::string const& name() const noexcept { return name_; }                      ///< as messages say it
+    [[nodiscard]] std::string const& name() const noexcept { return name_; }                      ///< for messages
     [[nodiscard]] std::vector<TensorEntry> const& entries() const noexcept { return entries_; }   ///< in file order
     [[nodiscard]] FileMetadata const& metadata() const noexcept { return metadata_; }
     [[nodiscard]] std::shared_ptr<void const> keep_alive() const noexcept { return owner_; }   ///< null for from_bytes
@@ -93,11 +93,11 @@ private:
     FileMetadata metadata_ = {};
 };
 
-/// Writes a safetensors file piece by piece, for data that does not fit in memory at once. Nothing appears under the name
-/// before `commit()`; without it, or where anything fails, an older file of that name stays as it was.
+/// Writes a safetensors file piece by piece, for data that does not fit in memory at once. Nothing appears at the path
+/// before `commit()`; without it, or where anything fails, an older file of that name is unchanged.
 class SafetensorsWriter {
 public:
-    /// \param tensors   what will be written; `order()` tells in which order the bytes must come
+    /// \param tensors   what will be written; `order()` is the order in which the bytes must be written
     /// \throws InputError  a name given twice or not in UTF-8, a shape that cannot be stored, a file that must not be replaced, a
     ///                     folder that cannot be written
     SafetensorsWriter(std::filesystem::path const& path, std::vector<TensorInfo> tensors, FileMetadata const& metadata = {},
@@ -113,7 +113,7 @@ public:
     [[nodiscard]] std::span<TensorInfo const> order() const noexcept { return order_; }
 
     /// The next bytes of the data section, in pieces of any length.
-    /// \throws InputError  naming the file and what to do (a full disk)
+    /// \throws InputError  naming the file and a hint (a full disk)
     void append(std::span<std::byte const> bytes) {
         if (bytes.size() > missing_) {
             throw InputError(Diagnostic{.file = file_.path().string(),
@@ -124,7 +124,7 @@ public:
         missing_ -= bytes.size();
     }
 
-    /// Puts the whole file in its place, safe against a crash.
+    /// Moves the complete file to its path, atomically.
     void commit() {
         if (missing_ != 0) {
             throw InputError(Diagnostic{.file = file_.path().string(),
@@ -146,8 +146,8 @@ private:
     std::uint64_t missing_ = 0;
 };
 
-/// Writes tensors that lie in memory.
-/// \throws InputError  an entry whose bytes do not fit its shape, or what `SafetensorsWriter` refuses
+/// Writes tensors in memory.
+/// \throws InputError  an entry whose bytes do not fit its shape, or the errors of `SafetensorsWriter`
 inline void write_safetensors(std::filesystem::path const& path, std::span<TensorEntry const> entries,
                               FileMetadata const& metadata = {}, Existing existing = Existing::refuse) {
     std::vector<TensorEntry const*> order;

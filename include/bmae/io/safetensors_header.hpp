@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The JSON header of a safetensors file, checked rule by rule on the way in and written byte by byte as the format's own
-/// library writes it.
+/// The JSON header of a safetensors file, validated rule by rule when read and written with the same bytes as the format's own
+/// library.
 #pragma once
 
 #include <algorithm>
@@ -24,14 +24,14 @@
 
 namespace bmae {
 
-/// Free text that a file carries beside its tensors ("format" -> "pt").
+/// Metadata of a file besides its tensors ("format" -> "pt").
 using FileMetadata = std::map<std::string, std::string>;
 
 namespace detail {
 
 inline constexpr std::uint64_t largest_safetensors_header = 100'000'000;   ///< bytes; the format's own limit
 inline constexpr std::uint64_t largest_json_integer = std::uint64_t{1} << 53;
-inline constexpr std::size_t largest_rank = 64;   ///< LibTorch and NumPy stop there
+inline constexpr std::size_t largest_rank = 64;   ///< the limit of LibTorch and NumPy
 inline constexpr std::string_view metadata_key = "__metadata__";
 
 struct HeaderTensor : TensorInfo {
@@ -63,8 +63,8 @@ std::string const* name_twice(Tensors const& tensors, std::span<std::uint32_t co
     return twice == by_name.end() ? nullptr : &tensors[*twice].name;
 }
 
-/// Listens to the JSON parser. It refuses at the first event that is out of place, so nesting and size cannot grow beyond
-/// what the format allows; a tree of values would keep the last of two equal keys and hide the first.
+/// SAX handler of the JSON parser. It refuses at the first invalid event, so nesting and size cannot grow beyond
+/// what the format allows; a tree of values would silently keep the last of two equal keys.
 class SafetensorsHeaderListener {
 public:
     using number_integer_t = nlohmann::ordered_json::number_integer_t;
@@ -215,7 +215,7 @@ private:
 
 /// Reads and checks the header of a file. The tensors come back in the order of their data.
 /// \param file  the whole file
-/// \param name  what messages call it
+/// \param name  its name in messages
 inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> file, std::string const& name) {
     auto const refuse = [&name](std::string expected, std::string found) -> InputError {
         return InputError(Diagnostic{.file = name,
@@ -240,7 +240,7 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
     if (text.empty() || text.front() != std::byte{'{'}) {
         throw refuse("a header that begins with '{'", text.empty() ? "an empty one" : "another byte");
     }
-    // The parser takes a NUL for the end of its input and would not see what follows.
+    // The parser treats a NUL as the end of its input and would ignore the rest.
     if (auto const nul = std::find(text.begin(), text.end(), std::byte{0}); nul != text.end()) {
         throw refuse("a header in JSON", "a NUL at byte " + std::to_string(8 + (nul - text.begin())));
     }
@@ -287,13 +287,13 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
     return std::move(listener.header);
 }
 
-/// The order in which the format's own library lays tensors out: widest alignment first, then by name.
+/// The order in which the format's own library orders tensors: widest alignment first, then by name.
 inline bool written_before(TensorInfo const& a, TensorInfo const& b) {
     return a.type != b.type ? a.type > b.type : a.name < b.name;
 }
 
-/// A text as JSON writes it, quotes included.
-/// \param file  what the message about bytes that are not UTF-8 calls the output
+/// A text as a JSON string, quotes included.
+/// \param file  name of the output in the message about invalid UTF-8
 inline std::string json_text(std::string const& text, std::string const& file) {
     try {
         return nlohmann::ordered_json(text).dump();
@@ -302,7 +302,7 @@ inline std::string json_text(std::string const& text, std::string const& file) {
     }
 }
 
-/// The first bytes of a file that holds `tensors`, which are in the order of `written_before`: length, header, padding.
+/// The first bytes of a file with `tensors`, which are in the order of `written_before`: length, header, padding.
 inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileMetadata const& metadata,
                                       std::string const& file) {
     std::string header = "{";

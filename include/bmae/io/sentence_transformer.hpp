@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The folder of a sentence encoder as the Python library sentence-transformers lays it out, without the model inside.
+/// The folder of a sentence encoder in the layout of the Python library sentence-transformers, without the model inside.
 ///
-/// What is written loads in its versions 2 to 6: the old class names, the old keys. What is read may be of any of them, but
-/// must say how tokens become a sentence: a folder without that would silently be pooled in the wrong way.
+/// Written folders load in its versions 2 to 6: they use the old class names and keys. Folders of all these can be read, but
+/// must define a pooling: without it a folder would silently be pooled in the wrong way.
 #pragma once
 
 #include <algorithm>
@@ -28,10 +28,10 @@
 
 namespace bmae {
 
-/// How token vectors become a sentence vector. Several at once are concatenated in this order.
+/// Pooling modes. Several are concatenated in this order.
 enum class PoolingMode { cls, max, mean, mean_sqrt_len, weighted_mean, last_token };
 
-/// A linear layer after the pooling. Its weights lie in `folder`/model.safetensors as linear.weight and linear.bias.
+/// A linear layer after the pooling. Its weights are in `folder`/model.safetensors as linear.weight and linear.bias.
 struct DenseLayout {
     std::int64_t in_features = 0;
     std::int64_t out_features = 0;
@@ -42,15 +42,15 @@ struct DenseLayout {
     friend bool operator==(DenseLayout const&, DenseLayout const&) = default;
 };
 
-/// What a sentence encoder does beside its transformer.
+/// The layout of a sentence encoder besides its transformer.
 struct SentenceTransformerLayout {
     std::int64_t width = 0;   ///< H of the transformer
     std::vector<PoolingMode> pooling = {PoolingMode::cls};
-    bool include_prompt = true;                        ///< false: the tokens of the prompt are left out of the pooling
+    bool include_prompt = true;                        ///< false: the tokens of the prompt are excluded from pooling
     std::vector<DenseLayout> dense = {};               ///< in order, after the pooling
     bool normalize = false;                            ///< the sentence vector has length 1
     std::int64_t max_seq_length = 512;                 ///< tokens, [CLS] and [SEP] included
-    bool do_lower_case = false;                        ///< lower-case before the tokenizer, which may do it anyway
+    bool do_lower_case = false;                        ///< lower-case before tokenization
     std::string similarity = "cosine";                 ///< cosine, dot, euclidean or manhattan
     std::map<std::string, std::string> prompts = {};   ///< name -> text put before the input
     std::optional<std::string> default_prompt = {};    ///< a name of `prompts`
@@ -79,13 +79,13 @@ inline constexpr char const* pooling_hint =
     "Write 1_Pooling/config.json, such as {\"word_embedding_dimension\": 768, "
     "\"pooling_mode_cls_token\": true}, or pass --pooling.";
 
-/// "Pooling" for every class name that ends so and belongs to the library; empty for a foreign class.
+/// "Pooling" for every class of the library with that suffix; empty for another class.
 inline std::string_view stock_class(std::string_view type) {
     auto const dot = type.rfind('.');
     return type.starts_with("sentence_transformers.") && dot != type.npos ? type.substr(dot + 1) : std::string_view();
 }
 
-/// A path that stays inside the folder.
+/// A path within the folder.
 inline void require_inside(JsonObject const& where, std::string const& path) {
     std::filesystem::path const given(path);
     bool const leaves =
@@ -141,7 +141,7 @@ inline DenseLayout read_dense(JsonObject const& file, std::string folder) {
     return dense;
 }
 
-/// The longest input: sentence_bert_config.json says it up to version 5, the tokenizer's or the model's own limit otherwise.
+/// The longest input: from sentence_bert_config.json up to version 5, the tokenizer's or the model's own limit otherwise.
 inline std::int64_t read_max_length(std::filesystem::path const& transformer, std::optional<std::int64_t> declared) {
     auto const from = [&transformer](char const* file, char const* key) -> std::optional<std::int64_t> {
         if (!std::filesystem::exists(transformer / file)) { return std::nullopt; }
@@ -155,7 +155,7 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
     auto positions = from("config.json", "max_position_embeddings");
     if (positions) {
         auto const type = JsonObject::read(transformer / "config.json").get<std::string>("model_type", "");
-        // RoBERTa's first token stands behind the padding's position.
+        // RoBERTa's first token follows the padding's position.
         if (type == to_string(ModelType::roberta)) { *positions -= from("config.json", "pad_token_id").value_or(1) + 1; }
     }
     if (!declared) { declared = from("tokenizer_config.json", "model_max_length"); }
@@ -176,13 +176,13 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
 
 }  // namespace detail
 
-/// Reads the layout of a folder; the transformer in it and the weights of Dense modules are left to the caller.
-/// \throws InputError  no modules.json, no pooling, a module of another kind or order, a class from elsewhere
+/// Reads the layout of a folder; the transformer in it and the weights of Dense modules are read by the caller.
+/// \throws InputError  no modules.json, no pooling, a module of another kind or order, a class of another library
 inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path const& folder) {
     auto const modules_path = folder / "modules.json";
     if (!std::filesystem::exists(modules_path)) {
         throw InputError(Diagnostic{.file = folder.string(),
-                                    .expected = "modules.json, which says how tokens become a sentence",
+                                    .expected = "modules.json, which defines the pooling",
                                     .found = "none",
                                     .hint = "Pass --pooling (cls, mean ...) if this is the folder of a bare transformer."});
     }
@@ -213,7 +213,7 @@ inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path
         } else if (kind == "Dense") {
             layout.dense.push_back(detail::read_dense(detail::JsonObject::read(config), path));
             order += 'D';
-        } else if (kind == "Normalize") {   // its folder may be missing: archives drop empty ones
+        } else if (kind == "Normalize") {   // its folder may be missing: archives omit empty ones
             if (std::filesystem::exists(config)) {
                 auto const name = detail::JsonObject::read(config).get<std::string>("module_input_name", "sentence_embedding");
                 if (name != "sentence_embedding") { throw refuse("Normalize of the sentence_embedding", '"' + name + '"'); }
@@ -267,8 +267,8 @@ inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path
     return layout;
 }
 
-/// Writes the files of the layout into a folder that exists and holds none of them; the transformer goes into the folder
-/// itself. Returns the folders, made, where the caller puts the weights of the Dense modules.
+/// Writes the files of the layout into an existing folder without them; the transformer goes into the folder
+/// itself. Returns the new folders for the weights of the Dense modules.
 inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::filesystem::path const& folder,
                                                                            SentenceTransformerLayout const& layout) {
     using detail::Json;
@@ -310,7 +310,7 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     for (std::size_t i = 0; i < detail::pooling_names.size(); ++i) {
         bool const on =
             std::find(layout.pooling.begin(), layout.pooling.end(), static_cast<PoolingMode>(i)) != layout.pooling.end();
-        // Versions before 2.3 know only the first four keys and refuse the others.
+        // Versions before 2.3 support only the first four keys and refuse others.
         if (i < 4 || on) { pooling[std::string(detail::pooling_names[i].key)] = on; }
     }
     if (!layout.include_prompt) { pooling["include_prompt"] = false; }
@@ -328,7 +328,7 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     if (layout.normalize) {
         std::string const path = std::to_string(modules.size()) + "_Normalize";
         add("Normalize", path);
-        write(path + "/config.json", Json::object());   // an empty folder would be lost in archives
+        write(path + "/config.json", Json::object());   // archives would omit an empty folder
     }
     write("modules.json", modules);
     write("sentence_bert_config.json", {{"max_seq_length", layout.max_seq_length}, {"do_lower_case", layout.do_lower_case}});

@@ -31,10 +31,10 @@ namespace bmae {
 /// Tensors by name, in the order of their names.
 using NamedTensors = std::map<std::string, at::Tensor, std::less<>>;
 
-/// How tensors come out of a file.
+/// How tensors are read from a file.
 enum class Loading {
-    copy,    ///< into memory of their own: may be written
-    mapped   ///< straight from the file, pages loaded when touched; writing to them ends the program: copy from them
+    copy,    ///< copied into memory: writable
+    mapped   ///< memory-mapped, pages loaded on access; read-only: writing to them crashes
 };
 
 namespace detail {
@@ -83,7 +83,7 @@ constexpr std::optional<ElementType> element_type(at::ScalarType type) noexcept 
 }
 
 /// One tensor of an open file.
-/// \throws InputError  an element type that LibTorch lacks, a truth value other than 0 and 1
+/// \throws InputError  an element type that LibTorch lacks, a boolean other than 0 and 1
 inline at::Tensor to_tensor(SafetensorsFile const& file, TensorEntry const& entry, Loading loading = Loading::copy) {
     auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         return InputError(Diagnostic{.file = file.name(),
@@ -97,10 +97,10 @@ inline at::Tensor to_tensor(SafetensorsFile const& file, TensorEntry const& entr
     }
     if (entry.type == ElementType::boolean &&
         std::any_of(entry.bytes.begin(), entry.bytes.end(), [](std::byte value) { return value > std::byte{1}; })) {
-        throw refuse("truth values 0 and 1", "another byte", "The file is damaged.");
+        throw refuse("booleans 0 and 1", "another byte", "The file is damaged.");
     }
     auto const options = at::TensorOptions().dtype(*type);
-    // Files of old writers may start their data at any byte; such numbers cannot be read in place.
+    // Old files may have unaligned data, which cannot be mapped.
     bool const aligned = reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % std::max(1U, bits_of(entry.type) / 8) == 0;
     if (loading == Loading::mapped && aligned && !entry.bytes.empty() && file.keep_alive()) {
         auto* const start = const_cast<std::byte*>(entry.bytes.data());
@@ -121,7 +121,7 @@ inline NamedTensors load_tensors(std::filesystem::path const& path, Loading load
 
 /// Writes tensors of any device and layout in memory; one at a time is copied to the CPU.
 /// \throws InputError  an undefined or sparse tensor, an element type that the format lacks, an existing file, a full disk and
-///                     the like; nothing is left then
+///                     the like; no file is left then
 inline void save_tensors(std::filesystem::path const& path, NamedTensors const& tensors, FileMetadata const& metadata = {},
                          Existing existing = Existing::refuse) {
     std::vector<TensorInfo> infos;

@@ -11,7 +11,7 @@
 namespace bmae {
 
 /// sum_v ( 1/B sum_b |w_bv| )^2: the expected cost of a product with a random text of the batch, which favors few entries per
-/// text and for different ones in different texts (Paria et al., arXiv 2004.05665; Formal et al.: SPLADE, arXiv 2107.05720).
+/// text and different ones in different texts (Paria et al., arXiv 2004.05665; Formal et al.: SPLADE, arXiv 2107.05720).
 ///
 /// It is no sum over texts: the value of a step is not the mean of its micro-batches. LexMAE's fine-tuning weights it by .002,
 /// then .008.

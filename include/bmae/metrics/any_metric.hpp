@@ -22,7 +22,7 @@
 
 namespace bmae {
 
-/// One metric of the closed list; own metrics are passed to `evaluate` by type.
+/// One metric of the closed list; custom metrics are passed to `evaluate` by type.
 using AnyMetric = std::variant<Mrr, Recall, Precision, Success, RPrecision, Ndcg, AveragePrecision, Bpref>;
 
 namespace detail {
@@ -66,7 +66,7 @@ inline AnyMetric metric_from_name(std::string_view name) {
     throw detail::unknown_metric(name);
 }
 
-/// A list as users write it: "mrr@10,ndcg@10,recall@1000".
+/// A list as on the command line: "mrr@10,ndcg@10,recall@1000".
 inline std::vector<AnyMetric> metrics_from_names(std::vector<std::string> const& names) {
     std::vector<AnyMetric> metrics;
     for (std::string const& entry : names) {

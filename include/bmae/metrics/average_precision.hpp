@@ -16,7 +16,7 @@ namespace bmae {
 
 /// Mean, over all relevant documents, of the precision at their rank; 0 for those not within rank k. Its mean is MAP.
 ///
-/// With a cut-off the divisor stays the number of relevant documents (trec_eval map_cut_k) unless `RankedGains::capped`.
+/// With a cutoff the divisor remains the number of relevant documents (trec_eval map_cut_k) unless `RankedGains::capped`.
 struct AveragePrecision {
     std::size_t k = all_ranks;   ///< deepest rank that counts
 
@@ -35,7 +35,7 @@ struct AveragePrecision {
 };
 static_assert(Metric<AveragePrecision>);
 
-/// How seldom judged non-relevant documents stand before relevant ones (Buckley, Voorhees, SIGIR 2004; trec_eval bpref).
+/// Mean share of judged non-relevant documents ranked below a relevant one (Buckley, Voorhees, SIGIR 2004; trec_eval bpref).
 struct Bpref {
     [[nodiscard]] std::string name() const { return "bpref"; }
     [[nodiscard]] double operator()(RankedGains const& ranked) const noexcept {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// How well two lists of numbers agree: Pearson's r and Spearman's rho.
+/// Correlation of two lists of values: Pearson's r and Spearman's rho.
 #pragma once
 
 #include <algorithm>
@@ -18,10 +18,10 @@
 
 namespace bmae {
 
-/// Which correlation a protocol asks for.
+/// Which correlation a protocol uses.
 enum class Correlation {
-    spearman,   ///< of the ranks: any order-preserving change of the scores leaves it as it is
-    pearson,    ///< of the numbers
+    spearman,   ///< of the ranks: invariant under monotonic transformations
+    pearson,    ///< of the values
 };
 
 constexpr std::string_view to_string(Correlation correlation) noexcept {

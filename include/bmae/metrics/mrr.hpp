@@ -12,7 +12,7 @@
 
 namespace bmae {
 
-/// 1 / (rank of the first relevant document), 0 where none stands within rank k. Its mean is MRR (Voorhees, TREC-8, 1999).
+/// 1 / (rank of the first relevant document), 0 where none is within rank k. Its mean is MRR (Voorhees, TREC-8, 1999).
 struct Mrr {
     std::size_t k = all_ranks;   ///< deepest rank that counts
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// How metrics with a cut-off are named.
+/// Names of metrics with a cutoff.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace bmae::detail {
 
-/// "ndcg" and 10 give "ndcg@10"; the whole list gives "ndcg".
+/// "ndcg" and 10 give "ndcg@10"; without a cutoff "ndcg".
 inline std::string name_at(std::string_view base, std::size_t k) {
     return k == all_ranks ? std::string(base) : std::string(base) + '@' + std::to_string(k);
 }

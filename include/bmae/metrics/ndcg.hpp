@@ -16,15 +16,15 @@
 
 namespace bmae {
 
-/// How a grade becomes a gain.
+/// The gain of a grade.
 enum class Gain {
     linear,        ///< the grade itself (trec_eval, pytrec_eval, BEIR)
     exponential,   ///< 2^grade - 1 (Burges et al. 2005; web search tools)
 };
 
-/// sum over ranks i <= k of gain / log2(i + 1), over that of the best possible list (Jaervelin, Kekaelaeinen, TOIS 2002).
+/// sum over ranks i <= k of gain / log2(i + 1), divided by that of the ideal ranking (Jaervelin, Kekaelaeinen, TOIS 2002).
 ///
-/// The best list is made of the judgments, not of the run. The relevance level plays no part: all positive grades gain.
+/// The ideal ranking is that of the judgments, not of the run. The relevance level has no effect.
 struct Ndcg {
     std::size_t k = all_ranks;   ///< deepest rank that counts
     Gain gain = Gain::linear;

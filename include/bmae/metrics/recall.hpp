@@ -25,10 +25,10 @@ inline double ratio(std::size_t part, std::size_t whole) noexcept {
 }
 }  // namespace detail
 
-/// Share of the relevant documents that stand within rank k. A list shorter than k counts as padded with non-relevant ones.
+/// Share of the relevant documents that are within rank k. A list shorter than k is treated as padded with non-relevant ones.
 struct Recall {
     std::size_t k = all_ranks;   ///< deepest rank that counts
-    bool capped = false;         ///< divide by min(k, relevant), as BEIR's "R_cap": 1 is reachable for every query
+    bool capped = false;         ///< divide by min(k, relevant), as BEIR's "R_cap": 1 is attainable for every query
 
     [[nodiscard]] std::string name() const { return detail::name_at(capped ? "recall_cap" : "recall", k); }
     [[nodiscard]] double operator()(RankedGains const& ranked) const noexcept {
@@ -49,7 +49,7 @@ struct Precision {
 };
 static_assert(Metric<Precision>);
 
-/// 1 where a relevant document stands within rank k, else 0 (also called hit rate or accuracy at k).
+/// 1 where a relevant document is within rank k, else 0 (also called hit rate or accuracy at k).
 struct Success {
     std::size_t k = all_ranks;   ///< deepest rank that counts
 

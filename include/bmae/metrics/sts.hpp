@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One number for a task of semantic textual similarity that has several subsets.
+/// One value for a task of semantic textual similarity with several subsets.
 #pragma once
 
 #include <cstddef>
@@ -15,16 +15,16 @@
 
 namespace bmae {
 
-/// The judged pairs of one subset: headlines, images ...
+/// The annotated pairs of one subset: headlines, images ...
 struct StsSubset {
     std::string name = {};
-    std::vector<double> gold = {};     ///< [n] what people said, usually 0 to 5
-    std::vector<double> scores = {};   ///< [n] what the model says, usually a cosine; that with a zero vector is 0 in SentEval
+    std::vector<double> gold = {};     ///< [n] gold scores, usually 0 to 5
+    std::vector<double> scores = {};   ///< [n] predicted scores, usually cosines; with a zero vector 0 in SentEval
 };
 
-/// How the subsets of a task become one number. Papers differ, and so do the numbers: say which.
+/// How the subsets of a task are aggregated. Papers differ, so report which.
 enum class StsAggregation {
-    all,             ///< one correlation over all pairs of all subsets (SimCSE and those that compare with it)
+    all,             ///< one correlation over all pairs of all subsets (SimCSE and papers that compare with it)
     mean,            ///< mean of the subsets' correlations
     weighted_mean,   ///< the same, each weighted by its number of pairs
 };
@@ -42,8 +42,8 @@ constexpr std::string_view to_string(StsAggregation aggregation) noexcept {
     return "all";
 }
 
-/// The task's correlation, from -1 to 1; tables print it times 100.
-/// \returns nothing where it is undefined: no pairs, or a correlation that goes into it is undefined (see `spearman`)
+/// The task's correlation, from -1 to 1; papers report it times 100.
+/// \returns nothing where it is undefined: no pairs, or one of its correlations is undefined (see `spearman`)
 /// Throws InputError for a subset whose lists differ in length or hold a number that is not finite.
 inline std::optional<double> sts_correlation(std::span<StsSubset const> subsets, StsAggregation aggregation = StsAggregation::all,
                                              Correlation correlation = Correlation::spearman) {

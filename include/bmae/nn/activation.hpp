@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The nonlinearities that BERT configurations name.
+/// The activations that BERT configurations name.
 #pragma once
 
 #include <ATen/TensorOperators.h>
@@ -17,7 +17,7 @@
 
 namespace bmae {
 
-/// Element by element.                                                                              any shape -> same shape
+/// Elementwise.                                                                              any shape -> same shape
 inline at::Tensor activate(at::Tensor const& x, Activation activation) {
     switch (activation) {
         case Activation::relu:
@@ -33,7 +33,7 @@ inline at::Tensor activate(at::Tensor const& x, Activation activation) {
 namespace detail {
 inline namespace BMAE_KERNELS {
 
-/// gelu(x + bias) and its gradients, one pass each.
+/// gelu(x + bias) and its gradients, one kernel each.
 struct BiasedGelu : torch::autograd::Function<BiasedGelu> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& product, at::Tensor const& bias) {
         at::Tensor const x = product.contiguous();
@@ -70,7 +70,7 @@ struct BiasedGelu : torch::autograd::Function<BiasedGelu> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
-/// activate(x + bias); the exact gelu in one pass on a CPU.                                 x: [T, H], bias: [H] -> [T, H]
+/// activate(x + bias); the exact gelu in one kernel on a CPU.                                 x: [T, H], bias: [H] -> [T, H]
 inline at::Tensor activate(at::Tensor const& x, at::Tensor const& bias, Activation activation) {
     if (activation == Activation::gelu && x.dim() == 2 && bias.dim() == 1 && bias.size(0) == x.size(1) &&
         detail::has_row_kernels(x, bias)) {

@@ -33,7 +33,7 @@ namespace bmae {
 namespace detail {
 inline namespace BMAE_KERNELS {
 
-/// Consecutive texts of one length: they share one batched matrix product.
+/// Consecutive texts of equal length, which share one batched matrix product.
 struct LengthGroup {
     std::int64_t begin;    ///< first row
     std::int64_t texts;    ///< n
@@ -55,14 +55,14 @@ inline std::vector<LengthGroup> length_groups(std::span<std::int64_t const> offs
     return groups;
 }
 
-/// Rows of a group seen head by head: [n, heads, L, d], a view.
+/// Rows of a group by head: [n, heads, L, d], a view.
 inline at::Tensor heads_view(at::Tensor const& rows, LengthGroup const& group, std::int64_t heads) {
     return rows.narrow(0, group.begin, group.texts * group.length)
         .view({group.texts, group.length, heads, rows.size(1) / heads})
         .transpose(1, 2);
 }
 
-/// [n, 1, L, L] 0 where a row may read a column, else the most negative finite number: a row that may read nothing then
+/// [n, 1, L, L] 0 where a row attends to a column, else the most negative finite number: a row that attends to nothing then
 /// averages its context instead of becoming NaN.
 inline at::Tensor additive_mask(std::vector<Visibility> const& visibility, LengthGroup const& group, at::TensorOptions options) {
     at::Tensor mask = at::empty({group.texts, 1, group.length, group.length}, at::kFloat);
@@ -80,7 +80,7 @@ inline at::Tensor additive_mask(std::vector<Visibility> const& visibility, Lengt
     return mask.to(options);
 }
 
-/// Key of the dropout of one text, whichever texts share a product with it.
+/// Key of the dropout of one text, independent of the texts that share a product with it.
 inline std::uint64_t text_key(std::int64_t key, std::int64_t first_row) noexcept {
     return mix64(static_cast<std::uint64_t>(key) ^ static_cast<std::uint64_t>(first_row));
 }
@@ -94,7 +94,7 @@ inline at::Tensor weights_mask(at::Tensor const& weights, LengthGroup const& gro
     return masks;
 }
 
-/// Where attention runs in LibTorch's operations, over whole groups of texts of one length.
+/// Attention in LibTorch's operations, over whole groups of texts of one length.
 struct GroupedAttention {
     std::vector<std::int64_t> offsets;
     std::int64_t heads;
@@ -145,7 +145,7 @@ struct GroupedAttention {
     }
 };
 
-/// Where attention runs in `HeadAttention`: one task for each text and head, nothing padded, nothing copied.
+/// Attention in `HeadAttention`: one task per text and head, without padding or copies.
 struct TiledAttention {
     std::vector<std::int64_t> const& offsets;
     std::int64_t heads;
@@ -153,7 +153,7 @@ struct TiledAttention {
     double rate;
     std::int64_t key;
 
-    /// Calls `body(head kernel, its place in the weights, its place in the rows)` for each text and head, longest texts first.
+    /// Calls `body(head kernel, its offset in weights, its offset in rows)` for each text and head, longest texts first.
     template <class Real, class Body>
     void run(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, Body const& body) const {
         std::int64_t const stride = query.size(1);
@@ -189,7 +189,7 @@ struct TiledAttention {
         });
     }
 
-    /// How many weights there are: the sum of heads x L x L.
+    /// Number of weights: the sum of heads x L x L.
     [[nodiscard]] std::int64_t cells() const {
         std::int64_t sum = 0;
         for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
@@ -230,7 +230,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& query, at::Tensor const& key,
                               at::Tensor const& value, std::vector<std::int64_t> const& offsets, std::int64_t heads,
                               std::int64_t visibility, double dropout_rate, std::int64_t dropout_key) {
-        // The pointer travels as an integer because autograd keeps only tensors and plain values.
+        // The pointer is passed as an integer because autograd keeps only tensors and plain values.
         auto const* rows = reinterpret_cast<std::vector<Visibility> const*>(static_cast<std::uintptr_t>(visibility));
         at::Tensor const q = query.contiguous();
         at::Tensor const k = key.contiguous();
@@ -272,7 +272,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
 
 /// Each row attends to the rows of its own text: softmax(Q K^T / sqrt(d) + M) V (Vaswani et al., equation 1; M: RetroMAE eq. 7).
 /// \param query,key,value  [T, H] projected rows, in the order of `input.offsets`
-/// \param visibility       row masks M, one per text, or nullptr where every row may read every column of its text
+/// \param visibility       row masks M, one per text, or nullptr where every row attends to every column of its text
 /// \returns [T, H]
 /// \throws InputError  shapes, offsets, heads or masks that do not fit each other
 inline at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Row masks of decoders that read from left to right.
+/// Row masks of causal decoders.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace bmae {
 
-/// The window of a decoder as a count of columns. \param usual  "SEED uses 2."  \throws InputError where it is below 1
+/// Checks the window of a decoder, a number of columns. \param usual  "SEED uses 2."  \throws InputError where it is below 1
 inline std::size_t require_window(std::int64_t window, std::string const& usual) {
     if (window < 1) {
         throw InputError(Diagnostic{.file = {},
@@ -28,8 +28,8 @@ inline std::size_t require_window(std::int64_t window, std::string const& usual)
     return static_cast<std::size_t>(window);
 }
 
-/// Row i may read column 0 and the `window` columns that end with its own: allow(i, j) = j == 0 or i - window < j <= i (SEED's
-/// released code; the sentence vector stands in column 0, or is added by cross-attention).
+/// Row i sees column 0 and the `window` columns that end with its own: allow(i, j) = j == 0 or i - window < j <= i (SEED's
+/// released code; the sentence vector is column 0, or is added by cross-attention).
 /// \param offsets  [B+1] of the packed texts
 /// \param window   columns, the row's own one included; at least 1
 inline std::vector<Visibility> causal_windows(std::span<std::int64_t const> offsets, std::size_t window) {

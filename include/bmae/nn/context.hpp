@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// How a network is being run: training or not, and from which key dropout draws.
+/// Context of a forward run: training or not, and the key of dropout.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace bmae {
 
-/// Passed by reference through one forward run; hands every dropout site its own key, in program order.
+/// Passed by reference through one forward run; gives every dropout site its own key, in program order.
 struct ForwardContext {
     bool training = false;         ///< dropout is applied only if true
     std::uint64_t seed = 0;        ///< of this step: a hash of the run's seed, the optimizer step and the micro-batch
-    std::uint64_t next_site = 0;   ///< how many dropout sites have drawn so far
-    double progress = 0;           ///< share of the run that is done, 0 to 1: what weight schedules follow
-    bool opens_step = true;        ///< the first micro-batch of an optimizer step: queues forget what an earlier one held back
-    std::uint64_t step = 0;        ///< optimizer steps done before this one: whose turn it is where towers alternate
+    std::uint64_t next_site = 0;   ///< number of dropout sites so far
+    double progress = 0;           ///< share of the run that is done, 0 to 1: for weight schedules
+    bool opens_step = true;        ///< the first micro-batch of an optimizer step: queues drop vectors of a skipped step
+    std::uint64_t step = 0;        ///< optimizer steps done before this one: for the alternation of towers
 
     /// Key of the next dropout site.
     std::uint64_t next_key() noexcept { return detail::mix64(seed ^ detail::mix64(++next_site)); }

@@ -62,7 +62,7 @@ template <LaneLevel level>
     for (; j < columns; j += lanes) { product_columns<1>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row); }
 }
 
-/// softmax(scale Q K^T + M) V of one text and head. Rows of all matrices lie `stride` apart.
+/// softmax(scale Q K^T + M) V of one text and head. Rows of all matrices are `stride` apart.
 template <class Real>
 struct HeadAttention {
     Real const* query = nullptr;
@@ -74,7 +74,7 @@ struct HeadAttention {
     float scale = 1;
     Visibility const* visibility = nullptr;   ///< row masks, or none
     DropoutSite dropout = {};
-    std::int64_t first_element = 0;   ///< of the dropout site: this head's [L, L] weights follow one another
+    std::int64_t first_element = 0;   ///< of the dropout site: this head's [L, L] weights are contiguous
 
     /// \param weights  [L, L] softmax before dropout, for the backward pass; may be null
     /// \param output   [L, d], rows `stride` apart
@@ -103,7 +103,7 @@ struct HeadAttention {
         });
     }
 
-    /// \param weights          as `forward` left them
+    /// \param weights          as written by `forward`
     /// \param output_gradient  [L, d]; the three results have the same layout
     void backward(Real const* weights, Real const* output_gradient, Real* query_gradient, Real* key_gradient,
                   Real* value_gradient) const {
@@ -153,7 +153,7 @@ private:
 
     static constexpr std::int64_t padded(std::int64_t count) noexcept { return (count + lanes - 1) / lanes * lanes; }
 
-    /// Kept by each thread from call to call.
+    /// Buffers that each thread reuses.
     [[nodiscard]] Scratch& scratch() const {
         static thread_local Scratch mine;
         auto const grow = [](std::vector<float>& buffer, std::int64_t count) {
@@ -195,8 +195,8 @@ private:
         }
     }
 
-    /// Softmax in place of row `i`; the most negative number is added to columns that it may not read, so that a row that may
-    /// read nothing averages its context instead of becoming NaN.
+    /// Softmax in place of row `i`; the most negative number is added to masked columns, so that a row that attends to
+    /// nothing averages its context instead of becoming NaN.
     [[gnu::always_inline]] void softmax(float* row, std::int64_t i, std::int64_t columns) const noexcept {
         constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
         constexpr Bits places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Sixteen numbers at a time, on whatever registers the processor has; free of LibTorch.
+/// SIMD vectors of sixteen numbers for any register width; free of LibTorch.
 ///
 /// Kernels are written once over these vectors and compiled three times: a function attribute, not a compiler flag, chooses the
-/// instructions, and the processor is asked at run time. On other architectures the plain form serves; it gives the same dropout
+/// instructions, chosen at run time by the processor. On other architectures the plain form is used; it gives the same dropout
 /// masks bit for bit, and sums in the same order.
 #pragma once
 
@@ -19,11 +19,11 @@
 
 #include <bmae/values/draw.hpp>
 
-// Vectors cross only functions that are always inlined, so how they would be passed does not matter. GCC judges at the end of the
+// Vectors are passed to inlined functions only, so their calling convention does not matter. GCC checks at the end of the
 // translation unit, hence no pop.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-/// The inline namespace of the kernels and of all that has another body with them than without them: a program may link files
+/// The inline namespace of the kernels and of all code that differs with and without them: a program may link files
 /// compiled with optimization and files compiled without it, and each calls its own.
 ///
 /// Without optimisation there are none: g++ then makes real calls of the functions on vectors, and functions compiled for different
@@ -47,7 +47,7 @@ inline constexpr bool has_lanes = false;
 /// Instruction sets for which kernels exist.
 enum class LaneLevel : std::uint8_t { plain, avx2, avx512 };
 
-/// The one in use; tests lower it to compare. `plain` where there are no kernels.
+/// The active one; tests lower it to compare. `plain` where there are no kernels.
 inline LaneLevel& lane_level() noexcept {
     static LaneLevel level = [] {
 #if defined(__x86_64__) && defined(__OPTIMIZE__)
@@ -112,7 +112,7 @@ using Bf16 = std::uint16_t;
 }
 [[gnu::always_inline]] inline void store(float* to, Floats const& value) noexcept { std::memcpy(to, &value, sizeof value); }
 
-/// The bits of the nearest bf16 numbers, ties to even, in the upper halves; what is in the lower ones means nothing.
+/// The bits of the nearest bf16 numbers, ties to even, in the upper halves; the lower halves are undefined.
 [[gnu::always_inline]] inline Bits nearest_halves(Floats const& value) noexcept {
     auto const bits = std::bit_cast<Bits>(value);
     Bits const quiet = Bits{} + 0x7fc00000U;
@@ -123,13 +123,13 @@ using Bf16 = std::uint16_t;
     Halves const halves = __builtin_convertvector(nearest_halves(value) >> 16, Halves);
     std::memcpy(to, &halves, sizeof halves);
 }
-/// What `store` would leave there.
+/// The values as `store` would round them.
 [[gnu::always_inline]] inline Floats rounded(float const*, Floats const& value) noexcept { return value; }
 [[gnu::always_inline]] inline Floats rounded(Bf16 const*, Floats const& value) noexcept {
     return std::bit_cast<Floats>(nearest_halves(value) & 0xffff0000U);
 }
 
-/// The first `count` < 16 numbers; the others are 0, resp. left alone.
+/// The first `count` < 16 numbers; the others are 0, or left unchanged.
 template <class Real>
 [[gnu::always_inline]] inline Floats load_part(Real const* from, std::int64_t count) noexcept {
     Real part[lanes] = {};
@@ -143,7 +143,7 @@ template <class Real>
     std::memcpy(to, part, static_cast<std::size_t>(count) * sizeof(Real));
 }
 
-/// Reads and writes sixteen numbers at a place of a row, resp. the last `count` < 16.
+/// Reads and writes sixteen numbers at a position of a row, or the last `count` < 16.
 struct WholeLanes {
     std::int64_t at;
     template <class Real>
@@ -168,7 +168,7 @@ struct PartLanes {
     }
 };
 
-/// Calls `body(read, write, i)` along a row of `count` numbers, sixteen at a time and then the rest, which is filled up with
+/// Calls `body(read, write, i)` along a row of `count` numbers, sixteen at a time and then the rest, which is padded with
 /// zeros: `read(p)` gives p[i...], `write(p, v)` writes there.
 template <class Body>
 [[gnu::always_inline]] inline void along(std::int64_t count, Body const& body) noexcept {
@@ -245,7 +245,7 @@ struct DropoutSite {
     static constexpr std::int64_t room(std::int64_t count) noexcept { return (count + 3) / 32 * 32 + 64; }
 
     /// Writes the factors into `buffer`, of room(count) floats.
-    /// \returns the place in `buffer` of the factor of element `begin`
+    /// \returns the pointer in `buffer` to the factor of element `begin`
     [[gnu::always_inline]] float const* fill(float* buffer, std::int64_t begin, std::int64_t count) const noexcept {
         auto const first = static_cast<std::uint64_t>(begin) / 4;
         std::int64_t const skip = begin % 4;

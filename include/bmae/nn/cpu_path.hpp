@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// When the row kernels serve, and how tensors reach them.
+/// When the row kernels are used, and how they are called.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,8 @@ namespace bmae::detail {
 
 inline namespace BMAE_KERNELS {
 
-/// True where kernels of `cpu_rows.hpp` take these tensors: one number format, fp32 or bf16, on a CPU with registers of sixteen
-/// floats. Elsewhere the vectors would live in memory, and LibTorch's own operations are faster.
+/// True where kernels of `cpu_rows.hpp` take these tensors: one data type, fp32 or bf16, on a CPU with registers of sixteen
+/// floats. Elsewhere the vectors would be in memory, and LibTorch's own operations are faster.
 template <class... Other>
 bool has_row_kernels(at::Tensor const& x, Other const&... others) {
     return has_lanes && x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
@@ -29,14 +29,14 @@ bool has_row_kernels(at::Tensor const& x, Other const&... others) {
 /// Calls `body(Real{})` with the kernels' name of the number format of `like`: float or Bf16. Only where `has_row_kernels`.
 template <class Body>
 void with_real(at::Tensor const& like, Body const& body) {
-    if constexpr (has_lanes) {   // else the kernels would cost a compiler seconds and never run
+    if constexpr (has_lanes) {   // else the kernels would be compiled but never run
         if (like.scalar_type() == at::kBFloat16) {
             body(Bf16{});
         } else {
             body(float{});
         }
     } else {
-        throw std::logic_error("row kernels were asked for where none are compiled");
+        throw std::logic_error("row kernels were requested where none are compiled");
     }
 }
 
@@ -51,7 +51,7 @@ Real* write_to(at::Tensor const& tensor) {
     return tensor.defined() ? static_cast<Real*>(tensor.mutable_data_ptr()) : nullptr;
 }
 
-/// Rows in blocks whose partial sums are added up in order: sums over rows then do not depend on the number of threads.
+/// Blocks of rows whose partial sums are added in order: sums over rows then do not depend on the number of threads.
 struct RowBlocks {
     std::int64_t rows = 0;
     std::int64_t size = 1;
@@ -64,7 +64,7 @@ struct RowBlocks {
     void run(Body const& body) const {
         parallel_blocks(count(), [&](std::int64_t block) { body(block, block * size, std::min(rows, (block + 1) * size)); });
     }
-    /// [sums, blocks, width] zeros: a sum over rows starts in each block anew.
+    /// [sums, blocks, width] zeros: a separate sum per block.
     [[nodiscard]] at::Tensor partial(std::int64_t sums, std::int64_t width) const {
         return at::zeros({sums, count(), width}, at::kFloat);
     }

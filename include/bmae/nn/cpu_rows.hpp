@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Row kernels of a transformer layer on a CPU, each one pass over memory; free of LibTorch. Real is float or Bf16.
+/// Row kernels of a transformer layer on a CPU, each reads memory once; free of LibTorch. Real is float or Bf16.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ inline void add_and_zero(Bf16* part, float* sum, std::int64_t count) {
     });
 }
 
-/// out [width] = the sum of the rows that `order` names, in fp32.
+/// out [width] = the sum of the rows in `order`, in fp32.
 /// \param rows   [T, width]
 /// \param order  [count] in [0, T)
 template <class Real>
@@ -39,13 +39,12 @@ void sum_rows(Real const* rows, std::int64_t const* order, std::int64_t count, s
     });
 }
 
-/// Elements of a dropout mask made at a time: a multiple of 4, small enough for the first-level cache.
+/// Elements of a dropout mask generated at a time: a multiple of 4, fits into the L1 cache.
 inline constexpr std::int64_t mask_block = 1024;
 
 /// Writes the factors of elements [begin, end) of `site`.
 inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, float* factors) {
-    if (!has_lanes ||
-        lane_level() != LaneLevel::avx512) {   // without such registers vectors live in memory, and one hash is faster
+    if (!has_lanes || lane_level() != LaneLevel::avx512) {   // without such registers one hash at a time is faster
         for (std::int64_t i = begin; i < end;) {
             std::uint64_t const bits = mix64(site.key + static_cast<std::uint64_t>(i) / 4);
             for (std::int64_t const next = std::min(end, i / 4 * 4 + 4); i < next; ++i) {
@@ -130,7 +129,7 @@ struct NormRows {
         });
     }
 
-    /// \param sums                   as `forward` left them
+    /// \param sums                   as written by `forward`
     /// \param gradient               of y
     /// \param x_gradient             of x, or null; it is that of the residual where there is no dropout
     /// \param residual_gradient      of the residual, or null
@@ -202,10 +201,10 @@ void gelu_rows_backward(Real const* x, Real const* bias, Real const* gradient, s
     });
 }
 
-/// What the cross-entropy of one row of logits gives.
+/// The result of the cross-entropy of one row of logits.
 struct RowEntropy {
     float loss = 0;
-    bool correct = false;   ///< the label scores highest; of equal scores the first, and NaN above all, as argmax has it
+    bool correct = false;   ///< the label scores highest; of equal scores the first, and NaN above all, as in argmax
 };
 
 /// Cross-entropy of softmax(logits + bias) at `label`, which must be in [0, width); with `weight` != null the logits are replaced by the gradient of

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// LibTorch's own threads, without compiling for OpenMP.
+/// LibTorch's thread pool, without compiling for OpenMP.
 #pragma once
 
 #include <atomic>
@@ -15,11 +15,11 @@
 
 namespace bmae::detail {
 
-/// Calls `body(block)` once for each block in [0, blocks), on as many threads as at::set_num_threads says.
+/// Calls `body(block)` once for each block in [0, blocks), on as many threads as set by at::set_num_threads.
 ///
 /// at::parallel_for is inline and runs on one thread in programs that are not built with -fopenmp. So the OpenMP runtime that
-/// LibTorch has loaded is asked directly: one pool of threads serves both. Where there is none, threads are started for the
-/// call. Which thread runs a block is left open: a body must not depend on it. `body` must not throw.
+/// LibTorch has loaded is called directly: both share one thread pool. Where there is none, threads are started for the
+/// call. The assignment of blocks to threads is unspecified. `body` must not throw.
 template <class Body>
 void parallel_blocks(std::int64_t blocks, Body const& body) {
     auto const threads = static_cast<unsigned>(at::get_num_threads());

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Gradients of a maximum over rows, for every word of a vocabulary, summed in fp32; free of LibTorch. Real is float or Bf16.
+/// Gradients of a maximum over rows, for every token of a vocabulary, summed in fp32; free of LibTorch. Real is float or Bf16.
 #pragma once
 
 #include <algorithm>
@@ -14,14 +14,14 @@
 namespace bmae::detail {
 inline namespace BMAE_KERNELS {
 
-/// Of B texts and V words: the logit of word v in text b is rows[winner] . weight[v], with winner = winners[b, v].
+/// For B texts and V tokens: the logit of token v in text b is rows[winner] . weight[v], with winner = winners[b, v].
 template <class Real>
 struct WonWords {
     Real const* rows = nullptr;                ///< [T, H]
     Real const* weight = nullptr;              ///< [V, H]
     std::int64_t const* winners = nullptr;     ///< [B, V] in [0, T)
     float const* slopes = nullptr;             ///< [B, V] gradients of the logits
-    std::int64_t const* texts = nullptr;       ///< [n] those that have rows, ascending; of the others nothing is read
+    std::int64_t const* texts = nullptr;       ///< [n] those that have rows, ascending; others are not read
     std::int64_t count = 0;                    ///< n
     std::int64_t vocabulary = 0;               ///< V
     std::int64_t width = 0;                    ///< H
@@ -47,8 +47,8 @@ struct WonWords {
         });
     }
 
-    /// Writes columns [column, column + part) of the gradient of the rows [begin, end) of text `b`: the sum over the words that a
-    /// row won of slope x weight[v].
+    /// Writes columns [column, column + part) of the gradient of the rows [begin, end) of text `b`: the sum over tokens that
+    /// have the row as maximum, of slope x weight[v].
     void rows_gradient(std::int64_t b, std::int64_t begin, std::int64_t end, std::int64_t column, Real* out) const {
         std::int64_t const columns = std::min(part, width - column);
         std::vector<float> sums(static_cast<std::size_t>((end - begin) * part));

@@ -30,7 +30,7 @@ inline at::Tensor dropout_mask(at::Tensor const& like, double p, std::uint64_t k
     return mask.to(like.device(), like.scalar_type());
 }
 
-/// x times its mask, without a mask in memory where there are kernels.
+/// x times its mask, without storing the mask where there are kernels.
 inline at::Tensor masked(at::Tensor const& x, double p, std::uint64_t key) {
     if (!has_row_kernels(x)) { return at::mul(x, dropout_mask(x, p, key)); }
     at::Tensor y = at::empty_like(x);

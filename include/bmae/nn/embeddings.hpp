@@ -20,10 +20,10 @@
 
 namespace bmae {
 
-/// E(x) = Dropout(LayerNorm(word + position + type)); one table for encoder, decoders and language-model head.
+/// E(x) = Dropout(LayerNorm(word + position + type)); shared by encoder, decoders and language-model head.
 ///
 /// Positions are 0 .. L-1 in every text; RoBERTa's begin at a later row of the table, and `position_rows` adds that. ELECTRA's
-/// tables may be narrower or wider than its layers (E != H): E(x) W + b then enters the layers. DistilBERT has no token types.
+/// tables may be narrower or wider than its layers (E != H): the layers then read E(x) W + b. DistilBERT has no token types.
 struct Embeddings {
     at::Tensor word = {};         ///< [V, E]
     at::Tensor position = {};     ///< [P, E], row `first_position` for the first token; read it by `position_rows`
@@ -34,7 +34,7 @@ struct Embeddings {
     double dropout_rate = 0.1;
 
     Embeddings() = default;
-    /// \param first_row  row of the position table where a text begins; the table has as many rows more
+    /// \param first_row  row of the position table where a text begins; the table has as many additional rows
     explicit Embeddings(Shape const& shape, std::int64_t first_row = 0)
         : word(at::empty({shape.vocabulary, shape.embedding_width})),
           position(at::empty({shape.positions + first_row, shape.embedding_width})),
@@ -48,13 +48,13 @@ struct Embeddings {
     /// \param ids,positions  [T]
     /// \param types          [T] token types, or undefined: all 0
     /// \returns [T, H]
-    /// Throws InputError for ids, positions or types that a table lacks, and for types where there are none to tell apart.
+    /// Throws InputError for ids, positions or types that a table lacks, and for types where the table has one or none.
     at::Tensor operator()(at::Tensor const& ids, at::Tensor const& positions, ForwardContext& context,
                           at::Tensor const& types = {}) const {
         return embed_vectors(gather_rows(word, ids, "token ids"), positions, context, types);
     }
 
-    /// The same around vectors that stand where word embeddings would (the LayerNorm query of DupMAE).        [T, E] -> [T, H]
+    /// The same for given vectors in place of word embeddings (the LayerNorm query of DupMAE).                [T, E] -> [T, H]
     at::Tensor embed_vectors(at::Tensor const& vectors, at::Tensor const& positions, ForwardContext& context,
                              at::Tensor const& types = {}) const {
         at::Tensor sum = vectors + position_rows(vectors, positions);
@@ -69,7 +69,7 @@ struct Embeddings {
     }
 
     /// The rows of the position table that are added to `vectors`.                               [T, E], positions [T] -> [T, E]
-    /// Throws InputError for sentence vectors of another width, which an ELECTRA with E != H would bring.
+    /// Throws InputError for sentence vectors of another width, as of an ELECTRA with E != H.
     at::Tensor position_rows(at::Tensor const& vectors, at::Tensor const& positions) const {
         if (vectors.size(1) != position.size(1)) {
             throw InputError(Diagnostic{
@@ -84,7 +84,7 @@ struct Embeddings {
     void require_types() const {
         if (token_type.defined() && token_type.size(0) >= 2) { return; }
         throw InputError(Diagnostic{.file = {},
-                                    .expected = "an encoder with two token types to tell title from body",
+                                    .expected = "an encoder with two token types, for title and body",
                                     .found = token_type.defined() ? "one type" : "none",
                                     .hint = "Read title and body without token types, or use BERT or ELECTRA."});
     }

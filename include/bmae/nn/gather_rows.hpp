@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Rows of a table by number: checked, and with a gradient that is summed in fp32.
+/// Rows of a table by index: checked, and with a gradient that is summed in fp32.
 #pragma once
 
 #include <algorithm>
@@ -26,14 +26,14 @@ namespace bmae {
 
 namespace detail {
 
-/// Refuses a number outside [0, count) among `numbers`, int64 of any shape. On a GPU nothing is read: its kernels check.
+/// Refuses an index outside [0, count) in `numbers`, int64 of any shape. On a GPU this is left to its kernels.
 /// \param what  plural: "token ids"
 inline void require_in_range(at::Tensor const& numbers, std::int64_t count, std::string const& what) {
     if (!numbers.is_cpu()) { return; }
     at::Tensor const flat = numbers.contiguous();
     std::int64_t const* const value = flat.const_data_ptr<std::int64_t>();
     std::int64_t const size = flat.numel();
-    bool outside = false;   // no early end: so the loop is vectorised
+    bool outside = false;   // no early end: so the loop is vectorized
     for (std::int64_t i = 0; i < size; ++i) {
         outside |= static_cast<std::uint64_t>(value[i]) >= static_cast<std::uint64_t>(count);
     }
@@ -42,7 +42,7 @@ inline void require_in_range(at::Tensor const& numbers, std::int64_t count, std:
             throw InputError(
                 Diagnostic{.file = {},
                            .expected = what + " from 0 to " + std::to_string(count - 1),
-                           .found = std::to_string(value[i]) + " at place " + std::to_string(i),
+                           .found = std::to_string(value[i]) + " at index " + std::to_string(i),
                            .hint = "They must come from the vocabulary and the lengths that the model was built for."});
         }
     }
@@ -60,7 +60,7 @@ inline at::Tensor sum_by_number(at::Tensor const& gradient, at::Tensor const& nu
     std::vector<std::int64_t> order(static_cast<std::size_t>(numbers.numel()));
     std::iota(order.begin(), order.end(), std::int64_t{0});
     std::ranges::stable_sort(order, std::less<>(), [&](std::int64_t i) { return number[i]; });
-    std::vector<std::size_t> begins;   // of the places in `order` with one number
+    std::vector<std::size_t> begins;   // of the positions in `order` with one index
     for (std::size_t i = 0; i < order.size(); ++i) {
         if (i == 0 || number[order[i]] != number[order[i - 1]]) { begins.push_back(i); }
     }
@@ -100,12 +100,12 @@ struct GatheredRows : torch::autograd::Function<GatheredRows> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
-/// Rows of `table` by number; a number may come many times, and its gradients are summed in fp32.
+/// Rows of `table` by index; gradients of repeated indices are summed in fp32.
 /// \param table    [N, E]
 /// \param numbers  [T] int64 in [0, N)
-/// \param what     names them in an error, in the plural: "token ids"
+/// \param what     plural name for messages: "token ids"
 /// \returns        [T, E]
-/// \throws InputError  a number out of range (on a CPU)
+/// \throws InputError  an index out of range (on a CPU)
 inline at::Tensor gather_rows(at::Tensor const& table, at::Tensor const& numbers, std::string const& what) {
     detail::require_in_range(numbers, table.size(0), what);
     return detail::GatheredRows::apply(table, numbers);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Fresh parameters: each tensor is a function of (seed, its name), whatever the order in which modules are built.
+/// Initialization of parameters: each tensor is a function of (seed, its name), in any order of construction.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@
 
 namespace bmae {
 
-/// How the weights of fresh layers are drawn.
+/// How the weights of new layers are initialized.
 enum class Initialization {
     bert,          ///< weights N(0, 0.02), biases 0 (Devlin et al.: arXiv 1810.04805); LayerNorm 1 and 0 in every scheme
     fan_in,        ///< weights and biases U(+-1/sqrt(fan_in)): the framework default that MASTER's released code leaves in place
@@ -40,11 +40,11 @@ inline std::uint64_t name_hash(std::string_view name) noexcept {
 
 }  // namespace detail
 
-/// Gives `to` the values of `from`, a module of the same shape.
+/// Copies the values of `from` to `to`, a module of the same shape.
 template <class Module>
 void copy_parameters(Module const& from, Module& to) {
     std::vector<at::Tensor> values;
-    Module source = from;   // tensors are handles: this copies no numbers
+    Module source = from;   // tensors are handles: this copies no data
     source.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { values.push_back(value.detach()); });
     std::size_t next = 0;
     to.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { value.detach().copy_(values[next++]); });

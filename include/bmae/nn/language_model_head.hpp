@@ -17,8 +17,8 @@
 
 namespace bmae {
 
-/// logits = LayerNorm(gelu(x W + b)) E^T + c, with E the word embeddings and c an own output bias. W maps the H columns of a
-/// hidden state to the width of the embeddings: another one in some ELECTRA, else H itself.
+/// logits = LayerNorm(gelu(x W + b)) E^T + c, with E the word embeddings and c its output bias. W maps the H columns of a
+/// hidden state to the width of the embeddings: different in some ELECTRA models, else H.
 struct LanguageModelHead {
     Linear dense = {};
     LayerNorm norm = {};
@@ -32,7 +32,7 @@ struct LanguageModelHead {
           activation(shape.head_activation),
           bias(at::empty({shape.vocabulary})) {}
 
-    /// The rows that meet the embedding matrix.                                                       [M, H] -> [M, E]
+    /// The input of the embedding matrix.                                                       [M, H] -> [M, E]
     at::Tensor transform(at::Tensor const& rows) const { return norm(activate(dense.product(rows), dense.bias, activation)); }
 
     /// \param word  [V, E] the encoder's word embeddings

@@ -24,7 +24,7 @@ namespace bmae {
 namespace detail {
 inline namespace BMAE_KERNELS {
 
-/// LayerNorm(residual + dropout(x + bias)) and its gradients, one pass each; bias and residual come together or not at all.
+/// LayerNorm(residual + dropout(x + bias)) and its gradients, one kernel each; bias and residual are both given or neither.
 struct FusedNorm : torch::autograd::Function<FusedNorm> {
     template <class Real>
     static NormRows<Real> rows(at::Tensor const& x, at::Tensor const& bias, at::Tensor const& residual, at::Tensor const& scale,
@@ -46,7 +46,7 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
         at::Tensor const bias = added ? added->contiguous() : at::Tensor();
         at::Tensor const residual = stream ? stream->contiguous() : at::Tensor();
         at::Tensor y = at::empty_like(x);
-        at::Tensor const sums = residual.defined() ? at::empty_like(x) : x;   // what is normalized
+        at::Tensor const sums = residual.defined() ? at::empty_like(x) : x;   // input of the normalization
         at::Tensor const means = at::empty({x.size(0)}, at::kFloat);
         at::Tensor const inverses = at::empty({x.size(0)}, at::kFloat);
         with_real(x, [&]<class Real>(Real) {

@@ -25,7 +25,7 @@ struct Linear {
 
     at::Tensor operator()(at::Tensor const& x) const { return at::linear(x, weight, bias); }   // [T, in] -> [T, out]
 
-    /// Without the bias, for what adds it in a pass of its own.                                  [T, in] -> [T, out]
+    /// Without the bias, for kernels that add it themselves.                                  [T, in] -> [T, out]
     at::Tensor product(at::Tensor const& x) const { return at::linear(x, weight); }
 
     template <class Visit>

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Output projection and cross-entropy in one: never holds all logits at once.
+/// Fused output projection and cross-entropy, which never stores all logits at once.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@
 
 namespace bmae {
 
-/// What the loss says about each labeled row, besides its weighted sum.
+/// The weighted sum of the loss, and the values of each labeled row.
 struct RowLosses {
     at::Tensor total = {};     ///< [] sum over rows of weight x cross-entropy; differentiable
     at::Tensor losses = {};    ///< [M] fp32 cross-entropy of each row, detached
@@ -37,7 +37,7 @@ struct RowLosses {
 namespace detail {
 inline namespace BMAE_KERNELS {
 
-/// Logits held at once: 48 million fp32 ones are 192 MB, 1,572 rows of 30,522. Tests lower it.
+/// Logits stored at once: 48 million fp32 ones are 192 MB, 1,572 rows of 30,522. Tests lower it.
 inline std::int64_t& logits_at_once() noexcept {
     static std::int64_t most = 48'000'000;
     return most;
@@ -60,12 +60,12 @@ struct ChunkEntropy {
     at::Tensor const& correct;       // [c] fp32, written
     bool differentiate;
 
-    /// In LibTorch's operations.
+    /// With LibTorch's operations.
     at::Tensor plain(at::Tensor const& product, at::Tensor& bias_gradient) const {
         at::Tensor const target = labels.unsqueeze(1);              // [c, 1]
         at::Tensor logits = product.to(at::kFloat).add_(bias);      // [c, V]
         at::Tensor normaliser = at::logsumexp(logits, {1}, true);   // [c, 1]
-        normaliser.add_(normaliser.sub(normaliser));                // NaN where infinite, as log_softmax has it
+        normaliser.add_(normaliser.sub(normaliser));                // NaN where infinite, as in log_softmax
         losses.copy_((normaliser - logits.gather(1, target)).squeeze(1));
         correct.copy_(logits.argmax(1).eq(labels));
         if (!differentiate) { return {}; }
@@ -76,7 +76,7 @@ struct ChunkEntropy {
         return logits.to(product.scalar_type());
     }
 
-    /// In one visit of each row, which stays in the cache meanwhile.
+    /// One kernel per row, which stays in the cache.
     at::Tensor fused(at::Tensor const& logits, at::Tensor& bias_gradient) const {
         std::int64_t const width = logits.size(1);
         RowBlocks const blocks(logits.size(0));
@@ -100,7 +100,7 @@ struct ChunkEntropy {
     }
 };
 
-/// The gradients are computed with the loss, chunk by chunk, because each chunk's logits are gone afterwards.
+/// The gradients are computed with the loss, chunk by chunk, because the chunk's logits are discarded afterwards.
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, at::Tensor const& rows,
                                                   at::Tensor const& weight, at::Tensor const& bias, at::Tensor const& labels,
@@ -146,7 +146,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
         return {losses.mul(row_weights).sum(), losses, correct};
     }
 
-    /// sum += part, sum in fp32; `part` holds nothing of use afterwards.
+    /// sum += part, sum in fp32; `part` is undefined afterwards.
     static void add_chunk(at::Tensor const& sum, at::Tensor const& part) {
         if (!has_row_kernels(part)) {
             sum.add_(part);

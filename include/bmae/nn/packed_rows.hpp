@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What attention over a packed batch asks of its arguments.
+/// Checks of the arguments of attention over a packed batch.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 
 namespace bmae::detail {
 
-/// Refuses rows and texts that do not fit each other, which would be read without a look at their ends.
+/// Refuses rows and texts that do not fit each other, which kernels would read out of bounds.
 inline void require_packed(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,
                            std::vector<std::int64_t> const& offsets, std::int64_t heads,
                            std::vector<Visibility> const* visibility) {
@@ -31,7 +31,7 @@ inline void require_packed(at::Tensor const& query, at::Tensor const& key, at::T
                c10::str(query.sizes(), ", ", key.sizes(), " and ", value.sizes()));
     }
     if (heads < 1 || query.size(1) % heads != 0) {
-        refuse("a count of heads that divides the " + std::to_string(query.size(1)) + " columns", std::to_string(heads));
+        refuse("a number of heads that divides the " + std::to_string(query.size(1)) + " columns", std::to_string(heads));
     }
     bool const covers = offsets.empty()
                             ? query.size(0) == 0

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The highest logit of every word over the rows of a text, without holding the logits.
+/// The highest logit of every token over the rows of a text, without storing the logits.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ namespace bmae {
 namespace detail {
 inline namespace BMAE_KERNELS {
 
-/// Logits of one text at a time are made, pooled and forgotten. Only the row that won a word gets that word's gradient, so the
-/// backward pass costs B x V x H where the logits themselves cost T x V x H. Its sums over texts and over words are fp32.
+/// Logits are computed and pooled one text at a time. Only the row of a token's maximum gets its gradient, so the
+/// backward pass costs B x V x H where the logits themselves cost T x V x H. Its sums over texts and over tokens are fp32.
 struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& rows, at::Tensor const& weight,
                               at::Tensor const& bias, std::vector<std::int64_t> const& offsets, std::int64_t skip_first,
@@ -66,7 +66,7 @@ struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
 private:
     using Gradients = std::pair<at::Tensor, at::Tensor>;   // of rows [T, H], of weight [V, H]
 
-    /// In LibTorch's operations.
+    /// With LibTorch's operations.
     static Gradients plain(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& winners, at::Tensor const& slopes,
                            std::vector<std::int64_t> const& texts) {
         auto const options = slopes.options().dtype(rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
@@ -81,7 +81,7 @@ private:
         return {rows_gradient.to(rows.scalar_type()), weight_gradient.to(weight.scalar_type())};
     }
 
-    /// In one visit of each row and word, without temporaries of [V, H].
+    /// One kernel per row and token, without temporaries of [V, H].
     static Gradients fused(at::Tensor const& all_rows, at::Tensor const& matrix, at::Tensor const& winners,
                            at::Tensor const& gradient, std::vector<std::int64_t> const& texts,
                            std::vector<std::int64_t> const& offsets) {

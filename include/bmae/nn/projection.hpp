@@ -47,7 +47,7 @@ struct TanhProjection {
 
 /// Linear (H -> 2H), batch norm, ReLU, Linear (2H -> H), batch norm without affine; no biases: DiffCSE, arXiv 2204.10298.
 ///
-/// Statistics are those of the batch, in training and in dumps: the projection is never used afterwards.  [B, H] -> [B, H]
+/// Statistics are those of the batch, in training and in dumps: the projection is not used after training.  [B, H] -> [B, H]
 struct BatchNormProjection {
     static constexpr std::string_view name = "batch_norm";
     at::Tensor first;         ///< [2H, H]
@@ -75,7 +75,7 @@ struct BatchNormProjection {
     }
 
 private:
-    /// A batch of one has no spread: it is passed on as it is.
+    /// A batch of one has no variance: it is returned unchanged.
     static at::Tensor normalized(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias) {
         if (rows.size(0) < 2) { return rows; }
         return at::batch_norm(rows, weight, bias, {}, {}, /*training=*/true, .1, 1e-5, /*cudnn_enabled=*/false);

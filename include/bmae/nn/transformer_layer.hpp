@@ -54,16 +54,16 @@ struct TransformerLayer {
           attention_output_dropout(shape.attention_output_dropout),
           attention_dropout(shape.attention_dropout) {}
 
-    /// \param stream      [T, H] rows that ask and that carry the residual
-    /// \param context     [T, H] rows that are read; pass `stream` itself for ordinary self-attention
-    /// \param visibility  which context rows each row may read, or nullptr for all of its text
+    /// \param stream      [T, H] query rows, which carry the residual
+    /// \param context     [T, H] key and value rows; pass `stream` itself for ordinary self-attention
+    /// \param visibility  which context rows each row attends to, or nullptr for all of its text
     /// \returns [T, H]
     at::Tensor operator()(at::Tensor const& stream, at::Tensor const& context_rows, PackedInput const& input,
                           std::vector<Visibility> const* visibility, ForwardContext& context) const {
         return transform(attend(stream, context_rows, input, visibility, context), context);
     }
 
-    /// The first block: LayerNorm(stream + what attention read).                                                     [T, H]
+    /// The first block: LayerNorm(stream + attention).                                                               [T, H]
     at::Tensor attend(at::Tensor const& stream, at::Tensor const& context_rows, PackedInput const& input,
                       std::vector<Visibility> const* visibility, ForwardContext& context) const {
         at::Tensor const read = packed_attention(query(stream), key(context_rows), value(context_rows), input, heads, visibility,
@@ -102,10 +102,10 @@ struct TransformerLayer {
     }
 };
 
-/// Layers one upon another.
+/// A stack of layers.
 using LayerStack = std::vector<TransformerLayer>;
 
-/// `count` layers of one shape, parameters not yet drawn. Throws InputError for a count below 0.
+/// `count` layers of one shape, parameters not yet initialized. Throws InputError for a count below 0.
 inline LayerStack make_layers(std::int64_t count, Shape const& shape) {
     if (count < 0) {
         throw InputError(Diagnostic{.file = {},
@@ -118,7 +118,7 @@ inline LayerStack make_layers(std::int64_t count, Shape const& shape) {
     return layers;
 }
 
-/// Names the parameters of layer i under `prefix.layer.i`.
+/// Visits the parameters of layer i as `prefix.layer.i`.
 template <class Visit>
 void for_each_parameter(LayerStack& layers, std::string const& prefix, Visit&& visit) {
     for (std::size_t i = 0; i < layers.size(); ++i) {

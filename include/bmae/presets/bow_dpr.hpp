@@ -7,7 +7,7 @@
 /// Released code: ma787639046/bowdpr. Recipe: AdamW 3e-4, warm-up 4,000 steps, cosine to .1 (`--schedule-floor .1`), weight decay
 /// .01, bf16; 512 tokens, 140,000 steps on Wikipedia and books, then 144 tokens, 80,000 steps on MS MARCO.
 ///
-/// As released, ids up to 998 are outside the bag: in BERT's vocabulary they are [PAD], [unused], [UNK] and the like. For another
+/// As released, ids up to 998 are excluded: in BERT's vocabulary they are [PAD], [unused], [UNK] and the like. For another
 /// vocabulary set `lowest_id` to the first id of a word.
 #pragma once
 

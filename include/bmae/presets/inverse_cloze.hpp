@@ -9,7 +9,7 @@
 ///
 /// ICT: recipe of the paper 1e-4, batch 4,096, 100,000 steps; here one encoder reads both sides, its [CLS] is not projected.
 /// LaPraDoR follows the paper, its training is not public: two encoders, mean pooling, inverse cloze pairs, vectors
-/// compared by cosine. Its iterative contrastive learning, by `alternate`: one tower learns, the other rests and its vectors are
+/// compared by cosine. Its iterative contrastive learning, by `alternate`: one tower is trained, the other frozen; its vectors
 /// are kept as negatives; after `alternate` steps they swap, and the cache is emptied, so that its vectors are of one space.
 /// It is off by default. The paper's dropout pairs (a second pair of the same text under another dropout) are left out.
 /// Temperature 1 over cosines, which lie between -1 and 1, separates poorly: use a lower one in real runs (SimCSE: .05).

@@ -3,7 +3,7 @@
 /// \file
 /// Plain masked language modeling: the baseline without a bottleneck.
 ///
-/// Devlin et al.: BERT, arXiv 1810.04805, section 3.1, with whole words hidden and RetroMAE's rate, so that only the bottleneck differs.
+/// Devlin et al.: BERT, arXiv 1810.04805, section 3.1, with whole-word masks at RetroMAE's rate: only the bottleneck differs.
 #pragma once
 
 #include <bmae/bottlenecks/cls.hpp>

@@ -4,7 +4,7 @@
 /// SentMAE: RetroMAE in two stages, the second with pairs.
 ///
 /// Liu, Yang: Masked Autoencoders As The Unified Learners For Pre-Trained Sentence Representation, arXiv 2208.00231. Stage 1 is RetroMAE
-/// on general text (dagger), stage 2 goes on with a domain's (double dagger): the preset names sentmae-stage1 and sentmae-marco
+/// on general text (dagger), stage 2 on in-domain text (double dagger): the preset names sentmae-stage1 and sentmae-marco
 /// are RetroMae itself. Here is stage 2 with contrast: two sentences of one article, and sentence pairs of natural-language
 /// inference.
 ///

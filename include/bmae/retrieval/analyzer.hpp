@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// From text to index terms.
+/// Text analysis: text to index terms.
 #pragma once
 
 #include <algorithm>
@@ -17,13 +17,13 @@
 
 namespace bmae {
 
-/// Words that are left out of the index.
+/// Stop words.
 enum class StopWords {
     none,
     english,   ///< the 33 words of Lucene's English analyzer
 };
 
-/// How word forms are joined.
+/// Stemming.
 enum class Stemming {
     none,
     english,   ///< Porter2: see EnglishStemmer
@@ -36,7 +36,7 @@ struct AnalyzerOptions {
     std::size_t min_characters = 1;   ///< shorter words are dropped, before stemming
 };
 
-/// Cuts text into words: runs of letters, digits, marks and underscores of any script. Bytes that are no UTF-8 separate words.
+/// Splits text into words: runs of letters, digits, marks and underscores of any script. Invalid UTF-8 separates words.
 class Analyzer {
 public:
     explicit Analyzer(AnalyzerOptions options = {}) : options_(options) {}
@@ -54,7 +54,7 @@ public:
         return terms;
     }
 
-    /// Calls `use(word)` with every word, in lower case but neither filtered nor stemmed; `buffer` is scratch memory.
+    /// Calls `use(word)` with every word, in lower case but neither filtered nor stemmed; `buffer` is reused memory.
     template <class Use>
     void for_each_word(std::string_view text, std::string& buffer, Use&& use) const {
         buffer.clear();
@@ -91,7 +91,7 @@ public:
         if (characters != 0) { end_word(); }
     }
 
-    /// The index term of a word; empty where the word is left out.
+    /// The index term of a word; empty for a stop word or a short one.
     [[nodiscard]] std::string term_of(std::string_view word) const {
         if (options_.stop_words == StopWords::english && std::binary_search(english.begin(), english.end(), word)) { return {}; }
         return options_.stemming == Stemming::english ? EnglishStemmer()(word) : std::string(word);

@@ -12,8 +12,8 @@
 
 namespace bmae {
 
-/// Cuts a lower-case English word to its stem: "relational" and "relate" become "relat". Words with other letters pass unchanged
-/// where no English ending fits.
+/// Stems a lower-case English word: "relational" and "relate" become "relat". Words with other letters are unchanged
+/// where no English suffix matches.
 class EnglishStemmer {
 public:
     [[nodiscard]] std::string operator()(std::string_view word) const {
@@ -57,7 +57,7 @@ private:
                                                             {"bias", "bias"},
                                                             {"andes", "andes"}}};
 
-    /// Endings with what takes their place, longest first among those that end alike.
+    /// Suffixes and their replacements, longest first among those that end alike.
     static constexpr std::array<Rule, 24> endings_2 = {
         {{"ational", "ate"}, {"ization", "ize"}, {"fulness", "ful"}, {"ousness", "ous"}, {"iveness", "ive"}, {"tional", "tion"},
          {"biliti", "ble"},  {"lessli", "less"}, {"entli", "ent"},   {"ation", "ate"},   {"alism", "al"},    {"aliti", "al"},
@@ -76,7 +76,7 @@ private:
                                                                    "ant",   "ent",  "ism",  "ate",  "iti",  "ous",
                                                                    "ive",   "ize",  "ion",  "al",   "er",   "ic"};
 
-    /// A word on its way through the steps. 'Y' stands for a y that is a consonant.
+    /// State of a word during the steps. 'Y' marks a y that is a consonant.
     class Word {
     public:
         explicit Word(std::string_view word) : text_(word.starts_with('\'') ? word.substr(1) : word) {
@@ -98,7 +98,7 @@ private:
             return result;
         }
 
-        /// Words that stay as they are after step 1a.
+        /// Words that are invariant after step 1a.
         [[nodiscard]] bool is_finished() const noexcept {
             for (std::string_view const word :
                  {"inning", "outing", "canning", "herring", "earring", "proceed", "exceed", "succeed"}) {
@@ -191,7 +191,7 @@ private:
             }
             return false;
         }
-        /// Behind the first consonant that follows a vowel, from `begin` on.
+        /// Position after the first consonant that follows a vowel, from `begin` on.
         [[nodiscard]] std::size_t region_after(std::size_t begin) const noexcept {
             for (std::size_t i = begin + 1; i < text_.size(); ++i) {
                 if (is_vowel(i - 1) && !is_vowel(i)) { return i + 1; }

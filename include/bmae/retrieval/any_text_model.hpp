@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// An encoder and the bottleneck behind it, whatever their types.
+/// A type-erased encoder with its bottleneck.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@
 
 namespace bmae {
 
-/// Gives the parameters of a bottleneck the values that `tensors` holds under their names; other tensors are passed over.
+/// Sets the parameters of a bottleneck from `tensors`, by name; other tensors are ignored.
 /// Throws InputError, which names `file`, for one that is missing or of another shape.
 template <class B>
 void take_tensors(B& bottleneck, NamedTensors const& tensors, std::string const& file = {}) {
@@ -32,13 +32,13 @@ void take_tensors(B& bottleneck, NamedTensors const& tensors, std::string const&
             throw InputError(Diagnostic{.file = file,
                                         .expected = name + ' ' + shape(value) + " of the bottleneck " + std::string(B::name),
                                         .found = is_there ? shape(at->second) : "none",
-                                        .hint = "Hand over the tensors of the model that was trained."});
+                                        .hint = "Pass the tensors of the model that was trained."});
         }
         value = at->second.detach().to(value.options().device(at->second.device()), /*non_blocking=*/false, /*copy=*/true);
     });
 }
 
-/// Texts to rows, type-erased: the edge of search as `AnyModel` is that of training. Copies share the tensors.
+/// Texts to rows, type-erased: for search what `AnyModel` is for training. Copies share the tensors.
 class AnyTextModel {
 public:
     /// \param bottleneck  one without parameters, or one that was built over an encoder of this type
@@ -100,7 +100,7 @@ private:
         [[nodiscard]] NamedTensors bottleneck_tensors() const override {
             NamedTensors tensors;
             if constexpr (requires(B copy) { copy.for_each_parameter(std::string(), [](auto const&, at::Tensor&, auto) {}); }) {
-                B copy = part;   // shares the tensors; visiting wants a mutable one
+                B copy = part;   // shares the tensors; visiting requires a mutable one
                 copy.for_each_parameter("", [&](std::string const& name, at::Tensor& value, auto) { tensors[name] = value; });
             }
             return tensors;

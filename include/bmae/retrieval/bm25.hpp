@@ -31,13 +31,13 @@ namespace bmae {
 
 struct Bm25Options {
     double k1 = 0.9;   ///< saturation of term frequency (Anserini's default)
-    double b = 0.4;    ///< strength of length normalization, 0 to 1
+    double b = 0.4;    ///< degree of length normalization, 0 to 1
     AnalyzerOptions analyzer = {};
-    bool quantise_lengths = false;   ///< store lengths in one byte as Lucene does: 40 and more lose precision
+    bool quantise_lengths = false;   ///< store lengths in one byte as Lucene does: lengths from 40 lose precision
     unsigned threads = 0;            ///< for indexing and searching; 0: one per processor; results do not depend on it
 };
 
-/// An inverted index whose postings hold the finished score of a term in a document.
+/// An inverted index whose postings store the precomputed score of a term in a document.
 ///
 ///   score(q, d) = sum over terms t of q, with repetitions, of idf(t) f / (f + k1 (1 - b + b |d| / avg |d|)),
 ///   idf(t) = ln(1 + (N - n + 1/2) / (n + 1/2)),   f: frequency of t in d, n: documents with t
@@ -49,7 +49,7 @@ class Bm25Index {
 public:
     /// \param texts  a random-access range of texts                                                                     [N]
     /// \param ids    their ids, each once                                                                               [N]
-    /// \throws InputError  on lengths that differ, an id that stands twice, or options out of range
+    /// \throws InputError  on lengths that differ, a duplicate id, or options out of range
     template <class Texts>
     Bm25Index(Texts const& texts, std::vector<std::string> const& ids, Bm25Options options = {})
         : options_(options), analyzer_(options.analyzer), documents_(std::make_shared<IdTable>(ids)) {
@@ -64,7 +64,7 @@ public:
             throw InputError(Diagnostic{.file = {},
                                         .expected = "k1 >= 0 and b in 0..1",
                                         .found = "k1 " + std::to_string(options.k1) + ", b " + std::to_string(options.b),
-                                        .hint = "Usual values: k1 0.9 to 1.5, b 0.4 to 0.75."});
+                                        .hint = "Common values: k1 0.9 to 1.5, b 0.4 to 0.75."});
         }
         order_by_id();
         detail::TermCounts counts = detail::count_terms(texts, analyzer_, options.threads);
@@ -119,10 +119,10 @@ private:
         float score;
     };
 
-    /// Documents are worked on in blocks whose scores stay in the cache.
+    /// Documents are scored in blocks whose scores fit into the cache.
     static constexpr std::uint32_t block_size = 1U << 14;
 
-    /// One thread's memory for searching.
+    /// The buffers of one thread.
     class Searcher {
     public:
         Searcher(Bm25Index const& index, std::size_t k)
@@ -140,8 +140,8 @@ private:
     private:
         struct Cursor {
             std::uint32_t term;
-            float weight;          // how often the query holds the term
-            std::size_t at, end;   // postings left
+            float weight;          // frequency of the term in the query
+            std::size_t at, end;   // remaining postings
         };
 
         void read(std::string_view query) {
@@ -184,13 +184,13 @@ private:
                     for (Posting const* at = begin; at != end; ++at) {
                         float& score = scores_[at->document - first];
                         if (score > 0 && score >= best_.threshold()) { best_.push(score, at->document); }
-                        score = 0;   // a document of two terms is met twice
+                        score = 0;   // a document with two terms occurs twice
                     }
                 }
             } else {
                 std::span<float> const block = std::span(scores_).first(last - first);
                 std::size_t i = 0;
-                while (i < block.size() && best_.threshold() <= 0) {   // until the threshold keeps untouched documents out
+                while (i < block.size() && best_.threshold() <= 0) {   // while documents without a score could enter
                     if (block[i] > 0) { best_.push(block[i], first + static_cast<std::uint32_t>(i)); }
                     ++i;
                 }
@@ -207,7 +207,7 @@ private:
         std::string buffer_;
     };
 
-    /// Documents are numbered by ascending id inside, so that a tie is decided by a number.
+    /// Internally documents are numbered by ascending id, so that numbers break ties.
     void order_by_id() {
         rows_.resize(documents_->size());
         std::iota(rows_.begin(), rows_.end(), 0U);

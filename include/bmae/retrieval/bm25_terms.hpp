@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Term counts of a collection: the part of indexing that is shared by threads.
+/// Term counts of a collection: the parallel part of indexing.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace bmae::detail {
 
-/// How often each term stands in each document.
+/// Term frequencies of each document.
 struct TermCounts {
     struct Count {
         std::uint32_t term;
@@ -30,7 +30,7 @@ struct TermCounts {
     std::vector<std::uint32_t> lengths;      // [N] terms with repetitions
 };
 
-/// Maps words to terms of one table, and each word to its term only once.
+/// Maps words to terms of one table, and caches the term of each word.
 class TermTable {
 public:
     static constexpr std::uint32_t no_term = 0xffffffffU;
@@ -63,7 +63,7 @@ TermCounts count_terms(Texts const& texts, Analyzer const& analyzer, unsigned th
         TermCounts& part = parts[begin / grain];
         TermTable table(analyzer);
         std::string buffer;
-        std::vector<std::uint32_t> place;   // [terms] 1 + where the term stands in the counts of this document
+        std::vector<std::uint32_t> place;   // [terms] 1 + index of the term in the counts of this document
         for (std::size_t document = begin; document < end; ++document) {
             std::size_t const first = part.counts.size();
             std::uint32_t length = 0;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What to say where a line of a run or relevance file is not as it should be.
+/// Messages about malformed lines of run and qrels files.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace bmae::detail {
 
-/// A piece of a line for a message: quoted, short, printable.
+/// An excerpt of a line for a message: quoted, short, printable.
 inline std::string quoted(std::string_view text) {
     std::string result = "'";
     for (char const c : text.substr(0, 60)) { result += static_cast<unsigned char>(c) < 32 ? '?' : c; }
@@ -35,9 +35,9 @@ inline InputError refuse_column_count(LineReader const& lines, std::string expec
     bool const comment = line.starts_with('#');
     return refuse_line(lines, std::move(expected),
                        count == 0 ? "an empty line" : std::to_string(count) + " columns: " + quoted(line),
-                       comment      ? "Set `comments` to step over lines that start with '#'."
+                       comment      ? "Set `comments` to skip lines that start with '#'."
                        : count == 0 ? "Remove the empty line."
-                                    : "Ids must not hold blanks; check how the file was written.");
+                                    : "Ids must not contain blanks; check how the file was written.");
 }
 
 inline InputError refuse_empty(std::filesystem::path const& path) {

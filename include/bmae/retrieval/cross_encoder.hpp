@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Queries with passages to scores: a reranker.
+/// A cross-encoder: scores of queries with passages.
 #pragma once
 
 #include <cstddef>
@@ -24,14 +24,14 @@
 
 namespace bmae {
 
-/// How pairs are read; stored beside the weights.
+/// Options for reading pairs; stored beside the weights.
 struct CrossEncoderOptions {
-    std::size_t query_length = 0;   ///< tokens of the query alone; 0: as many as there is room for
+    std::size_t query_length = 0;   ///< tokens of the query alone; 0: no separate limit
     std::size_t max_length = 512;   ///< tokens of the pair with its three specials; the passage is cut first
     bool sigmoid = false;           ///< scores from 0 to 1, in the same order
 };
 
-/// Reads a query and a passage together and says how relevant the passage is (Nogueira, Cho, arXiv 1901.04085).
+/// Encodes a query and a passage together and scores the passage's relevance (Nogueira, Cho, arXiv 1901.04085).
 class CrossEncoder {
 public:
     /// \param head  built over an encoder of this type, with the trained weights: see `take_tensors`

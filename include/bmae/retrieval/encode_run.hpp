@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// How a corpus is run through a model: what classes for sentences, pairs, words and tokens share.
+/// Encoding of a corpus: common code of sentence, cross, sparse and token encoders.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@
 
 namespace bmae {
 
-/// How a corpus is run through the encoder.
+/// Options for encoding a corpus.
 struct EncodeRun {
     std::size_t batch_tokens = 4096;   ///< tokens of one batch; bounds the memory
     unsigned threads = 0;              ///< that tokenize; 0: one per processor (the encoder runs on LibTorch's own threads)
@@ -38,7 +38,7 @@ struct EncodeRun {
 namespace detail {
 
 /// Refuses a tokenizer without [CLS] and [SEP], one of more tokens than the model has, and lengths beyond its positions.
-/// \param specials  tokens that are no content: the shortest length that is allowed
+/// \param specials  special tokens: the minimum length
 inline void require_fit(AnyTokenizer const& tokenizer, Shape const& shape, std::size_t max_length, std::size_t specials) {
     require_encoder_tokens(tokenizer, /*for_training=*/false);
     if (static_cast<std::int64_t>(tokenizer.size()) > shape.vocabulary) {
@@ -58,7 +58,7 @@ inline void require_fit(AnyTokenizer const& tokenizer, Shape const& shape, std::
     }
 }
 
-/// [CLS] content [SEP], cut to `max_length` tokens in all.
+/// [CLS] content [SEP], truncated to `max_length` tokens in all.
 inline std::vector<TokenId> with_specials(std::vector<TokenId> content, SpecialIds const& special, std::size_t max_length) {
     content.resize(std::min(content.size(), max_length - 2));
     content.insert(content.begin(), special.cls);
@@ -66,7 +66,7 @@ inline std::vector<TokenId> with_specials(std::vector<TokenId> content, SpecialI
     return content;
 }
 
-/// `tokenize(i)` of each text, on several threads, reported as 0 texts done.
+/// `tokenize(i)` of each text, on several threads, with progress reported as 0 texts.
 template <class Ids, class Tokenize>
 std::vector<Ids> tokenize_all(std::size_t count, EncodeRun const& run, Tokenize const& tokenize) {
     std::vector<Ids> texts(count);
@@ -80,14 +80,14 @@ std::vector<Ids> tokenize_all(std::size_t count, EncodeRun const& run, Tokenize 
     return texts;
 }
 
-/// Calls `use(view, places)` for batches of a token budget, longest texts first, without gradients: `places` says which texts of
-/// `texts` a view holds. `frame(texts[i])` gives the MaskedText that is packed, `length(texts[i])` its tokens.
+/// Calls `use(view, places)` for batches of a token budget, longest texts first, without gradients: `places` has the indices in
+/// `texts` of a view. `frame(texts[i])` gives the MaskedText that is packed, `length(texts[i])` its tokens.
 template <class Texts, class Length, class Frame, class Use>
 void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& length, Frame const& frame, Use&& use) {
     at::NoGradGuard const no_gradients;
     std::vector<std::size_t> order(texts.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    // Longest first: memory peaks at once.
+    // Longest first: peak memory is reached at the start.
     std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return length(texts[i]); });
     for (std::size_t begin = 0; begin < order.size();) {
         PackedView view;
@@ -102,9 +102,9 @@ void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& leng
     }
 }
 
-/// Refuses vectors that are not finite, in the name of the first text among `places` that has one.
+/// Refuses vectors that are not finite, naming the first text among `places` that has one.
 /// \param rows    [n, D] on the CPU, one per text
-/// \param places  [n] number of the text of each row, of `count`
+/// \param places  [n] index of the text of each row, of `count`
 inline void require_finite(at::Tensor const& rows, std::vector<std::int64_t> const& places, std::size_t count) {
     at::Tensor const finite = at::isfinite(rows).all(1);   // [n]
     if (finite.all().item<bool>()) { return; }
@@ -112,11 +112,10 @@ inline void require_finite(at::Tensor const& rows, std::vector<std::int64_t> con
     for (std::size_t i = 0; i < places.size(); ++i) {
         if (!finite[static_cast<std::int64_t>(i)].item<bool>()) { first = std::min(first, places[i]); }
     }
-    throw InputError(
-        Diagnostic{.file = {},
-                   .expected = "vectors of finite numbers",
-                   .found = "NaN or infinity in that of text " + std::to_string(first + 1) + " of " + std::to_string(count),
-                   .hint = "The model has such a weight, or its numbers overflow."});
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "vectors of finite numbers",
+                                .found = "NaN or infinity for text " + std::to_string(first + 1) + " of " + std::to_string(count),
+                                .hint = "A weight is not finite, or activations overflow."});
 }
 
 /// `for_each_batch` for token ids with [CLS] and [SEP].

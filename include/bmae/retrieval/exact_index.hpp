@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Exact dense search: every query meets every vector.
+/// Exact dense search: every query is scored against every vector.
 #pragma once
 
 #include <algorithm>
@@ -27,24 +27,24 @@
 namespace bmae {
 
 struct ExactIndexOptions {
-    bool normalise = false;           ///< divide vectors and queries by their length: scores are cosines (a zero vector scores 0)
-    std::size_t query_block = 1024;   ///< queries searched together: more reuse of the vectors, more memory
+    bool normalise = false;           ///< normalize vectors and queries: scores are cosines (a zero vector scores 0)
+    std::size_t query_block = 1024;   ///< queries searched together: better reuse of cached vectors, more memory
     unsigned threads = 0;             ///< 0: one per processor
 };
 
 /// Finds the k vectors with the largest inner products, without approximation.
 ///
 /// Scores are fp32. A score is the same to the last bit, and so is the order, whatever the number of threads, the block size or
-/// the other queries of a call. Of equal scores the smaller id comes first. The index owns its vectors: nothing that happens to the
-/// caller's tensor later changes a score. Memory: the vectors and per thread query_block x max(2k, 64) x 8 bytes; the scores [Q, N]
-/// never exist.
+/// the other queries of a call. Of equal scores the smaller id comes first. The index owns its vectors: no later change of the
+/// caller's tensor affects a score. Memory: the vectors and per thread query_block x max(2k, 64) x 8 bytes; the scores [Q, N]
+/// are never stored.
 class ExactIndex {
 public:
-    /// \param vectors  fp32 or bf16; bf16 halves the memory and is widened on the fly, exactly. Copied, but for one case: handed
-    ///                 over by std::move or as a temporary, with memory that no other tensor holds, rows contiguous on the CPU
+    /// \param vectors  fp32 or bf16; bf16 halves the memory and is widened on the fly, exactly. Copied, except where passed
+    ///                 by std::move or as a temporary, with memory that no other tensor shares, rows contiguous on the CPU
     ///                 and D a multiple of 16, it becomes the index's own                                           [N, D]
     /// \param ids      each once                                                                                        [N]
-    /// \throws InputError  on other shapes or types, an id that stands twice, or a value that is not finite (naming its id)
+    /// \throws InputError  on other shapes or types, a duplicate id, or a value that is not finite (naming its id)
     ExactIndex(at::Tensor vectors, std::vector<std::string> const& ids, ExactIndexOptions options = {})
         : options_(options), documents_(std::make_shared<IdTable>(ids)) {
         check_matrix(vectors, "vectors [N, D]");
@@ -129,16 +129,16 @@ private:
         }
     }
 
-    /// What `prepare` gives, in memory that nobody else can write to.
+    /// The result of `prepare`, in memory that only the index owns.
     [[nodiscard]] at::Tensor own(at::Tensor given, at::ScalarType type) const {
         c10::Storage const& storage = given.storage();
         bool const alone = given.use_count() == 1 && storage.use_count() == 1 &&
-                           storage.data_ptr().get_context() != nullptr;   // nullptr: borrowed memory of an at::from_blob
+                           storage.data_ptr().get_context() != nullptr;   // nullptr: external memory of an at::from_blob
         at::Tensor ready = prepare(given, type);
         return alone || !ready.is_alias_of(given) ? ready : ready.clone();
     }
 
-    /// Contiguous on the CPU, rows padded with zeros to whole lanes, normalized where asked.
+    /// Contiguous on the CPU, rows padded with zeros to whole lanes, normalized on request.
     [[nodiscard]] at::Tensor prepare(at::Tensor const& given, at::ScalarType type) const {
         at::Tensor const plain = given.detach().to(at::kCPU, type).contiguous();
         auto const width = static_cast<std::int64_t>(padded(static_cast<std::size_t>(given.size(1))));
@@ -197,7 +197,7 @@ private:
         }
     }
 
-    /// keys_[row] is the place of its id among all ids in ascending order, by_id_ the inverse; both empty where rows are in that
+    /// keys_[row] is the rank of its id among all ids in ascending order, by_id_ the inverse; both empty where rows are in that
     /// order.
     void order_by_id() {
         std::vector<std::uint32_t> order(rows_.count);

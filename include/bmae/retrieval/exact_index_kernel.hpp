@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Inner products of many queries with many rows, fused with the selection of the best: no score matrix exists.
+/// Inner products of many queries with many rows, fused with top-k selection: no score matrix is stored.
 #pragma once
 
 #include <algorithm>
@@ -17,12 +17,12 @@
 namespace bmae::detail {
 
 /// Lanes of one accumulator. Every inner product is summed in this order: lane j takes the elements j, j + 16, j + 32, ..., then
-/// lanes are added pairwise. So a score does not depend on how rows and queries are blocked or spread over threads.
+/// lanes are added pairwise. So a score does not depend on blocking or on the number of threads.
 inline constexpr std::size_t dot_lanes = 16;
 
 /// Scores of Q queries with R rows, each `width` floats long, a multiple of dot_lanes.
 ///
-/// The accumulators of the whole tile live in registers: per step Q + R loads feed Q x R multiply-adds.
+/// The accumulators of the whole tile stay in registers: per step Q + R loads feed Q x R multiply-adds.
 /// \param out  [Q, R], rows of `out_stride`
 template <std::size_t Q, std::size_t R>
 [[gnu::always_inline]] inline void dot_tile(float const* queries, float const* rows, std::size_t width, float* out,
@@ -102,7 +102,7 @@ inline void dot_block_plain(float const* queries, std::size_t query_count, float
 
 #endif
 
-/// The fastest variant that this processor can run.
+/// The fastest variant that this processor supports.
 inline DotBlock choose_dot_block() noexcept {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
@@ -114,7 +114,7 @@ inline DotBlock choose_dot_block() noexcept {
     return dot_block_plain;
 }
 
-/// Rows as they are stored: one of the two is set.
+/// Stored rows: one of the two is set.
 struct StoredRows {
     float const* single = nullptr;         ///< [count, width] fp32
     std::uint16_t const* half = nullptr;   ///< [count, width] bf16 bits
@@ -122,9 +122,9 @@ struct StoredRows {
     std::size_t width = 0;   ///< a multiple of dot_lanes
 };
 
-/// The k best rows of each query; of equal scores the row with the smaller key.
+/// The top k rows of each query; of equal scores the row with the smaller key.
 ///
-/// Each thread takes a share of the rows and, in it, block after block that stays in the second-level cache. Memory, beside the
+/// Each thread takes a share of the rows and, in it, block after block that fits into the L2 cache. Memory, beside the
 /// result: per thread (block of queries) x max(2k, 64) x 8 bytes and 256 KiB of rows.
 /// \param queries  [Q, width] fp32
 /// \param keys     [count] or empty: the row itself

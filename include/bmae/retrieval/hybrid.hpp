@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Two runs made into one.
+/// Fusion of two runs.
 #pragma once
 
 #include <algorithm>
@@ -20,29 +20,29 @@
 
 namespace bmae {
 
-/// How the scores of one query are made comparable before they are summed.
+/// Normalization of the scores of one query before they are summed.
 enum class Normalisation {
     none,
     min_max,   ///< best hit 1, worst 0 (all 1 where they are equal)
-    z_score,   ///< mean 0, deviation 1 (all 0 where they are equal)
+    z_score,   ///< mean 0, standard deviation 1 (all 0 where they are equal)
 };
 
 struct ReciprocalRankOptions {
-    double k = 60;              ///< damping (the paper's value)
+    double k = 60;              ///< rank constant k (the paper's value)
     std::size_t depth = 1000;   ///< hits kept per query
     double first_weight = 1;
     double second_weight = 1;
 };
 
 struct WeightedSumOptions {
-    double first_weight = 0.5;   ///< the second run weighs 1 - first_weight
+    double first_weight = 0.5;   ///< the second run has 1 - first_weight
     Normalisation normalisation = Normalisation::min_max;
     std::size_t depth = 1000;   ///< hits kept per query
 };
 
 namespace detail {
 
-/// Sums, query by query, what `points` gives to the hits of each run. A document that one run lacks gets `absent` points from it.
+/// Sums the `points` of the hits of each run, query by query. A document that one run lacks gets `absent` points from it.
 template <class Points>
 Run fuse(Run const& first, Run const& second, std::size_t depth, Points&& points) {
     auto documents = std::make_shared<IdTable>();
@@ -111,7 +111,7 @@ inline std::vector<std::size_t> ranks_of(std::span<Hit const> hits) {
 
 /// score(d) = sum over runs of weight / (k + rank of d); runs that lack d add nothing (Cormack, Clarke, Buettcher, SIGIR 2009).
 ///
-/// Queries: those of the first run, then those that only the second has. Of equal scores the smaller id comes first.
+/// Queries: those of the first run, then those of the second run alone. Of equal scores the smaller id comes first.
 inline Run reciprocal_rank_fusion(Run const& first, Run const& second, ReciprocalRankOptions const& options = {}) {
     struct Points {
         ReciprocalRankOptions const& options;
@@ -129,7 +129,7 @@ inline Run reciprocal_rank_fusion(Run const& first, Run const& second, Reciproca
 }
 
 /// score(d) = w s1(d) + (1 - w) s2(d) with the scores of each query normalized run by run. A run that lacks d gives it the
-/// (normalized) score of its last hit, as if d had come next.
+/// (normalized) score of its last hit, as if d were ranked next.
 inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions const& options = {}) {
     if (!(options.first_weight >= 0 && options.first_weight <= 1)) {
         throw InputError(Diagnostic{.file = {},
@@ -162,7 +162,7 @@ inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions 
             return which == 0 ? options.first_weight : 1 - options.first_weight;
         }
 
-        /// What each document starts from: the last score of both runs, which `operator()` then counts off again.
+        /// The initial score of each document: the last score of both runs, which `operator()` then subtracts.
         [[nodiscard]] double absent(Run const& one, Run const& two, std::string_view query) const {
             double sum = 0;
             for (std::size_t which = 0; which < 2; ++which) {

@@ -21,10 +21,10 @@
 
 namespace bmae {
 
-/// What a judge said about one document.
+/// The judgment of one document.
 struct Judgement {
-    std::uint32_t document = 0;   ///< number in the table of document ids
-    std::int32_t grade = 0;       ///< 0 not relevant, above: the more the better, below: not judged
+    std::uint32_t document = 0;   ///< index in the table of document ids
+    std::int32_t grade = 0;       ///< 0: not relevant; above: degree of relevance; below: unjudged
 
     friend bool operator==(Judgement const&, Judgement const&) = default;
 };
@@ -39,7 +39,7 @@ public:
     [[nodiscard]] IdTable const& documents() const noexcept { return documents_; }
     [[nodiscard]] std::size_t judgement_count() const noexcept { return count_; }
 
-    /// The place of a query; nothing where it has no judgments.
+    /// The index of a query; nothing where it has no judgments.
     [[nodiscard]] std::optional<std::size_t> find(std::string_view query) const noexcept {
         auto const number = queries_.find(query);
         return number ? std::optional<std::size_t>(*number) : std::nullopt;
@@ -57,7 +57,7 @@ public:
     }
 
 private:
-    /// A set of 64-bit keys: enough to see that a judgment comes twice.
+    /// A set of 64-bit keys, to detect duplicate judgments.
     class KeySet {
     public:
         bool insert_new(std::uint64_t key) {
@@ -98,7 +98,7 @@ private:
 };
 
 struct QrelsFileOptions {
-    bool comments = false;              ///< step over lines that start with '#'
+    bool comments = false;              ///< skip lines that start with '#'
     bool first_of_duplicates = false;   ///< of two judgments of one document keep the first; false: refuse the second
 };
 
@@ -135,7 +135,7 @@ inline Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions cons
         if (tabs) {
             auto const cells = detail::split_csv(line, storage);
             if (!cells) {
-                throw detail::refuse_line(lines, "a closing quote for each that opens a column", detail::quoted(line),
+                throw detail::refuse_line(lines, "a closing quote for each opening one", detail::quoted(line),
                                           "Columns are quoted as in CSV files.");
             }
             columns = *cells;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What a search found: for each query, documents with scores.
+/// A run: for each query, retrieved documents with scores.
 #pragma once
 
 #include <cstddef>
@@ -19,18 +19,18 @@
 
 namespace bmae {
 
-/// One found document.
+/// One retrieved document.
 struct Hit {
-    std::uint32_t document = 0;   ///< number in the run's table of document ids
+    std::uint32_t document = 0;   ///< index in the run's table of document ids
     float score = 0;              ///< larger is better
 
     friend bool operator==(Hit const&, Hit const&) = default;
 };
 
-/// The results of many queries, in two flat blocks: 6,980 queries x 1,000 hits take 56 MB.
+/// The hits of many queries, in two flat arrays: 6,980 queries x 1,000 hits take 56 MB.
 ///
-/// Queries stand in the order in which they were added, hits in the order of the search or of the file; nothing is sorted
-/// behind the user's back. Evaluation orders hits by its own profile.
+/// Queries are in the order in which they were added, hits in the order of the search or of the file; nothing is
+/// sorted implicitly. Evaluation orders hits by its own profile.
 class Run {
 public:
     Run() : documents_(std::make_shared<IdTable>()) {}
@@ -51,7 +51,7 @@ public:
     [[nodiscard]] std::string_view document(std::uint32_t number) const noexcept { return (*documents_)[number]; }
     [[nodiscard]] std::shared_ptr<IdTable const> const& documents() const noexcept { return documents_; }
 
-    /// The place of a query; nothing where the run does not hold it.
+    /// The index of a query; nothing where the run does not contain it.
     [[nodiscard]] std::optional<std::size_t> find(std::string_view query) const noexcept {
         auto const number = queries_.find(query);
         return number ? std::optional<std::size_t>(*number) : std::nullopt;
@@ -64,7 +64,7 @@ public:
     }
 
     /// Appends a query with its hits, which refer to `documents()`.
-    /// \throws InputError  where the query is there already or a score is not a number
+    /// \throws InputError  where the query is already in the run or a score is not a number
     void add(std::string_view query, std::span<Hit const> hits) {
         if (!exact_.empty()) {
             throw InputError("bmae: a run that was read from a file cannot be added to; copy it query by query.");
@@ -88,7 +88,7 @@ public:
         begins_.push_back(hits_.size());
     }
 
-    /// Takes the parts that a reader has put together.
+    /// Built by a reader from its parts.
     /// \param begins  [queries + 1]
     /// \param exact   [hits] or empty
     static Run from_parts(IdTable queries, std::shared_ptr<IdTable const> documents, std::vector<std::size_t> begins,

@@ -21,22 +21,22 @@
 
 namespace bmae {
 
-/// Columns of a run file, cut at blanks and tabs.
+/// Columns of a run file, separated by blanks and tabs.
 enum class RunFormat {
-    trec,       ///< query, Q0, document, rank, score, tag; the rank is ignored, what follows the tag too
+    trec,       ///< query, Q0, document, rank, score, tag; the rank is ignored, and further columns too
     msmarco,    ///< query, document, rank from 1; the score is -rank
     tevatron,   ///< query, document, score
 };
 
 struct RunFileOptions {
     RunFormat format = RunFormat::trec;
-    bool comments = false;      ///< step over lines that start with '#', as trec_eval 10 does; false: refuse them, as 9 does
-    bool exact_scores = true;   ///< keep scores in double precision too (8 bytes per hit), which profile trec10 ranks by
+    bool comments = false;      ///< skip lines that start with '#', as trec_eval 10 does; false: refuse them, as 9 does
+    bool exact_scores = true;   ///< keep scores in double precision too (8 bytes per hit), which profile trec10 uses
 };
 
 namespace detail {
 
-/// Puts a run together from hits that come in any order of queries.
+/// Builds a run from hits in any order of queries.
 class RunBuilder {
 public:
     void add(std::string_view query, std::string_view document, double score, bool exact) {
@@ -50,7 +50,7 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return hits_.empty(); }
 
-    /// \param refuse  called with (query, document) where a query holds a document twice
+    /// \param refuse  called with (query, document) where a query has a document twice
     template <class Refuse>
     Run finish(Refuse&& refuse) {
         std::vector<std::size_t> begins(queries_.size() + 1, 0);
@@ -79,7 +79,7 @@ private:
         return i + 1 < segments_.size() ? segments_[i + 1].begin : hits_.size();
     }
 
-    /// Brings the hits of each query together; their order within the query stays that of the file.
+    /// Groups the hits by query; their order within the query is that of the file.
     void gather(std::vector<std::size_t> next) {
         std::vector<Hit> hits(hits_.size());
         std::vector<double> exact(exact_.size());
@@ -127,16 +127,16 @@ inline RunLine parse_run_line(LineReader const& lines, std::string_view line, Ru
     auto const score = parse_score(columns[column]);
     if (!score) {
         throw refuse_line(lines, "a finite score in column " + std::to_string(column + 1), quoted(columns[column]),
-                          "trec_eval would rank such a document at random; fix the program that wrote it.");
+                          "trec_eval would rank such a document arbitrarily; fix the program that wrote the file.");
     }
     return {columns[0], columns[format == RunFormat::trec ? 2 : 1], *score};
 }
 
 }  // namespace detail
 
-/// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is stepped over; lines of a query may be scattered.
+/// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is skipped; lines of a query may be scattered.
 ///
-/// \throws InputError  naming file and line: a wrong number of columns, a score that is no finite number, a document twice for
+/// \throws InputError  naming file and line: a wrong number of columns, a score that is not finite, a document twice for
 /// one
 ///                     query, a NUL byte, an empty line or file
 inline Run read_run(std::filesystem::path const& path, RunFileOptions const& options = {}) {
@@ -167,16 +167,16 @@ inline Run read_run(std::filesystem::path const& path, RunFileOptions const& opt
 
 namespace detail {
 
-/// Refuses what no column of a TREC file can hold.
+/// Refuses an id that a column of a TREC file cannot contain.
 /// \param what       "a query id"
-/// \param file,line  where it stands, or the file that should hold it
+/// \param file,line  its place, or the output file
 inline void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line = 0) {
     if (text.empty() || text.find_first_of(" \t\r\n") != std::string_view::npos) {
         throw InputError(Diagnostic{.file = file,
                                     .line = line,
                                     .expected = std::string(what) + " without blanks",
                                     .found = quoted(text),
-                                    .hint = "The columns of a TREC run are cut at blanks: rename the id."});
+                                    .hint = "The columns of a TREC run are separated by blanks: rename the id."});
     }
 }
 
@@ -184,12 +184,12 @@ inline void require_column(std::string_view text, std::string_view what, std::st
 
 struct RunWriteOptions {
     std::string tag = "bmae";   ///< last column: the name of the system, without blanks
-    bool replace = false;       ///< true: write over an existing file
+    bool replace = false;       ///< true: overwrite an existing file
 };
 
-/// Writes a TREC run, ranks from 1 in the order of the run. Scores have the fewest digits that read back to the same float
-/// (or, where the run holds them, the same double).
-/// \throws InputError  where an id holds a blank, or the file exists
+/// Writes a TREC run, ranks from 1 in the order of the run. Scores have as few digits as read back to the same float
+/// (or, where the run has them, the same double).
+/// \throws InputError  where an id contains a blank, or the file exists
 inline void write_run(Run const& run, std::filesystem::path const& path, RunWriteOptions const& options = {}) {
     auto const check = [&](std::string_view id, std::string_view what) { detail::require_column(id, what, path.string()); };
     check(options.tag, "a tag");

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Texts to vectors.
+/// Sentence encoders: texts to vectors.
 #pragma once
 
 #include <cstddef>
@@ -24,14 +24,14 @@
 
 namespace bmae {
 
-/// How texts are read and pooled; stored beside the weights, so that search uses what training used.
+/// Options for reading and pooling texts; stored beside the weights, so that search is consistent with training.
 struct SentenceEncoderOptions {
-    SentenceBottleneck pooling = {};   ///< the bottleneck of training; [CLS]
+    SentenceBottleneck pooling = {};   ///< the bottleneck of training; default: [CLS]
     bool normalize = false;            ///< unit length: dot product then is cosine
-    std::size_t max_length = 512;      ///< tokens with [CLS] and [SEP]; what is longer is cut
+    std::size_t max_length = 512;      ///< tokens with [CLS] and [SEP]; longer texts are truncated
 };
 
-/// Tokenizer, encoder and pooling in one: what a search service needs.
+/// Tokenizer, encoder and pooling in one object, for search services.
 class SentenceEncoder {
 public:
     /// Throws InputError where vocabulary or length do not fit the encoder, and for a tokenizer without [CLS] and [SEP].
@@ -43,7 +43,7 @@ public:
 
     /// One row per text, in the order of the texts.                                                        [N, D] fp32 on the CPU
     ///
-    /// Texts run sorted by length in batches of a token budget. Rows depend on their own text; how batches are cut changes them
+    /// Texts run sorted by length in batches of a token budget. Rows depend on their own text; batching changes them
     /// by rounding alone. Throws InputError for a vector that is not finite, naming the text.
     [[nodiscard]] at::Tensor encode(std::span<std::string const> texts, EncodeRun const& run = {}) const {
         return encode_ids(detail::tokenize_all<std::vector<TokenId>>(texts.size(), run,

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Texts to weights of words: SPLADE's encoder at search time.
+/// Sparse encoders: texts to lexical vectors, as SPLADE at search time.
 #pragma once
 
 #include <cstddef>
@@ -22,11 +22,11 @@
 
 namespace bmae {
 
-/// How texts are read and which of their rows count; stored beside the weights.
+/// Options for reading and pooling texts; stored beside the weights.
 struct SparseEncoderOptions {
-    /// SPLADE's: log(1 + ReLU) of the highest logits over all rows, [CLS] and [SEP] too. Say what training used.
+    /// SPLADE's: log(1 + ReLU) of the highest logits over all rows, [CLS] and [SEP] too. Use the options of training.
     LexicalBottleneck::Options lexical = {.saturated = true, .first_row_counts = true};
-    std::size_t max_length = 256;   ///< tokens with [CLS] and [SEP]; what is longer is cut
+    std::size_t max_length = 256;   ///< tokens with [CLS] and [SEP]; longer texts are truncated
 };
 
 /// Encoder and language-model head as an encoder of sparse vectors (Formal et al.: SPLADE v2, arXiv 2109.10086).
@@ -41,9 +41,9 @@ public:
         detail::require_fit(tokenizer_, model_.shape(), options_.max_length, 2);
     }
 
-    /// One weight per word of the vocabulary, most of them 0; scores are dot products.          [N, V] fp32 on the CPU
+    /// One weight per token of the vocabulary, most of them 0; scores are dot products.         [N, V] fp32 on the CPU
     ///
-    /// V numbers a text: encode large corpora in parts, and keep what is not 0.
+    /// V values per text: encode large corpora in parts, and keep the nonzero weights.
     [[nodiscard]] at::Tensor encode(std::span<std::string const> texts, EncodeRun const& run = {}) const {
         auto const ids = detail::tokenize_all<std::vector<TokenId>>(texts.size(), run, [&](std::size_t i) {
             return detail::with_specials(tokenizer_.encode(texts[i]), tokenizer_.traits().special(), options_.max_length);

@@ -23,9 +23,9 @@
 
 namespace bmae {
 
-/// How texts are read; stored beside the weights.
+/// Options for reading texts; stored beside the weights.
 struct TokenEncoderOptions {
-    std::size_t query_length = 32;       ///< tokens of a query with [CLS] and [SEP]; what is longer is cut
+    std::size_t query_length = 32;       ///< tokens of a query with [CLS] and [SEP]; longer ones are truncated
     std::size_t document_length = 180;   ///< the same of a document
 };
 
@@ -36,7 +36,7 @@ struct MultiVectors {
 };
 
 /// score(q, d) = sum over the tokens of q of the highest product with a token of d.                              [Q, N]
-/// Takes Tq x Td numbers on the way: hand over documents in blocks.
+/// Needs Tq x Td values of memory: pass documents in blocks.
 inline at::Tensor max_sim(MultiVectors const& queries, MultiVectors const& documents) {
     return max_sim(queries.rows, queries.offsets, documents.rows, documents.offsets);
 }

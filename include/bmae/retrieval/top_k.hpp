@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The k best of a stream of scores.
+/// Top-k selection from a stream of scores.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace bmae {
 
 /// Keeps the k largest scores with their keys; of equal scores the smaller key wins. Scores must not be NaN.
 ///
-/// Candidates above a threshold go to a buffer of 2k entries; a full buffer is cut to its best k by selection, which raises the
+/// Candidates above a threshold go to a buffer of 2k entries; a full buffer is cut to its top k by selection, which raises the
 /// threshold. A push costs O(1) on average, a score below the threshold one comparison.
 class TopK {
 public:
@@ -56,7 +56,7 @@ public:
         }
     }
 
-    /// Takes over what another selection has kept.
+    /// Merges the candidates of another selection.
     void merge(TopK const& other) {
         for (std::uint64_t const packed : other.buffer_) {
             Entry const entry = unpack(packed);
@@ -64,7 +64,7 @@ public:
         }
     }
 
-    /// The best k, best first. The selection may go on afterwards.
+    /// The top k, best first. More scores may be pushed afterwards.
     std::vector<Entry> sorted() {
         if (buffer_.size() > k_) { cut(); }
         std::sort(buffer_.begin(), buffer_.end());

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The numbers of AdamW.
+/// The hyperparameters of AdamW.
 #pragma once
 
 #include <string>
@@ -12,13 +12,13 @@ namespace bmae {
 
 /// Loshchilov, Hutter: Decoupled weight decay regularization (arXiv 1711.05101). Defaults: RetroMAE's.
 struct AdamWOptions {
-    double beta1 = .9;           ///< of the running mean of the gradient
-    double beta2 = .999;         ///< of the running mean of its square
-    double epsilon = 1e-8;       ///< added to the root of the latter
+    double beta1 = .9;           ///< decay of the first moment
+    double beta2 = .999;         ///< decay of the second moment
+    double epsilon = 1e-8;       ///< added to the root of the second moment
     double weight_decay = .01;   ///< times the learning rate; matrices only, biases and layer normalization have none
 };
 
-/// \throws InputError if a number of `options` makes no sense
+/// \throws InputError if an option is out of range
 inline void check(AdamWOptions const& options) {
     auto const demand = [](bool good, char const* what, double value) {
         if (!good) { throw InputError(Diagnostic{{}, 0, what, std::to_string(value)}); }

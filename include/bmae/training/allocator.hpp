@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Tells glibc to keep the memory of a training step instead of handing it back to the kernel after every tensor.
+/// Tells glibc to keep the memory of a training step instead of returning it to the kernel after every tensor.
 #pragma once
 
 #include <cstdlib>   // defines __GLIBC__ where there is one
@@ -12,9 +12,9 @@
 
 namespace bmae {
 
-/// Large blocks come from the heap and stay there: activations of one step are the activations of the next.
+/// Large blocks stay in the heap: the activations of the next step reuse the memory of the last.
 ///
-/// By default glibc maps every large block anew and unmaps it when it is freed, so that each step faults all its pages in
+/// By default glibc maps every large block with mmap and unmaps it when it is freed, so that each step faults all its pages in
 /// again: about a quarter of the time of a step on a CPU. Affects the whole process until it ends, so no other part of the
 /// library calls it: a program that trains does, once, before `Trainer::fit` or `pretrain`. Harmless to repeat.
 /// \returns false where the C library is not glibc; nothing is changed then

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The tensors of a run in files: fp32 masters by parameter name, and the optimizer's moments.
+/// Files of the tensors of a run: fp32 masters by parameter name, and the optimizer's moments.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,7 @@ namespace detail {
 inline constexpr char const* model_file = "model.safetensors";
 inline constexpr char const* optimizer_file = "optimizer.safetensors";
 
-/// Rank 0's is the only one of most runs.
+/// Most runs have rank 0 only.
 inline std::string state_file_of(std::size_t rank) {
     return rank == 0 ? "state.safetensors" : "state-rank-" + std::to_string(rank) + ".safetensors";
 }
@@ -61,7 +61,7 @@ inline void read_into(at::Tensor const& target, SafetensorsFile const& file, std
     target.copy_(copy);
 }
 
-/// Of the updates of one turn.
+/// The count of updates of one tower of an alternation.
 inline std::string count_name(std::size_t alternation) {
     return alternation == 0 ? "count" : "count." + std::to_string(alternation);
 }
@@ -74,7 +74,7 @@ inline void expect_count(SafetensorsFile const& file, std::size_t count) {
 
 }  // namespace detail
 
-/// Writes model.safetensors: every parameter by its name, in fp32 whatever the network computes in.
+/// Writes model.safetensors: every parameter by its name, in fp32 at any compute type.
 inline void write_model(std::filesystem::path const& folder, FlatParameters const& parameters) {
     at::Tensor const master = parameters.master().cpu();
     std::vector<TensorEntry> entries;
@@ -82,7 +82,7 @@ inline void write_model(std::filesystem::path const& folder, FlatParameters cons
     write_safetensors(folder / detail::model_file, entries, {{"format", "pt"}});
 }
 
-/// Writes optimizer.safetensors: mean.NAME and square.NAME for every parameter, and `count`; where parameters learn in turns also
+/// Writes optimizer.safetensors: mean.NAME and square.NAME for every parameter, and `count`; with an alternation also
 /// `count.1`, `count.2`.
 inline void write_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer) {
     at::Tensor const mean = optimizer.mean().cpu();
@@ -103,7 +103,7 @@ inline void write_optimizer(std::filesystem::path const& folder, FlatParameters 
 }
 
 /// Reads what `write_model` wrote; the network reads it from then on.
-/// \throws InputError where a tensor is missing, too many, or has another shape
+/// \throws InputError where a tensor is missing, unexpected or of another shape
 inline void read_model(std::filesystem::path const& folder, FlatParameters& parameters) {
     c10::AutoGradMode const no_grad(false);
     SafetensorsFile const file = SafetensorsFile::open(folder / detail::model_file);

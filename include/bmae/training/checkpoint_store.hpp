@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A folder of checkpoints that survives kills, damaged files and full disks. Knows files, not what is in them.
+/// A folder of checkpoints that is robust against kills, damaged files and full disks. It handles files, not their content.
 ///
 ///     OUTPUT/step-100/manifest.json    sizes and checksums of all files beside it, written last
-///     OUTPUT/latest                    "step-100\n", for people and other programs; the loader looks for itself
-///     OUTPUT/step-50.damaged           what failed its manifest when a run was resumed
+///     OUTPUT/latest                    "step-100\n", for users and other programs; the loader does not use it
+///     OUTPUT/step-50.damaged           a checkpoint that did not match its manifest on resume
 ///     OUTPUT/.lock                     held while a trainer writes here
 #pragma once
 
@@ -53,10 +53,10 @@ inline std::optional<std::uint64_t> step_of(std::string_view name) {
     std::uint64_t step = 0;
     auto const [end, error] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), step);
     if (error != std::errc() || end != name.data() + name.size() || name.size() == prefix.size()) { return std::nullopt; }
-    return name == "step-" + std::to_string(step) ? std::optional(step) : std::nullopt;   // no second spelling such as step-007
+    return name == "step-" + std::to_string(step) ? std::optional(step) : std::nullopt;   // no other spelling such as step-007
 }
 
-/// Size and checksum of a file, read as the disk gives it.
+/// Size and checksum of a file, read from the disk.
 inline nlohmann::ordered_json fingerprint(std::filesystem::path const& path) {
     Descriptor const file = open_for_reading(path);
     std::vector<std::byte> buffer(std::size_t{1} << 20);
@@ -73,7 +73,7 @@ inline nlohmann::ordered_json fingerprint(std::filesystem::path const& path) {
     return {{"size", size}, {"xxh64", to_hex(hash.digest())}};
 }
 
-/// The manifest guards itself too: its text is canonical and ends with a checksum of the rest.
+/// The manifest is checked too: its text is canonical and ends with a checksum of the rest.
 inline std::string manifest_text(nlohmann::ordered_json const& content) {
     return nlohmann::ordered_json{{"manifest", content}, {"xxh64", to_hex(xxh64(content.dump()))}}.dump(1) + '\n';
 }
@@ -101,7 +101,7 @@ inline std::vector<std::string> sync_tree(std::filesystem::path const& folder) {
 
 }  // namespace detail
 
-/// Says why a checkpoint must not be loaded; empty if all its files are what the manifest says.
+/// The reason why a checkpoint must not be loaded; empty if all its files match the manifest.
 inline std::string explain_damage(std::filesystem::path const& folder) {
     try {
         std::string const text = detail::read_file(folder / detail::manifest_name, std::uint64_t{1} << 26);
@@ -128,7 +128,7 @@ inline std::string explain_damage(std::filesystem::path const& folder) {
     }
 }
 
-/// All folders named step-N in `root`, newest first, whether sound or not.
+/// All folders named step-N in `root`, newest first, damaged ones included.
 inline std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path const& root) {
     std::vector<CheckpointFolder> found;
     std::error_code code;
@@ -142,7 +142,7 @@ inline std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path cons
     return found;
 }
 
-/// The newest checkpoint of `root` that is sound. Changes nothing on the disk.
+/// The newest undamaged checkpoint of `root`. Changes nothing on the disk.
 /// \param warn  called once for every newer checkpoint that is damaged
 /// \throws InputError if there is no checkpoint at all, RunError if all are damaged
 inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
@@ -155,15 +155,15 @@ inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
         if (warn) { warn(folder.path.string() + " is left out: " + damage); }
     }
     throw RunError(root.string() + ": all " + std::to_string(all.size()) + " checkpoints are damaged; the newest: " +
-                   explain_damage(all.front().path) + ". Restore one from a copy, or start anew in another folder.");
+                   explain_damage(all.front().path) + ". Restore one from a copy, or start a new run in another folder.");
 }
 
-/// The checkpoints of one run. Only one object, in whatever process, can hold a folder at a time.
+/// The checkpoints of one run. Only one object of all processes can lock a folder at a time.
 class CheckpointStore {
 public:
-    /// Creates and locks `root` and removes what interrupted saves have left.
-    /// \param keep_last  newest checkpoints that stay; 0: all
-    /// \throws InputError if it cannot be written, RunError if another trainer holds the folder
+    /// Creates and locks `root` and removes the remains of interrupted saves.
+    /// \param keep_last  number of newest checkpoints that are kept; 0: all
+    /// \throws InputError if it cannot be written, RunError if another trainer has locked the folder
     explicit CheckpointStore(std::filesystem::path root, std::size_t keep_last = 2)
         : root_(std::move(root)), keep_last_(keep_last) {
         detail::create_folders(root_);
@@ -180,14 +180,14 @@ public:
 
     [[nodiscard]] std::filesystem::path const& root() const noexcept { return root_; }
 
-    /// Where `save` lets a checkpoint be written before it has its name.
+    /// Temporary folder in which `save` writes a checkpoint before it is renamed.
     [[nodiscard]] static std::filesystem::path unfinished_folder(std::filesystem::path const& root, std::uint64_t step) {
         return root / ("step-" + std::to_string(step) + std::string(unfinished));
     }
 
-    /// Writes one checkpoint: all of it or nothing.
-    /// \param write  fills the folder that it is given
-    /// \throws InputError on a full disk, RunError on a failing one; older checkpoints stay as they are
+    /// Writes one checkpoint atomically.
+    /// \param write  writes into the given folder
+    /// \throws InputError on a full disk, RunError on a failing one; older checkpoints are unchanged
     CheckpointFolder save(std::uint64_t step, std::function<void(std::filesystem::path const&)> const& write) {
         CheckpointFolder const done{root_ / ("step-" + std::to_string(step)), step};
         std::filesystem::path const work = unfinished_folder(root_, step);
@@ -215,9 +215,9 @@ public:
         return done;
     }
 
-    /// The newest sound checkpoint; newer damaged ones are renamed to step-N.damaged: neither lost nor met again.
+    /// The newest undamaged checkpoint; newer damaged ones are renamed to step-N.damaged.
     /// \returns nothing if there is no checkpoint at all
-    /// \throws RunError if there are some but all are damaged: a run never starts from scratch silently
+    /// \throws RunError if there are some but all are damaged: a run never silently starts from scratch
     std::optional<CheckpointFolder> recover(std::function<void(std::string const&)> const& warn = {}) {
         auto const all = list_checkpoints(root_);
         if (all.empty()) { return std::nullopt; }
@@ -231,7 +231,7 @@ public:
 private:
     static constexpr std::string_view unfinished = ".tmp";
 
-    /// Whether a kill has left this name: half a checkpoint, or a small file that had no name yet (see detail::AtomicFile).
+    /// True for remains of a killed save: half a checkpoint, or a small file that had no name yet (see detail::AtomicFile).
     static bool is_rest(std::string_view name) {
         for (std::string_view const file : {".latest.tmp-", ".log.jsonl.tmp-"}) {
             if (name.starts_with(file)) { return true; }
@@ -239,7 +239,7 @@ private:
         return name.ends_with(unfinished) && detail::step_of(name.substr(0, name.size() - unfinished.size()));
     }
 
-    /// Renames what stands at `path`, if anything, to the first free of PATH.damaged, PATH.damaged-2 ...
+    /// Renames the file at `path`, if anything, to the first free of PATH.damaged, PATH.damaged-2 ...
     static void set_aside(std::filesystem::path const& path) {
         for (int count = 1; std::filesystem::exists(path); ++count) {
             std::filesystem::path aside = path;
@@ -259,7 +259,7 @@ private:
         std::filesystem::remove_all(path, ignored);
     }
 
-    /// Old checkpoints lose their name before their files, so that a kill leaves no half of one under its name.
+    /// Old checkpoints are renamed before they are deleted, so that a kill leaves no partial one under its name.
     void prune() {
         if (keep_last_ == 0) { return; }
         auto const all = list_checkpoints(root_);

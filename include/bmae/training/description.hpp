@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Where two descriptions of an objective differ: by one key and both values, not by two whole texts.
+/// The difference of two descriptions of an objective: one key and both values, not two whole texts.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ namespace bmae {
 
 /// The first difference of two JSON texts.
 struct DescriptionDifference {
-    std::string key = {};    ///< "terms.1.weight"; empty where the texts are no JSON objects
+    std::string key = {};    ///< "terms.1.weight"; empty where the texts are not JSON objects
     std::string then = {};   ///< value in the first text; "none" where it lacks the key
     std::string now = {};    ///< in the second
 };
@@ -46,13 +46,13 @@ inline std::optional<DescriptionDifference> difference(nlohmann::ordered_json co
 
 }  // namespace detail
 
-/// The number of the format in which an objective describes itself; "none" where it tells none, as all did before version 0.2.
+/// The number of the format in which an objective describes itself; "none" where it has none, as before version 0.2.
 inline std::string format_of(std::string const& description) {
     auto const json = nlohmann::ordered_json::parse(description, nullptr, false);
     return json.is_object() && json.contains("format") ? json["format"].dump() : "none";
 }
 
-/// Compares what an objective said of itself with what it says now; nothing where both mean the same, whatever the order of keys.
+/// Compares an earlier description of an objective with the current one; nothing where both are equal, in any order of keys.
 /// \param then,now  JSON texts, as `Objective::description` gives them
 inline std::optional<DescriptionDifference> first_difference(std::string const& then, std::string const& now) {
     if (then == now) { return std::nullopt; }

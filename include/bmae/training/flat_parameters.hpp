@@ -43,11 +43,11 @@ struct ParameterSlot {
 
 /// fp32 masters and gradients of a model, [decayed | not decayed], and the views of them that the network reads.
 ///
-/// While this object lives the data of every parameter lies in its buffers; the tensors keep their identity, so that a part
-/// which shares a tensor (a tied embedding) goes on sharing it. In fp32 the network reads the masters and backward() writes
+/// While this object lives the data of every parameter lies in its buffers; the tensors keep their identity, so that a module
+/// which shares a tensor (a tied embedding) continues to share it. In fp32 the network reads the masters and backward() writes
 /// into the flat gradient. In bf16 it reads a flat bf16 copy and has flat bf16 gradients, which `collect()` adds to the fp32
-/// gradient after every micro-batch: products are rounded, sums over micro-batches are not. One-dimensional parameters are
-/// bf16 too, since neither linear's bias nor layer normalization on a GPU takes a second number format.
+/// gradient after every micro-batch: products are bf16, sums over micro-batches fp32. One-dimensional parameters are
+/// bf16 too, since neither linear's bias nor layer normalization on a GPU accepts mixed types.
 /// Every slot starts at a multiple of 32 elements, which keeps all views aligned to cache lines; the gaps are and stay zero.
 class FlatParameters {
 public:
@@ -80,12 +80,12 @@ public:
     FlatParameters(FlatParameters const&) = delete;
     FlatParameters& operator=(FlatParameters const&) = delete;
 
-    /// Leaves the model with its fp32 masters as ordinary parameters without gradients.
+    /// Restores the model with its fp32 masters as ordinary parameters without gradients.
     ~FlatParameters() { detach(); }
 
     [[nodiscard]] std::vector<ParameterSlot> const& slots() const noexcept { return slots_; }
     [[nodiscard]] ComputeType precision() const noexcept { return precision_; }
-    [[nodiscard]] std::int64_t elements() const noexcept { return master_.numel(); }   ///< with the gaps
+    [[nodiscard]] std::int64_t elements() const noexcept { return master_.numel(); }   ///< including the gaps
     [[nodiscard]] std::int64_t decayed() const noexcept { return decayed_; }          ///< elements before the first without decay
     [[nodiscard]] at::Tensor const& master() const noexcept { return master_; }       ///< [elements()] fp32
     [[nodiscard]] at::Tensor const& gradient() const noexcept { return gradient_; }   ///< [elements()] fp32
@@ -126,7 +126,7 @@ public:
         if (precision_ == ComputeType::bf16) { compute_gradient_.zero_(); }
     }
 
-    /// The network reads what the masters hold now. Call after every change of `master()`.
+    /// Copies the masters to the network's parameters. Call after every change of `master()`.
     void publish() {
         c10::AutoGradMode const no_grad(false);
         if (precision_ == ComputeType::bf16) { compute_.copy_(master_); }
@@ -220,7 +220,7 @@ private:
     std::vector<ParameterSlot> slots_;
     std::unordered_map<std::string, std::size_t> by_name_;   // slot
     std::vector<at::Tensor> tensors_;                        // handles of the model's own tensors
-    std::vector<at::Tensor> gradients_;                      // the views that their grad fields hold
+    std::vector<at::Tensor> gradients_;                      // the views in their grad fields
     std::int64_t decayed_ = 0;
     at::Tensor master_, gradient_;            // fp32
     at::Tensor compute_, compute_gradient_;   // bf16, undefined in fp32

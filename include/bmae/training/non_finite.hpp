@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Says what went wrong in a step whose numbers are not finite.
+/// Describes the cause of a non-finite step.
 #pragma once
 
 #include <algorithm>

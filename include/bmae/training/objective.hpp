@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The erased edge between the trainer and whatever it trains: pre-training compositions, bi-encoders, rerankers.
+/// The type-erased interface between the trainer and what it trains: pre-training compositions, bi-encoders, rerankers.
 #pragma once
 
 #include <cstddef>
@@ -26,12 +26,12 @@ struct TermOutput {
     std::string name = {};     ///< "passes.0.terms.1"
     std::string kind = {};     ///< "branch", "masked_language_model", "contrast" ...
     at::Tensor loss = {};      ///< [] mean over this batch's labels, detached, fp32; 0 if there are none
-    at::Tensor correct = {};   ///< [] how many labels were predicted right, detached, fp32; undefined where it means nothing
+    at::Tensor correct = {};   ///< [] number of labels predicted correctly, detached, fp32; undefined where not applicable
     std::int64_t labels = 0;   ///< in this batch
     double weight = 1;         ///< factor with which the term enters the total
 };
 
-/// What one forward run gives.
+/// The result of one forward run.
 struct StepOutput {
     at::Tensor total = {};   ///< [] differentiable; backward() of it adds this batch's share of the step's gradient
     std::vector<TermOutput> terms = {};
@@ -43,8 +43,8 @@ struct StepPart {
     at::Tensor vectors = {};   ///< [R, D] differentiable: what `StepContrast::represent` gave for the same batch and context
 };
 
-/// A contrast over all micro-batches of an optimizer step, taken apart so that only one of them is in memory at a time.
-/// `cached_gradient` (training/step_gradient.hpp) puts it together.
+/// A contrast over all micro-batches of an optimizer step, split so that only one of them is in memory at a time.
+/// `cached_gradient` (training/step_gradient.hpp) combines it.
 class StepContrast {
 public:
     StepContrast() = default;
@@ -55,13 +55,13 @@ public:
     /// Labels of each term of the loss, where the contrast sees all texts of all batches.                           [terms]
     [[nodiscard]] virtual std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const = 0;
 
-    /// Texts that gave each term no label, where the contrast sees all texts of all batches; empty where nobody counts.  [terms]
+    /// Texts without a label for each term, where the contrast spans all batches; empty where not counted.  [terms]
     [[nodiscard]] virtual std::vector<std::int64_t> step_absent(std::span<HostBatch const> batches) const {
         static_cast<void>(batches);
         return {};
     }
 
-    /// The vectors that a micro-batch brings into the contrast.                                                      [R, D]
+    /// The vectors that a micro-batch adds to the contrast.                                                      [R, D]
     virtual at::Tensor represent(HostBatch const& batch, ForwardContext& context) = 0;
 
     /// The contrast of all texts of all batches, each given by its vectors; the other terms have no labels here.
@@ -79,7 +79,7 @@ using ParameterVisitor = std::function<void(std::string const& name, at::Tensor&
 /// Called with the name and the tensor (fp32 or int64) of something that training changes without a gradient.
 using StateVisitor = std::function<void(std::string const& name, at::Tensor& value)>;
 
-/// Gives the fp32 master of a parameter by its name, whatever the network computes in; an undefined tensor for another name.
+/// Gives the fp32 master of a parameter by its name, at any compute type; an undefined tensor for another name.
 using MasterOf = std::function<at::Tensor(std::string const& name)>;
 
 /// Data and network of one training run.
@@ -91,7 +91,7 @@ public:
     virtual ~Objective() = default;
 
     [[nodiscard]] virtual std::size_t examples() const = 0;                  ///< in one epoch
-    [[nodiscard]] virtual std::size_t cost(std::size_t example) const = 0;   ///< tokens that an example brings
+    [[nodiscard]] virtual std::size_t cost(std::size_t example) const = 0;   ///< tokens of an example
     [[nodiscard]] virtual std::size_t terms() const = 0;                     ///< summands of the loss
 
     /// Builds a batch; called from several threads at once. Draws depend on (key.seed, key.epoch, example index) alone.
@@ -110,7 +110,7 @@ public:
                                     .hint = "Accumulation alone equals one large batch here: leave --gradient-cache out."});
     }
 
-    /// Texts that each text is told apart from in a contrast over so many examples; 0: there is no contrast.
+    /// Number of negatives of each text in a contrast over so many examples; 0: there is no contrast.
     [[nodiscard]] virtual std::size_t negatives(std::size_t examples) const {
         static_cast<void>(examples);
         return 0;
@@ -118,33 +118,33 @@ public:
 
     virtual void for_each_parameter(ParameterVisitor const& visit) = 0;
 
-    /// Parameters may learn in turns: those of turn 0 learn in all steps, others rest in steps whose `frozen` names their turn.
+    /// Alternation: parameters of group 0 are trained in all steps, others frozen in steps whose `frozen` names their group.
     [[nodiscard]] virtual std::size_t alternation(std::string const& parameter) const {
         static_cast<void>(parameter);
         return 0;
     }
 
-    /// The turn whose parameters rest in a step; 0: none.
+    /// The group whose parameters are frozen in a step; 0: none.
     /// \param step  optimizer steps done before it
     [[nodiscard]] virtual std::size_t frozen(std::uint64_t step) const {
         static_cast<void>(step);
         return 0;
     }
 
-    /// The only place where training changes what has no gradient: momentum encoders move, queues take in the vectors of the step.
-    /// Called once after each update, and not after a step that is left out.
+    /// The only place where training changes tensors without gradient: momentum encoders are updated, queues store new vectors.
+    /// Called once after each update, and not after a skipped step.
     virtual void after_step(MasterOf const& master) { static_cast<void>(master); }
 
-    /// Calls `visit` with every tensor that is not a parameter but belongs into a checkpoint: momentum encoders, queues.
+    /// Calls `visit` with every tensor that is not a parameter but belongs in a checkpoint: momentum encoders, queues.
     virtual void for_each_state(StateVisitor const& visit) { static_cast<void>(visit); }
 
-    /// What a run is told at its start and may still want: one sentence each.
+    /// Warnings for the start of a run: one sentence each.
     [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 
     /// JSON text that names preset, composition and options: written into checkpoints and compared on resume.
     [[nodiscard]] virtual std::string description() const = 0;
 
-    /// Writes what makes a checkpoint usable by itself (config.json, tokenizer files) into `folder`.
+    /// Writes the files that make a checkpoint self-contained (config.json, tokenizer files) into `folder`.
     virtual void write_sidecars(std::filesystem::path const& folder) const { static_cast<void>(folder); }
 };
 

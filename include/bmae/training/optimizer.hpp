@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// AdamW over flat buffers: two fused calls a step whatever the number of parameters, a few more where they learn in turns.
+/// AdamW over flat buffers: two fused calls per step for any number of parameters, a few more with an alternation.
 #pragma once
 
 #include <algorithm>
@@ -22,14 +22,14 @@
 
 namespace bmae {
 
-/// Factor with which gradients are divided so that their norm is at most `clip`; 1 if it is already, or if `clip` is 0.
+/// Divisor of gradients so that their norm is at most `clip`; 1 if it is already, or if `clip` is 0.
 ///
-/// The 1e-6 is that of torch.nn.utils.clip_grad_norm_, so that steps can be compared number by number.
+/// The 1e-6 is that of torch.nn.utils.clip_grad_norm_, so that steps can be compared exactly.
 inline double clip_divisor(double norm, double clip) { return clip > 0 ? std::max(1.0, (norm + 1e-6) / clip) : 1.0; }
 
-/// The optimizer: moments and counts of updates of one FlatParameters, which must outlive it.
+/// The optimizer: moments and update counts of one FlatParameters, which must outlive it.
 ///
-/// Parameters that rest keep their numbers, their moments and the count of their updates: neither decay nor momentum moves them.
+/// Frozen parameters keep their values, moments and update count: neither weight decay nor momentum changes them.
 class AdamW {
 public:
     AdamW(FlatParameters& parameters, AdamWOptions options)
@@ -39,7 +39,7 @@ public:
           square_(at::zeros_like(parameters.master())) {
         std::size_t alternations = 1;
         for (bool const decay : {true, false}) {
-            for (ParameterSlot const& slot : parameters.slots()) {   // in the order of their places
+            for (ParameterSlot const& slot : parameters.slots()) {   // in the order of their offsets
                 if (slot.decay != decay) { continue; }
                 if (runs_.empty() || runs_.back().decay != decay || runs_.back().alternation != slot.alternation) {
                     runs_.push_back({.first = slot.offset, .decay = decay, .alternation = slot.alternation});
@@ -51,10 +51,10 @@ public:
         for (std::size_t t = 0; t < alternations; ++t) { counts_.push_back(at::zeros({}, parameters.master().options())); }
     }
 
-    /// One update of all masters, then of what the network reads.
+    /// One update of all masters, then of the network's parameters.
     /// \param learning_rate     of this step
     /// \param gradient_divisor  of `clip_divisor`; applied inside the fused pass, so clipping costs no pass of its own
-    /// \param frozen           the turn whose parameters stay as they are; 0: none
+    /// \param frozen           the group whose parameters are frozen; 0: none
     void step(double learning_rate, double gradient_divisor = 1, std::size_t frozen = 0) {
         c10::AutoGradMode const no_grad(false);
         auto const rests = [frozen](std::size_t alternation) { return alternation != 0 && alternation == frozen; };
@@ -74,13 +74,13 @@ public:
     [[nodiscard]] at::Tensor const& square() const noexcept { return square_; }   ///< [elements()] second moment, fp32
     [[nodiscard]] std::size_t alternations() const noexcept {
         return counts_.size();
-    }   ///< 1 where all parameters learn in all steps
+    }   ///< 1 where all parameters are trained in all steps
     [[nodiscard]] at::Tensor const& count(std::size_t alternation = 0) const {
         return counts_.at(alternation);
     }   ///< [] updates so far, fp32
 
 private:
-    /// Neighbors in the flat buffers that are updated alike.
+    /// Ranges of the flat buffers that are updated alike.
     struct Run {
         std::int64_t first = 0;
         std::int64_t length = 0;

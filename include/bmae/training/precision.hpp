@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The number format of the network, and what happens when a step is not finite.
+/// The compute type of the network, and the policy for non-finite steps.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace bmae {
 
-/// What the network computes in. Masters, gradients of a whole step and optimizer moments are fp32 in both.
+/// The compute type of the network. Masters, gradients of a whole step and optimizer moments are fp32 in both.
 enum class ComputeType { fp32, bf16 };
 
 inline std::string to_string(ComputeType precision) { return precision == ComputeType::fp32 ? "fp32" : "bf16"; }
@@ -27,7 +27,7 @@ inline ComputeType compute_type_from(std::string_view name) {
 
 /// What to do with a step whose loss or gradient is not a finite number.
 struct NonFinitePolicy {
-    std::uint64_t max_skips = 0;   ///< steps in a row that may be left out; 0: the first one ends the run with a RunError
+    std::uint64_t max_skips = 0;   ///< consecutive steps that may be skipped; 0: the first one ends the run with a RunError
 
     static constexpr NonFinitePolicy stop() noexcept { return {}; }
     static constexpr NonFinitePolicy skip(std::uint64_t max) noexcept { return {.max_skips = max}; }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What the trainer needs to know of the other processes that train the same model; one process needs nothing.
+/// Data parallelism: the trainer's interface to the other processes that train the same model.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@
 
 namespace bmae {
 
-/// The place of this process among those that share a run.
+/// Rank of this process and number of processes of a run.
 ///
 /// All processes see one sequence of micro-batches and take every `ranks`-th. Label counts are summed before the step and
-/// gradients after it, so `ranks` processes with accumulation A learn the same as one with accumulation A * ranks.
+/// gradients after it, so `ranks` processes with accumulation A compute the same as one with accumulation A * ranks.
 struct Replicas {
     std::size_t rank = 0;
     std::size_t ranks = 1;

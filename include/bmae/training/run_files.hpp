@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The files of one training run: where it goes on, what a checkpoint holds, which run may resume from it.
+/// The files of one training run: where it resumes, what a checkpoint contains, which run may resume from it.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,7 @@
 
 namespace bmae::detail {
 
-/// What the trainer of one rank writes and reads. Rank 0 holds the folder and decides; all ranks see it. What training changes
+/// What the trainer of one rank writes and reads. Rank 0 locks the folder and decides; all ranks see it. What training changes
 /// without a gradient is each rank's own (a queue holds the keys of its micro-batches), so each writes and reads its own state.
 class RunFiles {
 public:
@@ -46,7 +46,7 @@ public:
         objective_.for_each_state([this](std::string const&, at::Tensor&) { has_state_ = true; });
     }
 
-    /// Finds where to go on; nothing where the run starts afresh, or writes nothing.
+    /// Finds where to resume; nothing where the run is new, or writes nothing.
     /// \param device  of the parameters
     std::optional<CheckpointFolder> open(at::Device device) {
         device_ = device;
@@ -71,15 +71,15 @@ public:
         return CheckpointFolder{options_.output / ("step-" + std::to_string(step)), static_cast<std::uint64_t>(step)};
     }
 
-    /// True on rank 0, which holds log and checkpoints.
+    /// True on rank 0, which writes log and checkpoints.
     [[nodiscard]] bool holds_folder() const noexcept { return store_.has_value(); }
-    /// True on all ranks that have something to write into a checkpoint: all call `save` then, in the same steps.
+    /// True on all ranks that write into a checkpoint: all call `save` then, in the same steps.
     [[nodiscard]] bool takes_part() const noexcept {
         return holds_folder() || (replicas_.ranks > 1 && has_state_ && !options_.output.empty());
     }
 
     /// \returns  the checkpoint on rank 0, nothing elsewhere
-    /// \throws RunError where another rank failed; its own error says why
+    /// \throws RunError where another rank failed; see its own error
     std::filesystem::path save(FlatParameters const& parameters, AdamW const& optimizer, TrainState const& state) {
         bool const together = replicas_.ranks > 1 && has_state_;
         if (!holds_folder()) {
@@ -94,7 +94,7 @@ public:
                            write(folder, parameters, optimizer, state);
                            if (!together) { return; }
                            told = true;
-                           all_well(true);   // the folder is there: the others write
+                           all_well(true);   // the folder exists: the others write
                            if (!all_well(true)) { throw other_rank_failed(state.step); }
                        })
                 .path;
@@ -116,7 +116,7 @@ public:
             }
             if (json.at("libtorch") != TORCH_VERSION) {
                 warn_("the run was started with LibTorch " + json.at("libtorch").get<std::string>() +
-                      ", this is " TORCH_VERSION "; it goes on, but not bit for bit");
+                      ", this is " TORCH_VERSION "; it resumes, but not bit for bit");
             }
             read_model(found.path, parameters);
             read_optimizer(found.path, parameters, optimizer);
@@ -128,14 +128,14 @@ public:
     }
 
 private:
-    /// The folder is this process's from here on.
+    /// This process has locked the folder from here on.
     std::optional<CheckpointFolder> recover() {
         store_.emplace(options_.output, options_.keep_last);
         auto const present = list_checkpoints(options_.output);
         if (!present.empty() && !options_.resume) {
             throw InputError(Diagnostic{options_.output.string(), 0, "a folder without checkpoints",
                                         present.front().path.filename().string(),
-                                        "Resume that run or choose another folder; nothing is written over."});
+                                        "Resume that run or choose another folder; nothing is overwritten."});
         }
         return store_->recover(warn_);
     }
@@ -158,7 +158,7 @@ private:
         objective_.write_sidecars(folder);
     }
 
-    /// What a rank other than 0 has to do for a checkpoint.
+    /// The part of a checkpoint that a rank other than 0 writes.
     void add_own_state(std::uint64_t step) {
         if (!all_well(true)) { throw other_rank_failed(step); }
         std::exception_ptr failure;
@@ -177,7 +177,7 @@ private:
     void require_same_run(nlohmann::ordered_json const& json, std::filesystem::path const& file) const {
         auto const refuse = [&](std::string const& what, std::string const& expected, std::string const& now) {
             throw InputError(Diagnostic{file.string(), 0, what + ' ' + expected + " as in the checkpoint", now,
-                                        "Resume with the same settings, or start a run in another folder."});
+                                        "Resume with the same options, or start a run in another folder."});
         };
         auto const then = json.at("objective").get<std::string>();
         std::string const now = objective_.description();
@@ -186,7 +186,7 @@ private:
             throw InputError(Diagnostic{file.string(), 0, "a checkpoint that describes its model in format " + format_of(now),
                                         "format " + format_of(then) + ", of version " + writer,
                                         "Version " + writer +
-                                            " continues this run. Its weights are read as ever: start a new run "
+                                            " continues this run. Its weights can still be loaded: start a new run "
                                             "in another folder with --init " +
                                             file.parent_path().string() + '.'});
         }

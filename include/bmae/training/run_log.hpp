@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A run in words: the settings that decide what it costs and learns, then how far it is.
+/// The readable output of a run: its options, then its progress.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ inline std::string short_number(double value) {
 
 }  // namespace detail
 
-/// Some lines, each ending in a newline. A batch size and a learning rate that nobody chose say that they are defaults.
+/// Some lines, each ending in a newline. A batch size and a learning rate that were not set are marked as defaults.
 inline std::string settings_text(TrainerOptions const& options) {
     TrainerOptions const usual;
     auto const number = [](std::uint64_t count) { return std::to_string(count); };

@@ -15,7 +15,7 @@
 
 namespace bmae {
 
-/// How the learning rate falls after the warm-up.
+/// Decay of the learning rate after the warm-up.
 enum class Decay { constant, linear, cosine };
 
 inline std::string to_string(Decay decay) {
@@ -38,13 +38,13 @@ inline Decay decay_from(std::string_view name) {
     throw InputError(Diagnostic{{}, 0, "a schedule: constant, linear or cosine", '"' + std::string(name) + '"'});
 }
 
-/// Share of the peak learning rate at every step.
+/// Factor of the peak learning rate at every step.
 ///
 /// As in the schedules of the published recipes the first step of a warm-up has rate 0 and the step after the last one
-/// would have the floor. Defaults: warm-up over a tenth of the steps, then linear to 0 (RetroMAE).
+/// has the floor. Defaults: warm-up over a tenth of the steps, then linear to 0 (RetroMAE).
 struct Schedule {
     Decay decay = Decay::linear;
-    std::uint64_t warmup_steps = 0;   ///< optimizer steps; 0: `warmup_ratio` counts
+    std::uint64_t warmup_steps = 0;   ///< optimizer steps; 0: use `warmup_ratio`
     double warmup_ratio = .1;         ///< share of all steps, rounded up
     double floor = 0;                 ///< share of the peak rate that linear and cosine decay end at
 
@@ -67,7 +67,7 @@ struct Schedule {
     }
 };
 
-/// \throws InputError if a number of `schedule` makes no sense
+/// \throws InputError if an option of `schedule` is out of range
 inline void check(Schedule const& schedule) {
     auto const share = [](char const* name, double value) {
         if (!(value >= 0 && value <= 1)) {

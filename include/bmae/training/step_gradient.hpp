@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// How the micro-batches of an optimizer step become one gradient: added up, or as one contrast over all of them.
+/// Gradient accumulation over the micro-batches of an optimizer step: as a sum, or with one contrast over all of them.
 ///
 /// Every function calls `collect()` after each backward pass and `context_of(m)` for the context of micro-batch m, the same one
-/// each time: dropout is keyed by it, so a micro-batch that is run twice drops the same numbers twice.
+/// each time: dropout is keyed by it, so a micro-batch that is run twice has the same dropout masks.
 #pragma once
 
 #include <cstddef>
@@ -27,12 +27,12 @@ namespace bmae {
 
 namespace detail {
 
-/// Adds the gradient of `output` and, where `also` is defined, of that; frees the graph of both.
+/// Adds the gradients of `output` and, where defined, of `also`; frees the graph of both.
 /// \returns whether there was a gradient
-/// \throws RunError where the model gave other terms than it has
+/// \throws RunError where the model returned another number of terms
 inline bool learn_from(StepOutput& output, at::Tensor const& also, std::size_t terms) {
     if (output.terms.size() != terms || !output.total.defined()) {
-        throw RunError("the model gave " + std::to_string(output.terms.size()) + " terms, expected a total and " +
+        throw RunError("the model returned " + std::to_string(output.terms.size()) + " terms, expected a total and " +
                        std::to_string(terms));
     }
     at::Tensor const whole = also.defined() ? output.total + also : output.total;
@@ -42,15 +42,15 @@ inline bool learn_from(StepOutput& output, at::Tensor const& also, std::size_t t
     return learns;
 }
 
-/// A step of labels without a gradient would train nothing, and end in success.
-/// \throws RunError where a term that counts has labels
+/// A step with labels but without a gradient would silently train nothing.
+/// \throws RunError where a term with a weight other than 0 has labels
 inline void require_nothing_to_learn(std::span<StepOutput const> outputs) {
     for (StepOutput const& output : outputs) {
         for (TermOutput const& term : output.terms) {
             if (term.labels == 0 || term.weight == 0) { continue; }
             throw RunError(
                 term.name + " (" + term.kind + ") has " + std::to_string(term.labels) +
-                " labels, but the loss requires no gradient: no parameter would learn. The model computes its loss from "
+                " labels, but the loss requires no gradient: no parameter would be trained. The model computes its loss from "
                 "detached tensors, or under a guard that turns gradients off");
         }
     }
@@ -76,19 +76,19 @@ inline std::vector<StepOutput> accumulated_gradient(Objective& objective, std::s
     return outputs;
 }
 
-/// All micro-batches in one contrast, one of them in memory at a time (Gao et al.: Scaling Deep Contrastive Learning Batch Size
+/// All micro-batches in one contrast, only one in memory at a time (Gao et al.: Scaling Deep Contrastive Learning Batch Size
 /// under Memory Limited Setup, arXiv 2101.06983, section 3.2; code luyug/GradCache).
 ///
 /// 1. Every micro-batch is represented without a graph. 2. The contrast is computed on all vectors as leaves, which gives
 /// dL/dv. 3. Every micro-batch is run again with its graph, and the gradient of its own terms + <v, dL/dv> is added. Since the
-/// replay drops what the first run dropped, this is the gradient of the whole step in one graph; <v, dL/dv> is taken in fp32.
+/// second run has the dropout of the first, this is the gradient of the whole step in one graph; <v, dL/dv> is taken in fp32.
 /// The price is one more forward run of the encoder.
 /// \returns the outputs of the micro-batches, then that of the contrast                                            [micro + 1]
 inline std::vector<StepOutput> cached_gradient(StepContrast& model, std::span<HostBatch const> micro,
                                                std::function<ForwardContext(std::size_t)> const& context_of,
                                                std::span<std::int64_t const> step_labels, std::function<void()> const& collect) {
     std::vector<at::Tensor> leaves;    // fp32
-    std::vector<at::Tensor> vectors;   // as the network gave them
+    std::vector<at::Tensor> vectors;   // in the network's compute type
     for (std::size_t m = 0; m < micro.size(); ++m) {
         at::Tensor given;
         {
@@ -102,7 +102,7 @@ inline std::vector<StepOutput> cached_gradient(StepContrast& model, std::span<Ho
     ForwardContext context = context_of(micro.size());
     StepOutput whole = model.contrast(micro, vectors, context, step_labels);
     static_cast<void>(detail::learn_from(
-        whole, {}, step_labels.size()));   // into the leaves, and into a projection that only the contrast sees
+        whole, {}, step_labels.size()));   // into the leaves, and into a projection that only the contrast reads
     collect();
     vectors.clear();
 
@@ -110,9 +110,9 @@ inline std::vector<StepOutput> cached_gradient(StepContrast& model, std::span<Ho
     bool learns = false;
     for (std::size_t m = 0; m < micro.size(); ++m) {
         ForwardContext replay = context_of(m);
-        replay.opens_step = false;   // queues hold what the contrast gave them
+        replay.opens_step = false;   // queues hold the vectors of the contrast
         StepPart part = model.forward_part(micro[m], replay, step_labels);
-        at::Tensor const cached = leaves[m].grad();   // undefined where the step has no pair
+        at::Tensor const cached = leaves[m].grad();   // undefined where the step has no positive pair
         at::Tensor const surrogate = cached.defined() ? (part.vectors.to(at::kFloat) * cached).sum() : at::Tensor();
         learns = detail::learn_from(part.output, surrogate, step_labels.size()) || learns;
         leaves[m].reset();

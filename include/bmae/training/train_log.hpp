@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What a training run says about itself, and the log file that holds it: one JSON object per line.
+/// Reports of a training run, and the log file that stores them: one JSON object per line.
 #pragma once
 
 #include <cerrno>
@@ -29,12 +29,12 @@ struct TermReport {
     std::string kind = {};
     double weight = 1;
     std::int64_t labels = 0;
-    std::int64_t absent = 0;               ///< texts that gave it no label: empty, too short, without a partner
+    std::int64_t absent = 0;               ///< texts without a label for it: empty, too short, without a partner
     double loss = 0;                       ///< mean over the labels; 0 if there were none
-    std::optional<double> accuracy = {};   ///< share of labels predicted right; nothing where it means nothing
+    std::optional<double> accuracy = {};   ///< share of labels predicted correctly; nothing where not applicable
 };
 
-/// Sums of one term, from which means over any number of steps are taken.
+/// Sums of one term, from which means over several steps are computed.
 struct TermSums {
     std::string name = {};
     std::string kind = {};
@@ -46,7 +46,7 @@ struct TermSums {
     bool has_accuracy = false;
 
     TermSums& operator+=(TermSums const& other) {
-        if (name.empty() || other.labels != 0) { weight = other.weight; }   // one that counts nothing may not know it
+        if (name.empty() || other.labels != 0) { weight = other.weight; }   // undefined where there are no labels
         name = other.name;
         kind = other.kind;
         labels += other.labels;
@@ -76,21 +76,21 @@ struct StepReport {
     std::size_t tokens = 0;   ///< of all views
     double seconds = 0;
     double waited = 0;      ///< of those, seconds without a batch
-    bool skipped = false;   ///< it was not finite and left out
+    bool skipped = false;   ///< it was not finite and was skipped
 };
 
 /// The steps since the last report.
 struct LogReport {
-    std::uint64_t step = 0;    ///< steps done
+    std::uint64_t step = 0;    ///< optimizer steps done
     std::uint64_t steps = 0;   ///< of the whole run
     std::uint64_t epoch = 0;
     double loss = 0;            ///< weighted sum of the terms' means
     double learning_rate = 0;   ///< of the last step
     double gradient_norm = 0;   ///< mean over the steps, before clipping
     double tokens_per_second = 0;
-    double waiting = 0;          ///< share of the time without a batch: above a few hundredths, more loader threads help
+    double waiting = 0;          ///< share of the time spent waiting for a batch: above a few percent, use more loader threads
     std::uint64_t tokens = 0;    ///< since the start of the run
-    std::uint64_t skipped = 0;   ///< steps left out since the start of the run
+    std::uint64_t skipped = 0;   ///< steps skipped since the start of the run
     std::vector<TermReport> terms = {};
 };
 
@@ -116,10 +116,10 @@ inline nlohmann::ordered_json to_json_line(LogReport const& report) {
     return json;
 }
 
-/// A log of steps that stays in line with the checkpoints: after a resume it holds every step once.
+/// A log of steps consistent with the checkpoints: after a resume it has every step once.
 class TrainLog {
 public:
-    /// Opens `path` for appending and drops the lines of steps after `step`, which will be run again, and a torn last line.
+    /// Opens `path` for appending and drops the lines of steps after `step`, which will be repeated, and a partial last line.
     TrainLog(std::filesystem::path path, std::uint64_t step) : path_(std::move(path)) {
         if (std::filesystem::exists(path_)) {
             std::string const old = detail::read_file(path_);
@@ -149,7 +149,7 @@ public:
         }
     }
 
-    /// The lines so far survive a power cut. Called before a checkpoint that counts on them.
+    /// Writes all lines so far to the disk (fsync). Called before a checkpoint that depends on them.
     void sync() {
         if (::fsync(file_.number()) != 0) { detail::fail_to_write(path_, "write", errno); }
     }

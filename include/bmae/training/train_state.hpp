@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Where a training run stands, besides its tensors: everything that a resumed run needs to go on as if nothing had happened.
+/// The state of a training run besides its tensors: everything that an exact resume needs.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct TrainState {
     std::uint64_t step = 0;      ///< optimizer steps done
     Cursor cursor = {};          ///< of the next micro-batch
     std::uint64_t tokens = 0;    ///< seen so far
-    std::uint64_t skipped = 0;   ///< steps that were not finite
+    std::uint64_t skipped = 0;   ///< skipped non-finite steps
     std::uint64_t skips_in_row = 0;
 
     std::vector<TermSums> terms = {};   ///< of the open log window
@@ -43,7 +43,7 @@ struct TrainState {
         for (std::size_t t = 0; t < sums.size(); ++t) { terms[t] += sums[t]; }
     }
 
-    /// The means of the window, which starts anew.
+    /// The means of the window, which is then reset.
     LogReport close_window(std::uint64_t steps, StepReport const& last) {
         LogReport report{.step = step,
                          .steps = steps,
@@ -104,7 +104,7 @@ struct TrainState {
                                    .kind = t.at("kind"),
                                    .weight = t.at("weight"),
                                    .labels = t.at("labels"),
-                                   .absent = t.value("absent", std::int64_t{0}),   // older checkpoints do not count it
+                                   .absent = t.value("absent", std::int64_t{0}),   // older checkpoints do not have it
                                    .loss = t.at("loss"),
                                    .correct = t.at("correct"),
                                    .has_accuracy = t.at("has_accuracy")});

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The training loop: batches ahead of the step, one gradient of several micro-batches, clipping, checkpoints, exact resume.
+/// The training loop: prefetched batches, one gradient of several micro-batches, clipping, checkpoints, exact resume.
 #pragma once
 
 #include <algorithm>
@@ -47,32 +47,32 @@ namespace bmae {
 
 enum class TrainEnd { finished, interrupted };
 
-/// What `Trainer::fit` did.
+/// The result of `Trainer::fit`.
 struct TrainResult {
     TrainEnd end = TrainEnd::finished;
-    std::uint64_t step = 0;                  ///< optimizer steps done, those before a resume included
-    std::uint64_t resumed_from = 0;          ///< 0: the run started afresh
+    std::uint64_t step = 0;                  ///< optimizer steps done, including those before a resume
+    std::uint64_t resumed_from = 0;          ///< 0: a new run
     std::filesystem::path checkpoint = {};   ///< the last one; empty where nothing is written
     std::vector<TermReport> terms = {};      ///< of the last log window
 };
 
 /// Trains an Objective.
 ///
-/// One optimizer step: its micro-batches are built by threads ahead of time, their label counts are summed, each runs forward
-/// and backward and adds its share of the gradient, and one fused update follows. So one batch of four micro-batches and four
-/// accumulated ones give the same gradient however their labels are spread; a contrast spans all of them where `gradient_cache`
-/// is set, else each by itself. What has no gradient (momentum encoders, queues) changes after the update, in
-/// `Objective::after_step`, and not where a step is left out. The host waits for the device once a step.
+/// One optimizer step: its micro-batches are prefetched by threads, their label counts are summed, each runs forward
+/// and backward and accumulates its gradient, and one fused update follows. So one batch of four micro-batches and four
+/// accumulated ones give the same gradient for any distribution of labels; a contrast spans all of them where `gradient_cache`
+/// is set, else each separately. Tensors without gradient (momentum encoders, queues) change after the update, in
+/// `Objective::after_step`, and not where a step is skipped. Host and device synchronize once per step.
 /// A run that was interrupted, or killed, and resumed gives bit for bit the parameters of one that was not (on a CPU with the
 /// same number of LibTorch threads).
 class Trainer {
 public:
-    /// \throws InputError if an option makes no sense
+    /// \throws InputError if an option is out of range
     Trainer(Objective& objective, TrainerOptions options, TrainerCallbacks callbacks = {}, Replicas replicas = {})
         : objective_(objective), options_(std::move(options)), callbacks_(std::move(callbacks)), replicas_(std::move(replicas)) {
         check(options_);
         if (replicas_.rank >= replicas_.ranks || (replicas_.ranks > 1 && !replicas_.sum)) {
-            throw InputError("several ranks need a sum over them, and a rank below their number");
+            throw InputError("several ranks need an all-reduce function, and a rank below their number");
         }
         if (objective_.examples() == 0) { throw InputError("there are no examples to train on"); }
         if (options_.gradient_cache) {
@@ -84,12 +84,12 @@ public:
         require_in_batch_negatives();
     }
 
-    /// Asks `fit` to finish its step, save and return. May be called from a signal handler or another thread. A request that comes
-    /// before `fit` ends it after its first step, so that none is lost; each is answered once: the next `fit` runs on.
+    /// Makes `fit` finish its step, save, return. May be called from a signal handler or another thread. A request that comes
+    /// before `fit` takes effect after its first step; each request takes effect once: the next `fit` continues.
     void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
 
-    /// Runs to the end, or until asked to stop; may be called again then (with `resume`, where it wrote a checkpoint). Afterwards
-    /// the model holds the fp32 masters. Gradients are enabled whatever the caller's mode is.
+    /// Runs to the end or to a stop request; may be called again then (with `resume`, where it wrote a checkpoint). Afterwards
+    /// the model holds the fp32 masters. Gradients are enabled in any mode of the caller.
     /// \throws InputError where `output` holds a run already and `resume` is false, holds a run of another model, or has no room
     ///                    left: the last checkpoint stays; where a parameter is not finite; in c10::InferenceMode
     /// \throws RunError   on a non-finite step, a loss without a gradient, a failing disk, checkpoints that are all damaged
@@ -144,7 +144,7 @@ public:
             if (due && files.takes_part()) {
                 if (log) { log->sync(); }
                 std::filesystem::path const saved = files.save(parameters, optimizer, state);
-                if (saved.empty()) { continue; }   // rank 0 has it
+                if (saved.empty()) { continue; }   // only rank 0 has it
                 result.checkpoint = saved;
                 if (callbacks_.on_save) { callbacks_.on_save(saved); }
             }
@@ -157,7 +157,7 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    /// A contrast whose every batch is one text by itself would never learn: that is told before the first step.
+    /// A contrast over batches of one text has no negatives: refused before the first step.
     void require_in_batch_negatives() const {
         if (objective_.negatives(2) == 0) { return; }   // no contrast
         std::size_t most = options_.batch.examples;
@@ -174,14 +174,14 @@ private:
         if (objective_.negatives(std::min(most, objective_.examples())) != 0) { return; }
         throw InputError(Diagnostic{{},
                                     0,
-                                    "batches in which a text has another one to be told apart from",
+                                    "batches in which a text has at least one negative",
                                     "batches of one text",
                                     objective_.examples() == 1
                                         ? "A contrast needs at least two examples, or hard negatives: --passages-per-query 2."
-                                        : "Raise --batch-examples or --batch-tokens, or give each text negatives of its own."});
+                                        : "Raise --batch-examples or --batch-tokens, or give each text hard negatives."});
     }
 
-    /// What is broken before the first step is not the step's fault.
+    /// Non-finite parameters are reported before the first step.
     void require_finite_start(FlatParameters const& parameters) const {
         std::string bad = parameters.first_non_finite_master();
         objective_.for_each_state([&](std::string const& name, at::Tensor& value) {
@@ -192,7 +192,7 @@ private:
                                     0,
                                     "finite numbers in all parameters before the first step",
                                     "a NaN or an infinite number in " + bad,
-                                    "Load the model again, from a file that is sound."});
+                                    "Load the model from an undamaged file."});
     }
 
     void warn(std::string const& text) const {
@@ -206,7 +206,7 @@ private:
     /// Optimizer steps of the whole run.
     [[nodiscard]] std::uint64_t total_steps(BatchPlanner const& planner) const {
         if (options_.steps != 0) { return options_.steps; }
-        std::atomic<std::uint64_t> batches = 0;   // their number differs between epochs, as texts meet in other batches
+        std::atomic<std::uint64_t> batches = 0;   // their number differs between epochs, since batches are composed differently
         detail::parallel_for(static_cast<std::size_t>(options_.epochs), 1, static_cast<unsigned>(options_.loader_threads) + 1,
                              [&](std::size_t first, std::size_t end) {
                                  for (std::size_t epoch = first; epoch < end; ++epoch) {
@@ -289,8 +289,8 @@ private:
                      .slot = dropout_slot})();
     }
 
-    /// Everything that the host wants to know of a step, in one transfer: the norm, the losses and the right predictions. Fills
-    /// `report` and returns the sums of every term; with several ranks these, and whether one was asked to stop, are added up.
+    /// All values that the host reads of a step, in one transfer: the norm, the losses and the correct predictions. Fills
+    /// `report` and returns the sums of every term; with several ranks these and stop requests are summed.
     std::vector<TermSums> read_numbers(at::Tensor const& norm, std::vector<HostBatch> const& micro,
                                        std::vector<StepOutput> const& outputs, StepReport& report) {
         c10::AutoGradMode const no_grad(false);
@@ -335,7 +335,7 @@ private:
         return sums;
     }
 
-    /// Counts the texts of the step that gave a term no label. Objectives need not tell.
+    /// Counts the texts of the step without a label for a term. Optional for objectives.
     void add_absent(std::vector<HostBatch> const& micro, std::vector<TermSums>& sums) const {
         auto const add = [&](std::vector<std::int64_t> const& absent) {
             for (std::size_t t = 0; t < std::min(absent.size(), sums.size()); ++t) { sums[t].absent += absent[t]; }
@@ -344,7 +344,7 @@ private:
         for (HostBatch const& batch : micro) { add(batch.term_absent); }
     }
 
-    /// Adds up over the ranks what `read_numbers` found on each.
+    /// Sums the results of `read_numbers` over the ranks.
     void share_numbers(at::Tensor const& norm, StepReport& report, std::vector<TermSums>& sums) {
         at::Tensor const mine = at::zeros({static_cast<std::int64_t>(4 + 4 * sums.size())}, at::kDouble);
         double* out = mine.mutable_data_ptr<double>();
@@ -380,15 +380,15 @@ private:
             throw RunError(
                 what + (options_.non_finite.max_skips == 0 ? "" : "; " + std::to_string(state.skips_in_row) + " steps in a row"));
         }
-        warn(what + "; the step is left out");
+        warn(what + "; the step is skipped");
     }
 
     Objective& objective_;
-    StepContrast* contrast_ = nullptr;   // spans all micro-batches of a step, where a gradient cache is wanted
+    StepContrast* contrast_ = nullptr;   // spans all micro-batches of a step, with a gradient cache
     TrainerOptions options_;
     TrainerCallbacks callbacks_;
     Replicas replicas_;
-    bool stopping_ = false;   // agreed on by all ranks
+    bool stopping_ = false;   // the same on all ranks
     std::atomic<bool> stop_ = false;
 };
 

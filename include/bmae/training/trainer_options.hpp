@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// All numbers of a training run, and which of them a resumed run must share.
+/// All options of a training run, and which of them a resumed run must share.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +25,11 @@ namespace bmae {
 
 /// Defaults: the optimization settings of RetroMAE (arXiv 2205.12035 and its released scripts).
 struct TrainerOptions {
-    std::uint64_t steps = 0;        ///< optimizer steps of the whole run; 0: `epochs` counts
-    std::uint64_t epochs = 0;       ///< passes over the corpus, the last step filled up from one more
+    std::uint64_t steps = 0;        ///< optimizer steps of the whole run; 0: use `epochs`
+    std::uint64_t epochs = 0;       ///< passes over the corpus, the last step is completed from one more
     BatchOptions batch = {};        ///< of a micro-batch: by tokens or by examples
     std::size_t accumulation = 1;   ///< micro-batches of an optimizer step
-    bool gradient_cache = false;    ///< a contrast compares the texts of the whole step, not of each micro-batch by itself
+    bool gradient_cache = false;    ///< a contrast spans the texts of the whole step, not of each micro-batch
     double learning_rate = 1e-4;    ///< peak
     Schedule schedule = {};
     AdamWOptions adamw = {};
@@ -39,13 +39,13 @@ struct TrainerOptions {
     std::uint64_t seed = 42;             ///< of order, masks and dropout
     std::filesystem::path output = {};   ///< folder of checkpoints and of log.jsonl; empty: nothing is written
     std::uint64_t save_every = 1000;     ///< optimizer steps; 0: only at the end. The end is always saved
-    std::size_t keep_last = 2;           ///< checkpoints that stay; 0: all
-    bool resume = false;                 ///< go on from the newest sound checkpoint of `output`, or start if there is none
+    std::size_t keep_last = 2;           ///< checkpoints that are kept; 0: all
+    bool resume = false;                 ///< resume from the newest undamaged checkpoint of `output`, or start if there is none
     std::uint64_t log_every = 10;        ///< optimizer steps; 0: never
     std::size_t loader_threads = 1;      ///< that build batches ahead of the step; 0: none. Results do not depend on it
 };
 
-/// \throws InputError if a number makes no sense
+/// \throws InputError if an option is out of range
 inline void check(TrainerOptions const& options) {
     auto const demand = [](bool good, char const* expected, std::string const& found) {
         if (!good) { throw InputError(Diagnostic{{}, 0, expected, found}); }
@@ -58,7 +58,7 @@ inline void check(TrainerOptions const& options) {
                                     0,
                                     "an accumulation of at least 2 with a gradient cache",
                                     "1",
-                                    "Cut the batch into parts that fit into memory: --accumulate says how many of them are one "
+                                    "Split the batch into parts that fit into memory: --accumulate is the number of parts per "
                                     "contrast."});
     }
     demand(options.learning_rate >= 0 && options.learning_rate < 1e6, "a learning_rate of at least 0",
@@ -69,7 +69,7 @@ inline void check(TrainerOptions const& options) {
     check(options.adamw);
 }
 
-/// The options that decide every number of a run; a resumed run must have the same.
+/// The options that determine the result of a run; a resumed run must have the same.
 inline nlohmann::ordered_json deciding_options(TrainerOptions const& options) {
     return {{"batch.tokens", options.batch.tokens},
             {"batch.examples", options.batch.examples},
@@ -91,7 +91,7 @@ inline nlohmann::ordered_json deciding_options(TrainerOptions const& options) {
             {"seed", options.seed}};
 }
 
-/// The first option in which a run differs from what a checkpoint says of it. One that is younger than the checkpoint had its
+/// The first option in which a run differs from its checkpoint. An option that is newer than the checkpoint had its
 /// default then.
 /// \param then  `deciding_options` of the checkpoint
 inline std::optional<DescriptionDifference> option_difference(nlohmann::ordered_json then, TrainerOptions const& now) {
@@ -102,7 +102,7 @@ inline std::optional<DescriptionDifference> option_difference(nlohmann::ordered_
     return detail::difference(then, deciding_options(now), {});
 }
 
-/// What a program wants to be told. All are called from the thread that runs `fit`; any may be empty.
+/// Callbacks of a run. All are called from the thread that runs `fit`; any may be empty.
 struct TrainerCallbacks {
     std::function<void(StepReport const&)> on_step = {};
     std::function<void(LogReport const&)> on_log = {};

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Randomness as a function: every draw is a hash of (seed, epoch, example, slot), never the state of a shared generator.
+/// Counter-based randomness: every draw is a hash of (seed, epoch, example, slot), never the state of a shared generator.
 ///
-/// So the same example is masked in the same way whatever the number of threads or ranks, and wherever a run was resumed.
+/// So an example is masked in the same way for any number of threads or ranks, and in a resumed run.
 #pragma once
 
 #include <cstddef>
@@ -29,9 +29,9 @@ constexpr std::uint64_t mix64(std::uint64_t bits) noexcept {
 /// What a stream of draws is derived from. Two different keys give independent streams.
 struct DrawKey {
     std::uint64_t seed = 0;      ///< of the run
-    std::uint64_t epoch = 0;     ///< pass over the corpus
+    std::uint64_t epoch = 0;     ///< epoch: pass over the corpus
     std::uint64_t example = 0;   ///< index of the example in the corpus
-    std::uint64_t slot = 0;      ///< which place of the composition draws: see `Draw::fork`
+    std::uint64_t slot = 0;      ///< slot of the composition that draws: see `Draw::fork`
 };
 
 /// A stream of random numbers that depends on its key alone. Models std::uniform_random_bit_generator.
@@ -72,7 +72,7 @@ public:
         for (std::size_t left = values.size(); left > 1; --left) { std::swap(values[left - 1], values[below(left)]); }
     }
 
-    /// An independent stream for a part of the work, so that parts may draw in any order.
+    /// An independent stream for a part of the work, so that the order of the parts does not matter.
     [[nodiscard]] constexpr Draw fork(std::uint64_t part) const noexcept {
         Draw child = *this;
         child.base_ = detail::mix64(base_ ^ detail::mix64(~part));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What can go wrong, said so that the reader knows what to do next.
+/// Errors with a diagnostic: what was expected, what was found, and a hint.
 #pragma once
 
 #include <cstddef>
@@ -11,22 +11,22 @@
 
 namespace bmae {
 
-/// Base of everything that this library throws on purpose.
+/// Base of all exceptions of this library.
 class Error : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-/// One refused piece of input: where it stands, what was wanted, what was there and how to fix it.
+/// Diagnostic of refused input: its place, what was expected, what was found and how to fix it.
 struct Diagnostic {
-    std::string file;        ///< path as the user wrote it; empty where no file is involved
-    std::size_t line = 0;    ///< counted from 1; 0 where lines mean nothing
-    std::string expected;    ///< what a well-formed input has here
-    std::string found;       ///< what stands there instead
-    std::string hint = {};   ///< what to do about it
+    std::string file;        ///< path as the user gave it; empty where no file is involved
+    std::size_t line = 0;    ///< counted from 1; 0 where not applicable
+    std::string expected;    ///< what well-formed input has here
+    std::string found;       ///< what the input has instead
+    std::string hint = {};   ///< how to fix it
 };
 
-/// `FILE:LINE: expected E, found F. REMEDY`
+/// `FILE:LINE: expected E, found F. HINT`
 inline std::string to_string(Diagnostic const& diagnostic) {
     std::string text = diagnostic.file;
     if (diagnostic.line != 0) { text += ':' + std::to_string(diagnostic.line); }
@@ -36,7 +36,7 @@ inline std::string to_string(Diagnostic const& diagnostic) {
     return text;
 }
 
-/// The input or the request is at fault, not the run, and who gave it can fix it: an output that has no room, too. Programs end
+/// Invalid input or options, which the user can fix; also an output without space on its disk. Programs end
 /// with exit status 2.
 class InputError : public Error {
 public:
@@ -49,7 +49,7 @@ private:
     Diagnostic diagnostic_;
 };
 
-/// Something broke while running (a failing disk, a non-finite loss): programs end with exit status 1.
+/// A failure while running (a failing disk, a non-finite loss): programs end with exit status 1.
 class RunError : public Error {
 public:
     using Error::Error;

@@ -10,7 +10,7 @@
 
 namespace bmae {
 
-/// The characters of a literal, its closing zero among them.
+/// The characters of a literal, including the terminating zero.
 template <std::size_t N>
 struct FixedString {
     char text[N] = {};

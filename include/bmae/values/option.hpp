@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The numbers of a composition by name: how a command line reaches them and what a checkpoint remembers of them.
+/// The options of a composition by name, for command lines and checkpoints.
 #pragma once
 
 #include <algorithm>
@@ -27,23 +27,23 @@ namespace bmae {
 
 class OptionList;
 
-/// A part that offers its numbers: `part.for_each_option(visit)` calls `visit("rate", rate, "share of tokens hidden")` for each
+/// A part that offers its options: `part.for_each_option(visit)` calls `visit("rate", rate, "share of tokens hidden")` for each
 /// of them, by reference, named as the member. Floating point, integers, bool, and choices: enums whose `names_of(value)` gives
-/// their names in order. Not required of a part: without it its numbers are out of reach of a command line.
+/// their names in order. Not required of a part: without it a command line cannot set its options.
 template <class P>
 concept OffersOptions = requires(P& part, OptionList& visit) { part.for_each_option(visit); };
 
-/// An enum that has names: `names_of(E{})`, counted from the enumerator 0, found beside the enum.
+/// An enum with names: `names_of(E{})`, counted from the enumerator 0, found beside the enum.
 template <class E>
 concept NamedChoice = std::is_enum_v<E> && requires(E value) {
     { names_of(value).size() } -> std::convertible_to<std::size_t>;
     { names_of(value)[0] } -> std::convertible_to<std::string_view>;
 };
 
-/// What a number is, for reports: a choice is its name.
+/// The value of an option, for reports: an enumerator as its name.
 using OptionValue = std::variant<double, std::int64_t, std::uint64_t, bool, std::string>;
 
-/// A number where it stands. Valid as long as the part that offered it.
+/// A reference to an option. Valid as long as the part that offered it.
 class OptionReference {
     struct Choice {
         std::span<std::string_view const> names;
@@ -71,7 +71,7 @@ public:
         return std::string(choice.names[choice.get()]);
     }
 
-    /// Reads the number from `text`. Throws InputError where it is none of this kind, in the name of `path`.
+    /// Sets the option from `text`. Throws InputError, which names `path`, for an invalid value.
     void set(std::string_view path, std::string_view text) const {
         if (auto const* const real = std::get_if<double*>(&place_)) {
             **real = parse<double>(path, text, "a number", "0.3");
@@ -116,24 +116,24 @@ private:
     std::variant<double*, std::int64_t*, std::uint64_t*, bool*, Choice> place_;
 };
 
-/// A number of a part, under its path from the root: `passes.0.view.masker.rate`.
+/// An option of a part, with its path from the root: `passes.0.view.masker.rate`.
 struct OptionEntry {
     std::string path = {};
     OptionReference number;
     std::string_view meaning = {};   ///< one line
 };
 
-/// Collects the numbers of a part and of the parts within it: the visitor that `for_each_option` is given.
+/// Collects the options of a part and of the parts within it: the visitor that `for_each_option` is given.
 class OptionList {
 public:
-    /// One number. An empty name stands for the part itself: its first number.
+    /// One option. An empty name means the part itself: its first option.
     template <class Number>
     void operator()(std::string_view name, Number& number, std::string_view meaning) {
         static_assert(!std::is_enum_v<Number> || NamedChoice<Number>, "OptionList: an enum needs `names_of(value)` beside it.");
         entries_.push_back({.path = joined(name), .number = OptionReference(number), .meaning = meaning});
     }
 
-    /// The numbers of a part within the one that is visited; one that offers none has none.
+    /// The options of a nested part; none where it offers none.
     template <class Part>
     void inside(std::string_view name, Part& part) {
         if constexpr (OffersOptions<Part>) {
@@ -163,7 +163,7 @@ private:
     std::vector<OptionEntry> entries_;
 };
 
-/// All numbers of `part`, which must outlive them and stay where it is.
+/// All options of `part`, which must outlive them and not be moved.
 template <OffersOptions Part>
 std::vector<OptionEntry> option_entries(Part& part) {
     OptionList list;
@@ -196,8 +196,8 @@ inline OptionEntry const* find_option(std::vector<OptionEntry> const& entries, s
     return found == entries.end() ? nullptr : &*found;
 }
 
-/// Sets the one of `entries` called `path` from text. Throws InputError, which lists all paths, the nearest first, where there is
-/// none, and where the text is no number of its kind.
+/// Sets the one of `entries` called `path` from text. Throws InputError, with all paths, the most similar first, where there is
+/// none, and for an invalid value.
 inline void set_option(std::vector<OptionEntry> const& entries, std::string_view path, std::string_view text) {
     if (OptionEntry const* const entry = find_option(entries, path)) { return entry->number.set(path, text); }
     std::vector<std::pair<std::size_t, std::string_view>> known;
@@ -206,9 +206,9 @@ inline void set_option(std::vector<OptionEntry> const& entries, std::string_view
     std::string list;
     for (auto const& [distance, name] : known) { list.append(list.empty() ? "" : ", ").append(name); }
     throw InputError(Diagnostic{.file = {},
-                                .expected = "a number of this preset",
+                                .expected = "an option of this preset",
                                 .found = '"' + std::string(path) + '"',
-                                .hint = "It has, the nearest first: " + list + '.'});
+                                .hint = "It has, the most similar first: " + list + '.'});
 }
 
 }  // namespace bmae

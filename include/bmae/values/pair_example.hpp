@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One training query of a retriever or reranker with the texts that were judged or mined for it.
+/// One training query of a retriever or reranker with its positives and mined negatives.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace bmae {
 
-/// Token rows of many texts, one after another. Owns nothing.
+/// Token ids of many texts, concatenated. A view: owns nothing.
 class PackedTexts {
 public:
     PackedTexts() = default;
@@ -51,14 +51,14 @@ private:
 };
 
 /// One training query with its relevant texts and its hard negatives. Numbers index `texts`; all texts may serve as random
-/// negatives. Owns nothing: what it points to lives as long as the dataset.
+/// negatives. A view: valid as long as the dataset.
 struct PairExample {
     std::uint64_t id = 0;                            ///< index of the query in the dataset: keys every draw
     std::span<TokenId const> query = {};             ///< content ids, without [CLS] and final [SEP]; never empty
     std::span<std::uint32_t const> positives = {};   ///< relevant texts; at least one, each once
     std::span<std::uint32_t const> negatives = {};   ///< hard negatives, the hardest first, each once; none is a positive
-    std::span<float const> positive_scores = {};     ///< a teacher's, beside `positives`; NaN: it gave none; empty: no teacher
-    std::span<float const> negative_scores = {};     ///< likewise, beside `negatives`
+    std::span<float const> positive_scores = {};     ///< teacher's scores of `positives`; NaN: not scored; empty: no teacher
+    std::span<float const> negative_scores = {};     ///< likewise, of `negatives`
     PackedTexts texts = {};                          ///< all texts of the dataset
 };
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What a parameter is for: how it starts, and whether weight decay applies to it.
+/// The role of a parameter: its initialization, and whether weight decay applies to it.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@ namespace bmae {
 
 /// The third argument of a visitor of parameters: `visit(name, tensor, role)`.
 ///
-/// A module names each of its parameters by role. `initialize` draws a fresh tensor by it, and the optimizer decays what
-/// `decays()`. A role converts from and to bool, "does it decay": a part of one's own may write `visit(name, weight, true)` for a
-/// weight and `false` for a bias, and a visitor that cares for decay alone may take `bool decay`.
+/// A module names each of its parameters by role. `initialize` sets a new tensor by it, and the optimizer decays where
+/// `decays()`. A role converts from and to bool, "does it decay": a custom part may write `visit(name, weight, true)` for a
+/// weight and `false` for a bias, and a visitor that needs decay alone may take `bool decay`.
 class ParameterRole {
     enum class Kind : std::uint8_t { weight, bias, norm_scale, norm_shift };
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What decoders, heads and bottlenecks must know of an encoder in order to be built beside it.
+/// The sizes of an encoder from which decoders, heads and bottlenecks are built.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +15,23 @@ enum class Activation {
     relu
 };
 
-/// Sizes and rates of an encoder, whatever its family: every encoder says them by `encoder.shape()`, and every network that
-/// stands beside it is built from them. An encoder without attention heads or inner layers gives what a transformer layer of
+/// Sizes and rates of an encoder, whatever its family: every encoder returns them by `encoder.shape()`, and every network that
+/// is built beside it uses them. An encoder without attention heads or inner layers gives those that a transformer layer of
 /// its width should have.
 struct Shape {
     std::int64_t width = 0;             ///< H, columns of its hidden states
     std::int64_t vocabulary = 0;        ///< V, rows of its token embeddings
-    std::int64_t embedding_width = 0;   ///< E, columns of its token embeddings and of the rows that meet them in a head
+    std::int64_t embedding_width = 0;   ///< E, columns of its token embeddings and of the input rows of a head's last product
     std::int64_t positions = 0;         ///< tokens of the longest text that it reads, [CLS] and [SEP] included
     std::int64_t layers = 0;            ///< depth: `Encoded::layers` has one more, the embeddings
     std::int64_t heads = 1;             ///< of attention; divides `width`
     std::int64_t inner_width = 0;       ///< between the two linear layers of a transformer layer
-    std::int64_t token_types = 0;       ///< rows of the table of token types; 0 and 1: it tells none apart
+    std::int64_t token_types = 0;       ///< rows of the table of token types; 0 and 1: none
     Activation activation = Activation::gelu;
     Activation head_activation = Activation::gelu;
     double norm_epsilon = 1e-12;           ///< of LayerNorm
-    double initial_deviation = .02;        ///< standard deviation of fresh weights
-    double hidden_dropout = 0;             ///< behind embeddings and feed-forward blocks
+    double initial_deviation = .02;        ///< standard deviation of new weights
+    double hidden_dropout = 0;             ///< after embeddings and feed-forward blocks
     double attention_dropout = 0;          ///< of attention weights
     double attention_output_dropout = 0;   ///< between attention and its residual
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Token ids and what a masker may know about them: which are special and which continue a word.
+/// Token ids and their traits for masking: which are special and which continue a word.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ struct SpecialIds {
     friend bool operator==(SpecialIds const&, SpecialIds const&) = default;
 };
 
-/// What the ids of one vocabulary mean for masking, by id and never by literal string.
+/// The traits of the ids of one vocabulary, by id and never by literal string.
 class TokenTraits {
 public:
     TokenTraits() = default;
@@ -54,7 +54,7 @@ private:
     std::vector<std::uint8_t> is_special_;
 };
 
-/// The tokens of one text as a masker sees them: [CLS], content, [SEP].                                       [L]
+/// The tokens of one text as a masker reads them: [CLS], content, [SEP].                                      [L]
 class TokenSpan {
 public:
     TokenSpan(std::span<TokenId const> ids, TokenTraits const& traits) noexcept : ids_(ids), traits_(&traits) {}
@@ -73,7 +73,7 @@ private:
     TokenTraits const* traits_;
 };
 
-/// One byte per token: 1 where it is hidden.                                                                  [L]
+/// One byte per token: 1 where it is masked.                                                                  [L]
 using MaskFlags = std::vector<std::uint8_t>;
 
 }  // namespace bmae

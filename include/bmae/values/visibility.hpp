@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Which context tokens each row of the enhanced decoder may read, held as bits.
+/// Which context tokens each row of the enhanced decoder attends to, stored as bits.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,13 @@ namespace bmae {
 
 /// The row masks of one text of L tokens (RetroMAE, figure 1; equation 7 of arXiv 2208.00231).
 ///
-/// Row i may read column j iff bit j of its pool entry is set and, unless `reads_itself`, i != j. Rows share entries of a pool,
+/// Row i attends to j iff bit j of its pool entry is set and, unless `reads_itself`, i != j. Rows share entries of a pool,
 /// so a text of 512 tokens costs 16 KiB of bits where a dense int64 matrix costs 2 MiB.
 struct Visibility {
     std::uint32_t length = 0;               ///< L
     std::vector<std::uint16_t> row = {};    ///< [L] pool entry of each row
-    std::vector<std::uint64_t> bits = {};   ///< [pool, words()] bit j of an entry = column j may be read
-    bool reads_itself = false;              ///< the diagonal is what the bits say (causal windows), not closed
+    std::vector<std::uint64_t> bits = {};   ///< [pool, words()] bit j of an entry = column j is visible
+    bool reads_itself = false;              ///< the diagonal follows the bits (causal windows) instead of being masked
 
     [[nodiscard]] std::size_t words() const noexcept { return (static_cast<std::size_t>(length) + 63) / 64; }
     [[nodiscard]] std::size_t pool() const noexcept { return words() == 0 ? 0 : bits.size() / words(); }
