@@ -106,6 +106,7 @@ def pretraining(work, data, store, run_folder):
     pretrain(*shape, "--steps", 2, "--gradient-cache", "--accumulate", 2, says=["compares the texts of a batch", "leave --gradient-cache out"])
     pretrain(*shape, "--steps", 2, "--preset", "contriever", "--gradient-cache", "--accumulate", 2, says="leave --gradient-cache out")
     pretrain(*shape, "--steps", 2, "--preset", "laprador", "--set", "alternate=-1", says="alternate of at least 0")
+    pretrain(*shape, "--steps", 2, "--preset", "retromae-basic", "--set", "row_pool=8", says=["has an effect", "row_pool"])
     pretrain(*shape, "--steps", 2, "--preset", "master-shared-decoder", "--set", "passes.0.terms.2.decoder.layers=3",
              says=["shared.basic", "decoder.layers"])
     pretrain(*shape[2:], "--steps", 2, says="--config")

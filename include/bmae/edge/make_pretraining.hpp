@@ -36,28 +36,52 @@ struct PretrainingRequest {
     std::shared_ptr<WordWeights const> words = {};          ///< word counts for keyword maskers; none: those of the corpus
 };
 
+namespace detail {
+
+/// Every option of a composition as a value.
+template <class Options>
+std::vector<OptionValue> values_of(Options& options) {
+    std::vector<OptionValue> values;
+    for (OptionEntry const& entry : option_entries(options)) { values.push_back(entry.number.value()); }
+    return values;
+}
+
+}  // namespace detail
+
 /// Options of `Model` with options set by either name: see `PretrainingRequest::overrides`.
-/// Throws InputError for a name that is neither, and for an invalid value.
+/// Throws InputError for a name that is neither, for an invalid value, and for a hyperparameter that no option of `Model` depends on
+/// (papers of one family share theirs: `row_pool` of RetroMAE means nothing to its basic decoder).
 /// \tparam Preset_  whose hyperparameters they are, where `Model` is a variant of a preset
 template <class Model, class Preset_ = Model>
 typename Model::Options options_of(typename PresetHyperparameters<Preset_>::type hyperparameters,
                                    std::map<std::string, std::string> const& texts) {
-    std::vector<OptionEntry> known = option_entries(hyperparameters);
-    std::vector<std::pair<std::string, std::string>> paths;
-    for (auto const& [name, text] : texts) {
-        if (OptionEntry const* const own = find_option(known, name)) {
-            own->number.set(name, text);
-        } else {
-            paths.emplace_back(name, text);
-        }
-    }
-    typename Model::Options options = [&] {
+    auto const composed_options = [&]() -> typename Model::Options {
         if constexpr (std::is_same_v<Model, Preset_>) {
             return PresetHyperparameters<Model>::options(hyperparameters);
         } else {
             return PresetHyperparameters<Preset_>::template options<Model>(hyperparameters);
         }
-    }();
+    };
+    std::vector<OptionEntry> known = option_entries(hyperparameters);
+    std::vector<std::pair<std::string, std::string>> paths;
+    for (auto const& [name, text] : texts) {
+        OptionEntry const* const own = find_option(known, name);
+        if (own == nullptr) {
+            paths.emplace_back(name, text);
+            continue;
+        }
+        OptionValue const value = own->number.value();
+        typename Model::Options before = composed_options();
+        own->number.set(name, text);
+        typename Model::Options after = composed_options();
+        if (own->number.value() != value && detail::values_of(before) == detail::values_of(after)) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "an option that has an effect on this preset",
+                                        .found = name + ", which belongs to a relative of it alone",
+                                        .hint = "Leave it out."});
+        }
+    }
+    typename Model::Options options = composed_options();
     std::vector<OptionEntry> const composed = option_entries(options);
     known.insert(known.end(), composed.begin(), composed.end());   // the message for an unknown name lists both kinds
     for (auto const& [path, text] : paths) { set_option(known, path, text); }
