@@ -103,7 +103,7 @@ struct Squeezed : MaybeOptions<has_options> {
 // expect: Bottleneck: a nested aggregate `Options` is missing
 static_assert(explain_built_bottleneck<Squeezed<right, true>, RightNet>());
 // case: a_bottleneck_whose_parameters_have_no_name
-// expect: Bottleneck: a constructor \(Options, Encoder const&, seed, name\)
+// expect: Bottleneck: a constructor \(Options, Encoder const&, seed, name\) is missing
 static_assert(explain_built_bottleneck<Squeezed<true, right>, RightNet>());
 
 struct Kind {
@@ -134,5 +134,38 @@ static_assert(explain_decoder<Copy<right, true, true>, RightNet>());
 // expect: Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing
 static_assert(explain_decoder<Copy<true, right, true>, RightNet>());
 // case: a_decoder_that_does_not_read_the_pass
-// expect: Decoder: a constructor \(Options, Encoder const&, seed, name\), `at::Tensor decode
+// expect: Decoder: `at::Tensor decode\(sentence, view, encoder, pass, context\) const`, which returns \[T, H\], is missing
 static_assert(explain_decoder<Copy<true, true, right>, RightNet>());
+
+// case: a_bottleneck_that_pools_without_const
+// expect: Bottleneck: `at::Tensor pool\(encoded, input, encoder\) const`, which returns \[B, D\], is missing
+template <bool pools_const>
+struct Pooled {
+    using Options = Numbers;
+    static constexpr std::string_view name = "pooled";
+    Pooled(Numbers, RightNet const&, std::uint64_t, std::string const&) {}
+    at::Tensor pool(Encoded const& encoded, PackedInput const&, RightNet const&)
+        requires(!pools_const)
+    {
+        return encoded.hidden;
+    }
+    at::Tensor pool(Encoded const& encoded, PackedInput const&, RightNet const&) const
+        requires pools_const
+    {
+        return encoded.hidden;
+    }
+    template <class Visit>
+    void for_each_parameter(std::string const&, Visit&&) {}
+};
+static_assert(explain_built_bottleneck<Pooled<right>, RightNet>());
+
+// case: a_decoder_without_a_seed
+// expect: Decoder: a constructor \(Options, Encoder const&, seed, name\) is missing
+struct Unseeded : Copy<true, true, true> {
+#ifdef PASSING
+    using Copy::Copy;
+#else
+    Unseeded(Numbers, RightNet const&) : Copy({}, RightNet({}, 0), 0, "") {}
+#endif
+};
+static_assert(explain_decoder<Unseeded, RightNet>());

@@ -61,10 +61,17 @@ template <class B, class E>
 consteval bool explain_built_bottleneck() {
     if constexpr (!BuiltBottleneck<B, E>) {
         static_assert(requires { typename B::Options; }, "Bottleneck: a nested aggregate `Options` is missing.");
-        static_assert(BuiltBottleneck<B, E>,
-                      "Bottleneck: a constructor (Options, Encoder const&, seed, name), "
-                      "`at::Tensor pool(encoded, input, encoder) const` returning [B, D], "
-                      "`for_each_parameter(prefix, visit)` and a `name` are needed.");
+        static_assert(
+            requires(typename B::Options options, E const& encoder) { B(options, encoder, std::uint64_t{}, std::string{}); },
+            "Bottleneck: a constructor (Options, Encoder const&, seed, name) is missing.");
+        static_assert(
+            requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input, E const& encoder) {
+                { bottleneck.pool(encoded, input, encoder) } -> std::same_as<at::Tensor>;
+            }, "Bottleneck: `at::Tensor pool(encoded, input, encoder) const`, which returns [B, D], is missing.");
+        static_assert(
+            requires(B& module) { module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {}); },
+            "Bottleneck: `for_each_parameter(prefix, visit)` is missing.");
+        static_assert(requires { B::name; }, "Bottleneck: `static constexpr std::string_view name` is missing.");
     }
     return BuiltBottleneck<B, E>;
 }

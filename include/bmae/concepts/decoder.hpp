@@ -43,9 +43,18 @@ consteval bool explain_decoder() {
                 D::kind;
                 D::reads_visibility;
             }, "Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing.");
-        static_assert(DecoderOf<D, E>,
-                      "Decoder: a constructor (Options, Encoder const&, seed, name), `at::Tensor decode(sentence, view, encoder, "
-                      "pass, context) const` returning [T, H] and `for_each_parameter(prefix, visit)` are needed.");
+        static_assert(
+            requires(typename D::Options options, E const& encoder) { D(options, encoder, std::uint64_t{}, std::string{}); },
+            "Decoder: a constructor (Options, Encoder const&, seed, name) is missing.");
+        static_assert(
+            requires(D const& decoder, at::Tensor sentence, PackedInput const& view, E const& encoder, Encoded const& pass,
+                     ForwardContext& context) {
+                { decoder.decode(sentence, view, encoder, pass, context) } -> std::same_as<at::Tensor>;
+            },
+            "Decoder: `at::Tensor decode(sentence, view, encoder, pass, context) const`, which returns [T, H], is missing.");
+        static_assert(
+            requires(D& module) { module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {}); },
+            "Decoder: `for_each_parameter(prefix, visit)` is missing.");
     }
     return DecoderOf<D, E>;
 }

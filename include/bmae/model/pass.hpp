@@ -74,8 +74,7 @@ consteval bool check_term() {
             HasPositionTable<E> || !requires { requires Term::DecoderType::needs_position_table; },
             "Branch: an enhanced decoder adds positions to the sentence vector; this encoder has no table of them "
             "(HasPositionTable). Use BasicDecoder.");
-        static_assert(DecoderOf<typename Term::DecoderType, E>,
-                      "Branch: this decoder does not fit the encoder: explain_decoder<D, Encoder>() says what is missing.");
+        static_assert(explain_decoder<typename Term::DecoderType, E>(), "Branch: this decoder does not fit the encoder.");
     }
     static_assert(TokenTerm<Term, E> || SummedTerm<Term, E>,
                   "Pass: a term needs `rows(pass, view)` (tokens for the shared head) or `sum(pass, view)` and "
@@ -181,9 +180,9 @@ public:
         static_assert(
             detail::head_is_there<BottleneckT, E>,
             "Pass: this bottleneck reads the logits of the encoder's token head, which the encoder lacks (HasTokenHead).");
-        static_assert(
-            !detail::head_is_there<BottleneckT, E> || Bottleneck<BottleneckT> || BuiltBottleneck<BottleneckT, E>,
-            "Pass: this bottleneck does not fit the encoder: explain_built_bottleneck<B, Encoder>() says what is missing.");
+        if constexpr (!Bottleneck<BottleneckT> && detail::head_is_there<BottleneckT, E>) {
+            static_assert(explain_built_bottleneck<BottleneckT, E>(), "Pass: this bottleneck does not fit the encoder.");
+        }
         static_assert(
             KeepsWidth<BottleneckT, E> || !(detail::Decodes<Term> || ...),
             "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
