@@ -3,7 +3,7 @@
 /// \file
 /// Judged pairs of query and document with their line in the file, for training and checks of a collection.
 ///
-/// Evaluation uses the denser Qrels of retrieval/qrels.hpp. Both split (detail/columns.hpp); this one can skip and report.
+/// Evaluation uses the denser Qrels of retrieval/qrels.hpp. Both use detail/columns.hpp; this one can skip and report.
 #pragma once
 
 #include <cstddef>
