@@ -182,7 +182,7 @@ struct PairsOptions {
 };
 int pairs(Common const& common, PairsOptions const& options);
 
-/// Numbers of the trainer, shared by pretrain and finetune, and what the trainer does not know of. The seed is that of `Common`.
+/// Numbers of the trainer, shared by pretrain and finetune, and further options of training. The seed is that of `Common`.
 struct TrainingOptions : TrainerOptions {
     double minutes = 0;    ///< 0: no limit
     double dropout = -1;   ///< below 0: from config.json

@@ -34,7 +34,7 @@ inline bmae::WordPiece write_texts_to_search(Collection const& collection, std::
     return tokenizer;
 }
 
-// One line of JSON; what is no UTF-8 becomes U+FFFD, as the readers of texts have it.
+// One line of JSON; invalid UTF-8 becomes U+FFFD, as in the readers of texts.
 inline std::string line_of(nlohmann::ordered_json const& document) {
     return document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }

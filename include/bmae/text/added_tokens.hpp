@@ -104,7 +104,7 @@ private:
     std::array<std::uint8_t, 256> starts_{};
 };
 
-inline constexpr char const* other_tokenizer = "Only byte-level BPE (GPT-2, RoBERTa) and unigram (T5) tokenizers can be read so.";
+inline constexpr char const* other_tokenizer = "Only byte-level BPE (GPT-2, RoBERTa) and unigram (T5) tokenizers work here.";
 
 /// Reads "added_tokens" and adds each to `tokens`, where its id must be the next one or its own.
 inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vector<std::string>& tokens) {
