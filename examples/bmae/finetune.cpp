@@ -70,10 +70,10 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
     say_report(report.reading, "pairs");
     PairStoreStatistics const& counts = report.counts;
     if (counts.unknown_positives != 0) {
-        warn(count_text(counts.unknown_positives) + " relevant documents are not in the corpus and are left out");
+        warn(count_text(counts.unknown_positives) + " relevant documents are not in the corpus and are skipped");
     }
     if (counts.unknown_negatives != 0) {
-        warn(count_text(counts.unknown_negatives) + " negatives are not in the corpus and are left out");
+        warn(count_text(counts.unknown_negatives) + " negatives are not in the corpus and are skipped");
     }
     if (!options.negatives.empty()) {
         std::uint64_t const with = counts.queries - counts.queries_without_negatives;
@@ -85,7 +85,7 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
         }
         std::string const text = "negatives: " + count_text(counts.negatives) + " kept, for " + count_text(with) + " of " +
                                  count_text(counts.queries) + " queries, " + count_text(counts.relevant_negatives) +
-                                 " relevant ones left out";
+                                 " relevant ones skipped";
         if (with * 2 < counts.queries) {
             warn(text);
         } else {

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// The distribution's own package descriptions as a collection: the synopsis asks, the long description answers.
+// Package descriptions as a collection: the synopsis is the query, the long description the relevant passage.
 #pragma once
 
 #include <algorithm>

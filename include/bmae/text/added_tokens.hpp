@@ -25,7 +25,7 @@ namespace bmae {
 struct AddedToken {
     std::string content = {};
     TokenId id = -1;
-    bool special = true;       ///< left out of decoded text
+    bool special = true;       ///< skipped in decoded text
     bool lstrip = false;       ///< strips the white space before it
     bool rstrip = false;       ///< strips the white space after it
     bool normalized = false;   ///< matched in the normalized text

@@ -28,7 +28,7 @@ struct ByteLevelBpeDescription {
     std::vector<AddedToken> added = {};                             ///< among `tokens`
     WrappingTokens wrapping = {};
     SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
-    std::string unknown = {};           ///< token of a byte that the vocabulary lacks; empty: the byte is left out
+    std::string unknown = {};           ///< token of a byte that the vocabulary lacks; empty: the byte is skipped
     bool add_prefix_space = false;      ///< a text that starts without a space gets one
     bool split_words = true;            ///< false: merges may cross words
     bool ignore_merges = false;         ///< words in the vocabulary are not built by merges

@@ -192,7 +192,7 @@ private:
     };
 
     AtomicFolder folder_;
-    std::map<std::string, std::unique_ptr<File>, std::less<>> files_;   // released before the folder that they lie in
+    std::map<std::string, std::unique_ptr<File>, std::less<>> files_;   // released before their folder
 };
 
 }  // namespace detail

@@ -32,7 +32,7 @@ inline FolderNames read_folder_names(std::filesystem::path const& folder) {
 }
 
 /// Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json. The class named in it reads tokenizer.json as it
-/// stands, whatever the model. Each file appears atomically; none is overwritten.
+/// is, for any model. Each file appears atomically; none is overwritten.
 /// \param special  empty where there is none
 /// \throws InputError  where one of the files exists
 inline void write_subword_files(std::filesystem::path const& folder, std::string const& tokenizer_json,

@@ -81,7 +81,7 @@ public:
         if (!options_.split) {
             throw InputError(
                 Diagnostic{.file = {},
-                           .expected = "TokenStoreOptions::split to say how lines become sentences",
+                           .expected = "TokenStoreOptions::split to define how lines become sentences",
                            .found = "nothing",
                            .hint = "SentenceSplitter() splits English text; OneSentencePerLine{} keeps lines whole."});
         }
