@@ -162,7 +162,7 @@ constexpr std::size_t nothing_is_replaced =
     looked_into<ReplacedTokenDetection<Pick<Filled, View<Passage, WholeWordMasker, MaskOnly>>, FullDepthDecoder>>;
 
 // case: a_judge_under_row_masks
-// expect: ReplacedTokenDetection: a decoder under row masks would not see the text it judges
+// expect: ReplacedTokenDetection: a decoder under row masks cannot see the text it classifies
 constexpr std::size_t a_judge_under_row_masks =
     looked_into<ReplacedTokenDetection<Filled, Pick<FullDepthDecoder, EnhancedDecoder>>>;
 
