@@ -30,7 +30,7 @@ namespace bmae {
 /// from several threads.
 class PairStore {
 public:
-    /// \throws InputError  naming the file where the folder is no pair store, was cut or changed, or is of another version
+    /// \throws InputError  naming the file where the folder is no pair store, truncated or changed, or is of another version
     static PairStore open(std::filesystem::path const& folder, Verify verify = Verify::quick) {
         PairStore store;
         store.folder_ = detail::StoreFolder(folder);

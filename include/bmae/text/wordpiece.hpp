@@ -119,11 +119,11 @@ public:
         });
     }
 
-    /// [CLS] text [SEP], cut to options.max_length.
+    /// [CLS] text [SEP], truncated to options.max_length.
     [[nodiscard]] Encoding encode_with_specials(std::string_view text, EncodeOptions const& options = {}) const {
         return assemble(text, std::nullopt, options);
     }
-    /// [CLS] text [SEP] pair [SEP], cut to options.max_length.
+    /// [CLS] text [SEP] pair [SEP], truncated to options.max_length.
     [[nodiscard]] Encoding encode_pair(std::string_view text, std::string_view pair, EncodeOptions const& options = {}) const {
         return assemble(text, pair, options);
     }
