@@ -83,8 +83,8 @@ BOOST_AUTO_TEST_CASE(round_trips) {
         BOOST_TEST(dense.size() == layout.dense.size());
         for (auto const& folder : dense) { BOOST_TEST(std::filesystem::is_directory(folder)); }
         BOOST_TEST((bmae::read_sentence_transformer(scratch.path()) == layout));
-        BOOST_TEST(contains(refusal([&] { bmae::write_sentence_transformer_files(scratch.path(), layout); }),
-                            "Nothing is overwritten"));
+        BOOST_TEST(
+            contains(refusal([&] { bmae::write_sentence_transformer_files(scratch.path(), layout); }), "Nothing is overwritten"));
     }
 }
 
