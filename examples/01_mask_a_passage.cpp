@@ -89,7 +89,7 @@ int main() {
         std::cout << "row " << row << " reads   " << show(text, unread, tokenizer) << '\n';
     }
 
-    // 6. The same key draws the same mask, whatever was drawn before.
+    // 6. The same key draws the same mask, independent of earlier draws.
     bmae::Draw again({.seed = 2, .epoch = 0, .example = 0, .slot = 0});
     std::cout << "same key, same mask: " << (bmae::TokenMasker{.rate = .30}.draw(text, again) == tokens ? "yes" : "no") << '\n';
 }

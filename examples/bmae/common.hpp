@@ -83,7 +83,7 @@ void say_report(ReadReport const& report, std::string const& what);
 /// Writes to standard output. \throws InputError for a full disk, RunError for a closed pipe
 void print(std::string_view text);
 
-/// The result of a command: readable `text`, and one JSON object as the last line where --json asks for it.
+/// The result of a command: readable `text`, and one JSON object as the last line with --json.
 void print_result(Common const& common, Json const& result, std::string const& text = {});
 
 /// Handling of an interrupt after the object is destroyed.
@@ -109,7 +109,7 @@ void check_new_file(Path const& path);
 
 /// Thrown by a command that was interrupted and leaves no output; the program then ends with status 130.
 struct Interrupted {};
-inline constexpr char const* nothing_written = "bmae: interrupted, and nothing was written; the same command starts anew";
+inline constexpr char const* nothing_written = "bmae: interrupted, and nothing was written; the same command starts over";
 
 /// For commands whose output appears as a whole or not at all: turns an interrupt into an exception at the next `check`.
 /// Lives as long as the command.
@@ -182,7 +182,7 @@ struct PairsOptions {
 };
 int pairs(Common const& common, PairsOptions const& options);
 
-/// Numbers of the trainer, shared by pretrain and finetune, and what the trainer does not know of. The seed is that of `Common`.
+/// Numbers of the trainer, shared by pretrain and finetune, and further options of training. The seed is that of `Common`.
 struct TrainingOptions : TrainerOptions {
     double minutes = 0;    ///< 0: no limit
     double dropout = -1;   ///< below 0: from config.json

@@ -39,10 +39,10 @@ void say_pairs(FinetuneOptions const& options, PairStoreReport const& report) {
     say_report(report.reading, "pairs");
     PairStoreStatistics const& counts = report.counts;
     if (counts.unknown_positives != 0) {
-        warn(count_text(counts.unknown_positives) + " relevant documents are not in the corpus and are left out");
+        warn(count_text(counts.unknown_positives) + " relevant documents are not in the corpus and are skipped");
     }
     if (counts.unknown_negatives != 0) {
-        warn(count_text(counts.unknown_negatives) + " negatives are not in the corpus and are left out");
+        warn(count_text(counts.unknown_negatives) + " negatives are not in the corpus and are skipped");
     }
     if (options.negatives.empty()) { return; }
     if (counts.negatives == 0) {

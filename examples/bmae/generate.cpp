@@ -151,7 +151,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
             .hint = "Use model and tokenizer of one folder."});
     }
     if (tokenizer.size() + 1024 < static_cast<std::size_t>(model.config().vocab_size)) {
-        warn("the model knows " + count_text(static_cast<std::uint64_t>(model.config().vocab_size)) +
+        warn("the model has " + count_text(static_cast<std::uint64_t>(model.config().vocab_size)) +
              " tokens, its tokenizer only " + count_text(tokenizer.size()));
     }
     if constexpr (std::is_same_v<Model, Gpt2>) {
@@ -241,7 +241,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     progress.finish();
     say_report(reader->report(), "generate");
     if (empty != 0) { warn(count_text(empty) + " texts without words were skipped"); }
-    if (blank != 0) { warn(count_text(blank) + " texts came out blank and were left out"); }
+    if (blank != 0) { warn(count_text(blank) + " generated texts were blank and were skipped"); }
     result.update({{"end", finished ? "finished" : "interrupted"},
                    {"texts", number},
                    {"resumed_from", resumed},

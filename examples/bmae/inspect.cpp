@@ -98,7 +98,7 @@ void look_at_store(Path const& path, Findings& findings) {
     findings.add("queries", counts.queries);
     if (!store.query_kind().empty()) { findings.add("query_kind", store.query_kind()); }
     findings.add("longest_passage", counts.longest_passage);
-    findings.add("tokenizer", store.tokenizer_kind().empty() ? "not said" : store.tokenizer_kind());
+    findings.add("tokenizer", store.tokenizer_kind().empty() ? "unknown" : store.tokenizer_kind());
     findings.add("vocabulary", store.traits().size());
     findings.add("fingerprint", detail::to_hex(store.fingerprint()));
     if (!holds_tokenizer(path) || store.size() == 0) { return; }
@@ -119,7 +119,7 @@ void look_at_pairs(Path const& path, Findings& findings) {
     detail::pair_format::for_each_count(store.statistics(), [&](std::string const& name, std::uint64_t count) {
         if (count != 0) { findings.add(name, count); }
     });
-    findings.add("tokenizer", store.tokenizer_kind().empty() ? "not said" : store.tokenizer_kind());
+    findings.add("tokenizer", store.tokenizer_kind().empty() ? "unknown" : store.tokenizer_kind());
     findings.add("vocabulary", store.traits().size());
     findings.add("fingerprint", detail::to_hex(store.fingerprint()));
     findings.add("content_hash", detail::to_hex(store.content_hash()));

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Models of every kind of folder, and the trainer's options, for the commands that use LibTorch.
+/// Loading of models from all kinds of folders, and the trainer's options, for the commands that use LibTorch.
 #pragma once
 
 #include <filesystem>

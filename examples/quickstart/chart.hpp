@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Loss curves as a picture that any browser shows.
+// Loss curves as an SVG image.
 #pragma once
 
 #include <algorithm>

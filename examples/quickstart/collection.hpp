@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// What an experiment needs: texts to learn from, texts to search, questions to train on and questions to measure.
+// The data of an experiment: texts to pre-train on, texts to search, training and test queries.
 #pragma once
 
 #include <filesystem>
@@ -27,12 +27,12 @@ struct Collection {
     std::string name;
     std::vector<std::string> ids = {};   // of the texts that are searched
     std::vector<std::string> texts = {};
-    std::vector<std::string> queries = {};      // of each text, where known: what pre-training may rebuild beside it
-    std::vector<std::size_t> unread = {};       // rows that pre-training must not read, nor their queries
+    std::vector<std::string> queries = {};      // of each text, where known: what pre-training may reconstruct besides it
+    std::vector<std::size_t> unread = {};       // held-out rows: neither they nor their queries are pre-trained on
     std::vector<std::string> unlabelled = {};   // more texts to pre-train on
     std::vector<Question> train = {};           // for fine-tuning
-    std::vector<Question> test = {};            // for the table
-    std::vector<std::string> samples = {};      // questions to show answers to
+    std::vector<Question> test = {};            // for evaluation
+    std::vector<std::string> samples = {};      // queries to print results for
 
     bmae::Qrels test_qrels() const {
         bmae::Qrels qrels;
@@ -43,7 +43,7 @@ struct Collection {
     }
 };
 
-// The collection as a BEIR folder, for every other program that reads one.
+// The collection as a BEIR folder, for other programs.
 inline void write_beir(Collection const& collection, std::filesystem::path const& folder) {
     std::filesystem::create_directories(folder / "qrels");
     std::string corpus;

@@ -34,7 +34,7 @@ inline bmae::WordPiece write_texts_to_search(Collection const& collection, std::
     return tokenizer;
 }
 
-// One line of JSON; what is no UTF-8 becomes U+FFFD, as the readers of texts have it.
+// One line of JSON; invalid UTF-8 becomes U+FFFD, as in the readers of texts.
 inline std::string line_of(nlohmann::ordered_json const& document) {
     return document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
@@ -62,7 +62,7 @@ inline void write_collection(Collection const& collection, std::size_t vocabular
     bmae::detail::write_file(folder / "documents.jsonl", documents);
 }
 
-// The same of an invented world, which knows more of its texts. Its documents are two articles each, the second the first's neighbour,
+// The same of a synthetic corpus with more data. Its documents are two neighboring articles each,
 // with queries and a continuation; `rows.jsonl` holds the same articles one a line, as ids, for `bmae prepare --format master`.
 inline void write_world(World const& world, std::size_t vocabulary, std::filesystem::path const& folder) {
     Collection const collection = world.collection();

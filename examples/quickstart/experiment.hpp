@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Pre-train, fine-tune, search, measure: the same for every way of pre-training, so that only that differs.
+// Pre-train, fine-tune, search, measure: the same for every pre-training preset, so that only that differs.
 #pragma once
 
 #include <unistd.h>
@@ -47,8 +47,8 @@ struct Settings {
     std::uint64_t steps = 1500;      // of pre-training
     std::size_t batch = 64;          // texts per step
     double learning_rate = 1.2e-3;
-    double dropout = 0;         // short runs do not overfit, they have not learned enough
-    double decoder_mask = .7;   // RetroMAE: .5; the upper end of the papers' range learns the bottleneck sooner
+    double dropout = 0;         // short runs underfit
+    double decoder_mask = .7;   // RetroMAE: .5; the upper end of the papers' range trains the bottleneck faster
     std::uint64_t finetune_steps = 100;
     std::size_t finetune_batch = 32;
     double finetune_learning_rate = 5e-4;
@@ -57,7 +57,7 @@ struct Settings {
     std::filesystem::path output;   // checkpoints, logs and results
 };
 
-// Measures of one way of searching.
+// Measures of one search method.
 struct Scores {
     double mrr = 0, recall = 0, ndcg = 0;
 };
@@ -67,7 +67,7 @@ inline Scores measure(bmae::Qrels const& qrels, bmae::Run const& run) {
     return {report["mrr@10"], report["recall@100"], report["ndcg@10"]};
 }
 
-// A line that is rewritten on a terminal, and now and then a line elsewhere.
+// A line that is updated on a terminal, periodic lines elsewhere.
 class Ticker {
 public:
     explicit Ticker(std::string what) : what_(std::move(what)), terminal_(isatty(2) != 0), start_(Clock::now()) {}
@@ -118,7 +118,7 @@ public:
         return measure(qrels_, bmae::reciprocal_rank_fusion(dense_run(encoder), bm25_run()));
     }
 
-    // An encoder pre-trained as `preset` says; without a preset, one with fresh weights.
+    // An encoder pre-trained by `preset`; without a preset, one with random weights.
     bmae::BertEncoder pretrain(std::optional<std::string> const& preset) {
         bmae::BertEncoder encoder(config_, settings_.seed);
         if (!preset) { return encoder; }
@@ -155,7 +155,7 @@ public:
     bmae::BertEncoder finetune(bmae::BertEncoder const& from, std::string const& name) {
         bmae::BertEncoder encoder = clone(from);
         std::filesystem::path const folder = settings_.output / ("pairs-" + name);
-        std::filesystem::remove_all(folder);   // of an interrupted run; it is made anew in a moment
+        std::filesystem::remove_all(folder);   // of an interrupted run; it is quickly rebuilt
         bmae::PairStoreWriter writer(folder, tokenizer_);
         std::vector<std::uint32_t> numbers;   // in the store, of each text of the collection
         for (std::size_t i = 0; i < collection_.texts.size(); ++i) {
@@ -203,7 +203,7 @@ public:
     Scores dense(bmae::SentenceEncoder const& encoder) const { return measure(qrels_, dense_run(encoder)); }
 
 private:
-    // Two models by name. What differs between them is what the table shows.
+    // Two models by name. The table compares them.
     std::unique_ptr<bmae::AnyModel> objective_of(std::string const& preset, bmae::BertEncoder encoder) const {
         if (preset == "mlm") { return objective_of<bmae::PlainMaskedLanguageModel>(preset, std::move(encoder), {}); }
         return objective_of<bmae::RetroMae>(preset, std::move(encoder), {.decoder_mask = settings_.decoder_mask});
@@ -252,7 +252,7 @@ private:
             builder.finish();
         }
         bmae::TokenStore store = bmae::TokenStore::open(folder);
-        store.require_tokenizer(tokenizer_);   // an interrupted run of another collection may have left it
+        store.require_tokenizer(tokenizer_);   // left by an interrupted run of another collection
         return store;
     }
 

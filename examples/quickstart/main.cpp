@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Why the bottleneck matters, shown in minutes: pre-train, fine-tune, search, measure, ask. Run by examples/quickstart.sh.
+// Shows the effect of the bottleneck in minutes: pre-train, fine-tune, search, measure, query. Run by examples/quickstart.sh.
 #include <unistd.h>
 
 #include <cstdio>
@@ -223,7 +223,7 @@ int run(Request const& request) {
     }
     if (show_hybrid) { rows.push_back({"RetroMAE + BM25", {}, experiment.hybrid(*best)}); }
     print_table(rows);
-    std::filesystem::remove_all(request.output / "sentence-transformer");   // of a run that was stopped at its end
+    std::filesystem::remove_all(request.output / "sentence-transformer");   // of a run that was interrupted at its end
     bmae::save_sentence_transformer(*best, request.output / "sentence-transformer");
     bmae::detail::write_file(request.output / "losses.svg",
                              loss_chart(experiment.curves(), "Masked-token loss of the encoder: " + collection.name));

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// The distribution's own package descriptions as a collection: the synopsis asks, the long description answers.
+// Package descriptions as a collection: the synopsis is the query, the long description the relevant passage.
 #pragma once
 
 #include <algorithm>
@@ -50,7 +50,7 @@ struct PackageText {
     std::string description;
 };
 
-// Words of a text in lower case, each once: what near-duplicates are told by.
+// Words of a text in lower case, each once, to detect near-duplicates.
 inline std::set<std::string> word_set(std::string const& text) {
     std::set<std::string> words;
     std::string word;
@@ -118,7 +118,7 @@ inline Collection package_collection(std::vector<PackageText> const& packages, s
         throw bmae::InputError(bmae::Diagnostic{.file = {},
                                                 .expected = "at least " + std::to_string(2 * held_out) + " package descriptions",
                                                 .found = std::to_string(packages.size()),
-                                                .hint = "Run apt-get update, or name files that hold more."});
+                                                .hint = "Run apt-get update, or name files with more."});
     }
     Collection collection{.name = "package descriptions"};
     std::vector<std::size_t> order(packages.size());

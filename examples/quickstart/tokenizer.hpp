@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// A vocabulary of the collection itself.
+// A vocabulary trained on the collection.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@
 
 namespace quickstart {
 
-// At most `vocabulary` tokens. What merging leaves behind and no text uses is dropped, since every token costs a row of the
-// output layer; single characters stay, so that a typed question never falls back to [UNK] for a new word.
+// At most `vocabulary` tokens. Intermediate merges that no text uses are dropped, since every token costs a row of the
+// output layer; single characters are kept, so that queries need no [UNK] for new words.
 inline bmae::WordPiece make_tokenizer(Collection const& collection, std::size_t vocabulary) {
     bmae::VocabularyBuilder builder({.vocabulary_size = vocabulary});
     for (auto const* part : {&collection.texts, &collection.unlabelled}) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// A small invented world in which word overlap is useless: an article tells of three topics, its question asks for the same
-// topics in other words. Only who has learned which words keep company can find the article.
+// A small synthetic corpus in which word overlap is useless: an article has three topics, its query has the same
+// topics in other words. Only a model of word co-occurrence can retrieve the article.
 #pragma once
 
 #include <algorithm>
@@ -23,17 +23,17 @@ namespace quickstart {
 
 struct WorldOptions {
     std::uint64_t seed = 1;
-    std::size_t unlabelled = 20000;                              // articles to read
+    std::size_t unlabelled = 20000;                              // articles to pre-train on
     std::size_t searched = 1000;                                 // articles to search, no two of the same three topics
     std::size_t train = 200;                                     // further articles with a question, for fine-tuning
     std::size_t topics = quickstart::topics.size();              // the first of the list
     std::size_t words_per_topic = quickstart::words_per_topic;   // the first of its list
     std::size_t topics_per_article = 3;
     std::size_t words_of_topic = 6;   // topic words of an article; its question takes two of the others
-    double stray = .25;               // chance that a topic is exchanged in what belongs to an article
+    double stray = .25;               // probability that a topic is replaced in the texts of an article
 };
 
-// One article and what the world knows about it.
+// One article and its related texts.
 struct Article {
     std::vector<std::size_t> topics;
     std::vector<std::string> lines;   // sentences of six tokens
@@ -46,7 +46,7 @@ struct Article {
     }
 };
 
-// Two articles, the second on nearly the same topics, and what language models might have written about them.
+// Two articles, the second on nearly the same topics, and their simulated queries and continuation.
 struct WorldDocument {
     std::vector<Article> articles;
     std::vector<std::string> queries;
@@ -74,7 +74,7 @@ public:
         return write(draw_topics(draw), draw);
     }
 
-    // The document number `index`. Its second article, its queries and its continuation stray: a topic is now and then another.
+    // The document number `index`. Its second article, its queries and its continuation are noisy: some topics are replaced.
     WorldDocument document(std::uint64_t index) const {
         constexpr std::size_t queries = 3;
         bmae::Draw draw({.seed = options_.seed, .epoch = 2, .example = index, .slot = 0});
@@ -138,7 +138,7 @@ private:
         return numbers;
     }
 
-    // Each topic is exchanged with chance `stray`; none comes twice.
+    // Each topic is replaced with probability `stray`; none is repeated.
     std::vector<std::size_t> strayed(std::vector<std::size_t> numbers, bmae::Draw& draw) const {
         for (std::size_t& number : numbers) {
             if (!draw.chance(options_.stray)) { continue; }
@@ -150,7 +150,7 @@ private:
 
     // Two sentences for each topic, in random order, then a question from words that the article does not use.
     Article write(std::vector<std::size_t> const& numbers, bmae::Draw& draw) const {
-        // Few words beside the topic's own: what they hide is learned last, and the whole run is to take minutes.
+        // Few words besides those of the topic, since they slow down training.
         static constexpr std::array<std::string_view, 4> sentences{"{}, {} and {}.", "{} and {} with {}.", "{}, {}, {}.",
                                                                    "{} or {}, {}."};
         static constexpr std::array<std::string_view, 3> questions{"{} and {}?", "{}, {}?", "{} or {}?"};

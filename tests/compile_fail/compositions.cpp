@@ -132,7 +132,7 @@ constexpr std::size_t a_branch_without_a_view = looked_into<Branch<Pick<Words, P
 constexpr std::size_t a_branch_without_a_decoder = looked_into<Branch<Words, Pick<BasicDecoder, ClsBottleneck>>>;
 
 // case: row_masks_that_no_decoder_reads
-// expect: Branch: this view hides context by row masks, which the decoder does not read
+// expect: Branch: this view masks context by row masks, which the decoder does not read
 constexpr std::size_t row_masks_that_no_decoder_reads = looked_into<Branch<Pick<Words, Rows>, BasicDecoder>>;
 
 // case: row_masks_that_the_view_lacks
@@ -154,7 +154,7 @@ constexpr std::size_t a_bag_of_hidden_words =
     looked_into<BagOfWords<ClsLogits, View<Passage, Pick<NoMasker, WholeWordMasker>, NoCorruption>>>;
 
 // case: nothing_to_judge
-// expect: ReplacedTokenDetection: the first slot is the view to judge
+// expect: ReplacedTokenDetection: the first slot is the view to classify
 constexpr std::size_t nothing_to_judge = looked_into<ReplacedTokenDetection<Pick<Filled, Passage>, FullDepthDecoder>>;
 
 // case: nothing_is_replaced
@@ -163,7 +163,7 @@ constexpr std::size_t nothing_is_replaced =
     looked_into<ReplacedTokenDetection<Pick<Filled, View<Passage, WholeWordMasker, MaskOnly>>, FullDepthDecoder>>;
 
 // case: a_judge_under_row_masks
-// expect: ReplacedTokenDetection: a decoder under row masks would not see the text it judges
+// expect: ReplacedTokenDetection: a decoder under row masks cannot see the text it classifies
 constexpr std::size_t a_judge_under_row_masks =
     looked_into<ReplacedTokenDetection<Filled, Pick<FullDepthDecoder, EnhancedDecoder>>>;
 
@@ -179,7 +179,7 @@ constexpr std::size_t a_pass_behind_a_contrast =
     looked_into<Pick<Model<BertEncoder, One, One, Contrast>, Model<BertEncoder, One, Contrast, One>>>;
 
 // case: a_model_without_a_term
-// expect: Model: without a term nothing would be learned
+// expect: Model: without a term nothing would be trained
 constexpr std::size_t a_model_without_a_term =
     looked_into<Pick<Model<BertEncoder, Silent, Silent, Contrast>, Model<BertEncoder, Silent, Silent>>>;
 

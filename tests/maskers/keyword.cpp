@@ -188,8 +188,8 @@ BOOST_AUTO_TEST_CASE(files_read_back_and_damage_is_told) {
     BOOST_CHECK_EXCEPTION(WordWeights::load(changed(8, 2)), InputError, test::says("version 1", "version 2"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(changed(100, '?')), InputError, test::says("checksum"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(scratch.file("cut", whole.substr(0, whole.size() - 24))), InputError,
-                          test::says("It was cut"));
-    BOOST_CHECK_EXCEPTION(WordWeights::load(scratch.file("cut", whole.substr(0, 20))), InputError, test::says("It was cut"));
+                          test::says("Truncated: copy it again"));
+    BOOST_CHECK_EXCEPTION(WordWeights::load(scratch.file("cut", whole.substr(0, 20))), InputError, test::says("It is truncated"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(scratch.file("cut", "")), InputError, test::says("another format"));
     BOOST_CHECK_EXCEPTION(WordWeights::load(scratch / "absent"), InputError, test::says("absent", "nothing of that name"));
 }

@@ -154,7 +154,7 @@ def main(work):
     bare.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=300, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
     bare.save(str(work / "bare.json"))
     refused = run("prepare", "--input", data, "--format", "beir", "--tokenizer", work / "bare.json", "--output", work / "wrong", status=2)
-    assert "one token before a text" in refused.stderr and "0 before and 0 behind" in refused.stderr, refused.stderr
+    assert "one token before and one after a text" in refused.stderr and "0 before and 0 behind" in refused.stderr, refused.stderr
     refused = run("prepare", "--input", data, "--format", "beir", "--tokenizer", work / "roberta", "--write-dictionary", work / "words.json",
                   "--output", work / "wrong", status=2)
     assert "WordPiece tokenizer" in refused.stderr, refused.stderr

@@ -130,7 +130,7 @@ public:
         bool const fits = step.weight.dim() == 2 && (dense_.empty() || step.weight.size(1) == dense_.back().weight.size(0));
         if (!fits || unit_length_ || (step.bias.defined() && step.bias.numel() != step.weight.size(0))) {
             throw InputError(Diagnostic{.file = {},
-                                        .expected = "a linear map [out, in] that fits what stands before it",
+                                        .expected = "a linear map [out, in] that fits the part before it",
                                         .found = unit_length_ ? "one after the normalization" : "another shape"});
         }
         SentenceBottleneck longer = *this;

@@ -16,7 +16,7 @@ namespace bmae {
 /// 1. `corruptor.corrupt(text, traits, draw)` on a const corruptor edits `text.input_ids`, which arrive equal to
 ///    `text.original_ids`, and may clear flags that must not become targets.                                   [L]
 /// Law: afterwards all vectors of `text` still have one length; unflagged tokens are unchanged. One that deletes or inserts tokens
-/// edits all vectors alike and says so: `static constexpr bool changes_length = true`. Then neither row masks nor related
+/// edits all vectors alike and declares it: `static constexpr bool changes_length = true`. Then neither row masks nor related
 /// maskers fit the view. A view starts with `C{}`, so there is a default constructor. Not required: a base class, registration.
 template <class C>
 concept Corruptor = std::copy_constructible<C> && std::default_initializable<C> &&

@@ -18,7 +18,7 @@ namespace bmae {
 
 /// An encoder reads a packed view and returns one hidden state per token.                          RetroMAE figure 1, left half
 ///
-/// 1. `E::Options` exists and `E(Options, seed)` builds fresh parameters; `E::name` is its name in reports.
+/// 1. `E::Options` exists and `E(Options, seed)` initializes new parameters; `E::name` is its name in reports.
 /// 2. `encoder.encode(input, context, keep_layers)` returns the hidden states.                                Encoded, [T, H]
 /// 3. `encoder.embeddings(ids, positions, context)` gives the rows of a decoder's tokens, [T, H]; `encoder.embeddings.word` is the
 ///    table of token embeddings, [V, E].

@@ -3,7 +3,7 @@
 /// \file
 /// Judged pairs of query and document with their line in the file, for training and checks of a collection.
 ///
-/// Evaluation uses the denser Qrels of retrieval/qrels.hpp. Both cut lines alike (detail/columns.hpp); this one can skip and report.
+/// Evaluation uses the denser Qrels of retrieval/qrels.hpp. Both use detail/columns.hpp; this one can skip and report.
 #pragma once
 
 #include <cstddef>
@@ -81,7 +81,7 @@ private:
         if (lines_.line() == 1) {
             if (!grade) { return std::nullopt; }   // the header
             lines_.report().warn(lines_.file().string() +
-                                 ":1: the header line is missing; the first line is read as a judgement, which BEIR's own reader "
+                                 ":1: the header line is missing; the first line is read as a judgment, which BEIR's own reader "
                                  "would skip.");
         }
         if (!grade) { return fault("an integer as score", excerpt((*fields)[2]), "Grades are whole numbers."); }

@@ -28,7 +28,7 @@ namespace bmae {
 /// first line of a file determines its format; all lines are held in memory, since MNLI scatters the lines of one premise.
 ///
 ///   - JSON Lines with `gold_label` (entailment, neutral, contradiction, - where the annotators do not agree), `sentence1` (the
-///     premise) and `sentence2`. One record for each entailment: the first of a premise is paired with its first one, the
+///     premise) and `sentence2`. One record for each entailment: the first of a premise uses its first contradiction, the
 ///     second with the second; without a contradiction it is a pair.
 ///   - CSV with the header `sent0,sent1,hard_neg` or `sent0,sent1`: one record per row. An empty `hard_neg` makes a pair.
 ///

@@ -49,7 +49,7 @@ struct CollectedQuery {
     std::vector<TokenId> tokens = {};
     std::vector<std::uint32_t> positives = {};
     std::vector<std::uint32_t> negatives = {};
-    std::vector<float> positive_scores = {};   // no longer than `positives`: behind the end there is no score
+    std::vector<float> positive_scores = {};   // no longer than `positives`: beyond the end there is no score
     std::vector<float> negative_scores = {};
 
     static constexpr float no_score = std::numeric_limits<float>::quiet_NaN();

@@ -49,7 +49,7 @@ public:
     /// Every option by its path.
     [[nodiscard]] virtual std::vector<std::pair<std::string, OptionValue>> option_values() const = 0;
     /// How the first pass makes its sentence vector, for a saved sentence encoder, a reduction with its weights included. [CLS]
-    /// where its bottleneck is not a pooling, which `pooling_note` then says.
+    /// where its bottleneck is not a pooling, which `pooling_note` then reports.
     [[nodiscard]] virtual SentenceBottleneck pooling() const = 0;
     /// The difference between `pooling()` and the bottleneck that was trained, in one sentence; empty: none.
     [[nodiscard]] virtual std::string pooling_note() const = 0;

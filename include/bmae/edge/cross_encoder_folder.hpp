@@ -103,7 +103,7 @@ inline void save_cross_encoder(std::filesystem::path const& folder, CrossEncoder
 
 /// Reads the folder of a BertForSequenceClassification with one label.
 /// \param max_length  overrides the folder's; tokens of a pair with its three specials
-/// \throws InputError  another family, several labels, an activation other than Identity and Sigmoid, modules behind the
+/// \throws InputError  another family, several labels, an activation other than Identity and Sigmoid, modules after the
 ///                     transformer, files that do not match
 inline CrossEncoder load_cross_encoder(std::filesystem::path const& folder, std::optional<std::size_t> max_length = {}) {
     if (std::filesystem::exists(folder / "modules.json")) {

@@ -48,7 +48,7 @@ void add_view_slots(std::string const& path, nlohmann::ordered_json& slots) {
     }
 }
 
-/// Path -> type of every slot; those within a term come before the term as a whole, so that differences are told by slot.
+/// Path -> type of every slot; those within a term come before the term as a whole, to report differences by slot.
 template <class Model>
 nlohmann::ordered_json slots_json(Model const& model) {
     nlohmann::ordered_json slots;

@@ -22,7 +22,7 @@
 namespace bmae {
 
 /// Lines are appended to OUTPUT.partial, group by group, each synced before the next; OUTPUT.partial.json has the settings
-/// of the run. `commit` renames the file. After a kill, `keep_groups` finds the complete groups and the run goes on there.
+/// of the run. `commit` renames the file. After a kill, `keep_groups` finds the complete groups and the run continues.
 class ResumableLines {
 public:
     /// \param settings  text of all settings that determine the lines; resuming requires the same

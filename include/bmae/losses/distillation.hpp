@@ -30,7 +30,7 @@ inline void require_same_groups(at::Tensor const& student, at::Tensor const& tea
                                 .hint = "Distill over groups of equal size: a positive and its hard negatives."});
 }
 
-/// sum over rows and columns of p (log p - log q); a column of p = 0 adds nothing, whatever q.        [B, G], [B, G] -> []
+/// sum over rows and columns of p (log p - log q); a column of p = 0 adds nothing for any q.          [B, G], [B, G] -> []
 inline at::Tensor divergence(at::Tensor const& log_p, at::Tensor const& log_q) {
     return (log_p.exp() * (log_p - log_q).masked_fill(log_p.detach().isneginf(), 0)).sum();
 }

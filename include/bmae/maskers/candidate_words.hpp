@@ -130,12 +130,12 @@ private:
 /// The words of a text that may be masked, and uniform draws from them.
 ///
 /// A token that continues a word joins the candidate before it, if there is one; every other token opens a new candidate.
-/// [CLS] and [SEP] are never candidates, wherever they stand and by id, so that RoBERTa's `<s>` and `</s>` are safe too.
+/// [CLS] and [SEP] are never candidates, at any position and by id, so that RoBERTa's `<s>` and `</s>` are safe too.
 class CandidateWords {
 public:
     /// \param skip_specials  also leave out [UNK], [MASK] and [PAD], which the published RetroMAE counts as words; a special
     ///                       then ends the word before it
-    /// \param taken          tokens that are left out of their words, or nullptr                                    [L]
+    /// \param taken          tokens that are excluded from their words, or nullptr                                  [L]
     /// \param single         every token is a word of its own
     CandidateWords(TokenSpan text, bool skip_specials, MaskFlags const* taken = nullptr, bool single = false) {
         SpecialIds const& special = text.traits().special();

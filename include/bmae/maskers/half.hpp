@@ -12,8 +12,8 @@
 
 namespace bmae {
 
-/// Whole words at a fixed rate of one half, which MASTER's complementary pair (CMP) uses for the encoder whatever its rate
-/// is elsewhere. `ComplementMasker` then masks the other half for the decoder.
+/// Whole words at a fixed rate of one half, which MASTER's complementary pair (CMP) uses for the encoder, whose rate
+/// differs elsewhere. `ComplementMasker` then masks the other half for the decoder.
 struct HalfMasker {
     static constexpr std::string_view name = "half";
 

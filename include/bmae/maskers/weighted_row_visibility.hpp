@@ -19,7 +19,7 @@
 
 namespace bmae {
 
-/// As `RowVisibility` with pooled draws, but the columns hidden from a row are drawn by the weights of their words, as
+/// As `RowVisibility` with pooled draws, but the columns masked for a row are drawn by the weights of their words, as
 /// `KeywordMasker` draws (Li et al.: Challenging Decoder helps in Masked Auto-Encoder Pre-training for Dense Passage Retrieval,
 /// arXiv 2305.13197, with pointwise mutual information as weights; its code is not public). Specials are always visible.
 ///

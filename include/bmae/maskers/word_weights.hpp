@@ -93,7 +93,7 @@ public:
 
     /// From counts alone, in any order. \throws InputError  a count of 0, a word twice, a word in more texts than there are
     /// \param documents   texts counted; 0 where unknown, and then no word may have a document frequency
-    /// \param vocabulary  ids of the vocabulary that the words are spelled in
+    /// \param vocabulary  size of the vocabulary of the words' token ids
     WordWeights(std::vector<Word> words, std::uint64_t documents, std::uint64_t vocabulary)
         : words_(std::move(words)), documents_(documents), vocabulary_(vocabulary) {
         std::ranges::sort(words_, {}, &Word::hash);
@@ -210,7 +210,7 @@ private:
 /// A masker that draws by word counts, and receives those of the training corpus where it has none.
 ///
 /// 1. `masker.needs_words()` on a const masker is true where it has no counts and needs them.
-/// 2. `masker.learn(weights)` sets the counts. Counts that it has already (a dictionary that the user loaded) stay.
+/// 2. `masker.learn(weights)` sets the counts. Counts that it has already (a dictionary that the user loaded) are kept.
 template <class M>
 concept LearnsWords = requires(M& masker, M const& fixed, std::shared_ptr<WordWeights const> weights) {
     { fixed.needs_words() } -> std::same_as<bool>;

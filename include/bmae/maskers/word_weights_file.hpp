@@ -73,14 +73,14 @@ WordWeightsHeader read_word_weights(std::filesystem::path const& path, std::vect
     }
     std::span<std::uint64_t const> const numbers = file.as<std::uint64_t>();
     std::string const size = std::to_string(file.size()) + " bytes";
-    if (file.size() < fixed) { throw refuse("a whole file", size, "It was cut: copy it again."); }
+    if (file.size() < fixed) { throw refuse("a whole file", size, "It is truncated: copy it again."); }
     if (numbers[1] != word_weights_version) {
         throw refuse("version " + std::to_string(word_weights_version), "version " + std::to_string(numbers[1]),
                      "Count the corpus again with this version of bmae.");
     }
     WordWeightsHeader const header{.documents = numbers[2], .vocabulary = numbers[3], .words = numbers[4]};
     bool const fits = header.words <= (file.size() - fixed) / sizeof(Word) && file.size() == fixed + header.words * sizeof(Word);
-    if (!fits) { throw refuse("a file of " + std::to_string(header.words) + " words", size, "It was cut: copy it again."); }
+    if (!fits) { throw refuse("a file of " + std::to_string(header.words) + " words", size, "Truncated: copy it again."); }
     std::uint64_t const digest = xxh64(file.bytes().first(file.size() - sizeof(std::uint64_t)));
     if (digest != numbers.back()) {
         throw refuse("the checksum " + to_hex(numbers.back()), to_hex(digest), "It was changed: copy it again or count again.");

@@ -72,7 +72,7 @@ class Branch {
     static_assert(detail::SaysWhatItReads<Decoder>,
                   "Branch: the second slot is a decoder: explain_decoder<D, Encoder>() says what an own one lacks.");
     static_assert(!ViewT::has_row_masks || Decoder::reads_visibility,
-                  "Branch: this view hides context by row masks, which the decoder does not read. Use EnhancedDecoder, or a "
+                  "Branch: this view masks context by row masks, which the decoder does not read. Use EnhancedDecoder, or a "
                   "masker that masks tokens.");
     static_assert(
         ViewT::has_row_masks || !Decoder::reads_visibility,

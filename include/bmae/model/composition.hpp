@@ -29,7 +29,7 @@
 
 namespace bmae {
 
-/// What a report says about one pass.
+/// Description of a pass for reports.
 struct PassDescription {
     std::string bottleneck = {};
     std::string projection = {};    ///< its adaptors, joined by +: batch_norm, tanh, reduced, normalized, stop_gradient; or empty
@@ -65,7 +65,7 @@ protected:
     static_assert(pass_count > 0, "Model: after the encoder come its passes: Pass<View, Bottleneck, Term...>.");
     static_assert(passes_come_first<Part...>(), "Model: passes come first, terms that look across them last.");
     static_assert(term_count > 0,
-                  "Model: without a term nothing would be learned; add MaskedLanguageModel, a Branch or a Contrast.");
+                  "Model: without a term nothing would be trained; add MaskedLanguageModel, a Branch or a Contrast.");
     static_assert(((is_pass<Part> || CrossTerm<Part, EncoderT>) && ...),
                   "Model: this part is neither a Pass nor a term that looks across passes. MaskedLanguageModel, Branch and "
                   "BagOfWords belong into a Pass.");
@@ -92,9 +92,9 @@ protected:
                   "Distillation, GroupSoftmax, RDrop: no pass reads a group of texts. Use the source Candidates or "
                   "QueryWithCandidate.");
     static_assert((wants_scores<Part> || ...) || !groups_come_first<Part...>(),
-                  "Contrast: the first pass reads the queries, Pass<View<Query>, ...>; a pass over Candidates stands behind it.");
+                  "Contrast: the first pass reads the queries, Pass<View<Query>, ...>; a pass over Candidates follows it.");
     static_assert(shared_types_agree(static_cast<AllTerms<Part...> const*>(nullptr)),
-                  "Shared: one name stands for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
+                  "Shared: one name is used for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
     static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");
 
     /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is not a parameter of such a model.
@@ -203,7 +203,7 @@ public:
         return step / options_.alternate % 2 == 0 ? 2 : 1;
     }
 
-    /// Calls `visit(name, tensor, decay)` for every parameter once; tied tensors stand under the embedding's name.
+    /// Calls `visit(name, tensor, decay)` for every parameter once; tied tensors have the embedding's name.
     template <class Visit>
     void for_each_parameter(Visit&& visit) {
         std::map<std::string, at::Tensor> seen;

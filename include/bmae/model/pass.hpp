@@ -134,7 +134,7 @@ class PassOf {
     static_assert(
         (detail::FitsPass<Term> && ...),
         "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
-        "looks across passes and stands after them.");
+        "compares passes and follows them.");
     static_assert(!ViewT::has_row_masks,
                   "Pass: the encoder's view must mask tokens, not context: row masks belong into a branch.");
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");

@@ -33,12 +33,12 @@ inline constexpr bool replaces_tokens = requires(ViewT const& view, PackedView& 
 template <class ViewT, class Decoder>
 class ReplacedTokenDetection {
     static_assert(AnyView<ViewT>,
-                  "ReplacedTokenDetection: the first slot is the view to judge: View<TextSource, Masker, Corruptor>.");
+                  "ReplacedTokenDetection: the first slot is the view to classify: View<TextSource, Masker, Corruptor>.");
     static_assert(
         !AnyView<ViewT> || detail::replaces_tokens<ViewT>,
         "ReplacedTokenDetection: no token of this view is replaced by a network. Use the corruptor GeneratorReplacement.");
     static_assert(!Decoder::reads_visibility,
-                  "ReplacedTokenDetection: a decoder under row masks would not see the text it judges. Use FullDepthDecoder.");
+                  "ReplacedTokenDetection: a decoder under row masks cannot see the text it classifies. Use FullDepthDecoder.");
 
 public:
     /// Options of the term, in the shape of its slots.

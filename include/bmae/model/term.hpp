@@ -49,7 +49,7 @@ struct TermDescription {
     std::string name = {};           ///< "passes.0.terms.1"
     std::string kind = {};           ///< masked_language_model, branch, ...
     std::string decoder = {};        ///< enhanced, basic, ...; empty where there is none
-    std::string decoder_name = {};   ///< of a shared decoder: its parameters stand under shared.NAME
+    std::string decoder_name = {};   ///< of a shared decoder: its parameters are named shared.NAME
     std::string query = {};          ///< query stream of an enhanced decoder
     std::string task = {};           ///< MASTER's name of the branch: mkp, cmp, npr, dor, gor
     std::string pooling = {};        ///< of a bag of words: max or cls

@@ -54,7 +54,7 @@ private:
     std::vector<std::uint32_t> term_of_word_;
 };
 
-/// Counts the terms of all texts. Terms are numbered by first appearance, whatever the number of threads.
+/// Counts the terms of all texts. Terms are numbered by first appearance, for any number of threads.
 template <class Texts>
 TermCounts count_terms(Texts const& texts, Analyzer const& analyzer, unsigned threads) {
     constexpr std::size_t grain = 512;

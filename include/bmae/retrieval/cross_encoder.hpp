@@ -27,7 +27,7 @@ namespace bmae {
 /// Options for reading pairs; stored beside the weights.
 struct CrossEncoderOptions {
     std::size_t query_length = 0;   ///< tokens of the query alone; 0: no separate limit
-    std::size_t max_length = 512;   ///< tokens of the pair with its three specials; the passage is cut first
+    std::size_t max_length = 512;   ///< tokens of the pair with its three specials; the passage is truncated first
     bool sigmoid = false;           ///< scores from 0 to 1, in the same order
 };
 

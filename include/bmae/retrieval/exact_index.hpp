@@ -34,7 +34,7 @@ struct ExactIndexOptions {
 
 /// Finds the k vectors with the largest inner products, without approximation.
 ///
-/// Scores are fp32. A score is the same to the last bit, and so is the order, whatever the number of threads, the block size or
+/// Scores are fp32. A score is bit for bit the same, and so is the order, for any number of threads, block size or
 /// the other queries of a call. Of equal scores the smaller id comes first. The index owns its vectors: no later change of the
 /// caller's tensor affects a score. Memory: the vectors and per thread query_block x max(2k, 64) x 8 bytes; the scores [Q, N]
 /// are never stored.

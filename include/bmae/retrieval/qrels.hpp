@@ -102,7 +102,7 @@ struct QrelsFileOptions {
     bool first_of_duplicates = false;   ///< of two judgments of one document keep the first; false: refuse the second
 };
 
-/// Reads judgments, plain or gzip. The first line tells the format, and every line must follow it:
+/// Reads judgments, plain or gzip. The first line determines the format, and every line must follow it:
 ///
 ///   - 4 columns `query iteration document grade`: TREC and MS MARCO
 ///   - 3 columns, tab-separated, `query document grade`, after the header `query-id corpus-id score` or without: BEIR

@@ -119,7 +119,7 @@ struct Candidates {
 };
 
 /// [CLS] query [SEP] passage [SEP] for one positive and its negatives, with token types 0 and 1: the pairs of a
-/// cross-encoder. Only the passage is cut, as Hugging Face's `only_second` does.
+/// cross-encoder. Only the passage is truncated, as Hugging Face's `only_second` does.
 struct QueryWithCandidate {
     static constexpr std::string_view name = "query_with_candidate";
 

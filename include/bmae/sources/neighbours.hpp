@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Passages of the same document that stand beside the example's own.
+/// Passages of the same document adjacent to the example's own.
 #pragma once
 
 #include <span>

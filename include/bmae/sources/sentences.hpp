@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Where the sentences of a passage lie, and spans of whole sentences: what several sources share.
+/// Positions of the sentences of a passage, and spans of whole sentences: common code of sources.
 #pragma once
 
 #include <algorithm>
@@ -52,7 +52,7 @@ inline std::vector<TokenRange> sentences_within(Example const& example, TokenRan
     return sentences;
 }
 
-/// Where the passage lies in the document.
+/// The range of the passage in the document.
 inline TokenRange passage_range(Example const& example) noexcept {
     return {example.passage_offset, example.passage_offset + example.passage.size()};
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Tokens that a tokenizer.json adds to its model: found in raw text as a whole, before anything else is cut.
+/// Tokens that a tokenizer.json adds to its model: matched in raw text before pre-tokenization.
 #pragma once
 
 #include <algorithm>
@@ -21,17 +21,17 @@
 
 namespace bmae {
 
-/// One token that is found in text as it stands.
+/// One token that is matched verbatim in text.
 struct AddedToken {
     std::string content = {};
     TokenId id = -1;
-    bool special = true;       ///< left out of decoded text
-    bool lstrip = false;       ///< takes the white space before it
-    bool rstrip = false;       ///< takes the white space after it
-    bool normalized = false;   ///< sought in the normalized text
+    bool special = true;       ///< skipped in decoded text
+    bool lstrip = false;       ///< strips the white space before it
+    bool rstrip = false;       ///< strips the white space after it
+    bool normalized = false;   ///< matched in the normalized text
 };
 
-/// What a tokenizer puts around one text: [CLS] and [SEP] of RoBERTa, `</s>` after a text of T5.
+/// The special tokens that a tokenizer adds to one text: [CLS] and [SEP] of RoBERTa, `</s>` after a text of T5.
 struct WrappingTokens {
     std::vector<TokenId> before = {};
     std::vector<TokenId> after = {};
@@ -39,7 +39,7 @@ struct WrappingTokens {
 
 namespace detail {
 
-/// Cuts text at added tokens: leftmost first, then longest.
+/// Splits text at added tokens: leftmost first, then longest.
 class AddedTokenFinder {
 public:
     void add(AddedToken token) {
@@ -104,14 +104,14 @@ private:
     std::array<std::uint8_t, 256> starts_{};
 };
 
-inline constexpr char const* other_tokenizer = "Only byte-level BPE (GPT-2, RoBERTa) and unigram (T5) tokenizers can be read so.";
+inline constexpr char const* other_tokenizer = "Only byte-level BPE (GPT-2, RoBERTa) and unigram (T5) tokenizers work here.";
 
-/// Reads "added_tokens" and puts each into `tokens`, where its id must be the next one or hold it already.
+/// Reads "added_tokens" and adds each to `tokens`, where its id must be the next one or its own.
 inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vector<std::string>& tokens) {
     std::vector<AddedToken> result;
     auto const list = file.root().find("added_tokens");
     if (list == file.root().end() || list->is_null()) { return result; }
-    if (!list->is_array()) { file.refuse("an array at \"added_tokens\"", list->dump().substr(0, 60), "Mend the file."); }
+    if (!list->is_array()) { file.refuse("an array at \"added_tokens\"", list->dump().substr(0, 60), "Fix the file."); }
     for (PlainJson const& entry : *list) {
         AddedToken token{.content = file.get<std::string>(entry, "content", ""),
                          .id = file.get<TokenId>(entry, "id", -1),
@@ -124,7 +124,7 @@ inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vect
                         "Save the token without it.");
         }
         if (token.content.empty() || token.id < 0) {
-            file.refuse("added tokens with content and id", entry.dump().substr(0, 80), "Mend the file.");
+            file.refuse("added tokens with content and id", entry.dump().substr(0, 80), "Fix the file.");
         }
         result.push_back(std::move(token));
     }
@@ -140,7 +140,7 @@ inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vect
     return result;
 }
 
-/// Reads what "post_processor" puts around a single text. \throws InputError at a processor of another kind
+/// Reads the special tokens that "post_processor" adds to a single text. \throws InputError at a processor of another kind
 inline WrappingTokens read_wrapping(JsonFile const& file, PlainJson const& processor) {
     WrappingTokens wrapping;
     if (processor.is_null()) { return wrapping; }
@@ -172,7 +172,7 @@ inline WrappingTokens read_wrapping(JsonFile const& file, PlainJson const& proce
                         other_tokenizer);
         }
     } catch (PlainJson::exception const&) {
-        file.refuse("a whole post_processor", processor.dump().substr(0, 80), "Save the tokenizer again.");
+        file.refuse("a complete post_processor", processor.dump().substr(0, 80), "Save the tokenizer again.");
     }
     return wrapping;
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A tokenizer whose kind is known when the program runs: WordPiece, byte-level BPE or unigram, as its files say.
+/// A tokenizer whose type is known at run time: WordPiece, byte-level BPE or unigram.
 #pragma once
 
 #include <concepts>
@@ -28,13 +28,13 @@
 
 namespace bmae {
 
-/// True where a folder holds the files of a tokenizer.
+/// True where a folder has the files of a tokenizer.
 inline bool holds_tokenizer(std::filesystem::path const& folder) {
     auto const has = [&](char const* name) { return std::filesystem::exists(folder / name); };
     return has("tokenizer.json") || has("vocab.txt") || (has("vocab.json") && has("merges.txt"));
 }
 
-/// One of the tokenizers, chosen by `model.type` of tokenizer.json or by the files that there are. Copies are cheap; const
+/// One of the tokenizers, chosen by `model.type` of tokenizer.json or by the existing files. Copies are cheap; const
 /// members may run in several threads.
 class AnyTokenizer {
 public:
@@ -51,7 +51,7 @@ public:
             auto const has = [&](char const* name) { return std::filesystem::exists(path / name); };
             if (has("vocab.txt")) { return WordPiece::from_file(path); }
             if (has("vocab.json") && has("merges.txt")) { return ByteLevelBpe::from_file(path); }
-            if (has("spiece.model")) { return Unigram::from_file(path); }   // says how to convert it
+            if (has("spiece.model")) { return Unigram::from_file(path); }   // explains how to convert it
             throw InputError(Diagnostic{.file = path.string(),
                                         .expected = "a tokenizer.json, a vocab.txt, or a vocab.json and a merges.txt",
                                         .found = "none of them",
@@ -93,7 +93,7 @@ public:
     [[nodiscard]] std::vector<TokenId> encode(std::string_view text) const {
         return visit([&](auto const& tokenizer) { return tokenizer.encode(text); });
     }
-    /// What the files put around a text: [CLS] and [SEP], `<s>` and `</s>`.
+    /// The special tokens around a text: [CLS] and [SEP], `<s>` and `</s>`.
     [[nodiscard]] WrappingTokens wrapping() const {
         return visit([](auto const& tokenizer) {
             if constexpr (requires { tokenizer.wrapping(); }) {
@@ -104,7 +104,7 @@ public:
             }
         });
     }
-    /// Readable text. \param skip_special  leave out special tokens
+    /// Readable text. \param skip_special  skip special tokens
     [[nodiscard]] std::string decode(std::span<TokenId const> ids, bool skip_special = true) const {
         return visit([&](auto const& tokenizer) { return tokenizer.decode(ids, skip_special); });
     }
@@ -124,7 +124,7 @@ public:
     }
 
 private:
-    /// Older files do not name the type of their model.
+    /// Older files do not have the type of their model.
     static std::string type_of(detail::JsonFile const& file) {
         auto const found = file.root().find("model");
         if (found == file.root().end() || !found->is_object()) {
@@ -143,10 +143,10 @@ private:
 
 static_assert(Tokenizer<AnyTokenizer>);
 
-/// Refuses a tokenizer that an encoder cannot use: one that does not put one token before a text and one behind it.
+/// Refuses a tokenizer that an encoder cannot use: one that does not add one token before and one after a text.
 /// \param for_training  it also needs a mask and a padding token
 /// \param place         of the tokenizer, for the message
-/// \throws InputError  saying what is missing
+/// \throws InputError  naming what is missing
 inline void require_encoder_tokens(AnyTokenizer const& tokenizer, bool for_training, std::filesystem::path const& place = {}) {
     SpecialIds const& special = tokenizer.traits().special();
     auto const refuse = [&](std::string expected, std::string found, std::string hint) {
@@ -155,13 +155,13 @@ inline void require_encoder_tokens(AnyTokenizer const& tokenizer, bool for_train
     };
     auto const [before, after] = tokenizer.wrapping();
     if (before != std::vector{special.cls} || after != std::vector{special.sep}) {
-        refuse("a tokenizer that puts one token before a text and one behind it, as [CLS] and [SEP] or <s> and </s>",
+        refuse("a tokenizer that adds one token before and one after a text, as [CLS] and [SEP] or <s> and </s>",
                std::to_string(before.size()) + " before and " + std::to_string(after.size()) + " behind",
                "Tokenizers of GPT-2 and T5 do not: use that of a BERT or RoBERTa model.");
     }
     if (for_training && (special.mask < 0 || special.pad < 0)) {
         refuse("a tokenizer with a mask token and a padding token", special.mask < 0 ? "no mask token" : "no padding token",
-               "Name the folder of the model: its tokenizer_config.json says which they are.");
+               "Name the folder of the model: its tokenizer_config.json names them.");
     }
 }
 

@@ -51,13 +51,13 @@ struct NormalizedWord {
 /// Splits text into the words that WordPiece looks up.
 ///
 /// The work is done by chunks: maximal runs of bytes without white space and punctuation. These and unmapped CJK ideographs are
-/// starters that normalization leaves alone, so nothing crosses them and a chunk alone decides about its words.
+/// starters that normalization leaves alone, so chunks can be normalized independently.
 class BertNormalizer {
 public:
-    /// What one character means to the scan for chunks.
+    /// Class of a character in the scan for chunks.
     enum class Kind : std::uint8_t {
-        plain,      ///< part of a chunk that stays as it is (ASCII capitals aside)
-        changing,   ///< part of a chunk that `normalize` must see
+        plain,      ///< part of a chunk that is unchanged (except ASCII capitals)
+        changing,   ///< part of a chunk that needs `normalize`
         space,      ///< ends a chunk
         isolated,   ///< ends a chunk and is a word
     };
@@ -89,9 +89,9 @@ public:
     }
 
     /// Walks over `text` and calls `chunk(begin, end, Kind, is_ascii)` for each run of plain or changing characters
-    /// (Kind::changing iff `normalize` must see it; plain ones may hold ASCII capitals) and each isolated character
+    /// (Kind::changing iff it needs `normalize`; plain ones may have ASCII capitals) and each isolated character
     /// (Kind::isolated).
-    /// \param offset     where `text` begins in the whole text, for errors
+    /// \param offset     offset of `text` in the whole text, for errors
     /// \throws InputError  at ill-formed UTF-8 where the policy is reject
     template <class Chunk>
     void scan(std::string_view text, std::size_t offset, Chunk chunk) const {
@@ -126,7 +126,7 @@ public:
         }
     }
 
-    /// Scratch of `normalize`, to be reused from call to call.
+    /// Reusable buffers of `normalize`.
     struct Scratch {
         struct Unit {
             char32_t character;
@@ -180,10 +180,10 @@ private:
                                     .hint = "Convert the text to UTF-8 or choose InvalidUtf8::replace."});
     }
 
-    /// Cleaning, spaces around CJK, decomposition in canonical order, marks dropped. Lower case comes later: it moves nothing.
+    /// Cleaning, spaces around CJK, decomposition in canonical order, marks dropped. Lower-casing follows: it changes no order.
     void read_units(std::string_view chunk, std::size_t offset, Units& units) const {
         units.clear();
-        std::size_t run = 0;   // where the characters begin that may still change places
+        std::size_t run = 0;   // start of the characters that may still be reordered
         auto const close_run = [&] {
             if (units.size() - run > 1) {
                 std::vector<ByteSpan> sources;

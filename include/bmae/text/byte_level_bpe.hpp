@@ -33,7 +33,7 @@ namespace bmae {
 
 namespace detail {
 
-/// Merges, and how a text is cut by them.
+/// Merges, and tokenization by them.
 class ByteLevelBpeCore {
 public:
     static constexpr std::string_view name = "byte_level_bpe";
@@ -66,7 +66,7 @@ public:
         for (std::size_t at = 0; at < token.size();) {
             Utf8Step const step = read_utf8(token.substr(at));
             int const byte = letters.byte(step.character);
-            if (byte < 0) {   // an added token that is not written in letters stands for itself
+            if (byte < 0) {   // an added token that is not in byte letters is literal text
                 text.resize(before);
                 text += token;
                 return;
@@ -93,7 +93,7 @@ private:
         TokenId id;
     };
 
-    /// A piece of a word while it is merged; a list through `previous` and `next`. Merged away where id is -1.
+    /// A piece of a word while it is merged; a list through `previous` and `next`. Removed by a merge where id is -1.
     struct Symbol {
         TokenId id;
         std::int32_t previous;
@@ -143,7 +143,7 @@ private:
         });
     }
 
-    /// Joins the pair of the lowest rank, the leftmost of equals, until no pair is left that merges.
+    /// Merges the pair of the lowest rank, the leftmost of equals, until no pair is left that merges.
     void encode_word(std::string_view word, std::vector<TokenId>& ids) const {
         if (description.ignore_merges) {
             std::string letters;
@@ -188,7 +188,7 @@ private:
             if (left.id < 0 || left.next < 0) { continue; }
             Symbol& right = symbols[static_cast<std::size_t>(left.next)];
             auto const found = merges_.find(pair_key(left.id, right.id));
-            if (found == merges_.end() || found->second.id != best.id) { continue; }   // merged otherwise meanwhile
+            if (found == merges_.end() || found->second.id != best.id) { continue; }   // changed by another merge
             left.id = best.id;
             left.next = right.next;
             right.id = -1;
@@ -212,7 +212,7 @@ private:
 /// threads. Its tokens are written in GPT-2's letters.
 ///
 /// Ill-formed UTF-8 is read as U+FFFD. A token continues a word unless it begins with the marker of a space; the first token of a
-/// text begins a word whatever it is, which a tokenizer without prefix space cannot show in the token: maskers see it after
+/// text always begins a word, which the token cannot show without a prefix space: maskers see it after
 /// [CLS].
 class ByteLevelBpe : public detail::SubwordTokenizer<detail::ByteLevelBpeCore> {
 public:

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The files that hold a byte-level BPE tokenizer: tokenizer.json, or vocab.json and merges.txt.
+/// The files of a byte-level BPE tokenizer: tokenizer.json, or vocab.json and merges.txt.
 #pragma once
 
 #include <algorithm>
@@ -21,20 +21,20 @@
 
 namespace bmae {
 
-/// All about a byte-level BPE tokenizer. The defaults are GPT-2's.
+/// The description of a byte-level BPE tokenizer. The defaults are GPT-2's.
 struct ByteLevelBpeDescription {
     std::vector<std::string> tokens = {};                           ///< [V] in GPT-2's letters: a space is written as U+0120
-    std::vector<std::pair<std::string, std::string>> merges = {};   ///< what is joined, the most frequent pair first
+    std::vector<std::pair<std::string, std::string>> merges = {};   ///< merges, by rank
     std::vector<AddedToken> added = {};                             ///< among `tokens`
     WrappingTokens wrapping = {};
     SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
-    std::string unknown = {};           ///< token of a byte that the vocabulary lacks; empty: the byte is left out
+    std::string unknown = {};           ///< token of a byte that the vocabulary lacks; empty: the byte is skipped
     bool add_prefix_space = false;      ///< a text that starts without a space gets one
     bool split_words = true;            ///< false: merges may cross words
-    bool ignore_merges = false;         ///< a word that is a token is not built by merges
-    std::size_t model_max_length = 0;   ///< tokens that the model takes; written to and read from the folder; 0: no limit
-    std::string source = {};            ///< the tokenizer.json that it was read from: what is saved again
-    std::string file = {};              ///< where it came from, for errors
+    bool ignore_merges = false;         ///< words in the vocabulary are not built by merges
+    std::size_t model_max_length = 0;   ///< maximum tokens of the model; written to and read from the folder; 0: no limit
+    std::string source = {};            ///< the original tokenizer.json, which is saved again
+    std::string file = {};              ///< source, for errors
 };
 
 namespace detail {
@@ -95,7 +95,7 @@ inline PlainJson const& byte_level_part(JsonFile const& file) {
 }  // namespace detail
 
 /// Reads a tokenizer.json. Its padding and truncation are not applied.
-/// \throws InputError  where it is not a byte-level BPE tokenizer, or asks for what would be done in another way
+/// \throws InputError  where it is not a byte-level BPE tokenizer, or needs unsupported features
 inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path const& path) {
     detail::JsonFile const file(path);
     detail::PlainJson const& root = file.root();
@@ -139,7 +139,7 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
 }
 
 /// Reads vocab.json and merges.txt; every token that the folder names as special, or <|endoftext|>, is found in text. Where it
-/// names none and the vocabulary has all of RoBERTa's, these are the special ones.
+/// names none and the vocabulary has all of RoBERTa's special tokens, these are used.
 inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path const& folder) {
     detail::JsonFile const vocabulary(folder / "vocab.json");
     auto const [names, model_max_length] = detail::read_folder_names(folder);

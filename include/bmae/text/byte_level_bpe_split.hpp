@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// How GPT-2 cuts a text into words, and how it writes bytes as letters (Radford et al., 2019, section 2.2, and its released
+/// GPT-2's pre-tokenization and its mapping of bytes to letters (Radford et al., 2019, section 2.2, and its released
 /// code).
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace bmae::detail {
 
-/// What a word is made of; punctuation, marks, symbols and the rest are `other`.
+/// Character classes of words; punctuation, marks, symbols and the rest are `other`.
 enum class CharacterClass : std::uint8_t { other, letter, number, space };
 
 class CharacterClasses {
@@ -72,7 +72,7 @@ void split_as_gpt2(std::string_view text, Word word) {
         if (rest.front() == ' ' && rest.size() > 1 && classes[read(at + 1).character] != CharacterClass::space) { ++start; }
         CharacterClass const first = classes[read(start).character];
         std::size_t end = start;
-        std::size_t last = start;   // where the last character of the run begins
+        std::size_t last = start;   // start of the last character of the run
         while (end < text.size()) {
             Utf8Step const step = read(end);
             if (classes[step.character] != first) { break; }
@@ -86,7 +86,7 @@ void split_as_gpt2(std::string_view text, Word word) {
     }
 }
 
-/// GPT-2's letters for bytes: printable Latin-1 stands for itself, the other bytes for U+0100, U+0101 ... in their order.
+/// GPT-2's letters for bytes: printable Latin-1 is unchanged, the other bytes for U+0100, U+0101 ... in their order.
 class ByteLetters {
 public:
     static ByteLetters const& instance() {
@@ -95,7 +95,7 @@ public:
     }
 
     [[nodiscard]] std::string const& letter(unsigned char byte) const noexcept { return letters_[byte]; }
-    /// The byte that a letter stands for, -1 where it stands for none.
+    /// The byte of a letter, -1 for other characters.
     [[nodiscard]] int byte(char32_t letter) const noexcept { return letter < bytes_.size() ? bytes_[letter] : -1; }
 
 private:

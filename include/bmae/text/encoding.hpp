@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One text or a pair of texts as a model reads them, and how they are cut to a length.
+/// Encodings of one text or a pair of texts, and their truncation.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace bmae {
 
-/// Which text loses tokens at its end where the whole is too long.
+/// Truncation strategies.
 enum class Truncation : std::uint8_t {
     longest_first,   ///< the longer one until both are equally long, then both
     only_first,
@@ -42,9 +42,9 @@ struct Encoding {
 
 namespace detail {
 
-/// How many content tokens of the first and of the second text stay. Equal to HuggingFace tokenizers, also where both are cut.
+/// Number of content tokens kept of both texts. Equal to HuggingFace tokenizers, also where both are truncated.
 /// \param room  tokens that remain beside the special ones
-/// \throws InputError  where the one text that may be cut would vanish
+/// \throws InputError  where the text to truncate would become empty
 inline std::pair<std::size_t, std::size_t> truncated_lengths(std::size_t first, std::size_t second, bool is_pair,
                                                              std::size_t room, Truncation truncation) {
     if (first + second <= room) { return {first, second}; }
@@ -64,7 +64,7 @@ inline std::pair<std::size_t, std::size_t> truncated_lengths(std::size_t first, 
     if (surplus >= (cuts_first ? first : second)) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = std::string("a ") + (cuts_first ? "first" : "second") + " text of more than " +
-                                                std::to_string(surplus) + " tokens to cut",
+                                                std::to_string(surplus) + " tokens to truncate",
                                     .found = std::to_string(cuts_first ? first : second) + " tokens",
                                     .hint = "Raise max_length or choose Truncation::longest_first."});
     }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Ids of queries and documents as small numbers.
+/// Ids of queries and documents, numbered.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ class IdTable {
 public:
     IdTable() = default;
 
-    /// \throws InputError  where an id stands twice
+    /// \throws InputError  for a duplicate id
     explicit IdTable(std::vector<std::string> const& ids) {
         reserve(ids.size());
         for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -46,7 +46,7 @@ public:
         return std::string_view(characters_).substr(begin, ends_[number] - begin);
     }
 
-    /// The number of a string, which is new or known.
+    /// The number of a string, which is added if new.
     std::uint32_t add(std::string_view id) {
         if (ends_.size() * 2 >= slots_.size()) { grow(slots_.empty() ? 1024 : slots_.size() * 2); }
         std::uint64_t const hash = hash_of(id);
@@ -92,7 +92,7 @@ private:
         return detail::mix64(hash ^ word);
     }
 
-    /// Where `id` stands or, if it is new, belongs. A slot holds the upper half of the hash and the number + 1.
+    /// The slot of `id`, or the free slot for a new one. A slot holds the upper half of the hash and the number + 1.
     [[nodiscard]] std::size_t find_slot(std::string_view id, std::uint64_t hash) const noexcept {
         std::size_t const mask = slots_.size() - 1;
         std::size_t place = hash & mask;

@@ -25,12 +25,12 @@
 
 namespace bmae {
 
-/// Training queries with the texts that were judged or mined for them, larger than memory if need be. Copies nothing: what it
-/// hands out points into the map and lives as long as the store, also where the store is moved. All const members may be called
+/// Training queries with their positives and hard negatives, may be larger than memory. Zero-copy: what it
+/// returns points into the map and is valid with the store, also where the store is moved. All const members may be called
 /// from several threads.
 class PairStore {
 public:
-    /// \throws InputError  naming the file where the folder is no pair store, was cut or changed, or is of another version
+    /// \throws InputError  naming the file where the folder is no pair store, truncated or changed, or is of another version
     static PairStore open(std::filesystem::path const& folder, Verify verify = Verify::quick) {
         PairStore store;
         store.folder_ = detail::StoreFolder(folder);
@@ -43,19 +43,19 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return rows_.size() - 1; }      ///< queries
-    [[nodiscard]] std::size_t texts() const noexcept { return all_texts().size(); }   ///< of all queries, and some of none
+    [[nodiscard]] std::size_t texts() const noexcept { return all_texts().size(); }   ///< of all queries, and unused ones
     [[nodiscard]] PackedTexts all_texts() const noexcept { return {texts_.as<TokenId>(), text_ends_.as<std::uint64_t>()}; }
     [[nodiscard]] PairStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept { return manifest_.fingerprint; }            ///< of the tokenizer
-    [[nodiscard]] std::string_view tokenizer_kind() const noexcept { return manifest_.tokenizer_kind; }   ///< empty: not said
-    [[nodiscard]] std::string_view source() const noexcept { return manifest_.source; }   ///< what it was made from
+    [[nodiscard]] std::string_view tokenizer_kind() const noexcept { return manifest_.tokenizer_kind; }   ///< empty: unknown
+    [[nodiscard]] std::string_view source() const noexcept { return manifest_.source; }   ///< description of its sources
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
 
-    /// Whether a teacher scored at least one pair: then every example has scores, NaN where the teacher gave none.
+    /// Whether a teacher scored at least one pair: then every example has scores, NaN where not scored.
     [[nodiscard]] bool has_teacher_scores() const noexcept { return manifest_.statistics.scores != 0; }
 
-    /// Number of what the store holds, made of the checksums of its files: a run that goes on can tell whether its data changed.
+    /// Checksum of the store, from the checksums of its files: a resumed run checks that its data is unchanged.
     [[nodiscard]] std::uint64_t content_hash() const {
         detail::Xxh64 hash;
         for (auto const& [name, file] : manifest_.files) {
@@ -79,9 +79,9 @@ public:
         }
         return example;
     }
-    PairExample example(std::size_t i) const&& = delete;   // it would outlive the store that it points into
+    PairExample example(std::size_t i) const&& = delete;   // it would outlive the store
 
-    [[nodiscard]] std::size_t query_length(std::size_t i) const {   ///< tokens of query `i`, before any cut
+    [[nodiscard]] std::size_t query_length(std::size_t i) const {   ///< tokens of query `i`, before truncation
         auto const& [first, last] = rows_of(i);
         return cut(queries_.as<TokenId>(), first.token, last.token).size();
     }
@@ -145,7 +145,7 @@ private:
         traits_ = detail::store_traits(manifest_, continues_word_);
     }
 
-    /// The sizes of the files against the counts of the manifest.
+    /// Checks the sizes of the files against the counts of the manifest.
     void check_counts() const {
         PairStoreStatistics const& counts = statistics();
         folder_.check_count(texts_, "texts", counts.text_tokens, sizeof(TokenId));
@@ -172,8 +172,8 @@ private:
         bool const whole = begins.token == 0 && begins.positive == 0 && begins.negative == 0 && begins.id == 0 &&
                            ends.token == statistics().query_tokens && ends.positive == statistics().positives &&
                            ends.negative == statistics().negatives && ends.id == query_ids_.size();
-        if (!whole) { throw folder_.damaged("query_rows", "rows that cover the data", "some that leave a part out"); }
-        std::vector<std::uint64_t> seen(texts(), 0);   // number + 1 of the query that had the text last
+        if (!whole) { throw folder_.damaged("query_rows", "rows that cover the data", "rows that leave a gap"); }
+        std::vector<std::uint64_t> seen(texts(), 0);   // number + 1 of the last query with the text
         std::uint64_t scores = 0;
         for (std::size_t i = 0; i < size(); ++i) {
             PairExample const one = example(i);   // throws where a row points outside

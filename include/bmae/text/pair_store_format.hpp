@@ -10,12 +10,12 @@
 ///     text_ids         UTF-8                names of the texts, without separators; may be empty
 ///     text_id_ends     uint64 [N]           end of the name of each text in `text_ids`
 ///     queries          int32                content ids of all queries
-///     query_rows       QueryRow [Q + 1]     where each query starts in each file; the last row holds the ends
+///     query_rows       QueryRow [Q + 1]     start of each query in each file; the last row has the ends
 ///     query_ids        UTF-8                names of the queries, without separators
 ///     positives        uint32 [P]           numbers of the relevant texts of each query
 ///     negatives        uint32 [M]           numbers of the hard negatives of each query, the hardest first
-///     positive_scores  float32 [P]          a teacher's scores beside `positives`; NaN: none      (only with a teacher)
-///     negative_scores  float32 [M]          likewise, beside `negatives`                          (only with a teacher)
+///     positive_scores  float32 [P]          teacher's scores of `positives`; NaN: none      (only with a teacher)
+///     negative_scores  float32 [M]          likewise, of `negatives`                          (only with a teacher)
 ///     continues_word   uint8 [V]            1 where a token continues a word
 ///
 /// Texts are numbered in 32 bits; all that counts tokens or bytes has 64. The manifest records size and XXH64 of every file and,
@@ -34,7 +34,7 @@
 
 namespace bmae {
 
-/// What a pair store holds and what was left out on the way, in numbers.
+/// Counts of a pair store and of skipped data.
 struct PairStoreStatistics {
     std::uint64_t queries = 0;
     std::uint64_t texts = 0;
@@ -45,22 +45,22 @@ struct PairStoreStatistics {
     std::uint64_t queries_with_scores = 0;         ///< at least one
     std::uint64_t query_tokens = 0;
     std::uint64_t text_tokens = 0;
-    std::uint64_t unknown_tokens = 0;   ///< of queries and texts, those that the vocabulary lacks
+    std::uint64_t unknown_tokens = 0;   ///< of queries and texts, unknown tokens
     std::uint64_t longest_query = 0;    ///< in tokens
     std::uint64_t longest_text = 0;     ///< in tokens
 
-    // What is not in the store.
+    // Skipped data.
     std::uint64_t queries_without_positives = 0;
     std::uint64_t joined_lines = 0;            ///< further lines of a query, whose texts it got
     std::uint64_t empty_queries = 0;           ///< without a token
     std::uint64_t empty_texts = 0;             ///< without a token
-    std::uint64_t equal_texts = 0;             ///< the same tokens as an earlier text, whose number they got
-    std::uint64_t repeated_positives = 0;      ///< the same text a second time for one query
+    std::uint64_t equal_texts = 0;             ///< duplicates of an earlier text, which share its number
+    std::uint64_t repeated_positives = 0;      ///< duplicate texts of one query
     std::uint64_t repeated_negatives = 0;      ///< likewise
     std::uint64_t relevant_negatives = 0;      ///< negatives that are positives of the same query
     std::uint64_t unknown_positives = 0;       ///< judged texts that the collection lacks or has without a token
     std::uint64_t unknown_negatives = 0;       ///< likewise, of the negatives
-    std::uint64_t unknown_queries = 0;         ///< lines of negatives for queries that the split does not train on
+    std::uint64_t unknown_queries = 0;         ///< lines of negatives for queries outside the split
     std::uint64_t unused_scores = 0;           ///< a teacher's, of pairs that are not in the store
     std::uint64_t irrelevant_judgements = 0;   ///< of grade 0 or below
 
@@ -71,7 +71,7 @@ namespace detail::pair_format {
 
 inline constexpr StoreKind kind{.magic = "bmae pair store", .name = "pair store", .command = "pairs", .version = 1};
 
-/// Where a query starts in each file; the row after it holds where it ends.
+/// Start of a query in each file; the next row has its end.
 struct QueryRow {
     std::uint64_t token = 0;
     std::uint64_t positive = 0;
@@ -80,13 +80,13 @@ struct QueryRow {
 };
 static_assert(sizeof(QueryRow) == 32 && std::is_trivially_copyable_v<QueryRow>);
 
-/// What manifest.json says.
+/// The content of manifest.json.
 struct Manifest : StoreHeader {
-    std::string source;   ///< what the store was made from, for people
+    std::string source;   ///< readable description of the sources
     PairStoreStatistics statistics;
 };
 
-/// Calls `visit(name, value)` for every number of `s`, so that reading and writing cannot differ.
+/// Calls `visit(name, value)` for every number of `s`, shared by reading and writing.
 template <class Statistics, class Visit>
     requires std::same_as<std::remove_const_t<Statistics>, PairStoreStatistics>
 void for_each_count(Statistics& s, Visit&& visit) {
@@ -127,7 +127,7 @@ inline std::string to_text(Manifest const& manifest) {
     return finish_manifest(std::move(json), manifest);
 }
 
-/// \throws InputError  where `text` is not what `to_text` wrote, or another version of it
+/// \throws InputError  where `text` was not written by `to_text`, or another version of it
 inline Manifest manifest_from(std::string const& text, std::string const& file) {
     Manifest manifest;
     read_manifest(text, file, kind, manifest, [&](nlohmann::ordered_json const& json) {

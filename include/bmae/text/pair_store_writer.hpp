@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Writes pair stores from token ids. corpus/beir_pairs.hpp and corpus/line_pairs.hpp are the ways in from
+/// Writes pair stores from token ids. corpus/beir_pairs.hpp and corpus/line_pairs.hpp build them from
 /// files.
 #pragma once
 
@@ -27,32 +27,32 @@
 
 namespace bmae {
 
-/// A training query whose texts are numbers that `PairStoreWriter::add_text` gave.
+/// A training query whose texts are numbers returned by `PairStoreWriter::add_text`.
 struct PairQuery {
     std::string id;
     std::vector<TokenId> tokens = {};            ///< content ids
     std::vector<std::uint32_t> positives = {};   ///< relevant texts
     std::vector<std::uint32_t> negatives = {};   ///< hard negatives, the hardest first
-    std::vector<float> positive_scores = {};     ///< a teacher's, beside `positives`; NaN: none; empty: none at all
-    std::vector<float> negative_scores = {};     ///< likewise, beside `negatives`
+    std::vector<float> positive_scores = {};     ///< teacher's scores of `positives`; NaN: not scored; empty: no teacher
+    std::vector<float> negative_scores = {};     ///< likewise, of `negatives`
 };
 
-/// Writes a pair store: texts and queries in any order, but a text before the queries that name it. Texts go to the disk at once,
-/// and some 30 bytes of each stay in memory. The folder appears only on `finish`.
+/// Writes a pair store: texts and queries in any order, but a text before its queries. Texts are written immediately,
+/// and about 30 bytes of each are kept in memory. The folder appears only on `finish`.
 class PairStoreWriter {
 public:
-    /// What `add_text` gives for a text without a token, which no store holds.
+    /// The result of `add_text` for a text without tokens, which is not stored.
     static constexpr std::uint32_t no_text = std::numeric_limits<std::uint32_t>::max();
 
-    /// \param tokenizer    that makes the ids
-    /// \throws InputError  where the folder holds something or cannot be written
+    /// \param tokenizer    of the ids
+    /// \throws InputError  where the folder is not empty or cannot be written
     template <Tokenizer T>
     PairStoreWriter(std::filesystem::path const& folder, T const& tokenizer)
         : PairStoreWriter(folder, tokenizer.traits(), tokenizer_fingerprint(tokenizer)) {
         manifest_.tokenizer_kind = tokenizer_kind(tokenizer);
     }
 
-    /// The same where the tokenizer is not at hand.
+    /// The same without the tokenizer.
     /// \param fingerprint  of it: see tokenizer_fingerprint
     PairStoreWriter(std::filesystem::path const& folder, TokenTraits traits, std::uint64_t fingerprint)
         : traits_(std::move(traits)),
@@ -63,8 +63,8 @@ public:
         manifest_.special = traits_.special();
     }
 
-    /// The number of a text, which is new, or that of an earlier one of the same tokens; `no_text` where it has none.
-    /// \throws InputError  where an id is outside the vocabulary, or 2^32 - 1 texts are there
+    /// The number of a new text, or of an earlier one with the same tokens; `no_text` where it has none.
+    /// \throws InputError  where an id is outside the vocabulary, or for more than 2^32 - 1 texts
     std::uint32_t add_text(std::string_view id, std::span<TokenId const> tokens) {
         PairStoreStatistics& counts = manifest_.statistics;
         if (tokens.empty()) {
@@ -100,7 +100,7 @@ public:
         return static_cast<std::uint32_t>(ends_.size() - 1);
     }
 
-    /// Left out and counted are: a text that comes again for this query, a negative that is also a positive, and the query itself
+    /// Skipped and counted are: a duplicate text of this query, a negative that is also a positive, and the query itself
     /// where it has no token or no positive.
     /// \throws InputError  where a number is that of no text, an id is outside the vocabulary, the scores are not as many as the
     ///                     texts, or one is infinite
@@ -132,15 +132,15 @@ public:
         count_unknown(query.tokens);
     }
 
-    /// Says what the store is made from, for people.
+    /// Sets the readable description of the sources.
     void source(std::string text) { manifest_.source = std::move(text); }
 
     [[nodiscard]] PairStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
-    /// To count what a reader leaves out before it gets here.
+    /// The counts, for readers that skip data.
     [[nodiscard]] PairStoreStatistics& statistics() noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
 
-    /// Completes the store and gives it its name. \throws InputError where it holds no query
+    /// Completes and renames the store. \throws InputError where it has no query
     PairStoreStatistics finish() {
         PairStoreStatistics const& counts = manifest_.statistics;
         if (counts.queries == 0) {
@@ -196,7 +196,7 @@ private:
 
     // ---- queries -----------------------------------------------------------------------------------------------------------
 
-    /// Forgets which texts the query before had.
+    /// Resets the texts of the previous query.
     void start_query() {
         seen_.resize(ends_.size(), 0);
         if (stamp_ > std::numeric_limits<std::uint32_t>::max() - 4) {
@@ -254,7 +254,7 @@ private:
         return InputError(Diagnostic{.file = what + " '" + std::string(id) + "'",
                                      .expected = std::move(expected),
                                      .found = std::move(found),
-                                     .hint = "Are the ids of this tokenizer, and the numbers those of add_text?"});
+                                     .hint = "Check that ids are of this tokenizer and numbers of add_text."});
     }
 
     void check_ids(std::string const& what, std::string_view id, std::span<TokenId const> tokens) const {
@@ -292,12 +292,12 @@ private:
     std::vector<std::uint64_t> ends_;                                          // [texts] end of each text in tokens
     std::vector<std::uint64_t> hashes_;                                        // [texts]
     std::vector<std::uint32_t> slots_ = std::vector<std::uint32_t>(1024, 0);   // power of two; number + 1, or 0 where free
-    std::vector<std::uint32_t> seen_;   // [texts] stamp of the query and side that had it last
+    std::vector<std::uint32_t> seen_;                                          // [texts] stamp of the last query and side with it
     std::uint32_t stamp_ = 0;
     std::uint64_t text_id_bytes_ = 0;
     std::uint64_t query_id_bytes_ = 0;
-    std::vector<TokenId> compared_;     // scratch of has_tokens
-    std::vector<std::uint32_t> kept_;   // scratch of write_side
+    std::vector<TokenId> compared_;     // buffer of has_tokens
+    std::vector<std::uint32_t> kept_;   // buffer of write_side
     std::vector<float> kept_scores_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Special tokens in raw text, found before normalization: leftmost first, then longest; and the tidying of decoded text.
+/// Special tokens in raw text, found before normalization: leftmost first, then longest; and the cleanup of decoded text.
 #pragma once
 
 #include <algorithm>

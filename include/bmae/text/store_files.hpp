@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The files of a store: mapped with checks, and written with checksums into a folder that appears as a whole.
+/// The files of a store: mapped with checks, and written with checksums into a folder that appears atomically.
 #pragma once
 
 #include <cstddef>
@@ -37,14 +37,14 @@ enum class Verify {
 
 namespace detail {
 
-/// The folder of a store that is read: what is wrong with it is said with the name of the file.
+/// The folder of a store for reading; errors name the file.
 class StoreFolder {
 public:
     explicit StoreFolder(std::filesystem::path folder = {}) : folder_(std::move(folder)) {}
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_; }
 
-    /// The text of manifest.json. \throws InputError where the folder is no store
+    /// The text of manifest.json. \throws InputError where the folder is not a store
     [[nodiscard]] std::string manifest(StoreKind const& kind) const {
         std::filesystem::path const manifest = folder_ / "manifest.json";
         std::error_code code;
@@ -58,7 +58,7 @@ public:
         return read_file(manifest, std::uint64_t{16} << 20);
     }
 
-    /// \throws InputError  where the file has not the size or, with Verify::full, not the content that the manifest says
+    /// \throws InputError  where the file differs from the manifest in size or, with Verify::full, in content
     [[nodiscard]] FileMap map(std::string const& name, StoreHeader const& header, Verify verify) const {
         auto const entry = header.files.find(name);
         if (entry == header.files.end()) { throw damaged("manifest.json", "an entry for the file " + name, "none"); }
@@ -74,7 +74,7 @@ public:
         return file;
     }
 
-    /// Refuses a file that does not hold `elements` elements of so many bytes.
+    /// Refuses a file without exactly `elements` elements of that size.
     void check_count(FileMap const& file, std::string const& name, std::uint64_t elements, std::size_t bytes_each) const {
         if (file.size() / bytes_each != elements || file.size() % bytes_each != 0) {
             throw damaged(name, std::to_string(elements) + " elements", std::to_string(file.size()) + " bytes");
@@ -89,8 +89,8 @@ public:
         }
     }
 
-    /// The part [begin, end) of a file. Checked, since a store opened quickly may hold changed rows.
-    /// \param rows  the file that says where the part lies, for the message
+    /// The part [begin, end) of a file. Checked, since rows are not verified on a quick open.
+    /// \param rows  the file with the offsets, for the message
     template <class T>
     [[nodiscard]] std::span<T const> cut(std::span<T const> whole, std::uint64_t begin, std::uint64_t end,
                                          char const* rows) const {
@@ -108,7 +108,7 @@ public:
         return InputError(Diagnostic{.file = (folder_ / file).string(),
                                      .expected = std::move(expected),
                                      .found = std::move(found),
-                                     .hint = "The store was cut or changed after it was made: copy or prepare it again."});
+                                     .hint = "The store is truncated or changed since it was made: copy or prepare it again."});
     }
 
     /// \param place        of the tokenizer, for the message
@@ -131,13 +131,13 @@ private:
     std::filesystem::path folder_;
 };
 
-/// What a manifest and its file `continues_word` say about the ids.
+/// The traits of the ids, from a manifest and its file `continues_word`.
 inline TokenTraits store_traits(StoreHeader const& header, FileMap const& continues_word) {
     std::span<std::uint8_t const> const continues = continues_word.as<std::uint8_t>();
     return {header.special, {continues.begin(), continues.end()}};
 }
 
-/// The files of a store that is written, with their checksums. The folder appears only on `commit`.
+/// The files of a store for writing, with their checksums. The folder appears only on `commit`.
 class StoreFolderWriter {
 public:
     /// \throws InputError, RunError  as AtomicFolder does
@@ -148,7 +148,7 @@ public:
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
 
     void create(char const* name) { files_.emplace(name, std::make_unique<File>(folder_.partial() / name)); }
-    /// Leaves a file out.
+    /// Omits a file.
     void drop(char const* name) { files_.erase(name); }
 
     template <class T>
@@ -162,12 +162,12 @@ public:
         put<T>(name, std::span<T const>(values.begin(), values.size()));
     }
 
-    /// What was put into a file, from byte `offset` on.
+    /// The written bytes of a file, from `offset` on.
     void read_back(char const* name, std::uint64_t offset, std::span<std::byte> bytes) {
         files_.find(name)->second->file.read_back(offset, bytes);
     }
 
-    /// Writes which tokens continue a word, completes all files and gives the store its name.
+    /// Writes which tokens continue a word, completes all files and renames the store.
     /// \param header       gets the entries of the files
     /// \param to_manifest  `to_manifest()` is the text of the manifest once `header` is complete
     template <class ToManifest>
@@ -192,7 +192,7 @@ private:
     };
 
     AtomicFolder folder_;
-    std::map<std::string, std::unique_ptr<File>, std::less<>> files_;   // released before the folder that they lie in
+    std::map<std::string, std::unique_ptr<File>, std::less<>> files_;   // released before their folder
 };
 
 }  // namespace detail

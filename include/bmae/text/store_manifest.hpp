@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What the manifests of all stores share: the tokenizer, the files with their checksums, and the checksum of the manifest itself.
+/// Common part of all manifests: the tokenizer, the files with their checksums, and the checksum of the manifest itself.
 #pragma once
 
 #include <cstddef>
@@ -20,11 +20,11 @@
 
 namespace bmae::detail {
 
-/// A kind of store, as its manifest and its messages name it.
+/// A kind of store, by its names in manifest and messages.
 struct StoreKind {
     std::string_view magic;     ///< value of the key "format"
     std::string_view name;      ///< "token store"
-    std::string_view command;   ///< that makes it
+    std::string_view command;   ///< command that makes it
     int version = 1;
 };
 
@@ -33,9 +33,9 @@ struct StoreFile {
     std::uint64_t checksum = 0;   ///< XXH64
 };
 
-/// What every manifest says.
+/// Common fields of manifests.
 struct StoreHeader {
-    std::string tokenizer_kind;   ///< "wordpiece", "byte_level_bpe" ...; empty in stores that do not say it
+    std::string tokenizer_kind;   ///< "wordpiece", "byte_level_bpe" ...; empty in older stores
     std::uint64_t fingerprint = 0;
     std::uint64_t vocabulary_size = 0;
     SpecialIds special;
@@ -80,7 +80,7 @@ inline void read_header(nlohmann::ordered_json const& json, StoreHeader& header)
 
 /// Checks format, version and checksum of a manifest, then reads its header and calls `read(json)` for the rest.
 /// \param file         for the messages
-/// \throws InputError  where `text` is not what `finish_manifest` made, or another version of it
+/// \throws InputError  where `text` was not made by `finish_manifest`, or another version of it
 template <class Read>
 void read_manifest(std::string const& text, std::string const& file, StoreKind const& kind, StoreHeader& header, Read&& read) {
     std::string const name(kind.name);

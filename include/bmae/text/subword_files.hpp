@@ -14,7 +14,7 @@
 
 namespace bmae::detail {
 
-/// What special_tokens_map.json and tokenizer_config.json of a folder say; empty and 0 where they say nothing.
+/// The content of special_tokens_map.json and tokenizer_config.json of a folder; empty and 0 where missing.
 struct FolderNames {
     SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};
     std::size_t model_max_length = 0;
@@ -32,9 +32,9 @@ inline FolderNames read_folder_names(std::filesystem::path const& folder) {
 }
 
 /// Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json. The class named in it reads tokenizer.json as it
-/// stands, whatever the model. Each file appears whole or not at all; none is written over.
+/// is, for any model. Each file appears atomically; none is overwritten.
 /// \param special  empty where there is none
-/// \throws InputError  where a file of these names is there
+/// \throws InputError  where one of the files exists
 inline void write_subword_files(std::filesystem::path const& folder, std::string const& tokenizer_json,
                                 SpecialTokens const& special, std::size_t model_max_length) {
     OrderedJson names = OrderedJson::object();

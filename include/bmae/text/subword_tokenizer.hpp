@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What byte-level BPE and unigram tokenizers have in common: a table of tokens, added tokens found in raw text, and files.
+/// Common code of byte-level BPE and unigram tokenizers: a table of tokens, added tokens found in raw text, and files.
 #pragma once
 
 #include <algorithm>
@@ -29,12 +29,12 @@
 
 namespace bmae::detail {
 
-/// The tokens of a description by id and by text, what they mean to a masker, and the added ones to be found in text.
+/// The tokens of a description by id and by text, their traits, and the added ones.
 class SubwordTable {
 public:
-    /// \param space    what a token that begins a word begins with
-    /// \param unknown  the model's unknown token; -1: the one that the files name
-    /// \param change   what a text goes through before normalized added tokens are sought in it
+    /// \param space    the prefix of tokens that begin a word
+    /// \param unknown  the model's unknown token; -1: from the files
+    /// \param change   normalization before matching normalized added tokens
     template <class Description, class Change>
     SubwordTable(Description const& description, std::string_view space, TokenId unknown, Change change)
         : is_special(description.tokens.size(), 0) {
@@ -46,7 +46,7 @@ public:
             throw InputError(Diagnostic{.file = description.file,
                                         .expected = "token ids below " + std::to_string(tokens.size()),
                                         .found = std::to_string(id),
-                                        .hint = "Use the files that belong together."});
+                                        .hint = "Use files of one model."});
         };
         for (auto const* around : {&description.wrapping.before, &description.wrapping.after}) {
             for (TokenId const id : *around) { require_id(id); }
@@ -57,7 +57,7 @@ public:
             if (token.normalized) { token.content = change(token.content); }
             (token.normalized ? normalized : raw).add(std::move(token));
         }
-        // A tokenizer.json alone does not say which token is which: then the names that such models use.
+        // A tokenizer.json alone has no roles of tokens: uses the names common in such models.
         auto const named = [&](std::string const& name, std::initializer_list<char const*> usual) {
             if (TokenId const id = find(name); id >= 0 || !name.empty()) { return id; }
             for (AddedToken const& token : description.added) {
@@ -81,17 +81,17 @@ public:
         traits = TokenTraits(special, std::move(continues));
     }
 
-    /// -1 where the vocabulary lacks the token.
+    /// -1 for a missing token.
     [[nodiscard]] TokenId find(std::string const& token) const {
         auto const found = ids.find(token);
         return token.empty() || found == ids.end() ? TokenId{-1} : found->second;
     }
 
     std::unordered_map<std::string, TokenId> ids;
-    std::vector<std::uint8_t> is_special;   // [V] left out of decoded text
+    std::vector<std::uint8_t> is_special;   // [V] skipped in decoded text
     TokenTraits traits;
-    AddedTokenFinder raw;          // sought in the text as it is
-    AddedTokenFinder normalized;   // sought in the normalized text
+    AddedTokenFinder raw;          // matched in the raw text
+    AddedTokenFinder normalized;   // matched in the normalized text
     std::uint64_t number = next_tokenizer_number();
 };
 
@@ -107,10 +107,10 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return tokens().size(); }   ///< V
     [[nodiscard]] TokenTraits const& traits() const noexcept { return core_->table.traits; }
     [[nodiscard]] std::vector<std::string> const& tokens() const noexcept { return core_->description.tokens; }
-    /// What a model reads before and behind a text.
+    /// The special tokens before and after a text.
     [[nodiscard]] WrappingTokens const& wrapping() const noexcept { return core_->description.wrapping; }
 
-    /// The text of a token as the vocabulary writes it; valid as long as this tokenizer or a copy lives.
+    /// The text of a token as in the vocabulary; valid as long as this tokenizer or a copy lives.
     /// \throws InputError  where there is no such id
     [[nodiscard]] std::string_view token(TokenId id) const {
         if (id < 0 || static_cast<std::size_t>(id) >= size()) {
@@ -121,7 +121,7 @@ public:
         }
         return tokens()[static_cast<std::size_t>(id)];
     }
-    /// The id of a token, absent where the vocabulary lacks it.
+    /// The id of a token, absent for an unknown token.
     [[nodiscard]] std::optional<TokenId> id(std::string_view token) const {
         TokenId const found = core_->table.find(std::string(token));
         return found < 0 ? std::nullopt : std::optional(found);
@@ -147,7 +147,7 @@ public:
             [&](std::string_view part) { core_->encode_part(part, part.data() == text.data(), ids); });
     }
 
-    /// What a model reads: the text between the tokens that the files put around it.                                 [n]
+    /// The input of a model: the text with its special tokens.                                 [n]
     [[nodiscard]] std::vector<TokenId> encode_with_specials(std::string_view text) const {
         std::vector<TokenId> ids = wrapping().before;
         encode_into(text, ids);
@@ -156,7 +156,7 @@ public:
     }
 
     /// Readable text; bytes that are no UTF-8 become U+FFFD.
-    /// \param skip_special  leave out special tokens
+    /// \param skip_special  skip special tokens
     [[nodiscard]] std::string decode(std::span<TokenId const> ids, bool skip_special = true) const {
         std::string text;
         bool is_first = true;
@@ -169,7 +169,7 @@ public:
         return well_formed(text);
     }
 
-    /// Vocabulary and everything else that decides the ids.
+    /// Vocabulary and everything else that affects the ids.
     [[nodiscard]] std::uint64_t fingerprint() const {
         Xxh64 hash;
         hash_vocabulary(*this, hash);

@@ -23,11 +23,11 @@
 
 namespace bmae {
 
-/// A corpus of token ids, larger than memory if need be. Copies nothing: what it hands out points into the map and lives as
+/// A corpus of token ids, may be larger than memory. Zero-copy: what it returns points into the map and is valid as
 /// long as the store. All const members may be called from several threads.
 class TokenStore {
 public:
-    /// \throws InputError  naming the file where the folder is no store, was cut or changed, or is of another version
+    /// \throws InputError  naming the file where the folder is not a store, was truncated or changed, or is of another version
     static TokenStore open(std::filesystem::path const& folder, Verify verify = Verify::quick) {
         TokenStore store;
         store.folder_ = detail::StoreFolder(folder);
@@ -44,12 +44,12 @@ public:
     [[nodiscard]] TokenStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
     [[nodiscard]] std::uint64_t fingerprint() const noexcept { return manifest_.fingerprint; }            ///< of the tokenizer
-    [[nodiscard]] std::string_view tokenizer_kind() const noexcept { return manifest_.tokenizer_kind; }   ///< empty: not said
+    [[nodiscard]] std::string_view tokenizer_kind() const noexcept { return manifest_.tokenizer_kind; }   ///< empty: unknown
     [[nodiscard]] std::size_t max_length() const noexcept { return manifest_.max_length; }   ///< with [CLS] and [SEP]
     [[nodiscard]] std::string_view blocks() const noexcept { return manifest_.blocks; }      ///< name of the layout
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
 
-    /// What the documents' queries are: `inference_queries`; empty where nobody said, which are questions as a rule.
+    /// What the documents' queries are: `inference_queries`; empty: unspecified, usually questions.
     [[nodiscard]] std::string_view query_kind() const noexcept { return manifest_.query_kind; }
 
     /// Names of the documents' fields, in the order of the store.
@@ -62,7 +62,7 @@ public:
         return cut(fields_.as<TokenId>(), place == 0 ? 0 : ends[place - 1], end);
     }
 
-    /// What one document has.
+    /// The data of one document.
     struct DocumentCounts {
         std::uint64_t tokens = 0;
         std::uint64_t sentences = 0;
@@ -80,7 +80,7 @@ public:
                 .continuation_tokens = last.continuation - first.continuation};
     }
 
-    /// Tokens of passage `i`, before any cut.
+    /// Tokens of passage `i`, before truncation.
     [[nodiscard]] std::size_t passage_length(std::size_t i) const { return passage_row(i).end - passage_row(i).begin; }
     [[nodiscard]] std::size_t document_of(std::size_t i) const { return passage_row(i).document; }
 
@@ -94,7 +94,7 @@ public:
         return cut(tokens_.as<TokenId>(), row(document).token, row(document + 1).token);
     }
 
-    /// Passage `i` and its neighborhood; each text but the document is cut after `max_content` tokens.
+    /// Passage `i` and its context; each text but the document is truncated to `max_content` tokens.
     [[nodiscard]] Example example(std::size_t i, std::size_t max_content) const { return assemble(i, max_content, nullptr); }
 
     /// The same, but where the passage exceeds `max_content` its window starts uniformly in [0, excess] (MASTER's collator).
@@ -146,7 +146,7 @@ private:
             std::span<TokenId const> const whole = field_tokens(document, f);
             example.fields.push_back({fields()[f], whole.first(std::min(whole.size(), max_content))});
         }
-        if (i + 1 == last.passage) {   // what follows the document follows its last passage
+        if (i + 1 == last.passage) {   // the continuation belongs to the last passage
             example.continuation = cut(continuations_.as<TokenId>(), first.continuation,
                                        std::min(last.continuation, first.continuation + max_content));
         }
@@ -199,7 +199,7 @@ private:
         traits_ = detail::store_traits(manifest_, continues_word_);
     }
 
-    /// The sizes of the files against the counts of the manifest.
+    /// Checks the sizes of the files against the counts of the manifest.
     void check_counts() const {
         TokenStoreStatistics const& counts = statistics();
         folder_.check_count(tokens_, "tokens", counts.tokens, sizeof(TokenId));
@@ -216,7 +216,7 @@ private:
         folder_.check_count(fields_, "fields", ends.empty() ? 0 : ends.back(), sizeof(TokenId));
     }
 
-    /// Every row in order and in range, every id in the vocabulary.
+    /// Checks that every row is in order and in range, every id in the vocabulary.
     void check_content() const {
         folder_.check_ids(tokens_, "tokens", manifest_.vocabulary_size);
         folder_.check_ids(queries_, "queries", manifest_.vocabulary_size);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Text to token store: sentences and tokens by several threads, one result whatever their number.
+/// Text to token store: sentences and tokens by several threads, with a result independent of their number.
 #pragma once
 
 #include <algorithm>
@@ -29,10 +29,10 @@ namespace bmae {
 /// A document as text.
 struct Document {
     std::string id;
-    std::string title = {};                  ///< kept as a name; put it into `text` too where it is to be learned
+    std::string title = {};                  ///< kept as metadata; add it to `text` too to train on it
     std::string text = {};                   ///< UTF-8; one paragraph per line
     std::vector<std::string> queries = {};   ///< of the whole document: every passage of it has them
-    std::string continuation = {};           ///< what follows the document: its last passage has it
+    std::string continuation = {};           ///< continuation of the document: its last passage has it
     std::vector<std::string> fields = {};    ///< in the order of TokenStoreOptions::fields; none: all are absent
     bool title_in_tokens = false;            ///< the tokens begin with those of the title and [SEP], where it has any
 };
@@ -40,7 +40,7 @@ struct Document {
 /// The sentences of one paragraph, as byte ranges in order. Called from several threads at once.
 using SentenceSplit = std::function<std::vector<ByteSpan>(std::string_view paragraph)>;
 
-/// For texts that were split before: every line that is not blank is one sentence.
+/// For pre-split texts: every line that is not blank is one sentence.
 struct OneSentencePerLine {
     [[nodiscard]] std::vector<ByteSpan> operator()(std::string_view paragraph) const {
         if (paragraph.find_first_not_of(" \t\r") == std::string_view::npos) { return {}; }
@@ -48,7 +48,7 @@ struct OneSentencePerLine {
     }
 };
 
-/// How far a build has come.
+/// Progress of a build.
 struct TokenStoreProgress {
     std::uint64_t documents = 0;
     std::uint64_t text_bytes = 0;   ///< of the documents' texts
@@ -58,14 +58,14 @@ struct TokenStoreProgress {
 
 struct TokenStoreOptions {
     PassageOptions passages = {};
-    SentenceSplit split = SentenceSplitter();   ///< English by rules; OneSentencePerLine{} has to be said, nothing is refused
+    SentenceSplit split = SentenceSplitter();   ///< English by rules; or OneSentencePerLine{}; must not be empty
     std::string_view query_kind = {};           ///< what the documents' queries are: see TokenStore::query_kind
     std::vector<std::string> fields = {};       ///< names of the documents' further texts, for the source Field<"NAME">
     unsigned threads = 0;                       ///< 0: one per processor; the store does not depend on it
     std::function<void(TokenStoreProgress const&)> progress = {};   ///< called twice per second in `add`; may throw to stop
 };
 
-/// Builds a token store from documents. `add` them in the order wanted, then `finish`; dropped before that, it leaves nothing.
+/// Builds a token store from documents. `add` them in order, then `finish`; destroyed before that, it leaves no files.
 template <Tokenizer T>
 class TokenStoreBuilder {
 public:
@@ -81,7 +81,7 @@ public:
         if (!options_.split) {
             throw InputError(
                 Diagnostic{.file = {},
-                           .expected = "TokenStoreOptions::split to say how lines become sentences",
+                           .expected = "TokenStoreOptions::split to define how lines become sentences",
                            .found = "nothing",
                            .hint = "SentenceSplitter() splits English text; OneSentencePerLine{} keeps lines whole."});
         }
@@ -89,7 +89,7 @@ public:
         writer_.fields(options_.fields);
     }
 
-    /// \throws whatever the tokenizer, the splitter or the disk reports, perhaps some documents later
+    /// \throws whatever the tokenizer, the splitter or the disk reports, possibly some documents later
     void add(Document document) {
         waiting_bytes_ += document.text.size();
         waiting_.push_back(std::move(document));
@@ -104,7 +104,7 @@ public:
     }
 
 private:
-    // Small batches keep all threads busy; large ones would cost memory, one document each would cost locks.
+    // Small batches balance the threads; large ones cost memory, single documents cost locking.
     static constexpr std::size_t batch_bytes = std::size_t{64} << 10;
     static constexpr std::size_t batch_documents = 256;
 
@@ -138,15 +138,15 @@ private:
             result.tokens.insert(result.tokens.end(), ids.begin(), ids.end());
             result.sentence_ends.push_back(static_cast<std::uint32_t>(result.tokens.size()));   // the writer refuses 2^32 tokens
         };
-        // Byte-level BPE writes the blank before a word into its token: a sentence goes with the white space before it, so that
-        // its tokens are those that it has within the text. A line end counts as a blank.
+        // Byte-level BPE includes the blank before a word in its token: a sentence includes the white space before it, so that
+        // its tokens are the same as within the text. A line end counts as a blank.
         std::string spaced;
         std::string_view rest = document.text;
         while (!rest.empty()) {
             std::size_t const stop = std::min(rest.find('\n'), rest.size());
             std::string_view const paragraph = rest.substr(0, stop);
             rest.remove_prefix(std::min(stop + 1, rest.size()));
-            std::size_t last = std::string_view::npos;   // end of the sentence before, in this paragraph
+            std::size_t last = std::string_view::npos;   // end of the previous sentence, in this paragraph
             auto const add = [&](std::size_t begin, std::size_t end) {
                 if (last != std::string_view::npos) {
                     add_sentence(paragraph.substr(last, end - last));
@@ -214,7 +214,7 @@ private:
     std::size_t waiting_bytes_ = 0;
     std::uint64_t text_bytes_ = 0;
     std::chrono::steady_clock::time_point reported_ = std::chrono::steady_clock::now();
-    detail::OrderedPipeline<std::vector<Document>, Tokenized> pipeline_;   // last: its threads use the members above
+    detail::OrderedPipeline<std::vector<Document>, Tokenized> pipeline_;   // last member: its threads use those above
 };
 
 }  // namespace bmae

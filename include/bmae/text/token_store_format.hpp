@@ -6,10 +6,10 @@
 /// A folder of flat little-endian arrays that are mapped into memory, described by `manifest.json`:
 ///
 ///     tokens          int32 [T]    content ids of all documents, one after another, without special tokens
-///     documents       DocumentRow [D + 1]   where each document starts; the last row holds the ends
+///     documents       DocumentRow [D + 1]   start of each document; the last row has the ends
 ///     sentence_ends   uint32 [S]   end of each sentence, in tokens of its document
 ///     passages        PassageRow [P]        in document order; a passage never crosses a document
-///     ids, titles     UTF-8        the documents' names, without separators (the rows hold the starts)
+///     ids, titles     UTF-8        the documents' names, without separators (the rows have the starts)
 ///     continues_word  uint8 [V]    1 where a token continues a word
 ///     queries         int32        tokens of the documents' queries           (only where there are any)
 ///     query_ends      uint64 [Q]   end of each query in `queries`             (only where there are any)
@@ -17,7 +17,7 @@
 ///     fields          int32        tokens of the documents' named fields      (only where the manifest names fields)
 ///     field_ends      uint64 [D F] end of each field in `fields`, document by document         (likewise)
 ///
-/// Tokens take four bytes although two would do for most vocabularies: what an Example hands out then points straight into
+/// Tokens take four bytes although two would do for most vocabularies: the spans of an Example then point directly into
 /// the map, without a copy. The manifest records size and XXH64 of every file and, last, the checksum of itself.
 #pragma once
 
@@ -36,12 +36,12 @@
 
 namespace bmae {
 
-/// How the tokens of a document are laid out in passages of n = max_length - 2 content tokens.
+/// How the tokens of a document are split into passages of n = max_length - 2 content tokens.
 enum class Blocks {
     whole_sentences,   ///< whole sentences as long as they fit; the next one starts the next passage; a sentence over n is split
     as_released,       ///< sentences are appended until n is reached, so a passage may exceed n: its end is cut when it is
-                       ///< read, and lost (RetroMAE's released preprocessing)
-    whole_document,    ///< one passage per document, whatever its length: windows are cut when it is read (MASTER)
+                       ///< read (RetroMAE's released preprocessing)
+    whole_document,    ///< one passage per document, of any length: windows are drawn when it is read (MASTER)
 };
 
 /// The names that manifests and command lines use.
@@ -57,16 +57,16 @@ constexpr std::string_view to_string(Blocks blocks) noexcept {
     return "whole_sentences";
 }
 
-/// The kind of a store's queries where each document has its entailment and, in a triplet, its contradiction.
+/// The query kind of a store in which each document has its entailment and, in a triplet, its contradiction.
 inline constexpr std::string_view inference_queries = "inference";
 
-/// What a store holds, in numbers.
+/// Counts of a store.
 struct TokenStoreStatistics {
     std::uint64_t documents = 0;
     std::uint64_t passages = 0;
     std::uint64_t sentences = 0;
     std::uint64_t tokens = 0;             ///< of the documents
-    std::uint64_t unknown_tokens = 0;     ///< of them, those that the vocabulary lacks
+    std::uint64_t unknown_tokens = 0;     ///< of them, unknown tokens
     std::uint64_t passage_tokens = 0;     ///< sum over passages
     std::uint64_t longest_passage = 0;    ///< in tokens
     std::uint64_t shortest_passage = 0;   ///< in tokens; 0 where there is no passage
@@ -74,7 +74,7 @@ struct TokenStoreStatistics {
     std::uint64_t query_tokens = 0;
     std::uint64_t continuations = 0;   ///< documents that have one
     std::uint64_t continuation_tokens = 0;
-    std::uint64_t empty_documents = 0;   ///< left out because they hold no token
+    std::uint64_t empty_documents = 0;   ///< skipped: documents without tokens
 
     friend bool operator==(TokenStoreStatistics const&, TokenStoreStatistics const&) = default;
 };
@@ -83,7 +83,7 @@ namespace detail::store_format {
 
 inline constexpr StoreKind kind{.magic = "bmae token store", .name = "token store", .command = "prepare", .version = 1};
 
-/// Where a document starts in each file; the row after it holds where it ends.
+/// Start of a document in each file; the next row has its end.
 struct DocumentRow {
     std::uint64_t token = 0;
     std::uint64_t sentence = 0;
@@ -103,7 +103,7 @@ struct PassageRow {
 };
 static_assert(sizeof(PassageRow) == 16 && std::is_trivially_copyable_v<PassageRow>);
 
-/// What manifest.json says.
+/// The content of manifest.json.
 struct Manifest : StoreHeader {
     std::uint64_t max_length = 0;
     std::string blocks;
@@ -114,7 +114,7 @@ struct Manifest : StoreHeader {
     TokenStoreStatistics statistics;
 };
 
-/// Calls `visit(name, value)` for every number of `s`, so that reading and writing cannot differ.
+/// Calls `visit(name, value)` for every number of `s`, shared by reading and writing.
 template <class Statistics, class Visit>
     requires std::same_as<std::remove_const_t<Statistics>, TokenStoreStatistics>
 void for_each_count(Statistics& s, Visit&& visit) {
@@ -148,7 +148,7 @@ inline std::string to_text(Manifest const& manifest) {
     return finish_manifest(std::move(json), manifest);
 }
 
-/// \throws InputError  where `text` is not what `to_text` wrote, or another version of it
+/// \throws InputError  where `text` was not written by `to_text`, or another version of it
 inline Manifest manifest_from(std::string const& text, std::string const& file) {
     Manifest manifest;
     read_manifest(text, file, kind, manifest, [&](nlohmann::ordered_json const& json) {

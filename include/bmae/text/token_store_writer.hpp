@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Writes token stores from token ids: passages are cut here. TokenStoreBuilder is the way in from text.
+/// Writes token stores from token ids: passages are formed here. TokenStoreBuilder builds them from text.
 #pragma once
 
 #include <algorithm>
@@ -28,20 +28,20 @@ namespace bmae {
 /// A document whose texts are token ids already, without special tokens.
 struct TokenizedDocument {
     std::string id;
-    std::string title = {};                           ///< kept as a name; not part of the tokens
+    std::string title = {};                           ///< kept as metadata; not part of the tokens
     std::vector<TokenId> tokens = {};                 ///< all sentences, one after another
     std::vector<std::uint32_t> sentence_ends = {};    ///< end of each sentence in `tokens`; the last one is its size
     std::vector<std::vector<TokenId>> queries = {};   ///< of the whole document: every passage of it has them
-    std::vector<TokenId> continuation = {};           ///< what follows the document: its last passage has it
+    std::vector<TokenId> continuation = {};           ///< continuation of the document: its last passage has it
     std::vector<std::vector<TokenId>> fields = {};    ///< in the order of TokenStoreWriter::fields; none: all are absent
 };
 
-/// How passages are cut.
+/// Options of passages.
 struct PassageOptions {
     std::size_t max_length = 512;   ///< of a passage, with [CLS] and [SEP] (RetroMAE: 512 on Wikipedia, 150 on MS MARCO)
     Blocks blocks = Blocks::whole_sentences;
-    double short_probability = 0;   ///< of a passage with a budget drawn from [3, max_length - 2] (released code: 0)
-    std::uint64_t seed = 0;         ///< of that draw
+    double short_probability = 0;   ///< of passages with a budget drawn from [3, max_length - 2] (released code: 0)
+    std::uint64_t seed = 0;         ///< seed of that draw
 };
 
 /// The ranges of a document's passages: [begin, end) in tokens. `document` keys the draw of short budgets.
@@ -83,15 +83,15 @@ inline std::vector<std::pair<std::uint32_t, std::uint32_t>> cut_passages(std::sp
 /// Writes a token store document by document, in bounded memory. The folder appears only on `finish`.
 class TokenStoreWriter {
 public:
-    /// \param tokenizer    that makes the ids
-    /// \throws InputError  where the folder holds something or cannot be written, or max_length leaves no room for a token
+    /// \param tokenizer    of the ids
+    /// \throws InputError  where the folder is not empty or cannot be written, or max_length leaves no room for a token
     template <Tokenizer T>
     TokenStoreWriter(std::filesystem::path const& folder, T const& tokenizer, PassageOptions options = {})
         : TokenStoreWriter(folder, tokenizer.traits(), tokenizer_fingerprint(tokenizer), options) {
         manifest_.tokenizer_kind = tokenizer_kind(tokenizer);
     }
 
-    /// The same where the tokenizer is not at hand.
+    /// The same without the tokenizer.
     /// \param fingerprint  of it: see tokenizer_fingerprint
     TokenStoreWriter(std::filesystem::path const& folder, TokenTraits traits, std::uint64_t fingerprint,
                      PassageOptions options = {})
@@ -108,7 +108,7 @@ public:
         manifest_.seed = options.seed;
     }
 
-    /// Documents without a token are left out and counted.
+    /// Documents without tokens are skipped and counted.
     /// \throws InputError  where an id is outside the vocabulary or the sentence ends do not fit the tokens
     void add(TokenizedDocument const& document) {
         check(document);
@@ -154,11 +154,11 @@ public:
         title_bytes_ += document.title.size();
     }
 
-    /// Says what the documents' queries are: see TokenStore::query_kind.
+    /// Sets the kind of the documents' queries: see TokenStore::query_kind.
     void query_kind(std::string_view kind) { manifest_.query_kind = kind; }
 
     /// Names the fields that documents may have; before the first one is added.
-    /// \throws InputError  for an empty name, or one that stands twice
+    /// \throws InputError  for an empty or duplicate name
     void fields(std::vector<std::string> const& names) {
         for (std::size_t f = 0; f < names.size(); ++f) {
             if (!names[f].empty() && std::count(names.begin(), names.end(), names[f]) == 1) { continue; }
@@ -176,7 +176,7 @@ public:
     [[nodiscard]] TokenStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     [[nodiscard]] TokenTraits const& traits() const noexcept { return traits_; }
 
-    /// Completes the store and gives it its name. \throws InputError where no document held a token
+    /// Completes and renames the store. \throws InputError where no document has a token
     TokenStoreStatistics finish() {
         TokenStoreStatistics const& counts = manifest_.statistics;
         if (counts.documents == 0) {
@@ -212,7 +212,7 @@ private:
             return InputError(Diagnostic{.file = "document '" + document.id + "'",
                                          .expected = std::move(expected),
                                          .found = std::move(found),
-                                         .hint = "Are the ids of this tokenizer, and the sentence ends counted in tokens?"});
+                                         .hint = "Check that ids are of this tokenizer and sentence ends are in tokens."});
         };
         auto const check_ids = [&](std::span<TokenId const> ids) {
             for (TokenId const id : ids) {
@@ -234,7 +234,7 @@ private:
         }
         std::uint32_t last = 0;
         for (std::uint32_t const end : document.sentence_ends) {
-            if (end <= last) { throw refuse("sentence ends that grow", std::to_string(end) + " after " + std::to_string(last)); }
+            if (end <= last) { throw refuse("sorted sentence ends", std::to_string(end) + " after " + std::to_string(last)); }
             last = end;
         }
         if (last != document.tokens.size()) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The files that hold a WordPiece tokenizer: vocab.txt, and the tokenizer.json, tokenizer_config.json and
+/// The files of a WordPiece tokenizer: vocab.txt, and the tokenizer.json, tokenizer_config.json and
 /// special_tokens_map.json of a HuggingFace folder.
 #pragma once
 
@@ -34,23 +34,23 @@ struct SpecialTokens {
     friend bool operator==(SpecialTokens const&, SpecialTokens const&) = default;
 };
 
-/// All about a WordPiece tokenizer but its tokens. The defaults are those of bert-base-uncased.
+/// The options of a WordPiece tokenizer. The defaults are those of bert-base-uncased.
 struct WordPieceOptions {
     BertNormalizerOptions normalizer = {};
     SpecialTokens special = {};
-    std::vector<std::string> extra_special = {};   ///< further tokens that are recognized in raw text as special ones are
+    std::vector<std::string> extra_special = {};   ///< further special tokens that are recognized in raw text
     std::string continuation = "##";               ///< prefix of a piece that continues a word
     std::size_t max_word_characters = 100;         ///< a longer word is [UNK], counted after normalization
-    std::size_t model_max_length = 512;   ///< tokens that the model takes; written to and read from the folder, not enforced
+    std::size_t model_max_length = 512;   ///< maximum tokens of the model; written to and read from the folder, not enforced
 
     friend bool operator==(WordPieceOptions const&, WordPieceOptions const&) = default;
 };
 
-/// What the files say: enough to build a WordPiece.
+/// The content of the files: enough to build a WordPiece.
 struct WordPieceDescription {
     std::vector<std::string> tokens = {};   ///< [V]
     WordPieceOptions options = {};
-    std::string file = {};   ///< where the tokens came from, for errors
+    std::string file = {};   ///< source, for errors
 };
 
 namespace detail {
@@ -83,7 +83,7 @@ public:
     }
 
     [[nodiscard]] PlainJson const& root() const noexcept { return root_; }
-    [[nodiscard]] std::string const& content() const noexcept { return content_; }   ///< the bytes as they were read
+    [[nodiscard]] std::string const& content() const noexcept { return content_; }   ///< the raw bytes
 
     [[noreturn]] void refuse(std::string expected, std::string found,
                              std::string hint = "Only BERT's WordPiece tokenizers can be read.") const {
@@ -99,7 +99,7 @@ public:
         try {
             return found->template get<T>();
         } catch (PlainJson::exception const&) {
-            refuse("a value of another type at \"" + std::string(key) + "\"", found->dump().substr(0, 60), "Mend the file.");
+            refuse("a value of another type at \"" + std::string(key) + "\"", found->dump().substr(0, 60), "Fix the file.");
         }
     }
 
@@ -133,7 +133,7 @@ inline void read_special_tokens(JsonFile const& file, SpecialTokens& special) {
     read("mask_token", special.mask);
 }
 
-/// How many tokens the model takes; 0: no limit.
+/// Maximum tokens of the model; 0: no limit.
 inline std::size_t read_model_max_length(JsonFile const& file, std::size_t fallback) {
     // "No limit" is written as 1e30, more than an integer holds.
     double const length = file.get(file.root(), "model_max_length", static_cast<double>(fallback));
@@ -155,7 +155,7 @@ inline void read_tokenizer_config(JsonFile const& file, WordPieceOptions& option
     read_special_tokens(file, options.special);
 }
 
-/// Which tokens the post-processor puts around a text; refuses all but [CLS] A [SEP] and [CLS] A [SEP] B [SEP].
+/// The tokens that the post-processor adds to a text; refuses all but [CLS] A [SEP] and [CLS] A [SEP] B [SEP].
 inline void read_post_processor(JsonFile const& file, SpecialTokens& special) {
     auto const found = file.root().find("post_processor");
     if (found == file.root().end() || found->is_null()) { file.refuse("a post_processor that adds [CLS] and [SEP]", "none"); }
@@ -219,7 +219,7 @@ inline void read_added_tokens(JsonFile const& file, WordPieceDescription& descri
         if (id == description.tokens.size()) { description.tokens.push_back(content); }
         if (id >= description.tokens.size() || description.tokens[id] != content) {
             file.refuse("the added token '" + content + "' with its id in the vocabulary", "id " + std::to_string(id),
-                        "Mend the file.");
+                        "Fix the file.");
         }
         SpecialTokens const& special = description.options.special;
         bool const is_known = content == special.pad || content == special.unk || content == special.cls ||
@@ -230,8 +230,8 @@ inline void read_added_tokens(JsonFile const& file, WordPieceDescription& descri
 
 }  // namespace detail
 
-/// Reads a tokenizer.json. Its padding and truncation are not applied: the caller says how long a text may be.
-/// \throws InputError  where it is not a BERT WordPiece tokenizer, so that nothing is ever tokenised in another way than it says
+/// Reads a tokenizer.json. Its padding and truncation are not applied: the caller sets the maximum length.
+/// \throws InputError  where it is not a BERT WordPiece tokenizer, so that tokenization never differs from the file
 inline WordPieceDescription read_tokenizer_json(std::filesystem::path const& path, WordPieceOptions options = {}) {
     detail::JsonFile const file(path);
     WordPieceDescription description{.options = std::move(options), .file = path.string()};
@@ -264,7 +264,7 @@ inline WordPieceDescription read_tokenizer_json(std::filesystem::path const& pat
 }
 
 /// Reads a vocab.txt, a tokenizer.json or a HuggingFace folder with either (tokenizer.json is preferred).
-/// \param options  used as they are for a vocab.txt alone; whatever the files of a folder say takes their place
+/// \param options  used for a vocab.txt alone; the files of a folder override them
 inline WordPieceDescription read_tokenizer(std::filesystem::path const& path, WordPieceOptions options = {}) {
     if (!std::filesystem::is_directory(path)) {
         if (path.extension() == ".json") { return read_tokenizer_json(path, std::move(options)); }
@@ -360,7 +360,7 @@ inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
     return file;
 }
 
-/// Writes files into a folder, or none where one of these names is there.
+/// Writes files into a folder, or none where one of them exists.
 inline void write_new_files(std::filesystem::path const& folder, std::vector<std::pair<char const*, std::string>> const& files) {
     create_folders(folder);
     for (auto const& [name, content] : files) {
@@ -385,8 +385,8 @@ inline OrderedJson special_tokens_json(WordPieceDescription const& description) 
 }  // namespace detail
 
 /// Writes vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, which transformers and
-/// sentence-transformers load. Each file appears whole or not at all; none is written over.
-/// \throws InputError  where a file of these names is there, or a token holds a line end and cannot stand in vocab.txt
+/// sentence-transformers load. Each file appears atomically; none is overwritten.
+/// \throws InputError  where one of the files exists, or a token contains a line end, which vocab.txt cannot represent
 inline void write_tokenizer(WordPieceDescription const& description, std::filesystem::path const& folder) {
     std::string vocabulary;
     for (std::string const& token : description.tokens) {
@@ -394,7 +394,7 @@ inline void write_tokenizer(WordPieceDescription const& description, std::filesy
             throw InputError(Diagnostic{.file = (folder / "vocab.txt").string(),
                                         .expected = "tokens without line ends",
                                         .found = "'" + token + "'",
-                                        .hint = "Drop the token from the vocabulary."});
+                                        .hint = "Remove the token from the vocabulary."});
         }
         vocabulary += token + '\n';
     }

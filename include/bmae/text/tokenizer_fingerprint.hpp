@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// A number that tells two tokenizers apart, so that ids are not read with another vocabulary than they were made with.
+/// Checksum of a tokenizer, so that ids are not read with another vocabulary.
 #pragma once
 
 #include <array>
@@ -36,8 +36,8 @@ void hash_vocabulary(T const& tokenizer, Xxh64& hash) {
 
 }  // namespace detail
 
-/// Checksum of a vocabulary: every token's text, whether it continues a word, and the special ids. A tokenizer that has more to
-/// tell apart (merges, scores) offers `fingerprint()` itself.
+/// Checksum of a vocabulary: every token's text, whether it continues a word, and the special ids. A tokenizer with more
+/// state (merges, scores) offers `fingerprint()` itself.
 template <Tokenizer T>
 std::uint64_t tokenizer_fingerprint(T const& tokenizer) {
     if constexpr (requires {
@@ -51,7 +51,7 @@ std::uint64_t tokenizer_fingerprint(T const& tokenizer) {
     }
 }
 
-/// The word by which messages and manifests call a tokenizer: "wordpiece", "byte_level_bpe"; empty where it has none.
+/// The type of a tokenizer in messages and manifests: "wordpiece", "byte_level_bpe"; empty where it has none.
 template <Tokenizer T>
 std::string tokenizer_kind(T const& tokenizer) {
     if constexpr (requires {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// UTF-8 in and out, and what the BERT normalizer knows about each Unicode scalar value.
+/// UTF-8 decoding and encoding, and the character properties of the BERT normalizer.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 
 namespace bmae {
 
-/// What becomes of bytes that are not UTF-8.
+/// Policy for invalid UTF-8.
 enum class InvalidUtf8 : std::uint8_t {
     replace,   ///< each maximal ill-formed subsequence becomes U+FFFD, as Python's errors="replace" does
     reject,    ///< InputError with the position of the first bad byte
@@ -89,7 +89,7 @@ inline std::size_t first_invalid_utf8(std::string_view text) noexcept {
 inline constexpr std::uint8_t changes_when_stripped = 64;
 inline constexpr std::uint8_t changes_when_lowered = 128;
 
-/// A table over all scalar values in pages of 256, where equal pages that hold nothing are one.
+/// A table over all scalar values in pages of 256, where empty pages are shared.
 template <class T>
 class PagedTable {
 public:
@@ -112,7 +112,7 @@ private:
     std::vector<T> pages_;
 };
 
-/// A mapping of scalar values to none, one or several of them; whatever is not entered maps to itself.
+/// A mapping of scalar values to none, one or several of them; other values map to themselves.
 class CharacterMap {
 public:
     CharacterMap(std::span<MapRange const> ranges, std::span<MapPair const> pairs, std::span<MapSequence const> sequences) {
@@ -159,7 +159,7 @@ private:
     std::vector<std::uint32_t> keys_;
 };
 
-/// All that the normalizer looks up. Built once, on first use, from the ranges of unicode_tables.hpp.
+/// The tables of the normalizer. Built once, on first use, from the ranges of unicode_tables.hpp.
 class UnicodeTable {
 public:
     static UnicodeTable const& instance() {

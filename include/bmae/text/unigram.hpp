@@ -29,7 +29,7 @@ namespace bmae {
 
 namespace detail {
 
-/// Scores, and how a text is cut by them.
+/// Scores, and segmentation by them.
 class UnigramCore {
 public:
     static constexpr std::string_view name = "unigram";
@@ -69,7 +69,7 @@ public:
         }
     }
 
-    /// \throws InputError  always: only what was read from a file can be written
+    /// \throws InputError  always: only tokenizers read from a file can be written
     [[nodiscard]] std::string to_json() const {
         throw InputError(Diagnostic{.file = description.file,
                                     .expected = "a unigram tokenizer that was read from a tokenizer.json",
@@ -123,7 +123,7 @@ private:
         }
     }
 
-    /// Writes spaces as markers and cuts before each.
+    /// Replaces spaces by markers and splits before each.
     void encode_marked(std::string_view piece, bool at_start, std::vector<TokenId>& ids) const {
         std::string const& space = description.space;
         std::string text = with_replacements(piece, " ", space);
@@ -150,7 +150,7 @@ private:
         }
     }
 
-    /// The path of the largest sum of scores (Viterbi); a character that no token begins with costs ten more than the worst
+    /// The path of the largest sum of scores (Viterbi); an unknown character scores ten less than the worst
     /// token, and neighbors of that kind are one unknown token.
     void encode_word(std::string_view word, std::vector<TokenId>& ids) const {
         struct Best {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The tokenizer.json of a unigram tokenizer, as T5 and its relatives have it.
+/// The tokenizer.json of a unigram tokenizer, of T5 and its relatives.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +23,14 @@
 
 namespace bmae {
 
-/// Which pieces of a text get the marker of a space put before them.
+/// Which pieces of a text are prefixed by the space marker.
 enum class PrependScheme : std::uint8_t {
     always,   ///< each that does not begin with it
     first,    ///< the one at the start of the text
     never,
 };
 
-/// All about a unigram tokenizer. The defaults are T5's.
+/// The description of a unigram tokenizer. The defaults are T5's.
 struct UnigramDescription {
     std::vector<std::string> tokens = {};   ///< [V]
     std::vector<double> scores = {};        ///< [V] log probabilities
@@ -43,9 +43,9 @@ struct UnigramDescription {
     std::vector<AddedToken> added = {};   ///< among `tokens`
     WrappingTokens wrapping = {};
     SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
-    std::size_t model_max_length = 0;   ///< tokens that the model takes; written to and read from the folder; 0: no limit
-    std::string source = {};            ///< the tokenizer.json that it was read from: what is saved again
-    std::string file = {};              ///< where it came from, for errors
+    std::size_t model_max_length = 0;   ///< maximum tokens of the model; written to and read from the folder; 0: no limit
+    std::string source = {};            ///< the original tokenizer.json, which is saved again
+    std::string file = {};              ///< source, for errors
 };
 
 namespace detail {
@@ -128,7 +128,7 @@ inline void read_unigram_splitter(JsonFile const& file, UnigramDescription& desc
 }  // namespace detail
 
 /// Reads a tokenizer.json, or the one of a folder. Its padding and truncation are not applied.
-/// \throws InputError  where it is not a unigram tokenizer, or asks for what would be done in another way
+/// \throws InputError  where it is not a unigram tokenizer, or needs unsupported features
 inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     bool const is_folder = std::filesystem::is_directory(path);
     if (is_folder && !std::filesystem::exists(path / "tokenizer.json")) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What happens to a text before a unigram tokenizer cuts it: SentencePiece's compiled character map, Unicode forms, stripping.
+/// Normalization of a unigram tokenizer: SentencePiece's compiled character map, Unicode forms, stripping.
 #pragma once
 
 #include <algorithm>
@@ -57,7 +57,7 @@ inline std::optional<std::string> decode_base64(std::string_view text) {
 }
 
 /// The map of a SentencePiece model: a double-array trie of byte strings (Aoe, 1989, as Darts-clone packs it), each with the
-/// place of its replacement in one block of NUL-ended texts.
+/// offset of its replacement in one block of NUL-ended texts.
 class CharacterMapTrie {
 public:
     /// \param blob  u32 size of the trie in bytes, the trie as u32 units, the replacements; all little-endian
@@ -78,8 +78,8 @@ public:
 
     /// The replacement of the shortest key that `text` begins with; absent where none does.
     ///
-    /// The shortest and not the longest, and for the whole of `text`: so do the Rust tokenizers, which models were checked
-    /// against.
+    /// The shortest, not the longest, and for the whole of `text`, as in the Rust tokenizers, which are the
+    /// reference.
     [[nodiscard]] std::optional<std::string_view> find(std::string_view text) const noexcept {
         std::size_t at = 0;
         std::uint32_t unit = units_[0];

@@ -88,7 +88,7 @@ private:
 
     std::vector<Edge> edges_;
     std::size_t mask_ = 0;
-    std::vector<TokenId> tokens_{no_token};   // node 0 is nowhere
+    std::vector<TokenId> tokens_{no_token};   // node 0 is invalid
 };
 
 /// The lines of vocab.txt: LF or CRLF; a last line needs no end. Only the line end is stripped: tokens may be any other text.
@@ -111,7 +111,7 @@ inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
                        .line = line,
                        .expected = "UTF-8 text, one token per line",
                        .found = bad == nul ? "a NUL byte" : "bytes that are not UTF-8",
-                       .hint = "Use the vocab.txt that belongs to the model; weights and gzip files are no vocabularies."});
+                       .hint = "Use the vocab.txt that belongs to the model; weights and gzip files are not vocabularies."});
     }
     for (std::size_t at = 0; at < content.size();) {
         std::size_t const end = std::min(content.find('\n', at), content.size());
@@ -130,7 +130,7 @@ public:
     /// \param tokens        [V] token of each id
     /// \param continuation  what a piece starts with that continues a word
     /// \param file          named in errors
-    /// \throws InputError   at an empty vocabulary, an empty token, a token that is there twice or is not UTF-8
+    /// \throws InputError   at an empty vocabulary, an empty token, a duplicate token or one that is not UTF-8
     explicit Vocabulary(std::vector<std::string> tokens, std::string continuation = "##", std::string const& file = {})
         : tokens_(std::move(tokens)), continuation_(std::move(continuation)) {
         if (tokens_.empty()) { complain(file, 0, "at least the token [UNK]", "no token at all"); }
@@ -160,7 +160,7 @@ public:
 
     [[nodiscard]] bool contains(TokenId id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < tokens_.size(); }
 
-    /// \throws InputError  where the vocabulary has no such id
+    /// \throws InputError  for an unknown id
     [[nodiscard]] std::string const& token(TokenId id) const {
         if (!contains(id)) {
             throw InputError(Diagnostic{.file = {},
@@ -181,7 +181,7 @@ public:
     }
 
     /// Splits one normalized word greedily, longest token first. Calls `use(id, begin, end)` in bytes of the word.
-    /// \return false where no token fits somewhere: what was called before then does not count
+    /// \return false where no token fits somewhere: earlier calls are then void
     template <class Use>
     bool split_word(std::string_view word, Use use) const {
         std::uint32_t root = begin_;

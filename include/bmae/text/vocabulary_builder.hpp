@@ -26,9 +26,9 @@
 namespace bmae {
 
 struct VocabularyBuilderOptions {
-    std::size_t vocabulary_size = 30522;   ///< tokens with the special ones; fewer where the text gives no more pairs
-    std::uint64_t min_frequency = 2;       ///< a pair must occur this often to be merged
-    std::size_t max_alphabet = 1000;       ///< characters kept, the most frequent; a word with another one is left out
+    std::size_t vocabulary_size = 30522;   ///< tokens with the special ones; fewer where the text has no more pairs
+    std::uint64_t min_frequency = 2;       ///< minimum frequency of a merged pair
+    std::size_t max_alphabet = 1000;       ///< characters kept, the most frequent; words with other characters are skipped
     WordPieceOptions tokenizer = {};       ///< lower case, special tokens and so on; the special tokens get the first ids
 };
 
@@ -118,7 +118,7 @@ private:
         std::size_t first = 0;
         while (first < pieces.size() && !is_here(first)) { ++first; }
         if (first == pieces.size()) { return; }
-        // All pairs of the word are counted anew: words are short, and overlaps such as "aaa" need no special case.
+        // All pairs of the word are recounted: words are short, and overlaps such as "aaa" need no special case.
         for (std::size_t i = 0; i + 1 < pieces.size(); ++i) { change(pieces[i], pieces[i + 1], word.count, w, false); }
         std::size_t into = first;
         for (std::size_t i = first; i < pieces.size(); ++into) {
@@ -152,7 +152,7 @@ private:
 
 }  // namespace detail
 
-/// Counts the words of texts, then builds a vocabulary. The same texts give the same vocabulary in whatever order they come.
+/// Counts the words of texts, then builds a vocabulary. The vocabulary does not depend on the order of the texts.
 class VocabularyBuilder {
 public:
     explicit VocabularyBuilder(VocabularyBuilderOptions options = {})
@@ -172,7 +172,7 @@ public:
     }
 
     /// Special tokens, then the alphabet by code point, then its continuations, then merged pieces from frequent to rare.     [V]
-    /// \throws InputError  where no text was added, or vocabulary_size does not hold the special tokens and the alphabet
+    /// \throws InputError  where no text was added, or vocabulary_size is less than special tokens plus alphabet
     [[nodiscard]] std::vector<std::string> build() const {
         std::map<std::string, std::uint64_t> const words = count_words();
         std::vector<std::string> tokens = special_tokens();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What one thread remembers of the words that it met: a bounded table, one per tokenizer, so that const calls need no lock.
+/// Thread-local cache of tokenized words: a bounded table per tokenizer, so that const calls need no lock.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@
 
 namespace bmae::detail {
 
-/// A direct-mapped table from the raw bytes of a short word to its ids. A newcomer takes the place of who was there. 512 KiB.
+/// A direct-mapped table from the raw bytes of a short word to its ids. A new word replaces the old entry. 512 KiB.
 class WordCache {
 public:
     static constexpr std::size_t max_bytes = 15;
@@ -40,7 +40,7 @@ public:
     [[nodiscard]] Entry* find(std::string_view text, std::size_t begin, std::size_t length) noexcept {
         if (length > max_bytes) { return nullptr; }
         std::uint64_t key[2] = {0, 0};
-        if (begin + 16 <= text.size()) {   // two whole loads and a mask are faster than a copy of unknown length
+        if (begin + 16 <= text.size()) {   // two full loads and a mask are faster than a copy of unknown length
             std::memcpy(key, text.data() + begin, 16);
             std::size_t const bits = length * 8;
             key[0] &= bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
@@ -61,7 +61,7 @@ public:
         return &entry;
     }
 
-    /// Remembers the ids of the word that `find` gave the entry for, if they fit.
+    /// Stores the ids of the word in the entry from `find`, if they fit.
     static void keep(Entry& entry, std::span<TokenId const> ids) noexcept {
         if (ids.empty() || ids.size() > max_ids) { return; }
         std::copy(ids.begin(), ids.end(), entry.ids);
@@ -86,13 +86,13 @@ struct WordPieceScratch {
     std::string lowered = {};
 };
 
-/// A number that no other tokenizer of this process has.
+/// A number unique to this tokenizer in the process.
 inline std::uint64_t next_tokenizer_number() noexcept {
     static std::atomic<std::uint64_t> last{0};
     return ++last;
 }
 
-/// The scratch of the calling thread for one tokenizer. A thread keeps those of the tokenizers that it used last.
+/// The buffers of the calling thread for one tokenizer. A thread keeps those of the most recent tokenizers.
 inline WordPieceScratch& wordpiece_scratch(std::uint64_t tokenizer) {
     struct Slot {
         std::uint64_t tokenizer = 0;

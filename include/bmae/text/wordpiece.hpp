@@ -34,13 +34,13 @@ namespace bmae {
 class WordPiece {
 public:
     /// \param tokens       [V] token of each id
-    /// \throws InputError  where the tokens are no vocabulary, or one of [UNK], [CLS], [SEP] is missing
+    /// \throws InputError  where the tokens are not a valid vocabulary, or one of [UNK], [CLS], [SEP] is missing
     explicit WordPiece(std::vector<std::string> tokens, WordPieceOptions options = {})
         : WordPiece(WordPieceDescription{.tokens = std::move(tokens), .options = std::move(options)}) {}
     explicit WordPiece(WordPieceDescription description) : core_(std::make_shared<Core const>(std::move(description))) {}
 
     /// Reads a vocab.txt, a tokenizer.json or a HuggingFace folder.
-    /// \param options  for a vocab.txt alone; what the files of a folder say takes their place
+    /// \param options  for a vocab.txt alone; the files of a folder override them
     static WordPiece from_file(std::filesystem::path const& path, WordPieceOptions options = {}) {
         return WordPiece(read_tokenizer(path, std::move(options)));
     }
@@ -52,7 +52,7 @@ public:
 
     static constexpr std::string_view kind() noexcept { return "wordpiece"; }
 
-    /// Vocabulary and everything else that decides the ids: a lower-cased corpus is not a cased model's.
+    /// Vocabulary and everything else that affects the ids, such as lower-casing.
     [[nodiscard]] std::uint64_t fingerprint() const {
         detail::Xxh64 hash;
         detail::hash_vocabulary(*this, hash);
@@ -79,9 +79,9 @@ public:
     [[nodiscard]] WordPieceOptions const& options() const noexcept { return core_->options; }
     [[nodiscard]] std::vector<std::string> const& tokens() const noexcept { return core_->vocabulary.tokens(); }
 
-    /// The text of a token; valid as long as this tokenizer or a copy lives. \throws InputError where there is no such id
+    /// The text of a token; valid as long as this tokenizer or a copy lives. \throws InputError for an unknown id
     [[nodiscard]] std::string_view token(TokenId id) const { return core_->vocabulary.token(id); }
-    /// The id of a token, absent where the vocabulary lacks it.
+    /// The id of a token, absent for an unknown token.
     [[nodiscard]] std::optional<TokenId> id(std::string_view token) const {
         TokenId const found = core_->vocabulary.id(token);
         return found < 0 ? std::nullopt : std::optional(found);
@@ -104,7 +104,7 @@ public:
             [&](std::size_t begin, std::size_t end) { encode_segment(text.substr(begin, end - begin), begin, scratch, ids); });
     }
 
-    /// Content ids of a text and the bytes that each came from, which must have equal room: [n] and [n].
+    /// Content ids of a text and the bytes that each came from, which must have equal size: [n] and [n].
     void encode_into(std::string_view text, std::vector<TokenId>& ids, std::vector<ByteSpan>& offsets) const {
         detail::WordPieceScratch& scratch = detail::wordpiece_scratch(core_->number);
         auto const put = [&](TokenId id, std::size_t begin, std::size_t end) {
@@ -119,17 +119,17 @@ public:
         });
     }
 
-    /// [CLS] text [SEP], cut to options.max_length.
+    /// [CLS] text [SEP], truncated to options.max_length.
     [[nodiscard]] Encoding encode_with_specials(std::string_view text, EncodeOptions const& options = {}) const {
         return assemble(text, std::nullopt, options);
     }
-    /// [CLS] text [SEP] pair [SEP], cut to options.max_length.
+    /// [CLS] text [SEP] pair [SEP], truncated to options.max_length.
     [[nodiscard]] Encoding encode_pair(std::string_view text, std::string_view pair, EncodeOptions const& options = {}) const {
         return assemble(text, pair, options);
     }
 
     /// Readable text: pieces joined to words, no space before punctuation.
-    /// \param skip_special  leave out special tokens
+    /// \param skip_special  skip special tokens
     [[nodiscard]] std::string decode(std::span<TokenId const> ids, bool skip_special = true) const {
         std::string text;
         bool is_first = true;
@@ -187,7 +187,7 @@ private:
         std::uint64_t number = detail::next_tokenizer_number();
     };
 
-    /// The plain way: normalizes a chunk and calls `put(id, begin, end)` for each piece of its words.
+    /// Reference path: normalizes a chunk and calls `put(id, begin, end)` for each piece of its words.
     template <class Put>
     void encode_chunk(std::string_view chunk, std::size_t offset, detail::WordPieceScratch& scratch, Put put) const {
         core_->normalizer.normalize(chunk, offset, scratch.normalizer, [&](NormalizedWord const& word) {
@@ -212,7 +212,7 @@ private:
         });
     }
 
-    /// The fast way, for ids alone: chunks are looked up in the cache of this thread; plain ASCII ones skip the normalizer.
+    /// Fast path, for ids only: chunks are looked up in the cache of this thread; plain ASCII ones skip the normalizer.
     void encode_segment(std::string_view segment, std::size_t offset, detail::WordPieceScratch& scratch,
                         std::vector<TokenId>& ids) const {
         core_->normalizer.scan(segment, offset,

@@ -152,7 +152,7 @@ inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
     for (CheckpointFolder const& folder : all) {
         std::string const damage = explain_damage(folder.path);
         if (damage.empty()) { return folder; }
-        if (warn) { warn(folder.path.string() + " is left out: " + damage); }
+        if (warn) { warn(folder.path.string() + " is skipped: " + damage); }
     }
     throw RunError(root.string() + ": all " + std::to_string(all.size()) + " checkpoints are damaged; the newest: " +
                    explain_damage(all.front().path) + ". Restore one from a copy, or start a new run in another folder.");

@@ -27,7 +27,7 @@
 
 namespace bmae {
 
-/// Where one parameter stands in the flat buffers.
+/// The range of one parameter in the flat buffers.
 struct ParameterSlot {
     std::string name = {};
     std::vector<std::int64_t> shape = {};
@@ -43,7 +43,7 @@ struct ParameterSlot {
 
 /// fp32 masters and gradients of a model, [decayed | not decayed], and the views of them that the network reads.
 ///
-/// While this object lives the data of every parameter lies in its buffers; the tensors keep their identity, so that a module
+/// While this object lives the data of every parameter is in its buffers; the tensors keep their identity, so that a module
 /// which shares a tensor (a tied embedding) continues to share it. In fp32 the network reads the masters and backward() writes
 /// into the flat gradient. In bf16 it reads a flat bf16 copy and has flat bf16 gradients, which `collect()` adds to the fp32
 /// gradient after every micro-batch: products are bf16, sums over micro-batches fp32. One-dimensional parameters are
@@ -53,7 +53,7 @@ class FlatParameters {
 public:
     static constexpr std::int64_t alignment = ParameterSlot::alignment;   ///< elements
 
-    /// \throws InputError if two parameters have one name or are one tensor, or if they lie on different devices
+    /// \throws InputError if two parameters have one name or are one tensor, or if they are on different devices
     explicit FlatParameters(Objective& objective, ComputeType precision = ComputeType::fp32) : precision_(precision) {
         c10::AutoGradMode const no_grad(false);
         gather(objective);

@@ -21,7 +21,7 @@
 
 namespace bmae {
 
-/// One summand of the loss, measured. Tensors stay on the device until a report is wanted.
+/// One summand of the loss, measured. Tensors stay on the device until a report is needed.
 struct TermOutput {
     std::string name = {};     ///< "passes.0.terms.1"
     std::string kind = {};     ///< "branch", "masked_language_model", "contrast" ...

@@ -66,7 +66,7 @@ public:
         }
         step = sum(step);
         if (failure) { std::rethrow_exception(failure); }
-        if (step == refused) { throw RunError(options_.output.string() + ": rank 0 refused the folder; its own error says why"); }
+        if (step == refused) { throw RunError(options_.output.string() + ": rank 0 refused the folder; see its own error"); }
         if (step == nothing) { return std::nullopt; }
         return CheckpointFolder{options_.output / ("step-" + std::to_string(step)), static_cast<std::uint64_t>(step)};
     }

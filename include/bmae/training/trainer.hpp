@@ -91,7 +91,7 @@ public:
     /// Runs to the end or to a stop request; may be called again then (with `resume`, where it wrote a checkpoint). Afterwards
     /// the model holds the fp32 masters. Gradients are enabled in any mode of the caller.
     /// \throws InputError where `output` holds a run already and `resume` is false, holds a run of another model, or has no room
-    ///                    left: the last checkpoint stays; where a parameter is not finite; in c10::InferenceMode
+    ///                    left: the last checkpoint is kept; where a parameter is not finite; in c10::InferenceMode
     /// \throws RunError   on a non-finite step, a loss without a gradient, a failing disk, checkpoints that are all damaged
     TrainResult fit() {
         if (c10::InferenceMode::is_enabled()) {

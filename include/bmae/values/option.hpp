@@ -27,7 +27,7 @@ namespace bmae {
 
 class OptionList;
 
-/// A part that offers its options: `part.for_each_option(visit)` calls `visit("rate", rate, "share of tokens hidden")` for each
+/// A part that offers its options: `part.for_each_option(visit)` calls `visit("rate", rate, "share of tokens masked")` for each
 /// of them, by reference, named as the member. Floating point, integers, bool, and choices: enums whose `names_of(value)` gives
 /// their names in order. Not required of a part: without it a command line cannot set its options.
 template <class P>

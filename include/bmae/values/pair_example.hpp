@@ -27,7 +27,7 @@ public:
     [[nodiscard]] bool empty() const noexcept { return ends_.empty(); }
 
     /// Content ids of text `i`, without [CLS] and [SEP].
-    /// \throws InputError  where there is no text `i`, or its end was changed and lies outside the tokens
+    /// \throws InputError  where there is no text `i`, or its end was changed and is outside the tokens
     [[nodiscard]] std::span<TokenId const> operator[](std::size_t i) const {
         if (i >= size()) {
             throw InputError(

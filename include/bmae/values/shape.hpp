@@ -15,7 +15,7 @@ enum class Activation {
     relu
 };
 
-/// Sizes and rates of an encoder, whatever its family: every encoder returns them by `encoder.shape()`, and every network that
+/// Sizes and rates of an encoder of any family: every encoder returns them by `encoder.shape()`, and every network that
 /// is built beside it uses them. An encoder without attention heads or inner layers gives those that a transformer layer of
 /// its width should have.
 struct Shape {
