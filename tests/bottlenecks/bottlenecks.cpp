@@ -71,7 +71,7 @@ at::Tensor invented(std::int64_t rows, std::int64_t columns, std::uint64_t seed)
 
 /// What a width is computed from, known to the compiler.
 struct Widths {
-    [[nodiscard]] constexpr std::int64_t width() const { return 768; }
+    [[nodiscard]] constexpr Shape shape() const { return {.width = 768}; }
 };
 using Both = Concatenated<ClsBottleneck, MeanBottleneck>;
 static_assert(bottleneck_width(ClsBottleneck{}, Widths{}) == 768);

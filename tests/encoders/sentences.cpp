@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(pitfall_19_a_saved_encoder_is_compared_as_it_was_trained) {
 
 BOOST_AUTO_TEST_CASE(a_vector_that_is_not_finite_names_its_text) {
     BertEncoder const encoder = load_bert(golden / "tiny_electra");
-    SentenceEncoder const sentences(encoder, sixty_words(), {.pooling = Pooling::cls, .max_length = 40});
+    SentenceEncoder const sentences(encoder, sixty_words(), {.pooling = ClsBottleneck{}, .max_length = 40});
     std::vector<std::string> texts(70, "w7 w8 w9");
     static_cast<void>(sentences.encode(texts));
     texts[41] = "w7 w20";

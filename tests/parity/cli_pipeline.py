@@ -121,9 +121,12 @@ def main(work):
     print("ndcg@10:", ndcg)
     assert ndcg["bm25"] > .9 and ndcg["dense"] > .15, ndcg   # by chance: .08
     run("search", "--method", "dense", "--model", encoder, "--embeddings", work / "corpus.safetensors", "--data", data, "--output", work / "same.trec")
-    query = json.loads((data / "queries.jsonl").read_text().splitlines()[0])["text"]
-    best = run("search", "--method", "hybrid", "--model", encoder, "--data", data, "--query", "-", stdin=query + "\n").stdout.splitlines()
-    assert len(best) == 10 and best[0].split("\t")[2].startswith("d0-"), best
+    query = json.loads((data / "queries.jsonl").read_text().splitlines()[0])
+    best = run("search", "--method", "hybrid", "--model", encoder, "--data", data, "--query", "-", stdin=query["text"] + "\n").stdout.splitlines()
+    split = "train" if query["_id"] in (data / "qrels" / "train.tsv").read_text().split() else "test"
+    run("search", "--method", "hybrid", "--model", encoder, "--data", data, "--split", split, "--top-k", 10, "--output", work / "split.trec")
+    listed = [line.split()[2] for line in (work / "split.trec").read_text().splitlines() if line.split()[0] == query["_id"]]
+    assert len(best) == 10 and [line.split("\t")[2] for line in best] == listed[:10], (best, listed[:10])   # one typed query or a split of them
 
     # A checkpoint exported is the folder that the run wrote; a BERT folder does not say how to pool.
     run("export", "--model", work / "tuned", "--output", work / "exported")

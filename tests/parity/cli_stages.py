@@ -22,18 +22,18 @@ def dumped(work, name, *arguments):
     return load_file(file), errors
 
 
-def check_goes_on(work, first, second, arguments, own, shared):
+def check_goes_on(work, first, second, arguments, own, shared, of_second=()):
     """The decoder of stage 1 is that of stage 2, under the name that stage 2 has for it; then back again."""
     trained = result("pretrain", "--preset", first, *SHAPE, *arguments, "--steps", 4, "--output", work / first)
     before = load_file(pathlib.Path(trained["checkpoint"]) / "model.safetensors")
-    after, errors = dumped(work, second, "--preset", second, "--init", work / first, *arguments)
+    after, errors = dumped(work, second, "--preset", second, "--init", work / first, *arguments, *of_second)
     names = [name for name in before if name.startswith(own)]
     assert len(names) > 10, sorted(before)
     for name in names:
         assert numpy.array_equal(before[name], after[shared + name.removeprefix(own)]), name
     assert "fresh:" not in errors, errors
     assert numpy.array_equal(before["encoder.embeddings.word_embeddings.weight"], after["encoder.embeddings.word_embeddings.weight"])
-    run("pretrain", "--preset", second, "--init", work / first, *arguments, "--batch-tokens", 512, "--steps", 4, "--output", work / second)
+    run("pretrain", "--preset", second, "--init", work / first, *arguments, *of_second, "--batch-tokens", 512, "--steps", 4, "--output", work / second)
     again, errors = dumped(work, f"{first}-again", "--preset", first, "--init", work / second, *arguments)
     latest = load_file(work / second / "step-4" / "model.safetensors")
     for name in names:
@@ -317,7 +317,7 @@ def main(work):
     check_whole_documents(work, data)
     check_windows(work)
     documents = ["--data", work / "documents", "--max-length", 32]
-    check_goes_on(work, "condenser", "cocondenser", [*documents, "--set", "span_tokens=12"], "passes.0.terms.1.decoder.", "shared.tap.")
+    check_goes_on(work, "condenser", "cocondenser", documents, "passes.0.terms.1.decoder.", "shared.tap.", ["--set", "span_tokens=12"])
     check_generators(work)
     check_inference(work)
     check_init(work)
