@@ -13,6 +13,7 @@
 
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/decoders/enhanced.hpp>
+#include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/weighted_row_visibility.hpp>
 #include <bmae/maskers/whole_word.hpp>
 #include <bmae/model/bag_of_words.hpp>

@@ -10,6 +10,7 @@
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/decoders/basic.hpp>
 #include <bmae/decoders/enhanced.hpp>
+#include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/row_visibility.hpp>
 #include <bmae/maskers/whole_word.hpp>
 #include <bmae/model/branch.hpp>

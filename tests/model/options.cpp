@@ -263,11 +263,11 @@ BOOST_AUTO_TEST_CASE(flops_of_lexical_vectors_by_hand) {
 
 // ---- widths and turns ----------------------------------------------------------------------------------------------------------
 
-static_assert(!detail::widths_fit<Pass<Plain, Reduced<>>, QueueContrast>());
-static_assert(!detail::widths_fit<Pass<Plain, LexicalBottleneck>, CachedContrast>());
-static_assert(!detail::widths_fit<Pass<Plain, ClsBottleneck>, Pass<Plain, Reduced<>>, ProjectedContrast>());
-static_assert(detail::widths_fit<Pass<Plain, ClsBottleneck>, QueueContrast, CachedContrast, ProjectedContrast>());
-static_assert(detail::widths_fit<Pass<Plain, Reduced<>>, Contrast>());
+static_assert(!detail::widths_fit<BertEncoder, Pass<Plain, Reduced<>>, QueueContrast>());
+static_assert(!detail::widths_fit<BertEncoder, Pass<Plain, LexicalBottleneck>, CachedContrast>());
+static_assert(!detail::widths_fit<BertEncoder, Pass<Plain, ClsBottleneck>, Pass<Plain, Reduced<>>, ProjectedContrast>());
+static_assert(detail::widths_fit<BertEncoder, Pass<Plain, ClsBottleneck>, QueueContrast, CachedContrast, ProjectedContrast>());
+static_assert(detail::widths_fit<BertEncoder, Pass<Plain, Reduced<>>, Contrast>());
 
 BOOST_AUTO_TEST_CASE(passes_of_unequal_width_are_refused) {
     using Unequal = Model<BertEncoder, Pass<Plain, LexicalBottleneck>, Pass<Plain, ClsBottleneck>, Contrast>;

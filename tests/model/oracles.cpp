@@ -134,14 +134,14 @@ int encoder_runs(Texts const& texts) {
     return CountingEncoder::runs;
 }
 
-std::int64_t option_entries(LayerStack layers) {
+std::int64_t parameter_count(LayerStack layers) {
     std::int64_t count = 0;
     for_each_parameter(layers, "", [&](std::string const&, at::Tensor& value, bool) { count += value.numel(); });
     return count;
 }
 
 template <class Model>
-std::int64_t extra_hyperparameters(Model& model) {
+std::int64_t extra_parameters(Model& model) {
     std::int64_t count = 0;
     model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
         if (name.find("decoder") != std::string::npos || name.starts_with("shared.")) { count += value.numel(); }
@@ -268,11 +268,11 @@ BOOST_AUTO_TEST_CASE(oracle_b_a_shared_decoder_with_copied_weights_gives_the_los
 BOOST_AUTO_TEST_CASE(decoders_at_base_size_have_70_878_720_numbers_and_a_shared_one_14_175_744) {
     Master own(tiny());
     MasterSharedDecoder shared(tiny());
-    std::int64_t const two_layers = option_entries(make_layers(2, tiny()));
-    BOOST_CHECK_EQUAL(extra_hyperparameters(own), 5 * two_layers);
-    BOOST_CHECK_EQUAL(extra_hyperparameters(shared), two_layers);
-    BOOST_CHECK_EQUAL(5 * option_entries(make_layers(2, BertConfig::base())), 70'878'720);
-    BOOST_CHECK_EQUAL(option_entries(make_layers(2, BertConfig::base())), 14'175'744);
+    std::int64_t const two_layers = parameter_count(make_layers(2, tiny().shape()));
+    BOOST_CHECK_EQUAL(extra_parameters(own), 5 * two_layers);
+    BOOST_CHECK_EQUAL(extra_parameters(shared), two_layers);
+    BOOST_CHECK_EQUAL(5 * parameter_count(make_layers(2, BertConfig::base().shape())), 70'878'720);
+    BOOST_CHECK_EQUAL(parameter_count(make_layers(2, BertConfig::base().shape())), 14'175'744);
 }
 
 BOOST_AUTO_TEST_CASE(oracle_g_a_tap_of_layer_0_is_a_basic_decoder_on_the_same_masked_ids) {

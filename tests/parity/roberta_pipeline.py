@@ -105,14 +105,16 @@ def check_folder(folder, inner, texts, data, work, name):
 
 def main(work):
     data = write_collection(work / "data")
-    texts = [json.loads(line)["text"] for line in (data / "corpus.jsonl").read_text().splitlines()]
+    corpus = [json.loads(line) for line in (data / "corpus.jsonl").read_text().splitlines()]
+    texts = [document["text"] for document in corpus]
+    documents = [document["title"] + " " + document["text"] for document in corpus]   # as every command reads them
     inner = write_roberta(work / "roberta", byte_level(texts))
     check_ids(work / "roberta", inner, texts + ODD)
     check_ids(work / "prefixed", write_roberta(work / "prefixed", byte_level(texts, prefix=True)), texts + ODD)
 
     prepared = result("prepare", "--input", data, "--format", "beir", "--tokenizer", work / "roberta", "--max-length", 48, "--output", work / "store")
     assert prepared["documents"] == len(texts) and prepared["unknown_tokens"] == 0 and prepared["tokenizer"] == "byte_level_bpe", prepared
-    check_store(work / "store", inner, texts, "byte_level_bpe", "\u0120")
+    check_store(work / "store", inner, documents, "byte_level_bpe", "\u0120")
 
     small = ["--data", work / "store", "--steps", 8, "--batch-tokens", 512, "--learning-rate", "1e-3"]
     trained = result("pretrain", "--preset", "retromae", "--init", work / "roberta", *small, "--output", work / "run")
@@ -139,7 +141,7 @@ def main(work):
     pieces = write_roberta(work / "unigram", unigram(texts))
     check_ids(work / "unigram", pieces, texts + ODD)
     run("prepare", "--input", data, "--format", "beir", "--tokenizer", work / "unigram", "--max-length", 48, "--output", work / "pieces")
-    check_store(work / "pieces", pieces, texts, "unigram", "\u2581")
+    check_store(work / "pieces", pieces, documents, "unigram", "\u2581")
     run("pretrain", "--model", work / "unigram", "--data", work / "pieces", "--steps", 2, "--batch-tokens", 512, "--output", work / "unigram-run")
     check_folder(work / "unigram-run" / "sentence-transformer", pieces, texts + ODD, data, work, "unigram")
 

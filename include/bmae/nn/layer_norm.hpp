@@ -18,6 +18,7 @@
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/dropout.hpp>
+#include <bmae/values/parameter_role.hpp>
 
 namespace bmae {
 
