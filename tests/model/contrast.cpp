@@ -193,8 +193,8 @@ BOOST_AUTO_TEST_CASE(other_forms_equal_loops_over_pairs) {
     }
     BertEncoder const encoder(test::tiny(1), 1);
     using enum RetrievalContrast;
-    BOOST_CHECK_EQUAL(Contrast({.contrast = four_block}, encoder, 0, "terms.0").negatives(4, 2), 3U + 9U);
-    BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").negatives(4, 2), 3U);
+    BOOST_CHECK_EQUAL(Contrast({.contrast = four_block}, encoder, 0, "terms.0").negatives(4, 4), 3U + 9U);
+    BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").negatives(4, 4), 3U);
     BOOST_CHECK_EQUAL(Contrast({.contrast = symmetric}, encoder, 0, "terms.0").describe("terms.0").contrast, "symmetric");
     BOOST_CHECK_THROW(Contrast({.candidates = CandidateScope::all_rows, .contrast = symmetric}, encoder, 0, "terms.0"),
                       InputError);

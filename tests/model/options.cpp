@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_path_or_no_number_is_told) {
     RetroMae::Options options;
     std::vector<OptionEntry> const list = option_entries(options);
     std::string const unknown = message([&] { set_option(list, "passes.0.view.masker.rat", ".3"); });
-    BOOST_CHECK_MESSAGE(holds(unknown, "nearest first: passes.0.view.masker.rate, "), unknown);
+    BOOST_CHECK_MESSAGE(holds(unknown, "most similar first: passes.0.view.masker.rate, "), unknown);
     for (OptionEntry const& entry : list) { BOOST_CHECK_MESSAGE(holds(unknown, entry.path), entry.path); }
     BOOST_CHECK(
         holds(message([&] { set_option(list, "passes.0.view.masker.rate", "much"); }), "a number for passes.0.view.masker.rate"));
