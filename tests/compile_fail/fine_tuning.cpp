@@ -100,7 +100,7 @@ constexpr std::size_t a_copy_of_an_encoder_that_runs_on_no_rows =
                       Pass<Words, ClsBottleneck, Branch<Words, FullDepthDecoder, TokenCrossEntropy, OwnHead>>>>;
 
 // case: one_name_for_two_decoders
-// expect: Shared: one name stands for decoders of two types
+// expect: Shared: one name is used for decoders of two types
 constexpr std::size_t one_name_for_two_decoders =
     looked_into<Model<PoorEncoder, Pass<Words, ClsBottleneck, Mlm, Branch<Words, Shared<"one", BasicDecoder>>,
                                         Branch<Words, Shared<"one", Pick<BasicDecoder, FullDepthDecoder>>>>>>;
