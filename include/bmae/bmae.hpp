@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Everything but the models of all presets by name (edge/make_pretraining.hpp), for programs that rather compile longer than look
-/// for headers. Never included by bmae itself.
+/// Everything but the models of all presets by name (edge/make_pretraining.hpp, edge/finetuning_presets.hpp), for programs that rather
+/// compile longer than look for headers. Never included by bmae itself.
 ///
 /// Written by `tests/parity/documents.py --umbrella`.
 #pragma once
@@ -74,7 +74,6 @@
 #include <bmae/edge/cross_encoder_folder.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/encoder_folders.hpp>
-#include <bmae/edge/finetuning_presets.hpp>
 #include <bmae/edge/presets.hpp>
 #include <bmae/edge/pretrain.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>

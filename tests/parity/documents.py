@@ -26,8 +26,8 @@ PRIVATE = {"detail", "kernels"}
 HEAD = """// SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \\file
-/// Everything but the models of all presets by name (edge/make_pretraining.hpp), for programs that rather compile longer than look
-/// for headers. Never included by bmae itself.
+/// Everything but the models of all presets by name (edge/make_pretraining.hpp, edge/finetuning_presets.hpp), for programs that rather
+/// compile longer than look for headers. Never included by bmae itself.
 ///
 /// Written by `tests/parity/documents.py --umbrella`.
 #pragma once
@@ -36,7 +36,7 @@ HEAD = """// SPDX-FileCopyrightText: the bmae authors
 
 
 # Instantiates the models of all presets: a program that wants them by name says so.
-BY_NAME = ["bmae/edge/make_pretraining.hpp"]
+BY_NAME = ["bmae/edge/finetuning_presets.hpp", "bmae/edge/make_pretraining.hpp"]
 
 
 def public_headers():
