@@ -163,23 +163,6 @@ std::string bottleneck_of(FinetuneOptions const& options, LoadedModel const& mod
                  "Name one of them by --pooling.");
 }
 
-std::string option_text(AnyModel const& model, std::string const& path) {
-    for (auto const& [name, value] : model.option_values()) {
-        if (name == path) {
-            return std::visit(
-                [](auto const& given) {
-                    if constexpr (std::is_same_v<std::decay_t<decltype(given)>, std::string>) {
-                        return given;
-                    } else {
-                        return std::to_string(given);
-                    }
-                },
-                value);
-        }
-    }
-    return {};
-}
-
 }  // namespace
 
 int finetune(Common const& common, FinetuneOptions const& given) {
@@ -233,7 +216,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     say(options.preset + ": " + objective->composition());
     say(count_text(pairs.size()) + " training queries, " + count_text(pairs.texts()) + " texts");
     bool const draws_at_random =
-        option_text(*objective, "passes.1.view.source.passages") != "1" && pairs.statistics().queries_without_negatives != 0;
+        count_option(*objective, "passes.1.view.source.passages", 2) != 1 && pairs.statistics().queries_without_negatives != 0;
     if (draws_at_random) {
         warn(count_text(pairs.statistics().queries_without_negatives) + " of " + count_text(pairs.size()) +
              " queries have no hard negatives: theirs are drawn at random from all texts");

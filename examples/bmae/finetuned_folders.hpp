@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -36,14 +37,18 @@ inline FinetunedFolder finetuned_folder(AnyModel const& model) {
     return {};
 }
 
-/// An integer option, by its path; `otherwise` where the composition has none.
-inline std::size_t count_option(AnyModel const& model, std::string const& path, std::size_t otherwise) {
-    for (auto const& [name, value] : model.option_values()) {
-        if (name != path) { continue; }
-        if (auto const* const count = std::get_if<std::uint64_t>(&value)) { return *count; }
-        if (auto const* const number = std::get_if<std::int64_t>(&value)) { return static_cast<std::size_t>(*number); }
+/// An option by its path; nothing where the composition has none.
+inline std::optional<OptionValue> option_at(AnyModel const& model, std::string const& path) {
+    for (auto& [name, value] : model.option_values()) {
+        if (name == path) { return value; }
     }
-    return otherwise;
+    return std::nullopt;
+}
+
+/// An integer option; `otherwise` where the composition has none.
+inline std::size_t count_option(AnyModel const& model, std::string const& path, std::size_t otherwise) {
+    std::optional<OptionValue> const value = option_at(model, path);
+    return value ? std::get<std::uint64_t>(*value) : otherwise;   // lengths and counts are all of this kind
 }
 
 /// The parameters besides the encoder, by their names in a checkpoint.
@@ -80,10 +85,7 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, Path 
                             {.lexical = lexical_options(model.option_values(), "passes.1.bottleneck"), .max_length = passage});
         return;
     }
-    bool cosine = false;
-    for (auto const& [name, value] : model.option_values()) {
-        if (name == "terms.0.similarity") { cosine = std::get<std::string>(value) == "cosine"; }
-    }
+    bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
     save_sentence_transformer(
         SentenceEncoder(model.encoder(), tokenizer, {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
         folder);

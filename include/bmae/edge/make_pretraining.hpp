@@ -36,18 +36,6 @@ struct PretrainingRequest {
     std::shared_ptr<WordWeights const> words = {};          ///< word counts for keyword maskers; none: those of the corpus
 };
 
-namespace detail {
-
-/// Every option of a composition as a value.
-template <class Options>
-std::vector<OptionValue> values_of(Options& options) {
-    std::vector<OptionValue> values;
-    for (OptionEntry const& entry : option_entries(options)) { values.push_back(entry.number.value()); }
-    return values;
-}
-
-}  // namespace detail
-
 /// Options of `Model` with options set by either name: see `PretrainingRequest::overrides`.
 /// Throws InputError for a name that is neither, for an invalid value, and for a hyperparameter that no option of `Model` depends on
 /// (papers of one family share theirs: `row_pool` of RetroMAE means nothing to its basic decoder).
@@ -71,10 +59,9 @@ typename Model::Options options_of(typename PresetHyperparameters<Preset_>::type
             continue;
         }
         OptionValue const value = own->number.value();
-        typename Model::Options before = composed_options();
+        detail::NamedNumbers const before = detail::numbers_of(composed_options());
         own->number.set(name, text);
-        typename Model::Options after = composed_options();
-        if (own->number.value() != value && detail::values_of(before) == detail::values_of(after)) {
+        if (own->number.value() != value && before == detail::numbers_of(composed_options())) {
             throw InputError(Diagnostic{.file = {},
                                         .expected = "an option that has an effect on this preset",
                                         .found = name + ", which belongs to a relative of it alone",

@@ -97,20 +97,15 @@ protected:
                   "Shared: one name is used for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
     static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");
 
-    /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is not a parameter of such a model.
-    static constexpr bool trains_head = [] {
-        if constexpr (std::is_same_v<typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type,
-                                     PairExample>) {
-            return (reads_token_head<Part>() || ...);
-        } else {
-            return true;
-        }
-    }();
-
 public:
     /// What a dataset must give: `Example` of a token store or `PairExample` of a pair store.
     using ExampleType = typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type;
 
+protected:
+    /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is not a parameter of such a model.
+    static constexpr bool trains_head = !std::is_same_v<ExampleType, PairExample> || (reads_token_head<Part>() || ...);
+
+public:
     /// Options of the model, structured as the composition.
     struct Options {
         typename PartList<Passes>::Options passes = {};
@@ -179,12 +174,7 @@ public:
     [[nodiscard]] std::uint64_t alternate() const noexcept { return options_.alternate; }
 
     /// The options that the model was made with, for reports; a copy, so that paths cannot be set here.
-    [[nodiscard]] std::vector<std::pair<std::string, OptionValue>> option_values() const {
-        Options options = options_;
-        std::vector<std::pair<std::string, OptionValue>> list;
-        for (OptionEntry const& entry : option_entries(options)) { list.emplace_back(entry.path, entry.number.value()); }
-        return list;
-    }
+    [[nodiscard]] std::vector<std::pair<std::string, OptionValue>> option_values() const { return numbers_of(options_); }
 
     /// The tower whose alternation trains a parameter: 1 the model's own encoder, 2 the second one, 0 neither (always trained).
     [[nodiscard]] std::size_t alternation(std::string_view parameter) const {
@@ -434,12 +424,11 @@ protected:
 
     /// Refuses decoders of one name with different options.
     void require_same_shared_options() {
-        std::map<std::string, std::pair<std::string, std::vector<std::pair<std::string, OptionValue>>>> known;
+        std::map<std::string, std::pair<std::string, NamedNumbers>> known;
         for_each_pass([&](auto& pass, std::size_t p) {
             pass.for_each_term([&]<class Term>(Term& term, std::size_t t) {
                 if constexpr (requires { Term::DecoderType::shared_name; }) {
-                    auto options = term.decoder().options();
-                    auto values = option_values_of(options);
+                    NamedNumbers const values = numbers_of(term.decoder().options());
                     auto const [first, is_new] =
                         known.try_emplace(std::string(Term::DecoderType::shared_name), term_name(p, t), values);
                     if (is_new || first->second.second == values) { return; }
@@ -452,15 +441,6 @@ protected:
                 }
             });
         });
-    }
-
-    template <class Options_>
-    static std::vector<std::pair<std::string, OptionValue>> option_values_of(Options_& options) {
-        std::vector<std::pair<std::string, OptionValue>> list;
-        if constexpr (OffersOptions<Options_>) {
-            for (OptionEntry const& entry : option_entries(options)) { list.emplace_back(entry.path, entry.number.value()); }
-        }
-        return list;
     }
 
     static InputError different_shared(std::string const& root, std::string const& first, std::string const& second,

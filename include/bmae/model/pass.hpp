@@ -213,7 +213,7 @@ public:
         requires detail::gives_groups<ViewT>
     {
         std::vector<CandidateText> texts = view_.assemble_group(example, traits, settings, draws);
-        for (CandidateText& text : texts) { Labels{}.label(text.text, traits); }
+        for (CandidateText& text : texts) { labels().label(text.text, traits); }
         return texts;
     }
 
