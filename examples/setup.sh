@@ -50,6 +50,7 @@ bmae_system_packages() {
         case $word in
             tests) bmae_has_header boost/test/unit_test.hpp || want+=(libboost-test-dev) ;;
             docs) command -v doxygen >/dev/null || want+=(doxygen) ;;
+            peers) command -v clang++-19 >/dev/null || want+=(clang-19) ;;   # a second compiler reads the headers
         esac
     done
     [ ${#want[@]} = 0 ] && return 0

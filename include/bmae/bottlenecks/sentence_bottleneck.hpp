@@ -60,13 +60,11 @@ public:
     SentenceBottleneck(B bottleneck) {
         description_ = description_of<B>();
         keeps_layers_ = detail::reads_layers<B>;
-        width_ = [bottleneck](std::int64_t width) {
-            if constexpr (requires { bottleneck.width(Hidden{width}); }) {
-                return static_cast<std::int64_t>(bottleneck.width(Hidden{width}));
-            } else {
-                return width;
-            }
-        };
+        if constexpr (requires { bottleneck.width(Hidden{1}); }) {
+            width_ = [bottleneck](std::int64_t width) { return static_cast<std::int64_t>(bottleneck.width(Hidden{width})); };
+        } else {
+            width_ = [](std::int64_t width) { return width; };
+        }
         pool_ = [bottleneck = std::move(bottleneck)](Encoded const& encoded, PackedInput const& input) {
             return bottleneck.pool(encoded, input);
         };

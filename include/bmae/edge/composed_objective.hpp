@@ -322,7 +322,7 @@ private:
             }
         });
         model_->for_each_cross_term([&]<class Term>(Term const&, std::size_t t) {
-            if constexpr (requires { requires Term::needs_teacher_scores; }) {
+            if constexpr (detail::wants_teacher_scores<Term>) {
                 if (corpus_.has_teacher_scores()) { return; }
                 throw InputError(Diagnostic{.file = corpus_.path().string(),
                                             .expected = "a teacher's scores of queries and texts, from which terms." +

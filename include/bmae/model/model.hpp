@@ -97,7 +97,7 @@ public:
                 MaskedText encoder_text;
                 if constexpr (detail::gives_groups<typename PassT::View>) {
                     batch.views[view].append_group(pass.assemble_group(example, traits, settings, draws()),
-                                                   {example.positives.begin(), example.positives.end()});
+                                                   detail::relevant_texts(example));
                     ++view;
                 } else {
                     encoder_text = pass.assemble(example, traits, settings, draws());
@@ -287,7 +287,7 @@ private:
     [[nodiscard]] std::vector<std::int64_t> rows_of_passes(std::vector<PackedView const*> const& views) const {
         std::vector<std::int64_t> first{0};
         for_each_pass([&]<class PassT>(PassT const&, std::size_t p) {
-            constexpr bool tokens = requires { requires PassT::BottleneckType::keeps_tokens; };
+            constexpr bool tokens = detail::pass_keeps_tokens<PassT>;
             first.push_back(first.back() + static_cast<std::int64_t>(tokens ? views[p]->tokens() : views[p]->texts()));
         });
         return first;

@@ -37,6 +37,8 @@ inline constexpr bool wants_token_vectors = requires { requires Part::needs_toke
 template <class Part>
 inline constexpr bool wants_groups = requires { requires Part::needs_groups; };
 template <class Part>
+inline constexpr bool wants_teacher_scores = requires { requires Part::needs_teacher_scores; };
+template <class Part>
 inline constexpr bool wants_one_vector = !is_pass<Part> && !wants_scores<Part> && !wants_token_vectors<Part>;
 
 /// Traits of a pass; false for what is no pass.

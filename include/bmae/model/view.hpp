@@ -92,6 +92,17 @@ inline constexpr bool gives_groups = [] {
     }
 }();
 
+/// Texts of the dataset that are known to be relevant to an example; an example of a token store has none. A function of its
+/// own: in the discarded branch of a generic lambda, clang looks the member up in the type of the example.
+template <class ExampleT>
+std::vector<std::int64_t> relevant_texts(ExampleT const& example) {
+    if constexpr (requires { example.positives; }) {
+        return {example.positives.begin(), example.positives.end()};
+    } else {
+        return {};
+    }
+}
+
 /// The corruptor deletes or inserts tokens.
 template <class C>
 inline constexpr bool changes_length = requires { requires C::changes_length; };

@@ -207,7 +207,8 @@ private:
             if (bits != nullptr) {
                 auto sees = static_cast<std::uint32_t>(bits[j / 64] >> (j % 64));
                 if (i >= j && i < j + lanes && !visibility->reads_itself) { sees &= ~(std::uint32_t{1} << (i - j)); }
-                score += (((sees >> places) & 1U) != 0U) ? Floats{} : splat(blocked);
+                Bits const seen = ((Bits{} + sees) >> places) & (Bits{} + 1U);
+                score += seen != Bits{} ? Floats{} : splat(blocked);   // both sides vectors: clang does not widen a scalar here
             }
             if (j + lanes > length) {
                 score =

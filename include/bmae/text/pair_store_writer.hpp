@@ -88,8 +88,8 @@ public:
         files_.put<char>("text_ids", id);
         counts.text_tokens += tokens.size();
         text_id_bytes_ += id.size();
-        files_.put<std::uint64_t>("text_ends", {{counts.text_tokens}});
-        files_.put<std::uint64_t>("text_id_ends", {{text_id_bytes_}});
+        files_.put<std::uint64_t>("text_ends", {counts.text_tokens});
+        files_.put<std::uint64_t>("text_id_ends", {text_id_bytes_});
         ends_.push_back(counts.text_tokens);
         hashes_.push_back(hash);
         slots_[place] = static_cast<std::uint32_t>(ends_.size());

@@ -133,14 +133,14 @@ public:
         for (std::vector<TokenId> const& query : document.queries) {
             files_.put<TokenId>("queries", query);
             counts.query_tokens += query.size();
-            files_.put<std::uint64_t>("query_ends", {{counts.query_tokens}});
+            files_.put<std::uint64_t>("query_ends", {counts.query_tokens});
         }
         files_.put<TokenId>("continuations", document.continuation);
         for (std::size_t f = 0; f < manifest_.fields.size(); ++f) {
             std::span<TokenId const> const text = document.fields.empty() ? std::span<TokenId const>() : document.fields[f];
             files_.put<TokenId>("fields", text);
             field_tokens_ += text.size();
-            files_.put<std::uint64_t>("field_ends", {{field_tokens_}});
+            files_.put<std::uint64_t>("field_ends", {field_tokens_});
         }
         ++counts.documents;
         counts.sentences += document.sentence_ends.size();
