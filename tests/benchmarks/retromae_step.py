@@ -31,10 +31,10 @@ PEER = pathlib.Path(__file__).resolve().parent / "retromae_peer.py"
 class Side:
     """One process that runs steps on command."""
 
-    def __init__(self, name, command):
+    def __init__(self, name, command, environment=None):
         self.name = name
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env={**os.environ, **retromae_peer.ALLOCATOR})
+                                        env={**os.environ, **retromae_peer.ALLOCATOR, **(environment or {})})
 
     def ask(self, line):
         self.process.stdin.write(line + "\n")

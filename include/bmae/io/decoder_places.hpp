@@ -19,7 +19,7 @@ class DecoderPlaces {
 public:
     /// \param description  description of an objective, as "objective" in trainer.json; none where it is of another form
     explicit DecoderPlaces(std::string const& description) {
-        auto const json = nlohmann::ordered_json::parse(description, nullptr, false);
+        auto const json = nlohmann::ordered_json::parse(std::string_view(description), nullptr, false);
         if (!json.is_object() || !json.contains("terms") || !json["terms"].is_array()) { return; }
         for (auto const& term : json["terms"]) {
             if (!term.is_object() || term.value("kind", "") != "branch") { continue; }

@@ -170,7 +170,7 @@ public:
         return true;
     }
 
-    bool parse_error(std::size_t position, std::string const& token, nlohmann::json::exception const&) {
+    bool parse_error(std::size_t position, std::string const& token, nlohmann::ordered_json::exception const&) {
         return refuse("a header in JSON",
                       "an error at byte " + std::to_string(8 + position) + ", near \"" + shortened(token) + '"');
     }
@@ -297,7 +297,7 @@ inline bool written_before(TensorInfo const& a, TensorInfo const& b) {
 inline std::string json_text(std::string const& text, std::string const& file) {
     try {
         return nlohmann::ordered_json(text).dump();
-    } catch (nlohmann::json::exception const&) {
+    } catch (nlohmann::ordered_json::exception const&) {
         throw InputError(Diagnostic{.file = file, .expected = "text in UTF-8", .found = "other bytes in a name or in metadata"});
     }
 }

@@ -51,7 +51,7 @@ bool pieces_of(std::string_view word, V const& vocabulary, std::vector<TokenId>&
 
 /// Reads the count of each key while parsing (SAX), without a tree of the whole file.
 template <class Use>
-class DictionaryEvents : public nlohmann::json_sax<nlohmann::json> {
+class DictionaryEvents : public nlohmann::json_sax<nlohmann::ordered_json> {
 public:
     DictionaryEvents(std::string_view text, std::string file, Use use)
         : text_(text), file_(std::move(file)), use_(std::move(use)) {}
@@ -66,7 +66,7 @@ public:
     }
     bool number_float(double, std::string const& text) override { return wrong(text); }
     bool string(std::string&) override { return wrong("a string"); }
-    bool binary(nlohmann::json::binary_t&) override { return wrong("bytes"); }
+    bool binary(nlohmann::ordered_json::binary_t&) override { return wrong("bytes"); }
     bool start_object(std::size_t) override { return ++depth_ == 1 || wrong("an object"); }
     bool key(std::string& key) override {
         key_ = key;
@@ -78,7 +78,7 @@ public:
     }
     bool start_array(std::size_t) override { return wrong("an array"); }
     bool end_array() override { return true; }
-    bool parse_error(std::size_t byte, std::string const&, nlohmann::json::exception const&) override {
+    bool parse_error(std::size_t byte, std::string const&, nlohmann::ordered_json::exception const&) override {
         std::size_t const at = std::min(byte, text_.size());
         auto const lines = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
         throw InputError(Diagnostic{.file = file_,
@@ -124,7 +124,7 @@ WordWeights read_word_dictionary(std::filesystem::path const& path, V const& voc
         words.push_back({.hash = WordWeights::hash_of(pieces), .count = count});
     };
     detail::DictionaryEvents events(text, path.string(), add);
-    nlohmann::json::sax_parse(text, &events);
+    nlohmann::ordered_json::sax_parse(std::string_view(text), &events);
     try {
         return WordWeights(std::move(words), 0, vocabulary.size());
     } catch (InputError const& error) {
@@ -154,7 +154,7 @@ void write_word_dictionary(std::filesystem::path const& path, WordWeights const&
             for (std::uint32_t const i : positions) { word += tokenizer.token(ids[i]); }
             line += line == "{" ? "\n" : ",\n";
             file.write(std::exchange(line, {}));
-            file.write(nlohmann::json(word).dump() + ": " + std::to_string(weights.words()[place].count));
+            file.write(nlohmann::ordered_json(word).dump() + ": " + std::to_string(weights.words()[place].count));
         });
     }
     file.write(line == "{" ? "{}\n" : "\n}\n");

@@ -89,7 +89,7 @@ void read_manifest(std::string const& text, std::string const& file, StoreKind c
             Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     std::string const again = "Prepare the store again.";
-    nlohmann::ordered_json json = nlohmann::ordered_json::parse(text, nullptr, false);
+    nlohmann::ordered_json json = nlohmann::ordered_json::parse(std::string_view(text), nullptr, false);
     if (json.is_discarded() || !json.is_object()) {
         throw refuse("the manifest of a " + name, "something that is not JSON", again);
     }
@@ -111,7 +111,7 @@ void read_manifest(std::string const& text, std::string const& file, StoreKind c
         }
         read_header(json, header);
         read(std::as_const(json));
-    } catch (nlohmann::json::exception const& error) {
+    } catch (nlohmann::ordered_json::exception const& error) {
         throw refuse("the fields of a " + name + "'s manifest", error.what(), again);
     } catch (std::logic_error const&) { throw refuse("a checksum of 16 hexadecimal digits", "something else", again); }
 }

@@ -105,7 +105,7 @@ inline std::vector<std::string> sync_tree(std::filesystem::path const& folder) {
 inline std::string explain_damage(std::filesystem::path const& folder) {
     try {
         std::string const text = detail::read_file(folder / detail::manifest_name, std::uint64_t{1} << 26);
-        auto const json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+        auto const json = nlohmann::ordered_json::parse(std::string_view(text), nullptr, /*allow_exceptions=*/false);
         if (!json.is_object() || !json.contains("manifest") || detail::manifest_text(json["manifest"]) != text) {
             return "manifest.json is damaged";
         }

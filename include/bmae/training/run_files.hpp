@@ -108,13 +108,15 @@ public:
     TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const {
         std::filesystem::path const file = found.path / "trainer.json";
         try {
-            auto const json = nlohmann::ordered_json::parse(read_file(file));
+            std::string const text = read_file(file);
+            auto const json = nlohmann::ordered_json::parse(std::string_view(text));
             require_same_run(json, file);
-            if (json.at("steps") != options_.steps || json.at("epochs") != options_.epochs) {
+            if (json.at("steps").get<std::uint64_t>() != options_.steps ||
+                json.at("epochs").get<std::uint64_t>() != options_.epochs) {
                 warn_("the run was planned for " + json.at("steps").dump() + " steps or " + json.at("epochs").dump() +
                       " epochs; from here on its learning rate follows the new plan");
             }
-            if (json.at("libtorch") != TORCH_VERSION) {
+            if (json.at("libtorch").get<std::string>() != TORCH_VERSION) {
                 warn_("the run was started with LibTorch " + json.at("libtorch").get<std::string>() +
                       ", this is " TORCH_VERSION "; it resumes, but not bit for bit");
             }
@@ -122,7 +124,7 @@ public:
             read_optimizer(found.path, parameters, optimizer);
             read_state(found.path, objective_, replicas_.rank);
             return TrainState::from_json(json.at("state"));
-        } catch (nlohmann::json::exception const& error) {
+        } catch (nlohmann::ordered_json::exception const& error) {
             throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
         }
     }

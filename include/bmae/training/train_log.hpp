@@ -129,7 +129,8 @@ public:
                 if (end == std::string::npos) { break; }
                 auto const line = std::string_view(old).substr(begin, end - begin + 1);
                 auto const json = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
-                bool const later = json.is_object() && json.contains("step") && json["step"].is_number() && json["step"] > step;
+                bool const later = json.is_object() && json.contains("step") && json["step"].is_number() &&
+                                   json["step"].get<std::uint64_t>() > step;
                 if (!later) { kept += line; }
             }
             if (kept != old) { detail::write_file(path_, kept, detail::Existing::replace); }

@@ -84,7 +84,7 @@ struct TrainState {
         return json;
     }
 
-    /// \throws nlohmann::json::exception where a field is missing or of another type
+    /// \throws nlohmann::ordered_json::exception where a field is missing or of another type
     static TrainState from_json(nlohmann::ordered_json const& json) {
         TrainState state;
         json.at("step").get_to(state.step);
