@@ -12,7 +12,6 @@
 #include <bmae/batch/planner.hpp>
 #include <bmae/batch/prefetcher.hpp>
 #include <bmae/batch/to_tensors.hpp>
-#include <bmae/batch/window.hpp>
 #include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/bottlenecks/concatenated.hpp>
