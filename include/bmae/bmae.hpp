@@ -185,6 +185,7 @@
 #include <bmae/nn/packed_rows.hpp>
 #include <bmae/nn/pooled_logits.hpp>
 #include <bmae/nn/projection.hpp>
+#include <bmae/nn/rms_norm.hpp>
 #include <bmae/nn/transformer_layer.hpp>
 #include <bmae/presets/bow_dpr.hpp>
 #include <bmae/presets/colbert.hpp>

@@ -16,11 +16,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -31,6 +29,8 @@
 #include <bmae/generation/named_weights.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/nn/activation.hpp>
+#include <bmae/nn/layer_norm.hpp>
+#include <bmae/nn/linear.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
@@ -95,10 +95,18 @@ public:
         std::int64_t const h = config.width;
         Gpt2 model(config, device);
         auto const norm = [&](std::string const& name) {
-            return Norm{weights.take(name + ".weight", {h}), weights.take(name + ".bias", {h})};
+            LayerNorm made;
+            made.weight = weights.take(name + ".weight", {h});
+            made.bias = weights.take(name + ".bias", {h});
+            made.epsilon = config.epsilon;
+            return made;
         };
         auto const map = [&](std::string const& name, std::int64_t in, std::int64_t out) {
-            return Map{weights.take(name + ".weight", {in, out}), weights.take(name + ".bias", {out})};
+            Linear made;
+            at::Tensor const stored = weights.take(name + ".weight", {in, out});   // GPT-2 stores its matrices transposed
+            if (stored.defined()) { made.weight = stored.t(); }
+            made.bias = weights.take(name + ".bias", {out});
+            return made;
         };
         model.words_ = weights.take("wte.weight", {config.vocab_size, h});
         model.positions_ = weights.take("wpe.weight", {config.positions, h});
@@ -140,7 +148,7 @@ public:
         auto* const rows = ids.mutable_data_ptr<std::int64_t>();
         for (std::int64_t i = 0; i < count; ++i) {
             auto const& prompt = prompts[static_cast<std::size_t>(i)].ids;
-            require_known(prompt);
+            detail::require_known(prompt, config_.vocab_size);
             std::copy(prompt.begin(), prompt.end(), rows + i * longest);
         }
         std::int64_t const width = config_.width / config_.heads;
@@ -167,7 +175,7 @@ public:
     /// Appends one token to each row.                                                                                tokens: [R]
     void step(Gpt2State& state, std::span<TokenId const> tokens) const {
         at::NoGradGuard const no_gradients;
-        require_known(tokens);
+        detail::require_known(tokens, config_.vocab_size);
         auto const rows = static_cast<std::int64_t>(tokens.size());
         at::Tensor const ids = at::tensor(std::vector<std::int64_t>(tokens.begin(), tokens.end()), at::kLong).to(device_);
         at::Tensor const places = at::tensor(state.lengths, at::kLong).to(device_);   // [R] positions of the new keys
@@ -220,28 +228,13 @@ public:
     }
 
 private:
-    struct Norm {
-        at::Tensor weight;   // [H]
-        at::Tensor bias;     // [H]
-    };
-    /// y = x W + b: GPT-2 stores its matrices transposed.
-    struct Map {
-        at::Tensor weight;   // [in, out]
-        at::Tensor bias;     // [out]
-
-        at::Tensor operator()(at::Tensor const& x) const {   // [.., in] -> [.., out]
-            auto shape = x.sizes().vec();
-            shape.back() = weight.size(1);
-            return at::addmm(bias, x.reshape({-1, weight.size(0)}), weight).view(shape);
-        }
-    };
     struct Layer {
-        Norm first;
-        Map attention;   // [H, 3H] queries, keys, values
-        Map output;
-        Norm second;
-        Map wider;
-        Map narrower;
+        LayerNorm first;
+        Linear attention;   // H to 3H: queries, keys, values
+        Linear output;
+        LayerNorm second;
+        Linear wider;
+        Linear narrower;
     };
     struct Projected {
         at::Tensor query;   // [R, A, L, D]
@@ -251,11 +244,8 @@ private:
 
     Gpt2(Gpt2Config const& config, at::Device device) : config_(config), device_(device) {}
 
-    [[nodiscard]] at::Tensor normalised(Norm const& norm, at::Tensor const& x) const {
-        return at::layer_norm(x, {config_.width}, norm.weight, norm.bias, config_.epsilon);
-    }
     [[nodiscard]] Projected project(Layer const& layer, at::Tensor const& x) const {
-        at::Tensor const all = layer.attention(normalised(layer.first, x))
+        at::Tensor const all = layer.attention(layer.first(x))
                                    .view({x.size(0), x.size(1), 3, config_.heads, config_.width / config_.heads})
                                    .permute({2, 0, 3, 1, 4});
         return {all.select(0, 0), all.select(0, 1), all.select(0, 2)};
@@ -263,7 +253,7 @@ private:
     /// The layer after attention.                                          x: [R, L, H], attended: [R, A, L, D] -> [R, L, H]
     [[nodiscard]] at::Tensor finish(Layer const& layer, at::Tensor const& x, at::Tensor const& attended) const {
         at::Tensor const middle = x + layer.output(attended.transpose(1, 2).reshape(x.sizes()));
-        return middle + layer.narrower(activate(layer.wider(normalised(layer.second, middle)), config_.activation));
+        return middle + layer.narrower(activate(layer.wider(layer.second(middle)), config_.activation));
     }
     [[nodiscard]] double attention_scale(std::size_t layer) const {
         double const scale =
@@ -271,7 +261,7 @@ private:
         return config_.scale_by_layer ? scale / static_cast<double>(layer + 1) : scale;
     }
     [[nodiscard]] at::Tensor scores(at::Tensor const& x) const {   // [R, 1, H] -> [R, V]
-        return at::linear(normalised(last_, x).squeeze(1), head_);
+        return at::linear(last_(x).squeeze(1), head_);
     }
     void repeat(Gpt2State& state, std::int64_t samples) const {
         for (auto* const cache : {&state.keys, &state.values}) {
@@ -284,23 +274,12 @@ private:
         }
         state.lengths = std::move(lengths);
     }
-    void require_known(std::span<TokenId const> ids) const {
-        for (TokenId const id : ids) {
-            if (id < 0 || id >= config_.vocab_size) {
-                throw InputError(Diagnostic{.file = {},
-                                            .expected = "token ids below " + std::to_string(config_.vocab_size),
-                                            .found = std::to_string(id),
-                                            .hint = "Use the tokenizer of this model."});
-            }
-        }
-    }
-
     Gpt2Config config_;
     at::Device device_;
     at::Tensor words_;       // [V, H]
     at::Tensor positions_;   // [P, H]
     at::Tensor head_;        // [V, H]
-    Norm last_;
+    LayerNorm last_;
     std::vector<Layer> layers_;
 };
 

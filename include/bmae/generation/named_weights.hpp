@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -139,6 +140,17 @@ inline std::int64_t positive(JsonObject const& config, char const* key) {
     auto const value = config.require<std::int64_t>(key);
     if (value < 1) { throw config.refuse('"' + std::string(key) + "\" of at least 1", std::to_string(value)); }
     return value;
+}
+
+/// Refuses token ids that are not in a vocabulary of `size` tokens.
+inline void require_known(std::span<TokenId const> ids, std::int64_t size) {
+    for (TokenId const id : ids) {
+        if (id >= 0 && id < size) { continue; }
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "token ids below " + std::to_string(size),
+                                    .found = std::to_string(id),
+                                    .hint = "Use the tokenizer of this model."});
+    }
 }
 
 /// "eos_token_id" of generation_config.json, else of config.json: a number or a list.

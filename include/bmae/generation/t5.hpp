@@ -21,8 +21,6 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/rsqrt.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
@@ -32,6 +30,7 @@
 #include <bmae/generation/named_weights.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/nn/activation.hpp>
+#include <bmae/nn/rms_norm.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
@@ -121,19 +120,22 @@ public:
             return Attention{weights.take(name + ".q.weight", {inner, h}), weights.take(name + ".k.weight", {inner, h}),
                              weights.take(name + ".v.weight", {inner, h}), weights.take(name + ".o.weight", {h, inner})};
         };
+        auto const norm = [&](std::string const& name) {
+            return RmsNorm{.weight = weights.take(name, {h}), .epsilon = config.epsilon};
+        };
         auto const stack = [&](std::string const& name, std::int64_t count, bool decodes) {
             Stack made;
             for (std::int64_t i = 0; i < count; ++i) {
                 std::string const block = name + ".block." + std::to_string(i) + ".layer.";
                 Layer layer;
-                layer.norm = weights.take(block + "0.layer_norm.weight", {h});
+                layer.norm = norm(block + "0.layer_norm.weight");
                 layer.attention = attention(block + "0.SelfAttention");
                 if (decodes) {
-                    layer.source_norm = weights.take(block + "1.layer_norm.weight", {h});
+                    layer.source_norm = norm(block + "1.layer_norm.weight");
                     layer.source_attention = attention(block + "1.EncDecAttention");
                 }
                 std::string const last = block + (decodes ? "2" : "1");
-                layer.inner_norm = weights.take(last + ".layer_norm.weight", {h});
+                layer.inner_norm = norm(last + ".layer_norm.weight");
                 layer.wider = weights.take(last + (config.gated ? ".DenseReluDense.wi_0.weight" : ".DenseReluDense.wi.weight"),
                                            {config.inner, h});
                 if (config.gated) { layer.gate = weights.take(last + ".DenseReluDense.wi_1.weight", {config.inner, h}); }
@@ -142,7 +144,7 @@ public:
             }
             made.distances = weights.take(name + ".block.0.layer.0.SelfAttention.relative_attention_bias.weight",
                                           {config.buckets, config.heads});
-            made.norm = weights.take(name + ".final_layer_norm.weight", {h});
+            made.norm = norm(name + ".final_layer_norm.weight");
             return made;
         };
         model.encoder_ = stack("encoder", config.encoder_layers, false);
@@ -164,7 +166,7 @@ public:
             if (prompt.ids.empty()) {
                 throw InputError(Diagnostic{.file = {}, .expected = "prompts of at least one token", .found = "an empty one"});
             }
-            require_known(prompt.ids);
+            detail::require_known(prompt.ids, config_.vocab_size);
             auto const length = static_cast<std::int64_t>(prompt.ids.size());
             same = same && (longest == 0 || longest == length);
             longest = std::max(longest, length);
@@ -197,7 +199,7 @@ public:
     /// Appends one token to each row.                                                                                tokens: [R]
     void step(T5State& state, std::span<TokenId const> tokens) const {
         at::NoGradGuard const no_gradients;
-        require_known(tokens);
+        detail::require_known(tokens, config_.vocab_size);
         advance(state, at::tensor(std::vector<std::int64_t>(tokens.begin(), tokens.end()), at::kLong).to(device_));
     }
 
@@ -228,19 +230,19 @@ private:
         at::Tensor output;   // [H, A D]
     };
     struct Layer {
-        at::Tensor norm;   // [H]
+        RmsNorm norm;
         Attention attention;
-        at::Tensor source_norm;   // [H], of the decoder alone, as the next
+        RmsNorm source_norm;   // of the decoder alone, as the next
         Attention source_attention;
-        at::Tensor inner_norm;   // [H]
-        at::Tensor wider;        // [inner, H]
-        at::Tensor gate;         // [inner, H], v1.1 alone
-        at::Tensor narrower;     // [H, inner]
+        RmsNorm inner_norm;
+        at::Tensor wider;      // [inner, H]
+        at::Tensor gate;       // [inner, H], v1.1 alone
+        at::Tensor narrower;   // [H, inner]
     };
     struct Stack {
         std::vector<Layer> layers;
         at::Tensor distances;   // [buckets, A], shared by all layers
-        at::Tensor norm;        // [H]
+        RmsNorm norm;
     };
 
     T5(T5Config const& config, at::Device device) : config_(config), device_(device) {}
@@ -254,10 +256,6 @@ private:
         return at::where(distance < exact, distance, grown.clamp_max(buckets - 1));
     }
 
-    /// Scaled to a mean square of 1; neither centered nor shifted.                                                  [.., H]
-    [[nodiscard]] at::Tensor normalised(at::Tensor const& x, at::Tensor const& weight) const {
-        return x * at::rsqrt((x * x).mean(-1, true) + config_.epsilon) * weight;
-    }
     [[nodiscard]] at::Tensor split(at::Tensor const& x) const {   // [N, L, A D] -> [N, A, L, D]
         return x.view({x.size(0), x.size(1), config_.heads, config_.head_width}).transpose(1, 2);
     }
@@ -270,7 +268,7 @@ private:
                                                 false, 1.0);
     }
     [[nodiscard]] at::Tensor inner(Layer const& layer, at::Tensor const& x) const {
-        at::Tensor const y = normalised(x, layer.inner_norm);
+        at::Tensor const y = layer.inner_norm(x);
         at::Tensor wide = activate(at::linear(y, layer.wider), config_.activation);
         if (layer.gate.defined()) { wide = wide * at::linear(y, layer.gate); }
         return x + at::linear(wide, layer.narrower);
@@ -288,14 +286,14 @@ private:
         if (mask.defined()) { added = added + mask; }
         at::Tensor x = at::embedding(words_, ids);
         for (Layer const& layer : encoder_.layers) {
-            at::Tensor const y = normalised(x, layer.norm);
+            at::Tensor const y = layer.norm(x);
             Attention const& a = layer.attention;
             x = x + at::linear(joined(attend(split(at::linear(y, a.query)), split(at::linear(y, a.key)),
                                              split(at::linear(y, a.value)), added)),
                                a.output);
             x = inner(layer, x);
         }
-        return normalised(x, encoder_.norm);
+        return encoder_.norm(x);
     }
 
     /// Decodes one token of each row.                                                                    ids: [R]
@@ -307,34 +305,23 @@ private:
         at::Tensor x = at::embedding(words_, ids).unsqueeze(1);   // [R, 1, H]
         for (std::size_t i = 0; i < decoder_.layers.size(); ++i) {
             Layer const& layer = decoder_.layers[i];
-            at::Tensor y = normalised(x, layer.norm);
+            at::Tensor y = layer.norm(x);
             state.keys[i].narrow(2, state.length, 1).copy_(split(at::linear(y, layer.attention.key)));
             state.values[i].narrow(2, state.length, 1).copy_(split(at::linear(y, layer.attention.value)));
             at::Tensor const own = attend(split(at::linear(y, layer.attention.query)), state.keys[i].narrow(2, 0, seen),
                                           state.values[i].narrow(2, 0, seen), added);
             x = x + at::linear(joined(own), layer.attention.output);
             // The samples of a prompt share one set of keys, without copies.
-            y = normalised(x, layer.source_norm).view({prompts, state.samples, config_.width});
+            y = layer.source_norm(x).view({prompts, state.samples, config_.width});
             at::Tensor const read = attend(split(at::linear(y, layer.source_attention.query)), state.source_keys[i],
                                            state.source_values[i], state.source_mask);
             x = x + at::linear(joined(read), layer.source_attention.output).view(x.sizes());
             x = inner(layer, x);
         }
         ++state.length;
-        x = normalised(x, decoder_.norm).squeeze(1);
+        x = decoder_.norm(x).squeeze(1);
         if (config_.scale_output) { x = x * (1 / std::sqrt(static_cast<double>(config_.width))); }
         state.scores = at::linear(x, head_);
-    }
-
-    void require_known(std::span<TokenId const> ids) const {
-        for (TokenId const id : ids) {
-            if (id < 0 || id >= config_.vocab_size) {
-                throw InputError(Diagnostic{.file = {},
-                                            .expected = "token ids below " + std::to_string(config_.vocab_size),
-                                            .found = std::to_string(id),
-                                            .hint = "Use the tokenizer of this model."});
-            }
-        }
     }
 
     T5Config config_;
