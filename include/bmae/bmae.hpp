@@ -117,7 +117,6 @@
 #include <bmae/maskers/candidate_words.hpp>
 #include <bmae/maskers/complement.hpp>
 #include <bmae/maskers/exclusive.hpp>
-#include <bmae/maskers/half.hpp>
 #include <bmae/maskers/keyword.hpp>
 #include <bmae/maskers/none.hpp>
 #include <bmae/maskers/row_visibility.hpp>

@@ -136,6 +136,19 @@ BOOST_AUTO_TEST_CASE(values_of_single_slots) {
     BOOST_TEST(std::get<double>(composed<Seed>({.ratio = .25}).at("passes.0.terms.1.weight")) == .75);
 }
 
+// The third pass of MASTER as released masks half of the text for the encoder, so that its complement is the other half.
+BOOST_AUTO_TEST_CASE(the_complementary_pair_of_master_as_released_is_two_halves) {
+    for (double const rate : {.30, .15}) {
+        Values const values = composed<MasterAsReleased>({.encoder_mask = rate});
+        BOOST_TEST(std::get<double>(values.at("passes.0.view.masker.rate")) == rate);
+        BOOST_TEST(std::get<double>(values.at("passes.1.view.masker.rate")) == rate);
+        BOOST_TEST(std::get<double>(values.at("passes.2.view.masker.rate")) == .50);
+        BOOST_TEST(std::get<std::string>(values.at("passes.2.view.masker.basis")) == "inner");
+        BOOST_TEST(std::get<bool>(values.at("passes.2.view.masker.skip_specials")));
+        BOOST_TEST(std::get<double>(composed<Master>({.encoder_mask = rate}).at("passes.0.view.masker.rate")) == rate);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(names_are_one_each_and_unknown_ones_list_them) {
     std::vector<std::string> const names = preset_names();
     BOOST_TEST(std::set<std::string>(names.begin(), names.end()).size() == names.size());

@@ -17,8 +17,8 @@ namespace bmae {
 /// Flags every token that is not special and that the encoder's view of the same pass did not mask (MASTER, CMP).
 ///
 /// The labels of the two views are complementary. Their inputs are so only under MaskOnly: 80/10/10 leaves a tenth of each
-/// side unchanged in both. With the encoder at .30 the decoder masks about .70 of the content (MASTER's paper, literally);
-/// `HalfMasker` makes it .50 (MASTER as released); `cap` keeps the encoder's rate and masks random words of the complement.
+/// side unchanged in both. With the encoder at .30 the decoder masks about .70 of the content (MASTER's paper, literally), at
+/// .50 as much as the encoder (MASTER as released); `cap` keeps the encoder's rate and masks random words of the complement.
 struct ComplementMasker {
     static constexpr std::string_view name = "complement";
 

@@ -47,7 +47,7 @@ using MasterAsReleased = Model<BertEncoder,
         Branch<View<Continuation, WholeWordMasker>,  BasicDecoder>>,                // GOR
     Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<SecondHalf,   KeywordMasker>,    BasicDecoder>>,                // NPR
-    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage,      ComplementMasker>, BasicDecoder>>>;               // CMP
 
 template <>

@@ -97,7 +97,7 @@ using MasterAsReleasedWithoutRpr = Model<BertEncoder,
         Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
         Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
         Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
-    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// Without recovering the outputs of language models, as released.
@@ -106,7 +106,7 @@ using MasterAsReleasedWithoutPor = Model<BertEncoder,
         Branch<View<Passage, KeywordMasker>, BasicDecoder>>,   // MKP
     Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
-    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// Without masked keywords prediction, as released.
@@ -116,7 +116,7 @@ using MasterAsReleasedWithoutMkp = Model<BertEncoder,
         Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
     Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
-    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// Without complementary mask prediction, as released.
@@ -135,7 +135,7 @@ using MasterAsReleasedWithoutDor = Model<BertEncoder,
         Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
     Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
-    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// Without GPT-2 outputs recovering, as released.
@@ -145,7 +145,7 @@ using MasterAsReleasedWithoutGor = Model<BertEncoder,
         Branch<View<Queries, WholeWordMasker>, BasicDecoder>>,   // DOR
     Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
-    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
 
 /// All five tasks, one decoder, as released otherwise: the code has no such switch.
@@ -156,7 +156,7 @@ using MasterAsReleasedSharedDecoder = Model<BertEncoder,
         Branch<View<Continuation, WholeWordMasker>, Shared<"basic", BasicDecoder>>>,   // GOR
     Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<SecondHalf, KeywordMasker>, Shared<"basic", BasicDecoder>>>,   // NPR
-    Pass<View<Passage, HalfMasker>, ClsBottleneck, MaskedLanguageModel,
+    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
         Branch<View<Passage, ComplementMasker>, Shared<"basic", BasicDecoder>>>>;   // CMP
 
 template <>

@@ -14,7 +14,6 @@
 #include <bmae/decoders/shared.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/complement.hpp>
-#include <bmae/maskers/half.hpp>
 #include <bmae/maskers/keyword.hpp>
 #include <bmae/maskers/whole_word.hpp>
 #include <bmae/model/branch.hpp>
@@ -75,12 +74,22 @@ struct MasterPreset {
 
 private:
     static constexpr bool released = form == MasterForm::released;
+    /// Share of tokens masked for the encoder in the released pass of CMP: its complement is another half.
+    static constexpr double complemented_mask = .50;
+
+    template <class TermOptions>
+    static constexpr bool reads_complement(TermOptions const&) {
+        if constexpr (requires { typename decltype(TermOptions::view)::Masker; }) {
+            return std::is_same_v<typename decltype(TermOptions::view)::Masker, ComplementMasker>;
+        } else {
+            return false;
+        }
+    }
 
     template <class PassOptions>
     static void set_pass(PassOptions& pass, type const& hyperparameters) {
-        if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(pass.view.masker)>, HalfMasker>) {
-            set_words(pass.view.masker, hyperparameters.encoder_mask);
-        }
+        bool const is_complemented = apply([](auto const&... term) { return (reads_complement(term) || ...); }, pass.terms);
+        set_words(pass.view.masker, released && is_complemented ? complemented_mask : hyperparameters.encoder_mask);
         apply([&](auto&... term) { (set_term(term, hyperparameters), ...); }, pass.terms);
     }
 
