@@ -281,21 +281,11 @@ public:
     /// Calls `visit(pass, index)` for each pass in order.
     template <class Visit>
     void for_each_pass(Visit&& visit) {
-        apply(
-            [&](auto&... pass) {
-                std::size_t index = 0;
-                (visit(pass, index++), ...);
-            },
-            passes_);
+        visit_each(passes_, visit);
     }
     template <class Visit>
     void for_each_pass(Visit&& visit) const {
-        apply(
-            [&](auto const&... pass) {
-                std::size_t index = 0;
-                (visit(pass, index++), ...);
-            },
-            passes_);
+        visit_each(passes_, visit);
     }
 
     /// Calls `visit(view, part, index)` for each view in order; `part` is the pass or the term that reads it.
@@ -311,21 +301,11 @@ public:
     /// Calls `visit(term, index)` for each trailing term in order.
     template <class Visit>
     void for_each_cross_term(Visit&& visit) {
-        apply(
-            [&](auto&... term) {
-                [[maybe_unused]] std::size_t index = 0;
-                (visit(term, index++), ...);
-            },
-            terms_);
+        visit_each(terms_, visit);
     }
     template <class Visit>
     void for_each_cross_term(Visit&& visit) const {
-        apply(
-            [&](auto const&... term) {
-                [[maybe_unused]] std::size_t index = 0;
-                (visit(term, index++), ...);
-            },
-            terms_);
+        visit_each(terms_, visit);
     }
 
 protected:

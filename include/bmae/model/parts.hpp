@@ -16,6 +16,17 @@
 
 namespace bmae::detail {
 
+/// Calls `visit(part, index)` for each part of a tuple in order; `Parts` is const where the parts are to be.
+template <class Parts, class Visit>
+void visit_each(Parts& parts, Visit& visit) {
+    std::apply(
+        [&](auto&... part) {
+            [[maybe_unused]] std::size_t index = 0;
+            (visit(part, index++), ...);
+        },
+        parts);
+}
+
 template <class Part>
 inline constexpr bool is_pass = requires { requires Part::is_pass; };
 

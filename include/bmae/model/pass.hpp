@@ -17,6 +17,7 @@
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
+#include <bmae/model/parts.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/model/view_agreement.hpp>
 
@@ -235,21 +236,11 @@ public:
     /// Calls `visit(term, index)` for each term in order.
     template <class Visit>
     void for_each_term(Visit&& visit) {
-        apply(
-            [&](auto&... term) {
-                std::size_t index = 0;
-                (visit(term, index++), ...);
-            },
-            terms_);
+        detail::visit_each(terms_, visit);
     }
     template <class Visit>
     void for_each_term(Visit&& visit) const {
-        apply(
-            [&](auto const&... term) {
-                std::size_t index = 0;
-                (visit(term, index++), ...);
-            },
-            terms_);
+        detail::visit_each(terms_, visit);
     }
 
     template <class Visit>
