@@ -13,6 +13,7 @@
 #include <bmae/maskers/complement.hpp>
 #include <bmae/model/bag_of_words.hpp>
 #include <bmae/model/contrast.hpp>
+#include <bmae/model/rebind.hpp>
 #include <bmae/model/replaced_token_detection.hpp>
 #include <bmae/presets/retromae.hpp>
 #include <bmae/sources/neighbours.hpp>
@@ -92,6 +93,19 @@ struct EverySecond : TokenCrossEntropy {
 };
 constexpr std::size_t two_terms_share_a_loss_that_hides_its_numbers =
     looked_into<Pass<Words, ClsBottleneck, EncoderPrediction<EverySecond>, EncoderPrediction<EverySecond>>>;
+
+// ---- compositions derived from others
+
+// case: a_term_is_removed_that_is_not_there
+// expect: Without: the composition has no such pass or term
+constexpr std::size_t a_term_is_removed_that_is_not_there =
+    looked_into<Without<Model<BertEncoder, Pass<Words, ClsBottleneck, Mlm, Branch<Words, BasicDecoder>>>,
+                        Branch<Pick<Words, Related>, BasicDecoder>>>;
+
+// case: a_decoder_is_exchanged_that_is_not_there
+// expect: WithDecoder: no branch of the composition has the decoder to exchange
+constexpr std::size_t a_decoder_is_exchanged_that_is_not_there =
+    looked_into<WithDecoder<RetroMae, Pick<EnhancedDecoder, TapDecoder>, BasicDecoder>>;
 
 // ---- bottlenecks around bottlenecks
 

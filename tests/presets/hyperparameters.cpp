@@ -17,6 +17,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/edge/presets.hpp>
+#include <bmae/model/rebind.hpp>
 #include <bmae/presets/bow_dpr.hpp>
 #include <bmae/presets/cot_mae.hpp>
 #include <bmae/presets/lexmae.hpp>
@@ -147,6 +148,31 @@ BOOST_AUTO_TEST_CASE(the_complementary_pair_of_master_as_released_is_two_halves)
         BOOST_TEST(std::get<bool>(values.at("passes.2.view.masker.skip_specials")));
         BOOST_TEST(std::get<double>(composed<Master>({.encoder_mask = rate}).at("passes.0.view.masker.rate")) == rate);
     }
+}
+
+// A derived composition is the type that is spelled out.
+BOOST_AUTO_TEST_CASE(ablations_of_master_are_what_is_left) {
+    using Words = View<Passage, WholeWordMasker, MaskOnly>;
+    using WithoutCpr = Model<BertEncoder,
+        Pass<Words, ClsBottleneck, MaskedLanguageModel,
+            Branch<View<NextPassage,  KeywordMasker,   MaskOnly>, BasicDecoder>,
+            Branch<View<Queries,      WholeWordMasker, MaskOnly>, BasicDecoder>,
+            Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;
+    using ReleasedWithoutCpr = Model<BertEncoder,
+        Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+            Branch<View<Queries,      WholeWordMasker>, BasicDecoder>,
+            Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,
+        Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
+            Branch<View<SecondHalf,   KeywordMasker>,   BasicDecoder>>>;
+    static_assert(std::is_same_v<MasterWithoutCpr, WithoutCpr>);
+    static_assert(std::is_same_v<MasterAsReleasedWithoutCpr, ReleasedWithoutCpr>);
+    static_assert(std::is_same_v<WithDecoder<MasterSharedDecoder, Shared<"basic", BasicDecoder>, BasicDecoder>, Master>);
+    BOOST_TEST((counts<MasterWithoutRpr>() == std::pair<std::size_t, std::size_t>(1, 5)));
+    BOOST_TEST((counts<MasterWithoutPor>() == std::pair<std::size_t, std::size_t>(1, 4)));
+    BOOST_TEST((counts<MasterAsReleasedWithoutRpr>() == std::pair<std::size_t, std::size_t>(2, 6)));
+    BOOST_TEST((counts<MasterAsReleasedWithoutPor>() == std::pair<std::size_t, std::size_t>(3, 6)));
+    BOOST_TEST((counts<MasterAsReleasedWithoutMkp>() == std::pair<std::size_t, std::size_t>(3, 7)));
+    BOOST_TEST((counts<MasterAsReleasedSharedDecoder>() == std::pair<std::size_t, std::size_t>(3, 8)));
 }
 
 BOOST_AUTO_TEST_CASE(names_are_one_each_and_unknown_ones_list_them) {

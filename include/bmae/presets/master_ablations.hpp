@@ -8,196 +8,82 @@
 /// pass stays as long as one of MKP, DOR and GOR does. Citation and hyperparameters: presets/master.hpp.
 #pragma once
 
+#include <type_traits>
+
+#include <bmae/corruptors/bert.hpp>
+#include <bmae/model/rebind.hpp>
 #include <bmae/presets/master.hpp>
 
 namespace bmae {
 
+/// MASTER's tasks as terms, to name what `Without` removes. Of the released form, CMP and NPR are removed with their passes.
+template <class Corruptor>
+struct MasterTasks {
+    template <class Source, class M>
+    using Task = Branch<View<Source, M, Corruptor>, BasicDecoder>;
+    template <class Source, class Only>
+    using PassOfOne = Pass<View<Source, WholeWordMasker, Corruptor>, ClsBottleneck, MaskedLanguageModel, Only>;
+
+    using Mkp = Task<Passage, KeywordMasker>;
+    using Cmp = Task<Passage, ComplementMasker>;
+    using Npr = Task<NextPassage, KeywordMasker>;
+    using Dor = Task<Queries, WholeWordMasker>;
+    using Gor = Task<Continuation, WholeWordMasker>;
+    using CmpPass = PassOfOne<Passage, Cmp>;
+    using NprPass = PassOfOne<FirstHalf, Task<SecondHalf, KeywordMasker>>;
+};
+using MasterTask = MasterTasks<MaskOnly>;
+using MasterTaskAsReleased = MasterTasks<BertCorruptor>;
+
 /// Without corrupted passages recovering (table 6).
-using MasterWithoutCpr = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
-        MaskedLanguageModel,
-        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
-        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>,   // DOR
-        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
-
+using MasterWithoutCpr = Without<Master, MasterTask::Mkp, MasterTask::Cmp>;
 /// Without related passages recovering (table 6).
-using MasterWithoutRpr = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
-        MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
-        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
-        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>,   // DOR
-        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
-
+using MasterWithoutRpr = Without<Master, MasterTask::Npr>;
 /// Without recovering the outputs of language models (table 6).
-using MasterWithoutPor = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
-        MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
-        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
-        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>>>;   // NPR
-
+using MasterWithoutPor = Without<Master, MasterTask::Dor, MasterTask::Gor>;
 /// Without masked keywords prediction.
-using MasterWithoutMkp = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
-        MaskedLanguageModel,
-        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
-        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
-        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>,   // DOR
-        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
-
+using MasterWithoutMkp = Without<Master, MasterTask::Mkp>;
 /// Without complementary mask prediction.
-using MasterWithoutCmp = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
-        MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
-        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
-        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>,   // DOR
-        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
-
+using MasterWithoutCmp = Without<Master, MasterTask::Cmp>;
 /// Without doc2query outputs recovering.
-using MasterWithoutDor = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
-        MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
-        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
-        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
-        Branch<View<Continuation, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // GOR
-
+using MasterWithoutDor = Without<Master, MasterTask::Dor>;
 /// Without GPT-2 outputs recovering.
-using MasterWithoutGor = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
-        MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker, MaskOnly>, BasicDecoder>,   // MKP
-        Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>,   // CMP
-        Branch<View<NextPassage, KeywordMasker, MaskOnly>, BasicDecoder>,   // NPR
-        Branch<View<Queries, WholeWordMasker, MaskOnly>, BasicDecoder>>>;   // DOR
-
+using MasterWithoutGor = Without<Master, MasterTask::Gor>;
 /// All five tasks, one decoder (table 6).
-using MasterSharedDecoder = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker, MaskOnly>, ClsBottleneck,
-        MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker, MaskOnly>, Shared<"basic", BasicDecoder>>,   // MKP
-        Branch<View<Passage, ComplementMasker, MaskOnly>, Shared<"basic", BasicDecoder>>,   // CMP
-        Branch<View<NextPassage, KeywordMasker, MaskOnly>, Shared<"basic", BasicDecoder>>,   // NPR
-        Branch<View<Queries, WholeWordMasker, MaskOnly>, Shared<"basic", BasicDecoder>>,   // DOR
-        Branch<View<Continuation, WholeWordMasker, MaskOnly>, Shared<"basic", BasicDecoder>>>>;   // GOR
+using MasterSharedDecoder = WithDecoder<Master, BasicDecoder, Shared<"basic", BasicDecoder>>;
 
 /// Without corrupted passages recovering, as released.
-using MasterAsReleasedWithoutCpr = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
-        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
-    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>>;   // NPR
-
+using MasterAsReleasedWithoutCpr = Without<MasterAsReleased, MasterTaskAsReleased::Mkp, MasterTaskAsReleased::CmpPass>;
 /// Without related passages recovering, as released.
-using MasterAsReleasedWithoutRpr = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
-        Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
-        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
-
+using MasterAsReleasedWithoutRpr = Without<MasterAsReleased, MasterTaskAsReleased::NprPass>;
 /// Without recovering the outputs of language models, as released.
-using MasterAsReleasedWithoutPor = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker>, BasicDecoder>>,   // MKP
-    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
-
+using MasterAsReleasedWithoutPor = Without<MasterAsReleased, MasterTaskAsReleased::Dor, MasterTaskAsReleased::Gor>;
 /// Without masked keywords prediction, as released.
-using MasterAsReleasedWithoutMkp = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
-        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
-    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
-
+using MasterAsReleasedWithoutMkp = Without<MasterAsReleased, MasterTaskAsReleased::Mkp>;
 /// Without complementary mask prediction, as released.
-using MasterAsReleasedWithoutCmp = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
-        Branch<View<Queries, WholeWordMasker>, BasicDecoder>,   // DOR
-        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
-    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>>;   // NPR
-
+using MasterAsReleasedWithoutCmp = Without<MasterAsReleased, MasterTaskAsReleased::CmpPass>;
 /// Without doc2query outputs recovering, as released.
-using MasterAsReleasedWithoutDor = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
-        Branch<View<Continuation, WholeWordMasker>, BasicDecoder>>,   // GOR
-    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
-
+using MasterAsReleasedWithoutDor = Without<MasterAsReleased, MasterTaskAsReleased::Dor>;
 /// Without GPT-2 outputs recovering, as released.
-using MasterAsReleasedWithoutGor = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker>, BasicDecoder>,   // MKP
-        Branch<View<Queries, WholeWordMasker>, BasicDecoder>>,   // DOR
-    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<SecondHalf, KeywordMasker>, BasicDecoder>>,   // NPR
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, ComplementMasker>, BasicDecoder>>>;   // CMP
-
+using MasterAsReleasedWithoutGor = Without<MasterAsReleased, MasterTaskAsReleased::Gor>;
 /// All five tasks, one decoder, as released otherwise: the code has no such switch.
-using MasterAsReleasedSharedDecoder = Model<BertEncoder,
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, KeywordMasker>, Shared<"basic", BasicDecoder>>,   // MKP
-        Branch<View<Queries, WholeWordMasker>, Shared<"basic", BasicDecoder>>,   // DOR
-        Branch<View<Continuation, WholeWordMasker>, Shared<"basic", BasicDecoder>>>,   // GOR
-    Pass<View<FirstHalf, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<SecondHalf, KeywordMasker>, Shared<"basic", BasicDecoder>>>,   // NPR
-    Pass<View<Passage, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel,
-        Branch<View<Passage, ComplementMasker>, Shared<"basic", BasicDecoder>>>>;   // CMP
+using MasterAsReleasedSharedDecoder = WithDecoder<MasterAsReleased, BasicDecoder, Shared<"basic", BasicDecoder>>;
 
-template <>
-struct PresetHyperparameters<MasterWithoutCpr> : detail::MasterPreset<MasterWithoutCpr, detail::MasterForm::paper> {};
-template <>
-struct PresetHyperparameters<MasterWithoutRpr> : detail::MasterPreset<MasterWithoutRpr, detail::MasterForm::paper> {};
-template <>
-struct PresetHyperparameters<MasterWithoutPor> : detail::MasterPreset<MasterWithoutPor, detail::MasterForm::paper> {};
-template <>
-struct PresetHyperparameters<MasterWithoutMkp> : detail::MasterPreset<MasterWithoutMkp, detail::MasterForm::paper> {};
-template <>
-struct PresetHyperparameters<MasterWithoutCmp> : detail::MasterPreset<MasterWithoutCmp, detail::MasterForm::paper> {};
-template <>
-struct PresetHyperparameters<MasterWithoutDor> : detail::MasterPreset<MasterWithoutDor, detail::MasterForm::paper> {};
-template <>
-struct PresetHyperparameters<MasterWithoutGor> : detail::MasterPreset<MasterWithoutGor, detail::MasterForm::paper> {};
-template <>
-struct PresetHyperparameters<MasterSharedDecoder> : detail::MasterPreset<MasterSharedDecoder, detail::MasterForm::paper> {};
-template <>
-struct PresetHyperparameters<MasterAsReleasedWithoutCpr>
-    : detail::MasterPreset<MasterAsReleasedWithoutCpr, detail::MasterForm::released> {};
-template <>
-struct PresetHyperparameters<MasterAsReleasedWithoutRpr>
-    : detail::MasterPreset<MasterAsReleasedWithoutRpr, detail::MasterForm::released> {};
-template <>
-struct PresetHyperparameters<MasterAsReleasedWithoutPor>
-    : detail::MasterPreset<MasterAsReleasedWithoutPor, detail::MasterForm::released> {};
-template <>
-struct PresetHyperparameters<MasterAsReleasedWithoutMkp>
-    : detail::MasterPreset<MasterAsReleasedWithoutMkp, detail::MasterForm::released> {};
-template <>
-struct PresetHyperparameters<MasterAsReleasedWithoutCmp>
-    : detail::MasterPreset<MasterAsReleasedWithoutCmp, detail::MasterForm::released> {};
-template <>
-struct PresetHyperparameters<MasterAsReleasedWithoutDor>
-    : detail::MasterPreset<MasterAsReleasedWithoutDor, detail::MasterForm::released> {};
-template <>
-struct PresetHyperparameters<MasterAsReleasedWithoutGor>
-    : detail::MasterPreset<MasterAsReleasedWithoutGor, detail::MasterForm::released> {};
-template <>
-struct PresetHyperparameters<MasterAsReleasedSharedDecoder>
-    : detail::MasterPreset<MasterAsReleasedSharedDecoder, detail::MasterForm::released> {};
+namespace detail {
+
+template <class M, class... Ablation>
+concept OneOfAblations = (std::is_same_v<M, Ablation> || ...);
+
+}  // namespace detail
+
+template <detail::OneOfAblations<MasterWithoutCpr, MasterWithoutRpr, MasterWithoutPor, MasterWithoutMkp, MasterWithoutCmp,
+                                 MasterWithoutDor, MasterWithoutGor, MasterSharedDecoder>
+              M>
+struct PresetHyperparameters<M> : detail::MasterPreset<M, detail::MasterForm::paper> {};
+template <detail::OneOfAblations<MasterAsReleasedWithoutCpr, MasterAsReleasedWithoutRpr, MasterAsReleasedWithoutPor,
+                                 MasterAsReleasedWithoutMkp, MasterAsReleasedWithoutCmp, MasterAsReleasedWithoutDor,
+                                 MasterAsReleasedWithoutGor, MasterAsReleasedSharedDecoder>
+              M>
+struct PresetHyperparameters<M> : detail::MasterPreset<M, detail::MasterForm::released> {};
 
 }  // namespace bmae
