@@ -9,14 +9,53 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace bmae {
 
-/// Stems a lower-case English word: "relational" and "relate" become "relat". Words with other letters are unchanged
-/// where no English suffix matches.
+/// Stems a lower-case English word in UTF-8: "relational" and "relate" become "relat". Characters outside ASCII are consonants,
+/// as in Snowball. Equal to the algorithm "english" of libstemmer 2.2.
 class EnglishStemmer {
 public:
     [[nodiscard]] std::string operator()(std::string_view word) const {
+        std::vector<std::string_view> others;
+        std::string const folded = fold(word, others);
+        return unfold(stem_of(folded), others);
+    }
+
+private:
+    using Rule = std::pair<std::string_view, std::string_view>;
+
+    static constexpr char other = '\x80';   // one character outside ASCII: no rule replaces or removes any
+
+    /// The word with each character outside ASCII as one `other`; those go to `others`.
+    static std::string fold(std::string_view word, std::vector<std::string_view>& others) {
+        std::string folded;
+        for (std::size_t i = 0, end = 0; i < word.size(); i = end) {
+            auto const byte = [&](std::size_t at) { return static_cast<unsigned char>(word[at]); };
+            end = i + 1;
+            if (byte(i) >= 128) {
+                while (end < word.size() && byte(end) >= 128 && byte(end) < 192) { ++end; }   // bytes that continue a character
+                others.push_back(word.substr(i, end - i));
+            }
+            folded += byte(i) < 128 ? word[i] : other;
+        }
+        return folded;
+    }
+    static std::string unfold(std::string const& folded, std::vector<std::string_view> const& others) {
+        std::string word;
+        std::size_t next = 0;
+        for (char const c : folded) {
+            if (c == other) {
+                word += others[next++];
+            } else {
+                word += c;
+            }
+        }
+        return word;
+    }
+
+    [[nodiscard]] static std::string stem_of(std::string_view word) {
         if (word.size() <= 2) { return std::string(word); }
         for (auto const& [from, to] : special_words) {
             if (word == from) { return std::string(to); }
@@ -34,9 +73,6 @@ public:
         }
         return stem.text();
     }
-
-private:
-    using Rule = std::pair<std::string_view, std::string_view>;
 
     static constexpr std::array<Rule, 18> special_words = {{{"skis", "ski"},
                                                             {"skies", "sky"},
