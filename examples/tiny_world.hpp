@@ -12,7 +12,7 @@
 
 #include <unistd.h>
 
-#include <bmae/io/bert_config.hpp>
+#include <bmae/encoders/bert_config.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/text/token_store_builder.hpp>
 #include <bmae/text/vocabulary_builder.hpp>

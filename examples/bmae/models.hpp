@@ -18,8 +18,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/edge/sentence_transformer_folder.hpp>
+#include <bmae/encoders/bert_config_json.hpp>
 #include <bmae/encoders/bert_folder.hpp>
-#include <bmae/io/bert_config_json.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/training/checkpoint_store.hpp>

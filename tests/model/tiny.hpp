@@ -12,7 +12,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <bmae/io/bert_config.hpp>
+#include <bmae/encoders/bert_config.hpp>
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/example.hpp>

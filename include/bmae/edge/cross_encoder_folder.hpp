@@ -17,9 +17,9 @@
 #include <bmae/bottlenecks/scored.hpp>
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/encoders/bert_folder.hpp>
-#include <bmae/io/hf_folder.hpp>
+#include <bmae/encoders/hf_folder.hpp>
+#include <bmae/encoders/model_type.hpp>
 #include <bmae/io/json_file.hpp>
-#include <bmae/io/model_type.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/cross_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>

@@ -19,7 +19,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
-#include <bmae/io/bert_config.hpp>
+#include <bmae/encoders/bert_config.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/model/model.hpp>
 

@@ -16,7 +16,7 @@
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/encoders/bert_folder.hpp>
-#include <bmae/io/hf_folder.hpp>
+#include <bmae/encoders/hf_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>

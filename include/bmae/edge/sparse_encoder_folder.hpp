@@ -15,7 +15,7 @@
 
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/encoders/bert_folder.hpp>
-#include <bmae/io/hf_folder.hpp>
+#include <bmae/encoders/hf_folder.hpp>
 #include <bmae/retrieval/sparse_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/values/error.hpp>

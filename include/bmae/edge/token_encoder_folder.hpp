@@ -13,7 +13,7 @@
 #include <bmae/bottlenecks/token_vectors.hpp>
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/encoders/bert_folder.hpp>
-#include <bmae/io/hf_folder.hpp>
+#include <bmae/encoders/hf_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/token_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>

@@ -12,7 +12,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/concepts/encoder_roles.hpp>
-#include <bmae/io/bert_config.hpp>
+#include <bmae/encoders/bert_config.hpp>
 #include <bmae/nn/embeddings.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/language_model_head.hpp>

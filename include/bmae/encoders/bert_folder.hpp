@@ -14,7 +14,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <bmae/encoders/bert.hpp>
-#include <bmae/io/hf_folder.hpp>
+#include <bmae/encoders/hf_folder.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {

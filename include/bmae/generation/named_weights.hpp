@@ -14,11 +14,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <bmae/io/bert_config.hpp>
-#include <bmae/io/hf_folder.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/shape.hpp>
 #include <bmae/values/tokens.hpp>
 
 namespace bmae::detail {

@@ -23,7 +23,6 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/folders.hpp>
 #include <bmae/io/json_file.hpp>
-#include <bmae/io/model_type.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -156,7 +155,7 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
     if (positions) {
         auto const type = JsonObject::read(transformer / "config.json").get<std::string>("model_type", "");
         // RoBERTa's first token follows the padding's position.
-        if (type == to_string(ModelType::roberta)) { *positions -= from("config.json", "pad_token_id").value_or(1) + 1; }
+        if (type == "roberta") { *positions -= from("config.json", "pad_token_id").value_or(1) + 1; }
     }
     if (!declared) { declared = from("tokenizer_config.json", "model_max_length"); }
     if (!declared) { declared = positions; }

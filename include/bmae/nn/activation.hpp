@@ -11,9 +11,9 @@
 #include <ATen/ops/relu.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <bmae/io/bert_config.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
+#include <bmae/values/shape.hpp>
 
 namespace bmae {
 

@@ -11,12 +11,12 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
-#include <bmae/io/bert_config.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/gather_rows.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/shape.hpp>
 
 namespace bmae {
 

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include <bmae/io/bert_config.hpp>
-#include <bmae/io/model_type.hpp>
+#include <bmae/encoders/bert_config.hpp>
+#include <bmae/encoders/model_type.hpp>
 
 namespace bmae {
 

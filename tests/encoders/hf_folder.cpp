@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 #include <bmae/encoders/bert.hpp>
-#include <bmae/io/hf_folder.hpp>
+#include <bmae/encoders/hf_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 
 #include <cmath>
@@ -12,7 +12,7 @@
 #include <ATen/ops/zeros.h>
 #include <boost/test/unit_test.hpp>
 
-#include "support.hpp"
+#include "../io/support.hpp"
 
 namespace {
 

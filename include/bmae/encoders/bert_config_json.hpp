@@ -13,7 +13,7 @@
 #include <vector>
 
 #include <bmae/detail/files.hpp>
-#include <bmae/io/bert_config.hpp>
+#include <bmae/encoders/bert_config.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/values/error.hpp>
 

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-#include <bmae/io/bert_config_json.hpp>
+#include <bmae/encoders/bert_config_json.hpp>
 
 #include <limits>
 
 #include <boost/test/unit_test.hpp>
 
-#include "support.hpp"
+#include "../io/support.hpp"
 
 namespace {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include <bmae/io/model_type.hpp>
+#include <bmae/encoders/model_type.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/shape.hpp>
 

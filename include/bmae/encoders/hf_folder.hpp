@@ -8,9 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <filesystem>
-#include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,10 +20,10 @@
 
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/folders.hpp>
-#include <bmae/io/bert_config.hpp>
-#include <bmae/io/bert_config_json.hpp>
-#include <bmae/io/bert_names.hpp>
-#include <bmae/io/json_file.hpp>
+#include <bmae/encoders/bert_config.hpp>
+#include <bmae/encoders/bert_config_json.hpp>
+#include <bmae/encoders/bert_names.hpp>
+#include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/values/error.hpp>
 
@@ -65,44 +63,6 @@ public:
 private:
     std::map<std::string, std::vector<std::string>> lists_ = {};
 };
-
-/// All tensors of a folder by their names in its files.
-inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading loading) {
-    if (auto const whole = folder / "model.safetensors"; std::filesystem::exists(whole)) { return load_tensors(whole, loading); }
-    auto const index_path = folder / "model.safetensors.index.json";
-    if (!std::filesystem::exists(index_path)) {
-        bool const pickled = std::filesystem::exists(folder / "pytorch_model.bin") ||
-                             std::filesystem::exists(folder / "pytorch_model.bin.index.json");
-        throw InputError(
-            Diagnostic{.file = folder.string(),
-                       .expected = "model.safetensors",
-                       .found = pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
-                       .hint = pickled ? "Convert it once in Python: transformers.AutoModelForMaskedLM.from_pretrained(FOLDER)"
-                                         ".save_pretrained(NEW_FOLDER)."
-                                       : "Name the folder that holds config.json and model.safetensors."});
-    }
-    auto const index = JsonObject::read(index_path);
-    auto const map = index.require<JsonObject>("weight_map");
-    std::map<std::string, std::set<std::string, std::less<>>> by_shard;
-    for (auto const& [name, shard] : map.json().items()) {
-        std::string const file = shard.is_string() ? shard.get<std::string>() : std::string();
-        if (file.empty() || file.front() == '.' || file.find_first_of("/\\") != file.npos) {
-            throw index.refuse("names of files beside the index", kind_of(shard) + " for " + name);
-        }
-        by_shard[file].insert(name);
-    }
-    NamedTensors tensors;
-    for (auto const& [shard, names] : by_shard) {
-        auto const file = SafetensorsFile::open(folder / shard);
-        for (TensorEntry const& entry : file.entries()) {
-            if (!names.contains(entry.name)) {
-                throw index.refuse("every tensor of " + shard + " in weight_map", '"' + entry.name + "\" missing there");
-            }
-        }
-        for (std::string const& name : names) { tensors.emplace(name, to_tensor(file, file.at(name), loading)); }
-    }
-    return tensors;
-}
 
 /// Merges tensors that files may have twice: the bias of the head under two names, the decoder that is the word embedding.
 inline void merge_tied(NamedTensors& tensors, BertConfig const& config, std::string const& file) {
