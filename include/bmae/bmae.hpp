@@ -199,6 +199,7 @@
 #include <bmae/presets/master.hpp>
 #include <bmae/presets/master_ablations.hpp>
 #include <bmae/presets/master_tasks.hpp>
+#include <bmae/presets/mlm_flops.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
 #include <bmae/presets/retromae.hpp>

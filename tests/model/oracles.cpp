@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/softmax.h>
 #include <boost/test/unit_test.hpp>
@@ -22,45 +21,18 @@
 #include <bmae/presets/master.hpp>
 #include <bmae/presets/master_ablations.hpp>
 
+#include "apart.hpp"
 #include "tiny.hpp"
 
 namespace {
 
 using namespace bmae;
+using test::cross_entropy;
 using test::distance;
 using test::know_words;
+using test::one_text;
 using test::Texts;
 using test::tiny;
-
-/// Text `b` of a view, by itself.
-PackedView one_text(PackedView const& view, std::size_t b) {
-    PackedView text;
-    text.special = view.special;
-    auto const begin = view.offsets[b];
-    auto const end = view.offsets[b + 1];
-    auto cut = [&](auto const& from, auto& to) { to.assign(from.begin() + begin, from.begin() + end); };
-    cut(view.input_ids, text.input_ids);
-    cut(view.original_ids, text.original_ids);
-    cut(view.labels, text.labels);
-    cut(view.flags, text.flags);
-    cut(view.positions, text.positions);
-    text.offsets = {0, end - begin};
-    return text;
-}
-
-/// Labelled logits of one text after another, so that nothing can reach over from its neighbours.
-template <class Rows>
-at::Tensor cross_entropy(BertEncoder const& encoder, PackedView const& view, Rows&& rows_of) {   // sum over labels
-    std::vector<at::Tensor> logits;
-    std::vector<at::Tensor> labels;
-    for (std::size_t b = 0; b < view.texts(); ++b) {
-        PackedView const text = one_text(view, b);
-        PackedInput const input = to_tensors(text);
-        logits.push_back(encoder.head.logits(rows_of(input, b).index_select(0, input.label_rows), encoder.embeddings.word));
-        labels.push_back(input.labels);
-    }
-    return at::cross_entropy_loss(at::cat(logits), at::cat(labels), {}, /*reduction=sum*/ 2);
-}
 
 /// Sums of the token losses of every term, each computed apart: encoder, then row 0 replaced, then the decoder's layers.
 template <class Model>

@@ -142,15 +142,16 @@ class Network:
             scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
         return (scores.softmax(-1) @ v).transpose(0, 1).reshape(rows, width)
 
-    def layer(self, name, query, context=None, allowed=None, sentence=None):
-        """A post-LayerNorm BERT layer. The residual is the query; context None means self-attention."""
+    def layer(self, name, query, context=None, allowed=None, sentence=None, crossing=None):
+        """A post-LayerNorm BERT layer. The residual is the query; context None means self-attention. Cross-attention to `sentence` has
+        the parameters of the layer, or of `crossing` where the layer is another network's."""
         context = query if context is None else context
         hidden = self.attend(f"{name}.attention.self", query, context, allowed)
         hidden = self.norm(f"{name}.attention.output.LayerNorm", query + self.linear(f"{name}.attention.output.dense", hidden))
         if sentence is not None:
-            crossed = self.attend(f"{name}.crossattention.self", hidden, sentence[None], None)
-            hidden = self.norm(f"{name}.crossattention.output.LayerNorm",
-                               hidden + self.linear(f"{name}.crossattention.output.dense", crossed))
+            crossing = f"{crossing or name}.crossattention"
+            crossed = self.attend(f"{crossing}.self", hidden, sentence[None], None)
+            hidden = self.norm(f"{crossing}.output.LayerNorm", hidden + self.linear(f"{crossing}.output.dense", crossed))
         return self.norm(f"{name}.output.LayerNorm", hidden + self.feed_forward(name, hidden))
 
     def feed_forward(self, name, x):
@@ -214,23 +215,31 @@ class Step:
         if text not in self.notes:
             self.notes.append(text)
 
-    def sentence(self, number, b):
-        """The bottleneck of text b of a pass: the last state of [CLS], a mean, or [CLS] through a dense layer."""
+    def sentence(self, number, b, term=None):
+        """The bottleneck of text b of a pass, or that of a term with its own: the last state of [CLS], a mean, a mixture of words, one
+        weight per word, or [CLS] through a dense layer."""
         last = self.states[number][b][-1]
-        kind = bottleneck_name(self.dump.report, number)
+        kind = term["bottleneck"] if term else bottleneck_name(self.dump.report, number)
+        place = term["name"] if term else f"pass {number}"
+        root = term["name"] if term else f"passes.{number}"
         if kind == "mean":
-            self.note(f"pass {number}: mean bottleneck")
+            self.note(f"{place}: mean bottleneck")
             return last.mean(0)
+        if kind == "lexical":
+            if self.dump.report["preset"] != "mlm-flops":
+                raise FormatError(f"{place}: which rows a lexical bottleneck pools is known of mlm-flops alone")
+            self.note(f"{place}: log(1 + ReLU) of the highest logits of all rows")
+            return self.net.vocabulary_logits(last).max(0).values.relu().log1p()
         if kind == "lexicon":
             view = self.dump.passes[number]
-            self.note(f"pass {number}: lexicon bottleneck over rows 1 .. L-2")
+            self.note(f"{place}: lexicon bottleneck over rows 1 .. L-2")
             rows = last[1:-1] if view.texts[b].stop - view.texts[b].start > 2 else last
             pooled = self.net.vocabulary_logits(rows).max(0).values.softmax(-1)
             return pooled @ self.net.p["encoder.embeddings.word_embeddings.weight"].detach()
         vector = last[0]
-        dense = [n[: -len(".weight")] for n in self.net.p if n.startswith(f"passes.{number}.bottleneck.") and n.endswith(".weight")]
+        dense = [n[: -len(".weight")] for n in self.net.p if n.startswith(f"{root}.bottleneck.") and n.endswith(".weight")]
         if dense:
-            self.note(f"pass {number}: projected bottleneck tanh({', '.join(dense)})")
+            self.note(f"{place}: projected bottleneck tanh({', '.join(dense)})")
         for name in dense:
             vector = torch.tanh(self.net.linear(name, vector))
         return vector
@@ -250,6 +259,9 @@ class Step:
                 raise FormatError(f"{term['name']}: a causal decoder needs `window` in its report entry or a visibility tensor")
             self.note(f"{term['name']}: causal window {window}, column 0 open")
             return (j == 0) | ((j <= i) & (j > i - int(window)))
+        if term.get("decoder") == "tied":
+            length = view.texts[b].stop - view.texts[b].start
+            return torch.ones(length, length, dtype=torch.bool).tril()
         return None
 
     def decode(self, term, view, b):
@@ -258,11 +270,12 @@ class Step:
         ids, positions = view.input_ids[rows], view.positions[rows]
         types = torch.zeros_like(ids)   # token types are the encoder's alone
         number = pass_of(term)
-        h, kind, root = self.sentences[number][b], term["decoder"], self.decoder_root(term)
+        h = self.sentence(number, b, term) if "bottleneck" in term else self.sentences[number][b]
+        kind, root = term["decoder"], self.decoder_root(term)
         layers = net.layers(root)
         if not layers:
             raise FormatError(f"{term['name']}: no parameter {root}.layer.0.*")
-        if kind != "full_depth" and "decoder_layers" in term and int(term["decoder_layers"]) != len(layers):
+        if kind not in ("full_depth", "tied") and "decoder_layers" in term and int(term["decoder_layers"]) != len(layers):
             raise FormatError(f"{term['name']}: the report says {term['decoder_layers']} decoder layers, the file has {len(layers)}")
         if kind == "enhanced":
             # Context H2 = [h, E(x_1) ..]: h without position, LayerNorm or dropout. The query stream alone is updated, so that a
@@ -302,6 +315,14 @@ class Step:
             for name in layers:
                 hidden = net.layer(name, hidden, None, self.allowed(term, view, b), sentence=h)
             return hidden
+        if kind == "tied":
+            own = net.layers("encoder")
+            if len(own) != len(layers):
+                raise FormatError(f"{term['name']}: {len(layers)} cross-attentions for {len(own)} layers of the encoder")
+            hidden = net.embed(ids, positions, types)
+            for name, crossing in zip(own, layers):
+                hidden = net.layer(name, hidden, None, self.allowed(term, view, b), sentence=h, crossing=crossing)
+            return hidden
         raise FormatError(f"{term['name']}: decoder `{kind}` is not known")
 
     def token_loss(self, view, states, head="cls.predictions"):
@@ -335,6 +356,11 @@ class Step:
             weight = 1.0 / (len(bag) if pooling == "cls" else len(content))
             total = total - weight * F.log_softmax(pooled, -1)[bag].double().sum()
         return total / len(view.texts), len(view.texts)
+
+    def flops(self, term, view, number):
+        """The squared mean weight of each word over the texts, summed over words."""
+        vectors = [self.sentence(number, b, term) for b in range(len(view.texts))] if "bottleneck" in term else self.sentences[number]
+        return torch.stack(vectors).double().abs().mean(0).square().sum(), len(view.texts)
 
     def contrast(self, term):
         """InfoNCE: each anchor against its positive among the candidate rows."""
@@ -413,6 +439,8 @@ class Step:
             return self.token_loss(view, (self.decode(term, view, b) for b in range(len(view.texts))), head)
         if kind == "bag_of_words":
             return self.bag_of_words(term, view, number)
+        if kind == "flops":
+            return self.flops(term, view, number)
         if kind == "replaced_token_detection":
             return self.replaced_token_detection(term, view)
         raise FormatError(f"{term['name']}: kind `{kind}` is not known")
@@ -486,7 +514,7 @@ def implausible(dump):
                     found.append(f"{name}: text {b}: a row sees its own token")
                 if length > 1 and not sees[1:, 0].all():
                     found.append(f"{name}: text {b}: a row does not see the sentence vector")
-        elif decoder in ("causal_window", "cross_attention"):
+        elif decoder in ("causal_window", "cross_attention", "tied"):
             same, shifted = True, True
             for rows in view.texts:
                 ids, labels = view.original_ids[rows], view.labels[rows]

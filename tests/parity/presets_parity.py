@@ -59,7 +59,8 @@ def write_config(path, vocabulary, spread=.15):
 def option_entries(preset):
     """What a corpus this small needs in place of a paper's numbers."""
     # Without dropout both sides of a pair are one vector: at DiffCSE's .05 the loss would be rounding and nothing else.
-    numbers = {"bow-dpr": ["lowest_id=5"], "cocondenser": ["span_tokens=40"], "diffcse": ["temperature=1"],
+    # Lambda rises from 0, where its gradient could not be seen.
+    numbers = {"bow-dpr": ["lowest_id=5"], "mlm-flops": ["passes.0.terms.1.weight=0.1"], "cocondenser": ["span_tokens=40"], "diffcse": ["temperature=1"],
                "contriever": ["queue_size=64", "momentum=0.9", "temperature=20"]}.get(preset, [])
     return [word for number in numbers for word in ("--set", number)]
 

@@ -91,6 +91,7 @@ BOOST_AUTO_TEST_CASE(every_hyperparameter_reaches_the_composition) {
 BOOST_AUTO_TEST_CASE(passes_and_terms_of_the_figures) {
     std::map<std::string_view, std::pair<std::size_t, std::size_t>> const figures = {
         {"mlm", {1, 1}},
+        {"mlm-flops", {1, 2}},
         {"retromae", {1, 2}},
         {"retromae-basic", {1, 2}},
         {"retromae-deep", {1, 2}},
@@ -132,6 +133,8 @@ BOOST_AUTO_TEST_CASE(values_of_single_slots) {
     BOOST_TEST(std::get<double>(composed<BowDpr>({}).at("passes.0.terms.1.weight")) == 1.);
     BOOST_TEST(std::get<double>(composed<BowDpr>({}).at("passes.0.terms.1.weight.last")) == .1);
     BOOST_TEST(std::get<double>(composed<CotMae>({}).at("passes.0.terms.1.view.masker.rate")) == .45);
+    BOOST_TEST(std::get<bool>(composed<MlmFlops>({}).at("passes.0.bottleneck.saturated")));
+    BOOST_TEST(std::get<double>(composed<MlmFlops>({}).at("passes.0.terms.1.weight.last")) == .002);
     BOOST_TEST(std::get<double>(composed<LexMae>({}).at("passes.0.view.masker.rate")) == .30);
     BOOST_TEST(std::get<double>(composed<Seed>({.ratio = .25}).at("passes.0.terms.0.weight")) == .25);
     BOOST_TEST(std::get<double>(composed<Seed>({.ratio = .25}).at("passes.0.terms.1.weight")) == .75);

@@ -19,6 +19,7 @@ namespace bmae {
 ///
 /// As `TextSource`, over a `PairExample`: `source.read(example, traits, draw)` returns content ids without [CLS] and final
 /// [SEP]. `shared` draws start the same for all views of one query in one epoch, so two views read the same relevant passage.
+/// Optional: `S::reads_relevant_text = true`, by which batches of so many tokens are planned; else a text as long as the query.
 template <class S>
 concept PairTextSource = std::copy_constructible<S> && requires(S const& source, PairExample const& example,
                                                                 TokenTraits const& traits, Draw& draw, Draw const& shared) {

@@ -301,6 +301,8 @@ private:
                         std::min(std::min(example.query.size(), view.source.query_length) + passage + 3, limit);
             } else if constexpr (requires { view.source.group_size(); }) {
                 cost += view.source.group_size() * std::min(passage + 2, limit);
+            } else if constexpr (requires { requires ViewT::Source::reads_relevant_text; }) {
+                cost += std::min(passage + 2, limit);
             } else {
                 cost += std::min(std::max(example.query.size(), std::size_t{1}) + 2, limit);
             }
@@ -332,7 +334,8 @@ private:
                                                     "distillation."});
             }
         });
-        if (corpus_.size() != 0 && negatives(corpus_.size()) == 0) {
+        if constexpr (Model::cross_count > 0) {   // reconstruction alone needs no negative
+            if (corpus_.size() == 0 || negatives(corpus_.size()) != 0) { return; }
             throw InputError(Diagnostic{.file = corpus_.path().string(),
                                         .expected = "at least two candidate passages, a relevant one and a negative",
                                         .found = "one training query with one text",

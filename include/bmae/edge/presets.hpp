@@ -23,6 +23,7 @@
 #include <bmae/presets/masked_language_model.hpp>
 #include <bmae/presets/master.hpp>
 #include <bmae/presets/master_ablations.hpp>
+#include <bmae/presets/mlm_flops.hpp>
 #include <bmae/presets/retromae.hpp>
 #include <bmae/presets/seed.hpp>
 #include <bmae/presets/sentmae.hpp>
@@ -35,7 +36,7 @@ namespace bmae {
 
 /// The list in parts, so that a program can compile each part by itself: instantiating all models at once takes minutes.
 enum class PresetFamily {
-    retromae,             ///< and plain masked language modeling, DupMAE, SentMAE without contrast
+    retromae,             ///< and masked language modeling, plain or with FLOPS, DupMAE, SentMAE without contrast
     master,               ///< MASTER by the paper, and its ablations
     master_as_released,   ///< the same by its released code
     decoders,             ///< SimLM, CoT-MAE, Condenser, SEED, LexMAE, BoW-DPR
@@ -62,6 +63,8 @@ inline constexpr std::string_view released_citation = "Zhou et al.: MASTER, arXi
 template <class Visit>
 bool any_preset(std::integral_constant<PresetFamily, PresetFamily::retromae>, Visit& visit) {
     return visit(Preset<PlainMaskedLanguageModel>{"mlm", "Devlin et al.: BERT, arXiv 1810.04805", {}}) ||
+           visit(Preset<MlmFlops>{
+               "mlm-flops", "Lassance, Clinchant: An Efficiency Study for SPLADE Models, arXiv 2207.03834", {}}) ||
            visit(Preset<RetroMae>{"retromae", retromae_citation, {}}) ||
            visit(Preset<RetroMaeLayerNormQuery>{
                "retromae-layernorm-query", "Xiao, Liu: RetroMAE v2, arXiv 2211.08769 (code)", {}}) ||

@@ -51,6 +51,7 @@ struct Query {
 /// One relevant passage of the query, drawn anew in each epoch: the other text of a positive pair.
 struct RelevantText {
     static constexpr std::string_view name = "relevant_text";
+    static constexpr bool reads_relevant_text = true;
 
     std::size_t max_length = 144;   ///< tokens with [CLS] and [SEP]; longer ones are truncated
 

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// compiled without optimisation
+// Oracles of compositions: masked language modeling with FLOPS, queries and passages that rebuild each other.
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <ATen/ops/full.h>
+#include <ATen/ops/log1p.h>
+#include <ATen/ops/relu.h>
+#include <boost/test/unit_test.hpp>
+
+#include <bmae/decoders/causal_window.hpp>
+#include <bmae/decoders/shared.hpp>
+#include <bmae/edge/composed_objective.hpp>
+#include <bmae/presets/mlm_flops.hpp>
+#include <bmae/sources/query.hpp>
+#include <bmae/training/trainer.hpp>
+
+#include "apart.hpp"
+#include "pairs.hpp"
+
+namespace {
+
+using namespace bmae;
+using test::cross_entropy;
+using test::Texts;
+using test::tiny;
+
+/// query --> encoder --[CLS]--> a causal layer writes the relevant text, and the same from the text to the query
+using BothWays = Model<BertEncoder,
+    Pass<View<Query, NoMasker, NoCorruption>, ClsBottleneck,
+        Branch<View<RelevantText, NoMasker, NoCorruption>, Shared<"writer", CausalWindowDecoder>, NextToken>>,
+    Pass<View<RelevantText, NoMasker, NoCorruption>, ClsBottleneck,
+        Branch<View<Query, NoMasker, NoCorruption>, Shared<"writer", CausalWindowDecoder>, NextToken>>>;
+
+/// .2 from query to document, .8 back (Su et al.: EBQ2D and EBD2Q, arXiv 2509.03020).
+BothWays::Options both_ways() {
+    BothWays::Options options;
+    auto& [query, text] = options.passes;
+    std::get<0>(query.terms).weight = .2;
+    std::get<0>(text.terms).weight = .8;
+    text.view.source.max_length = 40;   // positions of the test's encoder
+    std::get<0>(query.terms).view.source.max_length = 40;
+    return options;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(family)
+
+BOOST_AUTO_TEST_CASE(mlm_flops_is_a_language_model_and_a_regularizer_of_its_logits) {
+    Texts const texts({12, 20, 6});
+    MlmFlops model(tiny(), MlmFlopsHyperparameters{.encoder_mask = .3, .lambda = .05});
+    HostBatch const batch = model.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
+    auto const apart = [&] {
+        BertEncoder const& encoder = model.encoder();
+        std::vector<at::Tensor> const states = test::encode_apart(encoder, batch.views[0]);
+        at::Tensor mean = at::full({test::vocabulary}, 0.);   // weight of each word in a text, on average
+        for (at::Tensor const& rows : states) {
+            at::Tensor const logits = encoder.head.logits(rows, encoder.embeddings.word);   // every row, [CLS] and [SEP] too
+            mean = mean + at::log1p(at::relu(std::get<0>(logits.max(0)))) / static_cast<double>(states.size());
+        }
+        at::Tensor const tokens =
+            cross_entropy(encoder, batch.views[0], [&](PackedInput const&, std::size_t b) { return states[b]; });
+        return std::vector<at::Tensor>{tokens / batch.term_labels[0], (mean * mean).sum()};
+    };
+    test::equals_apart(model, batch, apart, .5);   // half way: lambda has risen
+    ForwardContext start, sixth{.progress = 1. / 6};
+    BOOST_TEST(model.forward(batch, start, batch.term_labels).terms[1].weight == 0.);
+    BOOST_CHECK_CLOSE(model.forward(batch, sixth, batch.term_labels).terms[1].weight, .05 / 4, 1e-6);   // quadratic
+}
+
+BOOST_AUTO_TEST_CASE(queries_and_passages_rebuild_each_other) {
+    test::TestPairs const pairs = test::TestPairs::small();
+    BothWays model(BertEncoder(test::pair_config(), 4), both_ways(), 1);
+    TokenTraits const traits({.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4}, std::vector<std::uint8_t>(60, 0));
+    std::vector<PairExample> examples;
+    for (std::size_t q = 0; q < 3; ++q) { examples.push_back(pairs.store().example(q)); }
+    HostBatch const batch = model.collate(examples, traits, {.max_length = 40}, {.seed = 1});
+    BOOST_TEST_REQUIRE(batch.views.size() == 4U);
+    BOOST_TEST(batch.views[0].original_ids == batch.views[3].original_ids);   // what one direction reads, the other writes
+    BOOST_TEST(batch.views[1].original_ids == batch.views[2].original_ids);
+    BOOST_TEST(
+        (std::vector<std::int64_t>(batch.term_labels) == std::vector<std::int64_t>{3 * 4, 3 * 2}));   // a [SEP] at each end
+    test::equals_apart(model, batch, [&] {
+        BertEncoder const& encoder = model.encoder();
+        CausalWindowDecoder const writer =
+            test::with_tensors(CausalWindowDecoder({}, encoder, 0, "own"), "shared.writer", test::parameters_of(model));
+        std::vector<at::Tensor> losses;
+        for (std::size_t first : {0U, 2U}) {
+            std::vector<at::Tensor> const read = test::encode_apart(encoder, batch.views[first]);
+            losses.push_back(cross_entropy(encoder, batch.views[first + 1],
+                                           [&](PackedInput const& input, std::size_t b) {
+                                               ForwardContext context;
+                                               return writer.decode(read[b].narrow(0, 0, 1), input, encoder, Encoded{}, context);
+                                           }) /
+                             batch.term_labels[first / 2]);
+        }
+        return losses;
+    });
+}
+
+// The head predicts tokens, so it is trained; there is no contrast, so that a query alone in its batch teaches as well.
+BOOST_AUTO_TEST_CASE(queries_and_passages_train_over_a_pair_store) {
+    test::TestPairs const pairs = test::TestPairs::small();
+    auto model = std::make_shared<BothWays>(BertEncoder(test::pair_config(), 4), both_ways(), 1);
+    ComposedObjective<BothWays, PairStore> objective(model, pairs.store(), {.max_length = 40}, "test");
+    bool has_head = false;
+    objective.for_each_parameter([&](std::string const& name, at::Tensor&, bool) { has_head |= name.starts_with("cls."); });
+    BOOST_TEST(has_head);
+    BOOST_TEST(objective.cost(0) == 2U * (3 + 5));   // a query of one token and a text of three, each read and written
+    TrainResult const result =
+        Trainer(objective,
+                {.epochs = 30, .batch = {.tokens = 0, .examples = 2}, .learning_rate = .01, .log_every = 60, .loader_threads = 0})
+            .fit();
+    BOOST_TEST(result.step == 60U);
+    BOOST_TEST_REQUIRE(result.terms.size() == 2U);
+    for (auto const& term : result.terms) { BOOST_TEST(term.loss < 3); }   // ln 60 is 4.1
+}
+
+BOOST_AUTO_TEST_SUITE_END()
