@@ -154,6 +154,7 @@
 #include <bmae/model/parameters.hpp>
 #include <bmae/model/parts.hpp>
 #include <bmae/model/pass.hpp>
+#include <bmae/model/pooling.hpp>
 #include <bmae/model/queue_contrast.hpp>
 #include <bmae/model/rebind.hpp>
 #include <bmae/model/replaced_token_detection.hpp>
@@ -162,6 +163,7 @@
 #include <bmae/model/token_reduction.hpp>
 #include <bmae/model/towers.hpp>
 #include <bmae/model/vector_queue.hpp>
+#include <bmae/model/via.hpp>
 #include <bmae/model/view.hpp>
 #include <bmae/model/view_agreement.hpp>
 #include <bmae/nn/activation.hpp>

@@ -15,6 +15,7 @@
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/rebind.hpp>
 #include <bmae/model/replaced_token_detection.hpp>
+#include <bmae/model/via.hpp>
 #include <bmae/presets/retromae.hpp>
 #include <bmae/sources/neighbours.hpp>
 
@@ -106,6 +107,29 @@ constexpr std::size_t a_term_is_removed_that_is_not_there =
 // expect: WithDecoder: no branch of the composition has the decoder to exchange
 constexpr std::size_t a_decoder_is_exchanged_that_is_not_there =
     looked_into<WithDecoder<RetroMae, Pick<EnhancedDecoder, TapDecoder>, BasicDecoder>>;
+
+// ---- bottlenecks of terms
+
+// case: a_term_reads_the_vector_of_a_decoder
+// expect: Via: the first slot is a bottleneck
+constexpr std::size_t a_term_reads_the_vector_of_a_decoder =
+    looked_into<Pass<Words, ClsBottleneck, Via<Pick<LexiconBottleneck, BasicDecoder>, Branch<Words, BasicDecoder>>>>;
+
+// case: a_bottleneck_for_a_term_that_reads_none
+// expect: Via: this term reads no sentence vector, so a bottleneck would change nothing
+constexpr std::size_t a_bottleneck_for_a_term_that_reads_none =
+    looked_into<Pass<Words, ClsBottleneck, Via<LexiconBottleneck, Pick<Branch<Words, BasicDecoder>, Mlm>>>>;
+
+// case: two_bottlenecks_for_one_term
+// expect: Via: the term has a bottleneck of its own already
+constexpr std::size_t two_bottlenecks_for_one_term =
+    looked_into<Pass<Words, ClsBottleneck,
+                     Via<MeanBottleneck, Pick<Branch<Words, BasicDecoder>, Via<ClsBottleneck, Branch<Words, BasicDecoder>>>>>>;
+
+// case: a_vector_of_a_term_wider_than_its_decoder
+// expect: Via: a decoder reads sentence vectors as wide as hidden states
+constexpr std::size_t a_vector_of_a_term_wider_than_its_decoder = looked_into<
+    Model<BertEncoder, Pass<Words, ClsBottleneck, Via<Pick<LexiconBottleneck, LexicalBottleneck>, Branch<Words, BasicDecoder>>>>>;
 
 // ---- bottlenecks around bottlenecks
 

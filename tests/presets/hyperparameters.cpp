@@ -101,6 +101,7 @@ BOOST_AUTO_TEST_CASE(passes_and_terms_of_the_figures) {
         {"master-as-released", {3, 8}},
         {"simlm", {1, 2}},
         {"cot-mae", {2, 4}},
+        {"cot-mae-v2", {2, 10}},
         {"cot-mae-qc", {1, 2}},
         {"condenser", {1, 2}},
         {"cocondenser", {2, 5}},
@@ -133,6 +134,11 @@ BOOST_AUTO_TEST_CASE(values_of_single_slots) {
     BOOST_TEST(std::get<double>(composed<BowDpr>({}).at("passes.0.terms.1.weight")) == 1.);
     BOOST_TEST(std::get<double>(composed<BowDpr>({}).at("passes.0.terms.1.weight.last")) == .1);
     BOOST_TEST(std::get<double>(composed<CotMae>({}).at("passes.0.terms.1.view.masker.rate")) == .45);
+    for (char const* const term : {"1", "3"}) {   // of the pass's vector and of the other one
+        std::string const branch = std::string("passes.1.terms.") + term;
+        BOOST_TEST(std::get<double>(composed<CotMaeV2>({}).at(branch + ".view.masker.rate")) == .45);
+        BOOST_TEST(std::get<std::int64_t>(composed<CotMaeV2>({}).at(branch + ".decoder.layers")) == 2);
+    }
     BOOST_TEST(std::get<bool>(composed<MlmFlops>({}).at("passes.0.bottleneck.saturated")));
     BOOST_TEST(std::get<double>(composed<MlmFlops>({}).at("passes.0.terms.1.weight.last")) == .002);
     BOOST_TEST(std::get<double>(composed<LexMae>({}).at("passes.0.view.masker.rate")) == .30);

@@ -40,6 +40,10 @@ inline nlohmann::ordered_json terms_json(std::vector<TermDescription> const& ter
         if (!term.task.empty()) { entry["task"] = term.task; }
         if (term.tap >= 0) { entry["tap"] = term.tap; }
         if (term.window > 0) { entry["window"] = term.window; }
+        if (!term.bottleneck.empty()) {
+            entry["bottleneck"] = term.bottleneck;
+            entry["projection"] = term.projection;
+        }
         if (!term.pooling.empty()) {
             entry["pooling"] = term.pooling;
             entry["lowest_id"] = term.lowest_id;

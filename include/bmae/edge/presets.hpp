@@ -111,6 +111,7 @@ template <class Visit>
 bool any_preset(std::integral_constant<PresetFamily, PresetFamily::decoders>, Visit& visit) {
     return visit(Preset<SimLm>{"simlm", "Wang et al.: SimLM, arXiv 2207.02578", {}}) ||
            visit(Preset<CotMae>{"cot-mae", "Wu et al.: CoT-MAE, arXiv 2208.07670", {}}) ||
+           visit(Preset<CotMaeV2>{"cot-mae-v2", "Wu et al.: CoT-MAE v2, arXiv 2304.03158", {}}) ||
            visit(Preset<CotMaeQc>{"cot-mae-qc", "Wu et al.: Query-as-context Pre-training, arXiv 2212.09598", {}}) ||
            visit(Preset<Condenser>{"condenser", "Gao, Callan: Condenser, arXiv 2104.08253", {}}) ||
            visit(Preset<Seed>{"seed", "Lu et al.: SEED-Encoder, arXiv 2102.09206", {}}) ||

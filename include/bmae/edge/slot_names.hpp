@@ -60,6 +60,9 @@ nlohmann::ordered_json slots_json(Model const& model) {
         pass.for_each_term([&]<class Term>(Term const&, std::size_t t) {
             std::string const place = path + ".terms." + std::to_string(t);
             if constexpr (Term::has_view) { add_view_slots<typename Term::View>(place + ".view", slots); }
+            if constexpr (requires { typename Term::BottleneckType; }) {
+                slots[place + ".bottleneck"] = SlotName<typename Term::BottleneckType>::text();
+            }
             if constexpr (requires(Term& term) { term.decoder(); }) {
                 using Decoder = std::remove_cvref_t<decltype(std::declval<Term&>().decoder())>;
                 slots[place + ".decoder"] = SlotName<Decoder>::text();

@@ -111,6 +111,7 @@ public:
     static constexpr std::string_view kind = "bag_of_words";
     static constexpr bool needs_token_head = true;
     static constexpr bool has_view = !std::is_same_v<ViewT, OwnView>;
+    static constexpr bool reads_sentence = false;
     static constexpr bool keeps_layers = false;
 
     template <Encoder E>

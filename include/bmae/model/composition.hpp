@@ -264,7 +264,7 @@ public:
                     ") -> " + passes[p].bottleneck;
             pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
                 TermDescription const term_words = term.describe("");
-                text += " -> " + term_words.kind;
+                text += " -> " + term_words.kind + (term_words.bottleneck.empty() ? "" : " via " + term_words.bottleneck);
                 std::string const decoder = std::string(term_words.decoder_name.empty() ? "" : "shared ") + term_words.decoder;
                 if constexpr (Term::has_view) {
                     text += "(" + words(view++) + (decoder.empty() ? "" : ", ") + decoder +

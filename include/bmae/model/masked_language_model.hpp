@@ -36,6 +36,7 @@ public:
     static constexpr std::string_view kind = "masked_language_model";
     static constexpr bool needs_token_head = true;
     static constexpr bool has_view = false;
+    static constexpr bool reads_sentence = false;
     static constexpr bool keeps_layers = false;
 
     template <Encoder E>

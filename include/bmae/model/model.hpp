@@ -45,6 +45,7 @@ struct PresetHyperparameters {
 /// A trailing term looks across passes (contrast). Views are numbered in the order of the composition, a pass's own view before
 /// those of its terms; draws are keyed by that number. Parameter names follow roles: `encoder.layer.0...`, `cls.predictions...`,
 /// `passes.0.terms.1.decoder...`, `terms.0...`. Parts whose parameters have one name share them: `Shared`, `Projected`.
+/// All terms of a pass read one sentence vector, but for those that have a bottleneck of their own: `Via`.
 template <Encoder EncoderT, class... Part>
 class Model : public detail::Composition<EncoderT, Part...> {
     using Base = detail::Composition<EncoderT, Part...>;

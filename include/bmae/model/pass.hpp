@@ -18,6 +18,7 @@
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/model/parts.hpp>
+#include <bmae/model/pooling.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/model/view_agreement.hpp>
 
@@ -32,27 +33,6 @@ struct SecondEncoder {};
 
 namespace detail {
 
-/// A plain bottleneck is its own options; a built one has a type for them.
-template <class B>
-struct BottleneckOptions {
-    using type = B;
-};
-template <class B>
-    requires requires { typename B::Options; }
-struct BottleneckOptions<B> {
-    using type = typename B::Options;
-};
-
-template <class B, class E>
-B make_bottleneck(typename BottleneckOptions<B>::type const& options, E const& encoder, std::uint64_t seed,
-                  std::string const& name) {
-    if constexpr (requires { typename B::Options; }) {
-        return B(options, encoder, seed, name);
-    } else {
-        return options;
-    }
-}
-
 /// What every term of a pass declares; what else it needs, `Model` checks against its encoder.
 template <class Term>
 concept FitsPass = requires {
@@ -65,8 +45,32 @@ concept FitsPass = requires {
 template <class Part, class E>
 inline constexpr bool head_is_there = HasTokenHead<E> || !requires { requires Part::needs_token_head; };
 
+/// The term reads the vectors of a bottleneck of its own: `Via`.
+template <class Term>
+concept HasOwnBottleneck = requires { typename Term::BottleneckType; };
+
+/// The term has a decoder, which reads the sentence vector as a row.
+template <class Term>
+concept Decodes = Term::has_view || requires(Term& term) { term.decoder(); };
+
+/// What of a bottleneck depends on the encoder.
+template <class B, class E>
+consteval bool check_bottleneck() {
+    static_assert(head_is_there<B, E>,
+                  "Pass: this bottleneck reads the logits of the encoder's token head, which the encoder lacks (HasTokenHead).");
+    if constexpr (!Bottleneck<B> && head_is_there<B, E>) {
+        static_assert(explain_built_bottleneck<B, E>(), "Pass: this bottleneck does not fit the encoder.");
+    }
+    return true;
+}
+
 template <class Term, class E>
 consteval bool check_term() {
+    if constexpr (HasOwnBottleneck<Term>) {
+        static_assert(check_bottleneck<typename Term::BottleneckType, E>());
+        static_assert(KeepsWidth<typename Term::BottleneckType, E> || !Decodes<Term>,
+                      "Via: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not.");
+    }
     static_assert(head_is_there<Term, E>,
                   "Pass: this term predicts tokens with the encoder's head, which the encoder lacks (HasTokenHead). "
                   "Use a branch with OwnHead, or an encoder with a head.");
@@ -82,10 +86,6 @@ consteval bool check_term() {
                   "`count(view)`; see model/term.hpp.");
     return true;
 }
-
-/// The term has a decoder, which reads the sentence vector as a row.
-template <class Term>
-concept Decodes = Term::has_view || requires(Term& term) { term.decoder(); };
 
 /// The term predicts tokens of the encoder's own view.
 template <class Term>
@@ -178,14 +178,9 @@ public:
     /// What depends on the encoder: whether bottleneck and terms fit it.
     template <Encoder E>
     static consteval bool check_encoder() {
+        static_assert(detail::check_bottleneck<BottleneckT, E>());
         static_assert(
-            detail::head_is_there<BottleneckT, E>,
-            "Pass: this bottleneck reads the logits of the encoder's token head, which the encoder lacks (HasTokenHead).");
-        if constexpr (!Bottleneck<BottleneckT> && detail::head_is_there<BottleneckT, E>) {
-            static_assert(explain_built_bottleneck<BottleneckT, E>(), "Pass: this bottleneck does not fit the encoder.");
-        }
-        static_assert(
-            KeepsWidth<BottleneckT, E> || !(detail::Decodes<Term> || ...),
+            KeepsWidth<BottleneckT, E> || !((detail::Decodes<Term> && !detail::HasOwnBottleneck<Term>) || ...),
             "Pass: a decoder reads sentence vectors as wide as hidden states; those of this bottleneck are not, they are for "
             "contrasts and search.");
         return (detail::check_term<Term, E>() && ...);
@@ -222,15 +217,7 @@ public:
     /// Throws InputError where the bottleneck returns another shape than it says.
     template <class E>
     [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input, E const& encoder) const {
-        at::Tensor const pooled = [&] {
-            if constexpr (requires { bottleneck_.pool(encoded, input); }) {
-                return bottleneck_.pool(encoded, input);
-            } else {
-                return bottleneck_.pool(encoded, input, encoder);
-            }
-        }();
-        require_shape(pooled, input, bottleneck_width(bottleneck_, encoder));
-        return pooled;
+        return detail::pool_checked(bottleneck_, encoded, input, encoder, name_ + ".bottleneck");
     }
 
     /// Calls `visit(term, index)` for each term in order.
@@ -289,20 +276,6 @@ private:
                                              "terms that read the encoder's own view share its labels.");
             }
         });
-    }
-
-    /// Decoders and contrasts would fail far from the cause, or broadcast.
-    void require_shape(at::Tensor const& pooled, PackedInput const& input, std::int64_t width) const {
-        constexpr bool tokens = requires { requires BottleneckT::keeps_tokens; };
-        std::int64_t const rows = tokens ? input.tokens() : input.texts();
-        if (pooled.dim() == 2 && pooled.size(0) == rows && pooled.size(1) == width) { return; }
-        auto const text = [](std::int64_t n, std::int64_t d) { return '[' + std::to_string(n) + ", " + std::to_string(d) + ']'; };
-        throw InputError(Diagnostic{
-            .file = {},
-            .expected = name_ + ".bottleneck (" + std::string(BottleneckT::name) + ") to return " + text(rows, width) +
-                        (tokens ? ", one vector per token" : ", one vector per text"),
-            .found = pooled.dim() == 2 ? text(pooled.size(0), pooled.size(1)) : std::to_string(pooled.dim()) + " dimensions",
-            .hint = "A bottleneck whose vectors are not as wide as hidden states has a member width(encoder)."});
     }
 
     ViewT view_;

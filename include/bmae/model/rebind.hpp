@@ -11,6 +11,7 @@
 
 #include <bmae/model/branch.hpp>
 #include <bmae/model/model.hpp>
+#include <bmae/model/via.hpp>
 
 namespace bmae {
 
@@ -23,13 +24,19 @@ struct EncoderExchanged<Model<Old, Part...>, E> {
     using type = Model<E, Part...>;
 };
 
+template <class B, class Old, class New>
+using ExchangedWhereOld = std::conditional_t<std::is_same_v<B, Old>, New, B>;
 template <class Part, class Old, class New>
 struct BottleneckExchanged {
     using type = Part;
 };
-template <class Tower, class ViewT, class Old, class... Term, class New>
-struct BottleneckExchanged<PassOf<Tower, ViewT, Old, Term...>, Old, New> {
-    using type = PassOf<Tower, ViewT, New, Term...>;
+template <class B, class Term, class Old, class New>
+struct BottleneckExchanged<Via<B, Term>, Old, New> {
+    using type = Via<ExchangedWhereOld<B, Old, New>, Term>;
+};
+template <class Tower, class ViewT, class B, class... Term, class Old, class New>
+struct BottleneckExchanged<PassOf<Tower, ViewT, B, Term...>, Old, New> {
+    using type = PassOf<Tower, ViewT, ExchangedWhereOld<B, Old, New>, typename BottleneckExchanged<Term, Old, New>::type...>;
 };
 template <class ModelT, class Old, class New>
 struct AllBottlenecksExchanged;
@@ -96,7 +103,8 @@ struct PartsRemoved<ModelT, First, Removed...> : PartsRemoved<typename PartRemov
 template <class ModelT, Encoder E>
 using WithEncoder = typename detail::EncoderExchanged<ModelT, E>::type;
 
-/// `ModelT` with the bottleneck `New` wherever it has `Old`: `WithBottleneck<Retriever, ClsBottleneck, MeanBottleneck>`.
+/// `ModelT` with the bottleneck `New` wherever it has `Old`, in passes and in terms with one of their own (`Via`):
+/// `WithBottleneck<Retriever, ClsBottleneck, MeanBottleneck>`.
 template <class ModelT, class Old, class New>
 using WithBottleneck = typename detail::AllBottlenecksExchanged<ModelT, Old, New>::type;
 

@@ -53,6 +53,8 @@ struct TermDescription {
     std::string query = {};          ///< query stream of an enhanced decoder
     std::string task = {};           ///< MASTER's name of the branch: mkp, cmp, npr, dor, gor
     std::string pooling = {};        ///< of a bag of words: max or cls
+    std::string bottleneck = {};     ///< of a term that reads one of its own (`Via`); empty: that of its pass
+    std::string projection = {};     ///< adaptors of that bottleneck, joined by +
     std::string similarity = {};     ///< of a contrast: dot or cosine
     std::string contrast = {};       ///< of a contrast that is not plain InfoNCE: symmetric or four_block
     std::string candidates = {};     ///< of a contrast: other_passes, all_rows, queue or other_passes_and_cache
@@ -85,6 +87,7 @@ concept TermParts = requires(T& module, T const& term, typename T::Options optio
 /// 3. With a view: `term.assemble(example, traits, settings, draws, encoder_text)` makes it. Without one: `T::Labels`, a token
 ///    loss, chooses the labels of the encoder's, and `term.labels()` is that loss with its options.
 /// 4. `term.describe(name)`, `term.for_each_parameter(prefix, visit)`.
+/// 5. Optional: `T::reads_sentence = false` where it does not read `pass.sentence`: `Via` refuses it.
 template <class T, class E>
 concept TokenTerm = detail::TermParts<T, E> && requires(T const& term, PassState<E>& pass, PackedInput const& view) {
     { T::has_view } -> std::convertible_to<bool>;
