@@ -69,6 +69,7 @@
 #include <bmae/decoders/layered.hpp>
 #include <bmae/decoders/shared.hpp>
 #include <bmae/decoders/tap.hpp>
+#include <bmae/decoders/tied.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/cross_encoder_folder.hpp>
 #include <bmae/edge/dump_step.hpp>
@@ -210,6 +211,7 @@
 #include <bmae/presets/simcse.hpp>
 #include <bmae/presets/simlm.hpp>
 #include <bmae/presets/splade.hpp>
+#include <bmae/presets/tsdae.hpp>
 #include <bmae/retrieval/analyzer.hpp>
 #include <bmae/retrieval/analyzer_stemmer.hpp>
 #include <bmae/retrieval/any_text_model.hpp>

@@ -9,6 +9,7 @@
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/decoders/full_depth.hpp>
 #include <bmae/decoders/tap.hpp>
+#include <bmae/decoders/tied.hpp>
 #include <bmae/losses/all_tokens.hpp>
 #include <bmae/maskers/complement.hpp>
 #include <bmae/model/bag_of_words.hpp>
@@ -19,6 +20,7 @@
 #include <bmae/presets/retromae.hpp>
 #include <bmae/sources/neighbours.hpp>
 
+#include "../concepts/poor_encoder.hpp"
 #include "pick.hpp"
 
 using namespace bmae;
@@ -130,6 +132,13 @@ constexpr std::size_t two_bottlenecks_for_one_term =
 // expect: Via: a decoder reads sentence vectors as wide as hidden states
 constexpr std::size_t a_vector_of_a_term_wider_than_its_decoder = looked_into<
     Model<BertEncoder, Pass<Words, ClsBottleneck, Via<Pick<LexiconBottleneck, LexicalBottleneck>, Branch<Words, BasicDecoder>>>>>;
+
+// case: a_decoder_tied_to_an_encoder_without_layers
+// expect: TiedDecoder: it runs the encoder's own transformer layers one by one
+inline TiedDecoder a_decoder_tied_to_an_encoder_without_layers(
+    Pick<bmae_test::LayeredPoorEncoder, bmae_test::PoorEncoder> const& encoder) {
+    return {{}, encoder, 1, "decoder"};
+}
 
 // ---- bottlenecks around bottlenecks
 

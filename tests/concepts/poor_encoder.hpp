@@ -17,6 +17,7 @@
 
 #include <bmae/concepts/encoder.hpp>
 #include <bmae/nn/initialize.hpp>
+#include <bmae/nn/transformer_layer.hpp>
 
 namespace bmae_test {
 
@@ -155,5 +156,28 @@ private:
     at::Tensor mix_ = {};   ///< [H, 2 H]
 };
 static_assert(bmae::HasTokenHead<PoorEncoder> && bmae::HasPositionTable<PoorEncoder> && bmae::EncodesRows<PoorEncoder>);
+
+/// The same with a stack of the library's layers in place of the linear map, for decoders that run them.
+class LayeredPoorEncoder : public PoorEncoder {
+public:
+    LayeredPoorEncoder(Options options, std::uint64_t seed) : PoorEncoder(options, seed), layers(bmae::make_layers(1, shape())) {
+        bmae::initialize(*this, "", seed, bmae::Initialization::bert, shape().initial_deviation);
+    }
+
+    [[nodiscard]] bmae::Encoded encode(bmae::PackedInput const& input, bmae::ForwardContext& context, bool keep_layers) const {
+        at::Tensor const rows = embeddings(input.input_ids, input.positions, context);
+        bmae::Encoded encoded{.hidden = layers[0](rows, rows, input, nullptr, context)};
+        if (keep_layers) { encoded.layers = {rows, encoded.hidden}; }
+        return encoded;
+    }
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        PoorEncoder::for_each_parameter(prefix, visit);
+        bmae::for_each_parameter(layers, prefix + "body", visit);
+    }
+
+    bmae::LayerStack layers;
+};
+static_assert(bmae::Encoder<LayeredPoorEncoder>);
 
 }  // namespace bmae_test

@@ -12,6 +12,7 @@
 #include <bmae/decoders/basic.hpp>
 #include <bmae/decoders/enhanced.hpp>
 #include <bmae/decoders/layered.hpp>
+#include <bmae/decoders/tied.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/row_visibility.hpp>
 
@@ -92,6 +93,23 @@ BOOST_AUTO_TEST_CASE(rows_read_exactly_what_their_mask_shows) {
         for (std::size_t i = 0; i < before.input_ids.size(); ++i) {
             double const change = row_change(a, b, static_cast<std::int64_t>(i));
             BOOST_CHECK_EQUAL(change > 0, before.visibility[0].allows(i, j));
+        }
+    }
+}
+
+// A decoder that runs the encoder's bidirectional layers reads nothing to the right of a row, and all of what is to its left.
+BOOST_AUTO_TEST_CASE(no_row_of_a_tied_decoder_reads_a_later_token) {
+    TiedDecoder const decoder({}, encoder, 5, "decoder");
+    at::Tensor const sentence = at::full({1, 32}, .3);
+    PackedView const before = view(content, .5);
+    at::Tensor const rows = decode(decoder, sentence, before);
+    BOOST_CHECK_GT(row_change(rows, decode(decoder, sentence * -1, before), 0), 0);
+    for (std::size_t j = 0; j < before.input_ids.size(); ++j) {
+        PackedView after = before;
+        after.input_ids[j] = 77;
+        at::Tensor const changed = decode(decoder, sentence, after);
+        for (std::size_t i = 0; i < before.input_ids.size(); ++i) {
+            BOOST_CHECK_EQUAL(row_change(rows, changed, static_cast<std::int64_t>(i)) > 0, j <= i);
         }
     }
 }

@@ -19,6 +19,7 @@
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/model/model.hpp>
 #include <bmae/model/rebind.hpp>
+#include <bmae/presets/tsdae.hpp>
 
 #include "../concepts/poor_encoder.hpp"
 #include "../model/pairs.hpp"
@@ -71,13 +72,17 @@ void shrink(Options& options) {
         options.passes);
 }
 
-/// Composes `M` over `PoorEncoder` and computes one step with its gradients.
+/// The poorest encoder for `M`: one with layers where the decoder runs them.
+template <class M>
+using PoorestFor = std::conditional_t<std::is_same_v<M, bmae::Tsdae>, bmae_test::LayeredPoorEncoder, bmae_test::PoorEncoder>;
+
+/// Composes `M` over the poorest encoder and computes one step with its gradients.
 template <class M, class Hyperparameters>
 void trains_over_the_poorest_encoder(std::string_view name, Hyperparameters const& hyperparameters) {
-    using Poor = bmae::WithEncoder<M, bmae_test::PoorEncoder>;
+    using Poor = bmae::WithEncoder<M, PoorestFor<M>>;
     typename Poor::Options options = bmae::PresetHyperparameters<M>::template options<Poor>(hyperparameters);
     shrink(options);
-    Poor model(bmae_test::PoorEncoder({}, 3), options, 1);
+    Poor model(PoorestFor<M>({}, 3), options, 1);
     need_gradients(model);
     std::vector<typename Poor::ExampleType> examples;
     if constexpr (std::is_same_v<typename Poor::ExampleType, bmae::PairExample>) {

@@ -108,6 +108,7 @@ BOOST_AUTO_TEST_CASE(passes_and_terms_of_the_figures) {
         {"seed", {1, 2}},
         {"lexmae", {1, 2}},
         {"bow-dpr", {1, 2}},
+        {"tsdae", {1, 1}},
         {"contriever", {2, 1}},
         {"diffcse", {2, 2}},
         {"simcse-unsupervised", {2, 1}},
@@ -141,6 +142,7 @@ BOOST_AUTO_TEST_CASE(values_of_single_slots) {
     }
     BOOST_TEST(std::get<bool>(composed<MlmFlops>({}).at("passes.0.bottleneck.saturated")));
     BOOST_TEST(std::get<double>(composed<MlmFlops>({}).at("passes.0.terms.1.weight.last")) == .002);
+    BOOST_TEST(std::get<double>(composed<Tsdae>({}).at("passes.0.view.corruptor.rate")) == .6);
     BOOST_TEST(std::get<double>(composed<LexMae>({}).at("passes.0.view.masker.rate")) == .30);
     BOOST_TEST(std::get<double>(composed<Seed>({.ratio = .25}).at("passes.0.terms.0.weight")) == .25);
     BOOST_TEST(std::get<double>(composed<Seed>({.ratio = .25}).at("passes.0.terms.1.weight")) == .75);

@@ -70,6 +70,43 @@ struct SingleKeyAttention {
     }
 };
 
+namespace detail {
+
+/// Parameters of layer i: `prefix.layer.i.crossattention`.
+inline std::string crossing_name(std::string const& prefix, std::size_t i) {
+    return prefix + ".layer." + std::to_string(i) + ".crossattention";
+}
+
+/// One cross-attention for each of `count` layers.
+inline std::vector<SingleKeyAttention> make_crossings(std::size_t count, Shape const& shape, std::uint64_t seed,
+                                                      std::string const& name, Initialization initialization) {
+    std::vector<SingleKeyAttention> crossings;
+    for (std::size_t i = 0; i < count; ++i) {
+        crossings.emplace_back(shape);
+        initialize(crossings.back(), crossing_name(name, i), seed, initialization, shape.initial_deviation);
+    }
+    return crossings;
+}
+
+/// The rows through all layers, which read the sentence vector between self-attention and feed-forward block.          [T, H]
+inline at::Tensor run_crossed(LayerStack const& layers, std::vector<SingleKeyAttention> const& crossings, at::Tensor rows,
+                              at::Tensor const& sentence, PackedInput const& view, std::vector<Visibility> const& windows,
+                              ForwardContext& context) {
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        rows = layers[i].attend(rows, rows, view, &windows, context);
+        rows = crossings[i](rows, sentence, view, context);
+        rows = layers[i].transform(rows, context);
+    }
+    return rows;
+}
+
+template <class Visit>
+void for_each_crossing_parameter(std::vector<SingleKeyAttention>& crossings, std::string const& prefix, Visit&& visit) {
+    for (std::size_t i = 0; i < crossings.size(); ++i) { crossings[i].for_each_parameter(crossing_name(prefix, i), visit); }
+}
+
+}  // namespace detail
+
 /// [E(x_0), ..., E(x_N)] under a causal window, h added in every layer (Lu et al.: SEED-Encoder, arXiv 2102.09206, section 4).
 /// Its labels are the next tokens: `NextToken`.
 class CrossAttentionDecoder : public LayeredDecoder<CrossAttentionDecoderOptions> {
@@ -80,40 +117,27 @@ public:
     /// Throws InputError for a window below 1.
     template <Encoder E>
     CrossAttentionDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
-        : LayeredDecoder(options, encoder, seed, name), window_(require_window(options.window, "SEED uses 2.")) {
-        for (std::int64_t i = 0; i < options.layers; ++i) {
-            crossings.emplace_back(encoder.shape());
-            initialize(crossings.back(), crossing_name(name, crossings.size() - 1), seed, options.initialization,
-                       encoder.shape().initial_deviation);
-        }
-    }
+        : LayeredDecoder(options, encoder, seed, name),
+          crossings(detail::make_crossings(layers.size(), encoder.shape(), seed, name, options.initialization)),
+          window_(require_window(options.window, "SEED uses 2.")) {}
 
     template <Encoder E>
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const&,
                                     ForwardContext& context) const {
         std::vector<Visibility> const windows = causal_windows(view.offsets, window_);
-        at::Tensor rows = encoder.embeddings(view.input_ids, view.positions, context);   // [T, H]
-        for (std::size_t i = 0; i < layers.size(); ++i) {
-            rows = layers[i].attend(rows, rows, view, &windows, context);
-            rows = crossings[i](rows, sentence, view, context);
-            rows = layers[i].transform(rows, context);
-        }
-        return rows;
+        at::Tensor const rows = encoder.embeddings(view.input_ids, view.positions, context);   // [T, H]
+        return detail::run_crossed(layers, crossings, rows, sentence, view, windows, context);
     }
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
         LayeredDecoder::for_each_parameter(prefix, visit);
-        for (std::size_t i = 0; i < crossings.size(); ++i) { crossings[i].for_each_parameter(crossing_name(prefix, i), visit); }
+        detail::for_each_crossing_parameter(crossings, prefix, visit);
     }
 
     std::vector<SingleKeyAttention> crossings;
 
 private:
-    static std::string crossing_name(std::string const& prefix, std::size_t i) {
-        return prefix + ".layer." + std::to_string(i) + ".crossattention";
-    }
-
     std::size_t window_;   // at least 1
 };
 

@@ -29,6 +29,7 @@
 #include <bmae/presets/sentmae.hpp>
 #include <bmae/presets/simcse.hpp>
 #include <bmae/presets/simlm.hpp>
+#include <bmae/presets/tsdae.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/option.hpp>
 
@@ -39,7 +40,7 @@ enum class PresetFamily {
     retromae,             ///< and masked language modeling, plain or with FLOPS, DupMAE, SentMAE without contrast
     master,               ///< MASTER by the paper, and its ablations
     master_as_released,   ///< the same by its released code
-    decoders,             ///< SimLM, CoT-MAE, Condenser, SEED, LexMAE, BoW-DPR
+    decoders,             ///< SimLM, CoT-MAE, Condenser, SEED, LexMAE, BoW-DPR, TSDAE
     contrast,             ///< models that compare texts: SimCSE, DiffCSE, coCondenser, Contriever, ICT, LaPraDoR, SentMAE
 };
 
@@ -116,7 +117,8 @@ bool any_preset(std::integral_constant<PresetFamily, PresetFamily::decoders>, Vi
            visit(Preset<Condenser>{"condenser", "Gao, Callan: Condenser, arXiv 2104.08253", {}}) ||
            visit(Preset<Seed>{"seed", "Lu et al.: SEED-Encoder, arXiv 2102.09206", {}}) ||
            visit(Preset<LexMae>{"lexmae", "Shen et al.: LexMAE, arXiv 2208.14754", {}}) ||
-           visit(Preset<BowDpr>{"bow-dpr", "Ma et al.: Drop your Decoder, arXiv 2401.11248", {}});
+           visit(Preset<BowDpr>{"bow-dpr", "Ma et al.: Drop your Decoder, arXiv 2401.11248", {}}) ||
+           visit(Preset<Tsdae>{"tsdae", "Wang, Reimers, Gurevych: TSDAE, arXiv 2104.06979", {}});
 }
 
 template <class Visit>
