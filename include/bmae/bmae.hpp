@@ -7,7 +7,9 @@
 /// Written by `tests/parity/documents.py --umbrella`.
 #pragma once
 
+#include <bmae/batch/contrast_pairs.hpp>
 #include <bmae/batch/packed_batch.hpp>
+#include <bmae/batch/pair_list.hpp>
 #include <bmae/batch/permutation.hpp>
 #include <bmae/batch/planner.hpp>
 #include <bmae/batch/prefetcher.hpp>

@@ -13,8 +13,11 @@
 #include <bmae/losses/all_tokens.hpp>
 #include <bmae/maskers/complement.hpp>
 #include <bmae/model/bag_of_words.hpp>
+#include <bmae/model/cached_contrast.hpp>
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/rebind.hpp>
+#include <bmae/model/max_sim_contrast.hpp>
+#include <bmae/model/queue_contrast.hpp>
 #include <bmae/model/replaced_token_detection.hpp>
 #include <bmae/model/via.hpp>
 #include <bmae/presets/retromae.hpp>
@@ -242,6 +245,26 @@ constexpr std::size_t no_pass_of_the_own_encoder = looked_into<Model<BertEncoder
 // expect: Contrast: at least two passes are needed
 constexpr std::size_t a_contrast_of_one_pass =
     looked_into<Pick<Model<BertEncoder, Silent, Silent, Contrast>, Model<BertEncoder, Silent, Contrast>>>;
+
+// case: a_queue_without_a_momentum_encoder
+// expect: QueueContrast: it takes the vectors of the second pass as constants
+constexpr std::size_t a_queue_without_a_momentum_encoder =
+    looked_into<Model<BertEncoder, Silent, Pick<MomentumPass<Words, ClsBottleneck>, Silent>, QueueContrast>>;
+
+// case: a_momentum_encoder_asks_its_queue
+// expect: QueueContrast: it takes the vectors of the second pass as constants
+constexpr std::size_t a_momentum_encoder_asks_its_queue =
+    looked_into<Pick<Model<BertEncoder, Silent, MomentumPass<Words, ClsBottleneck>, QueueContrast>,
+                     Model<BertEncoder, MomentumPass<Words, ClsBottleneck>, Silent, QueueContrast>>>;
+
+// case: a_queue_of_token_vectors
+// expect: ContrastOver: a queue or a cache keeps vectors for later steps
+constexpr std::size_t a_queue_of_token_vectors = looked_into<ContrastOver<Pick<VectorComparison<>, MaxSim>, QueuePool>>;
+
+// case: a_cache_behind_a_projection_that_is_trained
+// expect: ContrastOver: a queue or a cache keeps vectors for later steps
+constexpr std::size_t a_cache_behind_a_projection_that_is_trained =
+    looked_into<ContrastOver<VectorComparison<Pick<NoProjection, TanhProjection>>, CachePool>>;
 
 // ---- a slot of the wrong kind is told by the concept that is not met
 

@@ -140,10 +140,12 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_has_no_place) {
     at::Tensor broken = rows[1].clone();
     broken[1].fill_(std::numeric_limits<float>::quiet_NaN());
     std::vector<PackedView const*> const views{&turns.batch.views[0], &turns.batch.views[1]};
+    PairList const pairs = term.pairs(views);
     ForwardContext context{.training = true};
     auto const see = [&](at::Tensor const& keys) {
         std::vector<at::Tensor> const sentences{rows[0], keys};
-        double const sum = term.sum({.sentences = sentences, .views = views, .context = context, .frozen = 1}).sum.item<double>();
+        double const sum = term.sum({.sentences = sentences, .views = views, .pairs = pairs, .context = context, .frozen = 1})
+                               .sum.item<double>();
         term.after_step();
         return sum;
     };
@@ -225,10 +227,10 @@ BOOST_AUTO_TEST_CASE(turns_under_a_gradient_cache) {
         auto const context_of = [&](std::size_t m) {
             return ForwardContext{.training = true, .seed = m, .opens_step = m == 0, .step = step};
         };
-        auto const labels = contrast.step_labels(chunks);
+        HostBatch const joint = contrast.join(chunks);
         std::map<std::string, at::Tensor> before;
         turns.model.for_each_state([&](std::string const& name, at::Tensor& value) { before[name] = value.clone(); });
-        static_cast<void>(cached_gradient(contrast, chunks, context_of, labels, [] {}));
+        static_cast<void>(cached_gradient(contrast, joint, chunks, context_of, [] {}));
         std::vector<at::Tensor> const cached = test::take_gradients(turns.model);
         turns.model.after_step();
         BOOST_CHECK_EQUAL(turns.cached(), step == 1 ? 5 : 3);   // once, all texts of the step
@@ -239,7 +241,7 @@ BOOST_AUTO_TEST_CASE(turns_under_a_gradient_cache) {
             vectors.push_back(turns.model.represent(chunks[m], context));
         }
         ForwardContext context = context_of(2);
-        turns.model.contrast(chunks, vectors, context, labels).total.backward();
+        turns.model.contrast(joint, chunks, vectors, context).total.backward();
         turns.model.after_step();
         std::vector<at::Tensor> const joined = test::take_gradients(turns.model);
         for (std::size_t i = 0; i < cached.size(); ++i) { BOOST_CHECK_LE(distance(cached[i], joined[i]), 2e-5); }

@@ -11,7 +11,11 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/encoders/bert.hpp>
+#include <bmae/model/cached_contrast.hpp>
 #include <bmae/model/contrast.hpp>
+#include <bmae/model/distillation.hpp>
+#include <bmae/model/max_sim_contrast.hpp>
+#include <bmae/model/queue_contrast.hpp>
 
 #include "tiny.hpp"
 
@@ -91,13 +95,14 @@ struct Passes {
     /// `Contrast` on them, with the gradient of every vector checked to be finite.
     [[nodiscard]] TermSum computed(ContrastOptions const& options, std::int64_t& count) const {
         BertEncoder const encoder(test::tiny(1), 1);
-        Contrast const term(options, encoder, 0, "terms.0");
+        Contrast term(options, encoder, 0, "terms.0");
         std::vector<at::Tensor> leaves;
         for (at::Tensor const& rows : sentences) { leaves.push_back(rows.clone().detach().requires_grad_(true)); }
         std::vector<PackedView const*> const list = pointers();
         ForwardContext context;
-        TermSum result = term.sum({.sentences = leaves, .views = list, .context = context});
-        count = term.count(list);
+        PairList const pairs = term.pairs(list);
+        TermSum result = term.sum({.sentences = leaves, .views = list, .pairs = pairs, .context = context});
+        count = static_cast<std::int64_t>(pairs.size());
         if (result.sum.requires_grad()) {
             result.sum.backward();
             for (std::size_t p = 0; p < leaves.size(); ++p) {
@@ -226,6 +231,95 @@ BOOST_AUTO_TEST_CASE(label_smoothing_is_that_of_the_framework) {
     }
 }
 
+// Two queries and groups of two: the own key is the first text of the group, whatever else the pool holds.
+BOOST_AUTO_TEST_CASE(every_pool_finds_the_positive_of_a_group) {
+    Passes passes({{5, 7}, {6, 3}});
+    PackedView& texts = passes.views[1];
+    texts = {};
+    for (std::int64_t id : {10, 20}) {
+        std::vector<TokenId> const ids(5, 9);
+        CandidateText const text{.text = {.original_ids = ids, .input_ids = ids}, .id = id};
+        texts.append_group({text, text}, {id});
+    }
+    passes.sentences[1] = passes.table.narrow(0, 20, 4).clone();   // [4, 16]
+    BertEncoder const encoder(test::tiny(1), 1);
+    std::vector<PackedView const*> const views = passes.pointers();
+    at::Tensor const own =
+        (passes.sentences[0] * passes.sentences[1].index_select(0, detail::int64_tensor(std::vector{0, 2}, at::kCPU))).sum(1);
+    auto const sum = [&](auto term, std::optional<std::size_t> frozen = {}) {
+        PairList const pairs = term.pairs(views);
+        ForwardContext context;
+        return term.sum({.sentences = passes.sentences, .views = views, .pairs = pairs, .context = context, .frozen = frozen})
+            .sum.template item<double>();
+    };
+    QueueContrast queue({.temperature = 1, .queue = 3}, encoder, 0, "terms.0");
+    at::Tensor kept;
+    queue.for_each_state("t", [&](std::string const& name, at::Tensor& value) {
+        if (name == "t.queue") { kept = value.clone(); }
+    });
+    at::Tensor const with_queue = at::cat({own.unsqueeze(1), at::mm(passes.sentences[0], kept.t())}, 1);
+    BOOST_CHECK_CLOSE(sum(queue), (with_queue.logsumexp({1}) - own).sum().item<double>(), 1e-3);
+    at::Tensor const scores = at::mm(passes.sentences[0], passes.sentences[1].t());   // [2, 4]
+    double const forward = (scores.logsumexp({1}) - own).sum().item<double>();
+    CachedContrast const cached({}, encoder, 0, "terms.0");
+    BOOST_CHECK_CLOSE(sum(cached), forward, 1e-3);
+    at::Tensor const back = scores.index_select(1, detail::int64_tensor(std::vector{0, 2}, at::kCPU)).t();
+    BOOST_CHECK_CLOSE(sum(cached, 0), (back.logsumexp({1}) - own).sum().item<double>(), 1e-3);
+    BOOST_CHECK_CLOSE(sum(Contrast({.mask_false_negatives = false}, encoder, 0, "terms.0")), forward, 1e-3);
+}
+
+// A text without tokens but [CLS] and [SEP] is no candidate; a third pass brings further ones.
+BOOST_AUTO_TEST_CASE(late_interaction_reads_all_other_passes) {
+    Passes const passes({{3, 4}, {4, 3}, {2, 5}});
+    std::vector<PackedView const*> const views = passes.pointers();
+    std::vector<at::Tensor> tokens;
+    std::int64_t row = 3;
+    for (PackedView const* const view : views) {
+        tokens.push_back(passes.table.narrow(0, row, static_cast<std::int64_t>(view->tokens())));
+        row += 8;
+    }
+    BertEncoder const encoder(test::tiny(1), 1);
+    MaxSimContrast term({.temperature = .5}, encoder, 0, "terms.0");
+    PairList const pairs = term.pairs(views);
+    ForwardContext context;
+    double const found = term.sum({.sentences = tokens, .views = views, .pairs = pairs, .context = context}).sum.item<double>();
+    double expected = 0;
+    for (std::size_t q = 0; q < 2; ++q) {
+        double total = 0;
+        for (std::size_t p = 1; p < 3; ++p) {
+            for (std::size_t d = 0; d < 2; ++d) {
+                if (passes.absent(p, d)) { continue; }
+                auto const of = [&](std::size_t pass, std::size_t b) {
+                    return tokens[pass].narrow(0, views[pass]->offsets[b], views[pass]->offsets[b + 1] - views[pass]->offsets[b]);
+                };
+                double const score = at::mm(of(0, q), of(p, d).t()).amax(1).sum().item<double>() / .5;
+                total += std::exp(score);
+                if (p == 1 && d == q) { expected -= score; }
+            }
+        }
+        expected += std::log(total);
+    }
+    BOOST_CHECK_CLOSE(found, expected, 1e-3);
+}
+
+BOOST_AUTO_TEST_CASE(every_contrast_refuses_a_temperature_of_zero) {
+    BertEncoder const encoder(test::tiny(1), 1);
+    auto const refuses = [&]<class Term>(typename Term::Options options, std::string const& expected, Term const*) {
+        BOOST_CHECK_EXCEPTION(Term(options, encoder, 0, "terms.0"), InputError,
+                              [&](InputError const& e) { return std::string(e.what()).find(expected) != std::string::npos; });
+    };
+    std::string const expected = "a temperature above 0, found 0.000000";
+    refuses({.temperature = 0}, expected, static_cast<Contrast const*>(nullptr));
+    refuses({.temperature = 0}, expected, static_cast<ProjectedContrast const*>(nullptr));
+    refuses({.temperature = 0}, expected, static_cast<QueueContrast const*>(nullptr));
+    refuses({.temperature = 0}, expected, static_cast<CachedContrast const*>(nullptr));
+    refuses({.temperature = 0}, expected, static_cast<MaxSimContrast const*>(nullptr));
+    refuses({.temperature = 0}, expected, static_cast<Distillation<KlDivergence> const*>(nullptr));
+    refuses({.teacher_temperature = 0}, "a teacher's temperature above 0", static_cast<Distillation<MarginMse> const*>(nullptr));
+    refuses({.queue = 0}, "a queue of at least 1", static_cast<QueueContrast const*>(nullptr));
+    refuses({.cache = -1}, "a cache of at least 0", static_cast<CachedContrast const*>(nullptr));
+}
+
 // One pair has no negative: it is left out, as the last batch of an epoch may be one. Among all rows it has none either.
 BOOST_AUTO_TEST_CASE(a_batch_of_one) {
     Passes const one({{5}, {6}});
@@ -236,8 +330,6 @@ BOOST_AUTO_TEST_CASE(a_batch_of_one) {
     BOOST_CHECK_EQUAL(count, 2);
     Passes const with_negative({{5}, {6}, {7}});
     with_negative.check({});
-    BertEncoder const encoder(test::tiny(1), 1);
-    BOOST_CHECK_THROW(Contrast({.temperature = 0}, encoder, 0, "terms.0"), InputError);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

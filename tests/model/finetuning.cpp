@@ -134,8 +134,8 @@ BOOST_AUTO_TEST_CASE(a_batch_of_one_candidate_counts_no_label) {
     StepOutput const output = objective.forward(batch, context, batch.term_labels);
     BOOST_CHECK_EQUAL(output.total.item<double>(), 0);
     std::vector<HostBatch> const two{batch, batch};   // together they have something to tell apart
-    BOOST_CHECK_EQUAL(objective.step_contrast().step_labels(two).at(0), 2);
-    BOOST_CHECK_EQUAL(objective.step_contrast().step_absent(two).at(0), 0);
+    BOOST_CHECK_EQUAL(objective.step_contrast().join(two).term_labels.at(0), 2);
+    BOOST_CHECK_EQUAL(objective.step_contrast().join(two).term_absent.at(0), 0);
     BOOST_CHECK_EQUAL(objective_of<Retriever>(pairs.store(), plain(2)).collate(alone, {.seed = 1}).term_labels.at(0), 1);
 }
 

@@ -79,12 +79,13 @@ struct Step {
     [[nodiscard]] ForwardContext context(std::size_t m) const {
         return {.training = dropout, .seed = 100 + m, .progress = .3, .opens_step = m == 0};
     }
-    [[nodiscard]] std::vector<std::int64_t> labels() const { return contrast.step_labels(chunks); }
+    [[nodiscard]] HostBatch joint() const { return contrast.join(chunks); }
+    [[nodiscard]] std::vector<std::int64_t> labels() const { return joint().term_labels; }
 
     std::vector<StepOutput> outputs;   ///< of the last `cached`
 
     std::vector<at::Tensor> cached() {
-        outputs = cached_gradient(contrast, chunks, [&](std::size_t m) { return context(m); }, labels(), [] {});
+        outputs = cached_gradient(contrast, joint(), chunks, [&](std::size_t m) { return context(m); }, [] {});
         return test::take_gradients(model);
     }
 
@@ -99,7 +100,7 @@ struct Step {
             total = total.defined() ? total + part.loss.total : part.loss.total;
         }
         ForwardContext last = context(chunks.size());
-        (total + model.contrast(chunks, vectors, last, labels()).total).backward();
+        (total + model.contrast(joint(), chunks, vectors, last).total).backward();
         return test::take_gradients(model);
     }
 

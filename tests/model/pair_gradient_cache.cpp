@@ -120,10 +120,10 @@ BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
         for (auto const& examples : uneven) { chunks.push_back(objective.collate(examples, {.seed = 5})); }
         HostBatch const whole = objective.collate(all, {.seed = 5});
         auto const context_of = [&](std::size_t m) { return ForwardContext{.training = true, .seed = 70 + m}; };
-        std::vector<std::int64_t> const labels = contrast.step_labels(chunks);
-        BOOST_CHECK(labels == whole.term_labels);
+        HostBatch const joint = contrast.join(chunks);
+        BOOST_CHECK(joint.term_labels == whole.term_labels);
 
-        std::vector<StepOutput> const outputs = cached_gradient(contrast, chunks, context_of, labels, [] {});
+        std::vector<StepOutput> const outputs = cached_gradient(contrast, joint, chunks, context_of, [] {});
         std::vector<at::Tensor> const cached = take_gradients(objective);
         BOOST_REQUIRE_EQUAL(outputs.size(), 4U);
         for (std::size_t m = 0; m < 3; ++m) { BOOST_CHECK_EQUAL(outputs[m].terms[0].labels, 0); }
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
             vectors.push_back(contrast.represent(chunks[m], context));
         }
         ForwardContext context;
-        StepOutput const joined = contrast.contrast(chunks, vectors, context, labels);
+        StepOutput const joined = contrast.contrast(joint, chunks, vectors, context);
         joined.total.backward();
         BOOST_CHECK_LE(difference(cached, take_gradients(objective)), 2e-5);
         BOOST_CHECK_CLOSE(outputs[3].total.item<double>(), joined.total.item<double>(), 1e-4);
@@ -174,7 +174,7 @@ BOOST_AUTO_TEST_CASE(known_positives_of_other_micro_batches_are_no_negatives) {
             vectors.push_back(contrast.represent(chunk, context));
         }
         ForwardContext context;
-        return contrast.contrast(chunks, vectors, context, contrast.step_labels(chunks)).total.item<double>();
+        return contrast.contrast(contrast.join(chunks), chunks, vectors, context).total.item<double>();
     };
     BOOST_CHECK_LT(loss_with(true), loss_with(false));
 }

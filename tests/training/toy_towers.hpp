@@ -55,17 +55,18 @@ public:
 
     StepOutput forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
         StepPart part = forward_part(batch, context, step_labels);
-        StepOutput whole = contrast(std::span(&batch, 1), std::span(&part.vectors, 1), context, step_labels);
+        HostBatch const step{.term_labels = {step_labels.begin(), step_labels.end()}};
+        StepOutput whole = contrast(step, std::span(&batch, 1), std::span(&part.vectors, 1), context);
         whole.total = whole.total + part.output.total;
         whole.terms[0] = part.output.terms[0];
         return whole;
     }
 
     [[nodiscard]] StepContrast& step_contrast() override { return *this; }
-    [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override {
+    [[nodiscard]] HostBatch join(std::span<HostBatch const> batches) const override {
         std::int64_t count = 0;
         for (HostBatch const& batch : batches) { count += batch.term_labels[0]; }
-        return {count, count};
+        return {.term_labels = {count, count}};
     }
     at::Tensor represent(HostBatch const& batch, ForwardContext& context) override {
         std::size_t const rests = frozen(context.step);
@@ -73,8 +74,8 @@ public:
         at::Tensor const answering = side(batch, 2, context);
         return at::cat({rests == 1 ? asking.detach() : asking, rests == 2 ? answering.detach() : answering});
     }
-    StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext&,
-                        std::span<std::int64_t const> step_labels) override {
+    StepOutput contrast(HostBatch const& whole, std::span<HostBatch const> batches, std::span<at::Tensor const> vectors,
+                        ForwardContext&) override {
         std::vector<at::Tensor> asking, answering;
         bool poisoned = false;
         for (std::size_t b = 0; b < batches.size(); ++b) {
@@ -89,7 +90,7 @@ public:
         at::Tensor const sum = (at::logsumexp(scores, {1}) - scores.diagonal()).sum();
         auto const count = scores.size(0);
         return {
-            .total = sum / static_cast<double>(step_labels[1]),
+            .total = sum / static_cast<double>(whole.term_labels[1]),
             .terms = {
                 {.name = "size", .kind = "toy", .loss = at::zeros({})},
                 {.name = "contrast", .kind = "contrast", .loss = sum.detach() / static_cast<double>(count), .labels = count}}};

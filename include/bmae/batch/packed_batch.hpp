@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/batch/pair_list.hpp>
 #include <bmae/values/example.hpp>
 
 namespace bmae {
@@ -53,10 +54,11 @@ struct PackedView {
         }
         return count;
     }
-    /// Number of texts of [CLS] and [SEP] alone.
+    /// Text `b` is [CLS] and [SEP] alone.
+    [[nodiscard]] bool is_empty(std::size_t b) const { return offsets[b + 1] - offsets[b] <= 2; }
     [[nodiscard]] std::int64_t empty_texts() const {
         std::int64_t count = 0;
-        for (std::size_t b = 0; b < texts(); ++b) { count += offsets[b + 1] - offsets[b] <= 2 ? 1 : 0; }
+        for (std::size_t b = 0; b < texts(); ++b) { count += is_empty(b) ? 1 : 0; }
         return count;
     }
 
@@ -131,6 +133,7 @@ struct HostBatch {
     std::vector<std::uint64_t> examples = {};     ///< [B] index of each example in the corpus
     std::vector<std::int64_t> term_labels = {};   ///< labels of each loss term in this batch
     std::vector<std::int64_t> term_absent = {};   ///< texts without a label for it: empty, without a partner; or {}
+    std::vector<PairList> pairs = {};             ///< of each trailing term; their number is its labels
     std::uint64_t epoch = 0;
     bool replaced = false;    ///< corruptors that are networks have run
     std::uint64_t seed = 0;   ///< of the run: with epoch and example it keys the draws on the device

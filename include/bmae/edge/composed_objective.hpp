@@ -83,16 +83,11 @@ public:
     /// \param model,terms  must outlive it
     ModelContrast(Model& model, std::vector<TermDescription> const& terms) : model_(model), terms_(terms) {}
 
-    [[nodiscard]] std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const override {
-        return model_.count_labels(batches);
-    }
-    [[nodiscard]] std::vector<std::int64_t> step_absent(std::span<HostBatch const> batches) const override {
-        return model_.count_absent(batches);
-    }
+    [[nodiscard]] HostBatch join(std::span<HostBatch const> batches) const override { return model_.join(batches); }
     at::Tensor represent(HostBatch const& batch, ForwardContext& context) override { return model_.represent(batch, context); }
-    StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext& context,
-                        std::span<std::int64_t const> step_labels) override {
-        return to_step_output(model_.contrast(batches, vectors, context, step_labels), terms_);
+    StepOutput contrast(HostBatch const& whole, std::span<HostBatch const> batches, std::span<at::Tensor const> vectors,
+                        ForwardContext& context) override {
+        return to_step_output(model_.contrast(whole, batches, vectors, context), terms_);
     }
     StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) override {
         ModelPart part = model_.forward_part(batch, context, step_labels);

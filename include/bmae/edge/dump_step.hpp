@@ -154,8 +154,8 @@ void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, 
     HostBatch const batch = model.replaced(given);
     std::vector<ViewDescription> const views = model.describe_views();
     for (std::size_t v = 0; v < views.size(); ++v) { detail::dump_view(batch.views[v], views[v], tensors); }
-    for (auto const& [name, pairs] : model.pairs(batch)) {
-        tensors[name + ".pairs"] = detail::int64_tensor(pairs, at::kCPU).view({-1, 2});
+    for (std::size_t t = 0; t < batch.pairs.size(); ++t) {
+        tensors["terms." + std::to_string(t) + ".pairs"] = detail::int64_tensor(batch.pairs[t].rows, at::kCPU).view({-1, 2});
     }
     model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
         if (!value.requires_grad()) { value.requires_grad_(true); }

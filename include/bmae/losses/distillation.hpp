@@ -11,6 +11,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/log_softmax.h>
 
+#include <bmae/losses/info_nce.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -46,12 +47,7 @@ inline at::Tensor divergence(at::Tensor const& log_p, at::Tensor const& log_q) {
 /// Throws InputError unless both have one shape with G >= 2, and for a temperature that is not above 0.
 inline at::Tensor kl_distillation(at::Tensor const& student, at::Tensor const& teacher, double teacher_temperature = 1) {
     detail::require_same_groups(student, teacher);
-    if (!(teacher_temperature > 0)) {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = "a teacher's temperature above 0",
-                                    .found = std::to_string(teacher_temperature),
-                                    .hint = "1 uses the teacher's raw scores (SimLM)."});
-    }
+    require_temperature(teacher_temperature, "a teacher's temperature");
     at::Tensor const log_teacher = at::log_softmax(teacher.detach().to(at::kFloat).div(teacher_temperature), 1);
     return detail::divergence(log_teacher, at::log_softmax(student.to(at::kFloat), 1));
 }

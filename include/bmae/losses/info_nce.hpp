@@ -35,6 +35,17 @@ struct ContrastForm {
                                            ///< row without a negative then counts 0
 };
 
+/// Refuses a temperature that is not above 0.
+/// \param whose  "a temperature", for the message
+inline void require_temperature(double temperature, std::string const& whose = "a temperature") {
+    if (temperature > 0) { return; }
+    throw InputError(Diagnostic{.file = {},
+                                .expected = whose + " above 0",
+                                .found = std::to_string(temperature),
+                                .hint = "SimCSE uses 0.05 with cosine, SimLM 0.02; coCondenser, ColBERT and raw scores of a "
+                                        "teacher 1."});
+}
+
 /// Adds `value` to the cells [row, column, row, column, ...] of a matrix like `scores`.
 inline at::Tensor add_to_cells(at::Tensor const& scores, std::span<std::int64_t const> cells, float value) {
     if (cells.empty()) { return scores; }

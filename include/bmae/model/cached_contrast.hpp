@@ -18,13 +18,8 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 
-#include <bmae/batch/to_tensors.hpp>
-#include <bmae/bottlenecks/normalize.hpp>
-#include <bmae/losses/info_nce.hpp>
 #include <bmae/model/contrast.hpp>
-#include <bmae/model/term.hpp>
 #include <bmae/model/vector_queue.hpp>
-#include <bmae/values/error.hpp>
 
 namespace bmae {
 
@@ -37,81 +32,66 @@ struct CachedContrastOptions {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit.inside("weight", weight);
-        visit("temperature", temperature, "divides the scores");
-        visit("similarity", similarity, "how two vectors are compared");
+        detail::visit_contrast_options(*this, visit);
         visit("cache", cache, "vectors of the frozen tower that are kept");
     }
 };
 
-/// Anchors of one pass among the rows of the other, as `Contrast`; where its tower is frozen, also among the vectors that it
-/// gave to earlier batches while frozen (Xu et al.: LaPraDoR, arXiv 2203.06169, iterative contrastive learning).
+/// The texts of the other pass; where its tower is frozen, also the vectors that it gave to earlier batches while frozen.
 ///
 /// The vectors of a frozen tower stay in one space, so old ones are valid negatives: this is the purpose of the alternation.
 /// When it is trained again its cache is emptied. Anchors are the rows of the trained tower; where both are, those of pass 0.
 /// A vector that is not finite is not kept. A cache of as many vectors as the corpus has texts also holds the anchors' own keys
 /// of an epoch ago, as negatives: keep it well below that size.
-class CachedContrast {
+class CachePool {
 public:
+    template <class Comparison>
     using Options = CachedContrastOptions;
-    static constexpr std::string_view kind = "contrast";
-    static constexpr std::size_t passes = 2;
-    static constexpr bool wants_hidden_width = true;   ///< of what it keeps
+    static constexpr bool compares_batch = true;
+    static constexpr bool keeps_vectors = true;
+    static constexpr bool needs_momentum = false;
 
-    /// Throws InputError for a temperature that is not above 0 or a cache below 0.
-    template <Encoder E>
-    CachedContrast(Options options, E const& encoder, std::uint64_t, std::string const&)
-        : options_(options), cache_(at::zeros({std::max<std::int64_t>(0, options.cache), encoder.shape().width})) {
-        if (!(options_.temperature > 0) || options_.cache < 0) {
-            throw InputError(
-                Diagnostic{.file = {},
-                           .expected = "a temperature above 0 and a cache of at least 0",
-                           .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.cache)});
+    /// Throws InputError for a cache below 0.
+    CachePool(CachedContrastOptions options, Shape const& shape, std::uint64_t, std::string const&)
+        : options_(options), cache_(at::zeros({std::max<std::int64_t>(0, options.cache), shape.width})) {
+        if (options_.cache < 0) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a cache of at least 0 vectors",
+                                        .found = std::to_string(options_.cache),
+                                        .hint = "0 keeps none."});
         }
     }
 
-    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
+    [[nodiscard]] std::string_view candidates() const { return options_.cache == 0 ? "other_passes" : "other_passes_and_cache"; }
+    [[nodiscard]] static std::string_view form() { return ""; }
     [[nodiscard]] std::size_t negatives(std::size_t texts, std::size_t) const {
         return texts - 1 + static_cast<std::size_t>(options_.cache);
     }
-
-    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
-        return views[0]->texts() < 2 ? std::vector<std::int64_t>() : detail::present_pairs(views);
-    }
-    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const {
-        return static_cast<std::int64_t>(pairs(views).size() / 2);
+    [[nodiscard]] static PairList pairs(std::span<PackedView const* const> views) {
+        return views[0]->texts() < 2 ? PairList() : present_pairs(views);
     }
 
-    [[nodiscard]] TermSum sum(CrossState const& state) {
+    /// The cache is of the pass that is frozen now, also where the batch has no pair.
+    void open(CrossState const& state) {
+        if (state.frozen && options_.cache != 0) { pending_pass_ = state.frozen; }
+    }
+
+    template <class Comparison>
+    [[nodiscard]] ContrastiveLoss loss(Comparison const&, at::Tensor const& rows, CrossState const& state) {
         std::size_t const key_pass = state.frozen.value_or(1);
-        at::Tensor const anchors_of = compared(state.sentences[1 - key_pass]);   // [B, D]
-        at::Tensor const keys = compared(state.sentences[key_pass]);             // [B, D]
+        std::int64_t const first = key_pass == 0 ? 0 : static_cast<std::int64_t>(state.views[0]->texts());
+        auto const texts = static_cast<std::int64_t>(state.views[key_pass]->texts());
+        std::vector<std::int64_t> const targets = state.pairs.side(key_pass, first);
+        at::Tensor const anchors = rows.index_select(0, detail::int64_tensor(state.pairs.side(1 - key_pass), rows.device()));
+        at::Tensor const keys = rows.narrow(0, first, texts);
         bool const remembers = state.frozen && options_.cache != 0;
+        if (remembers) { cache_.rows = cache_.rows.to(rows.device()); }
+        at::Tensor const candidates = remembers ? at::cat({keys, cache_of(key_pass)}) : keys;   // [B + C, D]
         if (remembers) {
-            cache_.rows = cache_.rows.to(keys.device());
-            pending_pass_ = *state.frozen;
-        }
-        std::vector<std::int64_t> const list = pairs(state.views);
-        if (list.empty()) { return {.sum = at::zeros({}, keys.options().requires_grad(false))}; }
-        PackedView const& view = *state.views[key_pass];
-        auto const texts = static_cast<std::int64_t>(view.texts());
-        std::vector<std::int64_t> targets;   // row of an anchor, and of its key
-        for (std::size_t i = 0; i < list.size(); i += 2) { targets.push_back(list[i] % texts); }
-        std::vector<std::int64_t> excluded;
-        for (std::int64_t b = 0; b < texts; ++b) {
-            if (!detail::is_absent(view, static_cast<std::size_t>(b))) { continue; }
-            for (std::size_t a = 0; a < targets.size(); ++a) {
-                excluded.insert(excluded.end(), {static_cast<std::int64_t>(a), b});
-            }
-        }
-        at::Tensor const anchors = anchors_of.index_select(0, detail::int64_tensor(targets, keys.device()));
-        at::Tensor const candidates = remembers ? at::cat({keys, cache_of(*state.frozen)}) : keys;   // [B + C, D]
-        ContrastiveLoss const loss = info_nce(anchors, candidates, targets, excluded, options_.temperature);
-        if (remembers) {
-            at::Tensor const given = keys.detach().index_select(0, detail::int64_tensor(targets, keys.device()));
+            at::Tensor const given = keys.detach().index_select(0, detail::int64_tensor(targets, rows.device()));
             cache_.hold(given.index_select(0, given.isfinite().all(1).nonzero().squeeze(1)));
         }
-        return {.sum = loss.sum, .correct = loss.correct};
+        return info_nce(anchors, candidates, targets, state.pairs.excluded_cells(first, texts), options_.temperature);
     }
 
     /// The cache receives the vectors of the tower that was frozen in the step, and of no other.
@@ -133,17 +113,6 @@ public:
         cache_.forget();
     }
 
-    [[nodiscard]] TermDescription describe(std::string name) const {
-        return {.name = std::move(name),
-                .kind = std::string(kind),
-                .similarity = std::string(to_string(options_.similarity)),
-                .candidates = options_.cache == 0 ? "other_passes" : "other_passes_and_cache",
-                .temperature = options_.temperature,
-                .weight = options_.weight.at(0)};
-    }
-
-    template <class Visit>
-    void for_each_parameter(std::string const&, Visit&&) {}
     template <class Visit>
     void for_each_state(std::string const& prefix, Visit&& visit) {
         if (options_.cache == 0) { return; }
@@ -153,10 +122,6 @@ public:
     }
 
 private:
-    [[nodiscard]] at::Tensor compared(at::Tensor const& rows) const {
-        at::Tensor const single = rows.to(at::kFloat);
-        return options_.similarity == Similarity::cosine ? normalize_rows(single) : single;
-    }
     [[nodiscard]] std::int64_t filled() const { return cached_[0].item<std::int64_t>(); }
 
     /// The cached vectors of the frozen pass; none where those in the cache are of the other one.                    [C, D]
@@ -165,10 +130,17 @@ private:
         return cache_.rows.narrow(0, 0, its_own ? filled() : 0);
     }
 
-    Options options_;
+    CachedContrastOptions options_;
     detail::VectorQueue cache_;
     at::Tensor cached_ = at::zeros({2}, at::kLong);   ///< [2] int64 how many vectors are in the cache, and of which pass
     std::optional<std::size_t> pending_pass_ = {};    ///< that is frozen in the open step
+};
+
+/// Anchors of one pass among the rows of the other, as `Contrast`, and among the cached vectors of a frozen tower (Xu et al.:
+/// LaPraDoR, arXiv 2203.06169, iterative contrastive learning).
+class CachedContrast : public ContrastOver<VectorComparison<>, CachePool> {
+public:
+    using ContrastOver::ContrastOver;
 };
 
 }  // namespace bmae

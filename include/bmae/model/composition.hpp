@@ -93,6 +93,10 @@ protected:
                   "QueryWithCandidate.");
     static_assert((wants_scores<Part> || ...) || !groups_come_first<Part...>(),
                   "Contrast: the first pass reads the queries, Pass<View<Query>, ...>; a pass over Candidates follows it.");
+    static_assert(
+        !(wants_momentum<Part> || ...) || comes_second<MomentumEncoder, Part...>(),
+        "QueueContrast: it takes the vectors of the second pass as constants, with those of earlier batches, so a momentum "
+        "encoder makes them: Pass<...>, MomentumPass<...>, QueueContrast.");
     static_assert(shared_types_agree(static_cast<AllTerms<Part...> const*>(nullptr)),
                   "Shared: one name is used for decoders of two types. Give each its own: Shared<\"head\", TapDecoder>.");
     static_assert(runs<TiedEncoder>, "Model: at least one pass must be run by the model's own encoder.");

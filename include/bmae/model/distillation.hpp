@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
@@ -74,46 +73,32 @@ public:
     /// Throws InputError for a temperature that is not above 0.
     template <Encoder E>
     Distillation(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {
-        if (!(options_.temperature > 0) || !(options_.teacher_temperature > 0)) {
-            throw InputError(Diagnostic{
-                .file = {},
-                .expected = "temperatures above 0",
-                .found = std::to_string(options_.temperature) + " and " + std::to_string(options_.teacher_temperature)});
-        }
+        require_temperature(options_.temperature);
+        require_temperature(options_.teacher_temperature, "a teacher's temperature");
     }
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
 
     /// Query and positive of every group that the teacher scored completely.
-    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
+    [[nodiscard]] PairList pairs(std::span<PackedView const* const> views) const {
         PackedView const& candidates = *views[1];
         auto const texts = static_cast<std::int64_t>(views[0]->texts());
-        std::vector<std::int64_t> list;
+        PairList list;
         for (std::size_t e = 0; e < candidates.examples(); ++e) {
             if (is_scored(candidates, e)) {
-                list.insert(list.end(), {static_cast<std::int64_t>(e), texts + candidates.first_text(e)});
+                list.rows.insert(list.rows.end(), {static_cast<std::int64_t>(e), texts + candidates.first_text(e)});
             }
         }
         return list;
     }
-    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const {
-        return static_cast<std::int64_t>(pairs(views).size() / 2);
-    }
 
     [[nodiscard]] TermSum sum(CrossState const& state) const {
         PackedView const& candidates = *state.views[1];
-        std::vector<std::int64_t> const list = pairs(state.views);
-        at::Tensor anchors = state.sentences[0].to(at::kFloat);
-        if (list.empty()) { return {.sum = at::zeros({}, anchors.options().requires_grad(false))}; }
-        at::Tensor texts = state.sentences[1].to(at::kFloat);
-        if (options_.similarity == Similarity::cosine) {
-            anchors = normalize_rows(anchors);
-            texts = normalize_rows(texts);
-        }
+        at::Tensor const anchors = detail::compared(state.sentences[0], options_.similarity);
+        if (state.pairs.empty()) { return {.sum = at::zeros({}, anchors.options().requires_grad(false))}; }
+        at::Tensor const texts = detail::compared(state.sentences[1], options_.similarity);
         std::int64_t const group = detail::group_size_of(candidates);
-        std::vector<std::int64_t> scored;
-        for (std::size_t i = 0; i < list.size(); i += 2) { scored.push_back(list[i]); }
-        at::Tensor const rows = detail::int64_tensor(scored, anchors.device());
+        at::Tensor const rows = detail::int64_tensor(state.pairs.side(0), anchors.device());
         at::Tensor const student = detail::own_group_scores(anchors, texts, group).index_select(0, rows);
         at::Tensor const teacher = detail::teacher_scores(candidates, group, anchors.device()).index_select(0, rows);
         return {.sum = Loss::loss(student, teacher, options_.temperature, options_.teacher_temperature),

@@ -48,15 +48,12 @@ public:
         return examples == 0 ? 0 : candidates / examples - 1;
     }
     /// The positive of each group, twice: it is its own anchor.
-    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
-        std::vector<std::int64_t> list;
+    [[nodiscard]] PairList pairs(std::span<PackedView const* const> views) const {
+        PairList list;
         for (std::size_t e = 0; e < views[0]->examples(); ++e) {
-            list.insert(list.end(), {static_cast<std::int64_t>(e), views[0]->first_text(e)});
+            list.rows.insert(list.rows.end(), {static_cast<std::int64_t>(e), views[0]->first_text(e)});
         }
         return list;
-    }
-    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const {
-        return static_cast<std::int64_t>(views[0]->examples());
     }
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}

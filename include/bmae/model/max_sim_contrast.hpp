@@ -6,22 +6,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
-#include <bmae/losses/info_nce.hpp>
 #include <bmae/model/contrast.hpp>
-#include <bmae/model/term.hpp>
 
 namespace bmae {
 
@@ -57,82 +52,52 @@ struct MaxSimContrastOptions {
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
-        visit.inside("weight", weight);
-        visit("temperature", temperature, "divides the scores");
+        detail::visit_contrast_options(*this, visit);
         visit("mask_false_negatives", mask_false_negatives, "a text known to be relevant to a query is never its negative");
     }
+
+    /// As a `BatchPool` reads them.
+    operator ContrastOptions() const { return {.temperature = temperature, .mask_false_negatives = mask_false_negatives}; }
 };
 
-/// -log softmax over all texts of the batch of s(q, d) = sum_i max_j q_i d_j, i over the tokens of the query, j over those of the
-/// text (Khattab, Zaharia: ColBERT, arXiv 2004.12832, equation 3; in-batch negatives as ColBERTv2, arXiv 2112.01488).
-class MaxSimContrast {
+/// sum_i max_j q_i d_j, i over the tokens of the anchor, j over those of the candidate (Khattab, Zaharia: ColBERT, arXiv 2004.12832,
+/// equation 3).
+class MaxSim {
 public:
-    using Options = MaxSimContrastOptions;
+    using BatchOptions = MaxSimContrastOptions;
     static constexpr std::string_view kind = "max_sim_contrast";
-    static constexpr std::size_t passes = 2;
-    static constexpr bool needs_token_vectors = true;
+    static constexpr bool one_vector = false;
+    static constexpr bool has_parameters = false;
 
-    /// Throws InputError for a temperature that is not above 0.
-    template <Encoder E>
-    MaxSimContrast(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {
-        if (!(options_.temperature > 0)) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "a temperature above 0",
-                                        .found = std::to_string(options_.temperature),
-                                        .hint = "ColBERT: 1."});
+    template <class Options, Encoder E>
+    MaxSim(Options const&, E const&, std::uint64_t, std::string const&) {}
+
+    [[nodiscard]] static std::string_view similarity() { return "max_sim"; }
+
+    /// \param sentences  [passes] of [T, D], T the tokens of each
+    [[nodiscard]] static at::Tensor rows(std::span<at::Tensor const> sentences) { return at::cat(sentences).to(at::kFloat); }
+
+    /// \param anchors  texts of the first pass; \param first  the first text of the second one
+    [[nodiscard]] static at::Tensor scores(at::Tensor const& rows, std::vector<std::int64_t> const& anchors, std::int64_t,
+                                           std::span<PackedView const* const> views) {
+        auto const tokens = static_cast<std::int64_t>(views[0]->tokens());
+        std::vector<std::int64_t> offsets{0};   // of the texts of all other passes
+        for (PackedView const* const view : views.subspan(1)) {
+            std::int64_t const before = offsets.back();
+            for (std::size_t t = 1; t < view->offsets.size(); ++t) { offsets.push_back(before + view->offsets[t]); }
         }
-    }
-
-    [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
-    [[nodiscard]] std::size_t negatives(std::size_t, std::size_t candidates) const { return candidates < 2 ? 0 : candidates - 1; }
-
-    [[nodiscard]] std::vector<std::int64_t> pairs(std::span<PackedView const* const> views) const {
-        return views[1]->texts() < 2 ? std::vector<std::int64_t>() : detail::present_pairs(views);
-    }
-    [[nodiscard]] std::int64_t count(std::span<PackedView const* const> views) const {
-        return static_cast<std::int64_t>(pairs(views).size() / 2);
-    }
-
-    [[nodiscard]] TermSum sum(CrossState const& state) const {
-        std::vector<std::int64_t> const list = pairs(state.views);
-        PackedView const& texts = *state.views[1];
-        at::Tensor const queries = state.sentences[0].to(at::kFloat);
-        if (list.empty()) { return {.sum = at::zeros({}, queries.options().requires_grad(false))}; }
-        at::Tensor scores = max_sim(queries, state.views[0]->offsets, state.sentences[1].to(at::kFloat), texts.offsets)
-                                .div(options_.temperature);   // [B, N]
-        std::vector<std::int64_t> cells;
-        if (options_.mask_false_negatives) { cells = detail::false_negatives(texts); }
-        for (std::size_t n = 0; n < texts.texts(); ++n) {
-            if (!detail::is_absent(texts, n)) { continue; }
-            for (std::int64_t b = 0; b < scores.size(0); ++b) { cells.insert(cells.end(), {b, static_cast<std::int64_t>(n)}); }
-        }
-        scores = add_to_cells(scores, cells, -std::numeric_limits<float>::infinity());
-        std::vector<std::int64_t> anchors;
-        std::vector<std::int64_t> targets;
-        auto const first = static_cast<std::int64_t>(state.views[0]->texts());
-        for (std::size_t i = 0; i < list.size(); i += 2) {
-            anchors.push_back(list[i]);
-            targets.push_back(list[i + 1] - first);
-        }
-        ContrastiveLoss const loss =
-            softmax_contrast(scores.index_select(0, detail::int64_tensor(anchors, scores.device())), targets);
-        return {.sum = loss.sum, .correct = loss.correct};
-    }
-
-    [[nodiscard]] TermDescription describe(std::string name) const {
-        return {.name = std::move(name),
-                .kind = std::string(kind),
-                .similarity = "max_sim",
-                .candidates = "other_passes",
-                .temperature = options_.temperature,
-                .weight = options_.weight.at(0)};
+        return max_sim(rows.narrow(0, 0, tokens), views[0]->offsets, rows.narrow(0, tokens, rows.size(0) - tokens), offsets)
+            .index_select(0, detail::int64_tensor(anchors, rows.device()));
     }
 
     template <class Visit>
     void for_each_parameter(std::string const&, Visit&&) {}
+};
 
-private:
-    Options options_;
+/// -log softmax over all texts of the batch of `MaxSim` (in-batch negatives as ColBERTv2, arXiv 2112.01488).
+class MaxSimContrast : public ContrastOver<MaxSim, BatchPool> {
+public:
+    using ContrastOver::ContrastOver;
 };
 
 }  // namespace bmae

@@ -22,6 +22,7 @@
 #include <c10/core/GradMode.h>
 
 #include <bmae/batch/packed_batch.hpp>
+#include <bmae/batch/pair_list.hpp>
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/model/composition.hpp>
 #include <bmae/model/pass.hpp>
@@ -49,7 +50,6 @@ struct PresetHyperparameters {
 template <Encoder EncoderT, class... Part>
 class Model : public detail::Composition<EncoderT, Part...> {
     using Base = detail::Composition<EncoderT, Part...>;
-    using Base::cross_name;
     using Base::options_;
     using Base::towers_;
     using typename Base::Passes;
@@ -175,12 +175,37 @@ public:
         return {.loss = detail::reduce_terms(results, options_.reduction, step_labels, this->encoder()), .vectors = vectors};
     }
 
-    /// The trailing terms over all texts of several batches; the terms of passes have no labels here.
-    /// \param vectors  [batches] of [passes B, D], as `represent` gives them
-    [[nodiscard]] ModelLoss contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors,
-                                     ForwardContext& context, std::span<std::int64_t const> step_labels)
+    /// What the passes read in several batches, as one batch: its pairs are those of all texts of all of them. Terms of passes have
+    /// the labels of all batches together.
+    [[nodiscard]] HostBatch join(std::span<HostBatch const> batches) const
         requires spans_step
     {
+        HostBatch whole;
+        whole.views.resize(pass_count);
+        whole.term_labels.resize(term_count - cross_count);
+        whole.term_absent.resize(term_count - cross_count);
+        for (HostBatch const& batch : batches) {
+            std::vector<PackedView const*> const views = pass_views(batch);
+            for (std::size_t p = 0; p < pass_count; ++p) { whole.views[p].append_all(*views[p]); }
+            for (std::size_t t = 0; t < term_count - cross_count; ++t) {
+                whole.term_labels[t] += batch.term_labels[t];
+                whole.term_absent[t] += batch.term_absent[t];
+            }
+        }
+        std::vector<PackedView const*> views;
+        for (PackedView const& view : whole.views) { views.push_back(&view); }
+        make_pairs(views, whole);
+        return whole;
+    }
+
+    /// The trailing terms over all texts of several batches; the terms of passes have no labels here.
+    /// \param whole    the batches as `join` gives them
+    /// \param vectors  [batches] of [passes B, D], as `represent` gives them
+    [[nodiscard]] ModelLoss contrast(HostBatch const& whole, std::span<HostBatch const> batches,
+                                     std::span<at::Tensor const> vectors, ForwardContext& context)
+        requires spans_step
+    {
+        std::vector<PackedView const*> views;
         std::vector<at::Tensor> sentences;
         for (std::size_t p = 0; p < pass_count; ++p) {
             std::vector<at::Tensor> parts;
@@ -189,41 +214,11 @@ public:
                 parts.push_back(vectors[b].narrow(0, rows[p], rows[p + 1] - rows[p]));
             }
             sentences.push_back(at::cat(parts));
+            views.push_back(&whole.views[p]);
         }
         std::vector<detail::TermResult> results(term_count - cross_count, {.summed = {.sum = no_loss()}, .weight = 0});
-        std::vector<PackedView> const views = joined_views(batches);
-        compare(pointers_to(views), sentences, context, results);
-        return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
-    }
-
-    /// Labels of each term in all batches together, which the trailing terms read as one.                               [terms]
-    [[nodiscard]] std::vector<std::int64_t> count_labels(std::span<HostBatch const> batches) const
-        requires spans_step
-    {
-        std::vector<std::int64_t> counts(term_count);
-        for (HostBatch const& batch : batches) {
-            for (std::size_t t = 0; t < term_count; ++t) { counts[t] += batch.term_labels[t]; }
-        }
-        std::vector<PackedView> const views = joined_views(batches);
-        std::vector<PackedView const*> const pointers = pointers_to(views);
-        for_each_cross_term(
-            [&](auto const& term, std::size_t t) { counts[term_count - cross_count + t] = term.count(pointers); });
-        return counts;
-    }
-
-    /// Texts without a label for each term.                                                                      [terms]
-    [[nodiscard]] std::vector<std::int64_t> count_absent(std::span<HostBatch const> batches) const
-        requires spans_step
-    {
-        std::vector<std::int64_t> counts(term_count);
-        for (HostBatch const& batch : batches) {
-            for (std::size_t t = 0; t < term_count; ++t) { counts[t] += batch.term_absent[t]; }
-        }
-        std::vector<PackedView> const views = joined_views(batches);
-        std::vector<PackedView const*> const pointers = pointers_to(views);
-        for_each_cross_term(
-            [&](auto const& term, std::size_t t) { counts[term_count - cross_count + t] = unpaired_texts(term, pointers); });
-        return counts;
+        compare(views, whole.pairs, sentences, context, results);
+        return detail::reduce_terms(results, options_.reduction, whole.term_labels, this->encoder());
     }
 
     /// Number of negatives of each text in a contrast over so many texts; 0 where there is no contrast.
@@ -241,14 +236,6 @@ public:
             }
         });
         return most;
-    }
-
-    /// The pairs of each trailing term: "terms.0" -> anchor row, positive row, ...
-    [[nodiscard]] std::vector<std::pair<std::string, std::vector<std::int64_t>>> pairs(HostBatch const& batch) const {
-        std::vector<PackedView const*> const views = pass_views(batch);
-        std::vector<std::pair<std::string, std::vector<std::int64_t>>> result;
-        for_each_cross_term([&](auto const& term, std::size_t t) { result.emplace_back(cross_name(t), term.pairs(views)); });
-        return result;
     }
 
 private:
@@ -318,27 +305,22 @@ private:
                 batch.term_absent.push_back(labelled ? view.texts_without_label() : view.empty_texts());
             });
         });
-        std::vector<PackedView const*> const views = pass_views(batch);
-        for_each_cross_term([&](auto const& term, std::size_t) {
-            batch.term_labels.push_back(term.count(views));
-            batch.term_absent.push_back(unpaired_texts(term, views));
-        });
+        make_pairs(pass_views(batch), batch);
     }
 
-    /// Texts that are an anchor of no pair.
-    template <class Term>
-    [[nodiscard]] static std::int64_t unpaired_texts(Term const& term, std::vector<PackedView const*> const& views) {
-        std::size_t const texts = views.front()->examples();
-        std::vector<bool> paired(texts, false);
-        std::vector<std::int64_t> const list = term.pairs(views);
-        for (std::size_t i = 0; i + 1 < list.size(); i += 2) { paired[static_cast<std::size_t>(list[i]) % texts] = true; }
-        return std::count(paired.begin(), paired.end(), false);
+    /// The pairs of the trailing terms in what the passes read, with their counts.
+    void make_pairs(std::vector<PackedView const*> const& views, HostBatch& batch) const {
+        for_each_cross_term([&](auto const& term, std::size_t) {
+            PairList const& pairs = batch.pairs.emplace_back(term.pairs(views));
+            batch.term_labels.push_back(static_cast<std::int64_t>(pairs.size()));
+            batch.term_absent.push_back(pairs.unpaired(views.front()->examples()));
+        });
     }
 
     ModelLoss run(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
         std::vector<detail::TermResult> results;
         std::vector<at::Tensor> const sentences = run_passes(batch, context, &results);
-        compare(pass_views(batch), sentences, context, results);
+        compare(pass_views(batch), batch.pairs, sentences, context, results);
         return detail::reduce_terms(results, options_.reduction, step_labels, this->encoder());
     }
 
@@ -390,13 +372,17 @@ private:
     }
 
     /// Adds the results of the trailing terms on the sentence vectors of all passes.                        [passes] of [B, D]
-    void compare(std::vector<PackedView const*> const& views, std::span<at::Tensor const> sentences, ForwardContext& context,
-                 std::vector<detail::TermResult>& results) {
+    /// \param pairs  [trailing terms]
+    void compare(std::vector<PackedView const*> const& views, std::vector<PairList> const& pairs,
+                 std::span<at::Tensor const> sentences, ForwardContext& context, std::vector<detail::TermResult>& results) {
         if constexpr (cross_count > 0) {
-            CrossState const state{.sentences = sentences, .views = views, .context = context, .frozen = frozen_pass(context)};
-            for_each_cross_term([&](auto& term, std::size_t) {
-                results.push_back(
-                    {.summed = term.sum(state), .labels = term.count(views), .weight = term.weight(context.progress)});
+            std::optional<std::size_t> const frozen = frozen_pass(context);
+            for_each_cross_term([&](auto& term, std::size_t t) {
+                CrossState const state{
+                    .sentences = sentences, .views = views, .pairs = pairs.at(t), .context = context, .frozen = frozen};
+                results.push_back({.summed = term.sum(state),
+                                   .labels = static_cast<std::int64_t>(state.pairs.size()),
+                                   .weight = term.weight(context.progress)});
             });
         }
     }
@@ -413,21 +399,6 @@ private:
 
     [[nodiscard]] at::Tensor no_loss() const {
         return at::zeros({}, this->encoder().embeddings.word.options().dtype(at::kFloat).requires_grad(false));
-    }
-
-    /// What the passes read in all batches together.                                                                      [passes]
-    [[nodiscard]] std::vector<PackedView> joined_views(std::span<HostBatch const> batches) const {
-        std::vector<PackedView> joined(pass_count);
-        for (HostBatch const& batch : batches) {
-            std::vector<PackedView const*> const views = pass_views(batch);
-            for (std::size_t p = 0; p < pass_count; ++p) { joined[p].append_all(*views[p]); }
-        }
-        return joined;
-    }
-    [[nodiscard]] static std::vector<PackedView const*> pointers_to(std::vector<PackedView> const& views) {
-        std::vector<PackedView const*> pointers;
-        for (PackedView const& view : views) { pointers.push_back(&view); }
-        return pointers;
     }
 
     template <class Term>

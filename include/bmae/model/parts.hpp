@@ -132,6 +132,17 @@ constexpr bool compares_batch() {
     }
 }
 
+/// A term that compares with vectors of a momentum encoder.
+template <class Part>
+inline constexpr bool wants_momentum = requires { requires Part::needs_momentum; };
+
+/// True where `Tower` runs the second pass, and not the first.
+template <class Tower, class... Part>
+constexpr bool comes_second() {
+    bool const runs[] = {runs_on<Part, Tower>()..., false, false};
+    return !runs[0] && runs[1];
+}
+
 /// A term that allocates H values per vector.
 template <class Part>
 constexpr bool wants_hidden_width() {

@@ -15,6 +15,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/batch/packed_batch.hpp>
+#include <bmae/batch/pair_list.hpp>
 #include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/model/term_weight.hpp>
 #include <bmae/model/view.hpp>
@@ -111,6 +112,7 @@ concept SummedTerm =
 struct CrossState {
     std::span<at::Tensor const> sentences;      ///< [passes] of [B, D]
     std::span<PackedView const* const> views;   ///< [passes] the view of each pass
+    PairList const& pairs;                      ///< of this term in these views
     ForwardContext& context;
     std::optional<std::size_t> frozen = {};   ///< the pass whose tower is frozen in this step, where towers alternate
 };
@@ -118,8 +120,8 @@ struct CrossState {
 /// A trailing term: it compares passes (contrast).
 ///
 /// 1. `T::Options`, `T(options, encoder, seed, name)`, `T::kind`, `T::passes` (how many it needs), `term.weight(progress)`.
-/// 2. `term.sum(state)` returns the sum of its losses and `term.count(views)` returns their number.
-/// 3. `term.pairs(views)` returns them: anchor row, positive row, ..., rows counted over all passes.
+/// 2. `term.pairs(views)` returns its labels, a `PairList`; the collator calls it, and its size is their number.
+/// 3. `term.sum(state)` returns the sum of the losses of `state.pairs`.
 /// 4. Optional: `term.negatives(texts, passes)`, the number of negatives of one text; `T::compares_batch = false` where they
 ///    are not those of its batch, so that a batch as large as the whole step (a gradient cache) would change nothing.
 /// 5. Where it keeps vectors for later steps: `sum` holds them in training, `term.after_step()` stores them after the
@@ -128,8 +130,7 @@ template <class T, class E>
 concept CrossTerm = detail::TermParts<T, E> && requires(T& module, T const& term, CrossState const& state) {
     { T::passes } -> std::convertible_to<std::size_t>;
     { module.sum(state) } -> std::same_as<TermSum>;
-    { term.count(state.views) } -> std::convertible_to<std::int64_t>;
-    { term.pairs(state.views) } -> std::same_as<std::vector<std::int64_t>>;
+    { term.pairs(state.views) } -> std::same_as<PairList>;
 };
 
 }  // namespace bmae

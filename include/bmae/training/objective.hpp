@@ -52,22 +52,18 @@ public:
     StepContrast& operator=(StepContrast const&) = delete;
     virtual ~StepContrast() = default;
 
-    /// Labels of each term of the loss, where the contrast sees all texts of all batches.                           [terms]
-    [[nodiscard]] virtual std::vector<std::int64_t> step_labels(std::span<HostBatch const> batches) const = 0;
-
-    /// Texts without a label for each term, where the contrast spans all batches; empty where not counted.  [terms]
-    [[nodiscard]] virtual std::vector<std::int64_t> step_absent(std::span<HostBatch const> batches) const {
-        static_cast<void>(batches);
-        return {};
-    }
+    /// The micro-batches of a step as one: the labels of each term where the contrast sees all texts of all of them, the texts without
+    /// one where they are counted, and what else the contrast of all of them reads.
+    [[nodiscard]] virtual HostBatch join(std::span<HostBatch const> batches) const = 0;
 
     /// The vectors that a micro-batch adds to the contrast.                                                      [R, D]
     virtual at::Tensor represent(HostBatch const& batch, ForwardContext& context) = 0;
 
     /// The contrast of all texts of all batches, each given by its vectors; the other terms have no labels here.
+    /// \param whole    `join(batches)`
     /// \param vectors  [batches] of [R, D]
-    virtual StepOutput contrast(std::span<HostBatch const> batches, std::span<at::Tensor const> vectors, ForwardContext& context,
-                                std::span<std::int64_t const> step_labels) = 0;
+    virtual StepOutput contrast(HostBatch const& whole, std::span<HostBatch const> batches, std::span<at::Tensor const> vectors,
+                                ForwardContext& context) = 0;
 
     /// A micro-batch without the contrast. In a context equal to that of `represent` it gives the same vectors.
     virtual StepPart forward_part(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) = 0;

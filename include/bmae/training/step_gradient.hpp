@@ -83,10 +83,12 @@ inline std::vector<StepOutput> accumulated_gradient(Objective& objective, std::s
 /// dL/dv. 3. Every micro-batch is run again with its graph, and the gradient of its own terms + <v, dL/dv> is added. Since the
 /// second run has the dropout of the first, this is the gradient of the whole step in one graph; <v, dL/dv> is taken in fp32.
 /// The price is one more forward run of the encoder.
+/// \param whole  `model.join(micro)`
 /// \returns the outputs of the micro-batches, then that of the contrast                                            [micro + 1]
-inline std::vector<StepOutput> cached_gradient(StepContrast& model, std::span<HostBatch const> micro,
+inline std::vector<StepOutput> cached_gradient(StepContrast& model, HostBatch const& whole, std::span<HostBatch const> micro,
                                                std::function<ForwardContext(std::size_t)> const& context_of,
-                                               std::span<std::int64_t const> step_labels, std::function<void()> const& collect) {
+                                               std::function<void()> const& collect) {
+    std::span<std::int64_t const> const step_labels = whole.term_labels;
     std::vector<at::Tensor> leaves;    // fp32
     std::vector<at::Tensor> vectors;   // in the network's compute type
     for (std::size_t m = 0; m < micro.size(); ++m) {
@@ -100,9 +102,9 @@ inline std::vector<StepOutput> cached_gradient(StepContrast& model, std::span<Ho
         vectors.push_back(leaves.back().to(given.scalar_type()));
     }
     ForwardContext context = context_of(micro.size());
-    StepOutput whole = model.contrast(micro, vectors, context, step_labels);
+    StepOutput contrast = model.contrast(whole, micro, vectors, context);
     static_cast<void>(detail::learn_from(
-        whole, {}, step_labels.size()));   // into the leaves, and into a projection that only the contrast reads
+        contrast, {}, step_labels.size()));   // into the leaves, and into a projection that only the contrast reads
     collect();
     vectors.clear();
 
@@ -119,7 +121,7 @@ inline std::vector<StepOutput> cached_gradient(StepContrast& model, std::span<Ho
         collect();
         outputs.push_back(std::move(part.output));
     }
-    outputs.push_back(std::move(whole));
+    outputs.push_back(std::move(contrast));
     if (!learns) { detail::require_nothing_to_learn(outputs); }
     return outputs;
 }

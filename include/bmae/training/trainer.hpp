@@ -237,12 +237,15 @@ private:
                                   .step = state.step};
         };
         auto const collect = [&] { parameters.collect(); };
+        HostBatch const whole = contrast_ != nullptr ? contrast_->join(micro) : HostBatch();
         std::vector<StepOutput> const outputs =
             contrast_ != nullptr
-                ? cached_gradient(*contrast_, micro, context_of, contrast_->step_labels(micro), collect)
+                ? cached_gradient(*contrast_, whole, micro, context_of, collect)
                 : accumulated_gradient(objective_, micro, context_of, count_labels(micro, parameters.master().device()), collect);
         replicas_.add_up(parameters.gradient());
-        std::vector<TermSums> const sums = read_numbers(parameters.gradient_norm(), micro, outputs, report);
+        std::span<HostBatch const> const absent_in =
+            contrast_ != nullptr ? std::span(&whole, 1) : std::span<HostBatch const>(micro);
+        std::vector<TermSums> const sums = read_numbers(parameters.gradient_norm(), micro, absent_in, outputs, report);
         report.learning_rate = options_.learning_rate * options_.schedule.factor(state.step, steps);
         report.skipped = !std::isfinite(report.gradient_norm) || !std::isfinite(report.loss);
         if (report.skipped) {
@@ -291,8 +294,10 @@ private:
 
     /// All values that the host reads of a step, in one transfer: the norm, the losses and the correct predictions. Fills
     /// `report` and returns the sums of every term; with several ranks these and stop requests are summed.
+    /// \param absent_in  the batches whose texts without a label are counted: those of the step, or all of them as one
     std::vector<TermSums> read_numbers(at::Tensor const& norm, std::vector<HostBatch> const& micro,
-                                       std::vector<StepOutput> const& outputs, StepReport& report) {
+                                       std::span<HostBatch const> absent_in, std::vector<StepOutput> const& outputs,
+                                       StepReport& report) {
         c10::AutoGradMode const no_grad(false);
         std::vector<at::Tensor> scalars;
         auto const read = [&](at::Tensor const& scalar) {
@@ -314,7 +319,7 @@ private:
             report.examples += batch.examples.size();
             report.tokens += batch.tokens();
         }
-        add_absent(micro, sums);
+        add_absent(absent_in, sums);
         for (StepOutput const& output : outputs) {
             report.loss += *next++;
             for (std::size_t t = 0; t < sums.size(); ++t) {
@@ -335,13 +340,13 @@ private:
         return sums;
     }
 
-    /// Counts the texts of the step without a label for a term. Optional for objectives.
-    void add_absent(std::vector<HostBatch> const& micro, std::vector<TermSums>& sums) const {
-        auto const add = [&](std::vector<std::int64_t> const& absent) {
-            for (std::size_t t = 0; t < std::min(absent.size(), sums.size()); ++t) { sums[t].absent += absent[t]; }
-        };
-        if (contrast_ != nullptr) { return add(contrast_->step_absent(micro)); }
-        for (HostBatch const& batch : micro) { add(batch.term_absent); }
+    /// Counts the texts without a label for a term. Optional for objectives.
+    static void add_absent(std::span<HostBatch const> batches, std::vector<TermSums>& sums) {
+        for (HostBatch const& batch : batches) {
+            for (std::size_t t = 0; t < std::min(batch.term_absent.size(), sums.size()); ++t) {
+                sums[t].absent += batch.term_absent[t];
+            }
+        }
     }
 
     /// Sums the results of `read_numbers` over the ranks.

@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Pairs of a contrast: whose text is whose positive, and which texts of the batch are no negatives.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <bmae/batch/packed_batch.hpp>
+#include <bmae/batch/pair_list.hpp>
+
+namespace bmae {
+
+/// What an anchor is compared with.
+enum class CandidateScope {
+    other_passes,   ///< anchors are the rows of pass 0, candidates all rows of the other passes: SimCSE, SentMAE, ICT
+    all_rows,       ///< every row is an anchor, all 2B - 1 others are its candidates: coCondenser
+    own_group,      ///< of the other pass, the anchor's own group alone: its positive and its negatives
+};
+
+/// Names in command lines and checkpoints.
+constexpr std::array<std::string_view, 3> names_of(CandidateScope) noexcept { return {"other_passes", "all_rows", "own_group"}; }
+[[nodiscard]] constexpr std::string_view to_string(CandidateScope candidates) noexcept {
+    return names_of(candidates)[static_cast<std::size_t>(candidates)];
+}
+
+/// What `batch_pairs` shall collect.
+struct PairRules {
+    CandidateScope candidates = CandidateScope::other_passes;
+    bool mask_false_negatives = true;   ///< another example's text that is relevant to this one too is not a negative
+    bool own_negatives = false;         ///< list the hard negatives of each pair
+};
+
+namespace detail {
+
+/// Adds the texts of `view` that are known to be relevant to an example and are not its own one.
+/// \param pair_of  [examples] pair of each example, or -1
+/// \param first    row of the view's first text
+inline void exclude_relevant(PackedView const& view, std::span<std::int64_t const> pair_of, std::int64_t first, PairList& pairs) {
+    if (view.relevant.empty()) { return; }
+    std::unordered_map<std::int64_t, std::vector<std::int64_t>> places;   // of a text in the batch
+    for (std::size_t t = 0; t < view.texts(); ++t) { places[view.text_ids[t]].push_back(static_cast<std::int64_t>(t)); }
+    for (std::size_t e = 0; e < view.examples(); ++e) {
+        if (pair_of[e] < 0) { continue; }
+        for (std::int64_t const id : view.relevant[e]) {
+            auto const found = places.find(id);
+            if (found == places.end()) { continue; }
+            for (std::int64_t const text : found->second) {
+                if (text != view.first_text(e)) { pairs.excluded.insert(pairs.excluded.end(), {pair_of[e], first + text}); }
+            }
+        }
+    }
+}
+
+/// Adds what the groups of pass 1 say: relevant texts, own negatives, and, where no other texts count, where a group begins and
+/// ends.
+inline void add_groups(PackedView const& view, std::int64_t first, PairRules const& rules, PairList& pairs) {
+    std::vector<std::int64_t> pair_of(view.examples(), -1);   // an example without a pair is no anchor
+    for (std::size_t p = 0; p < pairs.size(); ++p) {
+        pair_of[static_cast<std::size_t>(pairs.rows[2 * p])] = static_cast<std::int64_t>(p);
+    }
+    if (rules.mask_false_negatives) { exclude_relevant(view, pair_of, first, pairs); }
+    for (std::size_t e = 0; e < view.examples(); ++e) {
+        if (pair_of[e] < 0) { continue; }
+        std::int64_t const own = first + view.first_text(e);
+        std::int64_t const end = own + view.texts_of(e);
+        if (rules.candidates == CandidateScope::own_group) { pairs.spans.insert(pairs.spans.end(), {own, end}); }
+        if (!rules.own_negatives) { continue; }
+        for (std::int64_t row = own + 1; row < end; ++row) {
+            pairs.own_negatives.insert(pairs.own_negatives.end(), {pair_of[e], row});
+        }
+    }
+}
+
+}  // namespace detail
+
+/// Example b's text in pass 0 and its own text in pass 1, of all examples that have both; and the texts that are absent.
+/// \param views  [passes] what each pass reads; the first one has one text per example
+inline PairList present_pairs(std::span<PackedView const* const> views) {
+    PairList pairs;
+    std::int64_t first = 0;
+    for (PackedView const* const view : views) {
+        for (std::size_t t = 0; t < view->texts(); ++t) {
+            if (view->is_empty(t)) { pairs.absent.push_back(first + static_cast<std::int64_t>(t)); }
+        }
+        first += static_cast<std::int64_t>(view->texts());
+    }
+    std::size_t const texts = views[0]->texts();
+    for (std::size_t b = 0; b < texts; ++b) {
+        std::int64_t const own = views[1]->first_text(b);
+        if (!views[0]->is_empty(b) && !views[1]->is_empty(static_cast<std::size_t>(own))) {
+            pairs.rows.insert(pairs.rows.end(), {static_cast<std::int64_t>(b), static_cast<std::int64_t>(texts) + own});
+        }
+    }
+    return pairs;
+}
+
+/// The same with all that a contrast within the batch needs. Of other passes with a single text, as the last batch of an epoch may
+/// be, there is no pair: it has no negative.
+inline PairList batch_pairs(std::span<PackedView const* const> views, PairRules const& rules = {}) {
+    std::size_t candidates = 0;
+    for (PackedView const* const view : views.subspan(1)) { candidates += view->texts(); }
+    if (rules.candidates == CandidateScope::other_passes && candidates < 2) { return {}; }
+    PairList pairs = present_pairs(views);
+    auto const texts = static_cast<std::int64_t>(views[0]->texts());
+    if (rules.candidates == CandidateScope::all_rows) {
+        std::size_t const forward = pairs.rows.size();
+        for (std::size_t i = 0; i < forward; i += 2) { pairs.rows.insert(pairs.rows.end(), {pairs.rows[i + 1], pairs.rows[i]}); }
+        for (std::size_t p = 0; p < pairs.size(); ++p) {   // itself
+            pairs.excluded.insert(pairs.excluded.end(), {static_cast<std::int64_t>(p), pairs.rows[2 * p]});
+        }
+    } else {
+        detail::add_groups(*views[1], texts, rules, pairs);
+    }
+    if (rules.own_negatives && views.size() > 2) {
+        std::int64_t const third = texts + static_cast<std::int64_t>(views[1]->texts());
+        for (std::size_t p = 0; p < pairs.size(); ++p) {
+            pairs.own_negatives.insert(pairs.own_negatives.end(),
+                                       {static_cast<std::int64_t>(p), third + pairs.rows[2 * p] % texts});
+        }
+    }
+    return pairs;
+}
+
+}  // namespace bmae

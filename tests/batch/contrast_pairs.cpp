@@ -1,0 +1,109 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// Tests include/bmae/batch/contrast_pairs.hpp and include/bmae/batch/pair_list.hpp.
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <boost/test/unit_test.hpp>
+
+#include <bmae/batch/contrast_pairs.hpp>
+#include <bmae/batch/pair_list.hpp>
+
+namespace {
+
+using namespace bmae;
+using Numbers = std::vector<std::int64_t>;
+
+/// One text per example, of so many tokens; 2 is an absent one.
+PackedView texts_of(std::vector<std::size_t> const& lengths) {
+    PackedView view;
+    for (std::size_t const length : lengths) {
+        std::vector<TokenId> const ids(length, 9);
+        view.append({.original_ids = ids, .input_ids = ids});
+    }
+    return view;
+}
+
+/// Two queries; the texts 10, 11, 12 of the first and 20, 10, 21 of the second one: the latter's own list has the former's text.
+struct Groups {
+    PackedView queries = texts_of({5, 5});
+    PackedView texts;
+
+    explicit Groups(std::size_t third_length = 5) {
+        auto const text = [](std::int64_t id, std::size_t length) {
+            std::vector<TokenId> const ids(length, 9);
+            return CandidateText{.text = {.original_ids = ids, .input_ids = ids}, .id = id};
+        };
+        texts.append_group({text(10, 5), text(11, 5), text(12, third_length)}, {10, 21});
+        texts.append_group({text(20, 5), text(10, 5), text(21, 5)}, {20});
+    }
+    [[nodiscard]] PairList pairs(PairRules const& rules) const {
+        std::vector<PackedView const*> const views{&queries, &texts};
+        return batch_pairs(views, rules);
+    }
+};
+
+void equal(Numbers const& found, Numbers const& expected) { BOOST_TEST(found == expected, boost::test_tools::per_element()); }
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(both_texts_of_a_pair_must_be_there) {
+    PackedView const first = texts_of({5, 2, 4, 9});
+    PackedView const second = texts_of({6, 3, 2, 5});
+    std::vector<PackedView const*> const views{&first, &second};
+    PairList const pairs = present_pairs(views);
+    equal(pairs.rows, {0, 4, 3, 7});
+    equal(pairs.absent, {1, 6});
+    equal(pairs.side(0), {0, 3});
+    equal(pairs.side(1, 4), {0, 3});
+    equal(pairs.excluded_cells(4, 4), {0, 2, 1, 2});   // row 6 is column 2; row 1 is of another pass
+    BOOST_TEST(pairs.unpaired(4) == 2);
+    PairList const within = batch_pairs(views);
+    equal(within.rows, pairs.rows);
+    equal(within.excluded, {});
+}
+
+BOOST_AUTO_TEST_CASE(every_row_is_an_anchor_and_not_its_own_candidate) {
+    PackedView const first = texts_of({5, 4});
+    PackedView const second = texts_of({6, 3});
+    std::vector<PackedView const*> const views{&first, &second};
+    PairList const pairs = batch_pairs(views, {.candidates = CandidateScope::all_rows});
+    equal(pairs.rows, {0, 2, 1, 3, 2, 0, 3, 1});
+    equal(pairs.excluded_cells(0, 4), {0, 0, 1, 1, 2, 2, 3, 3});
+    BOOST_TEST(pairs.unpaired(2) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(one_candidate_makes_no_pair) {
+    PackedView const first = texts_of({5});
+    PackedView const second = texts_of({6});
+    std::vector<PackedView const*> const views{&first, &second};
+    BOOST_TEST(batch_pairs(views).empty());
+    BOOST_TEST(batch_pairs(views, {.candidates = CandidateScope::all_rows}).size() == 2U);
+    std::vector<PackedView const*> const three{&first, &second, &second};
+    BOOST_TEST(batch_pairs(three).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(relevant_texts_of_others_are_excluded) {
+    equal(Groups().pairs({}).rows, {0, 2, 1, 5});
+    equal(Groups().pairs({}).excluded, {0, 6, 0, 7});   // 10 again, in the other group, and 21
+    equal(Groups().pairs({.mask_false_negatives = false}).excluded, {});
+    equal(Groups().pairs({}).own_negatives, {});
+    equal(Groups().pairs({.own_negatives = true}).own_negatives, {0, 3, 0, 4, 1, 6, 1, 7});
+}
+
+BOOST_AUTO_TEST_CASE(a_group_is_a_span) {
+    PairList const pairs = Groups(2).pairs({.candidates = CandidateScope::own_group, .mask_false_negatives = false});
+    equal(pairs.spans, {2, 5, 5, 8});
+    equal(pairs.absent, {4});
+    equal(pairs.excluded_cells(2, 6), {0, 2, 0, 3, 0, 4, 0, 5, 1, 2, 1, 0, 1, 1, 1, 2});   // the absent text, then other groups
+}
+
+BOOST_AUTO_TEST_CASE(a_third_pass_brings_own_negatives) {
+    PackedView const first = texts_of({5, 2, 4});
+    std::vector<PackedView const*> const views{&first, &first, &first};
+    PairList const pairs = batch_pairs(views, {.own_negatives = true});
+    equal(pairs.rows, {0, 3, 2, 5});
+    equal(PairList::cells(pairs.own_negatives, 3), {0, 3, 1, 5});
+}
