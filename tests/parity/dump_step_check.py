@@ -95,10 +95,10 @@ class Dump:
 
     def view_of(self, term):
         """The view a term reads: its own if the file has one, else the one of its pass."""
-        own = f"{term['name']}.view"
-        if f"{own}.input_ids" in self.tensors:
-            return View(self.tensors, own)
-        return self.passes[pass_of(term)]
+        return View(self.tensors, f"{term['name']}.view") if self.has_view(term) else self.passes[pass_of(term)]
+
+    def has_view(self, term):
+        return f"{term['name']}.view.input_ids" in self.tensors
 
 
 def pass_of(term):
@@ -339,23 +339,28 @@ class Step:
 
     def bag_of_words(self, term, view, number):
         """DupMAE: max-pooled head logits of rows 1 .. L-1 against the distinct content ids, weight 1/n each (n counts repeats).
-        BoW-DPR: the logits of [CLS] against the uniform distribution over the distinct ids > 998."""
+        BoW-DPR: the logits of [CLS] against the uniform distribution over the distinct ids > 998. With a view of its own (EBAE and
+        EBAR) the words are those of another text, and a text without words does not count."""
         preset = self.dump.report["preset"]
         pooling = term.get("pooling", "cls" if preset == "bow-dpr" else "max")
         self.note(f"{term['name']}: bag of words over {pooling} logits")
         outside = {self.dump.special[k] for k in ("cls", "sep", "pad")}
-        total = torch.zeros((), dtype=torch.float64)
-        for rows, states in zip(view.texts, self.states[number]):
-            content = [i for i in view.original_ids[rows].tolist() if i not in outside]
-            if pooling == "cls":
-                content = [i for i in content if i >= int(term.get("lowest_id", 999))]
+        lowest = int(term.get("lowest_id", 999 if pooling == "cls" else 0))
+        words = term.get("words", "one_over_words" if pooling == "cls" else "one_over_tokens")
+        if words not in ("one_over_tokens", "one_over_words", "one"):
+            raise FormatError(f"{term['name']}: words `{words}` is not one of one_over_tokens, one_over_words, one")
+        own = self.dump.has_view(term)
+        total, count = torch.zeros((), dtype=torch.float64), 0
+        for rows, states in zip(view.texts, self.states[number], strict=True):
+            content = [i for i in view.original_ids[rows].tolist() if i not in outside and i >= lowest]
             bag = sorted(set(content))
+            count += 1 if bag or not own else 0
             if not bag:
                 continue
             pooled = self.net.vocabulary_logits(states[-1][:1] if pooling == "cls" else states[-1][1:]).max(0).values
-            weight = 1.0 / (len(bag) if pooling == "cls" else len(content))
+            weight = {"one_over_tokens": 1.0 / len(content), "one_over_words": 1.0 / len(bag), "one": 1.0}[words]
             total = total - weight * F.log_softmax(pooled, -1)[bag].double().sum()
-        return total / len(view.texts), len(view.texts)
+        return total / max(count, 1), count
 
     def flops(self, term, view, number):
         """The squared mean weight of each word over the texts, summed over words."""
@@ -494,12 +499,16 @@ def implausible(dump):
     for i in pass_labels_used:
         recovered(dump.passes[i], f"passes.{i}.view")
     for term in report["terms"]:
-        if term["kind"] != "branch" or f"{term['name']}.view.input_ids" not in dump.tensors:
+        if term["kind"] not in ("branch", "bag_of_words") or not dump.has_view(term):
             continue
         view, name, outer = dump.view_of(term), term["name"], dump.passes[pass_of(term)]
         examine(view, f"{name}.view")
         if len(view.texts) != len(outer.texts):
             found.append(f"{name}: {len(view.texts)} texts, its pass has {len(outer.texts)}")
+        if term["kind"] == "bag_of_words":
+            if not torch.equal(view.input_ids, view.original_ids):
+                found.append(f"{name}: a bag counts the words of a clean text")
+            continue
         decoder = term.get("decoder")
         if decoder == "enhanced":
             if not torch.equal(view.input_ids, view.original_ids):

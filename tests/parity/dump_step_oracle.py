@@ -214,20 +214,24 @@ class Model(torch.nn.Module):
                 hidden = layer(hidden, mask)
         return self.final_norms[key](hidden) if key in self.final_norms else hidden
 
-    def bag(self, view, states, pooling):
-        logits = self.bert.cls(states[-1])
+    def bag(self, term, view, read, states):
+        """Of the texts of `view`, from the logits of the texts that the encoder `read`; their number too."""
+        pooling, logits = term["pooling"], self.bert.cls(states[-1])
         if pooling == "cls":
             pooled = logits[:, 0]
         else:
-            real = self.pad([torch.ones(len(t)) for t in view["input"]])
+            real = self.pad([torch.ones(len(t)) for t in read["input"]])
             pooled = (logits[:, 1:] - 1e6 * (1 - real[:, 1:, None])).amax(1)
         target = torch.zeros_like(pooled)
         for b, ids in enumerate(view["original"]):
             content = ids[1:-1]
             content = content[content >= 20] if pooling == "cls" else content
             if len(content):
-                target[b, content] = 1 / (len(content.unique()) if pooling == "cls" else len(content))
-        return -(target * pooled.log_softmax(-1)).sum(-1).mean()
+                divisor = {"one_over_tokens": len(content), "one_over_words": len(content.unique()), "one": 1}
+                target[b, content] = 1 / divisor[term.get("words", "one_over_words" if pooling == "cls" else "one_over_tokens")]
+        losses = -(target * pooled.log_softmax(-1)).sum(-1)
+        count = len(losses) if view is read else int((target.sum(-1) > 0).sum())
+        return losses.sum() / max(count, 1), count
 
     def contrast(self, term, vectors):
         name = term["name"].replace(".", "/") + "/projection"
@@ -261,8 +265,9 @@ def run(model, composition):
                 key = (f"shared/{term['decoder_name']}" if "decoder_name" in term else f"{name}.decoder").replace(".", "/")
                 loss, labels = model.cross_entropy(model.branch(term, view, states, key), view)
             elif term["kind"] == "bag_of_words":
-                loss, labels = model.bag(view, states, term["pooling"]), len(view["input"])
+                loss, labels = model.bag(term, view, one["view"], states)
                 entry.update(pooling=term["pooling"], **({"lowest_id": 20} if term["pooling"] == "cls" else {}))
+                entry.update({"words": term["words"]} if "words" in term else {})
             rows.append({**entry, "labels": labels})
             losses.append(loss)
     for k, term in enumerate(composition.get("terms", [])):
@@ -364,6 +369,17 @@ def compositions(seed=7, lengths=(12, 2, 31, 3, 7, 20), config=None, only=None):
         return {"passes": [{"view": masked_view(draws, texts, 0.3), "terms": [mlm, {"kind": "bag_of_words", "pooling": "cls"}]}]}
 
     build("bow-dpr", drop_decoder)
+
+    def two_bags(draws, model, texts):
+        """EBAE and EBAR: the words of the text itself, and those of the next one, which some texts do not have."""
+        following = [draws.text(2 if n == max(lengths) else n) for n in reversed(lengths)]
+        plain = {"original": following, "input": following, "labels": [torch.full_like(t, IGNORED) for t in following]}
+        return {"passes": [{"view": masked_view(draws, texts, 0.3), "terms": [
+            mlm, {"kind": "bag_of_words", "pooling": "cls", "words": "one"},
+            {"kind": "bag_of_words", "pooling": "cls", "words": "one", "view": plain},
+            {"kind": "bag_of_words", "pooling": "max", "weight": 0.5, "view": plain}]}]}
+
+    build("two-bags", two_bags)
 
     def condenser(draws, model, texts):
         model.add_decoder("passes.0.terms.1.decoder", 2)
