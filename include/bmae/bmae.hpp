@@ -239,7 +239,7 @@
 #include <bmae/sources/crop.hpp>
 #include <bmae/sources/field.hpp>
 #include <bmae/sources/halves.hpp>
-#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/neighbors.hpp>
 #include <bmae/sources/one_query.hpp>
 #include <bmae/sources/pair.hpp>
 #include <bmae/sources/partner_span.hpp>

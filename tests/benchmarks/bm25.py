@@ -51,9 +51,9 @@ def main():
             for _ in range(5):
                 start = time.perf_counter()
                 words = bm25s.tokenize(list(queries.values()), stopwords="en", show_progress=False)
-                tokenised = time.perf_counter()
+                tokenized = time.perf_counter()
                 index.retrieve(words, k=k, n_threads=threads, show_progress=False)
-                times.append((time.perf_counter() - start, time.perf_counter() - tokenised))
+                times.append((time.perf_counter() - start, time.perf_counter() - tokenized))
             whole, search = (statistics.median(t) for t in zip(*times))
             print(f"bm25s {backend} k={k}: index {len(corpus) / built:.0f} docs/s, {len(queries) / whole:.0f} queries/s, "
                   f"{len(queries) / search:.0f} without tokenising")

@@ -71,7 +71,7 @@ bmae::HostBatch collate(Texts const& texts, bmae::TokenTraits const& traits, std
     return batch;
 }
 
-/// \return seconds and examples; counting labels keeps the work from being optimised away
+/// \return seconds and examples; counting labels keeps the work from being optimized away
 std::pair<double, std::size_t> run(Texts const& texts, bmae::TokenTraits const& traits, std::size_t batches) {
     std::size_t labels = 0;
     std::clock_t const start = std::clock();   // processor time: other programs on the machine do not count

@@ -8,7 +8,7 @@ usage: retromae_peer.py [--workload base-8x128] [--variant strong] [--precision 
 
 Variants
   published   the graph as published: eager attention, dense additive masks, the head on every position, plain AdamW
-  strong      scaled_dot_product_attention, the head on labelled rows only and once for both losses, fused AdamW
+  strong      scaled_dot_product_attention, the head on labeled rows only and once for both losses, fused AdamW
   compiled    strong under torch.compile
   packed      strong without padding: every linear layer runs on real tokens only, attention alone on a padded copy
   packed-compiled

@@ -21,7 +21,7 @@
 #include <bmae/model/replaced_token_detection.hpp>
 #include <bmae/model/via.hpp>
 #include <bmae/presets/retromae.hpp>
-#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/neighbors.hpp>
 
 #include "../concepts/poor_encoder.hpp"
 #include "pick.hpp"

@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(rows_become_a_store) {
     BOOST_TEST_REQUIRE(first.queries.size() == 2U);
     equal(first.queries[1], {31, 32});
     equal(first.continuation, {40, 41});   // pitfall 4: `next` is the continuation
-    BOOST_TEST(first.next.empty());        // and no neighbour
+    BOOST_TEST(first.next.empty());        // and no neighbor
     equal(store.example(1, 126).continuation, {});
     equal(store.example(2, 126).passage, {60, 61});
     BOOST_TEST(store.document_id(0).ends_with("rows.jsonl:1"));

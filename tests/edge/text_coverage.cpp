@@ -9,7 +9,7 @@
 
 #include <bmae/edge/text_coverage.hpp>
 #include <bmae/sources/continuation.hpp>
-#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/neighbors.hpp>
 #include <bmae/sources/pair.hpp>
 #include <bmae/sources/queries.hpp>
 #include <bmae/sources/sentence_pair.hpp>

@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(hidden_states_and_logits_equal_transformers) {
     BOOST_CHECK_CLOSE(loss.item<double>(), expected.at("loss").item<double>(), 1e-3);
 }
 
-BOOST_AUTO_TEST_CASE(a_text_does_not_see_its_neighbours_in_the_pack) {
+BOOST_AUTO_TEST_CASE(a_text_does_not_see_its_neighbors_in_the_pack) {
     NamedTensors const expected = load_tensors(golden / "bert.safetensors");
     BertEncoder const encoder = load_bert(golden / "tiny_bert");
     PackedView const view = golden_view(expected);

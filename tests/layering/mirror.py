@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tests/ mirrors include/bmae: every folder of headers has a folder of tests with a test case in it, and no public header is without a
 test: a source that ctest builds includes it, or names a type or function that it alone declares. Headers with nothing but
-`namespace detail` are parts of their neighbours and are tested through them.
+`namespace detail` are parts of their neighbors and are tested through them.
 
 usage: mirror.py SOURCE_DIR
 """

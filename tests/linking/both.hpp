@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// What a file compiled with optimisation and one compiled without it compute in one program.
+// What a file compiled with optimization and one compiled without it compute in one program.
 #pragma once
 
 #include <cstdint>

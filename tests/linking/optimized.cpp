@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Files compiled with and without optimisation in one program: each calls what was compiled for it, and the results agree.
+// Files compiled with and without optimization in one program: each calls what was compiled for it, and the results agree.
 #include <algorithm>
 
 #include <boost/test/unit_test.hpp>

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// compiled without optimisation
+// compiled without optimization
 #include "both.hpp"
 
 #ifdef __OPTIMIZE__
-#error "This file is the one without optimisation: see tests/CMakeLists.txt"
+#error "This file is the one without optimization: see tests/CMakeLists.txt"
 #endif
 
 linking::Results linking::unoptimized() { return compute(); }

@@ -16,7 +16,7 @@
 #include <bmae/maskers/superset.hpp>
 #include <bmae/maskers/whole_word.hpp>
 #include <bmae/model/view.hpp>
-#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/neighbors.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/two_spans.hpp>
 

@@ -20,7 +20,7 @@
 #include <bmae/model/branch.hpp>
 #include <bmae/model/masked_language_model.hpp>
 #include <bmae/model/model.hpp>
-#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/neighbors.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/queries.hpp>
 

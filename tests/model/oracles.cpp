@@ -432,7 +432,7 @@ BOOST_AUTO_TEST_CASE(pitfall_12_windows_of_other_lengths_and_decoders_do_not_mix
           CrossAttentionDecoder({.layers = 2, .window = 8}, encoder, 5, "decoder"));
 }
 
-// Absent queries, continuations and neighbours, halves of one token: no label, loss 0, and numbers everywhere.
+// Absent queries, continuations and neighbors, halves of one token: no label, loss 0, and numbers everywhere.
 BOOST_AUTO_TEST_CASE(pitfall_02_empty_label_sets_are_zero) {
     Texts const texts({12, 1, 20}, false);
     auto const check = [&](auto model, std::vector<std::size_t> const& silent) {

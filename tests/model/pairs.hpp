@@ -45,7 +45,7 @@ public:
 
     /// Five texts, three queries; text 1 is relevant to the first two.
     static TestPairs small() { return {5, {{{40}, {0, 1}, {3}}, {{41}, {1}}, {{42}, {2}, {4, 3}}}}; }
-    /// Eight queries and nine texts; neighbours share a relevant one.
+    /// Eight queries and nine texts; neighbors share a relevant one.
     static std::vector<PairRow> shared_positives() {
         std::vector<PairRow> rows;
         for (std::uint32_t q = 0; q < 8; ++q) {

@@ -79,7 +79,7 @@ struct RareTokens {
 };
 static_assert(bmae::TokenLoss<RareTokens>);
 
-/// Three neighbouring tokens to one row, by a convolution over each text; the head maps a row back to the token embeddings.
+/// Three neighboring tokens to one row, by a convolution over each text; the head maps a row back to the token embeddings.
 class Convolution {
 public:
     struct Options {

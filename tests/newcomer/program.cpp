@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(own_parts_are_trained_saved_loaded_searched_and_measured) {
     Mine longer({.vocabulary = sizes.vocabulary, .positions = 65});   // the same tensors, another encoder
     BOOST_CHECK_THROW(bmae::pretrain(longer, corpus, options, {}, {.log = nullptr}), bmae::InputError);
 
-    bmae::ExactIndex const index(vectors, ids, {.normalise = true});
+    bmae::ExactIndex const index(vectors, ids, {.normalize = true});
     bmae::Run const run = index.search(bmae::encode(loaded, tokenizer, texts), 5, ids);
     bmae::Qrels judged;
     for (std::string const& id : ids) { judged.add(id, id, 1); }   // a text finds itself

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Layer normalisation, alone and after a block, against LibTorch's operator.
+// Layer normalization, alone and after a block, against LibTorch's operator.
 #include <utility>
 
 #include <ATen/ops/layer_norm.h>

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// A program that uses the vector kernels compiles without a word from the compiler, whatever its level of optimisation and without
+// A program that uses the vector kernels compiles without a word from the compiler, whatever its level of optimization and without
 // flags for its processor: see tests/CMakeLists.txt.
 #include <cstdint>
 #include <vector>

@@ -54,7 +54,7 @@ def encoder_golden(folder):
     """Writes the model folder and returns the tensors of bert.safetensors."""
     generator = torch.Generator().manual_seed(11)
     model = BertForMaskedLM(oracle.tiny_config())
-    oracle.randomise(model, generator)
+    oracle.randomize(model, generator)
     model.tie_weights()
     model.eval().save_pretrained(folder)
     model = model.double()

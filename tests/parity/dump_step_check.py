@@ -326,7 +326,7 @@ class Step:
         raise FormatError(f"{term['name']}: decoder `{kind}` is not known")
 
     def token_loss(self, view, states, head="cls.predictions"):
-        """Mean cross-entropy over the labelled rows, 0 if there are none; summed in double."""
+        """Mean cross-entropy over the labeled rows, 0 if there are none; summed in double."""
         total, count = torch.zeros((), dtype=torch.float64), 0
         for rows, hidden in zip(view.texts, states):
             labels = view.labels[rows]

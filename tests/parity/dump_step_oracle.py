@@ -35,7 +35,7 @@ def tiny_config(**changes):
                                 layer_norm_eps=1e-12, hidden_act="gelu", pad_token_id=0, attn_implementation="eager"), **changes})
 
 
-def randomise(module, generator, deviation=0.15):
+def randomize(module, generator, deviation=0.15):
     """Draws every parameter: wide enough for attention to be far from uniform, biases and LayerNorms away from 0 and 1."""
     with torch.no_grad():
         for name, value in module.named_parameters():
@@ -110,7 +110,7 @@ class Model(torch.nn.Module):
         self.generator = torch.Generator().manual_seed(seed)
         self.bert = BertForMaskedLM(config)
         self.bert.bert.embeddings.word_embeddings.padding_idx = None    # a [PAD] drawn as a random word is a word
-        randomise(self.bert, self.generator)
+        randomize(self.bert, self.generator)
         self.decoders = torch.nn.ModuleDict()
         self.final_norms = torch.nn.ModuleDict()
         self.projections = torch.nn.ModuleDict()
@@ -123,7 +123,7 @@ class Model(torch.nn.Module):
         config = BertConfig(**{**self.config.to_dict(), "is_decoder": cross, "add_cross_attention": cross})
         config._attn_implementation = "eager"
         self.decoders[key] = torch.nn.ModuleList(BertLayer(config) for _ in range(layers))
-        randomise(self.decoders[key], self.generator)
+        randomize(self.decoders[key], self.generator)
         if final_norm:
             self.final_norms[key] = torch.nn.LayerNorm(self.config.hidden_size, eps=self.config.layer_norm_eps)
             with torch.no_grad():
@@ -133,7 +133,7 @@ class Model(torch.nn.Module):
 
     def add_projection(self, name):
         self.projections[name.replace(".", "/")] = torch.nn.Linear(self.config.hidden_size, self.config.hidden_size)
-        randomise(self.projections, self.generator)
+        randomize(self.projections, self.generator)
         self.to(next(self.bert.parameters()).dtype)
 
     def dump_names(self):

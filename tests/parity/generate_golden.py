@@ -25,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 WORDS, STEPS = 96, 12
 
 
-def randomise(model, seed):
+def randomize(model, seed):
     """Weights large enough for attention to matter and for the best token to be clear."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in model.named_parameters():
@@ -38,7 +38,7 @@ def randomise(model, seed):
 def make(name):
     if name == "tiny_gpt2":
         model = GPT2LMHeadModel(GPT2Config(vocab_size=WORDS, n_positions=48, n_embd=24, n_layer=2, n_head=3, bos_token_id=0, eos_token_id=0))
-        randomise(model, 31)
+        randomize(model, 31)
         return model.eval()
     v11 = name == "tiny_t5_v11"
     model = T5ForConditionalGeneration(T5Config(
@@ -46,7 +46,7 @@ def make(name):
         relative_attention_num_buckets=8, relative_attention_max_distance=20, feed_forward_proj="gated-gelu" if v11 else "relu", tie_word_embeddings=not v11))
     if v11:
         model.lm_head.weight = torch.nn.Parameter(torch.empty(WORDS, 24))
-    randomise(model, 33 if v11 else 32)
+    randomize(model, 33 if v11 else 32)
     return model.eval()
 
 

@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from generate_golden import randomise
+from generate_golden import randomize
 
 
 def invented_texts(count, seed=1):
@@ -27,7 +27,7 @@ def gpt2(folder, texts, numbers=None):
     tokenizer.save_pretrained(folder)
     model = GPT2LMHeadModel(GPT2Config(**{"vocab_size": len(tokenizer), "n_positions": 128, "n_embd": 32, "n_layer": 2, "n_head": 4, "bos_token_id": 0,
                                           "eos_token_id": 0, **(numbers or {})}))
-    randomise(model, 41)
+    randomize(model, 41)
     model.eval().save_pretrained(folder)
     return model, tokenizer
 
@@ -42,7 +42,7 @@ def t5(folder, texts, numbers=None):
     tokenizer.save_pretrained(folder)
     model = T5ForConditionalGeneration(T5Config(**{"vocab_size": len(tokenizer), "d_model": 32, "d_kv": 8, "num_heads": 4, "d_ff": 64, "num_layers": 2,
                                                    "decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu", **(numbers or {})}))
-    randomise(model, 42)
+    randomize(model, 42)
     model.eval().save_pretrained(folder)
     return model, tokenizer
 

@@ -24,7 +24,7 @@ NAMES |= {"map": "map", "mrr": "recip_rank", "ndcg": "ndcg", "rprec": "Rprec", "
 
 
 def random_topics(topics, seed):
-    """Qrels and runs with few distinct scores, graded and negative judgements, missing and unjudged queries."""
+    """Qrels and runs with few distinct scores, graded and negative judgments, missing and unjudged queries."""
     draw = random.Random(seed)
     qrels, run = {}, {}
     for number in range(topics):

@@ -72,7 +72,7 @@ def check_ids(folder, inner, texts):
 
 
 def check_store(store, inner, texts, kind, mark):
-    """Sentences are tokenised one by one, and give what their document gives as a whole."""
+    """Sentences are tokenized one by one, and give what their document gives as a whole."""
     tokens = struct.unpack(f"<{(store / 'tokens').stat().st_size // 4}i", (store / "tokens").read_bytes())
     expected = [i for text in texts for i in inner.encode(text, add_special_tokens=False).ids]
     assert list(tokens) == expected

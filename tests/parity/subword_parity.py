@@ -178,7 +178,7 @@ def check_unigram(driver, work, training, texts):
     charsmap = normalizers.Precompiled(character_map(pairs))
     forms = {
         "T5's form": (charsmap, [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]),
-        "no normaliser": (None, [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]),
+        "no normalizer": (None, [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]),
         "strip and join": (normalizers.Sequence([charsmap, normalizers.Strip(left=False, right=True), normalizers.Replace(Regex(" {2,}"), "\u2581")]),
                            [pre_tokenizers.Metaspace()]),
         "first": (normalizers.NFC(), [pre_tokenizers.Metaspace(prepend_scheme="first")]),

@@ -6,7 +6,7 @@
 
 DRIVER is the built tests/parity/tokenizer_driver.cpp, by default the one in $BMAE_BIN. Without --full a slice is compared that
 takes seconds; with it all books and all articles, 100,000 random byte strings and every scalar value under five settings of the
-normaliser, with a vocabulary in which every scalar value is a token.
+normalizer, with a vocabulary in which every scalar value is a token.
 """
 # ctest:
 import argparse
@@ -104,7 +104,7 @@ def compare_offsets(name, driver, file, texts):
 
 
 def variants(folder, file):
-    """tokenizer.json files like `file` with other normaliser settings."""
+    """tokenizer.json files like `file` with other normalizer settings."""
     base = json.loads(file.read_text())
     for name, changes in (("cased", dict(lowercase=False)), ("cased-stripped", dict(lowercase=False, strip_accents=True)),
                           ("lower-accents", dict(strip_accents=False)),

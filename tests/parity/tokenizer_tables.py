@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes include/bmae/text/unicode_tables.hpp: what HuggingFace `tokenizers` does to every Unicode scalar value.
 
-The tables are observed, not copied: each value is passed through the normalisers of the installed package, whose own tables mix
+The tables are observed, not copied: each value is passed through the normalizers of the installed package, whose own tables mix
 several Unicode versions. `python3 tokenizer_tables.py` rewrites the header, `--check` fails if it would change.
 """
 # ctest: --check

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// compiled without optimisation
+// compiled without optimization
 // The presets of MASTER over the poorest encoder: no part of them asks for BERT.
 #include <boost/test/unit_test.hpp>
 

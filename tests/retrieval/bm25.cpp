@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(many_documents_equal_a_plain_loop_on_any_number_of_threads)
     }
 }
 
-BOOST_AUTO_TEST_CASE(quantised_lengths_change_long_documents_only) {
+BOOST_AUTO_TEST_CASE(quantized_lengths_change_long_documents_only) {
     std::string const text41 = [] {
         std::string t;
         for (int i = 0; i < 41; ++i) { t += "w "; }
@@ -217,7 +217,7 @@ BOOST_AUTO_TEST_CASE(quantised_lengths_change_long_documents_only) {
     }();
     for (auto const& [text, same] : {std::pair<std::string, bool>{"one two three", true}, {text41, false}}) {
         bmae::Bm25Index const exact(Words{text, "w three"}, {"a", "b"});
-        bmae::Bm25Index const coarse(Words{text, "w three"}, {"a", "b"}, {.quantise_lengths = true});
+        bmae::Bm25Index const coarse(Words{text, "w three"}, {"a", "b"}, {.quantize_lengths = true});
         BOOST_TEST((exact.search("w three", 2)[1].score == coarse.search("w three", 2)[1].score) == same);
     }
 }
@@ -258,7 +258,7 @@ BOOST_AUTO_TEST_CASE(normalised_scores_are_weighed) {
     BOOST_TEST(fused.hits(0)[0].score == 0.75F);
     BOOST_TEST(fused.hits(0)[2].score == 0.25F);
     BOOST_TEST(text_of(bmae::weighted_sum(first, second, {.first_weight = 0, .depth = 1}), 0) == "c ");
-    auto const scored = bmae::weighted_sum(first, second, {.first_weight = 1, .normalisation = bmae::Normalisation::z_score});
+    auto const scored = bmae::weighted_sum(first, second, {.first_weight = 1, .normalization = bmae::Normalization::z_score});
     BOOST_TEST(scored.hits(0)[0].score == static_cast<float>(std::sqrt(1.5)), boost::test_tools::tolerance(1e-6F));
     BOOST_TEST(
         test::contains(test::refusal([&] { bmae::weighted_sum(first, second, {.first_weight = 2}); }), "a weight in 0..1"));

@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(bf16_storage_is_widened_exactly) {
 
 BOOST_AUTO_TEST_CASE(cosines_are_of_unit_vectors) {
     auto const vectors = invented(50, 8, 9, false);
-    auto const run = bmae::ExactIndex(vectors, ids_of(50), {.normalise = true}).search(vectors.mul(3), 1);
+    auto const run = bmae::ExactIndex(vectors, ids_of(50), {.normalize = true}).search(vectors.mul(3), 1);
     for (std::size_t q = 0; q < 50; ++q) {
         BOOST_TEST(run.hits(q)[0].document == q);
         BOOST_TEST(std::abs(run.hits(q)[0].score - 1) < 1e-6F);

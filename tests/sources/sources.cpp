@@ -16,7 +16,7 @@
 #include <bmae/sources/continuation.hpp>
 #include <bmae/sources/crop.hpp>
 #include <bmae/sources/halves.hpp>
-#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/neighbors.hpp>
 #include <bmae/sources/pair.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/queries.hpp>
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(halves_split_at_half_the_length) {
     equal(read(SecondHalf{}, {.passage = one}), one);
 }
 
-BOOST_AUTO_TEST_CASE(neighbours) {
+BOOST_AUTO_TEST_CASE(neighbors) {
     Ids const before = {10}, after = {20, 21};
     equal(read(PreviousPassage{}, {.previous = before, .next = after}), before);
     equal(read(NextPassage{}, {.previous = before, .next = after}), after);

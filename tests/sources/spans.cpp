@@ -17,7 +17,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/sources/cloze.hpp>
-#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/neighbors.hpp>
 #include <bmae/sources/one_query.hpp>
 #include <bmae/sources/partner_span.hpp>
 #include <bmae/sources/passage.hpp>
@@ -146,8 +146,8 @@ BOOST_AUTO_TEST_CASE(partners_of_a_store_are_its_passages_and_never_cross_docume
                 }
                 if (kind == PartnerKind::random) { random.insert(partner); }
             }
-            for (auto const& neighbour : {example.previous, example.next}) {
-                if (!neighbour.empty()) { BOOST_TEST((neighbour.front() >= low && neighbour.back() <= high)); }
+            for (auto const& neighbor : {example.previous, example.next}) {
+                if (!neighbor.empty()) { BOOST_TEST((neighbor.front() >= low && neighbor.back() <= high)); }
             }
         }
         BOOST_TEST(random.size() <= 6U);   // reach 3 on either side

@@ -13,7 +13,7 @@ namespace bmae {
 
 /// An encoder that also predicts tokens: logits = head.transform(rows) word^T + head.bias, with the encoder's own token embeddings.
 ///
-/// Masked language modelling, branches with the encoder's head, bags of words and lexical bottlenecks ask for it.
+/// Masked language modeling, branches with the encoder's head, bags of words and lexical bottlenecks ask for it.
 template <class E>
 concept HasTokenHead = Encoder<E> && requires(E const& encoder, at::Tensor const& rows) {
     { encoder.head.transform(rows) } -> std::same_as<at::Tensor>;      // [M, H] -> [M, E]

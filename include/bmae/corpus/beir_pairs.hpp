@@ -260,7 +260,7 @@ private:
 
 }  // namespace detail
 
-/// Builds a pair store: queries in the order of their first judgement above 0, all texts of the corpus, which may serve as random
+/// Builds a pair store: queries in the order of their first judgment above 0, all texts of the corpus, which may serve as random
 /// negatives. The negatives of a run are ordered by score, those of a list by line.
 /// \param output       new folder, which appears when it is complete
 /// \throws InputError  naming file and line; RunError where a disk fails; whatever `options.progress` throws

@@ -47,7 +47,7 @@ inline TextCoverage text_coverage(TokenStore const& store, Needs need, std::size
                 return counts.queries > 1;
             case Needs::continuation:
                 return counts.continuation_tokens != 0;
-            case Needs::neighbours:
+            case Needs::neighbors:
                 return counts.passages > 1;
             case Needs::spans:
                 return counts.tokens > span;
@@ -86,7 +86,7 @@ inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t
         case Needs::field:
             return {"the field '" + std::string(field) + "' of the documents",
                     "bmae prepare --format jsonl --field " + std::string(field) + " reads it."};
-        case Needs::neighbours:
+        case Needs::neighbors:
             break;
     }
     return {"documents of more than one passage",

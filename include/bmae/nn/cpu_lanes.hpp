@@ -26,7 +26,7 @@
 /// The inline namespace of the kernels and of all code that differs with and without them: a program may link files
 /// compiled with optimization and files compiled without it, and each calls its own.
 ///
-/// Without optimisation there are none: g++ then makes real calls of the functions on vectors, and functions compiled for different
+/// Without optimization there are none: g++ then makes real calls of the functions on vectors, and functions compiled for different
 /// instruction sets pass vectors in different places. On other processors LibTorch is faster.
 #if defined(__x86_64__) && defined(__OPTIMIZE__)
 #define BMAE_KERNELS with_kernels

@@ -21,7 +21,7 @@
 #include <bmae/model/model.hpp>
 #include <bmae/sources/continuation.hpp>
 #include <bmae/sources/halves.hpp>
-#include <bmae/sources/neighbours.hpp>
+#include <bmae/sources/neighbors.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/queries.hpp>
 

@@ -33,7 +33,7 @@ struct Bm25Options {
     double k1 = 0.9;   ///< saturation of term frequency (Anserini's default)
     double b = 0.4;    ///< degree of length normalization, 0 to 1
     AnalyzerOptions analyzer = {};
-    bool quantise_lengths = false;   ///< store lengths in one byte as Lucene does: lengths from 40 lose precision
+    bool quantize_lengths = false;   ///< store lengths in one byte as Lucene does: lengths from 40 lose precision
     unsigned threads = 0;            ///< for indexing and searching; 0: one per processor; results do not depend on it
 };
 
@@ -216,7 +216,7 @@ private:
     }
 
     /// Lucene's SmallFloat: lengths up to 39 exactly, above with 4 significant bits.
-    static std::uint32_t quantised(std::uint32_t length) noexcept {
+    static std::uint32_t quantized(std::uint32_t length) noexcept {
         constexpr std::uint32_t exact = 24;   // values below are kept: 8 bits hold 231 steps above them
         if (length < exact) { return length; }
         std::uint32_t const rest = length - exact;
@@ -241,7 +241,7 @@ private:
         std::vector<std::size_t> next(begins_.begin(), begins_.end() - 1);
         for (std::uint32_t document = 0; document < rows_.size(); ++document) {
             std::uint32_t const row = rows_[document];
-            std::uint32_t const length = options_.quantise_lengths ? quantised(counts.lengths[row]) : counts.lengths[row];
+            std::uint32_t const length = options_.quantize_lengths ? quantized(counts.lengths[row]) : counts.lengths[row];
             double const norm = options_.k1 * (1 - options_.b + options_.b * length / mean);
             for (std::size_t i = counts.begins[row]; i < counts.begins[row + 1]; ++i) {
                 auto const [term, frequency] = counts.counts[i];

@@ -27,7 +27,7 @@
 namespace bmae {
 
 struct ExactIndexOptions {
-    bool normalise = false;           ///< normalize vectors and queries: scores are cosines (a zero vector scores 0)
+    bool normalize = false;           ///< normalize vectors and queries: scores are cosines (a zero vector scores 0)
     std::size_t query_block = 1024;   ///< queries searched together: better reuse of cached vectors, more memory
     unsigned threads = 0;             ///< 0: one per processor
 };
@@ -56,7 +56,7 @@ public:
                            .hint = "Give every vector one id."});
         }
         dimension_ = static_cast<std::size_t>(vectors.size(1));
-        bool const half = vectors.scalar_type() == at::kBFloat16 && !options.normalise;
+        bool const half = vectors.scalar_type() == at::kBFloat16 && !options.normalize;
         vectors_ = own(std::move(vectors), half ? at::kBFloat16 : at::kFloat);
         rows_ = {.count = ids.size(), .width = padded(dimension_)};
         if (half) {
@@ -142,10 +142,10 @@ private:
     [[nodiscard]] at::Tensor prepare(at::Tensor const& given, at::ScalarType type) const {
         at::Tensor const plain = given.detach().to(at::kCPU, type).contiguous();
         auto const width = static_cast<std::int64_t>(padded(static_cast<std::size_t>(given.size(1))));
-        if (!options_.normalise && width == given.size(1)) { return plain; }
+        if (!options_.normalize && width == given.size(1)) { return plain; }
         at::Tensor const wide = plain.new_zeros({given.size(0), width});
         wide.narrow(1, 0, given.size(1)).copy_(plain);
-        if (options_.normalise) {
+        if (options_.normalize) {
             auto* const values = wide.mutable_data_ptr<float>();
             auto const size = static_cast<std::size_t>(width);
             detail::parallel_for(

@@ -21,7 +21,7 @@
 namespace bmae {
 
 /// Normalization of the scores of one query before they are summed.
-enum class Normalisation {
+enum class Normalization {
     none,
     min_max,   ///< best hit 1, worst 0 (all 1 where they are equal)
     z_score,   ///< mean 0, standard deviation 1 (all 0 where they are equal)
@@ -36,7 +36,7 @@ struct ReciprocalRankOptions {
 
 struct WeightedSumOptions {
     double first_weight = 0.5;   ///< the second run has 1 - first_weight
-    Normalisation normalisation = Normalisation::min_max;
+    Normalization normalization = Normalization::min_max;
     std::size_t depth = 1000;   ///< hits kept per query
 };
 
@@ -140,14 +140,14 @@ inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions 
     struct Points {
         WeightedSumOptions const& options;
 
-        static std::vector<double> normalised(std::span<Hit const> hits, Normalisation how) {
+        static std::vector<double> normalised(std::span<Hit const> hits, Normalization how) {
             std::vector<double> scores;
             for (Hit const& hit : hits) { scores.push_back(static_cast<double>(hit.score)); }
-            if (how == Normalisation::none || scores.empty()) { return scores; }
+            if (how == Normalization::none || scores.empty()) { return scores; }
             double shift = *std::min_element(scores.begin(), scores.end());
             double width = *std::max_element(scores.begin(), scores.end()) - shift;
             bool const flat = width == 0;
-            if (how == Normalisation::z_score) {
+            if (how == Normalization::z_score) {
                 double sum = 0;
                 double squares = 0;
                 for (double const score : scores) { sum += score; }
@@ -155,7 +155,7 @@ inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions 
                 for (double const score : scores) { squares += (score - shift) * (score - shift); }
                 width = std::sqrt(squares / static_cast<double>(scores.size()));
             }
-            for (double& score : scores) { score = flat ? (how == Normalisation::min_max ? 1.0 : 0.0) : (score - shift) / width; }
+            for (double& score : scores) { score = flat ? (how == Normalization::min_max ? 1.0 : 0.0) : (score - shift) / width; }
             return scores;
         }
         [[nodiscard]] double weight(std::size_t which) const noexcept {
@@ -168,7 +168,7 @@ inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions 
             for (std::size_t which = 0; which < 2; ++which) {
                 Run const& run = which == 0 ? one : two;
                 if (auto const i = run.find(query)) {
-                    sum += weight(which) * floor_of(normalised(run.hits(*i), options.normalisation));
+                    sum += weight(which) * floor_of(normalised(run.hits(*i), options.normalization));
                 }
             }
             return sum;
@@ -177,7 +177,7 @@ inline Run weighted_sum(Run const& first, Run const& second, WeightedSumOptions 
             return scores.empty() ? 0.0 : *std::min_element(scores.begin(), scores.end());
         }
         std::vector<double> operator()(std::span<Hit const> hits, std::size_t which) const {
-            std::vector<double> points = normalised(hits, options.normalisation);
+            std::vector<double> points = normalised(hits, options.normalization);
             double const floor = floor_of(points);
             for (double& point : points) { point = weight(which) * (point - floor); }
             return points;

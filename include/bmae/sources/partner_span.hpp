@@ -39,7 +39,7 @@ constexpr std::string_view to_string(PartnerKind kind) noexcept { return names_o
 struct PartnerSpan {
     static constexpr std::string_view name = "partner_span";
     static constexpr std::string_view shared_choice = "partner";
-    static constexpr Needs needs = Needs::neighbours;
+    static constexpr Needs needs = Needs::neighbors;
 
     PartnerKind kind = PartnerKind::mixed;
     std::size_t length = 126;   ///< tokens at most, without [CLS] and [SEP]; CoT-MAE: 126

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Text to normalised words: BERT's cleaning, accent stripping, lower-casing and splitting, exactly as HuggingFace tokenizers do
+/// Text to normalized words: BERT's cleaning, accent stripping, lower-casing and splitting, exactly as HuggingFace tokenizers do
 /// them.
 #pragma once
 

@@ -129,12 +129,12 @@ private:
                         .sentence_ends = cut(sentence_ends_.as<std::uint32_t>(), first.sentence, last.sentence),
                         .document = text,
                         .passage_offset = start};
-        auto const neighbour = [&](std::size_t index) {
+        auto const neighbor = [&](std::size_t index) {
             auto const& other = passage_row(index);
             return cut(text, other.begin, std::min<std::size_t>(other.end, other.begin + max_content));
         };
-        if (i > first.passage) { example.previous = neighbour(i - 1); }
-        if (i + 1 < last.passage) { example.next = neighbour(i + 1); }
+        if (i > first.passage) { example.previous = neighbor(i - 1); }
+        if (i + 1 < last.passage) { example.next = neighbor(i + 1); }
         if (last.query > first.query) {
             std::span<std::uint64_t const> const ends = cut(query_ends_.as<std::uint64_t>(), 0, last.query);
             for (std::uint64_t q = first.query; q < last.query; ++q) {

@@ -14,7 +14,7 @@
 
 namespace bmae {
 
-/// One view of B texts with T tokens in all, as tensors.                               legend: B texts, T tokens, M labelled rows
+/// One view of B texts with T tokens in all, as tensors.                               legend: B texts, T tokens, M labeled rows
 struct PackedInput {
     at::Tensor input_ids = {};                             ///< [T] int64, what the encoder reads
     at::Tensor original_ids = {};                          ///< [T] int64, before corruption; the same where nothing is masked

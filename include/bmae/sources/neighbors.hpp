@@ -15,7 +15,7 @@ namespace bmae {
 /// The passage after; empty at the end of a document (MASTER's paper, NPR: <p_i, p_i+1>).
 struct NextPassage {
     static constexpr std::string_view name = "next_passage";
-    static constexpr Needs needs = Needs::neighbours;
+    static constexpr Needs needs = Needs::neighbors;
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);
@@ -29,7 +29,7 @@ static_assert(TextSource<NextPassage>);
 /// The passage before; empty at the start of a document.
 struct PreviousPassage {
     static constexpr std::string_view name = "previous_passage";
-    static constexpr Needs needs = Needs::neighbours;
+    static constexpr Needs needs = Needs::neighbors;
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {
         static_cast<void>(traits);
@@ -43,7 +43,7 @@ static_assert(TextSource<PreviousPassage>);
 /// The passage before or after, each with probability 1/2 where both exist (CoT-MAE, "nearby"); empty where neither does.
 struct NearbyPassage {
     static constexpr std::string_view name = "nearby_passage";
-    static constexpr Needs needs = Needs::neighbours;
+    static constexpr Needs needs = Needs::neighbors;
     static constexpr bool draws_per_view = true;
 
     [[nodiscard]] std::vector<TokenId> read(Example const& example, TokenTraits const& traits, Draw& draw) const {

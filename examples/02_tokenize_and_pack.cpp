@@ -7,8 +7,8 @@
 //     padded:  [CLS] a  b  [SEP]  .   .        packed:  [CLS] a b [SEP] [CLS] c d e f [SEP]
 //              [CLS] c  d   e     f [SEP]       offsets  0               4                10
 //
-// Run:     build/dev/bin/02_tokenise_and_pack
-// Expect:  02_tokenise_and_pack.output, the same on every machine
+// Run:     build/dev/bin/02_tokenize_and_pack
+// Expect:  02_tokenize_and_pack.output, the same on every machine
 #include <iostream>
 #include <string>
 #include <vector>
