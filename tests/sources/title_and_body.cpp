@@ -14,6 +14,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/corpus/record.hpp>
+#include <bmae/edge/text_coverage.hpp>
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/title_and_body.hpp>
 #include <bmae/text/token_store.hpp>
@@ -148,6 +149,23 @@ BOOST_AUTO_TEST_CASE(a_store_prepared_with_titles_as_sections) {
     BOOST_TEST(names.documents() == 2U);
     BOOST_TEST(count_titles(names).without_title == 2U);
     equal(read(TitleAndBody{}, names.example(0, 6)), letters("abcdef"));
+}
+
+BOOST_AUTO_TEST_CASE(a_store_without_titles_as_sections_is_refused) {
+    test::Scratch const scratch;
+    std::vector<Record> const records = {{.id = "1", .title = "TI", .text = "ab cd"}, {.id = "2", .title = "NO", .text = "ef"}};
+    prepare(scratch / "sections", records, TitleUse::section, 20);
+    BOOST_TEST(require_texts(TokenStore::open(scratch / "sections"), TitleAndBody::needs, "the branch").empty());
+    for (TitleUse const use : {TitleUse::joined, TitleUse::name}) {
+        prepare(scratch / std::string(to_string(use)), records, use, 20);
+        TokenStore const store = TokenStore::open(scratch / std::string(to_string(use)));
+        BOOST_TEST(text_coverage(store, TitleAndBody::needs).with == 0U);
+        BOOST_CHECK_EXCEPTION(require_texts(store, TitleAndBody::needs, "the branch"), InputError, [](InputError const& error) {
+            return error.diagnostic().expected == "documents that begin with their title and [SEP], which the branch reads" &&
+                   error.diagnostic().found == "none in 2 documents" &&
+                   error.diagnostic().hint.starts_with("bmae prepare --titles section");
+        });
+    }
 }
 
 BOOST_AUTO_TEST_CASE(separators_that_a_text_spells_out_do_not_end_its_title) {

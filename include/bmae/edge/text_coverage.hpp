@@ -8,15 +8,28 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <bmae/concepts/text_source.hpp>
+#include <bmae/sources/title_and_body.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
+
+namespace detail {
+
+/// Looks for [SEP] in the first tokens only: a store of texts without titles is not read to its end.
+inline bool has_heading(TokenStore const& store, std::size_t document) {
+    constexpr std::size_t longest_title = 512;
+    std::span<TokenId const> const text = store.document_tokens(document);
+    return heading_length(text.first(std::min(longest_title, text.size())), store.traits()) > 1;
+}
+
+}  // namespace detail
 
 /// How many documents of a store have what a source reads.
 struct TextCoverage {
@@ -55,6 +68,8 @@ inline TextCoverage text_coverage(TokenStore const& store, Needs need, std::size
                 return counts.sentences > 1;
             case Needs::field:
                 return !store.field_tokens(document, place).empty();
+            case Needs::title:
+                return detail::has_heading(store, document);
         }
         return false;
     };
@@ -86,6 +101,10 @@ inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t
         case Needs::field:
             return {"the field '" + std::string(field) + "' of the documents",
                     "bmae prepare --format jsonl --field " + std::string(field) + " reads it."};
+        case Needs::title:
+            return {"documents that begin with their title and [SEP]",
+                    "bmae prepare --titles section puts them there; by default titles are joined to the texts, as part of them. "
+                    "For such a store use the source Passage."};
         case Needs::neighbors:
             break;
     }

@@ -13,6 +13,7 @@
 
 #include <bmae/concepts/text_source.hpp>
 #include <bmae/text/token_store.hpp>
+#include <bmae/values/needs.hpp>
 
 namespace bmae {
 
@@ -35,6 +36,7 @@ inline std::size_t heading_length(std::span<TokenId const> text, TokenTraits con
 /// a body the title; `count_titles` counts both cases. A view is truncated at its end, so it is the body that loses tokens.
 struct TitleAndBody {
     static constexpr std::string_view name = "title_and_body";
+    static constexpr Needs needs = Needs::title;   ///< a store whose titles are joined to the texts has none to read
 
     std::size_t title_length = 0;   ///< tokens of the title at most; 0: all of it
     bool token_types = false;       ///< the encoder reads the title as type 0 and the body as type 1 (SimLM); decoders never do

@@ -12,10 +12,11 @@ enum class Needs {
     queries,        ///< at least one query of the document
     triplets,       ///< a second query, in a store of natural-language inference
     continuation,   ///< continuation of the document by a language model
-    neighbors,     ///< a second passage in the document
+    neighbors,      ///< a second passage in the document
     spans,          ///< more tokens in the document than `source.length`
     sentences,      ///< a second sentence in the document
     field,          ///< the field `S::key` of the document
+    title,          ///< its title and [SEP] before the text of the document (`TitleUse::section`)
 };
 
 }  // namespace bmae
