@@ -55,7 +55,7 @@ int main() {
     for (std::size_t t = 0; t < first.size(); ++t) {
         bmae::TermReport const& last = result.terms[t];
         std::cout << last.name << "  " << last.kind << ": " << (last.loss < first[t].loss ? "fell" : "did not fall") << ", "
-                  << (last.loss < blind / 2 ? "below" : "not below") << " half of the blind guess\n";
+                  << (last.loss < blind / 2 ? "below" : "not below") << " half of ln V, the loss of a uniform prediction\n";
     }
     std::cout << "steps             " << result.step << '\n';
 }

@@ -56,7 +56,7 @@ void train(char const* name, Model model, TokenStore const& corpus) {
     TermReport const& decoder = result.terms[1];
     std::cout << name << "\n    composition     " << model.composition()   //
               << "\n    decoder labels  " << decoder.labels / 20
-              << " per step (hidden from the encoder: " << result.terms[0].labels / 20 << ')'   //
+              << " per step (masked in the encoder's view: " << result.terms[0].labels / 20 << ')'   //
               << "\n    decoder loss    " << (decoder.loss < first ? "fell" : "did not fall") << '\n';
 }
 

@@ -76,14 +76,14 @@ int main() {
     PackedView changed = batch.views[0];
     changed.input_ids[5] = tokenizer.encode("captain")[0];
     Encoded const other = middle.encoder().encode(to_tensors(changed), context, true);
-    std::cout << "\nrows that notice another word\n";
+    std::cout << "\nrows that change with one token\n";
     for (std::size_t const tap : {0U, 2U}) {
         std::int64_t const rows = rows_that_differ(encoded.layers[tap], other.layers[tap]);
         std::cout << "    tap " << tap << "         " << rows << " of " << input.tokens() << '\n';
     }
 
     // 5. What the head trains besides [CLS]: detach the sentence vector and see which layers get a gradient.
-    std::map<int, std::set<int>> taught;   // tap -> layers
+    std::map<int, std::set<int>> trained;   // tap -> layers
     middle.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value.set_requires_grad(true); });
     for (int const tap : {0, 2}) {
         middle.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value.mutable_grad() = at::Tensor(); });
@@ -91,14 +91,16 @@ int main() {
         (tap == 0 ? tap_0 : tap_2).decode(sentence.detach(), input, middle.encoder(), pass, context).square().sum().backward();
         middle.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
             std::string const prefix = "encoder.layer.";
-            if (name.starts_with(prefix) && value.grad().defined()) { taught[tap].insert(std::stoi(name.substr(prefix.size()))); }
+            if (name.starts_with(prefix) && value.grad().defined()) {
+                trained[tap].insert(std::stoi(name.substr(prefix.size())));
+            }
         });
     }
-    std::cout << "\nlayers that the head's rows teach\n";
+    std::cout << "\nlayers with a gradient from the head's rows\n";
     for (int const tap : {0, 2}) {
         std::cout << "    tap " << tap << "        ";
-        for (int const layer : taught[tap]) { std::cout << ' ' << layer + 1; }
-        std::cout << (taught[tap].empty() ? " none\n" : "\n");
+        for (int const layer : trained[tap]) { std::cout << ' ' << layer + 1; }
+        std::cout << (trained[tap].empty() ? " none\n" : "\n");
     }
 
     // 6. Both terms predict the same masked tokens, so they have equally many labels. Untrained, each loss is about ln V.

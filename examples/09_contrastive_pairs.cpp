@@ -67,8 +67,8 @@ int main() {
     constexpr float out = -std::numeric_limits<float>::infinity();
     print_loss("cosines .6 | .4 .2 0, temperature 1", {.6F, .4F, .2F, 0}, 1);
     print_loss("the same, temperature .05", {.6F, .4F, .2F, 0}, .05);
-    print_loss("the text is there twice: .6 | .6 .2 0", {.6F, .6F, .2F, 0}, .05);
-    print_loss("its copy left out", {.6F, out, .2F, 0}, .05);
+    print_loss("a duplicate as negative: .6 | .6 .2 0", {.6F, .6F, .2F, 0}, .05);
+    print_loss("the duplicate masked", {.6F, out, .2F, 0}, .05);
 
     // 2. Pairs from plain text: every passage gives a random one of its three sentences, and the other two.
     tiny_world::ScratchFolder const scratch;
@@ -90,8 +90,8 @@ int main() {
     double const after = recall(model.encoder(), tokenizer);
     std::fprintf(stderr, "recall@20 %.3f before, %.3f after\n", before, after);
     double const loss = result.terms[0].loss;
-    std::cout << "loss below the blind guess of ln 32: " << (loss < std::log(32.) - 1 ? "by more than 1" : "no")
-              << "\nfar below ln 7, which knowing the topic costs: " << (loss < std::log(7.) - .3 ? "yes" : "no")
+    std::cout << "loss below ln 32, that of a uniform prediction: " << (loss < std::log(32.) - 1 ? "by more than 1" : "no")
+              << "\nfar below ln 7, that of a prediction by topic alone: " << (loss < std::log(7.) - .3 ? "yes" : "no")
               << "\nrelevant texts found among the first 20: " << (before < .4 ? "few" : "many") << " before, "
               << (after > .8 ? "most" : "not most") << " after\n";
 }

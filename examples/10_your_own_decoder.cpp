@@ -4,8 +4,8 @@
 // Writes a decoder, checks it against the concept and its law, and trains with it. It predicts tokens from the sentence vector
 // and the token's position alone: weaker than any decoder of the papers, so that all information is in the vector.
 //
-//     text --mask .30--> encoder --[CLS]--> PlaceDecoder <-- places 0, 1, 2 ...
-//                                           ^^^^^^^^^^^^
+//     text --mask .30--> encoder --[CLS]--> PositionDecoder <-- positions 0, 1, 2 ...
+//                                           ^^^^^^^^^^^^^^^
 //                                           yours
 //
 // Run:     build/dev/bin/10_your_own_decoder
@@ -37,14 +37,14 @@
 using namespace bmae;
 
 // 1. The decoder. `view` holds the packed tokens of all texts of the batch; `text_of_row` is the text of each.
-class PlaceDecoder {
+class PositionDecoder {
 public:
     struct Options {};
-    static constexpr std::string_view kind = "place";   // its name in reports
-    static constexpr bool reads_visibility = false;     // it does not support row masks
+    static constexpr std::string_view kind = "position";   // its name in reports
+    static constexpr bool reads_visibility = false;        // it does not support row masks
 
     /// `seed` and `name` key the initialization: the same on every machine, in any order.
-    PlaceDecoder(Options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
+    PositionDecoder(Options, BertEncoder const& encoder, std::uint64_t seed, std::string const& name)
         : mix(encoder.shape().width, encoder.shape().width), norm(encoder.shape().width, 1e-12) {
         initialize(*this, name, seed);
     }
@@ -67,13 +67,13 @@ private:
 };
 
 // 2. The check. Were `kind` missing, `explain_decoder` would report it in one sentence.
-static_assert(DecoderOf<PlaceDecoder, BertEncoder> && explain_decoder<PlaceDecoder, BertEncoder>());
+static_assert(DecoderOf<PositionDecoder, BertEncoder> && explain_decoder<PositionDecoder, BertEncoder>());
 
 // 3. The composition. The decoder's view has no mask, since it is not read; every token has a label.
 using Mine = Model<BertEncoder,
     Pass<View<Passage, WholeWordMasker>, ClsBottleneck,
         MaskedLanguageModel,
-        Branch<View<Passage, NoMasker, NoCorruption>, PlaceDecoder, AllTokens>>>;
+        Branch<View<Passage, NoMasker, NoCorruption>, PositionDecoder, AllTokens>>>;
 
 int main() {
     at::set_num_threads(1);
@@ -90,7 +90,7 @@ int main() {
     ForwardContext context;
     Encoded const encoded = model.encoder().encode(to_tensors(batch.views[0]), context);
     at::Tensor const sentence = encoded.hidden.index_select(0, view.first_rows);   // [B, H]
-    PlaceDecoder const decoder({}, model.encoder(), 1, "decoder");
+    PositionDecoder const decoder({}, model.encoder(), 1, "decoder");
     at::Tensor const told = decoder.decode(sentence, view, model.encoder(), {}, context);
     view.input_ids = view.input_ids.flip({0});
     at::Tensor const same = decoder.decode(sentence, view, model.encoder(), {}, context);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // links LibTorch
-// Compositions over queries and candidates, and over encoders that lack what a part asks for: one slot of each is wrong.
+// Compositions over queries and candidates, and over encoders that lack what a part requires: one slot of each is wrong.
 #include <bmae/bottlenecks/lexical.hpp>
 #include <bmae/bottlenecks/token_vectors.hpp>
 #include <bmae/decoders/full_depth.hpp>

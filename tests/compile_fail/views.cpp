@@ -20,7 +20,7 @@
 
 using namespace bmae;
 
-/// Copyable, and default constructible where asked.
+/// Copyable, and default constructible where `with_default`.
 template <bool with_default>
 struct Started {
     Started()

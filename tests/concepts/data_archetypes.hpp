@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The poorest types that still fill the roles of the data side: what compiles with these asks for nothing undocumented.
+/// The poorest types that still fill the roles of the data side: what compiles with these requires nothing undocumented.
 #pragma once
 
 #include <string_view>

@@ -82,7 +82,7 @@ static_assert(bmae::Encoder<HeadlessEncoder>);
 static_assert(!bmae::HasTokenHead<HeadlessEncoder> && !bmae::HasPositionTable<HeadlessEncoder> &&
               !bmae::EncodesRows<HeadlessEncoder>);
 
-/// Embeddings, one linear map of each row beside the mean of its text, and a head: all that any part of the library asks for,
+/// Embeddings, one linear map of each row beside the mean of its text, and a head: all that any part of the library requires,
 /// each in its poorest form. It tells no token types apart and has no dropout.
 class PoorEncoder {
 public:

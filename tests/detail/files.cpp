@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_keeps_the_old_file) {
     BOOST_TEST(entries(scratch.path()) == 1);
 }
 
-// Whoever named the place can mend it, or what is left is nobody's fault who called.
+// A path that cannot be written is an error of the input; a disk that fails is one of the run.
 BOOST_AUTO_TEST_CASE(a_place_that_takes_nothing_is_told_from_a_disk_that_breaks) {
     auto const fails = [](int code) { bmae::detail::fail_to_write("x", "write", code); };
     BOOST_CHECK_EXCEPTION(fails(ENOSPC), InputError, says("x: expected a place", "trying to write. The disk is full"));

@@ -110,7 +110,7 @@ void check_texts(Model const& model, std::string const& name) {
         BOOST_TEST(cut.texts[i] == wanted, boost::test_tools::per_element());
     }
 
-    // Draws depend on the example, the sample and the place, not on the company.
+    // Draws depend on the example, the sample and the position, not on the other texts of the batch.
     bmae::GenerateOptions const drawn{.max_new_tokens = 8,
                                       .samples = 4,
                                       .sampler = {.temperature = 1.5, .top_k = 20, .top_p = .9},

@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(texts_that_only_some_terms_read) {
 BOOST_AUTO_TEST_CASE(texts_without_a_partner) {
     equal(collated<InverseCloze>(Texts({12, 0, 16})).term_absent, {1});
     HostBatch const alone = collated<InverseCloze>(Texts({12}));
-    equal(alone.term_absent, {1});   // nobody to be told apart from
+    equal(alone.term_absent, {1});   // there is no negative
     Texts const both({12, 16});
     InverseCloze const model(test::tiny(1));
     std::vector<HostBatch> batches;

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Two towers that learn in turns: who rests, what is cached, what the loss is.
+// Two towers trained in alternation: which one is frozen, what is cached, what the loss is.
 #include <bmae/model/cached_contrast.hpp>
 
 #include <cmath>
@@ -29,7 +29,7 @@ using test::Texts;
 
 constexpr double temperature = .2;
 
-/// LaPraDoR in turns of two steps, with room for five vectors.
+/// LaPraDoR that alternates every two steps, with a cache of five vectors.
 struct Turns {
     Texts texts{{12, 20, 9}};
     LaPraDoR model;

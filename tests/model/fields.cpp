@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(labels_of_a_branch_are_the_ids_of_its_field) {
 
     TableSummary tables(tiny(), TableSummary::Options{});
     HostBatch const rows = tables.collate(texts.examples, texts.traits, {.max_length = 40}, {.seed = 1});
-    BOOST_TEST(labels_of(rows.views[1], 0, decision) == 8U);   // under row masks every token is asked for
+    BOOST_TEST(labels_of(rows.views[1], 0, decision) == 8U);   // under row masks every token has a label
     BOOST_TEST(labels_of(rows.views[1], 1, reasoning) == 20U);
     BOOST_TEST(tables.forward(rows, context, rows.term_labels).total.item<double>() > 0);
 }

@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(known_positives_are_no_negatives) {
         }
         return loss_of(objective, batch);
     };
-    // Query 0 asks for text 0; text 1, the answer of query 1, is relevant to it too.
+    // The positive of query 0 is text 0; text 1, the positive of query 1, is relevant to it too.
     BOOST_CHECK_LT(loss_with(true), loss_with(false));
 }
 

@@ -228,7 +228,7 @@ BOOST_AUTO_TEST_CASE(pitfall_10_labels_of_the_token_losses) {
     TokenId const none = ignored_label;
     BOOST_CHECK((labels(TokenCrossEntropy{}) == std::vector<TokenId>{none, none, none, 11, none}));
     BOOST_CHECK((labels(AllTokens{}) == std::vector<TokenId>{none, 10, none, 11, none}));
-    BOOST_CHECK((labels(NextToken{}) == std::vector<TokenId>{10, 3, 11, 3, none}));   // the final [SEP] is asked for
+    BOOST_CHECK((labels(NextToken{}) == std::vector<TokenId>{10, 3, 11, 3, none}));   // the final [SEP] is a label
     text = {.original_ids = {2, 3}, .input_ids = {2, 3}, .flags = {0, 0}};
     BOOST_CHECK((labels(NextToken{}) == std::vector<TokenId>{none, none}));
 }

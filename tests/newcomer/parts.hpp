@@ -43,7 +43,7 @@ struct EveryThird {
 };
 static_assert(bmae::Masker<EveryThird>);
 
-/// A hidden token becomes the one before it.
+/// A masked token becomes the one before it.
 struct CopyLeft {
     void corrupt(bmae::MaskedText& text, bmae::TokenTraits const&, bmae::Draw&) const {
         for (std::size_t i = 1; i < text.input_ids.size(); ++i) {

@@ -124,7 +124,7 @@ inline void check_like(std::string const& name, at::Tensor const& found, at::Ten
     BOOST_CHECK_MESSAGE(error <= tolerance, name << " is off by " << error);
 }
 
-/// `check` with each special number in turn at the first, a middle and the last place of each input.
+/// `check` with each special value at the first, a middle and the last position of each input.
 inline void check_special(std::string const& name, Tensors const& inputs, Operation const& operation, Operation const& expected) {
     for (at::ScalarType const type : {at::kFloat, at::kBFloat16}) {
         double const tolerance = type == at::kFloat ? 5e-5 : 1e-1;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // compiled without optimization
-// The presets of fine-tuning over the poorest encoder: no part of them asks for BERT.
+// The presets of fine-tuning over the poorest encoder: no part of them requires BERT.
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/edge/finetuning_presets.hpp>

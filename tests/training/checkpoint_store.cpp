@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(damaged_ones_are_set_aside_and_the_one_before_is_used) {
     BOOST_TEST(store.recover()->step == 1U);
     BOOST_TEST(fs::exists(scratch.path() / "step-3.damaged-2"));
     std::ofstream(scratch.path() / "step-1" / "weights.bin") << "z";
-    BOOST_CHECK_THROW(store.recover(), bmae::RunError);   // never from scratch in silence
+    BOOST_CHECK_THROW(store.recover(), bmae::RunError);   // never from scratch without an error
     BOOST_TEST(fs::exists(scratch.path() / "step-1"));
 }
 

@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_cached_is_refused) {
     BOOST_TEST(message(towers, options).find("expected an accumulation of at least 2 with a gradient cache, found 1.") == 0U);
 }
 
-// No decay, no momentum: the numbers of a tower at rest keep their bits, and it goes on where it stopped.
+// No decay, no momentum: the parameters of a frozen tower keep their bits, and its training continues where it stopped.
 BOOST_AUTO_TEST_CASE(towers_learn_in_turns) {
     TrainerOptions options = towers_run(8, 1);
     options.adamw.weight_decay = .1;
@@ -206,7 +206,7 @@ BOOST_AUTO_TEST_CASE(rest_leaves_moments_and_counts_alone) {
             for (std::size_t i = 0; i < flat->slots().size(); ++i) { flat->view(flat->gradient(), i).fill_(.1 + step); }
         }
         reference.step(.01);
-        optimizer.step(.01, 1, 2);   // the second tower rests and is given nothing
+        optimizer.step(.01, 1, 2);   // the second tower is frozen and has no gradient
         for (int rest = 0; rest < 3; ++rest) {
             parameters.zero_gradient();
             for (std::size_t i = 0; i < parameters.slots().size(); ++i) {

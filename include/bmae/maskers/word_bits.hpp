@@ -60,17 +60,17 @@ public:
 
     [[nodiscard]] std::size_t words() const noexcept { return leaders_.size(); }
 
-    /// \param hidden  [words()] receives 1 bits where a token is masked
-    void sample(Draw& draw, SmallDraw& small, std::span<std::uint64_t> hidden) {
+    /// \param masked  [words()] receives 1 bits where a token is masked
+    void sample(Draw& draw, SmallDraw& small, std::span<std::uint64_t> masked) {
         if (!in_one_piece_ || whole_) {
-            std::ranges::fill(hidden, 0);
-            candidates_.sample(budget_, small, [&](std::size_t i) { set(hidden, i); });
+            std::ranges::fill(masked, 0);
+            candidates_.sample(budget_, small, [&](std::size_t i) { set(masked, i); });
             return;
         }
-        flip_coins(draw, small, hidden);
-        std::size_t taken = flood(hidden);
-        if (taken > budget_) { taken = walk(small, hidden); }
-        top_up(taken, small, hidden);
+        flip_coins(draw, small, masked);
+        std::size_t taken = flood(masked);
+        if (taken > budget_) { taken = walk(small, masked); }
+        top_up(taken, small, masked);
     }
 
 private:
@@ -91,67 +91,67 @@ private:
     }
 
     /// A uniform set of first_ words, one bit each.
-    void flip_coins(Draw& draw, SmallDraw& small, std::span<std::uint64_t> hidden) const {
+    void flip_coins(Draw& draw, SmallDraw& small, std::span<std::uint64_t> masked) const {
         std::size_t chosen = 0;
-        for (std::size_t k = 0; k < hidden.size(); ++k) {
-            hidden[k] = leaders_[k] & random_bits(chance_, 4, draw);
-            chosen += static_cast<std::size_t>(std::popcount(hidden[k]));
+        for (std::size_t k = 0; k < masked.size(); ++k) {
+            masked[k] = leaders_[k] & random_bits(chance_, 4, draw);
+            chosen += static_cast<std::size_t>(std::popcount(masked[k]));
         }
         // No branch depends on the outcome of a draw: a miss writes back the old value.
         while (chosen > first_) {
             std::size_t const i = small.below(length_.size());
-            std::uint64_t const hit = (hidden[i / 64] >> (i % 64)) & 1U;
-            hidden[i / 64] ^= hit << (i % 64);
+            std::uint64_t const hit = (masked[i / 64] >> (i % 64)) & 1U;
+            masked[i / 64] ^= hit << (i % 64);
             chosen -= hit;
         }
         while (chosen < first_) {
             std::size_t const i = small.below(length_.size());
-            std::uint64_t const hit = ((leaders_[i / 64] & ~hidden[i / 64]) >> (i % 64)) & 1U;
-            hidden[i / 64] |= hit << (i % 64);
+            std::uint64_t const hit = ((leaders_[i / 64] & ~masked[i / 64]) >> (i % 64)) & 1U;
+            masked[i / 64] |= hit << (i % 64);
             chosen += hit;
         }
     }
 
     /// Masks the rest of each word whose first token is masked; returns the number of masked tokens.
-    std::size_t flood(std::span<std::uint64_t> hidden) const noexcept {
+    std::size_t flood(std::span<std::uint64_t> masked) const noexcept {
         for (std::size_t step = 1; step < longest_; ++step) {
             std::uint64_t carry = 0;
-            for (std::size_t k = 0; k < hidden.size(); ++k) {
-                std::uint64_t const before = hidden[k];
-                hidden[k] |= ((before << 1) | carry) & followers_[k];
+            for (std::size_t k = 0; k < masked.size(); ++k) {
+                std::uint64_t const before = masked[k];
+                masked[k] |= ((before << 1) | carry) & followers_[k];
                 carry = before >> 63;
             }
         }
         std::size_t count = 0;
-        for (std::uint64_t const bits : hidden) { count += static_cast<std::size_t>(std::popcount(bits)); }
+        for (std::uint64_t const bits : masked) { count += static_cast<std::size_t>(std::popcount(bits)); }
         return count;
     }
 
     /// Puts the chosen words in uniform order and takes those that fit one after another.
-    std::size_t walk(SmallDraw& small, std::span<std::uint64_t> hidden) {
+    std::size_t walk(SmallDraw& small, std::span<std::uint64_t> masked) {
         scratch_.clear();
         for (std::size_t i = 0; i < length_.size(); ++i) {
-            if (length_[i] != 0 && has(hidden, i)) { scratch_.push_back(static_cast<std::uint32_t>(i)); }
+            if (length_[i] != 0 && has(masked, i)) { scratch_.push_back(static_cast<std::uint32_t>(i)); }
         }
-        std::ranges::fill(hidden, 0);
+        std::ranges::fill(masked, 0);
         std::size_t taken = 0;
         for (std::size_t left = scratch_.size(); left != 0; --left) {
             std::swap(scratch_[small.below(left)], scratch_[left - 1]);
             std::size_t const first = scratch_[left - 1];
             if (taken + length_[first] > budget_) { continue; }
-            set(hidden, first);
+            set(masked, first);
             taken += length_[first];
         }
-        flood(hidden);
+        flood(masked);
         return taken;
     }
 
     /// Spends the rest of the budget on words drawn uniformly among those that fit.
-    void top_up(std::size_t taken, SmallDraw& small, std::span<std::uint64_t> hidden) {
+    void top_up(std::size_t taken, SmallDraw& small, std::span<std::uint64_t> masked) {
         if (taken == budget_) { return; }
         auto left = static_cast<std::uint32_t>(budget_ - taken);
         auto const fits = [&](std::size_t i) {   // length 0 wraps around and never fits
-            return static_cast<std::uint64_t>(length_[i] - 1 < left) & ~(hidden[i / 64] >> (i % 64)) & 1U;
+            return static_cast<std::uint64_t>(length_[i] - 1 < left) & ~(masked[i / 64] >> (i % 64)) & 1U;
         };
         for (std::uint64_t misses = 0; left != 0;) {
             std::size_t i = small.below(length_.size());
@@ -167,10 +167,10 @@ private:
                 hit = 1;
                 misses = 0;
             }
-            hidden[i / 64] |= hit << (i % 64);
+            masked[i / 64] |= hit << (i % 64);
             left -= length_[i] & static_cast<std::uint32_t>(0 - hit);
         }
-        flood(hidden);
+        flood(masked);
     }
 
     CandidateWords candidates_;
