@@ -28,6 +28,8 @@ int main(int count, char** arguments) {
     pretrain_on<bmae::Contriever>(corpus);
     pretrain_on<bmae::SimLm>(corpus);
     pretrain_on<bmae::LexMae>(corpus);
+    pretrain_on<bmae::CotMaeV2>(corpus);
+    pretrain_on<bmae::Tsdae>(corpus);
     auto const pairs = bmae::PairStore::open(arguments[2]);
     finetune_on<bmae::Retriever>(pairs);
     finetune_on<bmae::RetrieverDistilled>(pairs);

@@ -296,7 +296,7 @@ private:
                         std::min(std::min(example.query.size(), view.source.query_length) + passage + 3, limit);
             } else if constexpr (requires { view.source.group_size(); }) {
                 cost += view.source.group_size() * std::min(passage + 2, limit);
-            } else if constexpr (requires { requires ViewT::Source::reads_relevant_text; }) {
+            } else if constexpr (detail::reads_relevant_text<typename ViewT::Source>) {
                 cost += std::min(passage + 2, limit);
             } else {
                 cost += std::min(std::max(example.query.size(), std::size_t{1}) + 2, limit);

@@ -106,6 +106,9 @@ std::vector<std::int64_t> relevant_texts(ExampleT const& example) {
 /// The corruptor deletes or inserts tokens.
 template <class C>
 inline constexpr bool changes_length = requires { requires C::changes_length; };
+/// The source gives a relevant text of a query instead of the query.
+template <class S>
+inline constexpr bool reads_relevant_text = requires { requires S::reads_relevant_text; };
 /// The source chooses by the view's own draw.
 template <class S>
 inline constexpr bool draws_per_view = requires { requires S::draws_per_view; };
