@@ -8,6 +8,7 @@
 #include <bmae/corruptors/deletion.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
 #include <bmae/decoders/full_depth.hpp>
+#include <bmae/decoders/shared.hpp>
 #include <bmae/decoders/tap.hpp>
 #include <bmae/decoders/tied.hpp>
 #include <bmae/losses/all_tokens.hpp>
@@ -111,7 +112,8 @@ constexpr std::size_t a_term_is_removed_that_is_not_there =
 // case: a_decoder_is_exchanged_that_is_not_there
 // expect: WithDecoder: no branch of the composition has the decoder to exchange
 constexpr std::size_t a_decoder_is_exchanged_that_is_not_there =
-    looked_into<WithDecoder<RetroMae, Pick<EnhancedDecoder, TapDecoder>, BasicDecoder>>;
+    looked_into<WithDecoder<Model<BertEncoder, Pass<Words, ClsBottleneck, Mlm, Branch<Words, BasicDecoder>>>,
+                            Pick<BasicDecoder, EnhancedDecoder>, Shared<"one", BasicDecoder>>>;
 
 // ---- bottlenecks of terms
 
