@@ -51,15 +51,6 @@ inline std::size_t count_option(AnyModel const& model, std::string const& path, 
     return value ? std::get<std::uint64_t>(*value) : otherwise;   // lengths and counts are all of this kind
 }
 
-/// The parameters besides the encoder, by their names in a checkpoint.
-inline NamedTensors shared_tensors(AnyModel& model) {
-    NamedTensors tensors;
-    model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
-        if (name.starts_with("shared.")) { tensors[name] = value.detach(); }
-    });
-    return tensors;
-}
-
 /// Writes the folder. A sentence encoder reads texts at the length that passages were trained with.
 inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, Path const& folder) {
     auto const positions = static_cast<std::size_t>(model.encoder().shape().positions);

@@ -60,6 +60,17 @@ public:
     virtual void dump_step(HostBatch const& batch, std::filesystem::path const& file) = 0;
 };
 
+/// The parameters of a model that several parts share, by their names in a checkpoint: projections, lexicons, decoders.
+/// \param model  a `Model` or an `AnyModel`
+template <class ModelT>
+[[nodiscard]] NamedTensors shared_tensors(ModelT& model) {
+    NamedTensors tensors;
+    model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        if (name.starts_with("shared.")) { tensors[name] = value.detach(); }
+    });
+    return tensors;
+}
+
 namespace detail {
 
 /// Losses of a composition under the names of its terms.
@@ -234,11 +245,7 @@ public:
     }
     [[nodiscard]] SentenceBottleneck pooling() const override {
         PassDescription const pass = model_->describe_passes().front();
-        NamedTensors shared;
-        model_->for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
-            if (name.starts_with("shared.")) { shared[name] = value.detach(); }
-        });
-        return SentenceBottleneck::of({.name = pass.bottleneck, .projection = pass.projection}, shared)
+        return SentenceBottleneck::of({.name = pass.bottleneck, .projection = pass.projection}, shared_tensors(*model_))
             .value_or(SentenceBottleneck());
     }
     [[nodiscard]] std::string pooling_note() const override {
@@ -407,7 +414,7 @@ private:
         }
     }
 
-    /// "DOR (passes.0.terms.2.view, queries)": the paper's name of the task where it has one, then the place.
+    /// "DOR (passes.0.terms.2.view, queries)": the paper's name of the task where it has one, then path and source.
     template <class Part>
     static std::string reader_in_words(Part const& part, ViewDescription const& view) {
         std::string const place = view.path + ", " + view.source;
