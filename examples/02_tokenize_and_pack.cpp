@@ -61,7 +61,7 @@ int main() {
         bmae::Example const example{.id = i, .passage = contents[i]};
         bmae::ViewDraws const draws{.own = bmae::Draw({.seed = 1, .example = i}),
                                     .shared = bmae::Draw({.seed = 1, .example = i, .slot = 1})};
-        bmae::MaskedText text = view.assemble(example, traits, {.max_length = 32}, draws, nullptr);
+        bmae::MaskedText text = view.assemble(example, traits, {.max_length = 32}, draws).front().text;
         bmae::TokenCrossEntropy{}.label(text, traits);
         packed.append(text);
     }

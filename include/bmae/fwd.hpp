@@ -3,7 +3,7 @@
 /// \file
 /// Forward declarations of the public classes, for headers that need names but no definitions.
 ///
-/// Compositions and presets are aliases of `Model<...>`, which is constrained: a header that names one includes it.
+/// Compositions and presets are aliases of `Model<...>`, a template: a header that names one includes it.
 #pragma once
 
 namespace bmae {

@@ -74,22 +74,22 @@ constexpr std::size_t the_encoder_reads_row_masks = looked_into<Pass<Pick<Words,
 // expect: Pass: the encoder's view comes first; a masker that depends on it belongs into a branch
 constexpr std::size_t the_encoder_reads_a_view_that_depends_on_it = looked_into<Pass<Pick<Words, Related>, ClsBottleneck, Mlm>>;
 
-// case: two_terms_ask_for_different_tokens
+// case: two_terms_label_different_tokens
 // expect: Pass: terms that read the encoder's own view must label the same tokens of it
-constexpr std::size_t two_terms_ask_for_different_tokens =
+constexpr std::size_t two_terms_label_different_tokens =
     looked_into<Pass<Words, ClsBottleneck, Mlm, EncoderPrediction<Pick<TokenCrossEntropy, AllTokens>>>>;
 
-// case: a_branch_asks_what_was_hidden_in_another_text
+// case: a_branch_relates_to_the_mask_of_another_text
 // expect: View: a masker that uses the encoder's mask .* must read the text source of that view
-constexpr std::size_t a_branch_asks_what_was_hidden_in_another_text =
+constexpr std::size_t a_branch_relates_to_the_mask_of_another_text =
     looked_into<Pass<Words, ClsBottleneck, Mlm, Branch<View<Pick<Passage, NextPassage>, ComplementMasker>, BasicDecoder>>>;
 
-// case: a_branch_asks_what_was_hidden_in_a_text_that_lost_tokens
+// case: a_branch_relates_to_the_mask_of_a_text_that_lost_tokens
 // expect: View: the corruptor of the encoder's view deletes or inserts tokens
-constexpr std::size_t a_branch_asks_what_was_hidden_in_a_text_that_lost_tokens = looked_into<
+constexpr std::size_t a_branch_relates_to_the_mask_of_a_text_that_lost_tokens = looked_into<
     Pass<View<Passage, WholeWordMasker, Pick<MaskOnly, TokenDeletion>>, ClsBottleneck, Mlm, Branch<Related, BasicDecoder>>>;
 
-// case: two_terms_share_a_loss_that_hides_its_numbers
+// case: two_terms_share_a_loss_without_for_each_option
 // expect: Pass: several terms share the labels of the encoder's own view, so a token loss with options must offer them
 struct EverySecond : TokenCrossEntropy {
     int first = 0;
@@ -98,7 +98,7 @@ struct EverySecond : TokenCrossEntropy {
     void for_each_option(Visit&&) {}
 #endif
 };
-constexpr std::size_t two_terms_share_a_loss_that_hides_its_numbers =
+constexpr std::size_t two_terms_share_a_loss_without_for_each_option =
     looked_into<Pass<Words, ClsBottleneck, EncoderPrediction<EverySecond>, EncoderPrediction<EverySecond>>>;
 
 // ---- compositions derived from others
@@ -200,9 +200,9 @@ constexpr std::size_t a_tap_of_another_view = looked_into<Branch<Pick<OwnView, W
 constexpr std::size_t a_decoder_is_no_head =
     looked_into<Branch<Words, BasicDecoder, TokenCrossEntropy, Pick<OwnHead, BasicDecoder>>>;
 
-// case: a_bag_of_hidden_words
+// case: a_bag_of_masked_words
 // expect: BagOfWords: a bag counts the words that the source reads, so a masker or a corruptor would change nothing
-constexpr std::size_t a_bag_of_hidden_words =
+constexpr std::size_t a_bag_of_masked_words =
     looked_into<BagOfWords<ClsLogits, View<Passage, Pick<NoMasker, WholeWordMasker>, NoCorruption>>>;
 
 // case: nothing_to_judge
@@ -268,18 +268,98 @@ constexpr std::size_t a_queue_of_token_vectors = looked_into<ContrastOver<Pick<V
 constexpr std::size_t a_cache_behind_a_projection_that_is_trained =
     looked_into<ContrastOver<VectorComparison<Pick<NoProjection, TanhProjection>>, CachePool>>;
 
-// ---- a slot of the wrong kind is told by the concept that is not met
+// ---- own types in the slots
 
 // case: a_decoder_is_no_loss
-// expect: satisfaction of .TokenLoss<Loss>. \[with Loss = bmae::BasicDecoder\]
-using Rebuilt = Branch<Words, BasicDecoder, Pick<TokenCrossEntropy, BasicDecoder>>;
+// expect: Branch: the third slot is the token loss
+constexpr std::size_t a_decoder_is_no_loss = looked_into<Branch<Words, BasicDecoder, Pick<TokenCrossEntropy, BasicDecoder>>>;
 
-// ---- numbers by a name that there is not
+// case: a_loss_that_is_not_const
+// expect: TokenLoss: a member `void label\(MaskedText& text, TokenTraits const& traits\) const` is missing
+struct Counted {
+#ifdef PASSING
+    void label(MaskedText&, TokenTraits const&) const {}
+#else
+    void label(MaskedText&, TokenTraits const&) {}
+#endif
+};
+constexpr std::size_t a_loss_that_is_not_const = looked_into<Branch<Words, BasicDecoder, Counted>>;
 
-// case: a_number_of_a_preset_by_another_name
+// case: a_prediction_without_a_loss
+// expect: EncoderPrediction: the slot holds a token loss
+constexpr std::size_t a_prediction_without_a_loss = looked_into<EncoderPrediction<Pick<TokenCrossEntropy, Passage>>>;
+
+// case: an_encoder_without_a_shape
+// expect: Encoder: `Shape shape\(\) const` is missing: decoders, heads and bottlenecks are built from it
+struct Shapeless {
+    using Options = BertConfig;
+    static constexpr std::string_view name = "shapeless";
+    Shapeless(Options config, std::uint64_t seed) : inner(std::move(config), seed), embeddings(inner.embeddings) {}
+    Encoded encode(PackedInput const& input, ForwardContext& context, bool keep_layers) const {
+        return inner.encode(input, context, keep_layers);
+    }
+#ifdef PASSING
+    Shape shape() const { return inner.shape(); }
+#endif
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        inner.for_each_parameter(prefix, visit);
+    }
+    BertEncoder inner;
+    decltype(BertEncoder::embeddings) embeddings;
+};
+using Rebuilt = Branch<Words, BasicDecoder, TokenCrossEntropy, OwnHead>;
+constexpr std::size_t an_encoder_without_a_shape = looked_into<Model<Shapeless, Pass<Words, ClsBottleneck, Rebuilt>>>;
+
+// case: a_source_is_no_encoder
+// expect: Model: the first slot is the encoder
+constexpr std::size_t a_source_is_no_encoder = looked_into<Model<Pick<BertEncoder, Passage>, One>>;
+
+// case: a_preset_over_a_bottleneck
+// expect: Model: the first slot is the encoder
+constexpr std::size_t a_preset_over_a_bottleneck = looked_into<WithEncoder<RetroMae, Pick<BertEncoder, ClsBottleneck>>>;
+
+// case: a_bottleneck_of_a_pass_without_a_name
+// expect: Bottleneck: `static constexpr std::string_view name` is missing
+struct Unnamed {
+#ifdef PASSING
+    static constexpr std::string_view name = "unnamed";
+#else
+    std::string name = "unnamed";
+#endif
+    at::Tensor pool(Encoded const& encoded, PackedInput const&) const { return encoded.hidden; }
+};
+constexpr std::size_t a_bottleneck_of_a_pass_without_a_name = looked_into<Pass<Words, Unnamed, Mlm>>;
+
+// case: a_bottleneck_with_options_that_is_not_built_from_them
+// expect: Bottleneck: a constructor \(Options, Encoder const&, seed, name\) is missing
+struct Unbuilt {
+#ifdef PASSING
+#else
+    struct Options {};
+#endif
+    static constexpr std::string_view name = "unbuilt";
+    at::Tensor pool(Encoded const& encoded, PackedInput const&) const { return encoded.hidden; }
+};
+constexpr std::size_t a_bottleneck_with_options = looked_into<Model<BertEncoder, Pass<Words, Unbuilt, Mlm>>>;
+
+// case: a_decoder_that_reads_row_masks_by_object
+// expect: Branch: the second slot is a decoder: a nested `Options`, `static constexpr std::string_view kind` or
+struct PerObject : BasicDecoder {
+    using BasicDecoder::BasicDecoder;
+#ifdef PASSING
+#else
+    bool reads_visibility = false;
+#endif
+};
+constexpr std::size_t a_decoder_that_says_it_per_object = looked_into<Branch<Words, PerObject>>;
+
+// ---- hyperparameters by a wrong name
+
+// case: a_hyperparameter_by_another_name
 // expect: RetroMaeHyperparameters. has no non-static data member named .encoder_rate
 #ifdef PASSING
-constexpr RetroMaeHyperparameters numbers{.encoder_mask = .15};
+constexpr RetroMaeHyperparameters wrong_name{.encoder_mask = .15};
 #else
-constexpr RetroMaeHyperparameters numbers{.encoder_rate = .15};
+constexpr RetroMaeHyperparameters wrong_name{.encoder_rate = .15};
 #endif

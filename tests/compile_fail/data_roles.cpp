@@ -204,3 +204,64 @@ static_assert(explain_metric<First<double, true, right>>());
 // case: a_metric_of_floats
 // expect: Metric: operator\(\)\(RankedGains const&\) must return double
 static_assert(explain_metric<First<std::conditional_t<right, double, float>, true, true>>());
+
+// case: a_masker_of_another_call
+// expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags
+struct MaskerOfAnotherCall {
+#ifdef PASSING
+    MaskFlags draw(TokenSpan text, Draw&) const { return MaskFlags(text.size(), 0); }
+#else
+    MaskFlags draw(TokenSpan text) const { return MaskFlags(text.size(), 0); }
+#endif
+};
+static_assert(explain_masker<MaskerOfAnotherCall>());
+
+// case: a_corruptor_of_a_copy
+// expect: Corruptor: `corrupt` must take `MaskedText&`: edits of a copy are lost
+struct CorruptorOfACopy {
+    void corrupt(Pick<MaskedText&, MaskedText>, TokenTraits const&, Draw&) const {}
+};
+static_assert(explain_corruptor<CorruptorOfACopy>());
+
+// case: a_loss_of_a_copy
+// expect: TokenLoss: `label` must take `MaskedText&`: the labels that it sets in a copy are lost
+struct LossOfACopy {
+    void label(Pick<MaskedText&, MaskedText>, TokenTraits const&) const {}
+};
+static_assert(explain_token_loss<LossOfACopy>());
+
+// case: a_source_named_per_object
+// expect: TextSource: `static constexpr std::string_view name` is missing
+struct SourceNamedPerObject {
+#ifdef PASSING
+    static constexpr std::string_view name = "title";
+#else
+    std::string name = "title";
+#endif
+    std::vector<TokenId> read(Example const&, TokenTraits const&, Draw&) const { return {}; }
+};
+static_assert(explain_text_source<SourceNamedPerObject>());
+
+// case: a_pair_source_without_a_default
+// expect: TextSource: a default constructor is missing
+struct Second {
+#ifdef PASSING
+#else
+    explicit Second(int) {}
+#endif
+    static constexpr std::string_view name = "second";
+    std::vector<TokenId> read(PairExample const&, TokenTraits const&, Draw&, Draw) const { return {}; }
+};
+static_assert(explain_text_source<Second>());
+
+// case: a_pair_source_without_a_shared_draw
+// expect: For a pair store: `read\(PairExample const&, TokenTraits const&, Draw&, Draw shared\) const`
+struct Undrawn {
+    static constexpr std::string_view name = "undrawn";
+#ifdef PASSING
+    std::vector<TokenId> read(PairExample const&, TokenTraits const&, Draw&, Draw) const { return {}; }
+#else
+    std::vector<TokenId> read(PairExample const&, TokenTraits const&, Draw&) const { return {}; }
+#endif
+};
+static_assert(explain_text_source<Undrawn>());

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/concepts/decoder.hpp>
@@ -70,7 +71,7 @@ static_assert(explain_encoder<Net<true, true, true, true, right>>());
 static_assert(explain_encoder<Net<true, true, true, true, true, right>>());
 
 // case: a_bottleneck_without_a_name
-// expect: Bottleneck: `at::Tensor pool\(Encoded const&, PackedInput const&\) const` returning \[B, D\]
+// expect: Bottleneck: `static constexpr std::string_view name` is missing
 struct FirstRow {
 #ifdef PASSING
     static constexpr std::string_view name = "first_row";
@@ -169,3 +170,47 @@ struct Unseeded : Copy<true, true, true> {
 #endif
 };
 static_assert(explain_decoder<Unseeded, RightNet>());
+
+// case: an_encoder_whose_table_is_no_tensor
+// expect: Encoder: `embeddings`, with the table `word` and `embeddings\(ids, positions, context\)`, is missing
+struct WideTables {
+    Pick<at::Tensor, std::vector<at::Tensor>> word;
+    at::Tensor operator()(at::Tensor const& ids, at::Tensor const&, ForwardContext&) const { return ids; }
+};
+struct WideNet : RightNet {
+    using RightNet::RightNet;
+    WideTables embeddings;
+};
+static_assert(explain_encoder<WideNet>());
+
+// case: a_bottleneck_that_pools_no_tensor
+// expect: Bottleneck: `at::Tensor pool\(Encoded const&, PackedInput const&\) const`, which returns \[B, D\], is missing
+struct Values {
+    static constexpr std::string_view name = "values";
+    Pick<at::Tensor, std::vector<float>> pool(Encoded const&, PackedInput const&) const { return {}; }
+};
+static_assert(explain_bottleneck<Values>());
+
+// case: a_bottleneck_without_a_default
+// expect: Bottleneck: a default constructor is missing
+struct Started : FirstRow {
+#ifdef PASSING
+#else
+    explicit Started(int) {}
+#endif
+    static constexpr std::string_view name = "started";
+};
+static_assert(explain_bottleneck<Started>());
+
+// case: a_decoder_whose_options_have_no_default
+// expect: Decoder: a nested aggregate `Options` is missing, or it has no default constructor
+struct Deep : Copy<true, true, true> {
+    struct Options {
+#ifdef PASSING
+#else
+        explicit Options(int) {}
+#endif
+    };
+    Deep(Options, RightNet const& net, std::uint64_t seed, std::string const& own) : Copy({}, net, seed, own) {}
+};
+static_assert(explain_decoder<Deep, RightNet>());

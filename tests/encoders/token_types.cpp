@@ -40,7 +40,7 @@ PackedInput read(Source source) {
     View<Source, NoMasker, NoCorruption> const view{.source = source};
     Draw const draw({.seed = 1});
     PackedView packed;
-    packed.append(view.assemble(Example{.passage = text, .document = text}, traits, {.max_length = 40}, {draw, draw}, nullptr));
+    packed.append(view.assemble({.passage = text, .document = text}, traits, {.max_length = 40}, {draw, draw}).front().text);
     return to_tensors(packed);
 }
 

@@ -56,8 +56,9 @@ template <class EncoderView, class Related>
 std::string refusal(std::uint64_t seed = 0) {
     Text const text;
     try {
-        MaskedText const encoder = EncoderView{}.assemble(text.example, traits, {.max_length = 40}, draws(0, seed), nullptr);
-        MaskedText const branch = Related{}.assemble(text.example, traits, {.max_length = 40}, draws(1, seed), &encoder);
+        MaskedText const encoder = EncoderView{}.assemble(text.example, traits, {.max_length = 40}, draws(0, seed)).front().text;
+        MaskedText const branch =
+            Related{}.assemble(text.example, traits, {.max_length = 40}, draws(1, seed), &encoder).front().text;
         BOOST_TEST(branch.original_ids == encoder.original_ids, boost::test_tools::per_element());
     } catch (InputError const& error) { return error.what(); }
     return "";
@@ -81,7 +82,7 @@ void check() {
     BOOST_TEST(refused < 35);
     Text const text;
     View<Passage, Masker> const alone;
-    BOOST_CHECK_THROW(static_cast<void>(alone.assemble(text.example, traits, {}, draws(1), nullptr)), InputError);
+    BOOST_CHECK_THROW(static_cast<void>(alone.assemble(text.example, traits, {}, draws(1))), InputError);
 }
 
 }  // namespace

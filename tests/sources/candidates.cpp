@@ -12,6 +12,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/concepts/pair_source.hpp>
+#include <bmae/corruptors/deletion.hpp>
+#include <bmae/maskers/none.hpp>
+#include <bmae/model/view.hpp>
 #include <bmae/sources/candidates.hpp>
 #include <bmae/sources/query.hpp>
 
@@ -128,6 +131,35 @@ BOOST_AUTO_TEST_CASE(views_of_one_query_agree_on_its_relevant_text) {
         auto const text = RelevantText{}.read(data.example(), traits, own, draw_of(epoch));
         auto const group = Candidates{.group = {.passages = 2}}.read_group(data.example(), traits, 512, draw_of(epoch));
         BOOST_CHECK_EQUAL(text.at(0), 10 + group[0].id);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_view_reads_a_group_or_one_text_by_one_call) {
+    Data const data;
+    ViewDraws const draws{.own = draw_of(1), .shared = draw_of(2)};
+    View<Candidates, NoMasker> const group{.source = {.group = {.passages = 3}, .max_length = 32}};
+    auto const texts = group.assemble(data.example(), traits, {.max_length = 32}, draws);
+    auto const expected = group.source.read_group(data.example(), traits, 32, draws.shared);
+    BOOST_REQUIRE(texts.size() == 3U && expected.size() == 3U);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        BOOST_TEST((texts[i].text.input_ids == expected[i].text.input_ids && texts[i].id == expected[i].id));
+        BOOST_TEST((texts[i].text.flags == MaskFlags(texts[i].text.input_ids.size(), 0)));
+    }
+    View<Query, NoMasker> const single;
+    auto const one = single.assemble({.query = data.query, .positives = data.positives}, traits, {.max_length = 32}, draws);
+    BOOST_REQUIRE(one.size() == 1U);
+    BOOST_TEST((one.front().text.input_ids == std::vector<TokenId>{2, 90, 91, 92, 93, 3}));
+    BOOST_TEST(one.front().id == -1);
+}
+
+BOOST_AUTO_TEST_CASE(a_corruptor_of_a_group_without_a_masker_is_obeyed) {
+    Data const data;
+    ViewDraws const draws{.own = draw_of(1), .shared = draw_of(2)};
+    View<QueryWithCandidate, NoMasker, TokenDeletion> const view{.source = {.group = {.passages = 3}}, .corruptor = {.rate = 1}};
+    for (auto const& [text, id, score] : view.assemble(data.example(), traits, {.max_length = 32}, draws)) {
+        BOOST_TEST(text.input_ids.size() == 4U);   // three specials, and the one token that a deletion leaves
+        BOOST_TEST(text.types.size() == text.input_ids.size());
+        BOOST_TEST((text.types.front() == 0 && text.types.back() == 1));
     }
 }
 

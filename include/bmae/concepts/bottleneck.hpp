@@ -7,12 +7,23 @@
 #include <concepts>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include <bmae/concepts/encoder_roles.hpp>
+#include <bmae/detail/static_name.hpp>
 #include <bmae/values/packed_input.hpp>
 
 namespace bmae {
+
+namespace detail {
+template <class B>
+concept PoolsAlone = requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input) {
+    { bottleneck.pool(encoded, input) } -> std::same_as<at::Tensor>;
+};
+template <class B, class E>
+concept PoolsOver = requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input, E const& encoder) {
+    { bottleneck.pool(encoded, input, encoder) } -> std::same_as<at::Tensor>;
+};
+}  // namespace detail
 
 /// A bottleneck compresses a text into the one vector that its decoders get.                   RetroMAE figure 1, the arrow
 ///
@@ -22,24 +33,15 @@ namespace bmae {
 /// not H.
 template <class B>
 concept Bottleneck =
-    std::default_initializable<B> && requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input) {
-        { bottleneck.pool(encoded, input) } -> std::same_as<at::Tensor>;
-        { B::name } -> std::convertible_to<std::string_view>;
-    };
+    std::copy_constructible<B> && std::default_initializable<B> && detail::HasStaticName<B> && detail::PoolsAlone<B>;
 
 /// A bottleneck with parameters, or one that needs the encoder's tables (a projection, a lexicon).
 ///
-/// 1. `B::Options`, `B(options, encoder, seed, name)`, `bottleneck.for_each_parameter(prefix, visit)`.
+/// 1. `B::Options`, `B(options, encoder, seed, name)`, `bottleneck.for_each_parameter(prefix, visit)`, `B::name` as above.
 /// 2. `bottleneck.pool(encoded, input, encoder)` returns one row per text.                                            [B, D]
-/// 3. `B::name` as above.
 template <class B, class E>
-concept BuiltBottleneck = Encoder<E> && requires(B& module, B const& bottleneck, typename B::Options options, E const& encoder,
-                                                 Encoded const& encoded, PackedInput const& input) {
-    { B(options, encoder, std::uint64_t{}, std::string{}) };
-    { bottleneck.pool(encoded, input, encoder) } -> std::same_as<at::Tensor>;
-    { B::name } -> std::convertible_to<std::string_view>;
-    module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});
-};
+concept BuiltBottleneck = Encoder<E> && detail::HasOptions<B> && detail::HasStaticName<B> && detail::BuiltOver<B, E> &&
+                          detail::VisitsParameters<B> && detail::PoolsOver<B, E>;
 
 /// Its vectors are as wide as the hidden states of `E`, so that a decoder can read them.
 template <class B, class E>
@@ -49,9 +51,12 @@ concept KeepsWidth = !requires(B const& bottleneck, E const& encoder) { bottlene
 template <class B>
 consteval bool explain_bottleneck() {
     if constexpr (!Bottleneck<B>) {
-        static_assert(Bottleneck<B>,
-                      "Bottleneck: `at::Tensor pool(Encoded const&, PackedInput const&) const` returning [B, D] and a "
-                      "`static constexpr std::string_view name` are needed.");
+        static_assert(std::copy_constructible<B>, "Bottleneck: the type must be copyable, since every pass keeps its own.");
+        static_assert(std::default_initializable<B>, "Bottleneck: a default constructor is missing: a pass starts with one.");
+        static_assert(
+            detail::PoolsAlone<B>,
+            "Bottleneck: `at::Tensor pool(Encoded const&, PackedInput const&) const`, which returns [B, D], is missing.");
+        static_assert(detail::HasStaticName<B>, "Bottleneck: `static constexpr std::string_view name` is missing.");
     }
     return Bottleneck<B>;
 }
@@ -60,18 +65,14 @@ consteval bool explain_bottleneck() {
 template <class B, class E>
 consteval bool explain_built_bottleneck() {
     if constexpr (!BuiltBottleneck<B, E>) {
-        static_assert(requires { typename B::Options; }, "Bottleneck: a nested aggregate `Options` is missing.");
         static_assert(
-            requires(typename B::Options options, E const& encoder) { B(options, encoder, std::uint64_t{}, std::string{}); },
-            "Bottleneck: a constructor (Options, Encoder const&, seed, name) is missing.");
-        static_assert(
-            requires(B const& bottleneck, Encoded const& encoded, PackedInput const& input, E const& encoder) {
-                { bottleneck.pool(encoded, input, encoder) } -> std::same_as<at::Tensor>;
-            }, "Bottleneck: `at::Tensor pool(encoded, input, encoder) const`, which returns [B, D], is missing.");
-        static_assert(
-            requires(B& module) { module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {}); },
-            "Bottleneck: `for_each_parameter(prefix, visit)` is missing.");
-        static_assert(requires { B::name; }, "Bottleneck: `static constexpr std::string_view name` is missing.");
+            detail::HasOptions<B>,
+            "Bottleneck: a nested aggregate `Options` is missing, or it has no default constructor: a pass starts with one.");
+        static_assert(detail::BuiltOver<B, E>, "Bottleneck: a constructor (Options, Encoder const&, seed, name) is missing.");
+        static_assert(detail::PoolsOver<B, E>,
+                      "Bottleneck: `at::Tensor pool(encoded, input, encoder) const`, which returns [B, D], is missing.");
+        static_assert(detail::VisitsParameters<B>, "Bottleneck: `for_each_parameter(prefix, visit)` is missing.");
+        static_assert(detail::HasStaticName<B>, "Bottleneck: `static constexpr std::string_view name` is missing.");
     }
     return BuiltBottleneck<B, E>;
 }

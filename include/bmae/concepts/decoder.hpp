@@ -8,10 +8,27 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <bmae/concepts/encoder_roles.hpp>
 
 namespace bmae {
+
+namespace detail {
+/// What reports and branches read of a decoder without an object.
+template <class D>
+concept SaysWhatItReads = requires {
+    { D::kind } -> std::convertible_to<std::string_view>;
+    { D::reads_visibility } -> std::convertible_to<bool>;
+    requires !std::is_member_pointer_v<decltype(&D::kind)>;
+    requires !std::is_member_pointer_v<decltype(&D::reads_visibility)>;
+};
+template <class D, class E>
+concept DecodesOver = requires(D const& decoder, at::Tensor sentence, PackedInput const& view, E const& encoder,
+                               Encoded const& pass, ForwardContext& context) {
+    { decoder.decode(sentence, view, encoder, pass, context) } -> std::same_as<at::Tensor>;
+};
+}  // namespace detail
 
 /// A decoder reconstructs a view from the sentence vector.                                        RetroMAE figure 1, right half
 ///
@@ -23,38 +40,24 @@ namespace bmae {
 /// 5. `D::reads_visibility` is true where it applies row masks; a view with row masks needs a decoder that does.
 /// Law: nothing of the encoder but `sentence` (and what a tap declares) reaches the rows; a row never reads its own token.
 template <class D, class E>
-concept DecoderOf =
-    Encoder<E> && requires(D& module, D const& decoder, typename D::Options options, E const& encoder, at::Tensor sentence,
-                           PackedInput const& view, Encoded const& pass, ForwardContext& context) {
-        { D(options, encoder, std::uint64_t{}, std::string{}) };
-        { decoder.decode(sentence, view, encoder, pass, context) } -> std::same_as<at::Tensor>;
-        module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});
-        { D::kind } -> std::convertible_to<std::string_view>;
-        { D::reads_visibility } -> std::convertible_to<bool>;
-    };
+concept DecoderOf = Encoder<E> && detail::HasOptions<D> && detail::SaysWhatItReads<D> && detail::BuiltOver<D, E> &&
+                    detail::VisitsParameters<D> && detail::DecodesOver<D, E>;
 
 /// Explains in one sentence what `D` lacks to be a decoder over `E`; true where it lacks nothing.
 template <class D, class E>
 consteval bool explain_decoder() {
     if constexpr (!DecoderOf<D, E>) {
-        static_assert(requires { typename D::Options; }, "Decoder: a nested aggregate `Options` is missing.");
         static_assert(
-            requires {
-                D::kind;
-                D::reads_visibility;
-            }, "Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing.");
+            detail::HasOptions<D>,
+            "Decoder: a nested aggregate `Options` is missing, or it has no default constructor: a branch starts with one.");
         static_assert(
-            requires(typename D::Options options, E const& encoder) { D(options, encoder, std::uint64_t{}, std::string{}); },
-            "Decoder: a constructor (Options, Encoder const&, seed, name) is missing.");
+            detail::SaysWhatItReads<D>,
+            "Decoder: `static constexpr std::string_view kind` and `static constexpr bool reads_visibility` are missing.");
+        static_assert(detail::BuiltOver<D, E>, "Decoder: a constructor (Options, Encoder const&, seed, name) is missing.");
         static_assert(
-            requires(D const& decoder, at::Tensor sentence, PackedInput const& view, E const& encoder, Encoded const& pass,
-                     ForwardContext& context) {
-                { decoder.decode(sentence, view, encoder, pass, context) } -> std::same_as<at::Tensor>;
-            },
+            detail::DecodesOver<D, E>,
             "Decoder: `at::Tensor decode(sentence, view, encoder, pass, context) const`, which returns [T, H], is missing.");
-        static_assert(
-            requires(D& module) { module.for_each_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {}); },
-            "Decoder: `for_each_parameter(prefix, visit)` is missing.");
+        static_assert(detail::VisitsParameters<D>, "Decoder: `for_each_parameter(prefix, visit)` is missing.");
     }
     return DecoderOf<D, E>;
 }

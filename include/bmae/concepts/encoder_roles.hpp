@@ -5,6 +5,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstdint>
 #include <string>
 
 #include <bmae/concepts/encoder.hpp>
@@ -13,27 +14,36 @@ namespace bmae {
 
 /// An encoder that also predicts tokens: logits = head.transform(rows) word^T + head.bias, with the encoder's own token embeddings.
 ///
-/// Masked language modeling, branches with the encoder's head, bags of words and lexical bottlenecks ask for it.
+/// Masked language modeling, branches with the encoder's head, bags of words and lexical bottlenecks require it.
 template <class E>
 concept HasTokenHead = Encoder<E> && requires(E const& encoder, at::Tensor const& rows) {
     { encoder.head.transform(rows) } -> std::same_as<at::Tensor>;      // [M, H] -> [M, E]
     { encoder.head.bias } -> std::convertible_to<at::Tensor const&>;   // [V]
 };
 
-/// An encoder that also has absolute positions that can be added to a vector which is no token: enhanced decoders ask for it.
+/// An encoder that also has absolute positions that can be added to a vector which is no token: enhanced decoders require it.
 template <class E>
 concept HasPositionTable = Encoder<E> && requires(E const& encoder, at::Tensor const& rows, ForwardContext& context) {
     { encoder.embeddings.position_rows(rows, rows) } -> std::same_as<at::Tensor>;            // [T, E], positions [T] -> [T, E]
     { encoder.embeddings.embed_vectors(rows, rows, context) } -> std::same_as<at::Tensor>;   // [T, E], positions [T] -> [T, H]
 };
 
-/// An encoder that also runs on rows that are not its own embeddings: decoders that are a copy of it, or tied to it, ask for it.
+/// An encoder that also runs on rows that are not its own embeddings: decoders that are a copy of it, or tied to it, require it.
 template <class E>
 concept EncodesRows =
     Encoder<E> && requires(E& module, E const& encoder, at::Tensor rows, PackedInput const& input, ForwardContext& context) {
         { encoder.encode_rows(rows, input, context, false) } -> std::same_as<Encoded>;
         module.for_each_body_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});   // all but the token head
     };
+
+namespace detail {
+template <class T>
+concept HasOptions = requires { requires std::default_initializable<typename T::Options>; };
+/// The constructor of a part with parameters.
+template <class T, class E>
+concept BuiltOver =
+    requires(typename T::Options options, E const& encoder) { T(options, encoder, std::uint64_t{}, std::string{}); };
+}  // namespace detail
 
 /// Calls `visit(name, tensor, role)` for every parameter but those of the token head, which has no part in a sentence vector.
 template <Encoder E, class Visit>

@@ -62,7 +62,7 @@ consteval bool explain_masker() {
         static_assert(detail::HasDraw<M> || detail::DrawsNonConst<M>,
                       "Masker: a member `MaskFlags draw(TokenSpan text, Draw& draw) const` is missing.");
         static_assert(
-            !detail::DrawsNonConst<M> || AnyMasker<M> || !std::copy_constructible<M> || !std::default_initializable<M>,
+            !(detail::HasDraw<M> || detail::DrawsNonConst<M>) || !std::copy_constructible<M> || !std::default_initializable<M>,
             "Masker: draw(TokenSpan, Draw&) must be const and return MaskFlags (masked tokens) or Visibility (row masks).");
     }
     return AnyMasker<M>;

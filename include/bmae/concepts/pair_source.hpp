@@ -6,9 +6,9 @@
 
 #include <concepts>
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
+#include <bmae/detail/static_name.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/example.hpp>
 #include <bmae/values/pair_example.hpp>
@@ -21,11 +21,11 @@ namespace bmae {
 /// [SEP]. `shared` draws start the same for all views of one query in one epoch, so two views read the same relevant passage.
 /// Optional: `S::reads_relevant_text = true`, by which batches of so many tokens are planned; else a text as long as the query.
 template <class S>
-concept PairTextSource = std::copy_constructible<S> && requires(S const& source, PairExample const& example,
-                                                                TokenTraits const& traits, Draw& draw, Draw const& shared) {
-    { S::name } -> std::convertible_to<std::string_view>;
-    { source.read(example, traits, draw, shared) } -> std::same_as<std::vector<TokenId>>;
-};
+concept PairTextSource =
+    detail::HasStaticName<S> && std::copy_constructible<S> && std::default_initializable<S> &&
+    requires(S const& source, PairExample const& example, TokenTraits const& traits, Draw& draw, Draw const& shared) {
+        { source.read(example, traits, draw, shared) } -> std::same_as<std::vector<TokenId>>;
+    };
 
 /// Picks several texts of a training query: a positive first, then negatives.
 ///
@@ -35,9 +35,8 @@ concept PairTextSource = std::copy_constructible<S> && requires(S const& source,
 /// Law: all draws come from `shared`, so that two passes over one group read the same texts.
 template <class S>
 concept GroupSource =
-    std::copy_constructible<S> &&
+    detail::HasStaticName<S> && std::copy_constructible<S> && std::default_initializable<S> &&
     requires(S const& source, PairExample const& example, TokenTraits const& traits, std::size_t max_length, Draw const& shared) {
-        { S::name } -> std::convertible_to<std::string_view>;
         { source.read_group(example, traits, max_length, shared) } -> std::same_as<std::vector<CandidateText>>;
         { source.group_size() } -> std::convertible_to<std::size_t>;
     };

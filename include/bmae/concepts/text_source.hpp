@@ -5,11 +5,11 @@
 #pragma once
 
 #include <concepts>
-#include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include <bmae/concepts/pair_source.hpp>
+#include <bmae/detail/static_name.hpp>
 #include <bmae/values/needs.hpp>
 
 namespace bmae {
@@ -18,9 +18,7 @@ namespace detail {
 template <class S>
 concept NamesNoUnknownNeed = !requires { S::needs; } || std::is_same_v<std::remove_cvref_t<decltype(S::needs)>, Needs>;
 template <class S>
-concept NamedSource = std::copy_constructible<S> && std::default_initializable<S> && NamesNoUnknownNeed<S> && requires {
-    { S::name } -> std::convertible_to<std::string_view>;
-};
+concept NamedSource = std::copy_constructible<S> && std::default_initializable<S> && NamesNoUnknownNeed<S> && HasStaticName<S>;
 template <class S>
 concept ReadsNonConst = requires(S& source, Example const& example, TokenTraits const& traits, Draw& draw) {
     source.read(example, traits, draw);
@@ -65,11 +63,12 @@ consteval bool explain_text_source() {
         static_assert(std::default_initializable<S>, "TextSource: a default constructor is missing: a view starts with one.");
         static_assert(detail::NamesNoUnknownNeed<S>,
                       "TextSource: `needs` must be of the type Needs, texts that a corpus may lack: Needs::queries ...");
-        static_assert(
-            requires { S::name; }, "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
+        static_assert(detail::HasStaticName<S>,
+                      "TextSource: `static constexpr std::string_view name` is missing, its name in reports.");
         static_assert(detail::ReadsNonConst<S>,
-                      "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, "
-                      "Draw&) const` is missing.");
+                      "TextSource: a member `std::vector<TokenId> read(Example const&, TokenTraits const&, Draw&) const` is "
+                      "missing. For a pair store: `read(PairExample const&, TokenTraits const&, Draw&, Draw shared) const`, or "
+                      "`read_group` and `group_size` (concepts/pair_source.hpp).");
         static_assert(!detail::ReadsNonConst<S> || AnyTextSource<S> || !detail::NamedSource<S>,
                       "TextSource: read(...) must be const and return std::vector<TokenId>.");
     }

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,27 @@ inline void delete_tokens(MaskedText& text, std::vector<std::uint8_t> const& gon
     keep(text.input_ids);
     keep(text.labels);
     keep(text.flags);
+    keep(text.types);
+}
+
+/// Deletes each unit, a word or a token, with probability `rate`; one of them is left.
+/// \param units      tokens of each, as positions in `text`
+/// \param corruptor  its name, for errors
+inline void delete_units(MaskedText& text, std::span<std::span<std::uint32_t const> const> units, double rate, Draw& draw,
+                         char const* corruptor) {
+    require_deletable(text, rate, corruptor);
+    std::vector<std::uint8_t> gone(text.original_ids.size(), 0);
+    auto const set = [&](std::span<std::uint32_t const> unit, std::uint8_t value) {
+        for (std::uint32_t const i : unit) { gone[i] = value; }
+    };
+    std::size_t deleted = 0;
+    for (std::span<std::uint32_t const> const unit : units) {
+        if (!draw.chance(rate)) { continue; }
+        set(unit, 1);
+        ++deleted;
+    }
+    if (deleted != 0 && deleted == units.size()) { set(units[draw.below(units.size())], 0); }
+    delete_tokens(text, gone);
 }
 
 }  // namespace detail
@@ -66,19 +88,14 @@ struct TokenDeletion {
 
     /// Throws InputError unless 0 <= rate <= 1, and for a view with row masks, which would no longer fit.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
-        detail::require_deletable(text, rate, "TokenDeletion");
-        std::vector<std::size_t> content;
-        std::vector<std::uint8_t> gone(text.original_ids.size(), 0);
-        std::size_t deleted = 0;
-        for (std::size_t i = 0; i < gone.size(); ++i) {
+        std::vector<std::uint32_t> content;
+        for (std::uint32_t i = 0; i < text.original_ids.size(); ++i) {
             TokenId const id = text.original_ids[i];
-            if (id == traits.special().cls || id == traits.special().sep) { continue; }
-            content.push_back(i);
-            gone[i] = draw.chance(rate) ? 1 : 0;
-            deleted += gone[i];
+            if (id != traits.special().cls && id != traits.special().sep) { content.push_back(i); }
         }
-        if (deleted != 0 && deleted == content.size()) { gone[content[draw.below(content.size())]] = 0; }
-        detail::delete_tokens(text, gone);
+        std::vector<std::span<std::uint32_t const>> tokens;
+        for (std::uint32_t const& i : content) { tokens.emplace_back(&i, 1); }
+        detail::delete_units(text, tokens, rate, draw, "TokenDeletion");
     }
 };
 

@@ -4,7 +4,6 @@
 /// Deletion of whole words.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -32,22 +31,10 @@ struct WordDeletion {
 
     /// Throws InputError unless 0 <= rate <= 1, and for a view with row masks, which would no longer fit.
     void corrupt(MaskedText& text, TokenTraits const& traits, Draw& draw) const {
-        detail::require_deletable(text, rate, "WordDeletion");
-        std::vector<std::uint8_t> gone(text.original_ids.size(), 0);
-        std::vector<std::span<std::uint32_t const>> words;
         detail::CandidateWords const split(TokenSpan(text.original_ids, traits), false);
-        auto const set = [&](std::span<std::uint32_t const> word, std::uint8_t value) {
-            for (std::uint32_t const i : word) { gone[i] = value; }
-        };
-        std::size_t deleted = 0;
-        split.for_each([&](std::span<std::uint32_t const> word) {
-            words.push_back(word);
-            if (!draw.chance(rate)) { return; }
-            set(word, 1);
-            ++deleted;
-        });
-        if (deleted != 0 && deleted == words.size()) { set(words[draw.below(words.size())], 0); }
-        detail::delete_tokens(text, gone);
+        std::vector<std::span<std::uint32_t const>> words;
+        split.for_each([&](std::span<std::uint32_t const> word) { words.push_back(word); });
+        detail::delete_units(text, words, rate, draw, "WordDeletion");
     }
 };
 

@@ -46,6 +46,7 @@ inline nlohmann::ordered_json terms_json(std::vector<TermDescription> const& ter
         }
         if (!term.pooling.empty()) {
             entry["pooling"] = term.pooling;
+            entry["words"] = term.words;
             entry["lowest_id"] = term.lowest_id;
         }
         if (!term.similarity.empty()) {

@@ -46,8 +46,9 @@ struct BoundMetric {
     std::function<double(RankedGains const&)> value;
 };
 
-template <Metric M>
+template <class M>
 BoundMetric bind_metric(M const& metric) {
+    static_assert(explain_metric<M>(), "evaluate: behind the run and the options stand metrics.");
     std::size_t k = all_ranks;
     if constexpr (requires {
                       { metric.k } -> std::convertible_to<std::size_t>;
@@ -248,12 +249,12 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
 /// Measures a run by metrics given by type: `evaluate(qrels, run, Mrr{10}, Ndcg{10}, Recall{1000})`.
 ///
 /// \throws InputError  where no query of the run is judged, or one is missing and the rule is MissingQuery::error
-template <Metric... Ms>
+template <class... Ms>
     requires(sizeof...(Ms) > 0)
 Report evaluate(Qrels const& qrels, Run const& run, EvaluateOptions const& options, Ms const&... metrics) {
     return detail::evaluate_bound(qrels, run, options, {detail::bind_metric(metrics)...});
 }
-template <Metric... Ms>
+template <class... Ms>
     requires(sizeof...(Ms) > 0)
 Report evaluate(Qrels const& qrels, Run const& run, Ms const&... metrics) {
     return detail::evaluate_bound(qrels, run, {}, {detail::bind_metric(metrics)...});

@@ -123,7 +123,7 @@ public:
                                       ViewDraws draws, MaskedText const& encoder_text) const
         requires has_view
     {
-        return options_.view.assemble(example, traits, settings, draws, &encoder_text);
+        return detail::assemble_text(options_.view, example, traits, settings, draws, encoder_text);
     }
 
     /// Texts; of another view those whose bag holds a word.
@@ -152,6 +152,7 @@ public:
         return {.name = std::move(name),
                 .kind = std::string(kind),
                 .pooling = std::string(Pooling::name),
+                .words = std::string(names_of(options_.words)[static_cast<std::size_t>(options_.words)]),
                 .lowest_id = options_.lowest_id,
                 .weight = options_.weight.at(0),
                 .has_view = has_view};

@@ -31,14 +31,6 @@ struct OwnHead {};
 
 namespace detail {
 
-/// What a branch requires of its decoder before the encoder is known.
-template <class D>
-concept SaysWhatItReads = requires {
-    typename D::Options;
-    { D::kind } -> std::convertible_to<std::string_view>;
-    { D::reads_visibility } -> std::convertible_to<bool>;
-};
-
 template <class Head>
 struct BranchHead {
     template <class E>
@@ -64,13 +56,16 @@ struct BranchHead<OwnHead> {
 }  // namespace detail
 
 /// L_dec: cross-entropy of `Decoder`, fed with the pass's sentence vector, on the labels that `Loss` sets in `ViewT`.
-template <class ViewT, class Decoder, TokenLoss Loss = TokenCrossEntropy, class Head = EncoderHead>
+template <class ViewT, class Decoder, class Loss = TokenCrossEntropy, class Head = EncoderHead>
 class Branch {
     static constexpr bool reads_layers = requires { requires Decoder::reads_layers; };
     static_assert(AnyView<ViewT> || std::is_same_v<ViewT, OwnView>,
                   "Branch: the first slot is the view to reconstruct: View<TextSource, Masker, Corruptor>, or OwnView.");
-    static_assert(detail::SaysWhatItReads<Decoder>,
-                  "Branch: the second slot is a decoder: explain_decoder<D, Encoder>() says what an own one lacks.");
+    static_assert(
+        requires { typename Decoder::Options; } && detail::SaysWhatItReads<Decoder>,
+        "Branch: the second slot is a decoder: a nested `Options`, `static constexpr std::string_view kind` or `static "
+        "constexpr bool reads_visibility` is missing.");
+    static_assert(explain_token_loss<Loss>(), "Branch: the third slot is the token loss: which tokens are predicted.");
     static_assert(!ViewT::has_row_masks || Decoder::reads_visibility,
                   "Branch: this view masks context by row masks, which the decoder does not read. Use EnhancedDecoder, or a "
                   "masker that masks tokens.");
@@ -127,7 +122,7 @@ public:
                                       ViewDraws draws, MaskedText const& encoder_text) const
         requires has_view
     {
-        MaskedText text = options_.view.assemble(example, traits, settings, draws, &encoder_text);
+        MaskedText text = detail::assemble_text(options_.view, example, traits, settings, draws, encoder_text);
         options_.loss.label(text, traits);
         return text;
     }

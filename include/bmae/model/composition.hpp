@@ -39,8 +39,10 @@ struct PassDescription {
 namespace detail {
 
 /// What `Model` is made of; see there.
-template <Encoder EncoderT, class... Part>
+template <class EncoderT, class... Part>
 class Composition {
+    static_assert(explain_encoder<EncoderT>(), "Model: the first slot is the encoder.");
+
 protected:
     using Passes = Kept<true, Part...>;
     using CrossTerms = Kept<false, Part...>;
@@ -103,7 +105,7 @@ protected:
 
 public:
     /// What a dataset must give: `Example` of a token store or `PairExample` of a pair store.
-    using ExampleType = typename ExampleOf<decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))>::type;
+    using ExampleType = typename decltype(first_of(static_cast<AllViews<Part...> const*>(nullptr)))::ExampleType;
 
 protected:
     /// Fine-tuning that reads no logits leaves the token head as pre-training made it: it is not a parameter of such a model.

@@ -16,8 +16,10 @@
 namespace bmae {
 
 /// Cross-entropy of the encoder on tokens of its own view; `Loss` chooses which.
-template <TokenLoss Loss>
+template <class Loss>
 class EncoderPrediction {
+    static_assert(explain_token_loss<Loss>(), "EncoderPrediction: the slot holds a token loss: which tokens are predicted.");
+
 public:
     /// Options of the term.
     struct Options {

@@ -47,7 +47,7 @@ struct PresetHyperparameters {
 /// those of its terms; draws are keyed by that number. Parameter names follow roles: `encoder.layer.0...`, `cls.predictions...`,
 /// `passes.0.terms.1.decoder...`, `terms.0...`. Parts whose parameters have one name share them: `Shared`, `Projected`.
 /// All terms of a pass read one sentence vector, but for those that have a bottleneck of their own: `Via`.
-template <Encoder EncoderT, class... Part>
+template <class EncoderT, class... Part>
 class Model : public detail::Composition<EncoderT, Part...> {
     using Base = detail::Composition<EncoderT, Part...>;
     using Base::options_;
@@ -97,11 +97,10 @@ public:
             for_each_pass([&]<class PassT>(PassT const& pass, std::size_t) {
                 MaskedText encoder_text;
                 if constexpr (detail::gives_groups<typename PassT::View>) {
-                    batch.views[view].append_group(pass.assemble_group(example, traits, settings, draws()),
-                                                   detail::relevant_texts(example));
+                    batch.views[view].append_group(pass.assemble(example, traits, settings, draws()), detail::relevant_texts(example));
                     ++view;
                 } else {
-                    encoder_text = pass.assemble(example, traits, settings, draws());
+                    encoder_text = std::move(pass.assemble(example, traits, settings, draws()).front().text);
                     batch.views[view++].append(encoder_text);
                 }
                 pass.for_each_term([&]<class Term>(Term const& term, std::size_t) {
@@ -346,13 +345,13 @@ private:
         std::size_t next_term = 0;
         for_each_pass([&]<class PassT>(PassT const& pass, std::size_t p) {
             EncoderT const& tower = towers_.template of<typename PassT::Tower>();
-            bool const rests = frozen == p;
-            c10::AutoGradMode const gradient(c10::GradMode::is_enabled() && !rests &&
+            bool const is_frozen = frozen == p;
+            c10::AutoGradMode const gradient(c10::GradMode::is_enabled() && !is_frozen &&
                                              !std::is_same_v<typename PassT::Tower, MomentumEncoder>);
             context.next_site = first_site + (std::uint64_t{p} << 32);
-            ForwardContext at_rest{.progress = context.progress, .step = context.step};
+            ForwardContext without_dropout{.progress = context.progress, .step = context.step};
             PackedInput const input = to_tensors(batch.views[next_view++], device);
-            Encoded const encoded = tower.encode(input, rests ? at_rest : context, PassT::keeps_layers);
+            Encoded const encoded = tower.encode(input, is_frozen ? without_dropout : context, PassT::keeps_layers);
             at::Tensor const sentence = pass.pool(encoded, input, tower);   // [B, D]
             sentences.push_back(sentence);
             PassState<EncoderT> state{

@@ -188,7 +188,7 @@ consteval bool shared_types_agree(std::tuple<Term...> const*) {
 /// True where all views read the examples of one kind of dataset.
 template <class First, class... View>
 consteval bool one_example() {
-    return (std::is_same_v<typename ExampleOf<First>::type, typename ExampleOf<View>::type> && ... && true);
+    return (std::is_same_v<typename First::ExampleType, typename View::ExampleType> && ... && true);
 }
 
 /// The terms of a pass, in a tuple; of anything else, none.

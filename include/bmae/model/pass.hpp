@@ -33,6 +33,13 @@ struct SecondEncoder {};
 
 namespace detail {
 
+/// True for a bottleneck; of one without parameters, the sentence says what is missing.
+template <class B>
+consteval bool fits_bottleneck_slot() {
+    if constexpr (!IsBuilt<B>) { return explain_bottleneck<B>(); }
+    return AnyBottleneck<B>;
+}
+
 /// What every term of a pass declares; what else it needs, `Model` checks against its encoder.
 template <class Term>
 concept FitsPass = requires {
@@ -58,7 +65,7 @@ template <class B, class E>
 consteval bool check_bottleneck() {
     static_assert(head_is_there<B, E>,
                   "Pass: this bottleneck reads the logits of the encoder's token head, which the encoder lacks (HasTokenHead).");
-    if constexpr (!Bottleneck<B> && head_is_there<B, E>) {
+    if constexpr (IsBuilt<B> && head_is_there<B, E>) {
         static_assert(explain_built_bottleneck<B, E>(), "Pass: this bottleneck does not fit the encoder.");
     }
     return true;
@@ -130,8 +137,9 @@ template <class TowerT, class ViewT, class BottleneckT, class... Term>
 class PassOf {
     static_assert(AnyView<ViewT>, "Pass: the first slot is the encoder's view: View<TextSource, Masker, Corruptor>.");
     static_assert(
-        AnyBottleneck<BottleneckT>,
-        "Pass: the second slot after the encoder's view must be a bottleneck: explain_bottleneck<B>() says what is missing.");
+        detail::fits_bottleneck_slot<BottleneckT>(),
+        "Pass: the second slot after the encoder's view must be a bottleneck; one with `Options` has a `static constexpr "
+        "std::string_view name`.");
     static_assert(
         (detail::FitsPass<Term> && ...),
         "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
@@ -195,20 +203,11 @@ public:
         require_equal_labels(name);
     }
 
+    /// The encoder's text of an example with its labels; several where the view reads groups.
     template <class ExampleT>
-    [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
-                                      ViewDraws draws) const {
-        MaskedText text = view_.assemble(example, traits, settings, draws, nullptr);
-        labels().label(text, traits);
-        return text;
-    }
-
-    /// The texts of one example, where the view gives several.
-    [[nodiscard]] std::vector<CandidateText> assemble_group(PairExample const& example, TokenTraits const& traits,
-                                                            ViewSettings const& settings, ViewDraws draws) const
-        requires detail::gives_groups<ViewT>
-    {
-        std::vector<CandidateText> texts = view_.assemble_group(example, traits, settings, draws);
+    [[nodiscard]] std::vector<CandidateText> assemble(ExampleT const& example, TokenTraits const& traits,
+                                                      ViewSettings const& settings, ViewDraws draws) const {
+        std::vector<CandidateText> texts = view_.assemble(example, traits, settings, draws, nullptr);
         for (CandidateText& text : texts) { labels().label(text.text, traits); }
         return texts;
     }

@@ -100,7 +100,7 @@ struct PartsRemoved<ModelT, First, Removed...> : PartsRemoved<typename PartRemov
 }  // namespace detail
 
 /// `ModelT` over the encoder `E`: `WithEncoder<RetroMae, MyEncoder>`.
-template <class ModelT, Encoder E>
+template <class ModelT, class E>
 using WithEncoder = typename detail::EncoderExchanged<ModelT, E>::type;
 
 /// `ModelT` with the bottleneck `New` wherever it has `Old`, in passes and in terms with one of their own (`Via`):

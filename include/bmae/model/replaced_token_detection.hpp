@@ -72,7 +72,7 @@ public:
     template <class ExampleT>
     [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
                                       ViewDraws draws, MaskedText const& encoder_text) const {
-        MaskedText text = options_.view.assemble(example, traits, settings, draws, &encoder_text);
+        MaskedText text = detail::assemble_text(options_.view, example, traits, settings, draws, encoder_text);
         text.labels.assign(text.original_ids.size(), 0);   // known after the network has run: `relabel`
         return text;
     }

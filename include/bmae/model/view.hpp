@@ -51,6 +51,7 @@ template <class V>
 concept AnyView = requires {
     typename V::Source;
     typename V::Masker;
+    typename V::ExampleType;
     { V::has_row_masks } -> std::convertible_to<bool>;
     { V::is_related } -> std::convertible_to<bool>;
 };
@@ -71,16 +72,9 @@ std::size_t content_room(ViewSettings const& settings, SourceT const& source) {
     return length > 2 ? length - 2 : 0;
 }
 
-/// The type of example that a view reads: that of a token store, or that of a pair store.
-template <class ViewT>
-struct ExampleOf {
-    using type = Example;
-};
-template <class ViewT>
-    requires PairTextSource<typename ViewT::Source> || GroupSource<typename ViewT::Source>
-struct ExampleOf<ViewT> {
-    using type = PairExample;
-};
+/// The type of example that a source reads: that of a token store, or that of a pair store.
+template <class SourceT>
+using ExampleOf = std::conditional_t<PairTextSource<SourceT> || GroupSource<SourceT>, PairExample, Example>;
 
 /// The view gives several texts per example.
 template <class ViewT>
@@ -145,9 +139,11 @@ struct View {
     static_assert(!VisibilityMasker<MaskerT> || !detail::changes_length<CorruptorT>,
                   "View: row masks are made for the text as it was read, whose length this corruptor changes. Use "
                   "NoCorruption, or a masker that masks tokens.");
+    static_assert(!GroupSource<SourceT> || bmae::Masker<MaskerT>, "View: the texts of a group take a masker that masks tokens.");
     using Source = SourceT;
     using Masker = MaskerT;
     using Corruptor = CorruptorT;
+    using ExampleType = detail::ExampleOf<SourceT>;   ///< of a token store, or of a pair store
 
     /// Row masks mask context instead of tokens: only a decoder that reads them can use such a view.
     static constexpr bool has_row_masks = VisibilityMasker<MaskerT>;
@@ -167,59 +163,20 @@ struct View {
 
     /// Reads, masks and corrupts. Draws of the three roles are independent of each other.
     /// \param encoder  the encoder's view of the same pass, for related maskers; may be nullptr for others
+    /// \returns one text; of a source of groups all texts of the group: a positive, then negatives
     /// Throws InputError where a related masker would get another text than the encoder's.
-    template <class ExampleT>
-    [[nodiscard]] MaskedText assemble(ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
-                                      ViewDraws draws, MaskedText const* encoder) const {
-        Draw source_draw = draws.own.fork(0);
-        Draw masker_draw = draws.own.fork(1);
-        Draw corruptor_draw = draws.own.fork(2);
-        std::vector<TokenId> content;
-        if constexpr (requires { source.read(example, traits, source_draw, draws.shared); }) {
-            content = source.read(example, traits, source_draw, draws.shared);
-        } else {
-            content = source.read(example, traits, source_draw);
-        }
-        std::size_t const room = detail::content_room(settings, source);
-        if (content.size() > room) { content.resize(room); }
-        MaskedText text;
-        text.original_ids.reserve(content.size() + 2);
-        text.original_ids.push_back(traits.special().cls);
-        text.original_ids.insert(text.original_ids.end(), content.begin(), content.end());
-        text.original_ids.push_back(traits.special().sep);
-        text.input_ids = text.original_ids;
-        text.flags.assign(text.original_ids.size(), 0);
-        TokenSpan const span(text.original_ids, traits);
-        if constexpr (has_row_masks) {
-            text.visibility = masker.draw(span, masker_draw);
-        } else if constexpr (is_related) {
-            require_text_of(encoder, text.original_ids);
-            text.flags = masker.draw(span, masker_draw, encoder->flags);
-        } else {
-            text.flags = masker.draw(span, masker_draw);
-        }
-        corruptor.corrupt(text, traits, corruptor_draw);
-        if constexpr (requires { source.types_of(text.original_ids, traits); }) {
-            text.types = source.types_of(text.original_ids, traits);
-        }
-        return text;
-    }
-
-    /// The texts of a training query: a positive, then its negatives, each masked and corrupted by draws of its own.
-    [[nodiscard]] std::vector<CandidateText> assemble_group(PairExample const& example, TokenTraits const& traits,
-                                                            ViewSettings const& settings, ViewDraws draws) const
-        requires GroupSource<SourceT>
-    {
-        std::vector<CandidateText> texts = source.read_group(example, traits, settings.max_length, draws.shared);
+    [[nodiscard]] std::vector<CandidateText> assemble(ExampleType const& example, TokenTraits const& traits,
+                                                      ViewSettings const& settings, ViewDraws draws,
+                                                      MaskedText const* encoder = nullptr) const {
+        std::vector<CandidateText> texts = read(example, traits, settings, draws);
         for (std::size_t i = 0; i < texts.size(); ++i) {
-            MaskedText& text = texts[i].text;
-            text.flags.assign(text.original_ids.size(), 0);
-            if constexpr (!std::is_same_v<MaskerT, NoMasker>) {
-                static_assert(bmae::Masker<MaskerT>, "View: the texts of a group take a masker that masks tokens.");
-                Draw masker_draw = draws.own.fork(2 * i + 3);
-                Draw corruptor_draw = draws.own.fork(2 * i + 4);
-                text.flags = masker.draw(TokenSpan(text.original_ids, traits), masker_draw);
-                corruptor.corrupt(text, traits, corruptor_draw);
+            std::uint64_t const stream = GroupSource<SourceT> ? 2 * i + 3 : 1;   // `read` draws from stream 0
+            Draw masker_draw = draws.own.fork(stream);
+            Draw corruptor_draw = draws.own.fork(stream + 1);
+            mask(texts[i].text, traits, masker_draw, encoder);
+            corruptor.corrupt(texts[i].text, traits, corruptor_draw);
+            if constexpr (requires { source.types_of(texts[i].text.original_ids, traits); }) {
+                texts[i].text.types = source.types_of(texts[i].text.original_ids, traits);
             }
         }
         return texts;
@@ -237,6 +194,45 @@ struct View {
     }
 
 private:
+    /// The texts before masking.
+    [[nodiscard]] std::vector<CandidateText> read(ExampleType const& example, TokenTraits const& traits,
+                                                  ViewSettings const& settings, ViewDraws const& draws) const {
+        if constexpr (GroupSource<SourceT>) {
+            return source.read_group(example, traits, settings.max_length, draws.shared);
+        } else {
+            Draw draw = draws.own.fork(0);
+            std::vector<TokenId> content;
+            if constexpr (requires { source.read(example, traits, draw, draws.shared); }) {
+                content = source.read(example, traits, draw, draws.shared);
+            } else {
+                content = source.read(example, traits, draw);
+            }
+            content.resize(std::min(content.size(), detail::content_room(settings, source)));
+            std::vector<CandidateText> one(1);
+            std::vector<TokenId>& ids = one.front().text.original_ids;
+            ids.reserve(content.size() + 2);
+            ids.push_back(traits.special().cls);
+            ids.insert(ids.end(), content.begin(), content.end());
+            ids.push_back(traits.special().sep);
+            one.front().text.input_ids = ids;
+            return one;
+        }
+    }
+
+    /// Sets the flags of a text, or its row masks.
+    void mask(MaskedText& text, TokenTraits const& traits, Draw& draw, [[maybe_unused]] MaskedText const* encoder) const {
+        text.flags.assign(text.original_ids.size(), 0);
+        TokenSpan const span(text.original_ids, traits);
+        if constexpr (has_row_masks) {
+            text.visibility = masker.draw(span, draw);
+        } else if constexpr (is_related) {
+            require_text_of(encoder, text.original_ids);
+            text.flags = masker.draw(span, draw, encoder->flags);
+        } else {
+            text.flags = masker.draw(span, draw);
+        }
+    }
+
     /// `Pass` checks the types; different options, or a source with undeclared draws, may still give different texts.
     static void require_text_of(MaskedText const* encoder, std::vector<TokenId> const& ids) {
         if (encoder != nullptr && encoder->original_ids == ids && encoder->flags.size() == ids.size()) { return; }
@@ -250,5 +246,18 @@ private:
             .hint = "Give both sources the same options; a source that chooses by its view's own draw fits no such masker."});
     }
 };
+
+namespace detail {
+
+/// The text of a term's own view.
+template <class ViewT, class ExampleT>
+MaskedText assemble_text(ViewT const& view, ExampleT const& example, TokenTraits const& traits, ViewSettings const& settings,
+                         ViewDraws draws, MaskedText const& encoder) {
+    static_assert(!gives_groups<ViewT>,
+                  "View: a source of groups (Candidates, QueryWithCandidate) is for the encoder's view; a term reads one text.");
+    return std::move(view.assemble(example, traits, settings, draws, &encoder).front().text);
+}
+
+}  // namespace detail
 
 }  // namespace bmae

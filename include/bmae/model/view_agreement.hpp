@@ -58,11 +58,11 @@ using NamedNumbers = std::vector<std::pair<std::string, OptionValue>>;
 inline void require_same_numbers(NamedNumbers const& one, std::string const& path, NamedNumbers const& other,
                                  std::string const& other_path, std::string const& why) {
     for (auto const& [name, value] : one) {
-        auto const twin = std::ranges::find(other, name, &NamedNumbers::value_type::first);
-        if (twin == other.end() || twin->second == value) { continue; }
+        auto const same = std::ranges::find(other, name, &NamedNumbers::value_type::first);
+        if (same == other.end() || same->second == value) { continue; }
         throw InputError(Diagnostic{.file = {},
                                     .expected = path + '.' + name + " and " + other_path + '.' + name + " to be the same",
-                                    .found = number_text(value) + " and " + number_text(twin->second),
+                                    .found = number_text(value) + " and " + number_text(same->second),
                                     .hint = "Set both to one value: " + why});
     }
 }

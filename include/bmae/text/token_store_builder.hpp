@@ -66,8 +66,10 @@ struct TokenStoreOptions {
 };
 
 /// Builds a token store from documents. `add` them in order, then `finish`; destroyed before that, it leaves no files.
-template <Tokenizer T>
+template <class T>
 class TokenStoreBuilder {
+    static_assert(explain_tokenizer<T>(), "TokenStoreBuilder: the second argument is the tokenizer.");
+
 public:
     /// \param tokenizer  must outlive the builder
     /// \throws InputError, RunError  as TokenStoreWriter does, before any work; InputError for an empty `split`
