@@ -78,7 +78,7 @@ using Unhidden = Model<BertEncoder,
 
 BOOST_AUTO_TEST_SUITE(view_agreement)
 
-BOOST_AUTO_TEST_CASE(a_superset_is_told_the_rate_of_the_encoder) {
+BOOST_AUTO_TEST_CASE(a_superset_has_the_rate_and_basis_of_the_encoder) {
     SimLm::Options options = paper<SimLm>();
     BOOST_TEST(refusal<SimLm>(options).empty());
     std::get<0>(options.passes).view.masker.rate = .40;
@@ -86,6 +86,13 @@ BOOST_AUTO_TEST_CASE(a_superset_is_told_the_rate_of_the_encoder) {
     BOOST_CHECK_MESSAGE(
         holds(said, "passes.0.terms.1.view.masker.encoder_rate and passes.0.view.masker.rate to be the same, found 0.3"), said);
     std::get<1>(std::get<0>(options.passes).terms).view.masker.encoder_rate = .40;
+    BOOST_TEST(refusal<SimLm>(options).empty());
+    std::get<0>(options.passes).view.masker.basis = MaskBasis::content;
+    std::string const basis = refusal<SimLm>(options);
+    BOOST_CHECK_MESSAGE(
+        holds(basis, "passes.0.terms.1.view.masker.basis and passes.0.view.masker.basis to be the same, found all and content"),
+        basis);
+    std::get<1>(std::get<0>(options.passes).terms).view.masker.basis = MaskBasis::content;
     BOOST_TEST(refusal<SimLm>(options).empty());
     BOOST_TEST(refusal<LexMae>(paper<LexMae>()).empty());
     BOOST_CHECK(holds(refusal<Unhidden>({}), "found 0.3"));   // nothing is hidden from the encoder

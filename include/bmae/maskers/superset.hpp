@@ -43,17 +43,22 @@ struct SupersetMasker {
         visit("unit", unit, "unit of the second draw");
     }
 
-    /// Throws InputError where the encoder's masker has another rate than `encoder_rate`: the union would miss `rate`.
+    /// Throws InputError where the encoder's masker has another rate than `encoder_rate`, or takes it of another basis: the union
+    /// would miss `rate`.
     /// \param path,encoder_path  of the two maskers, for the message
     template <class EncoderMasker>
     void require_fits(EncoderMasker const& encoder, std::string const& path, std::string const& encoder_path) const {
         if constexpr (requires { static_cast<double>(encoder.rate); }) {
-            if (static_cast<double>(encoder.rate) == encoder_rate) { return; }
-            throw InputError(
-                Diagnostic{.file = {},
-                           .expected = path + ".encoder_rate and " + encoder_path + ".rate to be the same",
-                           .found = std::to_string(encoder_rate) + " and " + std::to_string(encoder.rate),
-                           .hint = "Set both: the union reaches its rate only where encoder_rate is the encoder's."});
+            if (static_cast<double>(encoder.rate) != encoder_rate) {
+                throw differs(path + ".encoder_rate", std::to_string(encoder_rate), encoder_path + ".rate",
+                              std::to_string(encoder.rate));
+            }
+        }
+        if constexpr (requires { MaskBasis{encoder.basis}; }) {
+            if (encoder.basis != basis) {
+                throw differs(path + ".basis", std::string(to_string(basis)), encoder_path + ".basis",
+                              std::string(to_string(encoder.basis)));
+            }
         }
     }
 
@@ -76,6 +81,14 @@ struct SupersetMasker {
     }
 
 private:
+    static InputError differs(std::string const& option, std::string const& value, std::string const& of_encoder,
+                              std::string const& encoder_value) {
+        return InputError(Diagnostic{.file = {},
+                                     .expected = option + " and " + of_encoder + " to be the same",
+                                     .found = value + " and " + encoder_value,
+                                     .hint = "Set both: the union reaches its rate only where they are equal."});
+    }
+
     [[nodiscard]] MaskFlags second_draw(TokenSpan text, double share, Draw& draw) const {
         if (unit == MaskUnit::whole_word) {
             WholeWordMasker const words{
