@@ -104,16 +104,24 @@ BOOST_AUTO_TEST_CASE(values_are_read_and_written_where_they_stand) {
     BOOST_TEST(outer.inner.count == 18446744073709551615U);
     BOOST_TEST((std::get<2>(outer.parts).color == Color::red && std::get<0>(outer.parts).color == Color::green));
     BOOST_TEST((find_option(entries, "inner") == nullptr));
+    set_option(entries, "layers", "-1e3");
+    set_option(entries, "inner.count", "1.5e3");
+    BOOST_TEST(outer.layers == -1000);
+    BOOST_TEST(outer.inner.count == 1500U);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_of_the_kind_is_refused_and_changes_nothing) {
     Outer outer;
     auto const entries = option_entries(outer);
-    for (std::string const text : {"", "x", ".3.", "0.3 ", " 1", "1,5", "0x1p", "--1", "1e999"}) {
+    for (std::string const text : {"", "x", ".3.", "0.3 ", " 1", "1,5", "0x1p", "--1", "1e999", "nan", "inf", "-inf"}) {
         BOOST_TEST(holds(refusal(entries, "rate", text).found, text));
     }
-    for (std::string const text : {"", "1.5", "9223372036854775808", "two", "1e3"}) { refusal(entries, "layers", text); }
-    for (std::string const text : {"-1", "1.0", "18446744073709551616"}) { refusal(entries, "inner.count", text); }
+    for (std::string const text : {"", "1.5", "9223372036854775808", "two", "1.5e0", "1e19", "nan", "inf"}) {
+        refusal(entries, "layers", text);
+    }
+    for (std::string const text : {"-1", "-1e0", "1e-1", "1e17", "18446744073709551616"}) {
+        refusal(entries, "inner.count", text);
+    }
     for (std::string const text : {"yes", "2", "True", ""}) { refusal(entries, "exact", text); }
     Diagnostic const choice = refusal(entries, "inner.color", "blue");
     BOOST_TEST(holds(choice.expected, "red, green"));
@@ -129,6 +137,8 @@ BOOST_AUTO_TEST_CASE(an_unknown_path_lists_the_known_ones_the_nearest_first) {
     Diagnostic const unknown = refusal(entries, "inner.cuont", "1");
     BOOST_TEST(holds(unknown.found, "inner.cuont"));
     for (OptionEntry const& entry : entries) { BOOST_TEST(holds(unknown.hint, entry.path)); }
+    BOOST_TEST(unknown.hint.starts_with("Did you mean \"inner.count\"? "));
+    BOOST_TEST(!holds(refusal(entries, "temperature", "1").hint, "Did you mean"));
     BOOST_TEST(unknown.hint.find("inner.count") < unknown.hint.find("rate"));
     BOOST_TEST(detail::edit_distance("kitten", "sitting") == 3U);
     BOOST_TEST(detail::edit_distance("", "abc") == 3U);

@@ -6,11 +6,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +42,32 @@ concept NamedChoice = std::is_enum_v<E> && requires(E value) {
     { names_of(value).size() } -> std::convertible_to<std::size_t>;
     { names_of(value)[0] } -> std::convertible_to<std::string_view>;
 };
+
+namespace detail {
+
+/// The number that `text` is as a whole: a finite one for `double`; for an integer one without a fraction that the type holds,
+/// also in the form 1e3.
+template <class Number>
+std::optional<Number> number_from(std::string_view text) {
+    std::string_view const digits = text.starts_with('+') ? text.substr(1) : text;
+    char const* const last = digits.data() + digits.size();
+    Number number{};
+    auto const [end, error] = std::from_chars(digits.data(), last, number);
+    if constexpr (std::floating_point<Number>) {
+        if (error != std::errc{} || end != last || !std::isfinite(number)) { return std::nullopt; }
+        return number;
+    } else {
+        if (error == std::errc{} && end == last) { return number; }
+        auto const real = number_from<double>(text);
+        constexpr double exact = 9007199254740992;   // 2^53: below it, a double is the integer that was meant
+        bool const fits = real && std::trunc(*real) == *real && std::abs(*real) <= exact &&
+                          *real >= static_cast<double>(std::numeric_limits<Number>::min()) &&
+                          *real <= static_cast<double>(std::numeric_limits<Number>::max());
+        return fits ? std::optional(static_cast<Number>(*real)) : std::nullopt;
+    }
+}
+
+}  // namespace detail
 
 /// The value of an option, for reports: an enumerator as its name.
 using OptionValue = std::variant<double, std::int64_t, std::uint64_t, bool, std::string>;
@@ -74,7 +103,7 @@ public:
     /// Sets the option from `text`. Throws InputError, which names `path`, for an invalid value.
     void set(std::string_view path, std::string_view text) const {
         if (auto const* const real = std::get_if<double*>(&place_)) {
-            **real = parse<double>(path, text, "a number", "0.3");
+            **real = parse<double>(path, text, "a finite number", "0.3");
         } else if (auto const* const whole = std::get_if<std::int64_t*>(&place_)) {
             **whole = parse<std::int64_t>(path, text, "a whole number", "2");
         } else if (auto const* const count = std::get_if<std::uint64_t*>(&place_)) {
@@ -106,11 +135,8 @@ private:
     }
     template <class Number>
     static Number parse(std::string_view path, std::string_view text, char const* kind, char const* example) {
-        Number number{};
-        std::string_view const digits = text.starts_with('+') ? text.substr(1) : text;
-        auto const [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-        if (error != std::errc{} || end != digits.data() + digits.size()) { refuse(path, text, kind, example); }
-        return number;
+        if (auto const number = detail::number_from<Number>(text)) { return *number; }
+        refuse(path, text, kind, example);
     }
 
     std::variant<double*, std::int64_t*, std::uint64_t*, bool*, Choice> place_;
@@ -205,10 +231,12 @@ inline void set_option(std::vector<OptionEntry> const& entries, std::string_view
     std::ranges::stable_sort(known, {}, &std::pair<std::size_t, std::string_view>::first);
     std::string list;
     for (auto const& [distance, name] : known) { list.append(list.empty() ? "" : ", ").append(name); }
+    bool const near = !known.empty() && known.front().first <= std::max<std::size_t>(2, path.size() / 4);
+    std::string const guess = near ? "Did you mean \"" + std::string(known.front().second) + "\"? " : "";
     throw InputError(Diagnostic{.file = {},
                                 .expected = "an option of this preset",
                                 .found = '"' + std::string(path) + '"',
-                                .hint = "It has, the most similar first: " + list + '.'});
+                                .hint = guess + "It has, the most similar first: " + list + '.'});
 }
 
 }  // namespace bmae
