@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(what_a_killed_run_left_is_cut_to_whole_groups) {
         BOOST_CHECK_THROW(ResumableLines(folder.output, "other", true), bmae::InputError);
         BOOST_TEST(bmae::detail::read_file(folder.partial) == left);
         ResumableLines lines(folder.output, "s", true);
-        BOOST_CHECK_THROW(ResumableLines(folder.output, "s", true), bmae::RunError);   // locked
+        BOOST_CHECK_THROW(ResumableLines(folder.output, "s", true), bmae::InUseError);   // locked
         std::size_t const kept = lines.keep_groups(2, all);
         for (std::size_t i = kept; i < 6; i += 2) {
             lines.append(std::string("abcdef").substr(i, 1) + '\n' + std::string("abcdef").substr(i + 1, 1) + '\n');

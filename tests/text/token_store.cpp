@@ -323,7 +323,7 @@ BOOST_AUTO_TEST_CASE(two_programs_cannot_fill_one_folder_and_a_killed_one_does_n
     BlankTokenizer const tokenizer;
     {
         bmae::TokenStoreBuilder builder(scratch / "store", tokenizer);
-        BOOST_CHECK_EXCEPTION(bmae::TokenStoreBuilder(scratch / "store", tokenizer), bmae::RunError,
+        BOOST_CHECK_EXCEPTION(bmae::TokenStoreBuilder(scratch / "store", tokenizer), bmae::InUseError,
                               [](auto const& error) { return names(error, "another program"); });
     }
     pid_t const child = ::fork();

@@ -149,7 +149,7 @@ BOOST_AUTO_TEST_CASE(one_writer_at_a_time) {
     Scratch scratch;
     {
         CheckpointStore const store(scratch.path());
-        BOOST_CHECK_THROW(CheckpointStore(scratch.path()), bmae::RunError);
+        BOOST_CHECK_THROW(CheckpointStore(scratch.path()), bmae::InUseError);
     }
     BOOST_CHECK_NO_THROW(CheckpointStore(scratch.path()));
     BOOST_CHECK_THROW(bmae::newest_checkpoint(scratch.path()), bmae::InputError);

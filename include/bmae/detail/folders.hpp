@@ -64,7 +64,7 @@ inline void require_empty_or_new_folder(std::filesystem::path const& path) {
 class AtomicFolder {
 public:
     /// \throws InputError  where `path` is not empty, or the folder cannot be written
-    /// \throws RunError    where another program is writing the same folder
+    /// \throws InUseError  where another program is writing the same folder
     explicit AtomicFolder(std::filesystem::path path) : path_(without_slash(std::move(path))) {
         require_nothing_lost(path_);
         create_folders(folder_of(path_));
@@ -74,7 +74,7 @@ public:
         lock_ = Descriptor(::open(work.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!lock_.is_open()) { fail_to_write(work, "open the folder", errno); }
         if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-            throw RunError(work.string() + ": another program is writing there. Wait for it or choose another output folder.");
+            throw InUseError(work.string() + ": another program is writing there. Wait for it or choose another output folder.");
         }
         clear(work);
         partial_ = std::move(work);

@@ -28,7 +28,7 @@ public:
     /// \param settings  text of all settings that determine the lines; resuming requires the same
     /// \throws InputError  the output is there already, an unfinished one is there without `resume`, other settings, a folder
     ///                     that cannot be written
-    /// \throws RunError    another program is writing there
+    /// \throws InUseError  another program is writing there
     ResumableLines(std::filesystem::path output, std::string const& settings, bool resume)
         : output_(std::move(output)), partial_(beside(".partial")), settings_(beside(".partial.json")) {
         if (std::filesystem::exists(output_)) {
@@ -58,7 +58,7 @@ public:
         file_ = detail::Descriptor(::open(partial_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
         if (!file_.is_open()) { detail::fail_to_write(partial_, "create", errno); }
         if (::flock(file_.number(), LOCK_EX | LOCK_NB) != 0) {
-            throw RunError(partial_.string() + ": another program is writing there. Wait for it or choose another output.");
+            throw InUseError(partial_.string() + ": another program is writing there. Wait for it or choose another output.");
         }
     }
 

@@ -163,7 +163,7 @@ class CheckpointStore {
 public:
     /// Creates and locks `root` and removes the remains of interrupted saves.
     /// \param keep_last  number of newest checkpoints that are kept; 0: all
-    /// \throws InputError if it cannot be written, RunError if another trainer has locked the folder
+    /// \throws InputError if it cannot be written, InUseError if another trainer has locked the folder
     explicit CheckpointStore(std::filesystem::path root, std::size_t keep_last = 2)
         : root_(std::move(root)), keep_last_(keep_last) {
         detail::create_folders(root_);
@@ -171,7 +171,7 @@ public:
         if (!lock_.is_open()) { detail::fail_to_write(root_ / ".lock", "create", errno); }
         if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 &&
             errno == EWOULDBLOCK) {   // other errors: a file system without locks
-            throw RunError(root_.string() + ": another trainer is writing there. Wait for it or choose another output folder.");
+            throw InUseError(root_.string() + ": another trainer is writing there. Wait for it or choose another output folder.");
         }
         for (auto const& entry : std::filesystem::directory_iterator(root_)) {
             if (is_rest(entry.path().filename().string())) { remove(entry.path()); }

@@ -55,4 +55,11 @@ public:
     using Error::Error;
 };
 
+/// Another program is writing the output: wait for it or choose another place. Programs end with exit status 2, as for
+/// every output that is refused.
+class InUseError : public RunError {
+public:
+    using RunError::RunError;
+};
+
 }  // namespace bmae
