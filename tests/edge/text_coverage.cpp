@@ -78,6 +78,22 @@ BOOST_AUTO_TEST_CASE(none_is_refused_with_the_way_to_make_it) {
     BOOST_TEST(holds(refusal<OpposedText>(questions).found, "2 queries that may be questions"));
 }
 
+BOOST_AUTO_TEST_CASE(the_variant_of_master_fits_what_is_there) {
+    test::ScratchFolder const scratch;
+    TokenStore const bare = invented_store(scratch / "bare", {2, 2}, 0);
+    TokenStore const asked = invented_store(scratch / "asked", {2, 2}, 2);   // queries and continuations
+    BOOST_TEST(preset_without(bare, "master", Needs::queries) == "master-without-por");
+    BOOST_TEST(preset_without(bare, "master-as-released", Needs::queries) == "master-without-por-as-released");
+    BOOST_TEST(preset_without(asked, "master", Needs::continuation) == "master-without-gor");
+    BOOST_TEST(preset_without(asked, "master", Needs::neighbours) == "master-without-npr");
+    BOOST_TEST(preset_without(bare, "cot-mae-qc", Needs::queries).empty());
+    BOOST_TEST(preset_without(bare, "master-without-dor", Needs::continuation).empty());
+    auto const refused = [&] { require_texts(bare, Needs::queries, "the task", 0, {}, "There is another preset."); };
+    BOOST_CHECK_EXCEPTION(refused(), InputError, [](InputError const& error) {
+        return error.diagnostic().hint.starts_with("There is another preset. bmae generate");
+    });
+}
+
 BOOST_AUTO_TEST_CASE(few_are_a_warning) {
     test::ScratchFolder const scratch;
     std::vector<std::size_t> const single(150, 1);

@@ -73,6 +73,12 @@ template <class ModelT>
 
 namespace detail {
 
+/// "mkp" as reports and papers write it: "MKP".
+inline std::string task_in_capitals(std::string task) {
+    for (char& c : task) { c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+    return task;
+}
+
 /// Losses of a composition under the names of its terms.
 inline StepOutput to_step_output(ModelLoss loss, std::vector<TermDescription> const& terms) {
     StepOutput output{.total = std::move(loss.total)};
@@ -82,7 +88,8 @@ inline StepOutput to_step_output(ModelLoss loss, std::vector<TermDescription> co
                                 .loss = loss.terms[t].loss,
                                 .correct = loss.terms[t].correct,
                                 .labels = loss.terms[t].labels,
-                                .weight = loss.terms[t].weight});
+                                .weight = loss.terms[t].weight,
+                                .task = task_in_capitals(terms[t].task)});
     }
     return output;
 }
@@ -354,6 +361,7 @@ private:
         std::shared_ptr<WordWeights const> words = words_;
         bool asks_for_words = false;
         std::set<std::pair<Needs, std::string_view>> told;
+        bool asks_for_generator = false;
         model_->for_each_view([&]<class ViewT>(ViewT& view, auto const& part, std::size_t v) {
             if constexpr (requires { ViewT::Source::needs; }) {
                 bool const stands_in = [&] {
@@ -368,9 +376,10 @@ private:
                     if constexpr (requires { ViewT::Source::key; }) { return std::string_view(ViewT::Source::key); }
                     return std::string_view();
                 }();
-                if (!stands_in && told.emplace(ViewT::Source::needs, field).second) {
+                if (!stands_in && !is_weightless(part) && told.emplace(ViewT::Source::needs, field).second) {
                     std::string const reader = reader_in_words(part, descriptions[v]);
-                    std::string warning = require_texts(corpus_, ViewT::Source::needs, reader, span, field);
+                    std::string const instead = without_text(part, descriptions[v], ViewT::Source::needs);
+                    std::string warning = require_texts(corpus_, ViewT::Source::needs, reader, span, field, instead);
                     if (!warning.empty()) { warnings_.push_back(std::move(warning)); }
                 }
             }
@@ -383,6 +392,7 @@ private:
                 }
             }
             if constexpr (requires { view.corruptor.generator; }) {
+                asks_for_generator = true;
                 if (view.corruptor.generator == nullptr) { view.corruptor.generator = generator; }
                 if (view.corruptor.generator == nullptr) {
                     throw InputError(Diagnostic{.file = {},
@@ -393,11 +403,17 @@ private:
                 }
             }
         });
+        if (generator != nullptr && !asks_for_generator) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a corruptor that replaces masks by a generator's tokens",
+                                        .found = "none in " + preset_,
+                                        .hint = "The presets simlm and diffcse have one; leave --generator out elsewhere."});
+        }
         if (words_ != nullptr && !asks_for_words) {
             throw InputError(Diagnostic{.file = {},
                                         .expected = "a masker with word weights, to use the dictionary",
                                         .found = "none",
-                                        .hint = "MASTER's presets have one; leave the dictionary out elsewhere."});
+                                        .hint = "MASTER's presets have one; leave --dictionary out elsewhere."});
         }
     }
 
@@ -414,6 +430,29 @@ private:
         }
     }
 
+    /// How to train without a text that the corpus lacks, in one sentence; empty where a pass reads it.
+    template <class Part>
+    std::string without_text(Part const& part, ViewDescription const& view, Needs need) const {
+        if (std::string const preset = preset_without(corpus_, preset_, need); !preset.empty()) {
+            return "Without such texts there is --preset " + preset + '.';
+        }
+        if constexpr (requires { part.weight(.5); }) {
+            return "Without such texts: --set " + view.path.substr(0, view.path.rfind(".view")) + ".weight=0.";
+        } else {
+            return {};
+        }
+    }
+
+    /// A term whose weight is 0 throughout the run asks for no text. A pass, whose view is the encoder's, has no weight.
+    template <class Part>
+    static bool is_weightless(Part const& part) {
+        if constexpr (requires { part.weight(.5); }) {
+            return part.weight(0) == 0 && part.weight(.5) == 0 && part.weight(1) == 0;
+        } else {
+            return false;
+        }
+    }
+
     /// "DOR (passes.0.terms.2.view, queries)": the paper's name of the task where it has one, then path and source.
     template <class Part>
     static std::string reader_in_words(Part const& part, ViewDescription const& view) {
@@ -421,8 +460,7 @@ private:
         std::string task;
         if constexpr (requires { part.describe(std::string()).task; }) { task = part.describe(std::string()).task; }
         if (task.empty()) { return place; }
-        for (char& c : task) { c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-        return task + " (" + place + ')';
+        return detail::task_in_capitals(std::move(task)) + " (" + place + ')';
     }
 
     std::shared_ptr<Model> model_;

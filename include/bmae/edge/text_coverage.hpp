@@ -115,12 +115,26 @@ inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t
 
 }  // namespace detail
 
+/// The variant of MASTER for a store that lacks the text `need`: without DOR (queries), GOR (continuations), both (POR) or NPR
+/// (neighbors). Empty where `preset` is another one, or a variant that lacks a task already.
+inline std::string preset_without(TokenStore const& store, std::string_view preset, Needs need) {
+    if (preset != "master" && preset != "master-as-released") { return {}; }
+    auto const lacks = [&](Needs kind) { return text_coverage(store, kind).with == 0; };
+    std::string_view const released = preset == "master" ? "" : "-as-released";
+    std::string task;
+    if (need == Needs::neighbours) { task = "npr"; }
+    if (need == Needs::queries) { task = lacks(Needs::continuation) ? "por" : "dor"; }
+    if (need == Needs::continuation) { task = lacks(Needs::queries) ? "por" : "gor"; }
+    return task.empty() ? std::string() : ("master-without-" + task).append(released);
+}
+
 /// Refuses a store in which no document has the text that `reader` reads.
-/// \param reader  readable name: "DOR (passes.0.terms.2.view, queries)"
+/// \param reader   readable name: "DOR (passes.0.terms.2.view, queries)"
+/// \param instead  sentence of the hint about training without such texts; empty: none
 /// \returns       a warning where less than one document in a hundred has it; else nothing
 /// Throws InputError with a hint how to make such texts.
 inline std::string require_texts(TokenStore const& store, Needs need, std::string const& reader, std::size_t span = 0,
-                                 std::string_view field = {}) {
+                                 std::string_view field = {}, std::string_view instead = {}) {
     TextCoverage const coverage = text_coverage(store, need, span, field);
     auto const [what, hint] = detail::need_in_words(need, span, field);
     std::string const all = std::to_string(coverage.documents);
@@ -131,7 +145,7 @@ inline std::string require_texts(TokenStore const& store, Needs need, std::strin
                                     .expected = what + ", which " + reader + " reads",
                                     .found = unsaid ? std::to_string(queries) + " queries that may be questions"
                                                     : "none in " + all + (coverage.documents == 1 ? " document" : " documents"),
-                                    .hint = hint});
+                                    .hint = instead.empty() ? hint : std::string(instead) + ' ' + hint});
     }
     if (coverage.share() >= TextCoverage::least_share) { return {}; }
     char percent[32];

@@ -29,6 +29,7 @@ struct TermOutput {
     at::Tensor correct = {};   ///< [] number of labels predicted correctly, detached, fp32; undefined where not applicable
     std::int64_t labels = 0;   ///< in this batch
     double weight = 1;         ///< factor with which the term enters the total
+    std::string task = {};     ///< name of the paper where it has one: MASTER's "MKP", "NPR" ...
 };
 
 /// The result of one forward run.

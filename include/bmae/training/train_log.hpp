@@ -32,6 +32,7 @@ struct TermReport {
     std::int64_t absent = 0;               ///< texts without a label for it: empty, too short, without a partner
     double loss = 0;                       ///< mean over the labels; 0 if there were none
     std::optional<double> accuracy = {};   ///< share of labels predicted correctly; nothing where not applicable
+    std::string task = {};                 ///< name of the paper where it has one: MASTER's "MKP", "NPR" ...
 };
 
 /// Sums of one term, from which means over several steps are computed.
@@ -44,11 +45,13 @@ struct TermSums {
     double loss = 0;           ///< sum over labels
     double correct = 0;
     bool has_accuracy = false;
+    std::string task = {};
 
     TermSums& operator+=(TermSums const& other) {
         if (name.empty() || other.labels != 0) { weight = other.weight; }   // undefined where there are no labels
         name = other.name;
         kind = other.kind;
+        task = other.task;
         labels += other.labels;
         absent += other.absent;
         loss += other.loss;
@@ -61,6 +64,7 @@ struct TermSums {
         double const count = labels == 0 ? 1 : static_cast<double>(labels);
         TermReport result{.name = name, .kind = kind, .weight = weight, .labels = labels, .absent = absent, .loss = loss / count};
         if (has_accuracy && labels != 0) { result.accuracy = correct / count; }
+        result.task = task;
         return result;
     }
 };
@@ -107,7 +111,8 @@ inline nlohmann::ordered_json to_json_line(LogReport const& report) {
                                 {"skipped", report.skipped},
                                 {"terms", nlohmann::ordered_json::array()}};
     for (TermReport const& term : report.terms) {
-        nlohmann::ordered_json line{{"name", term.name}, {"kind", term.kind}, {"weight", term.weight}, {"loss", term.loss}};
+        nlohmann::ordered_json line{
+            {"name", term.name}, {"kind", term.kind}, {"task", term.task}, {"weight", term.weight}, {"loss", term.loss}};
         if (term.accuracy) { line["accuracy"] = *term.accuracy; }
         line["labels"] = term.labels;
         line["absent"] = term.absent;

@@ -79,7 +79,8 @@ struct TrainState {
                                                {"absent", t.absent},
                                                {"loss", t.loss},
                                                {"correct", t.correct},
-                                               {"has_accuracy", t.has_accuracy}});
+                                               {"has_accuracy", t.has_accuracy},
+                                               {"task", t.task}});
         }
         return json;
     }
@@ -107,7 +108,8 @@ struct TrainState {
                                    .absent = t.value("absent", std::int64_t{0}),   // older checkpoints do not have it
                                    .loss = t.at("loss"),
                                    .correct = t.at("correct"),
-                                   .has_accuracy = t.at("has_accuracy")});
+                                   .has_accuracy = t.at("has_accuracy"),
+                                   .task = t.value("task", std::string())});   // older checkpoints do not have it
         }
         return state;
     }

@@ -332,7 +332,8 @@ private:
                             .labels = term.labels,
                             .loss = term.labels == 0 ? 0 : loss,
                             .correct = counted ? *next++ : 0,
-                            .has_accuracy = counted};
+                            .has_accuracy = counted,
+                            .task = term.task};
             }
         }
         stopping_ = stop_.load(std::memory_order_relaxed);
