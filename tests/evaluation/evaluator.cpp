@@ -156,8 +156,15 @@ BOOST_AUTO_TEST_CASE(beir_leaves_out_the_query_itself) {
     auto const run = run_of({{"q", 2.0F}, {"a", 1.0F}});
     bmae::Qrels qrels;
     qrels.add("q", "a", 1);
-    BOOST_TEST(bmae::evaluate(qrels, run, {.profile = bmae::profiles::beir}, bmae::Ndcg{10})["ndcg@10"] == 1.0);
-    BOOST_TEST(bmae::evaluate(qrels, run, bmae::Mrr{})["mrr"] == 0.5);
+    auto const report = bmae::evaluate(qrels, run, {.profile = bmae::profiles::beir}, bmae::Ndcg{10});
+    BOOST_TEST(report["ndcg@10"] == 1.0);
+    BOOST_TEST(report.own_hits == 1U);
+    BOOST_TEST(report.own_queries == 1U);
+    BOOST_TEST(test::contains(report.summary(), "1 hits whose id is their query's dropped, in 1 queries"));
+    auto const kept = bmae::evaluate(qrels, run, bmae::Mrr{});
+    BOOST_TEST(kept["mrr"] == 0.5);
+    BOOST_TEST(kept.own_hits == 0U);
+    BOOST_TEST(!test::contains(kept.summary(), "dropped"));
 }
 
 BOOST_AUTO_TEST_CASE(grades_below_zero_are_unjudged_and_hopeless_queries_count) {

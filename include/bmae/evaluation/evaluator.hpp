@@ -67,6 +67,7 @@ public:
 
     struct Counts {
         std::size_t tied = 0;
+        std::size_t own = 0;   ///< hits that the profile drops
         std::size_t retrieved = 0;
         std::size_t relevant = 0;
         std::size_t relevant_retrieved = 0;
@@ -97,7 +98,9 @@ public:
             ranked.gains = metrics_[i].reciprocal && profile.mrr_as_listed ? std::span<std::int32_t const>(listed_) : gains_;
             values[i] = metrics_[i].value(ranked);
         }
-        return count(place.has_value());
+        Counts counts = count(place.has_value());
+        if (place) { counts.own = run_.hits(*place).size() - ranking_.hits().size(); }
+        return counts;
     }
 
 private:
@@ -231,6 +234,8 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
         for (std::size_t m = 0; m < width; ++m) { report.means[m] += report.values[i * width + m]; }
         report.tied_hits += counts[i].tied;
         report.tied_queries += counts[i].tied != 0 ? 1U : 0U;
+        report.own_hits += counts[i].own;
+        report.own_queries += counts[i].own != 0 ? 1U : 0U;
         report.retrieved += counts[i].retrieved;
         report.relevant += counts[i].relevant;
         report.relevant_retrieved += counts[i].relevant_retrieved;

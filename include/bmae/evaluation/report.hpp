@@ -36,6 +36,8 @@ struct Report {
     std::size_t tied_queries = 0;               ///< queries with such hits: their values depend on tie breaking
     std::size_t unjudged_depth = 0;             ///< the k of the next
     double unjudged_share = 0;                  ///< share of unjudged documents within rank k, mean over queries with results
+    std::size_t own_hits = 0;                   ///< hits whose id is that of their query, dropped by the profile
+    std::size_t own_queries = 0;                ///< queries with such a hit
     std::size_t retrieved = 0;                  ///< hits of the queries with results
     std::size_t relevant = 0;                   ///< relevant documents of the counted queries
     std::size_t relevant_retrieved = 0;         ///< of these, retrieved
@@ -90,7 +92,10 @@ struct Report {
         return "profile " + profile + ": " + std::to_string(queries.size()) + " of " + std::to_string(judged_queries) +
                " judged queries counted, " + std::to_string(missing_queries) + " missing in the run, " +
                std::to_string(unjudged_queries) + " of the run without judgments, " + std::to_string(queries_without_relevant) +
-               " without a relevant document; " + std::to_string(tied_hits) + " tied hits at rank " + std::to_string(tie_depth) +
+               " without a relevant document; " +
+               (own_hits == 0 ? std::string()
+                              : std::to_string(own_hits) + " hits whose id is their query's dropped, in " +
+                                    std::to_string(own_queries) + " queries; ") + std::to_string(tied_hits) + " tied hits at rank " + std::to_string(tie_depth) +
                " or better in " + std::to_string(tied_queries) + " queries; unjudged@" + std::to_string(unjudged_depth) + ' ' +
                share + " %";
     }
