@@ -222,6 +222,11 @@ BOOST_AUTO_TEST_CASE(how_a_corpus_is_run_changes_no_vector_and_is_reported) {
     BOOST_TEST(reports.front() == 0U);
     BOOST_TEST(reports.back() == texts.size());
     BOOST_TEST(reports.size() >= 4U);   // 7, 5, 4, 3 and 2 tokens in batches of 8
+    reports.clear();
+    EncodeRun by_texts = run;   // its budget of tokens is then not read
+    by_texts.batch_texts = 2;
+    BOOST_CHECK_LE((encoder.encode(texts, by_texts) - whole).abs().max().item<double>(), 1e-5);
+    BOOST_TEST(reports == (std::vector<std::size_t>{0, 2, 4, 5}), boost::test_tools::per_element());
     for (std::int64_t i = 0; i < whole.size(0); ++i) {
         at::Tensor const alone = encoder.encode(texts[static_cast<std::size_t>(i)]);
         BOOST_CHECK_LE((alone[0] - whole[i]).abs().max().item<double>(), 1e-5);

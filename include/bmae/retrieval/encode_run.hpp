@@ -30,6 +30,7 @@ namespace bmae {
 /// Options for encoding a corpus.
 struct EncodeRun {
     std::size_t batch_tokens = 4096;   ///< tokens of one batch; bounds the memory
+    std::size_t batch_texts = 0;       ///< texts of one batch, in place of `batch_tokens`; 0: by tokens
     unsigned threads = 0;              ///< that tokenize; 0: one per processor (the encoder runs on LibTorch's own threads)
     /// Called after each batch, in texts; before that with 0 while texts are tokenized. May throw to stop.
     std::function<void(std::size_t done, std::size_t total)> on_progress = {};
@@ -92,8 +93,11 @@ void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& leng
     for (std::size_t begin = 0; begin < order.size();) {
         PackedView view;
         std::vector<std::int64_t> places;
-        for (; begin < order.size() && (places.empty() || view.tokens() + length(texts[order[begin]]) <= run.batch_tokens);
-             ++begin) {
+        auto const fits = [&](std::size_t next) {
+            if (places.empty()) { return true; }
+            return run.batch_texts != 0 ? places.size() < run.batch_texts : view.tokens() + next <= run.batch_tokens;
+        };
+        for (; begin < order.size() && fits(length(texts[order[begin]])); ++begin) {
             view.append(frame(texts[order[begin]]));
             places.push_back(static_cast<std::int64_t>(order[begin]));
         }
