@@ -238,6 +238,7 @@ struct ModelOptions {
     bool normalize = false;
     std::size_t max_length = 0;
     std::size_t batch_tokens = 4096;
+    std::size_t batch_examples = 0;   ///< texts of a batch; 0: by tokens
     std::string precision = "fp32";   ///< encode and search
 };
 
@@ -255,7 +256,7 @@ struct SearchOptions {
     Path data = {};
     std::string split = "test";
     std::string method = "dense";
-    std::size_t top_k = 1000;
+    std::size_t top_k = 0;   ///< 0: 1000 of a run, 10 of a query that is shown
     Path output = {};
     std::string tag = {};
     std::string query = {};

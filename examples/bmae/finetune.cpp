@@ -3,9 +3,11 @@
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
 // are compiled in family_finetuning.cpp.
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -51,10 +53,18 @@ void say_pairs(FinetuneOptions const& options, PairStoreReport const& report) {
                                     .found = "none",
                                     .hint = "Search with --split " + options.split + "."});
     }
+    if (counts.relevant_negatives != 0) {
+        say("negatives: " + count_text(counts.relevant_negatives) + " relevant ones left out");
+    }
+}
+
+/// How many queries of a store have hard negatives; half of them or fewer is worth a warning.
+void say_coverage(PairStore const& pairs) {
+    PairStoreStatistics const& counts = pairs.statistics();
+    if (counts.negatives == 0) { return; }
     std::uint64_t const with = counts.queries - counts.queries_without_negatives;
-    std::string const text = "negatives: " + count_text(counts.negatives) + " kept, for " + count_text(with) + " of " +
-                             count_text(counts.queries) + " queries, " + count_text(counts.relevant_negatives) +
-                             " relevant ones left out";
+    std::string const text = "hard negatives: " + count_text(counts.negatives) + ", for " + count_text(with) + " of " +
+                             count_text(counts.queries) + " queries";
     with * 2 < counts.queries ? warn(text) : say(text);
 }
 
@@ -109,8 +119,8 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
     bool const goes_on = options.training.resume && !list_checkpoints(options.training.output).empty();
     if (goes_on && std::filesystem::exists(kept / "manifest.json")) { return open(kept); }
     bool const lines = std::filesystem::is_regular_file(options.data);
-    if (lines && (!options.negatives.empty() || !options.teacher_scores.empty())) {
-        throw refuse("--negatives and --teacher-scores with a BEIR folder", "a file of lines",
+    if (lines && (!options.negatives.empty() || !options.teacher_scores.empty() || options.split != "train")) {
+        throw refuse("--split, --negatives and --teacher-scores with a BEIR folder", "a file of lines",
                      "Such lines hold their negatives and scores themselves.");
     }
     PairStoreOptions const how{.limit = options.limit, .threads = common.threads};
@@ -127,17 +137,44 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
     return open(pending.place());
 }
 
+/// Names of the preset's hyperparameters.
+std::set<std::string> hyperparameters_of(std::string const& preset) {
+    std::set<std::string> names;
+    for_each_finetuning_preset([&](auto known) {
+        if (known.name != preset) { return; }
+        for (OptionEntry const& entry : option_entries(known.hyperparameters)) { names.insert(entry.path); }
+    });
+    return names;
+}
+
+/// Only a preset that distills reads a teacher's scores.
+void check_teacher_scores(FinetuneOptions const& options) {
+    if (options.teacher_scores.empty() || hyperparameters_of(options.preset).contains("kl_weight")) { return; }
+    throw refuse("--teacher-scores with a preset that distills", "--preset " + options.preset,
+                 "retriever-distilled reads them; leave --teacher-scores out elsewhere.");
+}
+
 /// The options of the command line by the names of the preset.
 std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, PairStore const& pairs) {
     std::map<std::string, std::string> overrides;
-    auto const set = [&](char const* name, std::string value) { overrides.emplace(name, std::move(value)); };
-    if (options.passages_per_query != 0) { set("passages", std::to_string(options.passages_per_query)); }
-    if (options.query_length != 0) { set("query_length", std::to_string(options.query_length)); }
-    bool const joint = options.preset.starts_with("reranker");
-    if (options.passage_length != 0) { set(joint ? "max_length" : "passage_length", std::to_string(options.passage_length)); }
-    if (options.temperature > 0) { set("temperature", std::to_string(options.temperature)); }
-    if (options.normalize) { set("similarity", "cosine"); }
-    if (!options.contrast.empty()) { set("contrast", options.contrast); }
+    std::set<std::string> const known = hyperparameters_of(options.preset);
+    /// \param names  of the hyperparameter, which papers call differently
+    auto const set = [&](char const* option, std::initializer_list<char const*> names, std::string value) {
+        for (char const* const name : names) {
+            if (known.contains(name)) { return static_cast<void>(overrides.emplace(name, std::move(value))); }
+        }
+        throw refuse("an option that the preset " + options.preset + " reads", option,
+                     "Leave it out; `bmae presets " + options.preset + "` lists what --set can set.");
+    };
+    auto const count = [&](char const* option, std::initializer_list<char const*> names, std::size_t value) {
+        if (value != 0) { set(option, names, std::to_string(value)); }
+    };
+    count("--passages-per-query", {"passages"}, options.passages_per_query);
+    count("--query-length", {"query_length", "query_maxlen"}, options.query_length);
+    count("--passage-length", {"passage_length", "max_length", "doc_maxlen"}, options.passage_length);
+    if (options.temperature > 0) { set("--temperature", {"temperature"}, std::to_string(options.temperature)); }
+    if (options.normalize) { set("--normalize", {"similarity"}, "cosine"); }
+    if (!options.contrast.empty()) { set("--contrast", {"contrast"}, options.contrast); }
     for (auto& [name, value] : parse_settings(options.settings)) {
         if (!overrides.emplace(name, value).second) {
             throw refuse("one value of " + name, "an option of its own and --set " + name);
@@ -145,7 +182,14 @@ std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, 
     }
     if (options.preset == "retriever" && pairs.statistics().negatives == 0 && !overrides.contains("passages")) {
         say("no hard negatives: one passage per query, the others of its batch are its negatives");
-        set("passages", "1");
+        overrides["passages"] = "1";
+    }
+    if (auto const passages = overrides.find("passages"); passages != overrides.end() && passages->second == "1") {
+        if (!options.negatives.empty()) {
+            throw refuse("at least 2 passages per query with --negatives", "1, the relevant one",
+                         "Raise --passages-per-query or leave it out: the negatives are not read otherwise.");
+        }
+        if (pairs.statistics().negatives != 0) { warn("the hard negatives of the pairs are not read: one passage per query"); }
     }
     return overrides;
 }
@@ -178,6 +222,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     if (training.steps == 0 && training.epochs == 0 && training.minutes <= 0) {
         throw refuse("--steps, --epochs or --minutes", "none");
     }
+    check_teacher_scores(options);
     check_output(training);
     at::Device const device = device_from(common.device);
     auto const load = [&] {
@@ -215,6 +260,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     auto const objective = build(model.encoder);
     say(options.preset + ": " + objective->composition());
     say(count_text(pairs.size()) + " training queries, " + count_text(pairs.texts()) + " texts");
+    say_coverage(pairs);
     bool const draws_at_random =
         count_option(*objective, "passes.1.view.source.passages", 2) != 1 && pairs.statistics().queries_without_negatives != 0;
     if (draws_at_random) {
@@ -233,7 +279,10 @@ int finetune(Common const& common, FinetuneOptions const& given) {
                 {"stage", options.preset},
                 {"queries", pairs.size()},
                 {"passages", pairs.texts()}};
+    result["queries_with_negatives"] = pairs.size() - pairs.statistics().queries_without_negatives;
     result.update(trained.json);
+    result.update(
+        {{"sentence_transformer", nullptr}, {"cross_encoder", nullptr}, {"sparse_encoder", nullptr}, {"token_encoder", nullptr}});
     if (trained.to == TrainedTo::an_interrupt) {
         print_result(common, result);
         return interrupted;

@@ -171,7 +171,13 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     Json result{{"command", "generate"}, {"output", options.output.string()}, {"kind", asks ? "queries" : "continuation"}};
     if (output.is_complete()) {
         say(options.output.string() + " is finished already");
-        result.update({{"end", "finished"}, {"texts", nullptr}, {"resumed_from", nullptr}});
+        result.update({{"end", "finished"},
+                       {"texts", nullptr},
+                       {"resumed_from", nullptr},
+                       {"tokens", nullptr},
+                       {"tokens_per_second", nullptr},
+                       {"empty", nullptr},
+                       {"blank", nullptr}});
         print_result(common, result);
         return done;
     }

@@ -234,6 +234,12 @@ int inspect(Common const& common, InspectOptions const& options) {
     } else {
         look_at_text(options.path, findings);
     }
+    if (options.tensors && !findings.json().contains("tensors")) {
+        throw InputError(Diagnostic{.file = options.path.string(),
+                                    .expected = "a file or folder of tensors with --tensors",
+                                    .found = findings.json().value("kind", "another kind"),
+                                    .hint = "Leave --tensors out."});
+    }
     Json result{{"command", "inspect"}, {"path", options.path.string()}};
     result.update(findings.json());
     print_result(common, result, findings.text());

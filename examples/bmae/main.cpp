@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
 // The command-line program: what each command accepts. The commands are implemented in the files beside this one.
+#include <array>
 #include <cmath>
 #include <csignal>
 #include <exception>
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <new>
 #include <sstream>
@@ -17,10 +19,13 @@
 #include <CLI/CLI.hpp>
 
 #include <bmae/detail/whole_files.hpp>
+#include <bmae/io/bert_config.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/version.hpp>
 
 #include "common.hpp"
+#include "errors.hpp"
+#include "option_table.hpp"
 
 namespace {
 
@@ -32,12 +37,30 @@ struct Command {
     std::function<int()> run;
 };
 
-void add_common(CLI::App& app, Common& common) {
-    app.add_option("--threads", common.threads, "Threads; 0: one per processor")->group("Common");
-    app.add_option("--device", common.device, "cpu, cuda or cuda:N")->group("Common");
-    app.add_option("--seed", common.seed, "Random seed")->group("Common")->capture_default_str();
-    app.add_flag("--json", common.json, "Print one JSON object as the last line of standard output")->group("Common");
-}
+/// Options that several commands have; each command declares those that it reads.
+class CommonOptions {
+public:
+    CommonOptions(OptionTable& table, Common& common) : table_(table), common_(common) {}
+
+    void json(CLI::App& app) const {
+        table_.flag(app, "--json", common_.json, "Print one JSON object as the last line of standard output, errors too")
+            .group("Common");
+    }
+    DeclaredOption& threads(CLI::App& app) const {
+        return table_.whole(app, "--threads", common_.threads, {.most = 1024}, "Threads; 0: one per processor").group("Common");
+    }
+    DeclaredOption& device(CLI::App& app) const {
+        return table_.text(app, "--device", common_.device, "cpu, cuda or cuda:N").group("Common");
+    }
+    DeclaredOption& seed(CLI::App& app) const {
+        return table_.whole(app, "--seed", common_.seed, {.most = std::numeric_limits<std::uint64_t>::max()}, "Random seed")
+            .group("Common");
+    }
+
+private:
+    OptionTable& table_;
+    Common& common_;
+};
 
 void set_warmup(double warmup, bmae::Schedule& schedule) {
     if (warmup < 1) {
@@ -52,75 +75,145 @@ void set_warmup(double warmup, bmae::Schedule& schedule) {
     schedule.warmup_steps = static_cast<std::uint64_t>(warmup);
 }
 
-void add_training(CLI::App& app, TrainingOptions& options) {
-    auto* const group = "Training";
-    app.add_option("--output", options.output, "New folder for checkpoints, log and the trained model")->required();
-    app.add_option("--steps", options.steps, "Optimizer steps of the whole run")->group(group);
-    app.add_option("--epochs", options.epochs, "Epochs over the data, instead of --steps")->group(group)->excludes("--steps");
-    app.add_option("--minutes", options.minutes, "Time limit; without --steps or --epochs, the steps are estimated to fill it")
-        ->group(group)
-        ->check(CLI::PositiveNumber);
-    app.add_option("--batch-tokens", options.batch.tokens, "Tokens of a batch")
-        ->group(group)
-        ->each([&options](std::string const&) { options.batch.examples = 0; });   // in place of a command's own default
-    app.add_option("--batch-examples", options.batch.examples, "Examples of a batch, instead of --batch-tokens")
-        ->group(group)
-        ->excludes("--batch-tokens");
-    app.add_option("--sort-window", options.batch.sort_window, "Examples sorted by length before packing; 0: none")->group(group);
-    app.add_option("--accumulate", options.accumulation, "Batches per optimizer step")->group(group)->capture_default_str();
-    app.add_flag("--gradient-cache", options.gradient_cache, "With --accumulate: one contrast over all batches of a step")
-        ->group(group);
-    app.add_option("--learning-rate", options.learning_rate, "Peak learning rate")->group(group)->capture_default_str();
-    app.add_option_function<double>(
-           "--warmup", [&options](double warmup) { set_warmup(warmup, options.schedule); },
-           "Warm-up: a share of the steps if below 1, else steps")
-        ->group(group)
-        ->default_str("0.1");
-    app.add_option_function<std::string>(
-           "--schedule", [&options](std::string const& name) { options.schedule.decay = bmae::decay_from(name); },
-           "After the warm-up: constant, linear, cosine")
-        ->group(group)
-        ->default_str(std::string(to_string(options.schedule.decay)));
-    app.add_option("--schedule-floor", options.schedule.floor, "Final rate of linear and cosine, as a share of the peak")
-        ->group(group)
-        ->capture_default_str();
-    app.add_option("--beta1", options.adamw.beta1, "AdamW: decay of the first moment")->group(group)->capture_default_str();
-    app.add_option("--beta2", options.adamw.beta2, "AdamW: decay of the second moment")->group(group)->capture_default_str();
-    app.add_option("--epsilon", options.adamw.epsilon, "AdamW: added to the root of the second moment")
-        ->group(group)
-        ->capture_default_str();
-    app.add_option("--weight-decay", options.adamw.weight_decay, "Decay of matrices")->group(group)->capture_default_str();
-    app.add_option("--clip", options.clip, "Maximum gradient norm; 0: no clipping")->group(group)->capture_default_str();
-    app.add_option_function<std::string>(
-           "--precision", [&options](std::string const& name) { options.precision = bmae::compute_type_from(name); },
-           "fp32 or bf16")
-        ->group(group)
-        ->default_str(to_string(options.precision));
-    app.add_option("--dropout", options.dropout, "Dropout, overrides both rates of config.json")
-        ->group(group)
-        ->check(CLI::Range(0.0, 0.99));
-    app.add_flag("--resume", options.resume, "Resume from the newest undamaged checkpoint of --output")->group(group);
-    app.add_option("--save-every", options.save_every, "Steps between checkpoints; 0: only at the end")
-        ->group(group)
-        ->capture_default_str();
-    app.add_option("--keep-last", options.keep_last, "Checkpoints to keep; 0: all")->group(group)->capture_default_str();
-    app.add_option("--log-every", options.log_every, "Steps between log lines; 0: none")->group(group)->capture_default_str();
-    app.add_option("--loader-threads", options.loader_threads, "Threads that prefetch batches")
-        ->group(group)
-        ->capture_default_str();
+constexpr Whole batch_range{.least = 1, .most = std::uint64_t{1} << 31};
+constexpr Whole length_range{.least = 3, .most = std::uint64_t{1} << 20, .or_zero = true};
+
+/// Options of a training run. Those of `add_if_trained` are read only where there is one, not for a single dumped step.
+class TrainingGroup {
+public:
+    TrainingGroup(OptionTable& table, CLI::App& app, TrainingOptions& options) : table_(table), app_(app), options_(options) {}
+
+    void add() {
+        add_length();
+        add_batches();
+        add_optimizer();
+        add_run();
+    }
+
+private:
+    void add_length() {
+        table_.whole(app_, "--steps", options_.steps, {.least = 1}, "Optimizer steps of the whole run")
+            .by_default("none")
+            .group(group);
+        table_
+            .whole(app_, "--epochs", options_.epochs, {.least = 1, .most = 1'000'000}, "Epochs over the data, instead of --steps")
+            .by_default("none")
+            .group(group)
+            .excludes("--steps");
+        table_
+            .real(app_, "--minutes", options_.minutes, {.most = 1e7, .above_least = true},
+                  "Time limit; without --steps or --epochs, the steps are estimated to fill it")
+            .by_default("none")
+            .group(group);
+    }
+
+    void add_batches() {
+        bool const by_examples = options_.batch.examples != 0;
+        table_
+            .whole(app_, "--batch-tokens", options_.batch.tokens, batch_range, "Tokens of a batch",
+                   [&batch = options_.batch] { batch.examples = 0; })   // in place of a command's own default
+            .by_default(by_examples ? "none: batches are counted in examples" : std::to_string(options_.batch.tokens))
+            .group(group);
+        table_
+            .whole(app_, "--batch-examples,--batch-size", options_.batch.examples, batch_range,
+                   "Examples of a batch, instead of --batch-tokens")
+            .by_default(by_examples ? std::to_string(options_.batch.examples) : "none: batches are counted in tokens")
+            .group(group)
+            .excludes("--batch-tokens");
+        table_
+            .whole(app_, "--sort-window", options_.batch.sort_window, {.most = 1'000'000'000},
+                   "Examples sorted by length before packing; 0: none")
+            .group(group);
+        trained(table_.whole(app_, "--accumulate", options_.accumulation, {.least = 1, .most = 1'000'000},
+                             "Batches per optimizer step"));
+        trained(table_.flag(app_, "--gradient-cache", options_.gradient_cache,
+                            "With --accumulate: one contrast over all batches of a step"));
+    }
+
+    void add_optimizer() {
+        trained(table_.real(app_, "--learning-rate", options_.learning_rate, {.most = 100}, "Peak learning rate"));
+        trained(table_
+                    .real(
+                        app_, "--warmup", [&schedule = options_.schedule](double warmup) { set_warmup(warmup, schedule); },
+                        {.most = 1e12}, "Warm-up: a share of the steps if below 1, else steps")
+                    .by_default("0.1"));
+        trained(table_
+                    .checked(
+                        app_, "--schedule",
+                        [&schedule = options_.schedule](std::string const& name) { schedule.decay = bmae::decay_from(name); },
+                        "After the warm-up: constant, linear, cosine")
+                    .by_default(std::string(to_string(options_.schedule.decay))));
+        trained(table_.real(app_, "--schedule-floor", options_.schedule.floor, {.most = 1},
+                            "Final rate of linear and cosine, as a share of the peak"))
+            .with("--schedule", {"linear", "cosine"});
+        trained(table_.real(app_, "--beta1", options_.adamw.beta1, {.below_most = true}, "AdamW: decay of the first moment"));
+        trained(table_.real(app_, "--beta2", options_.adamw.beta2, {.below_most = true}, "AdamW: decay of the second moment"));
+        trained(table_.real(app_, "--epsilon", options_.adamw.epsilon, {.above_least = true},
+                            "AdamW: added to the root of the second moment"));
+        trained(table_.real(app_, "--weight-decay", options_.adamw.weight_decay, {.most = 10}, "Decay of matrices"));
+        trained(table_.real(app_, "--clip", options_.clip, {.most = 1e6}, "Maximum gradient norm; 0: no clipping"));
+        trained(table_
+                    .checked(
+                        app_, "--precision",
+                        [&options = options_](std::string const& name) { options.precision = bmae::compute_type_from(name); },
+                        "fp32 or bf16")
+                    .by_default(std::string(to_string(options_.precision))));
+        trained(table_.real(app_, "--dropout", options_.dropout, {.most = .99}, "Dropout, overrides both rates of config.json")
+                    .by_default("the rates of config.json"));
+    }
+
+    void add_run() {
+        trained(table_.flag(app_, "--resume", options_.resume, "Resume from the newest undamaged checkpoint of --output"));
+        trained(table_.whole(app_, "--save-every", options_.save_every, {}, "Steps between checkpoints; 0: only at the end"));
+        trained(table_.whole(app_, "--keep-last", options_.keep_last, {.most = 1'000'000}, "Checkpoints to keep; 0: all"));
+        trained(table_.whole(app_, "--log-every", options_.log_every, {}, "Steps between log lines; 0: none"));
+        trained(table_.whole(app_, "--loader-threads", options_.loader_threads, {.most = 256}, "Threads that prefetch batches"));
+    }
+
+    DeclaredOption& trained(DeclaredOption& option) const {
+        return option.group(group).with_any({"--steps", "--epochs", "--minutes"});
+    }
+
+    static constexpr char const* group = "Training";
+    OptionTable& table_;
+    CLI::App& app_;
+    TrainingOptions& options_;
+};
+
+/// The sentence encoder of encode, search and export. \returns its options
+std::vector<DeclaredOption*> add_model(OptionTable& table, CLI::App& app, ModelOptions& options) {
+    return {&table.path(app, "--model", options.model,
+                        "sentence-transformers folder, BERT folder, checkpoint or output folder of a run"),
+            &table
+                 .text(app, "--pooling", options.pooling,
+                       "cls, mean, first_last or top_two; required where the folder has none, else overrides it")
+                 .by_default("the folder's"),
+            &table.flag(app, "--normalize", options.normalize, "Normalize vectors, so that scores are cosines"),
+            &table.whole(app, "--max-length", options.max_length, length_range,
+                         "Maximum tokens of a text with [CLS] and [SEP]; 0: the model's limit")};
 }
 
-void add_model(CLI::App& app, ModelOptions& options) {
-    app.add_option("--model", options.model, "sentence-transformers folder, BERT folder, checkpoint or output folder of a run");
-    app.add_option("--pooling", options.pooling,
-                   "cls, mean, first_last or top_two; required where the folder has none, else overrides it");
-    app.add_flag("--normalize", options.normalize, "Normalize vectors, so that scores are cosines");
-    app.add_option("--max-length", options.max_length, "Maximum tokens of a text with [CLS] and [SEP]; 0: the model's limit");
-    app.add_option("--batch-tokens", options.batch_tokens, "Tokens of a batch")->capture_default_str();
+/// How encode and search run it.
+std::vector<DeclaredOption*> add_encoding(OptionTable& table, CLI::App& app, ModelOptions& options) {
+    DeclaredOption& tokens = table.whole(app, "--batch-tokens", options.batch_tokens, batch_range, "Tokens of a batch");
+    DeclaredOption& texts = table
+                                .whole(app, "--batch-examples,--batch-size", options.batch_examples, batch_range,
+                                       "Texts of a batch, instead of --batch-tokens")
+                                .by_default("none: batches are counted in tokens")
+                                .excludes("--batch-tokens");
+    return {&tokens, &texts, &table.text(app, "--precision", options.precision, "Compute type of the encoder: fp32 or bf16")};
 }
 
-void add_precision(CLI::App& app, ModelOptions& options) {
-    app.add_option("--precision", options.precision, "Compute type of the encoder: fp32 or bf16")->capture_default_str();
+/// "base (12 layers of 768), small (4 of 512) ..."
+std::string sizes_text() {
+    std::string text;
+    for (auto const& [name, config] :
+         {std::pair{"base", bmae::BertConfig::base()}, std::pair{"small", bmae::BertConfig::small()},
+          std::pair{"mini", bmae::BertConfig::mini()}, std::pair{"tiny", bmae::BertConfig::tiny()}}) {
+        text += (text.empty() ? "" : ", ") + std::string(name) + " (" + std::to_string(config.num_hidden_layers) + " layers of " +
+                std::to_string(config.hidden_size) + ')';
+    }
+    return text;
 }
 
 /// The options of all commands; one command is run.
@@ -141,276 +234,409 @@ struct Options {
     std::string preset;
 };
 
-std::vector<Command> declare(CLI::App& program, Options& all) {
-    std::vector<Command> commands;
-    auto const add = [&](char const* name, char const* does, char const* example, std::function<int()> run) -> CLI::App& {
-        CLI::App* const app = program.add_subcommand(name, does);
-        add_common(*app, all.common);
+/// Declares all commands.
+class Declaration {
+public:
+    Declaration(CLI::App& program, OptionTable& table, Options& all)
+        : program_(program), table_(table), all_(all), common_(table, all.common) {}
+
+    std::vector<Command> commands() {
+        tokenize();
+        prepare();
+        pairs();
+        pretrain();
+        finetune();
+        encode();
+        search();
+        evaluate();
+        generate();
+        export_model();
+        look();
+        table_.format(program_);
+        return std::move(commands_);
+    }
+
+private:
+    CLI::App& add(char const* name, char const* does, char const* example, std::function<int()> run) {
+        CLI::App* const app = program_.add_subcommand(name, does);
+        common_.json(*app);
         app->footer("Example:\n  " + std::string(example));
-        commands.push_back({app, std::move(run)});
+        commands_.push_back({app, std::move(run)});
         return *app;
-    };
-    Common& common = all.common;
+    }
 
-    CLI::App& tokenize = add("tokenize", "Lines of standard input to token ids, one line each",
-                             "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
-                             [&] { return bmae::program::tokenize(common, all.tokenize); });
-    tokenize.add_option("--tokenizer", all.tokenize.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")->required();
-    tokenize.add_option("--max-length", all.tokenize.max_length, "Maximum tokens, special ones included; 0: no limit");
-    tokenize.add_flag("--no-special-tokens", all.tokenize.no_special_tokens,
-                      "Without the special tokens around a text, [CLS] and [SEP] or <s> and </s>");
+    void tokenize() {
+        TokenizeOptions& options = all_.tokenize;
+        CLI::App& app = add("tokenize", "Lines of standard input to token ids, one line each",
+                            "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
+                            [this] { return bmae::program::tokenize(all_.common, all_.tokenize); });
+        table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model").required();
+        table_.whole(app, "--max-length", options.max_length, {.most = std::uint64_t{1} << 20},
+                     "Maximum tokens, special ones included; 0: no limit");
+        table_.flag(app, "--no-special-tokens", options.no_special_tokens,
+                    "Without the special tokens around a text, [CLS] and [SEP] or <s> and </s>");
+    }
 
-    CLI::App& prepare = add("prepare", "Raw text to a token store, which pretrain reads",
+    void prepare() {
+        PrepareOptions& options = all_.prepare;
+        CLI::App& app = add("prepare", "Raw text to a token store, which pretrain reads",
                             "bmae prepare --input articles.txt --build-vocabulary 8000 --max-length 128 --output articles.tokens",
-                            [&] { return bmae::program::prepare(common, all.prepare); });
-    prepare.add_option("--input", all.prepare.inputs, "Files or folders, plain or gzip")->required();
-    prepare.add_option("--format", all.prepare.format, "text, beir, msmarco, jsonl, nli, master")->capture_default_str();
-    prepare.add_option("--layout", all.prepare.layout,
-                       "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text. "
-                       "Default: the first, for text: blank-lines");
-    prepare.add_option("--titles", all.prepare.titles,
-                       "Use of titles. joined, the default: title, blank, text, as search and finetune read them; section: "
-                       "[SEP] between; name: stored beside the text, not trained on");
-    prepare.add_option("--field", all.prepare.fields,
-                       "jsonl, beir: also keep the text under this key, for the source Field<\"NAME\">; may be repeated");
-    prepare.add_option("--tokenizer", all.prepare.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
-    prepare.add_option("--build-vocabulary", all.prepare.build_vocabulary,
-                       "Train a WordPiece vocabulary of N tokens on the input");
-    prepare.add_flag("--keep-case", all.prepare.keep_case, "Do not lower-case with --build-vocabulary");
-    prepare.add_option("--max-length", all.prepare.max_length, "Tokens of a passage with [CLS] and [SEP]")
-        ->capture_default_str()
-        ->check(CLI::Range(3, 1 << 20));
-    prepare.add_option("--blocks", all.prepare.blocks,
-                       "whole_sentences (the default), as_released, whole_document (the default of nli and master)");
-    prepare.add_option("--short-probability", all.prepare.short_probability, "Of a passage with a smaller random length")
-        ->check(CLI::Range(0.0, 1.0));
-    prepare.add_flag("--skip-malformed", all.prepare.skip_malformed, "Skip and count malformed lines, instead of stopping");
-    prepare.add_option("--write-dictionary", all.prepare.write_dictionary,
-                       "Also write the word counts as JSON: MASTER's frequency dictionary");
-    prepare.add_option("--output", all.prepare.output, "New folder")->required();
+                            [this] { return bmae::program::prepare(all_.common, all_.prepare); });
+        table_.path(app, "--input", options.inputs, "Files or folders, plain or gzip").required();
+        table_.text(app, "--format", options.format, "text, beir, msmarco, jsonl, nli, master");
+        table_
+            .text(app, "--layout", options.layout,
+                  "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text")
+            .by_default("blank-lines for text, id-text for msmarco")
+            .with("--format", {"text", "msmarco"});
+        table_
+            .text(app, "--titles", options.titles,
+                  "Use of titles. joined: title, blank, text, as search and finetune read them; section: [SEP] between; name: "
+                  "stored beside the text, not trained on")
+            .by_default("joined")
+            .with("--format", {"text", "beir", "msmarco", "jsonl"});
+        table_
+            .text(app, "--field", options.fields,
+                  "Also keep the text under this key, for the source Field<\"NAME\">; may be repeated")
+            .with("--format", {"jsonl", "beir"});
+        table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
+        table_
+            .whole(app, "--build-vocabulary", options.build_vocabulary, {.least = 1, .most = 10'000'000},
+                   "Train a WordPiece vocabulary of N tokens on the input")
+            .by_default("none");
+        table_.flag(app, "--keep-case", options.keep_case, "Do not lower-case").with_any({"--build-vocabulary"});
+        table_.whole(app, "--max-length", options.max_length, {.least = 3, .most = std::uint64_t{1} << 20},
+                     "Tokens of a passage with [CLS] and [SEP]");
+        table_.text(app, "--blocks", options.blocks, "whole_sentences, as_released, whole_document")
+            .by_default("whole_sentences; whole_document for nli and master");
+        table_.real(app, "--short-probability", options.short_probability, {}, "Of a passage with a smaller random length");
+        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines, instead of stopping");
+        table_.path(app, "--write-dictionary", options.write_dictionary,
+                    "Also write the word counts as JSON: MASTER's frequency dictionary");
+        table_.path(app, "--output", options.output, "New folder").required();
+        common_.threads(app);
+        common_.seed(app).with_any({"--short-probability"});
+    }
 
-    CLI::App& pairs =
-        add("pairs", "Queries with relevant passages, hard negatives and a teacher's scores to a pair store for fine-tuning",
-            "bmae pairs --data scifact --split train --negatives bm25.trec --tokenizer vocab.txt --output scifact.pairs\n"
-            "  bmae pairs --input train.jsonl --tokenizer bert-base-uncased --output train.pairs",
-            [&] { return bmae::program::pairs(common, all.pairs); });
-    pairs.add_option("--data", all.pairs.data, "BEIR folder");
-    pairs.add_option("--split", all.pairs.split, "With --data: judgments to train on; default: train");
-    pairs.add_option("--negatives", all.pairs.negatives,
-                     "With --data: hard negatives, TREC runs, lines of query, document, or JSON Lines with qid, neg; several are "
-                     "concatenated in order");
-    pairs.add_option("--teacher-scores", all.pairs.teacher_scores,
-                     "With --data: TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score");
-    pairs.add_option("--input", all.pairs.inputs,
-                     "Instead: JSON Lines (query, pos, neg; positive_passages, negative_passages), or tables of query, positive "
-                     "and, if any, negative; plain or gzip");
-    pairs.add_option("--tokenizer", all.pairs.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")->required();
-    pairs.add_option("--limit", all.pairs.limit, "Use the first N training queries; 0: all");
-    pairs.add_flag("--skip-malformed", all.pairs.skip_malformed, "Skip and count malformed lines, instead of stopping");
-    pairs.add_option("--output", all.pairs.output, "New folder")->required();
+    void pairs() {
+        PairsOptions& options = all_.pairs;
+        CLI::App& app =
+            add("pairs", "Queries with relevant passages, hard negatives and a teacher's scores to a pair store for fine-tuning",
+                "bmae pairs --data scifact --split train --negatives bm25.trec --tokenizer vocab.txt --output scifact.pairs\n"
+                "  bmae pairs --input train.jsonl --tokenizer bert-base-uncased --output train.pairs",
+                [this] { return bmae::program::pairs(all_.common, all_.pairs); });
+        table_.path(app, "--data", options.data, "BEIR folder");
+        table_.text(app, "--split", options.split, "Judgments to train on").by_default("train").with_any({"--data"});
+        table_
+            .path(app, "--negatives", options.negatives,
+                  "Hard negatives, TREC runs, lines of query, document, or JSON Lines with qid, neg; several are concatenated in "
+                  "order")
+            .with_any({"--data"});
+        table_
+            .path(app, "--teacher-scores", options.teacher_scores,
+                  "TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score")
+            .with_any({"--data"});
+        table_.path(app, "--input", options.inputs,
+                    "Instead: JSON Lines (query, pos, neg; positive_passages, negative_passages), or tables of query, positive "
+                    "and, if any, negative; plain or gzip");
+        table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model").required();
+        table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
+        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines, instead of stopping");
+        table_.path(app, "--output", options.output, "New folder").required();
+        common_.threads(app);
+    }
 
-    CLI::App& pretrain = add("pretrain", "Trains a preset over a token store",
-                             "bmae pretrain --preset retromae --config mini --data articles.tokens --minutes 30 --output run\n"
-                             "  bmae pretrain --preset retromae --model bert-base-uncased --data wiki.tokens --steps 10000 --set "
-                             "encoder_mask=0.3 --output run",
-                             [&] { return bmae::program::pretrain(common, all.pretrain); });
-    pretrain.add_option("--preset", all.pretrain.preset, "Name of the list `bmae presets`")->capture_default_str();
-    pretrain.add_option("--set", all.pretrain.numbers,
-                        "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated");
-    pretrain.add_option("--model", all.pretrain.model, "Start from this BERT or RoBERTa folder, with its tokenizer");
-    pretrain.add_option("--config", all.pretrain.config, "Start from random weights: base, small, mini, tiny or a config.json");
-    pretrain.add_option("--layers", all.pretrain.layers, "Layers, overrides the config")->check(CLI::PositiveNumber);
-    pretrain.add_option("--hidden", all.pretrain.hidden, "Hidden size, overrides the config")->check(CLI::PositiveNumber);
-    pretrain.add_option("--heads", all.pretrain.heads, "Attention heads, overrides the config")->check(CLI::PositiveNumber);
-    pretrain.add_option("--intermediate", all.pretrain.intermediate, "Feed-forward size, overrides the config")
-        ->check(CLI::PositiveNumber);
-    pretrain.add_option("--init", all.pretrain.init,
-                        "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
-    pretrain.add_option("--dictionary", all.pretrain.dictionary,
-                        "Word counts for keyword masking, as prepare --write-dictionary makes them; default: the corpus's own");
-    pretrain.add_option("--generator", all.pretrain.generator, "Masked language model as generator (simlm, diffcse)");
-    pretrain.add_option("--data", all.pretrain.data, "Token store made by prepare")->required();
-    pretrain.add_option("--tokenizer", all.pretrain.tokenizer, "Tokenizer, where neither --model nor --data has one");
-    pretrain.add_option("--max-length", all.pretrain.max_length, "Maximum tokens of a view; 0: as in the store");
-    pretrain.add_option("--dump-step", all.pretrain.dump_step,
-                        "Write the first step to this file; without --steps, --epochs, --minutes stop after it");
-    all.pretrain.training.batch.tokens = 8192;
-    add_training(pretrain, all.pretrain.training);
-    pretrain.get_option("--output")->required(false);
+    void pretrain() {
+        PretrainOptions& options = all_.pretrain;
+        CLI::App& app = add("pretrain", "Trains a preset over a token store",
+                            "bmae pretrain --preset retromae --config mini --data articles.tokens --minutes 30 --output run\n"
+                            "  bmae pretrain --preset retromae --model bert-base-uncased --data wiki.tokens --steps 10000 --set "
+                            "encoder_mask=0.3 --output run",
+                            [this] { return bmae::program::pretrain(all_.common, all_.pretrain); });
+        table_.text(app, "--preset", options.preset, "Name of the list `bmae presets`");
+        table_
+            .text(app, "--set", options.numbers,
+                  "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated")
+            .by_default("the preset's");
+        table_.path(app, "--model", options.model, "Start from this BERT or RoBERTa folder, with its tokenizer");
+        table_.text(app, "--config", options.config, "Start from random weights: " + sizes_text() + " or a config.json");
+        auto const shape = [&](char const* name, std::int64_t& target, std::uint64_t most, char const* help) {
+            table_.whole(app, name, target, {.least = 1, .most = most}, help).by_default("the config's").with_any({"--config"});
+        };
+        shape("--layers", options.layers, 1024, "Layers, overrides the config");
+        shape("--hidden", options.hidden, 65536, "Hidden size, overrides the config");
+        shape("--heads", options.heads, 1024, "Attention heads, overrides the config");
+        shape("--intermediate", options.intermediate, std::uint64_t{1} << 20, "Feed-forward size, overrides the config");
+        table_.path(app, "--init", options.init,
+                    "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
+        table_
+            .path(app, "--dictionary", options.dictionary,
+                  "Word counts for keyword masking (master), as prepare --write-dictionary makes them")
+            .by_default("the words of the corpus");
+        table_.path(app, "--generator", options.generator, "Masked language model as generator (simlm, diffcse)");
+        table_.path(app, "--data", options.data, "Token store made by prepare").required();
+        table_.path(app, "--tokenizer", options.tokenizer, "Tokenizer, where neither --model nor --data has one")
+            .by_default("that of --model or --data");
+        table_.whole(app, "--max-length", options.max_length, length_range, "Maximum tokens of a view; 0: as in the store");
+        table_.path(app, "--dump-step", options.dump_step,
+                    "Write the first step to this file; without --steps, --epochs, --minutes stop after it");
+        table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model")
+            .by_default("none: required by a run")
+            .with_any({"--steps", "--epochs", "--minutes"});
+        options.training.batch.tokens = 8192;
+        TrainingGroup(table_, app, options.training).add();
+        common_.threads(app);
+        common_.device(app);
+        common_.seed(app);
+    }
 
-    CLI::App& finetune =
-        add("finetune", "Trains a pre-trained encoder for search",
-            "bmae finetune --preset retriever --model run --data scifact --epochs 5 --learning-rate 2e-5 --output tuned",
-            [&] { return bmae::program::finetune(common, all.finetune); });
-    finetune.add_option("--preset", all.finetune.preset,
-                        "retriever (the default), retriever-distilled, reranker, reranker-r-drop, splade, colbert");
-    finetune.add_option("--stage", all.finetune.stage, "Another name of --preset");
-    finetune.add_option("--set", all.finetune.settings,
-                        "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated");
-    finetune
-        .add_option("--model", all.finetune.model,
-                    "BERT folder, sentence-transformers folder, checkpoint or output folder of pretrain")
-        ->required();
-    finetune.add_option("--data", all.finetune.data, "BEIR folder, pair store made by `pairs`, or a file of JSON Lines or tabs")
-        ->required();
-    finetune.add_option("--split", all.finetune.split, "Judgments to train on")->capture_default_str();
-    finetune.add_option("--negatives", all.finetune.negatives, "Hard negatives: a TREC run, or lines of query and document");
-    finetune.add_option("--teacher-scores", all.finetune.teacher_scores,
-                        "Scores of query and document for retriever-distilled: a TREC run, three columns or JSON Lines");
-    finetune.add_option("--contrast", all.finetune.contrast, "info_nce, symmetric, or SimLM's four_block; default: the preset's");
-    finetune.add_option("--temperature", all.finetune.temperature, "Temperature that divides the scores; default: the preset's")
-        ->check(CLI::PositiveNumber);
-    finetune.add_flag("--normalize", all.finetune.normalize, "Normalize vectors: scores are cosines");
-    finetune.add_option("--pooling", all.finetune.pooling, "cls or mean; default: the model's, else cls");
-    finetune
-        .add_option("--passages-per-query", all.finetune.passages_per_query,
-                    "1 positive and hard negatives; default: the preset's, or 1 for a retriever without negatives")
-        ->check(CLI::PositiveNumber);
-    finetune
-        .add_option("--query-length", all.finetune.query_length, "Tokens of a query with [CLS] and [SEP]; default: the preset's")
-        ->check(CLI::PositiveNumber);
-    finetune
-        .add_option("--passage-length", all.finetune.passage_length,
-                    "Tokens of a passage with [CLS] and [SEP], of a reranker's pair; default: the preset's")
-        ->check(CLI::PositiveNumber);
-    finetune.add_option("--limit", all.finetune.limit, "Use the first N training queries; 0: all");
-    all.finetune.training.batch.examples = 32;
-    all.finetune.training.learning_rate = 2e-5;
-    add_training(finetune, all.finetune.training);
+    void finetune() {
+        FinetuneOptions& options = all_.finetune;
+        CLI::App& app = add("finetune", "Trains a pre-trained encoder for search",
+                            "bmae finetune --preset retriever --model run --data scifact --epochs 5 --learning-rate 2e-5 "
+                            "--output tuned",
+                            [this] { return bmae::program::finetune(all_.common, all_.finetune); });
+        table_.text(app, "--preset", options.preset, "retriever, retriever-distilled, reranker, reranker-r-drop, splade, colbert")
+            .by_default("retriever");
+        table_.text(app, "--stage", options.stage, "Another name of --preset").by_default("that of --preset");
+        table_
+            .text(app, "--set", options.settings,
+                  "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated")
+            .by_default("the preset's");
+        table_
+            .path(app, "--model", options.model,
+                  "BERT folder, sentence-transformers folder, checkpoint or output folder of pretrain")
+            .required();
+        table_.path(app, "--data", options.data, "BEIR folder, pair store made by `pairs`, or a file of JSON Lines or tabs")
+            .required();
+        table_.text(app, "--split", options.split, "Judgments to train on, of a BEIR folder").by_default("train");
+        table_.path(app, "--negatives", options.negatives,
+                    "Hard negatives, of a BEIR folder: a TREC run, or lines of query and document");
+        table_.path(app, "--teacher-scores", options.teacher_scores,
+                    "Scores of query and document for retriever-distilled: a TREC run, three columns or JSON Lines");
+        table_.text(app, "--contrast", options.contrast, "info_nce, symmetric, or SimLM's four_block").by_default("the preset's");
+        table_
+            .real(app, "--temperature", options.temperature, {.most = 1e6, .above_least = true},
+                  "Temperature that divides the scores")
+            .by_default("the preset's");
+        table_.flag(app, "--normalize", options.normalize, "Normalize vectors: scores are cosines");
+        table_.text(app, "--pooling", options.pooling, "cls or mean").by_default("the model's, else cls");
+        auto const count = [&](char const* name, std::size_t& target, Whole const& range, char const* help) -> DeclaredOption& {
+            return table_.whole(app, name, target, range, help).by_default("the preset's");
+        };
+        count("--passages-per-query", options.passages_per_query, {.least = 1, .most = 65536}, "1 positive and hard negatives")
+            .by_default("the preset's; 1 for a retriever where no query has negatives");
+        constexpr Whole tokens{.least = 3, .most = std::uint64_t{1} << 20};
+        count("--query-length", options.query_length, tokens, "Tokens of a query with [CLS] and [SEP]");
+        count("--passage-length", options.passage_length, tokens,
+              "Tokens of a passage with [CLS] and [SEP], of a reranker's pair");
+        table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
+        table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model").required();
+        options.training.batch.examples = 32;
+        options.training.learning_rate = 2e-5;
+        TrainingGroup(table_, app, options.training).add();
+        common_.threads(app);
+        common_.device(app);
+        common_.seed(app);
+    }
 
-    CLI::App& encode = add("encode", "Texts to vectors",
-                           "bmae encode --model tuned/sentence-transformer --input corpus.jsonl --output corpus.safetensors",
-                           [&] { return bmae::program::encode(common, all.encode); });
-    add_model(encode, all.encode.model);
-    encode.get_option("--model")->required();
-    add_precision(encode, all.encode.model);
-    encode.add_option("--input", all.encode.inputs, "JSON Lines with _id, title, text; plain or gzip")->required();
-    encode.add_option("--output", all.encode.output, "NAME.safetensors with the tensor `embeddings`; ids go to NAME.ids")
-        ->required();
-    encode.add_flag("--skip-malformed", all.encode.skip_malformed, "Skip and count malformed lines");
+    void encode() {
+        EncodeOptions& options = all_.encode;
+        CLI::App& app = add("encode", "Texts to vectors",
+                            "bmae encode --model tuned/sentence-transformer --input corpus.jsonl --output corpus.safetensors",
+                            [this] { return bmae::program::encode(all_.common, all_.encode); });
+        add_model(table_, app, options.model).front()->required();
+        add_encoding(table_, app, options.model);
+        table_.path(app, "--input", options.inputs, "JSON Lines with _id, title, text; plain or gzip").required();
+        table_.path(app, "--output", options.output, "NAME.safetensors with the tensor `embeddings`; ids go to NAME.ids")
+            .required();
+        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines");
+        common_.threads(app);
+        common_.device(app);
+    }
 
-    CLI::App& search =
-        add("search", "Queries to a TREC run, or one query to the ten best texts",
-            "bmae search --method hybrid --model tuned/sentence-transformer --data scifact --split test --output run.trec\n"
-            "  bmae search --method bm25 --data scifact --query 'does vitamin D help'",
-            [&] { return bmae::program::search(common, all.search); });
-    add_model(search, all.search.model);
-    add_precision(search, all.search.model);
-    search.add_option("--embeddings", all.search.embeddings, "Vectors of the documents made by encode");
-    search.add_option("--data", all.search.data, "BEIR folder")->required();
-    search.add_option("--split", all.search.split, "Split of the queries")->capture_default_str();
-    search.add_option("--method", all.search.method, "dense, bm25, hybrid")->capture_default_str();
-    search.add_option("--top-k", all.search.top_k, "Hits per query")
-        ->capture_default_str()
-        ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 31));
-    search.add_option("--output", all.search.output, "TREC run");
-    search.add_option("--tag", all.search.tag, "Last column of the run; default: the method");
-    search.add_option("--query", all.search.query, "Show the ten best texts of this query; - reads queries from standard input");
-    search.add_option("--k1", all.search.k1, "BM25: saturation")->capture_default_str();
-    search.add_option("--b", all.search.b, "BM25: length normalization")->capture_default_str();
-    search.add_flag("--stem", all.search.stem, "BM25: English stemming");
-    search.add_option("--stopwords", all.search.stopwords, "BM25 stop words: english or none")->capture_default_str();
-    search.add_option("--fusion", all.search.fusion, "hybrid: reciprocal-rank or weighted")->capture_default_str();
-    search.add_option("--dense-weight", all.search.dense_weight, "weighted fusion: weight of the dense score")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 1.0));
+    void search() {
+        SearchOptions& options = all_.search;
+        CLI::App& app = add("search", "Queries to a TREC run, or one query to its best texts",
+                            "bmae search --method hybrid --model tuned/sentence-transformer --data scifact --split test --output "
+                            "run.trec\n  bmae search --method bm25 --data scifact --query 'does vitamin D help'",
+                            [this] { return bmae::program::search(all_.common, all_.search); });
+        table_.text(app, "--method", options.method, "dense, bm25, hybrid");
+        auto dense = add_model(table_, app, options.model);
+        auto const encoding = add_encoding(table_, app, options.model);
+        dense.insert(dense.end(), encoding.begin(), encoding.end());
+        dense.push_back(&table_.path(app, "--embeddings", options.embeddings, "Vectors of the documents made by encode"));
+        dense.push_back(&common_.device(app));
+        for (DeclaredOption* const option : dense) { option->with("--method", {"dense", "hybrid"}); }
+        table_.path(app, "--data", options.data, "BEIR folder").required();
+        table_.path(app, "--output", options.output, "TREC run").by_default("none: this or --query");
+        table_.text(app, "--query", options.query, "Show the best texts of this query; - reads queries from standard input")
+            .by_default("none: this or --output");
+        table_.whole(app, "--top-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query")
+            .by_default("1000; 10 with --query");
+        table_.text(app, "--split", options.split, "Split of the queries").without("--query");
+        table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method").without("--query");
+        for (DeclaredOption* const option :
+             {&table_.real(app, "--k1", options.k1, {.most = 1000}, "BM25: saturation"),
+              &table_.real(app, "--b", options.b, {}, "BM25: length normalization"),
+              &table_.flag(app, "--stem", options.stem, "BM25: English stemming"),
+              &table_.text(app, "--stopwords", options.stopwords, "BM25 stop words: english or none")}) {
+            option->with("--method", {"bm25", "hybrid"});
+        }
+        table_.text(app, "--fusion", options.fusion, "reciprocal-rank or weighted").with("--method", {"hybrid"});
+        table_.real(app, "--dense-weight", options.dense_weight, {}, "Weight of the dense score")
+            .with("--method", {"hybrid"})
+            .with("--fusion", {"weighted"});
+        common_.threads(app);
+    }
 
-    CLI::App& evaluate =
-        add("evaluate", "Evaluate a run by judgments",
-            "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures ndcg@10,recall@100",
-            [&] { return bmae::program::evaluate(common, all.evaluate); });
-    evaluate.add_option("--qrels", all.evaluate.qrels, "TREC, BEIR or MS MARCO judgments")->required();
-    evaluate.add_option("--run", all.evaluate.run, "Run to measure")->required();
-    evaluate.add_option("--run-format", all.evaluate.run_format, "trec, msmarco, tevatron")->capture_default_str();
-    evaluate.add_option("--profile", all.evaluate.profile, "trec9, trec10, beir, mteb, msmarco, sentence-transformers")
-        ->capture_default_str();
-    evaluate.add_option("--measures", all.evaluate.measures,
-                        "mrr@10,ndcg@10,recall@1000,map ...; default mrr@10,ndcg@10,recall@100,map");
-    evaluate.add_option("--missing", all.evaluate.missing,
-                        "Judged queries without results: zero, skip, error; default: the profile's rule");
-    evaluate.add_option("--relevance-level", all.evaluate.relevance_level, "Lowest relevant grade")->capture_default_str();
-    evaluate.add_flag("--per-query", all.evaluate.per_query, "Also print the value of each query");
-    evaluate.add_option("--output", all.evaluate.output, "Also write the table to this new file");
+    void evaluate() {
+        EvaluateOptions& options = all_.evaluate;
+        CLI::App& app = add("evaluate", "Evaluate a run by judgments",
+                            "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures "
+                            "ndcg@10,recall@100",
+                            [this] { return bmae::program::evaluate(all_.common, all_.evaluate); });
+        table_.path(app, "--qrels", options.qrels, "TREC, BEIR or MS MARCO judgments").required();
+        table_.path(app, "--run", options.run, "Run to measure").required();
+        table_.text(app, "--run-format", options.run_format, "trec, msmarco, tevatron");
+        table_.text(app, "--profile", options.profile, "trec9, trec10, beir, mteb, msmarco, sentence-transformers");
+        table_.text(app, "--measures", options.measures, "mrr@10,ndcg@10,recall@1000,map ...")
+            .by_default("mrr@10,ndcg@10,recall@100,map");
+        table_.text(app, "--missing", options.missing, "Judged queries without results: zero, skip, error")
+            .by_default("the profile's rule");
+        table_.whole(app, "--relevance-level", options.relevance_level, {.least = 1, .most = 1'000'000}, "Lowest relevant grade");
+        table_.flag(app, "--per-query", options.per_query, "Also print the value of each query");
+        table_.path(app, "--output", options.output, "Also write the table to this new file");
+        common_.threads(app);
+    }
 
-    CLI::App& generate = add("generate", "Generate queries with T5 or continuations with GPT-2, for prepare",
-                             "bmae generate --model doc2query --input corpus.jsonl --per-text 5 --output queries.jsonl\n"
-                             "  bmae generate --model gpt2 --input corpus.jsonl --max-new-tokens 128 --output continued.jsonl",
-                             [&] { return bmae::program::generate(common, all.generate); });
-    generate.add_option("--model", all.generate.model, "GPT-2 or T5 folder of Hugging Face")->required();
-    generate.add_option("--input", all.generate.inputs, "JSON Lines with id, title, text; plain or gzip")->required();
-    generate.add_option("--output", all.generate.output, "New JSON Lines file: the rows with `queries` or `continuation`")
-        ->required();
-    generate.add_option("--per-text", all.generate.per_text, "Generated texts per text; 0: 5 queries, 1 continuation");
-    generate.add_option("--method", all.generate.method, "greedy or sample")->capture_default_str();
-    generate.add_option("--top-k", all.generate.top_k, "Top-k sampling; 0: from all tokens; default: 10 for T5, 50 for GPT-2");
-    generate.add_option("--top-p", all.generate.top_p, "Nucleus (top-p) sampling")->capture_default_str();
-    generate.add_option("--temperature", all.generate.temperature, "Sampling temperature")->capture_default_str();
-    generate.add_option("--max-new-tokens", all.generate.max_new_tokens, "New tokens per text; 0: 64 for T5, 128 for GPT-2");
-    generate.add_option("--max-prompt-tokens", all.generate.max_prompt_tokens,
-                        "Prompt tokens of a text: the first for T5, the last for GPT-2; 0: as many as the model allows");
-    generate.add_option("--batch-size", all.generate.batch_size, "Batch size, in texts")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 1 << 16));
-    generate.add_option("--prefix", all.generate.prefix, "Prompt prefix of each text, as 'text2query: '");
-    generate.add_flag("--resume", all.generate.resume, "Resume an interrupted or killed run");
-    generate.add_flag("--skip-malformed", all.generate.skip_malformed, "Skip and count malformed lines");
+    void generate() {
+        GenerateOptions& options = all_.generate;
+        CLI::App& app = add("generate", "Generate queries with T5 or continuations with GPT-2, for prepare",
+                            "bmae generate --model doc2query --input corpus.jsonl --per-text 5 --output queries.jsonl\n"
+                            "  bmae generate --model gpt2 --input corpus.jsonl --max-new-tokens 128 --output continued.jsonl",
+                            [this] { return bmae::program::generate(all_.common, all_.generate); });
+        table_.path(app, "--model", options.model, "GPT-2 or T5 folder of Hugging Face").required();
+        table_.path(app, "--input", options.inputs, "JSON Lines with id, title, text; plain or gzip").required();
+        table_.path(app, "--output", options.output, "New JSON Lines file: the rows with `queries` or `continuation`").required();
+        table_.whole(app, "--per-text", options.per_text, {.most = 10'000}, "Generated texts per text; 0: the default")
+            .by_default("5 queries, 1 continuation; 1 with --method greedy");
+        table_.text(app, "--method", options.method, "greedy or sample");
+        table_
+            .whole(
+                app, "--top-k", [this](std::uint64_t top_k) { all_.generate.top_k = top_k; }, {.most = 10'000'000},
+                "Top-k sampling; 0: from all tokens")
+            .by_default("10 for T5, 50 for GPT-2")
+            .with("--method", {"sample"});
+        table_.real(app, "--top-p", options.top_p, {.above_least = true}, "Nucleus (top-p) sampling")
+            .with("--method", {"sample"});
+        table_.real(app, "--temperature", options.temperature, {.most = 1000, .above_least = true}, "Sampling temperature")
+            .with("--method", {"sample"});
+        table_.whole(app, "--max-new-tokens", options.max_new_tokens, {.most = 1'000'000}, "New tokens per text; 0: the default")
+            .by_default("64 for T5, 128 for GPT-2");
+        table_
+            .whole(app, "--max-prompt-tokens", options.max_prompt_tokens, {.most = 1'000'000},
+                   "Prompt tokens of a text: the first for T5, the last for GPT-2; 0: the default")
+            .by_default("as many as the model allows");
+        table_.whole(app, "--batch-examples,--batch-size", options.batch_size, {.least = 1, .most = 65536},
+                     "Generated texts of a batch");
+        table_.text(app, "--prefix", options.prefix, "Prompt prefix of each text, as 'text2query: '");
+        table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run");
+        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines");
+        common_.threads(app);
+        common_.device(app);
+        common_.seed(app).with("--method", {"sample"});
+    }
 
-    CLI::App& export_ = add("export", "A checkpoint to a folder that Python libraries load",
+    void export_model() {
+        ExportOptions& options = all_.export_;
+        CLI::App& app = add("export", "A checkpoint to a folder that Python libraries load",
                             "bmae export --model run --format sentence-transformers --pooling cls --output encoder",
-                            [&] { return bmae::program::export_model(common, all.export_); });
-    add_model(export_, all.export_.model);
-    export_.get_option("--model")->required();
-    export_.add_option("--format", all.export_.format, "sentence-transformers or huggingface")->capture_default_str();
-    export_.add_option("--tower", all.export_.tower, "Of a model with two encoders: first or second")->capture_default_str();
-    export_.add_option("--output", all.export_.output, "New folder")->required();
+                            [this] { return bmae::program::export_model(all_.common, all_.export_); });
+        table_.text(app, "--format", options.format, "sentence-transformers or huggingface");
+        auto const model = add_model(table_, app, options.model);
+        model.front()->required();
+        for (std::size_t i = 1; i < model.size(); ++i) { model[i]->with("--format", {"sentence-transformers"}); }
+        table_.text(app, "--tower", options.tower, "Of a model with two encoders: first or second");
+        table_.path(app, "--output", options.output, "New folder").required();
+    }
 
-    CLI::App& inspect = add("inspect", "Inspect a file or folder", "bmae inspect run/step-1000",
-                            [&] { return bmae::program::inspect(common, all.inspect); });
-    inspect
-        .add_option("path", all.inspect.path, "safetensors file, token or pair store, checkpoint, model folder, run or judgments")
-        ->required();
-    inspect.add_flag("--tensors", all.inspect.tensors, "List every tensor");
+    void look() {
+        CLI::App& inspect = add("inspect", "Inspect a file or folder", "bmae inspect run/step-1000",
+                                [this] { return bmae::program::inspect(all_.common, all_.inspect); });
+        table_
+            .path(inspect, "path", all_.inspect.path,
+                  "safetensors file, token or pair store, checkpoint, model folder, run or judgments")
+            .required();
+        table_.flag(inspect, "--tensors", all_.inspect.tensors, "List every tensor");
 
-    CLI::App& doctor = add("doctor", "Check what is installed, what is missing and how to get it",
-                           "bmae doctor --data /data/scifact", [&] { return bmae::program::doctor(common, all.doctor_data); });
-    doctor.add_option("--data", all.doctor_data, "Folder of data sets; default: the environment variable BMAE_DATA");
+        CLI::App& doctor =
+            add("doctor", "Check what is installed, what is missing and how to get it", "bmae doctor --data /data/scifact",
+                [this] { return bmae::program::doctor(all_.common, all_.doctor_data); });
+        table_.path(doctor, "--data", all_.doctor_data, "Folder of data sets").by_default("the environment variable BMAE_DATA");
 
-    CLI::App& presets = add("presets", "List the presets, and the options that --set can set", "bmae presets master",
-                            [&] { return bmae::program::presets(common, all.preset); });
-    presets.add_option("name", all.preset, "Describe this preset, with all its paths");
-    return commands;
-}
+        CLI::App& presets = add("presets", "List the presets, and the options that --set can set", "bmae presets master",
+                                [this] { return bmae::program::presets(all_.common, all_.preset); });
+        table_.text(presets, "name", all_.preset, "Describe this preset, with all its paths").by_default("all");
 
-int run(int argc, char** argv) {
+        add("options", "List the options of all commands, with ranges, defaults and the modes that read them",
+            "bmae options --json", [this] {
+                print_result(all_.common, {{"command", "options"}, {"options", table_.to_json()}}, table_.to_markdown());
+                return done;
+            });
+    }
+
+    CLI::App& program_;
+    OptionTable& table_;
+    Options& all_;
+    CommonOptions common_;
+    std::vector<Command> commands_ = {};
+};
+
+int run(std::vector<std::string> const& arguments) {
     CLI::App program("bmae: bottlenecked masked auto-encoders, from text to a measured retriever", "bmae");
     program.set_version_flag("--version", std::string("bmae ").append(bmae::version));
     program.require_subcommand(1);
     program.footer(
-        "`bmae COMMAND --help` shows the options and an example. Exit status: 0 done, 2 bad usage, bad input or no\n"
-        "room for the output, 1 failure while running, 130 interrupted (pretrain, finetune and generate are saved and go\n"
-        "on with --resume, other commands leave no output).");
+        "`bmae COMMAND --help` shows the options and an example, `bmae options` those of all commands. Exit status: 0 done,\n"
+        "2 bad usage, bad input, or an output that is full or in use, 1 failure while running, 130 interrupted (pretrain,\n"
+        "finetune and generate are saved and go on with --resume, other commands leave no output).");
     Options options;
-    auto const commands = declare(program, options);
-    std::string known;
-    bool found = argc < 2 || argv[1][0] == '-';
-    for (Command const& command : commands) {
-        found = found || command.app->get_name() == argv[1];
-        known += (known.empty() ? "" : ", ") + command.app->get_name();
-    }
-    if (!found) {   // CLI11's message would only be that a command is missing
-        throw bmae::InputError(bmae::Diagnostic{
-            .file = {}, .expected = "a command", .found = '"' + std::string(argv[1]) + '"', .hint = "Known: " + known + '.'});
+    OptionTable table;
+    Declaration declaration(program, table, options);
+    auto const commands = declaration.commands();
+    if (!arguments.empty() && !arguments.front().starts_with('-')) {
+        auto const command = std::ranges::find(commands, arguments.front(), [](Command const& c) { return c.app->get_name(); });
+        if (command == commands.end()) {   // CLI11's message would only be that a command is missing
+            std::vector<std::string> known;
+            std::string list;
+            for (Command const& each : commands) {
+                known.push_back(each.app->get_name());
+                list += (list.empty() ? "" : ", ") + known.back();
+            }
+            std::string const guess = did_you_mean(arguments.front(), known);
+            throw bmae::InputError(bmae::Diagnostic{.file = {},
+                                                    .expected = "a command",
+                                                    .found = '"' + arguments.front() + '"',
+                                                    .hint = guess + (guess.empty() ? "" : " ") + "Known: " + list + '.'});
+        }
+        table.refuse_unknown(*command->app, {arguments.begin() + 1, arguments.end()});
     }
     try {
-        program.parse(argc, argv);
+        program.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));   // CLI11 takes them from the end
     } catch (CLI::ParseError const& error) {
         std::ostringstream shown;
-        int const status = program.exit(error, shown, std::cerr);
+        std::ostringstream said;
+        int const status = program.exit(error, shown, said);
         bmae::program::print(shown.str());
-        return status == 0 ? done : bad_input;
+        if (status == 0) { return done; }
+        std::string const text = said.str();
+        throw bmae::InputError(text.substr(0, text.find_last_not_of('\n') + 1));
     }
     for (Command const& command : commands) {
-        if (command.app->parsed()) { return command.run(); }
+        if (!command.app->parsed()) { continue; }
+        table.refuse_unread(*command.app);
+        return command.run();
     }
     return bad_input;
 }
@@ -419,22 +645,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);   // a closed pipe becomes an error of the write, with a message
+    std::vector<std::string> const arguments(argv + std::min(argc, 1), argv + argc);
     try {
-        return run(argc, argv);
-    } catch (bmae::InputError const& error) {
-        say(std::string("bmae: ") + error.what());
-        return bad_input;
-    } catch (bmae::program::Interrupted const&) {
-        say(nothing_written);
-        return bmae::program::interrupted;
-    } catch (std::filesystem::filesystem_error const& error) {   // on accessing a path: too long, no permission
-        say(std::string("bmae: ") + error.what());
-        if (bmae::detail::is_output_path_error(error.code().value())) { return bad_input; }
-    } catch (bmae::RunError const& error) { say(std::string("bmae: ") + error.what()); } catch (std::bad_alloc const&) {
-        say("bmae: out of memory. Lower the batch size or the length.");
-    } catch (std::exception const& error) {
-        std::string const text = error.what();   // LibTorch appends a stack trace: print the first line only
-        say("bmae: " + text.substr(0, text.find('\n')));
-    }
-    return failed;
+        return run(arguments);
+    } catch (...) { return report_error(arguments); }
 }

@@ -57,7 +57,10 @@ int evaluate(Common const& common, EvaluateOptions const& options) {
                 {"unjudged_queries", report.unjudged_queries},
                 {"queries_without_relevant", report.queries_without_relevant},
                 {"tied_hits", report.tied_hits},
-                {"unjudged_share", report.unjudged_share}};
+                {"own_hits", report.own_hits},
+                {"own_queries", report.own_queries},
+                {"unjudged_share", report.unjudged_share},
+                {"per_query", nullptr}};
     for (std::size_t m = 0; m < report.measures.size(); ++m) { result["measures"][report.measures[m]] = report.means[m]; }
     if (options.per_query) {
         for (std::size_t q = 0; q < report.queries.size(); ++q) {

@@ -111,9 +111,9 @@ int pairs(Common const& common, PairsOptions const& options) {
                 {"queries_with_negatives", with_negatives},
                 {"tokenizer", tokenizer.kind()},
                 {"vocabulary", tokenizer.size()},
-                {"skipped", report.reading.skipped}};
+                {"skipped", report.reading.skipped},
+                {"left_out", Json(report.reading.left_out)}};
     detail::pair_format::for_each_count(counts, [&](char const* name, std::uint64_t count) { result[name] = count; });
-    if (!report.reading.left_out.empty()) { result["left_out"] = report.reading.left_out; }
     print_result(common, result,
                  options.output.string() + ": " + count_text(counts.queries) + " queries, " + count_text(counts.texts) +
                      " texts, " + count_text(counts.positives) + " relevant, " +

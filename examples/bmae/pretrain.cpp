@@ -350,7 +350,11 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     say(options.preset + ": " + objective->composition());
     say(count_text(corpus.size()) + " passages of up to " + std::to_string(request.settings.max_length) + " tokens");
 
-    Json result{{"command", "pretrain"}, {"preset", options.preset}};
+    Json result{{"command", "pretrain"}, {"preset", options.preset}, {"dump_step", nullptr}};
+    for (char const* const key : {"end", "step", "steps", "resumed_from", "seconds", "tokens_per_second", "checkpoint", "terms",
+                                  "model", "pooling", "pooling_note", "sentence_transformer", "second_sentence_transformer"}) {
+        result[key] = nullptr;   // until there is one
+    }
     if (!options.dump_step.empty()) {
         dump_first_step(*objective, common, options);
         result["dump_step"] = options.dump_step.string();

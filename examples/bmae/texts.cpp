@@ -317,10 +317,10 @@ int prepare(Common const& common, PrepareOptions const& options) {
                 {"max_length", options.max_length},
                 {"blocks", to_string(passages.blocks)},
                 {"empty_documents", counts.empty_documents},
-                {"skipped", report.skipped}};
-    if (!report.left_out.empty()) { result["left_out"] = report.left_out; }
-    if (!rows) { result["titles"] = to_string(title_use); }
-    if (with_title != 0) { result["with_title"] = with_title; }
+                {"skipped", report.skipped},
+                {"left_out", Json(report.left_out)},
+                {"titles", rows ? Json() : Json(to_string(title_use))},
+                {"with_title", with_title}};
     print_result(common, result,
                  options.output.string() + ": " + count_text(counts.documents) + " documents, " + count_text(counts.passages) +
                      " passages, " + count_text(counts.tokens) + " tokens, vocabulary " + count_text(tokenizer.size()) +

@@ -86,11 +86,14 @@ std::string note_of(LogReport const& report) {
 Json terms_json(std::vector<TermReport> const& terms) {
     Json list = Json::array();
     for (TermReport const& term : terms) {
-        Json entry{{"name", term.name}, {"kind", term.kind}, {"loss", term.loss}};
-        if (term.accuracy) { entry["accuracy"] = *term.accuracy; }
-        entry["labels"] = term.labels;
-        entry["absent"] = term.absent;
-        list.push_back(std::move(entry));
+        list.push_back({{"name", term.name},
+                        {"kind", term.kind},
+                        {"task", term.task},
+                        {"weight", term.weight},
+                        {"loss", term.loss},
+                        {"accuracy", term.accuracy ? Json(*term.accuracy) : Json()},
+                        {"labels", term.labels},
+                        {"absent", term.absent}});
     }
     return list;
 }

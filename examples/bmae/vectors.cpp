@@ -34,12 +34,13 @@ Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
 at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
                         ModelOptions const& options, std::function<void()> const& check, std::string const& title) {
     Progress progress(title, "texts", texts.size());
-    return encoder.encode(
-        texts,
-        {.batch_tokens = options.batch_tokens, .threads = common.threads, .on_progress = [&](std::size_t count, std::size_t) {
-             check();
-             progress.update(count);
-         }});
+    return encoder.encode(texts, {.batch_tokens = options.batch_tokens,
+                                  .batch_texts = options.batch_examples,
+                                  .threads = common.threads,
+                                  .on_progress = [&](std::size_t count, std::size_t) {
+                                      check();
+                                      progress.update(count);
+                                  }});
 }
 
 struct Vectors {
@@ -162,7 +163,8 @@ public:
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids, std::size_t k) const {
         if (!dense_) { return lexical_->search(queries, k, ids); }
-        EncodeRun const run{.batch_tokens = options_.model.batch_tokens, .threads = threads_};
+        EncodeRun const run{
+            .batch_tokens = options_.model.batch_tokens, .batch_texts = options_.model.batch_examples, .threads = threads_};
         Run const dense = dense_->search(encoder_->encode(queries, run), k, ids);
         if (!lexical_) { return dense; }
         Run const lexical = lexical_->search(queries, k, ids);
@@ -221,8 +223,8 @@ std::string excerpt_of(Record const& record, std::size_t most = 160) {
     return text + (is_cut ? " ..." : "");
 }
 
-Json show_best(Searcher const& searcher, Records const& documents, std::string const& query) {
-    Run const run = searcher.search({query}, {"query"}, 10);
+Json show_best(Searcher const& searcher, Records const& documents, std::string const& query, std::size_t count) {
+    Run const run = searcher.search({query}, {"query"}, count);
     Json hits = Json::array();
     std::string text;
     for (Hit const& hit : run.size() == 0 ? std::span<Hit const>() : run.hits(0)) {
@@ -264,24 +266,39 @@ int search(Common const& common, SearchOptions const& options) {
     QuickExit interruptible;
     BeirCollection const collection = BeirCollection::open(options.data);
     say_report(collection.documents_report(), "corpus");
-    Json result{{"command", "search"}, {"method", options.method}, {"documents", collection.documents().size()}};
+    Json result{{"command", "search"},
+                {"method", options.method},
+                {"documents", collection.documents().size()},
+                {"split", nullptr},
+                {"queries", 0},
+                {"hits", 0},
+                {"output", nullptr},
+                {"answers", nullptr}};
     if (!options.query.empty()) {
         Searcher const searcher(common, options, collection.documents());
-        result["queries"] = Json::array();
+        std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
+        std::size_t hits = 0;
+        Json answers = Json::array();
+        auto const answer = [&](std::string const& query) {
+            answers.push_back(show_best(searcher, collection.documents(), query, count));
+            hits += answers.back()["hits"].size();
+        };
         if (options.query != "-") {
-            result["queries"].push_back(show_best(searcher, collection.documents(), options.query));
+            answer(options.query);
         } else {
             for (std::string line; std::getline(std::cin, line);) {
-                if (!line.empty()) { result["queries"].push_back(show_best(searcher, collection.documents(), line)); }
+                if (!line.empty()) { answer(line); }
             }
         }
+        result.update({{"queries", answers.size()}, {"hits", hits}});
+        result["answers"] = std::move(answers);
         print_result(common, result);
         return done;
     }
     Records const queries = collection.queries(options.split);
     for (Records const* const records : {&queries, &collection.documents()}) { check_trec_ids(*records); }
     Searcher const searcher(common, options, collection.documents());
-    Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k);
+    Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k == 0 ? 1000 : options.top_k);
     interruptible.finish();
     write_run(run, options.output, {.tag = options.tag.empty() ? options.method : options.tag});
     result.update(
@@ -295,7 +312,8 @@ int search(Common const& common, SearchOptions const& options) {
 int export_model(Common const& common, ExportOptions const& options) {
     detail::require_nothing_lost(options.output);
     Tower const tower = tower_from(options.tower);
-    Json result{{"command", "export"}, {"format", options.format}, {"tower", options.tower}, {"output", options.output.string()}};
+    Json result{{"command", "export"}, {"format", options.format}, {"tower", options.tower}, {"output", options.output.string()},
+                {"pooling", nullptr},  {"normalize", nullptr},     {"max_length", nullptr}};
     if (options.format == "sentence-transformers") {
         SentenceEncoder const encoder = make_sentence_encoder(common, options.model, tower);
         save_sentence_transformer(encoder, options.output);

@@ -16,8 +16,20 @@ MODEL = ["--config", "tiny", "--hidden", 32, "--layers", 2, "--learning-rate", "
 SHAPE = [*MODEL, "--batch-tokens", 512]
 
 
+def without_optimizer(arguments):
+    """The same without options that only a run reads: a dumped step refuses them."""
+    kept, rest = [], iter(arguments)
+    for word in rest:
+        if word in ("--learning-rate", "--warmup", "--schedule"):
+            next(rest)
+        else:
+            kept.append(word)
+    return kept
+
+
 def dumped(work, name, *arguments):
     file = work / f"{name}.safetensors"
+    arguments = without_optimizer(arguments)
     errors = run("pretrain", *arguments, "--dump-step", file).stderr
     return load_file(file), errors
 
