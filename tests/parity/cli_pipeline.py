@@ -44,7 +44,7 @@ def check_interrupt(work, arguments):
     assert (work / "whole" / "model" / "model.safetensors").read_bytes() == (work / "cut" / "model" / "model.safetensors").read_bytes()
     # A run that has ended ends again without a second result; one that goes on leaves the first result alone.
     ended = result(*arguments, "--output", work / "whole", "--resume")
-    assert ended["resumed_from"] == 20 and "model" not in ended, ended
+    assert ended["resumed_from"] == 20 and ended["model"] is None, ended
     before = (work / "whole" / "model" / "model.safetensors").read_bytes()
     longer = [str(24) if word == "20" else word for word in map(str, arguments)]
     assert result(*longer, "--output", work / "whole", "--resume")["model"].endswith("model-step-24")
