@@ -55,8 +55,8 @@ public:
 
     SentenceBottleneck() : SentenceBottleneck(ClsBottleneck{}) {}
     /// Implicit, so that `{.pooling = MeanBottleneck{}}` works.
-    template <Bottleneck B>
-        requires(!std::same_as<B, SentenceBottleneck>)
+    template <class B>
+        requires(!std::same_as<B, SentenceBottleneck> && Bottleneck<B>)   // in this order: a copy asks for no concept
     SentenceBottleneck(B bottleneck) {
         description_ = description_of<B>();
         keeps_layers_ = detail::reads_layers<B>;

@@ -122,7 +122,7 @@ inline std::string preset_without(TokenStore const& store, std::string_view pres
     auto const lacks = [&](Needs kind) { return text_coverage(store, kind).with == 0; };
     std::string_view const released = preset == "master" ? "" : "-as-released";
     std::string task;
-    if (need == Needs::neighbours) { task = "npr"; }
+    if (need == Needs::neighbors) { task = "npr"; }
     if (need == Needs::queries) { task = lacks(Needs::continuation) ? "por" : "dor"; }
     if (need == Needs::continuation) { task = lacks(Needs::queries) ? "por" : "gor"; }
     return task.empty() ? std::string() : ("master-without-" + task).append(released);
