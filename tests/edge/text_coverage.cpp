@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(the_variant_of_master_fits_what_is_there) {
     BOOST_TEST(preset_without(bare, "master", Needs::queries) == "master-without-por");
     BOOST_TEST(preset_without(bare, "master-as-released", Needs::queries) == "master-without-por-as-released");
     BOOST_TEST(preset_without(asked, "master", Needs::continuation) == "master-without-gor");
-    BOOST_TEST(preset_without(asked, "master", Needs::neighbours) == "master-without-npr");
+    BOOST_TEST(preset_without(asked, "master", Needs::neighbors) == "master-without-npr");
     BOOST_TEST(preset_without(bare, "cot-mae-qc", Needs::queries).empty());
     BOOST_TEST(preset_without(bare, "master-without-dor", Needs::continuation).empty());
     auto const refused = [&] { require_texts(bare, Needs::queries, "the task", 0, {}, "There is another preset."); };

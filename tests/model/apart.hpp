@@ -39,7 +39,7 @@ inline bmae::PackedView one_text(bmae::PackedView const& view, std::size_t b) {
     return text;
 }
 
-/// Labelled logits of one text after another, so that nothing can reach over from its neighbours.
+/// Labeled logits of one text after another, so that nothing can reach over from its neighbors.
 template <class Rows>
 at::Tensor cross_entropy(bmae::BertEncoder const& encoder, bmae::PackedView const& view, Rows&& rows_of) {   // sum over labels
     std::vector<at::Tensor> logits;
