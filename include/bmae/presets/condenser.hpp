@@ -48,9 +48,9 @@ struct CondenserHyperparameters {
     double encoder_mask = .15;         ///< mlm_probability
     std::int64_t decoder_layers = 2;   ///< n_head_layers
     std::int64_t skip_from =
-        TapDecoderOptions::middle;    ///< layer that the head reads, 0 = embeddings; -1: the middle layer (6 of 12)
-    double contrast_weight = 1;       ///< coCondenser only
-    std::int64_t span_tokens = 126;   ///< tokens of a span without [CLS] and [SEP]; coCondenser only
+        TapDecoderOptions::middle;     ///< layer that the head reads, 0 = embeddings; -1: the middle layer (6 of 12)
+    double contrast_weight = 1;        ///< coCondenser only
+    std::uint64_t span_tokens = 126;   ///< tokens of a span without [CLS] and [SEP]; coCondenser only
 
     template <class Visit>
     void for_each_option(Visit&& visit) {

@@ -73,7 +73,7 @@ struct CotMaeHyperparameters {
     double encoder_mask = .30;
     double decoder_mask = .45;
     std::int64_t decoder_layers = 2;
-    std::int64_t span_tokens = 126;   ///< tokens of a partner without [CLS] and [SEP]
+    std::uint64_t span_tokens = 126;   ///< tokens of a partner without [CLS] and [SEP]
 
     template <class Visit>
     void for_each_option(Visit&& visit) {

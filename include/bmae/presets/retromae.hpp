@@ -55,7 +55,7 @@ struct RetroMaeHyperparameters {
     double encoder_mask = .30;         ///< share of tokens masked for the encoder (section 4.1: .15-.30)
     double decoder_mask = .50;         ///< share masked for each decoder row, or for the basic decoder (.50-.70)
     std::int64_t decoder_layers = 1;   ///< with more, keys and values remain the clean text under row masks
-    std::int64_t row_pool = 256;       ///< row masks drawn per text (FlagEmbedding: 128); enhanced decoding only
+    std::uint64_t row_pool = 256;      ///< row masks drawn per text (FlagEmbedding: 128); enhanced decoding only
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
