@@ -32,6 +32,7 @@ constexpr std::pair<char const*, char const*> phrases[] = {
     {"Lower the number of passages per query.", "Lower --passages-per-query."},
     {"or set vocab_size in its config.", "or set vocab_size in its config.json."},
     {"an accumulation of at least 2 with a gradient cache", "--accumulate of at least 2 with --gradient-cache"},
+    {"no other bottleneck for ", "no --pooling with the preset "},
     {"Set alternate to 0.", "Leave --set alternate out."},
     {"Mine more, lower the passages per query, or allow random_negatives.",
      "Mine more, lower --passages-per-query, or allow random negatives by --set."},

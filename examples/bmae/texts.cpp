@@ -266,6 +266,12 @@ int prepare(Common const& common, PrepareOptions const& options) {
                                   .blocks = blocks_of(options),
                                   .short_probability = options.short_probability,
                                   .seed = common.seed};
+    if (options.short_probability > 0 && passages.blocks == Blocks::whole_document) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "--short-probability with --blocks whole_sentences or as_released",
+                                    .found = "whole_document, whose passages have no length of their own",
+                                    .hint = "It has no effect here: leave it out."});
+    }
     detail::require_nothing_lost(options.output);
     // Errors are reported before the vocabulary is built.
     if (!options.write_dictionary.empty()) { static_cast<void>(detail::AtomicFile(options.write_dictionary)); }

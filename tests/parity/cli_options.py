@@ -79,7 +79,7 @@ def check_readers(options):
 
 
 def check_phrases():
-    """Hints of the library that the program says otherwise are still those of the library, and what replaces them names no member."""
+    """Hints of the library that the program says otherwise are still the library, and what replaces them names no member."""
     sources = "".join(path.read_text() for path in (ROOT / "include/bmae").rglob("*.hpp"))
     library = re.sub(r'"\s*\n\s*"', "", sources)
     table = (ROOT / "examples/bmae/errors.cpp").read_text().split("phrases[] = {", 1)[1].split("\n};", 1)[0]
@@ -164,6 +164,8 @@ def check_modes(work, data, store, run_folder):
     refused(*prepare, "--format", "jsonl", "--tokenizer", store, "--keep-case", says=["--keep-case with --build-vocabulary"])
     refused(*prepare, "--format", "jsonl", "--tokenizer", store, "--seed", 1, says=["--seed with --short-probability"])
     refused(*prepare, "--format", "nli", "--tokenizer", store, "--titles", "name", says=["--titles", "--format nli"])
+    refused(*prepare, "--format", "jsonl", "--tokenizer", store, "--blocks", "whole_document", "--short-probability", .5,
+            says=["--short-probability", "whole_document"])
     pretrain = ["pretrain", "--config", "tiny", "--hidden", 32, "--data", store]
     train = [*pretrain, "--steps", 1, "--output", work / "out"]
     refused(*train, "--preset", "retromae", "--generator", run_folder, says=["in retromae", "leave --generator out"])
@@ -171,6 +173,8 @@ def check_modes(work, data, store, run_folder):
     refused(*pretrain, "--dump-step", work / "step", "--learning-rate", 1e-3, says=["--learning-rate with --steps, --epochs or --minutes"])
     (work / "words.json").write_text("{}")
     refused(*train, "--set", "encoder_mas=0.3", says=['"encoder_mas"', 'Did you mean "encoder_mask"?'])
+    refused(*train, "--set", "row_pool=-1", says=["a whole number of at least 0 for row_pool"])
+    refused(*train, "--preset", "cot-mae", "--set", "span_tokens=-1", says=["a whole number of at least 0 for span_tokens"])
     refused(*train, "--set", "encoder_mask=nan", says=["a finite number for encoder_mask"])
     refused(*train, "--max-length", 1, says=["--max-length", "0 or 3 to"])
     refused(*train, "--learning-rate", 1e10, says=["--learning-rate", "0 to 100"])
@@ -179,6 +183,7 @@ def check_modes(work, data, store, run_folder):
     refused(*tune, "--teacher-scores", work / "scores.tsv", says=["--teacher-scores", "retriever-distilled"])
     refused(*tune, "--preset", "reranker", "--contrast", "symmetric", says=["reranker", "--contrast"])
     refused(*tune, "--preset", "splade", "--normalize", says=["splade", "--normalize"])
+    refused(*tune, "--preset", "splade", "--pooling", "mean", says=["no --pooling with the preset splade", "mean"])
     export = ["export", "--model", run_folder / "model", "--format", "huggingface", "--output", work / "out"]
     refused(*export, "--pooling", "cls", says=["--pooling", "--format huggingface"])
     refused("inspect", data / "qrels" / "test.tsv", "--tensors", says=["--tensors", "judgements"])

@@ -105,7 +105,7 @@ def check_refusals(work):
     refused(*goes_on, *rows, "--per-text", 2, says="one continuation")
     refused(*goes_on, *rows, "--max-new-tokens", 128, says="128 positions")
     refused(*goes_on, *rows, "--temperature", 0, says="temperature")
-    refused(*goes_on, *rows, "--top-p", 1.5, says="top_p")
+    refused(*goes_on, *rows, "--top-p", 1.5, says="--top-p")
     refused(*asks, *rows, "--max-prompt-tokens", 1, says="room for a text")
     (work / "bad.jsonl").write_text('{"id": "a", "text": "b"}\n{"id": "c"}\n')
     refused(*asks, "--input", work / "in.jsonl", "--device", "tpu", says="--device")
