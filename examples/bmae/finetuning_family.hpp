@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The presets of fine-tuning, compiled in family_finetuning.cpp.
+/// The presets of fine-tuning, compiled in family_finetuning_dense.cpp and family_finetuning_others.cpp.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,13 @@
 
 namespace bmae {
 
-extern template std::unique_ptr<AnyModel> make_finetuning<PairStore>(PretrainingRequest const&, BertEncoder const&,
-                                                                     PairStore const&);
-extern template std::vector<PresetDescription> describe_finetuning_presets<PairStore>();
+extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::dense, PairStore>(PretrainingRequest const&,
+                                                                                                 BertEncoder const&,
+                                                                                                 PairStore const&);
+extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::dense>();
+extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::others, PairStore>(PretrainingRequest const&,
+                                                                                                  BertEncoder const&,
+                                                                                                  PairStore const&);
+extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::others>();
 
 }  // namespace bmae

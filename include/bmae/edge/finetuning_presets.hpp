@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <bmae/bottlenecks/mean.hpp>
-#include <bmae/edge/make_pretraining.hpp>
+#include <bmae/edge/preset_request.hpp>
 #include <bmae/model/rebind.hpp>
 #include <bmae/presets/colbert.hpp>
 #include <bmae/presets/reranker.hpp>
@@ -22,15 +22,32 @@
 
 namespace bmae {
 
-/// Calls `visit(preset)` with every fine-tuning preset, in order: models over a pair store.
+/// Presets that a program may compile together, in a file of their own: all at once take gigabytes.
+enum class FinetuningFamily {
+    dense,    ///< one vector per text: retriever, retriever-distilled
+    others,   ///< scores of pairs, sparse vectors, vectors of tokens: reranker, reranker-r-drop, splade, colbert
+};
+
+/// Calls `visit(preset)` with every fine-tuning preset of a family, in order: models over a pair store.
+template <FinetuningFamily family, class Visit>
+void for_each_finetuning_preset_of(Visit&& visit) {
+    if constexpr (family == FinetuningFamily::dense) {
+        visit(Preset<Retriever>{
+            "retriever", "Karpukhin et al.: DPR, arXiv 2004.04906; RetroMAE, arXiv 2205.12035, section 4.1", {}});
+        visit(Preset<RetrieverDistilled>{"retriever-distilled", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
+    } else {
+        visit(Preset<Reranker>{"reranker", "Nogueira, Cho: Passage Re-ranking with BERT, arXiv 1901.04085", {}});
+        visit(Preset<RerankerRDrop>{"reranker-r-drop", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
+        visit(Preset<Splade>{"splade", "Formal et al.: SPLADE v2, arXiv 2109.10086", {}});
+        visit(Preset<ColBert>{"colbert", "Khattab, Zaharia: ColBERT, arXiv 2004.12832", {}});
+    }
+}
+
+/// Calls `visit(preset)` with every fine-tuning preset, in order.
 template <class Visit>
 void for_each_finetuning_preset(Visit&& visit) {
-    visit(Preset<Retriever>{"retriever", "Karpukhin et al.: DPR, arXiv 2004.04906; RetroMAE, arXiv 2205.12035, section 4.1", {}});
-    visit(Preset<RetrieverDistilled>{"retriever-distilled", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
-    visit(Preset<Reranker>{"reranker", "Nogueira, Cho: Passage Re-ranking with BERT, arXiv 1901.04085", {}});
-    visit(Preset<RerankerRDrop>{"reranker-r-drop", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
-    visit(Preset<Splade>{"splade", "Formal et al.: SPLADE v2, arXiv 2109.10086", {}});
-    visit(Preset<ColBert>{"colbert", "Khattab, Zaharia: ColBERT, arXiv 2004.12832", {}});
+    for_each_finetuning_preset_of<FinetuningFamily::dense>(visit);
+    for_each_finetuning_preset_of<FinetuningFamily::others>(visit);
 }
 
 /// Throws InputError, which lists the known names, where `name` is not a fine-tuning preset.
@@ -61,14 +78,13 @@ std::unique_ptr<AnyModel> make_finetuning_as(Preset<M> const& preset, Pretrainin
 
 }  // namespace detail
 
-/// Builds the fine-tuning preset `request.preset` around `encoder`, on `pairs`, which must outlive the result. A template, so that a
-/// program may compile it in a file of its own by `extern template`.
-/// Throws InputError for an unknown preset or option, and where pairs and encoder do not fit.
-template <class Pairs = PairStore>
-std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, BertEncoder const& encoder, Pairs const& pairs) {
-    require_finetuning_preset(request.preset);
+/// Builds the fine-tuning preset `request.preset` if it belongs to `family`; otherwise nothing is made. A template, so that a
+/// program may compile each family in a file of its own by `extern template`.
+/// Throws InputError for an unknown option, and where pairs and encoder do not fit.
+template <FinetuningFamily family, class Pairs = PairStore>
+std::unique_ptr<AnyModel> make_finetuning_of(PretrainingRequest const& request, BertEncoder const& encoder, Pairs const& pairs) {
     std::unique_ptr<AnyModel> result;
-    for_each_finetuning_preset([&]<class M>(Preset<M> const& preset) {
+    for_each_finetuning_preset_of<family>([&]<class M>(Preset<M> const& preset) {
         if (preset.name != request.preset) { return; }
         using Mean = WithBottleneck<M, ClsBottleneck, MeanBottleneck>;
         bool const has_choice = !std::is_same_v<M, Mean>;
@@ -86,11 +102,29 @@ std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, Ber
     return result;
 }
 
-/// Describes the fine-tuning presets, in order.
+/// Builds the fine-tuning preset `request.preset` around `encoder`, on `pairs`, which must outlive the result.
+/// Throws InputError for an unknown preset or option, and where pairs and encoder do not fit.
 template <class Pairs = PairStore>
-std::vector<PresetDescription> describe_finetuning_presets() {
+std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, BertEncoder const& encoder, Pairs const& pairs) {
+    require_finetuning_preset(request.preset);
+    if (auto dense = make_finetuning_of<FinetuningFamily::dense, Pairs>(request, encoder, pairs)) { return dense; }
+    return make_finetuning_of<FinetuningFamily::others, Pairs>(request, encoder, pairs);
+}
+
+/// Describes the fine-tuning presets of a family, in order.
+template <FinetuningFamily family>
+std::vector<PresetDescription> describe_finetuning_presets_of() {
     std::vector<PresetDescription> list;
-    for_each_finetuning_preset([&]<class M>(Preset<M> const& preset) { list.push_back(describe_preset(preset)); });
+    for_each_finetuning_preset_of<family>([&]<class M>(Preset<M> const& preset) { list.push_back(describe_preset(preset)); });
+    return list;
+}
+
+/// Describes the fine-tuning presets, in order.
+inline std::vector<PresetDescription> describe_finetuning_presets() {
+    std::vector<PresetDescription> list = describe_finetuning_presets_of<FinetuningFamily::dense>();
+    for (PresetDescription& entry : describe_finetuning_presets_of<FinetuningFamily::others>()) {
+        list.push_back(std::move(entry));
+    }
     return list;
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/edge/preset.hpp>
 #include <bmae/presets/bow_dpr.hpp>
 #include <bmae/presets/condenser.hpp>
 #include <bmae/presets/contriever.hpp>
@@ -31,7 +32,6 @@
 #include <bmae/presets/simlm.hpp>
 #include <bmae/presets/tsdae.hpp>
 #include <bmae/values/error.hpp>
-#include <bmae/values/option.hpp>
 
 namespace bmae {
 
@@ -42,15 +42,6 @@ enum class PresetFamily {
     master_as_released,   ///< the same by its released code
     decoders,             ///< SimLM, CoT-MAE, Condenser, SEED, LexMAE, BoW-DPR, TSDAE
     contrast,             ///< models that compare texts: SimCSE, DiffCSE, coCondenser, Contriever, ICT, LaPraDoR, SentMAE
-};
-
-/// A paper's model and its name.
-template <class ModelT>
-struct Preset {
-    using Model = ModelT;
-    std::string_view name;
-    std::string_view citation;
-    typename PresetHyperparameters<ModelT>::type hyperparameters = {};   ///< the paper's own
 };
 
 namespace detail {
@@ -196,12 +187,6 @@ void with_preset(std::string_view name, Visit&& visit) {
         return true;
     };
     detail::any_preset(one);
-}
-
-/// Sets the hyperparameter called `name` of a preset from text; an unknown name throws InputError and lists the known ones.
-template <OffersOptions Hyperparameters>
-void set_option(Hyperparameters& hyperparameters, std::string_view name, std::string const& text) {
-    set_option(option_entries(hyperparameters), name, text);
 }
 
 }  // namespace bmae
