@@ -52,8 +52,11 @@
 #include <bmae/corpus/pair_store_build.hpp>
 #include <bmae/corpus/plain_text.hpp>
 #include <bmae/corpus/reading.hpp>
+#include <bmae/corpus/recognize.hpp>
 #include <bmae/corpus/record.hpp>
 #include <bmae/corpus/scored_pairs.hpp>
+#include <bmae/corpus/smart.hpp>
+#include <bmae/corpus/trec_sgml.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/corruptors/bert.hpp>
 #include <bmae/corruptors/deletion.hpp>
@@ -76,6 +79,8 @@
 #include <bmae/edge/cross_encoder_folder.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/encoder_folders.hpp>
+#include <bmae/edge/preset.hpp>
+#include <bmae/edge/preset_request.hpp>
 #include <bmae/edge/presets.hpp>
 #include <bmae/edge/pretrain.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>

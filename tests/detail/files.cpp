@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/text_file.hpp>
 
 #include <csignal>
 #include <iterator>
@@ -232,6 +233,42 @@ BOOST_AUTO_TEST_CASE(output_folders) {
     }
     BOOST_TEST(bmae::detail::read_file(scratch / "taken" / "theirs") == "x");
     BOOST_TEST(!fs::exists(scratch / "taken.partial"));
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_is_replaced_as_a_whole) {
+    test::Scratch const scratch;
+    scratch.file("first/a", "1");
+    bmae::detail::replace_folder(scratch / "first", scratch / "name");
+    BOOST_TEST(bmae::detail::read_file(scratch / "name" / "a") == "1");
+    scratch.file("second/b", "2");
+    bmae::detail::replace_folder(scratch / "second", scratch / "name");
+    BOOST_TEST(bmae::detail::read_file(scratch / "name" / "b") == "2");
+    BOOST_TEST(entries(scratch / "name") == 1);
+    BOOST_TEST(entries(scratch / "") == 1);
+    scratch.file("file", "theirs");
+    scratch.file("third/c", "3");
+    BOOST_CHECK_THROW(bmae::detail::replace_folder(scratch / "third", scratch / "file"), InputError);
+    BOOST_TEST(bmae::detail::read_file(scratch / "file") == "theirs");
+}
+
+BOOST_AUTO_TEST_CASE(a_text_file_is_packed_by_its_name) {
+    test::Scratch const scratch;
+    std::string text;
+    for (int line = 0; line < 200000; ++line) { text += std::to_string(line) + " and more\n"; }
+    for (char const* const name : {"plain", "packed.gz"}) {
+        bmae::detail::TextFile file(scratch / name);
+        file.write(std::string_view(text).substr(0, 10));
+        file.write(std::string_view(text).substr(10));
+        BOOST_TEST(!fs::exists(scratch / name));
+        file.commit();
+    }
+    BOOST_TEST(bmae::detail::read_file(scratch / "plain") == text);
+    BOOST_TEST((lines_of(scratch / "packed.gz") == lines_of(scratch / "plain")));
+    BOOST_TEST(fs::file_size(scratch / "packed.gz") * 3 < text.size());
+    { bmae::detail::TextFile const empty(scratch / "never.gz"); }
+    BOOST_TEST(!fs::exists(scratch / "never.gz"));
+    bmae::detail::TextFile(scratch / "empty.gz").commit();
+    BOOST_TEST(lines_of(scratch / "empty.gz").empty());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -55,6 +56,25 @@ inline void require_empty_or_new_folder(std::filesystem::path const& path) {
     Descriptor const file(::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (!file.is_open()) { fail_to_write(path, "write into the folder", errno); }
     ::unlink(probe.c_str());
+}
+
+/// Gives a finished folder the name `to`. A folder that has it is exchanged at once for the new one, then deleted.
+/// \throws InputError where `to` is a file, or must not be renamed
+inline void replace_folder(std::filesystem::path const& from, std::filesystem::path const& to) {
+    struct stat status{};
+    if (::lstat(to.c_str(), &status) != 0) { return rename_durably(from, to, Existing::refuse); }
+    if (!S_ISDIR(status.st_mode)) { throw exists_failure(to, "a file of that name"); }
+    std::filesystem::path old = from;
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) != 0) {
+        if (errno != EINVAL && errno != ENOSYS) { fail_to_write(to, "replace the folder", errno); }
+        old += ".old";   // an old file system, which cannot exchange: two steps
+        rename_durably(to, old, Existing::refuse);
+        rename_durably(from, to, Existing::refuse);
+    }
+    sync_folder(folder_of(to));
+    std::error_code code;
+    std::filesystem::remove_all(old, code);
+    if (code) { fail_to_write(old, "remove the replaced folder", code.value()); }
 }
 
 /// A folder that appears under its name only after `commit`, when it is complete on the disk.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/text_file.hpp>
 #include <bmae/retrieval/columns.hpp>
 #include <bmae/retrieval/run.hpp>
 
@@ -187,13 +188,13 @@ struct RunWriteOptions {
     bool replace = false;       ///< true: overwrite an existing file
 };
 
-/// Writes a TREC run, ranks from 1 in the order of the run. Scores have as few digits as read back to the same float
+/// Writes a TREC run, gzip where the name ends in .gz, ranks from 1 in the order of the run. Scores have as few digits as read back to the same float
 /// (or, where the run has them, the same double).
 /// \throws InputError  where an id contains a blank, or the file exists
 inline void write_run(Run const& run, std::filesystem::path const& path, RunWriteOptions const& options = {}) {
     auto const check = [&](std::string_view id, std::string_view what) { detail::require_column(id, what, path.string()); };
     check(options.tag, "a tag");
-    detail::AtomicFile file(path, options.replace ? detail::Existing::replace : detail::Existing::refuse);
+    detail::TextFile file(path, options.replace ? detail::Existing::replace : detail::Existing::refuse);
     std::vector<bool> checked(run.documents()->size());
     std::string text;
     char digits[64];
