@@ -43,6 +43,17 @@ BOOST_AUTO_TEST_CASE(the_key_that_differs_is_named_with_both_values) {
     differs("one", "two", "", "one", "two");
 }
 
+BOOST_AUTO_TEST_CASE(a_key_younger_than_the_checkpoint_is_not_compared) {
+    std::string const now = R"({"preset":"x","corpus":"ab","dropout":{"hidden":0.1}})";
+    auto const keys = bmae::newer_keys(now, R"({"preset":"x"})");
+    BOOST_TEST(keys == (std::vector<std::string>{"corpus", "dropout"}), boost::test_tools::per_element());
+    BOOST_TEST(bmae::newer_keys(now, now).empty());
+    BOOST_TEST(bmae::newer_keys(now, "text").empty());
+    BOOST_TEST(bmae::without_newer_keys(now, R"({"preset":"x"})") == R"({"preset":"x"})");
+    BOOST_TEST(bmae::without_newer_keys(now, now) == now);
+    BOOST_TEST(bmae::without_newer_keys(R"({"young":1})", "{}") == R"({"young":1})");   // a key that every checkpoint has
+}
+
 BOOST_AUTO_TEST_CASE(an_option_younger_than_the_checkpoint_had_its_default) {
     TrainerOptions options{.steps = 1};
     auto old = bmae::deciding_options(options);

@@ -135,8 +135,9 @@ struct HostBatch {
     std::vector<std::int64_t> term_absent = {};   ///< texts without a label for it: empty, without a partner; or {}
     std::vector<PairList> pairs = {};             ///< of each trailing term; their number is its labels
     std::uint64_t epoch = 0;
-    bool replaced = false;    ///< corruptors that are networks have run
-    std::uint64_t seed = 0;   ///< of the run: with epoch and example it keys the draws on the device
+    bool replaced = false;            ///< corruptors that are networks have run
+    std::uint64_t seed = 0;           ///< of the run: with epoch and example it keys the draws on the device
+    std::size_t encoder_tokens = 0;   ///< of the views that encoders read; 0: not counted apart
 
     /// Tokens that the encoder or a decoder reads: the sum over all views.
     [[nodiscard]] std::size_t tokens() const noexcept {

@@ -37,6 +37,9 @@ public:
                                                        std::span<std::int32_t const> positions,
                                                        std::span<std::int64_t const> offsets, std::span<std::int64_t const> rows,
                                                        std::span<double const> draws) const = 0;
+
+    /// Checksum of all that decides what it proposes: a resumed run must have the same. 0: unknown, not compared.
+    [[nodiscard]] virtual std::uint64_t fingerprint() const { return 0; }
 };
 
 /// Masks the flagged tokens, which a frozen generator then replaces.

@@ -34,6 +34,7 @@
 #include <bmae/text/token_store.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/shape.hpp>
 
 namespace bmae {
 
@@ -231,7 +232,12 @@ public:
         json["views"] = detail::views_json(model_->describe_views());
         json["passes"] = detail::passes_json(model_->describe_passes());
         json["config"] = detail::encoder_json(model_->encoder());
-        if constexpr (reads_pairs) { json["pairs"] = detail::to_hex(corpus_.content_hash()); }
+        Shape const shape = model_->encoder().shape();
+        json["dropout"] = {{"hidden", shape.hidden_dropout},
+                           {"attention", shape.attention_dropout},
+                           {"attention_output", shape.attention_output_dropout}};
+        json[reads_pairs ? "pairs" : "corpus"] = detail::to_hex(corpus_.content_hash());
+        if (generator_hash_ != 0) { json["generator"] = detail::to_hex(generator_hash_); }
         json["slots"] = detail::slots_json(*model_);
         if (words_ != nullptr) { json["dictionary"] = detail::to_hex(detail::xxh64(std::as_bytes(words_->words()))); }
         return json.dump();
@@ -401,6 +407,7 @@ private:
                                                 .hint = "Name a masked language model with this vocabulary by --generator DIR; "
                                                         "one of your own: --preset mlm."});
                 }
+                generator_hash_ = view.corruptor.generator->fingerprint();
             }
         });
         if (generator != nullptr && !asks_for_generator) {
@@ -471,6 +478,7 @@ private:
     std::string preset_;
     Sidecars sidecars_;
     std::shared_ptr<WordWeights const> words_;   // given from outside; none: those of the corpus
+    std::uint64_t generator_hash_ = 0;           // 0: no generator, or one that does not tell
     std::vector<std::string> warnings_ = {};
 };
 

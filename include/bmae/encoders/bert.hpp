@@ -4,6 +4,7 @@
 /// BERT and its relatives, of any size, over packed rows.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -31,12 +32,17 @@ public:
     static constexpr std::string_view name = "bert";
 
     explicit BertEncoder(BertConfig config, std::uint64_t seed = 0)
+        : BertEncoder(std::move(config), seed, [](std::string const&) { return true; }) {}
+
+    /// \param drawn  whether a parameter, by its name, is to be initialized; the others hold anything until they are loaded
+    template <std::predicate<std::string const&> Drawn>
+    BertEncoder(BertConfig config, std::uint64_t seed, Drawn const& drawn)
         : embeddings(config.shape(), config.first_position()),
           layers(make_layers(config.num_hidden_layers, config.shape())),
           head(config.shape()),
           config_(std::move(config)) {
         config_.validate();
-        initialize(*this, "", seed, Initialization::bert, config_.initializer_range);
+        initialize(*this, "", seed, Initialization::bert, config_.initializer_range, drawn);
     }
 
     /// \param keep_layers  also return the output of every layer

@@ -39,7 +39,8 @@ inline BertEncoder make_bert(HfBert const& files, std::uint64_t seed = 0) {
                                     .found = "a matrix of its own",
                                     .hint = "Remove the head from the folder; a new tied one is then initialized."});
     }
-    BertEncoder encoder(files.config, seed);
+    BertEncoder encoder(files.config, seed,
+                        [&](std::string const& name) { return !files.tensors.contains(detail::folder_name(name)); });
     at::NoGradGuard const no_gradients;
     encoder.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
         auto const at = files.tensors.find(detail::folder_name(name));

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/concepts/encoder.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
+#include <bmae/detail/hash.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -78,6 +80,19 @@ public:
             }
         }
         return ids;
+    }
+
+    /// Checksum of the names and values of all parameters.
+    [[nodiscard]] std::uint64_t fingerprint() const override {
+        detail::Xxh64 hash;
+        E encoder = encoder_;   // shares the tensors; visiting requires a mutable one
+        encoder.for_each_parameter("", [&](std::string const& parameter, at::Tensor& value, bool) {
+            at::Tensor const values = value.detach().to(at::kCPU, at::kFloat).contiguous();
+            hash.update(parameter + '\n');
+            hash.update(
+                std::as_bytes(std::span(values.template const_data_ptr<float>(), static_cast<std::size_t>(values.numel()))));
+        });
+        return hash.digest();
     }
 
 private:

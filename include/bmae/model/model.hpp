@@ -111,6 +111,11 @@ public:
                 });
             });
         }
+        for_each_view([&](auto const&, auto const& part, std::size_t v) {
+            if constexpr (detail::is_pass<std::remove_cvref_t<decltype(part)>>) {
+                batch.encoder_tokens += batch.views[v].tokens();
+            }
+        });
         count_labels(batch);
         return batch;
     }

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -50,13 +51,17 @@ void copy_parameters(Module const& from, Module& to) {
     to.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { value.detach().copy_(values[next++]); });
 }
 
-/// Fills all parameters of `module`, each by the role that the module gives it.
+/// Fills those parameters of `module` for which `wanted(name)` is true, each by the role that the module gives it.
 /// \param deviation  standard deviation of `Initialization::bert`
-template <class Module>
-void initialize(Module& module, std::string const& prefix, std::uint64_t seed, Initialization scheme = Initialization::bert,
-                double deviation = 0.02) {
+template <class Module, std::predicate<std::string const&> Wanted>
+void initialize(Module& module, std::string const& prefix, std::uint64_t seed, Initialization scheme, double deviation,
+                Wanted const& wanted) {
     double bound = 0;
     module.for_each_parameter(prefix, [&](std::string const& name, at::Tensor& value, ParameterRole role) {
+        bool const is_weight =
+            role != ParameterRole::norm_scale && role != ParameterRole::norm_shift && role != ParameterRole::bias;
+        if (is_weight && value.dim() == 2) { bound = 1.0 / std::sqrt(static_cast<double>(value.size(1))); }
+        if (!wanted(name)) { return; }
         at::Generator generator = at::detail::createCPUGenerator(detail::mix64(seed) ^ detail::name_hash(name));
         if (role == ParameterRole::norm_scale || role == ParameterRole::norm_shift) {
             value.fill_(role == ParameterRole::norm_scale ? 1.0 : 0.0);
@@ -67,12 +72,18 @@ void initialize(Module& module, std::string const& prefix, std::uint64_t seed, I
                 value.zero_();
             }
         } else if (scheme == Initialization::fan_in && value.dim() == 2) {
-            bound = 1.0 / std::sqrt(static_cast<double>(value.size(1)));
             value.uniform_(-bound, bound, generator);
         } else {
             value.normal_(0.0, deviation, generator);
         }
     });
+}
+
+/// Fills all parameters of `module`.
+template <class Module>
+void initialize(Module& module, std::string const& prefix, std::uint64_t seed, Initialization scheme = Initialization::bert,
+                double deviation = 0.02) {
+    initialize(module, prefix, seed, scheme, deviation, [](std::string const&) { return true; });
 }
 
 }  // namespace bmae

@@ -19,6 +19,7 @@
 #include <bmae/detail/hash.hpp>
 #include <bmae/text/pair_store_format.hpp>
 #include <bmae/text/store_files.hpp>
+#include <bmae/text/store_manifest.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/pair_example.hpp>
 #include <bmae/values/tokens.hpp>
@@ -56,14 +57,7 @@ public:
     [[nodiscard]] bool has_teacher_scores() const noexcept { return manifest_.statistics.scores != 0; }
 
     /// Checksum of the store, from the checksums of its files: a resumed run checks that its data is unchanged.
-    [[nodiscard]] std::uint64_t content_hash() const {
-        detail::Xxh64 hash;
-        for (auto const& [name, file] : manifest_.files) {
-            hash.update(name + ' ' + std::to_string(file.bytes) + ' ' + detail::to_hex(file.checksum) + '\n');
-        }
-        hash.update(detail::to_hex(manifest_.fingerprint));
-        return hash.digest();
-    }
+    [[nodiscard]] std::uint64_t content_hash() const { return detail::content_hash(manifest_).digest(); }
 
     /// \throws InputError  where there is no query `i`, or its row was changed and points outside
     [[nodiscard]] PairExample example(std::size_t i) const& {

@@ -42,6 +42,16 @@ struct StoreHeader {
     std::map<std::string, StoreFile> files;
 };
 
+/// Checksum of all data of a store, from the checksums of its files and its tokenizer's.
+inline Xxh64 content_hash(StoreHeader const& header) {
+    Xxh64 hash;
+    for (auto const& [name, file] : header.files) {
+        hash.update(name + ' ' + std::to_string(file.bytes) + ' ' + to_hex(file.checksum) + '\n');
+    }
+    hash.update(to_hex(header.fingerprint));
+    return hash;
+}
+
 /// The keys "format", "version" and "tokenizer", in this order.
 inline nlohmann::ordered_json start_manifest(StoreKind const& kind, StoreHeader const& header) {
     SpecialIds const& special = header.special;

@@ -14,7 +14,9 @@
 
 #include <bmae/concepts/tokenizer.hpp>
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/hash.hpp>
 #include <bmae/text/store_files.hpp>
+#include <bmae/text/store_manifest.hpp>
 #include <bmae/text/token_store_format.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
@@ -48,6 +50,14 @@ public:
     [[nodiscard]] std::size_t max_length() const noexcept { return manifest_.max_length; }   ///< with [CLS] and [SEP]
     [[nodiscard]] std::string_view blocks() const noexcept { return manifest_.blocks; }      ///< name of the layout
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
+
+    /// Checksum of the store, from the checksums of its files and the names of its fields: a resumed run checks that its data is
+    /// unchanged.
+    [[nodiscard]] std::uint64_t content_hash() const {
+        detail::Xxh64 hash = detail::content_hash(manifest_);
+        for (std::string const& field : fields()) { hash.update(field + '\n'); }
+        return hash.digest();
+    }
 
     /// What the documents' queries are: `inference_queries`; empty: unspecified, usually questions.
     [[nodiscard]] std::string_view query_kind() const noexcept { return manifest_.query_kind; }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -54,6 +55,29 @@ inline std::optional<DescriptionDifference> difference(nlohmann::ordered_json co
 inline std::string format_of(std::string const& description) {
     auto const json = nlohmann::ordered_json::parse(std::string_view(description), nullptr, false);
     return json.is_object() && json.contains("format") ? json["format"].dump() : "none";
+}
+
+/// Keys that a description has had since a later version of the library; checkpoints before that lack them.
+/// \returns  those of `now` that `then` lacks; none where one of them is not a JSON object
+inline std::vector<std::string> newer_keys(std::string const& now, std::string const& then) {
+    auto const before = nlohmann::ordered_json::parse(then, nullptr, false);
+    auto const after = nlohmann::ordered_json::parse(now, nullptr, false);
+    std::vector<std::string> missing;
+    for (char const* const key : {"corpus", "dropout", "generator"}) {
+        if (before.is_object() && after.is_object() && after.contains(key) && !before.contains(key)) {
+            missing.emplace_back(key);
+        }
+    }
+    return missing;
+}
+
+/// The description `now` without the `newer_keys` that `then` lacks.
+inline std::string without_newer_keys(std::string const& now, std::string const& then) {
+    std::vector<std::string> const keys = newer_keys(now, then);
+    if (keys.empty()) { return now; }
+    auto json = nlohmann::ordered_json::parse(now);
+    for (std::string const& key : keys) { json.erase(key); }
+    return json.dump();
 }
 
 /// Compares an earlier description of an objective with the current one; nothing where both are equal, in any order of keys.

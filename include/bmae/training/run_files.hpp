@@ -192,9 +192,12 @@ private:
                                             "in another folder with --init " +
                                             file.parent_path().string() + '.'});
         }
-        if (auto const other = first_difference(then, now)) { refuse(name_of_difference(other->key), other->then, other->now); }
         if (auto const count = json.at("examples").get<std::size_t>(); count != objective_.examples()) {
             refuse("a corpus of", std::to_string(count) + " examples", std::to_string(objective_.examples()));
+        }
+        warn_of_unknown(then, now);
+        if (auto const other = first_difference(then, without_newer_keys(now, then))) {
+            refuse(name_of_difference(other->key), other->then, other->now);
         }
         if (auto const other = option_difference(json.at("options"), options_)) { refuse(other->key, other->then, other->now); }
         if (auto const ranks = json.value("ranks", std::size_t{1}); has_state_ && ranks != replicas_.ranks) {
@@ -202,9 +205,21 @@ private:
         }
     }
 
-    /// "the model's passes.0.view.masker.rate"
+    /// Says what a checkpoint of an earlier version does not tell, so that nobody takes it for compared.
+    void warn_of_unknown(std::string const& then, std::string const& now) const {
+        std::string missing;
+        for (std::string const& key : newer_keys(now, then)) { missing += (missing.empty() ? "" : ", ") + key; }
+        if (!missing.empty()) {
+            warn_("the checkpoint is of an earlier version, which did not record " + missing + ": not compared");
+        }
+    }
+
+    /// "the model's passes.0.view.masker.rate"; what is not of the model by its own name.
     static std::string name_of_difference(std::string key) {
         if (key.empty()) { return "the model"; }
+        if (key == "corpus") { return "the content of the corpus, with the checksum"; }
+        if (key == "pairs") { return "the content of the training pairs, with the checksum"; }
+        if (key == "generator") { return "the weights of the generator, with the checksum"; }
         for (std::string_view const group : {"numbers.", "slots."}) {
             if (key.starts_with(group)) { key.erase(0, group.size()); }
         }

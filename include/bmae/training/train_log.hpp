@@ -77,7 +77,7 @@ struct StepReport {
     double learning_rate = 0;
     double gradient_norm = 0;   ///< before clipping
     std::size_t examples = 0;
-    std::size_t tokens = 0;   ///< of all views
+    std::size_t tokens = 0;   ///< that encoders read, padding and decoders' views not counted
     double seconds = 0;
     double waited = 0;      ///< of those, seconds without a batch
     bool skipped = false;   ///< it was not finite and was skipped

@@ -317,7 +317,7 @@ private:
         std::vector<TermSums> sums(objective_.terms());
         for (HostBatch const& batch : micro) {
             report.examples += batch.examples.size();
-            report.tokens += batch.tokens();
+            report.tokens += batch.encoder_tokens != 0 ? batch.encoder_tokens : batch.tokens();
         }
         add_absent(absent_in, sums);
         for (StepOutput const& output : outputs) {
