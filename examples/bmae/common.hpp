@@ -153,7 +153,7 @@ int tokenize(Common const& common, TokenizeOptions const& options);
 
 struct PrepareOptions {
     std::vector<Path> inputs = {};
-    std::string format = "text";
+    std::string format = {};   ///< empty: recognized by the content
     std::string layout = {};   ///< of text and msmarco; empty: the format's usual one
     std::string titles = {};
     std::vector<std::string> fields = {};
@@ -182,10 +182,14 @@ struct PairsOptions {
 };
 int pairs(Common const& common, PairsOptions const& options);
 
+/// The file in the output folder of a run with the options that it was started with.
+inline constexpr char const* run_options_file = "run.json";
+
 /// Numbers of the trainer, shared by pretrain and finetune, and further options of training. The seed is that of `Common`.
 struct TrainingOptions : TrainerOptions {
-    double minutes = 0;    ///< 0: no limit
-    double dropout = -1;   ///< below 0: from config.json
+    double minutes = 0;        ///< 0: no limit
+    double dropout = -1;       ///< below 0: from config.json
+    std::string record = {};   ///< text of `run_options_file`; empty: none is written
 };
 
 struct PretrainOptions {
@@ -259,7 +263,7 @@ struct SearchOptions {
     std::size_t top_k = 0;   ///< 0: 1000 of a run, 10 of a query that is shown
     Path output = {};
     std::string tag = {};
-    std::string query = {};
+    std::optional<std::string> query = {};
     double k1 = 0.9;
     double b = 0.4;
     bool stem = false;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
-// are compiled in family_finetuning.cpp.
+// are compiled in family_finetuning_*.cpp.
 #include <filesystem>
 #include <initializer_list>
 #include <map>
@@ -82,8 +82,9 @@ public:
     ~PendingStore() { clear(); }
 
     [[nodiscard]] Path const& place() const { return place_; }
-    void keep() {
-        if (!std::filesystem::exists(place_)) { return; }
+    /// Moves the store into the output folder, unless the run has its own.
+    void keep(bool resumed) {
+        if (!std::filesystem::exists(place_) || (resumed && std::filesystem::exists(output_ / "pairs"))) { return; }
         std::filesystem::create_directories(output_);
         std::filesystem::remove_all(output_ / "pairs");   // of a start that failed before its first checkpoint
         std::filesystem::rename(place_, output_ / "pairs");
@@ -98,6 +99,30 @@ private:
     Path output_;
     Path place_;
 };
+
+bool is_resumed(TrainingOptions const& training) { return training.resume && !list_checkpoints(training.output).empty(); }
+
+/// What a store holds, to tell two apart.
+std::string pairs_in_words(PairStoreStatistics const& counts) {
+    return count_text(counts.queries) + " queries with " + count_text(counts.positives) + " relevant texts, " +
+           count_text(counts.negatives) + " negatives and " + count_text(counts.scores) + " scores of a teacher, " +
+           count_text(counts.texts) + " texts of " + count_text(counts.text_tokens) + " tokens";
+}
+
+/// A resumed run reads its data again: it must be that of the run.
+void require_same_pairs(FinetuneOptions const& options, PairStore const& now) {
+    Path const kept = options.training.output / "pairs";
+    if (!std::filesystem::exists(kept / "manifest.json")) { return; }   // then its checkpoint compares
+    PairStore const then = PairStore::open(kept);
+    if (then.content_hash() == now.content_hash()) { return; }
+    std::string const before = pairs_in_words(then.statistics());
+    std::string const found = pairs_in_words(now.statistics());
+    throw InputError(Diagnostic{.file = options.data.string(),
+                                .expected = "the training data of the run, as in " + kept.string() + ": " + before,
+                                .found = found == before ? "other texts or judgments of the same counts" : found,
+                                .hint = "Resume with the same --data, --split, --negatives, --teacher-scores and --limit, or "
+                                        "choose another output folder."});
+}
 
 /// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines.
 PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer,
@@ -115,9 +140,6 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
         }
         return open(options.data);
     }
-    Path const kept = options.training.output / "pairs";
-    bool const goes_on = options.training.resume && !list_checkpoints(options.training.output).empty();
-    if (goes_on && std::filesystem::exists(kept / "manifest.json")) { return open(kept); }
     bool const lines = std::filesystem::is_regular_file(options.data);
     if (lines && (!options.negatives.empty() || !options.teacher_scores.empty() || options.split != "train")) {
         throw refuse("--split, --negatives and --teacher-scores with a BEIR folder", "a file of lines",
@@ -134,7 +156,9 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
                                                              .teacher_scores = list(options.teacher_scores)},
                                                             how);
     say_pairs(options, report);
-    return open(pending.place());
+    PairStore store = open(pending.place());
+    if (is_resumed(options.training)) { require_same_pairs(options, store); }
+    return store;
 }
 
 /// Names of the preset's hyperparameters.
@@ -245,8 +269,10 @@ int finetune(Common const& common, FinetuneOptions const& given) {
         request.overrides["similarity"] = "cosine";   // as the model's vectors were compared so far
     }
     request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
-    request.sidecars = [&model](Path const& folder) {
+    std::size_t length = length_of(model);   // of the result, once it is known what it is trained with
+    request.sidecars = [&model, &length](Path const& folder) {
         detail::write_file(folder / "config.json", to_json(model.encoder.config()));
+        write_length(folder, length);
         model.tokenizer.save(folder);
     };
     auto const build = [&](BertEncoder const& encoder) {
@@ -258,6 +284,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
         return objective;
     };
     auto const objective = build(model.encoder);
+    length = finetuned_length(*objective, length);
     say(options.preset + ": " + objective->composition());
     say(count_text(pairs.size()) + " training queries, " + count_text(pairs.texts()) + " texts");
     say_coverage(pairs);
@@ -268,7 +295,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
              " queries have no hard negatives: theirs are drawn at random from all texts");
     }
 
-    pending.keep();
+    pending.keep(is_resumed(training));
     std::optional<LoadedModel> second;
     Trained const trained = train(common, training, *objective, [&]() -> std::unique_ptr<Objective> {
         second.emplace(load());
@@ -289,14 +316,11 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     }
     objective->for_each_parameter(
         [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
-    std::string text;
     FinetunedFolder const kind = finetuned_folder(*objective);
-    if (Path const folder = result_folder(trained, training, kind.name); !folder.empty()) {
-        save_finetuned(*objective, model.tokenizer, folder);
-        result[kind.key] = folder.string();
-        text = folder.string() + '\n';
-    }
-    print_result(common, result, text);
+    Path const folder = publish(training, kind.name,
+                                [&](Path const& unfinished) { save_finetuned(*objective, model.tokenizer, length, unfinished); });
+    result[kind.key] = folder.string();
+    print_result(common, result, folder.string() + '\n');
     return done;
 }
 

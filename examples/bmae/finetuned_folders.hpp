@@ -51,8 +51,16 @@ inline std::size_t count_option(AnyModel const& model, std::string const& path, 
     return value ? std::get<std::uint64_t>(*value) : otherwise;   // lengths and counts are all of this kind
 }
 
-/// Writes the folder. A sentence encoder reads texts at the length that passages were trained with.
-inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, Path const& folder) {
+/// Tokens of a text that a fine-tuned encoder reads: those of the model that it started from, and at least those that it was trained
+/// with. Training reads short texts for speed; a longer document is no worse to search for its end.
+inline std::size_t finetuned_length(AnyModel const& model, std::size_t before) {
+    std::size_t const query = count_option(model, "passes.0.view.source.max_length", before);
+    return std::max({before, query, count_option(model, "passes.1.view.source.max_length", query)});
+}
+
+/// Writes the folder.
+/// \param length  `finetuned_length`, of a sentence encoder and a sparse one; the others read what they were trained with
+inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::size_t length, Path const& folder) {
     auto const positions = static_cast<std::size_t>(model.encoder().shape().positions);
     std::size_t const query = count_option(model, "passes.0.view.source.max_length", positions);
     std::size_t const passage = count_option(model, "passes.1.view.source.max_length", query);
@@ -67,18 +75,18 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, Path 
                            {.query_length = query, .document_length = passage});
         return;
     }
-    if (query != passage) {
-        say(folder.string() + ": reads texts of up to " + std::to_string(passage) + " tokens; queries were trained with " +
-            std::to_string(query));
+    if (query != length || passage != length) {
+        say(kind + ": reads texts of up to " + std::to_string(length) + " tokens; trained on queries of up to " +
+            std::to_string(query) + " and passages of up to " + std::to_string(passage));
     }
     if (kind == "sparse-encoder") {
         save_sparse_encoder(folder, model.encoder(), tokenizer,
-                            {.lexical = lexical_options(model.option_values(), "passes.1.bottleneck"), .max_length = passage});
+                            {.lexical = lexical_options(model.option_values(), "passes.1.bottleneck"), .max_length = length});
         return;
     }
     bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
     save_sentence_transformer(
-        SentenceEncoder(model.encoder(), tokenizer, {.pooling = model.pooling(), .normalize = cosine, .max_length = passage}),
+        SentenceEncoder(model.encoder(), tokenizer, {.pooling = model.pooling(), .normalize = cosine, .max_length = length}),
         folder);
 }
 

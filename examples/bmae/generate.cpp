@@ -267,6 +267,12 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
 
 int generate(Common const& common, GenerateOptions const& options) {
     use_threads(common);
+    if (options.output.extension() == ".gz") {
+        throw InputError(Diagnostic{.file = options.output.string(),
+                                    .expected = "an output that is not named .gz, as lines are appended to it and resumed",
+                                    .found = "that ending",
+                                    .hint = "Compress it afterwards: every command reads gzip."});
+    }
     if (std::filesystem::exists(options.output) && !options.resume) {
         throw detail::exists_failure(options.output, "a file of that name");
     }

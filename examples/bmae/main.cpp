@@ -26,6 +26,7 @@
 #include "common.hpp"
 #include "errors.hpp"
 #include "option_table.hpp"
+#include "run_options.hpp"
 
 namespace {
 
@@ -283,22 +284,23 @@ private:
                             "bmae prepare --input articles.txt --build-vocabulary 8000 --max-length 128 --output articles.tokens",
                             [this] { return bmae::program::prepare(all_.common, all_.prepare); });
         table_.path(app, "--input", options.inputs, "Files or folders, plain or gzip").required();
-        table_.text(app, "--format", options.format, "text, beir, msmarco, jsonl, nli, master");
+        table_.text(app, "--format", options.format, "text, beir, msmarco, jsonl, nli, smart, lisa, trec, master")
+            .by_default("recognized by the content");
         table_
             .text(app, "--layout", options.layout,
                   "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text")
             .by_default("blank-lines for text, id-text for msmarco")
-            .with("--format", {"text", "msmarco"});
+            .with("--format", {"text", "msmarco", ""});
         table_
             .text(app, "--titles", options.titles,
                   "Use of titles. joined: title, blank, text, as search and finetune read them; section: [SEP] between; name: "
                   "stored beside the text, not trained on")
             .by_default("joined")
-            .with("--format", {"text", "beir", "msmarco", "jsonl"});
+            .with("--format", {"text", "beir", "msmarco", "jsonl", "smart", "lisa", "trec", ""});
         table_
             .text(app, "--field", options.fields,
                   "Also keep the text under this key, for the source Field<\"NAME\">; may be repeated")
-            .with("--format", {"jsonl", "beir"});
+            .with("--format", {"jsonl", "beir", ""});
         table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
         table_
             .whole(app, "--build-vocabulary", options.build_vocabulary, {.least = 1, .most = 10'000'000},
@@ -468,13 +470,20 @@ private:
         dense.push_back(&table_.path(app, "--embeddings", options.embeddings, "Vectors of the documents made by encode"));
         dense.push_back(&common_.device(app));
         for (DeclaredOption* const option : dense) { option->with("--method", {"dense", "hybrid"}); }
-        table_.path(app, "--data", options.data, "BEIR folder").required();
-        table_.path(app, "--output", options.output, "TREC run").by_default("none: this or --query");
-        table_.text(app, "--query", options.query, "Show the best texts of this query; - reads queries from standard input")
+        table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read").required();
+        table_.path(app, "--output", options.output, "TREC run; gzip where its name ends in .gz")
+            .by_default("none: this or --query");
+        table_
+            .checked(
+                app, "--query", [this](std::string const& query) { all_.search.query = query; },   // an empty one is a query, too
+                "Show the best texts of this query; - reads queries from standard input, with --json one object per line")
             .by_default("none: this or --output");
         table_.whole(app, "--top-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query")
             .by_default("1000; 10 with --query");
-        table_.text(app, "--split", options.split, "Split of the queries").without("--query");
+        table_
+            .text(app, "--split", options.split,
+                  "Split of the queries; all: every query, judged or not, as in a folder without qrels")
+            .without("--query");
         table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method").without("--query");
         for (DeclaredOption* const option :
              {&table_.real(app, "--k1", options.k1, {.most = 1000}, "BM25: saturation"),
@@ -593,7 +602,7 @@ private:
     std::vector<Command> commands_ = {};
 };
 
-int run(std::vector<std::string> const& arguments) {
+int run(std::vector<std::string> arguments) {
     CLI::App program("bmae: bottlenecked masked auto-encoders, from text to a measured retriever", "bmae");
     program.set_version_flag("--version", std::string("bmae ").append(bmae::version));
     program.require_subcommand(1);
@@ -620,6 +629,7 @@ int run(std::vector<std::string> const& arguments) {
                                                     .found = '"' + arguments.front() + '"',
                                                     .hint = guess + (guess.empty() ? "" : " ") + "Known: " + list + '.'});
         }
+        arguments = with_options_of_run(std::move(arguments), program);
         table.refuse_unknown(*command->app, {arguments.begin() + 1, arguments.end()});
     }
     try {
@@ -636,6 +646,7 @@ int run(std::vector<std::string> const& arguments) {
     for (Command const& command : commands) {
         if (!command.app->parsed()) { continue; }
         table.refuse_unread(*command.app);
+        options.pretrain.training.record = options.finetune.training.record = record_of(*command.app);
         return command.run();
     }
     return bad_input;
@@ -645,6 +656,7 @@ int run(std::vector<std::string> const& arguments) {
 
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);   // a closed pipe becomes an error of the write, with a message
+    std::signal(SIGXFSZ, SIG_IGN);   // and so does a limit of the size of files
     std::vector<std::string> const arguments(argv + std::min(argc, 1), argv + argc);
     try {
         return run(arguments);

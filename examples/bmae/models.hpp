@@ -4,6 +4,8 @@
 /// Loading of models from all kinds of folders, and the trainer's options, for the commands that use LibTorch.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -20,6 +22,7 @@
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/encoders/bert_config_json.hpp>
 #include <bmae/encoders/bert_folder.hpp>
+#include <bmae/io/json_file.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/training/checkpoint_store.hpp>
@@ -37,7 +40,29 @@ struct LoadedModel {
     std::string kind = {};         ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
     Path path = {};                ///< of the loaded files
     std::string bottleneck = {};   ///< a checkpoint's, by its name in the composition; empty: unknown
+    std::size_t max_length = 0;    ///< tokens of a text, as recorded beside the weights; 0: not recorded
 };
+
+/// The file in which sentence-transformers records the length of texts. Checkpoints and folders of models have it too, so that every
+/// route to the vectors of a run reads the same tokens.
+inline constexpr char const* length_file = "sentence_bert_config.json";
+
+inline void write_length(Path const& folder, std::size_t max_length) {
+    detail::write_file(folder / length_file, Json{{"max_seq_length", max_length}, {"do_lower_case", false}}.dump(2) + '\n');
+}
+
+/// The recorded length; 0 where there is none.
+inline std::size_t read_length(Path const& folder) {
+    if (!std::filesystem::exists(folder / length_file)) { return 0; }
+    return detail::JsonObject::read(folder / length_file).get<std::size_t>("max_seq_length", 0);
+}
+
+/// Tokens of a text that the model reads where no option says otherwise.
+inline std::size_t length_of(LoadedModel const& model) {
+    if (model.sentence) { return model.sentence->max_length; }
+    auto const positions = static_cast<std::size_t>(model.encoder.config().usable_positions());
+    return std::min(positions, model.max_length != 0 ? model.max_length : std::size_t{512});
+}
 
 inline bool is_checkpoint(Path const& path) { return std::filesystem::exists(path / "trainer.json"); }
 
@@ -107,6 +132,7 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
         options.max_length = std::min(options.max_length, numbers->value("passes.1.view.source.max_length", length));
         options.normalize = options.normalize || numbers->value("terms.0.similarity", "") == "cosine";
     }
+    if (std::size_t const recorded = read_length(checkpoint); recorded != 0) { options.max_length = recorded; }
     return options;
 }
 
@@ -152,7 +178,8 @@ inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first)
             .sentence = sentence_options_of(path),
             .kind = "checkpoint",
             .path = path,
-            .bottleneck = bottleneck_of_checkpoint(path)};
+            .bottleneck = bottleneck_of_checkpoint(path),
+            .max_length = read_length(path)};
 }
 
 /// \throws InputError  where the folder is of an unknown kind
@@ -181,7 +208,11 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
     }
     BertEncoder encoder = load_bert(path);
     std::string kind = std::string(title(encoder.config().model_type)) + " folder";
-    return {.encoder = std::move(encoder), .tokenizer = load_tokenizer(path), .kind = std::move(kind), .path = path};
+    return {.encoder = std::move(encoder),
+            .tokenizer = load_tokenizer(path),
+            .kind = std::move(kind),
+            .path = path,
+            .max_length = read_length(path)};
 }
 
 /// A masked language model with its own head, from a folder or a checkpoint. \throws InputError where it has no head
@@ -246,9 +277,7 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
                                                       : "RetroMAE and its relatives: --pooling cls."});
     }
     SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
-    if (!model.sentence) {
-        sentence.max_length = std::min<std::size_t>(512, static_cast<std::size_t>(model.encoder.config().usable_positions()));
-    }
+    sentence.max_length = length_of(model);
     if (!options.pooling.empty()) { sentence.pooling = pooling_from(options.pooling); }
     if (options.normalize) { sentence.normalize = true; }
     if (options.max_length != 0) { sentence.max_length = options.max_length; }

@@ -3,6 +3,7 @@
 // `pretrain` and `presets`; the compositions themselves are compiled in family_*.cpp.
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -329,6 +330,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         request.settings.max_length = options.max_length != 0 ? options.max_length : std::min(corpus.max_length(), positions);
         request.sidecars = [&, config = encoder.config()](Path const& folder) {
             detail::write_file(folder / "config.json", to_json(config, class_name(config.model_type, "ForMaskedLM")));
+            write_length(folder, request.settings.max_length);
             start.tokenizer().save(folder);
         };
         if (!options.generator.empty() && request.generator == nullptr) {
@@ -372,21 +374,24 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     BertEncoder& encoder = objective->encoder();
     move_encoder(encoder, at::Device(at::kCPU));
     std::string text;
-    if (Path const folder = result_folder(trained, training, "model"); !folder.empty()) {
-        write_hf_folder(folder, to_hf_bert(encoder), [&](Path const& unfinished) { start.tokenizer().save(unfinished); });
-        result["model"] = folder.string();
-        text += folder.string() + '\n';
-    }
-    std::string const note = objective->pooling_note();
-    auto const export_sentences = [&](BertEncoder const& sentences, std::string const& name, char const* key) {
-        Path const folder = result_folder(trained, training, name);
-        if (folder.empty()) { return; }
-        save_sentence_transformer(SentenceEncoder(sentences, start.tokenizer(),
-                                                  {.pooling = objective->pooling(), .max_length = request.settings.max_length}),
-                                  folder);
-        if (!note.empty()) { say(folder.string() + ": " + note); }
+    auto const published = [&](std::string const& name, char const* key, std::function<void(Path const&)> const& write) {
+        Path const folder = publish(training, name, write);
         result[key] = folder.string();
         text += folder.string() + '\n';
+    };
+    published("model", "model", [&](Path const& folder) {
+        write_hf_folder(folder, to_hf_bert(encoder), [&](Path const& unfinished) {
+            write_length(unfinished, request.settings.max_length);
+            start.tokenizer().save(unfinished);
+        });
+    });
+    std::string const note = objective->pooling_note();
+    auto const export_sentences = [&](BertEncoder const& sentences, std::string const& name, char const* key) {
+        published(name, key, [&](Path const& folder) {
+            SentenceEncoderOptions const how{.pooling = objective->pooling(), .max_length = request.settings.max_length};
+            save_sentence_transformer(SentenceEncoder(sentences, start.tokenizer(), how), folder);
+        });
+        if (!note.empty()) { say((training.output / name).string() + ": " + note); }
     };
     result["pooling"] = to_string(objective->pooling());
     if (!note.empty()) { result["pooling_note"] = note; }

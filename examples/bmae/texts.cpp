@@ -14,6 +14,9 @@
 #include <bmae/corpus/master_rows.hpp>
 #include <bmae/corpus/nli.hpp>
 #include <bmae/corpus/plain_text.hpp>
+#include <bmae/corpus/recognize.hpp>
+#include <bmae/corpus/smart.hpp>
+#include <bmae/corpus/trec_sgml.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/detail/folders.hpp>
 #include <bmae/edge/text_coverage.hpp>
@@ -128,7 +131,33 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
     }
     if (options.format == "nli") { return std::make_unique<ReaderOf<NliReader>>(options.inputs, reading); }
     if (options.format == "jsonl") { return std::make_unique<ReaderOf<JsonlReader>>(options.inputs, reading, options.fields); }
-    refuse_name("--format", "text, beir, msmarco, jsonl, nli, master", options.format);
+    if (options.format == "smart" || options.format == "lisa") {
+        ClassicLayout const layout = options.format == "smart" ? ClassicLayout::smart : ClassicLayout::lisa_documents;
+        return std::make_unique<ReaderOf<ClassicReader>>(options.inputs, layout, reading);
+    }
+    if (options.format == "trec") { return std::make_unique<ReaderOf<TrecSgmlReader>>(options.inputs, reading); }
+    refuse_name("--format", "text, beir, msmarco, jsonl, nli, smart, lisa, trec, master", options.format);
+}
+
+/// The options with the format that the first input has by its content, where none is named. A named layout names its format, too.
+PrepareOptions with_format(PrepareOptions options) {
+    if (!options.format.empty()) { return options; }
+    CorpusFormat found = recognize_format(options.inputs.front());
+    if (!options.layout.empty()) { found = {.format = options.layout.starts_with("id-") ? "msmarco" : "text"}; }
+    options.format = found.format;
+    if (options.layout.empty()) { options.layout = found.layout; }
+    say("prepare: reading " + options.inputs.front().string() + " as --format " + options.format +
+        (options.layout.empty() ? "" : " --layout " + options.layout));
+    return options;
+}
+
+/// Paragraphs that are all one document were probably meant as several.
+void warn_of_one_document(PrepareOptions const& options, TokenStoreStatistics const& counts) {
+    bool const by_blank_lines = options.format == "text" && (options.layout.empty() || options.layout == "blank-lines");
+    constexpr std::uint64_t many = 20;
+    if (!by_blank_lines || counts.documents != 1 || counts.sentences < many) { return; }
+    warn("all of the input is one document of " + count_text(counts.sentences) +
+         " sentences, as it has no blank line; one document per line: --layout lines, per file: --layout file");
 }
 
 /// MASTER stores whole rows and draws a window in every epoch; a premise and its pair are one example.
@@ -234,7 +263,8 @@ void write_dictionary(Common const& common, PrepareOptions const& options, AnyTo
 
 }  // namespace
 
-int prepare(Common const& common, PrepareOptions const& options) {
+int prepare(Common const& common, PrepareOptions const& given) {
+    PrepareOptions const options = with_format(given);
     if (options.tokenizer.empty() == (options.build_vocabulary == 0)) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "either --tokenizer or --build-vocabulary",
@@ -256,11 +286,12 @@ int prepare(Common const& common, PrepareOptions const& options) {
                                     .found = "--build-vocabulary",
                                     .hint = "Name the tokenizer of the ids: bert-base-uncased for the released data."});
     }
-    if (rows && (!options.titles.empty() || !options.layout.empty())) {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = "neither --titles nor --layout with --format master",
-                                    .found = "one of them",
-                                    .hint = "A row already contains its title, before the first [SEP]."});
+    if ((rows || options.format == "nli") && (!options.titles.empty() || !options.layout.empty())) {
+        throw InputError(Diagnostic{
+            .file = {},
+            .expected = "neither --titles nor --layout with --format " + options.format,
+            .found = "one of them",
+            .hint = rows ? "A row already contains its title, before the first [SEP]." : "Pairs of sentences have no titles."});
     }
     PassageOptions const passages{.max_length = options.max_length,
                                   .blocks = blocks_of(options),
@@ -307,12 +338,14 @@ int prepare(Common const& common, PrepareOptions const& options) {
         if (coverage.with == 0) { warn("no document has the field '" + field + "'"); }
     }
     if (!options.write_dictionary.empty()) { write_dictionary(common, options, tokenizer); }
+    warn_of_one_document(options, counts);
     if (counts.passages == 0) { warn("the store holds no passage: no input text has a token"); }
     double const unknown =
         counts.tokens == 0 ? 0 : static_cast<double>(counts.unknown_tokens) / static_cast<double>(counts.tokens);
     if (unknown > .02) { warn(std::to_string(unknown * 100) + " % of the tokens are unknown to the vocabulary"); }
     Json result{{"command", "prepare"},
                 {"output", options.output.string()},
+                {"format", options.format},
                 {"documents", counts.documents},
                 {"passages", counts.passages},
                 {"tokens", counts.tokens},

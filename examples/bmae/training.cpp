@@ -7,8 +7,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include <bmae/detail/folders.hpp>
 #include <bmae/training/allocator.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/trainer.hpp>
@@ -74,6 +77,16 @@ std::uint64_t estimate_steps(TrainerOptions options, Objective& objective, doubl
     return static_cast<std::uint64_t>(std::max(1.0, left / each));
 }
 
+/// At the first step that this start has done: its folder is locked, and any checkpoint was accepted.
+/// \param before  steps of earlier starts
+void start_run(TrainingOptions const& options, std::uint64_t before, Progress& progress) {
+    if (before != 0) { progress.line("going on from step " + count_text(before)); }
+    progress.restart(before);
+    if (!options.record.empty()) {
+        detail::write_file(options.output / run_options_file, options.record, detail::Existing::replace);
+    }
+}
+
 std::string note_of(LogReport const& report) {
     char text[128];
     std::snprintf(text, sizeof text, "loss %.4f, rate %.2e, %.0f tokens/s", report.loss, report.learning_rate,
@@ -118,18 +131,34 @@ std::map<std::string, std::string> parse_settings(std::vector<std::string> const
     return values;
 }
 
+namespace {
+
+/// A file of a run that ended before its first checkpoint. Only --resume may take up one that has logged steps.
+bool is_trace(std::filesystem::directory_entry const& entry, bool resume) {
+    std::string const name = entry.path().filename().string();
+    if (name == "log.jsonl") { return resume || entry.file_size() == 0; }
+    bool const unfinished = (name.starts_with("step-") && name.ends_with(".tmp")) || name.starts_with(".log.jsonl.tmp-") ||
+                            name.starts_with(".latest.tmp-") || name.starts_with('.' + std::string(run_options_file) + ".tmp-");
+    return unfinished || name == ".lock" || name == "pairs" || name == run_options_file;
+}
+
+}  // namespace
+
 void check_output(TrainingOptions const& options) {
     if (options.resume && !list_checkpoints(options.output).empty()) { return; }
+    if (options.resume) {
+        bool const began = std::filesystem::exists(options.output / "log.jsonl");
+        began ? say(options.output.string() + ": no checkpoint yet; the run starts from its beginning")
+              : warn("there is nothing to resume in " + options.output.string() + "; a new run begins there");
+    }
     if (!std::filesystem::is_directory(options.output)) {
         detail::require_nothing_lost(options.output);
         return;
     }
     for (auto const& entry : std::filesystem::directory_iterator(options.output)) {
+        if (is_trace(entry, options.resume)) { continue; }
         std::string const name = entry.path().filename().string();
-        bool const trace = name == ".lock" || name == "pairs" || (name == "log.jsonl" && entry.file_size() == 0) ||
-                           (name.starts_with("step-") && name.ends_with(".tmp"));
-        if (trace) { continue; }   // of a start that failed before its first checkpoint
-        bool const holds_run = !list_checkpoints(options.output).empty();
+        bool const holds_run = !list_checkpoints(options.output).empty() || name == "log.jsonl";
         throw InputError(Diagnostic{.file = options.output.string(),
                                     .expected = "a new or empty output folder",
                                     .found = "a folder that holds '" + name + "'",
@@ -162,7 +191,7 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
         .on_step =
             [&](StepReport const& step) {
                 tokens += step.tokens;
-                if (!shown) { progress.restart(step.step - 1); }
+                if (!shown) { start_run(options, step.step - 1, progress); }
                 shown = true;
                 progress.update(step.step, note);
                 if (options.minutes > 0 && seconds_since(start) > options.minutes * 60 && step.step != settings.steps) {
@@ -194,6 +223,7 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
         throw;
     }
     progress.finish();
+    if (!shown && result.resumed_from != 0) { say("the run has ended already, at step " + count_text(result.resumed_from)); }
     Trained trained{.step = result.step, .resumed_from = result.resumed_from, .checkpoint = result.checkpoint};
     if (result.end == TrainEnd::interrupted) { trained.to = out_of_time ? TrainedTo::the_time_limit : TrainedTo::an_interrupt; }
     char const* const ends[] = {"finished", "time limit", "interrupted"};
@@ -215,12 +245,15 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     return trained;
 }
 
-Path result_folder(Trained const& trained, TrainingOptions const& options, std::string const& name) {
-    Path const first = options.output / name;
-    if (!std::filesystem::exists(first)) { return first; }
-    Path const second = options.output / (name + "-step-" + std::to_string(trained.step));
-    if (trained.resumed_from == trained.step || std::filesystem::exists(second)) { return {}; }
-    return second;
+Path publish(TrainingOptions const& options, std::string const& name, std::function<void(Path const&)> const& write) {
+    Path const place = options.output / name;
+    Path const unfinished = options.output / ('.' + name + ".new");
+    std::error_code code;
+    std::filesystem::remove_all(unfinished, code);   // of a publication that was killed
+    if (code) { detail::fail_to_write(unfinished, "remove", code.value()); }
+    write(unfinished);
+    detail::replace_folder(unfinished, place);
+    return place;
 }
 
 }  // namespace bmae::program

@@ -30,7 +30,8 @@ struct Trained {
 /// NAME=VALUE of `--set`, by name. \throws InputError for another form, and for a duplicate name
 std::map<std::string, std::string> parse_settings(std::vector<std::string> const& settings);
 
-/// Refuses an output folder that is not empty, unless it is to be resumed and holds checkpoints.
+/// Refuses an output folder that is not empty, unless it is to be resumed and holds a run, with or without a checkpoint. Says where
+/// there is nothing to resume.
 void check_output(TrainingOptions const& options);
 
 /// Trains until the end, the time limit or an interrupt; the objective then holds the result.
@@ -39,8 +40,9 @@ void check_output(TrainingOptions const& options);
 Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
               std::function<std::unique_ptr<Objective>()> const& rebuild);
 
-/// Folder of a result of the run: `name`, or `name-step-N` where an earlier end of the run has written one.
-/// Empty where this result exists already.
-Path result_folder(Trained const& trained, TrainingOptions const& options, std::string const& name);
+/// Publishes a result of the run as OUTPUT/NAME, in place of that of an earlier end: readers see the old folder or the new one.
+/// \param write  makes the folder that it is given
+/// \returns  the path of the folder
+Path publish(TrainingOptions const& options, std::string const& name, std::function<void(Path const&)> const& write);
 
 }  // namespace bmae::program

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include <bmae/corpus/beir.hpp>
+#include <bmae/corpus/beir_folder.hpp>
+#include <bmae/corpus/jsonl.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/io/tensors.hpp>
@@ -223,7 +225,13 @@ std::string excerpt_of(Record const& record, std::size_t most = 160) {
     return text + (is_cut ? " ..." : "");
 }
 
-Json show_best(Searcher const& searcher, Records const& documents, std::string const& query, std::size_t count) {
+/// The best texts of one query.
+struct Answer {
+    std::string text = {};
+    Json json = {};
+};
+
+Answer find_best(Searcher const& searcher, Records const& documents, std::string const& query, std::size_t count) {
     Run const run = searcher.search({query}, {"query"}, count);
     Json hits = Json::array();
     std::string text;
@@ -235,8 +243,65 @@ Json show_best(Searcher const& searcher, Records const& documents, std::string c
         hits.push_back({{"id", id}, {"score", hit.score}, {"text", words}});
         text += std::to_string(hits.size()) + '\t' + score + '\t' + id + '\t' + words + '\n';
     }
-    print(hits.empty() ? "no text shares a word with the query\n" : text);
-    return {{"query", query}, {"hits", std::move(hits)}};
+    if (hits.empty()) { text = "no text shares a word with the query\n"; }
+    return {.text = std::move(text), .json = {{"query", query}, {"hits", std::move(hits)}}};
+}
+
+/// Answers each line of standard input as soon as it is read. \returns  how many
+std::uint64_t answer_lines(Common const& common, Searcher const& searcher, Records const& documents, std::size_t count) {
+    std::uint64_t answered = 0;
+    for (std::string line; std::getline(std::cin, line); ++answered) {
+        if (line.ends_with('\r')) { line.pop_back(); }
+        Answer const answer = find_best(searcher, documents, line, count);
+        if (common.json) {
+            print_result(common, answer.json);
+        } else {
+            print((answered == 0 ? "" : "\n") + answer.text);
+        }
+    }
+    return answered;
+}
+
+/// The documents of a BEIR folder alone: its queries and judgments may be missing.
+Records read_documents(Path const& data) {
+    JsonlReader reader(BeirFolder(data).corpus());
+    Records documents = read_all(reader);
+    say_report(reader.report(), "corpus");
+    if (documents.size() == 0) { throw detail::no_record(BeirFolder(data).corpus()); }
+    return documents;
+}
+
+/// The keys of a search, of which a kind of search fills its own.
+Json search_result(SearchOptions const& options, std::size_t documents) {
+    return {{"command", "search"}, {"method", options.method}, {"documents", documents}, {"split", nullptr}, {"queries", 0},
+            {"hits", 0},           {"output", nullptr},        {"answers", nullptr}};
+}
+
+int search_by_hand(Common const& common, SearchOptions const& options) {
+    QuickExit const interruptible;
+    Records const documents = read_documents(options.data);
+    Searcher const searcher(common, options, documents);
+    std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
+    Json result = search_result(options, documents.size());
+    if (*options.query == "-") {
+        result["queries"] = answer_lines(common, searcher, documents, count);
+        print_result(common, result);
+        return done;
+    }
+    Answer const answer = find_best(searcher, documents, *options.query, count);
+    result.update({{"queries", 1}, {"hits", answer.json["hits"].size()}});
+    result["answers"] = Json::array({answer.json});
+    print_result(common, result, answer.text);
+    return done;
+}
+
+/// The queries of the split, or all of them: where that is asked, and in a folder without judgments.
+Records queries_of(BeirCollection const& collection, SearchOptions const& options) {
+    std::vector<std::string> const splits = collection.splits();
+    bool const named = std::find(splits.begin(), splits.end(), options.split) != splits.end();
+    if (named || (!splits.empty() && options.split != "all")) { return collection.queries(options.split); }
+    if (splits.empty()) { say("no judgments in " + options.data.string() + ": all of its queries are searched"); }
+    return collection.queries();
 }
 
 }  // namespace
@@ -256,46 +321,19 @@ int search(Common const& common, SearchOptions const& options) {
     if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted"})) {
         throw refuse("--fusion reciprocal-rank or weighted", '"' + options.fusion + '"');
     }
-    if (options.query.empty() && options.output.empty()) { throw refuse("--output for a run, or --query for a look", "neither"); }
-    if (!options.query.empty() && !options.output.empty()) { throw refuse("either --output or --query", "both"); }
+    if (!options.query && options.output.empty()) { throw refuse("--output for a run, or --query for a look", "neither"); }
+    if (options.query && !options.output.empty()) { throw refuse("either --output or --query", "both"); }
     if (options.method != "bm25" && options.model.model.empty()) {
         throw refuse("--model with --method " + options.method, "none", "Without a model there is --method bm25.");
     }
-    if (!options.output.empty()) { check_new_file(options.output); }
+    if (options.query) { return search_by_hand(common, options); }
+    check_new_file(options.output);
 
     QuickExit interruptible;
     BeirCollection const collection = BeirCollection::open(options.data);
     say_report(collection.documents_report(), "corpus");
-    Json result{{"command", "search"},
-                {"method", options.method},
-                {"documents", collection.documents().size()},
-                {"split", nullptr},
-                {"queries", 0},
-                {"hits", 0},
-                {"output", nullptr},
-                {"answers", nullptr}};
-    if (!options.query.empty()) {
-        Searcher const searcher(common, options, collection.documents());
-        std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
-        std::size_t hits = 0;
-        Json answers = Json::array();
-        auto const answer = [&](std::string const& query) {
-            answers.push_back(show_best(searcher, collection.documents(), query, count));
-            hits += answers.back()["hits"].size();
-        };
-        if (options.query != "-") {
-            answer(options.query);
-        } else {
-            for (std::string line; std::getline(std::cin, line);) {
-                if (!line.empty()) { answer(line); }
-            }
-        }
-        result.update({{"queries", answers.size()}, {"hits", hits}});
-        result["answers"] = std::move(answers);
-        print_result(common, result);
-        return done;
-    }
-    Records const queries = collection.queries(options.split);
+    Json result = search_result(options, collection.documents().size());
+    Records const queries = queries_of(collection, options);
     for (Records const* const records : {&queries, &collection.documents()}) { check_trec_ids(*records); }
     Searcher const searcher(common, options, collection.documents());
     Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k == 0 ? 1000 : options.top_k);
@@ -322,8 +360,10 @@ int export_model(Common const& common, ExportOptions const& options) {
                        {"max_length", encoder.options().max_length}});
     } else if (options.format == "huggingface") {
         LoadedModel const model = load_model(options.model.model, tower);
-        write_hf_folder(options.output, to_hf_bert(model.encoder),
-                        [&](Path const& unfinished) { model.tokenizer.save(unfinished); });
+        write_hf_folder(options.output, to_hf_bert(model.encoder), [&](Path const& unfinished) {
+            write_length(unfinished, length_of(model));
+            model.tokenizer.save(unfinished);
+        });
     } else {
         throw InputError(Diagnostic{
             .file = {}, .expected = "--format sentence-transformers or huggingface", .found = '"' + options.format + '"'});

@@ -58,7 +58,7 @@ def check_end(folder, whole):
             for place in (folder, whole)]
     assert logs[0] == logs[1], logs
     names = {path.name for path in folder.iterdir()} - {"step-38", ".lock"}
-    assert names == {"model", "sentence-transformer", "latest", "log.jsonl", f"step-{STEPS}"}, names
+    assert names == {"model", "sentence-transformer", "latest", "log.jsonl", "run.json", f"step-{STEPS}"}, names
     assert newest_step(folder) == STEPS
 
 

@@ -42,13 +42,15 @@ def check_interrupt(work, arguments):
     for name in ("model.safetensors", "optimizer.safetensors"):
         assert (work / "whole" / "step-20" / name).read_bytes() == (work / "cut" / "step-20" / name).read_bytes(), name
     assert (work / "whole" / "model" / "model.safetensors").read_bytes() == (work / "cut" / "model" / "model.safetensors").read_bytes()
-    # A run that has ended ends again without a second result; one that goes on leaves the first result alone.
-    ended = result(*arguments, "--output", work / "whole", "--resume")
-    assert ended["resumed_from"] == 20 and ended["model"] is None, ended
+    # A run that has ended ends again with the same result; one that goes on replaces it.
     before = (work / "whole" / "model" / "model.safetensors").read_bytes()
-    longer = [str(24) if word == "20" else word for word in map(str, arguments)]
-    assert result(*longer, "--output", work / "whole", "--resume")["model"].endswith("model-step-24")
+    ended = result(*arguments, "--output", work / "whole", "--resume")
+    assert ended["resumed_from"] == 20 and ended["model"] == str(work / "whole" / "model"), ended
     assert (work / "whole" / "model" / "model.safetensors").read_bytes() == before
+    longer = [str(24) if word == "20" else word for word in map(str, arguments)]
+    assert result(*longer, "--output", work / "whole", "--resume")["model"] == str(work / "whole" / "model")
+    assert (work / "whole" / "model" / "model.safetensors").read_bytes() != before
+    assert not list((work / "whole").glob("*model-step-*")) and not list((work / "whole").glob(".*.new")), list((work / "whole").iterdir())
 
 
 def check_vectors(work, folder, texts):
