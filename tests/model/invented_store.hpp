@@ -4,6 +4,7 @@
 /// A small corpus of invented words on the disk.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -17,10 +18,10 @@
 namespace test {
 
 /// Twelve documents of four sentences each.
-inline bmae::TokenStore invented_store(std::filesystem::path const& folder) {
+inline bmae::TokenStore invented_store(std::filesystem::path const& folder, std::uint64_t seed = 4) {
     std::vector<std::string> documents;
     bmae::VocabularyBuilder vocabulary({.min_frequency = 1});
-    bmae::Draw draw({.seed = 4});
+    bmae::Draw draw({.seed = seed});
     for (int d = 0; d < 12; ++d) {
         std::string& text = documents.emplace_back();
         for (int word = 1; word <= 20; ++word) {

@@ -160,6 +160,29 @@ BOOST_AUTO_TEST_CASE(a_description_tells_its_format_and_every_type) {
     BOOST_CHECK_EQUAL(slots.at("terms.0"), "QueueContrast");
 }
 
+BOOST_AUTO_TEST_CASE(a_description_tells_the_data_and_the_dropout) {
+    test::ScratchFolder scratch;
+    TokenStore const corpus = test::invented_store(scratch / "store");
+    using Model = Rebuilds<TokenMasker, TokenCrossEntropy, EncoderHead>;
+    auto const describe = [&](BertConfig const& config, TokenStore const& data) {
+        return nlohmann::json::parse(objective_of(std::make_shared<Model>(config), data)->description());
+    };
+    BertConfig config = config_for(corpus);
+    auto const json = describe(config, corpus);
+    TokenStore const copy = test::invented_store(scratch / "copy");
+    BOOST_CHECK_EQUAL(describe(config, copy), json);
+    // Other documents of equal number.
+    TokenStore const other = test::invented_store(scratch / "other", /*seed=*/5);
+    BOOST_CHECK_EQUAL(other.size(), corpus.size());
+    BOOST_CHECK_NE(other.content_hash(), corpus.content_hash());
+    BOOST_CHECK_EQUAL(copy.content_hash(), corpus.content_hash());
+    config.hidden_dropout_prob = .3;
+    auto const dropped = describe(config, corpus);
+    BOOST_CHECK_EQUAL(dropped.at("dropout").at("hidden"), .3);
+    BOOST_CHECK_EQUAL(dropped.at("corpus"), json.at("corpus"));
+    BOOST_CHECK_NE(dropped.at("dropout"), json.at("dropout"));
+}
+
 BOOST_AUTO_TEST_CASE(pretrain_says_what_it_does_unless_told_not_to) {
     test::ScratchFolder scratch;
     TokenStore const corpus = test::invented_store(scratch / "store");
