@@ -15,6 +15,7 @@
 #include <bmae/batch/prefetcher.hpp>
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/adaptors.hpp>
+#include <bmae/bottlenecks/attention_vectors.hpp>
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/bottlenecks/concatenated.hpp>
 #include <bmae/bottlenecks/dual.hpp>
@@ -171,6 +172,7 @@
 #include <bmae/model/token_reduction.hpp>
 #include <bmae/model/towers.hpp>
 #include <bmae/model/vector_queue.hpp>
+#include <bmae/model/vector_set_contrast.hpp>
 #include <bmae/model/via.hpp>
 #include <bmae/model/view.hpp>
 #include <bmae/model/view_agreement.hpp>
