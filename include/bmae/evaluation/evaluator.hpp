@@ -168,31 +168,18 @@ inline void refuse_missing(Qrels const& qrels, std::vector<std::size_t> const& m
         .hint = "Count them as zero or skip them, or run the search for them too."});
 }
 
-inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions const& options,
-                             std::vector<BoundMetric> const& metrics) {
-    if (options.relevance_level < 1) {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = "a relevance level of at least 1",
-                                    .found = std::to_string(options.relevance_level),
-                                    .hint = "Grade 0 means not relevant."});
-    }
+/// A judged query that counts, and its place in the run, if any.
+using CountedQuery = std::pair<std::size_t, std::optional<std::size_t>>;
+
+/// The queries that the profile's rules count, by id; `report` receives the numbers of those that they leave out.
+inline std::vector<CountedQuery> counted_queries(Qrels const& qrels, Run const& run, EvaluateOptions const& options,
+                                                 Report& report) {
     MissingQuery const rule = options.missing.value_or(options.profile.missing);
     std::vector<std::size_t> order(qrels.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return qrels.query(a) < qrels.query(b); });
-
-    Report report{.profile = std::string(options.profile.name)};
-    report.judged_queries = qrels.size();
-    report.unjudged_depth = options.unjudged_depth;
-    for (BoundMetric const& metric : metrics) {
-        report.measures.push_back(metric.name);
-        if (metric.k != all_ranks) { report.tie_depth = std::max(report.tie_depth, metric.k); }
-    }
-    if (report.tie_depth == 0) { report.tie_depth = 1000; }
-    for (std::size_t i = 0; i < run.size(); ++i) { report.unjudged_queries += qrels.find(run.query(i)) ? 0U : 1U; }
-
     std::vector<std::size_t> missing;
-    std::vector<std::pair<std::size_t, std::optional<std::size_t>>> counted;   // [Q] judged, place in the run
+    std::vector<CountedQuery> counted;
     for (std::size_t const judged : order) {
         auto const judgements = qrels.judgements(judged);
         bool const hopeless = std::none_of(judgements.begin(), judgements.end(), [&](Judgement const& judgement) {
@@ -213,18 +200,13 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
                                     .hint = "Check that run and judgments are of the same queries."});
     }
     if (rule == MissingQuery::error && !missing.empty()) { refuse_missing(qrels, missing); }
+    return counted;
+}
 
-    std::size_t const width = metrics.size();
-    report.values.resize(counted.size() * width);
-    std::vector<QueryEvaluator::Counts> counts(counted.size());
-    parallel_for(counted.size(), std::max<std::size_t>(16, counted.size() / 64), options.threads,
-                 [&](std::size_t begin, std::size_t end) {
-                     QueryEvaluator evaluator(qrels, run, options, metrics, report.tie_depth);
-                     for (std::size_t i = begin; i < end; ++i) {
-                         counts[i] = evaluator.evaluate(counted[i].first, counted[i].second, report.values.data() + i * width);
-                     }
-                 });
-
+/// Sums and means over the queries, whose values `report` holds.                                                  values [Q, M]
+inline void add_up(Report& report, Qrels const& qrels, std::vector<CountedQuery> const& counted,
+                   std::vector<QueryEvaluator::Counts> const& counts) {
+    std::size_t const width = report.measures.size();
     report.means.assign(width, 0.0);
     std::size_t answered = 0;
     for (std::size_t i = 0; i < counted.size(); ++i) {
@@ -242,6 +224,38 @@ inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions
         report.unjudged_share += counts[i].unjudged_share;
     }
     report.unjudged_share /= static_cast<double>(std::max<std::size_t>(answered, 1));
+}
+
+inline Report evaluate_bound(Qrels const& qrels, Run const& run, EvaluateOptions const& options,
+                             std::vector<BoundMetric> const& metrics) {
+    if (options.relevance_level < 1) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a relevance level of at least 1",
+                                    .found = std::to_string(options.relevance_level),
+                                    .hint = "Grade 0 means not relevant."});
+    }
+    Report report{.profile = std::string(options.profile.name)};
+    report.judged_queries = qrels.size();
+    report.unjudged_depth = options.unjudged_depth;
+    for (BoundMetric const& metric : metrics) {
+        report.measures.push_back(metric.name);
+        if (metric.k != all_ranks) { report.tie_depth = std::max(report.tie_depth, metric.k); }
+    }
+    if (report.tie_depth == 0) { report.tie_depth = 1000; }
+    for (std::size_t i = 0; i < run.size(); ++i) { report.unjudged_queries += qrels.find(run.query(i)) ? 0U : 1U; }
+
+    std::vector<CountedQuery> const counted = counted_queries(qrels, run, options, report);
+    std::size_t const width = metrics.size();
+    report.values.resize(counted.size() * width);
+    std::vector<QueryEvaluator::Counts> counts(counted.size());
+    parallel_for(counted.size(), std::max<std::size_t>(16, counted.size() / 64), options.threads,
+                 [&](std::size_t begin, std::size_t end) {
+                     QueryEvaluator evaluator(qrels, run, options, metrics, report.tie_depth);
+                     for (std::size_t i = begin; i < end; ++i) {
+                         counts[i] = evaluator.evaluate(counted[i].first, counted[i].second, report.values.data() + i * width);
+                     }
+                 });
+    add_up(report, qrels, counted, counts);
     for (std::size_t m = 0; m < width; ++m) {
         bool const all_judged = metrics[m].reciprocal && options.profile.mrr_as_listed && !options.missing;
         report.means[m] /= static_cast<double>(std::max<std::size_t>(all_judged ? qrels.size() : counted.size(), 1));

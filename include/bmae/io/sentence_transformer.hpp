@@ -173,6 +173,40 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
     return positions ? std::min(*declared, *positions) : *declared;
 }
 
+/// Similarity and prompts, which config_sentence_transformers.json holds where it is there.
+inline void read_similarity(std::filesystem::path const& folder, SentenceTransformerLayout& layout) {
+    auto const path = folder / "config_sentence_transformers.json";
+    if (!std::filesystem::exists(path)) { return; }
+    auto const object = JsonObject::read(path);
+    layout.similarity = object.get<std::string>("similarity_fn_name", "cosine");
+    layout.default_prompt = object.find<std::string>("default_prompt_name");
+    if (auto const prompts = object.find<JsonObject>("prompts")) {
+        for (auto const& [name, text] : prompts->json().items()) { layout.prompts[name] = prompts->require<std::string>(name); }
+    }
+    if (object.has("truncate_dim") && !object.json().at("truncate_dim").is_null()) {
+        throw object.refuse("\"truncate_dim\": null", kind_of(object.json().at("truncate_dim")));
+    }
+    auto const& known = similarity_names;
+    if (std::find(known.begin(), known.end(), layout.similarity) == known.end()) {
+        throw object.refuse("similarity_fn_name cosine, dot, euclidean or manhattan", '"' + layout.similarity + '"');
+    }
+    if (layout.default_prompt && !layout.prompts.contains(*layout.default_prompt)) {
+        throw object.refuse("a default_prompt_name among the prompts", '"' + *layout.default_prompt + '"');
+    }
+}
+
+/// The length of texts, which the transformer's folder holds.
+inline void read_lengths(std::filesystem::path const& folder, SentenceTransformerLayout& layout) {
+    auto const transformer = folder / layout.transformer_folder;
+    std::optional<std::int64_t> max_length;
+    if (auto const path = transformer / "sentence_bert_config.json"; std::filesystem::exists(path)) {
+        auto const object = JsonObject::read(path);
+        max_length = object.find<std::int64_t>("max_seq_length");
+        layout.do_lower_case = object.get<bool>("do_lower_case", false);
+    }
+    layout.max_seq_length = read_max_length(transformer, max_length);
+}
+
 }  // namespace detail
 
 /// Reads the layout of a folder; the transformer in it and the weights of Dense modules are read by the caller.
@@ -235,34 +269,8 @@ inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path
         }
         width = dense.out_features;
     }
-    auto const transformer = folder / layout.transformer_folder;
-    std::optional<std::int64_t> max_length;
-    if (auto const path = transformer / "sentence_bert_config.json"; std::filesystem::exists(path)) {
-        auto const object = detail::JsonObject::read(path);
-        max_length = object.find<std::int64_t>("max_seq_length");
-        layout.do_lower_case = object.get<bool>("do_lower_case", false);
-    }
-    layout.max_seq_length = detail::read_max_length(transformer, max_length);
-    if (auto const path = folder / "config_sentence_transformers.json"; std::filesystem::exists(path)) {
-        auto const object = detail::JsonObject::read(path);
-        layout.similarity = object.get<std::string>("similarity_fn_name", "cosine");
-        layout.default_prompt = object.find<std::string>("default_prompt_name");
-        if (auto const prompts = object.find<detail::JsonObject>("prompts")) {
-            for (auto const& [name, text] : prompts->json().items()) {
-                layout.prompts[name] = prompts->require<std::string>(name);
-            }
-        }
-        if (object.has("truncate_dim") && !object.json().at("truncate_dim").is_null()) {
-            throw object.refuse("\"truncate_dim\": null", detail::kind_of(object.json().at("truncate_dim")));
-        }
-        auto const& known = detail::similarity_names;
-        if (std::find(known.begin(), known.end(), layout.similarity) == known.end()) {
-            throw object.refuse("similarity_fn_name cosine, dot, euclidean or manhattan", '"' + layout.similarity + '"');
-        }
-        if (layout.default_prompt && !layout.prompts.contains(*layout.default_prompt)) {
-            throw object.refuse("a default_prompt_name among the prompts", '"' + *layout.default_prompt + '"');
-        }
-    }
+    detail::read_lengths(folder, layout);
+    detail::read_similarity(folder, layout);
     return layout;
 }
 
