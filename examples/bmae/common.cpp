@@ -9,8 +9,10 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstddef>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <system_error>
 #include <thread>
 
@@ -85,6 +87,7 @@ void Progress::update(std::uint64_t count, std::string const& note) {
     count_ = count;
     note_ = note;
     auto const now = Clock::now();
+    note_tick(now);
     if (now - drawn_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10000))) { return; }
     if (!terminal_ && drawn_ == Clock::time_point{}) {   // the first plain line is printed after the interval
         drawn_ = now;
@@ -96,34 +99,79 @@ void Progress::update(std::uint64_t count, std::string const& note) {
 
 void Progress::restart(std::uint64_t start) {
     start_ = count_ = start;
-    began_ = Clock::now();
+    ticks_.clear();
 }
 
+/// Keeps the ticks of the last half minute, not more than ten a second.
+void Progress::note_tick(Clock::time_point now) {
+    constexpr auto window = std::chrono::seconds(30);
+    bool const apart = ticks_.size() < 2 || now - ticks_[ticks_.size() - 2].at >= std::chrono::milliseconds(100);
+    apart ? ticks_.push_back({now, count_}) : void(ticks_.back() = {now, count_});
+    while (ticks_.size() > 2 && now - ticks_[1].at >= window) { ticks_.pop_front(); }
+}
+
+/// Counted between the first tick of the window and the last; 0 where there is one tick.
+double Progress::rate() const {
+    if (ticks_.size() < 2) { return 0; }
+    double const seconds = std::chrono::duration<double>(ticks_.back().at - ticks_.front().at).count();
+    return seconds > 0 ? static_cast<double>(ticks_.back().count - ticks_.front().count) / seconds : 0;
+}
+
+namespace {
+
+/// The parts of a note: "loss 2.3127, rate 1.00e-04" are two.
+std::vector<std::string> parts_of(std::string note) {
+    std::vector<std::string> parts;
+    while (!note.empty()) {
+        std::size_t const end = note.find(", ");
+        parts.push_back(note.substr(0, end));
+        note.erase(0, end == std::string::npos ? note.size() : end + 2);
+    }
+    return parts;
+}
+
+}  // namespace
+
 void Progress::draw() {
-    double const seconds = std::chrono::duration<double>(Clock::now() - began_).count();
-    double const rate = seconds > 0 ? static_cast<double>(count_ - start_) / seconds : 0;
-    char numbers[96];
-    std::snprintf(numbers, sizeof numbers, rate < 10 ? "%.2f %s/s" : "%.0f %s/s", rate, unit_.c_str());
     std::string text = title_ + ' ' + count_text(count_);
     if (total_ != 0) { text += " of " + count_text(total_); }
-    text += ' ' + unit_ + ", " + numbers;
-    bool const ends = total_ != 0 && rate > 0 && count_ < total_;
-    if (ends) { text += ", " + duration_text(static_cast<double>(total_ - count_) / rate) + " left"; }
-    if (!note_.empty()) { text += ", " + note_; }
-    if (!terminal_) {
-        say(text);
+    std::vector<std::string> parts{text + ' ' + unit_};   // the most telling first
+    double const now = rate();
+    if (total_ != 0 && now > 0 && count_ < total_) {
+        parts.push_back(duration_text(static_cast<double>(total_ - count_) / now) + " left");
+    }
+    for (std::string& part : parts_of(note_)) { parts.push_back(std::move(part)); }
+    char numbers[96];
+    std::snprintf(numbers, sizeof numbers, now < 10 ? "%.2f %s/s" : "%.0f %s/s", now, unit_.c_str());
+    if (now > 0) { parts.insert(parts.begin() + std::min<std::ptrdiff_t>(3, std::ssize(parts)), numbers); }
+    if (terminal_) {
+        winsize window{};
+        std::size_t const width = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
+        std::cerr << "\r\x1b[K" << bar_within(width, parts) << std::flush;
         return;
     }
-    winsize window{};
-    std::size_t const width = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0 ? window.ws_col : 80;
-    constexpr std::size_t cells = 24;
-    if (total_ != 0 && text.size() + cells + 4 < width) {
+    std::string line;
+    for (std::string const& part : parts) { line += (line.empty() ? "" : ", ") + part; }
+    say(line);
+}
+
+/// The first of the parts that fit, after a bar where the total is known.
+std::string Progress::bar_within(std::size_t width, std::vector<std::string> const& parts) const {
+    constexpr std::size_t fewest = 8, most = 24, frame = 3;   // cells; and "[] "
+    std::size_t const room = std::max<std::size_t>(width, 2) - 1;
+    std::size_t const reserved = total_ != 0 ? fewest + frame : 0;
+    std::string text = parts.front();
+    for (std::size_t i = 1; i < parts.size() && text.size() + 2 + parts[i].size() + reserved <= room; ++i) {
+        text += ", " + parts[i];
+    }
+    if (total_ != 0 && text.size() + reserved <= room) {
+        std::size_t const cells = std::min(most, room - text.size() - frame);
         auto const full = static_cast<std::size_t>(static_cast<double>(cells) *
                                                    std::min(1.0, static_cast<double>(count_) / static_cast<double>(total_)));
         text = '[' + std::string(full, '#') + std::string(cells - full, '.') + "] " + text;
     }
-    if (text.size() >= width) { text.resize(width - 1); }
-    std::cerr << "\r\x1b[K" << text << std::flush;
+    if (text.size() > room) { text.resize(room); }
+    return text;
 }
 
 void Progress::line(std::string const& text) {
@@ -135,8 +183,7 @@ void Progress::finish() {
     if (finished_) { return; }
     finished_ = true;
     if (terminal_) { std::cerr << "\r\x1b[K" << std::flush; }
-    double const seconds = std::chrono::duration<double>(Clock::now() - began_).count();
-    say(title_ + ": " + count_text(count_ - start_) + ' ' + unit_ + " in " + duration_text(seconds));
+    say(title_ + ": " + count_text(count_ - start_) + ' ' + unit_ + " in " + duration_text(seconds()));
 }
 
 // ---- interrupts: the handler writes one byte; a thread then calls functions that are not async-signal-safe -----------------

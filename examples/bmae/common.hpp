@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -50,23 +51,34 @@ public:
     Progress& operator=(Progress const&) = delete;
 
     void total(std::uint64_t total) { total_ = total; }
-    /// Counts and times from here on, as after a resume.
+    /// Counts from here on, as after a resume.
     void restart(std::uint64_t start);
     void update(std::uint64_t count, std::string const& note = {});
     /// A permanent line above the bar.
     void line(std::string const& text);
     void finish();
+    /// Since its construction.
+    [[nodiscard]] double seconds() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
 
 private:
-    void draw();
-
     using Clock = std::chrono::steady_clock;
+    struct Tick {
+        Clock::time_point at;
+        std::uint64_t count;
+    };
+
+    void note_tick(Clock::time_point now);
+    [[nodiscard]] double rate() const;
+    void draw();
+    [[nodiscard]] std::string bar_within(std::size_t width, std::vector<std::string> const& parts) const;
+
     std::string title_;
     std::string unit_;
     std::string note_;
     std::uint64_t total_;
     std::uint64_t start_;
     std::uint64_t count_;
+    std::deque<Tick> ticks_ = {};   ///< of the last half minute: the rate is that of now, not of the whole run
     Clock::time_point began_ = Clock::now();
     Clock::time_point drawn_ = {};
     bool terminal_;

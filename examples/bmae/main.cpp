@@ -19,7 +19,7 @@
 #include <CLI/CLI.hpp>
 
 #include <bmae/detail/whole_files.hpp>
-#include <bmae/io/bert_config.hpp>
+#include <bmae/encoders/bert_config.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/version.hpp>
 
@@ -235,6 +235,9 @@ struct Options {
     std::string preset;
 };
 
+/// The format of an input that was named no format for.
+constexpr char const* recognized = "recognized by the content";
+
 /// Declares all commands.
 class Declaration {
 public:
@@ -285,22 +288,22 @@ private:
                             [this] { return bmae::program::prepare(all_.common, all_.prepare); });
         table_.path(app, "--input", options.inputs, "Files or folders, plain or gzip").required();
         table_.text(app, "--format", options.format, "text, beir, msmarco, jsonl, nli, smart, lisa, trec, master")
-            .by_default("recognized by the content");
+            .by_default(recognized);
         table_
             .text(app, "--layout", options.layout,
                   "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text")
             .by_default("blank-lines for text, id-text for msmarco")
-            .with("--format", {"text", "msmarco", ""});
+            .with("--format", {"text", "msmarco", recognized});
         table_
             .text(app, "--titles", options.titles,
                   "Use of titles. joined: title, blank, text, as search and finetune read them; section: [SEP] between; name: "
                   "stored beside the text, not trained on")
             .by_default("joined")
-            .with("--format", {"text", "beir", "msmarco", "jsonl", "smart", "lisa", "trec", ""});
+            .with("--format", {"text", "beir", "msmarco", "jsonl", "smart", "lisa", "trec", recognized});
         table_
             .text(app, "--field", options.fields,
                   "Also keep the text under this key, for the source Field<\"NAME\">; may be repeated")
-            .with("--format", {"jsonl", "beir", ""});
+            .with("--format", {"jsonl", "beir", recognized});
         table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
         table_
             .whole(app, "--build-vocabulary", options.build_vocabulary, {.least = 1, .most = 10'000'000},

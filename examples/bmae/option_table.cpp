@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <iterator>
 #include <memory>
 #include <tuple>
 
@@ -161,9 +160,7 @@ std::string DeclaredOption::default_text() const {
 
 std::string DeclaredOption::text_of(Condition const& condition) {
     if (condition.absent) { return "without " + condition.options.front(); }
-    std::vector<std::string> named;   // without the empty one, which stands for what the program finds out itself
-    std::ranges::copy_if(condition.values, std::back_inserter(named), [](std::string const& value) { return !value.empty(); });
-    return "with " + joined(condition.options, "or") + (named.empty() ? "" : ' ' + joined(named, "or"));
+    return "with " + joined(condition.options, "or") + (condition.values.empty() ? "" : ' ' + joined(condition.values, "or"));
 }
 
 std::string DeclaredOption::condition() const {

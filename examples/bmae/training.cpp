@@ -173,6 +173,7 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     Clock::time_point const start = Clock::now();
     keep_freed_memory();   // this process ends after training
     TrainerOptions settings = trainer_options(common, options);
+    Progress progress("training", "steps", 0);   // its time is that of the command, estimation included
     bool const estimated = options.steps == 0 && options.epochs == 0;
     if (estimated) {
         settings.steps = options.resume ? planned_steps(options.output) : 0;
@@ -181,16 +182,18 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
             say("the time is estimated to suffice for " + count_text(settings.steps) + " steps");
         }
     }
-    Progress progress("training", "steps", settings.steps);
+    progress.total(settings.steps);
     bool out_of_time = false;
     bool shown = false;
     std::uint64_t tokens = 0;
+    double stepping = 0;   // seconds of the steps themselves
     std::string note;
     Trainer* running = nullptr;
     TrainerCallbacks callbacks{
         .on_step =
             [&](StepReport const& step) {
                 tokens += step.tokens;
+                stepping += step.seconds;
                 if (!shown) { start_run(options, step.step - 1, progress); }
                 shown = true;
                 progress.update(step.step, note);
@@ -227,13 +230,13 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     Trained trained{.step = result.step, .resumed_from = result.resumed_from, .checkpoint = result.checkpoint};
     if (result.end == TrainEnd::interrupted) { trained.to = out_of_time ? TrainedTo::the_time_limit : TrainedTo::an_interrupt; }
     char const* const ends[] = {"finished", "time limit", "interrupted"};
-    double const seconds = seconds_since(start);
+    double const seconds = progress.seconds();   // as it says itself
     trained.json = {{"end", ends[static_cast<int>(trained.to)]},
                     {"step", result.step},
                     {"steps", settings.steps},
                     {"resumed_from", result.resumed_from},
                     {"seconds", seconds},
-                    {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0},
+                    {"tokens_per_second", stepping > 0 ? static_cast<double>(tokens) / stepping : 0.0},
                     {"checkpoint", result.checkpoint.string()},
                     {"terms", terms_json(result.terms)}};
     if (trained.to == TrainedTo::an_interrupt) {

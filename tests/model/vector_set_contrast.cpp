@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(the_loss_equals_loops_over_vectors) {
         }
         expected = expected + (at::logsumexp(at::stack(scores), {0}) - score(q, 2 * q)) / 3;
     }
-    BOOST_CHECK_CLOSE(loss.item<double>(), expected.item<double>(), 1e-4);
+    BOOST_CHECK_CLOSE(loss.item<double>(), expected.item<double>(), 1e-3);
     BOOST_REQUIRE(rows.requires_grad());
     auto const others = gradients_of(expected);
     for (auto const& [name, gradient] : gradients) {

@@ -91,7 +91,7 @@ def pretraining(work, data, store, run_folder):
     pretrain(*shape, says="--steps, --epochs or --minutes")
     refused("pretrain", *shape, "--steps", 2, says="--output")
     pretrain(*shape, "--steps", 2, "--epochs", 1, says=["excludes", "--epochs"])
-    pretrain(*shape, "--steps", 2, "--preset", "retromea", says=["retromea", "Known: mlm, retromae"])
+    pretrain(*shape, "--steps", 2, "--preset", "retromea", says=["retromea", "Known: mlm, mlm-flops, retromae"])
     pretrain(*shape, "--steps", 2, "--set", "mask=0.3", says=["\"mask\"", "encoder_mask"])
     pretrain(*shape, "--steps", 2, "--set", "encoder_mask", says="NAME=VALUE")
     pretrain(*shape, "--steps", 2, "--set", "encoder_mask=lots", says=["a finite number for encoder_mask", "lots"])

@@ -64,7 +64,7 @@ def check_readers(options):
     sources += [*(ROOT / "include/bmae/training").glob("*.hpp"), ROOT / "include/bmae/batch/planner.hpp"]
     readers = "\n".join(path.read_text() for path in sources)
     by_hand = {"--warmup": "schedule", "--schedule": "schedule", "--precision": "precision", "--top-k": "top_k",
-               "path": "path", "name": "preset", "--data": "data"}
+               "path": "path", "name": "preset", "--data": "data", "--query": "query"}
     for option in options:
         name = option["name"]
         found = re.findall(rf'"{name}(?:,[^"]*)?",\s*(?:all_\.|options_?\.|common_\.)?([\w.]+)', declared)

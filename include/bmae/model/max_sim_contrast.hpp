@@ -77,7 +77,7 @@ public:
     /// \param sentences  [passes] of [T, D], T the tokens of each
     [[nodiscard]] static at::Tensor rows(std::span<at::Tensor const> sentences) { return at::cat(sentences).to(at::kFloat); }
 
-    /// \param anchors  texts of the first pass; \param first  the first text of the second one
+    /// \param anchors  texts of the first pass
     [[nodiscard]] static at::Tensor scores(at::Tensor const& rows, std::vector<std::int64_t> const& anchors, std::int64_t,
                                            std::span<PackedView const* const> views) {
         auto const tokens = static_cast<std::int64_t>(views[0]->tokens());
