@@ -16,9 +16,9 @@
 #include <bmae/model/bag_of_words.hpp>
 #include <bmae/model/cached_contrast.hpp>
 #include <bmae/model/contrast.hpp>
-#include <bmae/model/rebind.hpp>
 #include <bmae/model/max_sim_contrast.hpp>
 #include <bmae/model/queue_contrast.hpp>
+#include <bmae/model/rebind.hpp>
 #include <bmae/model/replaced_token_detection.hpp>
 #include <bmae/model/via.hpp>
 #include <bmae/presets/retromae.hpp>

@@ -129,8 +129,8 @@ BOOST_AUTO_TEST_CASE(what_is_no_path_or_no_number_is_told) {
     std::string const unknown = message([&] { set_option(list, "passes.0.view.masker.rat", ".3"); });
     BOOST_CHECK_MESSAGE(holds(unknown, "most similar first: passes.0.view.masker.rate, "), unknown);
     for (OptionEntry const& entry : list) { BOOST_CHECK_MESSAGE(holds(unknown, entry.path), entry.path); }
-    BOOST_CHECK(
-        holds(message([&] { set_option(list, "passes.0.view.masker.rate", "much"); }), "a finite number for passes.0.view.masker.rate"));
+    BOOST_CHECK(holds(message([&] { set_option(list, "passes.0.view.masker.rate", "much"); }),
+                      "a finite number for passes.0.view.masker.rate"));
     BOOST_CHECK(holds(message([&] { set_option(list, "passes.0.view.masker.minimum", "-1"); }), "at least 0"));
     BOOST_CHECK(holds(message([&] { set_option(list, "passes.0.view.masker.basis", "most"); }), "one of all, inner, content"));
     BOOST_CHECK(holds(message([&] { set_option(list, "random_window", "2"); }), "0 or 1"));

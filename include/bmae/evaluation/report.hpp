@@ -95,9 +95,9 @@ struct Report {
                " without a relevant document; " +
                (own_hits == 0 ? std::string()
                               : std::to_string(own_hits) + " hits whose id is their query's dropped, in " +
-                                    std::to_string(own_queries) + " queries; ") + std::to_string(tied_hits) + " tied hits at rank " + std::to_string(tie_depth) +
-               " or better in " + std::to_string(tied_queries) + " queries; unjudged@" + std::to_string(unjudged_depth) + ' ' +
-               share + " %";
+                                    std::to_string(own_queries) + " queries; ") +
+               std::to_string(tied_hits) + " tied hits at rank " + std::to_string(tie_depth) + " or better in " +
+               std::to_string(tied_queries) + " queries; unjudged@" + std::to_string(unjudged_depth) + ' ' + share + " %";
     }
 
 private:

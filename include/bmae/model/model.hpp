@@ -97,7 +97,8 @@ public:
             for_each_pass([&]<class PassT>(PassT const& pass, std::size_t) {
                 MaskedText encoder_text;
                 if constexpr (detail::gives_groups<typename PassT::View>) {
-                    batch.views[view].append_group(pass.assemble(example, traits, settings, draws()), detail::relevant_texts(example));
+                    batch.views[view].append_group(pass.assemble(example, traits, settings, draws()),
+                                                   detail::relevant_texts(example));
                     ++view;
                 } else {
                     encoder_text = std::move(pass.assemble(example, traits, settings, draws()).front().text);
