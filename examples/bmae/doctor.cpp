@@ -56,8 +56,11 @@ int doctor(Common const& common, Path const& data) {
     add("openmp", yes_no(build.find("OpenMP") != std::string::npos));
     add("processors", std::to_string(std::thread::hardware_concurrency()));
     add("torch threads", std::to_string(at::get_num_threads()));
-    char const* const waiting = std::getenv("OMP_WAIT_POLICY");
-    add("openmp waiting", waiting != nullptr ? waiting : "as OpenMP does by default");
+    char const* const policy = std::getenv("OMP_WAIT_POLICY");
+    char const* const spins = std::getenv("GOMP_SPINCOUNT");
+    add("openmp waiting", spins != nullptr    ? "spin count " + std::string(spins)
+                          : policy != nullptr ? policy
+                                              : "as OpenMP does by default");
     std::string const flags = ' ' + value_in("/proc/cpuinfo", "flags") + ' ';
     std::string simd;
     for (char const* const flag : {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}) {
