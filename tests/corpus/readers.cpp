@@ -11,37 +11,19 @@
 #include <boost/test/unit_test.hpp>
 
 #include <corpus/scratch.hpp>
+#include <corpus/summary.hpp>
 
 namespace {
 
 namespace fs = std::filesystem;
 using bmae::InputError;
 using bmae::TextLayout;
+using test::check_summary;
 using test::says;
+using test::Summary;
+using test::summary;
 
 bmae::ReadOptions const skipping{.malformed = bmae::MalformedLine::skip};
-
-/// id|title|text of each record; then how many were skipped.
-template <class Reader>
-std::vector<std::string> summary(Reader&& reader) {
-    std::vector<std::string> found;
-    bmae::Record record;
-    while (reader.next(record)) {
-        found.push_back(record.id.substr(record.id.find_last_of('/') + 1) + '|' + record.title + '|' + record.text);
-        BOOST_TEST(record.line != 0U);
-    }
-    BOOST_TEST(!reader.next(record));
-    BOOST_TEST(reader.report().records == found.size());
-    if (reader.report().skipped != 0) { found.push_back("skipped " + std::to_string(reader.report().skipped)); }
-    return found;
-}
-
-using Summary = std::vector<std::string>;
-
-template <class Reader>
-void check_summary(Reader&& reader, Summary const& expected) {
-    BOOST_TEST(summary(reader) == expected, boost::test_tools::per_element());
-}
 
 }  // namespace
 
