@@ -247,19 +247,21 @@ Answer find_best(Searcher const& searcher, Records const& documents, std::string
     return {.text = std::move(text), .json = {{"query", query}, {"hits", std::move(hits)}}};
 }
 
-/// Answers each line of standard input as soon as it is read. \returns  how many
-std::uint64_t answer_lines(Common const& common, Searcher const& searcher, Records const& documents, std::size_t count) {
-    std::uint64_t answered = 0;
-    for (std::string line; std::getline(std::cin, line); ++answered) {
+/// Answers each line of standard input as soon as it is read, and counts queries and hits in `result`.
+void answer_lines(Common const& common, Searcher const& searcher, Records const& documents, std::size_t count, Json& result) {
+    std::uint64_t queries = 0;
+    std::size_t hits = 0;
+    for (std::string line; std::getline(std::cin, line); ++queries) {
         if (line.ends_with('\r')) { line.pop_back(); }
         Answer const answer = find_best(searcher, documents, line, count);
+        hits += answer.json["hits"].size();
         if (common.json) {
             print_result(common, answer.json);
         } else {
-            print((answered == 0 ? "" : "\n") + answer.text);
+            print((queries == 0 ? "" : "\n") + answer.text);
         }
     }
-    return answered;
+    result.update({{"queries", queries}, {"hits", hits}});
 }
 
 /// The documents of a BEIR folder alone: its queries and judgments may be missing.
@@ -284,7 +286,7 @@ int search_by_hand(Common const& common, SearchOptions const& options) {
     std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
     Json result = search_result(options, documents.size());
     if (*options.query == "-") {
-        result["queries"] = answer_lines(common, searcher, documents, count);
+        answer_lines(common, searcher, documents, count, result);
         print_result(common, result);
         return done;
     }

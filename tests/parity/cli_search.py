@@ -38,13 +38,16 @@ def check_standard_input(work):
     assert len(lines) == 4 and all(part.startswith("1\t") for part in lines[:3]) and "no text" in lines[3], lines
     process = subprocess.Popen([str(PROGRAM), *BM25, "--data", str(work / "data"), "--query", "-", "--json"], env=ENVIRONMENT,
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    hits = 0
     for text in [*texts, "", "nothing of that"]:
         process.stdin.write(text + "\n")
         process.stdin.flush()
         answer = json.loads(process.stdout.readline())   # would wait forever where answers are kept back
         assert answer["query"] == text and (len(answer["hits"]) > 0) == (text in texts), answer
+        hits += len(answer["hits"])
     rest = process.communicate(timeout=60)[0].splitlines()
     assert len(rest) == 1 and json.loads(rest[0])["queries"] == 5 and process.returncode == 0, rest
+    assert json.loads(rest[0])["hits"] == hits > 0, rest
 
 
 def check_unjudged(work):
