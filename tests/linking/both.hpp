@@ -56,7 +56,7 @@ Results compute() {
     PackedInput input;
     input.offsets = {0, 4, 9};
     ForwardContext context{.training = true, .seed = 8};
-    at::Tensor const mixed = packed_attention(x, residual, x, input, 2, nullptr, .1, context);
+    at::Tensor const mixed = packed_attention(x, residual, x, input, {.heads = 2, .dropout = .1}, context);
     at::Tensor const rows =
         dropout(activate(norm(norm.after_block(mixed, bias, residual, .1, context)), bias, Activation::gelu), .1, context);
     at::Tensor const loss =

@@ -8,6 +8,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/nn/attention.hpp>
@@ -18,8 +19,25 @@ namespace {
 using namespace bmae;
 using namespace oracle;
 
-/// In LibTorch's operations, text by text, without masks.
-Operation textbook(PackedInput const& input, std::int64_t heads) {
+/// [L, L] what is added to the scores of text `b`.
+at::Tensor added_mask(AttentionOptions const& options, std::size_t b, std::int64_t length) {
+    std::vector<double> mask(static_cast<std::size_t>(length * length), 0.0);
+    for (std::int64_t i = 0; i < length; ++i) {
+        for (std::int64_t j = 0; j < length; ++j) {
+            double& cell = mask[static_cast<std::size_t>(i * length + j)];
+            if (options.visibility != nullptr &&
+                !(*options.visibility)[b].allows(static_cast<std::size_t>(i), static_cast<std::size_t>(j))) {
+                cell = -1e300;   // a row of these alone is an average
+            }
+            if (options.window > 0 && std::abs(i - j) > options.window) { cell = -infinite; }
+        }
+    }
+    return at::tensor(mask).view({length, length});
+}
+
+/// In LibTorch's operations, text by text.
+Operation textbook(PackedInput const& input, AttentionOptions const& options) {
+    std::int64_t const heads = options.heads;
     return [=](Tensors const& x) {
         std::vector<at::Tensor> texts{x[0].narrow(0, 0, 0)};
         for (std::size_t b = 0; b + 1 < input.offsets.size(); ++b) {
@@ -30,16 +48,17 @@ Operation textbook(PackedInput const& input, std::int64_t heads) {
             };
             at::Tensor const q = split(x[0]);
             at::Tensor const scores = at::matmul(q, split(x[1]).transpose(1, 2)) / std::sqrt(static_cast<double>(q.size(2)));
-            texts.push_back(at::matmul(at::softmax(scores, -1), split(x[2])).transpose(0, 1).reshape({length, -1}));
+            at::Tensor const mask = added_mask(options, b, length).to(scores.scalar_type());
+            texts.push_back(at::matmul(at::softmax(scores + mask, -1), split(x[2])).transpose(0, 1).reshape({length, -1}));
         }
         return at::cat(texts);
     };
 }
 
-Operation packed_operation(PackedInput const& input, std::vector<Visibility> const* visibility, double rate = 0) {
+Operation packed_operation(PackedInput const& input, AttentionOptions const& options) {
     return [=](Tensors const& x) {
         ForwardContext context{.training = true, .seed = 7};
-        return packed_attention(x[0], x[1], x[2], input, 2, visibility, rate, context);
+        return packed_attention(x[0], x[1], x[2], input, options, context);
     };
 }
 
@@ -57,10 +76,15 @@ BOOST_AUTO_TEST_CASE(attention_over_texts_of_any_length) {
         PackedInput const input = packed(lengths);
         std::vector<Visibility> const rows = masks(lengths);
         Tensors const inputs = projections(input.offsets.back(), width);
-        check("attention", inputs, packed_operation(input, nullptr), textbook(input, 2));
-        for (double const rate : {0.0, .2}) {
-            check("attention with dropout", inputs, packed_operation(input, nullptr, rate));
-            check("masked attention", inputs, packed_operation(input, &rows, rate));
+        for (std::int64_t const window : {0, 1, 2, 5, 16, 40, 500}) {
+            AttentionOptions const plain{.heads = 2, .window = window};
+            AttentionOptions const masked{.heads = 2, .visibility = &rows, .window = window};
+            check("attention", inputs, packed_operation(input, plain), textbook(input, plain));
+            check("masked attention", inputs, packed_operation(input, masked), textbook(input, masked));
+            for (AttentionOptions options : {plain, masked}) {
+                options.dropout = .2;
+                check("attention with dropout", inputs, packed_operation(input, options));
+            }
         }
     }
 }
@@ -71,24 +95,26 @@ BOOST_AUTO_TEST_CASE(nan_and_infinity_come_through) {
         PackedInput const input = packed(lengths);
         std::vector<Visibility> const rows = masks(lengths);
         Tensors inputs = projections(input.offsets.back(), width);
-        auto const plain = packed_operation(input, nullptr);
-        check_special("attention", inputs, plain, textbook(input, 2));
-        check_special("masked attention", inputs, packed_operation(input, &rows), packed_operation(input, &rows));
+        auto const plain = packed_operation(input, {.heads = 2});
+        auto const masked = packed_operation(input, {.heads = 2, .visibility = &rows});
+        check_special("attention", inputs, plain, textbook(input, {.heads = 2}));
+        check_special("masked attention", inputs, masked, masked);
         inputs.push_back(normal({input.offsets.back(), width}, 4));   // and in the gradient
         check_special(
             "attention's gradient", inputs, [&](Tensors const& x) { return plain(x) * x[3]; },
-            [&](Tensors const& x) { return textbook(input, 2)(x) * x[3]; });
+            [&](Tensors const& x) { return textbook(input, {.heads = 2})(x) * x[3]; });
     }
 }
 
 BOOST_AUTO_TEST_CASE(arguments_that_do_not_fit_are_refused) {
     at::Tensor const rows = normal({5, 8}, 1).to(at::kFloat);
     auto const refused = [&](at::Tensor const& keys, std::vector<std::int64_t> const& offsets, std::int64_t heads,
-                             std::vector<Visibility> const* visibility) {
+                             std::vector<Visibility> const* visibility, std::int64_t window = 0) {
         ForwardContext context;
+        AttentionOptions const options{.heads = heads, .visibility = visibility, .window = window};
         PackedInput input;
         input.offsets = offsets;
-        return refusal([&] { packed_attention(rows, keys, rows, input, heads, visibility, 0, context); });
+        return refusal([&] { packed_attention(rows, keys, rows, input, options, context); });
     };
     std::vector<Visibility> const three = masks({3});
     BOOST_CHECK_EQUAL(refused(rows, {0, 3, 5}, 2, nullptr), "");
@@ -98,6 +124,7 @@ BOOST_AUTO_TEST_CASE(arguments_that_do_not_fit_are_refused) {
     BOOST_CHECK_NE(refused(rows, {0, 3, 5}, 3, nullptr).find("divides the 8 columns, found 3"), std::string::npos);
     BOOST_CHECK_NE(refused(rows, {0, 3, 5}, 2, &three).find("text 1, found no mask"), std::string::npos);
     BOOST_CHECK_NE(refused(rows, {0, 2, 5}, 2, &three).find("2 rows for text 0, found 3 rows"), std::string::npos);
+    BOOST_CHECK_NE(refused(rows, {0, 3, 5}, 2, nullptr, -1).find("or 0 for none, found -1"), std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

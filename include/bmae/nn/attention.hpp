@@ -62,18 +62,21 @@ inline at::Tensor heads_view(at::Tensor const& rows, LengthGroup const& group, s
         .transpose(1, 2);
 }
 
-/// [n, 1, L, L] 0 where a row attends to a column, else the most negative finite number: a row that attends to nothing then
-/// averages its context instead of becoming NaN.
-inline at::Tensor additive_mask(std::vector<Visibility> const& visibility, LengthGroup const& group, at::TensorOptions options) {
+/// [n, 1, L, L] 0 where a row attends to a column; minus infinity beyond the window; else the most negative finite number, so that
+/// a row whose mask leaves nothing averages the columns of its window instead of becoming NaN.
+inline at::Tensor additive_mask(std::vector<Visibility> const* visibility, std::int64_t window, LengthGroup const& group,
+                                at::TensorOptions options) {
     at::Tensor mask = at::empty({group.texts, 1, group.length, group.length}, at::kFloat);
     float* out = mask.mutable_data_ptr<float>();
     constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
     for (std::int64_t n = 0; n < group.texts; ++n) {
-        Visibility const& rows = visibility[group.first + static_cast<std::size_t>(n)];
-        for (std::size_t i = 0; i < static_cast<std::size_t>(group.length); ++i) {
-            std::uint64_t const* bits = rows.entry(i);
-            for (std::size_t j = 0; j < static_cast<std::size_t>(group.length); ++j) {
-                *out++ = (rows.reads_itself || i != j) && ((bits[j / 64] >> (j % 64)) & 1U) != 0 ? 0.0F : blocked;
+        Visibility const* const rows =
+            visibility == nullptr ? nullptr : &(*visibility)[group.first + static_cast<std::size_t>(n)];
+        for (std::int64_t i = 0; i < group.length; ++i) {
+            for (std::int64_t j = 0; j < group.length; ++j) {
+                bool const far = window > 0 && std::abs(i - j) > window;
+                bool const seen = rows == nullptr || rows->allows(static_cast<std::size_t>(i), static_cast<std::size_t>(j));
+                *out++ = far ? -std::numeric_limits<float>::infinity() : seen ? 0.0F : blocked;
             }
         }
     }
@@ -99,6 +102,7 @@ struct GroupedAttention {
     std::vector<std::int64_t> offsets;
     std::int64_t heads;
     std::vector<Visibility> const* visibility;
+    std::int64_t window;
     double rate;
     std::int64_t key;
 
@@ -109,7 +113,7 @@ struct GroupedAttention {
         for (LengthGroup const& group : length_groups(offsets)) {
             at::Tensor const q = heads_view(query, group, heads);
             at::Tensor scores = at::matmul(q, heads_view(keys, group, heads).transpose(2, 3)).mul_(scale);   // [n, h, L, L]
-            if (visibility != nullptr) { scores.add_(additive_mask(*visibility, group, scores.options())); }
+            if (visibility != nullptr || window > 0) { scores.add_(additive_mask(visibility, window, group, scores.options())); }
             at::Tensor weights = at::_softmax(scores, -1, false);
             saved.push_back(weights);
             if (rate > 0) { weights = weights.mul(weights_mask(weights, group, rate, key)); }
@@ -150,6 +154,7 @@ struct TiledAttention {
     std::vector<std::int64_t> const& offsets;
     std::int64_t heads;
     std::vector<Visibility> const* visibility;
+    std::int64_t window;
     double rate;
     std::int64_t key;
 
@@ -183,6 +188,7 @@ struct TiledAttention {
                                      .stride = stride,
                                      .scale = 1.0F / std::sqrt(static_cast<float>(width)),
                                      .visibility = visibility == nullptr ? nullptr : &(*visibility)[b],
+                                     .window = window,
                                      .dropout = rate > 0 ? DropoutSite::make(rate, text_key(key, offsets[b])) : DropoutSite(),
                                      .first_element = own},
                  cells[b] + own, place);
@@ -229,7 +235,7 @@ struct TiledAttention {
 struct PackedAttention : torch::autograd::Function<PackedAttention> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& query, at::Tensor const& key,
                               at::Tensor const& value, std::vector<std::int64_t> const& offsets, std::int64_t heads,
-                              std::int64_t visibility, double dropout_rate, std::int64_t dropout_key) {
+                              std::int64_t visibility, std::int64_t window, double dropout_rate, std::int64_t dropout_key) {
         // The pointer is passed as an integer because autograd keeps only tensors and plain values.
         auto const* rows = reinterpret_cast<std::vector<Visibility> const*>(static_cast<std::uintptr_t>(visibility));
         at::Tensor const q = query.contiguous();
@@ -238,8 +244,8 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         std::vector<at::Tensor> saved{q, k, v};
         bool const tiled = has_row_kernels(q, k, v);
         auto const run = [&](auto const& attention) { return attention.forward(q, k, v, saved); };
-        at::Tensor output = tiled ? run(TiledAttention{offsets, heads, rows, dropout_rate, dropout_key})
-                                  : run(GroupedAttention{offsets, heads, rows, dropout_rate, dropout_key});
+        at::Tensor output = tiled ? run(TiledAttention{offsets, heads, rows, window, dropout_rate, dropout_key})
+                                  : run(GroupedAttention{offsets, heads, rows, window, dropout_rate, dropout_key});
         context->save_for_backward(std::move(saved));
         context->saved_data["tiled"] = tiled;
         context->saved_data["offsets"] = offsets;
@@ -260,9 +266,9 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         auto const run = [&](auto const& attention) {
             return attention.backward(saved[0], saved[1], saved[2], gradient, saved.data() + 3);
         };
-        auto results = context->saved_data["tiled"].toBool() ? run(TiledAttention{offsets, heads, nullptr, rate, key})
-                                                             : run(GroupedAttention{offsets, heads, nullptr, rate, key});
-        results.resize(8);
+        auto results = context->saved_data["tiled"].toBool() ? run(TiledAttention{offsets, heads, nullptr, 0, rate, key})
+                                                             : run(GroupedAttention{offsets, heads, nullptr, 0, rate, key});
+        results.resize(9);
         return results;
     }
 };
@@ -270,19 +276,31 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
+/// Options of `packed_attention`.
+struct AttentionOptions {
+    std::int64_t heads = 1;   ///< divides the columns H
+    std::vector<Visibility> const* visibility =
+        nullptr;          ///< row masks M, one per text; none: every row attends to its whole text
+    double dropout = 0;   ///< of the weights, in training only
+    /// Half-width of local attention: row i attends to the columns j with |i - j| <= window (Beltagy et al.: Longformer, arXiv
+    /// 2004.05150, section 3.1), as far as its mask allows them; 0: no window.
+    std::int64_t window = 0;
+};
+
 /// Each row attends to the rows of its own text: softmax(Q K^T / sqrt(d) + M) V (Vaswani et al., equation 1; M: RetroMAE eq. 7).
+/// A row whose mask leaves nothing averages the columns of its window, or of its text.
 /// \param query,key,value  [T, H] projected rows, in the order of `input.offsets`
-/// \param visibility       row masks M, one per text, or nullptr where every row attends to every column of its text
 /// \returns [T, H]
-/// \throws InputError  shapes, offsets, heads or masks that do not fit each other
+/// \throws InputError  shapes, offsets, heads, masks or a window that do not fit each other
 inline at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,
-                                   PackedInput const& input, std::int64_t heads, std::vector<Visibility> const* visibility,
-                                   double dropout_rate, ForwardContext& context) {
-    detail::require_packed(query, key, value, input.offsets, heads, visibility);
-    bool const drop = context.training && dropout_rate > 0;
-    return detail::PackedAttention::apply(query, key, value, input.offsets, heads,
-                                          static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(visibility)),
-                                          drop ? dropout_rate : 0.0, drop ? static_cast<std::int64_t>(context.next_key()) : 0);
+                                   PackedInput const& input, AttentionOptions const& options, ForwardContext& context) {
+    detail::require_packed(query, key, value, input.offsets, options.heads, options.visibility);
+    detail::require_local(options.window);
+    bool const drop = context.training && options.dropout > 0;
+    return detail::PackedAttention::apply(query, key, value, input.offsets, options.heads,
+                                          static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(options.visibility)),
+                                          options.window, drop ? options.dropout : 0.0,
+                                          drop ? static_cast<std::int64_t>(context.next_key()) : 0);
 }
 
 }  // namespace bmae

@@ -73,6 +73,7 @@ struct HeadAttention {
     std::int64_t stride = 0;
     float scale = 1;
     Visibility const* visibility = nullptr;   ///< row masks, or none
+    std::int64_t window = 0;                  ///< row i attends to |i - j| <= window only; 0: to all columns
     DropoutSite dropout = {};
     std::int64_t first_element = 0;   ///< of the dropout site: this head's [L, L] weights are contiguous
 
@@ -196,7 +197,7 @@ private:
     }
 
     /// Softmax in place of row `i`; the most negative number is added to masked columns, so that a row that attends to
-    /// nothing averages its context instead of becoming NaN.
+    /// nothing averages its window instead of becoming NaN.
     [[gnu::always_inline]] void softmax(float* row, std::int64_t i, std::int64_t columns) const noexcept {
         constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
         constexpr Bits places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -209,6 +210,12 @@ private:
                 if (i >= j && i < j + lanes && !visibility->reads_itself) { sees &= ~(std::uint32_t{1} << (i - j)); }
                 Bits const seen = ((Bits{} + sees) >> places) & (Bits{} + 1U);
                 score += seen != Bits{} ? Floats{} : splat(blocked);   // both sides vectors: clang does not widen a scalar here
+            }
+            if (window > 0 && (j < i - window || j + lanes - 1 > i + window)) {
+                Integers const column = std::bit_cast<Integers>(places) + static_cast<std::int32_t>(j);
+                Integers const near =
+                    (column >= static_cast<std::int32_t>(i - window)) & (column <= static_cast<std::int32_t>(i + window));
+                score = near != Integers{} ? score : splat(-std::numeric_limits<float>::infinity());
             }
             if (j + lanes > length) {
                 score =

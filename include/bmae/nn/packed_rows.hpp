@@ -49,4 +49,13 @@ inline void require_packed(at::Tensor const& query, at::Tensor const& key, at::T
     }
 }
 
+/// Refuses the half-width of a local attention that is negative.
+inline void require_local(std::int64_t window) {
+    if (window < 0) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a window of at least 1 column on each side, or 0 for none",
+                                    .found = std::to_string(window)});
+    }
+}
+
 }  // namespace bmae::detail

@@ -66,8 +66,8 @@ struct TransformerLayer {
     /// The first block: LayerNorm(stream + attention).                                                               [T, H]
     at::Tensor attend(at::Tensor const& stream, at::Tensor const& context_rows, PackedInput const& input,
                       std::vector<Visibility> const* visibility, ForwardContext& context) const {
-        at::Tensor const read = packed_attention(query(stream), key(context_rows), value(context_rows), input, heads, visibility,
-                                                 attention_dropout, context);
+        at::Tensor const read = packed_attention(query(stream), key(context_rows), value(context_rows), input,
+                                                 attention_options(visibility), context);
         return attention_norm.after_block(attention_output.product(read), attention_output.bias, stream, attention_output_dropout,
                                           context);
     }
@@ -83,10 +83,14 @@ struct TransformerLayer {
                         ForwardContext& context) const {
         at::Tensor const normed = attention_norm(stream);
         at::Tensor const read =
-            packed_attention(query(normed), key(normed), value(normed), input, heads, visibility, attention_dropout, context);
+            packed_attention(query(normed), key(normed), value(normed), input, attention_options(visibility), context);
         at::Tensor const attended = stream + dropout(attention_output(read), attention_output_dropout, context);
         at::Tensor const expanded = activate(intermediate.product(output_norm(attended)), intermediate.bias, activation);
         return attended + dropout(output(expanded), hidden_dropout, context);
+    }
+
+    [[nodiscard]] AttentionOptions attention_options(std::vector<Visibility> const* visibility) const {
+        return {.heads = heads, .visibility = visibility, .dropout = attention_dropout};
     }
 
     template <class Visit>
