@@ -58,9 +58,10 @@ def check_table(options):
 def check_readers(options):
     """The member that an option sets is read outside of its declaration: an option that no command reads fails."""
     program = ROOT / "examples/bmae"
-    declared = (program / "main.cpp").read_text()
-    declaring = {"main.cpp", "common.hpp", "option_table.cpp", "option_table.hpp"}
-    sources = [path for path in program.glob("*.?pp") if path.name not in declaring]
+    declarations = sorted(program.glob("commands*.?pp"))
+    declared = "\n".join(path.read_text() for path in declarations)
+    declaring = {*declarations, *(program / name for name in ("common.hpp", "option_table.cpp", "option_table.hpp"))}
+    sources = [path for path in program.glob("*.?pp") if path not in declaring]
     sources += [*(ROOT / "include/bmae/training").glob("*.hpp"), ROOT / "include/bmae/batch/planner.hpp"]
     readers = "\n".join(path.read_text() for path in sources)
     by_hand = {"--warmup": "schedule", "--schedule": "schedule", "--precision": "precision", "--top-k": "top_k",
@@ -69,7 +70,7 @@ def check_readers(options):
         name = option["name"]
         found = re.findall(rf'"{name}(?:,[^"]*)?",\s*(?:all_\.|options_?\.|common_\.)?([\w.]+)', declared)
         members = [member.rstrip("_").split(".")[-1] for member in found if not member.startswith("[")] or [by_hand.get(name)]
-        assert members[0], f"no declaration of {option['command']} {name} was found in main.cpp"
+        assert members[0], f"no declaration of {option['command']} {name} was found in commands*"
         if name in by_hand:
             members = [by_hand[name]]
         if name == "--json":

@@ -97,7 +97,7 @@ def check_links():
 
 def check_program():
     """Commands and options of `bmae` in shell blocks must be declared in the program's source."""
-    source = (ROOT / "examples/bmae/main.cpp").read_text()
+    source = "\n".join(path.read_text() for path in sorted((ROOT / "examples/bmae").glob("commands*.?pp")))
     wrong = []
     for page in PAGES:
         for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S):

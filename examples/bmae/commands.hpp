@@ -1,0 +1,118 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+/// \file
+/// Declaration of the commands: what each accepts. One file commands_*.cpp per group of commands declares them; the commands are
+/// implemented in the files beside.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "common.hpp"
+#include "option_table.hpp"
+
+namespace bmae::program {
+
+/// One command of the parser: its options, and the function that runs it.
+struct Command {
+    CLI::App* app;
+    std::function<int()> run;
+};
+
+/// The options of all commands; one command is run.
+struct Options {
+    Common common;
+    TokenizeOptions tokenize;
+    PrepareOptions prepare;
+    PairsOptions pairs;
+    PretrainOptions pretrain;
+    FinetuneOptions finetune;
+    EncodeOptions encode;
+    SearchOptions search;
+    EvaluateOptions evaluate;
+    GenerateOptions generate;
+    ExportOptions export_;
+    InspectOptions inspect;
+    Path doctor_data;
+    std::string preset;
+};
+
+/// Options that several commands have; each command declares those that it reads.
+class CommonOptions {
+public:
+    CommonOptions(OptionTable& table, Common& common) : table_(table), common_(common) {}
+
+    void json(CLI::App& app) const {
+        table_.flag(app, "--json", common_.json, "Print one JSON object as the last line of standard output, errors too")
+            .group("Common");
+    }
+    DeclaredOption& threads(CLI::App& app) const {
+        return table_.whole(app, "--threads", common_.threads, {.most = 1024}, "Threads; 0: one per processor").group("Common");
+    }
+    DeclaredOption& device(CLI::App& app) const {
+        return table_.text(app, "--device", common_.device, "cpu, cuda or cuda:N").group("Common");
+    }
+    DeclaredOption& seed(CLI::App& app) const {
+        return table_.whole(app, "--seed", common_.seed, {.most = std::numeric_limits<std::uint64_t>::max()}, "Random seed")
+            .group("Common");
+    }
+
+private:
+    OptionTable& table_;
+    Common& common_;
+};
+
+/// What the groups of commands share: the parser, the table of options, and the options that several commands have.
+class CommandGroup {
+public:
+    CommandGroup(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands)
+        : table_(table), all_(all), common_(table, all.common), program_(program), commands_(commands) {}
+
+protected:
+    CLI::App& add(char const* name, char const* does, char const* example, std::function<int()> run) {
+        CLI::App* const app = program_.add_subcommand(name, does);
+        common_.json(*app);
+        app->footer("Example:\n  " + std::string(example));
+        commands_.push_back({app, std::move(run)});
+        return *app;
+    }
+
+    OptionTable& table_;
+    Options& all_;
+    CommonOptions common_;
+
+private:
+    CLI::App& program_;
+    std::vector<Command>& commands_;
+};
+
+inline constexpr Whole batch_range{.least = 1, .most = std::uint64_t{1} << 31};
+inline constexpr Whole length_range{.least = 3, .most = std::uint64_t{1} << 20, .or_zero = true};
+
+/// The sentence encoder of encode, search and export. \returns its options
+inline std::vector<DeclaredOption*> add_model(OptionTable& table, CLI::App& app, ModelOptions& options) {
+    return {&table.path(app, "--model", options.model,
+                        "sentence-transformers folder, BERT folder, checkpoint or output folder of a run"),
+            &table
+                 .text(app, "--pooling", options.pooling,
+                       "cls, mean, first_last or top_two; required where the folder has none, else overrides it")
+                 .by_default("the folder's"),
+            &table.flag(app, "--normalize", options.normalize, "Normalize vectors, so that scores are cosines"),
+            &table.whole(app, "--max-length", options.max_length, length_range,
+                         "Maximum tokens of a text with [CLS] and [SEP]; 0: the model's limit")};
+}
+
+// Each declares a group of commands, in the order of the program's help.
+void declare_data_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+void declare_training_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+void declare_search_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+void declare_model_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+
+}  // namespace bmae::program

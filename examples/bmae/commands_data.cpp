@@ -1,0 +1,116 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+// Declares the commands that make training data: tokenize, prepare, pairs.
+#include <cstdint>
+
+#include "commands.hpp"
+
+namespace bmae::program {
+
+namespace {
+
+/// The format of an input that was named no format for.
+constexpr char const* recognized = "recognized by the content";
+
+class DataCommands : CommandGroup {
+public:
+    using CommandGroup::CommandGroup;
+
+    void declare() {
+        tokenize();
+        prepare();
+        pairs();
+    }
+
+private:
+    void tokenize() {
+        TokenizeOptions& options = all_.tokenize;
+        CLI::App& app = add("tokenize", "Lines of standard input to token ids, one line each",
+                            "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
+                            [&all = all_] { return bmae::program::tokenize(all.common, all.tokenize); });
+        table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model").required();
+        table_.whole(app, "--max-length", options.max_length, {.most = std::uint64_t{1} << 20},
+                     "Maximum tokens, special ones included; 0: no limit");
+        table_.flag(app, "--no-special-tokens", options.no_special_tokens,
+                    "Without the special tokens around a text, [CLS] and [SEP] or <s> and </s>");
+    }
+
+    void prepare() {
+        PrepareOptions& options = all_.prepare;
+        CLI::App& app = add("prepare", "Raw text to a token store, which pretrain reads",
+                            "bmae prepare --input articles.txt --build-vocabulary 8000 --max-length 128 --output articles.tokens",
+                            [&all = all_] { return bmae::program::prepare(all.common, all.prepare); });
+        table_.path(app, "--input", options.inputs, "Files or folders, plain or gzip").required();
+        table_.text(app, "--format", options.format, "text, beir, msmarco, jsonl, nli, smart, lisa, trec, master")
+            .by_default(recognized);
+        table_
+            .text(app, "--layout", options.layout,
+                  "text: file, blank-lines, lines, doc-tags, headings; msmarco: id-text, id-title-text, id-url-title-text")
+            .by_default("blank-lines for text, id-text for msmarco")
+            .with("--format", {"text", "msmarco", recognized});
+        table_
+            .text(app, "--titles", options.titles,
+                  "Use of titles. joined: title, blank, text, as search and finetune read them; section: [SEP] between; name: "
+                  "stored beside the text, not trained on")
+            .by_default("joined")
+            .with("--format", {"text", "beir", "msmarco", "jsonl", "smart", "lisa", "trec", recognized});
+        table_
+            .text(app, "--field", options.fields,
+                  "Also keep the text under this key, for the source Field<\"NAME\">; may be repeated")
+            .with("--format", {"jsonl", "beir", recognized});
+        table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
+        table_
+            .whole(app, "--build-vocabulary", options.build_vocabulary, {.least = 1, .most = 10'000'000},
+                   "Train a WordPiece vocabulary of N tokens on the input")
+            .by_default("none");
+        table_.flag(app, "--keep-case", options.keep_case, "Do not lower-case").with_any({"--build-vocabulary"});
+        table_.whole(app, "--max-length", options.max_length, {.least = 3, .most = std::uint64_t{1} << 20},
+                     "Tokens of a passage with [CLS] and [SEP]");
+        table_.text(app, "--blocks", options.blocks, "whole_sentences, as_released, whole_document")
+            .by_default("whole_sentences; whole_document for nli and master");
+        table_.real(app, "--short-probability", options.short_probability, {}, "Of a passage with a smaller random length");
+        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines, instead of stopping");
+        table_.path(app, "--write-dictionary", options.write_dictionary,
+                    "Also write the word counts as JSON: MASTER's frequency dictionary");
+        table_.path(app, "--output", options.output, "New folder").required();
+        common_.threads(app);
+        common_.seed(app).with_any({"--short-probability"});
+    }
+
+    void pairs() {
+        PairsOptions& options = all_.pairs;
+        CLI::App& app =
+            add("pairs", "Queries with relevant passages, hard negatives and a teacher's scores to a pair store for fine-tuning",
+                "bmae pairs --data scifact --split train --negatives bm25.trec --tokenizer vocab.txt --output scifact.pairs\n"
+                "  bmae pairs --input train.jsonl --tokenizer bert-base-uncased --output train.pairs",
+                [&all = all_] { return bmae::program::pairs(all.common, all.pairs); });
+        table_.path(app, "--data", options.data, "BEIR folder");
+        table_.text(app, "--split", options.split, "Judgments to train on").by_default("train").with_any({"--data"});
+        table_
+            .path(app, "--negatives", options.negatives,
+                  "Hard negatives, TREC runs, lines of query, document, or JSON Lines with qid, neg; several are concatenated in "
+                  "order")
+            .with_any({"--data"});
+        table_
+            .path(app, "--teacher-scores", options.teacher_scores,
+                  "TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score")
+            .with_any({"--data"});
+        table_.path(app, "--input", options.inputs,
+                    "Instead: JSON Lines (query, pos, neg; positive_passages, negative_passages), or tables of query, positive "
+                    "and, if any, negative; plain or gzip");
+        table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model").required();
+        table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
+        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines, instead of stopping");
+        table_.path(app, "--output", options.output, "New folder").required();
+        common_.threads(app);
+    }
+};
+
+}  // namespace
+
+void declare_data_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands) {
+    DataCommands(program, table, all, commands).declare();
+}
+
+}  // namespace bmae::program

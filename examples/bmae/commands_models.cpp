@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+// Declares the commands that write with a model and look at what there is: generate, export, inspect, doctor, presets, options.
+#include <cstddef>
+#include <cstdint>
+
+#include "commands.hpp"
+
+namespace bmae::program {
+
+namespace {
+
+class ModelCommands : CommandGroup {
+public:
+    using CommandGroup::CommandGroup;
+
+    void declare() {
+        generate();
+        export_model();
+        look();
+    }
+
+private:
+    void generate() {
+        GenerateOptions& options = all_.generate;
+        CLI::App& app = add("generate", "Generate queries with T5 or continuations with GPT-2, for prepare",
+                            "bmae generate --model doc2query --input corpus.jsonl --per-text 5 --output queries.jsonl\n"
+                            "  bmae generate --model gpt2 --input corpus.jsonl --max-new-tokens 128 --output continued.jsonl",
+                            [&all = all_] { return bmae::program::generate(all.common, all.generate); });
+        table_.path(app, "--model", options.model, "GPT-2 or T5 folder of Hugging Face").required();
+        table_.path(app, "--input", options.inputs, "JSON Lines with id, title, text; plain or gzip").required();
+        table_.path(app, "--output", options.output, "New JSON Lines file: the rows with `queries` or `continuation`").required();
+        table_.whole(app, "--per-text", options.per_text, {.most = 10'000}, "Generated texts per text; 0: the default")
+            .by_default("5 queries, 1 continuation; 1 with --method greedy");
+        table_.text(app, "--method", options.method, "greedy or sample");
+        table_
+            .whole(
+                app, "--top-k", [&all = all_](std::uint64_t top_k) { all.generate.top_k = top_k; }, {.most = 10'000'000},
+                "Top-k sampling; 0: from all tokens")
+            .by_default("10 for T5, 50 for GPT-2")
+            .with("--method", {"sample"});
+        table_.real(app, "--top-p", options.top_p, {.above_least = true}, "Nucleus (top-p) sampling")
+            .with("--method", {"sample"});
+        table_.real(app, "--temperature", options.temperature, {.most = 1000, .above_least = true}, "Sampling temperature")
+            .with("--method", {"sample"});
+        table_.whole(app, "--max-new-tokens", options.max_new_tokens, {.most = 1'000'000}, "New tokens per text; 0: the default")
+            .by_default("64 for T5, 128 for GPT-2");
+        table_
+            .whole(app, "--max-prompt-tokens", options.max_prompt_tokens, {.most = 1'000'000},
+                   "Prompt tokens of a text: the first for T5, the last for GPT-2; 0: the default")
+            .by_default("as many as the model allows");
+        table_.whole(app, "--batch-examples,--batch-size", options.batch_size, {.least = 1, .most = 65536},
+                     "Generated texts of a batch");
+        table_.text(app, "--prefix", options.prefix, "Prompt prefix of each text, as 'text2query: '");
+        table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run");
+        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines");
+        common_.threads(app);
+        common_.device(app);
+        common_.seed(app).with("--method", {"sample"});
+    }
+
+    void export_model() {
+        ExportOptions& options = all_.export_;
+        CLI::App& app = add("export", "A checkpoint to a folder that Python libraries load",
+                            "bmae export --model run --format sentence-transformers --pooling cls --output encoder",
+                            [&all = all_] { return bmae::program::export_model(all.common, all.export_); });
+        table_.text(app, "--format", options.format, "sentence-transformers or huggingface");
+        auto const model = add_model(table_, app, options.model);
+        model.front()->required();
+        for (std::size_t i = 1; i < model.size(); ++i) { model[i]->with("--format", {"sentence-transformers"}); }
+        table_.text(app, "--tower", options.tower, "Of a model with two encoders: first or second");
+        table_.path(app, "--output", options.output, "New folder").required();
+    }
+
+    void look() {
+        CLI::App& inspect = add("inspect", "Inspect a file or folder", "bmae inspect run/step-1000",
+                                [&all = all_] { return bmae::program::inspect(all.common, all.inspect); });
+        table_
+            .path(inspect, "path", all_.inspect.path,
+                  "safetensors file, token or pair store, checkpoint, model folder, run or judgments")
+            .required();
+        table_.flag(inspect, "--tensors", all_.inspect.tensors, "List every tensor");
+
+        CLI::App& doctor =
+            add("doctor", "Check what is installed, what is missing and how to get it", "bmae doctor --data /data/scifact",
+                [&all = all_] { return bmae::program::doctor(all.common, all.doctor_data); });
+        table_.path(doctor, "--data", all_.doctor_data, "Folder of data sets").by_default("the environment variable BMAE_DATA");
+
+        CLI::App& presets = add("presets", "List the presets, and the options that --set can set", "bmae presets master",
+                                [&all = all_] { return bmae::program::presets(all.common, all.preset); });
+        table_.text(presets, "name", all_.preset, "Describe this preset, with all its paths").by_default("all");
+
+        add("options", "List the options of all commands, with ranges, defaults and the modes that read them",
+            "bmae options --json", [&all = all_, &table = table_] {
+                print_result(all.common, {{"command", "options"}, {"options", table.to_json()}}, table.to_markdown());
+                return done;
+            });
+    }
+};
+
+}  // namespace
+
+void declare_model_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands) {
+    ModelCommands(program, table, all, commands).declare();
+}
+
+}  // namespace bmae::program

@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+// Declares the commands of retrieval: encode, search, evaluate.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "commands.hpp"
+
+namespace bmae::program {
+
+namespace {
+
+/// How encode and search run it.
+std::vector<DeclaredOption*> add_encoding(OptionTable& table, CLI::App& app, ModelOptions& options) {
+    DeclaredOption& tokens = table.whole(app, "--batch-tokens", options.batch_tokens, batch_range, "Tokens of a batch");
+    DeclaredOption& texts = table
+                                .whole(app, "--batch-examples,--batch-size", options.batch_examples, batch_range,
+                                       "Texts of a batch, instead of --batch-tokens")
+                                .by_default("none: batches are counted in tokens")
+                                .excludes("--batch-tokens");
+    return {&tokens, &texts, &table.text(app, "--precision", options.precision, "Compute type of the encoder: fp32 or bf16")};
+}
+
+class SearchCommands : CommandGroup {
+public:
+    using CommandGroup::CommandGroup;
+
+    void declare() {
+        encode();
+        search();
+        evaluate();
+    }
+
+private:
+    void encode() {
+        EncodeOptions& options = all_.encode;
+        CLI::App& app = add("encode", "Texts to vectors",
+                            "bmae encode --model tuned/sentence-transformer --input corpus.jsonl --output corpus.safetensors",
+                            [&all = all_] { return bmae::program::encode(all.common, all.encode); });
+        add_model(table_, app, options.model).front()->required();
+        add_encoding(table_, app, options.model);
+        table_.path(app, "--input", options.inputs, "JSON Lines with _id, title, text; plain or gzip").required();
+        table_.path(app, "--output", options.output, "NAME.safetensors with the tensor `embeddings`; ids go to NAME.ids")
+            .required();
+        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines");
+        common_.threads(app);
+        common_.device(app);
+    }
+
+    void search() {
+        SearchOptions& options = all_.search;
+        CLI::App& app = add("search", "Queries to a TREC run, or one query to its best texts",
+                            "bmae search --method hybrid --model tuned/sentence-transformer --data scifact --split test --output "
+                            "run.trec\n  bmae search --method bm25 --data scifact --query 'does vitamin D help'",
+                            [&all = all_] { return bmae::program::search(all.common, all.search); });
+        table_.text(app, "--method", options.method, "dense, bm25, hybrid");
+        auto dense = add_model(table_, app, options.model);
+        auto const encoding = add_encoding(table_, app, options.model);
+        dense.insert(dense.end(), encoding.begin(), encoding.end());
+        dense.push_back(&table_.path(app, "--embeddings", options.embeddings, "Vectors of the documents made by encode"));
+        dense.push_back(&common_.device(app));
+        for (DeclaredOption* const option : dense) { option->with("--method", {"dense", "hybrid"}); }
+        table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read").required();
+        table_.path(app, "--output", options.output, "TREC run; gzip where its name ends in .gz")
+            .by_default("none: this or --query");
+        table_
+            .checked(
+                app, "--query",
+                [&all = all_](std::string const& query) { all.search.query = query; },   // an empty one is a query, too
+                "Show the best texts of this query; - reads queries from standard input, with --json one object per line")
+            .by_default("none: this or --output");
+        table_.whole(app, "--top-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query")
+            .by_default("1000; 10 with --query");
+        table_
+            .text(app, "--split", options.split,
+                  "Split of the queries; all: every query, judged or not, as in a folder without qrels")
+            .without("--query");
+        table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method").without("--query");
+        for (DeclaredOption* const option :
+             {&table_.real(app, "--k1", options.k1, {.most = 1000}, "BM25: saturation"),
+              &table_.real(app, "--b", options.b, {}, "BM25: length normalization"),
+              &table_.flag(app, "--stem", options.stem, "BM25: English stemming"),
+              &table_.text(app, "--stopwords", options.stopwords, "BM25 stop words: english or none")}) {
+            option->with("--method", {"bm25", "hybrid"});
+        }
+        table_.text(app, "--fusion", options.fusion, "reciprocal-rank or weighted").with("--method", {"hybrid"});
+        table_.real(app, "--dense-weight", options.dense_weight, {}, "Weight of the dense score")
+            .with("--method", {"hybrid"})
+            .with("--fusion", {"weighted"});
+        common_.threads(app);
+    }
+
+    void evaluate() {
+        EvaluateOptions& options = all_.evaluate;
+        CLI::App& app = add("evaluate", "Evaluate a run by judgments",
+                            "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures "
+                            "ndcg@10,recall@100",
+                            [&all = all_] { return bmae::program::evaluate(all.common, all.evaluate); });
+        table_.path(app, "--qrels", options.qrels, "TREC, BEIR or MS MARCO judgments").required();
+        table_.path(app, "--run", options.run, "Run to measure").required();
+        table_.text(app, "--run-format", options.run_format, "trec, msmarco, tevatron");
+        table_.text(app, "--profile", options.profile, "trec9, trec10, beir, mteb, msmarco, sentence-transformers");
+        table_.text(app, "--measures", options.measures, "mrr@10,ndcg@10,recall@1000,map ...")
+            .by_default("mrr@10,ndcg@10,recall@100,map");
+        table_.text(app, "--missing", options.missing, "Judged queries without results: zero, skip, error")
+            .by_default("the profile's rule");
+        table_.whole(app, "--relevance-level", options.relevance_level, {.least = 1, .most = 1'000'000}, "Lowest relevant grade");
+        table_.flag(app, "--per-query", options.per_query, "Also print the value of each query");
+        table_.path(app, "--output", options.output, "Also write the table to this new file");
+        common_.threads(app);
+    }
+};
+
+}  // namespace
+
+void declare_search_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands) {
+    SearchCommands(program, table, all, commands).declare();
+}
+
+}  // namespace bmae::program

@@ -1,0 +1,257 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+// Declares the commands that train: pretrain, finetune.
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <bmae/encoders/bert_config.hpp>
+#include <bmae/values/error.hpp>
+
+#include "commands.hpp"
+
+namespace bmae::program {
+
+namespace {
+
+void set_warmup(double warmup, bmae::Schedule& schedule) {
+    if (warmup < 1) {
+        schedule.warmup_ratio = warmup;
+        return;
+    }
+    if (warmup != std::floor(warmup)) {
+        throw bmae::InputError(bmae::Diagnostic{.file = {},
+                                                .expected = "--warmup as a share below 1 or as a whole number of steps",
+                                                .found = std::to_string(warmup)});
+    }
+    schedule.warmup_steps = static_cast<std::uint64_t>(warmup);
+}
+
+/// Options of a training run. Those of `add_if_trained` are read only where there is one, not for a single dumped step.
+class TrainingGroup {
+public:
+    TrainingGroup(OptionTable& table, CLI::App& app, TrainingOptions& options) : table_(table), app_(app), options_(options) {}
+
+    void add() {
+        add_length();
+        add_batches();
+        add_optimizer();
+        add_run();
+    }
+
+private:
+    void add_length() {
+        table_.whole(app_, "--steps", options_.steps, {.least = 1}, "Optimizer steps of the whole run")
+            .by_default("none")
+            .group(group);
+        table_
+            .whole(app_, "--epochs", options_.epochs, {.least = 1, .most = 1'000'000}, "Epochs over the data, instead of --steps")
+            .by_default("none")
+            .group(group)
+            .excludes("--steps");
+        table_
+            .real(app_, "--minutes", options_.minutes, {.most = 1e7, .above_least = true},
+                  "Time limit; without --steps or --epochs, the steps are estimated to fill it")
+            .by_default("none")
+            .group(group);
+    }
+
+    void add_batches() {
+        bool const by_examples = options_.batch.examples != 0;
+        table_
+            .whole(app_, "--batch-tokens", options_.batch.tokens, batch_range, "Tokens of a batch",
+                   [&batch = options_.batch] { batch.examples = 0; })   // in place of a command's own default
+            .by_default(by_examples ? "none: batches are counted in examples" : std::to_string(options_.batch.tokens))
+            .group(group);
+        table_
+            .whole(app_, "--batch-examples,--batch-size", options_.batch.examples, batch_range,
+                   "Examples of a batch, instead of --batch-tokens")
+            .by_default(by_examples ? std::to_string(options_.batch.examples) : "none: batches are counted in tokens")
+            .group(group)
+            .excludes("--batch-tokens");
+        table_
+            .whole(app_, "--sort-window", options_.batch.sort_window, {.most = 1'000'000'000},
+                   "Examples sorted by length before packing; 0: none")
+            .group(group);
+        trained(table_.whole(app_, "--accumulate", options_.accumulation, {.least = 1, .most = 1'000'000},
+                             "Batches per optimizer step"));
+        trained(table_.flag(app_, "--gradient-cache", options_.gradient_cache,
+                            "With --accumulate: one contrast over all batches of a step"));
+    }
+
+    void add_optimizer() {
+        trained(table_.real(app_, "--learning-rate", options_.learning_rate, {.most = 100}, "Peak learning rate"));
+        trained(table_
+                    .real(
+                        app_, "--warmup", [&schedule = options_.schedule](double warmup) { set_warmup(warmup, schedule); },
+                        {.most = 1e12}, "Warm-up: a share of the steps if below 1, else steps")
+                    .by_default("0.1"));
+        trained(table_
+                    .checked(
+                        app_, "--schedule",
+                        [&schedule = options_.schedule](std::string const& name) { schedule.decay = bmae::decay_from(name); },
+                        "After the warm-up: constant, linear, cosine")
+                    .by_default(std::string(to_string(options_.schedule.decay))));
+        trained(table_.real(app_, "--schedule-floor", options_.schedule.floor, {.most = 1},
+                            "Final rate of linear and cosine, as a share of the peak"))
+            .with("--schedule", {"linear", "cosine"});
+        trained(table_.real(app_, "--beta1", options_.adamw.beta1, {.below_most = true}, "AdamW: decay of the first moment"));
+        trained(table_.real(app_, "--beta2", options_.adamw.beta2, {.below_most = true}, "AdamW: decay of the second moment"));
+        trained(table_.real(app_, "--epsilon", options_.adamw.epsilon, {.above_least = true},
+                            "AdamW: added to the root of the second moment"));
+        trained(table_.real(app_, "--weight-decay", options_.adamw.weight_decay, {.most = 10}, "Decay of matrices"));
+        trained(table_.real(app_, "--clip", options_.clip, {.most = 1e6}, "Maximum gradient norm; 0: no clipping"));
+        trained(table_
+                    .checked(
+                        app_, "--precision",
+                        [&options = options_](std::string const& name) { options.precision = bmae::compute_type_from(name); },
+                        "fp32 or bf16")
+                    .by_default(std::string(to_string(options_.precision))));
+        trained(table_.real(app_, "--dropout", options_.dropout, {.most = .99}, "Dropout, overrides both rates of config.json")
+                    .by_default("the rates of config.json"));
+    }
+
+    void add_run() {
+        trained(table_.flag(app_, "--resume", options_.resume, "Resume from the newest undamaged checkpoint of --output"));
+        trained(table_.whole(app_, "--save-every", options_.save_every, {}, "Steps between checkpoints; 0: only at the end"));
+        trained(table_.whole(app_, "--keep-last", options_.keep_last, {.most = 1'000'000}, "Checkpoints to keep; 0: all"));
+        trained(table_.whole(app_, "--log-every", options_.log_every, {}, "Steps between log lines; 0: none"));
+        trained(table_.whole(app_, "--loader-threads", options_.loader_threads, {.most = 256}, "Threads that prefetch batches"));
+    }
+
+    DeclaredOption& trained(DeclaredOption& option) const {
+        return option.group(group).with_any({"--steps", "--epochs", "--minutes"});
+    }
+
+    static constexpr char const* group = "Training";
+    OptionTable& table_;
+    CLI::App& app_;
+    TrainingOptions& options_;
+};
+
+/// "base (12 layers of 768), small (4 of 512) ..."
+std::string sizes_text() {
+    std::string text;
+    for (auto const& [name, config] :
+         {std::pair{"base", bmae::BertConfig::base()}, std::pair{"small", bmae::BertConfig::small()},
+          std::pair{"mini", bmae::BertConfig::mini()}, std::pair{"tiny", bmae::BertConfig::tiny()}}) {
+        text += (text.empty() ? "" : ", ") + std::string(name) + " (" + std::to_string(config.num_hidden_layers) + " layers of " +
+                std::to_string(config.hidden_size) + ')';
+    }
+    return text;
+}
+
+class TrainingCommands : CommandGroup {
+public:
+    using CommandGroup::CommandGroup;
+
+    void declare() {
+        pretrain();
+        finetune();
+    }
+
+private:
+    void pretrain() {
+        PretrainOptions& options = all_.pretrain;
+        CLI::App& app = add("pretrain", "Trains a preset over a token store",
+                            "bmae pretrain --preset retromae --config mini --data articles.tokens --minutes 30 --output run\n"
+                            "  bmae pretrain --preset retromae --model bert-base-uncased --data wiki.tokens --steps 10000 --set "
+                            "encoder_mask=0.3 --output run",
+                            [&all = all_] { return bmae::program::pretrain(all.common, all.pretrain); });
+        table_.text(app, "--preset", options.preset, "Name of the list `bmae presets`");
+        table_
+            .text(app, "--set", options.numbers,
+                  "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated")
+            .by_default("the preset's");
+        table_.path(app, "--model", options.model, "Start from this BERT or RoBERTa folder, with its tokenizer");
+        table_.text(app, "--config", options.config, "Start from random weights: " + sizes_text() + " or a config.json");
+        auto const shape = [&](char const* name, std::int64_t& target, std::uint64_t most, char const* help) {
+            table_.whole(app, name, target, {.least = 1, .most = most}, help).by_default("the config's").with_any({"--config"});
+        };
+        shape("--layers", options.layers, 1024, "Layers, overrides the config");
+        shape("--hidden", options.hidden, 65536, "Hidden size, overrides the config");
+        shape("--heads", options.heads, 1024, "Attention heads, overrides the config");
+        shape("--intermediate", options.intermediate, std::uint64_t{1} << 20, "Feed-forward size, overrides the config");
+        table_.path(app, "--init", options.init,
+                    "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
+        table_
+            .path(app, "--dictionary", options.dictionary,
+                  "Word counts for keyword masking (master), as prepare --write-dictionary makes them")
+            .by_default("the words of the corpus");
+        table_.path(app, "--generator", options.generator, "Masked language model as generator (simlm, diffcse)");
+        table_.path(app, "--data", options.data, "Token store made by prepare").required();
+        table_.path(app, "--tokenizer", options.tokenizer, "Tokenizer, where neither --model nor --data has one")
+            .by_default("that of --model or --data");
+        table_.whole(app, "--max-length", options.max_length, length_range, "Maximum tokens of a view; 0: as in the store");
+        table_.path(app, "--dump-step", options.dump_step,
+                    "Write the first step to this file; without --steps, --epochs, --minutes stop after it");
+        table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model")
+            .by_default("none: required by a run")
+            .with_any({"--steps", "--epochs", "--minutes"});
+        options.training.batch.tokens = 8192;
+        TrainingGroup(table_, app, options.training).add();
+        common_.threads(app);
+        common_.device(app);
+        common_.seed(app);
+    }
+
+    void finetune() {
+        FinetuneOptions& options = all_.finetune;
+        CLI::App& app = add("finetune", "Trains a pre-trained encoder for search",
+                            "bmae finetune --preset retriever --model run --data scifact --epochs 5 --learning-rate 2e-5 "
+                            "--output tuned",
+                            [&all = all_] { return bmae::program::finetune(all.common, all.finetune); });
+        table_.text(app, "--preset", options.preset, "retriever, retriever-distilled, reranker, reranker-r-drop, splade, colbert")
+            .by_default("retriever");
+        table_.text(app, "--stage", options.stage, "Another name of --preset").by_default("that of --preset");
+        table_
+            .text(app, "--set", options.settings,
+                  "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated")
+            .by_default("the preset's");
+        table_
+            .path(app, "--model", options.model,
+                  "BERT folder, sentence-transformers folder, checkpoint or output folder of pretrain")
+            .required();
+        table_.path(app, "--data", options.data, "BEIR folder, pair store made by `pairs`, or a file of JSON Lines or tabs")
+            .required();
+        table_.text(app, "--split", options.split, "Judgments to train on, of a BEIR folder").by_default("train");
+        table_.path(app, "--negatives", options.negatives,
+                    "Hard negatives, of a BEIR folder: a TREC run, or lines of query and document");
+        table_.path(app, "--teacher-scores", options.teacher_scores,
+                    "Scores of query and document for retriever-distilled: a TREC run, three columns or JSON Lines");
+        table_.text(app, "--contrast", options.contrast, "info_nce, symmetric, or SimLM's four_block").by_default("the preset's");
+        table_
+            .real(app, "--temperature", options.temperature, {.most = 1e6, .above_least = true},
+                  "Temperature that divides the scores")
+            .by_default("the preset's");
+        table_.flag(app, "--normalize", options.normalize, "Normalize vectors: scores are cosines");
+        table_.text(app, "--pooling", options.pooling, "cls or mean").by_default("the model's, else cls");
+        auto const count = [&](char const* name, std::size_t& target, Whole const& range, char const* help) -> DeclaredOption& {
+            return table_.whole(app, name, target, range, help).by_default("the preset's");
+        };
+        count("--passages-per-query", options.passages_per_query, {.least = 1, .most = 65536}, "1 positive and hard negatives")
+            .by_default("the preset's; 1 for a retriever where no query has negatives");
+        constexpr Whole tokens{.least = 3, .most = std::uint64_t{1} << 20};
+        count("--query-length", options.query_length, tokens, "Tokens of a query with [CLS] and [SEP]");
+        count("--passage-length", options.passage_length, tokens,
+              "Tokens of a passage with [CLS] and [SEP], of a reranker's pair");
+        table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
+        table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model").required();
+        options.training.batch.examples = 32;
+        options.training.learning_rate = 2e-5;
+        TrainingGroup(table_, app, options.training).add();
+        common_.threads(app);
+        common_.device(app);
+        common_.seed(app);
+    }
+};
+
+}  // namespace
+
+void declare_training_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands) {
+    TrainingCommands(program, table, all, commands).declare();
+}
+
+}  // namespace bmae::program
