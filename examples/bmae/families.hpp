@@ -12,20 +12,20 @@
 namespace bmae {
 
 extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::retromae>(PretrainingRequest const&,
-                                                                                      BertEncoder const&, TokenStore const&);
+                                                                                      AnyEncoder const&, TokenStore const&);
 extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::retromae>();
-extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::master>(PretrainingRequest const&, BertEncoder const&,
+extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::master>(PretrainingRequest const&, AnyEncoder const&,
                                                                                     TokenStore const&);
 extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::master>();
 extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::master_as_released>(PretrainingRequest const&,
-                                                                                                BertEncoder const&,
+                                                                                                AnyEncoder const&,
                                                                                                 TokenStore const&);
 extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::master_as_released>();
 extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::decoders>(PretrainingRequest const&,
-                                                                                      BertEncoder const&, TokenStore const&);
+                                                                                      AnyEncoder const&, TokenStore const&);
 extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::decoders>();
 extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::contrast>(PretrainingRequest const&,
-                                                                                      BertEncoder const&, TokenStore const&);
+                                                                                      AnyEncoder const&, TokenStore const&);
 extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::contrast>();
 
 }  // namespace bmae

@@ -5,7 +5,7 @@
 namespace bmae {
 
 template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::dense, PairStore>(PretrainingRequest const&,
-                                                                                          BertEncoder const&, PairStore const&);
+                                                                                          AnyEncoder const&, PairStore const&);
 template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::dense>();
 
 }  // namespace bmae

@@ -5,7 +5,7 @@
 namespace bmae {
 
 template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::master_as_released>(PretrainingRequest const&,
-                                                                                         BertEncoder const&, TokenStore const&);
+                                                                                         AnyEncoder const&, TokenStore const&);
 template std::vector<PresetDescription> describe_presets_of<PresetFamily::master_as_released>();
 
 }  // namespace bmae

@@ -4,7 +4,7 @@
 
 namespace bmae {
 
-template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::retromae>(PretrainingRequest const&, BertEncoder const&,
+template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::retromae>(PretrainingRequest const&, AnyEncoder const&,
                                                                                TokenStore const&);
 template std::vector<PresetDescription> describe_presets_of<PresetFamily::retromae>();
 

@@ -251,11 +251,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     at::Device const device = device_from(common.device);
     auto const load = [&] {
         LoadedModel model = load_model(options.model);
-        if (training.dropout >= 0) {
-            HfBert files = to_hf_bert(model.encoder);
-            files.config.hidden_dropout_prob = files.config.attention_probs_dropout_prob = training.dropout;
-            model.encoder = make_bert(files);
-        }
+        if (training.dropout >= 0) { model.encoder = with_dropout(model.encoder, training.dropout); }
         return model;
     };
     LoadedModel model = load();
@@ -271,11 +267,11 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
     std::size_t length = length_of(model);   // of the result, once it is known what it is trained with
     request.sidecars = [&model, &length](Path const& folder) {
-        detail::write_file(folder / "config.json", to_json(model.encoder.config()));
+        detail::write_file(folder / "config.json", encoder_config_text(model.encoder, /*with_head=*/false));
         write_length(folder, length);
         model.tokenizer.save(folder);
     };
-    auto const build = [&](BertEncoder const& encoder) {
+    auto const build = [&](AnyEncoder const& encoder) {
         auto objective = make_finetuning(request, encoder, pairs);
         if (!device.is_cpu()) {
             objective->for_each_parameter(

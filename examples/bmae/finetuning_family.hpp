@@ -12,11 +12,11 @@
 namespace bmae {
 
 extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::dense, PairStore>(PretrainingRequest const&,
-                                                                                                 BertEncoder const&,
+                                                                                                 AnyEncoder const&,
                                                                                                  PairStore const&);
 extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::dense>();
 extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::others, PairStore>(PretrainingRequest const&,
-                                                                                                  BertEncoder const&,
+                                                                                                  AnyEncoder const&,
                                                                                                   PairStore const&);
 extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::others>();
 

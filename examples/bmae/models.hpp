@@ -20,8 +20,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/edge/sentence_transformer_folder.hpp>
-#include <bmae/encoders/bert_config_json.hpp>
-#include <bmae/encoders/bert_folder.hpp>
+#include <bmae/encoders/any_encoder.hpp>
+#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -34,7 +34,7 @@ namespace bmae::program {
 
 /// A loaded model, before its pooling is chosen.
 struct LoadedModel {
-    BertEncoder encoder;
+    AnyEncoder encoder;
     AnyTokenizer tokenizer;
     std::optional<SentenceEncoderOptions> sentence = {};   ///< from the folder, if any
     std::string kind = {};         ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
@@ -60,7 +60,7 @@ inline std::size_t read_length(Path const& folder) {
 /// Tokens of a text that the model reads where no option says otherwise.
 inline std::size_t length_of(LoadedModel const& model) {
     if (model.sentence) { return model.sentence->max_length; }
-    auto const positions = static_cast<std::size_t>(model.encoder.config().usable_positions());
+    auto const positions = static_cast<std::size_t>(model.encoder.shape().positions);
     return std::min(positions, model.max_length != 0 ? model.max_length : std::size_t{512});
 }
 
@@ -153,27 +153,24 @@ inline Tower tower_from(std::string const& name) {
 }
 
 /// Encoder and head of a checkpoint.
-inline HfBert read_checkpoint(Path const& path, Tower tower = Tower::first) {
+inline AnyEncoder encoder_of_checkpoint(Path const& path, Tower tower = Tower::first, TokenHead head = TokenHead::optional) {
     constexpr std::string_view second = "second.";
-    HfBert files{.config = read_bert_config(path / "config.json")};
+    NamedTensors parameters;
     for (auto& [name, tensor] : load_tensors(path / "model.safetensors", Loading::mapped)) {
         if ((tower == Tower::second) != name.starts_with(second)) { continue; }
-        std::string const own = tower == Tower::second ? name.substr(second.size()) : name;
-        bool const part = own.starts_with("encoder.") || own.starts_with(bert_head_prefix);
-        if (part) { files.tensors.emplace(detail::folder_name(own), tensor); }   // decoders and the like are skipped
+        parameters.emplace(tower == Tower::second ? name.substr(second.size()) : name, tensor);
     }
-    if (tower == Tower::second && files.tensors.empty()) {
+    if (tower == Tower::second && parameters.empty()) {
         throw InputError(Diagnostic{.file = path.string(),
                                     .expected = "a checkpoint with a second encoder",
                                     .found = "one encoder",
                                     .hint = "The preset laprador trains two; leave --tower out."});
     }
-    detail::check_bert_tensors(files, path.string());
-    return files;
+    return encoder_from_parameters(path / "config.json", parameters, path.string(), head);
 }
 
 inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first) {
-    return {.encoder = make_bert(read_checkpoint(path, tower)),
+    return {.encoder = encoder_of_checkpoint(path, tower),
             .tokenizer = load_tokenizer(path),
             .sentence = sentence_options_of(path),
             .kind = "checkpoint",
@@ -200,14 +197,14 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
     }
     if (std::filesystem::exists(path / "modules.json")) {
         SentenceEncoder const encoder = load_sentence_encoder(path);
-        return {.encoder = *encoder.model().encoder<BertEncoder>(),
+        return {.encoder = encoder.model().any_encoder(),
                 .tokenizer = encoder.tokenizer(),
                 .sentence = encoder.options(),
                 .kind = "sentence-transformers folder",
                 .path = path};
     }
-    BertEncoder encoder = load_bert(path);
-    std::string kind = std::string(title(encoder.config().model_type)) + " folder";
+    AnyEncoder encoder = load_encoder(path);
+    std::string kind = encoder_title(encoder) + " folder";
     return {.encoder = std::move(encoder),
             .tokenizer = load_tokenizer(path),
             .kind = std::move(kind),
@@ -216,17 +213,10 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
 }
 
 /// A masked language model with its own head, from a folder or a checkpoint. \throws InputError where it has no head
-inline BertEncoder load_generator(Path const& path) {
+inline AnyEncoder load_generator(Path const& path) {
     auto const checkpoint = find_checkpoint(path);
-    if (!checkpoint) { return load_masked_language_model(path); }
-    HfBert const files = read_checkpoint(*checkpoint);
-    if (!files.has_head()) {
-        throw InputError(Diagnostic{.file = checkpoint->string(),
-                                    .expected = "a checkpoint with a language-model head",
-                                    .found = "none",
-                                    .hint = "Pre-train a generator: --preset mlm."});
-    }
-    return make_bert(files);
+    return checkpoint ? encoder_of_checkpoint(*checkpoint, Tower::first, TokenHead::required)
+                      : load_encoder(path, 0, TokenHead::required);
 }
 
 /// \throws InputError  for another value, and for a missing GPU

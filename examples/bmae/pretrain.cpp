@@ -37,8 +37,13 @@ InputError refuse(std::string expected, std::string found, std::string hint = {}
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
-/// A config by name or file, with the overrides of the command line.
-BertConfig config_from(PretrainOptions const& options, TokenStore const& corpus) {
+/// True where the command line sets a size of the config.
+bool is_shaped(PretrainOptions const& options) {
+    return options.layers != 0 || options.hidden != 0 || options.heads != 0 || options.intermediate != 0;
+}
+
+/// A config of BERT by name, or of any family by file, with the overrides of the command line.
+AnyEncoder::Options config_from(PretrainOptions const& options, TokenStore const& corpus) {
     BertConfig config;
     bool named = true;
     if (options.config == "base") {
@@ -50,6 +55,7 @@ BertConfig config_from(PretrainOptions const& options, TokenStore const& corpus)
     } else if (options.config == "tiny") {
         config = BertConfig::tiny();
     } else if (std::filesystem::exists(options.config)) {
+        if (!is_shaped(options)) { return read_encoder_config(options.config); }
         config = read_bert_config(options.config);
         named = false;
     } else {
@@ -68,7 +74,7 @@ BertConfig config_from(PretrainOptions const& options, TokenStore const& corpus)
     if (options.heads != 0) { config.num_attention_heads = options.heads; }
     if (options.intermediate != 0) { config.intermediate_size = options.intermediate; }
     config.validate();
-    return config;
+    return AnyEncoder::Options::of<BertEncoder>(config);
 }
 
 /// The start of a run: weights or a config, and the tokenizer that is saved in its checkpoints.
@@ -76,31 +82,23 @@ class Start {
 public:
     Start(Common const& common, PretrainOptions const& options, TokenStore const& corpus)
         : options_(options), seed_(common.seed), tokenizer_(read_tokenizer(corpus)) {
-        bool const shaped = options.layers != 0 || options.hidden != 0 || options.heads != 0 || options.intermediate != 0;
-        if (shaped && options.config.empty()) {
+        if (is_shaped(options) && options.config.empty()) {
             throw refuse("--config with --layers, --hidden, --heads or --intermediate", "none",
                          "A loaded model has a fixed shape.");
         }
         if (!options.config.empty()) {
             config_ = config_from(options, corpus);
         } else if (options.model.empty()) {
-            config_ = read_bert_config(*find_checkpoint(options.init) / "config.json");
-        }
-        if (options.training.dropout >= 0) {
-            config_.hidden_dropout_prob = config_.attention_probs_dropout_prob = options.training.dropout;
+            config_ = read_encoder_config(*find_checkpoint(options.init) / "config.json");
         }
     }
 
     [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
 
     /// The encoder, with new tensors each time.
-    [[nodiscard]] BertEncoder make() const {
-        if (options_.model.empty()) { return BertEncoder(config_, seed_); }
-        HfBert files = to_hf_bert(load_model(options_.model).encoder);
-        if (options_.training.dropout >= 0) {
-            files.config.hidden_dropout_prob = files.config.attention_probs_dropout_prob = options_.training.dropout;
-        }
-        return make_bert(files, seed_);
+    [[nodiscard]] AnyEncoder make() const {
+        AnyEncoder encoder = options_.model.empty() ? AnyEncoder(config_, seed_) : load_model(options_.model).encoder;
+        return options_.training.dropout >= 0 ? with_dropout(encoder, options_.training.dropout) : encoder;
     }
 
 private:
@@ -136,7 +134,7 @@ private:
     PretrainOptions const& options_;
     std::uint64_t seed_;
     AnyTokenizer tokenizer_;
-    BertConfig config_ = {};
+    AnyEncoder::Options config_ = {};   ///< where no weights are loaded
 };
 
 /// `--init` with the folder of a model, which has no decoders, is `--model`.
@@ -148,8 +146,8 @@ PretrainOptions with_model(PretrainOptions options) {
 }
 
 /// The generator of masked tokens. \throws InputError where it has no head, another vocabulary, or too few positions
-BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::size_t length) {
-    BertEncoder generator = load_generator(path);
+AnyEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::size_t length) {
+    AnyEncoder generator = load_generator(path);
     auto const complain = [&](std::string expected, std::string found, std::string hint) {
         throw InputError(Diagnostic{
             .file = path.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
@@ -166,7 +164,7 @@ BertEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::
         complain("a generator with the model's vocabulary of " + std::to_string(corpus.traits().size()) + " tokens",
                  std::to_string(size), hint);
     }
-    auto const positions = static_cast<std::size_t>(generator.config().usable_positions());
+    auto const positions = static_cast<std::size_t>(generator.shape().positions);
     if (positions < length) {
         complain("a generator that reads views of " + std::to_string(length) + " tokens",
                  "positions for " + std::to_string(positions), "Lower --max-length, or choose another generator.");
@@ -223,7 +221,7 @@ private:
 };
 
 /// The encoder of `--init`, before towers and decoders are copied from it.
-void load_encoder(BertEncoder& encoder, InitFile const& init) {
+void load_parameters_of(AnyEncoder& encoder, InitFile const& init) {
     at::NoGradGuard const no_gradients;
     encoder.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
         if (init.holds(name)) { init.copy(name, name, value); }
@@ -323,21 +321,21 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     PretrainingRequest request{.preset = options.preset, .overrides = parse_settings(options.numbers), .seed = common.seed};
     if (!options.dictionary.empty()) { request.words = read_words(options.dictionary, start.tokenizer()); }
     auto const build = [&] {
-        BertEncoder encoder = start.make();
+        AnyEncoder encoder = start.make();
         std::optional<InitFile> init;
-        if (!options.init.empty()) { load_encoder(encoder, init.emplace(options.init)); }
-        auto const positions = static_cast<std::size_t>(encoder.config().usable_positions());
+        if (!options.init.empty()) { load_parameters_of(encoder, init.emplace(options.init)); }
+        auto const positions = static_cast<std::size_t>(encoder.shape().positions);
         request.settings.max_length = options.max_length != 0 ? options.max_length : std::min(corpus.max_length(), positions);
-        request.sidecars = [&, config = encoder.config()](Path const& folder) {
-            detail::write_file(folder / "config.json", to_json(config, class_name(config.model_type, "ForMaskedLM")));
+        request.sidecars = [&, config = encoder_config_text(encoder, /*with_head=*/true)](Path const& folder) {
+            detail::write_file(folder / "config.json", config);
             write_length(folder, request.settings.max_length);
             start.tokenizer().save(folder);
         };
         if (!options.generator.empty() && request.generator == nullptr) {
-            BertEncoder generator = load_generator_for(options.generator, corpus, request.settings.max_length);
+            AnyEncoder generator = load_generator_for(options.generator, corpus, request.settings.max_length);
             move_encoder(generator, device);
             request.generator =
-                std::make_shared<EncoderGenerator<BertEncoder> const>(std::move(generator), encoder.shape().vocabulary);
+                std::make_shared<EncoderGenerator<AnyEncoder> const>(std::move(generator), encoder.shape().vocabulary);
         }
         auto objective = make_pretraining(request, encoder, corpus);
         if (!device.is_cpu()) {
@@ -371,7 +369,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         print_result(common, result);
         return interrupted;
     }
-    BertEncoder& encoder = objective->encoder();
+    AnyEncoder encoder = objective->encoder();
     move_encoder(encoder, at::Device(at::kCPU));
     std::string text;
     auto const published = [&](std::string const& name, char const* key, std::function<void(Path const&)> const& write) {
@@ -380,13 +378,13 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         text += folder.string() + '\n';
     };
     published("model", "model", [&](Path const& folder) {
-        write_hf_folder(folder, to_hf_bert(encoder), [&](Path const& unfinished) {
+        save_encoder(folder, encoder, /*with_head=*/true, [&](Path const& unfinished) {
             write_length(unfinished, request.settings.max_length);
             start.tokenizer().save(unfinished);
         });
     });
     std::string const note = objective->pooling_note();
-    auto const export_sentences = [&](BertEncoder const& sentences, std::string const& name, char const* key) {
+    auto const export_sentences = [&](AnyEncoder const& sentences, std::string const& name, char const* key) {
         published(name, key, [&](Path const& folder) {
             SentenceEncoderOptions const how{.pooling = objective->pooling(), .max_length = request.settings.max_length};
             save_sentence_transformer(SentenceEncoder(sentences, start.tokenizer(), how), folder);
@@ -396,7 +394,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     result["pooling"] = to_string(objective->pooling());
     if (!note.empty()) { result["pooling_note"] = note; }
     export_sentences(encoder, "sentence-transformer", "sentence_transformer");
-    if (BertEncoder* const second = objective->second_encoder(); second != nullptr) {
+    if (std::optional<AnyEncoder> second = objective->second_encoder()) {
         move_encoder(*second, at::Device(at::kCPU));
         export_sentences(*second, "second-sentence-transformer", "second_sentence_transformer");
     }

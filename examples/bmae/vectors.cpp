@@ -362,7 +362,7 @@ int export_model(Common const& common, ExportOptions const& options) {
                        {"max_length", encoder.options().max_length}});
     } else if (options.format == "huggingface") {
         LoadedModel const model = load_model(options.model.model, tower);
-        write_hf_folder(options.output, to_hf_bert(model.encoder), [&](Path const& unfinished) {
+        save_encoder(options.output, model.encoder, /*with_head=*/true, [&](Path const& unfinished) {
             write_length(unfinished, length_of(model));
             model.tokenizer.save(unfinished);
         });

@@ -134,7 +134,7 @@ public:
              .resume = true,
              .log_every = 25},
             &curves_.emplace_back(Curve{*preset}));
-        return objective->encoder();
+        return *objective->encoder().as<bmae::BertEncoder>();
     }
 
     // Steps of pre-training that fit into `seconds` on this machine.

@@ -36,6 +36,7 @@ struct HostBatch;
 // networks
 struct BertConfig;
 class BertEncoder;
+class AnyEncoder;
 class BasicDecoder;
 
 // training

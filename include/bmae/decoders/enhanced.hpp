@@ -14,6 +14,7 @@
 
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/decoders/layered.hpp>
+#include <bmae/encoders/encoder_role.hpp>
 
 namespace bmae {
 
@@ -73,7 +74,9 @@ public:
 
     template <Encoder E>
     TwoStreamDecoder(Options options, E const& encoder, std::uint64_t seed, std::string const& name)
-        : LayeredDecoder(options, encoder, seed, name) {}
+        : LayeredDecoder(options, encoder, seed, name) {
+        require_role(encoder, EncoderRole::position_table, name, kind);
+    }
 
     template <Encoder E>
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const&,

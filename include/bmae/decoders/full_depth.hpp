@@ -13,6 +13,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/concepts/decoder.hpp>
+#include <bmae/encoders/encoder_role.hpp>
 
 namespace bmae {
 
@@ -28,7 +29,8 @@ public:
     static constexpr bool reads_visibility = false;
 
     template <EncodesRows E>
-    FullDepthDecoder(Options, E const& encoder, std::uint64_t, std::string const&) {
+    FullDepthDecoder(Options, E const& encoder, std::uint64_t, std::string const& name) {
+        require_role(encoder, EncoderRole::rows, name, kind);
         auto const copy = std::make_shared<E>(deep_copy(encoder));
         run_ = [copy](at::Tensor const& sentence, PackedInput const& view, ForwardContext& context) {
             at::Tensor const rows =

@@ -14,6 +14,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/decoders/cross_attention.hpp>
+#include <bmae/encoders/encoder_role.hpp>
 
 namespace bmae {
 
@@ -43,6 +44,7 @@ public:
         static_assert(HasLayerStack<E>,
                       "TiedDecoder: it runs the encoder's own transformer layers one by one, and this encoder has no member "
                       "`layers` of type LayerStack (HasLayerStack). Use CrossAttentionDecoder, which has layers of its own.");
+        require_role(encoder, EncoderRole::layer_stack, name, kind);
         if constexpr (HasLayerStack<E>) {
             crossings = detail::make_crossings(encoder.layers.size(), encoder.shape(), seed, name, options.initialization);
         }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -26,7 +27,8 @@
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/text_coverage.hpp>
-#include <bmae/encoders/bert.hpp>
+#include <bmae/encoders/any_encoder.hpp>
+#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/maskers/keyword.hpp>
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/model/model.hpp>
@@ -41,8 +43,8 @@ namespace bmae {
 /// The type-erased interface of a model for programs that do not know its composition.
 class AnyModel : public Objective {
 public:
-    /// Throws InputError where the composition has another encoder than BERT.
-    [[nodiscard]] virtual BertEncoder& encoder() = 0;
+    /// Shares the tensors of the model's encoder, of whatever type.
+    [[nodiscard]] virtual AnyEncoder encoder() const = 0;
     [[nodiscard]] virtual std::string preset() const = 0;
     [[nodiscard]] virtual std::string composition() const = 0;
     /// Bottleneck and projection of each pass, in order.
@@ -54,8 +56,8 @@ public:
     [[nodiscard]] virtual SentenceBottleneck pooling() const = 0;
     /// The difference between `pooling()` and the bottleneck that was trained, in one sentence; empty: none.
     [[nodiscard]] virtual std::string pooling_note() const = 0;
-    /// The encoder of the other text of a pair, where a `SecondPass` trained one; else nullptr.
-    [[nodiscard]] virtual BertEncoder* second_encoder() = 0;
+    /// The encoder of the other text of a pair, where a `SecondPass` trained one; else nothing.
+    [[nodiscard]] virtual std::optional<AnyEncoder> second_encoder() const = 0;
 
     /// Computes one step on `batch` without dropout and without an update, and writes it for comparison with other programs.
     virtual void dump_step(HostBatch const& batch, std::filesystem::path const& file) = 0;
@@ -231,7 +233,7 @@ public:
         json["terms"] = detail::terms_json(model_->describe_terms());
         json["views"] = detail::views_json(model_->describe_views());
         json["passes"] = detail::passes_json(model_->describe_passes());
-        json["config"] = detail::encoder_json(model_->encoder());
+        json["config"] = describe_encoder(model_->encoder());
         Shape const shape = model_->encoder().shape();
         json["dropout"] = {{"hidden", shape.hidden_dropout},
                            {"attention", shape.attention_dropout},
@@ -249,7 +251,7 @@ public:
         if (sidecars_) { sidecars_(folder); }
     }
 
-    [[nodiscard]] BertEncoder& encoder() override { return as_bert(model_->encoder()); }
+    [[nodiscard]] AnyEncoder encoder() const override { return std::as_const(*model_).encoder(); }
     [[nodiscard]] std::string preset() const override { return preset_; }
     [[nodiscard]] std::string composition() const override { return model_->composition(); }
     [[nodiscard]] std::vector<PassDescription> passes() const override { return model_->describe_passes(); }
@@ -273,11 +275,11 @@ public:
         if (!for_training) { return {}; }
         return given + " without the projection " + pass.projection + " that followed it in training";
     }
-    [[nodiscard]] BertEncoder* second_encoder() override {
+    [[nodiscard]] std::optional<AnyEncoder> second_encoder() const override {
         if constexpr (Model::has_second_encoder) {
-            return &as_bert(model_->second_encoder());
+            return std::as_const(*model_).second_encoder();
         } else {
-            return nullptr;
+            return std::nullopt;
         }
     }
 
@@ -286,19 +288,6 @@ public:
     }
 
 private:
-    /// Folders and reports of the programs are BERT's; a composition over another encoder is trained and saved as it is.
-    template <class E>
-    static BertEncoder& as_bert(E& encoder) {
-        if constexpr (std::is_convertible_v<E&, BertEncoder&>) {
-            return encoder;
-        } else {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "a composition over BertEncoder",
-                                        .found = "one over " + std::string(E::name),
-                                        .hint = "Use the model itself: encode, save_parameters, load_parameters."});
-        }
-    }
-
     /// Tokens that the views of a training query read; of its texts, the longest relevant one stands for all.
     [[nodiscard]] std::size_t pair_cost(PairExample const& example) const {
         std::size_t passage = 0;

@@ -16,7 +16,9 @@
 
 #include <bmae/bottlenecks/scored.hpp>
 #include <bmae/edge/encoder_folders.hpp>
+#include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/bert_folder.hpp>
+#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/encoders/hf_folder.hpp>
 #include <bmae/encoders/model_type.hpp>
 #include <bmae/io/json_file.hpp>
@@ -33,11 +35,12 @@ namespace detail {
 inline std::string score_name(std::string const& name) { return name.substr(std::string_view("shared.score.").size()); }
 
 /// Refuses families whose classification head differs: ELECTRA's has GELU, the others have no token types.
-inline void require_score_head(ModelType type, std::string const& folder) {
-    if (type == ModelType::bert) { return; }
+/// \param kind  title of the family
+inline void require_score_head(std::string const& kind, std::string const& folder) {
+    if (kind == title(ModelType::bert)) { return; }
     throw InputError(Diagnostic{.file = folder,
                                 .expected = "a BERT model, whose classification is linear, tanh, linear",
-                                .found = std::string(title(type)) + ", whose classification has another head",
+                                .found = kind + ", whose classification has another head",
                                 .hint = "Keep the checkpoint, or fine-tune a BERT."});
 }
 
@@ -68,9 +71,10 @@ inline bool reads_sigmoid(std::filesystem::path const& folder) {
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
 /// \param head    holds `shared.score.pooler.dense.{weight,bias}` and `shared.score.classifier.{weight,bias}`; others ignored
 /// \throws InputError  an encoder that is not BERT, tensors that are missing or of another shape, a folder that holds something
-inline void save_cross_encoder(std::filesystem::path const& folder, BertEncoder const& encoder, AnyTokenizer const& tokenizer,
+inline void save_cross_encoder(std::filesystem::path const& folder, AnyEncoder const& given, AnyTokenizer const& tokenizer,
                                NamedTensors const& head, CrossEncoderOptions const& options) {
-    detail::require_score_head(encoder.config().model_type, folder.string());
+    detail::require_score_head(encoder_title(given), folder.string());
+    BertEncoder const& encoder = *given.as<BertEncoder>();
     Scored<> scored({}, encoder, 0, {});
     take_tensors(scored, head, folder.string());
     CrossEncoder const checked(encoder, scored, tokenizer, options);   // refuses what could not be loaded again
@@ -94,11 +98,8 @@ inline void save_cross_encoder(std::filesystem::path const& folder, BertEncoder 
 
 /// The same for a cross-encoder that was loaded or built.
 inline void save_cross_encoder(std::filesystem::path const& folder, CrossEncoder const& cross) {
-    BertEncoder const* const encoder = cross.model().encoder<BertEncoder>();
-    if (encoder == nullptr) {
-        throw InputError(Diagnostic{.file = folder.string(), .expected = "a BertEncoder", .found = "an encoder of another type"});
-    }
-    save_cross_encoder(folder, *encoder, cross.tokenizer(), cross.model().bottleneck_tensors(), cross.options());
+    save_cross_encoder(folder, cross.model().any_encoder(), cross.tokenizer(), cross.model().bottleneck_tensors(),
+                       cross.options());
 }
 
 /// Reads the folder of a BertForSequenceClassification with one label.
@@ -115,8 +116,8 @@ inline CrossEncoder load_cross_encoder(std::filesystem::path const& folder, std:
         }
     }
     detail::require_no_prompts(folder, "a cross-encoder");
+    detail::require_score_head(folder_title(folder), folder.string());
     HfBert const files = read_hf_folder(folder, Loading::mapped);
-    detail::require_score_head(files.config.model_type, folder.string());
     BertEncoder encoder = make_bert(files);
     Scored<> scored({}, encoder, 0, {});
     if (auto const at = files.aside.find("classifier.weight"); at != files.aside.end() && at->second.size(0) != 1) {

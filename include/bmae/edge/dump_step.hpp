@@ -19,7 +19,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
-#include <bmae/encoders/bert_config.hpp>
+#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/model/model.hpp>
 
@@ -88,36 +88,6 @@ inline nlohmann::ordered_json options_json(std::vector<std::pair<std::string, Op
     return entries;
 }
 
-inline nlohmann::ordered_json config_json(BertConfig const& config) {
-    return {{"vocab_size", config.vocab_size},
-            {"hidden_size", config.hidden_size},
-            {"num_hidden_layers", config.num_hidden_layers},
-            {"num_attention_heads", config.num_attention_heads},
-            {"intermediate_size", config.intermediate_size},
-            {"max_position_embeddings", config.max_position_embeddings},
-            {"type_vocab_size", config.type_vocab_size},
-            {"layer_norm_eps", config.layer_norm_eps},
-            {"hidden_act", config.hidden_act},
-            {"model_type", to_string(config.model_type)},
-            {"pad_token_id", config.pad_token_id},
-            {"embedding_size", config.embedding_width()}};
-}
-
-/// What tells one encoder of a type from another: its config, or its shape where it has none.
-template <class E>
-nlohmann::ordered_json encoder_json(E const& encoder) {
-    if constexpr (requires { config_json(encoder.config()); }) {
-        return config_json(encoder.config());
-    } else {
-        Shape const shape = encoder.shape();
-        return {{"vocab_size", shape.vocabulary},         {"hidden_size", shape.width},
-                {"num_hidden_layers", shape.layers},      {"num_attention_heads", shape.heads},
-                {"intermediate_size", shape.inner_width}, {"max_position_embeddings", shape.positions},
-                {"type_vocab_size", shape.token_types},   {"layer_norm_eps", shape.norm_epsilon},
-                {"embedding_size", shape.embedding_width}};
-    }
-}
-
 /// Puts one packed view under its path into `tensors`.
 inline void dump_view(PackedView const& view, ViewDescription const& description, NamedTensors& tensors) {
     std::string const& path = description.path;
@@ -179,7 +149,7 @@ void dump_step(Model& model, HostBatch const& given, TokenTraits const& traits, 
     SpecialIds const& special = traits.special();
     report["special_ids"] = {
         {"pad", special.pad}, {"unk", special.unk}, {"cls", special.cls}, {"sep", special.sep}, {"mask", special.mask}};
-    report["config"] = detail::encoder_json(model.encoder());
+    report["config"] = describe_encoder(model.encoder());
     report["terms"] = detail::terms_json(model.describe_terms());
     for (std::size_t t = 0; t < loss.terms.size(); ++t) {
         report["terms"][t]["loss"] = loss.terms[t].loss.template item<double>();

@@ -70,10 +70,12 @@ namespace detail {
 /// The composition `Built` with the hyperparameters of the preset `M`, on `pairs`.
 template <class Built, class M, class Pairs>
 std::unique_ptr<AnyModel> make_finetuning_as(Preset<M> const& preset, PretrainingRequest const& request,
-                                             BertEncoder const& encoder, Pairs const& pairs) {
-    auto model = std::make_shared<Built>(encoder, options_of<Built, M>(preset.hyperparameters, request.overrides), request.seed);
-    return std::make_unique<ComposedObjective<Built, Pairs>>(std::move(model), pairs, request.settings, request.preset,
-                                                             request.sidecars);
+                                             AnyEncoder const& encoder, Pairs const& pairs) {
+    using Erased = WithEncoder<Built, AnyEncoder>;
+    auto model =
+        std::make_shared<Erased>(encoder, options_of<Erased, M>(preset.hyperparameters, request.overrides), request.seed);
+    return std::make_unique<ComposedObjective<Erased, Pairs>>(std::move(model), pairs, request.settings, request.preset,
+                                                              request.sidecars);
 }
 
 }  // namespace detail
@@ -82,7 +84,7 @@ std::unique_ptr<AnyModel> make_finetuning_as(Preset<M> const& preset, Pretrainin
 /// program may compile each family in a file of its own by `extern template`.
 /// Throws InputError for an unknown option, and where pairs and encoder do not fit.
 template <FinetuningFamily family, class Pairs = PairStore>
-std::unique_ptr<AnyModel> make_finetuning_of(PretrainingRequest const& request, BertEncoder const& encoder, Pairs const& pairs) {
+std::unique_ptr<AnyModel> make_finetuning_of(PretrainingRequest const& request, AnyEncoder const& encoder, Pairs const& pairs) {
     std::unique_ptr<AnyModel> result;
     for_each_finetuning_preset_of<family>([&]<class M>(Preset<M> const& preset) {
         if (preset.name != request.preset) { return; }
@@ -105,7 +107,7 @@ std::unique_ptr<AnyModel> make_finetuning_of(PretrainingRequest const& request, 
 /// Builds the fine-tuning preset `request.preset` around `encoder`, on `pairs`, which must outlive the result.
 /// Throws InputError for an unknown preset or option, and where pairs and encoder do not fit.
 template <class Pairs = PairStore>
-std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, BertEncoder const& encoder, Pairs const& pairs) {
+std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, AnyEncoder const& encoder, Pairs const& pairs) {
     require_finetuning_preset(request.preset);
     if (auto dense = make_finetuning_of<FinetuningFamily::dense, Pairs>(request, encoder, pairs)) { return dense; }
     return make_finetuning_of<FinetuningFamily::others, Pairs>(request, encoder, pairs);

@@ -15,7 +15,7 @@ namespace bmae {
 
 /// Builds the preset called `request.preset` if it belongs to `family`; otherwise nothing is made.
 template <PresetFamily family>
-std::unique_ptr<AnyModel> make_pretraining_of(PretrainingRequest const& request, BertEncoder const& encoder,
+std::unique_ptr<AnyModel> make_pretraining_of(PretrainingRequest const& request, AnyEncoder const& encoder,
                                               TokenStore const& corpus) {
     std::unique_ptr<AnyModel> result;
     for_each_preset_of<family>([&](auto const& preset) {
@@ -27,7 +27,7 @@ std::unique_ptr<AnyModel> make_pretraining_of(PretrainingRequest const& request,
 /// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result. A program that calls this compiles all
 /// models at once; one that declares `extern template` for `make_pretraining_of` compiles the families in files of their own.
 /// Throws InputError for an unknown preset or option, and where corpus and encoder do not fit.
-inline std::unique_ptr<AnyModel> make_pretraining(PretrainingRequest const& request, BertEncoder const& encoder,
+inline std::unique_ptr<AnyModel> make_pretraining(PretrainingRequest const& request, AnyEncoder const& encoder,
                                                   TokenStore const& corpus) {
     require_preset(request.preset);
     using enum PresetFamily;

@@ -18,6 +18,9 @@
 
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/preset.hpp>
+#include <bmae/encoders/any_encoder.hpp>
+#include <bmae/encoders/bert.hpp>
+#include <bmae/model/rebind.hpp>
 #include <bmae/values/option.hpp>
 
 namespace bmae {
@@ -75,15 +78,17 @@ typename Model::Options options_of(typename PresetHyperparameters<Preset_>::type
     return options;
 }
 
-/// Builds one preset around `encoder`, on `corpus`, which must outlive the result.
-/// Throws InputError for an unknown option, for one that its slot refuses, and where corpus and encoder do not fit.
-template <class Model>
-std::unique_ptr<AnyModel> make_pretraining(Preset<Model> preset, PretrainingRequest const& request, BertEncoder encoder,
+/// Builds one preset around `encoder`, of any family, on `corpus`, which must outlive the result.
+/// Throws InputError for an unknown option, for one that its slot refuses, for an encoder that lacks what a part of the preset needs,
+/// and where corpus and encoder do not fit.
+template <class M>
+std::unique_ptr<AnyModel> make_pretraining(Preset<M> preset, PretrainingRequest const& request, AnyEncoder encoder,
                                            TokenStore const& corpus) {
-    auto model =
-        std::make_shared<Model>(std::move(encoder), options_of<Model>(preset.hyperparameters, request.overrides), request.seed);
-    auto objective = std::make_unique<ComposedObjective<Model>>(std::move(model), corpus, request.settings, request.preset,
-                                                                request.sidecars, request.generator, request.words);
+    using Erased = WithEncoder<M, AnyEncoder>;   // compiled once for all families
+    auto model = std::make_shared<Erased>(std::move(encoder), options_of<Erased, M>(preset.hyperparameters, request.overrides),
+                                          request.seed);
+    auto objective = std::make_unique<ComposedObjective<Erased>>(std::move(model), corpus, request.settings, request.preset,
+                                                                 request.sidecars, request.generator, request.words);
     if (!request.overrides.empty() && corpus.size() != 0) {   // a slot checks its options when it draws: here, not in the run
         std::size_t const first = 0;
         static_cast<void>(objective->collate(std::span(&first, 1), {.seed = request.seed}));
@@ -111,8 +116,9 @@ template <class M>
 PresetDescription describe_preset(Preset<M> preset) {
     BertConfig config = BertConfig::of_size(2, 8);   // only for the text of the composition
     config.vocab_size = 16;
-    typename M::Options options = PresetHyperparameters<M>::options(preset.hyperparameters);
-    M const model(BertEncoder(config), options, 0);
+    using Erased = WithEncoder<M, AnyEncoder>;
+    auto options = PresetHyperparameters<M>::template options<Erased>(preset.hyperparameters);
+    Erased const model(BertEncoder(config), options, 0);
     PresetDescription entry{
         .name = std::string(preset.name), .citation = std::string(preset.citation), .composition = model.composition()};
     auto const describe = [](std::vector<OptionEntry> const& entries) {

@@ -15,8 +15,8 @@
 
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/edge/encoder_folders.hpp>
-#include <bmae/encoders/bert_folder.hpp>
-#include <bmae/encoders/hf_folder.hpp>
+#include <bmae/encoders/any_encoder.hpp>
+#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
@@ -119,7 +119,7 @@ inline SentenceTransformerLayout layout_of(SentenceBottleneck const& bottleneck,
 
 }  // namespace detail
 
-/// Reads the folder of a sentence encoder, or that of a bare BERT where `pooling` is given.
+/// Reads the folder of a sentence encoder, or that of a bare encoder where `pooling` is given.
 /// \param pooling     overrides the folder's
 /// \param max_length  likewise; tokens with [CLS] and [SEP]
 /// \throws InputError  a folder without a pooling while `pooling` is absent, a module that is not supported, files
@@ -135,7 +135,7 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
         transformer = layout.transformer_folder.empty() ? folder : folder / layout.transformer_folder;
         detail::require_lower_casing(transformer, layout.do_lower_case);
     }
-    BertEncoder encoder = load_bert(transformer);
+    AnyEncoder encoder = load_encoder(transformer);
     if (!laid_out) {
         options.max_length = std::min<std::size_t>(options.max_length, static_cast<std::size_t>(encoder.shape().positions));
     }
@@ -147,21 +147,18 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
 /// Writes a folder that sentence-transformers and `load_sentence_encoder` read: weights, tokenizer, pooling, linear maps, length
 /// limit.
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
-/// \throws InputError  a non-empty folder, an encoder other than BertEncoder, a bottleneck that sentence-transformers has
+/// \throws InputError  a non-empty folder, an encoder of a type without folders, a bottleneck that sentence-transformers has
 ///                     no module for, a full disk and the like
 inline void save_sentence_transformer(SentenceEncoder const& sentences, std::filesystem::path const& folder) {
-    BertEncoder const* const encoder = sentences.model().encoder<BertEncoder>();
-    if (encoder == nullptr) {
-        throw InputError(Diagnostic{.file = folder.string(), .expected = "a BertEncoder", .found = "an encoder of another type"});
-    }
+    AnyEncoder const encoder = sentences.model().any_encoder();
     SentenceEncoderOptions const& options = sentences.options();
     std::vector<DenseStep> steps;
     SentenceTransformerLayout layout = detail::layout_of(options.pooling, steps, folder.string());
-    layout.width = encoder->shape().width;
+    layout.width = encoder.shape().width;
     layout.normalize = layout.normalize || options.normalize;
     layout.max_seq_length = static_cast<std::int64_t>(options.max_length);
     layout.similarity = layout.normalize ? "cosine" : "dot";
-    write_hf_folder(folder, to_hf_bert(*encoder, /*with_head=*/false), [&](std::filesystem::path const& unfinished) {
+    save_encoder(folder, encoder, /*with_head=*/false, [&](std::filesystem::path const& unfinished) {
         sentences.tokenizer().save(unfinished);
         auto const folders = write_sentence_transformer_files(unfinished, layout);
         for (std::size_t i = 0; i < steps.size(); ++i) {

@@ -52,7 +52,11 @@ void add_view_slots(std::string const& path, nlohmann::ordered_json& slots) {
 template <class Model>
 nlohmann::ordered_json slots_json(Model const& model) {
     nlohmann::ordered_json slots;
-    slots["encoder"] = SlotName<typename Model::EncoderType>::text();
+    if constexpr (requires { model.encoder().held_type(); }) {
+        slots["encoder"] = without_namespace(model.encoder().held_type());
+    } else {
+        slots["encoder"] = SlotName<typename Model::EncoderType>::text();
+    }
     model.for_each_pass([&]<class Pass>(Pass const& pass, std::size_t p) {
         std::string const path = "passes." + std::to_string(p);
         add_view_slots<typename Pass::View>(path + ".view", slots);

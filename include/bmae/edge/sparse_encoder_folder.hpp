@@ -14,8 +14,8 @@
 #include <vector>
 
 #include <bmae/edge/encoder_folders.hpp>
-#include <bmae/encoders/bert_folder.hpp>
-#include <bmae/encoders/hf_folder.hpp>
+#include <bmae/encoders/any_encoder.hpp>
+#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/retrieval/sparse_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/values/error.hpp>
@@ -42,7 +42,7 @@ inline LexicalBottleneck::Options lexical_options(std::vector<std::pair<std::str
 /// \param encoder  with its language-model head, which is part of the folder
 /// \throws InputError  a bottleneck that leaves rows out or is not saturated, which SpladePooling cannot have; a folder that is
 ///                     not empty
-inline void save_sparse_encoder(std::filesystem::path const& folder, BertEncoder const& encoder, AnyTokenizer const& tokenizer,
+inline void save_sparse_encoder(std::filesystem::path const& folder, AnyEncoder const& encoder, AnyTokenizer const& tokenizer,
                                 SparseEncoderOptions const& options) {
     auto const& lexical = options.lexical;
     if (!lexical.saturated || !lexical.first_row_counts || !lexical.separator_counts) {
@@ -55,7 +55,7 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, BertEncoder
             .hint = "The preset splade trains that; other bottlenecks can be used from their checkpoints only."});
     }
     SparseEncoder const checked(encoder, tokenizer, options);   // refuses what could not be loaded again
-    write_hf_folder(folder, to_hf_bert(encoder), [&](std::filesystem::path const& unfinished) {
+    save_encoder(folder, encoder, /*with_head=*/true, [&](std::filesystem::path const& unfinished) {
         detail::save_tokenizer(tokenizer, unfinished, options.max_length);
         std::string const package = "sentence_transformers.sparse_encoder.models.";
         detail::write_modules(unfinished,
@@ -63,7 +63,7 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, BertEncoder
         detail::write_json(unfinished / "1_SpladePooling" / "config.json",
                            {{"pooling_strategy", "max"},
                             {"activation_function", "relu"},
-                            {"word_embedding_dimension", encoder.config().vocab_size}});
+                            {"word_embedding_dimension", encoder.shape().vocabulary}});
         detail::write_json(unfinished / "sentence_bert_config.json",
                            {{"max_seq_length", options.max_length}, {"do_lower_case", false}});
         detail::write_json(unfinished / "config_sentence_transformers.json",
@@ -73,11 +73,7 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, BertEncoder
 
 /// The same for an encoder that was loaded or built.
 inline void save_sparse_encoder(std::filesystem::path const& folder, SparseEncoder const& sparse) {
-    BertEncoder const* const encoder = sparse.model().encoder<BertEncoder>();
-    if (encoder == nullptr) {
-        throw InputError(Diagnostic{.file = folder.string(), .expected = "a BertEncoder", .found = "an encoder of another type"});
-    }
-    save_sparse_encoder(folder, *encoder, sparse.tokenizer(), sparse.options());
+    save_sparse_encoder(folder, sparse.model().any_encoder(), sparse.tokenizer(), sparse.options());
 }
 
 /// Reads the folder of a SparseEncoder, or that of a bare masked language model, as SPLADE's authors published theirs.
@@ -101,7 +97,7 @@ inline SparseEncoder load_sparse_encoder(std::filesystem::path const& folder, st
     detail::require_no_prompts(folder, "an encoder of sparse vectors");
     SparseEncoderOptions options;
     options.max_length = max_length ? *max_length : detail::folder_max_length(transformer);
-    return {load_masked_language_model(transformer), AnyTokenizer::from_file(transformer), options};
+    return {load_encoder(transformer, 0, TokenHead::required), AnyTokenizer::from_file(transformer), options};
 }
 
 }  // namespace bmae

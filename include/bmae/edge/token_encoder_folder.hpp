@@ -12,8 +12,8 @@
 
 #include <bmae/bottlenecks/token_vectors.hpp>
 #include <bmae/edge/encoder_folders.hpp>
-#include <bmae/encoders/bert_folder.hpp>
-#include <bmae/encoders/hf_folder.hpp>
+#include <bmae/encoders/any_encoder.hpp>
+#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/token_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -26,7 +26,7 @@ namespace detail {
 inline constexpr char const* token_projection = "shared.token_projection.weight";
 
 /// The projection with trained weights, of their width.
-inline TokenVectors token_vectors_of(BertEncoder const& encoder, NamedTensors const& head, std::string const& file) {
+inline TokenVectors token_vectors_of(AnyEncoder const& encoder, NamedTensors const& head, std::string const& file) {
     auto const at = head.find(token_projection);
     TokenVectors::Options options;
     if (at != head.end() && at->second.dim() == 2) { options.width = at->second.size(0); }
@@ -42,10 +42,10 @@ inline TokenVectors token_vectors_of(BertEncoder const& encoder, NamedTensors co
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
 /// \param head    holds `shared.token_projection.weight` [D, H]; others are ignored
 /// \throws InputError  a projection that is missing or of another shape, a folder that is not empty
-inline void save_token_encoder(std::filesystem::path const& folder, BertEncoder const& encoder, AnyTokenizer const& tokenizer,
+inline void save_token_encoder(std::filesystem::path const& folder, AnyEncoder const& encoder, AnyTokenizer const& tokenizer,
                                NamedTensors const& head, TokenEncoderOptions const& options) {
     TokenEncoder const checked(encoder, detail::token_vectors_of(encoder, head, folder.string()), tokenizer, options);
-    write_hf_folder(folder, to_hf_bert(encoder, /*with_head=*/false), [&](std::filesystem::path const& unfinished) {
+    save_encoder(folder, encoder, /*with_head=*/false, [&](std::filesystem::path const& unfinished) {
         std::size_t const longest = std::max(options.query_length, options.document_length);
         detail::save_tokenizer(tokenizer, unfinished, longest);
         detail::write_modules(unfinished,
@@ -81,11 +81,8 @@ inline void save_token_encoder(std::filesystem::path const& folder, BertEncoder 
 
 /// The same for an encoder that was loaded or built.
 inline void save_token_encoder(std::filesystem::path const& folder, TokenEncoder const& tokens) {
-    BertEncoder const* const encoder = tokens.model().encoder<BertEncoder>();
-    if (encoder == nullptr) {
-        throw InputError(Diagnostic{.file = folder.string(), .expected = "a BertEncoder", .found = "an encoder of another type"});
-    }
-    save_token_encoder(folder, *encoder, tokens.tokenizer(), tokens.model().bottleneck_tensors(), tokens.options());
+    save_token_encoder(folder, tokens.model().any_encoder(), tokens.tokenizer(), tokens.model().bottleneck_tensors(),
+                       tokens.options());
 }
 
 /// Reads a folder of this form.
@@ -140,7 +137,7 @@ inline TokenEncoder load_token_encoder(std::filesystem::path const& folder) {
                                     .expected = "linear.weight alone",
                                     .found = weight == weights.end() ? "none" : "more tensors"});
     }
-    BertEncoder encoder = load_bert(transformer);
+    AnyEncoder encoder = load_encoder(transformer);
     TokenVectors vectors = detail::token_vectors_of(encoder, {{detail::token_projection, weight->second}}, folder.string());
     return {std::move(encoder), std::move(vectors), AnyTokenizer::from_file(transformer), options};
 }

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include <bmae/detail/files.hpp>
 #include <bmae/encoders/bert_config.hpp>
 #include <bmae/io/json_file.hpp>
@@ -125,6 +127,22 @@ inline std::string to_json(BertConfig const& config, std::string const& architec
     }
     document["torch_dtype"] = element_type;
     return detail::json_document(document);
+}
+
+/// What a run and a dumped step record of a config.
+inline nlohmann::ordered_json config_json(BertConfig const& config) {
+    return {{"vocab_size", config.vocab_size},
+            {"hidden_size", config.hidden_size},
+            {"num_hidden_layers", config.num_hidden_layers},
+            {"num_attention_heads", config.num_attention_heads},
+            {"intermediate_size", config.intermediate_size},
+            {"max_position_embeddings", config.max_position_embeddings},
+            {"type_vocab_size", config.type_vocab_size},
+            {"layer_norm_eps", config.layer_norm_eps},
+            {"hidden_act", config.hidden_act},
+            {"model_type", to_string(config.model_type)},
+            {"pad_token_id", config.pad_token_id},
+            {"embedding_size", config.embedding_width()}};
 }
 
 }  // namespace bmae

@@ -154,12 +154,7 @@ inline std::string python_class_kind(HfBert const& model) {
 /// \throws InputError  a pickle, another architecture, tensors that are missing, unexpected, of a wrong shape or with a number that
 ///                     is not finite, all by name
 inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loading = Loading::copy) {
-    if (!std::filesystem::is_directory(folder)) {
-        throw InputError(Diagnostic{.file = folder.string(),
-                                    .expected = "a folder with config.json and model.safetensors",
-                                    .found = std::filesystem::exists(folder) ? "a file" : "nothing of that name",
-                                    .hint = "Check the path."});
-    }
+    detail::require_model_folder(folder);
     HfBert model;
     model.config = read_bert_config(folder / "config.json");
     for (auto& [name, tensor] : detail::load_hf_tensors(folder, loading)) {

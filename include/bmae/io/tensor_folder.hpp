@@ -18,6 +18,15 @@
 
 namespace bmae::detail {
 
+/// Refuses a path that is no folder.
+inline void require_model_folder(std::filesystem::path const& folder) {
+    if (std::filesystem::is_directory(folder)) { return; }
+    throw InputError(Diagnostic{.file = folder.string(),
+                                .expected = "a folder with config.json and model.safetensors",
+                                .found = std::filesystem::exists(folder) ? "a file" : "nothing of that name",
+                                .hint = "Check the path."});
+}
+
 /// All tensors of a folder by their names in its files.
 inline NamedTensors load_hf_tensors(std::filesystem::path const& folder, Loading loading) {
     if (auto const whole = folder / "model.safetensors"; std::filesystem::exists(whole)) { return load_tensors(whole, loading); }

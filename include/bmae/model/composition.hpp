@@ -261,6 +261,7 @@ public:
     /// The composition as readable text.
     [[nodiscard]] std::string composition() const {
         std::string text = name_of<EncoderT>();
+        if constexpr (requires { encoder().held_name(); }) { text = std::string(encoder().held_name()); }
         std::vector<ViewDescription> const views = describe_views();
         std::vector<PassDescription> const passes = describe_passes();
         std::size_t view = 0;

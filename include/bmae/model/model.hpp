@@ -31,12 +31,17 @@
 
 namespace bmae {
 
+class BertEncoder;
+
 /// The flat struct of hyperparameters by a paper's names, for a preset; specialized beside the preset.
 template <class Model>
 struct PresetHyperparameters {
     /// Placeholder of a composition without a preset.
     struct type {};
-    static typename Model::Options options(type) { return {}; }
+    template <class M = Model>
+    static typename M::Options options(type) {
+        return {};
+    }
 };
 
 /// A bottlenecked masked auto-encoder.
@@ -417,6 +422,18 @@ private:
             result.labels = result.tokens->labels.size(0);
         }
         return result;
+    }
+};
+
+/// A preset over another encoder, `WithEncoder<RetroMae, E>`, has the hyperparameters of the paper.
+template <class E, class... Part>
+    requires(!std::is_same_v<E, BertEncoder>)
+struct PresetHyperparameters<Model<E, Part...>> {
+    using Named = PresetHyperparameters<Model<BertEncoder, Part...>>;
+    using type = typename Named::type;
+    template <class M = Model<E, Part...>>
+    static typename M::Options options(type const& hyperparameters) {
+        return Named::template options<M>(hyperparameters);
     }
 };
 

@@ -16,6 +16,7 @@
 #include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/concepts/decoder.hpp>
+#include <bmae/encoders/encoder_role.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/model/parts.hpp>
 #include <bmae/model/pooling.hpp>
@@ -200,6 +201,7 @@ public:
           bottleneck_(detail::make_bottleneck<BottleneckT>(options.bottleneck, encoder, seed, name + ".bottleneck")),
           terms_(build(options.terms, encoder, seed, name, std::index_sequence_for<Term...>{})),
           name_(name) {
+        require_head(encoder);
         require_equal_labels(name);
     }
 
@@ -252,6 +254,19 @@ private:
                                      [[maybe_unused]] E const& encoder, [[maybe_unused]] std::uint64_t seed,
                                      [[maybe_unused]] std::string const& name, std::index_sequence<I...>) {
         return {Term(std::get<I>(options), encoder, seed, name + ".terms." + std::to_string(I))...};
+    }
+
+    /// Refuses a type-erased encoder without the head that bottleneck or terms read.
+    template <class E>
+    void require_head(E const& encoder) const {
+        if constexpr (detail::NeedsTokenHead<BottleneckT>) {
+            require_role(encoder, EncoderRole::token_head, name_ + ".bottleneck", detail::name_of<BottleneckT>());
+        }
+        for_each_term([&]<class T>(T const&, std::size_t t) {
+            if constexpr (detail::NeedsTokenHead<T>) {
+                require_role(encoder, EncoderRole::token_head, name_ + ".terms." + std::to_string(t), T::kind);
+            }
+        });
     }
 
     /// The labels of the encoder's own view: those of the first term that sets any.

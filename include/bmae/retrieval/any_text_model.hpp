@@ -4,6 +4,7 @@
 /// A type-erased encoder with its bottleneck.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/concepts/encoder.hpp>
+#include <bmae/encoders/any_encoder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/values/error.hpp>
 
@@ -57,9 +59,16 @@ public:
     /// The encoder itself; null where it is of another type.
     template <Encoder E>
     [[nodiscard]] E const* encoder() const noexcept {
-        auto const* const holder = dynamic_cast<Holds<E> const*>(model_.get());
-        return holder == nullptr ? nullptr : &holder->encoder;
+        if (auto const* const holder = dynamic_cast<Holds<E> const*>(model_.get())) { return &holder->encoder; }
+        if constexpr (!std::same_as<E, AnyEncoder>) {
+            if (auto const* const erased = dynamic_cast<Holds<AnyEncoder> const*>(model_.get())) {
+                return erased->encoder.as<E>();
+            }
+        }
+        return nullptr;
     }
+    /// The encoder, of whatever type; shares the tensors.
+    [[nodiscard]] AnyEncoder any_encoder() const { return model_->any_encoder(); }
 
 private:
     struct Role {
@@ -68,6 +77,7 @@ private:
         Role& operator=(Role const&) = delete;
         virtual ~Role() = default;
         [[nodiscard]] virtual at::Tensor rows(PackedInput const& input) const = 0;
+        [[nodiscard]] virtual AnyEncoder any_encoder() const = 0;
         [[nodiscard]] virtual Shape shape() const = 0;
         [[nodiscard]] virtual std::int64_t width() const = 0;
         [[nodiscard]] virtual at::Device device() const = 0;
@@ -87,6 +97,7 @@ private:
             Encoded const encoded = this->encoder.encode(input, context, keeps_layers());
             return detail::pool_by(part, encoded, input, this->encoder);
         }
+        [[nodiscard]] AnyEncoder any_encoder() const override { return this->encoder; }
         [[nodiscard]] Shape shape() const override { return this->encoder.shape(); }
         [[nodiscard]] std::int64_t width() const override { return bottleneck_width(part, this->encoder); }
         [[nodiscard]] at::Device device() const override { return this->encoder.embeddings.word.device(); }
