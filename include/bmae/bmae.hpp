@@ -187,6 +187,7 @@
 #include <bmae/nn/context.hpp>
 #include <bmae/nn/cpu_attention.hpp>
 #include <bmae/nn/cpu_lanes.hpp>
+#include <bmae/nn/cpu_long_attention.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/cpu_threads.hpp>
@@ -194,6 +195,7 @@
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/embeddings.hpp>
 #include <bmae/nn/gather_rows.hpp>
+#include <bmae/nn/grouped_attention.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/language_model_head.hpp>
 #include <bmae/nn/layer_norm.hpp>

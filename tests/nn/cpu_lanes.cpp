@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(dropout_factors_are_the_hash_on_every_processor) {
         BOOST_CHECK(dropped > 240 && dropped < 360);
         for (std::int64_t const begin : {0, 1, 2, 3, 33, 1022}) {   // a part is a part of the whole
             std::vector<float> part(factors.size(), -1.0F);
-            detail::mask_elements(site, begin, begin + 1101, part.data());
+            detail::mask_elements(site, begin, begin + 1101, part.data() + begin);
             BOOST_CHECK(std::equal(part.begin() + begin, part.begin() + begin + 1101, factors.begin() + begin));
             BOOST_CHECK(begin == 0 || part[static_cast<std::size_t>(begin) - 1] == -1.0F);
             BOOST_CHECK_EQUAL(part[static_cast<std::size_t>(begin) + 1101], -1.0F);

@@ -9,21 +9,21 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <span>
 #include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/_softmax.h>
-#include <ATen/ops/_softmax_backward_data.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/core/ivalue.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <bmae/nn/cpu_attention.hpp>
+#include <bmae/nn/cpu_long_attention.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/dropout.hpp>
+#include <bmae/nn/grouped_attention.hpp>
 #include <bmae/nn/packed_rows.hpp>
 #include <bmae/values/packed_input.hpp>
 #include <bmae/values/visibility.hpp>
@@ -33,123 +33,8 @@ namespace bmae {
 namespace detail {
 inline namespace BMAE_KERNELS {
 
-/// Consecutive texts of equal length, which share one batched matrix product.
-struct LengthGroup {
-    std::int64_t begin;    ///< first row
-    std::int64_t texts;    ///< n
-    std::int64_t length;   ///< L
-    std::size_t first;     ///< index of the first text
-};
-
-inline std::vector<LengthGroup> length_groups(std::span<std::int64_t const> offsets) {
-    std::vector<LengthGroup> groups;
-    for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
-        std::int64_t const length = offsets[b + 1] - offsets[b];
-        if (length == 0) { continue; }
-        if (!groups.empty() && groups.back().length == length && offsets[b] == offsets[b - 1] + length) {
-            ++groups.back().texts;
-        } else {
-            groups.push_back({.begin = offsets[b], .texts = 1, .length = length, .first = b});
-        }
-    }
-    return groups;
-}
-
-/// Rows of a group by head: [n, heads, L, d], a view.
-inline at::Tensor heads_view(at::Tensor const& rows, LengthGroup const& group, std::int64_t heads) {
-    return rows.narrow(0, group.begin, group.texts * group.length)
-        .view({group.texts, group.length, heads, rows.size(1) / heads})
-        .transpose(1, 2);
-}
-
-/// [n, 1, L, L] 0 where a row attends to a column; minus infinity beyond the window; else the most negative finite number, so that
-/// a row whose mask leaves nothing averages the columns of its window instead of becoming NaN.
-inline at::Tensor additive_mask(std::vector<Visibility> const* visibility, std::int64_t window, LengthGroup const& group,
-                                at::TensorOptions options) {
-    at::Tensor mask = at::empty({group.texts, 1, group.length, group.length}, at::kFloat);
-    float* out = mask.mutable_data_ptr<float>();
-    constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
-    for (std::int64_t n = 0; n < group.texts; ++n) {
-        Visibility const* const rows =
-            visibility == nullptr ? nullptr : &(*visibility)[group.first + static_cast<std::size_t>(n)];
-        for (std::int64_t i = 0; i < group.length; ++i) {
-            for (std::int64_t j = 0; j < group.length; ++j) {
-                bool const far = window > 0 && std::abs(i - j) > window;
-                bool const seen = rows == nullptr || rows->allows(static_cast<std::size_t>(i), static_cast<std::size_t>(j));
-                *out++ = far ? -std::numeric_limits<float>::infinity() : seen ? 0.0F : blocked;
-            }
-        }
-    }
-    return mask.to(options);
-}
-
-/// Key of the dropout of one text, independent of the texts that share a product with it.
-inline std::uint64_t text_key(std::int64_t key, std::int64_t first_row) noexcept {
-    return mix64(static_cast<std::uint64_t>(key) ^ static_cast<std::uint64_t>(first_row));
-}
-
-/// Dropout masks of the weights of a group of texts: [n, heads, L, L].
-inline at::Tensor weights_mask(at::Tensor const& weights, LengthGroup const& group, double rate, std::int64_t key) {
-    at::Tensor masks = at::empty_like(weights);
-    for (std::int64_t n = 0; n < group.texts; ++n) {
-        masks[n].copy_(dropout_mask(weights[n], rate, text_key(key, group.begin + n * group.length)));
-    }
-    return masks;
-}
-
-/// Attention in LibTorch's operations, over whole groups of texts of one length.
-struct GroupedAttention {
-    std::vector<std::int64_t> offsets;
-    std::int64_t heads;
-    std::vector<Visibility> const* visibility;
-    std::int64_t window;
-    double rate;
-    std::int64_t key;
-
-    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
-                       std::vector<at::Tensor>& saved) const {
-        double const scale = 1.0 / std::sqrt(static_cast<double>(query.size(1) / heads));
-        at::Tensor output = at::empty_like(query);
-        for (LengthGroup const& group : length_groups(offsets)) {
-            at::Tensor const q = heads_view(query, group, heads);
-            at::Tensor scores = at::matmul(q, heads_view(keys, group, heads).transpose(2, 3)).mul_(scale);   // [n, h, L, L]
-            if (visibility != nullptr || window > 0) { scores.add_(additive_mask(visibility, window, group, scores.options())); }
-            at::Tensor weights = at::_softmax(scores, -1, false);
-            saved.push_back(weights);
-            if (rate > 0) { weights = weights.mul(weights_mask(weights, group, rate, key)); }
-            heads_view(output, group, heads).copy_(at::matmul(weights, heads_view(value, group, heads)));
-        }
-        return output;
-    }
-
-    std::vector<at::Tensor> backward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
-                                     at::Tensor const& gradient, at::Tensor const* saved) const {
-        double const scale = 1.0 / std::sqrt(static_cast<double>(query.size(1) / heads));
-        at::Tensor query_gradient = at::empty_like(query);
-        at::Tensor key_gradient = at::empty_like(keys);
-        at::Tensor value_gradient = at::empty_like(value);
-        for (LengthGroup const& group : length_groups(offsets)) {
-            at::Tensor const& weights = *saved++;
-            at::Tensor const output_gradient = heads_view(gradient, group, heads);
-            at::Tensor weights_gradient = at::matmul(output_gradient, heads_view(value, group, heads).transpose(2, 3));
-            at::Tensor dropped = weights;
-            if (rate > 0) {
-                at::Tensor const mask = weights_mask(weights, group, rate, key);
-                dropped = weights.mul(mask);
-                weights_gradient.mul_(mask);
-            }
-            heads_view(value_gradient, group, heads).copy_(at::matmul(dropped.transpose(2, 3), output_gradient));
-            at::Tensor const scores_gradient =
-                at::_softmax_backward_data(weights_gradient, weights, -1, weights.scalar_type()).mul_(scale);
-            heads_view(query_gradient, group, heads).copy_(at::matmul(scores_gradient, heads_view(keys, group, heads)));
-            heads_view(key_gradient, group, heads)
-                .copy_(at::matmul(scores_gradient.transpose(2, 3), heads_view(query, group, heads)));
-        }
-        return {query_gradient, key_gradient, value_gradient};
-    }
-};
-
-/// Attention in `HeadAttention`: one task per text and head, without padding or copies.
+/// Attention in the CPU kernels: one task per text and head, without padding or copies. Texts that recompute their weights are
+/// divided further in the forward pass.
 struct TiledAttention {
     std::vector<std::int64_t> const& offsets;
     std::int64_t heads;
@@ -158,62 +43,26 @@ struct TiledAttention {
     double rate;
     std::int64_t key;
 
-    /// Calls `body(head kernel, its offset in weights, its offset in rows)` for each text and head, longest texts first.
-    template <class Real, class Body>
-    void run(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, Body const& body) const {
-        std::int64_t const stride = query.size(1);
-        std::int64_t const width = stride / heads;
-        std::vector<std::int64_t> cells{0};   // of the weights before each text
-        std::vector<std::int64_t> order;
-        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
-            std::int64_t const length = offsets[b + 1] - offsets[b];
-            cells.push_back(cells.back() + heads * length * length);
-            order.push_back(static_cast<std::int64_t>(b));
-        }
-        std::ranges::stable_sort(order, std::greater<>(), [&](std::int64_t b) {
-            return cells[static_cast<std::size_t>(b) + 1] - cells[static_cast<std::size_t>(b)];
-        });
-        parallel_blocks(static_cast<std::int64_t>(order.size()) * heads, [&](std::int64_t task) {
-            auto const b = static_cast<std::size_t>(order[static_cast<std::size_t>(task / heads)]);
-            std::int64_t const head = task % heads;
-            std::int64_t const length = offsets[b + 1] - offsets[b];
-            if (length == 0) { return; }
-            std::int64_t const place = offsets[b] * stride + head * width;
-            std::int64_t const own = head * length * length;
-            body(HeadAttention<Real>{.query = read_from<Real>(query) + place,
-                                     .key = read_from<Real>(keys) + place,
-                                     .value = read_from<Real>(value) + place,
-                                     .length = length,
-                                     .width = width,
-                                     .stride = stride,
-                                     .scale = 1.0F / std::sqrt(static_cast<float>(width)),
-                                     .visibility = visibility == nullptr ? nullptr : &(*visibility)[b],
-                                     .window = window,
-                                     .dropout = rate > 0 ? DropoutSite::make(rate, text_key(key, offsets[b])) : DropoutSite(),
-                                     .first_element = own},
-                 cells[b] + own, place);
-        });
-    }
-
-    /// Number of weights: the sum of heads x L x L.
-    [[nodiscard]] std::int64_t cells() const {
-        std::int64_t sum = 0;
-        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
-            sum += heads * (offsets[b + 1] - offsets[b]) * (offsets[b + 1] - offsets[b]);
-        }
-        return sum;
-    }
-
-    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
+    /// \param keep   whether a backward pass will follow
+    /// \param saved  for it: the weights of the texts that store them, the output and two numbers per row of the others
+    at::Tensor forward(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value, bool keep,
                        std::vector<at::Tensor>& saved) const {
         at::Tensor output = at::empty_like(query);
-        at::Tensor const weights = at::empty({cells()}, query.options());
+        at::Tensor const weights = keep ? at::empty({cells()}, query.options()) : at::Tensor();
+        at::Tensor const rows = at::empty({2, heads, recomputes() ? query.size(0) : 0}, query.options().dtype(at::kFloat));
         with_real(query, [&]<class Real>(Real) {
-            run<Real>(query, keys, value, [&](HeadAttention<Real> const& head, std::int64_t cell, std::int64_t place) {
-                head.forward(write_to<Real>(weights) + cell, write_to<Real>(output) + place);
+            run(tasks(LongHeadAttention<Real>::chunk_rows), [&](Task const& task) {
+                auto const head = head_of<Real>(query, keys, value, task);
+                std::int64_t const place = place_of(query, task);
+                if (task.recomputes) {
+                    auto const [top, share] = statistics(rows, task);
+                    LongHeadAttention<Real>{head}.forward(task.first, task.end, write_to<Real>(output) + place, top, share);
+                } else {
+                    head.forward(keep ? write_to<Real>(weights) + task.cell : nullptr, write_to<Real>(output) + place);
+                }
             });
         });
-        saved.push_back(weights);
+        if (keep) { saved.insert(saved.end(), {weights, recomputes() ? output : at::Tensor(), rows}); }
         return output;
     }
 
@@ -221,21 +70,128 @@ struct TiledAttention {
                                      at::Tensor const& gradient, at::Tensor const* saved) const {
         std::vector<at::Tensor> results{at::empty_like(query), at::empty_like(keys), at::empty_like(value)};
         with_real(query, [&]<class Real>(Real) {
-            run<Real>(query, keys, value, [&](HeadAttention<Real> const& head, std::int64_t cell, std::int64_t place) {
-                head.backward(read_from<Real>(*saved) + cell, read_from<Real>(gradient) + place,
-                              write_to<Real>(results[0]) + place, write_to<Real>(results[1]) + place,
-                              write_to<Real>(results[2]) + place);
+            run(tasks(std::numeric_limits<std::int64_t>::max()), [&](Task const& task) {
+                auto const head = head_of<Real>(query, keys, value, task);
+                std::int64_t const place = place_of(query, task);
+                Real const* const slope = read_from<Real>(gradient) + place;
+                Real* const results_at[3] = {write_to<Real>(results[0]) + place, write_to<Real>(results[1]) + place,
+                                             write_to<Real>(results[2]) + place};
+                if (task.recomputes) {
+                    auto const [top, share] = statistics(saved[2], task);
+                    LongHeadAttention<Real>{head}.backward(read_from<Real>(saved[1]) + place, slope, top, share, results_at[0],
+                                                           results_at[1], results_at[2]);
+                } else {
+                    head.backward(read_from<Real>(saved[0]) + task.cell, slope, results_at[0], results_at[1], results_at[2]);
+                }
             });
         });
         return results;
     }
+
+private:
+    /// Rows [first, end) of one head of a text.
+    struct Task {
+        std::size_t text;
+        std::int64_t head;
+        std::int64_t first;
+        std::int64_t end;
+        std::int64_t cell;   ///< its first weight, where weights are stored
+        bool recomputes;
+    };
+
+    [[nodiscard]] std::int64_t length_of(std::size_t b) const { return offsets[b + 1] - offsets[b]; }
+
+    /// Whether some text recomputes its weights.
+    [[nodiscard]] bool recomputes() const {
+        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+            if (recomputes_attention(length_of(b), window)) { return true; }
+        }
+        return false;
+    }
+
+    /// Number of weights of a text that are stored: heads x L x L, or none.
+    [[nodiscard]] std::int64_t cells_of(std::size_t b) const {
+        return recomputes_attention(length_of(b), window) ? 0 : heads * length_of(b) * length_of(b);
+    }
+    [[nodiscard]] std::int64_t cells() const {
+        std::int64_t sum = 0;
+        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) { sum += cells_of(b); }
+        return sum;
+    }
+
+    /// Longest texts first. \param chunk  rows of a task of a text that recomputes, at most
+    [[nodiscard]] std::vector<Task> tasks(std::int64_t chunk) const {
+        std::vector<std::int64_t> before{0};   // weights before each text
+        std::vector<std::size_t> order;
+        for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
+            before.push_back(before.back() + cells_of(b));
+            order.push_back(b);
+        }
+        std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t b) { return length_of(b); });
+        std::vector<Task> all;
+        for (std::size_t const b : order) {
+            std::int64_t const length = length_of(b);
+            bool const again = recomputes_attention(length, window);
+            for (std::int64_t head = 0; head < heads; ++head) {
+                std::int64_t const cell = before[b] + (again ? 0 : head * length * length);
+                for (std::int64_t first = 0; first < length;) {
+                    std::int64_t const end = again && length - first > chunk ? first + chunk : length;
+                    all.push_back({.text = b, .head = head, .first = first, .end = end, .cell = cell, .recomputes = again});
+                    first = end;
+                }
+            }
+        }
+        return all;
+    }
+
+    template <class Body>
+    static void run(std::vector<Task> const& all, Body const& body) {
+        parallel_blocks(static_cast<std::int64_t>(all.size()),
+                        [&](std::int64_t task) { body(all[static_cast<std::size_t>(task)]); });
+    }
+
+    /// Offset of the task's text and head in the rows.
+    [[nodiscard]] std::int64_t place_of(at::Tensor const& rows, Task const& task) const {
+        return offsets[task.text] * rows.size(1) + task.head * (rows.size(1) / heads);
+    }
+
+    /// Top and share of the rows of the task's text. \param rows  [2, heads, T]
+    [[nodiscard]] std::pair<float*, float*> statistics(at::Tensor const& rows, Task const& task) const {
+        float* const top = write_to<float>(rows) + task.head * rows.size(2) + offsets[task.text];
+        return {top, top + heads * rows.size(2)};
+    }
+
+    template <class Real>
+    [[nodiscard]] HeadAttention<Real> head_of(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
+                                              Task const& task) const {
+        std::int64_t const length = length_of(task.text);
+        std::int64_t const width = query.size(1) / heads;
+        std::int64_t const place = place_of(query, task);
+        return {.query = read_from<Real>(query) + place,
+                .key = read_from<Real>(keys) + place,
+                .value = read_from<Real>(value) + place,
+                .length = length,
+                .width = width,
+                .stride = query.size(1),
+                .scale = 1.0F / std::sqrt(static_cast<float>(width)),
+                .visibility = visibility == nullptr ? nullptr : &(*visibility)[task.text],
+                .window = window,
+                .dropout = rate > 0 ? DropoutSite::make(rate, text_key(key, offsets[task.text])) : DropoutSite(),
+                .first_element = task.head * length * length};
+    }
+};
+
+/// Row masks that live as long as the graph.
+struct KeptMasks : torch::CustomClassHolder {
+    std::vector<Visibility> texts;
 };
 
 /// softmax(Q K^T / sqrt(d) + M) V per text and head, with its gradients.
 struct PackedAttention : torch::autograd::Function<PackedAttention> {
     static at::Tensor forward(torch::autograd::AutogradContext* context, at::Tensor const& query, at::Tensor const& key,
                               at::Tensor const& value, std::vector<std::int64_t> const& offsets, std::int64_t heads,
-                              std::int64_t visibility, std::int64_t window, double dropout_rate, std::int64_t dropout_key) {
+                              std::int64_t visibility, std::int64_t window, double dropout_rate, std::int64_t dropout_key,
+                              bool differentiate) {
         // The pointer is passed as an integer because autograd keeps only tensors and plain values.
         auto const* rows = reinterpret_cast<std::vector<Visibility> const*>(static_cast<std::uintptr_t>(visibility));
         at::Tensor const q = query.contiguous();
@@ -243,13 +199,16 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         at::Tensor const v = value.contiguous();
         std::vector<at::Tensor> saved{q, k, v};
         bool const tiled = has_row_kernels(q, k, v);
-        auto const run = [&](auto const& attention) { return attention.forward(q, k, v, saved); };
+        auto const run = [&](auto const& attention) { return attention.forward(q, k, v, differentiate, saved); };
         at::Tensor output = tiled ? run(TiledAttention{offsets, heads, rows, window, dropout_rate, dropout_key})
                                   : run(GroupedAttention{offsets, heads, rows, window, dropout_rate, dropout_key});
+        if (!differentiate) { return output; }
+        keep_masks(context, kept_masks(offsets, rows, window));
         context->save_for_backward(std::move(saved));
         context->saved_data["tiled"] = tiled;
         context->saved_data["offsets"] = offsets;
         context->saved_data["heads"] = heads;
+        context->saved_data["window"] = window;
         context->saved_data["rate"] = dropout_rate;
         context->saved_data["key"] = dropout_key;
         return output;
@@ -260,16 +219,30 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         auto const saved = context->get_saved_variables();
         std::vector<std::int64_t> const offsets = context->saved_data["offsets"].toIntVector();
         std::int64_t const heads = context->saved_data["heads"].toInt();
+        std::int64_t const window = context->saved_data["window"].toInt();
         double const rate = context->saved_data["rate"].toDouble();
         std::int64_t const key = context->saved_data["key"].toInt();
         at::Tensor const gradient = gradients[0].contiguous();
+        std::vector<Visibility> const* const rows = masks(context);
         auto const run = [&](auto const& attention) {
             return attention.backward(saved[0], saved[1], saved[2], gradient, saved.data() + 3);
         };
-        auto results = context->saved_data["tiled"].toBool() ? run(TiledAttention{offsets, heads, nullptr, 0, rate, key})
-                                                             : run(GroupedAttention{offsets, heads, nullptr, 0, rate, key});
-        results.resize(9);
+        auto results = context->saved_data["tiled"].toBool() ? run(TiledAttention{offsets, heads, rows, window, rate, key})
+                                                             : run(GroupedAttention{offsets, heads, rows, window, rate, key});
+        results.resize(10);
         return results;
+    }
+
+private:
+    static void keep_masks(torch::autograd::AutogradContext* context, std::vector<Visibility> texts) {
+        if (texts.empty()) { return; }
+        auto kept = c10::make_intrusive<KeptMasks>();
+        kept->texts = std::move(texts);
+        context->saved_data["masks"] = c10::IValue::make_capsule(std::move(kept));
+    }
+    static std::vector<Visibility> const* masks(torch::autograd::AutogradContext* context) {
+        auto const found = context->saved_data.find("masks");
+        return found == context->saved_data.end() ? nullptr : &static_cast<KeptMasks&>(*found->second.toCapsule()).texts;
     }
 };
 
@@ -297,10 +270,12 @@ inline at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& ke
     detail::require_packed(query, key, value, input.offsets, options.heads, options.visibility);
     detail::require_local(options.window);
     bool const drop = context.training && options.dropout > 0;
+    bool const differentiate =
+        at::GradMode::is_enabled() && (query.requires_grad() || key.requires_grad() || value.requires_grad());
     return detail::PackedAttention::apply(query, key, value, input.offsets, options.heads,
                                           static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(options.visibility)),
                                           options.window, drop ? options.dropout : 0.0,
-                                          drop ? static_cast<std::int64_t>(context.next_key()) : 0);
+                                          drop ? static_cast<std::int64_t>(context.next_key()) : 0, differentiate);
 }
 
 }  // namespace bmae

@@ -4,9 +4,12 @@
 /// Attention of one head over one text on a CPU, in tiles that stay in the cache; free of LibTorch. Real is float or Bf16.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
 #include <bmae/nn/cpu_lanes.hpp>
@@ -15,11 +18,18 @@
 namespace bmae::detail {
 inline namespace BMAE_KERNELS {
 
-/// C [R, 16 V] = A B, with A [R, depth] at strides (row_step, step) and B [depth, 16 V] at rows of `b_row`.
-template <int R, int V>
+/// C [R, 16 V] = A B, or C + A B, with A [R, depth] at strides (row_step, step) and B [depth, 16 V] at rows of `b_row`.
+template <int R, int V, bool add>
 [[gnu::always_inline]] inline void product_tile(float const* a, std::int64_t row_step, std::int64_t step, float const* b,
                                                 std::int64_t b_row, std::int64_t depth, float* c, std::int64_t c_row) noexcept {
     Floats sums[R][V] = {};
+    if constexpr (add) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v) { sums[r][v] = load(c + r * c_row + v * lanes); }
+        }
+    }
     for (std::int64_t k = 0; k < depth; ++k) {
         Floats right[V];
 #pragma GCC unroll 8
@@ -38,28 +48,31 @@ template <int R, int V>
     }
 }
 
-template <int V>
+template <int V, bool add>
 [[gnu::always_inline]] inline void product_columns(std::int64_t rows, float const* a, std::int64_t row_step, std::int64_t step,
                                                    float const* b, std::int64_t b_row, std::int64_t depth, float* c,
                                                    std::int64_t c_row) noexcept {
     std::int64_t r = 0;
-    for (; r + 6 <= rows; r += 6) { product_tile<6, V>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row); }
-    for (; r + 2 <= rows; r += 2) { product_tile<2, V>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row); }
-    if (r < rows) { product_tile<1, V>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row); }
+    auto const tile = [&]<int R>(std::integral_constant<int, R>) __attribute__((always_inline)) {
+        product_tile<R, V, add>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row);
+    };
+    for (; r + 6 <= rows; r += 6) { tile(std::integral_constant<int, 6>()); }
+    for (; r + 2 <= rows; r += 2) { tile(std::integral_constant<int, 2>()); }
+    if (r < rows) { tile(std::integral_constant<int, 1>()); }
 }
 
-/// C [rows, columns] = A B; `columns` is a multiple of 16.
-template <LaneLevel level>
+/// C [rows, columns] = A B, or C + A B; `columns` is a multiple of 16.
+template <LaneLevel level, bool add = false>
 [[gnu::always_inline]] inline void product(std::int64_t rows, std::int64_t columns, float const* a, std::int64_t row_step,
                                            std::int64_t step, float const* b, std::int64_t b_row, std::int64_t depth, float* c,
                                            std::int64_t c_row) noexcept {
     std::int64_t j = 0;
     if constexpr (level == LaneLevel::avx512) {   // 24 sums in 32 registers
         for (; j + 4 * lanes <= columns; j += 4 * lanes) {
-            product_columns<4>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row);
+            product_columns<4, add>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row);
         }
     }
-    for (; j < columns; j += lanes) { product_columns<1>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row); }
+    for (; j < columns; j += lanes) { product_columns<1, add>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row); }
 }
 
 /// softmax(scale Q K^T + M) V of one text and head. Rows of all matrices are `stride` apart.
@@ -84,9 +97,9 @@ struct HeadAttention {
         with_lanes([&](auto level) __attribute__((always_inline)) {
             std::int64_t const columns = padded(length);
             std::int64_t const inner = padded(width);
-            pack(query, at.first, scale);
-            pack_transposed(key, at.second);
-            pack(value, at.third, 1);
+            pack(query, length, at.first, scale);
+            pack_transposed(key, length, at.second);
+            pack(value, length, at.third, 1);
             product<decltype(level)::value>(length, columns, at.first.data(), inner, 1, at.second.data(), columns, width,
                                             at.scores.data(), columns);
             for (std::int64_t i = 0; i < length; ++i) {
@@ -113,8 +126,8 @@ struct HeadAttention {
             constexpr LaneLevel set = decltype(level)::value;
             std::int64_t const columns = padded(length);
             std::int64_t const inner = padded(width);
-            pack(output_gradient, at.first, 1);
-            pack_transposed(value, at.second);
+            pack(output_gradient, length, at.first, 1);
+            pack_transposed(value, length, at.second);
             product<set>(length, columns, at.first.data(), inner, 1, at.second.data(), columns, width, at.scores.data(), columns);
             for (std::int64_t i = 0; i < length; ++i) {
                 float* const slope = at.scores.data() + i * columns;
@@ -138,21 +151,86 @@ struct HeadAttention {
             }
             product<set>(length, inner, at.dropped.data(), 1, columns, at.first.data(), inner, length, at.third.data(), inner);
             for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, value_gradient + i * stride, width); }
-            pack(key, at.first, 1);
+            pack(key, length, at.first, 1);
             product<set>(length, inner, at.scores.data(), columns, 1, at.first.data(), inner, length, at.third.data(), inner);
             for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, query_gradient + i * stride, width); }
-            pack(query, at.first, 1);
+            pack(query, length, at.first, 1);
             product<set>(length, inner, at.scores.data(), 1, columns, at.first.data(), inner, length, at.third.data(), inner);
             for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, key_gradient + i * stride, width); }
         });
     }
 
+    /// The first `count` rows of a matrix of this head, times `factor`: [count, padded(width)].
+    [[gnu::always_inline]] void pack(Real const* from, std::int64_t count, std::vector<float>& to, float factor) const noexcept {
+        for (std::int64_t i = 0; i < count; ++i) {
+            along(width, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
+                store(to.data() + i * padded(width) + j, read(from + i * stride) * factor);
+            });
+        }
+    }
+
+    /// The same transposed: [width, padded(count)].
+    [[gnu::always_inline]] void pack_transposed(Real const* from, std::int64_t count, std::vector<float>& to) const noexcept {
+        std::int64_t const columns = padded(count);
+        float row[lanes];
+        for (std::int64_t i = 0; i < columns; ++i) {
+            if (i >= count) {
+                for (std::int64_t k = 0; k < width; ++k) { to[static_cast<std::size_t>(k * columns + i)] = 0; }
+                continue;
+            }
+            along(width, [&](auto read, auto, std::int64_t k) __attribute__((always_inline)) {
+                store(row, read(from + i * stride));
+                for (std::int64_t j = 0; j < lanes && k + j < width; ++j) {
+                    to[static_cast<std::size_t>((k + j) * columns + i)] = row[j];
+                }
+            });
+        }
+    }
+
+    /// The first `count` numbers of a row.
+    [[gnu::always_inline]] static void copy(float const* from, Real* to, std::int64_t count) noexcept {
+        along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) { write(to, read(from)); });
+    }
+
+    /// The bits of row `i`, or null.
+    [[nodiscard]] std::uint64_t const* bits_of(std::int64_t i) const noexcept {
+        return visibility == nullptr ? nullptr : visibility->entry(static_cast<std::size_t>(i));
+    }
+
+    /// The scores of row `i` in the columns [j, j + 16), j a multiple of 16. The most negative number is added where the mask
+    /// hides a column, so that a row whose mask leaves nothing averages its window instead of becoming NaN; minus infinity
+    /// stands beyond the window and beyond the end.
+    [[gnu::always_inline]] Floats masked(Floats const& scores, std::uint64_t const* bits, std::int64_t i,
+                                         std::int64_t j) const noexcept {
+        constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
+        constexpr Bits places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        Floats score = scores;
+        if (bits != nullptr && j < length) {
+            auto sees = static_cast<std::uint32_t>(bits[j / 64] >> (j % 64));
+            if (i >= j && i < j + lanes && !visibility->reads_itself) { sees &= ~(std::uint32_t{1} << (i - j)); }
+            Bits const seen = ((Bits{} + sees) >> places) & (Bits{} + 1U);
+            score += seen != Bits{} ? Floats{} : splat(blocked);   // both sides vectors: clang does not widen a scalar here
+        }
+        if (window > 0 && (j < i - window || j + lanes - 1 > i + window)) {
+            Integers const column = std::bit_cast<Integers>(places) + static_cast<std::int32_t>(j);
+            Integers const near =
+                (column >= static_cast<std::int32_t>(i - window)) & (column <= static_cast<std::int32_t>(i + window));
+            score = near != Integers{} ? score : splat(-std::numeric_limits<float>::infinity());
+        }
+        if (j + lanes > length) {
+            auto const rest = static_cast<std::uint32_t>(std::max<std::int64_t>(length - j, 0));
+            score = places < rest ? score : splat(-std::numeric_limits<float>::infinity());
+        }
+        return score;
+    }
+
+    /// Rounded up to whole vectors.
+    static constexpr std::int64_t padded(std::int64_t count) noexcept { return (count + lanes - 1) / lanes * lanes; }
+
 private:
     struct Scratch {
         std::vector<float> first, second, third, scores, dropped, factors;
     };
-
-    static constexpr std::int64_t padded(std::int64_t count) noexcept { return (count + lanes - 1) / lanes * lanes; }
 
     /// Buffers that each thread reuses.
     [[nodiscard]] Scratch& scratch() const {
@@ -167,60 +245,12 @@ private:
         return mine;
     }
 
-    [[gnu::always_inline]] void copy(float const* from, Real* to, std::int64_t count) const noexcept {
-        along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) { write(to, read(from)); });
-    }
-
-    [[gnu::always_inline]] void pack(Real const* from, std::vector<float>& to, float factor) const noexcept {
-        for (std::int64_t i = 0; i < length; ++i) {
-            along(width, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
-                store(to.data() + i * padded(width) + j, read(from + i * stride) * factor);
-            });
-        }
-    }
-
-    [[gnu::always_inline]] void pack_transposed(Real const* from, std::vector<float>& to) const noexcept {
-        std::int64_t const columns = padded(length);
-        float row[lanes];
-        for (std::int64_t i = 0; i < columns; ++i) {
-            if (i >= length) {
-                for (std::int64_t k = 0; k < width; ++k) { to[static_cast<std::size_t>(k * columns + i)] = 0; }
-                continue;
-            }
-            along(width, [&](auto read, auto, std::int64_t k) __attribute__((always_inline)) {
-                store(row, read(from + i * stride));
-                for (std::int64_t j = 0; j < lanes && k + j < width; ++j) {
-                    to[static_cast<std::size_t>((k + j) * columns + i)] = row[j];
-                }
-            });
-        }
-    }
-
-    /// Softmax in place of row `i`; the most negative number is added to masked columns, so that a row that attends to
-    /// nothing averages its window instead of becoming NaN.
+    /// Softmax in place of row `i`.
     [[gnu::always_inline]] void softmax(float* row, std::int64_t i, std::int64_t columns) const noexcept {
-        constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
-        constexpr Bits places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-        std::uint64_t const* const bits = visibility == nullptr ? nullptr : visibility->entry(static_cast<std::size_t>(i));
+        std::uint64_t const* const bits = bits_of(i);
         Floats most = splat(-std::numeric_limits<float>::infinity());
         for (std::int64_t j = 0; j < columns; j += lanes) {
-            Floats score = load(row + j);
-            if (bits != nullptr) {
-                auto sees = static_cast<std::uint32_t>(bits[j / 64] >> (j % 64));
-                if (i >= j && i < j + lanes && !visibility->reads_itself) { sees &= ~(std::uint32_t{1} << (i - j)); }
-                Bits const seen = ((Bits{} + sees) >> places) & (Bits{} + 1U);
-                score += seen != Bits{} ? Floats{} : splat(blocked);   // both sides vectors: clang does not widen a scalar here
-            }
-            if (window > 0 && (j < i - window || j + lanes - 1 > i + window)) {
-                Integers const column = std::bit_cast<Integers>(places) + static_cast<std::int32_t>(j);
-                Integers const near =
-                    (column >= static_cast<std::int32_t>(i - window)) & (column <= static_cast<std::int32_t>(i + window));
-                score = near != Integers{} ? score : splat(-std::numeric_limits<float>::infinity());
-            }
-            if (j + lanes > length) {
-                score =
-                    (places < static_cast<std::uint32_t>(length - j)) ? score : splat(-std::numeric_limits<float>::infinity());
-            }
+            Floats const score = masked(load(row + j), bits, i, j);
             store(row + j, score);
             most = larger(score, most);
         }

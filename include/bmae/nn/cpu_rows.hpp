@@ -42,13 +42,13 @@ void sum_rows(Real const* rows, std::int64_t const* order, std::int64_t count, s
 /// Elements of a dropout mask generated at a time: a multiple of 4, fits into the L1 cache.
 inline constexpr std::int64_t mask_block = 1024;
 
-/// Writes the factors of elements [begin, end) of `site`.
+/// Writes the factors of elements [begin, end) of `site` to `factors` [end - begin].
 inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, float* factors) {
     if (!has_lanes || lane_level() != LaneLevel::avx512) {   // without such registers one hash at a time is faster
         for (std::int64_t i = begin; i < end;) {
             std::uint64_t const bits = mix64(site.key + static_cast<std::uint64_t>(i) / 4);
             for (std::int64_t const next = std::min(end, i / 4 * 4 + 4); i < next; ++i) {
-                factors[i] = ((bits >> (16 * (i % 4))) & 0xffffU) < site.threshold ? 0.0F : site.keep;
+                factors[i - begin] = ((bits >> (16 * (i % 4))) & 0xffffU) < site.threshold ? 0.0F : site.keep;
             }
         }
         return;
@@ -57,7 +57,7 @@ inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int6
         float part[DropoutSite::room(mask_block)];
         for (std::int64_t first = begin; first < end; first += mask_block) {
             std::int64_t const count = std::min(mask_block, end - first);
-            std::copy_n(site.fill(part, first, count), count, factors + first);
+            std::copy_n(site.fill(part, first, count), count, factors + (first - begin));
         }
     });
 }

@@ -25,7 +25,7 @@ inline namespace BMAE_KERNELS {
 inline at::Tensor dropout_mask(at::Tensor const& like, double p, std::uint64_t key) {
     at::Tensor const mask = at::empty(like.sizes(), at::kFloat);
     parallel_ranges(mask.numel(), 16 * mask_block, [&](std::int64_t first, std::int64_t end) {
-        mask_elements(DropoutSite::make(p, key), first, end, write_to<float>(mask));
+        mask_elements(DropoutSite::make(p, key), first, end, write_to<float>(mask) + first);
     });
     return mask.to(like.device(), like.scalar_type());
 }
