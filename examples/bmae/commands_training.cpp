@@ -165,7 +165,12 @@ private:
             .text(app, "--set", options.numbers,
                   "An option of the preset, NAME=VALUE or PATH=VALUE as `bmae presets NAME` lists them; may be repeated")
             .by_default("the preset's");
-        table_.path(app, "--model", options.model, "Start from this BERT or RoBERTa folder, with its tokenizer");
+        table_.path(app, "--model", options.model, "Start from this folder of an encoder of any family, with its tokenizer");
+        table_
+            .whole(app, "--positions", options.positions, {.least = 3, .most = std::uint64_t{1} << 20},
+                   "Tokens of the longest text: the rows of the model's table of positions are repeated up to so many")
+            .by_default("the model's")
+            .with_any({"--model", "--init"});
         table_.text(app, "--config", options.config, "Start from random weights: " + sizes_text() + " or a config.json");
         auto const shape = [&](char const* name, std::int64_t& target, std::uint64_t most, char const* help) {
             table_.whole(app, name, target, {.least = 1, .most = most}, help).by_default("the config's").with_any({"--config"});
@@ -212,7 +217,7 @@ private:
             .by_default("the preset's");
         table_
             .path(app, "--model", options.model,
-                  "BERT folder, sentence-transformers folder, checkpoint or output folder of pretrain")
+                  "Folder of an encoder, sentence-transformers folder, checkpoint or output folder of pretrain")
             .required();
         table_.path(app, "--data", options.data, "BEIR folder, pair store made by `pairs`, or a file of JSON Lines or tabs")
             .required();

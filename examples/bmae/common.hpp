@@ -208,8 +208,9 @@ struct PretrainOptions {
     std::string preset = "retromae";
     std::vector<std::string> numbers = {};   ///< NAME=VALUE
     Path model = {};
-    std::string config = {};   ///< base, small, mini, tiny or a file
-    std::int64_t layers = 0;   ///< 0: from the config; so below
+    std::int64_t positions = 0;   ///< tokens of the longest text; 0: the model's
+    std::string config = {};      ///< base, small, mini, tiny or a file
+    std::int64_t layers = 0;      ///< 0: from the config; so below
     std::int64_t hidden = 0;
     std::int64_t heads = 0;
     std::int64_t intermediate = 0;

@@ -86,6 +86,10 @@ public:
             throw refuse("--config with --layers, --hidden, --heads or --intermediate", "none",
                          "A loaded model has a fixed shape.");
         }
+        if (options.positions != 0 && options.model.empty()) {
+            throw refuse("--model with --positions", "a checkpoint or a config",
+                         "Name the run by --model to start from its encoder; a config tells max_position_embeddings itself.");
+        }
         if (!options.config.empty()) {
             config_ = config_from(options, corpus);
         } else if (options.model.empty()) {
@@ -98,6 +102,7 @@ public:
     /// The encoder, with new tensors each time.
     [[nodiscard]] AnyEncoder make() const {
         AnyEncoder encoder = options_.model.empty() ? AnyEncoder(config_, seed_) : load_model(options_.model).encoder;
+        if (options_.positions != 0) { encoder = with_positions(encoder, options_.positions); }
         return options_.training.dropout >= 0 ? with_dropout(encoder, options_.training.dropout) : encoder;
     }
 

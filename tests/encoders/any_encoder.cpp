@@ -53,13 +53,13 @@ struct Step {
 };
 
 template <class M>
-Step steps_of(M& model) {
+Step steps_of(M& model, std::size_t max_length = 24) {
     test::Texts const texts({9, 14, 11, 8});
     test::need_gradients(model);
     Step step{.composition = model.composition()};
     model.for_each_parameter([&](std::string const& name, at::Tensor&, bool) { step.names.push_back(name); });
     for (std::uint64_t number = 0; number < 2; ++number) {
-        HostBatch const batch = model.collate(texts.examples, texts.traits, {.max_length = 24}, {.seed = number});
+        HostBatch const batch = model.collate(texts.examples, texts.traits, {.max_length = max_length}, {.seed = number});
         ForwardContext context{.training = true, .seed = 5 + number};
         ModelLoss const loss = model.forward(batch, context, batch.term_labels);
         step.totals.push_back(loss.total.template item<double>());
@@ -94,7 +94,7 @@ void runs_alike() {
 BertConfig config_of(ModelType type) {
     BertConfig config = test::tiny();
     config.model_type = type;
-    if (config.first_position() != 0 || type == ModelType::roberta) { config.pad_token_id = 1; }
+    if (is_roberta(type)) { config.pad_token_id = 1; }
     if (type == ModelType::electra) { config.embedding_size = 8; }
     if (type == ModelType::distilbert) { config.type_vocab_size = 0; }
     return config;
@@ -210,6 +210,32 @@ BOOST_AUTO_TEST_CASE(an_unknown_family_and_one_without_folders_are_refused) {
     BOOST_TEST(encoder_title(poor) == "poor");
     save_encoder(scratch / "headless", BertEncoder(test::tiny(), 1), /*with_head=*/false);
     refusal([&] { static_cast<void>(load_encoder(scratch / "headless", 0, TokenHead::required)); });
+}
+
+// Texts that fitted before have the same bits; the config tells where the rows came from.
+BOOST_AUTO_TEST_CASE(more_positions_repeat_the_rows_of_the_table) {
+    BertConfig config = config_of(ModelType::xlm_roberta);
+    config.max_position_embeddings = 14;   // 12 tokens
+    AnyEncoder const encoder = BertEncoder(config, 3);
+    AnyEncoder const longer = with_positions(encoder, 30);
+    BOOST_TEST(longer.shape().positions == 30);
+    at::Tensor const old = encoder.as<BertEncoder>()->embeddings.position;
+    at::Tensor const table = longer.as<BertEncoder>()->embeddings.position;
+    BOOST_TEST(table.size(0) == 32);
+    for (std::int64_t row = 0; row < 32; ++row) {
+        BOOST_TEST(table[row].equal(old[row < 2 ? row : 2 + (row - 2) % 12]), "row " << row);
+    }
+    BOOST_TEST(contains(encoder_config_text(longer, false), "\"bmae_positions_repeated_from\": 12"));
+    BOOST_TEST(contains(encoder_config_text(longer, false), "\"max_position_embeddings\": 32"));
+    using Erased = WithEncoder<RetroMae, AnyEncoder>;
+    std::vector<std::vector<double>> totals;
+    for (AnyEncoder const& start : {encoder, longer}) {
+        Erased model(start, PresetHyperparameters<Erased>::options({}), 1);
+        totals.push_back(steps_of(model, 12).totals);
+    }
+    BOOST_TEST(totals[0] == totals[1], boost::test_tools::per_element());
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(with_positions(encoder, 12)); }).expected, "more positions than the 12"));
+    refusal([&] { static_cast<void>(with_positions(AnyEncoder(PoorEncoder({}, 1)), 80)); });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

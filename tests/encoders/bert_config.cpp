@@ -134,13 +134,27 @@ BOOST_AUTO_TEST_CASE(families_refuse_what_is_not_theirs) {
 
 BOOST_AUTO_TEST_CASE(refuses_other_models) {
     BOOST_TEST(contains(refused(config_with("model_type", "\"gpt2\"")),
-                        "expected \"model_type\" bert, roberta, electra or distilbert, found \"gpt2\""));
+                        "expected \"model_type\" bert, roberta, electra, distilbert, xlm-roberta or camembert, found \"gpt2\""));
     BOOST_TEST(contains(refused(config_with("model_type", "\"roberta\"")), "begins with Roberta, found \"BertModel\""));
     BOOST_TEST(contains(refused(config_with("model_type", "null")), "the key \"model_type\", found none"));
     BOOST_TEST(contains(refused(config_with("architectures", "[\"GPT2LMHeadModel\"]")), "found \"GPT2LMHeadModel\""));
     BOOST_TEST(contains(refused(config_with("position_embedding_type", "\"relative_key\"")), "found \"relative_key\""));
     BOOST_TEST(contains(refused(config_with("is_decoder", "true")), "\"is_decoder\": false, found true"));
     BOOST_TEST(contains(refused(config_with("hidden_act", "\"mish\"")), "found \"mish\""));
+    for (std::string const name : {"xlm-roberta-xl", "deberta-v2", "mpnet"}) {   // near, and another network
+        BOOST_TEST(contains(refused(config_with("model_type", '"' + name + '"')), "camembert, found \"" + name + '"'));
+    }
+}
+
+// Which kernel computes attention is no matter of the results: the name is dropped. An unknown one is refused.
+BOOST_AUTO_TEST_CASE(names_of_attention_kernels_are_dropped) {
+    for (std::string const key : {"attn_implementation", "_attn_implementation", "_attn_implementation_internal"}) {
+        for (std::string const kernel : {"\"eager\"", "\"sdpa\"", "\"flash_attention_2\"", "null"}) {
+            auto const config = bmae::bert_config_from_json(config_with(key, kernel), "x");
+            BOOST_TEST(config.extra_json.find("attn") == std::string::npos);
+        }
+        BOOST_TEST(contains(refused(config_with(key, "\"sparse\"")), "found \"sparse\""));
+    }
 }
 
 BOOST_AUTO_TEST_CASE(refuses_nonsense_numbers) {

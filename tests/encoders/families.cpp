@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// RoBERTa, ELECTRA and DistilBERT against what transformers computes (tests/parity/families_golden.py).
+// RoBERTa, ELECTRA, DistilBERT, XLM-RoBERTa and CamemBERT against what transformers computes (tests/parity/families_golden.py).
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_SUITE(encoder_families)
 
 BOOST_AUTO_TEST_CASE(hidden_states_and_logits_equal_transformers) {
     at::NoGradGuard const no_gradients;
-    for (std::string const name : {"roberta", "electra", "distilbert"}) {
+    for (std::string const name : {"roberta", "electra", "distilbert", "xlm-roberta", "camembert"}) {
         NamedTensors const expected = load_tensors(golden / (name + ".safetensors"));
         BertEncoder const encoder = load_masked_language_model(golden / ("tiny_" + name));
         double const worst = deviation(encoder, expected);
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(parameters_keep_the_names_of_bert) {
 }
 
 BOOST_AUTO_TEST_CASE(the_fused_loss_trains_every_parameter_of_each_family) {
-    for (std::string const name : {"roberta", "electra", "distilbert"}) {
+    for (std::string const name : {"roberta", "electra", "distilbert", "xlm-roberta", "camembert"}) {
         PackedInput const input = to_tensors(view_of(load_tensors(golden / (name + ".safetensors"))));
         std::vector<at::Tensor> gradients;
         std::vector<std::string> names;

@@ -25,7 +25,7 @@ bmae::BertConfig small_config(bmae::ModelType type = bmae::ModelType::bert) {
     config.model_type = type;
     config.vocab_size = 11;
     config.max_position_embeddings = 16;
-    if (type == bmae::ModelType::roberta) { config.pad_token_id = 1; }
+    if (bmae::is_roberta(type)) { config.pad_token_id = 1; }
     if (type == bmae::ModelType::electra) { config.embedding_size = 6; }
     if (type == bmae::ModelType::distilbert) { config.type_vocab_size = 0; }
     return config;

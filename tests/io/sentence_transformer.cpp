@@ -130,6 +130,8 @@ BOOST_AUTO_TEST_CASE(takes_the_length_limit_from_where_it_is) {
     BOOST_TEST(folder.read().max_seq_length == 512);   // the model has no more positions
     folder.put("config.json", R"({"model_type": "roberta", "max_position_embeddings": 258, "pad_token_id": 1})");
     BOOST_TEST(folder.read().max_seq_length == 256);   // RoBERTa's first two are never read
+    folder.put("config.json", R"({"model_type": "xlm-roberta", "max_position_embeddings": 258})");
+    BOOST_TEST(folder.read().max_seq_length == 256);
     folder.put("config.json", R"({"max_position_embeddings": 512})");
     // version 6 says it in the tokenizer
     folder.put("sentence_bert_config.json", R"({"transformer_task": "feature-extraction"})");

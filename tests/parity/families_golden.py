@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: the bmae authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the golden files of RoBERTa, ELECTRA and DistilBERT: what transformers computes, for tests without Python.
+"""Writes the golden files of RoBERTa, ELECTRA, DistilBERT, XLM-RoBERTa and CamemBERT: what transformers computes, for tests without Python.
 
 usage: families_golden.py            writes golden/ beside this file
        families_golden.py --check    computes everything again and compares with the stored files
@@ -23,8 +23,8 @@ import tempfile
 
 import torch
 from safetensors.torch import save_file
-from transformers import (DistilBertConfig, DistilBertForMaskedLM, ElectraConfig, ElectraForMaskedLM, RobertaConfig,
-                          RobertaForMaskedLM)
+from transformers import (CamembertConfig, CamembertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM, ElectraConfig, ElectraForMaskedLM,
+                          RobertaConfig, RobertaForMaskedLM, XLMRobertaConfig, XLMRobertaForMaskedLM)
 
 from bert_golden import compare
 
@@ -42,6 +42,9 @@ def families():
         "electra": (ElectraForMaskedLM(ElectraConfig(**SHAPE, embedding_size=24, max_position_embeddings=40)), 2, 3, 5),
         "distilbert": (DistilBertForMaskedLM(DistilBertConfig(vocab_size=60, dim=16, n_layers=2, n_heads=2, hidden_dim=32, dropout=0.0,
                                                               attention_dropout=0.0, max_position_embeddings=40)), 2, 3, 5),
+        "xlm-roberta": (XLMRobertaForMaskedLM(XLMRobertaConfig(**SHAPE, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5)), 0, 2, 5),
+        "camembert": (CamembertForMaskedLM(CamembertConfig(**SHAPE, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5,
+                                                           bos_token_id=5, eos_token_id=6)), 5, 6, 7),
     }
 
 

@@ -57,6 +57,23 @@ BOOST_AUTO_TEST_CASE(decoding) {
     BOOST_TEST(tokenizer.traits().is_special(2));
 }
 
+// A text without spaces is not one word: no budget of a masker would fit it.
+BOOST_AUTO_TEST_CASE(pieces_of_scripts_without_spaces_are_words) {
+    UnigramDescription description = small();
+    std::size_t const first = description.tokens.size();
+    for (char const* const token :
+         {"\u6f22\u5b57", "\u304b\u306a", "\u0e44\u0e17\u0e22", "\U0002070e", "\ud55c", "\u00e9t\u00e9"}) {
+        description.tokens.emplace_back(token);
+        description.scores.push_back(-5);
+    }
+    Unigram const tokenizer(description);
+    std::vector<bool> continues;
+    for (std::size_t i = first; i < description.tokens.size(); ++i) {
+        continues.push_back(tokenizer.traits().continues_word(static_cast<TokenId>(i)));
+    }
+    BOOST_TEST(continues == (std::vector<bool>{false, false, false, false, true, true}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(metaspace_alone_keeps_every_space) {
     UnigramDescription description = small();
     description.split_whitespace = false;

@@ -24,7 +24,7 @@ namespace bmae {
 /// BERT (Devlin et al., arXiv 1810.04805): post-LN layers, exact GELU, learned positions, language-model head tied to the
 /// word embeddings. Parameter names are those of Hugging Face's BertForMaskedLM below `encoder.` and `cls.predictions.`.
 ///
-/// RoBERTa, ELECTRA and DistilBERT are the same network with other settings: see BertConfig::model_type: where positions
+/// RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA and DistilBERT are the same network with other settings: see BertConfig::model_type: where positions
 /// begin, the width of the embeddings, whether there are token types, one dropout. Parameter names do not change.
 class BertEncoder {
 public:
@@ -90,6 +90,10 @@ static_assert(HasTokenHead<BertEncoder> && HasPositionTable<BertEncoder> && Enco
 
 /// For compositions that read as in the paper: build it from `BertConfig::roberta_base()` or from a folder.
 using RobertaEncoder = BertEncoder;
+/// As above, from `BertConfig::xlm_roberta_base()`.
+using XlmRobertaEncoder = BertEncoder;
+/// As above, from `BertConfig::camembert_base()`.
+using CamembertEncoder = BertEncoder;
 /// As above, from `BertConfig::electra_base()` or `electra_base_generator()`.
 using ElectraEncoder = BertEncoder;
 /// As above, from `BertConfig::distilbert_base()`.

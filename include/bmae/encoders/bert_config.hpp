@@ -47,6 +47,20 @@ struct BertConfig {
         config.pad_token_id = 1;
         return config;
     }
+    /// 12 layers of 768, 278 M parameters, 192 M of them embeddings of 250,002 pieces (Conneau et al., arXiv 1911.02116).
+    static BertConfig xlm_roberta_base() {
+        BertConfig config = roberta_base();
+        config.model_type = ModelType::xlm_roberta;
+        config.vocab_size = 250002;
+        return config;
+    }
+    /// 12 layers of 768, 111 M parameters (Martin et al., arXiv 1911.03894).
+    static BertConfig camembert_base() {
+        BertConfig config = roberta_base();
+        config.model_type = ModelType::camembert;
+        config.vocab_size = 32005;
+        return config;
+    }
     /// 12 layers of 768, 109 M parameters: the discriminator, which has no language-model head of its own (arXiv 2003.10555).
     static BertConfig electra_base() { return {.model_type = ModelType::electra}; }
     /// 12 layers of 256 under embeddings of 768, 35 M parameters: the generator of `electra_base`, which SimLM samples from.
@@ -80,7 +94,7 @@ struct BertConfig {
     /// E, the width of the embeddings and of the rows that the head multiplies with them.
     [[nodiscard]] std::int64_t embedding_width() const noexcept { return embedding_size == 0 ? hidden_size : embedding_size; }
     /// Row of the position table for a text's first token. RoBERTa's rows up to the padding's are never read.
-    [[nodiscard]] std::int64_t first_position() const noexcept { return model_type == ModelType::roberta ? pad_token_id + 1 : 0; }
+    [[nodiscard]] std::int64_t first_position() const noexcept { return is_roberta(model_type) ? pad_token_id + 1 : 0; }
     /// Longest text in tokens, [CLS] and [SEP] included.
     [[nodiscard]] std::int64_t usable_positions() const noexcept { return max_position_embeddings - first_position(); }
     /// Dropout between the attention and its residual: DistilBERT has none there.
@@ -89,7 +103,7 @@ struct BertConfig {
     }
     /// The head's function: RoBERTa and ELECTRA use the exact gelu there for any `hidden_act`.
     [[nodiscard]] Activation head_activation() const {
-        bool const fixed = model_type == ModelType::roberta || model_type == ModelType::electra;
+        bool const fixed = is_roberta(model_type) || model_type == ModelType::electra;
         return fixed ? Activation::gelu : activation();
     }
 
@@ -156,7 +170,7 @@ struct BertConfig {
         within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
         bool const typed = model_type != ModelType::distilbert;
         within("type_vocab_size", type_vocab_size, typed ? 1 : 0, typed ? 1'000'000 : 0);
-        within("pad_token_id", pad_token_id, model_type == ModelType::roberta ? 0 : -1, vocab_size - 1);
+        within("pad_token_id", pad_token_id, is_roberta(model_type) ? 0 : -1, vocab_size - 1);
         within("embedding_size", embedding_size, 0, 1'000'000);
         if (embedding_width() != hidden_size && model_type != ModelType::electra) {
             refuse("an embedding_size of hidden_size or 0, as only ELECTRA projects its embeddings",
@@ -166,7 +180,8 @@ struct BertConfig {
             refuse("a layer_norm_eps of 1e-12, which DistilBERT fixes", std::to_string(layer_norm_eps));
         }
         if (usable_positions() < 1) {
-            refuse("a max_position_embeddings above " + std::to_string(first_position()) + ", RoBERTa's first position",
+            refuse("a max_position_embeddings above " + std::to_string(first_position()) + ", the first position of " +
+                       std::string(title(model_type)),
                    std::to_string(max_position_embeddings));
         }
         if (hidden_size % num_attention_heads != 0) {

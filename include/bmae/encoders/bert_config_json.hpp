@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -47,6 +48,24 @@ void visit_bert_config(Config& config, Visit&& visit) {
     visit("tie_word_embeddings", config.tie_word_embeddings, false);
 }
 
+/// The kernels of attention that transformers names: all compute the same function, so a file may name any of them.
+inline constexpr std::array<std::string_view, 5> attention_kernels{"eager", "sdpa", "flash_attention_2", "flash_attention_3",
+                                                                   "flex_attention"};
+inline constexpr std::array<char const*, 3> attention_keys{"attn_implementation", "_attn_implementation",
+                                                           "_attn_implementation_internal"};
+
+/// Drops the name of an attention kernel from `extra`: another library's choice of how to compute the same results.
+/// \throws InputError  a name that is none of those kernels
+inline void drop_attention_kernel(JsonObject const& object, Json& extra) {
+    for (char const* const key : attention_keys) {
+        extra.erase(key);
+        auto const kernel = object.find<std::string>(key);
+        if (!kernel || std::ranges::find(attention_kernels, *kernel) != attention_kernels.end()) { continue; }
+        throw object.refuse('"' + std::string(key) + "\" eager, sdpa, flash_attention_2, flash_attention_3 or flex_attention",
+                            '"' + *kernel + '"', "Another attention may give other results: remove the key if it does not.");
+    }
+}
+
 /// The family that a config.json names, with the defaults of keys that its files may lack.
 inline BertConfig config_of_type(JsonObject const& object) {
     auto const text = object.require<std::string>("model_type", "Add \"model_type\": \"bert\" if this is a BERT model.");
@@ -61,7 +80,7 @@ inline BertConfig config_of_type(JsonObject const& object) {
                             "Check that the file is complete and of one model.");
     }
     BertConfig config{.model_type = *type};
-    if (*type == ModelType::roberta) { config.pad_token_id = 1; }
+    if (is_roberta(*type)) { config.pad_token_id = 1; }
     if (*type == ModelType::distilbert) { config.type_vocab_size = 0; }
     return config;
 }
@@ -99,6 +118,7 @@ inline BertConfig bert_config_from_json(std::string_view text, std::string const
                                   "dtype", "torch_dtype"}) {
         extra.erase(key);
     }
+    detail::drop_attention_kernel(object, extra);
     config.extra_json = extra.dump();
     config.validate(file);
     return config;

@@ -4,6 +4,7 @@
 /// BERT, RoBERTa and their relatives as a stored family.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -11,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 #include <nlohmann/json.hpp>
 
 #include <bmae/encoders/bert.hpp>
@@ -18,6 +21,7 @@
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/encoders/hf_folder.hpp>
 #include <bmae/encoders/stored_family.hpp>
+#include <bmae/io/json_file.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/values/error.hpp>
 
@@ -47,6 +51,34 @@ struct BertFamily {
     static std::string_view title(BertConfig const& config) { return bmae::title(config.model_type); }
     static void set_dropout(BertConfig& config, double rate) {
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = rate;
+    }
+    /// A copy that reads texts of up to `positions` tokens: the rows of its table, again and again (Beltagy et al.: Longformer, arXiv
+    /// 2004.05150, section 5; the length of BGE-M3, arXiv 2402.03216, which does not say how its rows begin). Repeated rows keep what
+    /// layers know of neighboring positions, but at the seams, and the results of texts that fitted before.
+    static BertEncoder with_positions(BertEncoder const& encoder, std::int64_t positions) {
+        BertConfig config = encoder.config();
+        std::int64_t const first = config.first_position();
+        std::int64_t const known = config.usable_positions();
+        detail::Json extra = detail::parse_json(config.extra_json, "extra_json");
+        extra["bmae_positions_repeated_from"] = known;
+        config.extra_json = extra.dump();
+        config.max_position_embeddings = first + positions;
+        NamedTensors values;
+        BertEncoder source = encoder;   // shares the tensors; visiting requires a mutable one
+        source.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) { values[name] = value.detach(); });
+        BertEncoder longer(std::move(config), 0, [](std::string const&) { return false; });
+        at::NoGradGuard const no_gradients;
+        longer.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
+            at::Tensor const& old = values.at(name);
+            bool const is_table = value.sizes() != old.sizes();
+            std::int64_t const kept = is_table ? first : value.size(0);
+            value.narrow(0, 0, kept).copy_(old.narrow(0, 0, kept));
+            for (std::int64_t begin = 0; is_table && begin < positions; begin += known) {
+                std::int64_t const size = std::min(known, positions - begin);
+                value.narrow(0, first + begin, size).copy_(old.narrow(0, first, size));
+            }
+        });
+        return longer;
     }
     static BertEncoder from_parameters(BertConfig config, NamedTensors const& parameters, TokenHead head,
                                        std::string const& file) {

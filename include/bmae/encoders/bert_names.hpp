@@ -75,6 +75,8 @@ using NamePair = std::pair<std::string_view, std::string_view>;   // this librar
 inline std::vector<NamePair> name_pairs(ModelType type) {
     switch (type) {
         case ModelType::roberta:
+        case ModelType::xlm_roberta:
+        case ModelType::camembert:
             return {{"cls.predictions.transform.dense", "lm_head.dense"},
                     {"cls.predictions.transform.LayerNorm", "lm_head.layer_norm"},
                     {"cls.predictions", "lm_head"}};
@@ -135,7 +137,7 @@ std::string translate(ModelType type, std::string_view name) {
 /// This library's name for a name found in a file: no "bert.", "roberta." ... in front, weight and bias for the gamma and beta
 /// of old files, BERT's names for the family's.
 inline std::string canonical_bert_name(std::string_view name, ModelType type = ModelType::bert) {
-    std::string const prefix = std::string(to_string(type)) + '.';
+    std::string_view const prefix = detail::names_of(type).prefix;
     if (name.starts_with(prefix)) { name.remove_prefix(prefix.size()); }
     std::string result(name);
     for (auto const& [old_end, new_end] : {std::pair<std::string_view, std::string_view>{"LayerNorm.gamma", "LayerNorm.weight"},
@@ -167,7 +169,7 @@ inline bool is_side_bert_name(std::string_view canonical) {
 inline std::string prefixed_bert_name(std::string const& canonical, ModelType type = ModelType::bert) {
     bool const outside = canonical.starts_with("cls.") || (is_side_bert_name(canonical) && !canonical.starts_with("pooler."));
     std::string name = bare_bert_name(canonical, type);
-    return outside ? name : std::string(to_string(type)) + '.' + name;
+    return outside ? name : std::string(detail::names_of(type).prefix) + name;
 }
 
 }  // namespace bmae

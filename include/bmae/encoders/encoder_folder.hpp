@@ -173,18 +173,45 @@ inline AnyEncoder with_dropout(AnyEncoder const& encoder, double rate) {
     return *std::move(changed);
 }
 
-/// What a run records of its encoder, to tell two apart: the config of its family, or the shape of an encoder without one.
-inline nlohmann::ordered_json describe_encoder(AnyEncoder const& encoder) {
-    auto described = detail::with_family<nlohmann::ordered_json>(
-        encoder, [](auto family, auto const& held) { return family.description(held.config()); });
-    return described ? *std::move(described) : detail::shape_json(encoder.shape());
-}
-
 /// "BERT", "RoBERTa" ...; the name of the encoder where its type has no folders.
 inline std::string encoder_title(AnyEncoder const& encoder) {
     return detail::with_family<std::string>(
                encoder, [](auto family, auto const& held) { return std::string(family.title(held.config())); })
         .value_or(std::string(encoder.held_name()));
+}
+
+/// An encoder with the same values that reads texts of up to `positions` tokens: the rows of its table of positions are repeated. Texts
+/// that fitted before have the results that they had; longer ones need training. config.json tells where the rows came from.
+/// \throws InputError  as many positions as there are, or fewer; an encoder without a table, as one with rotary positions
+inline AnyEncoder with_positions(AnyEncoder const& encoder, std::int64_t positions) {
+    std::int64_t const known = encoder.shape().positions;
+    auto const refuse = [](std::string expected, std::string found, std::string hint) {
+        return InputError(
+            Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
+    };
+    auto longer = detail::with_family<AnyEncoder>(encoder, [&]<class F>(F family, auto const& held) {
+        if constexpr (requires { family.with_positions(held, positions); }) {
+            if (positions <= known) {
+                throw refuse("more positions than the " + std::to_string(known) + " of the model", std::to_string(positions),
+                             "Shorter texts need no other table: set --max-length.");
+            }
+            return AnyEncoder(family.with_positions(held, positions));
+        } else {
+            throw refuse("an encoder with a table of learned positions, to repeat its rows",
+                         encoder_title(encoder) + ", which has none",
+                         "It reads texts of up to " + std::to_string(known) + " tokens.");
+            return encoder;
+        }
+    });
+    if (!longer) { throw detail::no_folder_for(encoder, {}); }
+    return *std::move(longer);
+}
+
+/// What a run records of its encoder, to tell two apart: the config of its family, or the shape of an encoder without one.
+inline nlohmann::ordered_json describe_encoder(AnyEncoder const& encoder) {
+    auto described = detail::with_family<nlohmann::ordered_json>(
+        encoder, [](auto family, auto const& held) { return family.description(held.config()); });
+    return described ? *std::move(described) : detail::shape_json(encoder.shape());
 }
 
 }  // namespace bmae

@@ -29,7 +29,7 @@
 
 namespace bmae {
 
-/// A BERT, RoBERTa, ELECTRA or DistilBERT model as stored in a folder.
+/// A model of any `ModelType` as stored in a folder.
 struct HfBert {
     BertConfig config = {};
     NamedTensors tensors = {};   ///< the names of `bert_tensors(config, has_head())`, in the types of the file

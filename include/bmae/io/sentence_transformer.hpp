@@ -155,7 +155,9 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
     if (positions) {
         auto const type = JsonObject::read(transformer / "config.json").get<std::string>("model_type", "");
         // RoBERTa's first token follows the padding's position.
-        if (type == "roberta") { *positions -= from("config.json", "pad_token_id").value_or(1) + 1; }
+        if (type == "roberta" || type == "xlm-roberta" || type == "camembert") {
+            *positions -= from("config.json", "pad_token_id").value_or(1) + 1;
+        }
     }
     if (!declared) { declared = from("tokenizer_config.json", "model_max_length"); }
     if (!declared) { declared = positions; }

@@ -4,6 +4,7 @@
 /// A frozen masked language model that replaces masked tokens for a corruptor.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -56,8 +57,9 @@ public:
         ForwardContext context;
         at::Tensor const hidden = encoder_.encode(input, context, false).hidden;
         std::vector<TokenId> ids;
-        for (std::size_t begin = 0; begin < rows.size(); begin += rows_at_once) {
-            std::size_t const size = std::min(rows_at_once, rows.size() - begin);
+        std::size_t const most = rows_at_once(encoder_.shape().vocabulary);
+        for (std::size_t begin = 0; begin < rows.size(); begin += most) {
+            std::size_t const size = std::min(most, rows.size() - begin);
             std::vector<std::int64_t> const some(rows.begin() + static_cast<std::ptrdiff_t>(begin),
                                                  rows.begin() + static_cast<std::ptrdiff_t>(begin + size));
             at::Tensor const logits = encoder_.head.logits(hidden.index_select(0, detail::int64_tensor(some, device)),
@@ -96,7 +98,10 @@ public:
     }
 
 private:
-    static constexpr std::size_t rows_at_once = 1024;
+    /// Distributions stored at once, in double: half a gigabyte, of 1024 rows at most.
+    static std::size_t rows_at_once(std::int64_t vocabulary) {
+        return static_cast<std::size_t>(std::clamp<std::int64_t>(64'000'000 / std::max<std::int64_t>(vocabulary, 1), 16, 1024));
+    }
 
     E encoder_;
 };

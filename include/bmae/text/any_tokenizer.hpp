@@ -51,7 +51,9 @@ public:
             auto const has = [&](char const* name) { return std::filesystem::exists(path / name); };
             if (has("vocab.txt")) { return WordPiece::from_file(path); }
             if (has("vocab.json") && has("merges.txt")) { return ByteLevelBpe::from_file(path); }
-            if (has("spiece.model")) { return Unigram::from_file(path); }   // explains how to convert it
+            for (char const* const name : {"spiece.model", "sentencepiece.bpe.model", "sentencepiece.model"}) {
+                if (has(name)) { return Unigram::from_file(path); }   // explains how to convert it
+            }
             throw InputError(Diagnostic{.file = path.string(),
                                         .expected = "a tokenizer.json, a vocab.txt, or a vocab.json and a merges.txt",
                                         .found = "none of them",

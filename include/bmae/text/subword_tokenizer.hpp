@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -28,6 +29,24 @@
 #include <bmae/values/tokens.hpp>
 
 namespace bmae::detail {
+
+/// True for a token that begins in a script written without spaces: Han, kana, Thai, Lao, Myanmar, Khmer. Each of its pieces is taken
+/// for a word, as WordPiece takes each ideograph: a whole text as one word could not be masked by words.
+inline bool begins_without_space(std::string_view token) noexcept {
+    using Range = std::pair<char32_t, char32_t>;
+    static constexpr std::array<Range, 9> ranges{{{0x0e00, 0x0eff},       // Thai, Lao
+                                                  {0x1000, 0x109f},       // Myanmar
+                                                  {0x1780, 0x17ff},       // Khmer
+                                                  {0x3040, 0x30ff},       // Hiragana, Katakana
+                                                  {0x31f0, 0x31ff},       // Katakana extensions
+                                                  {0x3400, 0x9fff},       // Han
+                                                  {0xf900, 0xfaff},       // Han, compatibility
+                                                  {0xff66, 0xff9f},       // Katakana of half the width
+                                                  {0x20000, 0x3ffff}}};   // Han, supplementary
+    if (token.empty()) { return false; }
+    char32_t const first = read_utf8(token).character;
+    return std::ranges::any_of(ranges, [&](Range const& range) { return first >= range.first && first <= range.second; });
+}
 
 /// The tokens of a description by id and by text, their traits, and the added ones.
 class SubwordTable {
@@ -76,7 +95,7 @@ public:
         if (special.sep < 0 && wrapping.after.size() == 1) { special.sep = wrapping.after.front(); }
         std::vector<std::uint8_t> continues(tokens.size());
         for (std::size_t i = 0; i < tokens.size(); ++i) {
-            continues[i] = tokens[i].starts_with(space) || is_special[i] != 0 ? 0 : 1;
+            continues[i] = tokens[i].starts_with(space) || is_special[i] != 0 || begins_without_space(tokens[i]) ? 0 : 1;
         }
         traits = TokenTraits(special, std::move(continues));
     }

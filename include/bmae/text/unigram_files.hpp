@@ -132,14 +132,18 @@ inline void read_unigram_splitter(JsonFile const& file, UnigramDescription& desc
 inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     bool const is_folder = std::filesystem::is_directory(path);
     if (is_folder && !std::filesystem::exists(path / "tokenizer.json")) {
-        bool const has_model = std::filesystem::exists(path / "spiece.model");
+        std::string model;   // SentencePiece's own file
+        for (char const* const name : {"spiece.model", "sentencepiece.bpe.model", "sentencepiece.model"}) {
+            if (std::filesystem::exists(path / name)) { model = name; }
+        }
+        bool const has_model = !model.empty();
         throw InputError(Diagnostic{
             .file = path.string(),
             .expected = "a tokenizer.json",
-            .found = has_model ? "spiece.model alone" : "none",
+            .found = has_model ? model + " alone" : "none",
             .hint = has_model
                         ? "Convert it once in Python: transformers.AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)."
-                        : "Name the folder of a T5 model."});
+                        : "Name the folder of a T5 or XLM-RoBERTa model."});
     }
     detail::JsonFile const file(is_folder ? path / "tokenizer.json" : path);
     detail::PlainJson const& root = file.root();
