@@ -34,6 +34,8 @@ struct Shape {
     double hidden_dropout = 0;             ///< after embeddings and feed-forward blocks
     double attention_dropout = 0;          ///< of attention weights
     double attention_output_dropout = 0;   ///< between attention and its residual
+    double rotary_base = 0;      ///< positions enter by rotary phases of this base, in every layer; 0: by the embeddings
+    double initial_cutoff = 0;   ///< new weights lie within so many deviations; 0: they have no bound
 
     friend bool operator==(Shape const&, Shape const&) = default;
 };
