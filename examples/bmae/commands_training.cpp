@@ -53,9 +53,18 @@ private:
             .excludes("--steps");
         table_
             .real(app_, "--minutes", options_.minutes, {.most = 1e7, .above_least = true},
-                  "Time limit; without --steps or --epochs, the steps are estimated to fill it")
+                  "Time limit; without --steps, --epochs or --plan the length of the training, whose learning rate then follows "
+                  "the clock")
             .by_default("none")
             .group(group);
+        table_
+            .path(app_, "--plan", options_.plan_of,
+                  "Repeat the steps and learning rates of this run by the clock (--minutes alone): its output folder or a "
+                  "checkpoint")
+            .by_default("none")
+            .group(group)
+            .excludes("--steps")
+            .excludes("--epochs");
     }
 
     void add_batches() {
@@ -122,7 +131,7 @@ private:
     }
 
     DeclaredOption& trained(DeclaredOption& option) const {
-        return option.group(group).with_any({"--steps", "--epochs", "--minutes"});
+        return option.group(group).with_any({"--steps", "--epochs", "--minutes", "--plan"});
     }
 
     static constexpr char const* group = "Training";
@@ -191,10 +200,10 @@ private:
             .by_default("that of --model or --data");
         table_.whole(app, "--max-length", options.max_length, length_range, "Maximum tokens of a view; 0: as in the store");
         table_.path(app, "--dump-step", options.dump_step,
-                    "Write the first step to this file; without --steps, --epochs, --minutes stop after it");
+                    "Write the first step to this file; without --steps, --epochs, --minutes, --plan stop after it");
         table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model")
             .by_default("none: required by a run")
-            .with_any({"--steps", "--epochs", "--minutes"});
+            .with_any({"--steps", "--epochs", "--minutes", "--plan"});
         options.training.batch.tokens = 8192;
         TrainingGroup(table_, app, options.training).add();
         common_.threads(app);

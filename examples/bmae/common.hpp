@@ -200,8 +200,12 @@ inline constexpr char const* run_options_file = "run.json";
 /// Numbers of the trainer, shared by pretrain and finetune, and further options of training. The seed is that of `Common`.
 struct TrainingOptions : TrainerOptions {
     double minutes = 0;        ///< 0: no limit
+    Path plan_of = {};         ///< a run by the clock whose plan is repeated; empty: none
     double dropout = -1;       ///< below 0: from config.json
     std::string record = {};   ///< text of `run_options_file`; empty: none is written
+
+    /// Whether one of --steps, --epochs, --minutes and --plan is given.
+    [[nodiscard]] bool has_length() const { return steps != 0 || epochs != 0 || minutes > 0 || !plan_of.empty(); }
 };
 
 struct PretrainOptions {

@@ -5,8 +5,6 @@
 #include <filesystem>
 #include <initializer_list>
 #include <map>
-#include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -243,9 +241,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     }
     if (options.preset.empty()) { options.preset = "retriever"; }
     require_finetuning_preset(options.preset);
-    if (training.steps == 0 && training.epochs == 0 && training.minutes <= 0) {
-        throw refuse("--steps, --epochs or --minutes", "none");
-    }
+    if (!training.has_length()) { throw refuse("--steps, --epochs or --minutes", "none"); }
     check_teacher_scores(options);
     check_output(training);
     at::Device const device = device_from(common.device);
@@ -292,11 +288,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     }
 
     pending.keep(is_resumed(training));
-    std::optional<LoadedModel> second;
-    Trained const trained = train(common, training, *objective, [&]() -> std::unique_ptr<Objective> {
-        second.emplace(load());
-        return build(second->encoder);
-    });
+    Trained const trained = train(common, training, *objective);
     Json result{{"command", "finetune"},
                 {"preset", options.preset},
                 {"stage", options.preset},

@@ -303,7 +303,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     PretrainOptions const options = with_model(given);
     use_threads(common);
     TrainingOptions const& training = options.training;
-    bool const trains = training.steps != 0 || training.epochs != 0 || training.minutes > 0;
+    bool const trains = training.has_length();
     if (!trains && options.dump_step.empty()) {
         throw refuse("--steps, --epochs or --minutes", "none", "To inspect one step: --dump-step FILE.");
     }
@@ -368,7 +368,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         print_result(common, result, options.dump_step.string() + '\n');
         return done;
     }
-    Trained const trained = train(common, training, *objective, build);
+    Trained const trained = train(common, training, *objective);
     result.update(trained.json);
     if (trained.to == TrainedTo::an_interrupt) {
         print_result(common, result);

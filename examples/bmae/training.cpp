@@ -59,22 +59,40 @@ std::uint64_t planned_steps(Path const& output) {
     return json.is_object() ? json.value("steps", std::uint64_t{0}) : 0;
 }
 
-/// Number of steps that fit into the time, estimated by a few steps of a copy of the model.
-std::uint64_t estimate_steps(TrainerOptions options, Objective& objective, double seconds) {
-    constexpr std::uint64_t probes = 5;
-    options.steps = probes;
-    options.output.clear();
-    options.resume = false;
-    options.log_every = 0;
-    double sum = 0;
-    Clock::time_point const start = Clock::now();
-    Trainer trainer(objective, options,
-                    {.on_step = [&](StepReport const& step) { sum += step.step == 1 ? 0 : step.seconds; },
-                     .on_warning = [](std::string const&) {}});   // the first warms up
-    trainer.fit();
-    double const each = std::max(sum / static_cast<double>(probes - 1), 1e-6);
-    double const left = seconds * .95 - seconds_since(start);
-    return static_cast<std::uint64_t>(std::max(1.0, left / each));
+/// The recorded plan of a run by the clock. \param path  its output folder, or a checkpoint
+std::vector<PlanSegment> plan_of_run(Path const& path) {
+    bool const is_one = std::filesystem::exists(path / "trainer.json");
+    Path const file = (is_one || list_checkpoints(path).empty() ? path : newest_checkpoint(path).path) / "trainer.json";
+    auto const refuse = [&](char const* found) {
+        return InputError(Diagnostic{.file = path.string(),
+                                     .expected = "the output folder or a checkpoint of a run by the clock",
+                                     .found = found,
+                                     .hint = "Such a run was started with --minutes alone; others repeat by their options."});
+    };
+    if (!std::filesystem::exists(file)) { throw refuse("none"); }
+    auto const json = nlohmann::ordered_json::parse(detail::read_file(file), nullptr, false);
+    if (!json.is_object() || !json.contains("state") || !json["state"].contains("plan")) { throw refuse("a run without a plan"); }
+    return plan_from_json(json["state"]["plan"]);
+}
+
+/// Fills in how long the run is. Without a number of steps the time decides; runs of earlier versions estimated steps and keep them.
+void set_length(TrainingOptions const& options, TrainerOptions& settings) {
+    if (!options.plan_of.empty()) {
+        settings.plan = plan_of_run(options.plan_of);
+        return;
+    }
+    if (options.steps != 0 || options.epochs != 0) { return; }
+    settings.steps = options.resume ? planned_steps(options.output) : 0;
+    if (settings.steps == 0) { settings.seconds = options.minutes * 60; }
+}
+
+/// Adds to run.json the number of steps of a run by the clock, which it knows at its end.
+void record_steps(TrainingOptions const& options, std::uint64_t steps) {
+    Path const file = options.output / run_options_file;
+    Json record = Json::parse(options.record, nullptr, false);
+    if (!record.is_object()) { return; }
+    record["steps"] = steps;
+    detail::write_file(file, record.dump(1) + '\n', detail::Existing::replace);
 }
 
 /// At the first step that this start has done: its folder is locked, and any checkpoint was accepted.
@@ -168,19 +186,15 @@ void check_output(TrainingOptions const& options) {
     }
 }
 
-Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
-              std::function<std::unique_ptr<Objective>()> const& rebuild) {
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective) {
     Clock::time_point const start = Clock::now();
     keep_freed_memory();   // this process ends after training
     TrainerOptions settings = trainer_options(common, options);
-    Progress progress("training", "steps", 0);   // its time is that of the command, estimation included
-    bool const estimated = options.steps == 0 && options.epochs == 0;
-    if (estimated) {
-        settings.steps = options.resume ? planned_steps(options.output) : 0;
-        if (settings.steps == 0) {
-            settings.steps = estimate_steps(settings, *rebuild(), options.minutes * 60);
-            say("the time is estimated to suffice for " + count_text(settings.steps) + " steps");
-        }
+    Progress progress("training", "steps", 0);   // its time is that of the command
+    set_length(options, settings);
+    bool const by_clock = settings.seconds > 0;
+    if (by_clock) {
+        say("the learning rate follows the clock: it ends after " + duration_text(settings.seconds) + " of training");
     }
     progress.total(settings.steps);
     bool out_of_time = false;
@@ -189,27 +203,27 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     double stepping = 0;   // seconds of the steps themselves
     std::string note;
     Trainer* running = nullptr;
-    TrainerCallbacks callbacks{
-        .on_step =
-            [&](StepReport const& step) {
-                tokens += step.tokens;
-                stepping += step.seconds;
-                if (!shown) { start_run(options, step.step - 1, progress); }
-                shown = true;
-                progress.update(step.step, note);
-                if (options.minutes > 0 && seconds_since(start) > options.minutes * 60 && step.step != settings.steps) {
-                    out_of_time = true;
-                    running->request_stop();
-                }
-            },
-        .on_log =
-            [&](LogReport const& report) {
-                note = note_of(report);
-                progress.total(report.steps);
-                progress.update(report.step, note);
-            },
-        .on_save = [&](Path const& checkpoint) { progress.line("saved " + checkpoint.string()); },
-        .on_warning = [&](std::string const& text) { progress.line("warning: " + text); }};
+    TrainerCallbacks callbacks{.on_step =
+                                   [&](StepReport const& step) {
+                                       tokens += step.tokens;
+                                       stepping += step.seconds;
+                                       if (!shown) { start_run(options, step.step - 1, progress); }
+                                       shown = true;
+                                       progress.update(step.step, note);
+                                       if (options.minutes > 0 && !by_clock && seconds_since(start) > options.minutes * 60 &&
+                                           step.step != settings.steps) {
+                                           out_of_time = true;
+                                           running->request_stop();
+                                       }
+                                   },
+                               .on_log =
+                                   [&](LogReport const& report) {
+                                       note = note_of(report);
+                                       progress.total(report.steps);
+                                       progress.update(report.step, note);
+                                   },
+                               .on_save = [&](Path const& checkpoint) { progress.line("saved " + checkpoint.string()); },
+                               .on_warning = [&](std::string const& text) { progress.line("warning: " + text); }};
     Trainer trainer(objective, settings, callbacks);
     running = &trainer;
     if (std::string const text = negatives_text(objective, options); !text.empty()) { say(text); }
@@ -233,12 +247,17 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     double const seconds = progress.seconds();   // as it says itself
     trained.json = {{"end", ends[static_cast<int>(trained.to)]},
                     {"step", result.step},
-                    {"steps", settings.steps},
+                    {"steps", result.steps},
                     {"resumed_from", result.resumed_from},
                     {"seconds", seconds},
                     {"tokens_per_second", stepping > 0 ? static_cast<double>(tokens) / stepping : 0.0},
                     {"checkpoint", result.checkpoint.string()},
                     {"terms", terms_json(result.terms)}};
+    if (by_clock && trained.to == TrainedTo::the_end && shown) {
+        say("the time sufficed for " + count_text(result.steps) + " steps; --plan " + options.output.string() +
+            " repeats them, and --steps " + std::to_string(result.steps) + " has nearly their learning rates");
+        if (!options.record.empty()) { record_steps(options, result.steps); }
+    }
     if (trained.to == TrainedTo::an_interrupt) {
         say("saved " + result.checkpoint.string() + "; the same command with --resume continues");
     }

@@ -6,7 +6,6 @@
 
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,10 +34,8 @@ std::map<std::string, std::string> parse_settings(std::vector<std::string> const
 void check_output(TrainingOptions const& options);
 
 /// Trains until the end, the time limit or an interrupt; the objective then holds the result.
-/// \param rebuild  makes the objective a second time, to measure how long a step takes; called only where the number of steps is
-///                 to be estimated
-Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
-              std::function<std::unique_ptr<Objective>()> const& rebuild);
+/// With --minutes alone the schedule follows the clock: the plan is in the checkpoints, and --plan repeats it.
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective);
 
 /// Publishes a result of the run as OUTPUT/NAME, in place of that of an earlier end: readers see the old folder or the new one.
 /// \param write  makes the folder that it is given

@@ -306,6 +306,7 @@
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/training/optimizer.hpp>
+#include <bmae/training/plan.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/training/replicas.hpp>
 #include <bmae/training/run_files.hpp>

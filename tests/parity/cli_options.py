@@ -171,7 +171,7 @@ def check_modes(work, data, store, run_folder):
     train = [*pretrain, "--steps", 1, "--output", work / "out"]
     refused(*train, "--preset", "retromae", "--generator", run_folder, says=["in retromae", "leave --generator out"])
     refused(*train, "--schedule", "constant", "--schedule-floor", .1, says=["--schedule-floor", "--schedule constant"])
-    refused(*pretrain, "--dump-step", work / "step", "--learning-rate", 1e-3, says=["--learning-rate with --steps, --epochs or --minutes"])
+    refused(*pretrain, "--dump-step", work / "step", "--learning-rate", 1e-3, says=["--learning-rate with --steps, --epochs, --minutes or --plan"])
     (work / "words.json").write_text("{}")
     refused(*train, "--set", "encoder_mas=0.3", says=['"encoder_mas"', 'Did you mean "encoder_mask"?'])
     refused(*train, "--set", "row_pool=-1", says=["a whole number of at least 0 for row_pool"])

@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <bmae/training/trainer.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -582,6 +584,101 @@ BOOST_AUTO_TEST_CASE(killed_at_any_moment_it_ends_with_the_same_parameters) {
         fs::remove_all(output);
     }
     BOOST_TEST_MESSAGE(kills << " kills in " << runs << " runs");
+}
+
+/// A run by a clock that only its steps move.
+struct TimedRun {
+    std::vector<float> parameters = {};
+    std::vector<double> rates = {};   // of each step, by its number
+    bmae::TrainResult result = {};
+    std::vector<bmae::LogReport> logs = {};
+
+    /// \param stop_after  steps of this start; 0: to the end
+    TimedRun(TrainerOptions const& options, std::function<double(std::uint64_t)> const& cost, std::uint64_t stop_after = 0) {
+        ToyObjective toy;
+        double time = 1000;   // no clock begins at 0
+        Trainer* running = nullptr;
+        std::uint64_t done = 0;
+        Trainer trainer(toy, options,
+                        {.on_step =
+                             [&](bmae::StepReport const& step) {
+                                 rates.resize(step.step, -1);
+                                 rates.back() = step.learning_rate;
+                                 time += cost(step.step);
+                                 if (++done == stop_after) { running->request_stop(); }
+                             },
+                         .on_log = [&](bmae::LogReport const& log) { logs.push_back(log); },
+                         .on_warning = [](std::string const& text) { BOOST_TEST_MESSAGE("warning: " << text); },
+                         .clock = [&] { return time; }});
+        running = &trainer;
+        result = trainer.fit();
+        parameters = bits(toy);
+    }
+};
+
+TrainerOptions run_by_the_clock(Scratch const& folder) {
+    TrainerOptions options = toy_run();
+    options.steps = 0;
+    options.seconds = 20;
+    options.output = folder.path() / "run";
+    options.save_every = 5;
+    return options;
+}
+
+BOOST_AUTO_TEST_CASE(a_run_by_the_clock_ends_annealed_and_its_plan_repeats_it_bit_for_bit) {
+    Scratch const folder;
+    TrainerOptions options = run_by_the_clock(folder);
+    auto const cost = [](std::uint64_t step) { return step < 40 ? .2 : .6; };   // three times slower from the middle on
+    TimedRun const run(options, cost);
+    BOOST_TEST((run.result.end == TrainEnd::finished));
+    BOOST_TEST(run.result.step == run.result.steps);
+    BOOST_TEST(run.result.step > 55U);
+    BOOST_TEST(run.result.step < 65U);
+    BOOST_TEST(*std::max_element(run.rates.begin(), run.rates.end()) > .9 * options.learning_rate);
+    BOOST_TEST(run.rates.back() < .1 * options.learning_rate);
+    BOOST_TEST(!run.logs.front().plan.empty());
+
+    auto const saved = nlohmann::ordered_json::parse(std::ifstream(run.result.checkpoint / "trainer.json"));
+    TrainerOptions again = options;
+    again.seconds = 0;
+    again.plan = bmae::plan_from_json(saved.at("state").at("plan"));
+    again.output = folder.path() / "again";
+    TimedRun const repeated(again, [](std::uint64_t) { return 1e6; });   // at any speed
+    BOOST_TEST((repeated.rates == run.rates));
+    BOOST_TEST((repeated.parameters == run.parameters));
+    TimedRun const stopped(
+        [&] {
+            again.output = folder.path() / "stopped";
+            return again;
+        }(),
+        cost, 23);
+    again.resume = true;
+    TimedRun const resumed(again, cost);
+    BOOST_TEST((resumed.parameters == run.parameters));
+}
+
+BOOST_AUTO_TEST_CASE(a_run_by_the_clock_that_is_resumed_keeps_its_rates_and_goes_on_with_the_time_left) {
+    Scratch const folder;
+    TrainerOptions options = run_by_the_clock(folder);
+    TimedRun const first(options, [](std::uint64_t) { return .2; }, 50);   // half of the time
+    BOOST_TEST((first.result.end == TrainEnd::interrupted));
+    options.resume = true;
+    TimedRun const second(options, [](std::uint64_t) { return .5; });   // on a slower machine
+    BOOST_TEST(second.result.resumed_from == 50U);
+    BOOST_TEST((second.result.end == TrainEnd::finished));
+    BOOST_TEST(second.result.step == 70U, boost::test_tools::tolerance(.05));   // 10 s of .5 s
+    BOOST_TEST(second.rates.back() < .1 * options.learning_rate);
+    BOOST_TEST(second.rates[50] == first.rates[49], boost::test_tools::tolerance(.05));   // no jump
+
+    auto const saved = nlohmann::ordered_json::parse(std::ifstream(second.result.checkpoint / "trainer.json"));
+    bmae::TrainPlan const plan(bmae::plan_from_json(saved.at("state").at("plan")));
+    for (std::size_t s = 0; s < 50; ++s) {
+        BOOST_TEST(options.learning_rate * plan.factor(options.schedule, s) == first.rates[s]);   // recorded bit for bit
+    }
+    options.seconds = 40;   // more time: from the share that is used of it
+    TimedRun const longer(options, [](std::uint64_t) { return .5; });
+    BOOST_TEST(longer.result.steps == 110U, boost::test_tools::tolerance(.05));
+    BOOST_TEST(longer.rates[70] == options.learning_rate * .5 / .9, boost::test_tools::tolerance(.06));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

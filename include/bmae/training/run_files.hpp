@@ -4,6 +4,7 @@
 /// The files of one training run: where it resumes, what a checkpoint contains, which run may resume from it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -27,6 +28,7 @@
 #include <bmae/training/flat_parameters.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/training/optimizer.hpp>
+#include <bmae/training/plan.hpp>
 #include <bmae/training/replicas.hpp>
 #include <bmae/training/train_state.hpp>
 #include <bmae/training/trainer_options.hpp>
@@ -111,11 +113,8 @@ public:
             std::string const text = read_file(file);
             auto const json = nlohmann::ordered_json::parse(std::string_view(text));
             require_same_run(json, file);
-            if (json.at("steps").get<std::uint64_t>() != options_.steps ||
-                json.at("epochs").get<std::uint64_t>() != options_.epochs) {
-                warn_("the run was planned for " + json.at("steps").dump() + " steps or " + json.at("epochs").dump() +
-                      " epochs; from here on its learning rate follows the new plan");
-            }
+            TrainState state = TrainState::from_json(json.at("state"));
+            warn_of_new_plan(json, state);
             if (json.at("libtorch").get<std::string>() != TORCH_VERSION) {
                 warn_("the run was started with LibTorch " + json.at("libtorch").get<std::string>() +
                       ", this is " TORCH_VERSION "; it resumes, but not bit for bit");
@@ -123,7 +122,7 @@ public:
             read_model(found.path, parameters);
             read_optimizer(found.path, parameters, optimizer);
             read_state(found.path, objective_, replicas_.rank);
-            return TrainState::from_json(json.at("state"));
+            return state;
         } catch (nlohmann::ordered_json::exception const& error) {
             throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
         }
@@ -203,6 +202,21 @@ private:
         if (auto const ranks = json.value("ranks", std::size_t{1}); has_state_ && ranks != replicas_.ranks) {
             refuse("ranks, each with queues of its own:", std::to_string(ranks), std::to_string(replicas_.ranks));
         }
+    }
+
+    /// The length of a run may change; its learning rate then does, too.
+    void warn_of_new_plan(nlohmann::ordered_json const& json, TrainState const& state) const {
+        auto const steps = json.at("steps").get<std::uint64_t>();
+        auto const epochs = json.at("epochs").get<std::uint64_t>();
+        std::size_t const known = std::min(state.plan.size(), options_.plan.size());
+        bool const other_plan = !options_.plan.empty() && !std::equal(state.plan.begin(), state.plan.end(), options_.plan.begin(),
+                                                                      options_.plan.begin() + static_cast<std::ptrdiff_t>(known));
+        if (steps == options_.steps && epochs == options_.epochs && state.budget == options_.seconds && !other_plan) { return; }
+        std::string const then = state.budget > 0 ? std::to_string(state.budget) + " seconds"
+                                 : !state.plan.empty()
+                                     ? std::to_string(TrainPlan(state.plan).steps()) + " steps of another run's plan"
+                                     : std::to_string(steps) + " steps or " + std::to_string(epochs) + " epochs";
+        warn_("the run was planned for " + then + "; from here on its learning rate follows the new plan");
     }
 
     /// Says what a checkpoint of an earlier version does not tell, so that nobody takes it for compared.

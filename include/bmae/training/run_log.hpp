@@ -39,11 +39,14 @@ inline std::string settings_text(TrainerOptions const& options) {
     Schedule const& schedule = options.schedule;
     std::string const warmup = schedule.warmup_steps != 0 ? number(schedule.warmup_steps) + " steps"
                                                           : detail::short_number(100 * schedule.warmup_ratio) + "% of the steps";
-    return "steps          " + (options.steps != 0 ? number(options.steps) : number(options.epochs) + " epochs") + '\n' +
-           "batch          " + batch + '\n' + "learning rate  " + rate + ", " + std::string(to_string(schedule.decay)) +
-           " after a warm-up of " + warmup + '\n' + "precision      " + std::string(to_string(options.precision)) + '\n' +
-           "seed           " + number(options.seed) + '\n' + "output         " +
-           (options.output.empty() ? "none: no checkpoint is written" : options.output.string()) + '\n';
+    std::string const length = options.steps != 0     ? number(options.steps)
+                               : options.epochs != 0  ? number(options.epochs) + " epochs"
+                               : options.plan.empty() ? "by the clock, " + detail::short_number(options.seconds) + " seconds"
+                                                      : number(TrainPlan(options.plan).steps()) + ", of a recorded plan";
+    return "steps          " + length + '\n' + "batch          " + batch + '\n' + "learning rate  " + rate + ", " +
+           std::string(to_string(schedule.decay)) + " after a warm-up of " + warmup + '\n' + "precision      " +
+           std::string(to_string(options.precision)) + '\n' + "seed           " + number(options.seed) + '\n' +
+           "output         " + (options.output.empty() ? "none: no checkpoint is written" : options.output.string()) + '\n';
 }
 
 /// "step 20 of 120  loss 2.3127  learning rate 0.0001  1250 tokens/s", without a newline.

@@ -61,7 +61,21 @@ struct Schedule {
         if (step < rise) { return static_cast<double>(step) / static_cast<double>(rise); }
         if (decay == Decay::constant) { return 1; }
         double const fall = static_cast<double>(std::max(steps, rise + 1) - rise);
-        double const progress = std::min(1.0, static_cast<double>(step - rise) / fall);
+        return decayed(std::min(1.0, static_cast<double>(step - rise) / fall));
+    }
+
+    /// The same where the place in the run is known as a share, not as a step.
+    /// \param progress  share of the run before the step, in [0, 1]
+    /// \param warm      share of the run that is warm-up
+    [[nodiscard]] double factor_at(double progress, double warm) const {
+        if (progress < warm) { return progress / warm; }
+        if (decay == Decay::constant) { return 1; }
+        return decayed(warm < 1 ? std::min(1.0, (progress - warm) / (1 - warm)) : 0.0);
+    }
+
+private:
+    /// \param progress  of the decay, in [0, 1]
+    [[nodiscard]] double decayed(double progress) const {
         double const share = decay == Decay::linear ? 1 - progress : (1 + std::cos(std::numbers::pi * progress)) / 2;
         return floor + (1 - floor) * share;
     }

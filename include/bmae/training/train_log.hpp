@@ -20,6 +20,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/training/plan.hpp>
 
 namespace bmae {
 
@@ -96,6 +97,7 @@ struct LogReport {
     std::uint64_t tokens = 0;    ///< since the start of the run
     std::uint64_t skipped = 0;   ///< steps skipped since the start of the run
     std::vector<TermReport> terms = {};
+    std::vector<PlanSegment> plan = {};   ///< of a run by the clock: what was planned again since the last report
 };
 
 inline nlohmann::ordered_json to_json_line(LogReport const& report) {
@@ -118,6 +120,7 @@ inline nlohmann::ordered_json to_json_line(LogReport const& report) {
         line["absent"] = term.absent;
         json["terms"].push_back(std::move(line));
     }
+    if (!report.plan.empty()) { json["plan"] = to_json(report.plan); }
     return json;
 }
 

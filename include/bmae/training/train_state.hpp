@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/batch/planner.hpp>
+#include <bmae/training/plan.hpp>
 #include <bmae/training/train_log.hpp>
 
 namespace bmae {
@@ -21,6 +22,9 @@ struct TrainState {
     std::uint64_t tokens = 0;    ///< seen so far
     std::uint64_t skipped = 0;   ///< skipped non-finite steps
     std::uint64_t skips_in_row = 0;
+    double budget = 0;                    ///< of a run by the clock: its training time in seconds; 0: another run
+    double seconds = 0;                   ///< of it, used so far
+    std::vector<PlanSegment> plan = {};   ///< of a run by the clock or by a plan: all of it so far
 
     std::vector<TermSums> terms = {};   ///< of the open log window
     std::uint64_t window_steps = 0;
@@ -69,6 +73,8 @@ struct TrainState {
     [[nodiscard]] nlohmann::ordered_json to_json() const {
         nlohmann::ordered_json json{{"step", step},     {"epoch", cursor.epoch}, {"position", cursor.position},
                                     {"tokens", tokens}, {"skipped", skipped},    {"skips_in_row", skips_in_row}};
+        if (budget > 0) { json.update({{"budget", budget}, {"seconds", seconds}}); }
+        if (!plan.empty()) { json["plan"] = bmae::to_json(plan); }
         json["window"] = {{"steps", window_steps},     {"tokens", window_tokens}, {"norm", window_norm},
                           {"seconds", window_seconds}, {"waited", window_waited}, {"terms", nlohmann::ordered_json::array()}};
         for (TermSums const& t : terms) {
@@ -94,6 +100,9 @@ struct TrainState {
         json.at("tokens").get_to(state.tokens);
         json.at("skipped").get_to(state.skipped);
         json.at("skips_in_row").get_to(state.skips_in_row);
+        state.budget = json.value("budget", 0.0);   // older checkpoints do not have the plan
+        state.seconds = json.value("seconds", 0.0);
+        if (json.contains("plan")) { state.plan = plan_from_json(json.at("plan")); }
         auto const& window = json.at("window");
         window.at("steps").get_to(state.window_steps);
         window.at("tokens").get_to(state.window_tokens);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
@@ -34,6 +35,7 @@
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/training/optimizer.hpp>
+#include <bmae/training/plan.hpp>
 #include <bmae/training/replicas.hpp>
 #include <bmae/training/run_files.hpp>
 #include <bmae/training/step_gradient.hpp>
@@ -51,6 +53,7 @@ enum class TrainEnd { finished, interrupted };
 struct TrainResult {
     TrainEnd end = TrainEnd::finished;
     std::uint64_t step = 0;                  ///< optimizer steps done, including those before a resume
+    std::uint64_t steps = 0;                 ///< of the whole run, as planned at the end
     std::uint64_t resumed_from = 0;          ///< 0: a new run
     std::filesystem::path checkpoint = {};   ///< the last one; empty where nothing is written
     std::vector<TermReport> terms = {};      ///< of the last log window
@@ -116,7 +119,10 @@ public:
         BatchPlanner planner(
             objective_.examples(), [this](std::size_t example) { return objective_.cost(example); }, options_.seed,
             options_.batch);
-        std::uint64_t const steps = total_steps(planner);
+        TrainPlan plan = plan_of(planner, found.has_value(), state);
+        std::optional<ClockPlanner> clock;
+        if (options_.seconds > 0) { clock.emplace(options_.seconds, state.seconds); }
+        state.budget = options_.seconds;
         std::optional<TrainLog> log;
         if (files.holds_folder()) { log.emplace(options_.output / "log.jsonl", state.step); }
         planner.seek(state.cursor);
@@ -129,13 +135,16 @@ public:
              .ranks = replicas_.ranks});
 
         TrainResult result{.resumed_from = state.step, .checkpoint = found ? found->path : std::filesystem::path()};
-        for (stopping_ = false; state.step < steps && !stopping_;) {
-            StepReport const report = run_step(batches, steps, parameters, optimizer, state);
+        double const start = now() - state.seconds;
+        for (stopping_ = false; state.step < plan.steps() && !stopping_;) {
+            StepReport const report = run_step(batches, plan, parameters, optimizer, state);
             if (callbacks_.on_step) { callbacks_.on_step(report); }
+            if (clock) { follow(*clock, now() - start, plan, parameters.master().device(), state); }
             if (replicas_.ranks == 1) { stopping_ = stop_.load(std::memory_order_relaxed); }   // as late as may be
-            bool const last = state.step == steps;
+            bool const last = state.step >= plan.steps();
             if (options_.log_every != 0 && (state.step % options_.log_every == 0 || last)) {
-                LogReport const line = state.close_window(steps, report);
+                LogReport line = state.close_window(plan.steps(), report);
+                if (clock) { line.plan = planned_since_last_line(plan, state.step); }
                 result.terms = line.terms;
                 if (log) { log->append(line); }
                 if (callbacks_.on_log) { callbacks_.on_log(line); }
@@ -150,7 +159,8 @@ public:
             }
         }
         result.step = state.step;
-        result.end = state.step >= steps ? TrainEnd::finished : TrainEnd::interrupted;
+        result.steps = plan.steps();
+        result.end = state.step >= plan.steps() ? TrainEnd::finished : TrainEnd::interrupted;
         return result;
     }
 
@@ -203,6 +213,58 @@ private:
         }
     }
 
+    [[nodiscard]] double now() const {
+        if (callbacks_.clock) { return callbacks_.clock(); }
+        return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
+    }
+
+    /// The plan of the run where it begins or goes on. A run by the clock goes on by its recorded plan; with another training time, or
+    /// where it was none by the clock before, from the share of the time that it has used.
+    [[nodiscard]] TrainPlan plan_of(BatchPlanner const& planner, bool resumed, TrainState& state) const {
+        if (!options_.plan.empty()) {
+            state.plan = options_.plan;
+            return TrainPlan(options_.plan);
+        }
+        if (options_.seconds <= 0) {
+            state.plan.clear();
+            return TrainPlan(total_steps(planner));
+        }
+        TrainPlan plan(state.plan);
+        if (resumed && state.budget != options_.seconds) {
+            plan.hold(state.step, std::min(1.0, state.seconds / options_.seconds));
+        }
+        return plan;
+    }
+
+    /// After a step of a run by the clock: takes its time, and plans the rest again where it is time to. Rank 0 decides.
+    void follow(ClockPlanner& clock, double seconds, TrainPlan& plan, at::Device device, TrainState& state) const {
+        state.seconds = seconds;
+        if (state.step >= plan.steps()) { return; }
+        constexpr std::int64_t as_planned = -1;
+        std::int64_t left = 0;
+        if (replicas_.rank == 0) {
+            auto const planned = clock.after_step(seconds);
+            left = planned ? static_cast<std::int64_t>(*planned) : as_planned;
+        }
+        if (replicas_.ranks > 1) {
+            at::Tensor const shared = at::full({}, left, at::TensorOptions(at::kLong).device(device));
+            replicas_.add_up(shared);
+            left = shared.item<std::int64_t>();
+        }
+        if (left == as_planned) { return; }
+        plan.replan(state.step, static_cast<std::uint64_t>(left));
+        state.plan = plan.segments();
+    }
+
+    [[nodiscard]] std::vector<PlanSegment> planned_since_last_line(TrainPlan const& plan, std::uint64_t step) const {
+        std::uint64_t const last_line = (step - 1) / options_.log_every * options_.log_every;
+        std::vector<PlanSegment> planned;
+        for (PlanSegment const& segment : plan.segments()) {
+            if (segment.step > last_line) { planned.push_back(segment); }
+        }
+        return planned;
+    }
+
     /// Optimizer steps of the whole run.
     [[nodiscard]] std::uint64_t total_steps(BatchPlanner const& planner) const {
         if (options_.steps != 0) { return options_.steps; }
@@ -221,7 +283,7 @@ private:
         return (batches + per_step - 1) / per_step;
     }
 
-    StepReport run_step(Prefetcher& batches, std::uint64_t steps, FlatParameters& parameters, AdamW& optimizer,
+    StepReport run_step(Prefetcher& batches, TrainPlan const& plan, FlatParameters& parameters, AdamW& optimizer,
                         TrainState& state) {
         Clock::time_point const start = Clock::now();
         double const waited = batches.waited();
@@ -232,7 +294,7 @@ private:
         auto const context_of = [&](std::size_t m) {
             return ForwardContext{.training = true,
                                   .seed = dropout_seed(state.step, m),
-                                  .progress = steps == 0 ? 0 : static_cast<double>(state.step) / static_cast<double>(steps),
+                                  .progress = plan.progress(state.step),
                                   .opens_step = m == 0,
                                   .step = state.step};
         };
@@ -246,7 +308,7 @@ private:
         std::span<HostBatch const> const absent_in =
             contrast_ != nullptr ? std::span(&whole, 1) : std::span<HostBatch const>(micro);
         std::vector<TermSums> const sums = read_numbers(parameters.gradient_norm(), micro, absent_in, outputs, report);
-        report.learning_rate = options_.learning_rate * options_.schedule.factor(state.step, steps);
+        report.learning_rate = options_.learning_rate * plan.factor(options_.schedule, state.step);
         report.skipped = !std::isfinite(report.gradient_norm) || !std::isfinite(report.loss);
         if (report.skipped) {
             note_skip(detail::describe_non_finite(report.step, micro, outputs, parameters), state);

@@ -10,12 +10,14 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include <bmae/batch/planner.hpp>
 #include <bmae/training/adamw_options.hpp>
 #include <bmae/training/description.hpp>
+#include <bmae/training/plan.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/training/schedule.hpp>
 #include <bmae/training/train_log.hpp>
@@ -25,12 +27,14 @@ namespace bmae {
 
 /// Defaults: the optimization settings of RetroMAE (arXiv 2205.12035 and its released scripts).
 struct TrainerOptions {
-    std::uint64_t steps = 0;        ///< optimizer steps of the whole run; 0: use `epochs`
-    std::uint64_t epochs = 0;       ///< passes over the corpus, the last step is completed from one more
-    BatchOptions batch = {};        ///< of a micro-batch: by tokens or by examples
-    std::size_t accumulation = 1;   ///< micro-batches of an optimizer step
-    bool gradient_cache = false;    ///< a contrast spans the texts of the whole step, not of each micro-batch
-    double learning_rate = 1e-4;    ///< peak
+    std::uint64_t steps = 0;    ///< optimizer steps of the whole run; 0: use `epochs`
+    std::uint64_t epochs = 0;   ///< passes over the corpus, the last step is completed from one more
+    double seconds = 0;         ///< training time of the whole run, instead: steps are planned by the clock (ClockPlanner)
+    std::vector<PlanSegment> plan = {};   ///< instead: the recorded plan of a run by the clock, to repeat it
+    BatchOptions batch = {};              ///< of a micro-batch: by tokens or by examples
+    std::size_t accumulation = 1;         ///< micro-batches of an optimizer step
+    bool gradient_cache = false;          ///< a contrast spans the texts of the whole step, not of each micro-batch
+    double learning_rate = 1e-4;          ///< peak
     Schedule schedule = {};
     AdamWOptions adamw = {};
     double clip = 1;   ///< largest norm of the gradient; 0: no clipping
@@ -50,8 +54,11 @@ inline void check(TrainerOptions const& options) {
     auto const demand = [](bool good, char const* expected, std::string const& found) {
         if (!good) { throw InputError(Diagnostic{{}, 0, expected, found}); }
     };
-    demand(options.steps != 0 || options.epochs != 0, "a number of steps or of epochs above 0", "neither");
-    demand(options.steps == 0 || options.epochs == 0, "either steps or epochs", "both");
+    demand(options.seconds >= 0, "a training time of at least 0 seconds", std::to_string(options.seconds));
+    int const ways = (options.steps != 0 ? 1 : 0) + (options.epochs != 0 ? 1 : 0) + (options.seconds > 0 ? 1 : 0) +
+                     (options.plan.empty() ? 0 : 1);
+    demand(ways != 0, "a number of steps or of epochs above 0, a training time or a plan", "none of them");
+    demand(ways == 1, "either steps, epochs, a training time or a plan", std::to_string(ways) + " of them");
     demand(options.accumulation != 0, "accumulation of at least 1", "0");
     if (options.gradient_cache && options.accumulation == 1) {
         throw InputError(Diagnostic{{},
@@ -108,6 +115,8 @@ struct TrainerCallbacks {
     std::function<void(LogReport const&)> on_log = {};
     std::function<void(std::filesystem::path const& checkpoint)> on_save = {};
     std::function<void(std::string const&)> on_warning = {};   ///< empty: standard error
+    std::function<double()> clock =
+        {};   ///< seconds, of a clock that never goes back, for runs by the clock; empty: the machine's
 };
 
 }  // namespace bmae
