@@ -17,6 +17,7 @@
 
 #include "common.hpp"
 #include "option_table.hpp"
+#include "runs.hpp"
 
 namespace bmae::program {
 
@@ -37,6 +38,8 @@ struct Options {
     EncodeOptions encode;
     SearchOptions search;
     EvaluateOptions evaluate;
+    FuseOptions fuse;
+    MineOptions mine;
     GenerateOptions generate;
     ExportOptions export_;
     InspectOptions inspect;

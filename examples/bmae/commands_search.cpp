@@ -31,6 +31,8 @@ public:
         encode();
         search();
         evaluate();
+        fuse();
+        mine();
     }
 
 private:
@@ -110,6 +112,53 @@ private:
         table_.flag(app, "--per-query", options.per_query, "Also print the value of each query");
         table_.path(app, "--output", options.output, "Also write the table to this new file");
         common_.threads(app);
+    }
+
+    void fuse() {
+        FuseOptions& options = all_.fuse;
+        CLI::App& app =
+            add("fuse", "Fuse runs into one", "bmae fuse bm25.trec dense.trec splade.trec --method comb-sum --output fused.trec",
+                [&all = all_] { return bmae::program::fuse(all.common, all.fuse); });
+        table_.path(app, "run", options.runs, "TREC runs, two or more; plain or gzip").required();
+        table_.text(app, "--method", options.method, "reciprocal-rank, weighted, z-score, comb-sum, comb-mnz");
+        table_.text(app, "--weights", options.weights, "One per run, with commas: 0.7,0.3").by_default("equal");
+        table_.text(app, "--normalization", options.normalization, "Of scores per query and run: min-max, z-score or none")
+            .by_default("min-max")
+            .with("--method", {"weighted", "comb-sum", "comb-mnz"});
+        table_.real(app, "--k", options.k, {.most = 1e9}, "Rank constant").with("--method", {"reciprocal-rank"});
+        table_.whole(app, "--top-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query");
+        table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method");
+        table_.path(app, "--output", options.output, "New TREC run; gzip where its name ends in .gz").required();
+    }
+
+    void mine() {
+        MineOptions& options = all_.mine;
+        CLI::App& app =
+            add("mine", "Mine hard negatives for finetune from runs",
+                "bmae mine --run bm25.trec --data scifact --split train --window 10:100 --number 8 --relative-margin 0.05 "
+                "--output negatives.tsv",
+                [&all = all_] { return bmae::program::mine(all.common, all.mine); });
+        table_.path(app, "--run", options.runs, "TREC runs, joined by the best rank of each document; plain or gzip").required();
+        table_.path(app, "--data", options.data, "BEIR folder").required();
+        table_.text(app, "--split", options.split, "Judgments whose queries are mined for");
+        table_.text(app, "--window", options.window, "Ranks FIRST:LAST of the candidates, from 1");
+        table_.whole(app, "--number", options.number, {.least = 1, .most = 1'000'000}, "Negatives per query");
+        table_.text(app, "--sample", options.sample, "random: drawn from the window; top: the best ranked of it");
+        table_
+            .real(
+                app, "--margin", [&all = all_](double margin) { all.mine.margin = margin; }, {.most = 1e9},
+                "Only hits that score lower than the best relevant document by at least this")
+            .by_default("none");
+        table_
+            .real(
+                app, "--relative-margin", [&all = all_](double margin) { all.mine.relative_margin = margin; }, {.most = 1e3},
+                "The same as a share of that document's absolute score: 0.05")
+            .by_default("none");
+        table_
+            .path(app, "--output", options.output,
+                  "New file of query, document, as --negatives reads; gzip where its name ends in .gz")
+            .required();
+        common_.seed(app).with("--sample", {"random"});
     }
 };
 

@@ -239,7 +239,9 @@
 #include <bmae/retrieval/encode_run.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>
+#include <bmae/retrieval/fusion.hpp>
 #include <bmae/retrieval/hybrid.hpp>
+#include <bmae/retrieval/mining.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/run_file.hpp>

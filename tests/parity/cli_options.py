@@ -60,12 +60,13 @@ def check_readers(options):
     program = ROOT / "examples/bmae"
     declarations = sorted(program.glob("commands*.?pp"))
     declared = "\n".join(path.read_text() for path in declarations)
-    declaring = {*declarations, *(program / name for name in ("common.hpp", "option_table.cpp", "option_table.hpp"))}
+    declaring = {*declarations, *(program / name for name in ("common.hpp", "runs.hpp", "option_table.cpp", "option_table.hpp"))}
     sources = [path for path in program.glob("*.?pp") if path not in declaring]
     sources += [*(ROOT / "include/bmae/training").glob("*.hpp"), ROOT / "include/bmae/batch/planner.hpp"]
     readers = "\n".join(path.read_text() for path in sources)
     by_hand = {"--warmup": "schedule", "--schedule": "schedule", "--precision": "precision", "--top-k": "top_k",
-               "path": "path", "name": "preset", "--data": "data", "--query": "query"}
+               "path": "path", "name": "preset", "--data": "data", "--query": "query", "--margin": "margin",
+               "--relative-margin": "relative_margin"}
     for option in options:
         name = option["name"]
         found = re.findall(rf'"{name}(?:,[^"]*)?",\s*(?:all_\.|options_?\.|common_\.)?([\w.]+)', declared)

@@ -1,0 +1,243 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+// Runs to a fused run, and to hard negatives: `fuse`, `mine`.
+#include "runs.hpp"
+
+#include <charconv>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <bmae/corpus/beir.hpp>
+#include <bmae/detail/text_file.hpp>
+#include <bmae/retrieval/fusion.hpp>
+#include <bmae/retrieval/mining.hpp>
+#include <bmae/retrieval/run_file.hpp>
+
+namespace bmae::program {
+
+namespace {
+
+InputError refuse(std::string expected, std::string found, std::string hint = {}) {
+    return InputError(
+        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
+}
+
+/// The value of an enumeration by its name. \param option  "--method"
+template <class Value>
+Value named(char const* option, std::string const& name) {
+    std::string known;
+    std::size_t number = 0;
+    for (std::string_view const each : names_of(Value{})) {
+        if (each == name) { return static_cast<Value>(number); }
+        known += (number++ == 0 ? "" : ", ") + std::string(each);
+    }
+    throw refuse(std::string(option) + " as one of " + known, '"' + name + '"');
+}
+
+/// A whole text as a number.
+template <class Number>
+std::optional<Number> number_of(std::string_view text) {
+    Number value{};
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
+}
+
+/// "0.7,0.3"
+std::vector<double> weights_of(std::string const& text) {
+    std::vector<double> weights;
+    for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
+        std::size_t const end = std::min(text.find(',', begin), text.size());
+        auto const weight = number_of<double>(std::string_view(text).substr(begin, end - begin));
+        if (!weight) { throw refuse("--weights as numbers with commas between, one per run: 0.7,0.3", '"' + text + '"'); }
+        weights.push_back(*weight);
+        begin = end + 1;
+    }
+    return weights;
+}
+
+std::vector<Run> read_runs(std::vector<Path> const& paths) {
+    std::vector<Run> runs;
+    for (Path const& path : paths) { runs.push_back(read_run(path)); }
+    return runs;
+}
+
+std::vector<Run const*> pointers_to(std::vector<Run> const& runs) {
+    std::vector<Run const*> pointers;
+    for (Run const& run : runs) { pointers.push_back(&run); }
+    return pointers;
+}
+
+/// Runs over other queries or another collection are probably the wrong files.
+std::uint64_t queries_of_some_runs(std::vector<Run> const& runs, Run const& fused) {
+    std::uint64_t partial = 0;
+    for (std::size_t q = 0; q < fused.size(); ++q) {
+        std::size_t holders = 0;
+        for (Run const& run : runs) { holders += run.find(fused.query(q)) ? 1 : 0; }
+        partial += holders < runs.size() ? 1 : 0;
+    }
+    return partial;
+}
+
+}  // namespace
+
+int fuse(Common const& common, FuseOptions const& options) {
+    FusionOptions how{.method = named<FusionMethod>("--method", options.method),
+                      .weights = weights_of(options.weights),
+                      .k = options.k,
+                      .depth = options.top_k};
+    if (!options.normalization.empty()) { how.normalization = named<Normalization>("--normalization", options.normalization); }
+    check_new_file(options.output);
+    QuickExit interruptible;
+    std::vector<Run> const runs = read_runs(options.runs);
+    Run const fused = fuse_runs(pointers_to(runs), how);
+    std::uint64_t const partial = queries_of_some_runs(runs, fused);
+    if (partial != 0) { warn(count_text(partial) + " of " + count_text(fused.size()) + " queries are not in all of the runs"); }
+    interruptible.finish();
+    write_run(fused, options.output, {.tag = options.tag.empty() ? options.method : options.tag});
+    print_result(
+        common,
+        {{"command", "fuse"},
+         {"method", options.method},
+         {"runs", runs.size()},
+         {"queries", fused.size()},
+         {"partial_queries", partial},
+         {"hits", fused.hit_count()},
+         {"output", options.output.string()}},
+        options.output.string() + ": " + count_text(fused.size()) + " queries, " + count_text(fused.hit_count()) + " hits\n");
+    return done;
+}
+
+namespace {
+
+/// "10:100", ranks from 1.
+std::pair<std::size_t, std::size_t> window_of(std::string const& text) {
+    std::size_t const colon = text.find(':');
+    auto const first = number_of<std::size_t>(text.substr(0, colon));
+    auto const last = number_of<std::size_t>(colon == std::string::npos ? std::string() : text.substr(colon + 1));
+    if (!first || !last) { throw refuse("--window as ranks FIRST:LAST, from 1: 10:100", '"' + text + '"'); }
+    return {*first, *last};
+}
+
+MiningOptions mining_options(Common const& common, MineOptions const& options) {
+    auto const [first, last] = window_of(options.window);
+    if (options.sample != "random" && options.sample != "top") {
+        throw refuse("--sample random or top", '"' + options.sample + '"');
+    }
+    MiningOptions const how{.first = first,
+                            .last = last,
+                            .number = options.number,
+                            .sampling = options.sample == "top" ? NegativeSampling::top : NegativeSampling::random,
+                            .seed = common.seed,
+                            .margin = options.margin,
+                            .relative_margin = options.relative_margin};
+    check(how);
+    return how;
+}
+
+MiningResult mine_split(BeirCollection const& collection, std::vector<Run> const& runs, MineOptions const& options,
+                        MiningOptions const& how) {
+    std::unordered_map<std::string, std::vector<std::string>> relevant;
+    JudgedPairs const judged = collection.judged_pairs(options.split);
+    say_report(judged.report, "judgments");
+    for (JudgedPair const& pair : judged.pairs) {
+        auto& list = relevant[pair.query_id];
+        if (pair.grade > 0) { list.push_back(pair.document_id); }
+    }
+    NegativeMiner miner(
+        pointers_to(runs),
+        [&](std::string const& id) {
+            auto const place = collection.documents().find(id);
+            return place ? std::optional(joined_text(collection.documents()[*place])) : std::nullopt;
+        },
+        how);
+    for (Record const& query : collection.queries()) {
+        auto const found = relevant.find(query.id);
+        if (found != relevant.end()) { miner.add({.id = query.id, .relevant = found->second}, query.text); }
+    }
+    return miner.finish();
+}
+
+/// Nothing mined is an error, and says why.
+void require_negatives(MiningResult const& result, MineOptions const& options) {
+    if (result.counts.negatives != 0) { return; }
+    std::string reasons;
+    result.counts.for_each_left_out([&](char const* what, std::uint64_t count) {
+        if (count != 0) { reasons += (reasons.empty() ? "" : ", ") + count_text(count) + ' ' + what; }
+    });
+    bool const other = result.counts.unknown_documents != 0 && result.counts.equal_text == 0;
+    throw InputError(Diagnostic{.file = options.runs.front().string(),
+                                .expected = "hits of the queries of --split " + options.split + " that become negatives",
+                                .found = "none: " + reasons,
+                                .hint = other ? "Is the run of another collection? Its document '" + result.unknown_document +
+                                                    "' is not in the corpus of --data."
+                                              : "Search with --split " + options.split + ", or widen --window."});
+}
+
+void say_counts(MiningResult const& result) {
+    MiningCounts const& counts = result.counts;
+    counts.for_each_left_out([&](char const* what, std::uint64_t count) {
+        if (count != 0) { say("mine: " + count_text(count) + ' ' + what); }
+    });
+    if (counts.unknown_documents != 0) {
+        warn("the corpus lacks " + count_text(counts.unknown_documents) + " hits of the runs, the first is '" +
+             result.unknown_document + '\'');
+    }
+    if (counts.above_relevant != 0) {
+        say("mine: " + count_text(counts.above_relevant) + " of " + count_text(counts.negatives) +
+            " negatives score as high as the best relevant document or higher");
+    }
+    if (auto const rate = counts.false_negative_rate()) {
+        char text[160];
+        std::snprintf(text, sizeof text,
+                      "mine: of relevant documents that nobody judged, about %.1f %% would be among the negatives", *rate * 100);
+        say(std::string(text) + " (tried with " + count_text(counts.tried) + " judged ones)");
+    }
+}
+
+}  // namespace
+
+int mine(Common const& common, MineOptions const& options) {
+    MiningOptions const how = mining_options(common, options);
+    check_new_file(options.output);
+    QuickExit interruptible;
+    BeirCollection const collection = BeirCollection::open(options.data);
+    say_report(collection.documents_report(), "corpus");
+    std::vector<Run> const runs = read_runs(options.runs);
+    MiningResult const result = mine_split(collection, runs, options, how);
+    require_negatives(result, options);
+    interruptible.finish();
+    detail::TextFile file(options.output);
+    for (MinedNegatives const& query : result.queries) {
+        std::string lines;
+        for (std::string const& document : query.documents) { lines += query.query + '\t' + document + '\n'; }
+        file.write(lines);
+    }
+    file.commit();
+    say_counts(result);
+    MiningCounts const& counts = result.counts;
+    auto const rate = counts.false_negative_rate();
+    Json left_out = Json::object();
+    counts.for_each_left_out([&](char const* what, std::uint64_t count) { left_out[what] = count; });
+    print_result(common,
+                 {{"command", "mine"},
+                  {"output", options.output.string()},
+                  {"runs", runs.size()},
+                  {"queries", counts.queries},
+                  {"negatives", counts.negatives},
+                  {"left_out", std::move(left_out)},
+                  {"above_relevant", counts.above_relevant},
+                  {"false_negative_rate", rate ? Json(*rate) : Json()}},
+                 options.output.string() + ": " + count_text(counts.negatives) + " negatives of " + count_text(counts.queries) +
+                     " queries\n");
+    return done;
+}
+
+}  // namespace bmae::program

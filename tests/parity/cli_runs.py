@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: the bmae authors
+# SPDX-License-Identifier: Apache-2.0
+# ctest:
+"""`bmae fuse` against its formulas in plain Python (and against ranx, where that is installed and has the same rule), and `bmae mine`
+against a re-computation of every negative; what they refuse, and that `finetune` reads what `mine` writes.
+"""
+import json
+import math
+import pathlib
+import random
+import tempfile
+
+from cli_support import result, run, write_collection
+
+try:
+    import ranx
+except ImportError:
+    ranx = None
+
+
+def write_run(path, hits):
+    """hits: {query: {document: score}}, best first."""
+    lines = []
+    for query, scores in hits.items():
+        for rank, (document, score) in enumerate(sorted(scores.items(), key=lambda hit: -hit[1]), 1):
+            lines.append(f"{query} Q0 {document} {rank} {score!r} test\n")
+    path.write_text("".join(lines))
+    return path
+
+
+def read_run(path):
+    hits = {}
+    for line in path.read_text().splitlines():
+        query, _, document, _, score, _ = line.split()
+        hits.setdefault(query, {})[document] = float(score)
+    return hits
+
+
+def min_max(scores):
+    low, high = min(scores.values()), max(scores.values())
+    return {d: (s - low) / (high - low) if high > low else 1.0 for d, s in scores.items()}
+
+
+def z_score(scores):
+    mean = sum(scores.values()) / len(scores)
+    deviation = math.sqrt(sum((s - mean) ** 2 for s in scores.values()) / len(scores))
+    return {d: (s - mean) / deviation if deviation > 0 else 0.0 for d, s in scores.items()}
+
+
+def fused(method, runs, weights, k=60):
+    """The formulas of retrieval/fusion.hpp."""
+    shares = method in ("weighted", "z-score")
+    weights = weights or [1 / len(runs) if shares else 1] * len(runs)
+    total = {}
+    for query in dict.fromkeys(query for run in runs for query in run):
+        documents = {d for run in runs for d in run.get(query, {})}
+        sums = dict.fromkeys(documents, 0.0)
+        for run, weight in zip(runs, weights):
+            scores = run.get(query)
+            if not scores:
+                continue
+            if method == "reciprocal-rank":
+                order = sorted(scores, key=lambda d: -scores[d])   # stable: equal scores as the run has them
+                points = {d: 1 / (k + rank) for rank, d in enumerate(order, 1)}
+                absent = 0
+            else:
+                points = z_score(scores) if method == "z-score" else min_max(scores)
+                absent = min(points.values()) if shares else 0
+            for document in documents:
+                sums[document] += weight * points.get(document, absent)
+        if method == "comb-mnz":
+            sums = {d: s * sum(d in run.get(query, {}) for run in runs) for d, s in sums.items()}
+        total[query] = sums
+    return total
+
+
+def check_fusion(work, rng):
+    runs, paths = [], []
+    for number in range(3):
+        hits = {f"q{q}": {f"d{d}": round(rng.uniform(-3, 9) * 10 ** number, 3) for d in rng.sample(range(60), 30)}
+                for q in range(12) if rng.random() < .9}
+        paths.append(write_run(work / f"{number}.trec", hits))
+        runs.append(read_run(paths[-1]))
+    compared = 0
+    for method in ("reciprocal-rank", "weighted", "z-score", "comb-sum", "comb-mnz"):
+        for weights in (None, [.5, .2, .3]):
+            output = work / f"{method}-{weights is None}.trec"
+            options = ["--weights", ",".join(map(str, weights))] if weights else []
+            told = result("fuse", *paths, "--method", method, *options, "--output", output)
+            expected, found = fused(method, runs, weights), read_run(output)
+            assert told["queries"] == len(expected) == len(found) and told["runs"] == 3, told
+            assert told["hits"] == sum(map(len, expected.values())), told
+            assert told["partial_queries"] == sum(not all(q in r for r in runs) for q in expected) > 0, told
+            for query, scores in expected.items():
+                assert scores.keys() == found[query].keys()
+                assert all(abs(scores[d] - found[query][d]) < 1e-12 * max(1, abs(scores[d])) for d in scores), (method, query)
+                order = list(found[query].items())
+                assert order == sorted(order, key=lambda hit: (-hit[1], hit[0])), (method, query)
+                compared += len(scores)
+            if ranx and weights is None and method in ("reciprocal-rank", "comb-sum", "comb-mnz"):
+                check_ranx(method, runs, found)
+    print(compared, "fused scores equal" + ("" if ranx else "; ranx is not installed: its check is skipped"))
+    few = work / "few.trec"
+    run("fuse", *paths, "--top-k", 3, "--output", few)
+    assert all(len(hits) == 3 for hits in read_run(few).values())
+    for wrong, says in ((paths[:1], "at least two runs"), ([*paths, "--weights", "1,2"], "each of the 3 runs"), ([*paths, "--weights", "1,x,2"], "commas"),
+                        ([*paths, "--method", "borda"], "--method as one of reciprocal-rank"), ([*paths, "--normalization", "min-max"], "--normalization")):
+        refused = run("fuse", *wrong, "--output", work / "no.trec", status=2)
+        assert says in refused.stderr and not (work / "no.trec").exists(), refused.stderr
+    assert "file of that name" in run("fuse", *paths, "--output", few, status=2).stderr
+
+
+def check_ranx(method, runs, found):
+    queries = [q for q in found if all(q in run for run in runs)]   # ranx fuses queries that all runs have
+    name, norm = {"reciprocal-rank": ("rrf", None), "comb-sum": ("sum", "min-max"), "comb-mnz": ("mnz", "min-max")}[method]
+    theirs = ranx.fuse(runs=[ranx.Run({q: run[q] for q in queries}) for run in runs], norm=norm, method=name).to_dict()
+    for query in queries:
+        for document, score in theirs[query].items():
+            assert abs(score - found[query][document]) < 1e-5 * max(1, abs(score)), (method, query, document)
+
+
+def words_of(text):
+    return "".join(c.lower() if c.isalnum() else " " for c in text).split()
+
+
+def check_mining(work, data):
+    corpus = {r["_id"]: f"{r['title']} {r['text']}" for r in map(json.loads, (data / "corpus.jsonl").read_text().splitlines())}
+    relevant = {}
+    for line in (data / "qrels/train.tsv").read_text().splitlines()[1:]:
+        query, document, _ = line.split("\t")
+        relevant.setdefault(query, set()).add(document)
+    first = work / "bm25.trec"
+    run("search", "--method", "bm25", "--data", data, "--split", "train", "--top-k", 60, "--output", first)
+    second = write_run(work / "second.trec", {q: {d: s * .1 - 5 for d, s in hits.items()} for q, hits in read_run(first).items()})
+    found = {}
+    for options in (["--sample", "top"], ["--sample", "random"], ["--sample", "random", "--seed", 7],
+                    ["--sample", "top", "--relative-margin", ".1", "--run", second]):
+        name = work / f"mined{len(found)}.tsv"
+        told = result("mine", "--run", first, *options, "--data", data, "--window", "4:30", "--number", 5, "--output", name)
+        mined = {}
+        for line in name.read_text().splitlines():
+            query, document = line.split("\t")
+            mined.setdefault(query, []).append(document)
+        assert told["queries"] == len(mined) and told["negatives"] == sum(map(len, mined.values())) > 50, told
+        hits = read_run(first)
+        for query, documents in mined.items():
+            ranks = {d: r for r, d in enumerate(sorted(hits[query], key=lambda d: -hits[query][d]), 1)}
+            best = max(hits[query][d] for d in relevant[query] if d in hits[query])
+            taken = {tuple(words_of(corpus[d])) for d in documents}
+            assert len(taken) == len(documents) <= 5
+            for document in documents:
+                assert document not in relevant[query] and 4 <= ranks[document] <= 30, (query, document)
+                if "--relative-margin" in options:
+                    assert hits[query][document] < best * .9 and hits[query][document] * .1 - 5 < best * .1 - 5 - .1 * abs(best * .1 - 5)
+            assert [ranks[d] for d in documents] == sorted(ranks[d] for d in documents)
+        assert 0 <= told["false_negative_rate"] <= 1, told
+        found[str(options)] = mined
+    texts = list(found.values())
+    assert texts[0] != texts[1] != texts[2]
+    again = work / "again.tsv"
+    run("mine", "--run", first, "--data", data, "--window", "4:30", "--number", 5, "--output", again)
+    assert again.read_bytes() == (work / "mined1.tsv").read_bytes()   # by the seed
+    store = result("pairs", "--data", data, "--negatives", again, "--tokenizer", work / "store", "--output", work / "pairs")
+    assert store["negatives"] == sum(map(len, texts[1].values())) and store["relevant_negatives"] == 0, store
+
+
+def check_refusals(work, data):
+    first = work / "bm25.trec"
+    for options, says in ((["--window", "0:5"], "FIRST:LAST"), (["--window", "5"], "FIRST:LAST"), (["--window", "9:8"], "9:8"), (["--sample", "best"], "random or top"),
+                          (["--split", "test"], ["queries that no run has", "--split test"]), (["--window", "500:600"], "outside of the window")):
+        refused = run("mine", "--run", first, "--data", data, *options, "--output", work / "no.tsv", status=2)
+        assert all(words in refused.stderr for words in ([says] if isinstance(says, str) else says)), refused.stderr
+        assert not (work / "no.tsv").exists()
+    other = write_run(work / "other.trec", {q: {f"x{i}": 9.0 - i for i in range(9)} for q in read_run(first)})
+    refused = run("mine", "--run", other, "--data", data, "--output", work / "no.tsv", status=2)
+    assert "another collection" in refused.stderr and "x0" in refused.stderr, refused.stderr
+    few = result("mine", "--run", first, other, "--data", data, "--window", "1:8", "--output", work / "few.tsv")
+    assert few["left_out"]["hits that the corpus lacks"] > 0 and few["left_out"]["queries with fewer negatives than asked for"] > 0, few
+    with (data / "qrels/train.tsv").open("a") as judgments:
+        judgments.write("qtest0-0\td0-0\t0\n")
+    told = result("mine", "--run", first, "--data", data, "--output", work / "more.tsv")
+    assert told["left_out"]["queries without a relevant document"] == 1, told
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        check_fusion(work, random.Random(3))
+        data = write_collection(work / "data")
+        run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
+        check_mining(work, data)
+        check_refusals(work, data)
+    print("mined negatives are right, and bad input is named")
+
+
+if __name__ == "__main__":
+    main()
