@@ -45,6 +45,10 @@ concept IsBuilt = requires { typename B::Options; };
 template <class B>
 inline constexpr bool reads_layers = requires { requires B::reads_layers; };
 
+/// It reads the hidden state of the first token of each text alone: `hidden` may then have one row per text.
+template <class B>
+inline constexpr bool reads_first_rows = requires { requires B::reads_first_rows; };
+
 /// Names joined by +, "cls+mean", as one constant; empty ones are left out.
 template <std::string_view const&... Name>
 struct JoinedNames {

@@ -60,6 +60,7 @@ public:
     SentenceBottleneck(B bottleneck) {
         description_ = description_of<B>();
         keeps_layers_ = detail::reads_layers<B>;
+        pools_first_rows_ = detail::reads_first_rows<B>;
         if constexpr (requires { bottleneck.width(Hidden{1}); }) {
             width_ = [bottleneck](std::int64_t width) { return static_cast<std::int64_t>(bottleneck.width(Hidden{width})); };
         } else {
@@ -151,6 +152,8 @@ public:
     }
     /// True where it reads the layers, which an encoder keeps only on request.
     [[nodiscard]] bool keeps_layers() const noexcept { return keeps_layers_; }
+    /// True where it reads the hidden state of the first token of each text alone.
+    [[nodiscard]] bool pools_first_rows() const noexcept { return pools_first_rows_; }
     /// What it was made from; linear maps and the normalization: see `dense` and `unit_length`.
     [[nodiscard]] BottleneckDescription const& description() const noexcept { return description_; }
     [[nodiscard]] std::vector<DenseStep> const& dense() const noexcept { return dense_; }
@@ -171,6 +174,7 @@ private:
 
     BottleneckDescription description_ = {};
     bool keeps_layers_ = false;
+    bool pools_first_rows_ = false;
     std::function<std::int64_t(std::int64_t)> width_ = {};
     std::function<at::Tensor(Encoded const&, PackedInput const&)> pool_ = {};
     NamedTensors tensors_ = {};

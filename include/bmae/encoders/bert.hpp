@@ -17,6 +17,7 @@
 #include <bmae/nn/embeddings.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/language_model_head.hpp>
+#include <bmae/nn/packed_layers.hpp>
 #include <bmae/nn/transformer_layer.hpp>
 
 namespace bmae {
@@ -53,6 +54,9 @@ public:
     /// The layers on given rows in place of embeddings.                                                           [T, H]
     [[nodiscard]] Encoded encode_rows(at::Tensor rows, PackedInput const& input, ForwardContext& context,
                                       bool keep_layers = false) const {
+        if (!context.training && detail::runs_packed(layers, rows)) {
+            return detail::run_packed(layers, rows, input.offsets, keep_layers);
+        }
         Encoded encoded{.hidden = std::move(rows)};
         if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
         for (TransformerLayer const& layer : layers) {
@@ -60,6 +64,15 @@ public:
             if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
         }
         return encoded;
+    }
+
+    /// The hidden state of the first token of each text: with packed weights the last layer runs for these alone.     [B, H]
+    [[nodiscard]] at::Tensor encode_first(PackedInput const& input, ForwardContext& context) const {
+        at::Tensor const rows = embeddings(input.input_ids, input.positions, context, input.token_types);
+        if (!context.training && detail::runs_packed(layers, rows)) {
+            return detail::run_packed(layers, rows, input.offsets, /*keep_layers=*/false, /*first_only=*/true).hidden;
+        }
+        return encode_rows(rows, input, context).hidden.index_select(0, input.first_rows);
     }
 
     [[nodiscard]] BertConfig const& config() const noexcept { return config_; }
@@ -76,6 +89,13 @@ public:
     void for_each_body_parameter(std::string const& prefix, Visit&& visit) {
         embeddings.for_each_parameter(prefix + ".embeddings", visit);
         bmae::for_each_parameter(layers, prefix, visit);
+    }
+
+    /// The linear maps of the body, to pack them for inference.
+    template <class Visit>
+    void for_each_linear(Visit&& visit) {
+        if (embeddings.projection.weight.defined()) { visit(embeddings.projection); }
+        for (TransformerLayer& layer : layers) { layer.for_each_linear(visit); }
     }
 
     Embeddings embeddings;

@@ -93,6 +93,12 @@ struct TransformerLayer {
         return {.heads = heads, .visibility = visibility, .dropout = attention_dropout};
     }
 
+    /// Visits the linear maps, to pack them.
+    template <class Visit>
+    void for_each_linear(Visit&& visit) {
+        for (Linear* const map : {&query, &key, &value, &attention_output, &intermediate, &output}) { visit(*map); }
+    }
+
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
         query.for_each_parameter(prefix + ".attention.self.query", visit);

@@ -46,15 +46,16 @@ public:
     /// Texts run sorted by length in batches of a token budget. Rows depend on their own text; batching changes them
     /// by rounding alone. Throws InputError for a vector that is not finite, naming the text.
     [[nodiscard]] at::Tensor encode(std::span<std::string const> texts, EncodeRun const& run = {}) const {
-        return encode_ids(detail::tokenize_all<std::vector<TokenId>>(texts.size(), run,
-                                                                     [&](std::size_t i) {
-                                                                         return detail::with_specials(
-                                                                             tokenizer_.encode(texts[i]),
-                                                                             tokenizer_.traits().special(), options_.max_length);
-                                                                     }),
-                          run);
+        return encode_ids(
+            detail::tokenize_all<std::vector<TokenId>>(texts.size(), run, [&](std::size_t i) { return tokenize(texts[i]); }),
+            run);
     }
     [[nodiscard]] at::Tensor encode(std::string const& text) const { return encode(std::span(&text, 1)); }   ///< [1, D]
+
+    /// The ids of a text as the encoder reads them: [CLS] content [SEP], cut to the maximum length.
+    [[nodiscard]] std::vector<TokenId> tokenize(std::string const& text) const {
+        return detail::with_specials(tokenizer_.encode(text), tokenizer_.traits().special(), options_.max_length);
+    }
 
     /// The same for token ids with [CLS] and [SEP].
     [[nodiscard]] at::Tensor encode_ids(std::span<std::vector<TokenId> const> ids, EncodeRun const& run = {}) const {
@@ -67,6 +68,15 @@ public:
             output.index_copy_(0, detail::int64_tensor(places, at::kCPU), vectors);
         });
         return output;
+    }
+
+    /// The same with weights packed for inference on this processor: the fastest way to encode on a CPU. They are copies: a model that is
+    /// trained on must be packed again. A row then depends, bit for bit, on its own text alone, not on batches or threads.
+    /// \throws InputError  where `model().packs(type)` is false, and for int8 and weights that are not finite
+    [[nodiscard]] SentenceEncoder packed(PackedType type = PackedType::fp32) const {
+        SentenceEncoder copy = *this;
+        copy.model_ = model_.packed(type);
+        return copy;
     }
 
     /// Encoder and bottleneck; `model().encoder<E>()` is the encoder itself, where it is an `E`.
