@@ -258,6 +258,7 @@
 #include <bmae/retrieval/sparse_encoder.hpp>
 #include <bmae/retrieval/token_encoder.hpp>
 #include <bmae/retrieval/top_k.hpp>
+#include <bmae/retrieval/vector_folder.hpp>
 #include <bmae/sources/candidates.hpp>
 #include <bmae/sources/cloze.hpp>
 #include <bmae/sources/continuation.hpp>
