@@ -33,6 +33,7 @@
 #include <bmae/concepts/corruptor.hpp>
 #include <bmae/concepts/decoder.hpp>
 #include <bmae/concepts/encoder.hpp>
+#include <bmae/concepts/encoder_inference.hpp>
 #include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/concepts/masker.hpp>
 #include <bmae/concepts/metric.hpp>

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // Any encoder as one type: the same numbers, and what an encoder lacks is told before the first step.
+#include <bmae/concepts/encoder_inference.hpp>
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/bert_family.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
@@ -11,9 +12,12 @@
 #include <string>
 #include <vector>
 
+#include <ATen/ops/equal.h>
 #include <ATen/ops/zeros_like.h>
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/batch/packed_batch.hpp>
+#include <bmae/batch/to_tensors.hpp>
 #include <bmae/decoders/full_depth.hpp>
 #include <bmae/decoders/tied.hpp>
 #include <bmae/detail/files.hpp>
@@ -21,6 +25,7 @@
 #include <bmae/model/rebind.hpp>
 #include <bmae/presets/contriever.hpp>
 #include <bmae/presets/retromae.hpp>
+#include <bmae/retrieval/any_text_model.hpp>
 
 #include "../concepts/poor_encoder.hpp"
 #include "../model/tiny.hpp"
@@ -236,6 +241,26 @@ BOOST_AUTO_TEST_CASE(more_positions_repeat_the_rows_of_the_table) {
     BOOST_TEST(totals[0] == totals[1], boost::test_tools::per_element());
     BOOST_TEST(contains(refusal([&] { static_cast<void>(with_positions(encoder, 12)); }).expected, "more positions than the 12"));
     refusal([&] { static_cast<void>(with_positions(AnyEncoder(PoorEncoder({}, 1)), 80)); });
+}
+
+/// Packed weights and first rows reach the held encoder: encoding a folder is as fast as by its own type.
+BOOST_AUTO_TEST_CASE(a_held_encoder_packs_its_maps) {
+    static_assert(PacksLinears<AnyEncoder> && EncodesFirst<AnyEncoder>);
+    BertEncoder const bert(test::tiny(), 3);
+    BOOST_TEST(packs_linears(AnyEncoder(bert)));
+    BOOST_TEST(!packs_linears(AnyEncoder(PoorEncoder({}, 3))));
+    AnyTextModel const typed(bert, SentenceBottleneck());
+    AnyTextModel const erased(AnyEncoder{bert}, SentenceBottleneck{});
+    BOOST_TEST(typed.packs(PackedType::fp32) == erased.packs(PackedType::fp32));
+    at::NoGradGuard const no_gradients;
+    PackedView view;
+    for (std::vector<TokenId> const& ids : {std::vector<TokenId>{2, 8, 9, 10, 3}, {2, 11, 3}, {2, 20, 21, 22, 23, 24, 3}}) {
+        view.append({.original_ids = ids, .input_ids = ids});
+    }
+    PackedInput const input = to_tensors(view);
+    BOOST_TEST(at::equal(typed(input), erased(input)));
+    if (!typed.packs(PackedType::fp32)) { return; }
+    BOOST_TEST(at::equal(typed.packed(PackedType::fp32)(input), erased.packed(PackedType::fp32)(input)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -36,16 +36,6 @@ concept EncodesRows =
         module.for_each_body_parameter(std::string{}, [](std::string const&, at::Tensor&, bool) {});   // all but the token head
     };
 
-/// An encoder whose linear maps can be packed for inference: `visit(Linear&)` for each.
-template <class E>
-concept PacksLinears = Encoder<E> && requires(E& module) { module.for_each_linear([](auto& map) { map.is_packed(); }); };
-
-/// An encoder that can return the hidden states of first tokens alone, without the other rows of its last layer.
-template <class E>
-concept EncodesFirst = Encoder<E> && requires(E const& encoder, PackedInput const& input, ForwardContext& context) {
-    { encoder.encode_first(input, context) } -> std::same_as<at::Tensor>;   // [B, H]
-};
-
 namespace detail {
 template <class T>
 concept HasOptions = requires { requires std::default_initializable<typename T::Options>; };

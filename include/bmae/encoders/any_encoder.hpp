@@ -16,9 +16,11 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/linear.h>
 
+#include <bmae/concepts/encoder_inference.hpp>
 #include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/detail/type_name.hpp>
 #include <bmae/encoders/encoder_role.hpp>
+#include <bmae/nn/linear.hpp>
 #include <bmae/nn/transformer_layer.hpp>
 #include <bmae/values/error.hpp>
 
@@ -56,6 +58,10 @@ public:
     [[nodiscard]] virtual at::Tensor transform(at::Tensor const& rows) const = 0;
     [[nodiscard]] virtual at::Tensor const& head_bias() const noexcept = 0;   // undefined without a head
     [[nodiscard]] virtual LayerStack const& layers() const noexcept = 0;      // empty without one
+
+    [[nodiscard]] virtual at::Tensor encode_first(PackedInput const& input, ForwardContext& context) const = 0;
+    [[nodiscard]] virtual bool packs_linears() const noexcept = 0;
+    virtual void visit_linears(std::function<void(Linear&)> const& visit) = 0;   // nothing where it packs none
 };
 
 template <class E>
@@ -148,6 +154,18 @@ public:
         }
     }
 
+    [[nodiscard]] at::Tensor encode_first(PackedInput const& input, ForwardContext& context) const override {
+        if constexpr (EncodesFirst<E>) {
+            return encoder.encode_first(input, context);
+        } else {
+            return encoder.encode(input, context, false).hidden.index_select(0, input.first_rows);
+        }
+    }
+    [[nodiscard]] bool packs_linears() const noexcept override { return bmae::packs_linears(encoder); }
+    void visit_linears(std::function<void(Linear&)> const& visit) override {
+        if constexpr (PacksLinears<E>) { encoder.for_each_linear(visit); }
+    }
+
     E encoder;
 
 private:
@@ -225,6 +243,13 @@ public:
                                       bool keep_layers = false) const {
         return held_->encode_rows(std::move(rows), input, context, keep_layers);
     }
+    /// The hidden states of first tokens, without the other rows of the last layer where the held encoder can leave them.  [B, H]
+    [[nodiscard]] at::Tensor encode_first(PackedInput const& input, ForwardContext& context) const {
+        return held_->encode_first(input, context);
+    }
+    /// Whether the held encoder's linear maps can be packed for inference: `for_each_linear` visits them.
+    [[nodiscard]] bool packs_linears() const noexcept { return held_->packs_linears(); }
+    void for_each_linear(std::function<void(Linear&)> const& visit) { held_->visit_linears(visit); }
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
@@ -299,5 +324,6 @@ private:
 };
 
 static_assert(HasTokenHead<AnyEncoder> && HasPositionTable<AnyEncoder> && EncodesRows<AnyEncoder>);
+static_assert(PacksLinears<AnyEncoder> && EncodesFirst<AnyEncoder>);
 
 }  // namespace bmae

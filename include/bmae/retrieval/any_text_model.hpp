@@ -19,6 +19,7 @@
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/concepts/encoder.hpp>
+#include <bmae/concepts/encoder_inference.hpp>
 #include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/encoders/any_encoder.hpp>
@@ -159,7 +160,7 @@ private:
         [[nodiscard]] std::int64_t width() const override { return bottleneck_width(part, this->encoder); }
         [[nodiscard]] at::Device device() const override { return this->encoder.embeddings.word.device(); }
         [[nodiscard]] at::ScalarType compute_type() const override { return this->encoder.embeddings.word.scalar_type(); }
-        [[nodiscard]] bool has_linears() const override { return PacksLinears<E>; }
+        [[nodiscard]] bool has_linears() const override { return packs_linears(this->encoder); }
         [[nodiscard]] std::shared_ptr<Role const> packed(PackedType type) const override {
             E copy = this->encoder;   // shares the tensors
             if constexpr (PacksLinears<E>) {
