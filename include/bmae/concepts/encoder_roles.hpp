@@ -21,7 +21,8 @@ concept HasTokenHead = Encoder<E> && requires(E const& encoder, at::Tensor const
     { encoder.head.bias } -> std::convertible_to<at::Tensor const&>;   // [V]
 };
 
-/// An encoder that also has absolute positions that can be added to a vector which is no token: enhanced decoders require it.
+/// An encoder that also places a vector which is no token: enhanced decoders require it. Where positions are rotary, nothing is
+/// added to a vector: `position_rows` are zeros, and a decoder turns by `shape().rotary_base` or has positions of its own.
 template <class E>
 concept HasPositionTable = Encoder<E> && requires(E const& encoder, at::Tensor const& rows, ForwardContext& context) {
     { encoder.embeddings.position_rows(rows, rows) } -> std::same_as<at::Tensor>;            // [T, E], positions [T] -> [T, E]

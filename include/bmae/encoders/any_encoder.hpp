@@ -20,6 +20,7 @@
 #include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/detail/type_name.hpp>
 #include <bmae/encoders/encoder_role.hpp>
+#include <bmae/nn/gated_layer.hpp>
 #include <bmae/nn/linear.hpp>
 #include <bmae/nn/transformer_layer.hpp>
 #include <bmae/values/error.hpp>
@@ -56,8 +57,9 @@ public:
     [[nodiscard]] virtual at::Tensor embed_vectors(at::Tensor const& vectors, at::Tensor const& positions,
                                                    ForwardContext& context) const = 0;
     [[nodiscard]] virtual at::Tensor transform(at::Tensor const& rows) const = 0;
-    [[nodiscard]] virtual at::Tensor const& head_bias() const noexcept = 0;   // undefined without a head
-    [[nodiscard]] virtual LayerStack const& layers() const noexcept = 0;      // empty without one
+    [[nodiscard]] virtual at::Tensor const& head_bias() const noexcept = 0;      // undefined without a head
+    [[nodiscard]] virtual LayerStack const& layers() const noexcept = 0;         // empty without one
+    [[nodiscard]] virtual GatedStack const* gated_layers() const noexcept = 0;   // null without them
 
     [[nodiscard]] virtual at::Tensor encode_first(PackedInput const& input, ForwardContext& context) const = 0;
     [[nodiscard]] virtual bool packs_linears() const noexcept = 0;
@@ -67,6 +69,11 @@ public:
 template <class E>
 concept KeepsLayerStack = requires(E const& encoder) {
     { encoder.layers } -> std::same_as<LayerStack const&>;
+};
+
+template <class E>
+concept KeepsGatedLayers = requires(E const& encoder) {
+    { encoder.gated_layers() } -> std::same_as<GatedStack const*>;
 };
 
 template <class E>
@@ -154,6 +161,14 @@ public:
         }
     }
 
+    [[nodiscard]] GatedStack const* gated_layers() const noexcept override {
+        if constexpr (KeepsGatedLayers<E>) {
+            return encoder.gated_layers();
+        } else {
+            return nullptr;
+        }
+    }
+
     [[nodiscard]] at::Tensor encode_first(PackedInput const& input, ForwardContext& context) const override {
         if constexpr (EncodesFirst<E>) {
             return encoder.encode_first(input, context);
@@ -235,6 +250,8 @@ public:
     [[nodiscard]] std::string_view held_type() const noexcept { return held_->type(); }
     [[nodiscard]] bool has(EncoderRole role) const noexcept { return held_->has(role); }
     [[nodiscard]] Shape shape() const { return held_->shape(); }
+    /// The held encoder's, where it is ModernBERT or has such layers; else null.
+    [[nodiscard]] GatedStack const* gated_layers() const noexcept { return held_->gated_layers(); }
 
     [[nodiscard]] Encoded encode(PackedInput const& input, ForwardContext& context, bool keep_layers = false) const {
         return held_->encode(input, context, keep_layers);

@@ -4,13 +4,12 @@
 /// The options of a BERT encoder and its relatives, by the names of BERT's config.json.
 #pragma once
 
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
 
+#include <bmae/encoders/activation_names.hpp>
 #include <bmae/encoders/model_type.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/shape.hpp>
@@ -110,19 +109,7 @@ struct BertConfig {
     /// Which function `hidden_act` names.
     /// \throws InputError  for a name that is none of the five
     [[nodiscard]] Activation activation(std::string const& file = {}) const {
-        using Pair = std::pair<std::string_view, Activation>;
-        static constexpr std::array<Pair, 5> known{{{"gelu", Activation::gelu},
-                                                    {"gelu_new", Activation::gelu_tanh},
-                                                    {"gelu_pytorch_tanh", Activation::gelu_tanh},
-                                                    {"gelu_fast", Activation::gelu_tanh},
-                                                    {"relu", Activation::relu}}};
-        for (auto const& [name, function] : known) {
-            if (name == hidden_act) { return function; }
-        }
-        throw InputError(Diagnostic{.file = file,
-                                    .expected = "hidden_act gelu, gelu_new, gelu_pytorch_tanh, gelu_fast or relu",
-                                    .found = '"' + hidden_act + '"',
-                                    .hint = "Other activations are not supported."});
+        return activation_named(hidden_act, "hidden_act", file);
     }
 
     /// The shape from which decoders, heads and bottlenecks are built.

@@ -137,6 +137,20 @@ inline void check_bert_tensors(HfBert const& model, std::string const& file) {
     numbers.raise(file, "finite weights", "The training run diverged, or the file is damaged: take an earlier checkpoint.");
 }
 
+/// The name of the tensor's number format in a config.json. \throws InputError  a format that such a folder does not store
+inline std::string python_element_name(at::Tensor const& tensor, std::filesystem::path const& folder) {
+    static std::map<at::ScalarType, std::string> const names{
+        {at::kFloat, "float32"}, {at::kDouble, "float64"}, {at::kHalf, "float16"}, {at::kBFloat16, "bfloat16"}};
+    auto const found = names.find(tensor.scalar_type());
+    if (found == names.end()) {
+        throw InputError(Diagnostic{.file = folder.string(),
+                                    .expected = "weights in float32, float64, float16 or bfloat16",
+                                    .found = "another type",
+                                    .hint = "Convert them first."});
+    }
+    return found->second;
+}
+
 /// Suffix of the Python class of a model. Only the bare Model has names without a prefix.
 inline std::string python_class_kind(HfBert const& model) {
     auto const has_side = [&model](std::string_view prefix) {
@@ -183,16 +197,8 @@ inline void write_hf_files(std::filesystem::path const& folder, HfBert model) {
             named.emplace(kind == "Model" ? bare_bert_name(name, type) : prefixed_bert_name(name, type), tensor);
         }
     }
-    static std::map<at::ScalarType, std::string> const python_names{
-        {at::kFloat, "float32"}, {at::kDouble, "float64"}, {at::kHalf, "float16"}, {at::kBFloat16, "bfloat16"}};
-    auto const element = python_names.find(model.tensors.find(bert_word_embedding)->second.scalar_type());
-    if (element == python_names.end()) {
-        throw InputError(Diagnostic{.file = folder.string(),
-                                    .expected = "weights in float32, float64, float16 or bfloat16",
-                                    .found = "another type",
-                                    .hint = "Convert them first."});
-    }
-    detail::write_file(folder / "config.json", to_json(model.config, class_name(type, kind), element->second));
+    std::string const element = detail::python_element_name(model.tensors.find(bert_word_embedding)->second, folder);
+    detail::write_file(folder / "config.json", to_json(model.config, class_name(type, kind), element));
     save_tensors(folder / "model.safetensors", named, {{"format", "pt"}});
 }
 
