@@ -90,6 +90,7 @@
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/text_coverage.hpp>
 #include <bmae/edge/token_encoder_folder.hpp>
+#include <bmae/encoders/activation_names.hpp>
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/encoders/bert_config.hpp>
@@ -101,6 +102,11 @@
 #include <bmae/encoders/encoder_role.hpp>
 #include <bmae/encoders/hf_folder.hpp>
 #include <bmae/encoders/model_type.hpp>
+#include <bmae/encoders/modern_bert.hpp>
+#include <bmae/encoders/modern_bert_config.hpp>
+#include <bmae/encoders/modern_bert_config_json.hpp>
+#include <bmae/encoders/modern_bert_family.hpp>
+#include <bmae/encoders/modern_bert_folder.hpp>
 #include <bmae/encoders/stored_family.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/evaluation/profile.hpp>
