@@ -11,6 +11,9 @@ macro(bmae_enable_cuda target)   # a macro: enable_language must run in the call
     endif()
     enable_language(CUDA)
     bmae_add_cuda_kernels(${target})
+    if("${target}" STREQUAL "bmae_compiled")
+        target_compile_definitions(bmae_compiled PUBLIC BMAE_COMPILED_WITH_CUDA)
+    endif()
 endmacro()
 
 function(bmae_add_cuda_kernels target)

@@ -20,4 +20,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#if !defined(BMAE_SEPARATE_COMPILATION)   // what only the definitions need
 #include <torch/csrc/autograd/custom_function.h>
+#endif

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
-// are compiled in family_finetuning_*.cpp.
+// are compiled in the library bmae::compiled.
 #include <filesystem>
 #include <initializer_list>
 #include <map>
@@ -16,11 +16,11 @@
 #include <bmae/corpus/beir_pairs.hpp>
 #include <bmae/corpus/line_pairs.hpp>
 #include <bmae/detail/files.hpp>
+#include <bmae/edge/finetuning_presets.hpp>
 #include <bmae/text/pair_store.hpp>
 
 #include "common.hpp"
 #include "finetuned_folders.hpp"
-#include "finetuning_family.hpp"
 #include "models.hpp"
 #include "training.hpp"
 

@@ -277,7 +277,7 @@ int generate(Common const& common, GenerateOptions const& options) {
         throw detail::exists_failure(options.output, "a file of that name");
     }
     static_cast<void>(JsonlReader(options.inputs));   // a missing input is reported before the weights are read
-    detail::require_model_folder(options.model);
+    detail::require_generator_folder(options.model);
     auto const config = detail::JsonObject::read(options.model / "config.json");
     auto const type = config.require<std::string>("model_type");
     at::Device const device = device_from(common.device);

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// `pretrain` and `presets`; the compositions themselves are compiled in family_*.cpp.
+// `pretrain` and `presets`; the compositions themselves are compiled in the library bmae::compiled.
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <bmae/batch/planner.hpp>
+#include <bmae/edge/finetuning_presets.hpp>
 #include <bmae/edge/make_pretraining.hpp>
 #include <bmae/io/decoder_places.hpp>
 #include <bmae/maskers/word_dictionary.hpp>
@@ -23,8 +24,6 @@
 #include <bmae/text/wordpiece.hpp>
 
 #include "common.hpp"
-#include "families.hpp"
-#include "finetuning_family.hpp"
 #include "models.hpp"
 #include "training.hpp"
 

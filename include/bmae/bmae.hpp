@@ -98,6 +98,7 @@
 #include <bmae/encoders/bert_family.hpp>
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/encoders/bert_names.hpp>
+#include <bmae/encoders/encoder_description.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/encoders/encoder_role.hpp>
 #include <bmae/encoders/hf_folder.hpp>

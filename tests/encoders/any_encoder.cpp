@@ -4,6 +4,7 @@
 #include <bmae/concepts/encoder_inference.hpp>
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/bert_family.hpp>
+#include <bmae/encoders/encoder_description.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/encoders/encoder_role.hpp>
 #include <bmae/encoders/stored_family.hpp>
@@ -15,6 +16,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros_like.h>
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/to_tensors.hpp>

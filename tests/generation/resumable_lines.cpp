@@ -10,6 +10,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/detail/files.hpp>
 #include <bmae/generation/resumable_lines.hpp>
 
 namespace {

@@ -14,7 +14,7 @@ import sys
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"](bmae/[^>"]+)[>"]', re.M)
 CASE = re.compile(r"^BOOST_\w*TEST_CASE\w*\(", re.M)
 DETAIL = re.compile(r"^namespace (?:bmae::)?(?:\w+_)?detail \{$.*?^\}  // namespace (?:bmae::)?(?:\w+_)?detail$", re.M | re.S)
-TYPE = re.compile(r"^(?:template <.*> |inline |constexpr )*(?:class|struct|concept|enum class|enum|using) (\w+)\b(?! *<[^=]*> *\{)", re.M)
+TYPE = re.compile(r"^(?:template <.*> |inline |constexpr )*(?:class|struct|concept|enum class|enum|using) (\w+)\b(?! *<[^=]*> *\{|;)", re.M)
 FUNCTION = re.compile(r"^(?=\w)(?!using|namespace|static_assert|return|requires|template)[\w:<>,&*\[\] ]+? [&*]?(\w+)\(", re.M)
 VALUE = re.compile(r"^(?:inline )?constexpr [^=({]*?(\w+)(?: =|\{)", re.M)
 NOT_RUN = {"benchmarks"}                        # programs that ctest does not know

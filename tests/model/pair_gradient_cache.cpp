@@ -14,6 +14,7 @@
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/presets/retriever.hpp>
+#include <bmae/training/step_gradient.hpp>
 #include <bmae/training/trainer.hpp>
 
 #include "pairs.hpp"

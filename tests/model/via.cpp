@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // compiled without optimisation
 // Terms with a bottleneck of their own: which vector they read, what their parameters and options are called.
+#include <map>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -161,7 +162,8 @@ BOOST_AUTO_TEST_CASE(parameters_and_options_have_the_path_of_the_term) {
     BOOST_TEST(std::abs(changed - own) > 1e-3);
     BOOST_TEST(one.describe_terms()[0].bottleneck == "");
     BOOST_TEST(one.describe_terms()[1].bottleneck == "scaled");
-    auto const slots = detail::slots_json(one);
+    auto const names = detail::slot_names(one);
+    std::map<std::string, std::string> const slots(names.begin(), names.end());
     BOOST_TEST(slots.contains("passes.0.terms.1.bottleneck"));
     BOOST_TEST(!slots.contains("passes.0.terms.0.bottleneck"));
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Uses bmae as a stranger's project would, by one route, and runs what was built.
 
-usage: check.py install|subdirectory|fetchcontent|conan|vcpkg_manifest WORK_DIR [TORCH_DIR]
+usage: check.py install|compiled|subdirectory|fetchcontent|conan|vcpkg_manifest WORK_DIR [TORCH_DIR]
 """
 import json
 import os
@@ -34,7 +34,7 @@ def generator():
 
 def build(work, *options, programs):
     run("cmake", "-S", CONSUMER, "-B", work / "consume", *generator(), *options)
-    run("cmake", "--build", work / "consume")
+    run("cmake", "--build", work / "consume", "--target", *programs)
     for program in programs:
         print(run(work / "consume" / program), end="")
 
@@ -55,6 +55,28 @@ def install(work, torch):
     if torch:
         shutil.rmtree(work / "consume")
         build(work, hint, f"-DTorch_DIR={torch}", programs=["mask_words", "pack_tokens"])
+
+
+def compiled(work, torch):
+    """The whole build that the tests belong to, installed: the libraries, and the program with its LibTorch half. A consumer of both
+    forms gets the same losses."""
+    binaries = pathlib.Path(os.environ["BMAE_BIN"])
+    if not torch or not (binaries / "bmae").exists():
+        skip("the program is not built here")
+    stage = work / "stage"
+    run("cmake", "--install", binaries.parent, "--prefix", stage)
+    print(run(stage / "bin/bmae", "--version"), end="")
+    if "retromae" not in run(stage / "bin/bmae", "presets"):
+        sys.exit("bin/bmae presets does not list retromae")
+    losses = {}
+    for form in ("OFF", "ON"):
+        run("cmake", "-S", CONSUMER, "-B", work / "consume", *generator(), f"-Dbmae_DIR={stage}/share/cmake/bmae", f"-DTorch_DIR={torch}",
+            f"-DCOMPILED={form}", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
+        run("cmake", "--build", work / "consume", "--target", "mask_words", "train_retromae")
+        print(run(work / "consume/mask_words"), end="")
+        losses[form] = run(work / "consume/train_retromae", work / f"trained-{form}")
+    if losses["ON"] != losses["OFF"]:
+        sys.exit(f"the two forms differ:\n{losses}")
 
 
 def subdirectory(work, torch):
@@ -86,6 +108,8 @@ def conan(work, torch):
     shutil.copy(CONSUMER / "mask_words.cpp", test)
     said = run("conan", "create", ROOT, "-s", "compiler.cppstd=20", "-nr", "-tf", test, env=env)
     print(re.search(r"bmae .* hides .*", said)[0])
+    said = run("conan", "create", ROOT, "-s", "compiler.cppstd=20", "-nr", "-o", "bmae/*:compiled=True", "-tf", test, env=env)
+    print("compiled:", re.search(r"bmae .* hides .*", said)[0])
 
 
 def version():
@@ -119,5 +143,5 @@ def vcpkg_manifest(work, torch):
 route, work, torch = sys.argv[1], pathlib.Path(sys.argv[2]), (sys.argv[3] if len(sys.argv) > 3 else "")
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
-{route.__name__: route for route in (install, subdirectory, fetchcontent, conan, vcpkg_manifest)}[route](work, torch)
+{route.__name__: route for route in (install, compiled, subdirectory, fetchcontent, conan, vcpkg_manifest)}[route](work, torch)
 shutil.rmtree(work, ignore_errors=True)

@@ -22,7 +22,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UMBRELLA = ROOT / "include/bmae/bmae.hpp"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PRIVATE = {"detail", "kernels"}
+PRIVATE = {"detail", "impl", "kernels"}
 HEAD = """// SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \\file

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // What training changes without a gradient: in one hook after each update, never after a step that is left out, on every rank its own.
+#include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/trainer.hpp>
 
 #include <cstdint>

@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
 #include <bmae/training/checkpoint.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
+#include <nlohmann/json.hpp>
+
 #include <bmae/training/plan.hpp>
 
 #include <cmath>

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // One contrast over a step, and towers that learn in turns, as the trainer runs them.
+#include <bmae/training/flat_parameters.hpp>
+#include <bmae/training/optimizer.hpp>
 #include <bmae/training/step_gradient.hpp>
 
 #include <cmath>

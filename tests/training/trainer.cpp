@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
+#include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/trainer.hpp>
 
 #include <algorithm>
@@ -21,6 +22,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/core/GradMode.h>
+#include <nlohmann/json.hpp>
 
 #include "../scratch_folder.hpp"
 #include "toy_memory.hpp"

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <bmae/batch/permutation.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
 
@@ -53,119 +54,27 @@ public:
     /// \param examples  in one epoch
     /// \param cost      tokens of an example
     /// Throws InputError for an empty corpus and where both batch sizes are 0.
-    BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options = {})
-        : examples_(examples), cost_(std::move(cost)), seed_(seed), options_(options), order_(examples, seed, 0) {
-        if (options_.tokens == 0 && options_.examples == 0) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "a batch size in tokens or in examples",
-                                        .found = "neither",
-                                        .hint = "Set BatchOptions::tokens or BatchOptions::examples."});
-        }
-        if (examples_ == 0) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "a corpus with at least one example",
-                                        .found = "an empty one",
-                                        .hint = "Check the input of `bmae prepare`."});
-        }
-    }
+    BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options = {});
 
     [[nodiscard]] Cursor cursor() const noexcept { return cursor_; }   ///< start of the next batch
 
     /// Continues at `cursor`. Throws InputError where it lies outside the corpus or inside a batch of a sorted window.
-    void seek(Cursor cursor) {
-        if (cursor.position > examples_) { refuse(cursor, "a position of at most " + std::to_string(examples_)); }
-        cursor_ = cursor;
-        window_.clear();
-        batch_ends_.clear();
-        if (options_.sort_window != 0 && cursor.position != examples_) { load_window(); }
-    }
+    void seek(Cursor cursor);
 
     /// The next batch; the next epoch starts when one is finished.
-    PlannedBatch next() {
-        if (cursor_.position == examples_) { cursor_ = {cursor_.epoch + 1, 0}; }
-        PlannedBatch batch{.examples = {}, .epoch = cursor_.epoch, .after = {}};
-        if (options_.sort_window == 0) {
-            std::size_t tokens = 0;
-            for (auto place = static_cast<std::size_t>(cursor_.position); place < examples_; ++place) {
-                std::size_t const example = at(place);
-                if (!admits(batch.examples.size(), tokens, example)) { break; }
-                batch.examples.push_back(example);
-            }
-        } else {
-            if (cursor_.position % options_.sort_window == 0) { load_window(); }
-            auto const used = static_cast<std::size_t>(cursor_.position % options_.sort_window);
-            auto const end = std::ranges::upper_bound(batch_ends_, used);
-            auto const taken = std::span(window_).subspan(used, *end - used);
-            batch.examples.assign(taken.begin(), taken.end());
-        }
-        cursor_.position += batch.examples.size();
-        batch.after = cursor_;
-        return batch;
-    }
+    PlannedBatch next();
 
 private:
-    [[noreturn]] static void refuse(Cursor cursor, std::string expected) {
-        throw InputError(
-            Diagnostic{.file = {},
-                       .expected = std::move(expected),
-                       .found = "position " + std::to_string(cursor.position) + " of epoch " + std::to_string(cursor.epoch),
-                       .hint = "Resume with the corpus and the batch options of the first run."});
-    }
+    [[noreturn]] static void refuse(Cursor cursor, std::string expected);
 
     /// The example at `place` of this epoch's order.
-    std::size_t at(std::size_t place) {
-        if (!options_.shuffle) { return place; }
-        if (order_epoch_ != cursor_.epoch) {
-            order_ = Permutation(examples_, seed_, cursor_.epoch);
-            order_epoch_ = cursor_.epoch;
-        }
-        return order_[place];
-    }
+    std::size_t at(std::size_t place);
 
     /// True where a batch of `count` examples and `tokens` has room for one more; adds its tokens if so.
-    bool admits(std::size_t count, std::size_t& tokens, std::size_t example) const {
-        if (options_.examples != 0) { return count < options_.examples; }
-        std::size_t const cost = cost_(example);
-        if (count != 0 && tokens + cost > options_.tokens) { return false; }
-        tokens += cost;
-        return true;
-    }
+    bool admits(std::size_t count, std::size_t& tokens, std::size_t example) const;
 
     /// Sorts the window that contains the cursor, packs it and shuffles its batches.
-    void load_window() {
-        auto const position = static_cast<std::size_t>(cursor_.position);
-        std::size_t const first = position - position % options_.sort_window;
-        std::size_t const size = std::min(options_.sort_window, examples_ - first);
-        std::vector<std::pair<std::size_t, std::size_t>> sorted;   // cost, example
-        sorted.reserve(size);
-        for (std::size_t place = first; place < first + size; ++place) {
-            std::size_t const example = at(place);
-            sorted.emplace_back(cost_(example), example);
-        }
-        std::ranges::sort(sorted);
-        std::vector<std::vector<std::size_t>> batches;
-        std::size_t tokens = 0;
-        for (auto const& [cost, example] : sorted) {
-            if (batches.empty() || !admits(batches.back().size(), tokens, example)) {
-                tokens = 0;
-                batches.emplace_back();
-                admits(0, tokens, example);
-            }
-            batches.back().push_back(example);
-        }
-        if (options_.shuffle) {
-            Draw draw({.seed = seed_, .epoch = cursor_.epoch, .example = first, .slot = 0x77696e646f77ULL});
-            draw.shuffle(std::span(batches));
-        }
-        window_.clear();
-        batch_ends_.clear();
-        for (std::vector<std::size_t> const& batch : batches) {
-            window_.insert(window_.end(), batch.begin(), batch.end());
-            batch_ends_.push_back(window_.size());
-        }
-        std::size_t const used = position - first;
-        if (used != 0 && !std::ranges::binary_search(batch_ends_, used)) { refuse(cursor_, "a cursor at the start of a batch"); }
-    }
+    void load_window();
 
     std::size_t examples_;
     Cost cost_;
@@ -179,3 +88,117 @@ private:
 };
 
 }  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE BatchPlanner::BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options)
+    : examples_(examples), cost_(std::move(cost)), seed_(seed), options_(options), order_(examples, seed, 0) {
+    if (options_.tokens == 0 && options_.examples == 0) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a batch size in tokens or in examples",
+                                    .found = "neither",
+                                    .hint = "Set BatchOptions::tokens or BatchOptions::examples."});
+    }
+    if (examples_ == 0) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a corpus with at least one example",
+                                    .found = "an empty one",
+                                    .hint = "Check the input of `bmae prepare`."});
+    }
+}
+
+BMAE_INLINE void BatchPlanner::seek(Cursor cursor) {
+    if (cursor.position > examples_) { refuse(cursor, "a position of at most " + std::to_string(examples_)); }
+    cursor_ = cursor;
+    window_.clear();
+    batch_ends_.clear();
+    if (options_.sort_window != 0 && cursor.position != examples_) { load_window(); }
+}
+
+BMAE_INLINE PlannedBatch BatchPlanner::next() {
+    if (cursor_.position == examples_) { cursor_ = {cursor_.epoch + 1, 0}; }
+    PlannedBatch batch{.examples = {}, .epoch = cursor_.epoch, .after = {}};
+    if (options_.sort_window == 0) {
+        std::size_t tokens = 0;
+        for (auto place = static_cast<std::size_t>(cursor_.position); place < examples_; ++place) {
+            std::size_t const example = at(place);
+            if (!admits(batch.examples.size(), tokens, example)) { break; }
+            batch.examples.push_back(example);
+        }
+    } else {
+        if (cursor_.position % options_.sort_window == 0) { load_window(); }
+        auto const used = static_cast<std::size_t>(cursor_.position % options_.sort_window);
+        auto const end = std::ranges::upper_bound(batch_ends_, used);
+        auto const taken = std::span(window_).subspan(used, *end - used);
+        batch.examples.assign(taken.begin(), taken.end());
+    }
+    cursor_.position += batch.examples.size();
+    batch.after = cursor_;
+    return batch;
+}
+
+BMAE_INLINE void BatchPlanner::refuse(Cursor cursor, std::string expected) {
+    throw InputError(
+        Diagnostic{.file = {},
+                   .expected = std::move(expected),
+                   .found = "position " + std::to_string(cursor.position) + " of epoch " + std::to_string(cursor.epoch),
+                   .hint = "Resume with the corpus and the batch options of the first run."});
+}
+
+BMAE_INLINE std::size_t BatchPlanner::at(std::size_t place) {
+    if (!options_.shuffle) { return place; }
+    if (order_epoch_ != cursor_.epoch) {
+        order_ = Permutation(examples_, seed_, cursor_.epoch);
+        order_epoch_ = cursor_.epoch;
+    }
+    return order_[place];
+}
+
+BMAE_INLINE bool BatchPlanner::admits(std::size_t count, std::size_t& tokens, std::size_t example) const {
+    if (options_.examples != 0) { return count < options_.examples; }
+    std::size_t const cost = cost_(example);
+    if (count != 0 && tokens + cost > options_.tokens) { return false; }
+    tokens += cost;
+    return true;
+}
+
+BMAE_INLINE void BatchPlanner::load_window() {
+    auto const position = static_cast<std::size_t>(cursor_.position);
+    std::size_t const first = position - position % options_.sort_window;
+    std::size_t const size = std::min(options_.sort_window, examples_ - first);
+    std::vector<std::pair<std::size_t, std::size_t>> sorted;   // cost, example
+    sorted.reserve(size);
+    for (std::size_t place = first; place < first + size; ++place) {
+        std::size_t const example = at(place);
+        sorted.emplace_back(cost_(example), example);
+    }
+    std::ranges::sort(sorted);
+    std::vector<std::vector<std::size_t>> batches;
+    std::size_t tokens = 0;
+    for (auto const& [cost, example] : sorted) {
+        if (batches.empty() || !admits(batches.back().size(), tokens, example)) {
+            tokens = 0;
+            batches.emplace_back();
+            admits(0, tokens, example);
+        }
+        batches.back().push_back(example);
+    }
+    if (options_.shuffle) {
+        Draw draw({.seed = seed_, .epoch = cursor_.epoch, .example = first, .slot = 0x77696e646f77ULL});
+        draw.shuffle(std::span(batches));
+    }
+    window_.clear();
+    batch_ends_.clear();
+    for (std::vector<std::size_t> const& batch : batches) {
+        window_.insert(window_.end(), batch.begin(), batch.end());
+        batch_ends_.push_back(window_.size());
+    }
+    std::size_t const used = position - first;
+    if (used != 0 && !std::ranges::binary_search(batch_ends_, used)) { refuse(cursor_, "a cursor at the start of a batch"); }
+}
+
+}  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

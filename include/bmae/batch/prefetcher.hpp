@@ -21,6 +21,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/planner.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
 
@@ -44,43 +45,14 @@ public:
 
     /// \param planner  positioned where the first batch starts
     /// Throws InputError where options are out of range.
-    Prefetcher(BatchPlanner planner, std::uint64_t seed, Collate collate, PrefetchOptions options = {})
-        : planner_(std::move(planner)), seed_(seed), collate_(std::move(collate)), options_(options), cursor_(planner_.cursor()) {
-        if (options_.rank >= options_.ranks || (options_.threads != 0 && options_.depth == 0)) {
-            std::string const found = "rank " + std::to_string(options_.rank) + " of " + std::to_string(options_.ranks) +
-                                      ", depth " + std::to_string(options_.depth);
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "PrefetchOptions with rank < ranks and depth of at least 1",
-                                        .found = found,
-                                        .hint = "Use depth 4, or threads 0 to build batches without a queue."});
-        }
-        queue_.resize(std::max<std::size_t>(options_.depth, 1));
-        try {
-            for (std::size_t k = 0; k < options_.threads; ++k) {
-                threads_.emplace_back([this] { work(); });
-            }
-        } catch (...) {
-            stop();
-            throw;
-        }
-    }
+    Prefetcher(BatchPlanner planner, std::uint64_t seed, Collate collate, PrefetchOptions options = {});
 
     Prefetcher(Prefetcher const&) = delete;
     Prefetcher& operator=(Prefetcher const&) = delete;
     ~Prefetcher() { stop(); }
 
     /// The next batch. Rethrows what planning or collating it threw; every call after that throws the same.
-    HostBatch next() {
-        if (failure_) { std::rethrow_exception(failure_); }
-        Slot slot = options_.threads == 0 ? build(plan()) : take();
-        if (slot.failure) {
-            failure_ = slot.failure;
-            stop();
-            std::rethrow_exception(failure_);
-        }
-        cursor_ = slot.after;
-        return std::move(*slot.batch);
-    }
+    HostBatch next();
 
     /// Start of the batch after the last one that `next` returned, for a checkpoint.
     [[nodiscard]] Cursor cursor() const noexcept { return cursor_; }
@@ -104,66 +76,15 @@ private:
     };
 
     /// The batch of this rank in the next round of all ranks.
-    Plan plan() noexcept {
-        Plan plan;
-        try {
-            for (std::size_t rank = 0; rank < options_.ranks; ++rank) {
-                PlannedBatch batch = planner_.next();
-                plan.after = batch.after;
-                if (rank == options_.rank) { plan.own = std::move(batch); }
-            }
-        } catch (...) { plan.failure = std::current_exception(); }
-        return plan;
-    }
+    Plan plan() noexcept;
 
-    Slot build(Plan const& plan) const noexcept {
-        Slot slot{.batch = {}, .failure = plan.failure, .after = plan.after};
-        if (slot.failure) { return slot; }
-        try {
-            slot.batch = collate_(plan.own.examples, DrawKey{.seed = seed_, .epoch = plan.own.epoch, .example = 0, .slot = 0});
-        } catch (...) { slot.failure = std::current_exception(); }
-        return slot;
-    }
+    Slot build(Plan const& plan) const noexcept;
 
-    Slot take() {
-        std::unique_lock lock(mutex_);
-        Slot& front = queue_[consumed_ % queue_.size()];
-        if (!front.ready()) {
-            auto const start = std::chrono::steady_clock::now();
-            ready_.wait(lock, [&] { return front.ready(); });
-            waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        }
-        Slot slot = std::exchange(front, Slot{});
-        ++consumed_;
-        lock.unlock();
-        free_.notify_all();
-        return slot;
-    }
+    Slot take();
 
-    void work() {
-        std::unique_lock lock(mutex_);
-        while (true) {
-            free_.wait(lock, [&] { return stopping_ || planned_ - consumed_ < queue_.size(); });
-            if (stopping_) { return; }
-            std::size_t const ticket = planned_++;
-            Plan const plan = this->plan();
-            lock.unlock();
-            Slot slot = build(plan);
-            lock.lock();
-            queue_[ticket % queue_.size()] = std::move(slot);
-            ready_.notify_one();
-        }
-    }
+    void work();
 
-    void stop() noexcept {
-        {
-            std::lock_guard const lock(mutex_);
-            stopping_ = true;
-        }
-        free_.notify_all();
-        for (std::thread& thread : threads_) { thread.join(); }
-        threads_.clear();
-    }
+    void stop() noexcept;
 
     BatchPlanner planner_;
     std::uint64_t seed_;
@@ -184,3 +105,105 @@ private:
 };
 
 }  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE Prefetcher::Prefetcher(BatchPlanner planner, std::uint64_t seed, Collate collate, PrefetchOptions options)
+    : planner_(std::move(planner)), seed_(seed), collate_(std::move(collate)), options_(options), cursor_(planner_.cursor()) {
+    if (options_.rank >= options_.ranks || (options_.threads != 0 && options_.depth == 0)) {
+        std::string const found = "rank " + std::to_string(options_.rank) + " of " + std::to_string(options_.ranks) + ", depth " +
+                                  std::to_string(options_.depth);
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "PrefetchOptions with rank < ranks and depth of at least 1",
+                                    .found = found,
+                                    .hint = "Use depth 4, or threads 0 to build batches without a queue."});
+    }
+    queue_.resize(std::max<std::size_t>(options_.depth, 1));
+    try {
+        for (std::size_t k = 0; k < options_.threads; ++k) {
+            threads_.emplace_back([this] { work(); });
+        }
+    } catch (...) {
+        stop();
+        throw;
+    }
+}
+
+BMAE_INLINE HostBatch Prefetcher::next() {
+    if (failure_) { std::rethrow_exception(failure_); }
+    Slot slot = options_.threads == 0 ? build(plan()) : take();
+    if (slot.failure) {
+        failure_ = slot.failure;
+        stop();
+        std::rethrow_exception(failure_);
+    }
+    cursor_ = slot.after;
+    return std::move(*slot.batch);
+}
+
+BMAE_INLINE Prefetcher::Plan Prefetcher::plan() noexcept {
+    Plan plan;
+    try {
+        for (std::size_t rank = 0; rank < options_.ranks; ++rank) {
+            PlannedBatch batch = planner_.next();
+            plan.after = batch.after;
+            if (rank == options_.rank) { plan.own = std::move(batch); }
+        }
+    } catch (...) { plan.failure = std::current_exception(); }
+    return plan;
+}
+
+BMAE_INLINE Prefetcher::Slot Prefetcher::build(Plan const& plan) const noexcept {
+    Slot slot{.batch = {}, .failure = plan.failure, .after = plan.after};
+    if (slot.failure) { return slot; }
+    try {
+        slot.batch = collate_(plan.own.examples, DrawKey{.seed = seed_, .epoch = plan.own.epoch, .example = 0, .slot = 0});
+    } catch (...) { slot.failure = std::current_exception(); }
+    return slot;
+}
+
+BMAE_INLINE Prefetcher::Slot Prefetcher::take() {
+    std::unique_lock lock(mutex_);
+    Slot& front = queue_[consumed_ % queue_.size()];
+    if (!front.ready()) {
+        auto const start = std::chrono::steady_clock::now();
+        ready_.wait(lock, [&] { return front.ready(); });
+        waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    Slot slot = std::exchange(front, Slot{});
+    ++consumed_;
+    lock.unlock();
+    free_.notify_all();
+    return slot;
+}
+
+BMAE_INLINE void Prefetcher::work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+        free_.wait(lock, [&] { return stopping_ || planned_ - consumed_ < queue_.size(); });
+        if (stopping_) { return; }
+        std::size_t const ticket = planned_++;
+        Plan const plan = this->plan();
+        lock.unlock();
+        Slot slot = build(plan);
+        lock.lock();
+        queue_[ticket % queue_.size()] = std::move(slot);
+        ready_.notify_one();
+    }
+}
+
+BMAE_INLINE void Prefetcher::stop() noexcept {
+    {
+        std::lock_guard const lock(mutex_);
+        stopping_ = true;
+    }
+    free_.notify_all();
+    for (std::thread& thread : threads_) { thread.join(); }
+    threads_.clear();
+}
+
+}  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

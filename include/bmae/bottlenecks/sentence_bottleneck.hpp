@@ -27,6 +27,7 @@
 #include <bmae/bottlenecks/mean.hpp>
 #include <bmae/bottlenecks/normalize.hpp>
 #include <bmae/concepts/bottleneck.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/values/error.hpp>
 
@@ -84,68 +85,19 @@ public:
     }
 
     /// The bottleneck of that name: cls, mean, first_last, top_two or cls+mean. Nothing for another name.
-    [[nodiscard]] static std::optional<SentenceBottleneck> named(std::string_view wanted) {
-        std::optional<SentenceBottleneck> found;
-        for (SentenceBottleneck& one : all()) {
-            if (one.description_.name == wanted) { found = std::move(one); }
-        }
-        return found;
-    }
+    [[nodiscard]] static std::optional<SentenceBottleneck> named(std::string_view wanted);
     /// All names that `named` accepts.
-    [[nodiscard]] static std::vector<SentenceBottleneck> all() {
-        return {ClsBottleneck{}, MeanBottleneck{}, FirstLastBottleneck{}, TopTwoBottleneck{},
-                Concatenated<ClsBottleneck, MeanBottleneck>{}};
-    }
+    [[nodiscard]] static std::vector<SentenceBottleneck> all();
     /// What search needs of a trained bottleneck: the pooling, a reduction with its weights from `tensors`, length 1. Projections
     /// that serve training alone (tanh, batch_norm) are left out. Nothing where the name is not a pooling of hidden states.
     /// Throws InputError where the weights of a reduction are missing.
     [[nodiscard]] static std::optional<SentenceBottleneck> of(BottleneckDescription const& description,
-                                                              NamedTensors const& tensors) {
-        std::optional<SentenceBottleneck> made = named(description.name);
-        if (!made) { return made; }
-        for (std::string_view rest = description.projection; !rest.empty();) {
-            std::string_view const step = rest.substr(0, rest.find('+'));
-            rest.remove_prefix(std::min(rest.size(), step.size() + 1));
-            if (step == "reduced") {
-                auto const weight = tensors.find(std::string_view("shared.reduction.weight"));
-                auto const bias = tensors.find(std::string_view("shared.reduction.bias"));
-                if (weight == tensors.end() || bias == tensors.end()) {
-                    throw InputError(
-                        Diagnostic{.file = {},
-                                   .expected = "shared.reduction.weight and shared.reduction.bias, of a reduced bottleneck",
-                                   .found = "none",
-                                   .hint = "Name the checkpoint itself."});
-                }
-                made = made->then({.weight = weight->second, .bias = bias->second});
-            } else if (step == "normalized") {
-                made->unit_length_ = true;
-            }
-        }
-        return made;
-    }
+                                                              NamedTensors const& tensors);
 
     /// The same followed by a linear map. \throws InputError for a map that does not fit the one before it
-    [[nodiscard]] SentenceBottleneck then(DenseStep step) const {
-        bool const fits = step.weight.dim() == 2 && (dense_.empty() || step.weight.size(1) == dense_.back().weight.size(0));
-        if (!fits || unit_length_ || (step.bias.defined() && step.bias.numel() != step.weight.size(0))) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "a linear map [out, in] that fits the part before it",
-                                        .found = unit_length_ ? "one after the normalization" : "another shape"});
-        }
-        SentenceBottleneck longer = *this;
-        longer.dense_.push_back(std::move(step));
-        return longer;
-    }
+    [[nodiscard]] SentenceBottleneck then(DenseStep step) const;
 
-    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input) const {   // [B, D]
-        at::Tensor rows = pool_(encoded, input);
-        for (DenseStep const& step : dense_) {
-            rows = at::linear(rows, step.weight.to(rows.options()),
-                              step.bias.defined() ? std::optional(step.bias.to(rows.options())) : std::nullopt);
-            if (step.tanh) { rows = at::tanh(rows); }
-        }
-        return unit_length_ ? normalize_rows(rows) : rows;
-    }
+    [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input) const;
     template <class E>
     [[nodiscard]] std::int64_t width(E const& encoder) const {   ///< D
         return dense_.empty() ? width_(encoder.shape().width) : dense_.back().weight.size(0);
@@ -183,13 +135,83 @@ private:
 };
 
 /// Its name, as `SentenceBottleneck::named` knows it, then what stands behind it: "mean", "cls+reduced", "cls+dense".
-[[nodiscard]] inline std::string to_string(SentenceBottleneck const& bottleneck) {
+[[nodiscard]] BMAE_INLINE std::string to_string(SentenceBottleneck const& bottleneck);
+
+static_assert(Bottleneck<SentenceBottleneck>);
+
+}  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE std::optional<SentenceBottleneck> SentenceBottleneck::named(std::string_view wanted) {
+    std::optional<SentenceBottleneck> found;
+    for (SentenceBottleneck& one : all()) {
+        if (one.description_.name == wanted) { found = std::move(one); }
+    }
+    return found;
+}
+
+BMAE_INLINE std::vector<SentenceBottleneck> SentenceBottleneck::all() {
+    return {ClsBottleneck{}, MeanBottleneck{}, FirstLastBottleneck{}, TopTwoBottleneck{},
+            Concatenated<ClsBottleneck, MeanBottleneck>{}};
+}
+
+BMAE_INLINE std::optional<SentenceBottleneck> SentenceBottleneck::of(BottleneckDescription const& description,
+                                                                     NamedTensors const& tensors) {
+    std::optional<SentenceBottleneck> made = named(description.name);
+    if (!made) { return made; }
+    for (std::string_view rest = description.projection; !rest.empty();) {
+        std::string_view const step = rest.substr(0, rest.find('+'));
+        rest.remove_prefix(std::min(rest.size(), step.size() + 1));
+        if (step == "reduced") {
+            auto const weight = tensors.find(std::string_view("shared.reduction.weight"));
+            auto const bias = tensors.find(std::string_view("shared.reduction.bias"));
+            if (weight == tensors.end() || bias == tensors.end()) {
+                throw InputError(
+                    Diagnostic{.file = {},
+                               .expected = "shared.reduction.weight and shared.reduction.bias, of a reduced bottleneck",
+                               .found = "none",
+                               .hint = "Name the checkpoint itself."});
+            }
+            made = made->then({.weight = weight->second, .bias = bias->second});
+        } else if (step == "normalized") {
+            made->unit_length_ = true;
+        }
+    }
+    return made;
+}
+
+BMAE_INLINE SentenceBottleneck SentenceBottleneck::then(DenseStep step) const {
+    bool const fits = step.weight.dim() == 2 && (dense_.empty() || step.weight.size(1) == dense_.back().weight.size(0));
+    if (!fits || unit_length_ || (step.bias.defined() && step.bias.numel() != step.weight.size(0))) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a linear map [out, in] that fits the part before it",
+                                    .found = unit_length_ ? "one after the normalization" : "another shape"});
+    }
+    SentenceBottleneck longer = *this;
+    longer.dense_.push_back(std::move(step));
+    return longer;
+}
+
+BMAE_INLINE at::Tensor SentenceBottleneck::pool(Encoded const& encoded, PackedInput const& input) const {   // [B, D]
+    at::Tensor rows = pool_(encoded, input);
+    for (DenseStep const& step : dense_) {
+        rows = at::linear(rows, step.weight.to(rows.options()),
+                          step.bias.defined() ? std::optional(step.bias.to(rows.options())) : std::nullopt);
+        if (step.tanh) { rows = at::tanh(rows); }
+    }
+    return unit_length_ ? normalize_rows(rows) : rows;
+}
+
+BMAE_INLINE std::string to_string(SentenceBottleneck const& bottleneck) {
     auto const& [name, projection] = bottleneck.description();
     std::string text = name + (projection.empty() ? "" : '+' + projection);
     for (std::size_t i = 0; i < bottleneck.dense().size(); ++i) { text += "+dense"; }
     return text;
 }
 
-static_assert(Bottleneck<SentenceBottleneck>);
-
 }  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

@@ -19,6 +19,7 @@
 
 #include <bmae/corpus/reading.hpp>
 #include <bmae/detail/columns.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -50,61 +51,14 @@ public:
     JudgementParser(RecordLines& lines, JudgementLayout layout) : lines_(lines), layout_(layout) {}
 
     /// The pair of the line read last; nothing for the header, a duplicate, or a malformed line that is skipped.
-    std::optional<JudgedPair> parse(std::string_view line) {
-        auto pair = layout_ == JudgementLayout::beir ? parse_beir(line) : parse_msmarco(line);
-        if (!pair) { return std::nullopt; }
-        pair->line = lines_.line();
-        if (pair->query_id.empty() || pair->document_id.empty()) { return fault("two ids", "an empty one", {}); }
-        std::string const key = pair->query_id + '\t' + pair->document_id;
-        auto const [first, is_new] = seen_.try_emplace(xxh64(key), std::pair{pair->grade, pair->line});
-        if (is_new) { return pair; }
-        auto const& [grade, place] = first->second;
-        std::string const again = "document " + excerpt(pair->document_id) + " for query " + excerpt(pair->query_id);
-        if (grade != pair->grade) {
-            return fault("one grade for " + again,
-                         std::to_string(pair->grade) + " here and " + std::to_string(grade) + " at line " + std::to_string(place),
-                         "Remove one of the two.");
-        }
-        lines_.report().warn(lines_.file().string() + ':' + std::to_string(pair->line) + ": " + again + " was judged at line " +
-                             std::to_string(place) + " already, with the same grade.");
-        return std::nullopt;
-    }
+    std::optional<JudgedPair> parse(std::string_view line);
 
 private:
-    std::optional<JudgedPair> parse_beir(std::string_view line) {
-        auto const fields = split_csv(line, storage_);
-        if (!fields || fields->count != 3) {
-            return fault("three columns separated by tabs: query-id, corpus-id, score", excerpt(line),
-                         "A TREC or MS MARCO file has another layout: read it as such.");
-        }
-        auto const grade = parse_grade((*fields)[2]);
-        if (lines_.line() == 1) {
-            if (!grade) { return std::nullopt; }   // the header
-            lines_.report().warn(lines_.file().string() +
-                                 ":1: the header line is missing; the first line is read as a judgment, which BEIR's own reader "
-                                 "would skip.");
-        }
-        if (!grade) { return fault("an integer as score", excerpt((*fields)[2]), "Grades are whole numbers."); }
-        return JudgedPair{.query_id = std::string((*fields)[0]), .document_id = std::string((*fields)[1]), .grade = *grade};
-    }
+    std::optional<JudgedPair> parse_beir(std::string_view line);
 
-    std::optional<JudgedPair> parse_msmarco(std::string_view line) {
-        Columns const fields = split_blanks(line);
-        if (fields.count == 2) { return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[1])}; }
-        if (fields.count != 4) {
-            return fault("2 columns (query, passage) or 4 (query, 0, passage, grade)",
-                         std::to_string(fields.count) + " in " + excerpt(line),
-                         "A BEIR file has another layout: read it as such.");
-        }
-        auto const grade = parse_grade(fields[3]);
-        if (!grade) { return fault("an integer as grade", excerpt(fields[3]), "Grades are whole numbers."); }
-        return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[2]), .grade = *grade};
-    }
+    std::optional<JudgedPair> parse_msmarco(std::string_view line);
 
-    std::nullopt_t fault(std::string expected, std::string found, std::string hint) {
-        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
-        return std::nullopt;
-    }
+    std::nullopt_t fault(std::string expected, std::string found, std::string hint);
 
     RecordLines& lines_;
     JudgementLayout layout_;
@@ -116,7 +70,73 @@ private:
 
 /// Reads a file of judgments, plain or gzip.
 /// \throws InputError  on a malformed line where the policy is to refuse, and for a file without judgments
-inline JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout, ReadOptions options = {}) {
+BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout, ReadOptions options = {});
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse(std::string_view line) {
+    auto pair = layout_ == JudgementLayout::beir ? parse_beir(line) : parse_msmarco(line);
+    if (!pair) { return std::nullopt; }
+    pair->line = lines_.line();
+    if (pair->query_id.empty() || pair->document_id.empty()) { return fault("two ids", "an empty one", {}); }
+    std::string const key = pair->query_id + '\t' + pair->document_id;
+    auto const [first, is_new] = seen_.try_emplace(xxh64(key), std::pair{pair->grade, pair->line});
+    if (is_new) { return pair; }
+    auto const& [grade, place] = first->second;
+    std::string const again = "document " + excerpt(pair->document_id) + " for query " + excerpt(pair->query_id);
+    if (grade != pair->grade) {
+        return fault("one grade for " + again,
+                     std::to_string(pair->grade) + " here and " + std::to_string(grade) + " at line " + std::to_string(place),
+                     "Remove one of the two.");
+    }
+    lines_.report().warn(lines_.file().string() + ':' + std::to_string(pair->line) + ": " + again + " was judged at line " +
+                         std::to_string(place) + " already, with the same grade.");
+    return std::nullopt;
+}
+
+BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_beir(std::string_view line) {
+    auto const fields = split_csv(line, storage_);
+    if (!fields || fields->count != 3) {
+        return fault("three columns separated by tabs: query-id, corpus-id, score", excerpt(line),
+                     "A TREC or MS MARCO file has another layout: read it as such.");
+    }
+    auto const grade = parse_grade((*fields)[2]);
+    if (lines_.line() == 1) {
+        if (!grade) { return std::nullopt; }   // the header
+        lines_.report().warn(lines_.file().string() +
+                             ":1: the header line is missing; the first line is read as a judgment, which BEIR's own reader "
+                             "would skip.");
+    }
+    if (!grade) { return fault("an integer as score", excerpt((*fields)[2]), "Grades are whole numbers."); }
+    return JudgedPair{.query_id = std::string((*fields)[0]), .document_id = std::string((*fields)[1]), .grade = *grade};
+}
+
+BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_msmarco(std::string_view line) {
+    Columns const fields = split_blanks(line);
+    if (fields.count == 2) { return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[1])}; }
+    if (fields.count != 4) {
+        return fault("2 columns (query, passage) or 4 (query, 0, passage, grade)",
+                     std::to_string(fields.count) + " in " + excerpt(line), "A BEIR file has another layout: read it as such.");
+    }
+    auto const grade = parse_grade(fields[3]);
+    if (!grade) { return fault("an integer as grade", excerpt(fields[3]), "Grades are whole numbers."); }
+    return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[2]), .grade = *grade};
+}
+
+BMAE_INLINE std::nullopt_t JudgementParser::fault(std::string expected, std::string found, std::string hint) {
+    lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
+    return std::nullopt;
+}
+
+}  // namespace bmae::detail
+
+namespace bmae {
+
+BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout, ReadOptions options) {
     detail::RecordLines lines(std::span(&path, 1), options);
     detail::JudgementParser parser(lines, layout);
     JudgedPairs result;
@@ -137,3 +157,5 @@ inline JudgedPairs read_judged_pairs(std::filesystem::path const& path, Judgemen
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <bmae/corpus/reading.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/text/pair_store_writer.hpp>
 #include <bmae/values/tokens.hpp>
 
@@ -58,40 +59,13 @@ struct CollectedQuery {
     void add_negative(std::uint32_t number, float score = no_score) { add(negatives, negative_scores, number, score); }
 
     /// The slot of a text's score; null where it is no text of this query.
-    float* score_of(std::uint32_t number) {
-        for (auto const& [numbers, scores] : {std::pair{&positives, &positive_scores}, {&negatives, &negative_scores}}) {
-            auto const found = std::find(numbers->begin(), numbers->end(), number);
-            if (found == numbers->end()) { continue; }
-            scores->resize(numbers->size(), no_score);
-            return &(*scores)[static_cast<std::size_t>(found - numbers->begin())];
-        }
-        return nullptr;
-    }
+    float* score_of(std::uint32_t number);
 
     /// Moves out all queries.
-    PairQuery release(std::string id) {
-        auto const fill = [](std::vector<float>& scores, std::size_t count) {
-            if (!scores.empty()) { scores.resize(count, no_score); }
-        };
-        fill(positive_scores, positives.size());
-        fill(negative_scores, negatives.size());
-        return {.id = std::move(id),
-                .tokens = std::exchange(tokens, {}),
-                .positives = std::exchange(positives, {}),
-                .negatives = std::exchange(negatives, {}),
-                .positive_scores = std::exchange(positive_scores, {}),
-                .negative_scores = std::exchange(negative_scores, {})};
-    }
+    PairQuery release(std::string id);
 
 private:
-    static void add(std::vector<std::uint32_t>& numbers, std::vector<float>& scores, std::uint32_t number, float score) {
-        if (number == PairStoreWriter::no_text) { return; }
-        if (!std::isnan(score)) {
-            scores.resize(numbers.size(), no_score);
-            scores.push_back(score);
-        }
-        numbers.push_back(number);
-    }
+    static void add(std::vector<std::uint32_t>& numbers, std::vector<float>& scores, std::uint32_t number, float score);
 };
 
 /// Texts to token ids; called from several threads at once.
@@ -105,20 +79,9 @@ protected:
         : options_(std::move(options)), encode_(std::move(encode)), writer_(writer) {}
     ~PairStoreBuild() = default;
 
-    void progress(std::string_view what, std::uint64_t count) const {
-        if (options_.progress) { options_.progress({.what = what, .count = count}); }
-    }
+    void progress(std::string_view what, std::uint64_t count) const;
 
-    void add_report(ReadReport const& more) {
-        ReadReport& all = report_.reading;
-        all.skipped += more.skipped;
-        all.warnings += more.warnings;
-        all.replaced += more.replaced;
-        for (auto const& [kind, count] : more.left_out) { all.left_out[kind] += count; }
-        for (std::string const& message : more.messages) {
-            if (all.messages.size() < ReadReport::kept_messages) { all.messages.push_back(message); }
-        }
-    }
+    void add_report(ReadReport const& more);
 
     /// Writes the queries in their order; `id(q)` is the name of query `q`.
     template <class Id>
@@ -145,3 +108,60 @@ protected:
 }  // namespace detail
 
 }  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE float* CollectedQuery::score_of(std::uint32_t number) {
+    for (auto const& [numbers, scores] : {std::pair{&positives, &positive_scores}, {&negatives, &negative_scores}}) {
+        auto const found = std::find(numbers->begin(), numbers->end(), number);
+        if (found == numbers->end()) { continue; }
+        scores->resize(numbers->size(), no_score);
+        return &(*scores)[static_cast<std::size_t>(found - numbers->begin())];
+    }
+    return nullptr;
+}
+
+BMAE_INLINE PairQuery CollectedQuery::release(std::string id) {
+    auto const fill = [](std::vector<float>& scores, std::size_t count) {
+        if (!scores.empty()) { scores.resize(count, no_score); }
+    };
+    fill(positive_scores, positives.size());
+    fill(negative_scores, negatives.size());
+    return {.id = std::move(id),
+            .tokens = std::exchange(tokens, {}),
+            .positives = std::exchange(positives, {}),
+            .negatives = std::exchange(negatives, {}),
+            .positive_scores = std::exchange(positive_scores, {}),
+            .negative_scores = std::exchange(negative_scores, {})};
+}
+
+BMAE_INLINE void CollectedQuery::add(std::vector<std::uint32_t>& numbers, std::vector<float>& scores, std::uint32_t number,
+                                     float score) {
+    if (number == PairStoreWriter::no_text) { return; }
+    if (!std::isnan(score)) {
+        scores.resize(numbers.size(), no_score);
+        scores.push_back(score);
+    }
+    numbers.push_back(number);
+}
+
+BMAE_INLINE void PairStoreBuild::progress(std::string_view what, std::uint64_t count) const {
+    if (options_.progress) { options_.progress({.what = what, .count = count}); }
+}
+
+BMAE_INLINE void PairStoreBuild::add_report(ReadReport const& more) {
+    ReadReport& all = report_.reading;
+    all.skipped += more.skipped;
+    all.warnings += more.warnings;
+    all.replaced += more.replaced;
+    for (auto const& [kind, count] : more.left_out) { all.left_out[kind] += count; }
+    for (std::string const& message : more.messages) {
+        if (all.messages.size() < ReadReport::kept_messages) { all.messages.push_back(message); }
+    }
+}
+
+}  // namespace bmae::detail
+
+#endif   // BMAE_DEFINITIONS

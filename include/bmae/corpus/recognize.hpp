@@ -20,6 +20,7 @@
 #include <bmae/corpus/trec_sgml.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/lines.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -35,7 +36,25 @@ struct CorpusFormat {
 namespace detail {
 
 /// True where every line has a first column without blanks, one to three tabs, and as many as the others.
-inline bool are_columns(std::vector<std::string> const& lines) {
+BMAE_INLINE bool are_columns(std::vector<std::string> const& lines);
+
+BMAE_INLINE CorpusFormat recognize_lines(std::vector<std::string> const& lines);
+
+}  // namespace detail
+
+/// The format of a file, plain or gzip, by its first twenty lines that are not blank: JSON Lines, natural-language inference, SMART,
+/// LISA, TREC's SGML, columns separated by tabs; `text` where it is none of them. A folder is recognized by its first file, a BEIR
+/// folder by its corpus.jsonl.
+/// \throws InputError  where the file is missing or unreadable, or a folder has no file
+BMAE_INLINE CorpusFormat recognize_format(std::filesystem::path const& path);
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE bool are_columns(std::vector<std::string> const& lines) {
     std::size_t const tabs = static_cast<std::size_t>(std::count(lines.front().begin(), lines.front().end(), '\t'));
     return tabs >= 1 && tabs <= 3 && std::all_of(lines.begin(), lines.end(), [&](std::string const& line) {
                std::string_view const id = std::string_view(line).substr(0, line.find('\t'));
@@ -44,7 +63,7 @@ inline bool are_columns(std::vector<std::string> const& lines) {
            });
 }
 
-inline CorpusFormat recognize_lines(std::vector<std::string> const& lines) {
+BMAE_INLINE CorpusFormat recognize_lines(std::vector<std::string> const& lines) {
     if (lines.empty()) { return {.format = "text"}; }
     std::string_view const first = lines.front();
     if (auto const json = nlohmann::json::parse(first, nullptr, false); json.is_object()) {
@@ -68,13 +87,11 @@ inline CorpusFormat recognize_lines(std::vector<std::string> const& lines) {
     return {.format = "text"};
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-/// The format of a file, plain or gzip, by its first twenty lines that are not blank: JSON Lines, natural-language inference, SMART,
-/// LISA, TREC's SGML, columns separated by tabs; `text` where it is none of them. A folder is recognized by its first file, a BEIR
-/// folder by its corpus.jsonl.
-/// \throws InputError  where the file is missing or unreadable, or a folder has no file
-inline CorpusFormat recognize_format(std::filesystem::path const& path) {
+namespace bmae {
+
+BMAE_INLINE CorpusFormat recognize_format(std::filesystem::path const& path) {
     std::error_code code;
     for (char const* const name : {"corpus.jsonl", "corpus.jsonl.gz"}) {
         if (std::filesystem::exists(path / name, code)) { return {.format = "beir"}; }
@@ -90,3 +107,5 @@ inline CorpusFormat recognize_format(std::filesystem::path const& path) {
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

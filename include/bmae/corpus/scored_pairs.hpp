@@ -22,6 +22,7 @@
 #include <bmae/corpus/jsonl.hpp>
 #include <bmae/corpus/reading.hpp>
 #include <bmae/detail/columns.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -46,192 +47,44 @@ struct ScoredPair {
 class ScoredPairReader {
 public:
     /// \throws InputError  where the file is missing, empty or of another layout
-    ScoredPairReader(std::filesystem::path const& path, PairPurpose purpose, ReadOptions options = {})
-        : lines_(std::span(&path, 1), options), purpose_(purpose) {
-        lines_.next_file();
-        for (std::string_view line; lines_.next(line);) {
-            if (is_blank(line)) { continue; }
-            pending_ = line;
-            recognise();
-            return;
-        }
-        throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = purpose == PairPurpose::negatives ? "hard negatives" : "scores of a teacher",
-                                    .found = "an empty file"});
-    }
+    ScoredPairReader(std::filesystem::path const& path, PairPurpose purpose, ReadOptions options = {});
 
     /// \throws InputError  on a malformed line where the policy is to refuse, and where the scores of all lines are ranks
-    bool next(ScoredPair& pair) {
-        std::string_view line;
-        while (true) {
-            if (next_listed_ < listed_.size()) {
-                pair = {.query = query_, .document = listed_[next_listed_++]};
-                return true;
-            }
-            if (pending_) {
-                first_ = std::move(*pending_);
-                pending_.reset();
-                line = first_;
-            } else if (!lines_.next(line)) {
-                refuse_ranks();
-                return false;
-            }
-            if (is_blank(line)) { continue; }
-            if (layout_ == Layout::json && purpose_ == PairPurpose::negatives) {
-                parse_lists(line);
-                continue;
-            }
-            bool const read = layout_ == Layout::json ? parse_json(line, pair) : parse_columns(line, pair);
-            if (!read) { continue; }
-            if (layout_ == Layout::query_document_score) { watch_ranks(pair); }
-            return true;
-        }
-    }
+    bool next(ScoredPair& pair);
 
     /// Whether the order of a query's documents is that of their scores, largest first, and not that of the lines.
     [[nodiscard]] bool is_run() const noexcept { return layout_ == Layout::trec; }
     /// The layout as readable text.
-    [[nodiscard]] std::string_view layout() const noexcept {
-        switch (layout_) {
-            case Layout::trec:
-                return "TREC run";
-            case Layout::query_document:
-                return "query, document";
-            case Layout::query_document_score:
-                return "query, document, score";
-            case Layout::json:
-                break;
-        }
-        return "JSON Lines";
-    }
+    [[nodiscard]] std::string_view layout() const noexcept;
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return lines_.file(); }
     [[nodiscard]] std::size_t line() const noexcept { return lines_.line(); }
     [[nodiscard]] ReadReport const& report() const noexcept { return lines_.report(); }
 
     /// Throws a diagnostic about the line read last, or counts it where the policy is to skip.
-    void fault(std::string expected, std::string found, std::string hint = {}) {
-        lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
-    }
+    void fault(std::string expected, std::string found, std::string hint = {});
 
 private:
     enum class Layout { trec, query_document, query_document_score, json };
 
     static bool is_blank(std::string_view line) { return line.find_first_not_of(" \t") == std::string_view::npos; }
 
-    void recognise() {
-        bool const scores = purpose_ == PairPurpose::scores;
-        std::size_t const count = detail::split_blanks(*pending_).count;
-        if (pending_->starts_with('{')) {
-            layout_ = Layout::json;
-        } else if (count >= 6) {
-            layout_ = Layout::trec;
-        } else if (count == (scores ? 3U : 2U)) {
-            layout_ = scores ? Layout::query_document_score : Layout::query_document;
-        } else {
-            throw InputError(lines_.diagnostic(scores ? "3 columns (query, document, score), the 6 of a TREC run, or JSON Lines"
-                                                      : "2 columns (query, document), the 6 of a TREC run, or JSON Lines",
-                                               std::to_string(count) + " in " + detail::excerpt(*pending_),
-                                               "Write one document per line."));
-        }
-    }
+    void recognise();
 
-    bool parse_columns(std::string_view line, ScoredPair& pair) {
-        detail::Columns const columns = detail::split_blanks(line);
-        bool const run = layout_ == Layout::trec;
-        std::size_t const wanted = run ? 6 : layout_ == Layout::query_document ? 2 : 3;
-        if (run ? columns.count < wanted : columns.count != wanted) {
-            fault(std::to_string(wanted) + " columns, as in the lines before",
-                  std::to_string(columns.count) + " in " + detail::excerpt(line), "Ids must not contain blanks.");
-            return false;
-        }
-        pair = {.query = columns[0], .document = columns[run ? 2 : 1]};
-        if (layout_ == Layout::query_document) { return true; }
-        std::string_view const text = columns[run ? 4 : 2];
-        auto const score = detail::parse_score(text);
-        if (!score) {
-            fault("a finite score in column " + std::to_string(run ? 5 : 3), detail::excerpt(text),
-                  "Omit lines without a score.");
-            return false;
-        }
-        pair.score = static_cast<float>(*score);
-        return true;
-    }
+    bool parse_columns(std::string_view line, ScoredPair& pair);
 
-    std::optional<nlohmann::json> parse_object(std::string_view line, char const* keys) {
-        std::string found;
-        auto object = detail::parse_object(line, found);
-        if (!object) { fault("a JSON object", std::move(found), std::string("One object per line, with ") + keys + '.'); }
-        return object;
-    }
-    bool take_query(nlohmann::json const& object) {
-        return take_id(detail::find_key(object, {"query_id", "qid", "query-id"}), query_);
-    }
+    std::optional<nlohmann::json> parse_object(std::string_view line, char const* keys);
+    bool take_query(nlohmann::json const& object);
 
-    bool parse_json(std::string_view line, ScoredPair& pair) {
-        auto const object = parse_object(line, "query_id, docid and score");
-        if (!object) { return false; }
-        bool const ids = take_query(*object) &&
-                         take_id(detail::find_key(*object, {"docid", "doc_id", "pid", "corpus-id", "corpus_id"}), document_);
-        nlohmann::json const* const score = detail::find_key(*object, {"score"});
-        double const value = score != nullptr && score->is_number() ? score->get<double>() : std::nan("");
-        if (!ids || !(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()))) {
-            fault("query_id, docid and a finite score", detail::excerpt(line), "Omit lines without a score.");
-            return false;
-        }
-        pair = {.query = query_, .document = document_, .score = static_cast<float>(value)};
-        return true;
-    }
+    bool parse_json(std::string_view line, ScoredPair& pair);
 
     /// Adds the negatives of a line to `listed_`.
-    void parse_lists(std::string_view line) {
-        listed_.clear();
-        next_listed_ = 0;
-        auto const object = parse_object(line, "qid and neg");
-        if (!object) { return; }
-        nlohmann::json const* const found = detail::find_key(*object, {"neg", "negatives"});
-        std::vector<nlohmann::json const*> lists;
-        if (found != nullptr && found->is_array()) { lists.push_back(found); }
-        if (found != nullptr && found->is_object()) {
-            for (nlohmann::json const& list : *found) { lists.push_back(&list); }
-        }
-        std::size_t longest = 0;
-        bool sound = take_query(*object) && found != nullptr && (found->is_array() || found->is_object());
-        for (nlohmann::json const* const list : lists) {
-            sound = sound && list->is_array();
-            longest = std::max(longest, list->size());
-        }
-        for (std::size_t rank = 0; sound && rank < longest; ++rank) {
-            for (nlohmann::json const* const list : lists) {
-                if (rank < list->size()) { sound = sound && take_id(&(*list)[rank], listed_.emplace_back()); }
-            }
-        }
-        if (sound) { return; }
-        listed_.clear();
-        fault("qid, and neg: a list of ids, or such lists by the system that found them", detail::excerpt(line));
-    }
+    void parse_lists(std::string_view line);
 
-    static bool take_id(nlohmann::json const* value, std::string& id) {
-        if (value == nullptr || !(value->is_string() || value->is_number_integer())) { return false; }
-        id = value->is_string() ? value->get<std::string>() : value->dump();
-        return !id.empty();
-    }
+    static bool take_id(nlohmann::json const* value, std::string& id);
 
     /// Three columns are also the layout of MS MARCO's runs, whose third is a rank: lower is better.
-    void watch_ranks(ScoredPair const& pair) {
-        bool const same = pair.query == last_query_;
-        float const expected = same ? last_score_ + 1 : 1;
-        only_ranks_ = only_ranks_ && pair.score == expected;
-        has_second_ = has_second_ || same;
-        if (!same) { last_query_ = pair.query; }
-        last_score_ = pair.score;
-    }
-    void refuse_ranks() const {
-        if (layout_ != Layout::query_document_score || !only_ranks_ || !has_second_) { return; }
-        throw InputError(Diagnostic{.file = lines_.file().string(),
-                                    .expected = "scores in column 3, higher is better",
-                                    .found = "the ranks 1, 2, ... of every query",
-                                    .hint = "This is a run of MS MARCO: write the scores of the teacher in place of the ranks."});
-    }
+    void watch_ranks(ScoredPair const& pair);
+    void refuse_ranks() const;
 
     detail::RecordLines lines_;
     PairPurpose purpose_;
@@ -249,3 +102,184 @@ private:
 };
 
 }  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE ScoredPairReader::ScoredPairReader(std::filesystem::path const& path, PairPurpose purpose, ReadOptions options)
+    : lines_(std::span(&path, 1), options), purpose_(purpose) {
+    lines_.next_file();
+    for (std::string_view line; lines_.next(line);) {
+        if (is_blank(line)) { continue; }
+        pending_ = line;
+        recognise();
+        return;
+    }
+    throw InputError(Diagnostic{.file = path.string(),
+                                .expected = purpose == PairPurpose::negatives ? "hard negatives" : "scores of a teacher",
+                                .found = "an empty file"});
+}
+
+BMAE_INLINE bool ScoredPairReader::next(ScoredPair& pair) {
+    std::string_view line;
+    while (true) {
+        if (next_listed_ < listed_.size()) {
+            pair = {.query = query_, .document = listed_[next_listed_++]};
+            return true;
+        }
+        if (pending_) {
+            first_ = std::move(*pending_);
+            pending_.reset();
+            line = first_;
+        } else if (!lines_.next(line)) {
+            refuse_ranks();
+            return false;
+        }
+        if (is_blank(line)) { continue; }
+        if (layout_ == Layout::json && purpose_ == PairPurpose::negatives) {
+            parse_lists(line);
+            continue;
+        }
+        bool const read = layout_ == Layout::json ? parse_json(line, pair) : parse_columns(line, pair);
+        if (!read) { continue; }
+        if (layout_ == Layout::query_document_score) { watch_ranks(pair); }
+        return true;
+    }
+}
+
+BMAE_INLINE std::string_view ScoredPairReader::layout() const noexcept {
+    switch (layout_) {
+        case Layout::trec:
+            return "TREC run";
+        case Layout::query_document:
+            return "query, document";
+        case Layout::query_document_score:
+            return "query, document, score";
+        case Layout::json:
+            break;
+    }
+    return "JSON Lines";
+}
+
+BMAE_INLINE void ScoredPairReader::fault(std::string expected, std::string found, std::string hint) {
+    lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
+}
+
+BMAE_INLINE void ScoredPairReader::recognise() {
+    bool const scores = purpose_ == PairPurpose::scores;
+    std::size_t const count = detail::split_blanks(*pending_).count;
+    if (pending_->starts_with('{')) {
+        layout_ = Layout::json;
+    } else if (count >= 6) {
+        layout_ = Layout::trec;
+    } else if (count == (scores ? 3U : 2U)) {
+        layout_ = scores ? Layout::query_document_score : Layout::query_document;
+    } else {
+        throw InputError(lines_.diagnostic(scores ? "3 columns (query, document, score), the 6 of a TREC run, or JSON Lines"
+                                                  : "2 columns (query, document), the 6 of a TREC run, or JSON Lines",
+                                           std::to_string(count) + " in " + detail::excerpt(*pending_),
+                                           "Write one document per line."));
+    }
+}
+
+BMAE_INLINE bool ScoredPairReader::parse_columns(std::string_view line, ScoredPair& pair) {
+    detail::Columns const columns = detail::split_blanks(line);
+    bool const run = layout_ == Layout::trec;
+    std::size_t const wanted = run ? 6 : layout_ == Layout::query_document ? 2 : 3;
+    if (run ? columns.count < wanted : columns.count != wanted) {
+        fault(std::to_string(wanted) + " columns, as in the lines before",
+              std::to_string(columns.count) + " in " + detail::excerpt(line), "Ids must not contain blanks.");
+        return false;
+    }
+    pair = {.query = columns[0], .document = columns[run ? 2 : 1]};
+    if (layout_ == Layout::query_document) { return true; }
+    std::string_view const text = columns[run ? 4 : 2];
+    auto const score = detail::parse_score(text);
+    if (!score) {
+        fault("a finite score in column " + std::to_string(run ? 5 : 3), detail::excerpt(text), "Omit lines without a score.");
+        return false;
+    }
+    pair.score = static_cast<float>(*score);
+    return true;
+}
+
+BMAE_INLINE std::optional<nlohmann::json> ScoredPairReader::parse_object(std::string_view line, char const* keys) {
+    std::string found;
+    auto object = detail::parse_object(line, found);
+    if (!object) { fault("a JSON object", std::move(found), std::string("One object per line, with ") + keys + '.'); }
+    return object;
+}
+
+BMAE_INLINE bool ScoredPairReader::take_query(nlohmann::json const& object) {
+    return take_id(detail::find_key(object, {"query_id", "qid", "query-id"}), query_);
+}
+
+BMAE_INLINE bool ScoredPairReader::parse_json(std::string_view line, ScoredPair& pair) {
+    auto const object = parse_object(line, "query_id, docid and score");
+    if (!object) { return false; }
+    bool const ids = take_query(*object) &&
+                     take_id(detail::find_key(*object, {"docid", "doc_id", "pid", "corpus-id", "corpus_id"}), document_);
+    nlohmann::json const* const score = detail::find_key(*object, {"score"});
+    double const value = score != nullptr && score->is_number() ? score->get<double>() : std::nan("");
+    if (!ids || !(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()))) {
+        fault("query_id, docid and a finite score", detail::excerpt(line), "Omit lines without a score.");
+        return false;
+    }
+    pair = {.query = query_, .document = document_, .score = static_cast<float>(value)};
+    return true;
+}
+
+BMAE_INLINE void ScoredPairReader::parse_lists(std::string_view line) {
+    listed_.clear();
+    next_listed_ = 0;
+    auto const object = parse_object(line, "qid and neg");
+    if (!object) { return; }
+    nlohmann::json const* const found = detail::find_key(*object, {"neg", "negatives"});
+    std::vector<nlohmann::json const*> lists;
+    if (found != nullptr && found->is_array()) { lists.push_back(found); }
+    if (found != nullptr && found->is_object()) {
+        for (nlohmann::json const& list : *found) { lists.push_back(&list); }
+    }
+    std::size_t longest = 0;
+    bool sound = take_query(*object) && found != nullptr && (found->is_array() || found->is_object());
+    for (nlohmann::json const* const list : lists) {
+        sound = sound && list->is_array();
+        longest = std::max(longest, list->size());
+    }
+    for (std::size_t rank = 0; sound && rank < longest; ++rank) {
+        for (nlohmann::json const* const list : lists) {
+            if (rank < list->size()) { sound = sound && take_id(&(*list)[rank], listed_.emplace_back()); }
+        }
+    }
+    if (sound) { return; }
+    listed_.clear();
+    fault("qid, and neg: a list of ids, or such lists by the system that found them", detail::excerpt(line));
+}
+
+BMAE_INLINE bool ScoredPairReader::take_id(nlohmann::json const* value, std::string& id) {
+    if (value == nullptr || !(value->is_string() || value->is_number_integer())) { return false; }
+    id = value->is_string() ? value->get<std::string>() : value->dump();
+    return !id.empty();
+}
+
+BMAE_INLINE void ScoredPairReader::watch_ranks(ScoredPair const& pair) {
+    bool const same = pair.query == last_query_;
+    float const expected = same ? last_score_ + 1 : 1;
+    only_ranks_ = only_ranks_ && pair.score == expected;
+    has_second_ = has_second_ || same;
+    if (!same) { last_query_ = pair.query; }
+    last_score_ = pair.score;
+}
+
+BMAE_INLINE void ScoredPairReader::refuse_ranks() const {
+    if (layout_ != Layout::query_document_score || !only_ranks_ || !has_second_) { return; }
+    throw InputError(Diagnostic{.file = lines_.file().string(),
+                                .expected = "scores in column 3, higher is better",
+                                .found = "the ranks 1, 2, ... of every query",
+                                .hint = "This is a run of MS MARCO: write the scores of the teacher in place of the ranks."});
+}
+
+}  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

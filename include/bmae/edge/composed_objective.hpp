@@ -19,16 +19,15 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/corruptors/generator_replacement.hpp>
+#include <bmae/detail/bind_model.hpp>
 #include <bmae/detail/hash.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/text_coverage.hpp>
 #include <bmae/encoders/any_encoder.hpp>
-#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/maskers/keyword.hpp>
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/model/model.hpp>
@@ -77,25 +76,29 @@ template <class ModelT>
 namespace detail {
 
 /// "mkp" as reports and papers write it: "MKP".
-inline std::string task_in_capitals(std::string task) {
-    for (char& c : task) { c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-    return task;
-}
+BMAE_INLINE std::string task_in_capitals(std::string task);
+
+/// What an objective tells of itself: two runs with one description are runs of one model on the same data.
+struct ObjectiveDescription {
+    std::string preset;
+    std::string composition;
+    std::size_t max_length = 0;
+    std::vector<std::pair<std::string, OptionValue>> numbers = {};
+    std::vector<TermDescription> terms = {};
+    std::vector<ViewDescription> views = {};
+    std::vector<PassDescription> passes = {};
+    std::string data = {};   ///< kind of the dataset: "corpus" or "pairs"
+    std::uint64_t data_hash = 0;
+    std::uint64_t generator_hash = 0;   ///< 0: no generator, or one that does not tell
+    SlotNames slots = {};
+    std::optional<std::uint64_t> words_hash = {};   ///< of a dictionary from outside
+};
+
+/// The description as JSON text.
+BMAE_INLINE std::string description_text(ObjectiveDescription const& objective, AnyEncoder const& encoder);
 
 /// Losses of a composition under the names of its terms.
-inline StepOutput to_step_output(ModelLoss loss, std::vector<TermDescription> const& terms) {
-    StepOutput output{.total = std::move(loss.total)};
-    for (std::size_t t = 0; t < loss.terms.size(); ++t) {
-        output.terms.push_back({.name = terms[t].name,
-                                .kind = terms[t].kind,
-                                .loss = loss.terms[t].loss,
-                                .correct = loss.terms[t].correct,
-                                .labels = loss.terms[t].labels,
-                                .weight = loss.terms[t].weight,
-                                .task = task_in_capitals(terms[t].task)});
-    }
-    return output;
-}
+BMAE_INLINE StepOutput to_step_output(ModelLoss loss, std::vector<TermDescription> const& terms);
 
 /// The trailing terms of a composition, over whole optimizer steps.
 template <class Model>
@@ -224,25 +227,19 @@ public:
     void for_each_state(StateVisitor const& visit) override { model_->for_each_state(visit); }
 
     [[nodiscard]] std::string description() const override {
-        nlohmann::ordered_json json;
-        json["format"] = description_format;
-        json["preset"] = preset_;
-        json["composition"] = model_->composition();
-        json["max_length"] = settings_.max_length;
-        json["numbers"] = detail::options_json(model_->option_values());
-        json["terms"] = detail::terms_json(model_->describe_terms());
-        json["views"] = detail::views_json(model_->describe_views());
-        json["passes"] = detail::passes_json(model_->describe_passes());
-        json["config"] = describe_encoder(model_->encoder());
-        Shape const shape = model_->encoder().shape();
-        json["dropout"] = {{"hidden", shape.hidden_dropout},
-                           {"attention", shape.attention_dropout},
-                           {"attention_output", shape.attention_output_dropout}};
-        json[reads_pairs ? "pairs" : "corpus"] = detail::to_hex(corpus_.content_hash());
-        if (generator_hash_ != 0) { json["generator"] = detail::to_hex(generator_hash_); }
-        json["slots"] = detail::slots_json(*model_);
-        if (words_ != nullptr) { json["dictionary"] = detail::to_hex(detail::xxh64(std::as_bytes(words_->words()))); }
-        return json.dump();
+        detail::ObjectiveDescription description{.preset = preset_,
+                                                 .composition = model_->composition(),
+                                                 .max_length = settings_.max_length,
+                                                 .numbers = model_->option_values(),
+                                                 .terms = model_->describe_terms(),
+                                                 .views = model_->describe_views(),
+                                                 .passes = model_->describe_passes(),
+                                                 .data = reads_pairs ? "pairs" : "corpus",
+                                                 .data_hash = corpus_.content_hash(),
+                                                 .generator_hash = generator_hash_,
+                                                 .slots = detail::slot_names(*model_)};
+        if (words_ != nullptr) { description.words_hash = detail::xxh64(std::as_bytes(words_->words())); }
+        return detail::description_text(description, model_->encoder());
     }
 
     [[nodiscard]] std::vector<std::string> warnings() const override { return warnings_; }
@@ -347,7 +344,6 @@ private:
         }
     }
 
-    static constexpr int description_format = 2;               // 1 had no number: no types, state changed within a step
     static constexpr std::uint64_t window_slot = 0x77696e64;   // no view has this number
 
     /// Refuses a composition whose texts the corpus lacks, and gives maskers and corruptors their word counts and generator.
@@ -471,4 +467,66 @@ private:
     std::vector<std::string> warnings_ = {};
 };
 
+template <class Model, class Data>
+std::unique_ptr<AnyModel> detail::bind_model(std::shared_ptr<Model> model, Data const& data, ViewSettings const& settings,
+                                             std::string name, std::function<void(std::filesystem::path const&)> sidecars) {
+    return std::make_unique<ComposedObjective<Model, Data>>(std::move(model), data, settings, std::move(name),
+                                                            std::move(sidecars));
+}
+
 }  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+#include <bmae/encoders/encoder_description.hpp>
+
+namespace bmae::detail {
+
+BMAE_INLINE std::string task_in_capitals(std::string task) {
+    for (char& c : task) { c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+    return task;
+}
+
+BMAE_INLINE std::string description_text(ObjectiveDescription const& objective, AnyEncoder const& encoder) {
+    constexpr int format = 2;   // 1 had no number: no types, state changed within a step
+    nlohmann::ordered_json json;
+    json["format"] = format;
+    json["preset"] = objective.preset;
+    json["composition"] = objective.composition;
+    json["max_length"] = objective.max_length;
+    json["numbers"] = options_json(objective.numbers);
+    json["terms"] = terms_json(objective.terms);
+    json["views"] = views_json(objective.views);
+    json["passes"] = passes_json(objective.passes);
+    json["config"] = describe_encoder(encoder);
+    Shape const shape = encoder.shape();
+    json["dropout"] = {{"hidden", shape.hidden_dropout},
+                       {"attention", shape.attention_dropout},
+                       {"attention_output", shape.attention_output_dropout}};
+    json[objective.data] = to_hex(objective.data_hash);
+    if (objective.generator_hash != 0) { json["generator"] = to_hex(objective.generator_hash); }
+    nlohmann::ordered_json& slots = json["slots"];
+    for (auto const& [path, type] : objective.slots) { slots[path] = type; }
+    if (objective.words_hash) { json["dictionary"] = to_hex(*objective.words_hash); }
+    return json.dump();
+}
+
+BMAE_INLINE StepOutput to_step_output(ModelLoss loss, std::vector<TermDescription> const& terms) {
+    StepOutput output{.total = std::move(loss.total)};
+    for (std::size_t t = 0; t < loss.terms.size(); ++t) {
+        output.terms.push_back({.name = terms[t].name,
+                                .kind = terms[t].kind,
+                                .loss = loss.terms[t].loss,
+                                .correct = loss.terms[t].correct,
+                                .labels = loss.terms[t].labels,
+                                .weight = loss.terms[t].weight,
+                                .task = task_in_capitals(terms[t].task)});
+    }
+    return output;
+}
+
+}  // namespace bmae::detail
+
+#endif   // BMAE_TORCH_DEFINITIONS

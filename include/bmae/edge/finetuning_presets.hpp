@@ -104,6 +104,25 @@ std::unique_ptr<AnyModel> make_finetuning_of(PretrainingRequest const& request, 
     return result;
 }
 
+/// Describes the fine-tuning presets of a family, in order.
+template <FinetuningFamily family>
+std::vector<PresetDescription> describe_finetuning_presets_of() {
+    std::vector<PresetDescription> list;
+    for_each_finetuning_preset_of<family>([&]<class M>(Preset<M> const& preset) { list.push_back(describe_preset(preset)); });
+    return list;
+}
+
+#if defined(BMAE_SEPARATE_COMPILATION)   // in the library `bmae::compiled`
+extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::dense, PairStore>(PretrainingRequest const&,
+                                                                                                 AnyEncoder const&,
+                                                                                                 PairStore const&);
+extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::dense>();
+extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::others, PairStore>(PretrainingRequest const&,
+                                                                                                  AnyEncoder const&,
+                                                                                                  PairStore const&);
+extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::others>();
+#endif
+
 /// Builds the fine-tuning preset `request.preset` around `encoder`, on `pairs`, which must outlive the result.
 /// Throws InputError for an unknown preset or option, and where pairs and encoder do not fit.
 template <class Pairs = PairStore>
@@ -111,14 +130,6 @@ std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, Any
     require_finetuning_preset(request.preset);
     if (auto dense = make_finetuning_of<FinetuningFamily::dense, Pairs>(request, encoder, pairs)) { return dense; }
     return make_finetuning_of<FinetuningFamily::others, Pairs>(request, encoder, pairs);
-}
-
-/// Describes the fine-tuning presets of a family, in order.
-template <FinetuningFamily family>
-std::vector<PresetDescription> describe_finetuning_presets_of() {
-    std::vector<PresetDescription> list;
-    for_each_finetuning_preset_of<family>([&]<class M>(Preset<M> const& preset) { list.push_back(describe_preset(preset)); });
-    return list;
 }
 
 /// Describes the fine-tuning presets, in order.

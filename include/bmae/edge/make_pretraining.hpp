@@ -24,8 +24,36 @@ std::unique_ptr<AnyModel> make_pretraining_of(PretrainingRequest const& request,
     return result;
 }
 
-/// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result. A program that calls this compiles all
-/// models at once; one that declares `extern template` for `make_pretraining_of` compiles the families in files of their own.
+/// Describes the presets of a family, in order.
+template <PresetFamily family>
+std::vector<PresetDescription> describe_presets_of() {
+    std::vector<PresetDescription> list;
+    for_each_preset_of<family>([&]<class M>(Preset<M> const& preset) { list.push_back(describe_preset(preset)); });
+    return list;
+}
+
+#if defined(BMAE_SEPARATE_COMPILATION)   // in the library `bmae::compiled`
+extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::retromae>(PretrainingRequest const&,
+                                                                                      AnyEncoder const&, TokenStore const&);
+extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::retromae>();
+extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::master>(PretrainingRequest const&, AnyEncoder const&,
+                                                                                    TokenStore const&);
+extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::master>();
+extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::master_as_released>(PretrainingRequest const&,
+                                                                                                AnyEncoder const&,
+                                                                                                TokenStore const&);
+extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::master_as_released>();
+extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::decoders>(PretrainingRequest const&,
+                                                                                      AnyEncoder const&, TokenStore const&);
+extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::decoders>();
+extern template std::unique_ptr<AnyModel> make_pretraining_of<PresetFamily::contrast>(PretrainingRequest const&,
+                                                                                      AnyEncoder const&, TokenStore const&);
+extern template std::vector<PresetDescription> describe_presets_of<PresetFamily::contrast>();
+#endif
+
+/// Builds a preset by name around `encoder`, on `corpus`, which must outlive the result. The library
+/// `bmae::compiled` holds the models; a header-only program that calls this compiles all of them at once, unless it declares
+/// `extern template` for `make_pretraining_of` and compiles the families in files of their own.
 /// Throws InputError for an unknown preset or option, and where corpus and encoder do not fit.
 inline std::unique_ptr<AnyModel> make_pretraining(PretrainingRequest const& request, AnyEncoder const& encoder,
                                                   TokenStore const& corpus) {
@@ -36,14 +64,6 @@ inline std::unique_ptr<AnyModel> make_pretraining(PretrainingRequest const& requ
         if (auto result = make(request, encoder, corpus)) { return result; }
     }
     return nullptr;
-}
-
-/// Describes the presets of a family, in order.
-template <PresetFamily family>
-std::vector<PresetDescription> describe_presets_of() {
-    std::vector<PresetDescription> list;
-    for_each_preset_of<family>([&]<class M>(Preset<M> const& preset) { list.push_back(describe_preset(preset)); });
-    return list;
 }
 
 /// Describes all presets, in order.

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include <bmae/detail/bind_model.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/text/pair_store.hpp>
 #include <bmae/text/token_store.hpp>
@@ -36,15 +37,15 @@ template <class Model, Dataset Data, class Details>
 TrainResult fit_composition(Model& model, Data const& data, std::size_t max_length, TrainerOptions options,
                             TrainerCallbacks callbacks, Details details) {
     std::shared_ptr<Model> const borrowed(std::shared_ptr<Model>{}, &model);   // not owned: the caller keeps the model
-    ComposedObjective<Model, Data> objective(borrowed, data, {.max_length = max_length}, std::move(details.name),
-                                             std::move(details.sidecars));
+    std::unique_ptr<AnyModel> const objective =
+        bind_model<Model, Data>(borrowed, data, {.max_length = max_length}, std::move(details.name), std::move(details.sidecars));
     if (details.log != nullptr) {
         *details.log << settings_text(options) << std::flush;
         if (!callbacks.on_log) {
             callbacks.on_log = [log = details.log](LogReport const& report) { *log << progress_text(report) << std::endl; };
         }
     }
-    return Trainer(objective, std::move(options), std::move(callbacks)).fit();
+    return Trainer(*objective, std::move(options), std::move(callbacks)).fit();
 }
 
 }  // namespace detail

@@ -9,8 +9,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-
-#include <nlohmann/json.hpp>
+#include <vector>
 
 #include <bmae/detail/type_name.hpp>
 
@@ -39,46 +38,50 @@ struct SlotName<Part<Slot...>> {
     }
 };
 
+/// Path -> type of slots, in order.
+using SlotNames = std::vector<std::pair<std::string, std::string>>;
+
 template <class View>
-void add_view_slots(std::string const& path, nlohmann::ordered_json& slots) {
-    slots[path + ".source"] = SlotName<typename View::Source>::text();
-    slots[path + ".masker"] = SlotName<typename View::Masker>::text();
+void add_view_slots(std::string const& path, SlotNames& slots) {
+    slots.emplace_back(path + ".source", SlotName<typename View::Source>::text());
+    slots.emplace_back(path + ".masker", SlotName<typename View::Masker>::text());
     if constexpr (requires { typename View::Corruptor; }) {
-        slots[path + ".corruptor"] = SlotName<typename View::Corruptor>::text();
+        slots.emplace_back(path + ".corruptor", SlotName<typename View::Corruptor>::text());
     }
 }
 
-/// Path -> type of every slot; those within a term come before the term as a whole, to report differences by slot.
+/// The type of every slot by its path; those within a term come before the term as a whole, to report differences by slot.
 template <class Model>
-nlohmann::ordered_json slots_json(Model const& model) {
-    nlohmann::ordered_json slots;
+SlotNames slot_names(Model const& model) {
+    SlotNames slots;
     if constexpr (requires { model.encoder().held_type(); }) {
-        slots["encoder"] = without_namespace(model.encoder().held_type());
+        slots.emplace_back("encoder", without_namespace(model.encoder().held_type()));
     } else {
-        slots["encoder"] = SlotName<typename Model::EncoderType>::text();
+        slots.emplace_back("encoder", SlotName<typename Model::EncoderType>::text());
     }
     model.for_each_pass([&]<class Pass>(Pass const& pass, std::size_t p) {
         std::string const path = "passes." + std::to_string(p);
         add_view_slots<typename Pass::View>(path + ".view", slots);
-        slots[path + ".bottleneck"] = SlotName<typename Pass::BottleneckType>::text();
+        slots.emplace_back(path + ".bottleneck", SlotName<typename Pass::BottleneckType>::text());
         pass.for_each_term([&]<class Term>(Term const&, std::size_t t) {
             std::string const place = path + ".terms." + std::to_string(t);
             if constexpr (Term::has_view) { add_view_slots<typename Term::View>(place + ".view", slots); }
             if constexpr (requires { typename Term::BottleneckType; }) {
-                slots[place + ".bottleneck"] = SlotName<typename Term::BottleneckType>::text();
+                slots.emplace_back(place + ".bottleneck", SlotName<typename Term::BottleneckType>::text());
             }
             if constexpr (requires(Term& term) { term.decoder(); }) {
                 using Decoder = std::remove_cvref_t<decltype(std::declval<Term&>().decoder())>;
-                slots[place + ".decoder"] = SlotName<Decoder>::text();
+                slots.emplace_back(place + ".decoder", SlotName<Decoder>::text());
             }
             if constexpr (requires { typename Term::Labels; }) {
-                slots[place + ".loss"] = SlotName<typename Term::Labels>::text();
+                slots.emplace_back(place + ".loss", SlotName<typename Term::Labels>::text());
             }
-            slots[place] = SlotName<Term>::text();
+            slots.emplace_back(place, SlotName<Term>::text());
         });
     });
-    model.for_each_cross_term(
-        [&]<class Term>(Term const&, std::size_t t) { slots["terms." + std::to_string(t)] = SlotName<Term>::text(); });
+    model.for_each_cross_term([&]<class Term>(Term const&, std::size_t t) {
+        slots.emplace_back("terms." + std::to_string(t), SlotName<Term>::text());
+    });
     return slots;
 }
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include <bmae/concepts/text_source.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/sources/title_and_body.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/values/error.hpp>
@@ -23,11 +24,7 @@ namespace bmae {
 namespace detail {
 
 /// Looks for [SEP] in the first tokens only: a store of texts without titles is not read to its end.
-inline bool has_heading(TokenStore const& store, std::size_t document) {
-    constexpr std::size_t longest_title = 512;
-    std::span<TokenId const> const text = store.document_tokens(document);
-    return heading_length(text.first(std::min(longest_title, text.size())), store.traits()) > 1;
-}
+BMAE_INLINE bool has_heading(TokenStore const& store, std::size_t document);
 
 }  // namespace detail
 
@@ -36,9 +33,7 @@ struct TextCoverage {
     std::uint64_t with = 0;
     std::uint64_t documents = 0;
 
-    [[nodiscard]] double share() const noexcept {
-        return documents == 0 ? 0 : static_cast<double>(with) / static_cast<double>(documents);
-    }
+    [[nodiscard]] double share() const noexcept;
     /// Below this share of the documents a run is warned, since the term is not trained on the others.
     static constexpr double least_share = .01;
 };
@@ -46,41 +41,40 @@ struct TextCoverage {
 /// Number of documents of `store` that satisfy `need`.
 /// \param span   tokens of a span that the source cuts; two of them need a longer document
 /// \param field  name of the field that the source reads
-inline TextCoverage text_coverage(TokenStore const& store, Needs need, std::size_t span = 0, std::string_view field = {}) {
-    TextCoverage coverage{.documents = store.documents()};
-    if (need == Needs::triplets && store.query_kind() != inference_queries) { return coverage; }
-    auto const place = static_cast<std::size_t>(std::ranges::find(store.fields(), field) - store.fields().begin());
-    if (need == Needs::field && place == store.fields().size()) { return coverage; }
-    auto const there = [&](std::size_t document) {
-        TokenStore::DocumentCounts const counts = store.counts_of(document);
-        switch (need) {   // without a default: a need that is not handled here does not compile
-            case Needs::queries:
-                return counts.queries != 0;
-            case Needs::triplets:
-                return counts.queries > 1;
-            case Needs::continuation:
-                return counts.continuation_tokens != 0;
-            case Needs::neighbors:
-                return counts.passages > 1;
-            case Needs::spans:
-                return counts.tokens > span;
-            case Needs::sentences:
-                return counts.sentences > 1;
-            case Needs::field:
-                return !store.field_tokens(document, place).empty();
-            case Needs::title:
-                return detail::has_heading(store, document);
-        }
-        return false;
-    };
-    for (std::size_t d = 0; d < store.documents(); ++d) { coverage.with += there(d) ? 1 : 0; }
-    return coverage;
-}
+BMAE_INLINE TextCoverage text_coverage(TokenStore const& store, Needs need, std::size_t span = 0, std::string_view field = {});
 
 namespace detail {
 
 /// Description of the missing text, and how to make it.
-inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t span, std::string_view field) {
+BMAE_INLINE std::pair<std::string, std::string> need_in_words(Needs need, std::size_t span, std::string_view field);
+
+}  // namespace detail
+
+/// The variant of MASTER for a store that lacks the text `need`: without DOR (queries), GOR (continuations), both (POR) or NPR
+/// (neighbors). Empty where `preset` is another one, or a variant that lacks a task already.
+BMAE_INLINE std::string preset_without(TokenStore const& store, std::string_view preset, Needs need);
+
+/// Refuses a store in which no document has the text that `reader` reads.
+/// \param reader   readable name: "DOR (passes.0.terms.2.view, queries)"
+/// \param instead  sentence of the hint about training without such texts; empty: none
+/// \returns       a warning where less than one document in a hundred has it; else nothing
+/// Throws InputError with a hint how to make such texts.
+BMAE_INLINE std::string require_texts(TokenStore const& store, Needs need, std::string const& reader, std::size_t span = 0,
+                                      std::string_view field = {}, std::string_view instead = {});
+
+}  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE bool has_heading(TokenStore const& store, std::size_t document) {
+    constexpr std::size_t longest_title = 512;
+    std::span<TokenId const> const text = store.document_tokens(document);
+    return heading_length(text.first(std::min(longest_title, text.size())), store.traits()) > 1;
+}
+
+BMAE_INLINE std::pair<std::string, std::string> need_in_words(Needs need, std::size_t span, std::string_view field) {
     std::string const reads = "bmae prepare --format jsonl reads what it wrote; --format master reads rows that have them.";
     switch (need) {
         case Needs::queries:
@@ -113,11 +107,46 @@ inline std::pair<std::string, std::string> need_in_words(Needs need, std::size_t
             "choose a preset whose name ends in -as-released."};
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-/// The variant of MASTER for a store that lacks the text `need`: without DOR (queries), GOR (continuations), both (POR) or NPR
-/// (neighbors). Empty where `preset` is another one, or a variant that lacks a task already.
-inline std::string preset_without(TokenStore const& store, std::string_view preset, Needs need) {
+namespace bmae {
+
+BMAE_INLINE double TextCoverage::share() const noexcept {
+    return documents == 0 ? 0 : static_cast<double>(with) / static_cast<double>(documents);
+}
+
+BMAE_INLINE TextCoverage text_coverage(TokenStore const& store, Needs need, std::size_t span, std::string_view field) {
+    TextCoverage coverage{.documents = store.documents()};
+    if (need == Needs::triplets && store.query_kind() != inference_queries) { return coverage; }
+    auto const place = static_cast<std::size_t>(std::ranges::find(store.fields(), field) - store.fields().begin());
+    if (need == Needs::field && place == store.fields().size()) { return coverage; }
+    auto const there = [&](std::size_t document) {
+        TokenStore::DocumentCounts const counts = store.counts_of(document);
+        switch (need) {   // without a default: a need that is not handled here does not compile
+            case Needs::queries:
+                return counts.queries != 0;
+            case Needs::triplets:
+                return counts.queries > 1;
+            case Needs::continuation:
+                return counts.continuation_tokens != 0;
+            case Needs::neighbors:
+                return counts.passages > 1;
+            case Needs::spans:
+                return counts.tokens > span;
+            case Needs::sentences:
+                return counts.sentences > 1;
+            case Needs::field:
+                return !store.field_tokens(document, place).empty();
+            case Needs::title:
+                return detail::has_heading(store, document);
+        }
+        return false;
+    };
+    for (std::size_t d = 0; d < store.documents(); ++d) { coverage.with += there(d) ? 1 : 0; }
+    return coverage;
+}
+
+BMAE_INLINE std::string preset_without(TokenStore const& store, std::string_view preset, Needs need) {
     if (preset != "master" && preset != "master-as-released") { return {}; }
     auto const lacks = [&](Needs kind) { return text_coverage(store, kind).with == 0; };
     std::string_view const released = preset == "master" ? "" : "-as-released";
@@ -128,13 +157,8 @@ inline std::string preset_without(TokenStore const& store, std::string_view pres
     return task.empty() ? std::string() : ("master-without-" + task).append(released);
 }
 
-/// Refuses a store in which no document has the text that `reader` reads.
-/// \param reader   readable name: "DOR (passes.0.terms.2.view, queries)"
-/// \param instead  sentence of the hint about training without such texts; empty: none
-/// \returns       a warning where less than one document in a hundred has it; else nothing
-/// Throws InputError with a hint how to make such texts.
-inline std::string require_texts(TokenStore const& store, Needs need, std::string const& reader, std::size_t span = 0,
-                                 std::string_view field = {}, std::string_view instead = {}) {
+BMAE_INLINE std::string require_texts(TokenStore const& store, Needs need, std::string const& reader, std::size_t span,
+                                      std::string_view field, std::string_view instead) {
     TextCoverage const coverage = text_coverage(store, need, span, field);
     auto const [what, hint] = detail::need_in_words(need, span, field);
     std::string const all = std::to_string(coverage.documents);
@@ -155,3 +179,5 @@ inline std::string require_texts(TokenStore const& store, Needs need, std::strin
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

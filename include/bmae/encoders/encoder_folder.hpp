@@ -15,7 +15,6 @@
 #include <vector>
 
 #include <ATen/core/grad_mode.h>
-#include <nlohmann/json.hpp>
 
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/bert_family.hpp>
@@ -26,7 +25,6 @@
 #include <bmae/io/tensors.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/values/error.hpp>
-#include <bmae/values/shape.hpp>
 
 namespace bmae {
 
@@ -81,15 +79,6 @@ Result with_named_family(std::filesystem::path const& config, Visit&& visit) {
         throw object.refuse("\"model_type\" " + known_families(), '"' + type + '"', "Only these encoders can be read.");
     }
     return *std::move(result);
-}
-
-/// What is known of an encoder without a family.
-inline nlohmann::ordered_json shape_json(Shape const& shape) {
-    return {{"vocab_size", shape.vocabulary},         {"hidden_size", shape.width},
-            {"num_hidden_layers", shape.layers},      {"num_attention_heads", shape.heads},
-            {"intermediate_size", shape.inner_width}, {"max_position_embeddings", shape.positions},
-            {"type_vocab_size", shape.token_types},   {"layer_norm_eps", shape.norm_epsilon},
-            {"embedding_size", shape.embedding_width}};
 }
 
 inline InputError no_folder_for(AnyEncoder const& encoder, std::string const& folder) {

@@ -24,7 +24,7 @@
 namespace bmae::detail {
 
 /// Refuses a folder without config.json or with weights that only Python can read.
-inline void require_model_folder(std::filesystem::path const& folder) {
+inline void require_generator_folder(std::filesystem::path const& folder) {
     auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         throw InputError(Diagnostic{
             .file = folder.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
@@ -122,7 +122,7 @@ struct OpenedModel {
 /// \throws InputError  files that are missing, and errors of `read`
 template <class Read>
 auto open_model(std::filesystem::path const& folder, Read read, std::vector<std::string> const& prefixes, at::Device device) {
-    require_model_folder(folder);
+    require_generator_folder(folder);
     auto config = read(folder / "config.json");
     return OpenedModel<decltype(config)>{std::move(config), NamedWeights(folder, prefixes, device)};
 }

@@ -18,6 +18,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae::detail {
@@ -28,79 +29,25 @@ inline constexpr std::uint64_t largest_config_file = std::uint64_t{64} << 20;   
 inline constexpr int deepest_config = 64;                                       ///< levels
 
 /// "an object", "text" ...: the type of a value, for messages.
-inline std::string kind_of(Json const& value) {
-    switch (value.type()) {
-        case Json::value_t::null:
-            return "null";
-        case Json::value_t::object:
-            return "an object";
-        case Json::value_t::array:
-            return "an array";
-        case Json::value_t::string:
-            return "the text \"" + value.get_ref<std::string const&>().substr(0, 60) + '"';
-        default:
-            return value.dump();
-    }
-}
+BMAE_INLINE std::string kind_of(Json const& value);
 
 /// Reads a JSON document.
 /// \param file  its name in messages
 /// \throws InputError  text that is not JSON, a key twice in one object, nesting deeper than 64
-inline Json parse_json(std::string_view text, std::string const& file) {
-    std::vector<std::set<std::string>> keys;
-    std::string twice;
-    bool too_deep = false;
-    // The parser silently keeps the last of two equal keys, so the keys are checked during parsing.
-    auto const watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-        too_deep = too_deep || depth > deepest_config;
-        if (event == Json::parse_event_t::object_start) { keys.emplace_back(); }
-        if (event == Json::parse_event_t::object_end) { keys.pop_back(); }
-        if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second && twice.empty()) {
-            twice = parsed.get<std::string>();
-        }
-        return !too_deep;
-    };
-    auto const refuse = [&file](std::size_t line, std::string expected, std::string found) {
-        return InputError(Diagnostic{.file = file,
-                                     .line = line,
-                                     .expected = std::move(expected),
-                                     .found = std::move(found),
-                                     .hint = "Correct the file or download it again."});
-    };
-    if (auto const nul = text.find('\0'); nul != text.npos) { throw refuse(0, "JSON", "a NUL at byte " + std::to_string(nul)); }
-    try {
-        Json document = Json::parse(text, watch);
-        if (too_deep) { throw refuse(0, "at most 64 levels of JSON", "more"); }
-        if (!twice.empty()) { throw refuse(0, "each key once", '"' + twice.substr(0, 60) + "\" twice"); }
-        return document;
-    } catch (Json::parse_error const& error) {
-        std::size_t const at = std::min(error.byte, text.size());
-        auto const lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-        std::string found = text.empty() ? "an empty file" : "an error at byte " + std::to_string(error.byte);
-        throw refuse(static_cast<std::size_t>(lines) + 1, "JSON", std::move(found));
-    } catch (Json::exception const& error) { throw refuse(0, "JSON", error.what()); }
-}
+BMAE_INLINE Json parse_json(std::string_view text, std::string const& file);
 
 /// An object of a configuration file whose values are read by name and type.
 class JsonObject {
 public:
-    JsonObject(Json value, std::string file, std::string place = {})
-        : value_(std::move(value)), file_(std::move(file)), place_(std::move(place)) {
-        if (!value_.is_object()) { throw refuse("a JSON object" + place_, kind_of(value_)); }
-    }
+    JsonObject(Json value, std::string file, std::string place = {});
 
-    static JsonObject read(std::filesystem::path const& path) {
-        return JsonObject(parse_json(read_file(path, largest_config_file), path.string()), path.string());
-    }
+    static JsonObject read(std::filesystem::path const& path);
 
     [[nodiscard]] std::string const& file() const noexcept { return file_; }
     [[nodiscard]] Json const& json() const noexcept { return value_; }
     [[nodiscard]] bool has(std::string const& key) const { return value_.contains(key); }
 
-    [[nodiscard]] InputError refuse(std::string expected, std::string found, std::string hint = {}) const {
-        return InputError(
-            Diagnostic{.file = file_, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-    }
+    [[nodiscard]] InputError refuse(std::string expected, std::string found, std::string hint = {}) const;
 
     /// The value of a key, or nothing where the key is missing or null.
     template <class T>
@@ -162,3 +109,75 @@ private:
 inline std::string json_document(Json const& document) { return document.dump(2) + '\n'; }
 
 }  // namespace bmae::detail
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE std::string kind_of(Json const& value) {
+    switch (value.type()) {
+        case Json::value_t::null:
+            return "null";
+        case Json::value_t::object:
+            return "an object";
+        case Json::value_t::array:
+            return "an array";
+        case Json::value_t::string:
+            return "the text \"" + value.get_ref<std::string const&>().substr(0, 60) + '"';
+        default:
+            return value.dump();
+    }
+}
+
+BMAE_INLINE Json parse_json(std::string_view text, std::string const& file) {
+    std::vector<std::set<std::string>> keys;
+    std::string twice;
+    bool too_deep = false;
+    // The parser silently keeps the last of two equal keys, so the keys are checked during parsing.
+    auto const watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        too_deep = too_deep || depth > deepest_config;
+        if (event == Json::parse_event_t::object_start) { keys.emplace_back(); }
+        if (event == Json::parse_event_t::object_end) { keys.pop_back(); }
+        if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second && twice.empty()) {
+            twice = parsed.get<std::string>();
+        }
+        return !too_deep;
+    };
+    auto const refuse = [&file](std::size_t line, std::string expected, std::string found) {
+        return InputError(Diagnostic{.file = file,
+                                     .line = line,
+                                     .expected = std::move(expected),
+                                     .found = std::move(found),
+                                     .hint = "Correct the file or download it again."});
+    };
+    if (auto const nul = text.find('\0'); nul != text.npos) { throw refuse(0, "JSON", "a NUL at byte " + std::to_string(nul)); }
+    try {
+        Json document = Json::parse(text, watch);
+        if (too_deep) { throw refuse(0, "at most 64 levels of JSON", "more"); }
+        if (!twice.empty()) { throw refuse(0, "each key once", '"' + twice.substr(0, 60) + "\" twice"); }
+        return document;
+    } catch (Json::parse_error const& error) {
+        std::size_t const at = std::min(error.byte, text.size());
+        auto const lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+        std::string found = text.empty() ? "an empty file" : "an error at byte " + std::to_string(error.byte);
+        throw refuse(static_cast<std::size_t>(lines) + 1, "JSON", std::move(found));
+    } catch (Json::exception const& error) { throw refuse(0, "JSON", error.what()); }
+}
+
+BMAE_INLINE JsonObject::JsonObject(Json value, std::string file, std::string place)
+    : value_(std::move(value)), file_(std::move(file)), place_(std::move(place)) {
+    if (!value_.is_object()) { throw refuse("a JSON object" + place_, kind_of(value_)); }
+}
+
+BMAE_INLINE JsonObject JsonObject::read(std::filesystem::path const& path) {
+    return JsonObject(parse_json(read_file(path, largest_config_file), path.string()), path.string());
+}
+
+BMAE_INLINE InputError JsonObject::refuse(std::string expected, std::string found, std::string hint) const {
+    return InputError(
+        Diagnostic{.file = file_, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
+}
+
+}  // namespace bmae::detail
+
+#endif   // BMAE_DEFINITIONS

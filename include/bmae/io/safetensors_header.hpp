@@ -17,8 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include <bmae/detail/separate.hpp>
 #include <bmae/io/element_type.hpp>
 #include <bmae/values/error.hpp>
 
@@ -62,6 +61,30 @@ std::string const* name_twice(Tensors const& tensors, std::span<std::uint32_t co
         std::adjacent_find(by_name.begin(), by_name.end(), [&](auto a, auto b) { return tensors[a].name == tensors[b].name; });
     return twice == by_name.end() ? nullptr : &tensors[*twice].name;
 }
+
+/// Reads and checks the header of a file. The tensors come back in the order of their data.
+/// \param file  the whole file
+/// \param name  its name in messages
+BMAE_INLINE SafetensorsHeader parse_safetensors_header(std::span<std::byte const> file, std::string const& name);
+
+/// The order in which the format's own library orders tensors: widest alignment first, then by name.
+inline bool written_before(TensorInfo const& a, TensorInfo const& b) {
+    return a.type != b.type ? a.type > b.type : a.name < b.name;
+}
+
+/// The first bytes of a file with `tensors`, which are in the order of `written_before`: length, header, padding.
+BMAE_INLINE std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileMetadata const& metadata,
+                                           std::string const& file);
+
+}  // namespace detail
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+namespace bmae::detail {
 
 /// SAX handler of the JSON parser. It refuses at the first invalid event, so nesting and size cannot grow beyond
 /// what the format allows; a tree of values would silently keep the last of two equal keys.
@@ -213,10 +236,7 @@ private:
     bool has_metadata_ = false;
 };
 
-/// Reads and checks the header of a file. The tensors come back in the order of their data.
-/// \param file  the whole file
-/// \param name  its name in messages
-inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> file, std::string const& name) {
+BMAE_INLINE SafetensorsHeader parse_safetensors_header(std::span<std::byte const> file, std::string const& name) {
     auto const refuse = [&name](std::string expected, std::string found) -> InputError {
         return InputError(Diagnostic{.file = name,
                                      .expected = std::move(expected),
@@ -287,11 +307,6 @@ inline SafetensorsHeader parse_safetensors_header(std::span<std::byte const> fil
     return std::move(listener.header);
 }
 
-/// The order in which the format's own library orders tensors: widest alignment first, then by name.
-inline bool written_before(TensorInfo const& a, TensorInfo const& b) {
-    return a.type != b.type ? a.type > b.type : a.name < b.name;
-}
-
 /// A text as a JSON string, quotes included.
 /// \param file  name of the output in the message about invalid UTF-8
 inline std::string json_text(std::string const& text, std::string const& file) {
@@ -302,9 +317,8 @@ inline std::string json_text(std::string const& text, std::string const& file) {
     }
 }
 
-/// The first bytes of a file with `tensors`, which are in the order of `written_before`: length, header, padding.
-inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileMetadata const& metadata,
-                                      std::string const& file) {
+BMAE_INLINE std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileMetadata const& metadata,
+                                           std::string const& file) {
     std::string header = "{";
     auto const comma = [&header] {
         if (header.back() != '{') { header += ','; }
@@ -349,6 +363,6 @@ inline std::string safetensors_prefix(std::span<TensorInfo const> tensors, FileM
     return prefix + header;
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-}  // namespace bmae
+#endif   // BMAE_DEFINITIONS

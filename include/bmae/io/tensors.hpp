@@ -22,6 +22,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/io/element_type.hpp>
 #include <bmae/io/safetensors.hpp>
 #include <bmae/values/error.hpp>
@@ -84,7 +85,24 @@ constexpr std::optional<ElementType> element_type(at::ScalarType type) noexcept 
 
 /// One tensor of an open file.
 /// \throws InputError  an element type that LibTorch lacks, a boolean other than 0 and 1
-inline at::Tensor to_tensor(SafetensorsFile const& file, TensorEntry const& entry, Loading loading = Loading::copy) {
+BMAE_INLINE at::Tensor to_tensor(SafetensorsFile const& file, TensorEntry const& entry, Loading loading = Loading::copy);
+
+/// All tensors of a safetensors file.
+BMAE_INLINE NamedTensors load_tensors(std::filesystem::path const& path, Loading loading = Loading::copy);
+
+/// Writes tensors of any device and layout in memory; one at a time is copied to the CPU.
+/// \throws InputError  an undefined or sparse tensor, an element type that the format lacks, an existing file, a full disk and
+///                     the like; no file is left then
+BMAE_INLINE void save_tensors(std::filesystem::path const& path, NamedTensors const& tensors, FileMetadata const& metadata = {},
+                              Existing existing = Existing::refuse);
+
+}  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE at::Tensor to_tensor(SafetensorsFile const& file, TensorEntry const& entry, Loading loading) {
     auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         return InputError(Diagnostic{.file = file.name(),
                                      .expected = std::move(expected),
@@ -111,19 +129,15 @@ inline at::Tensor to_tensor(SafetensorsFile const& file, TensorEntry const& entr
     return tensor;
 }
 
-/// All tensors of a safetensors file.
-inline NamedTensors load_tensors(std::filesystem::path const& path, Loading loading = Loading::copy) {
+BMAE_INLINE NamedTensors load_tensors(std::filesystem::path const& path, Loading loading) {
     auto const file = SafetensorsFile::open(path);
     NamedTensors tensors;
     for (TensorEntry const& entry : file.entries()) { tensors.emplace(entry.name, to_tensor(file, entry, loading)); }
     return tensors;
 }
 
-/// Writes tensors of any device and layout in memory; one at a time is copied to the CPU.
-/// \throws InputError  an undefined or sparse tensor, an element type that the format lacks, an existing file, a full disk and
-///                     the like; no file is left then
-inline void save_tensors(std::filesystem::path const& path, NamedTensors const& tensors, FileMetadata const& metadata = {},
-                         Existing existing = Existing::refuse) {
+BMAE_INLINE void save_tensors(std::filesystem::path const& path, NamedTensors const& tensors, FileMetadata const& metadata,
+                              Existing existing) {
     std::vector<TensorInfo> infos;
     for (auto const& [name, tensor] : tensors) {
         auto const refuse = [&](std::string expected, std::string found) {
@@ -146,3 +160,5 @@ inline void save_tensors(std::filesystem::path const& path, NamedTensors const& 
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include <bmae/detail/parallel.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/maskers/candidate_words.hpp>
 #include <bmae/maskers/word_counter.hpp>
 #include <bmae/maskers/word_weights_file.hpp>
@@ -86,37 +87,18 @@ public:
     }
 
     /// Of the passages of a token store, since a passage is what a masker sees; a document here is a passage.
-    static WordWeights of(TokenStore const& store, unsigned threads = 0) {
-        auto const text_of = [&](std::size_t i) { return store.example(i, store.passage_length(i)).passage; };
-        return count(store.size(), text_of, store.traits(), threads);
-    }
+    static WordWeights of(TokenStore const& store, unsigned threads = 0);
 
     /// From counts alone, in any order. \throws InputError  a count of 0, a word twice, a word in more texts than there are
     /// \param documents   texts counted; 0 where unknown, and then no word may have a document frequency
     /// \param vocabulary  size of the vocabulary of the words' token ids
-    WordWeights(std::vector<Word> words, std::uint64_t documents, std::uint64_t vocabulary)
-        : words_(std::move(words)), documents_(documents), vocabulary_(vocabulary) {
-        std::ranges::sort(words_, {}, &Word::hash);
-        check({});
-        index();
-    }
+    WordWeights(std::vector<Word> words, std::uint64_t documents, std::uint64_t vocabulary);
 
     /// Reads what `save` wrote. \throws InputError  naming the file where it is truncated, changed or of another version
-    static WordWeights load(std::filesystem::path const& file) {
-        WordWeights weights;
-        detail::WordWeightsHeader const header = detail::read_word_weights(file, weights.words_);
-        weights.documents_ = header.documents;
-        weights.vocabulary_ = header.vocabulary;
-        weights.check(file.string());
-        weights.index();
-        return weights;
-    }
+    static WordWeights load(std::filesystem::path const& file);
 
     /// Writes a new file: see word_weights_file.hpp. \throws InputError where it exists or cannot be written
-    void save(std::filesystem::path const& file) const {
-        detail::WordWeightsHeader const header{.documents = documents_, .vocabulary = vocabulary_, .words = words_.size()};
-        detail::write_word_weights<Word>(file, header, words_);
-    }
+    void save(std::filesystem::path const& file) const;
 
     /// The hash of a word from the ids of its pieces.
     [[nodiscard]] static constexpr std::uint64_t hash_of(std::span<TokenId const> pieces) noexcept {
@@ -174,30 +156,10 @@ private:
         });
     }
 
-    void check(std::string const& file) const {
-        auto const refuse = [&](std::string expected, std::string found) {
-            return InputError(Diagnostic{
-                .file = file, .expected = std::move(expected), .found = std::move(found), .hint = "Count the corpus again."});
-        };
-        for (std::size_t i = 0; i < words_.size(); ++i) {
-            Word const& word = words_[i];
-            if (word.count == 0) { throw refuse("words that occur", "a count of 0"); }
-            if (word.documents > documents_ || word.documents > word.count) {
-                throw refuse("a document frequency of at most " + std::to_string(std::min(documents_, word.count)),
-                             std::to_string(word.documents));
-            }
-            bool const grows = i == 0 || word.hash > words_[i - 1].hash;
-            if (!grows) { throw refuse("each word once, by hash", "a word twice or out of order"); }
-        }
-    }
+    void check(std::string const& file) const;
 
     /// About one word per bucket, found by the top bits of its hash.
-    void index() {
-        shift_ = 64 - std::max(1, static_cast<int>(std::bit_width(words_.size())));
-        buckets_.assign((std::size_t{1} << (64 - shift_)) + 1, 0);
-        for (Word const& word : words_) { ++buckets_[bucket_of(word.hash) + 1]; }
-        for (std::size_t i = 1; i < buckets_.size(); ++i) { buckets_[i] += buckets_[i - 1]; }
-    }
+    void index();
     [[nodiscard]] std::size_t bucket_of(std::uint64_t hash) const noexcept { return static_cast<std::size_t>(hash >> shift_); }
 
     std::vector<Word> words_;            ///< sorted by hash
@@ -218,3 +180,62 @@ concept LearnsWords = requires(M& masker, M const& fixed, std::shared_ptr<WordWe
 };
 
 }  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE WordWeights WordWeights::of(TokenStore const& store, unsigned threads) {
+    auto const text_of = [&](std::size_t i) { return store.example(i, store.passage_length(i)).passage; };
+    return count(store.size(), text_of, store.traits(), threads);
+}
+
+BMAE_INLINE WordWeights::WordWeights(std::vector<Word> words, std::uint64_t documents, std::uint64_t vocabulary)
+    : words_(std::move(words)), documents_(documents), vocabulary_(vocabulary) {
+    std::ranges::sort(words_, {}, &Word::hash);
+    check({});
+    index();
+}
+
+BMAE_INLINE WordWeights WordWeights::load(std::filesystem::path const& file) {
+    WordWeights weights;
+    detail::WordWeightsHeader const header = detail::read_word_weights(file, weights.words_);
+    weights.documents_ = header.documents;
+    weights.vocabulary_ = header.vocabulary;
+    weights.check(file.string());
+    weights.index();
+    return weights;
+}
+
+BMAE_INLINE void WordWeights::save(std::filesystem::path const& file) const {
+    detail::WordWeightsHeader const header{.documents = documents_, .vocabulary = vocabulary_, .words = words_.size()};
+    detail::write_word_weights<Word>(file, header, words_);
+}
+
+BMAE_INLINE void WordWeights::check(std::string const& file) const {
+    auto const refuse = [&](std::string expected, std::string found) {
+        return InputError(Diagnostic{
+            .file = file, .expected = std::move(expected), .found = std::move(found), .hint = "Count the corpus again."});
+    };
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+        Word const& word = words_[i];
+        if (word.count == 0) { throw refuse("words that occur", "a count of 0"); }
+        if (word.documents > documents_ || word.documents > word.count) {
+            throw refuse("a document frequency of at most " + std::to_string(std::min(documents_, word.count)),
+                         std::to_string(word.documents));
+        }
+        bool const grows = i == 0 || word.hash > words_[i - 1].hash;
+        if (!grows) { throw refuse("each word once, by hash", "a word twice or out of order"); }
+    }
+}
+
+BMAE_INLINE void WordWeights::index() {
+    shift_ = 64 - std::max(1, static_cast<int>(std::bit_width(words_.size())));
+    buckets_.assign((std::size_t{1} << (64 - shift_)) + 1, 0);
+    for (Word const& word : words_) { ++buckets_[bucket_of(word.hash) + 1]; }
+    for (std::size_t i = 1; i < buckets_.size(); ++i) { buckets_[i] += buckets_[i - 1]; }
+}
+
+}  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/option.hpp>
 
@@ -22,24 +23,7 @@ namespace bmae {
 namespace detail {
 
 /// An option's value as a command line would write it.
-inline std::string number_text(OptionValue const& value) {
-    return std::visit(
-        []<class T>(T const& number) {
-            if constexpr (std::is_same_v<T, std::string>) {
-                return number;
-            } else if constexpr (std::is_same_v<T, bool>) {
-                return std::string(number ? "1" : "0");
-            } else {
-                std::string text = std::to_string(number);
-                if constexpr (std::is_same_v<T, double>) {
-                    text.erase(text.find_last_not_of('0') + 1);
-                    if (text.ends_with('.')) { text += '0'; }
-                }
-                return text;
-            }
-        },
-        value);
-}
+BMAE_INLINE std::string number_text(OptionValue const& value);
 
 /// The options that a part offers, by name; none where it offers none.
 template <class Part>
@@ -55,17 +39,8 @@ using NamedNumbers = std::vector<std::pair<std::string, OptionValue>>;
 
 /// Refuses an option that both lists have with different values.
 /// \param why  ends the sentence "Set both to one value: ..."
-inline void require_same_numbers(NamedNumbers const& one, std::string const& path, NamedNumbers const& other,
-                                 std::string const& other_path, std::string const& why) {
-    for (auto const& [name, value] : one) {
-        auto const same = std::ranges::find(other, name, &NamedNumbers::value_type::first);
-        if (same == other.end() || same->second == value) { continue; }
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = path + '.' + name + " and " + other_path + '.' + name + " to be the same",
-                                    .found = number_text(value) + " and " + number_text(same->second),
-                                    .hint = "Set both to one value: " + why});
-    }
-}
+BMAE_INLINE void require_same_numbers(NamedNumbers const& one, std::string const& path, NamedNumbers const& other,
+                                      std::string const& other_path, std::string const& why);
 
 }  // namespace detail
 
@@ -106,3 +81,42 @@ void require_views_agree(Composition const& model) {
 }
 
 }  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE std::string number_text(OptionValue const& value) {
+    return std::visit(
+        []<class T>(T const& number) {
+            if constexpr (std::is_same_v<T, std::string>) {
+                return number;
+            } else if constexpr (std::is_same_v<T, bool>) {
+                return std::string(number ? "1" : "0");
+            } else {
+                std::string text = std::to_string(number);
+                if constexpr (std::is_same_v<T, double>) {
+                    text.erase(text.find_last_not_of('0') + 1);
+                    if (text.ends_with('.')) { text += '0'; }
+                }
+                return text;
+            }
+        },
+        value);
+}
+
+BMAE_INLINE void require_same_numbers(NamedNumbers const& one, std::string const& path, NamedNumbers const& other,
+                                      std::string const& other_path, std::string const& why) {
+    for (auto const& [name, value] : one) {
+        auto const same = std::ranges::find(other, name, &NamedNumbers::value_type::first);
+        if (same == other.end() || same->second == value) { continue; }
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = path + '.' + name + " and " + other_path + '.' + name + " to be the same",
+                                    .found = number_text(value) + " and " + number_text(same->second),
+                                    .hint = "Set both to one value: " + why});
+    }
+}
+
+}  // namespace bmae::detail
+
+#endif   // BMAE_DEFINITIONS

@@ -9,16 +9,24 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/relu.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/values/shape.hpp>
 
+#if BMAE_TORCH_DEFINITIONS
+#include <torch/csrc/autograd/custom_function.h>
+#endif
+
 namespace bmae {
 
 /// Elementwise.                                                                              any shape -> same shape
-inline at::Tensor activate(at::Tensor const& x, Activation activation) {
+BMAE_INLINE at::Tensor activate(at::Tensor const& x, Activation activation);
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE at::Tensor activate(at::Tensor const& x, Activation activation) {
     switch (activation) {
         case Activation::relu:
             return at::relu(x);
@@ -29,6 +37,10 @@ inline at::Tensor activate(at::Tensor const& x, Activation activation) {
     }
     return at::gelu(x);
 }
+
+#endif   // BMAE_TORCH_DEFINITIONS
+
+#if BMAE_TORCH_DEFINITIONS
 
 namespace detail {
 inline namespace BMAE_KERNELS {
@@ -70,13 +82,21 @@ struct BiasedGelu : torch::autograd::Function<BiasedGelu> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
+#endif   // BMAE_TORCH_DEFINITIONS
+
 /// activate(x + bias); the exact gelu in one kernel on a CPU.                                 x: [T, H], bias: [H] -> [T, H]
-inline at::Tensor activate(at::Tensor const& x, at::Tensor const& bias, Activation activation) {
+BMAE_INLINE at::Tensor activate(at::Tensor const& x, at::Tensor const& bias, Activation activation);
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE at::Tensor activate(at::Tensor const& x, at::Tensor const& bias, Activation activation) {
     if (activation == Activation::gelu && x.dim() == 2 && bias.dim() == 1 && bias.size(0) == x.size(1) &&
         detail::has_row_kernels(x, bias)) {
         return detail::BiasedGelu::apply(x, bias);
     }
     return activate(x + bias, activation);
 }
+
+#endif   // BMAE_TORCH_DEFINITIONS
 
 }  // namespace bmae

@@ -17,8 +17,8 @@
 #include <ATen/core/ivalue.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_attention.hpp>
 #include <bmae/nn/cpu_long_attention.hpp>
 #include <bmae/nn/cpu_path.hpp>
@@ -28,7 +28,13 @@
 #include <bmae/values/packed_input.hpp>
 #include <bmae/values/visibility.hpp>
 
+#if BMAE_TORCH_DEFINITIONS
+#include <torch/csrc/autograd/custom_function.h>
+#endif
+
 namespace bmae {
+
+#if BMAE_TORCH_DEFINITIONS
 
 namespace detail {
 inline namespace BMAE_KERNELS {
@@ -249,6 +255,8 @@ private:
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
+#endif   // BMAE_TORCH_DEFINITIONS
+
 /// Options of `packed_attention`.
 struct AttentionOptions {
     std::int64_t heads = 1;   ///< divides the columns H
@@ -265,8 +273,13 @@ struct AttentionOptions {
 /// \param query,key,value  [T, H] projected rows, in the order of `input.offsets`
 /// \returns [T, H]
 /// \throws InputError  shapes, offsets, heads, masks or a window that do not fit each other
-inline at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,
-                                   PackedInput const& input, AttentionOptions const& options, ForwardContext& context) {
+BMAE_INLINE at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,
+                                        PackedInput const& input, AttentionOptions const& options, ForwardContext& context);
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& key, at::Tensor const& value,
+                                        PackedInput const& input, AttentionOptions const& options, ForwardContext& context) {
     detail::require_packed(query, key, value, input.offsets, options.heads, options.visibility);
     detail::require_local(options.window);
     bool const drop = context.training && options.dropout > 0;
@@ -277,5 +290,7 @@ inline at::Tensor packed_attention(at::Tensor const& query, at::Tensor const& ke
                                           options.window, drop ? options.dropout : 0.0,
                                           drop ? static_cast<std::int64_t>(context.next_key()) : 0, differentiate);
 }
+
+#endif   // BMAE_TORCH_DEFINITIONS
 
 }  // namespace bmae

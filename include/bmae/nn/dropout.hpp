@@ -10,13 +10,19 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/mul.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/context.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 
+#if BMAE_TORCH_DEFINITIONS
+#include <torch/csrc/autograd/custom_function.h>
+#endif
+
 namespace bmae {
+
+#if BMAE_TORCH_DEFINITIONS
 
 namespace detail {
 inline namespace BMAE_KERNELS {
@@ -60,10 +66,18 @@ struct KeyedDropout : torch::autograd::Function<KeyedDropout> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
+#endif   // BMAE_TORCH_DEFINITIONS
+
 /// Zeroes elements with probability `p` and scales the rest, in training only.                                 x: any shape
-inline at::Tensor dropout(at::Tensor const& x, double p, ForwardContext& context) {
+BMAE_INLINE at::Tensor dropout(at::Tensor const& x, double p, ForwardContext& context);
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE at::Tensor dropout(at::Tensor const& x, double p, ForwardContext& context) {
     if (!context.training || p <= 0) { return x; }
     return detail::KeyedDropout::apply(x, p, static_cast<std::int64_t>(context.next_key()));
 }
+
+#endif   // BMAE_TORCH_DEFINITIONS
 
 }  // namespace bmae

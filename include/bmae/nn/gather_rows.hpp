@@ -16,11 +16,15 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/embedding_dense_backward.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/values/error.hpp>
+
+#if BMAE_TORCH_DEFINITIONS
+#include <torch/csrc/autograd/custom_function.h>
+#endif
 
 namespace bmae {
 
@@ -28,7 +32,11 @@ namespace detail {
 
 /// Refuses an index outside [0, count) in `numbers`, int64 of any shape. On a GPU this is left to its kernels.
 /// \param what  plural: "token ids"
-inline void require_in_range(at::Tensor const& numbers, std::int64_t count, std::string const& what) {
+BMAE_INLINE void require_in_range(at::Tensor const& numbers, std::int64_t count, std::string const& what);
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE void require_in_range(at::Tensor const& numbers, std::int64_t count, std::string const& what) {
     if (!numbers.is_cpu()) { return; }
     at::Tensor const flat = numbers.contiguous();
     std::int64_t const* const value = flat.const_data_ptr<std::int64_t>();
@@ -47,6 +55,10 @@ inline void require_in_range(at::Tensor const& numbers, std::int64_t count, std:
         }
     }
 }
+
+#endif   // BMAE_TORCH_DEFINITIONS
+
+#if BMAE_TORCH_DEFINITIONS
 
 inline namespace BMAE_KERNELS {
 
@@ -98,6 +110,8 @@ struct GatheredRows : torch::autograd::Function<GatheredRows> {
 };
 
 }  // namespace BMAE_KERNELS
+
+#endif   // BMAE_TORCH_DEFINITIONS
 }  // namespace detail
 
 /// Rows of `table` by index; gradients of repeated indices are summed in fp32.
@@ -106,9 +120,15 @@ struct GatheredRows : torch::autograd::Function<GatheredRows> {
 /// \param what     plural name for messages: "token ids"
 /// \returns        [T, E]
 /// \throws InputError  an index out of range (on a CPU)
-inline at::Tensor gather_rows(at::Tensor const& table, at::Tensor const& numbers, std::string const& what) {
+BMAE_INLINE at::Tensor gather_rows(at::Tensor const& table, at::Tensor const& numbers, std::string const& what);
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE at::Tensor gather_rows(at::Tensor const& table, at::Tensor const& numbers, std::string const& what) {
     detail::require_in_range(numbers, table.size(0), what);
     return detail::GatheredRows::apply(table, numbers);
 }
+
+#endif   // BMAE_TORCH_DEFINITIONS
 
 }  // namespace bmae

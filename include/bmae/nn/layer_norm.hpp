@@ -13,14 +13,20 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/layer_norm.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/values/parameter_role.hpp>
 
+#if BMAE_TORCH_DEFINITIONS
+#include <torch/csrc/autograd/custom_function.h>
+#endif
+
 namespace bmae {
+
+#if BMAE_TORCH_DEFINITIONS
 
 namespace detail {
 inline namespace BMAE_KERNELS {
@@ -104,6 +110,8 @@ struct FusedNorm : torch::autograd::Function<FusedNorm> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
+#endif   // BMAE_TORCH_DEFINITIONS
+
 /// Normalizes each row to mean 0 and variance 1, then scales and shifts (Ba, Kiros, Hinton: arXiv 1607.06450).
 struct LayerNorm {
     at::Tensor weight = {};   ///< [H]
@@ -113,30 +121,14 @@ struct LayerNorm {
     LayerNorm() = default;
     LayerNorm(std::int64_t width, double eps) : weight(at::empty({width})), bias(at::empty({width})), epsilon(eps) {}
 
-    at::Tensor operator()(at::Tensor const& x) const {   // [T, H] -> [T, H]
-        if (x.dim() == 2 && x.size(1) == weight.size(0) && detail::has_row_kernels(x, weight, bias)) {
-            return detail::FusedNorm::apply(x, std::optional<at::Tensor>(), std::optional<at::Tensor>(), weight.contiguous(),
-                                            bias.contiguous(), epsilon, 0.0, 0);
-        }
-        return at::layer_norm(x, {weight.size(0)}, weight.to(x.scalar_type()), bias.to(x.scalar_type()), epsilon);
-    }
+    at::Tensor operator()(at::Tensor const& x) const;   // [T, H] -> [T, H]
 
     /// LayerNorm(residual + dropout(x + added)): the end of a residual block.
     /// \param x,residual  [T, H]
     /// \param added       [H] bias of the product x
     /// \returns [T, H]
     at::Tensor after_block(at::Tensor const& x, at::Tensor const& added, at::Tensor const& residual, double rate,
-                           ForwardContext& context) const {
-        bool const fits = x.dim() == 2 && x.sizes() == residual.sizes() && x.size(1) == weight.size(0) &&
-                          added.sizes() == weight.sizes();   // LibTorch broadcasts or refuses the others
-        if (fits && detail::has_row_kernels(x, added, residual, weight, bias)) {
-            bool const drops = context.training && rate > 0;
-            return detail::FusedNorm::apply(x, std::optional(added), std::optional(residual), weight.contiguous(),
-                                            bias.contiguous(), epsilon, drops ? rate : 0.0,
-                                            drops ? static_cast<std::int64_t>(context.next_key()) : 0);
-        }
-        return (*this)(residual + dropout(x + added, rate, context));
-    }
+                           ForwardContext& context) const;
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
@@ -144,5 +136,29 @@ struct LayerNorm {
         visit(prefix + ".bias", bias, ParameterRole::norm_shift);
     }
 };
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE at::Tensor LayerNorm::operator()(at::Tensor const& x) const {
+    if (x.dim() == 2 && x.size(1) == weight.size(0) && detail::has_row_kernels(x, weight, bias)) {
+        return detail::FusedNorm::apply(x, std::optional<at::Tensor>(), std::optional<at::Tensor>(), weight.contiguous(),
+                                        bias.contiguous(), epsilon, 0.0, 0);
+    }
+    return at::layer_norm(x, {weight.size(0)}, weight.to(x.scalar_type()), bias.to(x.scalar_type()), epsilon);
+}
+
+BMAE_INLINE at::Tensor LayerNorm::after_block(at::Tensor const& x, at::Tensor const& added, at::Tensor const& residual,
+                                              double rate, ForwardContext& context) const {
+    bool const fits = x.dim() == 2 && x.sizes() == residual.sizes() && x.size(1) == weight.size(0) &&
+                      added.sizes() == weight.sizes();   // LibTorch broadcasts or refuses the others
+    if (fits && detail::has_row_kernels(x, added, residual, weight, bias)) {
+        bool const drops = context.training && rate > 0;
+        return detail::FusedNorm::apply(x, std::optional(added), std::optional(residual), weight.contiguous(), bias.contiguous(),
+                                        epsilon, drops ? rate : 0.0, drops ? static_cast<std::int64_t>(context.next_key()) : 0);
+    }
+    return (*this)(residual + dropout(x + added, rate, context));
+}
+
+#endif   // BMAE_TORCH_DEFINITIONS
 
 }  // namespace bmae

@@ -18,12 +18,16 @@
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/gather_rows.hpp>
 #include <bmae/values/error.hpp>
+
+#if BMAE_TORCH_DEFINITIONS
+#include <torch/csrc/autograd/custom_function.h>
+#endif
 
 namespace bmae {
 
@@ -33,6 +37,8 @@ struct RowLosses {
     at::Tensor losses = {};    ///< [M] fp32 cross-entropy of each row, detached
     at::Tensor correct = {};   ///< [M] fp32 1 where the label scores highest
 };
+
+#if BMAE_TORCH_DEFINITIONS
 
 namespace detail {
 inline namespace BMAE_KERNELS {
@@ -172,14 +178,21 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
+#endif   // BMAE_TORCH_DEFINITIONS
+
 /// Cross-entropy of rows W^T + b against labels, weighted and summed.
 /// \param rows         [M, H]
 /// \param weight,bias  [V, H], [V]
 /// \param labels       [M] int64 in [0, V)
 /// \param row_weights  [M] fp32 factor of each row in the total
 /// \throws InputError    labels or weights that are not M, a label out of range (on a CPU)
-inline RowLosses linear_cross_entropy(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
-                                      at::Tensor const& labels, at::Tensor const& row_weights) {
+BMAE_INLINE RowLosses linear_cross_entropy(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
+                                           at::Tensor const& labels, at::Tensor const& row_weights);
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE RowLosses linear_cross_entropy(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
+                                           at::Tensor const& labels, at::Tensor const& row_weights) {
     if (labels.numel() != rows.size(0) || row_weights.numel() != rows.size(0)) {
         throw InputError(Diagnostic{
             .file = {},
@@ -192,5 +205,7 @@ inline RowLosses linear_cross_entropy(at::Tensor const& rows, at::Tensor const& 
     auto outputs = detail::LinearCrossEntropy::apply(rows, weight, bias, labels, row_weights, differentiate);
     return {.total = outputs[0], .losses = outputs[1], .correct = outputs[2]};
 }
+
+#endif   // BMAE_TORCH_DEFINITIONS
 
 }  // namespace bmae

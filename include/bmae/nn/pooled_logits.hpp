@@ -13,12 +13,18 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_winners.hpp>
 
+#if BMAE_TORCH_DEFINITIONS
+#include <torch/csrc/autograd/custom_function.h>
+#endif
+
 namespace bmae {
+
+#if BMAE_TORCH_DEFINITIONS
 
 namespace detail {
 inline namespace BMAE_KERNELS {
@@ -116,14 +122,25 @@ private:
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
+#endif   // BMAE_TORCH_DEFINITIONS
+
 /// mu_v = max over rows of (row W^T + b)_v, per text (DupMAE, arXiv 2211.08769, equation 5; LexMAE, arXiv 2208.14754).
 /// \param rows        [T, H]
 /// \param weight,bias [V, H], [V]
 /// \param offsets     [B+1]; the first `skip_first` and the last `skip_last` rows of each text are left out
 /// \returns           [B, V] fp32; zeros, without gradient, for a text with no row left
-inline at::Tensor max_pooled_logits(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
-                                    std::vector<std::int64_t> const& offsets, std::int64_t skip_first, std::int64_t skip_last) {
+BMAE_INLINE at::Tensor max_pooled_logits(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
+                                         std::vector<std::int64_t> const& offsets, std::int64_t skip_first,
+                                         std::int64_t skip_last);
+
+#if BMAE_TORCH_DEFINITIONS
+
+BMAE_INLINE at::Tensor max_pooled_logits(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias,
+                                         std::vector<std::int64_t> const& offsets, std::int64_t skip_first,
+                                         std::int64_t skip_last) {
     return detail::MaxPooledLogits::apply(rows, weight, bias, offsets, skip_first, skip_last);
 }
+
+#endif   // BMAE_TORCH_DEFINITIONS
 
 }  // namespace bmae

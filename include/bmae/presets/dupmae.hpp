@@ -11,6 +11,7 @@
 /// head (paper: one projection). The query stream of the decoder goes through the embedding LayerNorm.
 #pragma once
 
+#include <bmae/detail/bind_model.hpp>
 #include <bmae/model/bag_of_words.hpp>
 #include <bmae/presets/retromae.hpp>
 
@@ -51,5 +52,9 @@ struct PresetHyperparameters<DupMae> {
         return options;
     }
 };
+
+#if defined(BMAE_SEPARATE_COMPILATION)   // in the library `bmae::compiled`
+extern BMAE_BIND_MODEL(DupMae, TokenStore);
+#endif
 
 }  // namespace bmae

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <bmae/bottlenecks/cls.hpp>
+#include <bmae/detail/bind_model.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/whole_word.hpp>
 #include <bmae/model/masked_language_model.hpp>
@@ -40,5 +41,9 @@ struct PresetHyperparameters<PlainMaskedLanguageModel> {
         return options;
     }
 };
+
+#if defined(BMAE_SEPARATE_COMPILATION)   // in the library `bmae::compiled`
+extern BMAE_BIND_MODEL(PlainMaskedLanguageModel, TokenStore);
+#endif
 
 }  // namespace bmae

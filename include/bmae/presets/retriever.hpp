@@ -15,6 +15,7 @@
 #include <cstddef>
 
 #include <bmae/bottlenecks/cls.hpp>
+#include <bmae/detail/bind_model.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/distillation.hpp>
@@ -115,5 +116,9 @@ struct PresetHyperparameters<RetrieverDistilled> {
         return options;
     }
 };
+
+#if defined(BMAE_SEPARATE_COMPILATION)   // in the library `bmae::compiled`
+extern BMAE_BIND_MODEL(Retriever, PairStore);
+#endif
 
 }  // namespace bmae

@@ -21,6 +21,7 @@
 #include <bmae/corruptors/mask_only.hpp>
 #include <bmae/decoders/basic.hpp>
 #include <bmae/decoders/enhanced.hpp>
+#include <bmae/detail/bind_model.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/maskers/row_visibility.hpp>
 #include <bmae/maskers/whole_word.hpp>
@@ -108,5 +109,10 @@ struct PresetHyperparameters<RetroMaeBasic> {
         return detail::retromae_options<M>(hyperparameters);
     }
 };
+
+#if defined(BMAE_SEPARATE_COMPILATION)   // in the library `bmae::compiled`
+extern BMAE_BIND_MODEL(RetroMae, TokenStore);
+extern BMAE_BIND_MODEL(RetroMaeBasic, TokenStore);
+#endif
 
 }  // namespace bmae

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/retrieval/columns.hpp>
 #include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
@@ -40,51 +41,22 @@ public:
     [[nodiscard]] std::size_t judgement_count() const noexcept { return count_; }
 
     /// The index of a query; nothing where it has no judgments.
-    [[nodiscard]] std::optional<std::size_t> find(std::string_view query) const noexcept {
-        auto const number = queries_.find(query);
-        return number ? std::optional<std::size_t>(*number) : std::nullopt;
-    }
+    [[nodiscard]] std::optional<std::size_t> find(std::string_view query) const noexcept;
 
     /// Records one judgment. False, and nothing is changed, where this document of this query was judged already.
-    bool add(std::string_view query, std::string_view document, std::int32_t grade) {
-        std::uint32_t const place = queries_.add(query);
-        if (place == judgements_.size()) { judgements_.emplace_back(); }
-        std::uint32_t const number = documents_.add(document);
-        if (!seen_.insert_new((static_cast<std::uint64_t>(place) << 32) | number)) { return false; }
-        judgements_[place].push_back({number, grade});
-        ++count_;
-        return true;
-    }
+    bool add(std::string_view query, std::string_view document, std::int32_t grade);
 
 private:
     /// A set of 64-bit keys, to detect duplicate judgments.
     class KeySet {
     public:
-        bool insert_new(std::uint64_t key) {
-            if ((filled_ + 1) * 2 > slots_.size()) { grow(); }
-            if (!put(slots_, key)) { return false; }
-            ++filled_;
-            return true;
-        }
+        bool insert_new(std::uint64_t key);
 
     private:
         static constexpr std::uint64_t free_slot = ~std::uint64_t{0};
 
-        static bool put(std::vector<std::uint64_t>& slots, std::uint64_t key) noexcept {
-            std::size_t place = detail::mix64(key) & (slots.size() - 1);
-            for (; slots[place] != free_slot; place = (place + 1) & (slots.size() - 1)) {
-                if (slots[place] == key) { return false; }
-            }
-            slots[place] = key;
-            return true;
-        }
-        void grow() {
-            std::vector<std::uint64_t> wider(slots_.empty() ? 1024 : slots_.size() * 2, free_slot);
-            for (std::uint64_t const key : slots_) {
-                if (key != free_slot) { put(wider, key); }
-            }
-            slots_ = std::move(wider);
-        }
+        static bool put(std::vector<std::uint64_t>& slots, std::uint64_t key) noexcept;
+        void grow();
 
         std::vector<std::uint64_t> slots_;
         std::size_t filled_ = 0;
@@ -110,7 +82,54 @@ struct QrelsFileOptions {
 /// \throws InputError  naming file and line: another number of columns, a grade that is no integer, a document judged twice for
 /// one
 ///                     query, a NUL byte, an empty line or file
-inline Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options = {}) {
+BMAE_INLINE Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options = {});
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE std::optional<std::size_t> Qrels::find(std::string_view query) const noexcept {
+    auto const number = queries_.find(query);
+    return number ? std::optional<std::size_t>(*number) : std::nullopt;
+}
+
+BMAE_INLINE bool Qrels::add(std::string_view query, std::string_view document, std::int32_t grade) {
+    std::uint32_t const place = queries_.add(query);
+    if (place == judgements_.size()) { judgements_.emplace_back(); }
+    std::uint32_t const number = documents_.add(document);
+    if (!seen_.insert_new((static_cast<std::uint64_t>(place) << 32) | number)) { return false; }
+    judgements_[place].push_back({number, grade});
+    ++count_;
+    return true;
+}
+
+BMAE_INLINE bool Qrels::KeySet::insert_new(std::uint64_t key) {
+    if ((filled_ + 1) * 2 > slots_.size()) { grow(); }
+    if (!put(slots_, key)) { return false; }
+    ++filled_;
+    return true;
+}
+
+BMAE_INLINE bool Qrels::KeySet::put(std::vector<std::uint64_t>& slots, std::uint64_t key) noexcept {
+    std::size_t place = detail::mix64(key) & (slots.size() - 1);
+    for (; slots[place] != free_slot; place = (place + 1) & (slots.size() - 1)) {
+        if (slots[place] == key) { return false; }
+    }
+    slots[place] = key;
+    return true;
+}
+
+BMAE_INLINE void Qrels::KeySet::grow() {
+    std::vector<std::uint64_t> wider(slots_.empty() ? 1024 : slots_.size() * 2, free_slot);
+    for (std::uint64_t const key : slots_) {
+        if (key != free_slot) { put(wider, key); }
+    }
+    slots_ = std::move(wider);
+}
+
+BMAE_INLINE Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options) {
     detail::LineReader lines(path);
     Qrels qrels;
     std::string_view line;
@@ -167,3 +186,5 @@ inline Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions cons
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

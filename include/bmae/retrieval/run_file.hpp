@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/detail/text_file.hpp>
 #include <bmae/retrieval/columns.hpp>
 #include <bmae/retrieval/run.hpp>
@@ -40,14 +41,7 @@ namespace detail {
 /// Builds a run from hits in any order of queries.
 class RunBuilder {
 public:
-    void add(std::string_view query, std::string_view document, double score, bool exact) {
-        if (segments_.empty() || query != last_query_) {
-            last_query_ = query;
-            segments_.push_back({queries_.add(query), hits_.size()});
-        }
-        hits_.push_back({documents_->add(document), static_cast<float>(score)});
-        if (exact) { exact_.push_back(score); }
-    }
+    void add(std::string_view query, std::string_view document, double score, bool exact);
 
     [[nodiscard]] bool empty() const noexcept { return hits_.empty(); }
 
@@ -76,24 +70,10 @@ private:
         std::size_t begin;
     };
 
-    [[nodiscard]] std::size_t end_of(std::size_t i) const noexcept {
-        return i + 1 < segments_.size() ? segments_[i + 1].begin : hits_.size();
-    }
+    [[nodiscard]] std::size_t end_of(std::size_t i) const noexcept;
 
     /// Groups the hits by query; their order within the query is that of the file.
-    void gather(std::vector<std::size_t> next) {
-        std::vector<Hit> hits(hits_.size());
-        std::vector<double> exact(exact_.size());
-        for (std::size_t i = 0; i < segments_.size(); ++i) {
-            std::size_t& place = next[segments_[i].query];
-            for (std::size_t from = segments_[i].begin; from < end_of(i); ++from, ++place) {
-                hits[place] = hits_[from];
-                if (!exact.empty()) { exact[place] = exact_[from]; }
-            }
-        }
-        hits_ = std::move(hits);
-        exact_ = std::move(exact);
-    }
+    void gather(std::vector<std::size_t> next);
 
     IdTable queries_;
     std::shared_ptr<IdTable> documents_ = std::make_shared<IdTable>();
@@ -108,7 +88,70 @@ struct RunLine {
     double score;
 };
 
-inline RunLine parse_run_line(LineReader const& lines, std::string_view line, RunFormat format) {
+BMAE_INLINE RunLine parse_run_line(LineReader const& lines, std::string_view line, RunFormat format);
+
+}  // namespace detail
+
+/// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is skipped; lines of a query may be scattered.
+///
+/// \throws InputError  naming file and line: a wrong number of columns, a score that is not finite, a document twice for
+/// one
+///                     query, a NUL byte, an empty line or file
+BMAE_INLINE Run read_run(std::filesystem::path const& path, RunFileOptions const& options = {});
+
+namespace detail {
+
+/// Refuses an id that a column of a TREC file cannot contain.
+/// \param what       "a query id"
+/// \param file,line  its place, or the output file
+BMAE_INLINE void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line = 0);
+
+}  // namespace detail
+
+struct RunWriteOptions {
+    std::string tag = "bmae";   ///< last column: the name of the system, without blanks
+    bool replace = false;       ///< true: overwrite an existing file
+};
+
+/// Writes a TREC run, gzip where the name ends in .gz, ranks from 1 in the order of the run. Scores have as few digits as read back to the same float
+/// (or, where the run has them, the same double).
+/// \throws InputError  where an id contains a blank, or the file exists
+BMAE_INLINE void write_run(Run const& run, std::filesystem::path const& path, RunWriteOptions const& options = {});
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE void RunBuilder::add(std::string_view query, std::string_view document, double score, bool exact) {
+    if (segments_.empty() || query != last_query_) {
+        last_query_ = query;
+        segments_.push_back({queries_.add(query), hits_.size()});
+    }
+    hits_.push_back({documents_->add(document), static_cast<float>(score)});
+    if (exact) { exact_.push_back(score); }
+}
+
+BMAE_INLINE std::size_t RunBuilder::end_of(std::size_t i) const noexcept {
+    return i + 1 < segments_.size() ? segments_[i + 1].begin : hits_.size();
+}
+
+BMAE_INLINE void RunBuilder::gather(std::vector<std::size_t> next) {
+    std::vector<Hit> hits(hits_.size());
+    std::vector<double> exact(exact_.size());
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+        std::size_t& place = next[segments_[i].query];
+        for (std::size_t from = segments_[i].begin; from < end_of(i); ++from, ++place) {
+            hits[place] = hits_[from];
+            if (!exact.empty()) { exact[place] = exact_[from]; }
+        }
+    }
+    hits_ = std::move(hits);
+    exact_ = std::move(exact);
+}
+
+BMAE_INLINE RunLine parse_run_line(LineReader const& lines, std::string_view line, RunFormat format) {
     Columns const columns = split_blanks(line);
     if (format == RunFormat::trec ? columns.count < 6 : columns.count != 3) {
         std::string const expected = format == RunFormat::trec      ? "6 columns 'query Q0 document rank score tag'"
@@ -133,14 +176,21 @@ inline RunLine parse_run_line(LineReader const& lines, std::string_view line, Ru
     return {columns[0], columns[format == RunFormat::trec ? 2 : 1], *score};
 }
 
-}  // namespace detail
+BMAE_INLINE void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line) {
+    if (text.empty() || text.find_first_of(" \t\r\n") != std::string_view::npos) {
+        throw InputError(Diagnostic{.file = file,
+                                    .line = line,
+                                    .expected = std::string(what) + " without blanks",
+                                    .found = quoted(text),
+                                    .hint = "The columns of a TREC run are separated by blanks: rename the id."});
+    }
+}
 
-/// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is skipped; lines of a query may be scattered.
-///
-/// \throws InputError  naming file and line: a wrong number of columns, a score that is not finite, a document twice for
-/// one
-///                     query, a NUL byte, an empty line or file
-inline Run read_run(std::filesystem::path const& path, RunFileOptions const& options = {}) {
+}  // namespace bmae::detail
+
+namespace bmae {
+
+BMAE_INLINE Run read_run(std::filesystem::path const& path, RunFileOptions const& options) {
     detail::LineReader lines(path);
     detail::RunBuilder builder;
     std::string_view line;
@@ -166,32 +216,7 @@ inline Run read_run(std::filesystem::path const& path, RunFileOptions const& opt
     });
 }
 
-namespace detail {
-
-/// Refuses an id that a column of a TREC file cannot contain.
-/// \param what       "a query id"
-/// \param file,line  its place, or the output file
-inline void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line = 0) {
-    if (text.empty() || text.find_first_of(" \t\r\n") != std::string_view::npos) {
-        throw InputError(Diagnostic{.file = file,
-                                    .line = line,
-                                    .expected = std::string(what) + " without blanks",
-                                    .found = quoted(text),
-                                    .hint = "The columns of a TREC run are separated by blanks: rename the id."});
-    }
-}
-
-}  // namespace detail
-
-struct RunWriteOptions {
-    std::string tag = "bmae";   ///< last column: the name of the system, without blanks
-    bool replace = false;       ///< true: overwrite an existing file
-};
-
-/// Writes a TREC run, gzip where the name ends in .gz, ranks from 1 in the order of the run. Scores have as few digits as read back to the same float
-/// (or, where the run has them, the same double).
-/// \throws InputError  where an id contains a blank, or the file exists
-inline void write_run(Run const& run, std::filesystem::path const& path, RunWriteOptions const& options = {}) {
+BMAE_INLINE void write_run(Run const& run, std::filesystem::path const& path, RunWriteOptions const& options) {
     auto const check = [&](std::string_view id, std::string_view what) { detail::require_column(id, what, path.string()); };
     check(options.tag, "a tag");
     detail::TextFile file(path, options.replace ? detail::Existing::replace : detail::Existing::refuse);
@@ -221,3 +246,5 @@ inline void write_run(Run const& run, std::filesystem::path const& path, RunWrit
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

@@ -28,8 +28,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
+#include <bmae/detail/separate.hpp>
 #include <bmae/text/store_manifest.hpp>
 
 namespace bmae {
@@ -118,7 +117,22 @@ void for_each_count(Statistics& s, Visit&& visit) {
 }
 
 /// The manifest as text: see finish_manifest.
-inline std::string to_text(Manifest const& manifest) {
+BMAE_INLINE std::string to_text(Manifest const& manifest);
+
+/// \throws InputError  where `text` was not written by `to_text`, or another version of it
+BMAE_INLINE Manifest manifest_from(std::string const& text, std::string const& file);
+
+}  // namespace detail::pair_format
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+namespace bmae::detail::pair_format {
+
+BMAE_INLINE std::string to_text(Manifest const& manifest) {
     nlohmann::ordered_json counts;
     for_each_count(manifest.statistics, [&](char const* name, std::uint64_t value) { counts[name] = value; });
     nlohmann::ordered_json json = start_manifest(kind, manifest);
@@ -127,8 +141,7 @@ inline std::string to_text(Manifest const& manifest) {
     return finish_manifest(std::move(json), manifest);
 }
 
-/// \throws InputError  where `text` was not written by `to_text`, or another version of it
-inline Manifest manifest_from(std::string const& text, std::string const& file) {
+BMAE_INLINE Manifest manifest_from(std::string const& text, std::string const& file) {
     Manifest manifest;
     read_manifest(text, file, kind, manifest, [&](nlohmann::ordered_json const& json) {
         manifest.source = json.at("source").get<std::string>();
@@ -138,6 +151,6 @@ inline Manifest manifest_from(std::string const& text, std::string const& file) 
     return manifest;
 }
 
-}  // namespace detail::pair_format
+}  // namespace bmae::detail::pair_format
 
-}  // namespace bmae
+#endif   // BMAE_DEFINITIONS

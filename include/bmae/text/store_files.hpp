@@ -22,6 +22,7 @@
 #include <bmae/concepts/tokenizer.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/hash.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/text/store_manifest.hpp>
 #include <bmae/text/tokenizer_fingerprint.hpp>
 #include <bmae/values/error.hpp>
@@ -45,49 +46,16 @@ public:
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_; }
 
     /// The text of manifest.json. \throws InputError where the folder is not a store
-    [[nodiscard]] std::string manifest(StoreKind const& kind) const {
-        std::filesystem::path const manifest = folder_ / "manifest.json";
-        std::error_code code;
-        if (std::filesystem::is_directory(folder_, code) && !std::filesystem::exists(manifest, code)) {
-            throw InputError(Diagnostic{
-                .file = folder_.string(),
-                .expected = "a " + std::string(kind.name),
-                .found = "a folder without manifest.json",
-                .hint = "Name a folder made by `" + std::string(kind.command) + "`; an unfinished one must be prepared again."});
-        }
-        return read_file(manifest, std::uint64_t{16} << 20);
-    }
+    [[nodiscard]] std::string manifest(StoreKind const& kind) const;
 
     /// \throws InputError  where the file differs from the manifest in size or, with Verify::full, in content
-    [[nodiscard]] FileMap map(std::string const& name, StoreHeader const& header, Verify verify) const {
-        auto const entry = header.files.find(name);
-        if (entry == header.files.end()) { throw damaged("manifest.json", "an entry for the file " + name, "none"); }
-        FileMap file(folder_ / name);
-        if (file.size() != entry->second.bytes) {
-            throw damaged(name, std::to_string(entry->second.bytes) + " bytes", std::to_string(file.size()));
-        }
-        if (verify == Verify::quick) { return file; }
-        std::uint64_t const checksum = xxh64(file.bytes());
-        if (checksum != entry->second.checksum) {
-            throw damaged(name, "the checksum " + to_hex(entry->second.checksum), to_hex(checksum));
-        }
-        return file;
-    }
+    [[nodiscard]] FileMap map(std::string const& name, StoreHeader const& header, Verify verify) const;
 
     /// Refuses a file without exactly `elements` elements of that size.
-    void check_count(FileMap const& file, std::string const& name, std::uint64_t elements, std::size_t bytes_each) const {
-        if (file.size() / bytes_each != elements || file.size() % bytes_each != 0) {
-            throw damaged(name, std::to_string(elements) + " elements", std::to_string(file.size()) + " bytes");
-        }
-    }
+    void check_count(FileMap const& file, std::string const& name, std::uint64_t elements, std::size_t bytes_each) const;
 
     /// Refuses a file with an id that is not in the vocabulary.
-    void check_ids(FileMap const& file, std::string const& name, std::uint64_t vocabulary) const {
-        for (TokenId const id : file.as<TokenId>()) {
-            if (id >= 0 && static_cast<std::uint64_t>(id) < vocabulary) { continue; }
-            throw damaged(name, "ids below " + std::to_string(vocabulary), std::to_string(id));
-        }
-    }
+    void check_ids(FileMap const& file, std::string const& name, std::uint64_t vocabulary) const;
 
     /// The part [begin, end) of a file. Checked, since rows are not verified on a quick open.
     /// \param rows  the file with the offsets, for the message
@@ -99,17 +67,9 @@ public:
         }
         return whole.subspan(begin, end - begin);
     }
-    [[nodiscard]] std::string_view cut_text(FileMap const& file, std::uint64_t begin, std::uint64_t end, char const* rows) const {
-        std::span<char const> const part = cut(file.as<char>(), begin, end, rows);
-        return {part.data(), part.size()};
-    }
+    [[nodiscard]] std::string_view cut_text(FileMap const& file, std::uint64_t begin, std::uint64_t end, char const* rows) const;
 
-    [[nodiscard]] InputError damaged(std::string const& file, std::string expected, std::string found) const {
-        return InputError(Diagnostic{.file = (folder_ / file).string(),
-                                     .expected = std::move(expected),
-                                     .found = std::move(found),
-                                     .hint = "The store is truncated or changed since it was made: copy or prepare it again."});
-    }
+    [[nodiscard]] InputError damaged(std::string const& file, std::string expected, std::string found) const;
 
     /// \param place        of the tokenizer, for the message
     /// \throws InputError  where the store was made with another tokenizer
@@ -132,18 +92,13 @@ private:
 };
 
 /// The traits of the ids, from a manifest and its file `continues_word`.
-inline TokenTraits store_traits(StoreHeader const& header, FileMap const& continues_word) {
-    std::span<std::uint8_t const> const continues = continues_word.as<std::uint8_t>();
-    return {header.special, {continues.begin(), continues.end()}};
-}
+BMAE_INLINE TokenTraits store_traits(StoreHeader const& header, FileMap const& continues_word);
 
 /// The files of a store for writing, with their checksums. The folder appears only on `commit`.
 class StoreFolderWriter {
 public:
     /// \throws InputError, RunError  as AtomicFolder does
-    StoreFolderWriter(std::filesystem::path folder, std::initializer_list<char const*> names) : folder_(std::move(folder)) {
-        for (char const* name : names) { create(name); }
-    }
+    StoreFolderWriter(std::filesystem::path folder, std::initializer_list<char const*> names);
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
 
@@ -163,9 +118,7 @@ public:
     }
 
     /// The written bytes of a file, from `offset` on.
-    void read_back(char const* name, std::uint64_t offset, std::span<std::byte> bytes) {
-        files_.find(name)->second->file.read_back(offset, bytes);
-    }
+    void read_back(char const* name, std::uint64_t offset, std::span<std::byte> bytes);
 
     /// Writes which tokens continue a word, completes all files and renames the store.
     /// \param header       gets the entries of the files
@@ -198,3 +151,80 @@ private:
 }  // namespace detail
 
 }  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE std::string StoreFolder::manifest(StoreKind const& kind) const {
+    std::filesystem::path const manifest = folder_ / "manifest.json";
+    std::error_code code;
+    if (std::filesystem::is_directory(folder_, code) && !std::filesystem::exists(manifest, code)) {
+        throw InputError(Diagnostic{
+            .file = folder_.string(),
+            .expected = "a " + std::string(kind.name),
+            .found = "a folder without manifest.json",
+            .hint = "Name a folder made by `" + std::string(kind.command) + "`; an unfinished one must be prepared again."});
+    }
+    return read_file(manifest, std::uint64_t{16} << 20);
+}
+
+BMAE_INLINE FileMap StoreFolder::map(std::string const& name, StoreHeader const& header, Verify verify) const {
+    auto const entry = header.files.find(name);
+    if (entry == header.files.end()) { throw damaged("manifest.json", "an entry for the file " + name, "none"); }
+    FileMap file(folder_ / name);
+    if (file.size() != entry->second.bytes) {
+        throw damaged(name, std::to_string(entry->second.bytes) + " bytes", std::to_string(file.size()));
+    }
+    if (verify == Verify::quick) { return file; }
+    std::uint64_t const checksum = xxh64(file.bytes());
+    if (checksum != entry->second.checksum) {
+        throw damaged(name, "the checksum " + to_hex(entry->second.checksum), to_hex(checksum));
+    }
+    return file;
+}
+
+BMAE_INLINE void StoreFolder::check_count(FileMap const& file, std::string const& name, std::uint64_t elements,
+                                          std::size_t bytes_each) const {
+    if (file.size() / bytes_each != elements || file.size() % bytes_each != 0) {
+        throw damaged(name, std::to_string(elements) + " elements", std::to_string(file.size()) + " bytes");
+    }
+}
+
+BMAE_INLINE void StoreFolder::check_ids(FileMap const& file, std::string const& name, std::uint64_t vocabulary) const {
+    for (TokenId const id : file.as<TokenId>()) {
+        if (id >= 0 && static_cast<std::uint64_t>(id) < vocabulary) { continue; }
+        throw damaged(name, "ids below " + std::to_string(vocabulary), std::to_string(id));
+    }
+}
+
+BMAE_INLINE std::string_view StoreFolder::cut_text(FileMap const& file, std::uint64_t begin, std::uint64_t end,
+                                                   char const* rows) const {
+    std::span<char const> const part = cut(file.as<char>(), begin, end, rows);
+    return {part.data(), part.size()};
+}
+
+BMAE_INLINE InputError StoreFolder::damaged(std::string const& file, std::string expected, std::string found) const {
+    return InputError(Diagnostic{.file = (folder_ / file).string(),
+                                 .expected = std::move(expected),
+                                 .found = std::move(found),
+                                 .hint = "The store is truncated or changed since it was made: copy or prepare it again."});
+}
+
+BMAE_INLINE TokenTraits store_traits(StoreHeader const& header, FileMap const& continues_word) {
+    std::span<std::uint8_t const> const continues = continues_word.as<std::uint8_t>();
+    return {header.special, {continues.begin(), continues.end()}};
+}
+
+BMAE_INLINE StoreFolderWriter::StoreFolderWriter(std::filesystem::path folder, std::initializer_list<char const*> names)
+    : folder_(std::move(folder)) {
+    for (char const* name : names) { create(name); }
+}
+
+BMAE_INLINE void StoreFolderWriter::read_back(char const* name, std::uint64_t offset, std::span<std::byte> bytes) {
+    files_.find(name)->second->file.read_back(offset, bytes);
+}
+
+}  // namespace bmae::detail
+
+#endif   // BMAE_DEFINITIONS

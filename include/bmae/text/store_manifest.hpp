@@ -6,15 +6,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <bmae/detail/hash.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
@@ -43,7 +45,31 @@ struct StoreHeader {
 };
 
 /// Checksum of all data of a store, from the checksums of its files and its tokenizer's.
-inline Xxh64 content_hash(StoreHeader const& header) {
+BMAE_INLINE Xxh64 content_hash(StoreHeader const& header);
+
+/// The keys "format", "version" and "tokenizer", in this order.
+BMAE_INLINE nlohmann::ordered_json start_manifest(StoreKind const& kind, StoreHeader const& header);
+
+/// The manifest as text, with the keys "files" and "checksum" put at its end: two blanks of indent.
+BMAE_INLINE std::string finish_manifest(nlohmann::ordered_json json, StoreHeader const& header);
+
+BMAE_INLINE void read_header(nlohmann::ordered_json const& json, StoreHeader& header);
+
+/// Checks format, version and checksum of a manifest, then reads its header and calls `read(json)` for the rest.
+/// \param file         for the messages
+/// \throws InputError  where `text` was not made by `finish_manifest`, or another version of it
+BMAE_INLINE void read_manifest(std::string const& text, std::string const& file, StoreKind const& kind, StoreHeader& header,
+                               std::function<void(nlohmann::ordered_json const&)> const& read);
+
+}  // namespace bmae::detail
+
+#if BMAE_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+namespace bmae::detail {
+
+BMAE_INLINE Xxh64 content_hash(StoreHeader const& header) {
     Xxh64 hash;
     for (auto const& [name, file] : header.files) {
         hash.update(name + ' ' + std::to_string(file.bytes) + ' ' + to_hex(file.checksum) + '\n');
@@ -52,8 +78,7 @@ inline Xxh64 content_hash(StoreHeader const& header) {
     return hash;
 }
 
-/// The keys "format", "version" and "tokenizer", in this order.
-inline nlohmann::ordered_json start_manifest(StoreKind const& kind, StoreHeader const& header) {
+BMAE_INLINE nlohmann::ordered_json start_manifest(StoreKind const& kind, StoreHeader const& header) {
     SpecialIds const& special = header.special;
     return {
         {"format", kind.magic},
@@ -66,15 +91,14 @@ inline nlohmann::ordered_json start_manifest(StoreKind const& kind, StoreHeader 
            {{"pad", special.pad}, {"unk", special.unk}, {"cls", special.cls}, {"sep", special.sep}, {"mask", special.mask}}}}}};
 }
 
-/// The manifest as text, with the keys "files" and "checksum" put at its end: two blanks of indent.
-inline std::string finish_manifest(nlohmann::ordered_json json, StoreHeader const& header) {
+BMAE_INLINE std::string finish_manifest(nlohmann::ordered_json json, StoreHeader const& header) {
     nlohmann::ordered_json& files = json["files"] = nlohmann::ordered_json::object();
     for (auto const& [name, entry] : header.files) { files[name] = {{"bytes", entry.bytes}, {"xxh64", to_hex(entry.checksum)}}; }
     json["checksum"] = to_hex(xxh64(json.dump()));
     return json.dump(2) + '\n';
 }
 
-inline void read_header(nlohmann::ordered_json const& json, StoreHeader& header) {
+BMAE_INLINE void read_header(nlohmann::ordered_json const& json, StoreHeader& header) {
     nlohmann::ordered_json const& tokenizer = json.at("tokenizer");
     header.tokenizer_kind = tokenizer.value("kind", "");
     header.fingerprint = std::stoull(tokenizer.at("fingerprint").get<std::string>(), nullptr, 16);
@@ -88,11 +112,8 @@ inline void read_header(nlohmann::ordered_json const& json, StoreHeader& header)
     }
 }
 
-/// Checks format, version and checksum of a manifest, then reads its header and calls `read(json)` for the rest.
-/// \param file         for the messages
-/// \throws InputError  where `text` was not made by `finish_manifest`, or another version of it
-template <class Read>
-void read_manifest(std::string const& text, std::string const& file, StoreKind const& kind, StoreHeader& header, Read&& read) {
+BMAE_INLINE void read_manifest(std::string const& text, std::string const& file, StoreKind const& kind, StoreHeader& header,
+                               std::function<void(nlohmann::ordered_json const&)> const& read) {
     std::string const name(kind.name);
     auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         return InputError(
@@ -127,3 +148,5 @@ void read_manifest(std::string const& text, std::string const& file, StoreKind c
 }
 
 }  // namespace bmae::detail
+
+#endif   // BMAE_DEFINITIONS

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/detail/folders.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/detail/whole_files.hpp>
 #include <bmae/text/bert_normalizer.hpp>
 #include <bmae/text/vocabulary.hpp>
@@ -61,35 +62,13 @@ using OrderedJson = nlohmann::ordered_json;   // for writing: reads and finds ke
 /// One JSON file with errors that name the file and the key.
 class JsonFile {
 public:
-    explicit JsonFile(std::filesystem::path path) : path_(std::move(path)), content_(read_file(path_, std::uint64_t{1} << 30)) {
-        try {
-            root_ = PlainJson::parse(content_);
-        } catch (PlainJson::parse_error const& error) {
-            auto const at = std::min<std::size_t>(error.byte, content_.size());
-            auto const line = 1 + static_cast<std::size_t>(
-                                      std::count(content_.begin(), content_.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
-            throw InputError(Diagnostic{.file = path_.string(),
-                                        .line = line,
-                                        .expected = "JSON",
-                                        .found = content_.empty() ? "an empty file" : "something else",
-                                        .hint = "Save the tokenizer again or copy the file again."});
-        } catch (PlainJson::exception const& error) {   // a number beyond a double's range
-            throw InputError(Diagnostic{.file = path_.string(),
-                                        .expected = "JSON",
-                                        .found = error.what(),
-                                        .hint = "Save the tokenizer again or copy the file again."});
-        }
-        if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
-    }
+    explicit JsonFile(std::filesystem::path path);
 
     [[nodiscard]] PlainJson const& root() const noexcept { return root_; }
     [[nodiscard]] std::string const& content() const noexcept { return content_; }   ///< the raw bytes
 
     [[noreturn]] void refuse(std::string expected, std::string found,
-                             std::string hint = "Only BERT's WordPiece tokenizers can be read.") const {
-        throw InputError(Diagnostic{
-            .file = path_.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-    }
+                             std::string hint = "Only BERT's WordPiece tokenizers can be read.") const;
 
     /// The value of `key`, `fallback` where it is absent or null.
     template <class T>
@@ -103,14 +82,7 @@ public:
         }
     }
 
-    [[nodiscard]] PlainJson const& object(PlainJson const& parent, char const* key) const {
-        auto const found = parent.find(key);
-        if (found == parent.end() || !found->is_object()) {
-            refuse("an object at \"" + std::string(key) + "\"",
-                   found == parent.end() ? "no such key" : found->dump().substr(0, 60));
-        }
-        return *found;
-    }
+    [[nodiscard]] PlainJson const& object(PlainJson const& parent, char const* key) const;
 
 private:
     std::filesystem::path path_;
@@ -119,7 +91,92 @@ private:
 };
 
 /// Names of special tokens as tokenizer_config.json and special_tokens_map.json write them: a string or {"content": string}.
-inline void read_special_tokens(JsonFile const& file, SpecialTokens& special) {
+BMAE_INLINE void read_special_tokens(JsonFile const& file, SpecialTokens& special);
+
+/// Maximum tokens of the model; 0: no limit.
+BMAE_INLINE std::size_t read_model_max_length(JsonFile const& file, std::size_t fallback);
+
+inline OrderedJson model_max_length_json(std::size_t length) { return length == 0 ? OrderedJson(1e30) : OrderedJson(length); }
+
+BMAE_INLINE void read_tokenizer_config(JsonFile const& file, WordPieceOptions& options, bool with_normalizer);
+
+/// The tokens that the post-processor adds to a text; refuses all but [CLS] A [SEP] and [CLS] A [SEP] B [SEP].
+BMAE_INLINE void read_post_processor(JsonFile const& file, SpecialTokens& special);
+
+/// Tokens by id from {"token": id}.
+BMAE_INLINE std::vector<std::string> read_json_vocabulary(JsonFile const& file, PlainJson const& vocabulary);
+
+BMAE_INLINE void read_added_tokens(JsonFile const& file, WordPieceDescription& description);
+
+}  // namespace detail
+
+/// Reads a tokenizer.json. Its padding and truncation are not applied: the caller sets the maximum length.
+/// \throws InputError  where it is not a BERT WordPiece tokenizer, so that tokenization never differs from the file
+BMAE_INLINE WordPieceDescription read_tokenizer_json(std::filesystem::path const& path, WordPieceOptions options = {});
+
+/// Reads a vocab.txt, a tokenizer.json or a HuggingFace folder with either (tokenizer.json is preferred).
+/// \param options  used for a vocab.txt alone; the files of a folder override them
+BMAE_INLINE WordPieceDescription read_tokenizer(std::filesystem::path const& path, WordPieceOptions options = {});
+
+namespace detail {
+
+BMAE_INLINE OrderedJson tokenizer_json(WordPieceDescription const& description);
+
+/// Writes files into a folder, or none where one of them exists.
+BMAE_INLINE void write_new_files(std::filesystem::path const& folder,
+                                 std::vector<std::pair<char const*, std::string>> const& files);
+
+BMAE_INLINE OrderedJson special_tokens_json(WordPieceDescription const& description);
+
+}  // namespace detail
+
+/// Writes vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, which transformers and
+/// sentence-transformers load. Each file appears atomically; none is overwritten.
+/// \throws InputError  where one of the files exists, or a token contains a line end, which vocab.txt cannot represent
+BMAE_INLINE void write_tokenizer(WordPieceDescription const& description, std::filesystem::path const& folder);
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE JsonFile::JsonFile(std::filesystem::path path)
+    : path_(std::move(path)), content_(read_file(path_, std::uint64_t{1} << 30)) {
+    try {
+        root_ = PlainJson::parse(content_);
+    } catch (PlainJson::parse_error const& error) {
+        auto const at = std::min<std::size_t>(error.byte, content_.size());
+        auto const line =
+            1 + static_cast<std::size_t>(std::count(content_.begin(), content_.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+        throw InputError(Diagnostic{.file = path_.string(),
+                                    .line = line,
+                                    .expected = "JSON",
+                                    .found = content_.empty() ? "an empty file" : "something else",
+                                    .hint = "Save the tokenizer again or copy the file again."});
+    } catch (PlainJson::exception const& error) {   // a number beyond a double's range
+        throw InputError(Diagnostic{.file = path_.string(),
+                                    .expected = "JSON",
+                                    .found = error.what(),
+                                    .hint = "Save the tokenizer again or copy the file again."});
+    }
+    if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
+}
+
+BMAE_INLINE void JsonFile::refuse(std::string expected, std::string found, std::string hint) const {
+    throw InputError(
+        Diagnostic{.file = path_.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
+}
+
+BMAE_INLINE PlainJson const& JsonFile::object(PlainJson const& parent, char const* key) const {
+    auto const found = parent.find(key);
+    if (found == parent.end() || !found->is_object()) {
+        refuse("an object at \"" + std::string(key) + "\"", found == parent.end() ? "no such key" : found->dump().substr(0, 60));
+    }
+    return *found;
+}
+
+BMAE_INLINE void read_special_tokens(JsonFile const& file, SpecialTokens& special) {
     auto const read = [&](char const* key, std::string& into) {
         auto const found = file.root().find(key);
         if (found == file.root().end() || found->is_null()) { return; }
@@ -133,16 +190,13 @@ inline void read_special_tokens(JsonFile const& file, SpecialTokens& special) {
     read("mask_token", special.mask);
 }
 
-/// Maximum tokens of the model; 0: no limit.
-inline std::size_t read_model_max_length(JsonFile const& file, std::size_t fallback) {
+BMAE_INLINE std::size_t read_model_max_length(JsonFile const& file, std::size_t fallback) {
     // "No limit" is written as 1e30, more than an integer holds.
     double const length = file.get(file.root(), "model_max_length", static_cast<double>(fallback));
     return length > 0 && length < 1e9 ? static_cast<std::size_t>(length) : 0;
 }
 
-inline OrderedJson model_max_length_json(std::size_t length) { return length == 0 ? OrderedJson(1e30) : OrderedJson(length); }
-
-inline void read_tokenizer_config(JsonFile const& file, WordPieceOptions& options, bool with_normalizer) {
+BMAE_INLINE void read_tokenizer_config(JsonFile const& file, WordPieceOptions& options, bool with_normalizer) {
     PlainJson const& root = file.root();
     if (with_normalizer) {
         options.normalizer.lower_case = file.get(root, "do_lower_case", true);
@@ -155,8 +209,7 @@ inline void read_tokenizer_config(JsonFile const& file, WordPieceOptions& option
     read_special_tokens(file, options.special);
 }
 
-/// The tokens that the post-processor adds to a text; refuses all but [CLS] A [SEP] and [CLS] A [SEP] B [SEP].
-inline void read_post_processor(JsonFile const& file, SpecialTokens& special) {
+BMAE_INLINE void read_post_processor(JsonFile const& file, SpecialTokens& special) {
     auto const found = file.root().find("post_processor");
     if (found == file.root().end() || found->is_null()) { file.refuse("a post_processor that adds [CLS] and [SEP]", "none"); }
     PlainJson const& processor = *found;
@@ -189,8 +242,7 @@ inline void read_post_processor(JsonFile const& file, SpecialTokens& special) {
     } catch (PlainJson::exception const&) { file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200)); }
 }
 
-/// Tokens by id from {"token": id}.
-inline std::vector<std::string> read_json_vocabulary(JsonFile const& file, PlainJson const& vocabulary) {
+BMAE_INLINE std::vector<std::string> read_json_vocabulary(JsonFile const& file, PlainJson const& vocabulary) {
     std::vector<std::string> tokens(vocabulary.size());
     std::vector<bool> seen(vocabulary.size(), false);
     for (auto const& [token, id] : vocabulary.items()) {
@@ -204,7 +256,7 @@ inline std::vector<std::string> read_json_vocabulary(JsonFile const& file, Plain
     return tokens;
 }
 
-inline void read_added_tokens(JsonFile const& file, WordPieceDescription& description) {
+BMAE_INLINE void read_added_tokens(JsonFile const& file, WordPieceDescription& description) {
     auto const added = file.root().find("added_tokens");
     if (added == file.root().end() || !added->is_array()) { return; }
     for (PlainJson const& entry : *added) {
@@ -228,70 +280,7 @@ inline void read_added_tokens(JsonFile const& file, WordPieceDescription& descri
     }
 }
 
-}  // namespace detail
-
-/// Reads a tokenizer.json. Its padding and truncation are not applied: the caller sets the maximum length.
-/// \throws InputError  where it is not a BERT WordPiece tokenizer, so that tokenization never differs from the file
-inline WordPieceDescription read_tokenizer_json(std::filesystem::path const& path, WordPieceOptions options = {}) {
-    detail::JsonFile const file(path);
-    WordPieceDescription description{.options = std::move(options), .file = path.string()};
-    WordPieceOptions& read = description.options;
-    detail::PlainJson const& model = file.object(file.root(), "model");
-    auto const type = file.get<std::string>(model, "type", "WordPiece");   // older files do not name it
-    if (type != "WordPiece") { file.refuse("a model of type WordPiece", '"' + type + '"'); }
-    read.special.unk = file.get(model, "unk_token", read.special.unk);
-    read.continuation = file.get(model, "continuing_subword_prefix", read.continuation);
-    read.max_word_characters = file.get(model, "max_input_chars_per_word", read.max_word_characters);
-    description.tokens = detail::read_json_vocabulary(file, file.object(model, "vocab"));
-
-    detail::PlainJson const& normalizer = file.object(file.root(), "normalizer");
-    if (file.get<std::string>(normalizer, "type", "") != "BertNormalizer") {
-        file.refuse("the normalizer BertNormalizer", normalizer.dump().substr(0, 60));
-    }
-    read.normalizer.clean_text = file.get(normalizer, "clean_text", true);
-    read.normalizer.split_chinese = file.get(normalizer, "handle_chinese_chars", true);
-    read.normalizer.lower_case = file.get(normalizer, "lowercase", true);
-    auto const strip = normalizer.find("strip_accents");
-    read.normalizer.strip_accents =
-        strip == normalizer.end() || strip->is_null() ? std::nullopt : std::optional(file.get(normalizer, "strip_accents", true));
-    detail::PlainJson const& splitter = file.object(file.root(), "pre_tokenizer");
-    if (file.get<std::string>(splitter, "type", "") != "BertPreTokenizer") {
-        file.refuse("the pre_tokenizer BertPreTokenizer", splitter.dump().substr(0, 60));
-    }
-    detail::read_post_processor(file, read.special);
-    detail::read_added_tokens(file, description);
-    return description;
-}
-
-/// Reads a vocab.txt, a tokenizer.json or a HuggingFace folder with either (tokenizer.json is preferred).
-/// \param options  used for a vocab.txt alone; the files of a folder override them
-inline WordPieceDescription read_tokenizer(std::filesystem::path const& path, WordPieceOptions options = {}) {
-    if (!std::filesystem::is_directory(path)) {
-        if (path.extension() == ".json") { return read_tokenizer_json(path, std::move(options)); }
-        return {.tokens = detail::read_vocabulary_lines(path.string()), .options = std::move(options), .file = path.string()};
-    }
-    bool const has_json = std::filesystem::exists(path / "tokenizer.json");
-    if (std::filesystem::exists(path / "special_tokens_map.json")) {
-        detail::read_special_tokens(detail::JsonFile(path / "special_tokens_map.json"), options.special);
-    }
-    if (std::filesystem::exists(path / "tokenizer_config.json")) {
-        detail::read_tokenizer_config(detail::JsonFile(path / "tokenizer_config.json"), options, !has_json);
-    }
-    if (has_json) { return read_tokenizer_json(path / "tokenizer.json", std::move(options)); }
-    if (!std::filesystem::exists(path / "vocab.txt")) {
-        throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "a tokenizer.json or a vocab.txt",
-                                    .found = "neither",
-                                    .hint = "Name the folder of a BERT model."});
-    }
-    return {.tokens = detail::read_vocabulary_lines((path / "vocab.txt").string()),
-            .options = std::move(options),
-            .file = (path / "vocab.txt").string()};
-}
-
-namespace detail {
-
-inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
+BMAE_INLINE OrderedJson tokenizer_json(WordPieceDescription const& description) {
     WordPieceOptions const& options = description.options;
     SpecialTokens const& special = options.special;
     auto const id = [&](std::string const& token) {
@@ -360,8 +349,8 @@ inline OrderedJson tokenizer_json(WordPieceDescription const& description) {
     return file;
 }
 
-/// Writes files into a folder, or none where one of them exists.
-inline void write_new_files(std::filesystem::path const& folder, std::vector<std::pair<char const*, std::string>> const& files) {
+BMAE_INLINE void write_new_files(std::filesystem::path const& folder,
+                                 std::vector<std::pair<char const*, std::string>> const& files) {
     create_folders(folder);
     for (auto const& [name, content] : files) {
         if (std::filesystem::exists(folder / name)) { throw exists_failure(folder / name, "a file of that name"); }
@@ -369,7 +358,7 @@ inline void write_new_files(std::filesystem::path const& folder, std::vector<std
     for (auto const& [name, content] : files) { write_file(folder / name, content); }
 }
 
-inline OrderedJson special_tokens_json(WordPieceDescription const& description) {
+BMAE_INLINE OrderedJson special_tokens_json(WordPieceDescription const& description) {
     SpecialTokens const& special = description.options.special;
     OrderedJson map = OrderedJson::object();
     for (auto const& [key, token] :
@@ -382,12 +371,66 @@ inline OrderedJson special_tokens_json(WordPieceDescription const& description) 
     return map;
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-/// Writes vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, which transformers and
-/// sentence-transformers load. Each file appears atomically; none is overwritten.
-/// \throws InputError  where one of the files exists, or a token contains a line end, which vocab.txt cannot represent
-inline void write_tokenizer(WordPieceDescription const& description, std::filesystem::path const& folder) {
+namespace bmae {
+
+BMAE_INLINE WordPieceDescription read_tokenizer_json(std::filesystem::path const& path, WordPieceOptions options) {
+    detail::JsonFile const file(path);
+    WordPieceDescription description{.options = std::move(options), .file = path.string()};
+    WordPieceOptions& read = description.options;
+    detail::PlainJson const& model = file.object(file.root(), "model");
+    auto const type = file.get<std::string>(model, "type", "WordPiece");   // older files do not name it
+    if (type != "WordPiece") { file.refuse("a model of type WordPiece", '"' + type + '"'); }
+    read.special.unk = file.get(model, "unk_token", read.special.unk);
+    read.continuation = file.get(model, "continuing_subword_prefix", read.continuation);
+    read.max_word_characters = file.get(model, "max_input_chars_per_word", read.max_word_characters);
+    description.tokens = detail::read_json_vocabulary(file, file.object(model, "vocab"));
+
+    detail::PlainJson const& normalizer = file.object(file.root(), "normalizer");
+    if (file.get<std::string>(normalizer, "type", "") != "BertNormalizer") {
+        file.refuse("the normalizer BertNormalizer", normalizer.dump().substr(0, 60));
+    }
+    read.normalizer.clean_text = file.get(normalizer, "clean_text", true);
+    read.normalizer.split_chinese = file.get(normalizer, "handle_chinese_chars", true);
+    read.normalizer.lower_case = file.get(normalizer, "lowercase", true);
+    auto const strip = normalizer.find("strip_accents");
+    read.normalizer.strip_accents =
+        strip == normalizer.end() || strip->is_null() ? std::nullopt : std::optional(file.get(normalizer, "strip_accents", true));
+    detail::PlainJson const& splitter = file.object(file.root(), "pre_tokenizer");
+    if (file.get<std::string>(splitter, "type", "") != "BertPreTokenizer") {
+        file.refuse("the pre_tokenizer BertPreTokenizer", splitter.dump().substr(0, 60));
+    }
+    detail::read_post_processor(file, read.special);
+    detail::read_added_tokens(file, description);
+    return description;
+}
+
+BMAE_INLINE WordPieceDescription read_tokenizer(std::filesystem::path const& path, WordPieceOptions options) {
+    if (!std::filesystem::is_directory(path)) {
+        if (path.extension() == ".json") { return read_tokenizer_json(path, std::move(options)); }
+        return {.tokens = detail::read_vocabulary_lines(path.string()), .options = std::move(options), .file = path.string()};
+    }
+    bool const has_json = std::filesystem::exists(path / "tokenizer.json");
+    if (std::filesystem::exists(path / "special_tokens_map.json")) {
+        detail::read_special_tokens(detail::JsonFile(path / "special_tokens_map.json"), options.special);
+    }
+    if (std::filesystem::exists(path / "tokenizer_config.json")) {
+        detail::read_tokenizer_config(detail::JsonFile(path / "tokenizer_config.json"), options, !has_json);
+    }
+    if (has_json) { return read_tokenizer_json(path / "tokenizer.json", std::move(options)); }
+    if (!std::filesystem::exists(path / "vocab.txt")) {
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "a tokenizer.json or a vocab.txt",
+                                    .found = "neither",
+                                    .hint = "Name the folder of a BERT model."});
+    }
+    return {.tokens = detail::read_vocabulary_lines((path / "vocab.txt").string()),
+            .options = std::move(options),
+            .file = (path / "vocab.txt").string()};
+}
+
+BMAE_INLINE void write_tokenizer(WordPieceDescription const& description, std::filesystem::path const& folder) {
     std::string vocabulary;
     for (std::string const& token : description.tokens) {
         if (token.find('\n') != std::string::npos || token.ends_with('\r')) {
@@ -416,3 +459,5 @@ inline void write_tokenizer(WordPieceDescription const& description, std::filesy
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

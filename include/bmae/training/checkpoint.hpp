@@ -16,6 +16,7 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/io/safetensors.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/training/flat_parameters.hpp>
@@ -31,13 +32,55 @@ inline constexpr char const* model_file = "model.safetensors";
 inline constexpr char const* optimizer_file = "optimizer.safetensors";
 
 /// Most runs have rank 0 only.
-inline std::string state_file_of(std::size_t rank) {
+BMAE_INLINE std::string state_file_of(std::size_t rank);
+
+/// A flat fp32 buffer as named pieces; `flat` must be on the CPU and outlive them.
+BMAE_INLINE void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat,
+                             std::string const& prefix);
+
+BMAE_INLINE void read_into(at::Tensor const& target, SafetensorsFile const& file, std::string const& name);
+
+/// The count of updates of one tower of an alternation.
+BMAE_INLINE std::string count_name(std::size_t alternation);
+
+BMAE_INLINE void expect_count(SafetensorsFile const& file, std::size_t count);
+
+}  // namespace detail
+
+/// Writes model.safetensors: every parameter by its name, in fp32 at any compute type.
+BMAE_INLINE void write_model(std::filesystem::path const& folder, FlatParameters const& parameters);
+
+/// Writes optimizer.safetensors: mean.NAME and square.NAME for every parameter, and `count`; with an alternation also
+/// `count.1`, `count.2`.
+BMAE_INLINE void write_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer);
+
+/// Reads what `write_model` wrote; the network reads it from then on.
+/// \throws InputError where a tensor is missing, unexpected or of another shape
+BMAE_INLINE void read_model(std::filesystem::path const& folder, FlatParameters& parameters);
+
+/// Writes state.safetensors where the objective has tensors that are not parameters; otherwise nothing. Each rank has its own:
+/// state-rank-1.safetensors ...
+BMAE_INLINE void write_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank = 0);
+
+/// Reads what `write_state` wrote, in place.
+/// \throws InputError where a tensor is missing or has another shape
+BMAE_INLINE void read_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank = 0);
+
+/// Reads what `write_optimizer` wrote.
+BMAE_INLINE void read_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW& optimizer);
+
+}  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE std::string state_file_of(std::size_t rank) {
     return rank == 0 ? "state.safetensors" : "state-rank-" + std::to_string(rank) + ".safetensors";
 }
 
-/// A flat fp32 buffer as named pieces; `flat` must be on the CPU and outlive them.
-inline void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat,
-                        std::string const& prefix) {
+BMAE_INLINE void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat,
+                             std::string const& prefix) {
     std::span<std::byte const> const bytes(reinterpret_cast<std::byte const*>(flat.const_data_ptr<float>()), flat.nbytes());
     for (ParameterSlot const& slot : parameters.slots()) {
         TensorEntry entry;
@@ -50,7 +93,7 @@ inline void add_entries(std::vector<TensorEntry>& entries, FlatParameters const&
     }
 }
 
-inline void read_into(at::Tensor const& target, SafetensorsFile const& file, std::string const& name) {
+BMAE_INLINE void read_into(at::Tensor const& target, SafetensorsFile const& file, std::string const& name) {
     TensorEntry const& entry = file.at(name);
     if (entry.type != ElementType::f32 || entry.shape != target.sizes().vec()) {
         throw InputError(Diagnostic{file.name(), 0, name + " as F32 " + shape_text(target.sizes().vec()),
@@ -61,30 +104,28 @@ inline void read_into(at::Tensor const& target, SafetensorsFile const& file, std
     target.copy_(copy);
 }
 
-/// The count of updates of one tower of an alternation.
-inline std::string count_name(std::size_t alternation) {
+BMAE_INLINE std::string count_name(std::size_t alternation) {
     return alternation == 0 ? "count" : "count." + std::to_string(alternation);
 }
 
-inline void expect_count(SafetensorsFile const& file, std::size_t count) {
+BMAE_INLINE void expect_count(SafetensorsFile const& file, std::size_t count) {
     if (file.entries().size() != count) {
         throw InputError(Diagnostic{file.name(), 0, std::to_string(count) + " tensors", std::to_string(file.entries().size())});
     }
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-/// Writes model.safetensors: every parameter by its name, in fp32 at any compute type.
-inline void write_model(std::filesystem::path const& folder, FlatParameters const& parameters) {
+namespace bmae {
+
+BMAE_INLINE void write_model(std::filesystem::path const& folder, FlatParameters const& parameters) {
     at::Tensor const master = parameters.master().cpu();
     std::vector<TensorEntry> entries;
     detail::add_entries(entries, parameters, master, "");
     write_safetensors(folder / detail::model_file, entries, {{"format", "pt"}});
 }
 
-/// Writes optimizer.safetensors: mean.NAME and square.NAME for every parameter, and `count`; with an alternation also
-/// `count.1`, `count.2`.
-inline void write_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer) {
+BMAE_INLINE void write_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer) {
     at::Tensor const mean = optimizer.mean().cpu();
     at::Tensor const square = optimizer.square().cpu();
     std::vector<float> counts;
@@ -102,9 +143,7 @@ inline void write_optimizer(std::filesystem::path const& folder, FlatParameters 
     write_safetensors(folder / detail::optimizer_file, entries);
 }
 
-/// Reads what `write_model` wrote; the network reads it from then on.
-/// \throws InputError where a tensor is missing, unexpected or of another shape
-inline void read_model(std::filesystem::path const& folder, FlatParameters& parameters) {
+BMAE_INLINE void read_model(std::filesystem::path const& folder, FlatParameters& parameters) {
     c10::AutoGradMode const no_grad(false);
     SafetensorsFile const file = SafetensorsFile::open(folder / detail::model_file);
     detail::expect_count(file, parameters.slots().size());
@@ -114,18 +153,14 @@ inline void read_model(std::filesystem::path const& folder, FlatParameters& para
     parameters.publish();
 }
 
-/// Writes state.safetensors where the objective has tensors that are not parameters; otherwise nothing. Each rank has its own:
-/// state-rank-1.safetensors ...
-inline void write_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank = 0) {
+BMAE_INLINE void write_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank) {
     NamedTensors tensors;
     objective.for_each_state(
         [&](std::string const& name, at::Tensor& value) { tensors[name] = value.detach().cpu().contiguous(); });
     if (!tensors.empty()) { save_tensors(folder / detail::state_file_of(rank), tensors, {}); }
 }
 
-/// Reads what `write_state` wrote, in place.
-/// \throws InputError where a tensor is missing or has another shape
-inline void read_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank = 0) {
+BMAE_INLINE void read_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank) {
     c10::AutoGradMode const no_grad(false);
     NamedTensors tensors;
     bool opened = false;
@@ -142,8 +177,7 @@ inline void read_state(std::filesystem::path const& folder, Objective& objective
     });
 }
 
-/// Reads what `write_optimizer` wrote.
-inline void read_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW& optimizer) {
+BMAE_INLINE void read_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW& optimizer) {
     c10::AutoGradMode const no_grad(false);
     SafetensorsFile const file = SafetensorsFile::open(folder / detail::optimizer_file);
     detail::expect_count(file, 2 * parameters.slots().size() + optimizer.alternations());
@@ -157,3 +191,5 @@ inline void read_optimizer(std::filesystem::path const& folder, FlatParameters c
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

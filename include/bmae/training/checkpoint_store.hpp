@@ -27,10 +27,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/hash.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/version.hpp>
 
@@ -47,7 +48,86 @@ namespace detail {
 inline constexpr char const* manifest_name = "manifest.json";
 
 /// N of "step-N"; nothing for any other name.
-inline std::optional<std::uint64_t> step_of(std::string_view name) {
+BMAE_INLINE std::optional<std::uint64_t> step_of(std::string_view name);
+
+/// Size and checksum of a file, read from the disk.
+BMAE_INLINE nlohmann::ordered_json fingerprint(std::filesystem::path const& path);
+
+/// The manifest is checked too: its text is canonical and ends with a checksum of the rest.
+BMAE_INLINE std::string manifest_text(nlohmann::ordered_json const& content);
+
+BMAE_INLINE void sync_file(std::filesystem::path const& path);
+
+/// Relative paths of all regular files below `folder`, sorted; each is fsynced, and so is every folder.
+BMAE_INLINE std::vector<std::string> sync_tree(std::filesystem::path const& folder);
+
+}  // namespace detail
+
+/// The reason why a checkpoint must not be loaded; empty if all its files match the manifest.
+BMAE_INLINE std::string explain_damage(std::filesystem::path const& folder);
+
+/// All folders named step-N in `root`, newest first, damaged ones included.
+BMAE_INLINE std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path const& root);
+
+/// The newest undamaged checkpoint of `root`. Changes nothing on the disk.
+/// \param warn  called once for every newer checkpoint that is damaged
+/// \throws InputError if there is no checkpoint at all, RunError if all are damaged
+BMAE_INLINE CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
+                                               std::function<void(std::string const&)> const& warn = {});
+
+/// The checkpoints of one run. Only one object of all processes can lock a folder at a time.
+class CheckpointStore {
+public:
+    /// Creates and locks `root` and removes the remains of interrupted saves.
+    /// \param keep_last  number of newest checkpoints that are kept; 0: all
+    /// \throws InputError if it cannot be written, InUseError if another trainer has locked the folder
+    explicit CheckpointStore(std::filesystem::path root, std::size_t keep_last = 2);
+
+    [[nodiscard]] std::filesystem::path const& root() const noexcept { return root_; }
+
+    /// Temporary folder in which `save` writes a checkpoint before it is renamed.
+    [[nodiscard]] static std::filesystem::path unfinished_folder(std::filesystem::path const& root, std::uint64_t step);
+
+    /// Writes one checkpoint atomically.
+    /// \param write  writes into the given folder
+    /// \throws InputError on a full disk, RunError on a failing one; older checkpoints are unchanged
+    CheckpointFolder save(std::uint64_t step, std::function<void(std::filesystem::path const&)> const& write);
+
+    /// The newest undamaged checkpoint; newer damaged ones are renamed to step-N.damaged.
+    /// \returns nothing if there is no checkpoint at all
+    /// \throws RunError if there are some but all are damaged: a run never silently starts from scratch
+    std::optional<CheckpointFolder> recover(std::function<void(std::string const&)> const& warn = {});
+
+private:
+    static constexpr std::string_view unfinished = ".tmp";
+
+    /// True for remains of a killed save: half a checkpoint, or a small file that had no name yet (see detail::AtomicFile).
+    static bool is_rest(std::string_view name);
+
+    /// Renames the file at `path`, if anything, to the first free of PATH.damaged, PATH.damaged-2 ...
+    static void set_aside(std::filesystem::path const& path);
+
+    static void remove(std::filesystem::path const& path);
+
+    static void discard(std::filesystem::path const& path) noexcept;
+
+    /// Old checkpoints are renamed before they are deleted, so that a kill leaves no partial one under its name.
+    void prune();
+
+    std::filesystem::path root_;
+    std::size_t keep_last_;
+    detail::Descriptor lock_;
+};
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+namespace bmae::detail {
+
+BMAE_INLINE std::optional<std::uint64_t> step_of(std::string_view name) {
     constexpr std::string_view prefix = "step-";
     if (!name.starts_with(prefix)) { return std::nullopt; }
     std::uint64_t step = 0;
@@ -56,8 +136,7 @@ inline std::optional<std::uint64_t> step_of(std::string_view name) {
     return name == "step-" + std::to_string(step) ? std::optional(step) : std::nullopt;   // no other spelling such as step-007
 }
 
-/// Size and checksum of a file, read from the disk.
-inline nlohmann::ordered_json fingerprint(std::filesystem::path const& path) {
+BMAE_INLINE nlohmann::ordered_json fingerprint(std::filesystem::path const& path) {
     Descriptor const file = open_for_reading(path);
     std::vector<std::byte> buffer(std::size_t{1} << 20);
     Xxh64 hash;
@@ -73,18 +152,16 @@ inline nlohmann::ordered_json fingerprint(std::filesystem::path const& path) {
     return {{"size", size}, {"xxh64", to_hex(hash.digest())}};
 }
 
-/// The manifest is checked too: its text is canonical and ends with a checksum of the rest.
-inline std::string manifest_text(nlohmann::ordered_json const& content) {
+BMAE_INLINE std::string manifest_text(nlohmann::ordered_json const& content) {
     return nlohmann::ordered_json{{"manifest", content}, {"xxh64", to_hex(xxh64(content.dump()))}}.dump(1) + '\n';
 }
 
-inline void sync_file(std::filesystem::path const& path) {
+BMAE_INLINE void sync_file(std::filesystem::path const& path) {
     Descriptor const file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.is_open() || ::fsync(file.number()) != 0) { fail_to_write(path, "write", errno); }
 }
 
-/// Relative paths of all regular files below `folder`, sorted; each is fsynced, and so is every folder.
-inline std::vector<std::string> sync_tree(std::filesystem::path const& folder) {
+BMAE_INLINE std::vector<std::string> sync_tree(std::filesystem::path const& folder) {
     std::vector<std::string> files;
     for (auto const& entry : std::filesystem::recursive_directory_iterator(folder)) {
         if (entry.is_directory()) {
@@ -99,10 +176,11 @@ inline std::vector<std::string> sync_tree(std::filesystem::path const& folder) {
     return files;
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-/// The reason why a checkpoint must not be loaded; empty if all its files match the manifest.
-inline std::string explain_damage(std::filesystem::path const& folder) {
+namespace bmae {
+
+BMAE_INLINE std::string explain_damage(std::filesystem::path const& folder) {
     try {
         std::string const text = detail::read_file(folder / detail::manifest_name, std::uint64_t{1} << 26);
         auto const json = nlohmann::ordered_json::parse(std::string_view(text), nullptr, /*allow_exceptions=*/false);
@@ -128,8 +206,7 @@ inline std::string explain_damage(std::filesystem::path const& folder) {
     }
 }
 
-/// All folders named step-N in `root`, newest first, damaged ones included.
-inline std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path const& root) {
+BMAE_INLINE std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path const& root) {
     std::vector<CheckpointFolder> found;
     std::error_code code;
     for (auto it = std::filesystem::directory_iterator(root, code); !code && it != std::filesystem::directory_iterator();
@@ -142,11 +219,8 @@ inline std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path cons
     return found;
 }
 
-/// The newest undamaged checkpoint of `root`. Changes nothing on the disk.
-/// \param warn  called once for every newer checkpoint that is damaged
-/// \throws InputError if there is no checkpoint at all, RunError if all are damaged
-inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
-                                          std::function<void(std::string const&)> const& warn = {}) {
+BMAE_INLINE CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
+                                               std::function<void(std::string const&)> const& warn) {
     auto const all = list_checkpoints(root);
     if (all.empty()) { throw InputError(Diagnostic{root.string(), 0, "a checkpoint (step-N)", "none"}); }
     for (CheckpointFolder const& folder : all) {
@@ -158,122 +232,98 @@ inline CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
                    explain_damage(all.front().path) + ". Restore one from a copy, or start a new run in another folder.");
 }
 
-/// The checkpoints of one run. Only one object of all processes can lock a folder at a time.
-class CheckpointStore {
-public:
-    /// Creates and locks `root` and removes the remains of interrupted saves.
-    /// \param keep_last  number of newest checkpoints that are kept; 0: all
-    /// \throws InputError if it cannot be written, InUseError if another trainer has locked the folder
-    explicit CheckpointStore(std::filesystem::path root, std::size_t keep_last = 2)
-        : root_(std::move(root)), keep_last_(keep_last) {
-        detail::create_folders(root_);
-        lock_ = detail::Descriptor(::open((root_ / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-        if (!lock_.is_open()) { detail::fail_to_write(root_ / ".lock", "create", errno); }
-        if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 &&
-            errno == EWOULDBLOCK) {   // other errors: a file system without locks
-            throw InUseError(root_.string() + ": another trainer is writing there. Wait for it or choose another output folder.");
-        }
-        for (auto const& entry : std::filesystem::directory_iterator(root_)) {
-            if (is_rest(entry.path().filename().string())) { remove(entry.path()); }
-        }
+BMAE_INLINE CheckpointStore::CheckpointStore(std::filesystem::path root, std::size_t keep_last)
+    : root_(std::move(root)), keep_last_(keep_last) {
+    detail::create_folders(root_);
+    lock_ = detail::Descriptor(::open((root_ / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!lock_.is_open()) { detail::fail_to_write(root_ / ".lock", "create", errno); }
+    if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {   // other errors: a file system without locks
+        throw InUseError(root_.string() + ": another trainer is writing there. Wait for it or choose another output folder.");
     }
-
-    [[nodiscard]] std::filesystem::path const& root() const noexcept { return root_; }
-
-    /// Temporary folder in which `save` writes a checkpoint before it is renamed.
-    [[nodiscard]] static std::filesystem::path unfinished_folder(std::filesystem::path const& root, std::uint64_t step) {
-        return root / ("step-" + std::to_string(step) + std::string(unfinished));
+    for (auto const& entry : std::filesystem::directory_iterator(root_)) {
+        if (is_rest(entry.path().filename().string())) { remove(entry.path()); }
     }
+}
 
-    /// Writes one checkpoint atomically.
-    /// \param write  writes into the given folder
-    /// \throws InputError on a full disk, RunError on a failing one; older checkpoints are unchanged
-    CheckpointFolder save(std::uint64_t step, std::function<void(std::filesystem::path const&)> const& write) {
-        CheckpointFolder const done{root_ / ("step-" + std::to_string(step)), step};
-        std::filesystem::path const work = unfinished_folder(root_, step);
-        try {
-            remove(work);
-            detail::create_folders(work);
-            write(work);
-            nlohmann::ordered_json files = nlohmann::ordered_json::object();
-            for (std::string const& name : detail::sync_tree(work)) { files[name] = detail::fingerprint(work / name); }
-            detail::write_file(
-                work / detail::manifest_name,
-                detail::manifest_text({{"format", "bmae checkpoint 1"}, {"step", step}, {"library", version}, {"files", files}}));
-            detail::sync_folder(work);
-            set_aside(done.path);
-            detail::rename_durably(work, done.path, detail::Existing::refuse);
-            detail::write_file(root_ / "latest", done.path.filename().string() + '\n', detail::Existing::replace);
-        } catch (std::filesystem::filesystem_error const& error) {
-            discard(work);
-            detail::fail_to_write(error.path1().empty() ? done.path : error.path1(), "save", error.code().value());
-        } catch (...) {
-            discard(work);
-            throw;
-        }
-        prune();
-        return done;
+BMAE_INLINE std::filesystem::path CheckpointStore::unfinished_folder(std::filesystem::path const& root, std::uint64_t step) {
+    return root / ("step-" + std::to_string(step) + std::string(unfinished));
+}
+
+BMAE_INLINE CheckpointFolder CheckpointStore::save(std::uint64_t step,
+                                                   std::function<void(std::filesystem::path const&)> const& write) {
+    CheckpointFolder const done{root_ / ("step-" + std::to_string(step)), step};
+    std::filesystem::path const work = unfinished_folder(root_, step);
+    try {
+        remove(work);
+        detail::create_folders(work);
+        write(work);
+        nlohmann::ordered_json files = nlohmann::ordered_json::object();
+        for (std::string const& name : detail::sync_tree(work)) { files[name] = detail::fingerprint(work / name); }
+        detail::write_file(
+            work / detail::manifest_name,
+            detail::manifest_text({{"format", "bmae checkpoint 1"}, {"step", step}, {"library", version}, {"files", files}}));
+        detail::sync_folder(work);
+        set_aside(done.path);
+        detail::rename_durably(work, done.path, detail::Existing::refuse);
+        detail::write_file(root_ / "latest", done.path.filename().string() + '\n', detail::Existing::replace);
+    } catch (std::filesystem::filesystem_error const& error) {
+        discard(work);
+        detail::fail_to_write(error.path1().empty() ? done.path : error.path1(), "save", error.code().value());
+    } catch (...) {
+        discard(work);
+        throw;
     }
+    prune();
+    return done;
+}
 
-    /// The newest undamaged checkpoint; newer damaged ones are renamed to step-N.damaged.
-    /// \returns nothing if there is no checkpoint at all
-    /// \throws RunError if there are some but all are damaged: a run never silently starts from scratch
-    std::optional<CheckpointFolder> recover(std::function<void(std::string const&)> const& warn = {}) {
-        auto const all = list_checkpoints(root_);
-        if (all.empty()) { return std::nullopt; }
-        CheckpointFolder const newest = newest_checkpoint(root_, warn);
-        for (CheckpointFolder const& folder : all) {
-            if (folder.step > newest.step) { set_aside(folder.path); }
-        }
-        return newest;
+BMAE_INLINE std::optional<CheckpointFolder> CheckpointStore::recover(std::function<void(std::string const&)> const& warn) {
+    auto const all = list_checkpoints(root_);
+    if (all.empty()) { return std::nullopt; }
+    CheckpointFolder const newest = newest_checkpoint(root_, warn);
+    for (CheckpointFolder const& folder : all) {
+        if (folder.step > newest.step) { set_aside(folder.path); }
     }
+    return newest;
+}
 
-private:
-    static constexpr std::string_view unfinished = ".tmp";
-
-    /// True for remains of a killed save: half a checkpoint, or a small file that had no name yet (see detail::AtomicFile).
-    static bool is_rest(std::string_view name) {
-        for (std::string_view const file : {".latest.tmp-", ".log.jsonl.tmp-"}) {
-            if (name.starts_with(file)) { return true; }
-        }
-        return name.ends_with(unfinished) && detail::step_of(name.substr(0, name.size() - unfinished.size()));
+BMAE_INLINE bool CheckpointStore::is_rest(std::string_view name) {
+    for (std::string_view const file : {".latest.tmp-", ".log.jsonl.tmp-"}) {
+        if (name.starts_with(file)) { return true; }
     }
+    return name.ends_with(unfinished) && detail::step_of(name.substr(0, name.size() - unfinished.size()));
+}
 
-    /// Renames the file at `path`, if anything, to the first free of PATH.damaged, PATH.damaged-2 ...
-    static void set_aside(std::filesystem::path const& path) {
-        for (int count = 1; std::filesystem::exists(path); ++count) {
-            std::filesystem::path aside = path;
-            aside += count == 1 ? std::string(".damaged") : ".damaged-" + std::to_string(count);
-            if (!std::filesystem::exists(aside)) { detail::rename_durably(path, aside, detail::Existing::refuse); }
-        }
+BMAE_INLINE void CheckpointStore::set_aside(std::filesystem::path const& path) {
+    for (int count = 1; std::filesystem::exists(path); ++count) {
+        std::filesystem::path aside = path;
+        aside += count == 1 ? std::string(".damaged") : ".damaged-" + std::to_string(count);
+        if (!std::filesystem::exists(aside)) { detail::rename_durably(path, aside, detail::Existing::refuse); }
     }
+}
 
-    static void remove(std::filesystem::path const& path) {
-        std::error_code code;
-        std::filesystem::remove_all(path, code);
-        if (code) { detail::fail_to_write(path, "remove", code.value()); }
+BMAE_INLINE void CheckpointStore::remove(std::filesystem::path const& path) {
+    std::error_code code;
+    std::filesystem::remove_all(path, code);
+    if (code) { detail::fail_to_write(path, "remove", code.value()); }
+}
+
+BMAE_INLINE void CheckpointStore::discard(std::filesystem::path const& path) noexcept {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+}
+
+BMAE_INLINE void CheckpointStore::prune() {
+    if (keep_last_ == 0) { return; }
+    auto const all = list_checkpoints(root_);
+    for (std::size_t i = keep_last_; i < all.size(); ++i) {
+        std::filesystem::path doomed = all[i].path;
+        doomed += unfinished;
+        detail::rename_durably(all[i].path, doomed, detail::Existing::refuse);
+        remove(doomed);
     }
-
-    static void discard(std::filesystem::path const& path) noexcept {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-
-    /// Old checkpoints are renamed before they are deleted, so that a kill leaves no partial one under its name.
-    void prune() {
-        if (keep_last_ == 0) { return; }
-        auto const all = list_checkpoints(root_);
-        for (std::size_t i = keep_last_; i < all.size(); ++i) {
-            std::filesystem::path doomed = all[i].path;
-            doomed += unfinished;
-            detail::rename_durably(all[i].path, doomed, detail::Existing::refuse);
-            remove(doomed);
-        }
-    }
-
-    std::filesystem::path root_;
-    std::size_t keep_last_;
-    detail::Descriptor lock_;
-};
+}
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

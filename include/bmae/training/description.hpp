@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
+
+#include <bmae/detail/separate.hpp>
 
 namespace bmae {
 
@@ -23,8 +25,35 @@ struct DescriptionDifference {
 
 namespace detail {
 
-inline std::optional<DescriptionDifference> difference(nlohmann::ordered_json const& then, nlohmann::ordered_json const& now,
-                                                       std::string const& path) {
+BMAE_INLINE std::optional<DescriptionDifference> difference(nlohmann::ordered_json const& then, nlohmann::ordered_json const& now,
+                                                            std::string const& path);
+
+}  // namespace detail
+
+/// The number of the format in which an objective describes itself; "none" where it has none, as before version 0.2.
+BMAE_INLINE std::string format_of(std::string const& description);
+
+/// Keys that a description has had since a later version of the library; checkpoints before that lack them.
+/// \returns  those of `now` that `then` lacks; none where one of them is not a JSON object
+BMAE_INLINE std::vector<std::string> newer_keys(std::string const& now, std::string const& then);
+
+/// The description `now` without the `newer_keys` that `then` lacks.
+BMAE_INLINE std::string without_newer_keys(std::string const& now, std::string const& then);
+
+/// Compares an earlier description of an objective with the current one; nothing where both are equal, in any order of keys.
+/// \param then,now  JSON texts, as `Objective::description` gives them
+BMAE_INLINE std::optional<DescriptionDifference> first_difference(std::string const& then, std::string const& now);
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+namespace bmae::detail {
+
+BMAE_INLINE std::optional<DescriptionDifference> difference(nlohmann::ordered_json const& then, nlohmann::ordered_json const& now,
+                                                            std::string const& path) {
     std::string const inner = path.empty() ? path : path + '.';
     if (then.is_object() && now.is_object()) {
         for (auto const& [key, value] : then.items()) {
@@ -49,17 +78,16 @@ inline std::optional<DescriptionDifference> difference(nlohmann::ordered_json co
     return DescriptionDifference{path, old_value, value};
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-/// The number of the format in which an objective describes itself; "none" where it has none, as before version 0.2.
-inline std::string format_of(std::string const& description) {
+namespace bmae {
+
+BMAE_INLINE std::string format_of(std::string const& description) {
     auto const json = nlohmann::ordered_json::parse(std::string_view(description), nullptr, false);
     return json.is_object() && json.contains("format") ? json["format"].dump() : "none";
 }
 
-/// Keys that a description has had since a later version of the library; checkpoints before that lack them.
-/// \returns  those of `now` that `then` lacks; none where one of them is not a JSON object
-inline std::vector<std::string> newer_keys(std::string const& now, std::string const& then) {
+BMAE_INLINE std::vector<std::string> newer_keys(std::string const& now, std::string const& then) {
     auto const before = nlohmann::ordered_json::parse(then, nullptr, false);
     auto const after = nlohmann::ordered_json::parse(now, nullptr, false);
     std::vector<std::string> missing;
@@ -71,8 +99,7 @@ inline std::vector<std::string> newer_keys(std::string const& now, std::string c
     return missing;
 }
 
-/// The description `now` without the `newer_keys` that `then` lacks.
-inline std::string without_newer_keys(std::string const& now, std::string const& then) {
+BMAE_INLINE std::string without_newer_keys(std::string const& now, std::string const& then) {
     std::vector<std::string> const keys = newer_keys(now, then);
     if (keys.empty()) { return now; }
     auto json = nlohmann::ordered_json::parse(now);
@@ -80,9 +107,7 @@ inline std::string without_newer_keys(std::string const& now, std::string const&
     return json.dump();
 }
 
-/// Compares an earlier description of an objective with the current one; nothing where both are equal, in any order of keys.
-/// \param then,now  JSON texts, as `Objective::description` gives them
-inline std::optional<DescriptionDifference> first_difference(std::string const& then, std::string const& now) {
+BMAE_INLINE std::optional<DescriptionDifference> first_difference(std::string const& then, std::string const& now) {
     if (then == now) { return std::nullopt; }
     auto const before = nlohmann::ordered_json::parse(std::string_view(then), nullptr, false);
     auto const after = nlohmann::ordered_json::parse(std::string_view(now), nullptr, false);
@@ -91,3 +116,5 @@ inline std::optional<DescriptionDifference> first_difference(std::string const& 
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

@@ -15,13 +15,30 @@
 #include <c10/core/GradMode.h>
 
 #include <bmae/batch/packed_batch.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/training/flat_parameters.hpp>
 #include <bmae/training/objective.hpp>
 
 namespace bmae::detail {
 
 /// "3, 17, 4"; the first 64 of them.
-inline std::string examples_text(std::vector<HostBatch> const& micro_batches) {
+BMAE_INLINE std::string examples_text(std::vector<HostBatch> const& micro_batches);
+
+/// "step 12: the loss of passes.0.terms.1 (branch) is not finite; first bad tensor: gradient of encoder...; examples 3, 17"
+///
+/// Names the first bad term with the examples of its micro-batch, or all examples of the step where every loss is finite or where
+/// the bad one is a contrast over all of them.
+/// \param outputs  of the micro-batches, then that of a contrast over all, if there is one
+BMAE_INLINE std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch> const& micro_batches,
+                                            std::vector<StepOutput> const& outputs, FlatParameters const& parameters);
+
+}  // namespace bmae::detail
+
+#if BMAE_TORCH_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE std::string examples_text(std::vector<HostBatch> const& micro_batches) {
     constexpr std::size_t most = 64;
     std::size_t count = 0;
     std::string text;
@@ -34,13 +51,8 @@ inline std::string examples_text(std::vector<HostBatch> const& micro_batches) {
     return text;
 }
 
-/// "step 12: the loss of passes.0.terms.1 (branch) is not finite; first bad tensor: gradient of encoder...; examples 3, 17"
-///
-/// Names the first bad term with the examples of its micro-batch, or all examples of the step where every loss is finite or where
-/// the bad one is a contrast over all of them.
-/// \param outputs  of the micro-batches, then that of a contrast over all, if there is one
-inline std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch> const& micro_batches,
-                                       std::vector<StepOutput> const& outputs, FlatParameters const& parameters) {
+BMAE_INLINE std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch> const& micro_batches,
+                                            std::vector<StepOutput> const& outputs, FlatParameters const& parameters) {
     c10::AutoGradMode const no_grad(false);
     std::string what = "all losses are finite but their gradient is not";
     std::string examples;
@@ -59,3 +71,5 @@ inline std::string describe_non_finite(std::uint64_t step, std::vector<HostBatch
 }
 
 }  // namespace bmae::detail
+
+#endif   // BMAE_TORCH_DEFINITIONS

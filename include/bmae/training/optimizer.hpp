@@ -17,6 +17,7 @@
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/training/adamw_options.hpp>
 #include <bmae/training/flat_parameters.hpp>
 
@@ -32,52 +33,19 @@ inline double clip_divisor(double norm, double clip) { return clip > 0 ? std::ma
 /// Frozen parameters keep their values, moments and update count: neither weight decay nor momentum changes them.
 class AdamW {
 public:
-    AdamW(FlatParameters& parameters, AdamWOptions options)
-        : parameters_(parameters),
-          options_(options),
-          mean_(at::zeros_like(parameters.master())),
-          square_(at::zeros_like(parameters.master())) {
-        std::size_t alternations = 1;
-        for (bool const decay : {true, false}) {
-            for (ParameterSlot const& slot : parameters.slots()) {   // in the order of their offsets
-                if (slot.decay != decay) { continue; }
-                if (runs_.empty() || runs_.back().decay != decay || runs_.back().alternation != slot.alternation) {
-                    runs_.push_back({.first = slot.offset, .decay = decay, .alternation = slot.alternation});
-                }
-                runs_.back().length = slot.end() - runs_.back().first;
-                alternations = std::max(alternations, slot.alternation + 1);
-            }
-        }
-        for (std::size_t t = 0; t < alternations; ++t) { counts_.push_back(at::zeros({}, parameters.master().options())); }
-    }
+    AdamW(FlatParameters& parameters, AdamWOptions options);
 
     /// One update of all masters, then of the network's parameters.
     /// \param learning_rate     of this step
     /// \param gradient_divisor  of `clip_divisor`; applied inside the fused pass, so clipping costs no pass of its own
     /// \param frozen           the group whose parameters are frozen; 0: none
-    void step(double learning_rate, double gradient_divisor = 1, std::size_t frozen = 0) {
-        c10::AutoGradMode const no_grad(false);
-        auto const rests = [frozen](std::size_t alternation) { return alternation != 0 && alternation == frozen; };
-        for (std::size_t t = 0; t < counts_.size(); ++t) {
-            if (!rests(t)) { counts_[t].add_(1); }
-        }
-        std::optional<at::Tensor> divisor;
-        if (gradient_divisor != 1) { divisor = at::full({}, gradient_divisor, counts_.front().options()); }
-        for (Run const& run : runs_) {
-            if (!rests(run.alternation)) { update(run, learning_rate, divisor); }
-        }
-        parameters_.publish();
-    }
+    void step(double learning_rate, double gradient_divisor = 1, std::size_t frozen = 0);
 
     [[nodiscard]] AdamWOptions const& options() const noexcept { return options_; }
     [[nodiscard]] at::Tensor const& mean() const noexcept { return mean_; }       ///< [elements()] first moment, fp32
     [[nodiscard]] at::Tensor const& square() const noexcept { return square_; }   ///< [elements()] second moment, fp32
-    [[nodiscard]] std::size_t alternations() const noexcept {
-        return counts_.size();
-    }   ///< 1 where all parameters are trained in all steps
-    [[nodiscard]] at::Tensor const& count(std::size_t alternation = 0) const {
-        return counts_.at(alternation);
-    }   ///< [] updates so far, fp32
+    [[nodiscard]] std::size_t alternations() const noexcept;   ///< 1 where all parameters are trained in all steps
+    [[nodiscard]] at::Tensor const& count(std::size_t alternation = 0) const;   ///< [] updates so far, fp32
 
 private:
     /// Ranges of the flat buffers that are updated alike.
@@ -88,13 +56,7 @@ private:
         std::size_t alternation = 0;
     };
 
-    void update(Run const& run, double learning_rate, std::optional<at::Tensor> const& divisor) {
-        auto const part = [&](at::Tensor const& flat) { return flat.narrow(0, run.first, run.length); };
-        at::_fused_adamw_({part(parameters_.master())}, {part(parameters_.gradient())}, {part(mean_)}, {part(square_)}, {},
-                          {counts_[run.alternation]}, learning_rate, options_.beta1, options_.beta2,
-                          run.decay ? options_.weight_decay : 0, options_.epsilon,
-                          /*amsgrad=*/false, /*maximize=*/false, divisor);
-    }
+    void update(Run const& run, double learning_rate, std::optional<at::Tensor> const& divisor);
 
     FlatParameters& parameters_;
     AdamWOptions options_;
@@ -104,3 +66,56 @@ private:
 };
 
 }  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE AdamW::AdamW(FlatParameters& parameters, AdamWOptions options)
+    : parameters_(parameters),
+      options_(options),
+      mean_(at::zeros_like(parameters.master())),
+      square_(at::zeros_like(parameters.master())) {
+    std::size_t alternations = 1;
+    for (bool const decay : {true, false}) {
+        for (ParameterSlot const& slot : parameters.slots()) {   // in the order of their offsets
+            if (slot.decay != decay) { continue; }
+            if (runs_.empty() || runs_.back().decay != decay || runs_.back().alternation != slot.alternation) {
+                runs_.push_back({.first = slot.offset, .decay = decay, .alternation = slot.alternation});
+            }
+            runs_.back().length = slot.end() - runs_.back().first;
+            alternations = std::max(alternations, slot.alternation + 1);
+        }
+    }
+    for (std::size_t t = 0; t < alternations; ++t) { counts_.push_back(at::zeros({}, parameters.master().options())); }
+}
+
+BMAE_INLINE void AdamW::step(double learning_rate, double gradient_divisor, std::size_t frozen) {
+    c10::AutoGradMode const no_grad(false);
+    auto const rests = [frozen](std::size_t alternation) { return alternation != 0 && alternation == frozen; };
+    for (std::size_t t = 0; t < counts_.size(); ++t) {
+        if (!rests(t)) { counts_[t].add_(1); }
+    }
+    std::optional<at::Tensor> divisor;
+    if (gradient_divisor != 1) { divisor = at::full({}, gradient_divisor, counts_.front().options()); }
+    for (Run const& run : runs_) {
+        if (!rests(run.alternation)) { update(run, learning_rate, divisor); }
+    }
+    parameters_.publish();
+}
+
+BMAE_INLINE std::size_t AdamW::alternations() const noexcept { return counts_.size(); }
+
+BMAE_INLINE at::Tensor const& AdamW::count(std::size_t alternation) const { return counts_.at(alternation); }
+
+BMAE_INLINE void AdamW::update(Run const& run, double learning_rate, std::optional<at::Tensor> const& divisor) {
+    auto const part = [&](at::Tensor const& flat) { return flat.narrow(0, run.first, run.length); };
+    at::_fused_adamw_({part(parameters_.master())}, {part(parameters_.gradient())}, {part(mean_)}, {part(square_)}, {},
+                      {counts_[run.alternation]}, learning_rate, options_.beta1, options_.beta2,
+                      run.decay ? options_.weight_decay : 0, options_.epsilon,
+                      /*amsgrad=*/false, /*maximize=*/false, divisor);
+}
+
+}  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

@@ -13,8 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/training/schedule.hpp>
 #include <bmae/values/error.hpp>
 
@@ -41,53 +42,23 @@ public:
 
     /// \param segments  by ascending step, the first of step 0; empty: nothing is known yet but that progress begins at 0
     /// \throws InputError where they are not in order or progress is outside of [0, 1]
-    explicit TrainPlan(std::vector<PlanSegment> segments) : segments_(std::move(segments)), by_clock_(true) {
-        for (std::size_t i = 0; i < segments_.size(); ++i) {
-            PlanSegment const& segment = segments_[i];
-            bool const ordered = i == 0 || segment.step > segments_[i - 1].step;
-            if (!ordered || !(segment.progress >= 0 && segment.progress <= 1)) {
-                throw InputError(
-                    Diagnostic{{}, 0, "a plan of ascending steps with progress in [0, 1]", "segment " + std::to_string(i)});
-            }
-        }
-    }
+    explicit TrainPlan(std::vector<PlanSegment> segments);
 
     [[nodiscard]] bool by_clock() const noexcept { return by_clock_; }
     [[nodiscard]] std::vector<PlanSegment> const& segments() const noexcept { return segments_; }
 
     /// Optimizer steps of the whole run, as planned now; the largest number while nothing is known.
-    [[nodiscard]] std::uint64_t steps() const noexcept {
-        if (!by_clock_) { return steps_; }
-        return segments_.empty() ? unknown : segments_.back().step + segments_.back().left;
-    }
+    [[nodiscard]] std::uint64_t steps() const noexcept;
 
     /// The share of the run that lies before a step, in [0, 1].
-    [[nodiscard]] double progress(std::uint64_t step) const noexcept {
-        if (!by_clock_) { return steps_ == 0 ? 0 : static_cast<double>(step) / static_cast<double>(steps_); }
-        auto const after = std::upper_bound(segments_.begin(), segments_.end(), step,
-                                            [](std::uint64_t s, PlanSegment const& segment) { return s < segment.step; });
-        if (after == segments_.begin()) { return 0; }
-        PlanSegment const& now = *(after - 1);
-        if (now.left == 0) { return now.progress; }
-        double const share = std::min(1.0, static_cast<double>(step - now.step) / static_cast<double>(now.left));
-        return now.progress + (1 - now.progress) * share;
-    }
+    [[nodiscard]] double progress(std::uint64_t step) const noexcept;
 
     /// Factor of the peak learning rate at a step.
-    [[nodiscard]] double factor(Schedule const& schedule, std::uint64_t step) const {
-        if (!by_clock_) { return schedule.factor(step, steps_); }
-        if (schedule.warmup_steps == 0) { return schedule.factor_at(progress(step), schedule.warmup_ratio); }
-        if (step < schedule.warmup_steps) { return static_cast<double>(step) / static_cast<double>(schedule.warmup_steps); }
-        return schedule.factor_at(progress(step), progress(schedule.warmup_steps));
-    }
+    [[nodiscard]] double factor(Schedule const& schedule, std::uint64_t step) const;
 
     /// Plans the rest again: from `step` on, `left` steps remain.
     /// \param progress  of `step`; nothing: as planned so far
-    void replan(std::uint64_t step, std::uint64_t left, std::optional<double> from = std::nullopt) {
-        double const begin = from.value_or(progress(step));
-        while (!segments_.empty() && segments_.back().step >= step) { segments_.pop_back(); }
-        segments_.push_back({.step = step, .progress = begin, .left = left});
-    }
+    void replan(std::uint64_t step, std::uint64_t left, std::optional<double> from = std::nullopt);
 
     /// Holds progress where it is until the next call of `replan`, since the time of a step is not known yet.
     void hold(std::uint64_t step, double progress) { replan(step, unknown - step, progress); }
@@ -112,16 +83,7 @@ public:
 
     /// Steps left of the run, where it is time to plan again. Called after every step.
     /// \param seconds  training time of this start and those before
-    [[nodiscard]] std::optional<std::uint64_t> after_step(double seconds) {
-        ++steps_;
-        double const since = seconds - planned_at_;
-        double const left = budget_ - seconds;
-        if (left > 0 && since < std::min(seconds - start_, left) / parts) { return std::nullopt; }
-        double const each = std::max(since / static_cast<double>(steps_), 1e-9);
-        planned_at_ = seconds;
-        steps_ = 0;
-        return left <= 0 ? 0 : static_cast<std::uint64_t>(std::llround(std::min(left / each, 1e12)));
-    }
+    [[nodiscard]] std::optional<std::uint64_t> after_step(double seconds);
 
 private:
     static constexpr double parts = 16;
@@ -132,14 +94,77 @@ private:
 };
 
 /// [[step, progress, left], ...]
-inline nlohmann::ordered_json to_json(std::span<PlanSegment const> segments) {
+BMAE_INLINE nlohmann::ordered_json to_json(std::span<PlanSegment const> segments);
+
+/// \throws nlohmann::json::exception where it is no list of step, progress, left
+BMAE_INLINE std::vector<PlanSegment> plan_from_json(nlohmann::ordered_json const& list);
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+namespace bmae {
+
+BMAE_INLINE TrainPlan::TrainPlan(std::vector<PlanSegment> segments) : segments_(std::move(segments)), by_clock_(true) {
+    for (std::size_t i = 0; i < segments_.size(); ++i) {
+        PlanSegment const& segment = segments_[i];
+        bool const ordered = i == 0 || segment.step > segments_[i - 1].step;
+        if (!ordered || !(segment.progress >= 0 && segment.progress <= 1)) {
+            throw InputError(
+                Diagnostic{{}, 0, "a plan of ascending steps with progress in [0, 1]", "segment " + std::to_string(i)});
+        }
+    }
+}
+
+BMAE_INLINE std::uint64_t TrainPlan::steps() const noexcept {
+    if (!by_clock_) { return steps_; }
+    return segments_.empty() ? unknown : segments_.back().step + segments_.back().left;
+}
+
+BMAE_INLINE double TrainPlan::progress(std::uint64_t step) const noexcept {
+    if (!by_clock_) { return steps_ == 0 ? 0 : static_cast<double>(step) / static_cast<double>(steps_); }
+    auto const after = std::upper_bound(segments_.begin(), segments_.end(), step,
+                                        [](std::uint64_t s, PlanSegment const& segment) { return s < segment.step; });
+    if (after == segments_.begin()) { return 0; }
+    PlanSegment const& now = *(after - 1);
+    if (now.left == 0) { return now.progress; }
+    double const share = std::min(1.0, static_cast<double>(step - now.step) / static_cast<double>(now.left));
+    return now.progress + (1 - now.progress) * share;
+}
+
+BMAE_INLINE double TrainPlan::factor(Schedule const& schedule, std::uint64_t step) const {
+    if (!by_clock_) { return schedule.factor(step, steps_); }
+    if (schedule.warmup_steps == 0) { return schedule.factor_at(progress(step), schedule.warmup_ratio); }
+    if (step < schedule.warmup_steps) { return static_cast<double>(step) / static_cast<double>(schedule.warmup_steps); }
+    return schedule.factor_at(progress(step), progress(schedule.warmup_steps));
+}
+
+BMAE_INLINE void TrainPlan::replan(std::uint64_t step, std::uint64_t left, std::optional<double> from) {
+    double const begin = from.value_or(progress(step));
+    while (!segments_.empty() && segments_.back().step >= step) { segments_.pop_back(); }
+    segments_.push_back({.step = step, .progress = begin, .left = left});
+}
+
+BMAE_INLINE std::optional<std::uint64_t> ClockPlanner::after_step(double seconds) {
+    ++steps_;
+    double const since = seconds - planned_at_;
+    double const left = budget_ - seconds;
+    if (left > 0 && since < std::min(seconds - start_, left) / parts) { return std::nullopt; }
+    double const each = std::max(since / static_cast<double>(steps_), 1e-9);
+    planned_at_ = seconds;
+    steps_ = 0;
+    return left <= 0 ? 0 : static_cast<std::uint64_t>(std::llround(std::min(left / each, 1e12)));
+}
+
+BMAE_INLINE nlohmann::ordered_json to_json(std::span<PlanSegment const> segments) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (PlanSegment const& segment : segments) { list.push_back({segment.step, segment.progress, segment.left}); }
     return list;
 }
 
-/// \throws nlohmann::json::exception where it is no list of step, progress, left
-inline std::vector<PlanSegment> plan_from_json(nlohmann::ordered_json const& list) {
+BMAE_INLINE std::vector<PlanSegment> plan_from_json(nlohmann::ordered_json const& list) {
     std::vector<PlanSegment> segments;
     for (auto const& row : list) {
         segments.push_back({.step = row.at(0).get<std::uint64_t>(),
@@ -150,3 +175,5 @@ inline std::vector<PlanSegment> plan_from_json(nlohmann::ordered_json const& lis
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <string>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/training/train_log.hpp>
 #include <bmae/training/trainer_options.hpp>
 
@@ -16,16 +17,33 @@ namespace bmae {
 namespace detail {
 
 /// "0.0001", "16384"
-inline std::string short_number(double value) {
+BMAE_INLINE std::string short_number(double value);
+
+}  // namespace detail
+
+/// Some lines, each ending in a newline. A batch size and a learning rate that were not set are marked as defaults.
+BMAE_INLINE std::string settings_text(TrainerOptions const& options);
+
+/// "step 20 of 120  loss 2.3127  learning rate 0.0001  1250 tokens/s", without a newline.
+BMAE_INLINE std::string progress_text(LogReport const& report);
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE std::string short_number(double value) {
     char text[32];
     std::snprintf(text, sizeof text, "%.6g", value);
     return text;
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-/// Some lines, each ending in a newline. A batch size and a learning rate that were not set are marked as defaults.
-inline std::string settings_text(TrainerOptions const& options) {
+namespace bmae {
+
+BMAE_INLINE std::string settings_text(TrainerOptions const& options) {
     TrainerOptions const usual;
     auto const number = [](std::uint64_t count) { return std::to_string(count); };
     std::string batch =
@@ -49,8 +67,7 @@ inline std::string settings_text(TrainerOptions const& options) {
            "output         " + (options.output.empty() ? "none: no checkpoint is written" : options.output.string()) + '\n';
 }
 
-/// "step 20 of 120  loss 2.3127  learning rate 0.0001  1250 tokens/s", without a newline.
-inline std::string progress_text(LogReport const& report) {
+BMAE_INLINE std::string progress_text(LogReport const& report) {
     char text[160];
     std::snprintf(text, sizeof text, "step %llu of %llu  loss %.4f  learning rate %.3g  %.0f tokens/s",
                   static_cast<unsigned long long>(report.step), static_cast<unsigned long long>(report.steps), report.loss,
@@ -59,3 +76,5 @@ inline std::string progress_text(LogReport const& report) {
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

@@ -19,6 +19,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/context.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/values/error.hpp>
@@ -30,7 +31,41 @@ namespace detail {
 /// Adds the gradients of `output` and, where defined, of `also`; frees the graph of both.
 /// \returns whether there was a gradient
 /// \throws RunError where the model returned another number of terms
-inline bool learn_from(StepOutput& output, at::Tensor const& also, std::size_t terms) {
+BMAE_INLINE bool learn_from(StepOutput& output, at::Tensor const& also, std::size_t terms);
+
+/// A step with labels but without a gradient would silently train nothing.
+/// \throws RunError where a term with a weight other than 0 has labels
+BMAE_INLINE void require_nothing_to_learn(std::span<StepOutput const> outputs);
+
+}  // namespace detail
+
+/// Each micro-batch by itself: a contrast compares the texts of one micro-batch.
+/// \returns the output of each                                                                                         [micro]
+BMAE_INLINE std::vector<StepOutput> accumulated_gradient(Objective& objective, std::span<HostBatch const> micro,
+                                                         std::function<ForwardContext(std::size_t)> const& context_of,
+                                                         std::span<std::int64_t const> step_labels,
+                                                         std::function<void()> const& collect);
+
+/// All micro-batches in one contrast, only one in memory at a time (Gao et al.: Scaling Deep Contrastive Learning Batch Size
+/// under Memory Limited Setup, arXiv 2101.06983, section 3.2; code luyug/GradCache).
+///
+/// 1. Every micro-batch is represented without a graph. 2. The contrast is computed on all vectors as leaves, which gives
+/// dL/dv. 3. Every micro-batch is run again with its graph, and the gradient of its own terms + <v, dL/dv> is added. Since the
+/// second run has the dropout of the first, this is the gradient of the whole step in one graph; <v, dL/dv> is taken in fp32.
+/// The price is one more forward run of the encoder.
+/// \param whole  `model.join(micro)`
+/// \returns the outputs of the micro-batches, then that of the contrast                                            [micro + 1]
+BMAE_INLINE std::vector<StepOutput> cached_gradient(StepContrast& model, HostBatch const& whole, std::span<HostBatch const> micro,
+                                                    std::function<ForwardContext(std::size_t)> const& context_of,
+                                                    std::function<void()> const& collect);
+
+}  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+namespace bmae::detail {
+
+BMAE_INLINE bool learn_from(StepOutput& output, at::Tensor const& also, std::size_t terms) {
     if (output.terms.size() != terms || !output.total.defined()) {
         throw RunError("the model returned " + std::to_string(output.terms.size()) + " terms, expected a total and " +
                        std::to_string(terms));
@@ -42,9 +77,7 @@ inline bool learn_from(StepOutput& output, at::Tensor const& also, std::size_t t
     return learns;
 }
 
-/// A step with labels but without a gradient would silently train nothing.
-/// \throws RunError where a term with a weight other than 0 has labels
-inline void require_nothing_to_learn(std::span<StepOutput const> outputs) {
+BMAE_INLINE void require_nothing_to_learn(std::span<StepOutput const> outputs) {
     for (StepOutput const& output : outputs) {
         for (TermOutput const& term : output.terms) {
             if (term.labels == 0 || term.weight == 0) { continue; }
@@ -56,14 +89,14 @@ inline void require_nothing_to_learn(std::span<StepOutput const> outputs) {
     }
 }
 
-}  // namespace detail
+}  // namespace bmae::detail
 
-/// Each micro-batch by itself: a contrast compares the texts of one micro-batch.
-/// \returns the output of each                                                                                         [micro]
-inline std::vector<StepOutput> accumulated_gradient(Objective& objective, std::span<HostBatch const> micro,
-                                                    std::function<ForwardContext(std::size_t)> const& context_of,
-                                                    std::span<std::int64_t const> step_labels,
-                                                    std::function<void()> const& collect) {
+namespace bmae {
+
+BMAE_INLINE std::vector<StepOutput> accumulated_gradient(Objective& objective, std::span<HostBatch const> micro,
+                                                         std::function<ForwardContext(std::size_t)> const& context_of,
+                                                         std::span<std::int64_t const> step_labels,
+                                                         std::function<void()> const& collect) {
     std::vector<StepOutput> outputs;
     bool learns = false;
     for (std::size_t m = 0; m < micro.size(); ++m) {
@@ -76,18 +109,9 @@ inline std::vector<StepOutput> accumulated_gradient(Objective& objective, std::s
     return outputs;
 }
 
-/// All micro-batches in one contrast, only one in memory at a time (Gao et al.: Scaling Deep Contrastive Learning Batch Size
-/// under Memory Limited Setup, arXiv 2101.06983, section 3.2; code luyug/GradCache).
-///
-/// 1. Every micro-batch is represented without a graph. 2. The contrast is computed on all vectors as leaves, which gives
-/// dL/dv. 3. Every micro-batch is run again with its graph, and the gradient of its own terms + <v, dL/dv> is added. Since the
-/// second run has the dropout of the first, this is the gradient of the whole step in one graph; <v, dL/dv> is taken in fp32.
-/// The price is one more forward run of the encoder.
-/// \param whole  `model.join(micro)`
-/// \returns the outputs of the micro-batches, then that of the contrast                                            [micro + 1]
-inline std::vector<StepOutput> cached_gradient(StepContrast& model, HostBatch const& whole, std::span<HostBatch const> micro,
-                                               std::function<ForwardContext(std::size_t)> const& context_of,
-                                               std::function<void()> const& collect) {
+BMAE_INLINE std::vector<StepOutput> cached_gradient(StepContrast& model, HostBatch const& whole, std::span<HostBatch const> micro,
+                                                    std::function<ForwardContext(std::size_t)> const& context_of,
+                                                    std::function<void()> const& collect) {
     std::span<std::int64_t const> const step_labels = whole.term_labels;
     std::vector<at::Tensor> leaves;    // fp32
     std::vector<at::Tensor> vectors;   // in the network's compute type
@@ -127,3 +151,5 @@ inline std::vector<StepOutput> cached_gradient(StepContrast& model, HostBatch co
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

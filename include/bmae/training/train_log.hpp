@@ -17,9 +17,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/training/plan.hpp>
 
 namespace bmae {
@@ -48,26 +49,9 @@ struct TermSums {
     bool has_accuracy = false;
     std::string task = {};
 
-    TermSums& operator+=(TermSums const& other) {
-        if (name.empty() || other.labels != 0) { weight = other.weight; }   // undefined where there are no labels
-        name = other.name;
-        kind = other.kind;
-        task = other.task;
-        labels += other.labels;
-        absent += other.absent;
-        loss += other.loss;
-        correct += other.correct;
-        has_accuracy = has_accuracy || other.has_accuracy;
-        return *this;
-    }
+    TermSums& operator+=(TermSums const& other);
 
-    [[nodiscard]] TermReport report() const {
-        double const count = labels == 0 ? 1 : static_cast<double>(labels);
-        TermReport result{.name = name, .kind = kind, .weight = weight, .labels = labels, .absent = absent, .loss = loss / count};
-        if (has_accuracy && labels != 0) { result.accuracy = correct / count; }
-        result.task = task;
-        return result;
-    }
+    [[nodiscard]] TermReport report() const;
 };
 
 /// One optimizer step.
@@ -100,7 +84,55 @@ struct LogReport {
     std::vector<PlanSegment> plan = {};   ///< of a run by the clock: what was planned again since the last report
 };
 
-inline nlohmann::ordered_json to_json_line(LogReport const& report) {
+BMAE_INLINE nlohmann::ordered_json to_json_line(LogReport const& report);
+
+/// A log of steps consistent with the checkpoints: after a resume it has every step once.
+class TrainLog {
+public:
+    /// Opens `path` for appending and drops the lines of steps after `step`, which will be repeated, and a partial last line.
+    TrainLog(std::filesystem::path path, std::uint64_t step);
+
+    /// \throws InputError on a full disk
+    void append(LogReport const& report);
+
+    /// Writes all lines so far to the disk (fsync). Called before a checkpoint that depends on them.
+    void sync();
+
+private:
+    std::filesystem::path path_;
+    detail::Descriptor file_;
+};
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+namespace bmae {
+
+BMAE_INLINE TermSums& TermSums::operator+=(TermSums const& other) {
+    if (name.empty() || other.labels != 0) { weight = other.weight; }   // undefined where there are no labels
+    name = other.name;
+    kind = other.kind;
+    task = other.task;
+    labels += other.labels;
+    absent += other.absent;
+    loss += other.loss;
+    correct += other.correct;
+    has_accuracy = has_accuracy || other.has_accuracy;
+    return *this;
+}
+
+BMAE_INLINE TermReport TermSums::report() const {
+    double const count = labels == 0 ? 1 : static_cast<double>(labels);
+    TermReport result{.name = name, .kind = kind, .weight = weight, .labels = labels, .absent = absent, .loss = loss / count};
+    if (has_accuracy && labels != 0) { result.accuracy = correct / count; }
+    result.task = task;
+    return result;
+}
+
+BMAE_INLINE nlohmann::ordered_json to_json_line(LogReport const& report) {
     nlohmann::ordered_json json{{"step", report.step},
                                 {"steps", report.steps},
                                 {"epoch", report.epoch},
@@ -124,48 +156,39 @@ inline nlohmann::ordered_json to_json_line(LogReport const& report) {
     return json;
 }
 
-/// A log of steps consistent with the checkpoints: after a resume it has every step once.
-class TrainLog {
-public:
-    /// Opens `path` for appending and drops the lines of steps after `step`, which will be repeated, and a partial last line.
-    TrainLog(std::filesystem::path path, std::uint64_t step) : path_(std::move(path)) {
-        if (std::filesystem::exists(path_)) {
-            std::string const old = detail::read_file(path_);
-            std::string kept;
-            for (std::size_t begin = 0, end = 0; begin < old.size(); begin = end + 1) {
-                end = old.find('\n', begin);
-                if (end == std::string::npos) { break; }
-                auto const line = std::string_view(old).substr(begin, end - begin + 1);
-                auto const json = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
-                bool const later = json.is_object() && json.contains("step") && json["step"].is_number() &&
-                                   json["step"].get<std::uint64_t>() > step;
-                if (!later) { kept += line; }
-            }
-            if (kept != old) { detail::write_file(path_, kept, detail::Existing::replace); }
+BMAE_INLINE TrainLog::TrainLog(std::filesystem::path path, std::uint64_t step) : path_(std::move(path)) {
+    if (std::filesystem::exists(path_)) {
+        std::string const old = detail::read_file(path_);
+        std::string kept;
+        for (std::size_t begin = 0, end = 0; begin < old.size(); begin = end + 1) {
+            end = old.find('\n', begin);
+            if (end == std::string::npos) { break; }
+            auto const line = std::string_view(old).substr(begin, end - begin + 1);
+            auto const json = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+            bool const later =
+                json.is_object() && json.contains("step") && json["step"].is_number() && json["step"].get<std::uint64_t>() > step;
+            if (!later) { kept += line; }
         }
-        file_ = detail::Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-        if (!file_.is_open()) { detail::fail_to_write(path_, "open", errno); }
+        if (kept != old) { detail::write_file(path_, kept, detail::Existing::replace); }
     }
+    file_ = detail::Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+    if (!file_.is_open()) { detail::fail_to_write(path_, "open", errno); }
+}
 
-    /// \throws InputError on a full disk
-    void append(LogReport const& report) {
-        std::string const line = to_json_line(report).dump() + '\n';
-        for (std::string_view rest = line; !rest.empty();) {
-            ssize_t const done = ::write(file_.number(), rest.data(), rest.size());
-            if (done < 0 && errno == EINTR) { continue; }
-            if (done < 0) { detail::fail_to_write(path_, "write", errno); }
-            rest.remove_prefix(static_cast<std::size_t>(done));
-        }
+BMAE_INLINE void TrainLog::append(LogReport const& report) {
+    std::string const line = to_json_line(report).dump() + '\n';
+    for (std::string_view rest = line; !rest.empty();) {
+        ssize_t const done = ::write(file_.number(), rest.data(), rest.size());
+        if (done < 0 && errno == EINTR) { continue; }
+        if (done < 0) { detail::fail_to_write(path_, "write", errno); }
+        rest.remove_prefix(static_cast<std::size_t>(done));
     }
+}
 
-    /// Writes all lines so far to the disk (fsync). Called before a checkpoint that depends on them.
-    void sync() {
-        if (::fsync(file_.number()) != 0) { detail::fail_to_write(path_, "write", errno); }
-    }
-
-private:
-    std::filesystem::path path_;
-    detail::Descriptor file_;
-};
+BMAE_INLINE void TrainLog::sync() {
+    if (::fsync(file_.number()) != 0) { detail::fail_to_write(path_, "write", errno); }
+}
 
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

@@ -12,9 +12,10 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <bmae/batch/planner.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/training/adamw_options.hpp>
 #include <bmae/training/description.hpp>
 #include <bmae/training/plan.hpp>
@@ -50,7 +51,35 @@ struct TrainerOptions {
 };
 
 /// \throws InputError if an option is out of range
-inline void check(TrainerOptions const& options) {
+BMAE_INLINE void check(TrainerOptions const& options);
+
+/// The options that determine the result of a run; a resumed run must have the same.
+BMAE_INLINE nlohmann::ordered_json deciding_options(TrainerOptions const& options);
+
+/// The first option in which a run differs from its checkpoint. An option that is newer than the checkpoint had its
+/// default then.
+/// \param then  `deciding_options` of the checkpoint
+BMAE_INLINE std::optional<DescriptionDifference> option_difference(nlohmann::ordered_json then, TrainerOptions const& now);
+
+/// Callbacks of a run. All are called from the thread that runs `fit`; any may be empty.
+struct TrainerCallbacks {
+    std::function<void(StepReport const&)> on_step = {};
+    std::function<void(LogReport const&)> on_log = {};
+    std::function<void(std::filesystem::path const& checkpoint)> on_save = {};
+    std::function<void(std::string const&)> on_warning = {};   ///< empty: standard error
+    std::function<double()> clock =
+        {};   ///< seconds, of a clock that never goes back, for runs by the clock; empty: the machine's
+};
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+#include <nlohmann/json.hpp>
+
+namespace bmae {
+
+BMAE_INLINE void check(TrainerOptions const& options) {
     auto const demand = [](bool good, char const* expected, std::string const& found) {
         if (!good) { throw InputError(Diagnostic{{}, 0, expected, found}); }
     };
@@ -76,8 +105,7 @@ inline void check(TrainerOptions const& options) {
     check(options.adamw);
 }
 
-/// The options that determine the result of a run; a resumed run must have the same.
-inline nlohmann::ordered_json deciding_options(TrainerOptions const& options) {
+BMAE_INLINE nlohmann::ordered_json deciding_options(TrainerOptions const& options) {
     return {{"batch.tokens", options.batch.tokens},
             {"batch.examples", options.batch.examples},
             {"batch.shuffle", options.batch.shuffle},
@@ -98,10 +126,7 @@ inline nlohmann::ordered_json deciding_options(TrainerOptions const& options) {
             {"seed", options.seed}};
 }
 
-/// The first option in which a run differs from its checkpoint. An option that is newer than the checkpoint had its
-/// default then.
-/// \param then  `deciding_options` of the checkpoint
-inline std::optional<DescriptionDifference> option_difference(nlohmann::ordered_json then, TrainerOptions const& now) {
+BMAE_INLINE std::optional<DescriptionDifference> option_difference(nlohmann::ordered_json then, TrainerOptions const& now) {
     nlohmann::ordered_json const usual = deciding_options({});
     for (auto const& [name, value] : usual.items()) {
         if (!then.contains(name)) { then[name] = value; }
@@ -109,14 +134,6 @@ inline std::optional<DescriptionDifference> option_difference(nlohmann::ordered_
     return detail::difference(then, deciding_options(now), {});
 }
 
-/// Callbacks of a run. All are called from the thread that runs `fit`; any may be empty.
-struct TrainerCallbacks {
-    std::function<void(StepReport const&)> on_step = {};
-    std::function<void(LogReport const&)> on_log = {};
-    std::function<void(std::filesystem::path const& checkpoint)> on_save = {};
-    std::function<void(std::string const&)> on_warning = {};   ///< empty: standard error
-    std::function<double()> clock =
-        {};   ///< seconds, of a clock that never goes back, for runs by the clock; empty: the machine's
-};
-
 }  // namespace bmae
+
+#endif   // BMAE_DEFINITIONS

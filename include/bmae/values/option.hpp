@@ -24,6 +24,7 @@
 #include <variant>
 #include <vector>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -91,48 +92,17 @@ public:
                         .get = [&value] { return static_cast<std::size_t>(value); },
                         .set = [&value](std::size_t chosen) { value = static_cast<E>(chosen); }}) {}
 
-    [[nodiscard]] OptionValue value() const {
-        if (auto const* const real = std::get_if<double*>(&place_)) { return **real; }
-        if (auto const* const whole = std::get_if<std::int64_t*>(&place_)) { return **whole; }
-        if (auto const* const count = std::get_if<std::uint64_t*>(&place_)) { return **count; }
-        if (auto const* const flag = std::get_if<bool*>(&place_)) { return **flag; }
-        auto const& choice = std::get<Choice>(place_);
-        return std::string(choice.names[choice.get()]);
-    }
+    [[nodiscard]] OptionValue value() const;
 
     /// Sets the option from `text`. Throws InputError, which names `path`, for an invalid value.
-    void set(std::string_view path, std::string_view text) const {
-        if (auto const* const real = std::get_if<double*>(&place_)) {
-            **real = parse<double>(path, text, "a finite number", "0.3");
-        } else if (auto const* const whole = std::get_if<std::int64_t*>(&place_)) {
-            **whole = parse<std::int64_t>(path, text, "a whole number", "2");
-        } else if (auto const* const count = std::get_if<std::uint64_t*>(&place_)) {
-            **count = parse<std::uint64_t>(path, text, "a whole number of at least 0", "2");
-        } else if (auto const* const flag = std::get_if<bool*>(&place_)) {
-            if (text != "0" && text != "1" && text != "true" && text != "false") { refuse(path, text, "0 or 1", "1"); }
-            **flag = text == "1" || text == "true";
-        } else {
-            auto const& choice = std::get<Choice>(place_);
-            std::string known;
-            for (std::size_t i = 0; i < choice.names.size(); ++i) {
-                if (choice.names[i] == text) { return choice.set(i); }
-                known += (known.empty() ? "" : ", ") + std::string(choice.names[i]);
-            }
-            refuse(path, text, "one of " + known, choice.names[0]);
-        }
-    }
+    void set(std::string_view path, std::string_view text) const;
 
 private:
     template <NamedChoice E>
     static constexpr auto names = names_of(E{});
 
     [[noreturn]] static void refuse(std::string_view path, std::string_view text, std::string const& kind,
-                                    std::string_view example) {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = kind + " for " + std::string(path),
-                                    .found = '"' + std::string(text) + '"',
-                                    .hint = "Write for example " + std::string(path) + "=" + std::string(example) + "."});
-    }
+                                    std::string_view example);
     template <class Number>
     static Number parse(std::string_view path, std::string_view text, char const* kind, char const* example) {
         if (auto const number = detail::number_from<Number>(text)) { return *number; }
@@ -179,11 +149,7 @@ public:
     [[nodiscard]] std::vector<OptionEntry> const& entries() const noexcept { return entries_; }
 
 private:
-    [[nodiscard]] std::string joined(std::string_view name) const {
-        std::string path = prefix_;
-        if (!path.empty() && !name.empty()) { path += '.'; }
-        return path.append(name);
-    }
+    [[nodiscard]] std::string joined(std::string_view name) const;
 
     std::string prefix_;
     std::vector<OptionEntry> entries_;
@@ -200,31 +166,73 @@ std::vector<OptionEntry> option_entries(Part& part) {
 namespace detail {
 
 /// Insertions, deletions and changes of one letter that lead from `a` to `b` (Levenshtein).
-inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = std::exchange(row[0], i + 1);
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            std::size_t const change = diagonal + (a[i] == b[j] ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
-        }
-    }
-    return row.back();
-}
+BMAE_INLINE std::size_t edit_distance(std::string_view a, std::string_view b);
 
 }  // namespace detail
 
 /// The one of `entries` called `path`, or nullptr.
-inline OptionEntry const* find_option(std::vector<OptionEntry> const& entries, std::string_view path) {
+BMAE_INLINE OptionEntry const* find_option(std::vector<OptionEntry> const& entries, std::string_view path);
+
+/// Sets the one of `entries` called `path` from text. Throws InputError, with all paths, the most similar first, where there is
+/// none, and for an invalid value.
+BMAE_INLINE void set_option(std::vector<OptionEntry> const& entries, std::string_view path, std::string_view text);
+
+}  // namespace bmae
+
+#if BMAE_DEFINITIONS
+
+namespace bmae {
+
+BMAE_INLINE OptionValue OptionReference::value() const {
+    if (auto const* const real = std::get_if<double*>(&place_)) { return **real; }
+    if (auto const* const whole = std::get_if<std::int64_t*>(&place_)) { return **whole; }
+    if (auto const* const count = std::get_if<std::uint64_t*>(&place_)) { return **count; }
+    if (auto const* const flag = std::get_if<bool*>(&place_)) { return **flag; }
+    auto const& choice = std::get<Choice>(place_);
+    return std::string(choice.names[choice.get()]);
+}
+
+BMAE_INLINE void OptionReference::set(std::string_view path, std::string_view text) const {
+    if (auto const* const real = std::get_if<double*>(&place_)) {
+        **real = parse<double>(path, text, "a finite number", "0.3");
+    } else if (auto const* const whole = std::get_if<std::int64_t*>(&place_)) {
+        **whole = parse<std::int64_t>(path, text, "a whole number", "2");
+    } else if (auto const* const count = std::get_if<std::uint64_t*>(&place_)) {
+        **count = parse<std::uint64_t>(path, text, "a whole number of at least 0", "2");
+    } else if (auto const* const flag = std::get_if<bool*>(&place_)) {
+        if (text != "0" && text != "1" && text != "true" && text != "false") { refuse(path, text, "0 or 1", "1"); }
+        **flag = text == "1" || text == "true";
+    } else {
+        auto const& choice = std::get<Choice>(place_);
+        std::string known;
+        for (std::size_t i = 0; i < choice.names.size(); ++i) {
+            if (choice.names[i] == text) { return choice.set(i); }
+            known += (known.empty() ? "" : ", ") + std::string(choice.names[i]);
+        }
+        refuse(path, text, "one of " + known, choice.names[0]);
+    }
+}
+
+BMAE_INLINE void OptionReference::refuse(std::string_view path, std::string_view text, std::string const& kind,
+                                         std::string_view example) {
+    throw InputError(Diagnostic{.file = {},
+                                .expected = kind + " for " + std::string(path),
+                                .found = '"' + std::string(text) + '"',
+                                .hint = "Write for example " + std::string(path) + "=" + std::string(example) + "."});
+}
+
+BMAE_INLINE std::string OptionList::joined(std::string_view name) const {
+    std::string path = prefix_;
+    if (!path.empty() && !name.empty()) { path += '.'; }
+    return path.append(name);
+}
+
+BMAE_INLINE OptionEntry const* find_option(std::vector<OptionEntry> const& entries, std::string_view path) {
     auto const found = std::ranges::find(entries, path, &OptionEntry::path);
     return found == entries.end() ? nullptr : &*found;
 }
 
-/// Sets the one of `entries` called `path` from text. Throws InputError, with all paths, the most similar first, where there is
-/// none, and for an invalid value.
-inline void set_option(std::vector<OptionEntry> const& entries, std::string_view path, std::string_view text) {
+BMAE_INLINE void set_option(std::vector<OptionEntry> const& entries, std::string_view path, std::string_view text) {
     if (OptionEntry const* const entry = find_option(entries, path)) { return entry->number.set(path, text); }
     std::vector<std::pair<std::size_t, std::string_view>> known;
     for (OptionEntry const& entry : entries) { known.emplace_back(detail::edit_distance(path, entry.path), entry.path); }
@@ -240,3 +248,23 @@ inline void set_option(std::vector<OptionEntry> const& entries, std::string_view
 }
 
 }  // namespace bmae
+
+namespace bmae::detail {
+
+BMAE_INLINE std::size_t edit_distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = std::exchange(row[0], i + 1);
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            std::size_t const change = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({change, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+}  // namespace bmae::detail
+
+#endif   // BMAE_DEFINITIONS

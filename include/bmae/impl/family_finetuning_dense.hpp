@@ -1,6 +1,13 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-#include "finetuning_family.hpp"
+/// \file
+/// Compiles the family of presets of dense retrievers, once in a program: see detail/separate.hpp.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <bmae/edge/finetuning_presets.hpp>
 
 namespace bmae {
 

@@ -1,6 +1,13 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-#include "families.hpp"
+/// \file
+/// Compiles the family of presets of models that compare texts, once in a program: see detail/separate.hpp.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <bmae/edge/make_pretraining.hpp>
 
 namespace bmae {
 
