@@ -345,7 +345,11 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         if (!device.is_cpu()) {
             objective->for_each_parameter(
                 [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
-            objective->for_each_state([&](std::string const&, at::Tensor& value) { value = value.detach().to(device); });
+            objective->for_each_state([&](std::string const&, at::Tensor& value) {
+                if (value.is_floating_point()) {
+                    value = value.detach().to(device);
+                }   // the host reads its counters in every step
+            });
         }
         if (init) { load_equal_names(*objective, *init); }
         return objective;

@@ -200,6 +200,8 @@
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/cpu_threads.hpp>
 #include <bmae/nn/cpu_winners.hpp>
+#include <bmae/nn/device_attention.hpp>
+#include <bmae/nn/device_masks.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/embeddings.hpp>
 #include <bmae/nn/gated_activation.hpp>
@@ -208,6 +210,7 @@
 #include <bmae/nn/grouped_attention.hpp>
 #include <bmae/nn/inference_attention.hpp>
 #include <bmae/nn/initialize.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/nn/language_model_head.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>

@@ -11,8 +11,8 @@ import pathlib
 import re
 import sys
 
-FLOORS = ("values concepts detail io text corpus sources maskers corruptors batch nn encoders bottlenecks decoders losses model "
-          "presets generation retrieval metrics evaluation training distributed kernels edge impl").split()
+FLOORS = ("values concepts detail io text corpus sources maskers corruptors batch kernels nn encoders bottlenecks decoders losses model "
+          "presets generation retrieval metrics evaluation training distributed edge impl").split()
 EVERYWHERE = {"values", "concepts", "detail", "fwd.hpp", "version.hpp"}
 CONTRACTS = {"nn/context.hpp", "training/objective.hpp"}    # roles without code: what passes between floors, open to all
 TORCH_FREE = set("text corpus sources maskers corruptors batch metrics evaluation".split())

@@ -12,6 +12,7 @@
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/edge/composed_objective.hpp>

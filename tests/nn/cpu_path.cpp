@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // How tensors reach the kernels, and in which blocks rows are summed.
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -18,17 +19,14 @@ using namespace oracle;
 
 BOOST_AUTO_TEST_SUITE(cpu_path)
 
-BOOST_AUTO_TEST_CASE(kernels_take_one_number_format_on_wide_registers) {
-    Settings const settings;
-    at::Tensor const single = at::zeros({1}, at::kFloat);
-    at::Tensor const half = at::zeros({1}, at::kBFloat16);
-    bool const wide = settings.level == detail::LaneLevel::avx512;
-    BOOST_CHECK_EQUAL(detail::has_row_kernels(single, single), wide);
-    BOOST_CHECK_EQUAL(detail::has_row_kernels(half), wide);
-    BOOST_CHECK(!detail::has_row_kernels(single, half));
-    BOOST_CHECK(!detail::has_row_kernels(at::zeros({1}, at::kDouble)));
-    detail::lane_level() = detail::LaneLevel::avx2;
-    BOOST_CHECK(!detail::has_row_kernels(single));
+BOOST_AUTO_TEST_CASE(kernels_are_called_with_the_number_format_of_the_tensor) {
+    if (!detail::has_lanes) { return; }
+    std::size_t size = 0;
+    auto const note = [&]<class Real>(Real) { size = sizeof(Real); };
+    detail::with_real(at::zeros({1}, at::kFloat), note);
+    BOOST_CHECK_EQUAL(size, sizeof(float));
+    detail::with_real(at::zeros({1}, at::kBFloat16), note);
+    BOOST_CHECK_EQUAL(size, sizeof(detail::Bf16));
 }
 
 BOOST_AUTO_TEST_CASE(blocks_cover_all_rows_once) {

@@ -6,7 +6,9 @@
 
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@
 #include "../concepts/poor_encoder.hpp"
 #include "../model/pairs.hpp"
 #include "../model/tiny.hpp"
+#include "device_step.hpp"
 
 namespace test {
 
@@ -76,6 +79,21 @@ void shrink(Options& options) {
 template <class M>
 using PoorestFor = std::conditional_t<std::is_same_v<M, bmae::Tsdae>, bmae_test::LayeredPoorEncoder, bmae_test::PoorEncoder>;
 
+/// The paths of a GPU give the loss of the CPU's, and a step with its gradients waits for no number.
+/// \param forward  the total loss, with or without training
+inline void runs_on_a_device(std::string_view name, std::function<at::Tensor(bool)> const& forward) {
+    double const here = forward(false).item<double>();
+    at::Tensor there;
+    std::set<std::string> const evaluation = waits_on_a_device([&] { there = forward(false); });
+    std::set<std::string> const training = waits_on_a_device([&] { forward(true).backward(); });
+    BOOST_TEST(std::abs(there.item<double>() - here) <= 1e-5 * std::abs(here),
+               name << " has the loss " << here << ", by the paths of a device " << there.item<double>());
+    // LaPraDoR's cache keeps finite vectors alone, and the number of its vectors is a tensor of the host.
+    bool const caches = name == "laprador";
+    for (std::string const& operation : evaluation) { BOOST_TEST(caches, name << " waits for " << operation); }
+    for (std::string const& operation : training) { BOOST_TEST(caches, name << ", in training, waits for " << operation); }
+}
+
 /// Composes `M` over the poorest encoder and computes one step with its gradients.
 template <class M, class Hyperparameters>
 void trains_over_the_poorest_encoder(std::string_view name, Hyperparameters const& hyperparameters) {
@@ -104,6 +122,10 @@ void trains_over_the_poorest_encoder(std::string_view name, Hyperparameters cons
     for (at::Tensor const& gradient : take_gradients(model)) { norm += gradient.norm().template item<double>(); }
     BOOST_TEST((std::isfinite(norm) && norm > 0), name << " has a gradient of norm " << norm);
     BOOST_TEST(model.composition().starts_with("poor"), name);
+    runs_on_a_device(name, [&](bool training) {
+        bmae::ForwardContext again{.training = training, .seed = 5, .progress = .5};
+        return model.forward(batch, again, batch.term_labels).total;
+    });
 }
 
 }  // namespace test

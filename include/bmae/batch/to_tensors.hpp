@@ -19,12 +19,20 @@ namespace bmae {
 
 namespace detail {
 
-/// [n] int64 copy of integers of any width.
+/// [n] copy of numbers as `To` on `device`; to a GPU from pinned memory, so that the host does not wait for the copy.
+template <class To, class Numbers>
+at::Tensor sent(Numbers const& values, at::Device device) {
+    at::TensorOptions const options =
+        at::TensorOptions().dtype(c10::CppTypeToScalarType<To>::value).pinned_memory(device.is_cuda());
+    at::Tensor tensor = at::empty({static_cast<std::int64_t>(values.size())}, options);
+    std::ranges::transform(values, tensor.mutable_data_ptr<To>(), [](auto value) { return static_cast<To>(value); });
+    return tensor.to(device, /*non_blocking=*/true);
+}
+
+/// The same as int64.
 template <class T>
 at::Tensor int64_tensor(std::vector<T> const& values, at::Device device) {
-    at::Tensor tensor = at::empty({static_cast<std::int64_t>(values.size())}, at::kLong);
-    std::ranges::copy(values, tensor.mutable_data_ptr<std::int64_t>());
-    return tensor.to(device);
+    return sent<std::int64_t>(values, device);
 }
 
 }  // namespace detail
@@ -34,6 +42,7 @@ inline PackedInput to_tensors(PackedView const& view, at::Device device = at::kC
     PackedInput input;
     input.offsets = view.offsets;
     input.special = view.special;
+    input.bounds = detail::sent<std::int32_t>(view.offsets, device);
     input.input_ids = detail::int64_tensor(view.input_ids, device);
     input.original_ids = view.original_ids == view.input_ids ? input.input_ids : detail::int64_tensor(view.original_ids, device);
     input.positions = detail::int64_tensor(view.positions, device);

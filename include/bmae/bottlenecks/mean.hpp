@@ -11,9 +11,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <bmae/batch/to_tensors.hpp>
 #include <bmae/concepts/bottleneck.hpp>
 
 namespace bmae {
@@ -29,7 +29,7 @@ struct MeanBottleneck {
         for (std::size_t b = 0; b + 1 < input.offsets.size(); ++b) {
             shares.push_back(1.0F / static_cast<float>(std::max<std::int64_t>(1, input.offsets[b + 1] - input.offsets[b])));
         }
-        at::Tensor const share = at::tensor(shares).to(encoded.hidden.device()).unsqueeze(1);
+        at::Tensor const share = detail::sent<float>(shares, encoded.hidden.device()).unsqueeze(1);
         at::Tensor const sums = at::zeros({input.texts(), encoded.hidden.size(1)}, encoded.hidden.options().dtype(at::kFloat))
                                     .index_add(0, input.text_of_row, encoded.hidden.to(at::kFloat));
         return (sums * share).to(encoded.hidden.scalar_type());

@@ -15,9 +15,9 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <bmae/batch/to_tensors.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -49,10 +49,11 @@ inline void require_temperature(double temperature, std::string const& whose = "
 /// Adds `value` to the cells [row, column, row, column, ...] of a matrix like `scores`.
 inline at::Tensor add_to_cells(at::Tensor const& scores, std::span<std::int64_t const> cells, float value) {
     if (cells.empty()) { return scores; }
-    at::Tensor added = at::zeros(scores.sizes(), at::kFloat);
-    auto* const cell = added.mutable_data_ptr<float>();
-    for (std::size_t i = 0; i + 1 < cells.size(); i += 2) { cell[cells[i] * scores.size(1) + cells[i + 1]] = value; }
-    return scores.add(added.to(scores.device()));
+    at::Tensor const places = detail::sent<std::int64_t>(cells, scores.device()).view({-1, 2});
+    at::Tensor const row_by_row = places.select(1, 0) * scores.size(1) + places.select(1, 1);
+    at::TensorOptions const single = at::TensorOptions().dtype(at::kFloat).device(scores.device());
+    at::Tensor const added = at::zeros({scores.numel()}, single).index_fill_(0, row_by_row, value);
+    return scores.add(added.view(scores.sizes()));
 }
 
 namespace detail {
@@ -63,7 +64,7 @@ inline at::Tensor count_correct(at::Tensor const& scores, at::Tensor const& targ
 }
 
 inline at::Tensor index_tensor(std::span<std::int64_t const> numbers, at::Device device) {
-    return at::tensor(std::vector<std::int64_t>(numbers.begin(), numbers.end()), at::kLong).to(device);
+    return sent<std::int64_t>(numbers, device);
 }
 
 inline void require_candidates(std::int64_t candidates) {

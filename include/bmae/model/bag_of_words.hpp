@@ -15,7 +15,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/zeros.h>
@@ -172,17 +171,14 @@ private:
         for (TokenId const outside : {view.special.cls, view.special.sep, view.special.pad}) {
             counts = counts.logical_and(ids.ne(outside));
         }
-        at::Tensor const rows = counts.nonzero().squeeze(1);   // rows of content
-        at::Tensor const texts = view.text_of_row.index_select(0, rows);
-        at::Tensor const words = ids.index_select(0, rows);
+        at::Tensor const content = counts.to(at::kFloat);   // [T] of a token, in all its rows alike
         at::TensorOptions const single = at::TensorOptions().dtype(at::kFloat).device(ids.device());
         at::Tensor target = at::zeros({view.texts(), vocabulary}, single);
-        target.index_put_({texts, words}, at::full({}, 1.0, single));   // each word once
+        target.index_put_({view.text_of_row, ids}, content);   // each word once
         if (options_.words == BagWeights::one) { return target; }
-        at::Tensor const size =
-            options_.words == BagWeights::one_over_words
-                ? target.sum(1)
-                : at::zeros({view.texts()}, single).index_add(0, texts, at::full({rows.size(0)}, 1.0, single));
+        at::Tensor const size = options_.words == BagWeights::one_over_words
+                                    ? target.sum(1)
+                                    : at::zeros({view.texts()}, single).index_add(0, view.text_of_row, content);
         return target / size.clamp_min(1).unsqueeze(1);
     }
 

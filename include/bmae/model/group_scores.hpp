@@ -8,9 +8,9 @@
 #include <string>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/tensor.h>
 
 #include <bmae/batch/packed_batch.hpp>
+#include <bmae/batch/to_tensors.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae::detail {
@@ -36,7 +36,7 @@ inline at::Tensor own_group_scores(at::Tensor const& anchors, at::Tensor const& 
 
 /// A teacher's scores of the texts of `view`.                                                          [B, G] fp32
 inline at::Tensor teacher_scores(PackedView const& view, std::int64_t group, at::Device device) {
-    return at::tensor(view.scores, at::kFloat).view({-1, group}).to(device);
+    return sent<float>(view.scores, device).view({-1, group});
 }
 
 }  // namespace bmae::detail

@@ -13,6 +13,7 @@
 #include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/values/shape.hpp>
 
 #if BMAE_TORCH_DEFINITIONS
@@ -91,7 +92,7 @@ BMAE_INLINE at::Tensor activate(at::Tensor const& x, at::Tensor const& bias, Act
 
 BMAE_INLINE at::Tensor activate(at::Tensor const& x, at::Tensor const& bias, Activation activation) {
     if (activation == Activation::gelu && x.dim() == 2 && bias.dim() == 1 && bias.size(0) == x.size(1) &&
-        detail::has_row_kernels(x, bias)) {
+        detail::kernel_path(detail::Operation::gelu, x, bias) == detail::Path::rows) {
         return detail::BiasedGelu::apply(x, bias);
     }
     return activate(x + bias, activation);

@@ -22,8 +22,10 @@
 #include <bmae/nn/cpu_attention.hpp>
 #include <bmae/nn/cpu_long_attention.hpp>
 #include <bmae/nn/cpu_path.hpp>
+#include <bmae/nn/device_attention.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/grouped_attention.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/nn/packed_rows.hpp>
 #include <bmae/values/packed_input.hpp>
 #include <bmae/values/visibility.hpp>
@@ -204,7 +206,7 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
         at::Tensor const k = key.contiguous();
         at::Tensor const v = value.contiguous();
         std::vector<at::Tensor> saved{q, k, v};
-        bool const tiled = has_row_kernels(q, k, v);
+        bool const tiled = kernel_path(Operation::attention, q, k, v) == Path::rows;
         auto const run = [&](auto const& attention) { return attention.forward(q, k, v, differentiate, saved); };
         at::Tensor output = tiled ? run(TiledAttention{offsets, heads, rows, window, dropout_rate, dropout_key})
                                   : run(GroupedAttention{offsets, heads, rows, window, dropout_rate, dropout_key});
@@ -283,12 +285,16 @@ BMAE_INLINE at::Tensor packed_attention(at::Tensor const& query, at::Tensor cons
     detail::require_packed(query, key, value, input.offsets, options.heads, options.visibility);
     detail::require_local(options.window);
     bool const drop = context.training && options.dropout > 0;
+    double const rate = drop ? options.dropout : 0.0;
+    auto const site = drop ? static_cast<std::int64_t>(context.next_key()) : 0;
+    if (detail::kernel_path(detail::Operation::attention, query, key, value) == detail::Path::device) {
+        return detail::DeviceAttention{input, options.heads, options.visibility, options.window, rate, site}(query, key, value);
+    }
     bool const differentiate =
         at::GradMode::is_enabled() && (query.requires_grad() || key.requires_grad() || value.requires_grad());
     return detail::PackedAttention::apply(query, key, value, input.offsets, options.heads,
                                           static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(options.visibility)),
-                                          options.window, drop ? options.dropout : 0.0,
-                                          drop ? static_cast<std::int64_t>(context.next_key()) : 0, differentiate);
+                                          options.window, rate, site, differentiate);
 }
 
 #endif   // BMAE_TORCH_DEFINITIONS

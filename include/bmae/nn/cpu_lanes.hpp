@@ -13,11 +13,15 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <bmae/values/draw.hpp>
+#include <bmae/values/error.hpp>
 
 // Vectors are passed to inlined functions only, so their calling convention does not matter. GCC checks at the end of the
 // translation unit, hence no pop.
@@ -47,17 +51,32 @@ inline constexpr bool has_lanes = false;
 /// Instruction sets for which kernels exist.
 enum class LaneLevel : std::uint8_t { plain, avx2, avx512 };
 
-/// The active one; tests lower it to compare. `plain` where there are no kernels.
-inline LaneLevel& lane_level() noexcept {
-    static LaneLevel level = [] {
+/// \param name  "plain", "avx2" or "avx512"
+inline LaneLevel level_of(std::string_view name) {
+    if (name == "plain") { return LaneLevel::plain; }
+    if (name == "avx2") { return LaneLevel::avx2; }
+    if (name == "avx512") { return LaneLevel::avx512; }
+    throw InputError(Diagnostic{.file = {}, .expected = "BMAE_KERNELS=plain, avx2 or avx512", .found = std::string(name)});
+}
+
+/// What the processor offers; `plain` where there are no kernels.
+inline LaneLevel best_level() noexcept {
 #if defined(__x86_64__) && defined(__OPTIMIZE__)
-        if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-            __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0) {
-            return LaneLevel::avx512;
-        }
-        if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) { return LaneLevel::avx2; }
+    if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+        __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0) {
+        return LaneLevel::avx512;
+    }
+    if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) { return LaneLevel::avx2; }
 #endif
-        return LaneLevel::plain;
+    return LaneLevel::plain;
+}
+
+/// The active one: the best, or a lower one that BMAE_KERNELS names in the environment. Tests lower it to compare.
+/// Throws InputError for another value of BMAE_KERNELS.
+inline LaneLevel& lane_level() {
+    static LaneLevel level = [] {
+        char const* const most = std::getenv("BMAE_KERNELS");
+        return most == nullptr ? best_level() : std::min(best_level(), level_of(most));
     }();
     return level;
 }

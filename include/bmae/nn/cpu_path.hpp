@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// When the row kernels are used, and how they are called.
+/// How the row kernels are called on tensors. Whether they are is said by kernels.hpp.
 #pragma once
 
 #include <algorithm>
@@ -13,20 +13,13 @@
 
 #include <bmae/nn/cpu_lanes.hpp>
 #include <bmae/nn/cpu_threads.hpp>
+#include <bmae/nn/kernels.hpp>
 
 namespace bmae::detail {
 
 inline namespace BMAE_KERNELS {
 
-/// True where kernels of `cpu_rows.hpp` take these tensors: one data type, fp32 or bf16, on a CPU with registers of sixteen
-/// floats. Elsewhere the vectors would be in memory, and LibTorch's own operations are faster.
-template <class... Other>
-bool has_row_kernels(at::Tensor const& x, Other const&... others) {
-    return has_lanes && x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) &&
-           lane_level() == LaneLevel::avx512 && ((others.scalar_type() == x.scalar_type()) && ...);
-}
-
-/// Calls `body(Real{})` with the kernels' name of the number format of `like`: float or Bf16. Only where `has_row_kernels`.
+/// Calls `body(Real{})` with the kernels' name of the number format of `like`: float or Bf16. Only where `kernel_path` says `Path::rows`.
 template <class Body>
 void with_real(at::Tensor const& like, Body const& body) {
     if constexpr (has_lanes) {   // else the kernels would be compiled but never run

@@ -15,6 +15,8 @@
 #include <bmae/nn/context.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
+#include <bmae/nn/device_masks.hpp>
+#include <bmae/nn/kernels.hpp>
 
 #if BMAE_TORCH_DEFINITIONS
 #include <torch/csrc/autograd/custom_function.h>
@@ -29,16 +31,19 @@ inline namespace BMAE_KERNELS {
 
 /// The mask as a tensor of the shape and type of `like`: 0 with probability `p`, else 1 / (1 - p).
 inline at::Tensor dropout_mask(at::Tensor const& like, double p, std::uint64_t key) {
+    if (!is_on_host(like)) { return keyed_factors(like, p, key); }
     at::Tensor const mask = at::empty(like.sizes(), at::kFloat);
     parallel_ranges(mask.numel(), 16 * mask_block, [&](std::int64_t first, std::int64_t end) {
         mask_elements(DropoutSite::make(p, key), first, end, write_to<float>(mask) + first);
     });
-    return mask.to(like.device(), like.scalar_type());
+    return mask.to(like.scalar_type());
 }
 
 /// x times its mask, without storing the mask where there are kernels.
 inline at::Tensor masked(at::Tensor const& x, double p, std::uint64_t key) {
-    if (!has_row_kernels(x)) { return at::mul(x, dropout_mask(x, p, key)); }
+    Path const path = kernel_path(Operation::dropout, x);
+    if (path == Path::device) { return device_dropout(x, p, key); }
+    if (path == Path::libtorch) { return at::mul(x, dropout_mask(x, p, key)); }
     at::Tensor y = at::empty_like(x);
     with_real(x, [&]<class Real>(Real) {
         parallel_ranges(x.numel(), 16 * mask_block, [&](std::int64_t first, std::int64_t end) {

@@ -20,6 +20,7 @@
 #include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/values/error.hpp>
 
 #if BMAE_TORCH_DEFINITIONS
@@ -37,7 +38,7 @@ BMAE_INLINE void require_in_range(at::Tensor const& numbers, std::int64_t count,
 #if BMAE_TORCH_DEFINITIONS
 
 BMAE_INLINE void require_in_range(at::Tensor const& numbers, std::int64_t count, std::string const& what) {
-    if (!numbers.is_cpu()) { return; }
+    if (!is_on_host(numbers)) { return; }
     at::Tensor const flat = numbers.contiguous();
     std::int64_t const* const value = flat.const_data_ptr<std::int64_t>();
     std::int64_t const size = flat.numel();
@@ -102,7 +103,7 @@ struct GatheredRows : torch::autograd::Function<GatheredRows> {
         at::Tensor const numbers = context->get_saved_variables()[0];
         at::Tensor const& gradient = gradients[0];
         std::int64_t const rows = context->saved_data["rows"].toInt();
-        if (gradient.is_cpu() && gradient.scalar_type() == at::kBFloat16) {
+        if (kernel_path(Operation::look_up, gradient) == Path::rows) {
             return {sum_by_number(gradient.contiguous(), numbers.contiguous(), rows), {}};
         }
         return {at::embedding_dense_backward(gradient, numbers, rows, -1, false), {}};

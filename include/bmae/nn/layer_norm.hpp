@@ -18,6 +18,7 @@
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/dropout.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/values/parameter_role.hpp>
 
 #if BMAE_TORCH_DEFINITIONS
@@ -140,7 +141,8 @@ struct LayerNorm {
 #if BMAE_TORCH_DEFINITIONS
 
 BMAE_INLINE at::Tensor LayerNorm::operator()(at::Tensor const& x) const {
-    if (x.dim() == 2 && x.size(1) == weight.size(0) && detail::has_row_kernels(x, weight, bias)) {
+    if (x.dim() == 2 && x.size(1) == weight.size(0) &&
+        detail::kernel_path(detail::Operation::layer_norm, x, weight, bias) == detail::Path::rows) {
         return detail::FusedNorm::apply(x, std::optional<at::Tensor>(), std::optional<at::Tensor>(), weight.contiguous(),
                                         bias.contiguous(), epsilon, 0.0, 0);
     }
@@ -151,7 +153,7 @@ BMAE_INLINE at::Tensor LayerNorm::after_block(at::Tensor const& x, at::Tensor co
                                               double rate, ForwardContext& context) const {
     bool const fits = x.dim() == 2 && x.sizes() == residual.sizes() && x.size(1) == weight.size(0) &&
                       added.sizes() == weight.sizes();   // LibTorch broadcasts or refuses the others
-    if (fits && detail::has_row_kernels(x, added, residual, weight, bias)) {
+    if (fits && detail::kernel_path(detail::Operation::layer_norm, x, added, residual, weight, bias) == detail::Path::rows) {
         bool const drops = context.training && rate > 0;
         return detail::FusedNorm::apply(x, std::optional(added), std::optional(residual), weight.contiguous(), bias.contiguous(),
                                         epsilon, drops ? rate : 0.0, drops ? static_cast<std::int64_t>(context.next_key()) : 0);

@@ -23,6 +23,7 @@
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/gather_rows.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/values/error.hpp>
 
 #if BMAE_TORCH_DEFINITIONS
@@ -132,8 +133,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
                                        losses.narrow(0, begin, size),
                                        correct.narrow(0, begin, size),
                                        differentiate};
-            bool const kernels = has_row_kernels(logits, bias) && labels.is_contiguous() && row_weights.is_contiguous() &&
-                                 row_weights.scalar_type() == at::kFloat && bias.is_contiguous() &&
+            bool const kernels = kernel_path(Operation::cross_entropy, logits, bias) == Path::rows && labels.is_contiguous() &&
+                                 row_weights.is_contiguous() && row_weights.scalar_type() == at::kFloat && bias.is_contiguous() &&
                                  bias.numel() == logits.size(1);
             at::Tensor const slope = kernels ? entropy.fused(logits, bias_gradient) : entropy.plain(logits, bias_gradient);
             if (!differentiate) { continue; }
@@ -154,7 +155,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 
     /// sum += part, sum in fp32; `part` is undefined afterwards.
     static void add_chunk(at::Tensor const& sum, at::Tensor const& part) {
-        if (!has_row_kernels(part)) {
+        if (kernel_path(Operation::gradient_sum, part) != Path::rows) {
             sum.add_(part);
             return;
         }
@@ -167,7 +168,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
                                                    torch::autograd::variable_list gradients) {
         auto const saved = context->get_saved_variables();
         at::Tensor const& scale = gradients[0];
-        bool const whole = scale.is_cpu() && scale.item<double>() == 1;   // nearly always; the gradient of [V, H] is large
+        bool const whole = is_on_host(scale) && scale.item<double>() == 1;   // nearly always; the gradient of [V, H] is large
         auto scaled = [&](at::Tensor const& gradient) {
             return whole ? gradient : gradient.mul(scale.to(gradient.scalar_type()));
         };

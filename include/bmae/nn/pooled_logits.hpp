@@ -17,6 +17,7 @@
 #include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_winners.hpp>
+#include <bmae/nn/kernels.hpp>
 
 #if BMAE_TORCH_DEFINITIONS
 #include <torch/csrc/autograd/custom_function.h>
@@ -63,7 +64,7 @@ struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
         at::Tensor bias_gradient = at::zeros({weight.size(0)}, gradients[0].options());
         for (std::int64_t const b : texts) { bias_gradient.add_(gradients[0][b]); }
         auto [rows_gradient, weight_gradient] =
-            has_row_kernels(rows, weight)
+            kernel_path(Operation::pooled_logits, rows, weight) == Path::rows
                 ? fused(rows, weight, saved[2], gradients[0], texts, context->saved_data["offsets"].toIntVector())
                 : plain(rows, weight, saved[2], gradients[0], texts);
         return {rows_gradient, weight_gradient, bias_gradient.to(weight.scalar_type()), at::Tensor(), at::Tensor(), at::Tensor()};

@@ -21,6 +21,7 @@
 
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/cpu_threads.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/values/error.hpp>
@@ -184,7 +185,7 @@ private:
 
     /// gradient_ += compute_gradient_, compute_gradient_ = 0; in one pass on a CPU, where LibTorch's mixed addition is slow.
     void add_and_zero() {
-        if (!gradient_.is_cpu()) {
+        if (detail::kernel_path(detail::Operation::gradient_sum, compute_gradient_) != detail::Path::rows) {
             gradient_.add_(compute_gradient_);
             compute_gradient_.zero_();
             return;

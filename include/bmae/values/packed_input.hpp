@@ -25,6 +25,7 @@ struct PackedInput {
     at::Tensor label_rows = {};                            ///< [M] int64, labeled rows; undefined in inference
     at::Tensor labels = {};                                ///< [M] int64, their labels
     std::vector<std::int64_t> offsets = {};                ///< [B+1] on the host: text b is rows offsets[b] .. offsets[b+1]
+    at::Tensor bounds = {};                                ///< [B+1] int32, the same on the device; undefined: sent where needed
     SpecialIds special = {};                               ///< of the vocabulary, for losses that exclude special tokens
     std::vector<Visibility> const* visibility = nullptr;   ///< [B] row masks, or none; owned by the host batch
 
