@@ -15,7 +15,8 @@ if(BMAE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)   # the sloppiness is what c
 endif()
 
 # A LibTorch translation unit takes 4 to 16 s and up to 1.3 GB, so only two compile at a time (Ninja).
-set_property(GLOBAL APPEND PROPERTY JOB_POOLS torch=2)
+set(BMAE_TORCH_JOBS 2 CACHE STRING "LibTorch translation units that compile at a time")
+set_property(GLOBAL APPEND PROPERTY JOB_POOLS torch=${BMAE_TORCH_JOBS})
 
 add_library(bmae_warnings INTERFACE)
 target_compile_options(bmae_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wconversion -Werror>
@@ -67,6 +68,10 @@ endfunction()
 # Links LibTorch by one form of the library, compiled or header-only; shares the precompiled headers and the job pool.
 function(bmae_use_torch target form)
     target_link_libraries(${target} PRIVATE ${form})
+    if(TARGET bmae_cuda)
+        target_link_libraries(${target} PRIVATE bmae_cuda)
+        set_target_properties(${target} PROPERTIES CUDA_RUNTIME_LIBRARY Shared)
+    endif()
     set_target_properties(${target} PROPERTIES JOB_POOL_COMPILE torch)
     if(BMAE_PRECOMPILE)
         set(precompiled bmae_pch)

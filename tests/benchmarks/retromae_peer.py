@@ -23,6 +23,7 @@ labels,offsets}`, `passes.0.terms.1.view.{...,visibility}`); the parameters unde
 Commands of --serve, one per line
   run N    trains N steps over the batches in turn     -> {"seconds": s, "tokens": t, "loss": last}
   loss     loss of batch 0 without dropout or update   -> {"loss": total, "mlm": a, "decoder": b}
+  encode N vectors of N batches in turn, no graph      -> {"seconds": s, "tokens": t, "sum": of the last vectors}
   quit
 """
 
@@ -50,6 +51,7 @@ IGNORED = -100
 SHAPES = {"base": (12, 768, 12, 3072), "minilm": (6, 384, 12, 1536), "mini": (4, 256, 4, 1024), "tiny": (2, 128, 2, 512)}
 WORKLOADS = {  # shape, texts of a batch, shortest and longest text
     "base-8x128": ("base", 8, 128, 128), "base-8x60..128": ("base", 8, 60, 128), "minilm-32x128": ("minilm", 32, 128, 128),
+    "base-128x128": ("base", 128, 128, 128), "base-128x60..128": ("base", 128, 60, 128), "base-32x512": ("base", 32, 512, 512),
     "minilm-32x60..128": ("minilm", 32, 60, 128), "mini-32x128": ("mini", 32, 128, 128), "tiny-8x32..64": ("tiny", 8, 32, 64)}
 VARIANTS = ("published", "strong", "compiled", "packed", "packed-compiled")
 
@@ -280,6 +282,15 @@ def dump_names(model):
     return out
 
 
+def moved(batch, device):
+    """The tensors of a batch on the device."""
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {k: moved(v, device) for k, v in batch.items()}
+    return [moved(v, device) for v in batch] if isinstance(batch, list) else batch
+
+
 def load_weights(model, weights):
     parameters = dump_names(model)
     missing = sorted(set(parameters) ^ set(weights))
@@ -310,7 +321,8 @@ class Trainer:
         self.model = RetroMae(config, options.variant)
         if weights:
             load_weights(self.model, weights)
-        self.model.train()
+        self.device = torch.device(options.device)
+        self.model.to(self.device).train()
         lengths = [int((p["passes.0.view.offsets"][1:] - p["passes.0.view.offsets"][:-1]).max()) for p in packed]
         if options.variant.endswith("compiled"):
             most = [max(int((p[f"{v}.labels"] != IGNORED).sum()) for p in packed) for v in ("passes.0.view", "passes.0.terms.1.view")]
@@ -325,6 +337,7 @@ class Trainer:
         else:
             self.batches = [collate(p, n) for p, n in zip(packed, lengths)]
             self.loss = self.model
+        self.batches = [moved(b, self.device) for b in self.batches]
         decayed = [p for n, p in dump_names(self.model).items() if p.dim() >= 2]
         rest = [p for n, p in dump_names(self.model).items() if p.dim() < 2]
         self.optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.01}, {"params": rest, "weight_decay": 0.0}], lr=1e-4,
@@ -332,7 +345,7 @@ class Trainer:
         self.bf16, self.next = options.precision == "bf16", 0
 
     def autocast(self):
-        return torch.autocast("cpu", torch.bfloat16) if self.bf16 else contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else contextlib.nullcontext()
 
     def run(self, steps):
         start, tokens, loss = time.perf_counter(), 0, None
@@ -346,7 +359,23 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimizer.step()
             tokens += batch["tokens"]
-        return {"seconds": time.perf_counter() - start, "tokens": tokens, "loss": loss.item()}
+        last = loss.item()      # waits for the device
+        return {"seconds": time.perf_counter() - start, "tokens": tokens, "loss": last}
+
+    def encode(self, batches):
+        self.model.eval()
+        start, tokens, vectors = time.perf_counter(), 0, None
+        with torch.no_grad(), self.autocast():
+            for k in range(batches):
+                batch = self.batches[k % len(self.batches)]
+                if self.model.packed:
+                    vectors = self.model.encode_packed(batch)[batch["inverse"].view(batch["ids"].shape)[:, 0]]
+                else:
+                    vectors = self.model.lm.bert(input_ids=batch["ids"], attention_mask=batch["mask"]).last_hidden_state[:, 0]
+                tokens += batch["tokens"]
+        total = vectors.double().sum().item()
+        self.model.train()
+        return {"seconds": time.perf_counter() - start, "tokens": tokens, "sum": total}
 
     def evaluate(self):
         self.model.eval()
@@ -362,6 +391,7 @@ def main():
     parser.add_argument("--variant", choices=VARIANTS, default="strong")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--batches", metavar="FILE", help="batches and weights to use; default: random ones of the workload")
     parser.add_argument("--write", metavar="FILE", help="write batches and weights of the workload, then exit")
@@ -387,7 +417,8 @@ def main():
                 continue
             if words[0] == "quit":
                 break
-            print(json.dumps(trainer.run(int(words[1])) if words[0] == "run" else trainer.evaluate()), flush=True)
+            calls = {"run": trainer.run, "encode": trainer.encode}
+            print(json.dumps(calls[words[0]](int(words[1])) if words[0] in calls else trainer.evaluate()), flush=True)
         return 0
     before = trainer.evaluate()
     trainer.run(options.warmup)

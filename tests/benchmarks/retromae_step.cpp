@@ -4,10 +4,11 @@
 /// \file
 /// Our side of retromae_step.py: the RetroMAE training step over a file of batches and initial weights.
 ///
-/// usage: retromae_step --batches FILE [--precision fp32|bf16] [--threads N] [--serve | --steps N]
+/// usage: retromae_step --batches FILE [--precision fp32|bf16] [--threads N] [--device cpu|cuda] [--serve | --steps N]
 ///
 /// The file and the commands are described in retromae_peer.py. A step is the one of the trainer: zero the gradient, forward,
-/// backward, collect, norm, AdamW 1e-4 with clipping at 1, dropout 0.1. Without --serve it prints the time of N single steps.
+/// backward, collect, norm, AdamW 1e-4 with clipping at 1, dropout 0.1. Without --serve it prints the time of N single steps. With
+/// BMAE_STAND_IN=1 a CPU takes the paths of a GPU.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -51,7 +52,7 @@ private:
 
 class Bench {
 public:
-    Bench(std::string const& path, ComputeType precision) {
+    Bench(std::string const& path, ComputeType precision, at::Device device) {
         NamedTensors const file = load_tensors(path);
         FileMetadata const metadata = SafetensorsFile::open(path).metadata();
         auto const stored = nlohmann::json::parse(metadata.at("config"));
@@ -67,7 +68,10 @@ public:
         config.intermediate_size = file.at("encoder.layer.0.intermediate.dense.bias").size(0);
         config.max_position_embeddings = file.at("encoder.embeddings.position_embeddings.weight").size(0);
         model_ = std::make_unique<RetroMae>(config);
-        model_->for_each_parameter([&](std::string const& name, at::Tensor& value, bool) { value.copy_(file.at(name)); });
+        model_->for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+            value.copy_(file.at(name));
+            value = value.detach().to(device);
+        });
         for (std::size_t k = 0; file.contains("batches." + std::to_string(k) + ".passes.0.view.input_ids"); ++k) {
             HostBatch batch;
             for (ViewDescription const& view : model_->describe_views()) {
@@ -104,6 +108,24 @@ public:
         return {{"seconds", seconds}, {"tokens", tokens}, {"loss", loss}};
     }
 
+    /// The vectors of all batches in turn, without a graph; the last one is read, so that the clock stops behind all work.
+    nlohmann::json encode(int batches) {
+        c10::AutoGradMode const no_grad(false);
+        auto const start = std::chrono::steady_clock::now();
+        std::size_t tokens = 0;
+        at::Tensor vectors;
+        for (int i = 0; i < batches; ++i) {
+            PackedView const& view = batches_[static_cast<std::size_t>(i) % batches_.size()].views[0];
+            ForwardContext context;
+            PackedInput const input = to_tensors(view, model_->encoder().embeddings.word.device());
+            vectors = model_->encoder().encode(input, context).hidden.index_select(0, input.first_rows);
+            tokens += view.tokens();
+        }
+        auto const sum = vectors.sum().item<double>();
+        double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        return {{"seconds", seconds}, {"tokens", tokens}, {"sum", sum}};
+    }
+
     nlohmann::json evaluate() {
         c10::AutoGradMode const no_grad(false);
         ForwardContext context;
@@ -132,7 +154,8 @@ int main(int argc, char** argv) {
     };
     at::set_num_threads(std::atoi(value("--threads", "2").c_str()));
     keep_freed_memory();
-    Bench bench(value("--batches", ""), value("--precision", "fp32") == "bf16" ? ComputeType::bf16 : ComputeType::fp32);
+    Bench bench(value("--batches", ""), value("--precision", "fp32") == "bf16" ? ComputeType::bf16 : ComputeType::fp32,
+                at::Device(value("--device", "cpu")));
     if (std::ranges::find(words, "--serve") == words.end()) {
         std::cout << bench.evaluate() << std::endl;
         for (int i = std::atoi(value("--steps", "5").c_str()); i > 0; --i) { std::cout << bench.run(1) << std::endl; }
@@ -144,7 +167,7 @@ int main(int argc, char** argv) {
         std::string name;
         int steps = 0;
         command >> name >> steps;
-        std::cout << (name == "run" ? bench.run(steps) : bench.evaluate()) << std::endl;
+        std::cout << (name == "run" ? bench.run(steps) : name == "encode" ? bench.encode(steps) : bench.evaluate()) << std::endl;
     }
     return 0;
 }

@@ -17,6 +17,7 @@
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/shape.hpp>
 

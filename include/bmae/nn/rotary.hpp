@@ -23,6 +23,7 @@
 
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
+#include <bmae/nn/kernels.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {

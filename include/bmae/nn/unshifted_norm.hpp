@@ -13,6 +13,7 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <bmae/nn/kernels.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/values/parameter_role.hpp>
 
