@@ -4,12 +4,14 @@
 #include <bmae/detail/text_file.hpp>
 
 #include <csignal>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,7 +128,20 @@ BOOST_AUTO_TEST_CASE(maps) {
     BOOST_TEST(bmae::detail::FileMap(scratch.file("empty", "")).size() == 0U);
     BOOST_CHECK_THROW(bmae::detail::FileMap(scratch / "missing"), InputError);
     BOOST_CHECK_THROW(bmae::detail::FileMap(scratch.path()), InputError);
-    BOOST_CHECK_THROW(bmae::detail::FileMap("/dev/null"), InputError);
+    for (fs::path const& path : {fs::path("/dev/zero"), scratch / "pipe"}) {   // neither is waited for
+        if (path.filename() == "pipe") { BOOST_REQUIRE(::mkfifo(path.c_str(), 0600) == 0); }
+        for (auto const& read : {std::function<void()>([&] { bmae::detail::FileMap const mapped(path); }),
+                                 std::function<void()>([&] { static_cast<void>(bmae::detail::read_file(path)); })}) {
+            BOOST_CHECK_EXCEPTION(read(), InputError, says("expected a regular file, found a pipe or a device"));
+        }
+    }
+    auto const pointer = scratch.file("vocab.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+    BOOST_CHECK_EXCEPTION(bmae::detail::FileMap{pointer}, InputError, says("found a git-lfs pointer to it. Run `git lfs pull`"));
+    BOOST_CHECK_EXCEPTION(static_cast<void>(bmae::detail::read_file(pointer)), InputError, says("a git-lfs pointer"));
+    for (auto const& [path, leaves] :
+         {std::pair("a/b", false), std::pair("../a", true), std::pair("a/../../b", true), std::pair("/a", true)}) {
+        BOOST_TEST(bmae::detail::leaves_folder(path) == leaves);
+    }
     BOOST_CHECK_EXCEPTION(static_cast<void>(bmae::detail::read_file(scratch / "a", 8)), InputError, says("at most 8 bytes"));
 }
 

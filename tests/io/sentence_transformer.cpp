@@ -158,7 +158,12 @@ BOOST_AUTO_TEST_CASE(never_guesses_the_pooling) {
     BOOST_TEST(contains(folder.refused_pooling(R"({"embedding_dimension": 8, "pooling_mode": "first"})"), "found \"first\""));
     BOOST_TEST(contains(folder.refused_pooling(R"({"embedding_dimension": 8, "pooling_mode": []})"), "a pooling mode"));
     BOOST_TEST(contains(folder.refused_pooling(R"({"pooling_mode": "cls"})"), "pass --pooling"));
-    BOOST_TEST(contains(folder.refused_pooling(R"({"embedding_dimension": 0, "pooling_mode": "cls"})"), "a width of at least 1"));
+    BOOST_TEST(
+        contains(folder.refused_pooling(R"({"embedding_dimension": 0, "pooling_mode": "cls"})"), "a width from 1 to 1000000"));
+    BOOST_TEST(contains(folder.refused_pooling(R"({"embedding_dimension": 4611686018427387904, "pooling_mode": "cls"})"),
+                        "a width from 1 to 1000000"));
+    BOOST_TEST(contains(folder.refused_pooling(R"({"embedding_dimension": 8, "pooling_mode": ["cls", "cls"]})"),
+                        "each pooling mode once"));
     folder.remove("1_Pooling");
     BOOST_TEST(contains(folder.refused(), "1_Pooling/config.json, found none"));
     folder.modules({"Transformer"});
@@ -193,7 +198,7 @@ BOOST_AUTO_TEST_CASE(refuses_dense_modules_that_do_not_fit) {
         return folder.refused();
     };
     BOOST_TEST(contains(refused(R"({"in_features":9,"out_features":4})"), "in_features 8 of the module 2_Dense, found 9"));
-    BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":0})"), "sizes of at least 1"));
+    BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":0})"), "sizes from 1 to 8000000"));
     BOOST_TEST(contains(refused(R"({"in_features":8})"), "the key \"out_features\""));
     BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":4,"use_residual":true})"), "without residual"));
     BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":4,"activation_function":"os.system"})"),

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <sys/stat.h>
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/training/train_log.hpp>
@@ -95,6 +96,27 @@ BOOST_AUTO_TEST_CASE(no_mutation_of_any_file_is_accepted) {
     BOOST_TEST_MESSAGE(refused << " mutations refused");
     fs::rename(folder, scratch.path() / "step-8");   // a checkpoint under another's name
     BOOST_TEST(bmae::explain_damage(scratch.path() / "step-8") == "manifest.json belongs to step 7");
+}
+
+BOOST_AUTO_TEST_CASE(a_manifest_names_regular_files_of_its_folder) {
+    Scratch scratch;
+    CheckpointStore store(scratch.path());
+    fs::path const folder = store.save(7, write_some).path;
+    BOOST_REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    fs::create_symlink("/dev/zero", folder / "zeros");
+    auto const damage = [&](nlohmann::ordered_json const& files) {   // the manifest's own checksum is right
+        nlohmann::ordered_json const content{{"format", "bmae checkpoint 1"}, {"step", 7}, {"files", files}};
+        std::ofstream(folder / "manifest.json", std::ios::binary) << bmae::detail::manifest_text(content);
+        return bmae::explain_damage(folder);
+    };
+    nlohmann::ordered_json const entry{{"size", 1}, {"xxh64", "0"}};
+    BOOST_TEST(damage({{"../x", entry}}) == "manifest.json names ../x, outside of the folder");
+    BOOST_TEST(damage({{"/dev/zero", entry}}) == "manifest.json names /dev/zero, outside of the folder");
+    BOOST_TEST(damage({{"zeros", entry}}).find("a pipe or a device") != std::string::npos);
+    BOOST_TEST(damage({{"pipe", entry}}).find("a pipe or a device") != std::string::npos);
+    BOOST_TEST(damage(nlohmann::ordered_json::object()) == "manifest.json names no files");
+    std::ofstream(folder / "manifest.json") << std::string(200'000, '[');
+    BOOST_TEST(bmae::explain_damage(folder) == "manifest.json is damaged");
 }
 
 BOOST_AUTO_TEST_CASE(damaged_ones_are_set_aside_and_the_one_before_is_used) {

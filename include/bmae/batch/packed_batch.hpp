@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include <bmae/batch/pair_list.hpp>
+#include <bmae/values/error.hpp>
 #include <bmae/values/example.hpp>
 
 namespace bmae {
@@ -60,6 +62,23 @@ struct PackedView {
         std::int64_t count = 0;
         for (std::size_t b = 0; b < texts(); ++b) { count += is_empty(b) ? 1 : 0; }
         return count;
+    }
+
+    /// Throws InputError for an id or a label that a vocabulary of `size` tokens does not have: networks index tables by them.
+    void require_known_ids(std::size_t size) const {
+        auto const known = [size](TokenId id) { return id >= 0 && static_cast<std::size_t>(id) < size; };
+        auto const refuse = [size](char const* what, TokenId id) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = std::string(what) + " of a vocabulary of " + std::to_string(size) + " tokens",
+                                        .found = std::to_string(id),
+                                        .hint = "The store is damaged or of another tokenizer: prepare it again."});
+        };
+        for (auto const* const ids : {&input_ids, &original_ids}) {
+            if (auto const at = std::ranges::find_if_not(*ids, known); at != ids->end()) { refuse("token ids", *at); }
+        }
+        for (TokenId const label : labels) {
+            if (label != ignored_label && !known(label)) { refuse("labels", label); }
+        }
     }
 
     /// Appends one text; `text.labels` may be empty, which means no labels.

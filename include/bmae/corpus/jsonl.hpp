@@ -19,6 +19,7 @@
 
 #include <bmae/corpus/reading.hpp>
 #include <bmae/corpus/record.hpp>
+#include <bmae/detail/json_text.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -27,8 +28,17 @@ namespace detail {
 
 /// An object of one line, or nothing with the reason in `found`.
 inline std::optional<nlohmann::json> parse_object(std::string_view line, std::string& found) {
+    JsonOutline const outline = outline_of_json(line);
+    if (outline.depth > deepest_json) {
+        found = "JSON of " + std::to_string(outline.depth) + " levels, above 64";
+        return std::nullopt;
+    }
     try {
         nlohmann::json json = nlohmann::json::parse(line);
+        if (count_members(json) != outline.members) {
+            found = "the key \"" + key_twice<nlohmann::json>(line).substr(0, 60) + "\" twice";
+            return std::nullopt;
+        }
         if (json.is_object()) { return json; }
         found = std::string("a JSON ") + json.type_name();
     } catch (nlohmann::json::parse_error const& error) {

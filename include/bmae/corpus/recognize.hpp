@@ -19,6 +19,7 @@
 #include <bmae/corpus/smart.hpp>
 #include <bmae/corpus/trec_sgml.hpp>
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/json_text.hpp>
 #include <bmae/detail/lines.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
@@ -66,7 +67,9 @@ BMAE_INLINE bool are_columns(std::vector<std::string> const& lines) {
 BMAE_INLINE CorpusFormat recognize_lines(std::vector<std::string> const& lines) {
     if (lines.empty()) { return {.format = "text"}; }
     std::string_view const first = lines.front();
-    if (auto const json = nlohmann::json::parse(first, nullptr, false); json.is_object()) {
+    bool const is_shallow = detail::outline_of_json(first).depth <= detail::deepest_json;   // the reader refuses others by line
+    auto const json = is_shallow ? nlohmann::json::parse(first, nullptr, false) : nlohmann::json();
+    if (json.is_object()) {
         bool const inference = json.contains("sentence1") && json.contains("sentence2");
         bool const rows = json.contains("text") && json["text"].is_array();   // of ids
         return {.format = inference ? "nli" : rows ? "master" : "jsonl"};

@@ -4,6 +4,7 @@
 /// Output folders: refused unless empty, written under a temporary name and then renamed.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -21,6 +22,11 @@
 #include <bmae/values/error.hpp>
 
 namespace bmae::detail {
+
+/// True for a relative path of a file's text that would leave the folder it belongs to.
+inline bool leaves_folder(std::filesystem::path const& path) {
+    return path.is_absolute() || std::any_of(path.begin(), path.end(), [](auto const& part) { return part == ".."; });
+}
 
 /// Refuses a path that is a file or a non-empty folder; changes nothing.
 BMAE_INLINE void require_nothing_lost(std::filesystem::path const& path);

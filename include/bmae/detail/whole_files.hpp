@@ -75,6 +75,12 @@ private:
 /// Opens a file for reading; InputError where it is missing, unreadable or a folder.
 BMAE_INLINE Descriptor open_for_reading(std::filesystem::path const& path);
 
+/// The same for a file that is read whole: InputError also for a pipe or a device, which may never end.
+BMAE_INLINE Descriptor open_regular(std::filesystem::path const& path);
+
+/// Refuses the text that a clone without git-lfs has in place of a large file.
+BMAE_INLINE void refuse_git_lfs_pointer(std::string_view content, std::filesystem::path const& path);
+
 /// A file mapped into memory, read-only. Pages are loaded when touched, so the file may be larger than the memory.
 ///
 /// Truncating a mapped file ends the program with SIGBUS: replace files by rename instead.
@@ -82,7 +88,7 @@ class FileMap {
 public:
     FileMap() = default;
 
-    /// \throws InputError  where the file is missing, unreadable, a folder or not a regular file
+    /// \throws InputError  where the file is missing, unreadable, a folder, not a regular file, or a git-lfs pointer
     explicit FileMap(std::filesystem::path const& path);
 
     FileMap(FileMap&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -105,7 +111,8 @@ private:
     std::size_t size_ = 0;
 };
 
-/// The whole content of a file, byte for byte. \throws InputError where it cannot be read or exceeds `limit` bytes
+/// The whole content of a file, byte for byte.
+/// \throws InputError  where it cannot be read, is no regular file, is a git-lfs pointer, or exceeds `limit` bytes
 BMAE_INLINE std::string read_file(std::filesystem::path const& path, std::uint64_t limit = std::uint64_t{1} << 32);
 
 /// Makes the names in a folder durable (a rename survives a power cut only after this).
@@ -254,16 +261,33 @@ BMAE_INLINE Descriptor open_for_reading(std::filesystem::path const& path) {
     return file;
 }
 
-BMAE_INLINE FileMap::FileMap(std::filesystem::path const& path) {
-    Descriptor const file = open_for_reading(path);
+BMAE_INLINE Descriptor open_regular(std::filesystem::path const& path) {
+    Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));   // a pipe without a writer is not waited for
+    if (!file.is_open()) { throw read_failure(path, errno); }
     struct stat status{};
     if (::fstat(file.number(), &status) != 0) { throw read_failure(path, errno); }
+    if (S_ISDIR(status.st_mode)) { throw read_failure(path, EISDIR); }
     if (!S_ISREG(status.st_mode)) {
         throw InputError(Diagnostic{.file = path.string(),
                                     .expected = "a regular file",
                                     .found = "a pipe or a device",
                                     .hint = "Write its content into a file first."});
     }
+    return file;
+}
+
+BMAE_INLINE void refuse_git_lfs_pointer(std::string_view content, std::filesystem::path const& path) {
+    if (!content.starts_with("version https://git-lfs.github.com/spec/")) { return; }
+    throw InputError(Diagnostic{.file = path.string(),
+                                .expected = "the content of the file",
+                                .found = "a git-lfs pointer to it",
+                                .hint = "Run `git lfs pull` in that folder, or download the file itself."});
+}
+
+BMAE_INLINE FileMap::FileMap(std::filesystem::path const& path) {
+    Descriptor const file = open_regular(path);
+    struct stat status{};
+    if (::fstat(file.number(), &status) != 0) { throw read_failure(path, errno); }
     size_ = static_cast<std::size_t>(status.st_size);
     if (size_ == 0) { return; }
     void* const memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.number(), 0);
@@ -272,6 +296,12 @@ BMAE_INLINE FileMap::FileMap(std::filesystem::path const& path) {
         throw read_failure(path, errno);
     }
     data_ = static_cast<std::byte const*>(memory);
+    try {
+        refuse_git_lfs_pointer(text(), path);
+    } catch (...) {
+        ::munmap(memory, size_);
+        throw;
+    }
 }
 
 BMAE_INLINE FileMap& FileMap::operator=(FileMap&& other) noexcept {
@@ -285,7 +315,7 @@ BMAE_INLINE FileMap::~FileMap() {
 }
 
 BMAE_INLINE std::string read_file(std::filesystem::path const& path, std::uint64_t limit) {
-    Descriptor const file = open_for_reading(path);
+    Descriptor const file = open_regular(path);
     std::string content;
     std::size_t filled = 0;
     while (true) {
@@ -303,6 +333,7 @@ BMAE_INLINE std::string read_file(std::filesystem::path const& path, std::uint64
         }
     }
     content.resize(filled);
+    refuse_git_lfs_pointer(content, path);
     return content;
 }
 

@@ -4,12 +4,9 @@
 /// Small JSON files (configurations), read strictly: a key given twice, a wrong type or a missing key is an error with its key.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/json_text.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
 
@@ -26,14 +24,13 @@ namespace bmae::detail {
 using Json = nlohmann::ordered_json;   ///< keeps the order of the keys, so that a rewritten file is unchanged
 
 inline constexpr std::uint64_t largest_config_file = std::uint64_t{64} << 20;   ///< bytes
-inline constexpr int deepest_config = 64;                                       ///< levels
 
 /// "an object", "text" ...: the type of a value, for messages.
 BMAE_INLINE std::string kind_of(Json const& value);
 
 /// Reads a JSON document.
 /// \param file  its name in messages
-/// \throws InputError  text that is not JSON, a key twice in one object, nesting deeper than 64
+/// \throws InputError  text that is not JSON, a NUL, a key twice in one object, nesting deeper than 64
 BMAE_INLINE Json parse_json(std::string_view text, std::string const& file);
 
 /// An object of a configuration file whose values are read by name and type.
@@ -114,55 +111,9 @@ inline std::string json_document(Json const& document) { return document.dump(2)
 
 namespace bmae::detail {
 
-BMAE_INLINE std::string kind_of(Json const& value) {
-    switch (value.type()) {
-        case Json::value_t::null:
-            return "null";
-        case Json::value_t::object:
-            return "an object";
-        case Json::value_t::array:
-            return "an array";
-        case Json::value_t::string:
-            return "the text \"" + value.get_ref<std::string const&>().substr(0, 60) + '"';
-        default:
-            return value.dump();
-    }
-}
+BMAE_INLINE std::string kind_of(Json const& value) { return kind_of_json(value); }
 
-BMAE_INLINE Json parse_json(std::string_view text, std::string const& file) {
-    std::vector<std::set<std::string>> keys;
-    std::string twice;
-    bool too_deep = false;
-    // The parser silently keeps the last of two equal keys, so the keys are checked during parsing.
-    auto const watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-        too_deep = too_deep || depth > deepest_config;
-        if (event == Json::parse_event_t::object_start) { keys.emplace_back(); }
-        if (event == Json::parse_event_t::object_end) { keys.pop_back(); }
-        if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second && twice.empty()) {
-            twice = parsed.get<std::string>();
-        }
-        return !too_deep;
-    };
-    auto const refuse = [&file](std::size_t line, std::string expected, std::string found) {
-        return InputError(Diagnostic{.file = file,
-                                     .line = line,
-                                     .expected = std::move(expected),
-                                     .found = std::move(found),
-                                     .hint = "Correct the file or download it again."});
-    };
-    if (auto const nul = text.find('\0'); nul != text.npos) { throw refuse(0, "JSON", "a NUL at byte " + std::to_string(nul)); }
-    try {
-        Json document = Json::parse(text, watch);
-        if (too_deep) { throw refuse(0, "at most 64 levels of JSON", "more"); }
-        if (!twice.empty()) { throw refuse(0, "each key once", '"' + twice.substr(0, 60) + "\" twice"); }
-        return document;
-    } catch (Json::parse_error const& error) {
-        std::size_t const at = std::min(error.byte, text.size());
-        auto const lines = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-        std::string found = text.empty() ? "an empty file" : "an error at byte " + std::to_string(error.byte);
-        throw refuse(static_cast<std::size_t>(lines) + 1, "JSON", std::move(found));
-    } catch (Json::exception const& error) { throw refuse(0, "JSON", error.what()); }
-}
+BMAE_INLINE Json parse_json(std::string_view text, std::string const& file) { return parse_json_text<Json>(text, file); }
 
 BMAE_INLINE JsonObject::JsonObject(Json value, std::string file, std::string place)
     : value_(std::move(value)), file_(std::move(file)), place_(std::move(place)) {

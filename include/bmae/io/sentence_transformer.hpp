@@ -86,11 +86,10 @@ inline std::string_view stock_class(std::string_view type) {
 
 /// A path within the folder.
 inline void require_inside(JsonObject const& where, std::string const& path) {
-    std::filesystem::path const given(path);
-    bool const leaves =
-        given.is_absolute() || std::any_of(given.begin(), given.end(), [](auto const& part) { return part == ".."; });
-    if (leaves) { throw where.refuse("a path inside the folder", '"' + path + '"'); }
+    if (leaves_folder(path)) { throw where.refuse("a path inside the folder", '"' + path + '"'); }
 }
+
+inline constexpr std::int64_t largest_width = 1'000'000;   ///< as `BertConfig::validate` has it
 
 inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layout) {
     layout.pooling.clear();
@@ -118,7 +117,15 @@ inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layo
         layout.pooling.push_back(static_cast<PoolingMode>(at - pooling_names.begin()));
     }
     if (layout.pooling.empty()) { throw file.refuse("a pooling mode", declared ? "none that is true" : "none", pooling_hint); }
-    if (layout.width < 1) { throw file.refuse("a width of at least 1", std::to_string(layout.width)); }
+    for (std::size_t i = 1; i < layout.pooling.size(); ++i) {
+        auto const before = layout.pooling.begin() + static_cast<std::ptrdiff_t>(i);
+        if (std::find(layout.pooling.begin(), before, *before) != before) {
+            throw file.refuse("each pooling mode once", "one twice", pooling_hint);
+        }
+    }
+    if (layout.width < 1 || layout.width > largest_width) {
+        throw file.refuse("a width from 1 to 1000000", std::to_string(layout.width));
+    }
 }
 
 inline DenseLayout read_dense(JsonObject const& file, std::string folder) {
@@ -133,7 +140,9 @@ inline DenseLayout read_dense(JsonObject const& file, std::string folder) {
                       .bias = file.get<bool>("bias", true),
                       .activation = file.get<std::string>("activation_function", "torch.nn.modules.activation.Tanh"),
                       .folder = std::move(folder)};
-    if (dense.in_features < 1 || dense.out_features < 1) { throw file.refuse("sizes of at least 1", "a smaller one"); }
+    for (std::int64_t const size : {dense.in_features, dense.out_features}) {   // several poolings of the widest model
+        if (size < 1 || size > 8 * largest_width) { throw file.refuse("sizes from 1 to 8000000", std::to_string(size)); }
+    }
     if (!dense.activation.starts_with("torch.nn.")) {
         throw file.refuse("an activation of torch.nn", '"' + dense.activation + '"');
     }
@@ -152,6 +161,11 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
         return object.find<std::int64_t>(key);
     };
     auto positions = from("config.json", "max_position_embeddings");
+    if (positions && *positions < 1) {
+        throw InputError(Diagnostic{.file = (transformer / "config.json").string(),
+                                    .expected = "max_position_embeddings of at least 1",
+                                    .found = std::to_string(*positions)});
+    }
     if (positions) {
         auto const type = JsonObject::read(transformer / "config.json").get<std::string>("model_type", "");
         // RoBERTa's first token follows the padding's position.
@@ -172,7 +186,13 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
                                     .expected = "a max_seq_length of at least 2",
                                     .found = std::to_string(*declared)});
     }
-    return positions ? std::min(*declared, *positions) : *declared;
+    std::int64_t const length = positions ? std::min(*declared, *positions) : *declared;
+    if (length < 2) {
+        throw InputError(Diagnostic{.file = (transformer / "config.json").string(),
+                                    .expected = "positions for at least 2 tokens",
+                                    .found = std::to_string(length)});
+    }
+    return length;
 }
 
 /// Similarity and prompts, which config_sentence_transformers.json holds where it is there.

@@ -84,6 +84,7 @@ public:
         : Model(std::move(config), PresetHyperparameters<Model>::options(hyperparameters), seed) {}
 
     /// Masks and packs examples; free of LibTorch and safe to call from several threads.
+    /// Throws InputError for a token that `traits` does not have.
     [[nodiscard]] HostBatch collate(std::span<typename Base::ExampleType const> examples, TokenTraits const& traits,
                                     ViewSettings const& settings, DrawKey key) const {
         constexpr std::uint64_t shared_slot = 0x73686172;   // no view has this number
@@ -117,6 +118,7 @@ public:
                 });
             });
         }
+        for (PackedView const& view : batch.views) { view.require_known_ids(traits.size()); }
         for_each_view([&](auto const&, auto const& part, std::size_t v) {
             if constexpr (detail::is_pass<std::remove_cvref_t<decltype(part)>>) {
                 batch.encoder_tokens += batch.views[v].tokens();

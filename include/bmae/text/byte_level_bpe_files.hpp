@@ -41,7 +41,7 @@ namespace detail {
 
 /// The lines of merges.txt: a version line, then two pieces with a space between.
 inline std::vector<std::pair<std::string, std::string>> read_merges(std::filesystem::path const& path) {
-    std::string const content = read_file(path, std::uint64_t{1} << 30);
+    std::string const content = read_file(path, std::uint64_t{1} << 28);
     std::vector<std::pair<std::string, std::string>> merges;
     std::size_t number = 0;
     for (std::size_t at = 0; at < content.size();) {

@@ -67,6 +67,8 @@ BMAE_INLINE void read_manifest(std::string const& text, std::string const& file,
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/json_text.hpp>
+
 namespace bmae::detail {
 
 BMAE_INLINE Xxh64 content_hash(StoreHeader const& header) {
@@ -120,7 +122,7 @@ BMAE_INLINE void read_manifest(std::string const& text, std::string const& file,
             Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     std::string const again = "Prepare the store again.";
-    nlohmann::ordered_json json = nlohmann::ordered_json::parse(std::string_view(text), nullptr, false);
+    nlohmann::ordered_json json = parse_json_or_nothing<nlohmann::ordered_json>(text);
     if (json.is_discarded() || !json.is_object()) {
         throw refuse("the manifest of a " + name, "something that is not JSON", again);
     }

@@ -6,16 +6,19 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include <bmae/detail/folders.hpp>
+#include <bmae/detail/json_text.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/detail/whole_files.hpp>
 #include <bmae/text/bert_normalizer.hpp>
@@ -59,6 +62,8 @@ namespace detail {
 using PlainJson = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;   // for writing: reads and finds keys in quadratic time
 
+inline constexpr std::uint64_t largest_tokenizer_file = std::uint64_t{1} << 28;   ///< bytes; the largest known ones have 2^25
+
 /// One JSON file with errors that name the file and the key.
 class JsonFile {
 public:
@@ -75,10 +80,14 @@ public:
     [[nodiscard]] T get(PlainJson const& object, char const* key, T fallback) const {
         auto const found = object.is_object() ? object.find(key) : object.end();
         if (!object.is_object() || found == object.end() || found->is_null()) { return fallback; }
+        if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+            bool const fits = found->is_number_unsigned() && std::in_range<T>(found->template get<std::uint64_t>());
+            if (!fits) { refuse("a whole number at \"" + std::string(key) + "\"", kind_of_json(*found), "Fix the file."); }
+        }
         try {
             return found->template get<T>();
         } catch (PlainJson::exception const&) {
-            refuse("a value of another type at \"" + std::string(key) + "\"", found->dump().substr(0, 60), "Fix the file.");
+            refuse("a value of another type at \"" + std::string(key) + "\"", kind_of_json(*found), "Fix the file.");
         }
     }
 
@@ -142,25 +151,10 @@ BMAE_INLINE void write_tokenizer(WordPieceDescription const& description, std::f
 namespace bmae::detail {
 
 BMAE_INLINE JsonFile::JsonFile(std::filesystem::path path)
-    : path_(std::move(path)), content_(read_file(path_, std::uint64_t{1} << 30)) {
-    try {
-        root_ = PlainJson::parse(content_);
-    } catch (PlainJson::parse_error const& error) {
-        auto const at = std::min<std::size_t>(error.byte, content_.size());
-        auto const line =
-            1 + static_cast<std::size_t>(std::count(content_.begin(), content_.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
-        throw InputError(Diagnostic{.file = path_.string(),
-                                    .line = line,
-                                    .expected = "JSON",
-                                    .found = content_.empty() ? "an empty file" : "something else",
-                                    .hint = "Save the tokenizer again or copy the file again."});
-    } catch (PlainJson::exception const& error) {   // a number beyond a double's range
-        throw InputError(Diagnostic{.file = path_.string(),
-                                    .expected = "JSON",
-                                    .found = error.what(),
-                                    .hint = "Save the tokenizer again or copy the file again."});
-    }
-    if (!root_.is_object()) { refuse("a JSON object", "another JSON value"); }
+    : path_(std::move(path)),
+      content_(read_file(path_, largest_tokenizer_file)),
+      root_(parse_json_text<PlainJson>(content_, path_.string(), "Save the tokenizer again or copy the file again.")) {
+    if (!root_.is_object()) { refuse("a JSON object", kind_of_json(root_)); }
 }
 
 BMAE_INLINE void JsonFile::refuse(std::string expected, std::string found, std::string hint) const {
@@ -171,7 +165,7 @@ BMAE_INLINE void JsonFile::refuse(std::string expected, std::string found, std::
 BMAE_INLINE PlainJson const& JsonFile::object(PlainJson const& parent, char const* key) const {
     auto const found = parent.find(key);
     if (found == parent.end() || !found->is_object()) {
-        refuse("an object at \"" + std::string(key) + "\"", found == parent.end() ? "no such key" : found->dump().substr(0, 60));
+        refuse("an object at \"" + std::string(key) + "\"", found == parent.end() ? "no such key" : kind_of_json(*found));
     }
     return *found;
 }

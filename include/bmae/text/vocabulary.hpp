@@ -93,7 +93,7 @@ private:
 
 /// The lines of vocab.txt: LF or CRLF; a last line needs no end. Only the line end is stripped: tokens may be any other text.
 inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
-    std::string const content = read_file(path, std::uint64_t{1} << 30);
+    std::string const content = read_file(path, std::uint64_t{1} << 28);
     std::vector<std::string> tokens;
     if (content.empty()) {
         throw InputError(Diagnostic{.file = path,

@@ -125,6 +125,8 @@ private:
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/json_text.hpp>
+
 namespace bmae::detail {
 
 BMAE_INLINE std::optional<std::uint64_t> step_of(std::string_view name) {
@@ -137,7 +139,7 @@ BMAE_INLINE std::optional<std::uint64_t> step_of(std::string_view name) {
 }
 
 BMAE_INLINE nlohmann::ordered_json fingerprint(std::filesystem::path const& path) {
-    Descriptor const file = open_for_reading(path);
+    Descriptor const file = open_regular(path);
     std::vector<std::byte> buffer(std::size_t{1} << 20);
     Xxh64 hash;
     std::uint64_t size = 0;
@@ -183,7 +185,7 @@ namespace bmae {
 BMAE_INLINE std::string explain_damage(std::filesystem::path const& folder) {
     try {
         std::string const text = detail::read_file(folder / detail::manifest_name, std::uint64_t{1} << 26);
-        auto const json = nlohmann::ordered_json::parse(std::string_view(text), nullptr, /*allow_exceptions=*/false);
+        auto const json = detail::parse_json_or_nothing<nlohmann::ordered_json>(text);
         if (!json.is_object() || !json.contains("manifest") || detail::manifest_text(json["manifest"]) != text) {
             return "manifest.json is damaged";
         }
@@ -194,7 +196,9 @@ BMAE_INLINE std::string explain_damage(std::filesystem::path const& folder) {
         if (detail::step_of(folder.filename().string()) != manifest.value("step", std::uint64_t{0})) {
             return "manifest.json belongs to step " + std::to_string(manifest.value("step", std::uint64_t{0}));
         }
+        if (manifest.at("files").empty()) { return "manifest.json names no files"; }
         for (auto const& [name, expected] : manifest.at("files").items()) {
+            if (detail::leaves_folder(name)) { return "manifest.json names " + name + ", outside of the folder"; }
             auto const found = detail::fingerprint(folder / name);
             if (found != expected) {
                 return name + " does not match its manifest: expected " + expected.dump() + ", found " + found.dump();

@@ -50,6 +50,8 @@ BMAE_INLINE std::optional<DescriptionDifference> first_difference(std::string co
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/json_text.hpp>
+
 namespace bmae::detail {
 
 BMAE_INLINE std::optional<DescriptionDifference> difference(nlohmann::ordered_json const& then, nlohmann::ordered_json const& now,
@@ -83,13 +85,13 @@ BMAE_INLINE std::optional<DescriptionDifference> difference(nlohmann::ordered_js
 namespace bmae {
 
 BMAE_INLINE std::string format_of(std::string const& description) {
-    auto const json = nlohmann::ordered_json::parse(std::string_view(description), nullptr, false);
+    auto const json = detail::parse_json_or_nothing<nlohmann::ordered_json>(description);
     return json.is_object() && json.contains("format") ? json["format"].dump() : "none";
 }
 
 BMAE_INLINE std::vector<std::string> newer_keys(std::string const& now, std::string const& then) {
-    auto const before = nlohmann::ordered_json::parse(then, nullptr, false);
-    auto const after = nlohmann::ordered_json::parse(now, nullptr, false);
+    auto const before = detail::parse_json_or_nothing<nlohmann::ordered_json>(then);
+    auto const after = detail::parse_json_or_nothing<nlohmann::ordered_json>(now);
     std::vector<std::string> missing;
     for (char const* const key : {"corpus", "dropout", "generator"}) {
         if (before.is_object() && after.is_object() && after.contains(key) && !before.contains(key)) {
@@ -109,8 +111,8 @@ BMAE_INLINE std::string without_newer_keys(std::string const& now, std::string c
 
 BMAE_INLINE std::optional<DescriptionDifference> first_difference(std::string const& then, std::string const& now) {
     if (then == now) { return std::nullopt; }
-    auto const before = nlohmann::ordered_json::parse(std::string_view(then), nullptr, false);
-    auto const after = nlohmann::ordered_json::parse(std::string_view(now), nullptr, false);
+    auto const before = detail::parse_json_or_nothing<nlohmann::ordered_json>(then);
+    auto const after = detail::parse_json_or_nothing<nlohmann::ordered_json>(now);
     if (!before.is_object() || !after.is_object()) { return DescriptionDifference{{}, then, now}; }
     return detail::difference(before, after, {});
 }

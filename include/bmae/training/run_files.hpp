@@ -104,6 +104,8 @@ private:
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/json_text.hpp>
+
 namespace bmae::detail {
 
 BMAE_INLINE RunFiles::RunFiles(Objective& objective, TrainerOptions const& options, Replicas const& replicas,
@@ -168,7 +170,7 @@ BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParamet
     std::filesystem::path const file = found.path / "trainer.json";
     try {
         std::string const text = read_file(file);
-        auto const json = nlohmann::ordered_json::parse(std::string_view(text));
+        auto const json = parse_json_text<nlohmann::ordered_json>(text, file.string());
         require_same_run(json, file);
         TrainState state = TrainState::from_json(json.at("state"));
         warn_of_new_plan(json, state);

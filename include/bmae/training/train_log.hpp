@@ -109,6 +109,8 @@ private:
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/json_text.hpp>
+
 namespace bmae {
 
 BMAE_INLINE TermSums& TermSums::operator+=(TermSums const& other) {
@@ -164,7 +166,7 @@ BMAE_INLINE TrainLog::TrainLog(std::filesystem::path path, std::uint64_t step) :
             end = old.find('\n', begin);
             if (end == std::string::npos) { break; }
             auto const line = std::string_view(old).substr(begin, end - begin + 1);
-            auto const json = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+            auto const json = detail::parse_json_or_nothing<nlohmann::ordered_json>(line);
             bool const later =
                 json.is_object() && json.contains("step") && json["step"].is_number() && json["step"].get<std::uint64_t>() > step;
             if (!later) { kept += line; }
