@@ -10,7 +10,10 @@
 #include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/io/json_file.hpp>
 #include <bmae/io/safetensors.hpp>
+#include <bmae/io/torch_file.hpp>
+#include <bmae/io/weight_files.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -40,14 +43,7 @@ private:
     std::string text_;
 };
 
-Json read_json(Path const& path) {
-    Json json = Json::parse(detail::read_file(path, std::uint64_t{1} << 28), nullptr, false);
-    if (json.is_discarded()) {
-        throw InputError(
-            Diagnostic{.file = path.string(), .expected = "JSON", .found = "something else", .hint = "The file is damaged."});
-    }
-    return json;
-}
+Json read_json(Path const& path) { return detail::parse_json(detail::read_file(path, std::uint64_t{1} << 28), path.string()); }
 
 void look_at_tensors(Path const& path, bool all, Findings& findings) {
     auto const file = SafetensorsFile::open(path);
@@ -69,7 +65,7 @@ void look_at_tensors(Path const& path, bool all, Findings& findings) {
     findings.add("bytes", bytes);
     if (all) { findings.json()["list"] = std::move(list); }
     for (auto const& [key, value] : file.metadata()) {
-        Json const parsed = Json::parse(value, nullptr, false);
+        Json const parsed = detail::parse_json_or_nothing<Json>(value);
         if (key == "report" && parsed.is_object()) {   // a dumped step
             findings.add("preset", parsed.value("preset", ""));
             findings.add("composition", parsed.value("composition", ""));
@@ -83,6 +79,41 @@ void look_at_tensors(Path const& path, bool all, Findings& findings) {
             findings.add("metadata " + key, value.size() > 200 ? value.substr(0, 200) + "..." : value);
         }
     }
+}
+
+/// A file of torch.save: the numbers of shared storages count once.
+void look_at_pickled(Path const& path, bool all, Findings& findings) {
+    auto const file = TorchFile::open(path);
+    std::uint64_t numbers = 0;
+    std::uint64_t bytes = 0;
+    Json list = Json::array();
+    for (TensorStorage const& storage : file.storages()) {
+        bytes += storage.bytes.size();
+        numbers += storage.bytes.size() * 8 / bits_of(storage.type);
+    }
+    for (StridedEntry const& entry : file.entries()) {
+        if (!all) { break; }
+        list.push_back({{"name", entry.name}, {"type", to_string(entry.type)}, {"shape", entry.shape}});
+        findings.line("  " + entry.name + ' ' + std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape));
+    }
+    findings.add("tensors", file.entries().size());
+    findings.add("numbers", numbers);
+    findings.add("bytes", bytes);
+    if (all) { findings.json()["list"] = std::move(list); }
+    if (!file.left_aside().empty()) { findings.add("left_aside", file.left_aside()); }
+}
+
+/// The weights of a folder of a model, if it has any.
+void look_at_weights(Path const& folder, bool all, Findings& findings) {
+    WeightFiles const files = find_weights(folder);
+    findings.add("weights", files.file.filename().string());
+    if (!files.shards.empty()) { return findings.add("shards", files.shards.size()); }
+    files.pickled ? look_at_pickled(files.file, all, findings) : look_at_tensors(files.file, all, findings);
+}
+
+bool is_pickled(Path const& path) {
+    auto const ending = path.extension();
+    return ending == ".bin" || ending == ".pt" || ending == ".pth";
 }
 
 void look_at_store(Path const& path, Findings& findings) {
@@ -108,7 +139,7 @@ void look_at_store(Path const& path, Findings& findings) {
 }
 
 bool is_pair_store(Path const& path) {
-    Json const manifest = Json::parse(detail::read_file(path / "manifest.json", std::uint64_t{16} << 20), nullptr, false);
+    auto const manifest = detail::parse_json_or_nothing<Json>(detail::read_file(path / "manifest.json", std::uint64_t{16} << 20));
     return manifest.is_object() && manifest.contains("format") && manifest["format"] == detail::pair_format::kind.magic;
 }
 
@@ -148,13 +179,14 @@ void look_at_checkpoint(Path const& path, bool all, Findings& findings) {
     findings.add("kind", "checkpoint");
     std::string const damage = explain_damage(std::filesystem::weakly_canonical(path));
     findings.add("damage", damage.empty() ? "none" : damage);
-    Json const trainer = read_json(path / "trainer.json");
+    detail::JsonObject const file(read_json(path / "trainer.json"), (path / "trainer.json").string());
+    Json const& trainer = file.json();
     for (char const* const key : {"library", "libtorch", "examples", "steps", "epochs"}) {
         if (trainer.contains(key)) { findings.add(key, trainer[key]); }
     }
-    if (trainer.contains("state")) { findings.add("step", trainer["state"].value("step", std::uint64_t{0})); }
+    if (auto const state = file.find<detail::JsonObject>("state")) { findings.add("step", state->get<std::int64_t>("step", 0)); }
     if (trainer.contains("options")) { findings.add("options", trainer["options"]); }
-    Json const objective = Json::parse(trainer.value("objective", "{}"), nullptr, false);
+    Json const objective = detail::parse_json_or_nothing<Json>(file.get<std::string>("objective", "{}"));
     for (char const* const key : {"preset", "stage", "composition", "pooling", "max_length"}) {
         if (objective.is_object() && objective.contains(key)) { findings.add(key, objective[key]); }
     }
@@ -191,7 +223,7 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
                                     .hint = "Name one of the files in it."});
     }
     look_at_config(path, findings);
-    if (std::filesystem::exists(path / "model.safetensors")) { look_at_tensors(path / "model.safetensors", all, findings); }
+    if (holds_weights(path)) { look_at_weights(path, all, findings); }
 }
 
 /// A text file: a run has six columns, judgments have two to four.
@@ -212,7 +244,7 @@ void look_at_text(Path const& path, Findings& findings) {
     }
     if (columns < 2 || columns > 4 || line.starts_with('{')) {
         throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "safetensors, a run or judgments",
+                                    .expected = "safetensors, a file of torch.save, a run or judgments",
                                     .found = "a file of another kind",
                                     .hint = "JSON Lines are read by prepare, encode and search."});
     }
@@ -231,6 +263,9 @@ int inspect(Common const& common, InspectOptions const& options) {
     } else if (options.path.extension() == ".safetensors") {
         findings.add("kind", "safetensors file");
         look_at_tensors(options.path, options.tensors, findings);
+    } else if (is_pickled(options.path)) {
+        findings.add("kind", "file of torch.save");
+        look_at_pickled(options.path, options.tensors, findings);
     } else {
         look_at_text(options.path, findings);
     }

@@ -189,7 +189,7 @@ def models(work, data, run_folder):
     refused(*encode, "--model", broken, "--pooling", "cls", says="model.safetensors")
     weights.unlink()
     (broken / "pytorch_model.bin").write_bytes(b"PK")
-    refused(*encode, "--model", broken, "--pooling", "cls", says="pickle")
+    refused(*encode, "--model", broken, "--pooling", "cls", says=["pytorch_model.bin", "zip archive"])
     damaged = shutil.copytree(next(run_folder.glob("step-*")), work / "step-2")
     os.truncate(damaged / "model.safetensors", 1000)
     refused(*encode, "--model", damaged, "--pooling", "cls", says=["undamaged checkpoint", "model.safetensors"])

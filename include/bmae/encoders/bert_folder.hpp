@@ -49,7 +49,7 @@ inline BertEncoder make_bert(HfBert const& files, std::uint64_t seed = 0) {
     return encoder;
 }
 
-/// Reads a folder with config.json and model.safetensors: BERT or any other `ModelType`. Errors: see `read_hf_folder`.
+/// Reads a folder with config.json and weights: BERT or any other `ModelType`. Errors: see `read_hf_folder`.
 inline BertEncoder load_bert(std::filesystem::path const& folder, std::uint64_t seed = 0) {
     return make_bert(read_hf_folder(folder, Loading::mapped), seed);
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// BERT-like models in the folders of the Python library transformers: config.json and model.safetensors, whole or in shards.
+/// BERT-like models in the folders of the Python library transformers: config.json and weights, whole or in shards.
 #pragma once
 
 #include <algorithm>
@@ -164,8 +164,8 @@ inline std::string python_class_kind(HfBert const& model) {
 
 }  // namespace detail
 
-/// Reads a folder.
-/// \throws InputError  a pickle, another architecture, tensors that are missing, unexpected, of a wrong shape or with a number that
+/// Reads a folder: config.json and the weights that `find_weights` finds, safetensors or pytorch_model.bin.
+/// \throws InputError  another architecture, tensors that are missing, unexpected, of a wrong shape or with a number that
 ///                     is not finite, all by name
 inline HfBert read_hf_folder(std::filesystem::path const& folder, Loading loading = Loading::copy) {
     detail::require_model_folder(folder);

@@ -60,13 +60,13 @@ inline Gpt2Config read_gpt2_config(std::filesystem::path const& path) {
     Gpt2Config config{.vocab_size = detail::positive(file, "vocab_size"),
                       .positions = detail::positive(file, "n_positions"),
                       .width = detail::positive(file, "n_embd"),
-                      .layers = detail::positive(file, "n_layer"),
+                      .layers = detail::positive(file, "n_layer", {}, detail::most_layers),
                       .heads = detail::positive(file, "n_head"),
                       .activation = detail::activation_of(file, file.get<std::string>("activation_function", "gelu_new")),
                       .epsilon = file.get("layer_norm_epsilon", 1e-5),
                       .scale = file.get("scale_attn_weights", true),
                       .scale_by_layer = file.get("scale_attn_by_inverse_layer_idx", false)};
-    config.inner = file.get("n_inner", 4 * config.width);
+    config.inner = detail::positive(file, "n_inner", 4 * config.width, 400'000'000);
     if (config.width % config.heads != 0) {
         throw file.refuse("\"n_head\" that divides \"n_embd\"",
                           std::to_string(config.heads) + " and " + std::to_string(config.width));
@@ -86,7 +86,7 @@ struct Gpt2State {
 /// A GPT-2 with its weights. Copies share them; const members may run in several threads.
 class Gpt2 {
 public:
-    /// Reads config.json and model.safetensors of a folder, under the names with or without "transformer.".
+    /// Reads config.json and the weights of a folder, under the names with or without "transformer.".
     /// \throws InputError  files that are missing, another architecture, tensors that do not fit
     static Gpt2 load(std::filesystem::path const& folder, at::Device device = at::kCPU) {
         auto opened = detail::open_model(folder, read_gpt2_config, {"transformer."}, device);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,32 +18,27 @@
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
+#include <bmae/io/weight_files.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/shape.hpp>
 #include <bmae/values/tokens.hpp>
 
 namespace bmae::detail {
 
-/// Refuses a folder without config.json or with weights that only Python can read.
+/// Refuses a folder without config.json or without weights.
 inline void require_generator_folder(std::filesystem::path const& folder) {
     auto const refuse = [&](std::string expected, std::string found, std::string hint) {
         throw InputError(Diagnostic{
             .file = folder.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     if (!std::filesystem::is_directory(folder)) {
-        refuse("a folder with config.json and model.safetensors",
-               std::filesystem::exists(folder) ? "a file" : "nothing of that name", "Check the path.");
+        refuse("a folder with config.json and weights", std::filesystem::exists(folder) ? "a file" : "nothing of that name",
+               "Check the path.");
     }
     if (!std::filesystem::exists(folder / "config.json")) {
         refuse("config.json", "none", "Name the folder of a GPT-2 or T5 model.");
     }
-    bool const has_weights =
-        std::filesystem::exists(folder / "model.safetensors") || std::filesystem::exists(folder / "model.safetensors.index.json");
-    if (!has_weights) {
-        bool const pickled = std::filesystem::exists(folder / "pytorch_model.bin");
-        refuse("model.safetensors", pickled ? "pytorch_model.bin, which is a Python pickle" : "no weights",
-               pickled ? "Load the model once in Python and save it by save_pretrained." : "Copy the weights there.");
-    }
+    static_cast<void>(find_weights(folder));
 }
 
 /// Returns tensors by name, in fp32 on one device; reports all missing and misshapen ones at once.
@@ -135,12 +131,17 @@ inline Activation activation_of(JsonObject const& config, std::string const& nam
     throw config.refuse("one of the activations relu, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast", '"' + name + '"');
 }
 
-/// An integer of at least 1.
-inline std::int64_t positive(JsonObject const& config, char const* key) {
-    auto const value = config.require<std::int64_t>(key);
-    if (value < 1) { throw config.refuse('"' + std::string(key) + "\" of at least 1", std::to_string(value)); }
+/// A size of a network: an integer from 1 to `most`.
+inline std::int64_t positive(JsonObject const& config, char const* key, std::optional<std::int64_t> fallback = {},
+                             std::int64_t most = 100'000'000) {
+    auto const value = fallback ? config.get<std::int64_t>(key, *fallback) : config.require<std::int64_t>(key);
+    if (value < 1 || value > most) {
+        throw config.refuse('"' + std::string(key) + "\" from 1 to " + std::to_string(most), std::to_string(value));
+    }
     return value;
 }
+
+inline constexpr std::int64_t most_layers = 10'000;
 
 /// Refuses token ids that are not in a vocabulary of `size` tokens.
 inline void require_known(std::span<TokenId const> ids, std::int64_t size) {

@@ -61,18 +61,19 @@ inline T5Config read_t5_config(std::filesystem::path const& path) {
     if (auto const type = file.require<std::string>("model_type"); type != "t5" && type != "mt5") {
         throw file.refuse("\"model_type\": \"t5\" or \"mt5\"", '"' + type + '"', "GPT-2 and T5 are supported for generation.");
     }
-    T5Config config{.vocab_size = detail::positive(file, "vocab_size"),
-                    .width = detail::positive(file, "d_model"),
-                    .head_width = detail::positive(file, "d_kv"),
-                    .heads = detail::positive(file, "num_heads"),
-                    .inner = detail::positive(file, "d_ff"),
-                    .encoder_layers = detail::positive(file, "num_layers"),
-                    .decoder_layers = file.get("num_decoder_layers", detail::positive(file, "num_layers")),
-                    .buckets = file.get<std::int64_t>("relative_attention_num_buckets", 32),
-                    .farthest = file.get<std::int64_t>("relative_attention_max_distance", 128),
-                    .positions = file.get<std::int64_t>("n_positions", 512),
-                    .epsilon = file.get("layer_norm_epsilon", 1e-6),
-                    .start_token = file.get<TokenId>("decoder_start_token_id", 0)};
+    T5Config config{
+        .vocab_size = detail::positive(file, "vocab_size"),
+        .width = detail::positive(file, "d_model"),
+        .head_width = detail::positive(file, "d_kv"),
+        .heads = detail::positive(file, "num_heads"),
+        .inner = detail::positive(file, "d_ff"),
+        .encoder_layers = detail::positive(file, "num_layers", {}, detail::most_layers),
+        .decoder_layers = detail::positive(file, "num_decoder_layers", detail::positive(file, "num_layers"), detail::most_layers),
+        .buckets = detail::positive(file, "relative_attention_num_buckets", 32),
+        .farthest = detail::positive(file, "relative_attention_max_distance", 128),
+        .positions = detail::positive(file, "n_positions", 512),
+        .epsilon = file.get("layer_norm_epsilon", 1e-6),
+        .start_token = file.get<TokenId>("decoder_start_token_id", 0)};
     auto const form = file.get<std::string>("feed_forward_proj", "relu");
     config.gated = form.starts_with("gated-");
     std::string const name = config.gated ? form.substr(6) : form;
@@ -104,7 +105,7 @@ struct T5State {
 /// A T5 with its weights. Copies share them; const members may run in several threads.
 class T5 {
 public:
-    /// Reads config.json and model.safetensors of a folder.
+    /// Reads config.json and the weights of a folder.
     /// \throws InputError  files that are missing, another architecture, tensors that do not fit
     static T5 load(std::filesystem::path const& folder, at::Device device = at::kCPU) {
         auto opened = detail::open_model(folder, read_t5_config, {}, device);
