@@ -65,7 +65,9 @@ private:
         CLI::App& app = add("export", "A checkpoint to a folder that Python libraries load",
                             "bmae export --model run --format sentence-transformers --pooling cls --output encoder",
                             [&all = all_] { return bmae::program::export_model(all.common, all.export_); });
-        table_.text(app, "--format", options.format, "sentence-transformers or huggingface");
+        table_.text(
+            app, "--format", options.format,
+            "sentence-transformers, huggingface, or with decoders, of a checkpoint: retromae, dupmae, simlm, condenser, master");
         auto const model = add_model(table_, app, options.model);
         model.front()->required();
         for (std::size_t i = 1; i < model.size(); ++i) { model[i]->with("--format", {"sentence-transformers"}); }
@@ -78,7 +80,7 @@ private:
                                 [&all = all_] { return bmae::program::inspect(all.common, all.inspect); });
         table_
             .path(inspect, "path", all_.inspect.path,
-                  "safetensors file, token or pair store, checkpoint, model folder, run or judgments")
+                  "safetensors or pytorch_model.bin, token or pair store, checkpoint, model folder, run or judgments")
             .required();
         table_.flag(inspect, "--tensors", all_.inspect.tensors, "List every tensor");
 

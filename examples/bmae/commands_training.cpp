@@ -188,8 +188,10 @@ private:
         shape("--hidden", options.hidden, 65536, "Hidden size, overrides the config");
         shape("--heads", options.heads, 1024, "Attention heads, overrides the config");
         shape("--intermediate", options.intermediate, std::uint64_t{1} << 20, "Feed-forward size, overrides the config");
-        table_.path(app, "--init", options.init,
-                    "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model");
+        table_.path(
+            app, "--init", options.init,
+            "Checkpoint whose parameters are loaded, decoders included; the folder of a model: as --model, and its decoders if "
+            "the code of RetroMAE, SimLM, Condenser or MASTER left some");
         table_
             .path(app, "--dictionary", options.dictionary,
                   "Word counts for keyword masking (master), as prepare --write-dictionary makes them")

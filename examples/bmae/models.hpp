@@ -29,6 +29,7 @@
 #include <bmae/training/precision.hpp>
 
 #include "common.hpp"
+#include "reference_init.hpp"
 
 namespace bmae::program {
 
@@ -189,6 +190,7 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
                        .hint = "Name a sentence-transformers folder, a BERT folder, a checkpoint or the output of a run."});
     }
     if (auto const checkpoint = find_checkpoint(path)) { return load_checkpoint(*checkpoint, tower); }
+    tell_weights(path);
     if (tower == Tower::second) {
         throw InputError(Diagnostic{.file = path.string(),
                                     .expected = "a checkpoint or the output folder of a run with --tower second",
@@ -215,8 +217,9 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
 /// A masked language model with its own head, from a folder or a checkpoint. \throws InputError where it has no head
 inline AnyEncoder load_generator(Path const& path) {
     auto const checkpoint = find_checkpoint(path);
-    return checkpoint ? encoder_of_checkpoint(*checkpoint, Tower::first, TokenHead::required)
-                      : load_encoder(path, 0, TokenHead::required);
+    if (checkpoint) { return encoder_of_checkpoint(*checkpoint, Tower::first, TokenHead::required); }
+    tell_weights(path);
+    return load_encoder(path, 0, TokenHead::required);
 }
 
 /// \throws InputError  for another value, and for a missing GPU

@@ -141,11 +141,15 @@ private:
     AnyEncoder::Options config_ = {};   ///< where no weights are loaded
 };
 
-/// `--init` with the folder of a model, which has no decoders, is `--model`.
+/// `--init` with the folder of a model is `--model`; `load_reference` adds its decoders, if it has any.
 PretrainOptions with_model(PretrainOptions options) {
+    Path const encoder = encoder_folder(options.init);
     bool const is_folder =
-        !options.init.empty() && std::filesystem::exists(options.init / "config.json") && !find_checkpoint(options.init);
-    if (is_folder && options.model.empty() && options.config.empty()) { options.model = std::exchange(options.init, {}); }
+        !options.init.empty() && std::filesystem::exists(encoder / "config.json") && !find_checkpoint(options.init);
+    if (is_folder && options.model.empty() && options.config.empty()) {
+        options.model = encoder;
+        options.init.clear();
+    }
     return options;
 }
 
@@ -164,8 +168,8 @@ AnyEncoder load_generator_for(Path const& path, TokenStore const& corpus, std::s
                      "another, " + std::string(tokenizer.kind()) + " of " + std::to_string(tokenizer.size()) + " tokens", hint);
         }
     }
-    if (auto const size = static_cast<std::size_t>(generator.shape().vocabulary); size != corpus.traits().size()) {
-        complain("a generator with the model's vocabulary of " + std::to_string(corpus.traits().size()) + " tokens",
+    if (auto const size = static_cast<std::size_t>(generator.shape().vocabulary); size < corpus.traits().size()) {
+        complain("a generator with the tokenizer's vocabulary of " + std::to_string(corpus.traits().size()) + " tokens",
                  std::to_string(size), hint);
     }
     auto const positions = static_cast<std::size_t>(generator.shape().positions);
@@ -338,8 +342,8 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         if (!options.generator.empty() && request.generator == nullptr) {
             AnyEncoder generator = load_generator_for(options.generator, corpus, request.settings.max_length);
             move_encoder(generator, device);
-            request.generator =
-                std::make_shared<EncoderGenerator<AnyEncoder> const>(std::move(generator), encoder.shape().vocabulary);
+            request.generator = std::make_shared<EncoderGenerator<AnyEncoder> const>(
+                std::move(generator), static_cast<std::int64_t>(corpus.traits().size()));
         }
         auto objective = make_pretraining(request, encoder, corpus);
         if (!device.is_cpu()) {
@@ -352,6 +356,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
             });
         }
         if (init) { load_equal_names(*objective, *init); }
+        if (options.init.empty() && !given.init.empty()) { load_reference(*objective, given.init); }
         return objective;
     };
     auto const objective = build();

@@ -16,6 +16,7 @@
 #include <bmae/corpus/jsonl.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/hash.hpp>
+#include <bmae/edge/reference_layouts.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/bm25.hpp>
 #include <bmae/retrieval/exact_index.hpp>
@@ -349,6 +350,32 @@ int search(Common const& common, SearchOptions const& options) {
     return done;
 }
 
+namespace {
+
+/// Encoder, head and tokenizer of a model in a new folder.
+void write_model(LoadedModel const& model, Path const& folder) {
+    save_encoder(folder, model.encoder, /*with_head=*/true, [&](Path const& unfinished) {
+        write_length(unfinished, length_of(model));
+        model.tokenizer.save(unfinished);
+    });
+}
+
+void export_with_decoders(ReferenceLayout layout, ExportOptions const& options, Tower tower) {
+    auto const checkpoint = find_checkpoint(options.model.model);
+    if (!checkpoint) {
+        throw InputError(
+            Diagnostic{.file = options.model.model.string(),
+                       .expected = "a checkpoint or the output of a run, which have decoders, with --format " + options.format,
+                       .found = "a folder of another kind",
+                       .hint = "Folders of models: --format huggingface."});
+    }
+    LoadedModel const model = load_model(*checkpoint, tower);
+    write_reference_layout(layout, *checkpoint, objective_of_checkpoint(*checkpoint), options.output,
+                           [&](Path const& folder) { write_model(model, folder); });
+}
+
+}  // namespace
+
 int export_model(Common const& common, ExportOptions const& options) {
     detail::require_nothing_lost(options.output);
     Tower const tower = tower_from(options.tower);
@@ -361,14 +388,14 @@ int export_model(Common const& common, ExportOptions const& options) {
                        {"normalize", encoder.options().normalize},
                        {"max_length", encoder.options().max_length}});
     } else if (options.format == "huggingface") {
-        LoadedModel const model = load_model(options.model.model, tower);
-        save_encoder(options.output, model.encoder, /*with_head=*/true, [&](Path const& unfinished) {
-            write_length(unfinished, length_of(model));
-            model.tokenizer.save(unfinished);
-        });
+        write_model(load_model(options.model.model, tower), options.output);
+    } else if (auto const layout = reference_layout(options.format)) {
+        export_with_decoders(*layout, options, tower);
     } else {
-        throw InputError(Diagnostic{
-            .file = {}, .expected = "--format sentence-transformers or huggingface", .found = '"' + options.format + '"'});
+        throw InputError(
+            Diagnostic{.file = {},
+                       .expected = "--format sentence-transformers, huggingface, retromae, dupmae, simlm, condenser or master",
+                       .found = '"' + options.format + '"'});
     }
     print_result(common, result, options.output.string() + '\n');
     return done;

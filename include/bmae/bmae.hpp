@@ -85,6 +85,7 @@
 #include <bmae/edge/preset_request.hpp>
 #include <bmae/edge/presets.hpp>
 #include <bmae/edge/pretrain.hpp>
+#include <bmae/edge/reference_layouts.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>

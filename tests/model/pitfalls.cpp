@@ -431,6 +431,14 @@ BOOST_AUTO_TEST_CASE(pitfall_27_generators_have_no_dropout_and_a_batch_of_one_su
     BOOST_CHECK(propose(one, draws) == propose(two, draws));
     BOOST_CHECK(propose(one, {}) == propose(two, {}));
     BOOST_CHECK_THROW(EncoderGenerator<BertEncoder>(BertEncoder(tiny(), 8), 61), InputError);
+    BertConfig padded = tiny();   // rows that no token of the tokenizer has are never proposed
+    padded.vocab_size += 100;
+    EncoderGenerator<BertEncoder> const wide(BertEncoder(padded, 8), test::vocabulary);
+    for (double const draw : {.01, .25, .5, .75, .9, .99, .999999}) {
+        for (TokenId const id : wide.propose(one.input_ids, one.positions, one.offsets, rows, std::vector<double>(3, draw))) {
+            BOOST_TEST(id < test::vocabulary);
+        }
+    }
 
     BertEncoder const encoder(tiny(), 3);
     Projected<ClsBottleneck, BatchNormProjection> const projected({}, encoder, 1, "b");

@@ -147,7 +147,8 @@ public:
     /// \param preset        name of the composition in reports and checkpoints
     /// \param sidecars      writes config.json and tokenizer files into a checkpoint, so that it is self-contained
     /// \param words         word counts for keyword maskers; none: those of the corpus
-    /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit, and where texts, generator or words are
+    /// Throws InputError where vocabulary or lengths of corpus and encoder do not fit (an encoder may have more rows than the tokenizer
+    /// has tokens: no corruptor draws those, no label names them, only the softmax over the vocabulary counts them), and where texts, generator or words are
     /// missing or unused.
     ComposedObjective(std::shared_ptr<Model> model, Data const& corpus, ViewSettings settings, std::string preset,
                       Sidecars sidecars = {}, std::shared_ptr<TokenGenerator const> generator = {},
@@ -160,10 +161,10 @@ public:
           sidecars_(std::move(sidecars)),
           words_(std::move(words)) {
         auto const vocabulary = static_cast<std::size_t>(model_->encoder().shape().vocabulary);
-        if (corpus_.traits().size() != vocabulary) {
+        if (corpus_.traits().size() > vocabulary) {   // a padded vocabulary has more rows than tokens
             throw InputError(Diagnostic{
                 .file = corpus_.path().string(),
-                .expected = "a corpus tokenized with the model's vocabulary of " + std::to_string(vocabulary) + " tokens",
+                .expected = "a corpus tokenized with at most the model's vocabulary of " + std::to_string(vocabulary) + " tokens",
                 .found = "one of " + std::to_string(corpus_.traits().size()) + " tokens",
                 .hint = "Prepare the corpus with the tokenizer of the model, or set vocab_size in its config."});
         }

@@ -31,14 +31,15 @@ namespace bmae {
 template <Encoder E>
 class EncoderGenerator final : public TokenGenerator {
 public:
-    /// Throws InputError where the generator's vocabulary is not the model's.
-    EncoderGenerator(E encoder, std::int64_t vocabulary_size) : encoder_(std::move(encoder)) {
-        if (encoder_.shape().vocabulary != vocabulary_size) {
-            throw InputError(Diagnostic{
-                .file = {},
-                .expected = "a generator with the model's vocabulary of " + std::to_string(vocabulary_size) + " tokens",
-                .found = std::to_string(encoder_.shape().vocabulary),
-                .hint = "Pre-train one on the same corpus: --preset mlm."});
+    /// \param vocabulary_size  tokens of the tokenizer: rows of the generator beyond, which pad its vocabulary, are never proposed
+    /// Throws InputError where the generator has fewer.
+    EncoderGenerator(E encoder, std::int64_t vocabulary_size) : encoder_(std::move(encoder)), vocabulary_(vocabulary_size) {
+        if (encoder_.shape().vocabulary < vocabulary_size) {
+            throw InputError(
+                Diagnostic{.file = {},
+                           .expected = "a generator with at least the tokenizer's " + std::to_string(vocabulary_size) + " tokens",
+                           .found = std::to_string(encoder_.shape().vocabulary),
+                           .hint = "Pre-train one on the same corpus: --preset mlm."});
         }
     }
 
@@ -62,8 +63,9 @@ public:
             std::size_t const size = std::min(most, rows.size() - begin);
             std::vector<std::int64_t> const some(rows.begin() + static_cast<std::ptrdiff_t>(begin),
                                                  rows.begin() + static_cast<std::ptrdiff_t>(begin + size));
-            at::Tensor const logits = encoder_.head.logits(hidden.index_select(0, detail::int64_tensor(some, device)),
-                                                           encoder_.embeddings.word);   // [n, V]
+            at::Tensor const logits =
+                encoder_.head.logits(hidden.index_select(0, detail::int64_tensor(some, device)), encoder_.embeddings.word)
+                    .narrow(1, 0, vocabulary_);   // [n, tokens]
             at::Tensor chosen;
             if (draws.empty()) {
                 chosen = logits.argmax(1);
@@ -104,6 +106,7 @@ private:
     }
 
     E encoder_;
+    std::int64_t vocabulary_;
 };
 
 }  // namespace bmae

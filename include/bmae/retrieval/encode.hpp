@@ -36,8 +36,8 @@ inline void require_framing(TokenTraits const& traits, Shape const& shape, std::
         throw refuse("a length from 2 to " + std::to_string(positions) + " tokens, the positions of the encoder",
                      std::to_string(max_length), "Lower the maximum length.");
     }
-    if (traits.size() != static_cast<std::size_t>(shape.vocabulary)) {
-        throw refuse("a tokenizer of " + std::to_string(shape.vocabulary) + " tokens, the model's vocabulary",
+    if (traits.size() > static_cast<std::size_t>(shape.vocabulary)) {
+        throw refuse("a tokenizer of at most " + std::to_string(shape.vocabulary) + " tokens, the model's vocabulary",
                      std::to_string(traits.size()), "Use the tokenizer that the model was trained with.");
     }
     if (traits.special().cls < 0 || traits.special().sep < 0) {
@@ -67,7 +67,7 @@ auto const& encoder_of(M const& model) {
 /// \param tokenizer     that of the training corpus, with [CLS] and [SEP]
 /// \param max_length    tokens of a text, [CLS] and [SEP] included; 0: as many as the encoder has positions
 /// \returns fp32 on the CPU, rows in the order of `texts`                                                        [N, D]
-/// Throws InputError for a tokenizer of another size than the vocabulary or without [CLS] and [SEP], for lengths beyond the positions, and
+/// Throws InputError for a tokenizer of more tokens than the vocabulary or without [CLS] and [SEP], for lengths beyond the positions, and
 /// for vectors that are not finite.
 template <std::size_t pass_number = 0, class M, Tokenizer T>
 [[nodiscard]] at::Tensor encode(M const& model, T const& tokenizer, std::vector<std::string> const& texts,
