@@ -304,6 +304,8 @@
 #include <bmae/text/byte_level_bpe_tables.hpp>
 #include <bmae/text/encoding.hpp>
 #include <bmae/text/id_table.hpp>
+#include <bmae/text/nfc.hpp>
+#include <bmae/text/nfc_tables.hpp>
 #include <bmae/text/pair_store.hpp>
 #include <bmae/text/pair_store_format.hpp>
 #include <bmae/text/pair_store_writer.hpp>

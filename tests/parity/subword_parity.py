@@ -65,7 +65,8 @@ def real_texts(count):
     texts = []
     for file in sorted((DATA / "books").glob("*.gz"))[:6] if (DATA / "books").is_dir() else []:
         texts += gzip.open(file, "rt", encoding="utf-8").read().split("\n\n")
-    for file in sorted((DATA / "wiki_short").rglob("*")) if (DATA / "wiki_short").is_dir() else []:
+    articles = [DATA / "wiki_short", DATA / "wiki_featured"]
+    for file in sorted(file for folder in articles if folder.is_dir() for file in folder.rglob("*")):
         if file.is_file() and file.suffix in (".gz", ".txt", ".md", ".jsonl"):
             texts += (gzip.open if file.suffix == ".gz" else open)(file, "rt", encoding="utf-8").read().split("\n")[:4000]
     if not texts:
@@ -104,7 +105,38 @@ def byte_level(texts, prefix, size=2000):
     return tokenizer
 
 
+def modern_bert(texts, size=2000):
+    """A tokenizer of ModernBERT's form: NFC, marks of OLMo among the first ids, added runs of blanks, [MASK] with the blanks before it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+                                                             special_tokens=["|||IP_ADDRESS|||", "<|padding|>", "<|endoftext|>"]))
+    tokenizer.add_tokens([AddedToken(" " * n, normalized=True) for n in range(24, 1, -1)])
+    tokenizer.add_tokens([AddedToken("|||EMAIL_ADDRESS|||", normalized=True), AddedToken("caf\u00e9s", normalized=True)])
+    tokenizer.add_special_tokens([AddedToken(name, normalized=False, lstrip=name == "[MASK]") for name in ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")])
+    tokenizer.add_tokens([AddedToken(f"[unused{n}]", normalized=True) for n in range(4)])
+    ids = {name: tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]")}
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=list(ids.items()))
+    return tokenizer
+
+
+def composed_texts(count, seed=7):
+    """What form C is made of: letters and marks in every order, Hangul in parts, excluded composites, compatibility forms."""
+    rng = random.Random(seed)
+    marks = [chr(c) for c in range(0x300, 0x20000) if unicodedata.combining(chr(c))]
+    composed = [chr(c) for c in range(0x110000) if unicodedata.decomposition(chr(c)) and not 0xAC00 <= c <= 0xD7A3]
+    jamo = [chr(c) for c in (*range(0x1100, 0x1114), *range(0x1160, 0x1177), *range(0x11A7, 0x11C4), 0xAC00, 0xAC01, 0xD55C)]
+    odd = ["a", "e", "o", " ", "   ", "[MASK]", "\u09c7", "\u09be", "\u0dd9", "\u0dcf", "\u0ca0", "\u1100"]
+    return ["".join(rng.choice(rng.choice((marks, composed, jamo, odd, odd))) for _ in range(rng.randrange(1, 12))) for _ in range(count)]
+
+
 def check_byte_level(driver, work, training, texts):
+    modern = modern_bert(training)
+    modern.save(str(work / "modern.json"))
+    compare("ModernBERT's form", driver, "bpe", work / "modern.json", texts + random_texts(10000, seed=9) + composed_texts(10000), modern)
+
     plain = byte_level(training, False)
     plain.save(str(work / "gpt2.json"))
     compare("GPT-2's form", driver, "bpe", work / "gpt2.json", texts, plain)

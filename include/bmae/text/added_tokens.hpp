@@ -104,7 +104,8 @@ private:
     std::array<std::uint8_t, 256> starts_{};
 };
 
-inline constexpr char const* other_tokenizer = "Only byte-level BPE (GPT-2, RoBERTa) and unigram (T5) tokenizers work here.";
+inline constexpr char const* other_tokenizer =
+    "Only byte-level BPE (GPT-2, RoBERTa, ModernBERT) and unigram (T5) tokenizers work here.";
 
 /// Reads "added_tokens" and adds each to `tokens`, where its id must be the next one or its own.
 inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vector<std::string>& tokens) {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Byte-level BPE, the tokenizer of GPT-2 and RoBERTa (Radford et al., 2019, section 2.2; Sennrich et al., arXiv 1508.07909):
+/// Byte-level BPE, the tokenizer of GPT-2, RoBERTa and ModernBERT (Radford et al., 2019, section 2.2; Sennrich et al., arXiv 1508.07909):
 /// equal to HuggingFace's fast one, id for id.
 #pragma once
 
@@ -24,6 +24,7 @@
 #include <bmae/text/added_tokens.hpp>
 #include <bmae/text/byte_level_bpe_files.hpp>
 #include <bmae/text/byte_level_bpe_split.hpp>
+#include <bmae/text/nfc.hpp>
 #include <bmae/text/subword_tokenizer.hpp>
 #include <bmae/text/word_cache.hpp>
 #include <bmae/values/error.hpp>
@@ -40,7 +41,8 @@ public:
 
     explicit ByteLevelBpeCore(ByteLevelBpeDescription given)
         : description(with_names(std::move(given))),
-          table(description, ByteLetters::instance().letter(' '), -1, [](std::string const& text) { return text; }) {
+          table(description, ByteLetters::instance().letter(' '), -1,
+                [form_c = description.nfc](std::string const& text) { return form_c ? bmae::nfc(text) : text; }) {
         for (unsigned byte = 0; byte < 256; ++byte) {
             byte_ids_[byte] = table.find(ByteLetters::instance().letter(static_cast<unsigned char>(byte)));
         }
@@ -55,6 +57,11 @@ public:
 
     void encode_part(std::string_view part, bool at_start, std::vector<TokenId>& ids) const {
         static_cast<void>(at_start);
+        std::string normal;
+        if (description.nfc) {
+            normal = bmae::nfc(part);
+            part = normal;
+        }
         table.normalized.split(
             part, [&](TokenId id) { ids.push_back(id); }, [&](std::string_view segment) { encode_segment(segment, ids); });
     }
@@ -80,6 +87,7 @@ public:
         for (auto const& [left, right] : description.merges) { hash.update(left + ' ' + right + '\n'); }
         hash.update(std::string{description.add_prefix_space ? '+' : '-', description.split_words ? '+' : '-',
                                 description.ignore_merges ? '+' : '-'});
+        if (description.nfc) { hash.update("nfc"); }   // others keep the fingerprints that they have had
     }
 
     [[nodiscard]] std::string to_json() const { return byte_level_bpe_json(description); }

@@ -32,6 +32,7 @@ struct ByteLevelBpeDescription {
     bool add_prefix_space = false;      ///< a text that starts without a space gets one
     bool split_words = true;            ///< false: merges may cross words
     bool ignore_merges = false;         ///< words in the vocabulary are not built by merges
+    bool nfc = false;                   ///< text is brought into Unicode's form C first (ModernBERT)
     std::size_t model_max_length = 0;   ///< maximum tokens of the model; written to and read from the folder; 0: no limit
     std::string source = {};            ///< the original tokenizer.json, which is saved again
     std::string file = {};              ///< source, for errors
@@ -81,6 +82,21 @@ inline std::vector<std::pair<std::string, std::string>> read_json_merges(JsonFil
     return merges;
 }
 
+/// Whether the normalizer is NFC, alone or as the only part of a Sequence; false without one. \throws InputError  at another one
+inline bool reads_form_c(JsonFile const& file) {
+    auto const found = file.root().find("normalizer");
+    if (found == file.root().end() || found->is_null()) { return false; }
+    PlainJson const* normalizer = &*found;
+    if (file.get<std::string>(*normalizer, "type", "") == "Sequence" && normalizer->contains("normalizers")) {
+        if ((*normalizer)["normalizers"].empty()) { return false; }
+        if ((*normalizer)["normalizers"].size() == 1) { normalizer = &(*normalizer)["normalizers"][0]; }
+    }
+    if (file.get<std::string>(*normalizer, "type", "") != "NFC") {
+        file.refuse("the normalizer NFC, or none", found->dump().substr(0, 60), other_tokenizer);
+    }
+    return true;
+}
+
 /// Finds the part of a "pre_tokenizer" that is the byte-level one, alone or as the only part of a Sequence.
 inline PlainJson const& byte_level_part(JsonFile const& file) {
     PlainJson const* splitter = &file.root()["pre_tokenizer"];
@@ -117,9 +133,6 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
     if (file.get(model, "dropout", 0.0) > 0) {
         file.refuse("no dropout of merges", "\"dropout\"", "Save the tokenizer without it.");
     }
-    if (root.contains("normalizer") && !root["normalizer"].is_null()) {
-        file.refuse("no normalizer", root["normalizer"].dump().substr(0, 60), detail::other_tokenizer);
-    }
     if (!model.contains("vocab") || !model["vocab"].is_object() || !model.contains("merges") || !model["merges"].is_array()) {
         file.refuse("\"vocab\" and \"merges\" of the model", "none", "Save the tokenizer again.");
     }
@@ -131,6 +144,7 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
                                         .add_prefix_space = file.get(splitter, "add_prefix_space", true),
                                         .split_words = file.get(splitter, "use_regex", true),
                                         .ignore_merges = file.get(model, "ignore_merges", false),
+                                        .nfc = detail::reads_form_c(file),
                                         .source = file.content(),
                                         .file = path.string()};
     description.added = detail::read_added_tokens(file, description.tokens);
@@ -259,7 +273,7 @@ inline std::string byte_level_bpe_json(ByteLevelBpeDescription const& descriptio
                         {"truncation", nullptr},
                         {"padding", nullptr},
                         {"added_tokens", std::move(added)},
-                        {"normalizer", nullptr},
+                        {"normalizer", description.nfc ? OrderedJson{{"type", "NFC"}} : OrderedJson(nullptr)},
                         {"pre_tokenizer", byte_level},
                         {"post_processor", std::move(processor)},
                         {"decoder", byte_level}};

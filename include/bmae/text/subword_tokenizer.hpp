@@ -95,7 +95,9 @@ public:
         if (special.sep < 0 && wrapping.after.size() == 1) { special.sep = wrapping.after.front(); }
         std::vector<std::uint8_t> continues(tokens.size());
         for (std::size_t i = 0; i < tokens.size(); ++i) {
-            continues[i] = tokens[i].starts_with(space) || is_special[i] != 0 || begins_without_space(tokens[i]) ? 0 : 1;
+            bool const begins = tokens[i].starts_with(space) || tokens[i].starts_with(' ') ||   // an added run of blanks
+                                begins_without_space(tokens[i]);
+            continues[i] = begins || is_special[i] != 0 ? 0 : 1;
         }
         traits = TokenTraits(special, std::move(continues));
     }
