@@ -87,6 +87,8 @@ class Dump:
         self.epsilon = float(self.config["layer_norm_eps"])
         self.activation = {"gelu": F.gelu, "relu": F.relu, "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
                            "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh")}[self.config["hidden_act"]]
+        self.modern = self.config.get("model_type") == "modernbert"
+        self.words = "encoder.embeddings.tok_embeddings.weight" if self.modern else "encoder.embeddings.word_embeddings.weight"
         self.special = {k: int(v) for k, v in self.report["special_ids"].items()}
         passes = {int(m.group(1)) for m in map(re.compile(r"passes\.(\d+)\.view\.").match, tensors) if m}
         if passes != set(range(len(passes))) or not passes:
@@ -111,6 +113,19 @@ def pass_of(term):
 # ------------------------------------------------------------------------------------------------------------- the network
 
 
+def is_gated(name):
+    return ".layers." in name
+
+
+def turned(x, theta):
+    """Rotary positions by complex numbers: columns i and i + d/2 of a head are a point that row p turns by p theta^(-2i/d)."""
+    half = x.shape[-1] // 2
+    speeds = 1.0 / theta ** (torch.arange(half, dtype=torch.float32) * 2 / (2 * half))
+    angles = (torch.arange(x.shape[-2], dtype=torch.float32)[:, None] * speeds).to(x.dtype)
+    points = torch.complex(x[..., :half], x[..., half:]) * torch.polar(torch.ones_like(angles), angles)
+    return torch.cat([points.real, points.imag], -1)
+
+
 class Network:
     """BERT and the decoders, one text at a time, from the parameters of a dump."""
 
@@ -125,9 +140,12 @@ class Network:
 
     def norm(self, name, x):
         centred = x - x.mean(-1, keepdim=True)
-        return centred / (centred.square().mean(-1, keepdim=True) + self.dump.epsilon).sqrt() * self.p[f"{name}.weight"] + self.p[f"{name}.bias"]
+        scaled = centred / (centred.square().mean(-1, keepdim=True) + self.dump.epsilon).sqrt() * self.p[f"{name}.weight"]
+        return scaled + self.p[f"{name}.bias"] if self.has(f"{name}.bias") else scaled
 
     def embed(self, ids, positions, types, root="encoder.embeddings"):
+        if self.dump.modern:   # positions enter in the layers
+            return self.norm(f"{root}.norm", self.p[f"{root}.tok_embeddings.weight"][ids])
         summed = (self.p[f"{root}.word_embeddings.weight"][ids] + self.p[f"{root}.position_embeddings.weight"][positions]
                   + self.p[f"{root}.token_type_embeddings.weight"][types])
         return self.norm(f"{root}.LayerNorm", summed)
@@ -146,6 +164,8 @@ class Network:
         """A post-LayerNorm BERT layer. The residual is the query; context None means self-attention. Cross-attention to `sentence` has
         the parameters of the layer, or of `crossing` where the layer is another network's."""
         context = query if context is None else context
+        if is_gated(name):
+            return self.gated_layer(name, query, context, allowed, float(self.dump.config["global_rope_theta"]))
         hidden = self.attend(f"{name}.attention.self", query, context, allowed)
         hidden = self.norm(f"{name}.attention.output.LayerNorm", query + self.linear(f"{name}.attention.output.dense", hidden))
         if sentence is not None:
@@ -153,6 +173,37 @@ class Network:
             crossed = self.attend(f"{crossing}.self", hidden, sentence[None], None)
             hidden = self.norm(f"{crossing}.output.LayerNorm", hidden + self.linear(f"{crossing}.output.dense", crossed))
         return self.norm(f"{name}.output.LayerNorm", hidden + self.feed_forward(name, hidden))
+
+    def gated_layer(self, name, query, context, allowed, theta):
+        """A layer of ModernBERT: norms before the blocks, rotary queries and keys, a gated feed-forward block, no biases. All rows are
+        those of one text from its first: their positions are 0, 1, 2 ..."""
+        rows, width = query.shape
+        normed = [self.norm(f"{name}.attn_norm", x) if self.has(f"{name}.attn_norm.weight") else x for x in (query, context)]
+        wq, wk, wv = self.p[f"{name}.attn.Wqkv.weight"].split(width)
+        split = lambda x: x.view(x.shape[0], self.dump.heads, -1).transpose(0, 1)
+        q, k, v = turned(split(normed[0] @ wq.T), theta), turned(split(normed[1] @ wk.T), theta), split(normed[1] @ wv.T)
+        scores = q @ k.transpose(1, 2) / (width / self.dump.heads) ** 0.5
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
+        x = query + (scores.softmax(-1) @ v).transpose(0, 1).reshape(rows, width) @ self.p[f"{name}.attn.Wo.weight"].T
+        value, gate = (self.norm(f"{name}.mlp_norm", x) @ self.p[f"{name}.mlp.Wi.weight"].T).chunk(2, -1)
+        return x + (self.dump.activation(value) * gate) @ self.p[f"{name}.mlp.Wo.weight"].T
+
+    def gated_encoder(self, root, hidden):
+        """The states after each layer of ModernBERT, the last behind its norm; local layers see half a window on either side."""
+        config, states = self.dump.config, [hidden]
+        at = torch.arange(len(hidden))
+        near = (at[:, None] - at[None]).abs() <= int(config["local_attention"]) // 2
+        for name, kind in zip(self.layers(root), config["layers"], strict=True):
+            theta = float(config["local_rope_theta" if kind == "local" else "global_rope_theta"])
+            states.append(self.gated_layer(name, states[-1], states[-1], near if kind == "local" else None, theta))
+        states[-1] = self.norm(f"{root}.final_norm", states[-1])
+        return states
+
+    def placed(self, root, hidden):
+        """Rows with the decoder's own table of positions, where it has one."""
+        table = self.p.get(f"{root}.position_embeddings.weight")
+        return hidden if table is None else hidden + table[: len(hidden)]
 
     def feed_forward(self, name, x):
         return self.linear(f"{name}.output.dense", self.dump.activation(self.linear(f"{name}.intermediate.dense", x)))
@@ -164,22 +215,28 @@ class Network:
         return x + self.feed_forward(name, self.norm(f"{name}.output.LayerNorm", x))
 
     def layers(self, root):
-        numbers = sorted({int(m.group(1)) for m in map(re.compile(re.escape(root) + r"\.layer\.(\d+)\.").match, self.p) if m})
-        if numbers != list(range(len(numbers))):
+        found = {m.groups() for m in map(re.compile(re.escape(root) + r"\.(layers?)\.(\d+)\.").match, self.p) if m}
+        numbers = sorted(int(n) for _, n in found)
+        if numbers != list(range(len(numbers))) or len({kind for kind, _ in found}) > 1:
             raise FormatError(f"{root}.layer must be counted from 0, found {numbers}")
-        return [f"{root}.layer.{n}" for n in numbers]
+        return [f"{root}.{kind}.{n}" for kind, n in sorted(found, key=lambda f: int(f[1]))]
 
     def encode(self, ids, positions, types, tower=""):
         """Hidden states [L, H]: the embeddings, then after each layer."""
         states = [self.embed(ids, positions, types, f"{tower}encoder.embeddings")]
+        if self.dump.modern:
+            return self.gated_encoder(f"{tower}encoder", states[0])
         for name in self.layers(f"{tower}encoder"):
             states.append(self.layer(name, states[-1]))
         return states
 
     def vocabulary_logits(self, hidden, head="cls.predictions"):
         """A language-model head: dense, activation, LayerNorm, tied word embeddings with their own bias."""
+        if self.dump.modern and head == "cls.predictions":   # the encoder's own
+            hidden = self.norm("head.norm", F.gelu(hidden @ self.p["head.dense.weight"].T))
+            return hidden @ self.p[self.dump.words].T + self.p["head.bias"]
         hidden = self.norm(f"{head}.transform.LayerNorm", self.dump.activation(self.linear(f"{head}.transform.dense", hidden)))
-        tied = self.p.get(f"{head}.decoder.weight", self.p["encoder.embeddings.word_embeddings.weight"])
+        tied = self.p.get(f"{head}.decoder.weight", self.p[self.dump.words])
         bias = self.p.get(f"{head}.bias", self.p.get(f"{head}.decoder.bias"))
         if bias is None:
             raise FormatError(f"{head}.bias is missing")
@@ -235,7 +292,7 @@ class Step:
             self.note(f"{place}: lexicon bottleneck over rows 1 .. L-2")
             rows = last[1:-1] if view.texts[b].stop - view.texts[b].start > 2 else last
             pooled = self.net.vocabulary_logits(rows).max(0).values.softmax(-1)
-            return pooled @ self.net.p["encoder.embeddings.word_embeddings.weight"].detach()
+            return pooled @ self.net.p[self.dump.words].detach()
         vector = last[0]
         dense = [n[: -len(".weight")] for n in self.net.p if n.startswith(f"{root}.bottleneck.") and n.endswith(".weight")]
         if dense:
@@ -280,29 +337,40 @@ class Step:
         if kind == "enhanced":
             # Context H2 = [h, E(x_1) ..]: h without position, LayerNorm or dropout. The query stream alone is updated, so that a
             # deeper decoder cannot read x_i through another row.
-            context = torch.cat([h[None], net.embed(ids, positions, types)[1:]])
-            place = net.p["encoder.embeddings.position_embeddings.weight"][positions]
+            context = torch.cat([h[None], net.placed(root, net.embed(ids, positions, types))[1:]])
             query = term.get("query", "layer_norm" if self.dump.report["preset"] in ("retromae-layernorm-query", "dupmae") else "plain")
             self.note(f"{term['name']}: {query} query, {len(layers)} layer(s)")
-            if query == "layer_norm":
+            if self.dump.modern:   # positions enter by turned queries and keys, or by the decoder's own table
+                one = net.norm("encoder.embeddings.norm", h) if query == "layer_norm" else h
+                hidden = net.placed(root, one.expand(len(ids), -1))
+            elif query == "layer_norm":
+                place = net.p["encoder.embeddings.position_embeddings.weight"][positions]
                 hidden = net.norm("encoder.embeddings.LayerNorm", h + place + net.p["encoder.embeddings.token_type_embeddings.weight"][0])
             elif query == "plain":
-                hidden = h + place
+                hidden = h + net.p["encoder.embeddings.position_embeddings.weight"][positions]
             else:
                 raise FormatError(f"{term['name']}: query `{query}` is not one of plain, layer_norm")
             if view.visibility is None:
                 raise FormatError(f"{term['name']}: an enhanced decoder needs {view.name}.visibility")
             for name in layers:
                 hidden = net.layer(name, hidden, context, view.visibility[b])
-            return hidden
+            return net.norm(f"{root}.final_norm", hidden) if is_gated(layers[0]) else hidden
         if kind in ("basic", "tap", "causal_window", "full_depth"):
             if kind == "tap":
                 tap = int(term["tap"])
                 hidden = self.states[number][b][tap]
             else:
                 own = f"{root}.embeddings"
-                hidden = net.embed(ids, positions, types, own if net.has(f"{own}.word_embeddings.weight") else "encoder.embeddings")
-            hidden = torch.cat([h[None], hidden[1:]])
+                copied = net.has(f"{own}.word_embeddings.weight") or net.has(f"{own}.tok_embeddings.weight")
+                hidden = net.embed(ids, positions, types, own if copied else "encoder.embeddings")
+            hidden = torch.cat([h[None], net.placed(root, hidden)[1:]])
+            if is_gated(layers[0]):
+                self.note(f"{term['name']}: {len(layers)} layer(s) of ModernBERT")
+                if kind == "full_depth":
+                    return net.gated_encoder(root, hidden)[-1]
+                for name in layers:
+                    hidden = net.layer(name, hidden, None, self.allowed(term, view, b))
+                return net.norm(f"{root}.final_norm", hidden)
             final = next((f"{root}.{n}" for n in ("LayerNorm", "final_norm", "final_layer_norm", "norm") if net.has(f"{root}.{n}.weight")), None)
             if final is not None:
                 self.note(f"{term['name']}: LayerNorm before each sub-layer, {final} at the end")
@@ -311,7 +379,7 @@ class Step:
                 hidden = net.layer(name, hidden, None, allowed) if final is None else net.pre_norm_layer(name, hidden, allowed)
             return hidden if final is None else net.norm(final, hidden)
         if kind == "cross_attention":
-            hidden = net.embed(ids, positions, types)
+            hidden = net.placed(root, net.embed(ids, positions, types))
             for name in layers:
                 hidden = net.layer(name, hidden, None, self.allowed(term, view, b), sentence=h)
             return hidden
@@ -475,7 +543,7 @@ def implausible(dump):
                 found.append(f"{what}: text {b} has {length} token(s), even an empty one is [CLS][SEP]")
             elif int(ids[0]) != special["cls"] or int(ids[-1]) != special["sep"]:
                 found.append(f"{what}: text {b} does not run from [CLS] to [SEP]")
-        vocabulary = dump.parameters["encoder.embeddings.word_embeddings.weight"].shape[0]
+        vocabulary = dump.parameters[dump.words].shape[0]
         if int(view.input_ids.min()) < 0 or int(view.input_ids.max()) >= vocabulary:
             found.append(f"{what}: ids outside 0 .. {vocabulary - 1}")
         firsts = torch.tensor([s.start for s in view.texts])
@@ -577,7 +645,7 @@ def check(path, dtype=torch.float32, tolerance=1e-5):
     ours = {n: float(dump.report["gradient_norms"].get(n, float("nan"))) for n in names}
     # A key's bias has an exactly zero gradient; elsewhere a norm below this share of the whole one is rounding, too.
     # So has a shift of all sentence vectors where batch norm takes it out again.
-    shift = f"{step.net.layers('encoder')[-1]}.output.LayerNorm.bias" if any(p.get("projection") == "batch_norm" for p in dump.report.get("passes", [])) else ""
+    shift = f"{step.net.layers('encoder')[-1]}.output.LayerNorm.bias" if not dump.modern and any(p.get("projection") == "batch_norm" for p in dump.report.get("passes", [])) else ""
     floor = lambda n: whole * (1.0 if n.endswith(".self.key.bias") or n == shift else 1e-3)
     norms = [{"name": n, "ours": ours[n], "theirs": theirs[n], "difference": relative(ours[n], theirs[n], floor(n))} for n in names]
     norms.sort(key=lambda r: r["difference"] if r["difference"] == r["difference"] else float("inf"), reverse=True)

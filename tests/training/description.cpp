@@ -50,6 +50,14 @@ BOOST_AUTO_TEST_CASE(a_key_younger_than_the_checkpoint_is_not_compared) {
     BOOST_TEST(bmae::newer_keys(now, now).empty());
     BOOST_TEST(bmae::newer_keys(now, "text").empty());
     BOOST_TEST(bmae::without_newer_keys(now, R"({"preset":"x"})") == R"({"preset":"x"})");
+    // An option that had one value before it was one.
+    std::string const chosen = R"({"numbers":{"passes.0.terms.1.decoder.layers":1,"passes.0.terms.1.decoder.family":"bert"}})";
+    std::string const implied =
+        R"({"numbers":{"passes.0.terms.1.decoder.layers":1,"passes.0.terms.1.decoder.family":"encoder"}})";
+    std::string const before = R"({"numbers":{"passes.0.terms.1.decoder.layers":1}})";
+    BOOST_TEST(bmae::without_newer_keys(implied, before) == before);
+    BOOST_TEST(bmae::without_newer_keys(implied, chosen) == implied);
+    BOOST_TEST(bmae::without_newer_keys(chosen, before) == chosen);
     BOOST_TEST(bmae::without_newer_keys(now, now) == now);
     BOOST_TEST(bmae::without_newer_keys(R"({"young":1})", "{}") == R"({"young":1})");   // a key that every checkpoint has
 }

@@ -20,15 +20,18 @@ namespace bmae {
 struct BasicDecoderOptions {
     std::int64_t layers = 1;   ///< RetroMAE: 1; MASTER, SimLM, CoT-MAE: 2
     Initialization initialization = Initialization::bert;
+    DecoderFamily family = DecoderFamily::encoder;   ///< beside an encoder with rotary positions: its layers, or BERT's
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("initialization", initialization, "how new layers are initialized");
+        visit("family", family, "layers beside an encoder with rotary positions: the encoder's, or BERT's");
     }
 };
 
-/// H = [h, E(x_1), ..., E(x_N)], then n ordinary post-LN layers (SentMAE paper, equation 2; MASTER, equation 4).
+/// H = [h, E(x_1), ..., E(x_N)], then n ordinary layers (SentMAE paper, equation 2; MASTER, equation 4): BERT's, or those of an
+/// encoder with rotary positions (`DecoderFamily`).
 /// Row 0 is the raw sentence vector: no position, no LayerNorm, no dropout.
 class BasicDecoder : public LayeredDecoder<BasicDecoderOptions> {
 public:
@@ -42,7 +45,7 @@ public:
     template <Encoder E>
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const&,
                                     ForwardContext& context) const {
-        at::Tensor const rows = encoder.embeddings(view.input_ids, view.positions, context)
+        at::Tensor const rows = placed(encoder.embeddings(view.input_ids, view.positions, context), view)
                                     .index_copy(0, view.first_rows, sentence);   // [T, H], row 0 of each text = h
         return run_layers(rows, view, context);
     }

@@ -108,7 +108,8 @@ void for_each_crossing_parameter(std::vector<SingleKeyAttention>& crossings, std
 }  // namespace detail
 
 /// [E(x_0), ..., E(x_N)] under a causal window, h added in every layer (Lu et al.: SEED-Encoder, arXiv 2102.09206, section 4).
-/// Its labels are the next tokens: `NextToken`.
+/// Its labels are the next tokens: `NextToken`. Its layers are BERT's beside any encoder; beside one with rotary positions it has a
+/// table of positions of its own.
 class CrossAttentionDecoder : public LayeredDecoder<CrossAttentionDecoderOptions> {
 public:
     static constexpr std::string_view kind = "cross_attention";
@@ -125,7 +126,7 @@ public:
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const&,
                                     ForwardContext& context) const {
         std::vector<Visibility> const windows = causal_windows(view.offsets, window_);
-        at::Tensor const rows = encoder.embeddings(view.input_ids, view.positions, context);   // [T, H]
+        at::Tensor const rows = placed(encoder.embeddings(view.input_ids, view.positions, context), view);   // [T, H]
         return detail::run_crossed(layers, crossings, rows, sentence, view, windows, context);
     }
 

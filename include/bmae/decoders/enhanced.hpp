@@ -50,11 +50,13 @@ concept QueryStream = requires {
 struct EnhancedDecoderOptions {
     std::int64_t layers = 1;   ///< RetroMAE: 1; deeper ones keep keys and values at H2
     Initialization initialization = Initialization::bert;
+    DecoderFamily family = DecoderFamily::encoder;   ///< beside an encoder with rotary positions: its layers, or BERT's
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("initialization", initialization, "how new layers are initialized");
+        visit("family", family, "layers beside an encoder with rotary positions: the encoder's, or BERT's");
     }
 };
 
@@ -63,6 +65,10 @@ struct EnhancedDecoderOptions {
 /// H2 holds the clean tokens: masking is done by the row masks M alone. The residual carries the query stream; carrying H2
 /// would let every token attend to itself. In a deeper decoder only the query stream is updated, with the same M, because rows
 /// of a second layer could otherwise read their own token through their neighbors.
+///
+/// Beside an encoder with rotary positions P is not added: it enters by the turned queries and keys of the encoder's kind of layer,
+/// whose norm before the attention both streams go through (`DecoderFamily::encoder`); or it is a table of the decoder's own, added to
+/// both streams (`DecoderFamily::bert`).
 template <QueryStream Query>
 class TwoStreamDecoder : public LayeredDecoder<EnhancedDecoderOptions> {
 public:
@@ -81,9 +87,10 @@ public:
     template <Encoder E>
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const& encoder, Encoded const&,
                                     ForwardContext& context) const {
-        at::Tensor const read =
-            encoder.embeddings(view.original_ids, view.positions, context).index_copy(0, view.first_rows, sentence);   // [T, H]
-        at::Tensor rows = Query::make(sentence, view, encoder, context);                                               // [T, H]
+        at::Tensor const read = placed(encoder.embeddings(view.original_ids, view.positions, context), view)
+                                    .index_copy(0, view.first_rows, sentence);           // [T, H]
+        at::Tensor rows = placed(Query::make(sentence, view, encoder, context), view);   // [T, H]
+        if (is_gated()) { return gated.read(rows, read, view, view.visibility, context); }
         for (TransformerLayer const& layer : layers) { rows = layer(rows, read, view, view.visibility, context); }
         return rows;
     }

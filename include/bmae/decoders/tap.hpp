@@ -22,18 +22,20 @@ struct TapDecoderOptions {
     std::int64_t layers = 2;     ///< Condenser: n_head_layers 2
     std::int64_t tap = middle;   ///< layer read, 0 = embeddings; Condenser: skip_from 6 of 12
     Initialization initialization = Initialization::bert;
+    DecoderFamily family = DecoderFamily::encoder;   ///< beside an encoder with rotary positions: its layers, or BERT's
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("layers", layers, "layers of the decoder");
         visit("tap", tap, "layer read, 0 = embeddings, -1 = the middle layer");
         visit("initialization", initialization, "how new layers are initialized");
+        visit("family", family, "layers beside an encoder with rotary positions: the encoder's, or BERT's");
     }
 
     static constexpr std::int64_t middle = -1;   ///< the middle layer
 };
 
-/// [h_late, x_1^tap, ..., x_N^tap], then n post-LN layers (Gao, Callan: Condenser, arXiv 2104.08253, equations 5-6).
+/// [h_late, x_1^tap, ..., x_N^tap], then n ordinary layers (Gao, Callan: Condenser, arXiv 2104.08253, equations 5-6).
 ///
 /// The bottleneck is not the only input here: rows come from the middle of the encoder's own pass, the sentence vector
 /// from its end. The decoder has no view of its own; its branch reads the encoder's (`OwnView`).
@@ -61,8 +63,8 @@ public:
     template <Encoder E>
     [[nodiscard]] at::Tensor decode(at::Tensor const& sentence, PackedInput const& view, E const&, Encoded const& pass,
                                     ForwardContext& context) const {
-        at::Tensor const rows =
-            pass.layers[static_cast<std::size_t>(options_.tap)].index_copy(0, view.first_rows, sentence);   // [T, H]
+        at::Tensor const rows = placed(pass.layers[static_cast<std::size_t>(options_.tap)], view)
+                                    .index_copy(0, view.first_rows, sentence);   // [T, H]
         return run_layers(rows, view, context);
     }
 };

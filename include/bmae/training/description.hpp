@@ -37,7 +37,8 @@ BMAE_INLINE std::string format_of(std::string const& description);
 /// \returns  those of `now` that `then` lacks; none where one of them is not a JSON object
 BMAE_INLINE std::vector<std::string> newer_keys(std::string const& now, std::string const& then);
 
-/// The description `now` without the `newer_keys` that `then` lacks.
+/// The description `now` without the `newer_keys` that `then` lacks, and without options that it lacks and that have the value which was
+/// the only one then.
 BMAE_INLINE std::string without_newer_keys(std::string const& now, std::string const& then);
 
 /// Compares an earlier description of an objective with the current one; nothing where both are equal, in any order of keys.
@@ -80,6 +81,18 @@ BMAE_INLINE std::optional<DescriptionDifference> difference(nlohmann::ordered_js
     return DescriptionDifference{path, old_value, value};
 }
 
+/// Options that later versions have, at the value that earlier ones had without a choice: `...decoder.family`, the encoder's.
+inline std::vector<std::string> implied_options(nlohmann::ordered_json const& before, nlohmann::ordered_json const& after) {
+    std::vector<std::string> paths;
+    if (!before.is_object() || !after.is_object() || !before.contains("numbers") || !after.contains("numbers")) { return paths; }
+    for (auto const& [path, value] : after["numbers"].items()) {
+        if (path.ends_with(".decoder.family") && value.dump() == "\"encoder\"" && !before["numbers"].contains(path)) {
+            paths.push_back(path);
+        }
+    }
+    return paths;
+}
+
 }  // namespace bmae::detail
 
 namespace bmae {
@@ -103,9 +116,12 @@ BMAE_INLINE std::vector<std::string> newer_keys(std::string const& now, std::str
 
 BMAE_INLINE std::string without_newer_keys(std::string const& now, std::string const& then) {
     std::vector<std::string> const keys = newer_keys(now, then);
-    if (keys.empty()) { return now; }
-    auto json = nlohmann::ordered_json::parse(now);
+    auto json = detail::parse_json_or_nothing<nlohmann::ordered_json>(now);
+    std::vector<std::string> const options =
+        detail::implied_options(detail::parse_json_or_nothing<nlohmann::ordered_json>(then), json);
+    if (keys.empty() && options.empty()) { return now; }
     for (std::string const& key : keys) { json.erase(key); }
+    for (std::string const& path : options) { json["numbers"].erase(path); }
     return json.dump();
 }
 
