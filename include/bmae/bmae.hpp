@@ -261,6 +261,8 @@
 #include <bmae/retrieval/any_text_model.hpp>
 #include <bmae/retrieval/bm25.hpp>
 #include <bmae/retrieval/bm25_terms.hpp>
+#include <bmae/retrieval/chunk_encoder.hpp>
+#include <bmae/retrieval/chunk_index.hpp>
 #include <bmae/retrieval/columns.hpp>
 #include <bmae/retrieval/cross_encoder.hpp>
 #include <bmae/retrieval/encode.hpp>

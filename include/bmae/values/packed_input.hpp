@@ -27,6 +27,7 @@ struct PackedInput {
     std::vector<std::int64_t> offsets = {};                ///< [B+1] on the host: text b is rows offsets[b] .. offsets[b+1]
     at::Tensor bounds = {};                                ///< [B+1] int32, the same on the device; undefined: sent where needed
     SpecialIds special = {};                               ///< of the vocabulary, for losses that exclude special tokens
+    std::vector<std::int64_t> mean_offsets = {};           ///< [C+1] rows over which the mean bottleneck pools; empty: the texts
     std::vector<Visibility> const* visibility = nullptr;   ///< [B] row masks, or none; owned by the host batch
 
     [[nodiscard]] std::int64_t texts() const noexcept { return static_cast<std::int64_t>(offsets.size()) - 1; }   ///< B
