@@ -5,7 +5,8 @@
 usage: check.py INCLUDE_DIR
 
 Data flows down this list; a header includes from its own floor or from one above it. Also checked: narrow LibTorch headers only,
-the umbrella is for users, `#pragma once`, the SPDX lines, and that a concept fits on a page (80 lines).
+the umbrella is for users, `#pragma once`, the SPDX lines, that a concept fits on a page (80 lines), and that the units of bmae::compiled
+in impl/ include every header with definitions to compile, that of bmae::compiled_core none that needs LibTorch.
 """
 import pathlib
 import re
@@ -17,7 +18,7 @@ EVERYWHERE = {"values", "concepts", "detail", "fwd.hpp", "version.hpp"}
 CONTRACTS = {"nn/context.hpp", "training/objective.hpp"}    # roles without code: what passes between floors, open to all
 TORCH_FREE = set("text corpus sources maskers corruptors batch metrics evaluation".split())
 TORCH_FREE_FILES = {"retrieval/bm25.hpp", "retrieval/run.hpp", "retrieval/qrels.hpp", "io/safetensors.hpp", "generation/sampler.hpp",
-                    "generation/resumable_lines.hpp"}
+                    "generation/resumable_lines.hpp", "impl/core.hpp"}
 BRIDGES = {"batch/to_tensors.hpp"}        # where packed rows become tensors
 NAMES_TENSORS = {"values", "concepts"}    # may name at::Tensor, and nothing else of LibTorch
 BANNED = {"torch/torch.h", "torch/all.h", "torch/extension.h", "torch/types.h", "ATen/ATen.h"}
@@ -69,6 +70,14 @@ def check(root):
                 return [f"{name}:{at}", *rest]
         return None
 
+    for macro, unit in (("BMAE_DEFINITIONS", "impl/core.hpp"), ("BMAE_TORCH_DEFINITIONS", "impl/torch.hpp")):
+        compiled = {to for _, to in inner.get(unit, [])}
+        for name in names:
+            if f"#if {macro}" in lines[name] and name not in compiled:
+                yield f"{name}: has definitions below `#if {macro}`, but {unit} does not include it"
+        for name in compiled:
+            if name in lines and f"#if {macro}" not in lines[name]:
+                yield f"{unit}: includes {name}, which has no definitions below `#if {macro}`"
     for name in names:
         if (floor_of(name) in TORCH_FREE or name in TORCH_FREE_FILES) and name not in BRIDGES and (path := torch_path(name, set())):
             yield f"{name}: must compile without LibTorch, but: " + " -> ".join(path)

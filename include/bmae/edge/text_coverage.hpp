@@ -64,7 +64,7 @@ BMAE_INLINE std::string require_texts(TokenStore const& store, Needs need, std::
 
 }  // namespace bmae
 
-#if BMAE_TORCH_DEFINITIONS
+#if BMAE_DEFINITIONS
 
 namespace bmae::detail {
 
@@ -180,4 +180,4 @@ BMAE_INLINE std::string require_texts(TokenStore const& store, Needs need, std::
 
 }  // namespace bmae
 
-#endif   // BMAE_TORCH_DEFINITIONS
+#endif   // BMAE_DEFINITIONS

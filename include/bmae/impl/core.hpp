@@ -24,6 +24,7 @@
 #include <bmae/detail/folders.hpp>
 #include <bmae/detail/text_file.hpp>
 #include <bmae/detail/whole_files.hpp>
+#include <bmae/edge/text_coverage.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/safetensors.hpp>
 #include <bmae/io/safetensors_header.hpp>

@@ -12,7 +12,6 @@
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/dump_step.hpp>
-#include <bmae/edge/text_coverage.hpp>
 #include <bmae/encoders/encoder_description.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/nn/activation.hpp>

@@ -94,8 +94,7 @@ BMAE_INLINE RunLine parse_run_line(LineReader const& lines, std::string_view lin
 
 /// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is skipped; lines of a query may be scattered.
 ///
-/// \throws InputError  naming file and line: a wrong number of columns, a score that is not finite, a document twice for
-/// one
+/// \throws InputError  naming file and line: a wrong number of columns, a score that is not finite, a document twice for one
 ///                     query, a NUL byte, an empty line or file
 BMAE_INLINE Run read_run(std::filesystem::path const& path, RunFileOptions const& options = {});
 
