@@ -23,7 +23,10 @@ inline Path encoder_folder(Path const& folder) {
 
 /// Says which file is read where it is not model.safetensors alone.
 inline void tell_weights(Path const& folder) {
-    if (!holds_weights(folder)) { return; }   // the reader says so
+    if (!holds_weights(folder)) {   // an older sentence-transformers folder; of any other the reader says it
+        if (holds_weights(folder / "0_Transformer")) { tell_weights(folder / "0_Transformer"); }
+        return;
+    }
     WeightFiles const files = find_weights(folder);
     bool const both = !files.pickled && std::filesystem::exists(folder / "pytorch_model.bin");
     if (!files.pickled && !both) { return; }

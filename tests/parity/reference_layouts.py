@@ -158,6 +158,27 @@ def check_pickles_alone(work):
     print("export, pretrain, search, finetune and inspect read pytorch_model.bin; git-lfs pointers are named")
 
 
+def check_modules(work):
+    """A sentence-transformers folder of an earlier version: a Dense module with pytorch_model.bin."""
+    source = work / "retromae" / "sentence-transformer"
+    old = work / "old-modules"
+    shutil.copytree(source, old)
+    weights = torch.rand(8, 32)
+    (old / "2_Dense").mkdir()
+    settings = {"in_features": 32, "out_features": 8, "bias": False, "activation_function": "torch.nn.modules.linear.Identity"}
+    (old / "2_Dense" / "config.json").write_text(json.dumps(settings))
+    torch.save({"linear.weight": weights}, old / "2_Dense" / "pytorch_model.bin")
+    modules = [module for module in json.loads((old / "modules.json").read_text()) if "Normalize" not in module["type"]]
+    modules.append({"idx": len(modules), "name": str(len(modules)), "path": "2_Dense", "type": "sentence_transformers.models.Dense"})
+    (old / "modules.json").write_text(json.dumps(modules))
+    encode = ["encode", "--input", work / "data" / "corpus.jsonl"]
+    run(*encode, "--model", old, "--output", work / "dense.safetensors")
+    run(*encode, "--model", source, "--output", work / "plain.safetensors")
+    dense, plain = (load_file(work / f"{name}.safetensors")["embeddings"] for name in ("dense", "plain"))
+    assert numpy.allclose(dense, plain @ weights.numpy().T, atol=1e-4)
+    print("a Dense module is read from pytorch_model.bin")
+
+
 def check_padded_vocabulary(work):
     """30528 rows for 30522 tokens: the rows beyond are never drawn."""
     tokens = json.loads((work / "store" / "manifest.json").read_text())["tokenizer"]["vocabulary_size"]
@@ -202,6 +223,7 @@ def main():
         check_layout(work, "master", "master-as-released")
         check_refusals(work, out)
         check_pickles_alone(work)
+        check_modules(work)
         check_padded_vocabulary(work)
 
 

@@ -18,6 +18,7 @@
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/io/sentence_transformer.hpp>
+#include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -32,7 +33,7 @@ inline constexpr char const* no_activation_class = "torch.nn.modules.linear.Iden
 
 /// A Dense module with its weights. \throws InputError for another activation, other tensors or shapes
 inline DenseStep read_dense_step(DenseLayout const& layout, std::filesystem::path const& folder) {
-    std::filesystem::path const file = folder / layout.folder / "model.safetensors";
+    std::filesystem::path const file = folder / layout.folder;
     bool const tanh = layout.activation.ends_with(".Tanh");
     if (!tanh && !layout.activation.ends_with(".Identity")) {
         throw InputError(Diagnostic{.file = (folder / layout.folder / "config.json").string(),
@@ -40,7 +41,7 @@ inline DenseStep read_dense_step(DenseLayout const& layout, std::filesystem::pat
                                     .found = '"' + layout.activation + '"',
                                     .hint = "With another activation the vectors would not be the model's."});
     }
-    NamedTensors const tensors = load_tensors(file);
+    NamedTensors const tensors = load_all_tensors(folder / layout.folder, Loading::copy);
     auto const take = [&](std::string const& name, std::vector<std::int64_t> const& shape) {
         auto const at = tensors.find(name);
         if (at == tensors.end() || at->second.sizes() != at::IntArrayRef(shape)) {

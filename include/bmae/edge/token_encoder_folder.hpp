@@ -14,6 +14,7 @@
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
+#include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/token_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -130,10 +131,10 @@ inline TokenEncoder load_token_encoder(std::filesystem::path const& folder) {
         options.query_length = std::min(longest, object.get<std::size_t>("query_length", longest));
         options.document_length = std::min(longest, object.get<std::size_t>("document_length", longest));
     }
-    NamedTensors const weights = load_tensors(folder / modules[1].path / "model.safetensors");
+    NamedTensors const weights = detail::load_all_tensors(folder / modules[1].path, Loading::copy);
     auto const weight = weights.find("linear.weight");
     if (weight == weights.end() || weights.size() != 1) {
-        throw InputError(Diagnostic{.file = (folder / modules[1].path / "model.safetensors").string(),
+        throw InputError(Diagnostic{.file = (folder / modules[1].path).string(),
                                     .expected = "linear.weight alone",
                                     .found = weight == weights.end() ? "none" : "more tensors"});
     }
