@@ -197,11 +197,4 @@ inline AnyEncoder with_positions(AnyEncoder const& encoder, std::int64_t positio
     return *std::move(longer);
 }
 
-/// What a run records of its encoder, to tell two apart: the config of its family, or the shape of an encoder without one.
-inline nlohmann::ordered_json describe_encoder(AnyEncoder const& encoder) {
-    auto described = detail::with_family<nlohmann::ordered_json>(
-        encoder, [](auto family, auto const& held) { return family.description(held.config()); });
-    return described ? *std::move(described) : detail::shape_json(encoder.shape());
-}
-
 }  // namespace bmae

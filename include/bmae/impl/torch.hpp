@@ -17,10 +17,13 @@
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/attention.hpp>
 #include <bmae/nn/dropout.hpp>
+#include <bmae/nn/gated_activation.hpp>
 #include <bmae/nn/gather_rows.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear_cross_entropy.hpp>
 #include <bmae/nn/pooled_logits.hpp>
+#include <bmae/nn/rotary.hpp>
+#include <bmae/nn/unshifted_norm.hpp>
 #include <bmae/training/checkpoint.hpp>
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/optimizer.hpp>

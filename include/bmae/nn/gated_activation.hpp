@@ -12,14 +12,27 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <c10/util/StringUtil.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/kernels.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/shape.hpp>
+
+namespace bmae {
+
+/// activation(a) b, where the rows of `product` are [a, b]: GeGLU with gelu (Shazeer: GLU Variants Improve Transformer, arXiv
+/// 2002.05202, equation 6). The exact gelu is one kernel on a CPU.                                    [T, 2I] -> [T, I]
+/// \throws InputError  an odd number of columns
+BMAE_INLINE at::Tensor gated_activation(at::Tensor const& product, Activation activation);
+
+}  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace bmae {
 
@@ -89,10 +102,7 @@ struct GatedGelu : torch::autograd::Function<GatedGelu> {
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
-/// activation(a) b, where the rows of `product` are [a, b]: GeGLU with gelu (Shazeer: GLU Variants Improve Transformer, arXiv
-/// 2002.05202, equation 6). The exact gelu is one kernel on a CPU.                                    [T, 2I] -> [T, I]
-/// \throws InputError  an odd number of columns
-inline at::Tensor gated_activation(at::Tensor const& product, Activation activation) {
+BMAE_INLINE at::Tensor gated_activation(at::Tensor const& product, Activation activation) {
     if (product.dim() != 2 || product.size(1) % 2 != 0) {
         throw InputError(Diagnostic{
             .file = {}, .expected = "rows of two halves of one width, value and gate", .found = c10::str(product.sizes())});
@@ -103,3 +113,5 @@ inline at::Tensor gated_activation(at::Tensor const& product, Activation activat
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

@@ -19,8 +19,8 @@
 #include <ATen/ops/sin.h>
 #include <ATen/ops/stack.h>
 #include <c10/util/StringUtil.h>
-#include <torch/csrc/autograd/custom_function.h>
 
+#include <bmae/detail/separate.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/kernels.hpp>
@@ -39,19 +39,24 @@ struct RotaryPhases {
 /// \param positions   [T] int64, from 0 in each text
 /// \param head_width  d, even
 /// \param base        theta of the configuration, above 0: the slowest plane turns once in about 2 pi base tokens
-inline RotaryPhases rotary_phases(at::Tensor const& positions, std::int64_t head_width, double base) {
-    if (head_width < 2 || head_width % 2 != 0 || !(base > 0)) {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = "heads of an even width and a rotary base above 0",
-                                    .found = std::to_string(head_width) + " columns, base " + std::to_string(base),
-                                    .hint = "A rotary position turns pairs of columns."});
-    }
-    at::TensorOptions const options = at::TensorOptions(at::kFloat).device(positions.device());
-    at::Tensor const planes = at::arange(0, head_width, 2, options) / static_cast<double>(head_width);
-    at::Tensor const speeds = at::reciprocal(at::pow(base, planes));                         // [d/2]
-    at::Tensor const angles = positions.to(at::kFloat).unsqueeze(1) * speeds.unsqueeze(0);   // [T, d/2]
-    return {.cosine = at::cos(angles), .sine = at::sin(angles)};
-}
+BMAE_INLINE RotaryPhases rotary_phases(at::Tensor const& positions, std::int64_t head_width, double base);
+
+/// The `parts` blocks of columns of a product, queries, keys and values side by side; the first `turned` of them are turned by the
+/// positions of their rows. Scores of a query and a key then depend on the difference of their positions alone.
+/// \param product  [T, parts * H]
+/// \param heads    divides H into heads of the width for which the phases were made
+/// \returns        `parts` tensors [T, H]
+/// \throws InputError  a product, heads and phases that do not fit each other
+BMAE_INLINE std::vector<at::Tensor> rotated_parts(at::Tensor const& product, RotaryPhases const& phases, std::int64_t heads,
+                                                  std::int64_t parts, std::int64_t turned);
+
+}  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace bmae {
 
 namespace detail {
 inline namespace BMAE_KERNELS {
@@ -150,14 +155,22 @@ private:
 }  // namespace BMAE_KERNELS
 }  // namespace detail
 
-/// The `parts` blocks of columns of a product, queries, keys and values side by side; the first `turned` of them are turned by the
-/// positions of their rows. Scores of a query and a key then depend on the difference of their positions alone.
-/// \param product  [T, parts * H]
-/// \param heads    divides H into heads of the width for which the phases were made
-/// \returns        `parts` tensors [T, H]
-/// \throws InputError  a product, heads and phases that do not fit each other
-inline std::vector<at::Tensor> rotated_parts(at::Tensor const& product, RotaryPhases const& phases, std::int64_t heads,
-                                             std::int64_t parts, std::int64_t turned) {
+BMAE_INLINE RotaryPhases rotary_phases(at::Tensor const& positions, std::int64_t head_width, double base) {
+    if (head_width < 2 || head_width % 2 != 0 || !(base > 0)) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "heads of an even width and a rotary base above 0",
+                                    .found = std::to_string(head_width) + " columns, base " + std::to_string(base),
+                                    .hint = "A rotary position turns pairs of columns."});
+    }
+    at::TensorOptions const options = at::TensorOptions(at::kFloat).device(positions.device());
+    at::Tensor const planes = at::arange(0, head_width, 2, options) / static_cast<double>(head_width);
+    at::Tensor const speeds = at::reciprocal(at::pow(base, planes));                         // [d/2]
+    at::Tensor const angles = positions.to(at::kFloat).unsqueeze(1) * speeds.unsqueeze(0);   // [T, d/2]
+    return {.cosine = at::cos(angles), .sine = at::sin(angles)};
+}
+
+BMAE_INLINE std::vector<at::Tensor> rotated_parts(at::Tensor const& product, RotaryPhases const& phases, std::int64_t heads,
+                                                  std::int64_t parts, std::int64_t turned) {
     bool const fits = product.dim() == 2 && heads > 0 && parts > 0 && product.size(1) % (parts * heads * 2) == 0 &&
                       phases.cosine.dim() == 2 && phases.cosine.sizes() == phases.sine.sizes() &&
                       phases.cosine.size(0) == product.size(0) && phases.cosine.size(1) * 2 * heads * parts == product.size(1) &&
@@ -172,3 +185,5 @@ inline std::vector<at::Tensor> rotated_parts(at::Tensor const& product, RotaryPh
 }
 
 }  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS
