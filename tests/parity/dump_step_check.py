@@ -2,24 +2,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recomputes a dumped training step in plain PyTorch and compares every loss and every gradient norm.
 
-usage: dump_step_check.py [--float64] [--tolerance 1e-5] [--json] [--quiet] FILE...
+usage: dump_step_check.py [--float64] [--tolerance 1e-5] [--json] [--quiet] FILE...        a folder stands for its .safetensors files
 
 A dump (docs: `bmae pretrain --dump-step`) holds the token views, the parameters and the report of one step. This program shares
 no code with the library: it runs one text at a time, without padding and without packing, straight from the papers' equations.
 
-Exit status: 0 all agree, 1 a number differs or the inputs are implausible, 2 the file does not follow the format.
+Exit status: 0 all agree, 1 a number differs or the inputs are implausible, 2 the file does not follow the format, 77 without PyTorch.
 
 Notation: L tokens of a text, H hidden size, V vocabulary, B texts of a view.
 """
 
 import argparse
 import json
+import pathlib
 import re
 import sys
 
-import torch
-import torch.nn.functional as F
-from safetensors import safe_open
+try:
+    import torch
+    import torch.nn.functional as F
+    from safetensors import safe_open
+except ModuleNotFoundError as error:
+    if __name__ != "__main__":
+        raise
+    print(f"skipped: dump_step_check.py needs the Python package `{error.name}`, which is not installed")
+    sys.exit(77)
 
 IGNORED = -100
 
@@ -685,7 +692,8 @@ def main():
     if options.threads:
         torch.set_num_threads(options.threads)
     status = 0
-    for path in options.files:
+    given = [pathlib.Path(name) for name in options.files]
+    for path in [file for name in given for file in (sorted(name.glob("*.safetensors")) if name.is_dir() else [name])]:
         try:
             result = check(path, torch.float64 if options.float64 else torch.float32, options.tolerance)
         except (FormatError, KeyError, OSError) as error:

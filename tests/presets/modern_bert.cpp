@@ -1,35 +1,83 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // compiled without optimization
-// RetroMAE over ModernBERT, composed by the compiler: it trains, and its options reach the decoder. All presets over ModernBERT, each
-// against an independent computation: tests/parity/modern_bert.py.
+// Presets over ModernBERT, composed by the compiler: RetroMAE trains with either kind of decoder, and a step of each preset equals an
+// independent computation (tests/parity/dump_step_check.py).
 #include <cmath>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/edge/dump_step.hpp>
 #include <bmae/encoders/modern_bert.hpp>
 #include <bmae/model/rebind.hpp>
+#include <bmae/presets/dupmae.hpp>
+#include <bmae/presets/master.hpp>
 #include <bmae/presets/retromae.hpp>
+#include <bmae/presets/simlm.hpp>
 
+#include "../io/support.hpp"
 #include "../model/tiny.hpp"
+#include "../scratch_folder.hpp"
+#include "any_encoder.hpp"
 
 namespace {
 
 using namespace bmae;
 using RetroMaeModernBert = WithEncoder<RetroMae, ModernBertEncoder>;
 
-ModernBertConfig tiny() {
+ModernBertConfig tiny_modern_bert() {
     return {.vocab_size = 60,
-            .hidden_size = 16,
-            .num_hidden_layers = 2,
-            .num_attention_heads = 2,
-            .intermediate_size = 20,
-            .max_position_embeddings = 40,
+            .hidden_size = 32,
+            .num_hidden_layers = 3,
+            .num_attention_heads = 4,
+            .intermediate_size = 40,
+            .max_position_embeddings = 64,
+            .global_attn_every_n_layers = 2,
             .local_attention = 8,
+            .initializer_range = .2,   // wide, so that a wrong term is loud
             .pad_token_id = 0};
+}
+
+test::Texts const& invented_texts() {
+    static test::Texts const texts({9, 14, 11, 8});
+    return texts;
+}
+
+/// The options of a preset, for these texts, with a decoder of this family.
+template <class M>
+typename M::Options options_of(typename M::Options options, DecoderFamily family) {
+    auto const prepare = [&](auto& part) {
+        if constexpr (requires { part.view.source.max_length; }) { part.view.source.max_length = 24; }
+        if constexpr (requires { part.view.corruptor.generator; }) {
+            part.view.corruptor.generator = std::make_shared<test::ConstantGenerator>();
+        }
+        if constexpr (requires { part.decoder.family; }) { part.decoder.family = family; }
+    };
+    apply(
+        [&](auto&... pass) {
+            (prepare(pass), ...);
+            (apply([&](auto&... part) { (prepare(part), ...); }, pass.terms), ...);
+        },
+        options.passes);
+    return options;
+}
+
+/// Writes one step, for the independent computation.
+template <class M>
+void dump(std::string const& preset, test::ScratchFolder const& folder, DecoderFamily family = DecoderFamily::encoder) {
+    using Modern = WithEncoder<M, ModernBertEncoder>;
+    auto const given = PresetHyperparameters<M>::template options<Modern>({});
+    Modern model(ModernBertEncoder(tiny_modern_bert(), 3), options_of<Modern>(given, family), 1);
+    test::need_gradients(model);
+    test::know_words(model, invented_texts());
+    HostBatch const batch = model.collate(invented_texts().examples, invented_texts().traits, {.max_length = 24}, {.seed = 2});
+    std::string const name = preset + (family == DecoderFamily::bert ? "-bert.safetensors" : ".safetensors");
+    dump_step(model, batch, invented_texts().traits, preset, folder / name);
 }
 
 }  // namespace
@@ -40,11 +88,12 @@ BOOST_AUTO_TEST_CASE(retromae_composes_and_trains) {
     for (DecoderFamily const family : {DecoderFamily::encoder, DecoderFamily::bert}) {
         RetroMaeModernBert::Options options;
         std::get<1>(std::get<0>(options.passes).terms).decoder.family = family;
-        RetroMaeModernBert model(ModernBertEncoder(tiny(), 3), options, 1);
+        ModernBertConfig config = tiny_modern_bert();
+        config.initializer_range = .02;
+        RetroMaeModernBert model(ModernBertEncoder(config, 3), options, 1);
         test::need_gradients(model);
-        test::Texts const texts({9, 14, 11, 8});
-        TokenTraits const traits({.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4}, std::vector<std::uint8_t>(60, 0));
-        HostBatch const batch = model.collate(texts.examples, traits, {.max_length = 24}, {.seed = 2});
+        HostBatch const batch =
+            model.collate(invented_texts().examples, invented_texts().traits, {.max_length = 24}, {.seed = 2});
         double first = 0, last = 0;
         for (int step = 0; step < 30; ++step) {
             ForwardContext context{.training = true};
@@ -62,6 +111,18 @@ BOOST_AUTO_TEST_CASE(retromae_composes_and_trains) {
         BOOST_TEST(last < .8 * first, "from " << first << " to " << last);
         BOOST_TEST(model.composition().starts_with("modernbert"));
     }
+}
+
+BOOST_AUTO_TEST_CASE(one_step_equals_an_independent_computation) {
+    test::ScratchFolder const scratch;
+    for (DecoderFamily const family : {DecoderFamily::encoder, DecoderFamily::bert}) {
+        dump<RetroMae>("retromae", scratch, family);
+        dump<RetroMaeBasic>("retromae-basic", scratch, family);
+        dump<DupMae>("dupmae", scratch, family);
+        dump<MasterAsReleased>("master-as-released", scratch, family);
+    }
+    dump<SimLm>("simlm", scratch);   // its decoder is a copy of the encoder's last layers
+    io_test::python_agrees("dump_step_check.py", scratch.path());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
