@@ -16,6 +16,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/nn/attention.hpp>
+#include <bmae/nn/causal_window.hpp>
 
 #include "oracle.hpp"
 
@@ -135,6 +136,17 @@ BOOST_AUTO_TEST_CASE(attention_over_long_texts) {
         check_options({601, 40}, 20, {0, 70});
     }
     check_options({300, 300}, 20, {3});   // a window that is narrow for texts of this length
+}
+
+BOOST_AUTO_TEST_CASE(causal_windows_of_long_texts) {   // whole tiles are hidden
+    PackedInput const input = packed({601, 3});
+    for (std::size_t const window : {std::size_t{2}, std::size_t{601}}) {
+        std::vector<Visibility> const rows = causal_windows(input.offsets, window);
+        for (double const rate : {0.0, .1}) {
+            AttentionOptions const options{.heads = 2, .visibility = &rows, .dropout = rate};
+            check("causal attention", projections(604, 16), packed_operation(input, options), textbook(input, options));
+        }
+    }
 }
 
 BOOST_AUTO_TEST_CASE(masks_may_be_gone_when_the_gradients_are_computed) {

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // Row masks that read from left to right.
+#include <cstdint>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -27,6 +28,12 @@ BOOST_AUTO_TEST_CASE(a_row_reads_the_first_column_and_its_window) {
         }
     }
     BOOST_CHECK(bmae::causal_windows({}, 2).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_text_of_more_rows_than_a_mask_can_name_is_refused) {
+    std::vector<std::int64_t> const offsets{0, 65537};
+    BOOST_CHECK_NE(oracle::refusal([&] { static_cast<void>(bmae::causal_windows(offsets, 2)); }).find("65536 row masks"),
+                   std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_window_without_columns_is_refused) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/maskers/candidate_words.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/visibility.hpp>
 
@@ -32,10 +33,12 @@ inline std::size_t require_window(std::int64_t window, std::string const& usual)
 /// released code; the sentence vector is column 0, or is added by cross-attention).
 /// \param offsets  [B+1] of the packed texts
 /// \param window   columns, the row's own one included; at least 1
+/// \throws InputError  a text of more than 65,536 rows
 inline std::vector<Visibility> causal_windows(std::span<std::int64_t const> offsets, std::size_t window) {
     std::vector<Visibility> texts;
     for (std::size_t b = 0; b + 1 < offsets.size(); ++b) {
         Visibility rows{.length = static_cast<std::uint32_t>(offsets[b + 1] - offsets[b]), .reads_itself = true};
+        detail::require_pool(rows.length, rows.length);
         rows.bits.assign(rows.length * rows.words(), 0);
         for (std::size_t i = 0; i < rows.length; ++i) {
             rows.row.push_back(static_cast<std::uint16_t>(i));

@@ -34,8 +34,7 @@ template <bool add>
 /// softmax(scale Q K^T + M) V of one text and head, in tiles.
 template <class Real>
 struct LongHeadAttention {
-    static constexpr std::int64_t tile_rows =
-        64;   ///< a tile's scores and the operands of its products stay in the cache of a core
+    static constexpr std::int64_t tile_rows = 64;     ///< a tile and the operands of its products stay in the cache of a core
     static constexpr std::int64_t chunk_rows = 512;   ///< rows that share the copies of a tile of keys and values
 
     HeadAttention<Real> head;
@@ -58,7 +57,7 @@ struct LongHeadAttention {
             Range const readers = near(columns);
             for (std::int64_t r = first; r < end; r += tile_rows) {
                 Range const rows{r, std::min(r + tile_rows, end)};
-                if (rows.first >= readers.end || rows.end <= readers.first) { continue; }
+                if (rows.first >= readers.end || rows.end <= readers.first || hidden(rows, columns)) { continue; }
                 float* const sums = at.sums.data() + (r - first) * inner;
                 std::int64_t const wide = head.padded(columns.size());
                 tile_product<false>(rows.size(), wide, at.query.data() + (r - first) * inner, inner, 1, at.keys.data(), wide,
@@ -91,7 +90,8 @@ struct LongHeadAttention {
             std::fill_n(at.value_sums.begin(), columns.size() * inner, 0.0F);
             Range const readers = near(columns);
             for (std::int64_t r = readers.first; r < readers.end; r += tile_rows) {
-                add_gradients({r, std::min(r + tile_rows, readers.end)}, columns, top, share, at);
+                Range const rows{r, std::min(r + tile_rows, readers.end)};
+                if (!hidden(rows, columns)) { add_gradients(rows, columns, top, share, at); }
             }
             write(at.key_sums.data(), columns, key_gradient, 1);
             write(at.value_sums.data(), columns, value_gradient, 1);
@@ -121,6 +121,21 @@ private:
         if (head.window == 0) { return {0, head.length}; }
         return {std::max<std::int64_t>(range.first - head.window, 0) / lanes * lanes,
                 std::min(range.end + head.window, head.length)};
+    }
+
+    /// Whether the masks hide a tile altogether, as causal ones do. Only where each row reads itself: a row whose mask leaves nothing
+    /// averages its columns, so all of them count.
+    [[nodiscard]] bool hidden(Range const& rows, Range const& columns) const noexcept {
+        if (head.visibility == nullptr || !head.visibility->reads_itself) { return false; }
+        for (std::int64_t i = rows.first; i < rows.end; ++i) {
+            auto const row = static_cast<std::size_t>(i);
+            if (!head.visibility->allows(row, row)) { return false; }
+            std::uint64_t const* const bits = head.visibility->entry(row);
+            for (std::int64_t word = columns.first / 64; word * 64 < columns.end; ++word) {
+                if (bits[word] != 0) { return false; }
+            }
+        }
+        return true;
     }
 
     /// Buffers that each thread reuses, for `rows` rows at once.
