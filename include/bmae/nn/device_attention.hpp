@@ -124,7 +124,7 @@ private:
     [[nodiscard]] at::Tensor flash(at::Tensor const& query, at::Tensor const& keys, at::Tensor const& value,
                                    PaddedTexts const& texts) const {
         auto const split = [&](at::Tensor const& rows) { return rows.view({rows.size(0), heads, -1}); };   // [T, heads, d]
-        std::optional<std::int64_t> const reach = window > 0 ? std::optional(window) : std::nullopt;
+        std::int64_t const reach = window > 0 ? window : -1;   // -1: no window, as where there is no number
         return std::get<0>(at::_flash_attention_forward(split(query), split(keys), split(value), texts.bounds, texts.bounds,
                                                         texts.longest, texts.longest, rate, /*is_causal=*/false,
                                                         /*return_debug_mask=*/false, std::optional<double>(), reach, reach))
