@@ -20,7 +20,9 @@ std::vector<DeclaredOption*> add_encoding(OptionTable& table, CLI::App& app, Mod
                                        "Texts of a batch, instead of --batch-tokens")
                                 .by_default("none: batches are counted in tokens")
                                 .excludes("--batch-tokens");
-    return {&tokens, &texts, &table.text(app, "--precision", options.precision, "Compute type of the encoder: fp32 or bf16")};
+    return {&tokens, &texts,
+            &table.text(app, "--precision", options.precision,
+                        "Compute type of the encoder: fp32, bf16 or int8 (with AVX-512 VNNI)")};
 }
 
 class SearchCommands : CommandGroup {
@@ -43,9 +45,19 @@ private:
                             [&all = all_] { return bmae::program::encode(all.common, all.encode); });
         add_model(table_, app, options.model).front()->required();
         add_encoding(table_, app, options.model);
-        table_.path(app, "--input", options.inputs, "JSON Lines with _id, title, text; plain or gzip").required();
-        table_.path(app, "--output", options.output, "NAME.safetensors with the tensor `embeddings`; ids go to NAME.ids")
+        table_
+            .path(app, "--input", options.inputs,
+                  "Texts: JSON Lines with _id, title, text, tab-separated columns, or a folder of such files; plain or gzip")
             .required();
+        table_
+            .path(app, "--output", options.output,
+                  "NAME.safetensors with the tensor `embeddings`, ids in NAME.ids; or a folder: shards and a manifest")
+            .required();
+        table_
+            .whole(app, "--shard-texts", options.shard_texts, {.least = 1, .most = std::uint64_t{1} << 31},
+                   "Texts of a shard, where --output is a folder")
+            .by_default(std::to_string(default_shard_texts));
+        table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run, where --output is a folder");
         table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines");
         common_.threads(app);
         common_.device(app);
@@ -61,7 +73,8 @@ private:
         auto dense = add_model(table_, app, options.model);
         auto const encoding = add_encoding(table_, app, options.model);
         dense.insert(dense.end(), encoding.begin(), encoding.end());
-        dense.push_back(&table_.path(app, "--embeddings", options.embeddings, "Vectors of the documents made by encode"));
+        dense.push_back(
+            &table_.path(app, "--embeddings", options.embeddings, "Vectors of the documents made by encode: a file or a folder"));
         dense.push_back(&common_.device(app));
         for (DeclaredOption* const option : dense) { option->with("--method", {"dense", "hybrid"}); }
         table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read").required();

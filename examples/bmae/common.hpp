@@ -260,14 +260,18 @@ struct ModelOptions {
     std::size_t max_length = 0;
     std::size_t batch_tokens = 4096;
     std::size_t batch_examples = 0;   ///< texts of a batch; 0: by tokens
-    std::string precision = "fp32";   ///< encode and search
+    std::string precision = "fp32";   ///< fp32, bf16 or int8; encode and search
 };
+
+inline constexpr std::size_t default_shard_texts = 32768;
 
 struct EncodeOptions {
     ModelOptions model = {};
     std::vector<Path> inputs = {};
     Path output = {};
     bool skip_malformed = false;
+    std::size_t shard_texts = 0;   ///< of an output that is a folder; 0: `default_shard_texts`
+    bool resume = false;
 };
 int encode(Common const& common, EncodeOptions const& options);
 

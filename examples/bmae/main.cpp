@@ -54,7 +54,7 @@ int run(std::vector<std::string> arguments) {
     program.footer(
         "`bmae COMMAND --help` shows the options and an example, `bmae options` those of all commands. Exit status: 0 done,\n"
         "2 bad usage, bad input, or an output that is full or in use, 1 failure while running, 130 interrupted (pretrain,\n"
-        "finetune and generate are saved and go on with --resume, other commands leave no output).");
+        "finetune, generate and encode into a folder go on with --resume, other commands leave no output).");
     Options options;
     OptionTable table;
     auto const commands = declare_commands(program, table, options);

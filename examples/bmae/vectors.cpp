@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Texts to vectors and back to texts: `encode`, `search`, `export`.
+// Vectors to texts: `search`, and `export`.
 #include <algorithm>
 #include <functional>
 #include <iostream>
@@ -25,117 +25,9 @@
 
 #include "common.hpp"
 #include "models.hpp"
+#include "stored_vectors.hpp"
 
 namespace bmae::program {
-
-namespace {
-
-/// The file of ids of a file of vectors.
-Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
-
-/// \param check  called now and then; may throw to stop
-at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
-                        ModelOptions const& options, std::function<void()> const& check, std::string const& title) {
-    Progress progress(title, "texts", texts.size());
-    return encoder.encode(texts, {.batch_tokens = options.batch_tokens,
-                                  .batch_texts = options.batch_examples,
-                                  .threads = common.threads,
-                                  .on_progress = [&](std::size_t count, std::size_t) {
-                                      check();
-                                      progress.update(count);
-                                  }});
-}
-
-struct Vectors {
-    at::Tensor rows = {};                ///< [N, D]
-    std::vector<std::string> ids = {};   ///< [N]
-};
-
-/// Key in the file of vectors of the checksum of its ids.
-constexpr char const* ids_checksum = "ids_xxh64";
-
-std::string checksum_of(std::string const& ids) { return detail::to_hex(detail::xxh64(ids)); }
-
-Vectors read_vectors(Path const& path) {
-    auto const file = SafetensorsFile::open(path);
-    Vectors vectors{.rows = to_tensor(file, file.at("embeddings"), Loading::mapped)};
-    auto const expected = file.metadata().find(ids_checksum);
-    if (expected != file.metadata().end() && expected->second != checksum_of(detail::read_file(ids_path(path)))) {
-        throw InputError(Diagnostic{.file = ids_path(path).string(),
-                                    .expected = "the ids that were written with " + path.string(),
-                                    .found = "others",
-                                    .hint = "Keep both files of one `bmae encode` together."});
-    }
-    detail::LineReader lines(ids_path(path));
-    for (std::string_view line; lines.next(line);) { vectors.ids.emplace_back(line); }
-    if (vectors.rows.dim() != 2 || vectors.rows.size(0) != static_cast<std::int64_t>(vectors.ids.size())) {
-        throw InputError(Diagnostic{.file = ids_path(path).string(),
-                                    .expected = "as many ids as rows in " + path.string(),
-                                    .found = std::to_string(vectors.ids.size()),
-                                    .hint = "Keep both files of one `bmae encode` together."});
-    }
-    return vectors;
-}
-
-}  // namespace
-
-int encode(Common const& common, EncodeOptions const& options) {
-    use_threads(common);
-    if (options.output.extension() != ".safetensors") {
-        throw InputError(Diagnostic{.file = options.output.string(),
-                                    .expected = "an output named *.safetensors",
-                                    .found = "another ending",
-                                    .hint = "Ids go beside it into *.ids."});
-    }
-    check_new_file(options.output);
-    Cancellation const cancellation;
-    JsonlReader reader(options.inputs, {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse});
-    Records records;
-    for (Record record; reader.next(record); record = {}) {
-        cancellation.check();
-        records.add(std::move(record));
-    }
-    say_report(reader.report(), "encode");
-    if (records.size() == 0) {
-        throw InputError(Diagnostic{.file = options.inputs.front().string(),
-                                    .expected = "at least one text",
-                                    .found = "none",
-                                    .hint = "Check the input."});
-    }
-    std::string ids;
-    for (Record const& record : records) {
-        if (record.id.find('\n') != std::string::npos) {
-            throw InputError(Diagnostic{.file = record.file->string(),
-                                        .line = record.line,
-                                        .expected = "an id on one line",
-                                        .found = "a line end in it"});
-        }
-        ids += record.id + '\n';
-    }
-    // A killed run may have left its ids: they are kept where equal.
-    Path const beside = ids_path(options.output);
-    bool const has_ids = std::filesystem::exists(beside);
-    if (has_ids && detail::read_file(beside) != ids) { throw detail::exists_failure(beside, "a file of other ids"); }
-    SentenceEncoder const encoder = make_sentence_encoder(common, options.model);
-    at::Tensor const rows =
-        encode_texts(encoder, records.texts(), common, options.model, [&] { cancellation.check(); }, "encode");
-    cancellation.check();   // from here on both files are written, the ids first, so that vectors always have ids
-    if (!has_ids) { detail::write_file(ids_path(options.output), ids); }
-    save_tensors(options.output, {{"embeddings", rows}}, {{"format", "pt"}, {ids_checksum, checksum_of(ids)}});
-    Json const result{{"command", "encode"},
-                      {"output", options.output.string()},
-                      {"ids", ids_path(options.output).string()},
-                      {"texts", records.size()},
-                      {"dimension", rows.size(1)},
-                      {"pooling", to_string(encoder.options().pooling)},
-                      {"normalize", encoder.options().normalize},
-                      {"max_length", encoder.options().max_length},
-                      {"precision", options.model.precision}};
-    print_result(
-        common, result,
-        options.output.string() + ": " + count_text(records.size()) + " vectors of " + std::to_string(rows.size(1)) + '\n');
-    return done;
-}
 
 namespace {
 
@@ -146,6 +38,16 @@ bool is_one_of(std::string const& name, std::initializer_list<char const*> known
 /// Refuses, before hours of search, ids that a run cannot contain.
 void check_trec_ids(Records const& records) {
     for (Record const& record : records) { detail::require_column(record.id, "an id", record.file->string(), record.line); }
+}
+
+/// A few texts to measure a loss with.
+std::vector<std::string> first_texts(Records const& documents) {
+    std::vector<std::string> texts;
+    for (Record const& record : documents) {
+        if (texts.size() == 32) { break; }
+        texts.push_back(joined_text(record));
+    }
+    return texts;
 }
 
 /// The search engine: one or two indexes over one collection.
@@ -179,7 +81,8 @@ public:
 
 private:
     void build_dense(Common const& common, Records const& documents) {
-        encoder_ = std::make_unique<SentenceEncoder>(make_sentence_encoder(common, options_.model));
+        encoder_ = std::make_unique<SentenceEncoder>(make_inference_encoder(common, options_.model));
+        if (options_.model.precision == "int8") { measure_loss(*encoder_, first_texts(documents)); }
         if (options_.embeddings.empty()) {
             dense_ =
                 std::make_unique<ExactIndex>(encode_texts(
@@ -187,7 +90,8 @@ private:
                                              documents.ids(), ExactIndexOptions{.threads = threads_});
             return;
         }
-        Vectors vectors = read_vectors(options_.embeddings);
+        StoredVectors vectors = read_vectors(options_.embeddings);
+        require_same_model(vectors);
         std::unordered_set<std::string> known;
         for (std::string const& id : vectors.ids) {
             known.insert(id);
@@ -205,6 +109,18 @@ private:
                                         .hint = "Encode the corpus.jsonl of --data."});
         }
         dense_ = std::make_unique<ExactIndex>(std::move(vectors.rows), vectors.ids, ExactIndexOptions{.threads = threads_});
+    }
+
+    /// Refuses vectors of another model than that of the queries, where their file names it.
+    void require_same_model(StoredVectors const& vectors) const {
+        if (!vectors.model) { return; }
+        VectorModel const own = describe_vectors(*encoder_, options_.model.precision);
+        if (own.matches(*vectors.model)) { return; }
+        throw InputError(
+            Diagnostic{.file = options_.embeddings.string(),
+                       .expected = "vectors of the model of the queries, " + to_string(own),
+                       .found = to_string(*vectors.model),
+                       .hint = "Name the model, the pooling and the normalization that the documents were encoded with."});
     }
 
     SearchOptions const& options_;

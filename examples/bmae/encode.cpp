@@ -1,0 +1,396 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// Texts to vectors: `encode`, into one file or into a folder of shards.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ATen/ops/cosine_similarity.h>
+
+#include <bmae/corpus/beir_folder.hpp>
+#include <bmae/corpus/jsonl.hpp>
+#include <bmae/corpus/recognize.hpp>
+#include <bmae/corpus/tsv.hpp>
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/hash.hpp>
+#include <bmae/io/tensors.hpp>
+#include <bmae/retrieval/vector_folder.hpp>
+
+#include "common.hpp"
+#include "models.hpp"
+#include "stored_vectors.hpp"
+
+namespace bmae::program {
+
+std::string checksum_of(std::string const& ids) { return detail::to_hex(detail::xxh64(ids)); }
+
+at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
+                        ModelOptions const& options, std::function<void()> const& check, std::string const& title) {
+    Progress progress(title, "texts", texts.size());
+    return encoder.encode(texts, {.batch_tokens = options.batch_tokens,
+                                  .batch_texts = options.batch_examples,
+                                  .threads = common.threads,
+                                  .on_progress = [&](std::size_t count, std::size_t) {
+                                      check();
+                                      progress.update(count);
+                                  }});
+}
+
+StoredVectors read_vectors(Path const& path) {
+    if (std::filesystem::is_directory(path)) { return read_vector_folder(path); }
+    auto const file = SafetensorsFile::open(path);
+    StoredVectors vectors{.rows = to_tensor(file, file.at("embeddings"), Loading::mapped)};
+    auto const expected = file.metadata().find(ids_checksum);
+    if (expected != file.metadata().end() && expected->second != checksum_of(detail::read_file(ids_path(path)))) {
+        throw InputError(Diagnostic{.file = ids_path(path).string(),
+                                    .expected = "the ids that were written with " + path.string(),
+                                    .found = "others",
+                                    .hint = "Keep both files of one `bmae encode` together."});
+    }
+    detail::LineReader lines(ids_path(path));
+    for (std::string_view line; lines.next(line);) { vectors.ids.emplace_back(line); }
+    if (vectors.rows.dim() != 2 || vectors.rows.size(0) != static_cast<std::int64_t>(vectors.ids.size())) {
+        throw InputError(Diagnostic{.file = ids_path(path).string(),
+                                    .expected = "as many ids as rows in " + path.string(),
+                                    .found = std::to_string(vectors.ids.size()),
+                                    .hint = "Keep both files of one `bmae encode` together."});
+    }
+    return vectors;
+}
+
+SentenceEncoder make_inference_encoder(Common const& common, ModelOptions const& options) {
+    auto const type = [&]() -> PackedType {
+        for (PackedType const known : {PackedType::fp32, PackedType::bf16, PackedType::int8}) {
+            if (to_string(known) == options.precision) { return known; }
+        }
+        throw InputError(
+            Diagnostic{.file = {}, .expected = "--precision fp32, bf16 or int8", .found = '"' + options.precision + '"'});
+    }();
+    ModelOptions exact = options;
+    exact.precision = "fp32";
+    bool const on_cpu = device_from(common.device).is_cpu();
+    if (on_cpu && (type == PackedType::int8 || packing_pays(type))) {
+        SentenceEncoder const encoder = make_sentence_encoder(common, exact);
+        if (type == PackedType::int8 || encoder.model().packs(type)) { return encoder.packed(type); }
+    }
+    if (type == PackedType::int8) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "--device cpu with --precision int8",
+                                    .found = common.device,
+                                    .hint = "On a GPU encode in bf16."});
+    }
+    return make_sentence_encoder(common, options);
+}
+
+PrecisionLoss measure_loss(SentenceEncoder const& encoder, std::vector<std::string> const& texts) {
+    at::Tensor const cosines =
+        at::cosine_similarity(encoder.encode(texts), encoder.packed(PackedType::fp32).encode(texts)).to(at::kDouble);
+    PrecisionLoss const loss{.texts = texts.size(), .mean = cosines.mean().item<double>(), .least = cosines.min().item<double>()};
+    char text[160];
+    std::snprintf(text, sizeof text, "int8: cosine to the vectors of fp32 %.5f in the mean, %.5f at least, of %zu texts",
+                  loss.mean, loss.least, loss.texts);
+    say(text);
+    if (loss.least < .98) {
+        warn("int8 changes the vectors of this model by more than a cosine of .98: it has outliers; encode in bf16");
+    }
+    return loss;
+}
+
+namespace {
+
+/// A reader of records with ids, of the format that the first input has by its content.
+struct TextReader {
+    std::function<bool(Record&)> next;
+    std::function<ReadReport()> report;
+};
+
+template <class R>
+TextReader text_reader(std::shared_ptr<R> reader) {
+    return {.next = [reader](Record& record) { return reader->next(record); }, .report = [reader] { return reader->report(); }};
+}
+
+TextReader open_texts(EncodeOptions const& options) {
+    ReadOptions const reading{.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
+    std::vector<Path> inputs = options.inputs;
+    std::error_code code;
+    bool const readable_twice =
+        std::filesystem::is_regular_file(inputs.front(), code) || std::filesystem::is_directory(inputs.front(), code);
+    CorpusFormat const found = readable_twice ? recognize_format(inputs.front()) : CorpusFormat{.format = "jsonl"};
+    if (found.format == "msmarco") {
+        TsvColumns const columns = found.layout == "id-text"         ? TsvColumns::id_text
+                                   : found.layout == "id-title-text" ? TsvColumns::id_title_text
+                                                                     : TsvColumns::id_url_title_text;
+        return text_reader(std::make_shared<TsvReader>(inputs, columns, reading));
+    }
+    for (Path& input : inputs) {   // a BEIR folder means its corpus
+        bool const beir =
+            std::filesystem::exists(input / "corpus.jsonl", code) || std::filesystem::exists(input / "corpus.jsonl.gz", code);
+        if (beir) { input = BeirFolder(input).corpus(); }
+    }
+    return text_reader(std::make_shared<JsonlReader>(inputs, reading));
+}
+
+/// The id of a record with a line end.
+std::string id_line(Record const& record) {
+    if (record.id.find('\n') != std::string::npos) {
+        throw InputError(Diagnostic{
+            .file = record.file->string(), .line = record.line, .expected = "an id on one line", .found = "a line end in it"});
+    }
+    return record.id + '\n';
+}
+
+InputError no_text(EncodeOptions const& options) {
+    return InputError(Diagnostic{
+        .file = options.inputs.front().string(), .expected = "at least one text", .found = "none", .hint = "Check the input."});
+}
+
+Json loss_json(std::optional<PrecisionLoss> const& loss) {
+    return loss ? Json{{"texts", loss->texts}, {"mean", loss->mean}, {"least", loss->least}} : Json();
+}
+
+/// The keys of a result, of which a folder and a file fill their own.
+Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder, std::uint64_t texts) {
+    return {{"command", "encode"},
+            {"output", options.output.string()},
+            {"ids", nullptr},
+            {"texts", texts},
+            {"dimension", encoder.model().width()},
+            {"pooling", to_string(encoder.options().pooling)},
+            {"normalize", encoder.options().normalize},
+            {"max_length", encoder.options().max_length},
+            {"precision", options.model.precision},
+            {"int8_cosine", nullptr},
+            {"end", "finished"},
+            {"shards", nullptr},
+            {"tokens", nullptr},
+            {"resumed_texts", 0},
+            {"seconds", nullptr}};
+}
+
+std::vector<std::string> first_of(std::vector<std::string> const& texts) {
+    return {texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(texts.size(), 32))};
+}
+
+int encode_into_file(Common const& common, EncodeOptions const& options) {
+    if (options.resume || options.shard_texts != 0) {
+        throw InputError(Diagnostic{
+            .file = options.output.string(),
+            .expected = std::string(options.resume ? "--resume" : "--shard-texts") + " with an output that is a folder",
+            .found = "a file",
+            .hint = "A file appears as a whole; name a folder for a run that can be resumed."});
+    }
+    check_new_file(options.output);
+    Cancellation const cancellation;
+    TextReader const reader = open_texts(options);
+    std::vector<std::string> texts;
+    std::string ids;
+    for (Record record; reader.next(record); record = {}) {
+        cancellation.check();
+        ids += id_line(record);
+        texts.push_back(joined_text(record));
+    }
+    say_report(reader.report(), "encode");
+    if (texts.empty()) { throw no_text(options); }
+    // A killed run may have left its ids: they are kept where equal.
+    Path const beside = ids_path(options.output);
+    bool const has_ids = std::filesystem::exists(beside);
+    if (has_ids && detail::read_file(beside) != ids) { throw detail::exists_failure(beside, "a file of other ids"); }
+    SentenceEncoder const encoder = make_inference_encoder(common, options.model);
+    std::optional<PrecisionLoss> loss;
+    if (options.model.precision == "int8") { loss = measure_loss(encoder, first_of(texts)); }
+    at::Tensor const rows = encode_texts(encoder, texts, common, options.model, [&] { cancellation.check(); }, "encode");
+    cancellation.check();   // from here on both files are written, the ids first, so that vectors always have ids
+    if (!has_ids) { detail::write_file(beside, ids); }
+    save_tensors(options.output, {{"embeddings", rows}}, {{"format", "pt"}, {ids_checksum, checksum_of(ids)}});
+    Json result = encode_result(options, encoder, texts.size());
+    result.update({{"ids", beside.string()}, {"int8_cosine", loss_json(loss)}});
+    print_result(
+        common, result,
+        options.output.string() + ": " + count_text(texts.size()) + " vectors of " + std::to_string(rows.size(1)) + '\n');
+    return done;
+}
+
+/// The texts of one shard, read and tokenized.
+struct ShardTexts {
+    std::string ids = {};
+    std::size_t texts = 0;
+    std::vector<std::vector<TokenId>> tokens = {};   ///< none of a shard that is done already
+    std::vector<std::string> first = {};             ///< the first texts, to measure the loss of int8
+    std::uint64_t token_count = 0;
+};
+
+/// Thrown where a run into a folder was asked to stop.
+struct Stopped {};
+
+/// Reads shard after shard.
+class ShardReader {
+public:
+    ShardReader(EncodeOptions const& options, std::size_t shard_texts, SentenceEncoder const& encoder,
+                std::atomic<bool> const& stop)
+        : shard_texts_(shard_texts), encoder_(encoder), stop_(stop), reader_(open_texts(options)) {}
+
+    /// \param tokenize  false: only the ids are needed
+    ShardTexts next(bool tokenize, unsigned threads) {
+        ShardTexts shard;
+        std::vector<std::string> texts;
+        for (Record record; shard.texts < shard_texts_ && reader_.next(record); record = {}) {
+            if (stop_) { throw Stopped{}; }
+            shard.ids += id_line(record);
+            ++shard.texts;
+            if (tokenize) { texts.push_back(joined_text(record)); }
+        }
+        shard.first = first_of(texts);
+        shard.tokens = detail::tokenize_all<std::vector<TokenId>>(texts.size(), {.threads = threads},
+                                                                  [&](std::size_t i) { return encoder_.tokenize(texts[i]); });
+        for (auto const& text : shard.tokens) { shard.token_count += text.size(); }
+        return shard;
+    }
+    [[nodiscard]] ReadReport report() const { return reader_.report(); }
+
+private:
+    std::size_t shard_texts_;
+    SentenceEncoder const& encoder_;
+    std::atomic<bool> const& stop_;
+    TextReader reader_;
+};
+
+/// Lines of the inputs, which are about the texts; 0 where they are not plain files.
+std::uint64_t count_lines(std::vector<Path> const& inputs) {
+    std::uint64_t lines = 0;
+    for (Path const& input : inputs) {
+        std::error_code code;
+        if (input.extension() == ".gz" || !std::filesystem::is_regular_file(input, code)) { return 0; }
+        detail::FileMap const map(input);
+        lines += static_cast<std::uint64_t>(std::count(map.text().begin(), map.text().end(), '\n'));
+    }
+    return lines;
+}
+
+/// A run of `encode` into a folder.
+class FolderRun {
+public:
+    FolderRun(Common const& common, EncodeOptions const& options)
+        : common_(common),
+          options_(options),
+          shard_texts_(options.shard_texts != 0 ? options.shard_texts : default_shard_texts),
+          encoder_(make_inference_encoder(common, options.model)),
+          reader_(options, shard_texts_, encoder_, stop_),
+          folder_(options.output, describe_vectors(encoder_, options.model.precision), shard_texts_, options.resume),
+          progress_("encode", "texts", count_lines(options.inputs)) {}
+
+    int run() {
+        Interrupt const interrupt([this] { stop_ = true; }, "stopping; the shards that are done are kept");
+        bool finished = true;
+        try {
+            confirm_done();
+            encode_rest();
+            folder_.finish();
+        } catch (Stopped const&) { finished = false; }
+        progress_.finish();
+        say_report(reader_.report(), "encode");
+        Json result = encode_result(options_, encoder_, folder_.manifest().texts());
+        result.update({{"int8_cosine", loss_json(loss_)},
+                       {"end", finished ? "finished" : "interrupted"},
+                       {"shards", folder_.manifest().shards.size()},
+                       {"tokens", folder_.manifest().tokens()},
+                       {"resumed_texts", resumed_},
+                       {"seconds", progress_.seconds()}});
+        print_result(common_, result,
+                     options_.output.string() + ": " + count_text(folder_.manifest().texts()) + " vectors of " +
+                         std::to_string(encoder_.model().width()) + " in " + std::to_string(folder_.manifest().shards.size()) +
+                         " shards" + (finished ? "\n" : "; resume by --resume\n"));
+        return finished ? done : interrupted;
+    }
+
+private:
+    /// Reads over the texts that an earlier run has encoded.
+    void confirm_done() {
+        while (folder_.has_unconfirmed()) {
+            ShardTexts const shard = reader_.next(/*tokenize=*/false, 1);
+            folder_.confirm(shard.ids);
+            resumed_ += shard.texts;
+        }
+        progress_.restart(resumed_);
+        if (resumed_ != 0) { say("encode: " + count_text(resumed_) + " texts were encoded before"); }
+    }
+
+    /// While the network runs, the next shard is read and tokenized.
+    void encode_rest() {
+        if (folder_.manifest().complete) { return; }
+        ShardTexts shard = reader_.next(/*tokenize=*/true, common_.threads);
+        if (shard.texts == 0 && resumed_ == 0) { throw no_text(options_); }
+        if (options_.model.precision == "int8" && shard.texts != 0) { loss_ = measure_loss(encoder_, shard.first); }
+        while (shard.texts != 0) {
+            auto following = std::async(std::launch::async, [this] { return reader_.next(/*tokenize=*/true, 1); });
+            try {
+                folder_.append(encode_shard(shard), shard.ids, shard.token_count);
+            } catch (...) {
+                stop_ = true;   // the reading thread ends soon
+                throw;
+            }
+            shard = following.get();
+        }
+    }
+
+    at::Tensor encode_shard(ShardTexts const& shard) {
+        std::vector<std::uint64_t> lengths;
+        for (auto const& text : shard.tokens) { lengths.push_back(text.size()); }
+        std::ranges::sort(lengths, std::ranges::greater{});   // as they are encoded
+        std::size_t counted = 0;
+        std::uint64_t tokens = 0;
+        std::uint64_t const before = folder_.manifest().texts();
+        at::Tensor rows = encoder_.encode_ids(
+            shard.tokens, {.batch_tokens = options_.model.batch_tokens,
+                           .batch_texts = options_.model.batch_examples,
+                           .threads = common_.threads,
+                           .on_progress = [&](std::size_t texts, std::size_t) {
+                               if (stop_) { throw Stopped{}; }
+                               for (; counted < texts; ++counted) { tokens += lengths[counted]; }
+                               double const share = static_cast<double>(tokens) / static_cast<double>(shard.token_count);
+                               auto const rate =
+                                   static_cast<std::uint64_t>(static_cast<double>(tokens_ + tokens) / progress_.seconds());
+                               progress_.update(before + static_cast<std::uint64_t>(share * static_cast<double>(shard.texts)),
+                                                count_text(rate) + " tokens/s");
+                           }});
+        tokens_ += shard.token_count;
+        return rows;
+    }
+
+    Common const& common_;
+    EncodeOptions const& options_;
+    std::size_t shard_texts_;
+    std::atomic<bool> stop_ = false;
+    SentenceEncoder encoder_;
+    ShardReader reader_;   // before the folder: a missing input leaves none
+    VectorFolderWriter folder_;
+    Progress progress_;
+    std::optional<PrecisionLoss> loss_ = {};
+    std::uint64_t resumed_ = 0;
+    std::uint64_t tokens_ = 0;   ///< encoded by this run
+};
+
+}  // namespace
+
+int encode(Common const& common, EncodeOptions const& options) {
+    use_threads(common);
+    if (options.output.extension() == ".safetensors") { return encode_into_file(common, options); }
+    if (options.output.has_extension()) {
+        throw InputError(Diagnostic{.file = options.output.string(),
+                                    .expected = "an output named *.safetensors, or a folder, whose name has no ending",
+                                    .found = "another ending",
+                                    .hint = "Ids go beside a file into *.ids, into a folder with the vectors."});
+    }
+    return FolderRun(common, options).run();
+}
+
+}  // namespace bmae::program

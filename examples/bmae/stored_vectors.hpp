@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// What `encode` and `search` share: the encoder for inference, and files of vectors.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <bmae/retrieval/sentence_encoder.hpp>
+#include <bmae/retrieval/vector_folder.hpp>
+
+#include "common.hpp"
+
+namespace bmae::program {
+
+/// The file of ids of a file of vectors.
+inline Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
+
+/// Key in the file of vectors of the checksum of its ids.
+inline constexpr char const* ids_checksum = "ids_xxh64";
+std::string checksum_of(std::string const& ids);
+
+/// The encoder that the options describe, as fast as this processor runs it: with packed weights where it has instructions for them.
+/// \throws InputError  where no pooling is known, and for int8 where the processor or the device has none
+SentenceEncoder make_inference_encoder(Common const& common, ModelOptions const& options);
+
+/// How close vectors of lower precision are to those of fp32, by cosine over a few texts.
+struct PrecisionLoss {
+    std::size_t texts = 0;
+    double mean = 1;
+    double least = 1;
+};
+/// Encodes the first texts in fp32 too, says the loss, and warns where it is large: a model with outliers.
+PrecisionLoss measure_loss(SentenceEncoder const& encoder, std::vector<std::string> const& texts);
+
+/// \param check  called now and then; may throw to stop
+at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
+                        ModelOptions const& options, std::function<void()> const& check, std::string const& title);
+
+/// Vectors that `encode` wrote: a file with its ids, or a folder. \throws InputError where they do not fit each other
+StoredVectors read_vectors(Path const& path);
+
+}  // namespace bmae::program
