@@ -227,6 +227,10 @@ BOOST_AUTO_TEST_CASE(the_released_dictionary_is_read_by_pieces) {
     };
     refused(R"({"foreign": 3})", "\"foreign\"", "this tokenizer");
     refused(R"({"un##foreign": 3})", "\"un##foreign\"");
+    std::string long_word = "un";   // as deep a recursion, and as many tries, as a word had pieces
+    for (int i = 0; i < 200'000; ++i) { long_word += "##able"; }
+    refused("{\"" + long_word + "\": 1}", "words whose pieces the vocabulary has");
+    refused("{\"" + long_word.substr(0, 150 * 6 + 2) + "##x\": 1}", "words whose pieces the vocabulary has");
     refused(R"({"un": 0})", "above 0", "\"un\"");
     refused(R"({"un": -1})", "-1");
     refused(R"({"un": 1.5})", "1.5");

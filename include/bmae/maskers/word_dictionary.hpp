@@ -35,18 +35,31 @@ concept TokenLookup = requires(V const& vocabulary, std::string_view token) {
 
 namespace detail {
 
-/// The ids of "un##believ##able"; false where no split at its "##" gives pieces of the vocabulary.
+inline constexpr std::size_t most_word_pieces = 200;   ///< a WordPiece tokenizer makes at most 100 pieces of a word
+
+/// The ids of "un##believ##able", the first piece as short as can be, then the second ...; false where no split at its "##" gives
+/// pieces of the vocabulary, and where there are more than 200 of them.
 template <TokenLookup V>
 bool pieces_of(std::string_view word, V const& vocabulary, std::vector<TokenId>& pieces) {
-    for (std::size_t end = word.find("##", 1);; end = word.find("##", end + 1)) {
-        std::string_view const piece = word.substr(0, end);
-        if (std::optional<TokenId> const id = vocabulary.id(piece)) {
-            pieces.push_back(*id);
-            if (end == word.npos || pieces_of(word.substr(end), vocabulary, pieces)) { return true; }
-            pieces.pop_back();
-        }
-        if (end == word.npos) { return false; }
+    std::vector<std::size_t> cuts{0};
+    for (std::size_t at = word.find("##", 1); at != word.npos; at = word.find("##", at + 1)) {
+        cuts.push_back(at);
+        if (cuts.size() > most_word_pieces) { return false; }
     }
+    cuts.push_back(word.size());
+    // From the end: the id of the piece at each cut and the cut behind it, where the rest can be split.
+    std::size_t const last = cuts.size() - 1;
+    std::vector<std::pair<TokenId, std::size_t>> next(cuts.size(), {0, 0});   // 0: no split
+    next[last].second = last;
+    for (std::size_t i = last; i-- > 0;) {
+        for (std::size_t j = i + 1; j <= last && next[i].second == 0; ++j) {
+            if (next[j].second == 0) { continue; }
+            if (auto const id = vocabulary.id(word.substr(cuts[i], cuts[j] - cuts[i]))) { next[i] = {*id, j}; }
+        }
+    }
+    if (next[0].second == 0) { return false; }
+    for (std::size_t i = 0; i != last; i = next[i].second) { pieces.push_back(next[i].first); }
+    return true;
 }
 
 /// Reads the count of each key while parsing (SAX), without a tree of the whole file.
