@@ -271,8 +271,11 @@
 #include <bmae/retrieval/exact_index_kernel.hpp>
 #include <bmae/retrieval/fusion.hpp>
 #include <bmae/retrieval/hybrid.hpp>
+#include <bmae/retrieval/impact_index.hpp>
 #include <bmae/retrieval/mining.hpp>
+#include <bmae/retrieval/postings.hpp>
 #include <bmae/retrieval/qrels.hpp>
+#include <bmae/retrieval/rerank.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/run_file.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>

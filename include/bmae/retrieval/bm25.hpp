@@ -22,6 +22,7 @@
 #include <bmae/detail/parallel.hpp>
 #include <bmae/retrieval/analyzer.hpp>
 #include <bmae/retrieval/bm25_terms.hpp>
+#include <bmae/retrieval/postings.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/top_k.hpp>
 #include <bmae/text/id_table.hpp>
@@ -114,96 +115,38 @@ public:
     }
 
 private:
-    struct Posting {
-        std::uint32_t document;   // by ascending id, see rows_
-        float score;
-    };
-
-    /// Documents are scored in blocks whose scores fit into the cache.
-    static constexpr std::uint32_t block_size = 1U << 14;
-
     /// The buffers of one thread.
     class Searcher {
     public:
-        Searcher(Bm25Index const& index, std::size_t k)
-            : index_(index), best_(std::min(k, index.size())), scores_(std::min<std::size_t>(block_size, index.size()), 0.0F) {}
+        Searcher(Bm25Index const& index, std::size_t k) : index_(index), postings_(index.lists_, k) {}
 
         std::vector<Hit> search(std::string_view query) {
             read(query);
-            best_.clear();
-            for (std::uint32_t first = 0; first < index_.size(); first += block_size) { search_block(first); }
             std::vector<Hit> hits;
-            for (TopK::Entry const& entry : best_.sorted()) { hits.push_back({index_.rows_[entry.key], entry.score}); }
+            for (TopK::Entry const& entry : postings_.search(terms_)) { hits.push_back({index_.rows_[entry.key], entry.score}); }
             return hits;
         }
 
     private:
-        struct Cursor {
-            std::uint32_t term;
-            float weight;          // frequency of the term in the query
-            std::size_t at, end;   // remaining postings
-        };
-
         void read(std::string_view query) {
-            cursors_.clear();
+            terms_.clear();
             index_.analyzer_.for_each_word(query, buffer_, [&](std::string_view word) {
                 std::string const term = index_.analyzer_.term_of(word);
                 auto const number = term.empty() ? std::nullopt : index_.terms_.find(term);
                 if (!number) { return; }
-                auto const known =
-                    std::find_if(cursors_.begin(), cursors_.end(), [&](Cursor const& cursor) { return cursor.term == *number; });
-                if (known != cursors_.end()) {
-                    known->weight += 1;
+                auto const known = std::find_if(terms_.begin(), terms_.end(),
+                                                [&](WeightedTerm const& weighted) { return weighted.term == *number; });
+                if (known != terms_.end()) {
+                    known->weight += 1;   // frequency of the term in the query
                 } else {
-                    cursors_.push_back({*number, 1.0F, index_.begins_[*number], index_.begins_[*number + 1]});
+                    terms_.push_back({*number, 1.0F});
                 }
             });
         }
 
-        void search_block(std::uint32_t first) {
-            std::uint32_t const last =
-                static_cast<std::uint32_t>(std::min<std::size_t>(first + std::size_t{block_size}, index_.size()));
-            Posting const* const postings = index_.postings_.data();
-            touched_.clear();
-            std::size_t count = 0;
-            for (Cursor& cursor : cursors_) {
-                Posting const* at = postings + cursor.at;
-                Posting const* const end =
-                    last == index_.size()
-                        ? postings + cursor.end
-                        : std::lower_bound(at, postings + cursor.end, last, [](Posting const& posting, std::uint32_t document) {
-                              return posting.document < document;
-                          });
-                touched_.push_back({at, end});
-                count += static_cast<std::size_t>(end - at);
-                for (; at != end; ++at) { scores_[at->document - first] += cursor.weight * at->score; }
-                cursor.at = static_cast<std::size_t>(end - postings);
-            }
-            if (count * 4 < last - first) {
-                for (auto const& [begin, end] : touched_) {
-                    for (Posting const* at = begin; at != end; ++at) {
-                        float& score = scores_[at->document - first];
-                        if (score > 0 && score >= best_.threshold()) { best_.push(score, at->document); }
-                        score = 0;   // a document with two terms occurs twice
-                    }
-                }
-            } else {
-                std::span<float> const block = std::span(scores_).first(last - first);
-                std::size_t i = 0;
-                while (i < block.size() && best_.threshold() <= 0) {   // while documents without a score could enter
-                    if (block[i] > 0) { best_.push(block[i], first + static_cast<std::uint32_t>(i)); }
-                    ++i;
-                }
-                best_.push_all(block.subspan(i), [&](std::size_t j) { return first + static_cast<std::uint32_t>(i + j); });
-                std::fill(block.begin(), block.end(), 0.0F);
-            }
-        }
-
         Bm25Index const& index_;
-        TopK best_;
-        std::vector<float> scores_;   // [block_size] of the current block; all 0 between blocks
-        std::vector<Cursor> cursors_;
-        std::vector<std::pair<Posting const*, Posting const*>> touched_;
+        PostingSearcher postings_;
+        std::vector<WeightedTerm> terms_;
         std::string buffer_;
     };
 
@@ -226,26 +169,28 @@ private:
 
     void fill(detail::TermCounts const& counts) {
         std::size_t const terms = counts.terms.size();
-        begins_.assign(terms + 1, 0);
-        for (auto const& count : counts.counts) { ++begins_[count.term + 1]; }
+        std::vector<std::size_t>& begins = lists_.begins;
+        begins.assign(terms + 1, 0);
+        for (auto const& count : counts.counts) { ++begins[count.term + 1]; }
         std::vector<double> idf(terms);
         auto const total = static_cast<double>(size());
         for (std::size_t term = 0; term < terms; ++term) {
-            auto const with = static_cast<double>(begins_[term + 1]);
+            auto const with = static_cast<double>(begins[term + 1]);
             idf[term] = std::log1p((total - with + 0.5) / (with + 0.5));
-            begins_[term + 1] += begins_[term];
+            begins[term + 1] += begins[term];
         }
         double const sum = std::accumulate(counts.lengths.begin(), counts.lengths.end(), 0.0);
         double const mean = sum > 0 ? sum / total : 1.0;
-        postings_.resize(counts.counts.size());
-        std::vector<std::size_t> next(begins_.begin(), begins_.end() - 1);
+        lists_.documents = size();
+        lists_.postings.resize(counts.counts.size());
+        std::vector<std::size_t> next(begins.begin(), begins.end() - 1);
         for (std::uint32_t document = 0; document < rows_.size(); ++document) {
             std::uint32_t const row = rows_[document];
             std::uint32_t const length = options_.quantize_lengths ? quantized(counts.lengths[row]) : counts.lengths[row];
             double const norm = options_.k1 * (1 - options_.b + options_.b * length / mean);
             for (std::size_t i = counts.begins[row]; i < counts.begins[row + 1]; ++i) {
                 auto const [term, frequency] = counts.counts[i];
-                postings_[next[term]++] = {document, static_cast<float>(idf[term] * frequency / (frequency + norm))};
+                lists_.postings[next[term]++] = {document, static_cast<float>(idf[term] * frequency / (frequency + norm))};
             }
         }
     }
@@ -255,8 +200,7 @@ private:
     std::shared_ptr<IdTable const> documents_;
     IdTable terms_;
     std::vector<std::uint32_t> rows_;   // [N] position in documents_ of each document, by ascending id
-    std::vector<std::size_t> begins_;   // [terms + 1]
-    std::vector<Posting> postings_;
+    PostingLists lists_;                // documents by ascending id
 };
 
 }  // namespace bmae

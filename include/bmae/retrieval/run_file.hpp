@@ -105,6 +105,16 @@ namespace detail {
 /// \param file,line  its place, or the output file
 BMAE_INLINE void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line = 0);
 
+/// Appends a line of a TREC run. Scores have as few digits as read back to the same number.
+template <class Score>
+void append_run_line(std::string& text, std::string_view query, std::string_view document, std::size_t rank, Score score,
+                     std::string_view tag) {
+    char digits[64];
+    text.append(query).append(" Q0 ").append(document).append(1, ' ');
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, rank).ptr).append(1, ' ');
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, score).ptr).append(1, ' ').append(tag).append(1, '\n');
+}
+
 }  // namespace detail
 
 struct RunWriteOptions {
@@ -221,7 +231,6 @@ BMAE_INLINE void write_run(Run const& run, std::filesystem::path const& path, Ru
     detail::TextFile file(path, options.replace ? detail::Existing::replace : detail::Existing::refuse);
     std::vector<bool> checked(run.documents()->size());
     std::string text;
-    char digits[64];
     for (std::size_t i = 0; i < run.size(); ++i) {
         check(run.query(i), "a query id");
         auto const hits = run.hits(i);
@@ -233,11 +242,8 @@ BMAE_INLINE void write_run(Run const& run, std::filesystem::path const& path, Ru
                 check(document, "a document id");
                 checked[hits[rank].document] = true;
             }
-            text.append(run.query(i)).append(" Q0 ").append(document).append(1, ' ');
-            text.append(digits, std::to_chars(digits, digits + sizeof digits, rank + 1).ptr).append(1, ' ');
-            char* const end = exact.empty() ? std::to_chars(digits, digits + sizeof digits, hits[rank].score).ptr
-                                            : std::to_chars(digits, digits + sizeof digits, exact[rank]).ptr;
-            text.append(digits, end).append(1, ' ').append(options.tag).append(1, '\n');
+            exact.empty() ? detail::append_run_line(text, run.query(i), document, rank + 1, hits[rank].score, options.tag)
+                          : detail::append_run_line(text, run.query(i), document, rank + 1, exact[rank], options.tag);
         }
         file.write(text);
     }
