@@ -14,9 +14,9 @@
 #include <vector>
 
 #include <bmae/batch/planner.hpp>
+#include <bmae/edge/decoder_places.hpp>
 #include <bmae/edge/finetuning_presets.hpp>
 #include <bmae/edge/make_pretraining.hpp>
-#include <bmae/io/decoder_places.hpp>
 #include <bmae/maskers/word_dictionary.hpp>
 #include <bmae/model/encoder_generator.hpp>
 #include <bmae/text/any_tokenizer.hpp>

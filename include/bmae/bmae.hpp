@@ -79,6 +79,7 @@
 #include <bmae/decoders/tied.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/cross_encoder_folder.hpp>
+#include <bmae/edge/decoder_places.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/edge/preset.hpp>
@@ -121,7 +122,6 @@
 #include <bmae/generation/resumable_lines.hpp>
 #include <bmae/generation/sampler.hpp>
 #include <bmae/generation/t5.hpp>
-#include <bmae/io/decoder_places.hpp>
 #include <bmae/io/element_type.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/pickle.hpp>

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-#include <bmae/io/decoder_places.hpp>
+#include <bmae/edge/decoder_places.hpp>
 
 #include <string>
 #include <vector>
