@@ -11,7 +11,7 @@
 /// LaPraDoR follows the paper, its training is not public: two encoders, mean pooling, inverse cloze pairs, vectors
 /// compared by cosine. Its iterative contrastive learning, by `alternate`: one tower is trained, the other frozen; its vectors
 /// are kept as negatives; after `alternate` steps they swap, and the cache is emptied, so that its vectors are of one space.
-/// It is off by default. The paper's dropout pairs (a second encoding of a text under other dropout) are not implemented.
+/// It is off by default. The paper's dropout pairs are not part of it: two passes of one view make such pairs (presets/simcse.hpp).
 /// Temperature 1 over cosines, which lie between -1 and 1, separates poorly: use a lower one in real runs (SimCSE: .05).
 /// That the sentence's encoder is trained first, that a frozen tower has no dropout, and both defaults are our choices.
 #pragma once
