@@ -17,6 +17,7 @@
 
 #include "common.hpp"
 #include "option_table.hpp"
+#include "ranking.hpp"
 #include "runs.hpp"
 
 namespace bmae::program {
@@ -38,6 +39,7 @@ struct Options {
     EncodeOptions encode;
     SearchOptions search;
     EvaluateOptions evaluate;
+    RerankOptions rerank;
     FuseOptions fuse;
     MineOptions mine;
     GenerateOptions generate;

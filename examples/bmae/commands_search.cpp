@@ -25,6 +25,13 @@ std::vector<DeclaredOption*> add_encoding(OptionTable& table, CLI::App& app, Mod
                         "Compute type of the encoder: fp32, bf16 or int8 (with AVX-512 VNNI)")};
 }
 
+DeclaredOption& add_query_length(OptionTable& table, CLI::App& app, ModelOptions& options) {
+    return table
+        .whole(app, "--query-length", options.query_length, length_range,
+               "Maximum tokens of a query with [CLS] and [SEP]; 0: the model's")
+        .by_default("that of the model, else of a text");
+}
+
 class SearchCommands : CommandGroup {
 public:
     using CommandGroup::CommandGroup;
@@ -33,6 +40,7 @@ public:
         encode();
         search();
         evaluate();
+        rerank();
         fuse();
         mine();
     }
@@ -44,7 +52,9 @@ private:
                             "bmae encode --model tuned/sentence-transformer --input corpus.jsonl --output corpus.safetensors",
                             [&all = all_] { return bmae::program::encode(all.common, all.encode); });
         add_model(table_, app, options.model).front()->required();
+        add_query_length(table_, app, options.model).with("--role", {"query"});
         add_encoding(table_, app, options.model);
+        table_.text(app, "--role", options.role, "document or query, which may have a length of its own");
         table_
             .path(app, "--input", options.inputs,
                   "Texts: JSON Lines with _id, title, text, tab-separated columns, or a folder of such files; plain or gzip")
@@ -69,14 +79,21 @@ private:
                             "bmae search --method hybrid --model tuned/sentence-transformer --data scifact --split test --output "
                             "run.trec\n  bmae search --method bm25 --data scifact --query 'does vitamin D help'",
                             [&all = all_] { return bmae::program::search(all.common, all.search); });
-        table_.text(app, "--method", options.method, "dense, bm25, hybrid");
-        auto dense = add_model(table_, app, options.model);
+        table_.text(app, "--method", options.method,
+                    "dense, bm25, hybrid, sparse (SPLADE) or maxsim (ColBERT; the vectors of all tokens stay in memory)");
+        auto const model = add_model(table_, app, options.model);
+        model.front()->with("--method", {"dense", "hybrid", "sparse", "maxsim"});
+        model.back()->with("--method", {"dense", "hybrid", "sparse"});   // --max-length
         auto const encoding = add_encoding(table_, app, options.model);
-        dense.insert(dense.end(), encoding.begin(), encoding.end());
-        dense.push_back(
-            &table_.path(app, "--embeddings", options.embeddings, "Vectors of the documents made by encode: a file or a folder"));
-        dense.push_back(&common_.device(app));
-        for (DeclaredOption* const option : dense) { option->with("--method", {"dense", "hybrid"}); }
+        for (DeclaredOption* const option : {encoding[0], encoding[1]}) {
+            option->with("--method", {"dense", "hybrid", "sparse", "maxsim"});
+        }
+        for (DeclaredOption* const option : {model[1], model[2], encoding[2], &add_query_length(table_, app, options.model),
+                                             &table_.path(app, "--embeddings", options.embeddings,
+                                                          "Vectors of the documents made by encode: a file or a folder"),
+                                             &common_.device(app)}) {
+            option->with("--method", {"dense", "hybrid"});
+        }
         table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read").required();
         table_.path(app, "--output", options.output, "TREC run; gzip where its name ends in .gz")
             .by_default("none: this or --query");
@@ -124,6 +141,35 @@ private:
         table_.whole(app, "--relevance-level", options.relevance_level, {.least = 1, .most = 1'000'000}, "Lowest relevant grade");
         table_.flag(app, "--per-query", options.per_query, "Also print the value of each query");
         table_.path(app, "--output", options.output, "Also write the table to this new file");
+        common_.threads(app);
+    }
+
+    void rerank() {
+        RerankOptions& options = all_.rerank;
+        CLI::App& app =
+            add("rerank", "Score the first hits of a run again with a cross-encoder or the vectors of tokens",
+                "bmae rerank --model reranker --run bm25.trec --data scifact --split test --depth 100 --output reranked.trec",
+                [&all = all_] { return bmae::program::rerank(all.common, all.rerank); });
+        table_
+            .path(app, "--model", options.model,
+                  "Output folder of finetune, or a folder of sentence-transformers: CrossEncoder, MultiVectorEncoder, "
+                  "SparseEncoder or "
+                  "SentenceTransformer")
+            .required();
+        table_.path(app, "--run", options.run, "TREC run to rerank; plain or gzip").required();
+        table_.path(app, "--data", options.data, "BEIR folder").required();
+        table_.text(app, "--split", options.split, "Split of the queries; all: every query of the run");
+        table_.whole(app, "--depth", options.depth, {.least = 1, .most = std::uint64_t{1} << 31},
+                     "Hits of a query that are scored; the others keep their order behind");
+        table_.whole(app, "--batch-tokens", options.batch_tokens, batch_range, "Tokens of a batch");
+        table_
+            .whole(app, "--batch-examples,--batch-size", options.batch_examples, batch_range,
+                   "Texts of a batch, instead of --batch-tokens")
+            .by_default("none: batches are counted in tokens")
+            .excludes("--batch-tokens");
+        table_.text(app, "--tag", options.tag, "Last column of the run");
+        table_.path(app, "--output", options.output, "New TREC run").required();
+        table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run");
         common_.threads(app);
     }
 

@@ -258,6 +258,7 @@ struct ModelOptions {
     std::string pooling = {};
     bool normalize = false;
     std::size_t max_length = 0;
+    std::size_t query_length = 0;   ///< 0: the folder's
     std::size_t batch_tokens = 4096;
     std::size_t batch_examples = 0;   ///< texts of a batch; 0: by tokens
     std::string precision = "fp32";   ///< fp32, bf16 or int8; encode and search
@@ -268,6 +269,7 @@ inline constexpr std::size_t default_shard_texts = 32768;
 struct EncodeOptions {
     ModelOptions model = {};
     std::vector<Path> inputs = {};
+    std::string role = "document";   ///< or query, which may have a length of its own
     Path output = {};
     bool skip_malformed = false;
     std::size_t shard_texts = 0;   ///< of an output that is a folder; 0: `default_shard_texts`

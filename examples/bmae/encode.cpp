@@ -167,6 +167,7 @@ Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder,
             {"dimension", encoder.model().width()},
             {"pooling", to_string(encoder.options().pooling)},
             {"normalize", encoder.options().normalize},
+            {"role", options.role},
             {"max_length", encoder.options().max_length},
             {"precision", options.model.precision},
             {"int8_cosine", nullptr},
@@ -175,6 +176,15 @@ Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder,
             {"tokens", nullptr},
             {"resumed_texts", 0},
             {"seconds", nullptr}};
+}
+
+/// The encoder of a role. \throws InputError  for a role that is none
+SentenceEncoder make_role_encoder(Common const& common, EncodeOptions const& options) {
+    if (options.role != "document" && options.role != "query") {
+        throw InputError(Diagnostic{.file = {}, .expected = "--role document or query", .found = '"' + options.role + '"'});
+    }
+    SentenceEncoder const encoder = make_inference_encoder(common, options.model);
+    return options.role == "query" ? encoder.for_queries() : encoder;
 }
 
 std::vector<std::string> first_of(std::vector<std::string> const& texts) {
@@ -205,7 +215,7 @@ int encode_into_file(Common const& common, EncodeOptions const& options) {
     Path const beside = ids_path(options.output);
     bool const has_ids = std::filesystem::exists(beside);
     if (has_ids && detail::read_file(beside) != ids) { throw detail::exists_failure(beside, "a file of other ids"); }
-    SentenceEncoder const encoder = make_inference_encoder(common, options.model);
+    SentenceEncoder const encoder = make_role_encoder(common, options);
     std::optional<PrecisionLoss> loss;
     if (options.model.precision == "int8") { loss = measure_loss(encoder, first_of(texts)); }
     at::Tensor const rows = encode_texts(encoder, texts, common, options.model, [&] { cancellation.check(); }, "encode");
@@ -283,7 +293,7 @@ public:
         : common_(common),
           options_(options),
           shard_texts_(options.shard_texts != 0 ? options.shard_texts : default_shard_texts),
-          encoder_(make_inference_encoder(common, options.model)),
+          encoder_(make_role_encoder(common, options)),
           reader_(options, shard_texts_, encoder_, stop_),
           folder_(options.output, describe_vectors(encoder_, options.model.precision), shard_texts_, options.resume),
           progress_("encode", "texts", count_lines(options.inputs)) {}

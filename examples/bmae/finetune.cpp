@@ -22,6 +22,7 @@
 #include "common.hpp"
 #include "finetuned_folders.hpp"
 #include "models.hpp"
+#include "pair_report.hpp"
 #include "training.hpp"
 
 namespace bmae::program {
@@ -33,27 +34,14 @@ InputError refuse(std::string expected, std::string found, std::string hint = {}
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
-/// What was read, and how much of it serves.
-void say_pairs(FinetuneOptions const& options, PairStoreReport const& report) {
-    for (std::string const& source : report.sources) { say("read " + source); }
-    say_report(report.reading, "pairs");
-    PairStoreStatistics const& counts = report.counts;
-    if (counts.unknown_positives != 0) {
-        warn(count_text(counts.unknown_positives) + " relevant documents are not in the corpus and are skipped");
-    }
-    if (counts.unknown_negatives != 0) {
-        warn(count_text(counts.unknown_negatives) + " negatives are not in the corpus and are skipped");
-    }
-    if (options.negatives.empty()) { return; }
-    if (counts.negatives == 0) {
-        throw InputError(Diagnostic{.file = options.negatives.string(),
-                                    .expected = "hard negatives of the training queries",
-                                    .found = "none",
-                                    .hint = "Search with --split " + options.split + "."});
-    }
-    if (counts.relevant_negatives != 0) {
-        say("negatives: " + count_text(counts.relevant_negatives) + " relevant ones left out");
-    }
+/// What was read, and that hard negatives serve where they were asked for.
+void report_pairs(FinetuneOptions const& options, PairStoreReport const& report) {
+    say_pairs(report);
+    if (options.negatives.empty() || report.counts.negatives != 0) { return; }
+    throw InputError(Diagnostic{.file = options.negatives.string(),
+                                .expected = "hard negatives of the training queries",
+                                .found = "none",
+                                .hint = "Search with --split " + options.split + "."});
 }
 
 /// How many queries of a store have hard negatives; half of them or fewer is worth a warning.
@@ -153,7 +141,7 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
                                                              .negatives = list(options.negatives),
                                                              .teacher_scores = list(options.teacher_scores)},
                                                             how);
-    say_pairs(options, report);
+    report_pairs(options, report);
     PairStore store = open(pending.place());
     if (is_resumed(options.training)) { require_same_pairs(options, store); }
     return store;
@@ -262,9 +250,10 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     }
     request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
     std::size_t length = length_of(model);   // of the result, once it is known what it is trained with
-    request.sidecars = [&model, &length](Path const& folder) {
+    std::size_t query_length = 0;
+    request.sidecars = [&model, &length, &query_length](Path const& folder) {
         detail::write_file(folder / "config.json", encoder_config_text(model.encoder, /*with_head=*/false));
-        write_length(folder, length);
+        write_length(folder, length, query_length);
         model.tokenizer.save(folder);
     };
     auto const build = [&](AnyEncoder const& encoder) {
@@ -277,6 +266,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     };
     auto const objective = build(model.encoder);
     length = finetuned_length(*objective, length);
+    query_length = options.preset.starts_with("reranker") ? 0 : own_query_length(*objective, length);
     say(options.preset + ": " + objective->composition());
     say(count_text(pairs.size()) + " training queries, " + count_text(pairs.texts()) + " texts");
     say_coverage(pairs);

@@ -58,6 +58,12 @@ inline std::size_t finetuned_length(AnyModel const& model, std::size_t before) {
     return std::max({before, query, count_option(model, "passes.1.view.source.max_length", query)});
 }
 
+/// Tokens of a query that a fine-tuned encoder reads: those that it was trained with; 0 where that is the length of a text, too.
+inline std::size_t own_query_length(AnyModel const& model, std::size_t length) {
+    std::size_t const query = count_option(model, "passes.0.view.source.max_length", length);
+    return query < length ? query : 0;
+}
+
 /// Writes the folder.
 /// \param length  `finetuned_length`, of a sentence encoder and a sparse one; the others read what they were trained with
 inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::size_t length, Path const& folder) {
@@ -76,18 +82,23 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
         return;
     }
     if (query != length || passage != length) {
-        say(kind + ": reads texts of up to " + std::to_string(length) + " tokens; trained on queries of up to " +
-            std::to_string(query) + " and passages of up to " + std::to_string(passage));
+        say(kind + ": reads queries of up to " + std::to_string(std::min(query, length)) + " tokens and texts of up to " +
+            std::to_string(length) + "; trained on passages of up to " + std::to_string(passage));
     }
     if (kind == "sparse-encoder") {
         save_sparse_encoder(folder, model.encoder(), tokenizer,
-                            {.lexical = lexical_options(model.option_values(), "passes.1.bottleneck"), .max_length = length});
+                            {.lexical = lexical_options(model.option_values(), "passes.1.bottleneck"),
+                             .max_length = length,
+                             .query_length = own_query_length(model, length)});
         return;
     }
     bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
-    save_sentence_transformer(
-        SentenceEncoder(model.encoder(), tokenizer, {.pooling = model.pooling(), .normalize = cosine, .max_length = length}),
-        folder);
+    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer,
+                                              {.pooling = model.pooling(),
+                                               .normalize = cosine,
+                                               .max_length = length,
+                                               .query_length = own_query_length(model, length)}),
+                              folder);
 }
 
 }  // namespace bmae::program

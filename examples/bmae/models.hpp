@@ -38,18 +38,22 @@ struct LoadedModel {
     AnyEncoder encoder;
     AnyTokenizer tokenizer;
     std::optional<SentenceEncoderOptions> sentence = {};   ///< from the folder, if any
-    std::string kind = {};         ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
-    Path path = {};                ///< of the loaded files
-    std::string bottleneck = {};   ///< a checkpoint's, by its name in the composition; empty: unknown
-    std::size_t max_length = 0;    ///< tokens of a text, as recorded beside the weights; 0: not recorded
+    std::string kind = {};          ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
+    Path path = {};                 ///< of the loaded files
+    std::string bottleneck = {};    ///< a checkpoint's, by its name in the composition; empty: unknown
+    std::size_t max_length = 0;     ///< tokens of a text, as recorded beside the weights; 0: not recorded
+    std::size_t query_length = 0;   ///< the same of a query; 0: as a text
 };
 
 /// The file in which sentence-transformers records the length of texts. Checkpoints and folders of models have it too, so that every
 /// route to the vectors of a run reads the same tokens.
 inline constexpr char const* length_file = "sentence_bert_config.json";
 
-inline void write_length(Path const& folder, std::size_t max_length) {
-    detail::write_file(folder / length_file, Json{{"max_seq_length", max_length}, {"do_lower_case", false}}.dump(2) + '\n');
+/// \param query_length  0: queries have none of their own
+inline void write_length(Path const& folder, std::size_t max_length, std::size_t query_length = 0) {
+    Json lengths{{"max_seq_length", max_length}, {"do_lower_case", false}};
+    if (query_length != 0) { lengths["query_length"] = query_length; }
+    detail::write_file(folder / length_file, lengths.dump(2) + '\n');
 }
 
 /// The recorded length; 0 where there is none.
@@ -134,6 +138,7 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
         options.normalize = options.normalize || numbers->value("terms.0.similarity", "") == "cosine";
     }
     if (std::size_t const recorded = read_length(checkpoint); recorded != 0) { options.max_length = recorded; }
+    options.query_length = std::min(detail::folder_query_length(checkpoint), options.max_length);
     return options;
 }
 
@@ -177,7 +182,8 @@ inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first)
             .kind = "checkpoint",
             .path = path,
             .bottleneck = bottleneck_of_checkpoint(path),
-            .max_length = read_length(path)};
+            .max_length = read_length(path),
+            .query_length = detail::folder_query_length(path)};
 }
 
 /// \throws InputError  where the folder is of an unknown kind
@@ -211,7 +217,8 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
             .tokenizer = load_tokenizer(path),
             .kind = std::move(kind),
             .path = path,
-            .max_length = read_length(path)};
+            .max_length = read_length(path),
+            .query_length = detail::folder_query_length(path)};
 }
 
 /// A masked language model with its own head, from a folder or a checkpoint. \throws InputError where it has no head
@@ -249,6 +256,23 @@ inline void use_threads(Common const& common) {
     if (common.threads != 0) { at::set_num_threads(static_cast<int>(common.threads)); }
 }
 
+/// What a model without a pooling of hidden states is used with.
+inline std::string hint_without_pooling(std::string const& bottleneck) {
+    if (bottleneck == "scored") {
+        return "A reranker scores pairs: bmae rerank --model, with the output folder of `bmae finetune`.";
+    }
+    if (bottleneck == "token_vectors") {
+        return "It has a vector per token: bmae search --method maxsim or bmae rerank, with the output folder of `bmae "
+               "finetune`.";
+    }
+    if (bottleneck == "lexical") {
+        return "Sparse vectors of a fine-tuned model: bmae search --method sparse, with the output folder of `bmae finetune`; "
+               "dense ones of "
+               "a pre-trained one: --pooling cls or mean.";
+    }
+    return "RetroMAE and its relatives: --pooling cls.";
+}
+
 /// The sentence encoder that the options describe. \throws InputError where no pooling is known
 inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options, Tower tower = Tower::first) {
     ComputeType const precision = compute_type_from(options.precision);
@@ -257,23 +281,24 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
     }
     LoadedModel model = load_model(options.model, tower);
     if (!model.sentence && options.pooling.empty()) {
-        bool const finetuned =
-            model.bottleneck == "scored" || model.bottleneck == "lexical" || model.bottleneck == "token_vectors";
         std::string const why = model.bottleneck.empty()
                                     ? model.kind + " does not define a pooling"
                                     : model.kind + " has the bottleneck " + model.bottleneck + ", no pooling of hidden states";
         throw InputError(Diagnostic{.file = model.path.string(),
                                     .expected = "--pooling, as the " + why,
                                     .found = "none",
-                                    .hint = finetuned ? "Load the folder that `bmae finetune` wrote with load_cross_encoder, "
-                                                        "load_sparse_encoder or load_token_encoder; for search train a retriever."
-                                                      : "RetroMAE and its relatives: --pooling cls."});
+                                    .hint = hint_without_pooling(model.bottleneck)});
     }
     SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
     sentence.max_length = length_of(model);
     if (!options.pooling.empty()) { sentence.pooling = pooling_from(options.pooling); }
     if (options.normalize) { sentence.normalize = true; }
-    if (options.max_length != 0) { sentence.max_length = options.max_length; }
+    if (sentence.query_length == 0) { sentence.query_length = std::min(model.query_length, sentence.max_length); }
+    if (options.max_length != 0) {
+        sentence.max_length = options.max_length;
+        sentence.query_length = std::min(sentence.query_length, options.max_length);
+    }
+    if (options.query_length != 0) { sentence.query_length = options.query_length; }
     move_encoder(model.encoder, device_from(common.device));
     if (precision == ComputeType::bf16) {
         model.encoder.for_each_parameter(

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <bmae/corpus/beir_pairs.hpp>
@@ -14,6 +13,7 @@
 #include <bmae/text/any_tokenizer.hpp>
 
 #include "common.hpp"
+#include "pair_report.hpp"
 
 namespace bmae::program {
 
@@ -33,21 +33,6 @@ void check(PairsOptions const& options) {
                                     .found = "one of them with --input",
                                     .hint = "Such lines hold their negatives and scores themselves."});
     }
-}
-
-/// Readable counts of skipped data.
-std::vector<std::pair<std::string, std::uint64_t>> left_out(PairStoreStatistics const& counts) {
-    return {{"queries without a relevant text", counts.queries_without_positives},
-            {"queries without a token", counts.empty_queries},
-            {"texts without a token", counts.empty_texts},
-            {"judgments of grade 0 or below", counts.irrelevant_judgements},
-            {"relevant texts that the corpus lacks or has without a token", counts.unknown_positives},
-            {"duplicate relevant texts of a query", counts.repeated_positives},
-            {"negatives that are relevant to their query", counts.relevant_negatives},
-            {"duplicate negatives of a query", counts.repeated_negatives},
-            {"negatives that the corpus lacks or has without a token", counts.unknown_negatives},
-            {"negatives of queries that are not trained on", counts.unknown_queries},
-            {"scores of other pairs", counts.unused_scores}};
 }
 
 std::string share(std::uint64_t part, std::uint64_t whole) { return count_text(part) + " of " + count_text(whole); }
@@ -87,11 +72,7 @@ int pairs(Common const& common, PairsOptions const& options) {
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path
     PairStoreStatistics const& counts = report.counts;
     progress.finish();
-    for (std::string const& source : report.sources) { say("read " + source); }
-    say_report(report.reading, "pairs");
-    for (auto const& [what, count] : left_out(counts)) {
-        if (count != 0) { say("pairs: skipped " + count_text(count) + ' ' + what); }
-    }
+    say_pairs(report);
     if (counts.joined_lines != 0) { say("pairs: " + count_text(counts.joined_lines) + " lines joined with an earlier one"); }
     if (counts.equal_texts != 0) { say("pairs: " + count_text(counts.equal_texts) + " texts equal to an earlier one"); }
 

@@ -25,6 +25,7 @@
 
 #include "common.hpp"
 #include "models.hpp"
+#include "ranking.hpp"
 #include "stored_vectors.hpp"
 
 namespace bmae::program {
@@ -55,6 +56,10 @@ class Searcher {
 public:
     Searcher(Common const& common, SearchOptions const& options, Records const& documents)
         : options_(options), threads_(common.threads) {
+        if (options.method == "sparse" || options.method == "maxsim") {
+            other_ = make_collection_searcher(common, options, documents);
+            return;
+        }
         if (options.method != "bm25") { build_dense(common, documents); }
         if (options.method != "dense") {
             AnalyzerOptions const analyzer{.stop_words = options.stopwords == "none" ? StopWords::none : StopWords::english,
@@ -67,10 +72,11 @@ public:
     }
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids, std::size_t k) const {
+        if (other_) { return other_->search(queries, ids, k); }
         if (!dense_) { return lexical_->search(queries, k, ids); }
         EncodeRun const run{
             .batch_tokens = options_.model.batch_tokens, .batch_texts = options_.model.batch_examples, .threads = threads_};
-        Run const dense = dense_->search(encoder_->encode(queries, run), k, ids);
+        Run const dense = dense_->search(encoder_->encode_queries(queries, run), k, ids);
         if (!lexical_) { return dense; }
         Run const lexical = lexical_->search(queries, k, ids);
         if (options_.fusion == "weighted") {
@@ -128,6 +134,7 @@ private:
     std::unique_ptr<SentenceEncoder> encoder_;
     std::unique_ptr<ExactIndex> dense_;
     std::unique_ptr<Bm25Index> lexical_;
+    std::unique_ptr<CollectionSearcher> other_;   // of sparse or token vectors, in place of the others
 };
 
 /// The first words of a text, on one line.
@@ -231,8 +238,8 @@ int search(Common const& common, SearchOptions const& options) {
             Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     use_threads(common);
-    if (!is_one_of(options.method, {"dense", "bm25", "hybrid"})) {
-        throw refuse("--method dense, bm25 or hybrid", '"' + options.method + '"');
+    if (!is_one_of(options.method, {"dense", "bm25", "hybrid", "sparse", "maxsim"})) {
+        throw refuse("--method dense, bm25, hybrid, sparse or maxsim", '"' + options.method + '"');
     }
     if (!is_one_of(options.stopwords, {"english", "none"})) {
         throw refuse("--stopwords english or none", '"' + options.stopwords + '"');
@@ -271,7 +278,7 @@ namespace {
 /// Encoder, head and tokenizer of a model in a new folder.
 void write_model(LoadedModel const& model, Path const& folder) {
     save_encoder(folder, model.encoder, /*with_head=*/true, [&](Path const& unfinished) {
-        write_length(unfinished, length_of(model));
+        write_length(unfinished, length_of(model), model.sentence ? model.sentence->query_length : model.query_length);
         model.tokenizer.save(unfinished);
     });
 }
@@ -296,15 +303,24 @@ int export_model(Common const& common, ExportOptions const& options) {
     detail::require_nothing_lost(options.output);
     Tower const tower = tower_from(options.tower);
     Json result{{"command", "export"}, {"format", options.format}, {"tower", options.tower}, {"output", options.output.string()},
-                {"pooling", nullptr},  {"normalize", nullptr},     {"max_length", nullptr}};
+                {"pooling", nullptr},  {"normalize", nullptr},     {"max_length", nullptr},  {"query_length", nullptr}};
     if (options.format == "sentence-transformers") {
         SentenceEncoder const encoder = make_sentence_encoder(common, options.model, tower);
         save_sentence_transformer(encoder, options.output);
         result.update({{"pooling", to_string(encoder.options().pooling)},
                        {"normalize", encoder.options().normalize},
                        {"max_length", encoder.options().max_length}});
+        if (std::size_t const length = encoder.options().query_length; length != 0) {
+            result["query_length"] = length;
+            say("export: queries are read up to " + std::to_string(length) +
+                " tokens by `encode_query` of sentence-transformers 6 and newer");
+        }
     } else if (options.format == "huggingface") {
-        write_model(load_model(options.model.model, tower), options.output);
+        LoadedModel const model = load_model(options.model.model, tower);
+        write_model(model, options.output);
+        if (model.sentence) {
+            say("export: a Hugging Face folder has no pooling and no normalization: name them where it is loaded");
+        }
     } else if (auto const layout = reference_layout(options.format)) {
         export_with_decoders(*layout, options, tower);
     } else {

@@ -126,6 +126,12 @@ BOOST_AUTO_TEST_CASE(finds_the_transformer_in_its_own_folder) {
 
 BOOST_AUTO_TEST_CASE(takes_the_length_limit_from_where_it_is) {
     Folder folder;
+    folder.put("sentence_bert_config.json", R"({"max_seq_length": 64, "query_length": 16})");
+    BOOST_TEST(folder.read().query_length == 16);
+    folder.put("sentence_bert_config.json", R"({"max_seq_length": 64, "query_length": 90})");
+    BOOST_TEST(folder.read().query_length == 64);   // no longer than a text
+    folder.put("sentence_bert_config.json", R"({"max_seq_length": 64, "query_length": null})");
+    BOOST_TEST(folder.read().query_length == 0);
     folder.put("sentence_bert_config.json", R"({"max_seq_length": 600})");
     BOOST_TEST(folder.read().max_seq_length == 512);   // the model has no more positions
     folder.put("config.json", R"({"model_type": "roberta", "max_position_embeddings": 258, "pad_token_id": 1})");

@@ -60,7 +60,7 @@ def check_readers(options):
     program = ROOT / "examples/bmae"
     declarations = sorted(program.glob("commands*.?pp"))
     declared = "\n".join(path.read_text() for path in declarations)
-    declaring = {*declarations, *(program / name for name in ("common.hpp", "runs.hpp", "option_table.cpp", "option_table.hpp"))}
+    declaring = {*declarations, *(program / name for name in ("common.hpp", "runs.hpp", "ranking.hpp", "option_table.cpp", "option_table.hpp"))}
     sources = [path for path in program.glob("*.?pp") if path not in declaring]
     sources += [*(ROOT / "include/bmae/training").glob("*.hpp"), ROOT / "include/bmae/batch/planner.hpp"]
     readers = "\n".join(path.read_text() for path in sources)
@@ -270,6 +270,10 @@ def check_results(work, data, store, run_folder):
                 ["encode", "--model", encoder, "--input", data / "corpus.jsonl", *files],
                 ["search", "--method", "bm25", "--data", data, "--output", work / "r.trec"],
                 ["search", "--method", "bm25", "--data", data, "--query", "a"],
+                ["search", "--method", "bm25", "--data", data, "--split", "train", "--output", work / "r-train.trec"],
+                ["rerank", "--model", work / "r-cross", "--run", work / "r.trec", "--data", data, "--depth", 2, "--output", work / "r-again.trec"],
+                ["fuse", work / "r.trec", work / "r-again.trec", "--output", work / "r-fused.trec"],
+                ["mine", "--run", work / "r-train.trec", "--data", data, "--output", work / "r-mined.tsv"],
                 ["evaluate", "--qrels", data / "qrels" / "test.tsv", "--run", work / "r.trec"],
                 ["evaluate", "--qrels", data / "qrels" / "test.tsv", "--run", work / "r.trec", "--per-query"],
                 ["export", "--model", encoder, "--output", work / "r-export"],

@@ -16,6 +16,7 @@
 #include <bmae/values/error.hpp>
 
 #include "../common.hpp"
+#include "../ranking.hpp"
 
 namespace bmae::program {
 
@@ -61,6 +62,7 @@ int presets(Common const&, std::string const&) { return hand_over(); }
 int finetune(Common const&, FinetuneOptions const&) { return hand_over(); }
 int encode(Common const&, EncodeOptions const&) { return hand_over(); }
 int search(Common const&, SearchOptions const&) { return hand_over(); }
+int rerank(Common const&, RerankOptions const&) { return hand_over(); }
 int generate(Common const&, GenerateOptions const&) { return hand_over(); }
 int export_model(Common const&, ExportOptions const&) { return hand_over(); }
 int doctor(Common const&, Path const&) { return hand_over(); }

@@ -144,6 +144,15 @@ inline std::size_t folder_max_length(std::filesystem::path const& transformer) {
     return static_cast<std::size_t>(read_max_length(transformer, declared));
 }
 
+/// The length limit of queries; 0 where they have none of their own.
+inline std::size_t folder_query_length(std::filesystem::path const& transformer) {
+    auto const path = transformer / "sentence_bert_config.json";
+    if (!std::filesystem::exists(path)) { return 0; }
+    auto const object = JsonObject::read(path);
+    if (!object.has("query_length") || object.json().at("query_length").is_null()) { return 0; }
+    return object.require<std::size_t>("query_length");
+}
+
 /// Writes the tokenizer with a length limit, which version 6 and cross-encoders of all versions read it.
 inline void save_tokenizer(AnyTokenizer const& tokenizer, std::filesystem::path const& folder, std::size_t max_length) {
     tokenizer.save(folder);

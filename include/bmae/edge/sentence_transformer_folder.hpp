@@ -79,7 +79,8 @@ inline SentenceEncoderOptions sentence_options(SentenceTransformerLayout const& 
     }
     return {.pooling = *std::move(pooling),
             .normalize = layout.normalize,
-            .max_length = static_cast<std::size_t>(layout.max_seq_length)};
+            .max_length = static_cast<std::size_t>(layout.max_seq_length),
+            .query_length = static_cast<std::size_t>(layout.query_length)};
 }
 
 /// The poolings and Dense modules that a bottleneck is written as. \throws InputError for one that they cannot express
@@ -141,7 +142,10 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
         options.max_length = std::min<std::size_t>(options.max_length, static_cast<std::size_t>(encoder.shape().positions));
     }
     if (pooling) { options.pooling = *std::move(pooling); }
-    if (max_length) { options.max_length = *max_length; }
+    if (max_length) {
+        options.max_length = *max_length;
+        options.query_length = std::min(options.query_length, *max_length);
+    }
     return {std::move(encoder), AnyTokenizer::from_file(transformer), std::move(options)};
 }
 
@@ -158,6 +162,7 @@ inline void save_sentence_transformer(SentenceEncoder const& sentences, std::fil
     layout.width = encoder.shape().width;
     layout.normalize = layout.normalize || options.normalize;
     layout.max_seq_length = static_cast<std::int64_t>(options.max_length);
+    layout.query_length = static_cast<std::int64_t>(options.query_length);
     layout.similarity = layout.normalize ? "cosine" : "dot";
     save_encoder(folder, encoder, /*with_head=*/false, [&](std::filesystem::path const& unfinished) {
         sentences.tokenizer().save(unfinished);

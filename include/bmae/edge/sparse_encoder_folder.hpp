@@ -64,8 +64,11 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, AnyEncoder 
                            {{"pooling_strategy", "max"},
                             {"activation_function", "relu"},
                             {"word_embedding_dimension", encoder.shape().vocabulary}});
-        detail::write_json(unfinished / "sentence_bert_config.json",
-                           {{"max_seq_length", options.max_length}, {"do_lower_case", false}});
+        detail::Json lengths{{"max_seq_length", options.max_length}, {"do_lower_case", false}};
+        if (options.query_length != 0) {
+            lengths["query_length"] = options.query_length;
+        }   // `encode_query` of version 6 reads it
+        detail::write_json(unfinished / "sentence_bert_config.json", lengths);
         detail::write_json(unfinished / "config_sentence_transformers.json",
                            detail::sentence_transformers_json("SparseEncoder", "dot"));
     });
@@ -97,6 +100,7 @@ inline SparseEncoder load_sparse_encoder(std::filesystem::path const& folder, st
     detail::require_no_prompts(folder, "an encoder of sparse vectors");
     SparseEncoderOptions options;
     options.max_length = max_length ? *max_length : detail::folder_max_length(transformer);
+    options.query_length = std::min(detail::folder_query_length(transformer), options.max_length);
     return {load_encoder(transformer, 0, TokenHead::required), AnyTokenizer::from_file(transformer), options};
 }
 

@@ -45,12 +45,13 @@ struct DenseLayout {
 struct SentenceTransformerLayout {
     std::int64_t width = 0;   ///< H of the transformer
     std::vector<PoolingMode> pooling = {PoolingMode::cls};
-    bool include_prompt = true;                        ///< false: the tokens of the prompt are excluded from pooling
-    std::vector<DenseLayout> dense = {};               ///< in order, after the pooling
-    bool normalize = false;                            ///< the sentence vector has length 1
-    std::int64_t max_seq_length = 512;                 ///< tokens, [CLS] and [SEP] included
-    bool do_lower_case = false;                        ///< lower-case before tokenization
-    std::string similarity = "cosine";                 ///< cosine, dot, euclidean or manhattan
+    bool include_prompt = true;            ///< false: the tokens of the prompt are excluded from pooling
+    std::vector<DenseLayout> dense = {};   ///< in order, after the pooling
+    bool normalize = false;                ///< the sentence vector has length 1
+    std::int64_t max_seq_length = 512;     ///< tokens, [CLS] and [SEP] included
+    std::int64_t query_length = 0;         ///< the same of queries, as `encode_query` of version 6 reads; 0: none of their own
+    bool do_lower_case = false;            ///< lower-case before tokenization
+    std::string similarity = "cosine";     ///< cosine, dot, euclidean or manhattan
     std::map<std::string, std::string> prompts = {};   ///< name -> text put before the input
     std::optional<std::string> default_prompt = {};    ///< a name of `prompts`
     std::string transformer_folder = {};               ///< inside the whole; empty: the whole itself
@@ -225,8 +226,15 @@ inline void read_lengths(std::filesystem::path const& folder, SentenceTransforme
         auto const object = JsonObject::read(path);
         max_length = object.find<std::int64_t>("max_seq_length");
         layout.do_lower_case = object.get<bool>("do_lower_case", false);
+        if (object.has("query_length") && !object.json().at("query_length").is_null()) {
+            layout.query_length = object.require<std::int64_t>("query_length");
+            if (layout.query_length < 2) {
+                throw object.refuse("a query_length of at least 2", std::to_string(layout.query_length));
+            }
+        }
     }
     layout.max_seq_length = read_max_length(transformer, max_length);
+    layout.query_length = std::min(layout.query_length, layout.max_seq_length);
 }
 
 }  // namespace detail
@@ -360,7 +368,9 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
         write(path + "/config.json", Json::object());   // archives would omit an empty folder
     }
     write("modules.json", modules);
-    write("sentence_bert_config.json", {{"max_seq_length", layout.max_seq_length}, {"do_lower_case", layout.do_lower_case}});
+    Json lengths = {{"max_seq_length", layout.max_seq_length}, {"do_lower_case", layout.do_lower_case}};
+    if (layout.query_length != 0) { lengths["query_length"] = layout.query_length; }   // versions before 6 refuse the key
+    write("sentence_bert_config.json", lengths);
     Json config = {{"__version__", {{"sentence_transformers", "3.0.0"}, {"transformers", "4.41.0"}, {"pytorch", "2.3.0"}}},
                    {"prompts", layout.prompts},
                    {"default_prompt_name", nullptr},

@@ -29,6 +29,7 @@ struct SentenceEncoderOptions {
     SentenceBottleneck pooling = {};   ///< the bottleneck of training; default: [CLS]
     bool normalize = false;            ///< unit length: dot product then is cosine
     std::size_t max_length = 512;      ///< tokens with [CLS] and [SEP]; longer texts are truncated
+    std::size_t query_length = 0;      ///< the same of a query; 0: as a text
 };
 
 /// Tokenizer, encoder and pooling in one object, for search services.
@@ -39,6 +40,7 @@ public:
     SentenceEncoder(E encoder, AnyTokenizer tokenizer, SentenceEncoderOptions options)
         : model_(std::move(encoder), options.pooling), tokenizer_(std::move(tokenizer)), options_(std::move(options)) {
         detail::require_fit(tokenizer_, model_.shape(), options_.max_length, 2);
+        if (options_.query_length != 0) { detail::require_fit(tokenizer_, model_.shape(), options_.query_length, 2); }
     }
 
     /// One row per text, in the order of the texts.                                                        [N, D] fp32 on the CPU
@@ -51,6 +53,18 @@ public:
             run);
     }
     [[nodiscard]] at::Tensor encode(std::string const& text) const { return encode(std::span(&text, 1)); }   ///< [1, D]
+
+    /// The same for queries, which may have a length of their own.                                     [N, D] fp32 on the CPU
+    [[nodiscard]] at::Tensor encode_queries(std::span<std::string const> texts, EncodeRun const& run = {}) const {
+        return for_queries().encode(texts, run);
+    }
+
+    /// An encoder of queries as texts, which shares the tensors: the query's length is its maximum length.
+    [[nodiscard]] SentenceEncoder for_queries() const {
+        SentenceEncoder queries = *this;
+        if (options_.query_length != 0) { queries.options_.max_length = std::exchange(queries.options_.query_length, 0); }
+        return queries;
+    }
 
     /// The ids of a text as the encoder reads them: [CLS] content [SEP], cut to the maximum length.
     [[nodiscard]] std::vector<TokenId> tokenize(std::string const& text) const {

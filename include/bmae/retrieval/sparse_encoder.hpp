@@ -27,6 +27,7 @@ struct SparseEncoderOptions {
     /// SPLADE's: log(1 + ReLU) of the highest logits over all rows, [CLS] and [SEP] too. Use the options of training.
     LexicalBottleneck::Options lexical = {.saturated = true, .first_row_counts = true};
     std::size_t max_length = 256;   ///< tokens with [CLS] and [SEP]; longer texts are truncated
+    std::size_t query_length = 0;   ///< the same of a query; 0: as a text
 };
 
 /// Encoder and language-model head as an encoder of sparse vectors (Formal et al.: SPLADE v2, arXiv 2109.10086).
@@ -39,14 +40,30 @@ public:
           tokenizer_(std::move(tokenizer)),
           options_(options) {
         detail::require_fit(tokenizer_, model_.shape(), options_.max_length, 2);
+        if (options_.query_length != 0) { detail::require_fit(tokenizer_, model_.shape(), options_.query_length, 2); }
     }
 
     /// One weight per token of the vocabulary, most of them 0; scores are dot products.         [N, V] fp32 on the CPU
     ///
     /// V values per text: encode large corpora in parts, and keep the nonzero weights.
     [[nodiscard]] at::Tensor encode(std::span<std::string const> texts, EncodeRun const& run = {}) const {
+        return encode_within(options_.max_length, texts, run);
+    }
+    [[nodiscard]] at::Tensor encode(std::string const& text) const { return encode(std::span(&text, 1)); }   ///< [1, V]
+
+    /// The same for queries, which have a length of their own.                                  [N, V] fp32 on the CPU
+    [[nodiscard]] at::Tensor encode_queries(std::span<std::string const> texts, EncodeRun const& run = {}) const {
+        return encode_within(options_.query_length != 0 ? options_.query_length : options_.max_length, texts, run);
+    }
+
+    [[nodiscard]] AnyTextModel const& model() const noexcept { return model_; }
+    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
+    [[nodiscard]] SparseEncoderOptions const& options() const noexcept { return options_; }
+
+private:
+    [[nodiscard]] at::Tensor encode_within(std::size_t length, std::span<std::string const> texts, EncodeRun const& run) const {
         auto const ids = detail::tokenize_all<std::vector<TokenId>>(texts.size(), run, [&](std::size_t i) {
-            return detail::with_specials(tokenizer_.encode(texts[i]), tokenizer_.traits().special(), options_.max_length);
+            return detail::with_specials(tokenizer_.encode(texts[i]), tokenizer_.traits().special(), length);
         });
         at::Tensor output = at::empty({static_cast<std::int64_t>(texts.size()), model_.width()}, at::kFloat);
         detail::for_each_batch(ids, run, [&](PackedView const& view, std::vector<std::int64_t> const& places) {
@@ -56,13 +73,7 @@ public:
         });
         return output;
     }
-    [[nodiscard]] at::Tensor encode(std::string const& text) const { return encode(std::span(&text, 1)); }   ///< [1, V]
 
-    [[nodiscard]] AnyTextModel const& model() const noexcept { return model_; }
-    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
-    [[nodiscard]] SparseEncoderOptions const& options() const noexcept { return options_; }
-
-private:
     AnyTextModel model_;
     AnyTokenizer tokenizer_;
     SparseEncoderOptions options_;

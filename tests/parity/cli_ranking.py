@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: the bmae authors
+# SPDX-License-Identifier: Apache-2.0
+# ctest:
+"""`bmae rerank` and `bmae search --method sparse | maxsim` with models that `bmae finetune` made: scores equal those of
+sentence-transformers' CrossEncoder, SparseEncoder and MultiVectorEncoder (ColBERT's formula in plain Python), hits are all of those that
+an exhaustive search finds, an interrupted run goes on, and what does not fit is named.
+"""
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from cli_support import ENVIRONMENT, PROGRAM, result, run, write_collection
+
+TOLERANCE = 2e-5
+
+
+def read_run(path):
+    hits = {}
+    for line in path.read_text().splitlines():
+        query, _, document, rank, score, _ = line.split()
+        hits.setdefault(query, []).append((document, float(score)))
+        assert int(rank) == len(hits[query]), line
+    return hits
+
+
+def texts_of(data):
+    corpus = {r["_id"]: f"{r['title']} {r['text']}".strip() for r in map(json.loads, (data / "corpus.jsonl").read_text().splitlines())}
+    queries = {r["_id"]: r["text"] for r in map(json.loads, (data / "queries.jsonl").read_text().splitlines())}
+    return corpus, queries
+
+
+def check_order(before, after, depth, score_of=None):
+    """The first hits by their new scores, the others behind in their order."""
+    assert before.keys() == after.keys()
+    compared = 0
+    for query, hits in after.items():
+        old = [document for document, _ in sorted(before[query], key=lambda hit: -hit[1])]
+        head, tail = hits[:depth], hits[depth:]
+        assert {d for d, _ in head} == set(old[:depth]) and [d for d, _ in tail] == old[depth:], query
+        scores = [score for _, score in hits]
+        assert scores == sorted(scores, reverse=True), query
+        if score_of:
+            for document, score in head:
+                assert abs(score_of(query, document) - score) <= TOLERANCE * max(1, abs(score)), (query, document, score)
+                compared += 1
+    return compared
+
+
+def close(expected, found):
+    """The same scores by rank; documents may change places where scores are equal within the tolerance."""
+    assert len(expected) == len(found), (len(expected), len(found))
+    for (document, score), (_, wanted) in zip(found, expected):
+        assert abs(score - wanted) <= TOLERANCE * max(1, abs(wanted)), (document, score, wanted)
+
+
+def check_cross_encoder(work, data, first):
+    from sentence_transformers import CrossEncoder
+    corpus, queries = texts_of(data)
+    theirs = CrossEncoder(str(work / "reranker" / "cross-encoder"), device="cpu")
+    told = result("rerank", "--model", work / "reranker", "--run", first, "--data", data, "--depth", 10, "--output", work / "crossed.trec")
+    assert told["kind"] == "cross-encoder" and told["pairs"] == 240 and told["queries"] == 24, told
+    before, after = read_run(first), read_run(work / "crossed.trec")
+    pairs = [(q, d) for q, hits in after.items() for d, _ in hits[:10]]
+    scores = dict(zip(pairs, theirs.predict([(queries[q], corpus[d]) for q, d in pairs], show_progress_bar=False)))
+    return check_order(before, after, 10, lambda q, d: scores[q, d])
+
+
+def check_sparse(work, data, first):
+    from sentence_transformers import SparseEncoder
+    corpus, queries = texts_of(data)
+    theirs = SparseEncoder(str(work / "splade" / "sparse-encoder"), device="cpu")
+
+    def encoded(encode, texts):
+        return encode(texts, convert_to_sparse_tensor=False, show_progress_bar=False).cpu().numpy()
+
+    rows = encoded(theirs.encode_document, list(corpus.values()))
+    told = result("search", "--method", "sparse", "--model", work / "splade", "--data", data, "--top-k", 30, "--output", work / "sparse.trec")
+    assert told["queries"] == 24, told
+    found = read_run(work / "sparse.trec")
+    for query, hits in found.items():
+        scores = rows @ encoded(theirs.encode_query, [queries[query]])[0]
+        best = sorted(zip(corpus, scores.tolist()), key=lambda hit: -hit[1])[:30]
+        close([hit for hit in best if hit[1] > 0], hits)
+    run("rerank", "--model", work / "splade", "--run", first, "--data", data, "--depth", 5, "--output", work / "sparse-again.trec")
+    by_place = {document: row for row, document in enumerate(corpus)}
+    asked = {q: encoded(theirs.encode_query, [queries[q]])[0] for q in found}
+    return check_order(read_run(first), read_run(work / "sparse-again.trec"), 5, lambda q, d: float(rows[by_place[d]] @ asked[q]))
+
+
+def check_tokens(work, data, first):
+    from sentence_transformers import MultiVectorEncoder
+    corpus, queries = texts_of(data)
+    theirs = MultiVectorEncoder(str(work / "colbert" / "token-encoder"), device="cpu")
+    rows = {d: v.cpu().numpy() for d, v in zip(corpus, theirs.encode_document(list(corpus.values()), show_progress_bar=False))}
+    asked = {q: v.cpu().numpy() for q, v in zip(queries, theirs.encode_query(list(queries.values()), show_progress_bar=False))}
+
+    def score_of(query, document):   # sum over the tokens of the query of the highest product (ColBERT, PyLate)
+        return float((asked[query] @ rows[document].T).max(axis=1).sum())
+
+    told = result("search", "--method", "maxsim", "--model", work / "colbert", "--data", data, "--top-k", 20, "--output", work / "tokens.trec")
+    assert told["hits"] == 24 * 20, told
+    for query, hits in read_run(work / "tokens.trec").items():
+        close(sorted(((d, score_of(query, d)) for d in corpus), key=lambda hit: -hit[1])[:20], hits)
+    run("rerank", "--model", work / "colbert", "--run", first, "--data", data, "--output", work / "tokens-again.trec")
+    return check_order(read_run(first), read_run(work / "tokens-again.trec"), 100, score_of)
+
+
+def check_interrupt(work, data, first):
+    """SIGINT and SIGKILL: the run that is resumed has the bytes of one that was left alone."""
+    command = ["rerank", "--model", work / "reranker", "--run", first, "--data", data, "--batch-examples", 1]
+    run(*command, "--output", work / "whole.trec")
+    for number, stop in enumerate((signal.SIGINT, signal.SIGKILL)):
+        output = work / f"stopped{number}.trec"
+        partial = pathlib.Path(f"{output}.partial")
+        process = subprocess.Popen([str(PROGRAM), *map(str, command), "--output", str(output)], env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        while process.poll() is None and not (partial.exists() and partial.stat().st_size):
+            time.sleep(.005)
+        process.send_signal(stop)
+        process.wait()
+        assert process.returncode in (0, 130, -9), process.returncode
+        if process.returncode:
+            assert not output.exists()
+            with partial.open("ab") as lines:
+                lines.write(b"half of a li")   # what a kill may leave
+            other = run(*command, "--depth", 7, "--output", output, "--resume", status=2)
+            assert "settings of this run" in other.stderr, other.stderr
+            again = result(*command, "--output", output, "--resume")
+            assert again["end"] == "finished" and again["resumed_from"] > 0, again
+        assert output.read_bytes() == (work / "whole.trec").read_bytes() and not partial.exists()
+    assert "finished already" in run(*command, "--output", output, "--resume").stderr
+
+
+def check_refusals(work, data, first):
+    wrong = ["rerank", "--run", first, "--data", data, "--output", work / "no.trec"]
+    for options, says in ((["--model", work / "nothing"], "nothing of that name"), (["--model", work / "reranker", "--split", "train"], "queries of --split train"),
+                          (["--model", work / "pretrained" / "model"], "finetune --preset reranker"), (["--model", work / "reranker", "--tag", "a b"], "without blanks")):
+        refused = run(*wrong, *options, status=2)
+        assert says in refused.stderr and not (work / "no.trec").exists(), refused.stderr
+    other = work / "other.trec"
+    other.write_text(first.read_text().replace(" d3-2 ", " elsewhere "))
+    refused = run("rerank", "--model", work / "reranker", "--run", other, "--data", data, "--output", work / "no.trec", status=2)
+    assert "'elsewhere', which its corpus lacks" in refused.stderr, refused.stderr
+    for method, model, says in (("sparse", "colbert", "preset splade"), ("maxsim", "splade", "preset colbert"), ("dense", "splade", "--method sparse"),
+                                ("dense", "colbert", "--method maxsim"), ("dense", "reranker", "bmae rerank")):
+        refused = run("search", "--method", method, "--model", work / model, "--data", data, "--output", work / "no.trec", status=2)
+        assert says in refused.stderr, (method, model, refused.stderr)
+
+
+def main():
+    try:
+        import sentence_transformers
+        if int(sentence_transformers.__version__.split(".")[0]) < 6:
+            raise ImportError
+    except ImportError:
+        print("skipped: sentence-transformers 6 is not installed")
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder:
+        work = pathlib.Path(folder)
+        data = write_collection(work / "data")
+        run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
+        run("pretrain", "--config", "tiny", "--hidden", 32, "--layers", 2, "--data", work / "store", "--batch-tokens", 512, "--steps", 4,
+            "--output", work / "pretrained")
+        tune = ["finetune", "--model", work / "pretrained", "--data", data, "--batch-examples", 4, "--steps", 3, "--learning-rate", "1e-3"]
+        run(*tune, "--preset", "reranker", "--passages-per-query", 2, "--query-length", 64, "--passage-length", 200, "--output",
+            work / "reranker")
+        run(*tune, "--preset", "splade", "--query-length", 8, "--passage-length", 64, "--output", work / "splade")
+        run(*tune, "--preset", "colbert", "--query-length", 8, "--passage-length", 48, "--output", work / "colbert")
+        first = work / "bm25.trec"
+        run("search", "--method", "bm25", "--data", data, "--top-k", 25, "--output", first)
+        print("cross-encoder:", check_cross_encoder(work, data, first), "scores equal")
+        print("sparse:", check_sparse(work, data, first), "scores equal")
+        print("token vectors:", check_tokens(work, data, first), "scores equal")
+        look = result("search", "--method", "sparse", "--model", work / "splade", "--data", data, "--query", "one word", "--top-k", 3)
+        assert look["method"] == "sparse" and look["queries"] == 1, look
+        check_interrupt(work, data, first)
+        check_refusals(work, data, first)
+
+
+if __name__ == "__main__":
+    main()
