@@ -38,7 +38,7 @@ struct LoadedModel {
     AnyEncoder encoder;
     AnyTokenizer tokenizer;
     std::optional<SentenceEncoderOptions> sentence = {};   ///< from the folder, if any
-    std::string kind = {};          ///< "sentence-transformers folder", "BERT folder", "ELECTRA folder", "checkpoint"
+    std::string kind = {};          ///< "sentence-transformers folder", "BERT folder", "XLM-RoBERTa folder", "checkpoint"
     Path path = {};                 ///< of the loaded files
     std::string bottleneck = {};    ///< a checkpoint's, by its name in the composition; empty: unknown
     std::size_t max_length = 0;     ///< tokens of a text, as recorded beside the weights; 0: not recorded
@@ -189,11 +189,11 @@ inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first)
 /// \throws InputError  where the folder is of an unknown kind
 inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
     if (!std::filesystem::is_directory(path)) {
-        throw InputError(
-            Diagnostic{.file = path.string(),
-                       .expected = "the folder of a model",
-                       .found = std::filesystem::exists(path) ? "a file" : "nothing of that name",
-                       .hint = "Name a sentence-transformers folder, a BERT folder, a checkpoint or the output of a run."});
+        throw InputError(Diagnostic{
+            .file = path.string(),
+            .expected = "the folder of a model",
+            .found = std::filesystem::exists(path) ? "a file" : "nothing of that name",
+            .hint = "Name a sentence-transformers folder, the folder of an encoder, a checkpoint or the output of a run."});
     }
     if (auto const checkpoint = find_checkpoint(path)) { return load_checkpoint(*checkpoint, tower); }
     tell_weights(path);

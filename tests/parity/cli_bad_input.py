@@ -173,7 +173,10 @@ def models(work, data, run_folder):
     refused(*encode, "--model", data, says="config.json")
     (work / "gpt2-model").mkdir()
     (work / "gpt2-model" / "config.json").write_text('{"model_type": "gpt2"}')
-    refused(*encode, "--model", work / "gpt2-model", "--pooling", "cls", says=["bert, roberta, electra or distilbert", "gpt2"])
+    refused(*encode, "--model", work / "gpt2-model", "--pooling", "cls", says=["bert, roberta, electra, distilbert, xlm-roberta", "gpt2"])
+    for near in ("xlm-roberta-xl", "deberta-v2", "mpnet"):
+        (work / "gpt2-model" / "config.json").write_text(json.dumps({"model_type": near}))
+        refused(*encode, "--model", work / "gpt2-model", "--pooling", "cls", says=["xlm-roberta", "camembert", f'"{near}"'])
     refused(*encode[:-1], work / "x.bin", "--model", model, says=".safetensors")
     refused(*encode[:2], work / "empty.txt", *encode[3:], "--model", model, "--pooling", "cls", says="at least one text")
     refused(*encode, "--model", model, "--pooling", "cls", "--max-length", 999, says="512")
