@@ -104,7 +104,7 @@ inline constexpr Whole length_range{.least = 3, .most = std::uint64_t{1} << 20, 
 /// The sentence encoder of encode, search and export. \returns its options
 inline std::vector<DeclaredOption*> add_model(OptionTable& table, CLI::App& app, ModelOptions& options) {
     return {&table.path(app, "--model", options.model,
-                        "sentence-transformers folder, BERT folder, checkpoint or output folder of a run"),
+                        "sentence-transformers folder, folder of an encoder, checkpoint or output folder of a run"),
             &table
                  .text(app, "--pooling", options.pooling,
                        "cls, mean, first_last or top_two; required where the folder has none, else overrides it")

@@ -56,10 +56,10 @@ WORKLOADS = {  # shape, texts of a batch, shortest and longest text
 VARIANTS = ("published", "strong", "compiled", "packed", "packed-compiled")
 
 
-def bert_config(shape, dropout=0.1):
+def bert_config(shape, dropout=0.1, longest=512):
     layers, width, heads, inner = SHAPES[shape] if isinstance(shape, str) else shape
     return BertConfig(vocab_size=30522, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=inner,
-                      hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+                      max_position_embeddings=max(longest, 512), hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
 
 
 # ------------------------------------------------------------------------------------------------------------------ batches
@@ -100,7 +100,7 @@ def make_file(path, workload, batches, seed=1):
     shape, texts, shortest, longest = WORKLOADS[workload]
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    config = bert_config(shape)
+    config = bert_config(shape, longest=longest)
     tensors = dump_names(RetroMae(config, "strong"))
     tensors = {n: t.detach().clone() for n, t in tensors.items()}
     for k in range(batches):
@@ -305,15 +305,16 @@ class Trainer:
     def __init__(self, options):
         packed, weights, stored = read_file(options.batches) if options.batches else ([], {}, None)
         shape, texts, shortest, longest = WORKLOADS[options.workload]
-        config = bert_config(shape, options.dropout)
+        config = bert_config(shape, options.dropout, longest)
         if stored is not None:
             merged = {**config.to_dict(), **stored}
             words = weights["encoder.embeddings.word_embeddings.weight"].shape
             merged.update(vocab_size=words[0], hidden_size=words[1], max_position_embeddings=weights["encoder.embeddings.position_embeddings.weight"].shape[0],
                           intermediate_size=weights["encoder.layer.0.intermediate.dense.bias"].shape[0],
                           num_hidden_layers=1 + max(int(n.split(".")[2]) for n in weights if n.startswith("encoder.layer.")),
-                          hidden_dropout_prob=options.dropout, attention_probs_dropout_prob=options.dropout)
+                          hidden_dropout_prob=options.dropout)
             config = BertConfig(**merged)
+        config.attention_probs_dropout_prob = options.dropout if options.attention_dropout is None else options.attention_dropout
         if not packed:
             generator = torch.Generator().manual_seed(options.seed)
             packed = [make_batch(texts, shortest, longest, generator) for _ in range(options.distinct)]
@@ -393,6 +394,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--attention-dropout", type=float, help="of the attention weights (default: as --dropout)")
     parser.add_argument("--batches", metavar="FILE", help="batches and weights to use; default: random ones of the workload")
     parser.add_argument("--write", metavar="FILE", help="write batches and weights of the workload, then exit")
     parser.add_argument("--distinct", type=int, default=4, help="number of different batches to make (default: %(default)d)")

@@ -4,11 +4,12 @@
 /// \file
 /// Our side of retromae_step.py: the RetroMAE training step over a file of batches and initial weights.
 ///
-/// usage: retromae_step --batches FILE [--precision fp32|bf16] [--threads N] [--device cpu|cuda] [--serve | --steps N]
+/// usage: retromae_step --batches FILE [--precision fp32|bf16] [--threads N] [--device cpu|cuda] [--attention-dropout P]
+///                      [--serve | --steps N]
 ///
 /// The file and the commands are described in retromae_peer.py. A step is the one of the trainer: zero the gradient, forward,
-/// backward, collect, norm, AdamW 1e-4 with clipping at 1, dropout 0.1. Without --serve it prints the time of N single steps. With
-/// BMAE_STAND_IN=1 a CPU takes the paths of a GPU.
+/// backward, collect, norm, AdamW 1e-4 with clipping at 1, dropout 0.1, of attention weights P (0.1). Without --serve it prints the
+/// time of N single steps. With BMAE_STAND_IN=1 a CPU takes the paths of a GPU.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -52,7 +53,7 @@ private:
 
 class Bench {
 public:
-    Bench(std::string const& path, ComputeType precision, at::Device device) {
+    Bench(std::string const& path, ComputeType precision, at::Device device, double attention_dropout) {
         NamedTensors const file = load_tensors(path);
         FileMetadata const metadata = SafetensorsFile::open(path).metadata();
         auto const stored = nlohmann::json::parse(metadata.at("config"));
@@ -67,6 +68,7 @@ public:
         config.num_attention_heads = stored.value("num_attention_heads", std::int64_t{12});
         config.intermediate_size = file.at("encoder.layer.0.intermediate.dense.bias").size(0);
         config.max_position_embeddings = file.at("encoder.embeddings.position_embeddings.weight").size(0);
+        config.attention_probs_dropout_prob = attention_dropout;
         model_ = std::make_unique<RetroMae>(config);
         model_->for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
             value.copy_(file.at(name));
@@ -155,7 +157,7 @@ int main(int argc, char** argv) {
     at::set_num_threads(std::atoi(value("--threads", "2").c_str()));
     keep_freed_memory();
     Bench bench(value("--batches", ""), value("--precision", "fp32") == "bf16" ? ComputeType::bf16 : ComputeType::fp32,
-                at::Device(value("--device", "cpu")));
+                at::Device(value("--device", "cpu")), std::atof(value("--attention-dropout", "0.1").c_str()));
     if (std::ranges::find(words, "--serve") == words.end()) {
         std::cout << bench.evaluate() << std::endl;
         for (int i = std::atoi(value("--steps", "5").c_str()); i > 0; --i) { std::cout << bench.run(1) << std::endl; }
