@@ -119,13 +119,22 @@ TextReader text_reader(std::shared_ptr<R> reader) {
     return {.next = [reader](Record& record) { return reader->next(record); }, .report = [reader] { return reader->report(); }};
 }
 
+/// The format of an input. What cannot be read twice is JSON Lines, and so is what cannot be read: the reader reports or skips it.
+CorpusFormat format_of(Path const& input) {
+    std::error_code code;
+    if (std::filesystem::is_regular_file(input, code) || std::filesystem::is_directory(input, code)) {
+        try {
+            return recognize_format(input);
+        } catch (InputError const&) {}
+    }
+    return {.format = "jsonl"};
+}
+
 TextReader open_texts(EncodeOptions const& options) {
     ReadOptions const reading{.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
     std::vector<Path> inputs = options.inputs;
     std::error_code code;
-    bool const readable_twice =
-        std::filesystem::is_regular_file(inputs.front(), code) || std::filesystem::is_directory(inputs.front(), code);
-    CorpusFormat const found = readable_twice ? recognize_format(inputs.front()) : CorpusFormat{.format = "jsonl"};
+    CorpusFormat const found = format_of(inputs.front());
     if (found.format == "msmarco") {
         TsvColumns const columns = found.layout == "id-text"         ? TsvColumns::id_text
                                    : found.layout == "id-title-text" ? TsvColumns::id_title_text
