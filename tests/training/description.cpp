@@ -6,6 +6,7 @@
 #include <string>
 
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 
 #include <bmae/training/trainer_options.hpp>
 

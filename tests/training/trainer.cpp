@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
+#include <bmae/io/safetensors.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/trainer.hpp>
 
