@@ -88,7 +88,7 @@ def pretraining(work, data, store, run_folder):
         refused("pretrain", *more, "--output", work / "out", **keywords)
         assert not (work / "out").exists()
 
-    pretrain(*shape, says="--steps, --epochs or --minutes")
+    pretrain(*shape, says="--steps, --epochs, --minutes")
     refused("pretrain", *shape, "--steps", 2, says="--output")
     pretrain(*shape, "--steps", 2, "--epochs", 1, says=["excludes", "--epochs"])
     pretrain(*shape, "--steps", 2, "--preset", "retromea", says=["retromea", "Known: mlm, mlm-flops, retromae"])
