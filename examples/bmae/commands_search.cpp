@@ -32,6 +32,21 @@ DeclaredOption& add_query_length(OptionTable& table, CLI::App& app, ModelOptions
         .by_default("that of the model, else of a text");
 }
 
+/// Several vectors per document. \returns its options
+std::vector<DeclaredOption*> add_chunks(OptionTable& table, CLI::App& app, ModelOptions& options) {
+    DeclaredOption& tokens =
+        table
+            .whole(app, "--chunks", options.chunk_tokens, {.least = 1, .most = std::uint64_t{1} << 20},
+                   "Tokens of a chunk: a document has a vector per chunk and scores what its best one scores")
+            .by_default("none: one vector per document");
+    DeclaredOption& pooling =
+        table
+            .text(app, "--chunk-pooling", options.chunk_pooling,
+                  "max: a chunk is encoded as a text; late: the document is encoded whole, and a chunk is the mean of its tokens")
+            .with_any({"--chunks"});
+    return {&tokens, &pooling};
+}
+
 class SearchCommands : CommandGroup {
 public:
     using CommandGroup::CommandGroup;
@@ -54,6 +69,7 @@ private:
         add_model(table_, app, options.model).front()->required();
         add_query_length(table_, app, options.model).with("--role", {"query"});
         add_encoding(table_, app, options.model);
+        add_chunks(table_, app, options.model);
         table_.text(app, "--role", options.role, "document or query, which may have a length of its own");
         table_
             .path(app, "--input", options.inputs,
@@ -94,6 +110,7 @@ private:
                                              &common_.device(app)}) {
             option->with("--method", {"dense", "hybrid"});
         }
+        add_chunks(table_, app, options.model).front()->excludes("--embeddings").with("--method", {"dense", "hybrid"});
         table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read").required();
         table_.path(app, "--output", options.output, "TREC run; gzip where its name ends in .gz")
             .by_default("none: this or --query");

@@ -262,6 +262,8 @@ struct ModelOptions {
     std::size_t batch_tokens = 4096;
     std::size_t batch_examples = 0;   ///< texts of a batch; 0: by tokens
     std::string precision = "fp32";   ///< fp32, bf16 or int8; encode and search
+    std::size_t chunk_tokens = 0;     ///< of a chunk of a document with a vector of its own; 0: one vector per document
+    std::string chunk_pooling = "max";
 };
 
 inline constexpr std::size_t default_shard_texts = 32768;

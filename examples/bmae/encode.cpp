@@ -46,10 +46,41 @@ at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string>
                                   }});
 }
 
+ChunkVectors encode_documents(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
+                              ModelOptions const& options, std::function<void()> const& check, std::string const& title) {
+    if (options.chunk_tokens == 0) {
+        return {.rows = encode_texts(encoder, texts, common, options, check, title), .offsets = {}};
+    }
+    if (options.chunk_pooling != "max" && options.chunk_pooling != "late") {
+        throw InputError(
+            Diagnostic{.file = {}, .expected = "--chunk-pooling max or late", .found = '"' + options.chunk_pooling + '"'});
+    }
+    ChunkOptions const chunks{.tokens = options.chunk_tokens,
+                              .pooling = options.chunk_pooling == "late" ? ChunkPooling::late : ChunkPooling::max};
+    Progress progress(title, "parts of texts", texts.size());
+    return encode_chunks(encoder, texts, chunks,
+                         {.batch_tokens = options.batch_tokens,
+                          .batch_texts = options.batch_examples,
+                          .threads = common.threads,
+                          .on_progress = [&](std::size_t, std::size_t) { check(); }});
+}
+
+/// Key in the file of vectors of where the chunks of each text begin.
+constexpr char const* offsets_key = "chunk_offsets";
+
 StoredVectors read_vectors(Path const& path) {
     if (std::filesystem::is_directory(path)) { return read_vector_folder(path); }
     auto const file = SafetensorsFile::open(path);
     StoredVectors vectors{.rows = to_tensor(file, file.at("embeddings"), Loading::mapped)};
+    if (TensorEntry const* const entry = file.find(offsets_key)) {
+        at::Tensor const offsets = to_tensor(file, *entry, Loading::copy);
+        if (offsets.scalar_type() != at::kLong || offsets.dim() != 1) {
+            throw InputError(Diagnostic{.file = path.string(),
+                                        .expected = std::string(offsets_key) + " as int64 [texts + 1]",
+                                        .found = "another tensor"});
+        }
+        vectors.offsets.assign(offsets.const_data_ptr<std::int64_t>(), offsets.const_data_ptr<std::int64_t>() + offsets.numel());
+    }
     auto const expected = file.metadata().find(ids_checksum);
     if (expected != file.metadata().end() && expected->second != checksum_of(detail::read_file(ids_path(path)))) {
         throw InputError(Diagnostic{.file = ids_path(path).string(),
@@ -59,9 +90,12 @@ StoredVectors read_vectors(Path const& path) {
     }
     detail::LineReader lines(ids_path(path));
     for (std::string_view line; lines.next(line);) { vectors.ids.emplace_back(line); }
-    if (vectors.rows.dim() != 2 || vectors.rows.size(0) != static_cast<std::int64_t>(vectors.ids.size())) {
+    std::size_t const texts = vectors.offsets.empty()
+                                  ? static_cast<std::size_t>(vectors.rows.dim() == 2 ? vectors.rows.size(0) : 0)
+                                  : vectors.offsets.size() - 1;
+    if (vectors.rows.dim() != 2 || texts != vectors.ids.size()) {
         throw InputError(Diagnostic{.file = ids_path(path).string(),
-                                    .expected = "as many ids as rows in " + path.string(),
+                                    .expected = "as many ids as texts in " + path.string(),
                                     .found = std::to_string(vectors.ids.size()),
                                     .hint = "Keep both files of one `bmae encode` together."});
     }
@@ -179,6 +213,7 @@ Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder,
             {"role", options.role},
             {"max_length", encoder.options().max_length},
             {"precision", options.model.precision},
+            {"chunks", nullptr},
             {"int8_cosine", nullptr},
             {"end", "finished"},
             {"shards", nullptr},
@@ -191,6 +226,9 @@ Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder,
 SentenceEncoder make_role_encoder(Common const& common, EncodeOptions const& options) {
     if (options.role != "document" && options.role != "query") {
         throw InputError(Diagnostic{.file = {}, .expected = "--role document or query", .found = '"' + options.role + '"'});
+    }
+    if (options.role == "query" && options.model.chunk_tokens != 0) {
+        throw InputError(Diagnostic{.file = {}, .expected = "--chunks with --role document", .found = "--role query"});
     }
     SentenceEncoder const encoder = make_inference_encoder(common, options.model);
     return options.role == "query" ? encoder.for_queries() : encoder;
@@ -227,15 +265,23 @@ int encode_into_file(Common const& common, EncodeOptions const& options) {
     SentenceEncoder const encoder = make_role_encoder(common, options);
     std::optional<PrecisionLoss> loss;
     if (options.model.precision == "int8") { loss = measure_loss(encoder, first_of(texts)); }
-    at::Tensor const rows = encode_texts(encoder, texts, common, options.model, [&] { cancellation.check(); }, "encode");
+    ChunkVectors const vectors = encode_documents(encoder, texts, common, options.model, [&] { cancellation.check(); }, "encode");
     cancellation.check();   // from here on both files are written, the ids first, so that vectors always have ids
     if (!has_ids) { detail::write_file(beside, ids); }
-    save_tensors(options.output, {{"embeddings", rows}}, {{"format", "pt"}, {ids_checksum, checksum_of(ids)}});
+    NamedTensors tensors{{"embeddings", vectors.rows}};
+    FileMetadata metadata{{"format", "pt"}, {ids_checksum, checksum_of(ids)}};
+    if (!vectors.offsets.empty()) {
+        tensors[offsets_key] = detail::int64_tensor(vectors.offsets, at::kCPU);
+        metadata["chunk_tokens"] = std::to_string(options.model.chunk_tokens);
+        metadata["chunk_pooling"] = options.model.chunk_pooling;
+    }
+    save_tensors(options.output, tensors, metadata);
     Json result = encode_result(options, encoder, texts.size());
-    result.update({{"ids", beside.string()}, {"int8_cosine", loss_json(loss)}});
-    print_result(
-        common, result,
-        options.output.string() + ": " + count_text(texts.size()) + " vectors of " + std::to_string(rows.size(1)) + '\n');
+    result.update({{"ids", beside.string()}, {"chunks", vectors.rows.size(0)}, {"int8_cosine", loss_json(loss)}});
+    std::string const of_chunks = vectors.offsets.empty() ? "" : " of the chunks of " + count_text(texts.size()) + " texts";
+    print_result(common, result,
+                 options.output.string() + ": " + count_text(static_cast<std::uint64_t>(vectors.rows.size(0))) + " vectors" +
+                     of_chunks + ", width " + std::to_string(vectors.rows.size(1)) + '\n');
     return done;
 }
 
@@ -408,6 +454,12 @@ int encode(Common const& common, EncodeOptions const& options) {
                                     .expected = "an output named *.safetensors, or a folder, whose name has no ending",
                                     .found = "another ending",
                                     .hint = "Ids go beside a file into *.ids, into a folder with the vectors."});
+    }
+    if (options.model.chunk_tokens != 0) {
+        throw InputError(Diagnostic{.file = options.output.string(),
+                                    .expected = "an output named *.safetensors with --chunks",
+                                    .found = "a folder",
+                                    .hint = "Folders of shards have one vector per text."});
     }
     return FolderRun(common, options).run();
 }

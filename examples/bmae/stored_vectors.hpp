@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <bmae/retrieval/chunk_encoder.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/vector_folder.hpp>
 
@@ -38,6 +39,11 @@ PrecisionLoss measure_loss(SentenceEncoder const& encoder, std::vector<std::stri
 /// \param check  called now and then; may throw to stop
 at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
                         ModelOptions const& options, std::function<void()> const& check, std::string const& title);
+
+/// The vectors of documents, or of their chunks where the options ask for them; `offsets` are empty where they do not.
+/// \throws InputError  for chunks that the model does not fit
+ChunkVectors encode_documents(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
+                              ModelOptions const& options, std::function<void()> const& check, std::string const& title);
 
 /// Vectors that `encode` wrote: a file with its ids, or a folder. \throws InputError where they do not fit each other
 StoredVectors read_vectors(Path const& path);

@@ -19,6 +19,7 @@
 #include <bmae/edge/reference_layouts.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/bm25.hpp>
+#include <bmae/retrieval/chunk_index.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/hybrid.hpp>
 #include <bmae/retrieval/run_file.hpp>
@@ -73,10 +74,11 @@ public:
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids, std::size_t k) const {
         if (other_) { return other_->search(queries, ids, k); }
-        if (!dense_) { return lexical_->search(queries, k, ids); }
+        if (!dense_ && !chunks_) { return lexical_->search(queries, k, ids); }
         EncodeRun const run{
             .batch_tokens = options_.model.batch_tokens, .batch_texts = options_.model.batch_examples, .threads = threads_};
-        Run const dense = dense_->search(encoder_->encode_queries(queries, run), k, ids);
+        at::Tensor const asked = encoder_->encode_queries(queries, run);
+        Run const dense = chunks_ ? chunks_->search(asked, k, ids) : dense_->search(asked, k, ids);
         if (!lexical_) { return dense; }
         Run const lexical = lexical_->search(queries, k, ids);
         if (options_.fusion == "weighted") {
@@ -90,10 +92,9 @@ private:
         encoder_ = std::make_unique<SentenceEncoder>(make_inference_encoder(common, options_.model));
         if (options_.model.precision == "int8") { measure_loss(*encoder_, first_texts(documents)); }
         if (options_.embeddings.empty()) {
-            dense_ =
-                std::make_unique<ExactIndex>(encode_texts(
-                                                 *encoder_, documents.texts(), common, options_.model, [] {}, "encode documents"),
-                                             documents.ids(), ExactIndexOptions{.threads = threads_});
+            index(encode_documents(
+                      *encoder_, documents.texts(), common, options_.model, [] {}, "encode documents"),
+                  documents.ids());
             return;
         }
         StoredVectors vectors = read_vectors(options_.embeddings);
@@ -114,7 +115,17 @@ private:
                                         .found = std::to_string(known.size()),
                                         .hint = "Encode the corpus.jsonl of --data."});
         }
-        dense_ = std::make_unique<ExactIndex>(std::move(vectors.rows), vectors.ids, ExactIndexOptions{.threads = threads_});
+        index({.rows = std::move(vectors.rows), .offsets = std::move(vectors.offsets)}, vectors.ids);
+    }
+
+    void index(ChunkVectors vectors, std::vector<std::string> const& ids) {
+        ExactIndexOptions const options{.threads = threads_};
+        if (vectors.offsets.empty()) {
+            dense_ = std::make_unique<ExactIndex>(std::move(vectors.rows), ids, options);
+            return;
+        }
+        chunks_ = std::make_unique<ChunkIndex>(std::move(vectors.rows), vectors.offsets, ids, options);
+        say("dense: " + count_text(chunks_->chunks()) + " chunks of " + count_text(chunks_->size()) + " texts");
     }
 
     /// Refuses vectors of another model than that of the queries, where their file names it.
@@ -133,6 +144,7 @@ private:
     unsigned threads_;
     std::unique_ptr<SentenceEncoder> encoder_;
     std::unique_ptr<ExactIndex> dense_;
+    std::unique_ptr<ChunkIndex> chunks_;   // in place of `dense_` where documents have several vectors
     std::unique_ptr<Bm25Index> lexical_;
     std::unique_ptr<CollectionSearcher> other_;   // of sparse or token vectors, in place of the others
 };

@@ -337,9 +337,10 @@ private:
 
 /// Vectors with the ids of their texts.
 struct StoredVectors {
-    at::Tensor rows = {};                    ///< [N, D] fp32
-    std::vector<std::string> ids = {};       ///< [N]
-    std::optional<VectorModel> model = {};   ///< nothing where the file does not name it
+    at::Tensor rows = {};                     ///< [N, D] fp32, or [C, D] of chunks
+    std::vector<std::string> ids = {};        ///< [N]
+    std::optional<VectorModel> model = {};    ///< nothing where the file does not name it
+    std::vector<std::int64_t> offsets = {};   ///< [N+1] text n has the chunks offsets[n] .. offsets[n+1]; empty: a row per text
 };
 
 /// All shards of a folder, in one tensor.
