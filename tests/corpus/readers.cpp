@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(malformed_lines) {
         {"{\"id\": \"x\", \"text\": \"a\xff\"}", "UTF-8", "column 23"},
         {std::string("{\"id\": \"x\", \"text\": \"\0\"}", 24), "text", "NUL"},
         {R"({"id": "x", "text": ")" + std::string(3000, 'a') + "\"}", "at most 2000 bytes", "a longer one"},
-        {std::string(1500, '['), "a JSON object", "not JSON"},
+        {std::string(1500, '['), "a JSON object", "1500 levels"},
         {R"({"id": "x", "text": "a", "score": 1e999})", "a JSON object", "number overflow"},
     };
     for (Case const& c : cases) {

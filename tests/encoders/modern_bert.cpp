@@ -14,6 +14,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/batch/to_tensors.hpp>
+#include <bmae/encoders/encoder_description.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/encoders/modern_bert_folder.hpp>
 #include <bmae/io/tensors.hpp>

@@ -36,8 +36,8 @@ def refused(*arguments, says=(), stdin="", status=2):
 def usage():
     refused(says="subcommand")
     refused("fly", says=["fly"])
-    refused("rerank", says=["rerank"])
-    for command in ("tokenize", "prepare", "pairs", "pretrain", "finetune", "encode", "search", "evaluate", "export", "generate", "inspect", "doctor", "presets", "options"):
+    refused("rank", says=["rank", "rerank"])
+    for command in ("tokenize", "prepare", "pairs", "pretrain", "finetune", "encode", "search", "evaluate", "export", "generate", "inspect", "doctor", "presets", "options", "rerank", "fuse", "mine"):
         shown = run(command, "--help").stdout
         assert "Example:" in shown and f"bmae {command}" in shown and "--json" in shown, shown
         refused(command, "--no-such-option", says=["no-such-option", f"bmae {command}"])
@@ -211,7 +211,7 @@ def searching(work, data, run_folder):
     search = ["search", "--data", data]
     file = work / "run.trec"
     refused(*search, "--method", "bm25", says="--output")
-    refused(*search, "--method", "sparse", "--output", file, says="dense, bm25 or hybrid")
+    refused(*search, "--method", "spares", "--output", file, says="dense, bm25, hybrid, sparse or maxsim")
     refused(*search, "--output", file, says="--model")
     refused(*search, "--method", "bm25", "--output", file, "--split", "dev", says="test, train")
     refused(*search, "--method", "bm25", "--output", file, "--b", 2, says="--b as a number, 0 to 1")

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: the bmae authors
 # SPDX-License-Identifier: Apache-2.0
+# ctest:
 """A ModernBERT folder with a tokenizer of its form through the whole program: ids as `tokenizers` gives them, hidden states as transformers,
 pre-training, export, fine-tuning and search, whose folders sentence-transformers reads with the same vectors. Then every preset over
 ModernBERT: one dumped step equals an independent computation, with the encoder's kind of decoder and with BERT's, and a killed run
 resumes to the same bits.
 
-usage: modern_bert.py [--presets NAME...]      by hand: it runs every preset, and needs the program, transformers and sentence-transformers
+usage: modern_bert.py [--presets NAME...]
 """
 import argparse
 import json
@@ -14,9 +15,14 @@ import subprocess
 import sys
 import tempfile
 
-import numpy
-import torch
-import transformers
+try:
+    import numpy
+    import sentence_transformers
+    import torch
+    import transformers
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 from tokenizers import AddedToken
@@ -130,6 +136,7 @@ def write_config(path, vocabulary):
 def check_dump(preset, work, options, *more):
     """Terms and largest relative deviation of losses and gradient norms; nothing where the preset is refused."""
     file = work / f"{preset}.safetensors"
+    file.unlink(missing_ok=True)
     words = [*arguments_of(preset, work, options), *more, "--batch-examples", 6, "--dump-step", file]
     done = subprocess.run([str(PROGRAM), *map(str, words)], env=ENVIRONMENT, capture_output=True, text=True)
     if done.returncode == 2:
@@ -153,6 +160,7 @@ def check_presets(work, chosen):
         assert (terms is None) == (preset in REFUSED), preset
     for preset in ("retromae", "dupmae", "retromae-basic"):
         terms, worst = check_dump(preset, work, options, "--set", FAMILY_OPTION)
+        assert terms is not None, worst
         print(f"{preset + ', decoder of BERT':<36} {terms:>5} {worst:>13.1e}", flush=True)
     for preset in ("retromae", "simlm"):
         first, last, _ = check_training(preset, work, options)

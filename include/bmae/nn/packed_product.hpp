@@ -22,9 +22,9 @@
 namespace bmae::detail {
 inline namespace BMAE_KERNELS {
 
-/// Whether this processor has the instructions for packed weights of a type.
+/// Whether this processor has the instructions for packed weights of a type, and the compiler, which is g++ above -O0, takes them.
 inline bool has_packed_kernels(PackedType type) noexcept {
-#if defined(__x86_64__) && defined(__OPTIMIZE__)
+#if defined(__x86_64__) && defined(__OPTIMIZE__) && !defined(__clang__)
     if (lane_level() != LaneLevel::avx512) { return false; }
     if (type == PackedType::bf16) { return __builtin_cpu_supports("avx512bf16") != 0; }
     if (type == PackedType::int8) { return __builtin_cpu_supports("avx512vnni") != 0; }
@@ -75,7 +75,7 @@ struct LeftRows {
 /// sum += left . right in each lane, over one 32-bit word of both.
 template <PackedType type>
 [[gnu::always_inline]] inline void multiply_word(auto& sum, Bits const& left, Bits const& right) noexcept {
-#if defined(__x86_64__)   // assembler: no compiler flag and no header is needed, and numbers keep their registers
+#if defined(__x86_64__) && !defined(__clang__)   // assembler: needs no flag and no header, numbers keep their registers; clang wants both
     if constexpr (type == PackedType::fp32) {
         asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
     } else if constexpr (type == PackedType::bf16) {

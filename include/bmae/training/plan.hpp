@@ -57,7 +57,7 @@ public:
     [[nodiscard]] double factor(Schedule const& schedule, std::uint64_t step) const;
 
     /// Plans the rest again: from `step` on, `left` steps remain.
-    /// \param progress  of `step`; nothing: as planned so far
+    /// \param from  progress at `step`; nothing: as planned so far
     void replan(std::uint64_t step, std::uint64_t left, std::optional<double> from = std::nullopt);
 
     /// Holds progress where it is until the next call of `replan`, since the time of a step is not known yet.
