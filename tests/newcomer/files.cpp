@@ -113,8 +113,8 @@ BOOST_AUTO_TEST_CASE(a_pass_of_a_second_encoder_is_read_by_it) {
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_encoded_is_refused) {
     Mine const model(PoorEncoder({}, 1), {}, 1);
-    BOOST_TEST(
-        holds(refusal([&] { static_cast<void>(encode(model, test::BlankTokenizer(61), texts)); }), "tokenizer of at most 60 tokens"));
+    BOOST_TEST(holds(refusal([&] { static_cast<void>(encode(model, test::BlankTokenizer(61), texts)); }),
+                     "tokenizer of at most 60 tokens"));
     test::BlankTokenizer const tokenizer(60);
     BOOST_TEST(holds(refusal([&] { static_cast<void>(encode(model, tokenizer, texts, 41)); }), "from 2 to 40"));
     BOOST_TEST(holds(refusal([&] { static_cast<void>(encode(model, tokenizer, texts, 1)); }), "from 2 to 40"));
