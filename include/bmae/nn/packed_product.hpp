@@ -74,7 +74,8 @@ struct LeftRows {
 
 /// sum += left . right in each lane, over one 32-bit word of both.
 template <PackedType type>
-[[gnu::always_inline]] inline void multiply_word(auto& sum, Bits const& left, Bits const& right) noexcept {
+[[gnu::always_inline]] inline void multiply_word([[maybe_unused]] auto& sum, [[maybe_unused]] Bits const& left,
+                                                 [[maybe_unused]] Bits const& right) noexcept {
 #if defined(__x86_64__) && !defined(__clang__)   // assembler: no flag, no header, and numbers keep their registers
     if constexpr (type == PackedType::fp32) {
         asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
