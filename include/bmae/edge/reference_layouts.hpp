@@ -24,10 +24,9 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
-#include <nlohmann/json.hpp>
 
 #include <bmae/detail/files.hpp>
-#include <bmae/detail/json_text.hpp>
+#include <bmae/edge/decoder_places.hpp>
 #include <bmae/io/reference_state.hpp>
 #include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
@@ -50,34 +49,6 @@ constexpr std::optional<ReferenceLayout> reference_layout(std::string_view name)
 }
 
 namespace detail {
-
-/// A decoder of a composition.
-struct DecoderPlace {
-    std::string prefix = {};   ///< of its parameters here, with the last dot
-    std::string kind = {};     ///< enhanced, basic, tap ...
-    std::string query = {};    ///< of an enhanced one
-    std::string task = {};     ///< MASTER's
-    std::size_t layers = 0;
-};
-
-/// The decoders that a description of an objective names, each once.
-inline std::vector<DecoderPlace> decoder_places(std::string const& description) {
-    auto const json = parse_json_or_nothing<nlohmann::ordered_json>(description);
-    std::vector<DecoderPlace> places;
-    if (!json.is_object() || !json.contains("terms") || !json["terms"].is_array()) { return places; }
-    for (auto const& term : json["terms"]) {
-        if (!term.is_object() || !term.contains("decoder")) { continue; }
-        std::string const shared = term.value("decoder_name", "");
-        DecoderPlace place{.prefix = shared.empty() ? term.value("name", "") + ".decoder." : "shared." + shared + '.',
-                           .kind = term.value("decoder", ""),
-                           .query = term.value("query", ""),
-                           .task = term.value("task", ""),
-                           .layers = term.value("decoder_layers", std::size_t{0})};
-        bool const known = std::any_of(places.begin(), places.end(), [&](auto const& p) { return p.prefix == place.prefix; });
-        if (!known) { places.push_back(std::move(place)); }
-    }
-    return places;
-}
 
 /// "layer.2.output.dense.weight" for "2.output.dense.weight"; that of layer 0 where there is no number.
 inline std::string layer_name(std::string_view rest) {
