@@ -7,14 +7,12 @@ The tables are observed, not copied: the package's own tables are of one Unicode
 """
 # ctest: --check
 import pathlib
-import re
-import sys
 import unicodedata
 
 import tokenizers
 from tokenizers import normalizers
 
-from tokenizer_tables import table
+from tokenizer_tables import flag_ranges, table, write_or_check
 
 HEADER = pathlib.Path(__file__).resolve().parents[2] / "include/bmae/text/nfc_tables.hpp"
 
@@ -54,20 +52,10 @@ def observe():
     return classes, composites, singles, sequences
 
 
-def class_ranges(classes):
-    ranges = []
-    for code, k in sorted(classes.items()):
-        if ranges and ranges[-1][1] == code - 1 and ranges[-1][2] == k:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code, k])
-    return ranges
-
-
 def render():
     classes, composites, singles, sequences = observe()
     parts = [
-        table("ClassRange", "class_ranges", "First, last, canonical combining class above 0.", [f"{{{a:#x}, {b:#x}, {k}}}" for a, b, k in class_ranges(classes)]),
+        table("ClassRange", "class_ranges", "First, last, canonical combining class above 0.", [f"{{{a:#x}, {b:#x}, {k}}}" for a, b, k in flag_ranges(classes)]),
         table("Composite", "composites", "A character and the two that become it, which it becomes under decomposition.",
               [f"{{{c:#x}, {a:#x}, {b:#x}}}" for c, a, b in composites]),
         table("SingleMap", "canonical_singles", "A character that always becomes another one.", [f"{{{c:#x}, {v:#x}}}" for c, v in singles]),
@@ -96,8 +84,4 @@ struct SequenceMap {{ std::uint32_t from; std::uint32_t to[4]; }};
 
 
 if __name__ == "__main__":
-    text = render()
-    if "--check" in sys.argv[1:]:
-        without_version = lambda header: re.sub(r"tokenizers [0-9.]+", "", header)
-        sys.exit(0 if without_version(HEADER.read_text()) == without_version(text) else f"{HEADER.name} differs from what this script makes")
-    HEADER.write_text(text)
+    write_or_check(HEADER, render())

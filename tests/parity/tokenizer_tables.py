@@ -73,6 +73,7 @@ def observe():
 
 
 def flag_ranges(flags):
+    """Runs [first, last, value] of neighboring characters with equal values."""
     ranges = []
     for code, f in sorted(flags.items()):
         if ranges and ranges[-1][1] == code - 1 and ranges[-1][2] == f:
@@ -183,9 +184,13 @@ struct CombiningClass {{ std::uint32_t character; std::uint8_t combining; }};
 """
 
 
-if __name__ == "__main__":
-    text = render()
+def write_or_check(header, text):
+    """Writes a header; with --check ends with an error where it would change."""
     if "--check" in sys.argv[1:]:
-        without_version = lambda header: re.sub(r"tokenizers [0-9.]+", "", header)
-        sys.exit(0 if without_version(HEADER.read_text()) == without_version(text) else f"{HEADER.name} differs from what this script makes")
-    HEADER.write_text(text)
+        without_version = lambda content: re.sub(r"tokenizers [0-9.]+", "", content)
+        sys.exit(0 if without_version(header.read_text()) == without_version(text) else f"{header.name} differs from what this script makes")
+    header.write_text(text)
+
+
+if __name__ == "__main__":
+    write_or_check(HEADER, render())
