@@ -57,12 +57,16 @@ ChunkVectors encode_documents(SentenceEncoder const& encoder, std::vector<std::s
     }
     ChunkOptions const chunks{.tokens = options.chunk_tokens,
                               .pooling = options.chunk_pooling == "late" ? ChunkPooling::late : ChunkPooling::max};
-    Progress progress(title, "parts of texts", texts.size());
+    Progress progress(title, "parts of texts", 0);
     return encode_chunks(encoder, texts, chunks,
                          {.batch_tokens = options.batch_tokens,
                           .batch_texts = options.batch_examples,
                           .threads = common.threads,
-                          .on_progress = [&](std::size_t, std::size_t) { check(); }});
+                          .on_progress = [&](std::size_t count, std::size_t parts) {
+                              check();
+                              progress.total(parts);
+                              progress.update(count);
+                          }});
 }
 
 /// Key in the file of vectors of where the chunks of each text begin.
