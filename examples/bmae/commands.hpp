@@ -17,6 +17,7 @@
 
 #include "common.hpp"
 #include "option_table.hpp"
+#include "pipeline.hpp"
 #include "ranking.hpp"
 #include "runs.hpp"
 
@@ -46,6 +47,7 @@ struct Options {
     ExportOptions export_;
     InspectOptions inspect;
     Path doctor_data;
+    PipelineOptions pipeline;
     std::string preset;
 };
 
@@ -119,5 +121,7 @@ void declare_data_commands(CLI::App& program, OptionTable& table, Options& all, 
 void declare_training_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_search_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_model_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+void declare_pipeline_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands,
+                              ParseStage parse);
 
 }  // namespace bmae::program

@@ -2,11 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
 // are compiled in the library bmae::compiled.
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -18,6 +23,7 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/edge/finetuning_presets.hpp>
 #include <bmae/text/pair_store.hpp>
+#include <bmae/values/option.hpp>
 
 #include "common.hpp"
 #include "finetuned_folders.hpp"
@@ -58,10 +64,9 @@ void say_coverage(PairStore const& pairs) {
 class PendingStore {
 public:
     explicit PendingStore(Path const& output)
-        : output_(output),
-          place_(std::filesystem::absolute(output).parent_path() /
-                 ('.' + output.filename().string() + ".pairs-" + std::to_string(::getpid()))) {
+        : output_(output), place_(std::filesystem::absolute(output).parent_path() / (own_names() + std::to_string(::getpid()))) {
         clear();
+        remove_those_of_ended_programs();
     }
     PendingStore(PendingStore const&) = delete;
     PendingStore& operator=(PendingStore const&) = delete;
@@ -77,9 +82,38 @@ public:
     }
 
 private:
+    /// ".NAME.pairs-HOST-", and behind it the process: a killed program leaves its store.
+    [[nodiscard]] std::string own_names() const {
+        char host[HOST_NAME_MAX + 1] = {};
+        ::gethostname(host, sizeof host - 1);
+        return '.' + output_.filename().string() + ".pairs-" + host + '-';
+    }
+
     void clear() const {
         std::error_code ignored;
         std::filesystem::remove_all(place_, ignored);
+    }
+
+    void remove_those_of_ended_programs() const {
+        std::error_code ignored;
+        std::string const own = own_names();
+        for (auto const& entry : std::filesystem::directory_iterator(place_.parent_path(), ignored)) {
+            std::string const name = entry.path().filename().string();
+            if (!name.starts_with(own)) { continue; }
+            std::string_view const digits =
+                std::string_view(name).substr(own.size(), name.find('.', own.size()) - own.size());   // .partial
+            auto const process = detail::number_from<std::uint64_t>(digits);
+            if (process && has_ended(*process)) { std::filesystem::remove_all(entry.path(), ignored); }
+        }
+    }
+
+    /// True also for a process that ended and was not waited for, which /proc shows behind the name in parentheses.
+    static bool has_ended(std::uint64_t process) {
+        if (process > INT_MAX) { return false; }
+        if (::kill(static_cast<pid_t>(process), 0) != 0) { return errno == ESRCH; }
+        Path const state = "/proc/" + std::to_string(process) + "/stat";
+        std::error_code ignored;
+        return std::filesystem::exists(state, ignored) && detail::read_file(state).find(") Z ") != std::string::npos;
     }
 
     Path output_;
