@@ -178,6 +178,9 @@ private:
         table_.text(app, "--split", options.split, "Split of the queries; all: every query of the run");
         table_.whole(app, "--depth", options.depth, {.least = 1, .most = std::uint64_t{1} << 31},
                      "Hits of a query that are scored; the others keep their order behind");
+        table_.flag(
+            app, "--as-teacher", options.as_teacher,
+            "Write scores for finetune --teacher-scores: of the relevant documents of --split too, and of no hit below --depth");
         table_.whole(app, "--batch-tokens", options.batch_tokens, batch_range, "Tokens of a batch");
         table_
             .whole(app, "--batch-examples,--batch-size", options.batch_examples, batch_range,

@@ -162,6 +162,13 @@ Work read_work(RerankOptions const& options) {
     say_report(collection.documents_report(), "corpus");
     Records queries = options.split == "all" ? collection.queries() : collection.queries(options.split);
     Work work{.collection = std::move(collection), .queries = std::move(queries), .run = read_run(options.run)};
+    if (options.as_teacher) {
+        if (options.split == "all") {
+            throw InputError(Diagnostic{
+                .file = {}, .expected = "--as-teacher with the split of the training queries", .found = "--split all"});
+        }
+        work.run = teacher_candidates(work.run, work.collection.qrels<Qrels>(options.split), options.depth);
+    }
     for (std::size_t q = 0; q < work.run.size(); ++q) {
         if (work.queries.find(std::string(work.run.query(q)))) {
             work.places.push_back(q);
@@ -195,6 +202,7 @@ std::string settings_of(RerankOptions const& options, Path const& folder) {
                 {"config", detail::to_hex(detail::xxh64(detail::read_file(folder / "config.json")))},
                 {"split", options.split},
                 {"depth", options.depth},
+                {"as_teacher", options.as_teacher},
                 {"tag", options.tag}}
                .dump() +
            '\n';
@@ -272,9 +280,8 @@ int rerank(Common const& common, RerankOptions const& options) {
         std::size_t const q = work.places[next];
         std::vector<Hit> const hits = best_first(work.run, q);
         std::vector<std::string> texts;
-        for (std::size_t i = 0; i < std::min(options.depth, hits.size()); ++i) {
-            texts.push_back(work.text_of(hits[i], options.run));
-        }
+        std::size_t const depth = options.as_teacher ? hits.size() : options.depth;
+        for (std::size_t i = 0; i < std::min(depth, hits.size()); ++i) { texts.push_back(work.text_of(hits[i], options.run)); }
         std::string const query = work.queries[*work.queries.find(std::string(work.run.query(q)))].text;
         at::Tensor const scores = texts.empty() ? at::Tensor() : scorer->score(query, texts, run).contiguous();
         std::span<float const> const values =

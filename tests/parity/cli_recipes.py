@@ -38,7 +38,14 @@ def recipe():
             {"name": "retriever", "command": "finetune", "options": {"preset": "retriever", "model": "{pretrained}/run", "data": "{data}",
              "negatives": "{negatives}/negatives.tsv", "steps": "{steps}", "batch-examples": 4, "threads": 1, "save-every": 1,
              "output": "{retriever}/run"}},
-            {"name": "dense", "command": "search", "options": {"model": "{retriever}/run", "data": "{data}", "split": "test",
+            {"name": "reranker", "command": "finetune", "options": {"preset": "reranker", "model": "{pretrained}/run", "data": "{data}",
+             "negatives": "{negatives}/negatives.tsv", "steps": 2, "batch-examples": 2, "threads": 1, "output": "{reranker}/run"}},
+            {"name": "teacher", "command": "rerank", "options": {"model": "{reranker}/run", "run": "{bm25}/run.trec", "data": "{data}",
+             "split": "train", "depth": 40, "as-teacher": True, "threads": 1, "output": "{teacher}/scores.trec"}},
+            {"name": "distilled", "command": "finetune", "options": {"preset": "retriever-distilled", "model": "{pretrained}/run",
+             "data": "{data}", "negatives": "{negatives}/negatives.tsv", "teacher-scores": "{teacher}/scores.trec", "steps": 2,
+             "batch-examples": 4, "threads": 1, "output": "{distilled}/run"}},
+            {"name": "dense", "command": "search", "options": {"model": "{distilled}/run", "data": "{data}", "split": "test",
              "threads": 1, "output": "{dense}/run.trec"}},
             {"name": "bm25-test", "command": "search", "options": {"method": "bm25", "data": "{data}", "output": "{bm25-test}/run.trec",
              "split": "test"}},
@@ -117,12 +124,12 @@ def check_changes(work):
     copy = work / "moved"
     shutil.copytree(work / "whole", copy)
     done = run(*arguments(work, copy))
-    assert done.stderr.count("done before") == 9, "a pipeline that was moved: " + done.stderr
+    assert done.stderr.count("done before") == 12, "a pipeline that was moved: " + done.stderr
     changed = recipe()
-    changed["stages"][7]["options"]["k"] = 10   # of fuse: figures follow only if the run does
+    changed["stages"][10]["options"]["k"] = 10   # of fuse: figures follow only if the run does
     write(work / "recipe.json", changed)
     done = run(*arguments(work, copy))
-    assert done.stderr.count("done before") >= 7 and "fused: runs again, as its command changed" in done.stderr, done.stderr
+    assert done.stderr.count("done before") >= 10 and "fused: runs again, as its command changed" in done.stderr, done.stderr
     (copy / "bm25-test/run.trec").write_text("x")
     done = run(*arguments(work, copy))
     assert "bm25-test: runs again, as its output changed" in done.stderr and "retriever: done before" in done.stderr, done.stderr
@@ -169,7 +176,7 @@ def check_refusals(work):
     said = run("pipeline", work / "faulty.json", "--set", f"data={work / 'world'}", "--output", work / "failing", status=2).stderr
     assert "the stage bm25 ended with status 2" in said, said
     shown = run(*arguments(work, work / "none"), "--dry-run").stdout
-    assert shown.count("\nbmae ") == 9 and not (work / "none").exists(), shown
+    assert shown.count("\nbmae ") == 12 and not (work / "none").exists(), shown
 
 
 def main():
@@ -180,7 +187,7 @@ def main():
         work = pathlib.Path(folder)
         write_collection(work / "world")
         write(work / "config.json", {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
-                                     "model_type": "bert", "max_position_embeddings": 160, "type_vocab_size": 2, "vocab_size": 300, "hidden_act": "gelu"})
+                                     "model_type": "bert", "max_position_embeddings": 192, "type_vocab_size": 2, "vocab_size": 300, "hidden_act": "gelu"})
         write(work / "recipe.json", recipe())
         check_refusals(work)
         check_whole(work)
