@@ -9,7 +9,8 @@
 BOOST_AUTO_TEST_SUITE(json_lines)
 
 BOOST_AUTO_TEST_CASE(of_keys_and_elements) {
-    bmae::detail::JsonLines const lines("\n{\n \"a\": 1,\n \"b\": {\"c\": [\n  \"x\",\n  {\"d\": \"{\\\"e\\\": [\"}\n ]},\n \"f\": []\n}\n");
+    bmae::detail::JsonLines const lines(
+        "\n{\n \"a\": 1,\n \"b\": {\"c\": [\n  \"x\",\n  {\"d\": \"{\\\"e\\\": [\"}\n ]},\n \"f\": []\n}\n");
     BOOST_TEST(lines.of("") == 2U);
     BOOST_TEST(lines.of("/a") == 3U);
     BOOST_TEST(lines.of("/b") == 4U);

@@ -179,6 +179,18 @@ def check_refusals(work):
     assert shown.count("\nbmae ") == 12 and not (work / "none").exists(), shown
 
 
+def check_shipped():
+    """The recipes of examples/recipes: every command line is one of this program."""
+    recipes = sorted((pathlib.Path(__file__).resolve().parents[2] / "examples/recipes").glob("*.json"))
+    assert len(recipes) >= 6
+    for file in recipes:
+        document = json.loads(file.read_text())
+        given = [word for name, value in document["settings"].items() if value is None for word in ("--set", f"{name}=x")]
+        shown = run("pipeline", file, *given, "--output", "experiment", "--dry-run").stdout
+        assert document["name"] == file.stem and shown.count("\nbmae ") == len(document["stages"]), shown
+    print(len(recipes), "shipped recipes")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=3)
@@ -189,6 +201,7 @@ def main():
         write(work / "config.json", {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
                                      "model_type": "bert", "max_position_embeddings": 192, "type_vocab_size": 2, "vocab_size": 300, "hidden_act": "gelu"})
         write(work / "recipe.json", recipe())
+        check_shipped()
         check_refusals(work)
         check_whole(work)
         check_changes(work)
