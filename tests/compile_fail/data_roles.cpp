@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // Maskers, sources, corruptors, token losses, tokenizers and metrics, each wrong in one way.
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -12,6 +14,9 @@
 #include <bmae/concepts/text_source.hpp>
 #include <bmae/concepts/token_loss.hpp>
 #include <bmae/concepts/tokenizer.hpp>
+#include <bmae/concepts/value_metric.hpp>
+#include <bmae/evaluation/composed_evaluator.hpp>
+#include <bmae/metrics/correlation.hpp>
 
 #include "pick.hpp"
 
@@ -204,6 +209,37 @@ static_assert(explain_metric<First<double, true, right>>());
 // case: a_metric_of_floats
 // expect: Metric: operator\(\)\(RankedGains const&\) must return double
 static_assert(explain_metric<First<std::conditional_t<right, double, float>, true, true>>());
+
+template <class Value, bool called, bool named>
+struct Share {
+    Value operator()(std::span<double const>, std::span<double const>) const
+        requires called
+    {
+        return 1;
+    }
+    std::string name() const
+        requires named
+    {
+        return "share";
+    }
+};
+// case: a_value_metric_that_cannot_be_copied
+// expect: ValueMetric: the type must be copyable
+struct OwnedShare : MaybeCopyable<right>, Share<std::optional<double>, true, true> {};
+static_assert(explain_value_metric<OwnedShare>());
+// case: a_value_metric_without_a_call
+// expect: ValueMetric: a member `std::optional<double> operator\(\)\(std::span<double const> gold, std::span<double const> predicted\) const` is missing
+static_assert(explain_value_metric<Share<std::optional<double>, right, true>>());
+// case: a_value_metric_without_a_name
+// expect: ValueMetric: a member `std::string name\(\) const` is missing
+static_assert(explain_value_metric<Share<std::optional<double>, true, right>>());
+// case: a_value_metric_that_always_has_a_number
+// expect: ValueMetric: operator\(\)\(gold, predicted\) must return std::optional<double>
+static_assert(explain_value_metric<Share<std::conditional_t<right, std::optional<double>, double>, true, true>>());
+// case: an_evaluator_of_both_roles
+// expect: Evaluator: its parts are metrics of one role
+using OfBothRoles = Evaluator<Mrr, std::conditional_t<right, Ndcg, Spearman>>;
+static_assert(sizeof(OfBothRoles) > 0);
 
 // case: a_masker_of_another_call
 // expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags
