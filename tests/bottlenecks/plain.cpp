@@ -124,6 +124,24 @@ Rows batch_normalized(Rows rows) {
 
 BOOST_AUTO_TEST_SUITE(plain)
 
+BOOST_AUTO_TEST_CASE(a_view_that_is_only_encoded_gives_the_same_without_labels) {
+    Texts const texts;
+    PackedView view;
+    for (auto const& ids : texts.ids) { view.append_input(ids); }
+    BOOST_TEST((view.labels.empty() && view.original_ids.empty() && view.flags.empty()));
+    PackedInput const input = to_tensors(view);
+    BOOST_TEST((!input.labels.defined() && !input.label_rows.defined()));
+    BOOST_TEST(input.original_ids.equal(texts.input.original_ids));
+    BOOST_TEST(input.text_of_row.equal(texts.input.text_of_row));
+    ForwardContext context;
+    Encoded const encoded = texts.encoder.encode(input, context);
+    BOOST_TEST(MeanBottleneck().pool(encoded, input).equal(MeanBottleneck().pool(texts.encoded, texts.input)));
+    PackedView typed;
+    typed.append_input({2, 7, 3, 9, 3}, {0, 0, 0, 1, 1});
+    typed.append_input({2, 3});
+    BOOST_TEST(to_tensors(typed).token_types.sum().item<std::int64_t>() == 2);
+}
+
 BOOST_AUTO_TEST_CASE(cls_is_the_first_row_of_each_text) {
     Texts const texts;
     Rows const rows = rows_of(texts.encoded.hidden);

@@ -78,7 +78,7 @@ private:
         at::Tensor output = at::empty({static_cast<std::int64_t>(count)}, at::kFloat);
         detail::for_each_batch(
             pairs, run, [](MaskedText const& text) { return text.input_ids.size(); },
-            [](MaskedText const& text) -> MaskedText const& { return text; },
+            [](PackedView& view, MaskedText const& text) { view.append_input(text.input_ids, text.types); },
             [&](PackedView const& view, std::vector<std::int64_t> const& places) {
                 at::Tensor scores = model_(to_tensors(view, model_.device())).to(at::kFloat).squeeze(1);
                 if (options_.sigmoid) { scores = at::sigmoid(scores); }

@@ -22,8 +22,8 @@
 #include <bmae/detail/parallel.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/values/error.hpp>
-#include <bmae/values/example.hpp>
 #include <bmae/values/shape.hpp>
+#include <bmae/values/tokens.hpp>
 
 namespace bmae {
 
@@ -82,9 +82,9 @@ std::vector<Ids> tokenize_all(std::size_t count, EncodeRun const& run, Tokenize 
 }
 
 /// Calls `use(view, places)` for batches of a token budget, longest texts first, without gradients: `places` has the indices in
-/// `texts` of a view. `frame(texts[i])` gives the MaskedText that is packed, `length(texts[i])` its tokens.
-template <class Texts, class Length, class Frame, class Use>
-void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& length, Frame const& frame, Use&& use) {
+/// `texts` of a view. `append(view, texts[i])` packs a text, `length(texts[i])` gives its tokens.
+template <class Texts, class Length, class Append, class Use>
+void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& length, Append const& append, Use&& use) {
     at::NoGradGuard const no_gradients;
     std::vector<std::size_t> order(texts.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -98,7 +98,7 @@ void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& leng
             return run.batch_texts != 0 ? places.size() < run.batch_texts : view.tokens() + next <= run.batch_tokens;
         };
         for (; begin < order.size() && fits(length(texts[order[begin]])); ++begin) {
-            view.append(frame(texts[order[begin]]));
+            append(view, texts[order[begin]]);
             places.push_back(static_cast<std::int64_t>(order[begin]));
         }
         use(view, places);
@@ -127,8 +127,7 @@ template <class Texts, class Use>
 void for_each_batch(Texts const& ids, EncodeRun const& run, Use&& use) {
     for_each_batch(
         ids, run, [](std::vector<TokenId> const& text) { return text.size(); },
-        [](std::vector<TokenId> const& text) { return MaskedText{.original_ids = text, .input_ids = text}; },
-        std::forward<Use>(use));
+        [](PackedView& view, std::vector<TokenId> const& text) { view.append_input(text); }, std::forward<Use>(use));
 }
 
 }  // namespace detail
