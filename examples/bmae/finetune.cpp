@@ -251,6 +251,34 @@ std::string bottleneck_of(FinetuneOptions const& options, LoadedModel const& mod
                  "Name one of them by --pooling.");
 }
 
+/// The head of a reranker's folder, where training goes on from one; else nothing: a new head is trained.
+NamedTensors score_head(FinetuneOptions const& options, LoadedModel const& model) {
+    Path const config = model.path / "config.json";
+    bool const classifies =
+        std::filesystem::exists(config) &&
+        detail::read_file(config, detail::largest_config_file).find("ForSequenceClassification") != std::string::npos;
+    if (!options.preset.starts_with("reranker") || !classifies) { return {}; }
+    detail::Classifier read = detail::load_classifier(model.path);
+    std::int64_t const labels = detail::labels_of(read);
+    bool const fits = labels == 1 && !read.is_mean;
+    say(fits ? "training goes on from the classification head of " + model.path.string()
+             : "a new classification head: that of the folder " +
+                   (labels == 1 ? "reads the mean over the tokens" : "has " + std::to_string(labels) + " labels"));
+    return fits ? std::move(read.head) : NamedTensors();
+}
+
+/// The pairs are trained as the saved folder will read them.
+void require_pair_form(AnyModel const& model, PairForm const& form) {
+    std::size_t const separators = count_option(model, "passes.0.view.source.separators", 1);
+    bool const typed = option_at(model, "passes.0.view.source.token_types") == OptionValue(true);
+    if (separators == form.separators && typed == form.token_types) { return; }
+    auto const in_words = [](std::size_t count, bool types) {
+        return std::to_string(count) + " separators, " + (types ? "token types" : "no token types");
+    };
+    throw refuse("pairs in the form of the model's tokenizer: " + in_words(form.separators, form.token_types),
+                 in_words(separators, typed), "Leave out --set separators and token_types.");
+}
+
 }  // namespace
 
 int finetune(Common const& common, FinetuneOptions const& given) {
@@ -279,6 +307,13 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     PairStore const pairs = open_pairs(common, options, model.tokenizer, pending);
     request.overrides = overrides_of(options, pairs);
     bool const pools = options.preset.starts_with("retriever");
+    bool const reranks = options.preset.starts_with("reranker");
+    PairForm const form = reranks ? pair_form(model.tokenizer, model.encoder.shape()) : PairForm();
+    if (reranks) {   // what the command line says otherwise, `require_pair_form` refuses
+        request.overrides.emplace("separators", std::to_string(form.separators));
+        request.overrides.emplace("token_types", form.token_types ? "true" : "false");
+    }
+    NamedTensors const head = score_head(options, model);
     if (pools && model.sentence && model.sentence->normalize && !request.overrides.contains("similarity")) {
         request.overrides["similarity"] = "cosine";   // as the model's vectors were compared so far
     }
@@ -292,6 +327,9 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     };
     auto const build = [&](AnyEncoder const& encoder) {
         auto objective = make_finetuning(request, encoder, pairs);
+        objective->for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+            if (auto const found = head.find(name); found != head.end()) { value.detach().copy_(found->second); }
+        });
         if (!device.is_cpu()) {
             objective->for_each_parameter(
                 [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
@@ -299,8 +337,9 @@ int finetune(Common const& common, FinetuneOptions const& given) {
         return objective;
     };
     auto const objective = build(model.encoder);
+    if (reranks) { require_pair_form(*objective, form); }
     length = finetuned_length(*objective, length);
-    query_length = options.preset.starts_with("reranker") ? 0 : own_query_length(*objective, length);
+    query_length = reranks ? 0 : own_query_length(*objective, length);
     say(options.preset + ": " + objective->composition());
     say(count_text(pairs.size()) + " training queries, " + count_text(pairs.texts()) + " texts");
     say_coverage(pairs);

@@ -73,7 +73,8 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
     std::string const kind = finetuned_folder(model).name;
     if (kind == "cross-encoder") {
         save_cross_encoder(folder, model.encoder(), tokenizer, shared_tensors(model),
-                           {.query_length = count_option(model, "passes.0.view.source.query_length", 0), .max_length = query});
+                           {.query_length = count_option(model, "passes.0.view.source.query_length", 0), .max_length = query},
+                           model.passes().front().projection);
         return;
     }
     if (kind == "token-encoder") {

@@ -76,7 +76,9 @@ public:
 
 class PairScorer final : public Scorer {
 public:
-    explicit PairScorer(Path const& folder) : model_(load_cross_encoder(folder)) {}
+    explicit PairScorer(Path const& folder) : model_(load_cross_encoder(folder)) {
+        if (packing_pays(PackedType::fp32) && model_.model().packs(PackedType::fp32)) { model_ = model_.packed(); }
+    }
     [[nodiscard]] char const* kind() const override { return "cross-encoder"; }
     [[nodiscard]] at::Tensor score(std::string const& query, std::vector<std::string> const& texts,
                                    EncodeRun const& run) const override {

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -176,6 +177,46 @@ inline WrappingTokens read_wrapping(JsonFile const& file, PlainJson const& proce
         file.refuse("a complete post_processor", processor.dump().substr(0, 80), "Save the tokenizer again.");
     }
     return wrapping;
+}
+
+/// How "post_processor" joins two texts; nothing where it does not say so, or joins them by other tokens than those around one.
+inline std::optional<PairForm> read_pair_form(PlainJson const& processor) {
+    try {
+        auto const type = processor.at("type").get<std::string>();
+        if (type == "RobertaProcessing") { return PairForm{.separators = 2, .token_types = false}; }
+        if (type == "BertProcessing") { return PairForm{}; }
+        if (type == "Sequence") {
+            for (PlainJson const& part : processor.at("processors")) {
+                if (auto const form = read_pair_form(part)) { return form; }
+            }
+            return std::nullopt;
+        }
+        if (type != "TemplateProcessing") { return std::nullopt; }
+        // "single" is before A after: "pair" must be before A after ... after B after.
+        std::vector<std::string> single, pair;
+        bool types = false;
+        auto const names = [](PlainJson const& part) {
+            return part.contains("Sequence") ? '$' + part.at("Sequence").at("id").get<std::string>()
+                                             : part.at("SpecialToken").at("id").get<std::string>();
+        };
+        for (PlainJson const& part : processor.at("single")) { single.push_back(names(part)); }
+        for (PlainJson const& part : processor.at("pair")) {
+            pair.push_back(names(part));
+            if (pair.back() == "$B") { types = part.at("Sequence").at("type_id").get<int>() == 1; }
+        }
+        if (single.size() != 3 || single[1] != "$A" || pair.size() < 5) { return std::nullopt; }
+        std::size_t const separators = pair.size() - 4;
+        std::vector<std::string> wanted{single[0], "$A"};
+        wanted.insert(wanted.end(), separators, single[2]);
+        wanted.insert(wanted.end(), {"$B", single[2]});
+        if (pair != wanted) { return std::nullopt; }
+        return PairForm{.separators = separators, .token_types = types};
+    } catch (PlainJson::exception const&) { return std::nullopt; }
+}
+
+inline std::optional<PairForm> read_pair_form(JsonFile const& file) {
+    auto const processor = file.root().find("post_processor");
+    return processor == file.root().end() ? std::nullopt : read_pair_form(*processor);
 }
 
 inline WrappingTokens read_wrapping(JsonFile const& file) {

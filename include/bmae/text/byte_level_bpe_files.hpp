@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,7 +28,8 @@ struct ByteLevelBpeDescription {
     std::vector<std::pair<std::string, std::string>> merges = {};   ///< merges, by rank
     std::vector<AddedToken> added = {};                             ///< among `tokens`
     WrappingTokens wrapping = {};
-    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
+    std::optional<PairForm> pair = PairForm{.separators = 2, .token_types = false};   ///< nothing: of no known form
+    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};    ///< empty where there is none
     std::string unknown = {};           ///< token of a byte that the vocabulary lacks; empty: the byte is skipped
     bool add_prefix_space = false;      ///< a text that starts without a space gets one
     bool split_words = true;            ///< false: merges may cross words
@@ -149,6 +151,7 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
                                         .file = path.string()};
     description.added = detail::read_added_tokens(file, description.tokens);
     description.wrapping = detail::read_wrapping(file);
+    description.pair = detail::read_pair_form(file);
     return description;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,7 +41,8 @@ struct UnigramDescription {
     bool split_words = true;              ///< each space begins a piece of its own
     std::vector<AddedToken> added = {};   ///< among `tokens`
     WrappingTokens wrapping = {};
-    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
+    std::optional<PairForm> pair = PairForm{.separators = 2, .token_types = false};   ///< nothing: of no known form
+    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};    ///< empty where there is none
     std::size_t model_max_length = 0;   ///< maximum tokens of the model; written to and read from the folder; 0: no limit
     std::string source = {};            ///< the original tokenizer.json, which is saved again
     std::string file = {};              ///< source, for errors
@@ -170,6 +172,7 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     detail::read_unigram_splitter(file, description);
     description.added = detail::read_added_tokens(file, description.tokens);
     description.wrapping = detail::read_wrapping(file);
+    description.pair = detail::read_pair_form(file);
     if (is_folder) {
         auto const names = detail::read_folder_names(path);
         description.special = names.special;
