@@ -111,9 +111,15 @@
 #include <bmae/encoders/modern_bert_config_json.hpp>
 #include <bmae/encoders/modern_bert_family.hpp>
 #include <bmae/encoders/modern_bert_folder.hpp>
+#include <bmae/encoders/nomic_bert.hpp>
+#include <bmae/encoders/nomic_bert_config.hpp>
+#include <bmae/encoders/nomic_bert_config_json.hpp>
+#include <bmae/encoders/nomic_bert_family.hpp>
+#include <bmae/encoders/nomic_bert_folder.hpp>
 #include <bmae/encoders/stored_family.hpp>
 #include <bmae/evaluation/answers.hpp>
 #include <bmae/evaluation/composed_evaluator.hpp>
+#include <bmae/encoders/stored_tensors.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/evaluation/file_evaluator.hpp>
 #include <bmae/evaluation/profile.hpp>

@@ -99,6 +99,7 @@ WIDE = dict(**SIZES, intermediate_size=64)
 FAMILIES = {"bert": with_words("BertConfig", True, **WIDE), "electra": with_words("ElectraConfig", True, **WIDE, embedding_size=16),
             "distilbert": with_words("DistilBertConfig", False, dim=32, hidden_dim=64, n_layers=2, n_heads=4, max_position_embeddings=208),
             "roberta": roberta, "xlm-roberta": of_family(xlm_roberta_pipeline.XlmRoberta), "camembert": of_family(xlm_roberta_pipeline.Camembert),
+            "nomic_bert": with_words("NomicBertConfig", True, **WIDE),
             "modernbert, [CLS]": modern("cls"), "modernbert, mean": modern("mean")}
 
 
