@@ -287,6 +287,7 @@
 #include <bmae/retrieval/chunk_index.hpp>
 #include <bmae/retrieval/columns.hpp>
 #include <bmae/retrieval/cross_encoder.hpp>
+#include <bmae/retrieval/dense_rows.hpp>
 #include <bmae/retrieval/encode.hpp>
 #include <bmae/retrieval/encode_run.hpp>
 #include <bmae/retrieval/exact_index.hpp>
@@ -300,6 +301,7 @@
 #include <bmae/retrieval/postings.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/rerank.hpp>
+#include <bmae/retrieval/row_kernels.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/run_file.hpp>
 #include <bmae/retrieval/scripts.hpp>

@@ -121,7 +121,8 @@ BOOST_AUTO_TEST_CASE(every_kernel_gives_nearly_the_same) {
     auto const vectors = invented(37, 48, 5, false);
     auto const queries = invented(4, 48, 6, false);
     std::vector<float> plain(4 * 37), chosen(4 * 37);
-    bmae::detail::dot_block_plain(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, plain.data(), 37);
+    bmae::detail::PlainRowKernels::score(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48,
+                                         plain.data(), 37);
     bmae::detail::choose_dot_block()(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, chosen.data(),
                                      37);
     for (std::size_t i = 0; i < plain.size(); ++i) { BOOST_TEST(std::abs(plain[i] - chosen[i]) < 1e-5F); }
@@ -131,8 +132,11 @@ BOOST_AUTO_TEST_CASE(bf16_storage_is_widened_exactly) {
     auto const vectors = invented(300, 40, 7, false).to(at::kBFloat16);
     auto const queries = invented(5, 40, 8, false);
     auto const ids = ids_of(300);
-    BOOST_TEST(same(bmae::ExactIndex(vectors, ids).search(queries, 20),
-                    bmae::ExactIndex(vectors.to(at::kFloat), ids).search(queries, 20)));
+    bmae::ExactIndex const half(vectors, ids);
+    bmae::ExactIndex const single(vectors.to(at::kFloat), ids);
+    BOOST_TEST(same(half.search(queries, 20), single.search(queries, 20)));
+    auto const one = queries.narrow(0, 0, 1);   // converted while it is read
+    BOOST_TEST(same(half.search(one, 20), single.search(one, 20)));
 }
 
 BOOST_AUTO_TEST_CASE(cosines_are_of_unit_vectors) {

@@ -19,6 +19,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/detail/parallel.hpp>
+#include <bmae/retrieval/dense_rows.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/text/id_table.hpp>
@@ -113,9 +114,7 @@ public:
     }
 
 private:
-    static std::size_t padded(std::size_t width) noexcept {
-        return std::max<std::size_t>(1, (width + detail::dot_lanes - 1) / detail::dot_lanes) * detail::dot_lanes;
-    }
+    static std::size_t padded(std::size_t width) noexcept { return detail::padded_width(width); }
 
     static void check_matrix(at::Tensor const& tensor, char const* what) {
         if (!tensor.defined() || tensor.dim() != 2 ||
@@ -148,19 +147,12 @@ private:
         if (options_.normalize) {
             auto* const values = wide.mutable_data_ptr<float>();
             auto const size = static_cast<std::size_t>(width);
-            detail::parallel_for(
-                static_cast<std::size_t>(given.size(0)), 1024, options_.threads, [&](std::size_t begin, std::size_t end) {
-                    for (std::size_t row = begin; row < end; ++row) {
-                        double squares = 0;
-                        for (std::size_t i = 0; i < size; ++i) {
-                            squares += static_cast<double>(values[row * size + i]) * static_cast<double>(values[row * size + i]);
-                        }
-                        double const length = std::sqrt(squares);
-                        for (std::size_t i = 0; i < size && squares != 0; ++i) {
-                            values[row * size + i] = static_cast<float>(static_cast<double>(values[row * size + i]) / length);
-                        }
-                    }
-                });
+            detail::parallel_for(static_cast<std::size_t>(given.size(0)), 1024, options_.threads,
+                                 [&](std::size_t begin, std::size_t end) {
+                                     for (std::size_t row = begin; row < end; ++row) {
+                                         detail::normalize_row(values + row * size, size);
+                                     }
+                                 });
         }
         return wide;
     }
