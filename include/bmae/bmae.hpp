@@ -283,6 +283,7 @@
 #include <bmae/retrieval/any_text_model.hpp>
 #include <bmae/retrieval/bm25.hpp>
 #include <bmae/retrieval/bm25_terms.hpp>
+#include <bmae/retrieval/bm25_weights.hpp>
 #include <bmae/retrieval/chunk_encoder.hpp>
 #include <bmae/retrieval/chunk_index.hpp>
 #include <bmae/retrieval/columns.hpp>
@@ -295,7 +296,10 @@
 #include <bmae/retrieval/fusion.hpp>
 #include <bmae/retrieval/hybrid.hpp>
 #include <bmae/retrieval/impact_index.hpp>
+#include <bmae/retrieval/index_folder.hpp>
 #include <bmae/retrieval/language_tools.hpp>
+#include <bmae/retrieval/lexical_index.hpp>
+#include <bmae/retrieval/lexical_index_builder.hpp>
 #include <bmae/retrieval/mining.hpp>
 #include <bmae/retrieval/piece_terms.hpp>
 #include <bmae/retrieval/postings.hpp>
