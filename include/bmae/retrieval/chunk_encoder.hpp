@@ -152,8 +152,13 @@ inline at::Tensor late_rows(SentenceEncoder const& encoder, DocumentParts const&
     bool const late = options.pooling == ChunkPooling::late;
     std::size_t const most = (encoder.options().max_length - 2) / options.tokens * options.tokens;
     auto parts = detail::split_documents(encoder, documents, late ? most : options.tokens, options.tokens, run);
-    return {.rows = late ? detail::late_rows(encoder, parts, options.tokens, run) : encoder.encode_ids(parts.ids, run),
-            .offsets = std::move(parts.offsets)};
+    try {
+        at::Tensor rows = late ? detail::late_rows(encoder, parts, options.tokens, run) : encoder.encode_ids(parts.ids, run);
+        return {.rows = std::move(rows), .offsets = std::move(parts.offsets)};
+    } catch (NonFiniteVector const& error) {   // of a part: name the document
+        auto const after = std::ranges::upper_bound(parts.offsets, parts.first_chunks[error.text()]);
+        throw NonFiniteVector(static_cast<std::size_t>(after - parts.offsets.begin()) - 1, documents.size());
+    }
 }
 
 }  // namespace bmae

@@ -66,7 +66,8 @@ public:
         detail::require_fit(tokenizer_, model_.shape(), options_.max_length, 2 + form_.separators);
     }
 
-    /// One score per passage, in their order: higher is more relevant.                            [N] fp32 on the CPU
+    /// One score per passage, in their order: higher is more relevant. Throws NonFiniteVector for a score that is not finite.
+    ///                                                                                            [N] fp32 on the CPU
     [[nodiscard]] at::Tensor score(std::string const& query, std::span<std::string const> passages,
                                    EncodeRun const& run = {}) const {
         std::vector<TokenId> const read = tokenizer_.encode(query);
@@ -107,7 +108,9 @@ private:
             [&](PackedView const& view, std::vector<std::int64_t> const& places) {
                 at::Tensor scores = model_(to_tensors(view, model_.device())).to(at::kFloat).squeeze(1);
                 if (options_.sigmoid) { scores = at::sigmoid(scores); }
-                output.index_copy_(0, detail::int64_tensor(places, at::kCPU), scores.cpu());
+                scores = scores.cpu();
+                detail::require_finite(scores.unsqueeze(1), places, count);
+                output.index_copy_(0, detail::int64_tensor(places, at::kCPU), scores);
             });
         return output;
     }

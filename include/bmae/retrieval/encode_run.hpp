@@ -36,6 +36,27 @@ struct EncodeRun {
     std::function<void(std::size_t done, std::size_t total)> on_progress = {};
 };
 
+/// A text whose vector is not finite.
+class NonFiniteVector : public InputError {
+public:
+    /// \param text   its index in the texts that were given to an encoder
+    /// \param count  of these texts
+    NonFiniteVector(std::size_t text, std::size_t count)
+        : NonFiniteVector(text, "text " + std::to_string(text + 1) + " of " + std::to_string(count)) {}
+    /// \param name  of the text, for the message
+    NonFiniteVector(std::size_t text, std::string const& name)
+        : InputError(Diagnostic{.file = {},
+                                .expected = "vectors of finite numbers",
+                                .found = "NaN or infinity for " + name,
+                                .hint = "A weight is not finite, or activations overflow."}),
+          text_(text) {}
+
+    [[nodiscard]] std::size_t text() const noexcept { return text_; }
+
+private:
+    std::size_t text_;
+};
+
 namespace detail {
 
 /// Refuses a tokenizer without [CLS] and [SEP], one of more tokens than the model has, and lengths beyond its positions.
@@ -106,7 +127,7 @@ void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& leng
     }
 }
 
-/// Refuses vectors that are not finite, naming the first text among `places` that has one.
+/// Throws NonFiniteVector for vectors that are not finite, naming the first text among `places` that has one.
 /// \param rows    [n, D] on the CPU, one per text
 /// \param places  [n] index of the text of each row, of `count`
 inline void require_finite(at::Tensor const& rows, std::vector<std::int64_t> const& places, std::size_t count) {
@@ -116,10 +137,7 @@ inline void require_finite(at::Tensor const& rows, std::vector<std::int64_t> con
     for (std::size_t i = 0; i < places.size(); ++i) {
         if (!finite[static_cast<std::int64_t>(i)].item<bool>()) { first = std::min(first, places[i]); }
     }
-    throw InputError(Diagnostic{.file = {},
-                                .expected = "vectors of finite numbers",
-                                .found = "NaN or infinity for text " + std::to_string(first + 1) + " of " + std::to_string(count),
-                                .hint = "A weight is not finite, or activations overflow."});
+    throw NonFiniteVector(static_cast<std::size_t>(first), count);
 }
 
 /// `for_each_batch` for token ids with [CLS] and [SEP].
