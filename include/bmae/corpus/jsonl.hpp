@@ -33,6 +33,10 @@ inline std::optional<nlohmann::json> parse_object(std::string_view line, std::st
         found = "JSON of " + std::to_string(outline.depth) + " levels, above 64";
         return std::nullopt;
     }
+    if (is_crowded(outline, line.size())) {
+        found = "JSON of " + std::to_string(outline.values) + " values";
+        return std::nullopt;
+    }
     try {
         nlohmann::json json = nlohmann::json::parse(line);
         if (count_members(json) != outline.members) {

@@ -209,6 +209,12 @@ public:
     [[nodiscard]] std::filesystem::path const& file() const noexcept { return *file_; }
     [[nodiscard]] std::size_t line() const noexcept { return reader_->line(); }
     [[nodiscard]] ReadOptions const& options() const noexcept { return options_; }
+    /// Bytes of a document of several lines of the current file.
+    [[nodiscard]] std::size_t most_document_bytes() const noexcept {
+        return std::min(options_.max_document_bytes, reader_->most_bytes());
+    }
+    /// Bytes of a row of a table whose quoted fields contain line ends.
+    [[nodiscard]] std::size_t most_row_bytes() const noexcept { return std::min(options_.max_line_bytes, reader_->most_bytes()); }
     [[nodiscard]] ReadReport& report() noexcept { return report_; }
     [[nodiscard]] ReadReport const& report() const noexcept { return report_; }
 

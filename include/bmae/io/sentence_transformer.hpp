@@ -171,7 +171,13 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
         auto const type = JsonObject::read(transformer / "config.json").get<std::string>("model_type", "");
         // RoBERTa's first token follows the padding's position.
         if (type == "roberta" || type == "xlm-roberta" || type == "camembert") {
-            *positions -= from("config.json", "pad_token_id").value_or(1) + 1;
+            std::int64_t const padding = from("config.json", "pad_token_id").value_or(1);
+            if (padding < 0) {
+                throw InputError(Diagnostic{.file = (transformer / "config.json").string(),
+                                            .expected = "a pad_token_id of at least 0",
+                                            .found = std::to_string(padding)});
+            }
+            *positions -= padding + 1;   // both are at most 1e9
         }
     }
     if (!declared) { declared = from("tokenizer_config.json", "model_max_length"); }

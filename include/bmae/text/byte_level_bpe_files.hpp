@@ -89,7 +89,8 @@ inline bool reads_form_c(JsonFile const& file) {
     auto const found = file.root().find("normalizer");
     if (found == file.root().end() || found->is_null()) { return false; }
     PlainJson const* normalizer = &*found;
-    if (file.get<std::string>(*normalizer, "type", "") == "Sequence" && normalizer->contains("normalizers")) {
+    bool const is_sequence = file.get<std::string>(*normalizer, "type", "") == "Sequence" && normalizer->contains("normalizers");
+    if (is_sequence && (*normalizer)["normalizers"].is_array()) {
         if ((*normalizer)["normalizers"].empty()) { return false; }
         if ((*normalizer)["normalizers"].size() == 1) { normalizer = &(*normalizer)["normalizers"][0]; }
     }
@@ -103,8 +104,9 @@ inline bool reads_form_c(JsonFile const& file) {
 inline PlainJson const& byte_level_part(JsonFile const& file) {
     PlainJson const* splitter = &file.root()["pre_tokenizer"];
     auto const type = [&] { return file.get<std::string>(*splitter, "type", ""); };
-    if (type() == "Sequence" && splitter->contains("pretokenizers") && (*splitter)["pretokenizers"].size() == 1) {
-        splitter = &(*splitter)["pretokenizers"][0];
+    if (type() == "Sequence" && splitter->contains("pretokenizers")) {
+        PlainJson const& parts = (*splitter)["pretokenizers"];
+        if (parts.is_array() && parts.size() == 1) { splitter = &parts[0]; }
     }
     if (type() != "ByteLevel") { file.refuse("the pre_tokenizer ByteLevel", splitter->dump().substr(0, 80), other_tokenizer); }
     return *splitter;
@@ -150,7 +152,7 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
                                         .source = file.content(),
                                         .file = path.string()};
     description.added = detail::read_added_tokens(file, description.tokens);
-    description.wrapping = detail::read_wrapping(file);
+    description.wrapping = detail::read_wrapping(file, description.tokens);
     description.pair = detail::read_pair_form(file);
     return description;
 }

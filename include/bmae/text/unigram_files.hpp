@@ -114,6 +114,7 @@ inline void read_unigram_splitter(JsonFile const& file, UnigramDescription& desc
     if (found == file.root().end() || !found->is_object()) { refuse("none"); }
     std::vector<PlainJson> parts{*found};
     if (file.get<std::string>(*found, "type", "") == "Sequence" && found->contains("pretokenizers")) {
+        if (!(*found)["pretokenizers"].is_array()) { refuse(kind_of_json((*found)["pretokenizers"])); }
         parts = (*found)["pretokenizers"].get<std::vector<PlainJson>>();
     }
     bool const two = parts.size() == 2 && file.get<std::string>(parts[0], "type", "") == "WhitespaceSplit";
@@ -171,7 +172,7 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     if (root.contains("normalizer")) { detail::read_unigram_normalizer(file, root["normalizer"], description.normalizer); }
     detail::read_unigram_splitter(file, description);
     description.added = detail::read_added_tokens(file, description.tokens);
-    description.wrapping = detail::read_wrapping(file);
+    description.wrapping = detail::read_wrapping(file, description.tokens);
     description.pair = detail::read_pair_form(file);
     if (is_folder) {
         auto const names = detail::read_folder_names(path);

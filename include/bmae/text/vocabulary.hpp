@@ -91,6 +91,10 @@ private:
     std::vector<TokenId> tokens_{no_token};   // node 0 is invalid
 };
 
+/// Bytes of a token that is matched piece by piece: those of real vocabularies have some dozens. Without a bound, one long token against
+/// one long word takes the product of their lengths.
+inline constexpr std::size_t most_token_bytes = 1024;
+
 /// The lines of vocab.txt: LF or CRLF; a last line needs no end. Only the line end is stripped: tokens may be any other text.
 inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
     std::string const content = read_file(path, std::uint64_t{1} << 28);
@@ -141,6 +145,10 @@ public:
             std::string const& token = tokens_[i];
             auto const id = static_cast<TokenId>(i);
             if (token.empty()) { complain(file, i + 1, "a token", "an empty line"); }
+            if (token.size() > detail::most_token_bytes) {
+                complain(file, i + 1, "a token of at most " + std::to_string(detail::most_token_bytes) + " bytes",
+                         std::to_string(token.size()));
+            }
             if (detail::first_invalid_utf8(token) != std::string::npos) {
                 complain(file, i + 1, "a token in UTF-8", "other bytes");
             }
