@@ -197,11 +197,23 @@ int pairs(Common const& common, PairsOptions const& options);
 /// The file in the output folder of a run with the options that it was started with.
 inline constexpr char const* run_options_file = "run.json";
 
+/// Evaluation while training.
+struct EvalOptions {
+    Path data = {};   ///< empty: none. Held-out token store of pretrain, BEIR folder of finetune
+    std::uint64_t every = 1000;
+    std::size_t texts = 1024;   ///< of the held-out store; 0: all
+    std::string split = "dev";
+    std::string measures = "ndcg@10,mrr@10,recall@100";
+    std::string keep_best = {};
+    std::uint64_t patience = 0;
+};
+
 /// Numbers of the trainer, shared by pretrain and finetune, and further options of training. The seed is that of `Common`.
 struct TrainingOptions : TrainerOptions {
-    double minutes = 0;        ///< 0: no limit
-    Path plan_of = {};         ///< a run by the clock whose plan is repeated; empty: none
-    double dropout = -1;       ///< below 0: from config.json
+    double minutes = 0;    ///< 0: no limit
+    Path plan_of = {};     ///< a run by the clock whose plan is repeated; empty: none
+    double dropout = -1;   ///< below 0: from config.json
+    EvalOptions eval = {};
     std::string record = {};   ///< text of `run_options_file`; empty: none is written
 
     /// Whether one of --steps, --epochs, --minutes and --plan is given.

@@ -26,6 +26,7 @@
 #include <bmae/values/option.hpp>
 
 #include "common.hpp"
+#include "evaluation.hpp"
 #include "finetuned_folders.hpp"
 #include "models.hpp"
 #include "pair_report.hpp"
@@ -350,8 +351,16 @@ int finetune(Common const& common, FinetuneOptions const& given) {
              " queries have no hard negatives: theirs are drawn at random from all texts");
     }
 
+    Evaluate evaluate;
+    if (!training.eval.data.empty()) {
+        if (std::string const kind = finetuned_folder(*objective).name; kind != "sentence-transformer") {
+            throw refuse("--eval-data with a preset that makes dense vectors", options.preset,
+                         "Evaluate a " + kind + " after its training.");
+        }
+        evaluate = ranking_evaluation(common, training.eval, *objective, model.tokenizer, sentence_options(*objective, length));
+    }
     pending.keep(is_resumed(training));
-    Trained const trained = train(common, training, *objective);
+    Trained const trained = train(common, training, *objective, evaluate);
     Json result{{"command", "finetune"},
                 {"preset", options.preset},
                 {"stage", options.preset},

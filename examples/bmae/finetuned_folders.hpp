@@ -64,6 +64,13 @@ inline std::size_t own_query_length(AnyModel const& model, std::size_t length) {
     return query < length ? query : 0;
 }
 
+/// How a fine-tuned sentence encoder makes its vectors.
+inline SentenceEncoderOptions sentence_options(AnyModel const& model, std::size_t length) {
+    bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
+    return {
+        .pooling = model.pooling(), .normalize = cosine, .max_length = length, .query_length = own_query_length(model, length)};
+}
+
 /// Writes the folder.
 /// \param length  `finetuned_length`, of a sentence encoder and a sparse one; the others read what they were trained with
 inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::size_t length, Path const& folder) {
@@ -93,13 +100,7 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
                              .query_length = own_query_length(model, length)});
         return;
     }
-    bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
-    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer,
-                                              {.pooling = model.pooling(),
-                                               .normalize = cosine,
-                                               .max_length = length,
-                                               .query_length = own_query_length(model, length)}),
-                              folder);
+    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer, sentence_options(model, length)), folder);
 }
 
 }  // namespace bmae::program

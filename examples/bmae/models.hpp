@@ -81,7 +81,7 @@ inline std::optional<Path> find_checkpoint(Path const& path) {
         return path;
     }
     if (list_checkpoints(path).empty()) { return std::nullopt; }
-    return newest_checkpoint(path, warn).path;
+    return result_checkpoint(path, warn).path;
 }
 
 inline SentenceBottleneck pooling_from(std::string const& name) {

@@ -16,6 +16,8 @@
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/trainer.hpp>
 
+#include "evaluation.hpp"
+
 namespace bmae::program {
 
 namespace {
@@ -186,12 +188,33 @@ void check_output(TrainingOptions const& options) {
     }
 }
 
-Trained train(Common const& common, TrainingOptions const& options, Objective& objective) {
+namespace {
+
+std::string text_of(Figures const& figures) {
+    std::string text;
+    for (auto const& [name, value] : figures) {
+        char number[40];
+        std::snprintf(number, sizeof number, " %.4f", value);
+        text += (text.empty() ? "" : ", ") + name + number;
+    }
+    return text;
+}
+
+Json json_of(BestFigure const& best, std::string const& figure) {
+    if (best.step == 0) { return nullptr; }
+    return {{"step", best.step}, {"figure", figure}, {"value", best.value}, {"ended_early", best.has_ended_run}};
+}
+
+}  // namespace
+
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
+              std::function<Figures(std::uint64_t step)> evaluate) {
     Clock::time_point const start = Clock::now();
     keep_freed_memory();   // this process ends after training
     TrainerOptions settings = trainer_options(common, options);
     Progress progress("training", "steps", 0);   // its time is that of the command
     set_length(options, settings);
+    set_evaluation(options.eval, settings);
     bool const by_clock = settings.seconds > 0;
     if (by_clock) {
         say("the learning rate follows the clock: it ends after " + duration_text(settings.seconds) + " of training");
@@ -224,6 +247,12 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
                                    },
                                .on_save = [&](Path const& checkpoint) { progress.line("saved " + checkpoint.string()); },
                                .on_warning = [&](std::string const& text) { progress.line("warning: " + text); }};
+    Figures last;
+    callbacks.evaluate = std::move(evaluate);
+    callbacks.on_figures = [&](std::uint64_t step, Figures const& figures, bool best) {
+        last = figures;
+        progress.line("step " + count_text(step) + ": " + text_of(figures) + (best ? ", the best so far" : ""));
+    };
     Trainer trainer(objective, settings, callbacks);
     running = &trainer;
     if (std::string const text = negatives_text(objective, options); !text.empty()) { say(text); }
@@ -252,7 +281,16 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
                     {"seconds", seconds},
                     {"tokens_per_second", stepping > 0 ? static_cast<double>(tokens) / stepping : 0.0},
                     {"checkpoint", result.checkpoint.string()},
-                    {"terms", terms_json(result.terms)}};
+                    {"terms", terms_json(result.terms)},
+                    {"figures", nullptr},
+                    {"best", json_of(result.best, settings.evaluation.best)}};
+    for (auto const& [name, value] : last) { trained.json["figures"][name] = value; }
+    if (result.best.has_ended_run) {
+        say("ended early: " + settings.evaluation.best + " was not better in " + count_text(result.best.worse) + " evaluations");
+    }
+    if (result.end == TrainEnd::finished && result.best.step != 0) {
+        say("the result is the checkpoint of step " + count_text(result.best.step) + ", the best by " + settings.evaluation.best);
+    }
     if (by_clock && trained.to == TrainedTo::the_end && shown) {
         say("the time sufficed for " + count_text(result.steps) + " steps; --plan " + options.output.string() +
             " repeats them, and --steps " + std::to_string(result.steps) + " has nearly their learning rates");

@@ -213,6 +213,7 @@
 #include <bmae/model/queue_contrast.hpp>
 #include <bmae/model/rebind.hpp>
 #include <bmae/model/replaced_token_detection.hpp>
+#include <bmae/model/sentence_ablation.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/model/term_weight.hpp>
 #include <bmae/model/token_reduction.hpp>
@@ -382,7 +383,9 @@
 #include <bmae/training/checkpoint.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/description.hpp>
+#include <bmae/training/figures.hpp>
 #include <bmae/training/flat_parameters.hpp>
+#include <bmae/training/held_out.hpp>
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/objective.hpp>
 #include <bmae/training/optimizer.hpp>

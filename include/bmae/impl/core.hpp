@@ -47,6 +47,7 @@
 #include <bmae/text/tokenizer_files.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/description.hpp>
+#include <bmae/training/figures.hpp>
 #include <bmae/training/plan.hpp>
 #include <bmae/training/run_log.hpp>
 #include <bmae/training/train_log.hpp>

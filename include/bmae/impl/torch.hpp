@@ -25,6 +25,7 @@
 #include <bmae/nn/rotary.hpp>
 #include <bmae/nn/unshifted_norm.hpp>
 #include <bmae/training/checkpoint.hpp>
+#include <bmae/training/held_out.hpp>
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/optimizer.hpp>
 #include <bmae/training/run_files.hpp>

@@ -59,6 +59,10 @@ public:
     /// \throws RunError where another rank failed; see its own error
     std::filesystem::path save(FlatParameters const& parameters, AdamW const& optimizer, TrainState const& state);
 
+    /// Loads the parameters alone of a checkpoint of this run.
+    /// \throws InputError where it is damaged or missing
+    void load_parameters(std::uint64_t step, FlatParameters& parameters) const;
+
     /// \throws InputError where the checkpoint is of another model, other options, another number of ranks or an older format
     TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const;
 
@@ -149,6 +153,7 @@ BMAE_INLINE std::filesystem::path RunFiles::save(FlatParameters const& parameter
         return {};
     }
     bool told = !together;
+    store_->keep_best(state.best.step);
     try {
         return store_
             ->save(state.step,
@@ -185,6 +190,14 @@ BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParamet
     } catch (nlohmann::ordered_json::exception const& error) {
         throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
     }
+}
+
+BMAE_INLINE void RunFiles::load_parameters(std::uint64_t step, FlatParameters& parameters) const {
+    std::filesystem::path const folder = options_.output / ("step-" + std::to_string(step));
+    if (std::string const damage = explain_damage(folder); !damage.empty()) {
+        throw InputError(Diagnostic{folder.string(), 0, "the undamaged checkpoint of the best step", damage});
+    }
+    read_model(folder, parameters);
 }
 
 BMAE_INLINE std::optional<CheckpointFolder> RunFiles::recover() {

@@ -12,6 +12,7 @@
 
 #include <bmae/batch/planner.hpp>
 #include <bmae/detail/separate.hpp>
+#include <bmae/training/figures.hpp>
 #include <bmae/training/plan.hpp>
 #include <bmae/training/train_log.hpp>
 
@@ -26,6 +27,7 @@ struct TrainState {
     double budget = 0;                    ///< of a run by the clock: its training time in seconds; 0: another run
     double seconds = 0;                   ///< of it, used so far
     std::vector<PlanSegment> plan = {};   ///< of a run by the clock or by a plan: all of it so far
+    BestFigure best = {};                 ///< of a run that is evaluated
 
     std::vector<TermSums> terms = {};   ///< of the open log window
     std::uint64_t window_steps = 0;
@@ -94,6 +96,7 @@ BMAE_INLINE nlohmann::ordered_json TrainState::to_json() const {
                                 {"tokens", tokens}, {"skipped", skipped},    {"skips_in_row", skips_in_row}};
     if (budget > 0) { json.update({{"budget", budget}, {"seconds", seconds}}); }
     if (!plan.empty()) { json["plan"] = bmae::to_json(plan); }
+    if (best.step != 0) { json["best"] = bmae::to_json(best); }
     json["window"] = {{"steps", window_steps},     {"tokens", window_tokens}, {"norm", window_norm},
                       {"seconds", window_seconds}, {"waited", window_waited}, {"terms", nlohmann::ordered_json::array()}};
     for (TermSums const& t : terms) {
@@ -121,6 +124,7 @@ BMAE_INLINE TrainState TrainState::from_json(nlohmann::ordered_json const& json)
     state.budget = json.value("budget", 0.0);   // older checkpoints do not have the plan
     state.seconds = json.value("seconds", 0.0);
     if (json.contains("plan")) { state.plan = plan_from_json(json.at("plan")); }
+    if (json.contains("best")) { state.best = best_figure_from_json(json.at("best")); }
     auto const& window = json.at("window");
     window.at("steps").get_to(state.window_steps);
     window.at("tokens").get_to(state.window_tokens);
