@@ -294,6 +294,8 @@
 #include <bmae/retrieval/chunk_index.hpp>
 #include <bmae/retrieval/columns.hpp>
 #include <bmae/retrieval/cross_encoder.hpp>
+#include <bmae/retrieval/dense_index.hpp>
+#include <bmae/retrieval/dense_index_builder.hpp>
 #include <bmae/retrieval/dense_rows.hpp>
 #include <bmae/retrieval/encode.hpp>
 #include <bmae/retrieval/encode_run.hpp>
