@@ -16,6 +16,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common.hpp"
+#include "index.hpp"
 #include "option_table.hpp"
 #include "pipeline.hpp"
 #include "ranking.hpp"
@@ -39,6 +40,8 @@ struct Options {
     FinetuneOptions finetune;
     EncodeOptions encode;
     SearchOptions search;
+    IndexOptions index;
+    SearchIndexOptions search_index;
     EvaluateOptions evaluate;
     RerankOptions rerank;
     FuseOptions fuse;
@@ -119,6 +122,7 @@ inline std::vector<DeclaredOption*> add_model(OptionTable& table, CLI::App& app,
 // Each declares a group of commands, in the order of the program's help.
 void declare_data_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_training_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+void declare_index_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_search_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_model_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_pipeline_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands,

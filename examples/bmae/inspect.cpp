@@ -14,6 +14,7 @@
 #include <bmae/io/safetensors.hpp>
 #include <bmae/io/torch_file.hpp>
 #include <bmae/io/weight_files.hpp>
+#include <bmae/retrieval/index_folder.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -165,6 +166,16 @@ void look_at_pairs(Path const& path, Findings& findings) {
     findings.add("first_positive", start(first.texts[first.positives.front()]));
 }
 
+/// What made an index, and that all of it is as it was made.
+void look_at_index(Path const& path, Findings& findings) {
+    IndexFolder const folder(path, Verify::full);
+    findings.add("kind", "index of " + folder.kind() + ", all checksums valid");
+    for (auto const& [key, value] : folder.manifest().json().items()) {
+        if (key != "kind" && key != "files" && key != "checksum") { findings.add(key, value); }
+    }
+    findings.add("bytes", folder.bytes());
+}
+
 void look_at_config(Path const& folder, Findings& findings) {
     if (!std::filesystem::exists(folder / "config.json")) { return; }
     Json const config = read_json(folder / "config.json");
@@ -215,10 +226,11 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
     } else if (std::filesystem::exists(path / "config.json")) {
         findings.add("kind", "folder of a transformer");
     } else if (std::filesystem::exists(path / "manifest.json")) {
+        if (IndexFolder::is_index(path)) { return look_at_index(path, findings); }
         return is_pair_store(path) ? look_at_pairs(path, findings) : look_at_store(path, findings);
     } else {
         throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "a token store, a pair store, a checkpoint or a model folder",
+                                    .expected = "a token store, a pair store, an index, a checkpoint or a model folder",
                                     .found = "a folder of another kind",
                                     .hint = "Name one of the files in it."});
     }

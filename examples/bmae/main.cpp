@@ -53,6 +53,7 @@ public:
             "commands leave no output).");
         declare_data_commands(program_, table_, options_, commands_);
         declare_training_commands(program_, table_, options_, commands_);
+        declare_index_command(program_, table_, options_, commands_);
         declare_search_commands(program_, table_, options_, commands_);
         declare_model_commands(program_, table_, options_, commands_);
         declare_pipeline_command(program_, table_, options_, commands_, parse_stage);
