@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Maskers, sources, corruptors, token losses, tokenizers and metrics, each wrong in one way.
+// Maskers, sources, corruptors, token losses, tokenizers, metrics and indexes, each wrong in one way.
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <bmae/concepts/corruptor.hpp>
+#include <bmae/concepts/index.hpp>
 #include <bmae/concepts/masker.hpp>
 #include <bmae/concepts/metric.hpp>
 #include <bmae/concepts/text_source.hpp>
@@ -17,6 +18,7 @@
 #include <bmae/concepts/value_metric.hpp>
 #include <bmae/evaluation/composed_evaluator.hpp>
 #include <bmae/metrics/correlation.hpp>
+#include <bmae/retrieval/run.hpp>
 
 #include "pick.hpp"
 
@@ -240,6 +242,21 @@ static_assert(explain_value_metric<Share<std::conditional_t<right, std::optional
 // expect: Evaluator: its parts are metrics of one role
 using OfBothRoles = Evaluator<Mrr, std::conditional_t<right, Ndcg, Spearman>>;
 static_assert(sizeof(OfBothRoles) > 0);
+template <bool has_size, class Result>
+struct FindsNothing {
+    std::size_t size() const
+        requires has_size
+    {
+        return 0;
+    }
+    Result search(std::vector<std::string> const&, std::size_t, std::vector<std::string> const&) const { return {}; }
+};
+// case: an_index_without_a_size
+// expect: Index: a member `std::size_t size\(\) const`, the number of documents, is missing
+static_assert(explain_index<FindsNothing<right, Run>, std::vector<std::string>>());
+// case: an_index_that_gives_no_run
+// expect: Index: a member `Run search\(queries, std::size_t k, std::vector<std::string> const& query_ids\) const`
+static_assert(explain_index<FindsNothing<true, std::conditional_t<right, Run, std::vector<Hit>>>, std::vector<std::string>>());
 
 // case: a_masker_of_another_call
 // expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags
