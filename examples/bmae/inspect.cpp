@@ -68,13 +68,15 @@ void look_at_tensors(Path const& path, bool all, Findings& findings) {
     for (auto const& [key, value] : file.metadata()) {
         Json const parsed = detail::parse_json_or_nothing<Json>(value);
         if (key == "report" && parsed.is_object()) {   // a dumped step
-            findings.add("preset", parsed.value("preset", ""));
-            findings.add("composition", parsed.value("composition", ""));
+            detail::JsonObject const report(parsed, path.string(), " of the report");
+            findings.add("preset", report.get<std::string>("preset", ""));
+            findings.add("composition", report.get<std::string>("composition", ""));
             findings.add("total", parsed.contains("total") ? parsed["total"] : Json());
-            for (auto const& term : parsed.contains("terms") ? parsed["terms"] : Json::array()) {
-                findings.line("  " + term.value("name", "") + ' ' + term.value("kind", "") + ": loss " +
-                              std::to_string(term.value("loss", 0.0)) + " over " +
-                              std::to_string(term.value("labels", std::int64_t{0})) + " labels");
+            for (auto const& given : parsed.contains("terms") ? parsed["terms"] : Json::array()) {
+                detail::JsonObject const term(given, path.string(), " of a term");
+                findings.line("  " + term.get<std::string>("name", "") + ' ' + term.get<std::string>("kind", "") + ": loss " +
+                              std::to_string(term.get("loss", 0.0)) + " over " +
+                              std::to_string(term.get("labels", std::int64_t{0})) + " labels");
             }
         } else {
             findings.add("metadata " + key, value.size() > 200 ? value.substr(0, 200) + "..." : value);
@@ -216,8 +218,9 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
     if (std::filesystem::exists(path / "modules.json")) {
         findings.add("kind", "sentence-transformers folder");
         std::string modules;
-        for (auto const& module : read_json(path / "modules.json")) {
-            modules += (modules.empty() ? "" : ", ") + module.value("type", "");
+        for (auto const& value : read_json(path / "modules.json")) {
+            detail::JsonObject const module(value, (path / "modules.json").string(), " of a module");
+            modules += (modules.empty() ? "" : ", ") + module.get<std::string>("type", "");
         }
         findings.add("modules", modules);
         if (std::filesystem::exists(path / "1_Pooling" / "config.json")) {

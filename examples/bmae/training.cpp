@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <bmae/detail/folders.hpp>
+#include <bmae/io/json_file.hpp>
 #include <bmae/training/allocator.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/trainer.hpp>
@@ -57,8 +58,7 @@ std::string negatives_text(Objective const& objective, TrainingOptions const& op
 std::uint64_t planned_steps(Path const& output) {
     if (list_checkpoints(output).empty()) { return 0; }
     Path const file = newest_checkpoint(output).path / "trainer.json";
-    auto const json = nlohmann::json::parse(detail::read_file(file), nullptr, false);
-    return json.is_object() ? json.value("steps", std::uint64_t{0}) : 0;
+    return detail::JsonObject::read(file).get<std::uint64_t>("steps", 0);
 }
 
 /// The recorded plan of a run by the clock. \param path  its output folder, or a checkpoint
@@ -72,9 +72,11 @@ std::vector<PlanSegment> plan_of_run(Path const& path) {
                                      .hint = "Such a run was started with --minutes alone; others repeat by their options."});
     };
     if (!std::filesystem::exists(file)) { throw refuse("none"); }
-    auto const json = nlohmann::ordered_json::parse(detail::read_file(file), nullptr, false);
-    if (!json.is_object() || !json.contains("state") || !json["state"].contains("plan")) { throw refuse("a run without a plan"); }
-    return plan_from_json(json["state"]["plan"]);
+    auto const state = detail::JsonObject::read(file).find<detail::JsonObject>("state");
+    if (!state || !state->has("plan")) { throw refuse("a run without a plan"); }
+    try {
+        return plan_from_json(state->json().at("plan"));
+    } catch (std::exception const& error) { throw state->refuse("a plan of step, progress and steps left", error.what()); }
 }
 
 /// Fills in how long the run is. Without a number of steps the time decides; runs of earlier versions estimated steps and keep them.

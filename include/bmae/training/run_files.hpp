@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -178,6 +179,10 @@ BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParamet
         auto const json = parse_json_text<nlohmann::ordered_json>(text, file.string());
         require_same_run(json, file);
         TrainState state = TrainState::from_json(json.at("state"));
+        if (state.step != found.step) {
+            throw InputError(Diagnostic{file.string(), 0, "the state of step " + std::to_string(found.step),
+                                        "that of step " + std::to_string(state.step)});
+        }
         warn_of_new_plan(json, state);
         if (json.at("libtorch").get<std::string>() != TORCH_VERSION) {
             warn_("the run was started with LibTorch " + json.at("libtorch").get<std::string>() +
@@ -188,6 +193,8 @@ BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParamet
         read_state(found.path, objective_, replicas_.rank);
         return state;
     } catch (nlohmann::ordered_json::exception const& error) {
+        throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
+    } catch (std::out_of_range const& error) {
         throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
     }
 }
