@@ -112,11 +112,35 @@ inline std::vector<DeclaredOption*> add_model(OptionTable& table, CLI::App& app,
                         "sentence-transformers folder, folder of an encoder, checkpoint or output folder of a run"),
             &table
                  .text(app, "--pooling", options.pooling,
-                       "cls, mean, first_last or top_two; required where the folder has none, else overrides it")
+                       "cls, mean, max, mean_sqrt_len, weighted_mean, last_token, several joined by +, first_last or top_two; "
+                       "required where the "
+                       "folder has none, else overrides it and the modules behind it")
                  .by_default("the folder's"),
             &table.flag(app, "--normalize", options.normalize, "Normalize vectors, so that scores are cosines"),
             &table.whole(app, "--max-length", options.max_length, length_range,
                          "Maximum tokens of a text with [CLS] and [SEP]; 0: the model's limit")};
+}
+
+/// Prompts before queries and documents. \returns its options
+/// \param named  what --prompt is read for; empty: there is none
+inline std::vector<DeclaredOption*> add_prompts(OptionTable& table, CLI::App& app, PromptOptions& options,
+                                                std::string const& named) {
+    std::vector<DeclaredOption*> added{
+        &table
+             .checked(
+                 app, "--query-prompt", [&options](std::string const& prompt) { options.query = prompt; },
+                 "Put before each query, as it is: \"query: \"; an empty one: nothing")
+             .by_default("the model's"),
+        &table
+             .checked(
+                 app, "--document-prompt", [&options](std::string const& prompt) { options.document = prompt; },
+                 "The same before each document: \"passage: \"")
+             .by_default("the model's")};
+    if (named.empty()) { return added; }
+    added.push_back(&table.text(app, "--prompt", options.name, "A prompt of the model, by its name, before " + named)
+                         .by_default("that of the role")
+                         .excludes("--query-prompt"));
+    return added;
 }
 
 // Each declares a group of commands, in the order of the program's help.

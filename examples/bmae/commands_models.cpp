@@ -72,6 +72,9 @@ private:
         auto const model = add_model(table_, app, options.model);
         model.front()->required();
         for (std::size_t i = 1; i < model.size(); ++i) { model[i]->with("--format", {"sentence-transformers"}); }
+        for (DeclaredOption* const option : add_prompts(table_, app, options.model.prompts, {})) {
+            option->with("--format", {"sentence-transformers"});
+        }
         table_.text(app, "--tower", options.tower, "Of a model with two encoders: first or second");
         table_.path(app, "--output", options.output, "New folder").required();
     }

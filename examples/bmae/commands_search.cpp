@@ -83,7 +83,13 @@ private:
         add_query_length(table_, app, options.model).with("--role", {"query"});
         add_encoding(table_, app, options.model);
         add_chunks(table_, app, options.model);
-        table_.text(app, "--role", options.role, "document or query, which may have a length of its own");
+        table_
+            .text(app, "--role", options.role,
+                  "document or query, which may have a length and a prompt of its own; a model with a default prompt reads that "
+                  "where "
+                  "no role is given")
+            .by_default("document");
+        add_prompts(table_, app, options.model.prompts, "the texts").back()->excludes("--document-prompt");
         table_
             .path(app, "--input", options.inputs,
                   "Texts: JSON Lines with _id, title, text, tab-separated columns, or a folder of such files; plain or gzip")
@@ -126,6 +132,14 @@ private:
                                              &common_.device(app)}) {
             option->with("--method", {"dense", "hybrid"});
         }
+        for (DeclaredOption* const option : add_prompts(table_, app, options.model.prompts, "queries")) {
+            option->with("--method", {"dense", "hybrid", "sparse"});
+        }
+        table_
+            .text(app, "--similarity", options.similarity,
+                  "By what vectors rank: cosine, dot, euclidean (its negative) or manhattan")
+            .by_default("the model's")
+            .with("--method", {"dense", "hybrid"});
         add_chunks(table_, app, options.model).front()->excludes("--embeddings").with("--method", {"dense", "hybrid"});
         table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read")
             .by_default("none: this or --index")

@@ -260,7 +260,7 @@ private:
         table_
             .real(app, "--temperature", options.temperature, {.most = 1e6, .above_least = true},
                   "Temperature that divides the scores")
-            .by_default("the preset's");
+            .by_default("the preset's; 0.05 for cosines, where the preset's is 1");
         table_.flag(app, "--normalize", options.normalize, "Normalize vectors: scores are cosines");
         table_.text(app, "--pooling", options.pooling, "cls or mean").by_default("the model's, else cls");
         auto const count = [&](char const* name, std::size_t& target, Whole const& range, char const* help) -> DeclaredOption& {
@@ -273,6 +273,7 @@ private:
         count("--passage-length", options.passage_length, tokens,
               "Tokens of a passage with [CLS] and [SEP], of a reranker's pair");
         table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
+        add_prompts(table_, app, options.prompts, "queries");
         table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model").required();
         table_.path(app, "--eval-data", options.training.eval.data, "BEIR folder that the model is evaluated on while training");
         table_.text(app, "--eval-split", options.training.eval.split, "Judgments of --eval-data").with_any({"--eval-data"});

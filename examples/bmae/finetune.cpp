@@ -3,6 +3,7 @@
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
 // are compiled in the library bmae::compiled.
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <csignal>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <unistd.h>
@@ -146,7 +148,7 @@ void require_same_pairs(FinetuneOptions const& options, PairStore const& now) {
 }
 
 /// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines.
-PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer,
+PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer, Prompts const& prompts,
                      PendingStore const& pending) {
     auto const open = [&](Path const& folder) {
         PairStore store = PairStore::open(folder);
@@ -159,6 +161,12 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
             throw refuse("--split, --negatives, --teacher-scores and --limit with a BEIR folder",
                          "a pair store, which holds its own", "Give them to `bmae pairs`, which makes the store.");
         }
+        if (!prompts.of_queries().empty() || !prompts.of_documents().empty()) {
+            throw refuse("a BEIR folder or lines with a model that has prompts: " +
+                             Json({{"query", prompts.of_queries()}, {"document", prompts.of_documents()}}).dump(),
+                         "a pair store, whose texts have none",
+                         "Name the texts, or train without prompts by --query-prompt '' --document-prompt ''.");
+        }
         return open(options.data);
     }
     bool const lines = std::filesystem::is_regular_file(options.data);
@@ -166,7 +174,10 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
         throw refuse("--split, --negatives and --teacher-scores with a BEIR folder", "a file of lines",
                      "Such lines hold their negatives and scores themselves.");
     }
-    PairStoreOptions const how{.limit = options.limit, .threads = common.threads};
+    PairStoreOptions const how{.limit = options.limit,
+                               .threads = common.threads,
+                               .query_prompt = prompts.of_queries(),
+                               .document_prompt = prompts.of_documents()};
     std::vector<Path> const inputs{options.data};
     auto const list = [](Path const& file) { return file.empty() ? std::vector<Path>() : std::vector<Path>{file}; };
     PairStoreReport const report = lines ? build_pair_store(pending.place(), tokenizer, std::span<Path const>(inputs), how)
@@ -280,6 +291,72 @@ void require_pair_form(AnyModel const& model, PairForm const& form) {
                  in_words(separators, typed), "Leave out --set separators and token_types.");
 }
 
+/// The prompts that the texts are trained with. \throws InputError where the result cannot keep them
+Prompts prompts_of(FinetuneOptions const& options, LoadedModel const& model) {
+    bool const reads = options.preset.starts_with("retriever") || options.preset == "splade";
+    PromptOptions const& given = options.prompts;
+    if (!reads) {
+        if (given.query || given.document || !given.name.empty()) {
+            throw refuse("prompts with the presets retriever, retriever-distilled and splade", "--preset " + options.preset,
+                         "The folders of other models have none; write the prompt into the texts.");
+        }
+        if (model.sentence && !model.sentence->prompts.are_empty()) {
+            say("the prompts of the model are not read by --preset " + options.preset);
+        }
+        return {};
+    }
+    Prompts prompts = prompts_by(model.sentence ? model.sentence->prompts : Prompts(), given);
+    if (model.sentence && !model.sentence->pools_prompt && !prompts.are_empty()) {
+        throw refuse("a model that pools its prompts", "\"include_prompt\": false",
+                     "Training pools all tokens: train without prompts by --query-prompt '' --document-prompt ''.");
+    }
+    say_prompts("queries", prompts.of_queries());
+    say_prompts("documents", prompts.of_documents());
+    return prompts;
+}
+
+/// Training compares as the model's vectors were compared so far, unless told; cosines get a temperature at which they learn.
+void choose_comparison(FinetuneOptions const& options, LoadedModel const& model, std::map<std::string, std::string>& overrides) {
+    if (options.preset.starts_with("retriever") && model.sentence && !overrides.contains("similarity")) {
+        VectorSimilarity const before = model.sentence->ranks_by();
+        if (before == VectorSimilarity::euclidean || before == VectorSimilarity::manhattan) {
+            throw refuse("a model whose vectors are compared by dot or cosine, as training does",
+                         "\"similarity_fn_name\": \"" + std::string(to_string(before)) + '"',
+                         "Name another by --set similarity=dot or --set similarity=cosine: the result then ranks by it.");
+        }
+        if (model.sentence->normalize || before == VectorSimilarity::cosine) { overrides["similarity"] = "cosine"; }
+    }
+    auto const similarity = overrides.find("similarity");
+    bool const cosine = similarity != overrides.end() && similarity->second == "cosine";
+    if (options.preset != "retriever" || !cosine || overrides.contains("temperature")) { return; }
+    overrides["temperature"] = "0.05";
+    say("temperature 0.05: cosines differ by 2 at most, and hardly train at the preset's 1; --temperature sets another");
+}
+
+/// Lengths beyond the positions of the model are cut, as texts are when they are encoded.
+void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map<std::string, std::string>& overrides) {
+    for_each_finetuning_preset([&](auto known) {
+        if (known.name != options.preset) { return; }
+        for (OptionEntry const& entry : option_entries(known.hyperparameters)) {
+            std::string const& name = entry.path;
+            if (!name.ends_with("length") && !name.ends_with("maxlen")) { continue; }
+            auto const given = overrides.find(name);
+            OptionValue const preset = entry.number.value();
+            auto const* const number = std::get_if<std::uint64_t>(&preset);
+            std::uint64_t length = number != nullptr ? *number : 0;
+            if (given != overrides.end()) {
+                char const* const end = given->second.data() + given->second.size();
+                auto const read = std::from_chars(given->second.data(), end, length);
+                if (read.ec != std::errc() || read.ptr != end) { continue; }   // refused where it is set
+            }
+            if (length <= positions) { continue; }
+            overrides[name] = std::to_string(positions);
+            say(name + ": texts are cut to " + count_text(positions) + " tokens, the positions of the model, instead of " +
+                count_text(length));
+        }
+    });
+}
+
 }  // namespace
 
 int finetune(Common const& common, FinetuneOptions const& given) {
@@ -304,10 +381,10 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     LoadedModel model = load();
     PretrainingRequest request{.preset = options.preset, .seed = common.seed};
     request.bottleneck = bottleneck_of(options, model);
+    Prompts const prompts = prompts_of(options, model);
     PendingStore pending(training.output);
-    PairStore const pairs = open_pairs(common, options, model.tokenizer, pending);
+    PairStore const pairs = open_pairs(common, options, model.tokenizer, prompts, pending);
     request.overrides = overrides_of(options, pairs);
-    bool const pools = options.preset.starts_with("retriever");
     bool const reranks = options.preset.starts_with("reranker");
     PairForm const form = reranks ? pair_form(model.tokenizer, model.encoder.shape()) : PairForm();
     if (reranks) {   // what the command line says otherwise, `require_pair_form` refuses
@@ -315,15 +392,15 @@ int finetune(Common const& common, FinetuneOptions const& given) {
         request.overrides.emplace("token_types", form.token_types ? "true" : "false");
     }
     NamedTensors const head = score_head(options, model);
-    if (pools && model.sentence && model.sentence->normalize && !request.overrides.contains("similarity")) {
-        request.overrides["similarity"] = "cosine";   // as the model's vectors were compared so far
-    }
+    choose_comparison(options, model, request.overrides);
+    cut_lengths(options, static_cast<std::size_t>(model.encoder.shape().positions), request.overrides);
     request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
     std::size_t length = length_of(model);   // of the result, once it is known what it is trained with
     std::size_t query_length = 0;
-    request.sidecars = [&model, &length, &query_length](Path const& folder) {
+    request.sidecars = [&model, &length, &query_length, &prompts](Path const& folder) {
         detail::write_file(folder / "config.json", encoder_config_text(model.encoder, /*with_head=*/false));
         write_length(folder, length, query_length);
+        write_prompts(folder, prompts);
         model.tokenizer.save(folder);
     };
     auto const build = [&](AnyEncoder const& encoder) {
@@ -357,7 +434,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
             throw refuse("--eval-data with a preset that makes dense vectors", options.preset,
                          "Evaluate a " + kind + " after its training.");
         }
-        evaluate = ranking_evaluation(common, training.eval, *objective, model.tokenizer, sentence_options(*objective, length));
+        evaluate = ranking_evaluation(common, training.eval, *objective, model.tokenizer, sentence_options(*objective, length, prompts));
     }
     pending.keep(is_resumed(training));
     Trained const trained = train(common, training, *objective, evaluate);
@@ -377,8 +454,9 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     objective->for_each_parameter(
         [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
     FinetunedFolder const kind = finetuned_folder(*objective);
-    Path const folder = publish(training, kind.name,
-                                [&](Path const& unfinished) { save_finetuned(*objective, model.tokenizer, length, unfinished); });
+    Path const folder = publish(training, kind.name, [&](Path const& unfinished) {
+        save_finetuned(*objective, model.tokenizer, length, prompts, unfinished);
+    });
     result[kind.key] = folder.string();
     print_result(common, result, folder.string() + '\n');
     return done;

@@ -27,8 +27,10 @@
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/precision.hpp>
+#include <bmae/values/prompts.hpp>
 
 #include "common.hpp"
+#include "prompts.hpp"
 #include "reference_init.hpp"
 
 namespace bmae::program {
@@ -54,6 +56,16 @@ inline void write_length(Path const& folder, std::size_t max_length, std::size_t
     Json lengths{{"max_seq_length", max_length}, {"do_lower_case", false}};
     if (query_length != 0) { lengths["query_length"] = query_length; }
     detail::write_file(folder / length_file, lengths.dump(2) + '\n');
+}
+
+/// Prompts beside a checkpoint, in the file of sentence-transformers' folders.
+inline constexpr char const* prompts_file = "config_sentence_transformers.json";
+
+inline void write_prompts(Path const& folder, Prompts const& prompts) {
+    if (prompts.texts.empty()) { return; }
+    Json document{{"prompts", prompts.texts}, {"default_prompt_name", nullptr}};
+    if (prompts.standard) { document["default_prompt_name"] = *prompts.standard; }
+    detail::write_file(folder / prompts_file, document.dump(2) + '\n');
 }
 
 /// The recorded length; 0 where there is none.
@@ -144,6 +156,9 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
     }
     if (std::size_t const recorded = read_length(checkpoint); recorded != 0) { options.max_length = recorded; }
     options.query_length = std::min(detail::folder_query_length(checkpoint), options.max_length);
+    if (std::filesystem::exists(checkpoint / prompts_file)) {
+        options.prompts = detail::read_prompts(detail::JsonObject::read(checkpoint / prompts_file));
+    }
     return options;
 }
 
@@ -304,6 +319,7 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
         sentence.query_length = std::min(sentence.query_length, options.max_length);
     }
     if (options.query_length != 0) { sentence.query_length = options.query_length; }
+    sentence.prompts = prompts_by(std::move(sentence.prompts), options.prompts);
     move_encoder(model.encoder, device_from(common.device));
     if (precision == ComputeType::bf16) {
         model.encoder.for_each_parameter(

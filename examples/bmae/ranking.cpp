@@ -16,7 +16,6 @@
 #include <vector>
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/mv.h>
 
 #include <bmae/corpus/beir.hpp>
 #include <bmae/detail/files.hpp>
@@ -29,7 +28,10 @@
 #include <bmae/retrieval/impact_index.hpp>
 #include <bmae/retrieval/rerank.hpp>
 #include <bmae/retrieval/run_file.hpp>
+#include <bmae/retrieval/similarity.hpp>
 #include <bmae/retrieval/top_k.hpp>
+
+#include "prompts.hpp"
 
 namespace bmae::program {
 
@@ -110,7 +112,10 @@ public:
     [[nodiscard]] char const* kind() const override { return kind_; }
     [[nodiscard]] at::Tensor score(std::string const& query, std::vector<std::string> const& texts,
                                    EncodeRun const& run) const override {
-        return at::mv(model_.encode(texts, run), model_.encode_queries(std::span(&query, 1), run).squeeze(0));
+        at::Tensor const asked = model_.encode_queries(std::span(&query, 1), run);
+        VectorSimilarity similarity = VectorSimilarity::dot;   // of sparse vectors, always
+        if constexpr (requires { model_.options().ranks_by(); }) { similarity = model_.options().ranks_by(); }
+        return similarity_scores(asked, model_.encode(texts, run), similarity).squeeze(0);
     }
 
 private:
@@ -358,7 +363,11 @@ private:
         }
         std::optional<std::size_t> const length =
             options.model.max_length == 0 ? std::nullopt : std::optional(options.model.max_length);
-        return load_sparse_encoder(folder, length);
+        SparseEncoder const encoder = load_sparse_encoder(folder, length);
+        SparseEncoder model = encoder.with_prompts(prompts_by(encoder.options().prompts, options.model.prompts));
+        say_prompts("queries", model.options().prompts.of_queries());
+        say_prompts("documents", model.options().prompts.of_documents());
+        return model;
     }
 
     ImpactIndex build(Records const& documents) const {

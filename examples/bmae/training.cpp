@@ -44,7 +44,8 @@ std::string negatives_text(Objective const& objective, TrainingOptions const& op
         for (std::size_t e = 0; e < objective.examples(); e += stride, ++seen) { tokens += objective.cost(e); }
         examples = std::max<std::size_t>(1, options.batch.tokens * seen / std::max<std::size_t>(1, tokens));
     }
-    std::size_t const contrasted = examples * (options.gradient_cache ? options.accumulation : 1);
+    examples = std::min(examples, objective.examples());   // an epoch has no more
+    std::size_t const contrasted = std::min(examples * (options.gradient_cache ? options.accumulation : 1), objective.examples());
     std::size_t const negatives = objective.negatives(contrasted);
     if (negatives == 0) { return {}; }
     std::string const text = "contrast: " + std::string(options.batch.examples == 0 ? "about " : "") + count_text(negatives) +

@@ -28,6 +28,8 @@
 #include <bmae/bottlenecks/reduced.hpp>
 #include <bmae/bottlenecks/scored.hpp>
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
+#include <bmae/bottlenecks/sentence_steps.hpp>
+#include <bmae/bottlenecks/token_poolings.hpp>
 #include <bmae/bottlenecks/token_vectors.hpp>
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/concepts/corruptor.hpp>
@@ -148,6 +150,7 @@
 #include <bmae/io/safetensors.hpp>
 #include <bmae/io/safetensors_header.hpp>
 #include <bmae/io/sentence_transformer.hpp>
+#include <bmae/io/sentence_transformer_keys.hpp>
 #include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/io/torch_file.hpp>
@@ -300,6 +303,7 @@
 #include <bmae/retrieval/encode.hpp>
 #include <bmae/retrieval/encode_run.hpp>
 #include <bmae/retrieval/exact_index.hpp>
+#include <bmae/retrieval/exact_index_distance.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>
 #include <bmae/retrieval/fusion.hpp>
 #include <bmae/retrieval/hybrid.hpp>
@@ -319,6 +323,7 @@
 #include <bmae/retrieval/scripts.hpp>
 #include <bmae/retrieval/run_scanner.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
+#include <bmae/retrieval/similarity.hpp>
 #include <bmae/retrieval/sparse_encoder.hpp>
 #include <bmae/retrieval/token_encoder.hpp>
 #include <bmae/retrieval/top_k.hpp>
@@ -412,7 +417,9 @@
 #include <bmae/values/packed_type.hpp>
 #include <bmae/values/pair_example.hpp>
 #include <bmae/values/parameter_role.hpp>
+#include <bmae/values/prompts.hpp>
 #include <bmae/values/shape.hpp>
 #include <bmae/values/tokens.hpp>
+#include <bmae/values/vector_similarity.hpp>
 #include <bmae/values/visibility.hpp>
 #include <bmae/version.hpp>

@@ -213,7 +213,7 @@ BMAE_INLINE std::vector<JudgedPair> BeirPairBuild::choose_queries(BeirFolder con
     add_report(judged.report);
     queries_.resize(records.size());
     parallel_for(records.size(), 256, options_.threads, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t q = begin; q < end; ++q) { queries_[q].tokens = encode_(joined_text(all[records[q]])); }
+        for (std::size_t q = begin; q < end; ++q) { queries_[q].tokens = encode_query(joined_text(all[records[q]])); }
     });
     return std::move(judged.pairs);
 }
@@ -224,7 +224,7 @@ BMAE_INLINE void BeirPairBuild::read_corpus(std::filesystem::path const& file) {
         [this](std::vector<Record>&& records) {
             std::vector<Text> texts;
             texts.reserve(records.size());
-            for (Record& record : records) { texts.push_back({std::move(record.id), encode_(joined_text(record))}); }
+            for (Record& record : records) { texts.push_back({std::move(record.id), encode_text(joined_text(record))}); }
             return texts;
         },
         [this](std::vector<Text>&& texts) {

@@ -226,10 +226,12 @@ BMAE_INLINE bool LinePairBuild::number_query(TrainingRowReader& reader, PairRow 
 }
 
 BMAE_INLINE void LinePairBuild::encode(Item& item) const {
-    if (!item.new_query.empty()) { item.query_tokens = encode_(item.new_query); }
+    if (!item.new_query.empty()) {   // a prompt of its own stands in place of the model's
+        item.query_tokens = item.row.prompt.empty() ? encode_query(item.new_query) : encode_(item.new_query);
+    }
     for (auto* const texts : {&item.row.positives, &item.row.negatives}) {
         for (PairText& text : *texts) {
-            item.tokens.push_back(encode_(text.joined()));
+            item.tokens.push_back(encode_text(text.joined()));
             text.text.clear();
         }
     }

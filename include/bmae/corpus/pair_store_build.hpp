@@ -32,8 +32,10 @@ struct PairStoreProgress {
 
 struct PairStoreOptions {
     ReadOptions reading = {};
-    std::size_t limit = 0;   ///< the first N training queries, counted before any is skipped; 0: all
-    unsigned threads = 0;    ///< 0: one per processor; the store does not depend on it
+    std::size_t limit = 0;              ///< the first N training queries, counted before any is skipped; 0: all
+    unsigned threads = 0;               ///< 0: one per processor; the store does not depend on it
+    std::string query_prompt = {};      ///< put before each query that has a token
+    std::string document_prompt = {};   ///< the same before each text
     std::function<void(PairStoreProgress const&)> progress = {};   ///< called often; may throw to stop
 };
 
@@ -82,6 +84,10 @@ protected:
     ~PairStoreBuild() = default;
 
     void progress(std::string_view what, std::uint64_t count) const;
+
+    /// The token ids of a query and of a text behind their prompts; none of an empty one.
+    [[nodiscard]] std::vector<TokenId> encode_query(std::string_view text) const;
+    [[nodiscard]] std::vector<TokenId> encode_text(std::string_view text) const;
 
     void add_report(ReadReport const& more);
 
@@ -157,6 +163,19 @@ BMAE_INLINE void CollectedQuery::add(std::vector<std::uint32_t>& numbers, std::v
 
 BMAE_INLINE void PairStoreBuild::progress(std::string_view what, std::uint64_t count) const {
     if (options_.progress) { options_.progress({.what = what, .count = count}); }
+}
+
+inline std::vector<TokenId> encode_behind(EncodeText const& encode, std::string const& prompt, std::string_view text) {
+    std::vector<TokenId> tokens = encode(text);
+    return prompt.empty() || tokens.empty() ? tokens : encode(prompt + std::string(text));
+}
+
+BMAE_INLINE std::vector<TokenId> PairStoreBuild::encode_query(std::string_view text) const {
+    return encode_behind(encode_, options_.query_prompt, text);
+}
+
+BMAE_INLINE std::vector<TokenId> PairStoreBuild::encode_text(std::string_view text) const {
+    return encode_behind(encode_, options_.document_prompt, text);
 }
 
 BMAE_INLINE void PairStoreBuild::add_report(ReadReport const& more) { report_.reading.add(more); }

@@ -10,6 +10,7 @@
 #define BMAE_COMPILES_TORCH
 
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
+#include <bmae/bottlenecks/sentence_steps.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/encoders/encoder_description.hpp>

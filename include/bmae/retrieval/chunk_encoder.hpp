@@ -57,6 +57,10 @@ inline void require_chunks(SentenceEncoder const& encoder, ChunkOptions const& o
         throw refuse("chunks of 1 to " + std::to_string(most) + " tokens, the length of the model without [CLS] and [SEP]",
                      std::to_string(options.tokens), "Lower the number of tokens of a chunk, or raise the maximum length.");
     }
+    if (!encoder.prompt().empty()) {
+        throw refuse("a model without a prompt before documents, since chunks are parts of a document",
+                     '"' + encoder.prompt() + '"', "Encode without chunks, or with an empty document prompt.");
+    }
     std::string const& pooling = encoder.options().pooling.description().name;
     if (options.pooling == ChunkPooling::late && pooling != "mean") {
         throw refuse("a model that pools by the mean: late chunking takes the mean over the tokens of a chunk",

@@ -20,20 +20,23 @@
 
 #include <bmae/detail/parallel.hpp>
 #include <bmae/retrieval/dense_rows.hpp>
+#include <bmae/retrieval/exact_index_distance.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/vector_similarity.hpp>
 
 namespace bmae {
 
 struct ExactIndexOptions {
-    bool normalize = false;           ///< normalize vectors and queries: scores are cosines (a zero vector scores 0)
+    bool normalize = false;   ///< normalize vectors and queries: scores are cosines (a zero vector scores 0)
+    VectorSimilarity similarity = VectorSimilarity::dot;   ///< cosine: as `normalize`; of distances the score is the negative
     std::size_t query_block = 1024;   ///< queries searched together: better reuse of cached vectors, more memory
     unsigned threads = 0;             ///< 0: one per processor
 };
 
-/// Finds the k vectors with the largest inner products, without approximation.
+/// Finds the k vectors with the largest inner products, or the smallest distances, without approximation.
 ///
 /// Scores are fp32. A score is bit for bit the same, and so is the order, for any number of threads, block size or
 /// the other queries of a call. Of equal scores the smaller id comes first. The index owns its vectors: no later change of the
@@ -48,6 +51,7 @@ public:
     /// \throws InputError  on other shapes or types, a duplicate id, or a value that is not finite (naming its id)
     ExactIndex(at::Tensor vectors, std::vector<std::string> const& ids, ExactIndexOptions options = {})
         : options_(options), documents_(std::make_shared<IdTable>(ids)) {
+        options_.normalize = options.normalize || options.similarity == VectorSimilarity::cosine;
         check_matrix(vectors, "vectors [N, D]");
         if (vectors.size(0) != static_cast<std::int64_t>(ids.size())) {
             throw InputError(
@@ -57,9 +61,9 @@ public:
                            .hint = "Give every vector one id."});
         }
         dimension_ = static_cast<std::size_t>(vectors.size(1));
-        bool const half = vectors.scalar_type() == at::kBFloat16 && !options.normalize;
+        bool const half = vectors.scalar_type() == at::kBFloat16 && !options_.normalize;
         vectors_ = own(std::move(vectors), half ? at::kBFloat16 : at::kFloat);
-        rows_ = {.count = ids.size(), .width = padded(dimension_)};
+        rows_ = {.count = ids.size(), .width = padded(dimension_), .score = detail::score_block(options_.similarity)};
         if (half) {
             rows_.half = static_cast<std::uint16_t const*>(vectors_.const_data_ptr());
         } else {

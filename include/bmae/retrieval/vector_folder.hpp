@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -119,15 +120,10 @@ std::string similarity_of(E const& encoder) {
                                                   std::string role = "document") {
     detail::Xxh64 hash;
     hash.update(detail::to_hex(encoder.model().fingerprint()));
-    auto const add = [&](at::Tensor const& tensor) {
-        if (tensor.defined()) { detail::hash_tensor(hash, tensor); }
-    };
-    for (DenseStep const& step : encoder.options().pooling.dense()) {
-        add(step.weight);
-        add(step.bias);
-        hash.update(std::string_view(step.tanh ? "tanh" : "none"));
+    for (SentenceStep const& step : encoder.options().pooling.steps()) {
+        if (!std::holds_alternative<UnitLengthStep>(step)) { hash_step(hash, step); }   // that is `normalize`
     }
-    for (auto const& [name, tensor] : encoder.options().pooling.tensors()) { add(tensor); }
+    for (auto const& [name, tensor] : encoder.options().pooling.tensors()) { detail::hash_tensor(hash, tensor); }
     return {.weights = detail::to_hex(hash.digest()),
             .tokenizer = detail::to_hex(encoder.tokenizer().fingerprint()),
             .pooling = to_string(encoder.options().pooling),
