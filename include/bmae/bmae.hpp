@@ -307,7 +307,10 @@
 #include <bmae/text/byte_level_bpe_files.hpp>
 #include <bmae/text/byte_level_bpe_split.hpp>
 #include <bmae/text/byte_level_bpe_tables.hpp>
+#include <bmae/text/compatibility_tables.hpp>
 #include <bmae/text/encoding.hpp>
+#include <bmae/text/grapheme_tables.hpp>
+#include <bmae/text/graphemes.hpp>
 #include <bmae/text/id_table.hpp>
 #include <bmae/text/nfc.hpp>
 #include <bmae/text/nfc_tables.hpp>
@@ -327,6 +330,7 @@
 #include <bmae/text/tokenizer_files.hpp>
 #include <bmae/text/tokenizer_fingerprint.hpp>
 #include <bmae/text/unicode.hpp>
+#include <bmae/text/unicode_form.hpp>
 #include <bmae/text/unicode_tables.hpp>
 #include <bmae/text/unigram.hpp>
 #include <bmae/text/unigram_files.hpp>

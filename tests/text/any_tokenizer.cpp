@@ -155,9 +155,9 @@ BOOST_AUTO_TEST_CASE(a_fingerprint_tells_merges_and_options_apart) {
     scored.scores[4] = -1;
     BOOST_TEST(Unigram(scored).fingerprint() != before);
     UnigramDescription folded = unigram();
-    folded.normalizer = {{.kind = UnigramNormalizerStep::Kind::unicode_form, .unicode_options = 1}};
+    folded.normalizer = {{.kind = UnigramNormalizerStep::Kind::unicode_form, .form = bmae::UnicodeForm::c}};
     std::uint64_t const one_form = Unigram(folded).fingerprint();
-    folded.normalizer.front().unicode_options = 2;
+    folded.normalizer.front().form = bmae::UnicodeForm::d;
     BOOST_TEST(Unigram(folded).fingerprint() != one_form);
     WordPieceOptions cased;
     cased.normalizer.lower_case = false;

@@ -64,7 +64,7 @@ public:
                     (description.split_whitespace ? '+' : '-') + (description.split_words ? '+' : '-'));
         for (UnigramNormalizerStep const& step : description.normalizer) {
             hash.update(std::to_string(static_cast<int>(step.kind)) + step.from + '\n' + step.to + '\n');
-            hash.update(std::to_string(step.unicode_options) + (step.left ? '+' : '-') + (step.right ? '+' : '-'));
+            hash.update(std::to_string(static_cast<int>(step.form)) + (step.left ? '+' : '-') + (step.right ? '+' : '-'));
             if (step.map) { step.map->hash_into(hash); }
         }
     }

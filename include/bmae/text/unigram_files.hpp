@@ -12,8 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include <utf8proc.h>
-
 #include <bmae/text/added_tokens.hpp>
 #include <bmae/text/subword_files.hpp>
 #include <bmae/text/tokenizer_files.hpp>
@@ -70,9 +68,10 @@ inline void read_unigram_normalizer(JsonFile const& file, PlainJson const& part,
         steps.push_back(
             {.kind = Kind::character_map, .map = std::make_shared<CharacterMapTrie const>(*blob, "precompiled_charsmap")});
     } else if (type == "NFC" || type == "NFKC" || type == "NFD" || type == "NFKD") {
-        int options = UTF8PROC_STABLE | (type.ends_with('C') ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
-        if (type.starts_with("NFK")) { options |= UTF8PROC_COMPAT; }
-        steps.push_back({.kind = Kind::unicode_form, .unicode_options = options});
+        bool const composed = type.ends_with('C');
+        UnicodeForm const form = type.starts_with("NFK") ? (composed ? UnicodeForm::kc : UnicodeForm::kd)
+                                                         : (composed ? UnicodeForm::c : UnicodeForm::d);
+        steps.push_back({.kind = Kind::unicode_form, .form = form});
     } else if (type == "Strip") {
         steps.push_back(
             {.kind = Kind::strip, .left = file.get(part, "strip_left", true), .right = file.get(part, "strip_right", true)});

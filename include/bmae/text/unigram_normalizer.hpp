@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -17,11 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include <utf8proc.h>
-
 #include <bmae/detail/hash.hpp>
 #include <bmae/text/byte_level_bpe_split.hpp>
+#include <bmae/text/graphemes.hpp>
 #include <bmae/text/unicode.hpp>
+#include <bmae/text/unicode_form.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -122,7 +121,7 @@ struct UnigramNormalizerStep {
 
     Kind kind = Kind::unicode_form;
     std::shared_ptr<detail::CharacterMapTrie const> map = {};   ///< of character_map
-    int unicode_options = 0;                                    ///< of unicode_form, as utf8proc names them
+    UnicodeForm form = UnicodeForm::none;                       ///< of unicode_form
     bool left = false;                                          ///< of strip
     bool right = false;                                         ///< of strip
     std::string from = {};                                      ///< of replace
@@ -131,23 +130,12 @@ struct UnigramNormalizerStep {
 
 namespace detail {
 
-/// Grapheme by grapheme: those below six bytes are looked up as a whole, then each character alone. Where graphemes end is as
-/// utf8proc knows: a mark that is newer than its Unicode version stands alone.
+/// Grapheme by grapheme: those below six bytes are looked up as a whole, then each character alone.
 inline std::string apply_character_map(CharacterMapTrie const& map, std::string_view text) {
     std::string result;
     result.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
-        std::size_t end = at;
-        utf8proc_int32_t state = 0;
-        for (char32_t before = 0; end < text.size();) {
-            Utf8Step const step = read_utf8(text.substr(end));
-            bool const breaks =
-                end != at && utf8proc_grapheme_break_stateful(static_cast<utf8proc_int32_t>(before),
-                                                              static_cast<utf8proc_int32_t>(step.character), &state);
-            if (breaks) { break; }
-            before = step.character;
-            end += step.bytes;
-        }
+        std::size_t const end = at + first_grapheme(text.substr(at));
         std::string_view const grapheme = text.substr(at, end - at);
         at = end;
         if (grapheme.size() < 6) {
@@ -163,17 +151,6 @@ inline std::string apply_character_map(CharacterMapTrie const& map, std::string_
             i += character.size();
         }
     }
-    return result;
-}
-
-inline std::string to_unicode_form(std::string_view text, int options) {
-    utf8proc_uint8_t* mapped = nullptr;
-    utf8proc_ssize_t const size =
-        utf8proc_map(reinterpret_cast<utf8proc_uint8_t const*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &mapped,
-                     static_cast<utf8proc_option_t>(options));
-    if (size < 0) { throw RunError(std::string("Unicode normalization failed: ") + utf8proc_errmsg(size) + '.'); }
-    std::string result(reinterpret_cast<char const*>(mapped), static_cast<std::size_t>(size));
-    std::free(mapped);
     return result;
 }
 
@@ -237,7 +214,7 @@ inline std::string normalize(UnigramNormalizerStep const& step, std::string_view
         case UnigramNormalizerStep::Kind::unicode_form:
             break;
     }
-    return detail::to_unicode_form(text, step.unicode_options);
+    return to_unicode_form(text, step.form);
 }
 
 }  // namespace bmae
