@@ -22,8 +22,9 @@ class BmaeConan(ConanFile):
     # Conan Center's libtorch (2.9) is older than bmae needs, so the LibTorch of the consumer is taken by default: its project
     # calls find_package(Torch) and links `torch` beside bmae::core.
     # compiled: also bmae::compiled_core and, with LibTorch, bmae::compiled, in which what needs no template parameter is a library.
-    options = {"with_libtorch": [True, False], "compiled": [True, False]}
-    default_options = {"with_libtorch": False, "compiled": False}
+    # with_icu: bmae::icu, which <bmae/retrieval/icu_word_breaks.hpp> needs. Conan Center has no recipe of libstemmer.
+    options = {"with_libtorch": [True, False], "compiled": [True, False], "with_icu": [True, False]}
+    default_options = {"with_libtorch": False, "compiled": False, "with_icu": False}
     exports_sources = "LICENSE", "CMakeLists.txt", ".cmake/*", "include/*"
     no_copy_source = True
 
@@ -43,6 +44,8 @@ class BmaeConan(ConanFile):
         self.requires("nlohmann_json/[>=3.11 <4]", transitive_headers=True)
         self.requires("utf8proc/[>=2.8 <3]", transitive_headers=True, transitive_libs=True)
         self.requires("zlib/[>=1.2.11 <2]", transitive_headers=True, transitive_libs=True)
+        if self.options.with_icu:
+            self.requires("icu/[>=72]", transitive_headers=True, transitive_libs=True)
         if self.options.with_libtorch:
             self.requires("libtorch/[>=2.11 <3]", transitive_headers=True, transitive_libs=True)
 
@@ -89,6 +92,11 @@ class BmaeConan(ConanFile):
         core.requires = ["eigen::eigen", "nlohmann_json::nlohmann_json", "utf8proc::utf8proc", "zlib::zlib"]
         if self.settings.os in ("Linux", "FreeBSD"):
             core.system_libs = ["pthread"]
+        if self.options.with_icu:
+            icu = self.cpp_info.components["icu"]
+            icu.set_property("cmake_target_name", "bmae::icu")
+            icu.bindirs = icu.libdirs = []
+            icu.requires = ["core", "icu::icu-uc"]
         if self.options.with_libtorch:
             whole = self.cpp_info.components["bmae"]
             whole.set_property("cmake_target_name", "bmae::bmae")

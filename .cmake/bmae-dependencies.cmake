@@ -2,6 +2,7 @@
 # Each missing thing adds a sentence to `bmae_missing`; the caller decides how to say it.
 #   bmae_find_core_dependencies()    threads, zlib, Eigen, nlohmann_json, utf8proc: enough for bmae::core
 #   bmae_find_torch()                LibTorch, for bmae::bmae
+#   bmae_find_language_tools()       optional: bmae::icu and bmae::stemmer, where ICU and libstemmer are
 
 macro(bmae_find_core_dependencies)
     find_package(Threads QUIET)
@@ -35,6 +36,25 @@ macro(bmae_find_core_dependencies)
     endif()
     if(NOT TARGET utf8proc::utf8proc)
         list(APPEND bmae_missing "utf8proc (Unicode tables) was not found: apt install libutf8proc-dev, Conan utf8proc, vcpkg utf8proc.")
+    endif()
+endmacro()
+
+# A program that includes bmae/retrieval/icu_word_breaks.hpp links bmae::icu, one with snowball_stemmer.hpp bmae::stemmer.
+macro(bmae_find_language_tools)
+    find_package(ICU QUIET COMPONENTS uc)
+    if(TARGET ICU::uc AND NOT TARGET bmae::icu)
+        add_library(bmae::icu INTERFACE IMPORTED)
+        set_target_properties(bmae::icu PROPERTIES INTERFACE_LINK_LIBRARIES ICU::uc)
+    endif()
+    if(NOT TARGET bmae::stemmer)   # no distribution ships a CMake package
+        find_path(BMAE_STEMMER_INCLUDE_DIR libstemmer.h)
+        find_library(BMAE_STEMMER_LIBRARY stemmer)
+        mark_as_advanced(BMAE_STEMMER_INCLUDE_DIR BMAE_STEMMER_LIBRARY)
+        if(BMAE_STEMMER_INCLUDE_DIR AND BMAE_STEMMER_LIBRARY)
+            add_library(bmae::stemmer UNKNOWN IMPORTED)
+            set_target_properties(bmae::stemmer PROPERTIES
+                IMPORTED_LOCATION "${BMAE_STEMMER_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${BMAE_STEMMER_INCLUDE_DIR}")
+        endif()
     endif()
 endmacro()
 

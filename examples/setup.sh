@@ -48,7 +48,11 @@ bmae_system_packages() {
     bmae_needs_venv "$@" && ! python3 -c 'import ensurepip, venv' 2>/dev/null && want+=(python3-venv)
     for word in "$@"; do
         case $word in
-            tests) bmae_has_header boost/test/unit_test.hpp || want+=(libboost-test-dev) ;;
+            tests)
+                bmae_has_header boost/test/unit_test.hpp || want+=(libboost-test-dev)
+                bmae_has_header unicode/ubrk.h || want+=(libicu-dev)   # optional: words and stems of further languages
+                bmae_has_header libstemmer.h || want+=(libstemmer-dev)
+                ;;
             docs) command -v doxygen >/dev/null || want+=(doxygen) ;;
             peers) command -v clang++-19 >/dev/null || want+=(clang-19) ;;   # a second compiler reads the headers
         esac

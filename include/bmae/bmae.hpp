@@ -257,6 +257,8 @@
 #include <bmae/presets/splade.hpp>
 #include <bmae/presets/tsdae.hpp>
 #include <bmae/retrieval/analyzer.hpp>
+#include <bmae/retrieval/analyzer_options.hpp>
+#include <bmae/retrieval/analyzer_settings.hpp>
 #include <bmae/retrieval/analyzer_stemmer.hpp>
 #include <bmae/retrieval/any_text_model.hpp>
 #include <bmae/retrieval/bm25.hpp>
@@ -272,12 +274,15 @@
 #include <bmae/retrieval/fusion.hpp>
 #include <bmae/retrieval/hybrid.hpp>
 #include <bmae/retrieval/impact_index.hpp>
+#include <bmae/retrieval/language_tools.hpp>
 #include <bmae/retrieval/mining.hpp>
+#include <bmae/retrieval/piece_terms.hpp>
 #include <bmae/retrieval/postings.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/rerank.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/run_file.hpp>
+#include <bmae/retrieval/scripts.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/sparse_encoder.hpp>
 #include <bmae/retrieval/token_encoder.hpp>

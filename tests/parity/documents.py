@@ -36,7 +36,8 @@ HEAD = """// SPDX-FileCopyrightText: the bmae authors
 
 
 # Instantiates the models of all presets: a program that wants them by name says so.
-BY_NAME = ["bmae/edge/finetuning_presets.hpp", "bmae/edge/make_pretraining.hpp"]
+BY_NAME = ["bmae/edge/finetuning_presets.hpp", "bmae/edge/make_pretraining.hpp",
+           "bmae/retrieval/icu_word_breaks.hpp", "bmae/retrieval/snowball_stemmer.hpp"]   # the last two need libraries of their own
 
 
 def public_headers():
