@@ -49,6 +49,18 @@ BOOST_AUTO_TEST_CASE(stops_that_end_nothing) {
     check("\u2026and then he left\u2026 She stayed.", {"\u2026and then he left\u2026", "She stayed."});
 }
 
+BOOST_AUTO_TEST_CASE(full_stops_of_other_scripts) {
+    check("\u6211\u5728\u5317\u4eac\u3002\u4f60\u5462\uff1f\uff01\u597d",
+          {"\u6211\u5728\u5317\u4eac\u3002", "\u4f60\u5462\uff1f\uff01", "\u597d"});
+    check("\u300c\u306f\u3044\u3002\u300d\u3068\u8a00\u3046\u3002\u3000\u7d42\u308f\u308a\u3002",
+          {"\u300c\u306f\u3044\u3002\u300d\u3068\u8a00\u3046\u3002", "\u7d42\u308f\u308a\u3002"});
+    check("\u300c\u306f\u3044\u3002\u300d\u300c\u3044\u3044\u3048\u3002\u300d",
+          {"\u300c\u306f\u3044\u3002\u300d", "\u300c\u3044\u3044\u3048\u3002\u300d"});
+    check("\u092f\u0939 \u0939\u0948\u0964 \u0935\u0939 \u0939\u0948\u0965\nEnd.",
+          {"\u092f\u0939 \u0939\u0948\u0964", "\u0935\u0939 \u0939\u0948\u0965", "End."});
+    check("\u6587\u3002\n\n\u6587", {"\u6587\u3002", "\u6587"});
+}
+
 BOOST_AUTO_TEST_CASE(abbreviations_that_may_end) {
     check("He lives in the U.S. He likes it.", {"He lives in the U.S.", "He likes it."});
     check("The U.S. Senate met.", {"The U.S. Senate met."});

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// English sentences by rules: abbreviations, initials, decimals, quotes, ellipses and paragraphs.
+/// English sentences by rules: abbreviations, initials, decimals, quotes, ellipses and paragraphs; sentences of scripts whose full
+/// stop is a character of its own.
 #pragma once
 
 #include <algorithm>
@@ -73,6 +74,15 @@ public:
                 at = next;
                 continue;
             }
+            if (std::size_t const stop = skip_any(text, at, full_stops, text.size()); stop != at) {
+                std::size_t const end = skip_any(text, stop, wide_closers, text.size());
+                if (end == stop || !goes_on(text, end)) {
+                    finish(end);
+                    begin = skip_wide_space(text, end);
+                }
+                at = end;   // the space after it is looked at again, for empty lines
+                continue;
+            }
             std::size_t const stop = skip_any(text, at, terminators, text.size());
             if (stop == at) {
                 ++at;
@@ -95,6 +105,31 @@ private:
     static constexpr std::string_view closers[] = {"\"", "'", ")", "]", "}", "\u201d", "\u2019", "\u00bb"};
     static constexpr std::string_view opening[] = {"\"",     "'",      "(", "[",      "{", "\u201c",
                                                    "\u2018", "\u00ab", "-", "\u2014", "*", "_"};
+
+    /// These end a sentence without a space behind them: of Chinese and Japanese, Devanagari and its relatives, Arabic and Urdu, Myanmar,
+    /// Khmer, Ethiopic and Tibetan.
+    static constexpr std::string_view full_stops[] = {"\u3002", "\uff01", "\uff1f", "\uff61", "\u0964",
+                                                      "\u0965", "\u061f", "\u06d4", "\u104b", "\u17d4",
+                                                      "\u17d5", "\u1362", "\u1367", "\u0f0d", "\u0f0e"};
+    static constexpr std::string_view wide_closers[] = {"\u300d", "\u300f", "\uff09", "\u3011", "\u300b",
+                                                        "\u3009", "\u3015", "\uff02", "\"",     "'",
+                                                        ")",      "]",      "\u201d", "\u2019", "\u00bb"};
+
+    /// Whether a sentence goes on behind a closed quotation: a letter stands there without a space.
+    static bool goes_on(std::string_view text, std::size_t at) noexcept {
+        static constexpr std::string_view begins[] = {"\u300c", "\u300e", "\uff08", "\u3010", "\u300a",
+                                                      "\u201c", "\u2018", "\u00ab", "\u3000"};
+        bool const opens = at < text.size() && skip_any(text, at, begins, text.size()) != at;
+        return at < text.size() && is_letter(text[at]) && !opens;
+    }
+    static std::size_t skip_wide_space(std::string_view text, std::size_t at) noexcept {
+        static constexpr std::string_view wide[] = {"\u3000"};
+        for (;;) {
+            std::size_t const next = skip_any(text, skip_space(text, at), wide, text.size());
+            if (next == at) { return at; }
+            at = next;
+        }
+    }
 
     static bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
     static bool is_upper(char c) noexcept { return c >= 'A' && c <= 'Z'; }
