@@ -1,15 +1,18 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Indexes and searches for bm25_parity.py and benchmarks/bm25.py: TEXTS QUERIES K RUN words|default|stemmed K1 B [THREADS
-// [REPEATS]]. TEXTS and QUERIES hold lines `id <tab> text`; times go to stdout.
+// Indexes and searches for bm25_parity.py and benchmarks/bm25.py: TEXTS QUERIES K RUN words|default|stemmed|language:CODE K1 B
+// [THREADS [REPEATS]]. TEXTS and QUERIES hold lines `id <tab> text`; times go to stdout. With language:CODE the terms of each text and query
+// are written to RUN.terms.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <string>
 #include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/retrieval/analyzer_settings.hpp>
 #include <bmae/retrieval/bm25.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
@@ -30,6 +33,17 @@ Lines read(char const* path) {
     return result;
 }
 
+/// One line per text, then one per query.
+void write_terms(bmae::Analyzer const& analyzer, Lines const& texts, Lines const& queries, std::string const& path) {
+    std::ofstream file(path);
+    for (Lines const* const lines : {&texts, &queries}) {
+        for (std::string const& text : lines->texts) {
+            for (std::string const& term : analyzer(text)) { file << term << ' '; }
+            file << '\n';
+        }
+    }
+}
+
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 }  // namespace
@@ -44,6 +58,10 @@ int main(int count, char** arguments) {
         bmae::Bm25Options options{.k1 = std::atof(arguments[6]), .b = std::atof(arguments[7])};
         if (mode == "words") { options.analyzer.stop_words = bmae::StopWords::none; }
         if (mode == "stemmed") { options.analyzer.stemming = bmae::Stemming::english; }
+        if (mode.starts_with("language:")) {
+            options.analyzer = bmae::analyzer_for_language(mode.substr(mode.find(':') + 1));
+            write_terms(bmae::Analyzer(options.analyzer), texts, queries, std::string(arguments[4]) + ".terms");
+        }
         if (count > 8) { options.threads = static_cast<unsigned>(std::atoi(arguments[8])); }
         int const repeats = count > 9 ? std::atoi(arguments[9]) : 1;
         double const start = seconds();
