@@ -305,6 +305,7 @@
 #include <bmae/sources/sentences.hpp>
 #include <bmae/sources/title_and_body.hpp>
 #include <bmae/sources/two_spans.hpp>
+#include <bmae/text/added_token_finder.hpp>
 #include <bmae/text/added_tokens.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/bert_normalizer.hpp>
@@ -319,11 +320,11 @@
 #include <bmae/text/id_table.hpp>
 #include <bmae/text/nfc.hpp>
 #include <bmae/text/nfc_tables.hpp>
+#include <bmae/text/normalizer_files.hpp>
 #include <bmae/text/pair_store.hpp>
 #include <bmae/text/pair_store_format.hpp>
 #include <bmae/text/pair_store_writer.hpp>
 #include <bmae/text/sentence_splitter.hpp>
-#include <bmae/text/special_finder.hpp>
 #include <bmae/text/store_files.hpp>
 #include <bmae/text/store_manifest.hpp>
 #include <bmae/text/subword_files.hpp>
@@ -334,6 +335,9 @@
 #include <bmae/text/token_store_writer.hpp>
 #include <bmae/text/tokenizer_files.hpp>
 #include <bmae/text/tokenizer_fingerprint.hpp>
+#include <bmae/text/tokenizer_folder.hpp>
+#include <bmae/text/tokenizer_json.hpp>
+#include <bmae/text/tokenizer_warning.hpp>
 #include <bmae/text/unicode.hpp>
 #include <bmae/text/unicode_form.hpp>
 #include <bmae/text/unicode_tables.hpp>
@@ -343,6 +347,8 @@
 #include <bmae/text/vocabulary.hpp>
 #include <bmae/text/vocabulary_builder.hpp>
 #include <bmae/text/word_cache.hpp>
+#include <bmae/text/word_splitter.hpp>
+#include <bmae/text/word_tables.hpp>
 #include <bmae/text/wordpiece.hpp>
 #include <bmae/training/adamw_options.hpp>
 #include <bmae/training/allocator.hpp>

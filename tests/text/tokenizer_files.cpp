@@ -61,7 +61,11 @@ BOOST_AUTO_TEST_CASE(lines_of_a_vocabulary) {
     BOOST_CHECK(bmae::WordPiece::from_file(folder.write("end.txt", good.substr(0, good.size() - 1))).tokens() == plain.tokens());
     bmae::WordPiece const odd = bmae::WordPiece::from_file(folder.write("odd.txt", good + "\xe2\x80\xa8\n \n\xc2\xa0\n"));
     BOOST_CHECK_EQUAL(odd.size(), 10U);
-    BOOST_CHECK_EQUAL(odd.token(8), " ");
+    BOOST_CHECK_EQUAL(odd.token(8), "");   // white space at the end of a line is none of a token's
+    // Of a repeated line the last one is read, and a blank line is no token, as in transformers.
+    bmae::WordPiece const twice = bmae::WordPiece::from_file(folder.write("twice.txt", good + "a\n\n"));
+    BOOST_CHECK_EQUAL(twice.size(), 9U);
+    BOOST_CHECK((twice.encode("a") == std::vector<bmae::TokenId>{7}));
 }
 
 BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
@@ -71,9 +75,6 @@ BOOST_AUTO_TEST_CASE(bad_vocabularies_are_refused) {
     check_diagnostic(folder.write("binary.txt", good + std::string("x\0y\n", 4)),
                      "binary.txt:8: expected UTF-8 text, one token per line, found a NUL byte");
     check_diagnostic(folder.write("latin1.txt", good + "caf\xe9\n"), "latin1.txt:8:");
-    check_diagnostic(folder.write("twice.txt", good + "a\n"),
-                     "twice.txt:8: expected each token once, found 'a' again, which is on line 6");
-    check_diagnostic(folder.write("blank.txt", good + "\nb\n"), "blank.txt:8: expected a token, found an empty line");
     check_diagnostic(folder.write("gap.txt", "[PAD]\n[CLS]\n[SEP]\na\n"), "expected the token [UNK]");
     check_diagnostic(folder.write("gap2.txt", "[UNK]\n[CLS]\na\n"), "expected the token [SEP]");
     check_diagnostic(folder.path, "expected a tokenizer.json or a vocab.txt, found neither");
@@ -102,7 +103,7 @@ BOOST_AUTO_TEST_CASE(saved_and_read_again) {
         .extra_special = {"<q>"},
         .max_word_characters = 7,
         .model_max_length = 128};
-    bmae::WordPiece const saved({"<q>", "[PAD]", "[UNK]", "[CLS]", "[SEP]", "<mask>", "a", "##b", "\"", "\xe2\x80\xa8"}, options);
+    bmae::WordPiece const saved({"<q>", "[PAD]", "[UNK]", "[CLS]", "[SEP]", "<mask>", "a", "##b", "\"", "\xc2\xb7"}, options);
     saved.save(folder.path / "out");
     bmae::WordPiece const read = bmae::WordPiece::from_file(folder.path / "out");
     BOOST_CHECK(read.tokens() == saved.tokens());
@@ -127,13 +128,12 @@ BOOST_AUTO_TEST_CASE(other_tokenizers_are_refused) {
     };
     BOOST_CHECK_EQUAL(diagnostic(with("/padding", nullptr)), "nothing thrown");
     check_diagnostic(with("/model/type", "BPE"), "a model of type WordPiece");
-    check_diagnostic(with("/normalizer", nullptr), "an object at \"normalizer\"");
-    check_diagnostic(with("/normalizer/type", "NFC"), "BertNormalizer");
+    BOOST_CHECK_EQUAL(diagnostic(with("/normalizer", nullptr)), "nothing thrown");
+    check_diagnostic(with("/normalizer/type", "Nmt"), "BertNormalizer");
     check_diagnostic(with("/normalizer/lowercase", 3), "\"lowercase\"");
-    check_diagnostic(with("/pre_tokenizer/type", "Whitespace"), "BertPreTokenizer");
+    check_diagnostic(with("/pre_tokenizer/type", "UnicodeScripts"), "BertPreTokenizer");
     check_diagnostic(with("/post_processor", nullptr), "a post_processor");
     check_diagnostic(with("/post_processor/single", nlohmann::json::array()), "the template");
-    check_diagnostic(with("/added_tokens/0/lstrip", true), "\"lstrip\": false");
     check_diagnostic(with("/added_tokens/0/id", 3), "with its id in the vocabulary");
     check_diagnostic(with("/model/vocab/a", 77), "the ids 0 to 5, each once");
     check_diagnostic(with("/model/vocab/a", 0), "the ids 0 to 5, each once");

@@ -13,23 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include <bmae/text/byte_level_bpe_split.hpp>
-#include <bmae/text/tokenizer_files.hpp>
-#include <bmae/text/unicode.hpp>
+#include <bmae/text/added_token_finder.hpp>
+#include <bmae/text/tokenizer_json.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
 namespace bmae {
-
-/// One token that is matched verbatim in text.
-struct AddedToken {
-    std::string content = {};
-    TokenId id = -1;
-    bool special = true;       ///< skipped in decoded text
-    bool lstrip = false;       ///< strips the white space before it
-    bool rstrip = false;       ///< strips the white space after it
-    bool normalized = false;   ///< matched in the normalized text
-};
 
 /// The special tokens that a tokenizer adds to one text: [CLS] and [SEP] of RoBERTa, `</s>` after a text of T5.
 struct WrappingTokens {
@@ -38,71 +27,6 @@ struct WrappingTokens {
 };
 
 namespace detail {
-
-/// Splits text at added tokens: leftmost first, then longest.
-class AddedTokenFinder {
-public:
-    void add(AddedToken token) {
-        if (token.content.empty()) { return; }
-        starts_[static_cast<unsigned char>(token.content.front())] = 1;
-        tokens_.push_back(std::move(token));
-        std::stable_sort(tokens_.begin(), tokens_.end(),
-                         [](auto const& a, auto const& b) { return a.content.size() > b.content.size(); });
-    }
-
-    /// Calls `special(id)` for each token and `segment(text)` for the text between, in order.
-    template <class Special, class Segment>
-    void split(std::string_view text, Special special, Segment segment) const {
-        std::size_t begin = 0;
-        for (std::size_t at = 0; at < text.size();) {
-            if (starts_[static_cast<unsigned char>(text[at])] == 0) {
-                ++at;
-                continue;
-            }
-            auto const found = std::find_if(tokens_.begin(), tokens_.end(),
-                                            [&](auto const& token) { return text.substr(at).starts_with(token.content); });
-            if (found == tokens_.end()) {
-                ++at;
-                continue;
-            }
-            std::size_t first = at;
-            std::size_t last = at + found->content.size();
-            at = last;
-            if (found->lstrip) { first = std::max(begin, first - spaces_at_end(text.substr(0, first))); }
-            if (found->rstrip) { last += spaces_at_start(text.substr(last)); }
-            if (begin < first) { segment(text.substr(begin, first - begin)); }
-            special(found->id);
-            begin = last;
-        }
-        if (begin < text.size()) { segment(text.substr(begin)); }
-    }
-
-private:
-    static bool is_space(char32_t character) { return CharacterClasses::instance()[character] == CharacterClass::space; }
-
-    static std::size_t spaces_at_start(std::string_view text) {
-        std::size_t at = 0;
-        while (at < text.size()) {
-            Utf8Step const step = read_utf8(text.substr(at));
-            if (!is_space(step.character)) { break; }
-            at += step.bytes;
-        }
-        return at;
-    }
-    static std::size_t spaces_at_end(std::string_view text) {
-        std::size_t end = text.size();
-        while (end > 0) {
-            std::size_t at = end - 1;
-            while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) { --at; }
-            if (!is_space(read_utf8(text.substr(at)).character)) { break; }
-            end = at;
-        }
-        return text.size() - end;
-    }
-
-    std::vector<AddedToken> tokens_;   // longest first
-    std::array<std::uint8_t, 256> starts_{};
-};
 
 inline constexpr char const* other_tokenizer =
     "Only byte-level BPE (GPT-2, RoBERTa, ModernBERT) and unigram (T5) tokenizers work here.";
@@ -119,11 +43,8 @@ inline std::vector<AddedToken> read_added_tokens(JsonFile const& file, std::vect
                          .special = file.get(entry, "special", false),
                          .lstrip = file.get(entry, "lstrip", false),
                          .rstrip = file.get(entry, "rstrip", false),
-                         .normalized = file.get(entry, "normalized", false)};
-        if (file.get(entry, "single_word", false)) {
-            file.refuse("\"single_word\": false for the added token '" + token.content + "'", "true",
-                        "Save the token without it.");
-        }
+                         .normalized = file.get(entry, "normalized", false),
+                         .single_word = file.get(entry, "single_word", false)};
         if (token.content.empty() || token.id < 0) {
             file.refuse("added tokens with content and id", entry.dump().substr(0, 80), "Fix the file.");
         }

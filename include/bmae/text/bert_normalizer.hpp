@@ -169,6 +169,29 @@ public:
         flush();
     }
 
+    /// The whole text after normalization, white space included.
+    [[nodiscard]] std::string normalized(std::string_view text) const {
+        std::string spaced;   // white space is cleaned before anything else
+        spaced.reserve(text.size());
+        for (std::size_t at = 0; at < text.size();) {
+            detail::Utf8Step const step = detail::read_utf8(text.substr(at, 4));
+            bool const is_space = options_.clean_text && (table_->flags(step.character) & detail::is_space) != 0;
+            detail::append_utf8(spaced, is_space ? U' ' : step.character);
+            at += step.bytes;
+        }
+        Scratch scratch;
+        read_units(spaced, 0, scratch.units);
+        std::string result;
+        for (auto const& unit : scratch.units) {
+            if (options_.lower_case && (table_->flags(unit.character) & detail::changes_when_lowered) != 0) {
+                table_->lowered().apply(unit.character, [&](char32_t c) { detail::append_utf8(result, c); });
+            } else {
+                detail::append_utf8(result, unit.character);
+            }
+        }
+        return result;
+    }
+
 private:
     using Units = std::vector<Scratch::Unit>;
 

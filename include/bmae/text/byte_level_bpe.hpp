@@ -63,7 +63,8 @@ public:
             part = normal;
         }
         table.normalized.split(
-            part, [&](TokenId id) { ids.push_back(id); }, [&](std::string_view segment) { encode_segment(segment, ids); });
+            part, [&](TokenId id, std::size_t, std::size_t) { ids.push_back(id); },
+            [&](std::size_t begin, std::size_t end) { encode_segment(part.substr(begin, end - begin), ids); });
     }
 
     void decode_token(std::string_view token, bool is_first, std::string& text) const {

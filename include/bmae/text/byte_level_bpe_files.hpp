@@ -108,27 +108,21 @@ inline PlainJson const& byte_level_part(JsonFile const& file) {
     return *splitter;
 }
 
-}  // namespace detail
-
-/// Reads a tokenizer.json. Its padding and truncation are not applied.
-/// \throws InputError  where it is not a byte-level BPE tokenizer, or needs unsupported features
-inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path const& path) {
-    detail::JsonFile const file(path);
-    detail::PlainJson const& root = file.root();
-    if (!root.contains("model") || !root["model"].is_object()) {
-        file.refuse("an object at \"model\"", "none", detail::other_tokenizer);
-    }
-    detail::PlainJson const& model = root["model"];
+/// The model of a file, and its normalizer and pre_tokenizer unless its class sets them.
+inline ByteLevelBpeDescription read_byte_level_bpe_model(JsonFile const& file, bool class_sets_steps) {
+    PlainJson const& root = file.root();
+    if (!root.contains("model") || !root["model"].is_object()) { file.refuse("an object at \"model\"", "none", other_tokenizer); }
+    PlainJson const& model = root["model"];
     if (auto const type = file.get<std::string>(model, "type", "BPE"); type != "BPE") {
-        file.refuse("a model of type BPE", '"' + type + '"', detail::other_tokenizer);
+        file.refuse("a model of type BPE", '"' + type + '"', other_tokenizer);
     }
     for (char const* const key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
         if (auto const text = file.get<std::string>(model, key, ""); !text.empty()) {
-            file.refuse("no \"" + std::string(key) + '"', '"' + text + '"', detail::other_tokenizer);
+            file.refuse("no \"" + std::string(key) + '"', '"' + text + '"', other_tokenizer);
         }
     }
     for (char const* const key : {"byte_fallback", "fuse_unk"}) {
-        if (file.get(model, key, false)) { file.refuse('"' + std::string(key) + "\": false", "true", detail::other_tokenizer); }
+        if (file.get(model, key, false)) { file.refuse('"' + std::string(key) + "\": false", "true", other_tokenizer); }
     }
     if (file.get(model, "dropout", 0.0) > 0) {
         file.refuse("no dropout of merges", "\"dropout\"", "Save the tokenizer without it.");
@@ -136,17 +130,88 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
     if (!model.contains("vocab") || !model["vocab"].is_object() || !model.contains("merges") || !model["merges"].is_array()) {
         file.refuse("\"vocab\" and \"merges\" of the model", "none", "Save the tokenizer again.");
     }
-    if (!root.contains("pre_tokenizer")) { file.refuse("the pre_tokenizer ByteLevel", "none", detail::other_tokenizer); }
-    detail::PlainJson const& splitter = detail::byte_level_part(file);
-    ByteLevelBpeDescription description{.tokens = detail::read_json_vocabulary(file, model["vocab"]),
-                                        .merges = detail::read_json_merges(file, model["merges"]),
+    if (!root.contains("pre_tokenizer") && !class_sets_steps) {
+        file.refuse("the pre_tokenizer ByteLevel", "none", other_tokenizer);
+    }
+    ByteLevelBpeDescription description{.tokens = read_json_vocabulary(file, model["vocab"]),
+                                        .merges = read_json_merges(file, model["merges"]),
                                         .unknown = file.get<std::string>(model, "unk_token", ""),
-                                        .add_prefix_space = file.get(splitter, "add_prefix_space", true),
-                                        .split_words = file.get(splitter, "use_regex", true),
                                         .ignore_merges = file.get(model, "ignore_merges", false),
-                                        .nfc = detail::reads_form_c(file),
                                         .source = file.content(),
-                                        .file = path.string()};
+                                        .file = file.path().string()};
+    if (!class_sets_steps) {
+        PlainJson const& splitter = byte_level_part(file);
+        description.add_prefix_space = file.get(splitter, "add_prefix_space", true);
+        description.split_words = file.get(splitter, "use_regex", true);
+        description.nfc = reads_form_c(file);
+    }
+    return description;
+}
+
+/// The settings of RobertaTokenizer, which reads them in tokenizer_config.json and not in tokenizer.json.
+inline void configure_as_roberta(std::filesystem::path const& folder, JsonFile const& json,
+                                 ByteLevelBpeDescription& description) {
+    SpecialTokens& special = description.special;
+    auto const usual = [](std::string& name, char const* fallback) {
+        if (name.empty()) { name = fallback; }
+    };
+    usual(special.pad, "<pad>");
+    usual(special.unk, "<unk>");
+    usual(special.cls, "<s>");
+    usual(special.sep, "</s>");
+    usual(special.mask, "<mask>");
+    description.unknown.clear();
+    description.ignore_merges = false;
+    if (std::filesystem::exists(folder / "tokenizer_config.json")) {
+        JsonFile const config(folder / "tokenizer_config.json");
+        description.add_prefix_space = config.get(config.root(), "add_prefix_space", false);
+    }
+    std::vector<AddedToken> tokens = description.added;
+    for (std::string const* const name : {&special.unk, &special.sep, &special.pad, &special.cls, &special.mask}) {
+        bool const is_there =
+            std::any_of(tokens.begin(), tokens.end(), [&](auto const& token) { return token.content == *name; });
+        if (!is_there) { tokens.push_back({.content = *name}); }
+    }
+    description.added = place_added_tokens(tokens, description.tokens, json.path().string());
+    auto const id = [&](std::string const& name) {
+        return std::find_if(description.added.begin(), description.added.end(),
+                            [&](auto const& token) { return token.content == name; })
+            ->id;
+    };
+    description.wrapping = {.before = {id(special.cls)}, .after = {id(special.sep)}};
+    PlainJson const step = {
+        {"type", "ByteLevel"}, {"add_prefix_space", description.add_prefix_space}, {"trim_offsets", true}, {"use_regex", true}};
+    description.source = resolved_source(description, [&](PlainJson& root) {
+        PlainJson const* const splitter =
+            root.contains("pre_tokenizer") && root["pre_tokenizer"].is_object() ? &root["pre_tokenizer"] : nullptr;
+        bool const same = splitter != nullptr && json.get<std::string>(*splitter, "type", "") == "ByteLevel" &&
+                          json.get(*splitter, "add_prefix_space", true) == description.add_prefix_space &&
+                          json.get(*splitter, "use_regex", true);
+        if (!same) {
+            warn_of_class(
+                folder, json, "pre_tokenizer",
+                std::string("ByteLevel with \"add_prefix_space\" ") + (description.add_prefix_space ? "true" : "false"));
+            root["pre_tokenizer"] = step;
+        }
+        if (root.contains("normalizer") && !root["normalizer"].is_null()) {
+            warn_of_class(folder, json, "normalizer", "none");
+            root["normalizer"] = nullptr;
+        }
+        WrappingTokens const other = read_wrapping(json);
+        if (other.before != description.wrapping.before || other.after != description.wrapping.after) {
+            warn_of_class(folder, json, "post_processor", special.cls + " A " + special.sep);
+            root["post_processor"] = template_processing({special.cls, id(special.cls)}, {special.sep, id(special.sep)});
+        }
+    });
+}
+
+}  // namespace detail
+
+/// Reads a tokenizer.json. Its padding and truncation are not applied.
+/// \throws InputError  where it is not a byte-level BPE tokenizer, or needs unsupported features
+inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path const& path) {
+    detail::JsonFile const file(path);
+    ByteLevelBpeDescription description = detail::read_byte_level_bpe_model(file, false);
     description.added = detail::read_added_tokens(file, description.tokens);
     description.wrapping = detail::read_wrapping(file);
     return description;
@@ -156,11 +221,11 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
 /// names none and the vocabulary has all of RoBERTa's special tokens, these are used.
 inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path const& folder) {
     detail::JsonFile const vocabulary(folder / "vocab.json");
-    auto const [names, model_max_length] = detail::read_folder_names(folder);
+    detail::FolderTokens const beside = detail::read_folder_tokens(folder, nullptr);
     ByteLevelBpeDescription description{.tokens = detail::read_json_vocabulary(vocabulary, vocabulary.root()),
                                         .merges = detail::read_merges(folder / "merges.txt"),
-                                        .special = names,
-                                        .model_max_length = model_max_length,
+                                        .special = beside.special,
+                                        .model_max_length = beside.model_max_length,
                                         .file = folder.string()};
     auto const id = [&](std::string const& token) {
         auto const found = std::find(description.tokens.begin(), description.tokens.end(), token);
@@ -177,9 +242,12 @@ inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path co
     std::vector<std::string> found{special.pad, special.unk, special.cls, special.sep, special.mask, "<|endoftext|>"};
     std::sort(found.begin(), found.end());
     found.erase(std::unique(found.begin(), found.end()), found.end());
+    std::vector<AddedToken> added;
     for (std::string const& name : found) {
-        if (id(name) >= 0) { description.added.push_back({.content = name, .id = id(name), .lstrip = name == special.mask}); }
+        if (id(name) >= 0) { added.push_back({.content = name, .id = id(name), .lstrip = name == special.mask}); }
     }
+    added.insert(added.end(), beside.added.begin(), beside.added.end());   // what the files say of a token decides
+    description.added = detail::place_added_tokens(added, description.tokens, folder.string());
     if (id(special.cls) >= 0 && id(special.sep) >= 0) {
         description.wrapping = {.before = {id(special.cls)}, .after = {id(special.sep)}};
     }
@@ -194,10 +262,19 @@ inline ByteLevelBpeDescription read_byte_level_bpe_pair(std::filesystem::path co
 inline ByteLevelBpeDescription read_byte_level_bpe(std::filesystem::path const& path) {
     if (!std::filesystem::is_directory(path)) { return read_byte_level_bpe_json(path); }
     if (std::filesystem::exists(path / "tokenizer.json")) {
-        ByteLevelBpeDescription description = read_byte_level_bpe_json(path / "tokenizer.json");
-        auto const names = detail::read_folder_names(path);
-        description.special = names.special;
-        description.model_max_length = names.model_max_length;
+        detail::JsonFile const file(path / "tokenizer.json");
+        detail::FolderTokens const folder = detail::read_folder_tokens(path, &file);
+        ByteLevelBpeDescription description =
+            detail::read_byte_level_bpe_model(file, folder.kind == detail::TokenizerClass::roberta);
+        description.added = detail::place_added_tokens(folder.added, description.tokens, file.path().string());
+        description.special = folder.special;
+        description.model_max_length = folder.model_max_length;
+        if (folder.kind == detail::TokenizerClass::roberta) {
+            detail::configure_as_roberta(path, file, description);
+        } else {
+            description.wrapping = detail::read_wrapping(file);
+            description.source = detail::resolved_source(description, [](detail::PlainJson&) {});
+        }
         return description;
     }
     if (!std::filesystem::exists(path / "vocab.json") || !std::filesystem::exists(path / "merges.txt")) {

@@ -164,8 +164,8 @@ public:
             text = replaced;
         }
         core_->table.raw.split(
-            text, [&](TokenId id) { ids.push_back(id); },
-            [&](std::string_view part) { core_->encode_part(part, part.data() == text.data(), ids); });
+            text, [&](TokenId id, std::size_t, std::size_t) { ids.push_back(id); },
+            [&](std::size_t begin, std::size_t end) { core_->encode_part(text.substr(begin, end - begin), begin == 0, ids); });
     }
 
     /// The input of a model: the text with its special tokens.                                 [n]

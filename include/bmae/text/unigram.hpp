@@ -48,8 +48,10 @@ public:
     void encode_part(std::string_view part, bool at_start, std::vector<TokenId>& ids) const {
         std::string const text = normalized(std::string(part));
         table.normalized.split(
-            text, [&](TokenId id) { ids.push_back(id); },
-            [&](std::string_view segment) { encode_segment(segment, at_start && segment.data() == text.data(), ids); });
+            text, [&](TokenId id, std::size_t, std::size_t) { ids.push_back(id); },
+            [&](std::size_t begin, std::size_t end) {
+                encode_segment(std::string_view(text).substr(begin, end - begin), at_start && begin == 0, ids);
+            });
     }
 
     /// The markers become spaces again, but for one at the start.
@@ -62,11 +64,7 @@ public:
         hash.update(std::as_bytes(std::span(description.scores)));
         hash.update(description.space + std::to_string(static_cast<int>(description.prepend)) +
                     (description.split_whitespace ? '+' : '-') + (description.split_words ? '+' : '-'));
-        for (UnigramNormalizerStep const& step : description.normalizer) {
-            hash.update(std::to_string(static_cast<int>(step.kind)) + step.from + '\n' + step.to + '\n');
-            hash.update(std::to_string(static_cast<int>(step.form)) + (step.left ? '+' : '-') + (step.right ? '+' : '-'));
-            if (step.map) { step.map->hash_into(hash); }
-        }
+        for (UnigramNormalizerStep const& step : description.normalizer) { step.hash_into(hash); }
     }
 
     /// \throws InputError  always: only tokenizers read from a file can be written

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <bmae/text/added_tokens.hpp>
+#include <bmae/text/normalizer_files.hpp>
 #include <bmae/text/subword_files.hpp>
 #include <bmae/text/tokenizer_files.hpp>
 #include <bmae/text/unigram_normalizer.hpp>
@@ -48,48 +49,6 @@ struct UnigramDescription {
 
 namespace detail {
 
-inline void read_unigram_normalizer(JsonFile const& file, PlainJson const& part, std::vector<UnigramNormalizerStep>& steps) {
-    using Kind = UnigramNormalizerStep::Kind;
-    if (part.is_null()) { return; }
-    auto const type = file.get<std::string>(part, "type", "");
-    if (type == "Sequence") {
-        auto const parts = part.find("normalizers");
-        if (parts == part.end() || !parts->is_array()) {
-            file.refuse("\"normalizers\" of a Sequence", "none", "Save the tokenizer again.");
-        }
-        for (PlainJson const& inner : *parts) { read_unigram_normalizer(file, inner, steps); }
-    } else if (type == "Precompiled") {
-        auto const text = file.get<std::string>(part, "precompiled_charsmap", "");
-        auto const blob = decode_base64(text);
-        if (!blob) {
-            file.refuse("base64 at \"precompiled_charsmap\"", '\'' + text.substr(0, 40) + '\'', "Save the tokenizer again.");
-        }
-        if (blob->empty()) { return; }
-        steps.push_back(
-            {.kind = Kind::character_map, .map = std::make_shared<CharacterMapTrie const>(*blob, "precompiled_charsmap")});
-    } else if (type == "NFC" || type == "NFKC" || type == "NFD" || type == "NFKD") {
-        bool const composed = type.ends_with('C');
-        UnicodeForm const form = type.starts_with("NFK") ? (composed ? UnicodeForm::kc : UnicodeForm::kd)
-                                                         : (composed ? UnicodeForm::c : UnicodeForm::d);
-        steps.push_back({.kind = Kind::unicode_form, .form = form});
-    } else if (type == "Strip") {
-        steps.push_back(
-            {.kind = Kind::strip, .left = file.get(part, "strip_left", true), .right = file.get(part, "strip_right", true)});
-    } else if (type == "Replace" && part.contains("pattern") && part["pattern"].is_object()) {
-        auto const& pattern = part["pattern"];
-        auto const expression = file.get<std::string>(pattern, "Regex", "");
-        auto const to = file.get<std::string>(part, "content", "");
-        auto const from = file.get<std::string>(pattern, "String", "");
-        if (expression != " {2,}" && from.empty()) {
-            file.refuse("the pattern \" {2,}\" or a text to replace", pattern.dump(), other_tokenizer);
-        }
-        steps.push_back({.kind = from.empty() ? Kind::join_spaces : Kind::replace, .from = from, .to = to});
-    } else {
-        file.refuse("the normalizers Precompiled, NFC, NFD, NFKC, NFKD, Strip or Replace", part.dump().substr(0, 60),
-                    other_tokenizer);
-    }
-}
-
 inline void read_metaspace(JsonFile const& file, PlainJson const& part, UnigramDescription& description) {
     description.space = file.get<std::string>(part, "replacement", description.space);
     bool const prefix = file.get(part, "add_prefix_space", true);   // older files have this in place of the scheme
@@ -122,6 +81,89 @@ inline void read_unigram_splitter(JsonFile const& file, UnigramDescription& desc
     if (decoder != file.root().end() && !decoder->is_null() && file.get<std::string>(*decoder, "type", "") != "Metaspace") {
         file.refuse("the decoder Metaspace", decoder->dump().substr(0, 60), other_tokenizer);
     }
+}
+
+/// The first character map of a normalizer, or null.
+inline PlainJson first_character_map(PlainJson const& root) {
+    if (!root.contains("normalizer") || !root["normalizer"].is_object()) { return nullptr; }
+    PlainJson const& normalizer = root["normalizer"];
+    PlainJson const steps = normalizer.contains("normalizers") ? normalizer["normalizers"] : PlainJson::array({normalizer});
+    for (PlainJson const& step : steps) {
+        if (step.is_object() && step.contains("precompiled_charsmap")) { return step; }
+    }
+    return nullptr;
+}
+
+/// The settings of XLMRobertaTokenizer and CamembertTokenizer, which take the model and the character map of tokenizer.json alone.
+inline void configure_as_xlm_roberta(std::filesystem::path const& folder, JsonFile const& json, FolderTokens const& beside,
+                                     UnigramDescription& description) {
+    SpecialTokens& special = description.special;
+    auto const usual = [](std::string& name, char const* fallback) {
+        if (name.empty()) { name = fallback; }
+    };
+    usual(special.pad, "<pad>");
+    usual(special.unk, "<unk>");
+    usual(special.cls, "<s>");
+    usual(special.sep, "</s>");
+    usual(special.mask, "<mask>");
+    bool prefix = true;
+    std::string first = "<s>", last = "</s>";   // bos_token and eos_token
+    if (std::filesystem::exists(folder / "tokenizer_config.json")) {
+        JsonFile const config(folder / "tokenizer_config.json");
+        prefix = config.get(config.root(), "add_prefix_space", true);
+        auto const name = [&](char const* key, std::string& into) {
+            auto const found = config.root().find(key);
+            if (found != config.root().end() && !found->is_null()) { into = read_added_token(config, *found, true).content; }
+        };
+        name("bos_token", first);
+        name("eos_token", last);
+    }
+    PlainJson const map = first_character_map(json.root());
+    read_normalizer(json, map, description.normalizer);
+    description.split_whitespace = true;
+    description.prepend = prefix ? PrependScheme::always : PrependScheme::never;
+    std::vector<AddedToken> tokens = beside.added;
+    bool const is_camembert = beside.kind == TokenizerClass::camembert;
+    for (std::string const& name : {first, last, special.unk, special.sep, special.pad, special.cls, special.mask}) {
+        bool const is_there = std::any_of(tokens.begin(), tokens.end(), [&](auto const& token) { return token.content == name; });
+        if (!is_there) { tokens.push_back({.content = name, .lstrip = is_camembert && name == special.mask}); }
+    }
+    description.added = place_added_tokens(tokens, description.tokens, json.path().string());
+    auto const id = [&](std::string const& name) {
+        return std::find_if(description.added.begin(), description.added.end(),
+                            [&](auto const& token) { return token.content == name; })
+            ->id;
+    };
+    description.wrapping = {.before = {id(first)}, .after = {id(last)}};
+    PlainJson const metaspace = {{"type", "Metaspace"},
+                                 {"replacement", description.space},
+                                 {"prepend_scheme", prefix ? "always" : "never"},
+                                 {"split", true}};
+    description.source = resolved_source(description, [&](PlainJson& root) {
+        UnigramDescription other;   // what the file alone would say
+        bool known = true;
+        try {
+            read_unigram_splitter(json, other);
+            other.wrapping = read_wrapping(json);
+        } catch (InputError const&) { known = false; }
+        if (!known || !other.split_whitespace || other.prepend != description.prepend || other.space != description.space ||
+            !other.split_words) {
+            warn_of_class(folder, json, "pre_tokenizer", "WhitespaceSplit and Metaspace");
+            root["pre_tokenizer"] = {{"type", "Sequence"},
+                                     {"pretokenizers", PlainJson::array({{{"type", "WhitespaceSplit"}}, metaspace})}};
+        }
+        if ((root.contains("normalizer") ? root["normalizer"] : PlainJson(nullptr)) != map) {
+            bool const is_wrapped = root["normalizer"].is_object() &&
+                                    root["normalizer"].value("normalizers", PlainJson::array()) == PlainJson::array({map});
+            if (!is_wrapped) { warn_of_class(folder, json, "normalizer", "its character map alone"); }
+            root["normalizer"] = map;
+        }
+        if (!known || other.wrapping.before != description.wrapping.before ||
+            other.wrapping.after != description.wrapping.after) {
+            warn_of_class(folder, json, "post_processor", first + " A " + last);
+            root["post_processor"] = template_processing({first, id(first)}, {last, id(last)});
+        }
+    });
 }
 
 }  // namespace detail
@@ -166,14 +208,22 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
         description.tokens.push_back(entry[0].get<std::string>());
         description.scores.push_back(entry[1].get<double>());
     }
-    if (root.contains("normalizer")) { detail::read_unigram_normalizer(file, root["normalizer"], description.normalizer); }
+    detail::FolderTokens const folder = is_folder ? detail::read_folder_tokens(path, &file) : detail::FolderTokens{};
+    description.special = folder.special;
+    description.model_max_length = folder.model_max_length;
+    bool const by_class = folder.kind == detail::TokenizerClass::xlm_roberta || folder.kind == detail::TokenizerClass::camembert;
+    if (by_class) {
+        detail::configure_as_xlm_roberta(path, file, folder, description);
+        return description;
+    }
+    if (root.contains("normalizer")) { detail::read_normalizer(file, root["normalizer"], description.normalizer); }
     detail::read_unigram_splitter(file, description);
-    description.added = detail::read_added_tokens(file, description.tokens);
     description.wrapping = detail::read_wrapping(file);
     if (is_folder) {
-        auto const names = detail::read_folder_names(path);
-        description.special = names.special;
-        description.model_max_length = names.model_max_length;
+        description.added = detail::place_added_tokens(folder.added, description.tokens, file.path().string());
+        description.source = detail::resolved_source(description, [](detail::PlainJson&) {});
+    } else {
+        description.added = detail::read_added_tokens(file, description.tokens);
     }
     return description;
 }

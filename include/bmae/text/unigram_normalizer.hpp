@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <bmae/detail/hash.hpp>
+#include <bmae/text/bert_normalizer.hpp>
 #include <bmae/text/byte_level_bpe_split.hpp>
 #include <bmae/text/graphemes.hpp>
 #include <bmae/text/unicode.hpp>
@@ -117,7 +118,17 @@ private:
 
 /// One step of the normalizer.
 struct UnigramNormalizerStep {
-    enum class Kind : std::uint8_t { character_map, unicode_form, strip, replace, join_spaces };
+    enum class Kind : std::uint8_t {
+        character_map,
+        unicode_form,
+        strip,
+        replace,
+        join_spaces,
+        lower_case,
+        strip_accents,   ///< drops nonspacing marks; composed letters keep theirs
+        prepend,
+        bert,
+    };
 
     Kind kind = Kind::unicode_form;
     std::shared_ptr<detail::CharacterMapTrie const> map = {};   ///< of character_map
@@ -125,7 +136,21 @@ struct UnigramNormalizerStep {
     bool left = false;                                          ///< of strip
     bool right = false;                                         ///< of strip
     std::string from = {};                                      ///< of replace
-    std::string to = {};                                        ///< of replace and of join_spaces: for two or more spaces
+    std::string to = {};                               ///< of replace, of join_spaces: for two or more spaces, and of prepend
+    std::shared_ptr<BertNormalizer const> bert = {};   ///< of bert
+
+    /// Everything that decides what the step does.
+    void hash_into(detail::Xxh64& hash) const {
+        hash.update(std::to_string(static_cast<int>(kind)) + from + '\n' + to + '\n');
+        hash.update(std::to_string(static_cast<int>(form)) + (left ? '+' : '-') + (right ? '+' : '-'));
+        if (map) { map->hash_into(hash); }
+        if (!bert) { return; }
+        BertNormalizerOptions const& options = bert->options();
+        for (bool const flag : {options.lower_case, options.strip_accents.value_or(options.lower_case), options.clean_text,
+                                options.split_chinese}) {
+            hash.update(std::string_view(flag ? "+" : "-"));
+        }
+    }
 };
 
 namespace detail {
@@ -197,6 +222,33 @@ inline std::string with_replacements(std::string_view text, std::string const& f
     return result;
 }
 
+inline std::string lower_cased(std::string_view text) {
+    CharacterMap const& lowered = UnicodeTable::instance().lowered();
+    std::string result;
+    for (std::size_t at = 0; at < text.size();) {
+        Utf8Step const step = read_utf8(text.substr(at));
+        lowered.apply(step.character, [&](char32_t c) { append_utf8(result, c); });
+        at += step.bytes;
+    }
+    return result;
+}
+
+inline std::string without_marks(std::string_view text) {
+    UnicodeTable const& table = UnicodeTable::instance();
+    std::string result;
+    for (std::size_t at = 0; at < text.size();) {
+        Utf8Step const step = read_utf8(text.substr(at));
+        bool is_kept = (table.flags(step.character) & is_mark) == 0;
+        if (is_kept && (table.flags(step.character) & changes_when_stripped) != 0) {   // a mark that is made of marks
+            is_kept = false;
+            table.strip(step.character, [&](char32_t) { is_kept = true; });
+        }
+        if (is_kept) { append_utf8(result, step.character); }
+        at += step.bytes;
+    }
+    return result;
+}
+
 }  // namespace detail
 
 /// The text after one step.
@@ -211,6 +263,14 @@ inline std::string normalize(UnigramNormalizerStep const& step, std::string_view
             return detail::with_replacements(text, step.from, step.to);
         case UnigramNormalizerStep::Kind::join_spaces:
             return detail::with_joined_spaces(text, step.to);
+        case UnigramNormalizerStep::Kind::lower_case:
+            return detail::lower_cased(text);
+        case UnigramNormalizerStep::Kind::strip_accents:
+            return detail::without_marks(text);
+        case UnigramNormalizerStep::Kind::prepend:
+            return text.empty() ? std::string() : step.to + std::string(text);
+        case UnigramNormalizerStep::Kind::bert:
+            return step.bert->normalized(text);
         case UnigramNormalizerStep::Kind::unicode_form:
             break;
     }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <bmae/detail/whole_files.hpp>
+#include <bmae/text/byte_level_bpe_split.hpp>
 #include <bmae/text/unicode.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
@@ -91,7 +92,18 @@ private:
     std::vector<TokenId> tokens_{no_token};   // node 0 is invalid
 };
 
-/// The lines of vocab.txt: LF or CRLF; a last line needs no end. Only the line end is stripped: tokens may be any other text.
+inline std::string_view without_spaces_at_end(std::string_view text) {
+    while (!text.empty()) {
+        std::size_t at = text.size() - 1;
+        while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) { --at; }
+        if (CharacterClasses::instance()[read_utf8(text.substr(at)).character] != CharacterClass::space) { break; }
+        text = text.substr(0, at);
+    }
+    return text;
+}
+
+/// The lines of vocab.txt: LF or CRLF; a last line needs no end. White space at the end of a line is stripped, as HuggingFace's
+/// tokenizers do.
 inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
     std::string const content = read_file(path, std::uint64_t{1} << 28);
     std::vector<std::string> tokens;
@@ -115,8 +127,7 @@ inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
     }
     for (std::size_t at = 0; at < content.size();) {
         std::size_t const end = std::min(content.find('\n', at), content.size());
-        std::size_t const stop = end > at && content[end - 1] == '\r' ? end - 1 : end;
-        tokens.emplace_back(content, at, stop - at);
+        tokens.emplace_back(without_spaces_at_end(std::string_view(content).substr(at, end - at)));
         at = end + 1;
     }
     return tokens;
@@ -127,11 +138,13 @@ inline std::vector<std::string> read_vocabulary_lines(std::string const& path) {
 /// Tokens by id and ids by token.
 class Vocabulary {
 public:
-    /// \param tokens        [V] token of each id
+    /// \param tokens        [V] token of each id; of a text that stands several times the last id is found, an empty one never
     /// \param continuation  what a piece starts with that continues a word
     /// \param file          named in errors
-    /// \throws InputError   at an empty vocabulary, an empty token, a duplicate token or one that is not UTF-8
-    explicit Vocabulary(std::vector<std::string> tokens, std::string continuation = "##", std::string const& file = {})
+    /// \param model_tokens  words are cut into the first ones alone; 0: all
+    /// \throws InputError   at an empty vocabulary or a token that is not UTF-8
+    explicit Vocabulary(std::vector<std::string> tokens, std::string continuation = "##", std::string const& file = {},
+                        std::size_t model_tokens = 0)
         : tokens_(std::move(tokens)), continuation_(std::move(continuation)) {
         if (tokens_.empty()) { complain(file, 0, "at least the token [UNK]", "no token at all"); }
         begin_ = trie_.add_root();
@@ -140,15 +153,12 @@ public:
         for (std::size_t i = 0; i < tokens_.size(); ++i) {
             std::string const& token = tokens_[i];
             auto const id = static_cast<TokenId>(i);
-            if (token.empty()) { complain(file, i + 1, "a token", "an empty line"); }
+            if (token.empty()) { continue; }
             if (detail::first_invalid_utf8(token) != std::string::npos) {
                 complain(file, i + 1, "a token in UTF-8", "other bytes");
             }
-            auto const [place, is_new] = ids_.emplace(token, id);
-            if (!is_new) {
-                complain(file, i + 1, "each token once",
-                         "'" + token + "' again, which is on line " + std::to_string(place->second + 1) + " already");
-            }
+            ids_[token] = id;
+            if (model_tokens != 0 && i >= model_tokens) { continue; }
             trie_.insert(begin_, token, id);
             if (continues_word(id)) { trie_.insert(middle_, std::string_view(token).substr(continuation_.size()), id); }
         }

@@ -5,6 +5,7 @@
 /// for id.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -18,17 +19,36 @@
 
 #include <bmae/concepts/tokenizer.hpp>
 #include <bmae/detail/hash.hpp>
+#include <bmae/text/added_token_finder.hpp>
 #include <bmae/text/bert_normalizer.hpp>
 #include <bmae/text/encoding.hpp>
-#include <bmae/text/special_finder.hpp>
 #include <bmae/text/tokenizer_files.hpp>
 #include <bmae/text/tokenizer_fingerprint.hpp>
+#include <bmae/text/unigram_normalizer.hpp>
 #include <bmae/text/vocabulary.hpp>
 #include <bmae/text/word_cache.hpp>
+#include <bmae/text/word_splitter.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
 namespace bmae {
+
+namespace detail {
+
+/// Joins punctuation and English contractions to the word before, one token at a time as HuggingFace's WordPiece decoder does.
+inline std::string without_stray_spaces(std::string piece) {
+    static constexpr std::pair<std::string_view, std::string_view> rules[] = {
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    for (auto const& [from, to] : rules) {
+        for (std::size_t at = piece.find(from); at != std::string::npos; at = piece.find(from, at + to.size())) {
+            piece.replace(at, from.size(), to);
+        }
+    }
+    return piece;
+}
+
+}  // namespace detail
 
 /// Maps text to the ids of a WordPiece vocabulary. Copies share one immutable core; const members may run in several threads.
 class WordPiece {
@@ -47,7 +67,12 @@ public:
 
     /// Writes vocab.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json. \throws InputError, RunError
     void save(std::filesystem::path const& folder) const {
-        write_tokenizer({.tokens = core_->vocabulary.tokens(), .options = core_->options}, folder);
+        write_tokenizer({.tokens = core_->vocabulary.tokens(),
+                         .options = core_->options,
+                         .model_tokens = core_->model_tokens,
+                         .added = core_->added,
+                         .chain = core_->chain},
+                        folder);
     }
 
     static constexpr std::string_view kind() noexcept { return "wordpiece"; }
@@ -70,6 +95,21 @@ public:
             text += std::to_string(static_cast<int>(normalizer.invalid_utf8));
             for (std::string const& token : decides.extra_special) { text += '\n' + token; }
             hash.update(text);
+        }
+        for (AddedToken const& token : core_->added) {   // those without flags are among the options
+            if (!token.lstrip && !token.rstrip && !token.normalized && !token.single_word) { continue; }
+            std::string flags;
+            for (bool const flag : {token.lstrip, token.rstrip, token.normalized, token.single_word}) {
+                flags += flag ? '+' : '-';
+            }
+            hash.update("\nadded " + flags + token.content);
+        }
+        if (core_->chain) {
+            for (UnigramNormalizerStep const& step : core_->chain->normalizer) { step.hash_into(hash); }
+            for (WordSplit const& split : core_->chain->splits) {
+                hash.update(std::to_string(static_cast<int>(split.kind)) + std::to_string(static_cast<int>(split.behavior)) +
+                            split.pattern);
+            }
         }
         return hash.digest();
     }
@@ -101,11 +141,27 @@ public:
         detail::WordPieceScratch& scratch = detail::wordpiece_scratch(core_->number);
         core_->specials.split(
             text, [&](TokenId id, std::size_t, std::size_t) { ids.push_back(id); },
-            [&](std::size_t begin, std::size_t end) { encode_segment(text.substr(begin, end - begin), begin, scratch, ids); });
+            [&](std::size_t begin, std::size_t end) {
+                std::string_view const segment = text.substr(begin, end - begin);
+                if (core_->is_general()) {
+                    encode_normalized(segment, begin, ids);
+                } else {
+                    encode_segment(segment, begin, scratch, ids);
+                }
+            });
     }
 
     /// Content ids of a text and the bytes that each came from, which must have equal size: [n] and [n].
+    /// \throws InputError  where the tokenizer normalizes a text as a whole, by a chain of steps or for added tokens of normalized
+    ///                     text: its offsets are not known
     void encode_into(std::string_view text, std::vector<TokenId>& ids, std::vector<ByteSpan>& offsets) const {
+        if (core_->is_general()) {
+            throw InputError(
+                Diagnostic{.file = {},
+                           .expected = "a tokenizer with BERT's normalizer and no added token of normalized text, for offsets",
+                           .found = "another one",
+                           .hint = "Ask for ids alone."});
+        }
         detail::WordPieceScratch& scratch = detail::wordpiece_scratch(core_->number);
         auto const put = [&](TokenId id, std::size_t begin, std::size_t end) {
             ids.push_back(id);
@@ -119,7 +175,7 @@ public:
         });
     }
 
-    /// [CLS] text [SEP], truncated to options.max_length.
+    /// [CLS] text [SEP], truncated to options.max_length; without offsets where they are not known.
     [[nodiscard]] Encoding encode_with_specials(std::string_view text, EncodeOptions const& options = {}) const {
         return assemble(text, std::nullopt, options);
     }
@@ -135,7 +191,7 @@ public:
         bool is_first = true;
         for (TokenId const id : ids) {
             std::string piece(token(id));
-            if (skip_special && core_->specials.contains(id)) { continue; }
+            if (skip_special && core_->is_special[static_cast<std::size_t>(id)] != 0) { continue; }
             std::string const& prefix = core_->vocabulary.continuation();
             if (!is_first) { piece = piece.starts_with(prefix) ? piece.substr(prefix.size()) : ' ' + piece; }
             is_first = false;
@@ -147,8 +203,11 @@ public:
 private:
     struct Core {
         explicit Core(WordPieceDescription description)
-            : options(std::move(description.options)),
-              vocabulary(std::move(description.tokens), options.continuation, description.file),
+            : added(std::move(description.added)),
+              model_tokens(description.model_tokens),
+              chain(std::move(description.chain)),
+              options(std::move(description.options)),
+              vocabulary(std::move(description.tokens), options.continuation, description.file, model_tokens),
               normalizer(options.normalizer) {
             SpecialTokens const& names = options.special;
             auto const required = [&](std::string const& name) {
@@ -169,21 +228,54 @@ private:
                        .mask = vocabulary.id(names.mask)};
             std::vector<std::uint8_t> continues(vocabulary.size());
             for (std::size_t i = 0; i < continues.size(); ++i) {
-                continues[i] = vocabulary.continues_word(static_cast<TokenId>(i)) ? 1 : 0;
+                bool const is_piece = model_tokens == 0 || i < model_tokens;
+                continues[i] = is_piece && vocabulary.continues_word(static_cast<TokenId>(i)) ? 1 : 0;
             }
             traits = TokenTraits(special, std::move(continues));
-            for (TokenId const id : {special.pad, special.unk, special.cls, special.sep, special.mask}) {
-                if (id >= 0) { specials.add(vocabulary.token(id), id); }
-            }
-            for (std::string const& name : options.extra_special) { specials.add(name, required(name)); }
+            find_tokens(required);
         }
 
+        /// Which tokens are found in raw text, which in normalized text.
+        template <class Required>
+        void find_tokens(Required required) {
+            std::vector<AddedToken> tokens = added;
+            auto const put = [&](TokenId id) {
+                bool const is_there =
+                    std::any_of(tokens.begin(), tokens.end(), [&](AddedToken const& token) { return token.id == id; });
+                if (id >= 0 && !is_there) { tokens.push_back({.content = vocabulary.token(id), .id = id}); }
+            };
+            if (tokens.empty()) {
+                for (TokenId const id : {special.pad, special.unk, special.cls, special.sep, special.mask}) { put(id); }
+                for (std::string const& name : options.extra_special) { put(required(name)); }
+            }
+            is_special.assign(vocabulary.size(), 0);
+            for (AddedToken& token : tokens) {
+                is_special[static_cast<std::size_t>(token.id)] = token.special ? 1 : 0;
+                if (token.normalized) { token.content = normalized(token.content); }
+                (token.normalized ? in_normalized : specials).add(std::move(token));
+            }
+        }
+
+        /// Whether a text must be normalized as a whole.
+        [[nodiscard]] bool is_general() const noexcept { return chain.has_value() || !in_normalized.empty(); }
+        [[nodiscard]] std::string normalized(std::string_view text) const {
+            if (!chain) { return normalizer.normalized(text); }
+            std::string result = detail::well_formed(text);
+            for (UnigramNormalizerStep const& step : chain->normalizer) { result = normalize(step, result); }
+            return result;
+        }
+
+        std::vector<AddedToken> added;
+        std::size_t model_tokens;
+        std::optional<WordPieceChain> chain;
         WordPieceOptions options;
         Vocabulary vocabulary;
         BertNormalizer normalizer;
         SpecialIds special;
         TokenTraits traits;
-        detail::SpecialFinder specials;
+        std::vector<std::uint8_t> is_special;     // [V] skipped in decoded text
+        detail::AddedTokenFinder specials;        // in raw text
+        detail::AddedTokenFinder in_normalized;   // in normalized text
         std::uint64_t number = detail::next_tokenizer_number();
     };
 
@@ -210,6 +302,37 @@ private:
                 put(piece.id, word.characters[first].source.begin, word.characters[at - 1].source.end);
             }
         });
+    }
+
+    /// The path of chains and of added tokens in normalized text: the segment as a whole is normalized, then cut.
+    void encode_normalized(std::string_view segment, std::size_t offset, std::vector<TokenId>& ids) const {
+        if (core_->options.normalizer.invalid_utf8 == InvalidUtf8::reject) {   // throws at the first bad byte
+            core_->normalizer.scan(segment, offset, [](std::size_t, std::size_t, BertNormalizer::Kind, bool) {});
+        }
+        static std::vector<WordSplit> const of_bert = {
+            {.kind = WordSplit::Kind::space}, {.kind = WordSplit::Kind::punctuation, .behavior = WordSplit::Behavior::isolated}};
+        std::string const text = core_->normalized(segment);
+        core_->in_normalized.split(
+            text, [&](TokenId id, std::size_t, std::size_t) { ids.push_back(id); },
+            [&](std::size_t begin, std::size_t end) {
+                std::string_view const part = std::string_view(text).substr(begin, end - begin);
+                for (std::string_view const word : split_words(core_->chain ? core_->chain->splits : of_bert, part)) {
+                    encode_word(word, ids);
+                }
+            });
+    }
+
+    /// Pieces of a normalized word.
+    void encode_word(std::string_view word, std::vector<TokenId>& ids) const {
+        std::size_t const before = ids.size();
+        auto const characters = static_cast<std::size_t>(
+            std::count_if(word.begin(), word.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+        bool const known = characters <= core_->options.max_word_characters &&
+                           core_->vocabulary.split_word(word, [&](TokenId id, std::size_t, std::size_t) { ids.push_back(id); });
+        if (!known) {
+            ids.resize(before);
+            ids.push_back(core_->special.unk);
+        }
     }
 
     /// Fast path, for ids only: chunks are looked up in the cache of this thread; plain ASCII ones skip the normalizer.
@@ -254,8 +377,16 @@ private:
         Encoding encoding;
         std::vector<TokenId> content[2];
         std::vector<ByteSpan> spans[2];
-        encode_into(text, content[0], spans[0]);
-        if (pair) { encode_into(*pair, content[1], spans[1]); }
+        auto const read = [&](std::string_view part, std::size_t i) {
+            if (core_->is_general()) {
+                encode_into(part, content[i]);
+                spans[i].resize(content[i].size());
+            } else {
+                encode_into(part, content[i], spans[i]);
+            }
+        };
+        read(text, 0);
+        if (pair) { read(*pair, 1); }
         std::size_t const added = pair ? 3 : 2;
         std::pair<std::size_t, std::size_t> kept{content[0].size(), content[1].size()};
         if (options.max_length) {
@@ -280,6 +411,7 @@ private:
             for (std::size_t i = 0; i < length; ++i) { put(content[part][i], part, spans[part][i], false); }
             put(core_->special.sep, part, {}, true);
         }
+        if (core_->is_general()) { encoding.offsets.clear(); }
         return encoding;
     }
 
