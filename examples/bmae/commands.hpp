@@ -16,7 +16,9 @@
 #include <CLI/CLI.hpp>
 
 #include "common.hpp"
+#include "index.hpp"
 #include "option_table.hpp"
+#include "pipeline.hpp"
 #include "ranking.hpp"
 #include "runs.hpp"
 
@@ -38,6 +40,8 @@ struct Options {
     FinetuneOptions finetune;
     EncodeOptions encode;
     SearchOptions search;
+    IndexOptions index;
+    SearchIndexOptions search_index;
     EvaluateOptions evaluate;
     RerankOptions rerank;
     FuseOptions fuse;
@@ -46,6 +50,7 @@ struct Options {
     ExportOptions export_;
     InspectOptions inspect;
     Path doctor_data;
+    PipelineOptions pipeline;
     std::string preset;
 };
 
@@ -107,17 +112,44 @@ inline std::vector<DeclaredOption*> add_model(OptionTable& table, CLI::App& app,
                         "sentence-transformers folder, folder of an encoder, checkpoint or output folder of a run"),
             &table
                  .text(app, "--pooling", options.pooling,
-                       "cls, mean, first_last or top_two; required where the folder has none, else overrides it")
+                       "cls, mean, max, mean_sqrt_len, weighted_mean, last_token, several joined by +, first_last or top_two; "
+                       "required where the "
+                       "folder has none, else overrides it and the modules behind it")
                  .by_default("the folder's"),
             &table.flag(app, "--normalize", options.normalize, "Normalize vectors, so that scores are cosines"),
             &table.whole(app, "--max-length", options.max_length, length_range,
                          "Maximum tokens of a text with [CLS] and [SEP]; 0: the model's limit")};
 }
 
+/// Prompts before queries and documents. \returns its options
+/// \param named  what --prompt is read for; empty: there is none
+inline std::vector<DeclaredOption*> add_prompts(OptionTable& table, CLI::App& app, PromptOptions& options,
+                                                std::string const& named) {
+    std::vector<DeclaredOption*> added{
+        &table
+             .checked(
+                 app, "--query-prompt", [&options](std::string const& prompt) { options.query = prompt; },
+                 "Put before each query, as it is: \"query: \"; an empty one: nothing")
+             .by_default("the model's"),
+        &table
+             .checked(
+                 app, "--document-prompt", [&options](std::string const& prompt) { options.document = prompt; },
+                 "The same before each document: \"passage: \"")
+             .by_default("the model's")};
+    if (named.empty()) { return added; }
+    added.push_back(&table.text(app, "--prompt", options.name, "A prompt of the model, by its name, before " + named)
+                         .by_default("that of the role")
+                         .excludes("--query-prompt"));
+    return added;
+}
+
 // Each declares a group of commands, in the order of the program's help.
 void declare_data_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_training_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+void declare_index_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_search_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_model_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+void declare_pipeline_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands,
+                              ParseStage parse);
 
 }  // namespace bmae::program

@@ -4,6 +4,7 @@
 // Declares the commands that write with a model and look at what there is: generate, export, inspect, doctor, presets, options.
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "commands.hpp"
 
@@ -71,6 +72,9 @@ private:
         auto const model = add_model(table_, app, options.model);
         model.front()->required();
         for (std::size_t i = 1; i < model.size(); ++i) { model[i]->with("--format", {"sentence-transformers"}); }
+        for (DeclaredOption* const option : add_prompts(table_, app, options.model.prompts, {})) {
+            option->with("--format", {"sentence-transformers"});
+        }
         table_.text(app, "--tower", options.tower, "Of a model with two encoders: first or second");
         table_.path(app, "--output", options.output, "New folder").required();
     }
@@ -101,10 +105,36 @@ private:
     }
 };
 
+class PipelineCommand : CommandGroup {
+public:
+    using CommandGroup::CommandGroup;
+
+    void declare(ParseStage parse) {
+        PipelineOptions& options = all_.pipeline;
+        CLI::App& app =
+            add("pipeline", "Run the stages of a recipe, from texts to a table of measures",
+                "bmae pipeline examples/recipes/scifact.json --set data=scifact --output experiment",
+                [&all = all_, parse = std::move(parse)] { return bmae::program::pipeline(all.common, all.pipeline, parse); });
+        table_.path(app, "recipe", options.recipe, "JSON file of the stages").required();
+        table_.text(app, "--set", options.settings, "NAME=VALUE: a setting of the recipe").by_default("the recipe's");
+        table_.flag(app, "--dry-run", options.dry_run, "Check the recipe and print its commands");
+        table_
+            .path(app, "--output", options.output,
+                  "Folder: one of each stage, and manifest.json. The same command again skips what is done and resumes what was "
+                  "killed")
+            .required();
+    }
+};
+
 }  // namespace
 
 void declare_model_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands) {
     ModelCommands(program, table, all, commands).declare();
+}
+
+void declare_pipeline_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands,
+                              ParseStage parse) {
+    PipelineCommand(program, table, all, commands).declare(std::move(parse));
 }
 
 }  // namespace bmae::program

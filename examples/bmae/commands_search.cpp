@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <bmae/values/error.hpp>
+
 #include "commands.hpp"
 
 namespace bmae::program {
@@ -47,6 +49,17 @@ std::vector<DeclaredOption*> add_chunks(OptionTable& table, CLI::App& app, Model
     return {&tokens, &pooling};
 }
 
+int search_somewhere(Options const& all) {
+    if (!all.search_index.index.empty()) { return search_index(all.common, all.search, all.search_index); }
+    if (all.search.data.empty()) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "--data with a corpus, or --index",
+                                    .found = "neither",
+                                    .hint = "`bmae index` makes an index."});
+    }
+    return search(all.common, all.search);
+}
+
 class SearchCommands : CommandGroup {
 public:
     using CommandGroup::CommandGroup;
@@ -70,7 +83,13 @@ private:
         add_query_length(table_, app, options.model).with("--role", {"query"});
         add_encoding(table_, app, options.model);
         add_chunks(table_, app, options.model);
-        table_.text(app, "--role", options.role, "document or query, which may have a length of its own");
+        table_
+            .text(app, "--role", options.role,
+                  "document or query, which may have a length and a prompt of its own; a model with a default prompt reads that "
+                  "where "
+                  "no role is given")
+            .by_default("document");
+        add_prompts(table_, app, options.model.prompts, "the texts").back()->excludes("--document-prompt");
         table_
             .path(app, "--input", options.inputs,
                   "Texts: JSON Lines with _id, title, text, tab-separated columns, or a folder of such files; plain or gzip")
@@ -93,10 +112,13 @@ private:
         SearchOptions& options = all_.search;
         CLI::App& app = add("search", "Queries to a TREC run, or one query to its best texts",
                             "bmae search --method hybrid --model tuned/sentence-transformer --data scifact --split test --output "
-                            "run.trec\n  bmae search --method bm25 --data scifact --query 'does vitamin D help'",
-                            [&all = all_] { return bmae::program::search(all.common, all.search); });
-        table_.text(app, "--method", options.method,
-                    "dense, bm25, hybrid, sparse (SPLADE) or maxsim (ColBERT; the vectors of all tokens stay in memory)");
+                            "run.trec\n  bmae search --method bm25 --data scifact --query 'does vitamin D help'\n"
+                            "  bmae search --index scifact.bm25 --query 'does vitamin D help'",
+                            [&all = all_] { return search_somewhere(all); });
+        table_
+            .text(app, "--method", options.method,
+                  "dense, bm25, hybrid, sparse (SPLADE) or maxsim (ColBERT; the vectors of all tokens stay in memory)")
+            .without("--index");
         auto const model = add_model(table_, app, options.model);
         model.front()->with("--method", {"dense", "hybrid", "sparse", "maxsim"});
         model.back()->with("--method", {"dense", "hybrid", "sparse"});   // --max-length
@@ -110,8 +132,19 @@ private:
                                              &common_.device(app)}) {
             option->with("--method", {"dense", "hybrid"});
         }
+        for (DeclaredOption* const option : add_prompts(table_, app, options.model.prompts, "queries")) {
+            option->with("--method", {"dense", "hybrid", "sparse"});
+        }
+        table_
+            .text(app, "--similarity", options.similarity,
+                  "By what vectors rank: cosine, dot, euclidean (its negative) or manhattan")
+            .by_default("the model's")
+            .with("--method", {"dense", "hybrid"});
         add_chunks(table_, app, options.model).front()->excludes("--embeddings").with("--method", {"dense", "hybrid"});
-        table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read").required();
+        table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read")
+            .by_default("none: this or --index")
+            .without("--index");
+        in_index(app);
         table_.path(app, "--output", options.output, "TREC run; gzip where its name ends in .gz")
             .by_default("none: this or --query");
         table_
@@ -120,12 +153,13 @@ private:
                 [&all = all_](std::string const& query) { all.search.query = query; },   // an empty one is a query, too
                 "Show the best texts of this query; - reads queries from standard input, with --json one object per line")
             .by_default("none: this or --output");
-        table_.whole(app, "--top-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query")
+        table_.whole(app, "--top-k,-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query")
             .by_default("1000; 10 with --query");
         table_
             .text(app, "--split", options.split,
                   "Split of the queries; all: every query, judged or not, as in a folder without qrels")
-            .without("--query");
+            .without("--query")
+            .without("--index");
         table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method").without("--query");
         for (DeclaredOption* const option :
              {&table_.real(app, "--k1", options.k1, {.most = 1000}, "BM25: saturation"),
@@ -139,6 +173,29 @@ private:
             .with("--method", {"hybrid"})
             .with("--fusion", {"weighted"});
         common_.threads(app);
+    }
+
+    /// Search in an index on disk.
+    void in_index(CLI::App& app) {
+        SearchIndexOptions& options = all_.search_index;
+        table_.path(app, "--index", options.index, "Folder made by `bmae index`, which says the method; in place of --data")
+            .by_default("none: this or --data");
+        table_
+            .path(app, "--queries", options.queries,
+                  "Queries to search in the index: JSON Lines with _id and text, or tab-separated id and text (.tsv); plain or "
+                  "gzip")
+            .with_any({"--index"});
+        table_
+            .path(app, "--query-vectors", options.query_vectors,
+                  "Queries as vectors made by encode, a file or a folder, in place of --queries and --model")
+            .with_any({"--index"});
+        table_
+            .whole(
+                app, "--rescore", options.rescore, {.most = std::uint64_t{1} << 31},
+                "Candidates of int8 and binary rows that the finer rows of the index score; 0: 4 per hit of int8, 16 of binary")
+            .with_any({"--index"});
+        table_.flag(app, "--other-model", options.force, "Search an index of another model's vectors").with_any({"--index"});
+        table_.flag(app, "--verify", options.verify, "Compare the checksums of the whole index before").with_any({"--index"});
     }
 
     void evaluate() {
@@ -178,6 +235,9 @@ private:
         table_.text(app, "--split", options.split, "Split of the queries; all: every query of the run");
         table_.whole(app, "--depth", options.depth, {.least = 1, .most = std::uint64_t{1} << 31},
                      "Hits of a query that are scored; the others keep their order behind");
+        table_.flag(
+            app, "--as-teacher", options.as_teacher,
+            "Write scores for finetune --teacher-scores: of the relevant documents of --split too, and of no hit below --depth");
         table_.whole(app, "--batch-tokens", options.batch_tokens, batch_range, "Tokens of a batch");
         table_
             .whole(app, "--batch-examples,--batch-size", options.batch_examples, batch_range,

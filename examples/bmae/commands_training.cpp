@@ -38,6 +38,7 @@ public:
         add_length();
         add_batches();
         add_optimizer();
+        add_evaluation();
         add_run();
     }
 
@@ -120,6 +121,19 @@ private:
                     .by_default(std::string(to_string(options_.precision))));
         trained(table_.real(app_, "--dropout", options_.dropout, {.most = .99}, "Dropout, overrides both rates of config.json")
                     .by_default("the rates of config.json"));
+    }
+
+    void add_evaluation() {
+        EvalOptions& eval = options_.eval;
+        auto const with_data = [](DeclaredOption& option) { option.with_any({"--eval-data"}); };
+        with_data(trained(table_.whole(app_, "--eval-every", eval.every, {.least = 1},
+                                       "Steps between evaluations; the last step has one, too")));
+        with_data(
+            trained(table_.text(app_, "--keep-best", eval.keep_best, "Figure whose best checkpoint is kept and is the result")
+                        .by_default("none: the last is the result")));
+        trained(table_.whole(app_, "--patience", eval.patience, {.most = 1'000'000},
+                             "End after so many evaluations without a better figure; 0: never"))
+            .with_any({"--keep-best"});
     }
 
     void add_run() {
@@ -206,6 +220,11 @@ private:
         table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model")
             .by_default("none: required by a run")
             .with_any({"--steps", "--epochs", "--minutes", "--plan"});
+        table_.path(
+            app, "--eval-data", options.training.eval.data,
+            "Token store of held-out texts: their loss, and how much of it rests on the sentence vectors, while training");
+        table_.whole(app, "--eval-texts", options.training.eval.texts, {}, "Texts of --eval-data that are measured; 0: all")
+            .with_any({"--eval-data"});
         options.training.batch.tokens = 8192;
         TrainingGroup(table_, app, options.training).add();
         common_.threads(app);
@@ -241,7 +260,7 @@ private:
         table_
             .real(app, "--temperature", options.temperature, {.most = 1e6, .above_least = true},
                   "Temperature that divides the scores")
-            .by_default("the preset's");
+            .by_default("the preset's; 0.05 for cosines, where the preset's is 1");
         table_.flag(app, "--normalize", options.normalize, "Normalize vectors: scores are cosines");
         table_.text(app, "--pooling", options.pooling, "cls or mean").by_default("the model's, else cls");
         auto const count = [&](char const* name, std::size_t& target, Whole const& range, char const* help) -> DeclaredOption& {
@@ -254,7 +273,12 @@ private:
         count("--passage-length", options.passage_length, tokens,
               "Tokens of a passage with [CLS] and [SEP], of a reranker's pair");
         table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
+        add_prompts(table_, app, options.prompts, "queries");
         table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model").required();
+        table_.path(app, "--eval-data", options.training.eval.data, "BEIR folder that the model is evaluated on while training");
+        table_.text(app, "--eval-split", options.training.eval.split, "Judgments of --eval-data").with_any({"--eval-data"});
+        table_.text(app, "--eval-measures", options.training.eval.measures, "Figures of each evaluation, as those of evaluate")
+            .with_any({"--eval-data"});
         options.training.batch.examples = 32;
         options.training.learning_rate = 2e-5;
         TrainingGroup(table_, app, options.training).add();

@@ -197,11 +197,23 @@ int pairs(Common const& common, PairsOptions const& options);
 /// The file in the output folder of a run with the options that it was started with.
 inline constexpr char const* run_options_file = "run.json";
 
+/// Evaluation while training.
+struct EvalOptions {
+    Path data = {};   ///< empty: none. Held-out token store of pretrain, BEIR folder of finetune
+    std::uint64_t every = 1000;
+    std::size_t texts = 1024;   ///< of the held-out store; 0: all
+    std::string split = "dev";
+    std::string measures = "ndcg@10,mrr@10,recall@100";
+    std::string keep_best = {};
+    std::uint64_t patience = 0;
+};
+
 /// Numbers of the trainer, shared by pretrain and finetune, and further options of training. The seed is that of `Common`.
 struct TrainingOptions : TrainerOptions {
-    double minutes = 0;        ///< 0: no limit
-    Path plan_of = {};         ///< a run by the clock whose plan is repeated; empty: none
-    double dropout = -1;       ///< below 0: from config.json
+    double minutes = 0;    ///< 0: no limit
+    Path plan_of = {};     ///< a run by the clock whose plan is repeated; empty: none
+    double dropout = -1;   ///< below 0: from config.json
+    EvalOptions eval = {};
     std::string record = {};   ///< text of `run_options_file`; empty: none is written
 
     /// Whether one of --steps, --epochs, --minutes and --plan is given.
@@ -231,6 +243,13 @@ int pretrain(Common const& common, PretrainOptions const& options);
 /// \param name  describe this one alone, with all its paths; empty: all
 int presets(Common const& common, std::string const& name);
 
+/// Prompts on the command line.
+struct PromptOptions {
+    std::optional<std::string> query = {};   ///< absent: the model's; so below
+    std::optional<std::string> document = {};
+    std::string name = {};   ///< of a prompt of the model; empty: the role's
+};
+
 struct FinetuneOptions {
     std::string preset = {};                  ///< empty: retriever
     std::string stage = {};                   ///< another name of `preset`
@@ -248,6 +267,7 @@ struct FinetuneOptions {
     std::size_t query_length = 0;
     std::size_t passage_length = 0;
     std::size_t limit = 0;
+    PromptOptions prompts = {};
     TrainingOptions training = {};
 };
 int finetune(Common const& common, FinetuneOptions const& options);
@@ -264,6 +284,7 @@ struct ModelOptions {
     std::string precision = "fp32";   ///< fp32, bf16 or int8; encode and search
     std::size_t chunk_tokens = 0;     ///< of a chunk of a document with a vector of its own; 0: one vector per document
     std::string chunk_pooling = "max";
+    PromptOptions prompts = {};
 };
 
 inline constexpr std::size_t default_shard_texts = 32768;
@@ -271,7 +292,8 @@ inline constexpr std::size_t default_shard_texts = 32768;
 struct EncodeOptions {
     ModelOptions model = {};
     std::vector<Path> inputs = {};
-    std::string role = "document";   ///< or query, which may have a length of its own
+    std::string role = {};   ///< document or query, which may have a length and a prompt of its own; empty: document
+    bool by_role = false;    ///< the role was given: a default prompt of the model is not read in its place
     Path output = {};
     bool skip_malformed = false;
     std::size_t shard_texts = 0;   ///< of an output that is a folder; 0: `default_shard_texts`
@@ -282,6 +304,7 @@ int encode(Common const& common, EncodeOptions const& options);
 struct SearchOptions {
     ModelOptions model = {};
     Path embeddings = {};
+    std::string similarity = {};   ///< cosine, dot, euclidean or manhattan; empty: the model's
     Path data = {};
     std::string split = "test";
     std::string method = "dense";

@@ -215,6 +215,7 @@ Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder,
             {"pooling", to_string(encoder.options().pooling)},
             {"normalize", encoder.options().normalize},
             {"role", options.role},
+            {"prompt", encoder.prompt()},
             {"max_length", encoder.options().max_length},
             {"precision", options.model.precision},
             {"chunks", nullptr},
@@ -234,8 +235,17 @@ SentenceEncoder make_role_encoder(Common const& common, EncodeOptions const& opt
     if (options.role == "query" && options.model.chunk_tokens != 0) {
         throw InputError(Diagnostic{.file = {}, .expected = "--chunks with --role document", .found = "--role query"});
     }
-    SentenceEncoder const encoder = make_inference_encoder(common, options.model);
-    return options.role == "query" ? encoder.for_queries() : encoder;
+    SentenceEncoder encoder = make_inference_encoder(common, options.model);
+    Prompts const& prompts = encoder.options().prompts;
+    PromptOptions const& given = options.model.prompts;
+    if (options.role == "query") { encoder = encoder.for_queries(); }
+    if (!given.name.empty()) {
+        encoder = encoder.with_prompt(prompts.texts.at(given.name));
+    } else if (!options.by_role && !given.document && prompts.standard) {
+        encoder = encoder.with_prompt(prompts.of_texts());
+    }
+    say_prompts("encode", encoder.prompt());
+    return encoder;
 }
 
 std::vector<std::string> first_of(std::vector<std::string> const& texts) {
@@ -450,7 +460,10 @@ private:
 
 }  // namespace
 
-int encode(Common const& common, EncodeOptions const& options) {
+int encode(Common const& common, EncodeOptions const& given) {
+    EncodeOptions options = given;
+    options.by_role = !given.role.empty();
+    if (!options.by_role) { options.role = "document"; }
     use_threads(common);
     if (options.output.extension() == ".safetensors") { return encode_into_file(common, options); }
     if (options.output.has_extension()) {

@@ -2,13 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
 // are compiled in the library bmae::compiled.
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <unistd.h>
@@ -18,8 +25,10 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/edge/finetuning_presets.hpp>
 #include <bmae/text/pair_store.hpp>
+#include <bmae/values/option.hpp>
 
 #include "common.hpp"
+#include "evaluation.hpp"
 #include "finetuned_folders.hpp"
 #include "models.hpp"
 #include "pair_report.hpp"
@@ -58,10 +67,9 @@ void say_coverage(PairStore const& pairs) {
 class PendingStore {
 public:
     explicit PendingStore(Path const& output)
-        : output_(output),
-          place_(std::filesystem::absolute(output).parent_path() /
-                 ('.' + output.filename().string() + ".pairs-" + std::to_string(::getpid()))) {
+        : output_(output), place_(std::filesystem::absolute(output).parent_path() / (own_names() + std::to_string(::getpid()))) {
         clear();
+        remove_those_of_ended_programs();
     }
     PendingStore(PendingStore const&) = delete;
     PendingStore& operator=(PendingStore const&) = delete;
@@ -77,9 +85,38 @@ public:
     }
 
 private:
+    /// ".NAME.pairs-HOST-", and behind it the process: a killed program leaves its store.
+    [[nodiscard]] std::string own_names() const {
+        char host[HOST_NAME_MAX + 1] = {};
+        ::gethostname(host, sizeof host - 1);
+        return '.' + output_.filename().string() + ".pairs-" + host + '-';
+    }
+
     void clear() const {
         std::error_code ignored;
         std::filesystem::remove_all(place_, ignored);
+    }
+
+    void remove_those_of_ended_programs() const {
+        std::error_code ignored;
+        std::string const own = own_names();
+        for (auto const& entry : std::filesystem::directory_iterator(place_.parent_path(), ignored)) {
+            std::string const name = entry.path().filename().string();
+            if (!name.starts_with(own)) { continue; }
+            std::string_view const digits =
+                std::string_view(name).substr(own.size(), name.find('.', own.size()) - own.size());   // .partial
+            auto const process = detail::number_from<std::uint64_t>(digits);
+            if (process && has_ended(*process)) { std::filesystem::remove_all(entry.path(), ignored); }
+        }
+    }
+
+    /// True also for a process that ended and was not waited for, which /proc shows behind the name in parentheses.
+    static bool has_ended(std::uint64_t process) {
+        if (process > INT_MAX) { return false; }
+        if (::kill(static_cast<pid_t>(process), 0) != 0) { return errno == ESRCH; }
+        Path const state = "/proc/" + std::to_string(process) + "/stat";
+        std::error_code ignored;
+        return std::filesystem::exists(state, ignored) && detail::read_file(state).find(") Z ") != std::string::npos;
     }
 
     Path output_;
@@ -111,7 +148,7 @@ void require_same_pairs(FinetuneOptions const& options, PairStore const& now) {
 }
 
 /// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines.
-PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer,
+PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer, Prompts const& prompts,
                      PendingStore const& pending) {
     auto const open = [&](Path const& folder) {
         PairStore store = PairStore::open(folder);
@@ -124,6 +161,12 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
             throw refuse("--split, --negatives, --teacher-scores and --limit with a BEIR folder",
                          "a pair store, which holds its own", "Give them to `bmae pairs`, which makes the store.");
         }
+        if (!prompts.of_queries().empty() || !prompts.of_documents().empty()) {
+            throw refuse("a BEIR folder or lines with a model that has prompts: " +
+                             Json({{"query", prompts.of_queries()}, {"document", prompts.of_documents()}}).dump(),
+                         "a pair store, whose texts have none",
+                         "Name the texts, or train without prompts by --query-prompt '' --document-prompt ''.");
+        }
         return open(options.data);
     }
     bool const lines = std::filesystem::is_regular_file(options.data);
@@ -131,7 +174,10 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
         throw refuse("--split, --negatives and --teacher-scores with a BEIR folder", "a file of lines",
                      "Such lines hold their negatives and scores themselves.");
     }
-    PairStoreOptions const how{.limit = options.limit, .threads = common.threads};
+    PairStoreOptions const how{.limit = options.limit,
+                               .threads = common.threads,
+                               .query_prompt = prompts.of_queries(),
+                               .document_prompt = prompts.of_documents()};
     std::vector<Path> const inputs{options.data};
     auto const list = [](Path const& file) { return file.empty() ? std::vector<Path>() : std::vector<Path>{file}; };
     PairStoreReport const report = lines ? build_pair_store(pending.place(), tokenizer, std::span<Path const>(inputs), how)
@@ -217,6 +263,100 @@ std::string bottleneck_of(FinetuneOptions const& options, LoadedModel const& mod
                  "Name one of them by --pooling.");
 }
 
+/// The head of a reranker's folder, where training goes on from one; else nothing: a new head is trained.
+NamedTensors score_head(FinetuneOptions const& options, LoadedModel const& model) {
+    Path const config = model.path / "config.json";
+    bool const classifies =
+        std::filesystem::exists(config) &&
+        detail::read_file(config, detail::largest_config_file).find("ForSequenceClassification") != std::string::npos;
+    if (!options.preset.starts_with("reranker") || !classifies) { return {}; }
+    detail::Classifier read = detail::load_classifier(model.path);
+    std::int64_t const labels = detail::labels_of(read);
+    bool const fits = labels == 1 && !read.is_mean;
+    say(fits ? "training goes on from the classification head of " + model.path.string()
+             : "a new classification head: that of the folder " +
+                   (labels == 1 ? "reads the mean over the tokens" : "has " + std::to_string(labels) + " labels"));
+    return fits ? std::move(read.head) : NamedTensors();
+}
+
+/// The pairs are trained as the saved folder will read them.
+void require_pair_form(AnyModel const& model, PairForm const& form) {
+    std::size_t const separators = count_option(model, "passes.0.view.source.separators", 1);
+    bool const typed = option_at(model, "passes.0.view.source.token_types") == OptionValue(true);
+    if (separators == form.separators && typed == form.token_types) { return; }
+    auto const in_words = [](std::size_t count, bool types) {
+        return std::to_string(count) + " separators, " + (types ? "token types" : "no token types");
+    };
+    throw refuse("pairs in the form of the model's tokenizer: " + in_words(form.separators, form.token_types),
+                 in_words(separators, typed), "Leave out --set separators and token_types.");
+}
+
+/// The prompts that the texts are trained with. \throws InputError where the result cannot keep them
+Prompts prompts_of(FinetuneOptions const& options, LoadedModel const& model) {
+    bool const reads = options.preset.starts_with("retriever") || options.preset == "splade";
+    PromptOptions const& given = options.prompts;
+    if (!reads) {
+        if (given.query || given.document || !given.name.empty()) {
+            throw refuse("prompts with the presets retriever, retriever-distilled and splade", "--preset " + options.preset,
+                         "The folders of other models have none; write the prompt into the texts.");
+        }
+        if (model.sentence && !model.sentence->prompts.are_empty()) {
+            say("the prompts of the model are not read by --preset " + options.preset);
+        }
+        return {};
+    }
+    Prompts prompts = prompts_by(model.sentence ? model.sentence->prompts : Prompts(), given);
+    if (model.sentence && !model.sentence->pools_prompt && !prompts.are_empty()) {
+        throw refuse("a model that pools its prompts", "\"include_prompt\": false",
+                     "Training pools all tokens: train without prompts by --query-prompt '' --document-prompt ''.");
+    }
+    say_prompts("queries", prompts.of_queries());
+    say_prompts("documents", prompts.of_documents());
+    return prompts;
+}
+
+/// Training compares as the model's vectors were compared so far, unless told; cosines get a temperature at which they learn.
+void choose_comparison(FinetuneOptions const& options, LoadedModel const& model, std::map<std::string, std::string>& overrides) {
+    if (options.preset.starts_with("retriever") && model.sentence && !overrides.contains("similarity")) {
+        VectorSimilarity const before = model.sentence->ranks_by();
+        if (before == VectorSimilarity::euclidean || before == VectorSimilarity::manhattan) {
+            throw refuse("a model whose vectors are compared by dot or cosine, as training does",
+                         "\"similarity_fn_name\": \"" + std::string(to_string(before)) + '"',
+                         "Name another by --set similarity=dot or --set similarity=cosine: the result then ranks by it.");
+        }
+        if (model.sentence->normalize || before == VectorSimilarity::cosine) { overrides["similarity"] = "cosine"; }
+    }
+    auto const similarity = overrides.find("similarity");
+    bool const cosine = similarity != overrides.end() && similarity->second == "cosine";
+    if (options.preset != "retriever" || !cosine || overrides.contains("temperature")) { return; }
+    overrides["temperature"] = "0.05";
+    say("temperature 0.05: cosines differ by 2 at most, and hardly train at the preset's 1; --temperature sets another");
+}
+
+/// Lengths beyond the positions of the model are cut, as texts are when they are encoded.
+void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map<std::string, std::string>& overrides) {
+    for_each_finetuning_preset([&](auto known) {
+        if (known.name != options.preset) { return; }
+        for (OptionEntry const& entry : option_entries(known.hyperparameters)) {
+            std::string const& name = entry.path;
+            if (!name.ends_with("length") && !name.ends_with("maxlen")) { continue; }
+            auto const given = overrides.find(name);
+            OptionValue const preset = entry.number.value();
+            auto const* const number = std::get_if<std::uint64_t>(&preset);
+            std::uint64_t length = number != nullptr ? *number : 0;
+            if (given != overrides.end()) {
+                char const* const end = given->second.data() + given->second.size();
+                auto const read = std::from_chars(given->second.data(), end, length);
+                if (read.ec != std::errc() || read.ptr != end) { continue; }   // refused where it is set
+            }
+            if (length <= positions) { continue; }
+            overrides[name] = std::to_string(positions);
+            say(name + ": texts are cut to " + count_text(positions) + " tokens, the positions of the model, instead of " +
+                count_text(length));
+        }
+    });
+}
+
 }  // namespace
 
 int finetune(Common const& common, FinetuneOptions const& given) {
@@ -241,23 +381,33 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     LoadedModel model = load();
     PretrainingRequest request{.preset = options.preset, .seed = common.seed};
     request.bottleneck = bottleneck_of(options, model);
+    Prompts const prompts = prompts_of(options, model);
     PendingStore pending(training.output);
-    PairStore const pairs = open_pairs(common, options, model.tokenizer, pending);
+    PairStore const pairs = open_pairs(common, options, model.tokenizer, prompts, pending);
     request.overrides = overrides_of(options, pairs);
-    bool const pools = options.preset.starts_with("retriever");
-    if (pools && model.sentence && model.sentence->normalize && !request.overrides.contains("similarity")) {
-        request.overrides["similarity"] = "cosine";   // as the model's vectors were compared so far
+    bool const reranks = options.preset.starts_with("reranker");
+    PairForm const form = reranks ? pair_form(model.tokenizer, model.encoder.shape()) : PairForm();
+    if (reranks) {   // what the command line says otherwise, `require_pair_form` refuses
+        request.overrides.emplace("separators", std::to_string(form.separators));
+        request.overrides.emplace("token_types", form.token_types ? "true" : "false");
     }
+    NamedTensors const head = score_head(options, model);
+    choose_comparison(options, model, request.overrides);
+    cut_lengths(options, static_cast<std::size_t>(model.encoder.shape().positions), request.overrides);
     request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
     std::size_t length = length_of(model);   // of the result, once it is known what it is trained with
     std::size_t query_length = 0;
-    request.sidecars = [&model, &length, &query_length](Path const& folder) {
+    request.sidecars = [&model, &length, &query_length, &prompts](Path const& folder) {
         detail::write_file(folder / "config.json", encoder_config_text(model.encoder, /*with_head=*/false));
         write_length(folder, length, query_length);
+        write_prompts(folder, prompts);
         model.tokenizer.save(folder);
     };
     auto const build = [&](AnyEncoder const& encoder) {
         auto objective = make_finetuning(request, encoder, pairs);
+        objective->for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+            if (auto const found = head.find(name); found != head.end()) { value.detach().copy_(found->second); }
+        });
         if (!device.is_cpu()) {
             objective->for_each_parameter(
                 [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
@@ -265,8 +415,9 @@ int finetune(Common const& common, FinetuneOptions const& given) {
         return objective;
     };
     auto const objective = build(model.encoder);
+    if (reranks) { require_pair_form(*objective, form); }
     length = finetuned_length(*objective, length);
-    query_length = options.preset.starts_with("reranker") ? 0 : own_query_length(*objective, length);
+    query_length = reranks ? 0 : own_query_length(*objective, length);
     say(options.preset + ": " + objective->composition());
     say(count_text(pairs.size()) + " training queries, " + count_text(pairs.texts()) + " texts");
     say_coverage(pairs);
@@ -277,8 +428,16 @@ int finetune(Common const& common, FinetuneOptions const& given) {
              " queries have no hard negatives: theirs are drawn at random from all texts");
     }
 
+    Evaluate evaluate;
+    if (!training.eval.data.empty()) {
+        if (std::string const kind = finetuned_folder(*objective).name; kind != "sentence-transformer") {
+            throw refuse("--eval-data with a preset that makes dense vectors", options.preset,
+                         "Evaluate a " + kind + " after its training.");
+        }
+        evaluate = ranking_evaluation(common, training.eval, *objective, model.tokenizer, sentence_options(*objective, length, prompts));
+    }
     pending.keep(is_resumed(training));
-    Trained const trained = train(common, training, *objective);
+    Trained const trained = train(common, training, *objective, evaluate);
     Json result{{"command", "finetune"},
                 {"preset", options.preset},
                 {"stage", options.preset},
@@ -295,8 +454,9 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     objective->for_each_parameter(
         [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
     FinetunedFolder const kind = finetuned_folder(*objective);
-    Path const folder = publish(training, kind.name,
-                                [&](Path const& unfinished) { save_finetuned(*objective, model.tokenizer, length, unfinished); });
+    Path const folder = publish(training, kind.name, [&](Path const& unfinished) {
+        save_finetuned(*objective, model.tokenizer, length, prompts, unfinished);
+    });
     result[kind.key] = folder.string();
     print_result(common, result, folder.string() + '\n');
     return done;

@@ -18,6 +18,7 @@
 #include <bmae/edge/token_encoder_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
+#include <bmae/values/prompts.hpp>
 
 #include "common.hpp"
 
@@ -64,16 +65,29 @@ inline std::size_t own_query_length(AnyModel const& model, std::size_t length) {
     return query < length ? query : 0;
 }
 
+/// How a fine-tuned sentence encoder makes its vectors.
+inline SentenceEncoderOptions sentence_options(AnyModel const& model, std::size_t length, Prompts const& prompts) {
+    bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
+    return {.pooling = model.pooling(),
+            .normalize = cosine,
+            .max_length = length,
+            .query_length = own_query_length(model, length),
+            .prompts = prompts};
+}
+
 /// Writes the folder.
 /// \param length  `finetuned_length`, of a sentence encoder and a sparse one; the others read what they were trained with
-inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::size_t length, Path const& folder) {
+/// \param prompts  those of training, of the same two
+inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::size_t length, Prompts const& prompts,
+                           Path const& folder) {
     auto const positions = static_cast<std::size_t>(model.encoder().shape().positions);
     std::size_t const query = count_option(model, "passes.0.view.source.max_length", positions);
     std::size_t const passage = count_option(model, "passes.1.view.source.max_length", query);
     std::string const kind = finetuned_folder(model).name;
     if (kind == "cross-encoder") {
         save_cross_encoder(folder, model.encoder(), tokenizer, shared_tensors(model),
-                           {.query_length = count_option(model, "passes.0.view.source.query_length", 0), .max_length = query});
+                           {.query_length = count_option(model, "passes.0.view.source.query_length", 0), .max_length = query},
+                           model.passes().front().projection);
         return;
     }
     if (kind == "token-encoder") {
@@ -89,16 +103,11 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
         save_sparse_encoder(folder, model.encoder(), tokenizer,
                             {.lexical = lexical_options(model.option_values(), "passes.1.bottleneck"),
                              .max_length = length,
-                             .query_length = own_query_length(model, length)});
+                             .query_length = own_query_length(model, length),
+                             .prompts = prompts});
         return;
     }
-    bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
-    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer,
-                                              {.pooling = model.pooling(),
-                                               .normalize = cosine,
-                                               .max_length = length,
-                                               .query_length = own_query_length(model, length)}),
-                              folder);
+    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer, sentence_options(model, length, prompts)), folder);
 }
 
 }  // namespace bmae::program

@@ -184,9 +184,9 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     Record record;
     std::uint64_t number = 0;
     std::size_t const resumed = output.keep_groups(plan.texts_per_batch, [&](std::string_view line) {
-        auto const row = nlohmann::json::parse(line, nullptr, false);
-        bool const is_same =
-            reader->next(record) && row.is_object() && row.value("id", "") == record.id && row.value("text", "") == record.text;
+        auto const row = detail::parse_json_or_nothing<nlohmann::json>(line);
+        bool const is_same = reader->next(record) && row.is_object() && row.contains("id") && row["id"] == record.id &&
+                             row.contains("text") && row["text"] == record.text;
         if (!is_same) {
             throw InputError(Diagnostic{.file = options.output.string() + ".partial",
                                         .line = number + 1,

@@ -14,6 +14,7 @@
 #include <bmae/io/safetensors.hpp>
 #include <bmae/io/torch_file.hpp>
 #include <bmae/io/weight_files.hpp>
+#include <bmae/retrieval/index_folder.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -67,13 +68,15 @@ void look_at_tensors(Path const& path, bool all, Findings& findings) {
     for (auto const& [key, value] : file.metadata()) {
         Json const parsed = detail::parse_json_or_nothing<Json>(value);
         if (key == "report" && parsed.is_object()) {   // a dumped step
-            findings.add("preset", parsed.value("preset", ""));
-            findings.add("composition", parsed.value("composition", ""));
+            detail::JsonObject const report(parsed, path.string(), " of the report");
+            findings.add("preset", report.get<std::string>("preset", ""));
+            findings.add("composition", report.get<std::string>("composition", ""));
             findings.add("total", parsed.contains("total") ? parsed["total"] : Json());
-            for (auto const& term : parsed.contains("terms") ? parsed["terms"] : Json::array()) {
-                findings.line("  " + term.value("name", "") + ' ' + term.value("kind", "") + ": loss " +
-                              std::to_string(term.value("loss", 0.0)) + " over " +
-                              std::to_string(term.value("labels", std::int64_t{0})) + " labels");
+            for (auto const& given : parsed.contains("terms") ? parsed["terms"] : Json::array()) {
+                detail::JsonObject const term(given, path.string(), " of a term");
+                findings.line("  " + term.get<std::string>("name", "") + ' ' + term.get<std::string>("kind", "") + ": loss " +
+                              std::to_string(term.get("loss", 0.0)) + " over " +
+                              std::to_string(term.get("labels", std::int64_t{0})) + " labels");
             }
         } else {
             findings.add("metadata " + key, value.size() > 200 ? value.substr(0, 200) + "..." : value);
@@ -165,6 +168,16 @@ void look_at_pairs(Path const& path, Findings& findings) {
     findings.add("first_positive", start(first.texts[first.positives.front()]));
 }
 
+/// What made an index, and that all of it is as it was made.
+void look_at_index(Path const& path, Findings& findings) {
+    IndexFolder const folder(path, Verify::full);
+    findings.add("kind", "index of " + folder.kind() + ", all checksums valid");
+    for (auto const& [key, value] : folder.manifest().json().items()) {
+        if (key != "kind" && key != "files" && key != "checksum") { findings.add(key, value); }
+    }
+    findings.add("bytes", folder.bytes());
+}
+
 void look_at_config(Path const& folder, Findings& findings) {
     if (!std::filesystem::exists(folder / "config.json")) { return; }
     Json const config = read_json(folder / "config.json");
@@ -205,8 +218,9 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
     if (std::filesystem::exists(path / "modules.json")) {
         findings.add("kind", "sentence-transformers folder");
         std::string modules;
-        for (auto const& module : read_json(path / "modules.json")) {
-            modules += (modules.empty() ? "" : ", ") + module.value("type", "");
+        for (auto const& value : read_json(path / "modules.json")) {
+            detail::JsonObject const module(value, (path / "modules.json").string(), " of a module");
+            modules += (modules.empty() ? "" : ", ") + module.get<std::string>("type", "");
         }
         findings.add("modules", modules);
         if (std::filesystem::exists(path / "1_Pooling" / "config.json")) {
@@ -215,10 +229,11 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
     } else if (std::filesystem::exists(path / "config.json")) {
         findings.add("kind", "folder of a transformer");
     } else if (std::filesystem::exists(path / "manifest.json")) {
+        if (IndexFolder::is_index(path)) { return look_at_index(path, findings); }
         return is_pair_store(path) ? look_at_pairs(path, findings) : look_at_store(path, findings);
     } else {
         throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "a token store, a pair store, a checkpoint or a model folder",
+                                    .expected = "a token store, a pair store, an index, a checkpoint or a model folder",
                                     .found = "a folder of another kind",
                                     .hint = "Name one of the files in it."});
     }

@@ -4,8 +4,10 @@
 // The command-line program: finds the command, parses its options and runs it. Its commands are declared in commands_*.cpp.
 #include <algorithm>
 #include <csignal>
+#include <deque>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -17,21 +19,12 @@
 #include "common.hpp"
 #include "errors.hpp"
 #include "option_table.hpp"
+#include "pipeline.hpp"
 #include "run_options.hpp"
 
 namespace {
 
 using namespace bmae::program;
-
-std::vector<Command> declare_commands(CLI::App& program, OptionTable& table, Options& options) {
-    std::vector<Command> commands;
-    declare_data_commands(program, table, options, commands);
-    declare_training_commands(program, table, options, commands);
-    declare_search_commands(program, table, options, commands);
-    declare_model_commands(program, table, options, commands);
-    table.format(program);
-    return commands;
-}
 
 bmae::InputError unknown_command(std::string const& word, std::vector<Command> const& commands) {
     std::vector<std::string> known;
@@ -47,41 +40,82 @@ bmae::InputError unknown_command(std::string const& word, std::vector<Command> c
                                              .hint = guess + (guess.empty() ? "" : " ") + "Known: " + list + '.'});
 }
 
-int run(std::vector<std::string> arguments) {
-    CLI::App program("bmae: bottlenecked masked auto-encoders, from text to a measured retriever", "bmae");
-    program.set_version_flag("--version", std::string("bmae ").append(bmae::version));
-    program.require_subcommand(1);
-    program.footer(
-        "`bmae COMMAND --help` shows the options and an example, `bmae options` those of all commands. Exit status: 0 done,\n"
-        "2 bad usage, bad input, or an output that is full or in use, 1 failure while running, 130 interrupted (pretrain,\n"
-        "finetune, generate and encode into a folder go on with --resume, other commands leave no output).");
-    Options options;
-    OptionTable table;
-    auto const commands = declare_commands(program, table, options);
-    if (!arguments.empty() && !arguments.front().starts_with('-')) {
-        auto const command = std::ranges::find(commands, arguments.front(), [](Command const& c) { return c.app->get_name(); });
-        if (command == commands.end()) { throw unknown_command(arguments.front(), commands); }   // CLI11: "a command is missing"
-        arguments = with_options_of_run(std::move(arguments), program);
-        table.refuse_unknown(*command->app, {arguments.begin() + 1, arguments.end()});
+/// A parser of one command line, with the options that it fills.
+class Parser {
+public:
+    Parser() {
+        program_.set_version_flag("--version", std::string("bmae ").append(bmae::version));
+        program_.require_subcommand(1);
+        program_.footer(
+            "`bmae COMMAND --help` shows the options and an example, `bmae options` those of all commands. Exit status: 0 done,\n"
+            "2 bad usage, bad input, or an output that is full or in use, 1 failure while running, 130 interrupted (pretrain,\n"
+            "finetune, generate, rerank and encode into a folder go on with --resume, pipeline with the same command; other\n"
+            "commands leave no output).");
+        declare_data_commands(program_, table_, options_, commands_);
+        declare_training_commands(program_, table_, options_, commands_);
+        declare_index_command(program_, table_, options_, commands_);
+        declare_search_commands(program_, table_, options_, commands_);
+        declare_model_commands(program_, table_, options_, commands_);
+        declare_pipeline_command(program_, table_, options_, commands_, parse_stage);
+        table_.format(program_);
     }
-    try {
-        program.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));   // CLI11 takes them from the end
-    } catch (CLI::ParseError const& error) {
+    Parser(Parser const&) = delete;
+    Parser& operator=(Parser const&) = delete;
+
+    /// \returns the command, or nothing where help was asked for and shown
+    Command const* parse(std::vector<std::string> arguments) {
+        if (!arguments.empty() && !arguments.front().starts_with('-')) {
+            auto const of_name = [&](Command const& command) { return command.app->get_name() == arguments.front(); };
+            auto const command = std::ranges::find_if(commands_, of_name);
+            if (command == commands_.end()) {
+                throw unknown_command(arguments.front(), commands_);
+            }   // CLI11: "a command is missing"
+            arguments = with_options_of_run(std::move(arguments), program_);
+            table_.refuse_unknown(*command->app, {arguments.begin() + 1, arguments.end()});
+        }
+        try {
+            program_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));   // CLI11 takes them from the end
+        } catch (CLI::ParseError const& error) {
+            show(error);
+            return nullptr;
+        }
+        auto const command = std::ranges::find_if(commands_, [](Command const& each) { return each.app->parsed(); });
+        table_.refuse_unread(*command->app);
+        options_.pretrain.training.record = options_.finetune.training.record = record_of(*command->app);
+        return &*command;
+    }
+
+private:
+    /// Prints help and version. \throws InputError for all else
+    void show(CLI::ParseError const& error) const {
         std::ostringstream shown;
         std::ostringstream said;
-        int const status = program.exit(error, shown, said);
+        int const status = program_.exit(error, shown, said);
         bmae::program::print(shown.str());
-        if (status == 0) { return done; }
+        if (status == 0) { return; }
         std::string const text = said.str();
         throw bmae::InputError(text.substr(0, text.find_last_not_of('\n') + 1));
     }
-    for (Command const& command : commands) {
-        if (!command.app->parsed()) { continue; }
-        table.refuse_unread(*command.app);
-        options.pretrain.training.record = options.finetune.training.record = record_of(*command.app);
-        return command.run();
+
+    /// A stage is parsed as its own process will.
+    static ParsedStage parse_stage(std::vector<std::string> const& words) {
+        static std::deque<Parser> parsers;   // the command lives in its parser
+        Parser& parser = parsers.emplace_back();
+        Command const* const command = parser.parse(words);
+        if (command == nullptr) { throw bmae::InputError("a stage that shows help"); }
+        return {.command = command->app, .inputs = parser.table_.given_inputs(*command->app)};
     }
-    return bad_input;
+
+    CLI::App program_{"bmae: bottlenecked masked auto-encoders, from text to a measured retriever", "bmae"};
+    OptionTable table_;
+    Options options_;
+    std::vector<Command> commands_;
+};
+
+int run(std::vector<std::string> const& arguments) {
+    Parser parser;
+    Command const* const command = parser.parse(arguments);
+    return command == nullptr ? done : command->run();
 }
 
 }  // namespace

@@ -27,8 +27,10 @@
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/precision.hpp>
+#include <bmae/values/prompts.hpp>
 
 #include "common.hpp"
+#include "prompts.hpp"
 #include "reference_init.hpp"
 
 namespace bmae::program {
@@ -56,6 +58,16 @@ inline void write_length(Path const& folder, std::size_t max_length, std::size_t
     detail::write_file(folder / length_file, lengths.dump(2) + '\n');
 }
 
+/// Prompts beside a checkpoint, in the file of sentence-transformers' folders.
+inline constexpr char const* prompts_file = "config_sentence_transformers.json";
+
+inline void write_prompts(Path const& folder, Prompts const& prompts) {
+    if (prompts.texts.empty()) { return; }
+    Json document{{"prompts", prompts.texts}, {"default_prompt_name", nullptr}};
+    if (prompts.standard) { document["default_prompt_name"] = *prompts.standard; }
+    detail::write_file(folder / prompts_file, document.dump(2) + '\n');
+}
+
 /// The recorded length; 0 where there is none.
 inline std::size_t read_length(Path const& folder) {
     if (!std::filesystem::exists(folder / length_file)) { return 0; }
@@ -81,7 +93,7 @@ inline std::optional<Path> find_checkpoint(Path const& path) {
         return path;
     }
     if (list_checkpoints(path).empty()) { return std::nullopt; }
-    return newest_checkpoint(path, warn).path;
+    return result_checkpoint(path, warn).path;
 }
 
 inline SentenceBottleneck pooling_from(std::string const& name) {
@@ -102,21 +114,24 @@ inline std::string objective_of_checkpoint(Path const& checkpoint) {
 
 /// The bottleneck of a checkpoint's first pass: "mean", "scored" ...; empty where unknown.
 inline std::string bottleneck_of_checkpoint(Path const& checkpoint) {
-    auto const objective = nlohmann::json::parse(objective_of_checkpoint(checkpoint), nullptr, false);
+    auto const objective = detail::parse_json_or_nothing<nlohmann::json>(objective_of_checkpoint(checkpoint));
     bool const told = objective.is_object() && objective.contains("passes") && objective["passes"].is_array() &&
                       !objective["passes"].empty() && objective["passes"].front().is_object();
-    return told ? objective["passes"].front().value("bottleneck", "") : std::string();
+    auto const& pass = told ? objective["passes"].front() : objective;
+    bool const is_text = told && pass.contains("bottleneck") && pass["bottleneck"].is_string();
+    return is_text ? pass["bottleneck"].get<std::string>() : std::string();
 }
 
 /// How a checkpoint makes its vectors: the bottleneck of the first pass, the length of texts, and whether fine-tuning compared
 /// by cosine. Nothing where the bottleneck is no pooling of hidden states (lexicon, scored ...) and where unknown.
 inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& checkpoint) {
-    auto const objective = nlohmann::json::parse(objective_of_checkpoint(checkpoint), nullptr, false);
-    if (!objective.is_object()) { return std::nullopt; }
-    if (objective.contains("pooling")) {   // fine-tuning of 0.1
-        return SentenceEncoderOptions{.pooling = pooling_from(objective.value("pooling", "")),
-                                      .normalize = objective.value("normalize", false),
-                                      .max_length = objective.value("passage_length", std::size_t{512})};
+    auto const parsed = detail::parse_json_or_nothing<detail::Json>(objective_of_checkpoint(checkpoint));
+    if (!parsed.is_object()) { return std::nullopt; }
+    detail::JsonObject const objective(parsed, (checkpoint / "trainer.json").string(), " of the objective");
+    if (objective.has("pooling")) {   // fine-tuning of 0.1
+        return SentenceEncoderOptions{.pooling = pooling_from(objective.require<std::string>("pooling")),
+                                      .normalize = objective.get("normalize", false),
+                                      .max_length = objective.get("passage_length", std::size_t{512})};
     }
     std::string const bottleneck = bottleneck_of_checkpoint(checkpoint);
     if (bottleneck.empty()) { return std::nullopt; }
@@ -124,21 +139,26 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
     for (auto& [name, tensor] : load_tensors(checkpoint / "model.safetensors", Loading::mapped)) {
         if (name.starts_with("shared.")) { shared.emplace(name, tensor); }
     }
-    auto pooling =
-        SentenceBottleneck::of({.name = bottleneck, .projection = objective["passes"].front().value("projection", "")}, shared);
+    auto pooling = SentenceBottleneck::of(
+        {.name = bottleneck,
+         .projection = detail::JsonObject(parsed["passes"].front(), objective.file()).get<std::string>("projection", "")},
+        shared);
     if (!pooling) { return std::nullopt; }
     bool const unit_length = pooling->unit_length();
     SentenceEncoderOptions options{
-        .pooling = *std::move(pooling), .normalize = unit_length, .max_length = objective.value("max_length", std::size_t{512})};
-    bool const finetuned = objective.contains("pairs");
-    auto const numbers = objective.find("numbers");
-    if (finetuned && numbers != objective.end() && numbers->is_object()) {
-        auto const length = numbers->value("passes.0.view.source.max_length", options.max_length);
-        options.max_length = std::min(options.max_length, numbers->value("passes.1.view.source.max_length", length));
-        options.normalize = options.normalize || numbers->value("terms.0.similarity", "") == "cosine";
+        .pooling = *std::move(pooling), .normalize = unit_length, .max_length = objective.get("max_length", std::size_t{512})};
+    bool const finetuned = objective.has("pairs");
+    auto const numbers = objective.find<detail::JsonObject>("numbers");
+    if (finetuned && numbers) {
+        auto const length = numbers->get("passes.0.view.source.max_length", options.max_length);
+        options.max_length = std::min(options.max_length, numbers->get("passes.1.view.source.max_length", length));
+        options.normalize = options.normalize || numbers->get<std::string>("terms.0.similarity", "") == "cosine";
     }
     if (std::size_t const recorded = read_length(checkpoint); recorded != 0) { options.max_length = recorded; }
     options.query_length = std::min(detail::folder_query_length(checkpoint), options.max_length);
+    if (std::filesystem::exists(checkpoint / prompts_file)) {
+        options.prompts = detail::read_prompts(detail::JsonObject::read(checkpoint / prompts_file));
+    }
     return options;
 }
 
@@ -299,6 +319,7 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
         sentence.query_length = std::min(sentence.query_length, options.max_length);
     }
     if (options.query_length != 0) { sentence.query_length = options.query_length; }
+    sentence.prompts = prompts_by(std::move(sentence.prompts), options.prompts);
     move_encoder(model.encoder, device_from(common.device));
     if (precision == ComputeType::bf16) {
         model.encoder.for_each_parameter(

@@ -270,6 +270,16 @@ void OptionTable::refuse_unread(CLI::App const& command) const {
     }
 }
 
+std::vector<std::string> OptionTable::given_inputs(CLI::App const& command) const {
+    std::vector<std::string> paths;
+    for (DeclaredOption const& declared : options_) {
+        if (&declared.app() != &command || declared.type() != "path" || declared.name() == "--output") { continue; }
+        if (declared.option().count() == 0) { continue; }
+        for (std::string const& path : declared.option().results()) { paths.push_back(path); }
+    }
+    return paths;
+}
+
 Json OptionTable::to_json() const {
     Json list = Json::array();
     for (DeclaredOption const& declared : options_) {

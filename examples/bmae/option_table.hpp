@@ -119,6 +119,9 @@ public:
     /// Refuses an option that was given and that nothing reads in this mode.
     void refuse_unread(CLI::App const& command) const;
 
+    /// The paths that were given to a command, but for its output.
+    [[nodiscard]] std::vector<std::string> given_inputs(CLI::App const& command) const;
+
     [[nodiscard]] Json to_json() const;
     /// The page docs/options.md.
     [[nodiscard]] std::string to_markdown() const;

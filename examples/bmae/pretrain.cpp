@@ -24,6 +24,7 @@
 #include <bmae/text/wordpiece.hpp>
 
 #include "common.hpp"
+#include "evaluation.hpp"
 #include "models.hpp"
 #include "training.hpp"
 
@@ -291,6 +292,23 @@ void load_equal_names(AnyModel& objective, InitFile const& init) {
     say(text + (fresh.empty() ? "" : "; fresh:" + fresh));
 }
 
+/// The texts of --eval-data. \throws InputError for another tokenizer, an empty store, and the store that is trained on
+TokenStore open_held_out(EvalOptions const& options, AnyTokenizer const& tokenizer, TokenStore const& corpus) {
+    TokenStore texts = TokenStore::open(options.data);
+    texts.require_tokenizer(tokenizer, options.data);
+    auto const complain = [&](std::string expected, std::string found, std::string hint) {
+        return InputError(Diagnostic{
+            .file = options.data.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
+    };
+    if (texts.size() < 2) {
+        throw complain("a store of held-out passages", count_text(texts.size()), "Prepare some that are not trained on.");
+    }
+    if (texts.content_hash() == corpus.content_hash()) {
+        throw complain("held-out passages", "those of --data", "Split the texts before `bmae prepare`.");
+    }
+    return texts;
+}
+
 void dump_first_step(AnyModel& objective, Common const& common, PretrainOptions const& options) {
     TrainingOptions const& training = options.training;
     BatchPlanner planner(
@@ -328,7 +346,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     at::Device const device = device_from(common.device);
     PretrainingRequest request{.preset = options.preset, .overrides = parse_settings(options.numbers), .seed = common.seed};
     if (!options.dictionary.empty()) { request.words = read_words(options.dictionary, start.tokenizer()); }
-    auto const build = [&] {
+    auto const build = [&](TokenStore const& texts) {
         AnyEncoder encoder = start.make();
         std::optional<InitFile> init;
         if (!options.init.empty()) { load_parameters_of(encoder, init.emplace(options.init)); }
@@ -345,7 +363,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
             request.generator = std::make_shared<EncoderGenerator<AnyEncoder> const>(
                 std::move(generator), static_cast<std::int64_t>(corpus.traits().size()));
         }
-        auto objective = make_pretraining(request, encoder, corpus);
+        auto objective = make_pretraining(request, encoder, texts);
         if (!device.is_cpu()) {
             objective->for_each_parameter(
                 [&](std::string const&, at::Tensor& value, bool) { value = value.detach().to(device); });
@@ -359,7 +377,17 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         if (options.init.empty() && !given.init.empty()) { load_reference(*objective, given.init); }
         return objective;
     };
-    auto const objective = build();
+    auto const objective = build(corpus);
+    std::optional<TokenStore> held_out_texts;
+    std::unique_ptr<AnyModel> held_out_model;
+    std::optional<HeldOut> held_out;
+    if (!training.eval.data.empty()) {
+        held_out_texts = open_held_out(training.eval, start.tokenizer(), corpus);
+        held_out_model = build(*held_out_texts);
+        held_out.emplace(*held_out_model, *objective,
+                         HeldOutOptions{.texts = training.eval.texts, .batch = training.batch, .seed = common.seed});
+        say("evaluated on " + count_text(held_out->texts()) + " held-out passages of " + training.eval.data.string());
+    }
     say(options.preset + ": " + objective->composition());
     say(count_text(corpus.size()) + " passages of up to " + std::to_string(request.settings.max_length) + " tokens");
 
@@ -376,7 +404,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         print_result(common, result, options.dump_step.string() + '\n');
         return done;
     }
-    Trained const trained = train(common, training, *objective);
+    Trained const trained = train(common, training, *objective, held_out ? held_out_evaluation(*held_out) : Evaluate());
     result.update(trained.json);
     if (trained.to == TrainedTo::an_interrupt) {
         print_result(common, result);

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/mv.h>
 
 #include <bmae/corpus/beir.hpp>
 #include <bmae/detail/files.hpp>
@@ -29,7 +28,10 @@
 #include <bmae/retrieval/impact_index.hpp>
 #include <bmae/retrieval/rerank.hpp>
 #include <bmae/retrieval/run_file.hpp>
+#include <bmae/retrieval/similarity.hpp>
 #include <bmae/retrieval/top_k.hpp>
+
+#include "prompts.hpp"
 
 namespace bmae::program {
 
@@ -76,7 +78,9 @@ public:
 
 class PairScorer final : public Scorer {
 public:
-    explicit PairScorer(Path const& folder) : model_(load_cross_encoder(folder)) {}
+    explicit PairScorer(Path const& folder) : model_(load_cross_encoder(folder)) {
+        if (packing_pays(PackedType::fp32) && model_.model().packs(PackedType::fp32)) { model_ = model_.packed(); }
+    }
     [[nodiscard]] char const* kind() const override { return "cross-encoder"; }
     [[nodiscard]] at::Tensor score(std::string const& query, std::vector<std::string> const& texts,
                                    EncodeRun const& run) const override {
@@ -108,7 +112,10 @@ public:
     [[nodiscard]] char const* kind() const override { return kind_; }
     [[nodiscard]] at::Tensor score(std::string const& query, std::vector<std::string> const& texts,
                                    EncodeRun const& run) const override {
-        return at::mv(model_.encode(texts, run), model_.encode_queries(std::span(&query, 1), run).squeeze(0));
+        at::Tensor const asked = model_.encode_queries(std::span(&query, 1), run);
+        VectorSimilarity similarity = VectorSimilarity::dot;   // of sparse vectors, always
+        if constexpr (requires { model_.options().ranks_by(); }) { similarity = model_.options().ranks_by(); }
+        return similarity_scores(asked, model_.encode(texts, run), similarity).squeeze(0);
     }
 
 private:
@@ -162,6 +169,13 @@ Work read_work(RerankOptions const& options) {
     say_report(collection.documents_report(), "corpus");
     Records queries = options.split == "all" ? collection.queries() : collection.queries(options.split);
     Work work{.collection = std::move(collection), .queries = std::move(queries), .run = read_run(options.run)};
+    if (options.as_teacher) {
+        if (options.split == "all") {
+            throw InputError(Diagnostic{
+                .file = {}, .expected = "--as-teacher with the split of the training queries", .found = "--split all"});
+        }
+        work.run = teacher_candidates(work.run, work.collection.qrels<Qrels>(options.split), options.depth);
+    }
     for (std::size_t q = 0; q < work.run.size(); ++q) {
         if (work.queries.find(std::string(work.run.query(q)))) {
             work.places.push_back(q);
@@ -195,6 +209,7 @@ std::string settings_of(RerankOptions const& options, Path const& folder) {
                 {"config", detail::to_hex(detail::xxh64(detail::read_file(folder / "config.json")))},
                 {"split", options.split},
                 {"depth", options.depth},
+                {"as_teacher", options.as_teacher},
                 {"tag", options.tag}}
                .dump() +
            '\n';
@@ -272,9 +287,8 @@ int rerank(Common const& common, RerankOptions const& options) {
         std::size_t const q = work.places[next];
         std::vector<Hit> const hits = best_first(work.run, q);
         std::vector<std::string> texts;
-        for (std::size_t i = 0; i < std::min(options.depth, hits.size()); ++i) {
-            texts.push_back(work.text_of(hits[i], options.run));
-        }
+        std::size_t const depth = options.as_teacher ? hits.size() : options.depth;
+        for (std::size_t i = 0; i < std::min(depth, hits.size()); ++i) { texts.push_back(work.text_of(hits[i], options.run)); }
         std::string const query = work.queries[*work.queries.find(std::string(work.run.query(q)))].text;
         at::Tensor const scores = texts.empty() ? at::Tensor() : scorer->score(query, texts, run).contiguous();
         std::span<float const> const values =
@@ -349,7 +363,11 @@ private:
         }
         std::optional<std::size_t> const length =
             options.model.max_length == 0 ? std::nullopt : std::optional(options.model.max_length);
-        return load_sparse_encoder(folder, length);
+        SparseEncoder const encoder = load_sparse_encoder(folder, length);
+        SparseEncoder model = encoder.with_prompts(prompts_by(encoder.options().prompts, options.model.prompts));
+        say_prompts("queries", model.options().prompts.of_queries());
+        say_prompts("documents", model.options().prompts.of_documents());
+        return model;
     }
 
     ImpactIndex build(Records const& documents) const {

@@ -22,6 +22,7 @@ struct RerankOptions {
     Path data = {};
     std::string split = "test";
     std::size_t depth = 100;
+    bool as_teacher = false;
     std::size_t batch_tokens = 4096;
     std::size_t batch_examples = 0;   ///< texts of a batch; 0: by tokens
     std::string tag = "rerank";

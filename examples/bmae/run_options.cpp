@@ -25,8 +25,9 @@ bool is_of_one_start(std::string_view name) {
 
 /// Options whose value is a path, and --config, which may be one.
 bool names_a_path(std::string_view name) {
-    static std::set<std::string_view> const known{"--model",      "--init",      "--data",      "--tokenizer",      "--config",
-                                                  "--dictionary", "--generator", "--negatives", "--teacher-scores", "--plan"};
+    static std::set<std::string_view> const known{"--model",          "--init",       "--data",      "--tokenizer",
+                                                  "--config",         "--dictionary", "--generator", "--negatives",
+                                                  "--teacher-scores", "--plan",       "--eval-data"};
     return known.contains(name);
 }
 

@@ -12,9 +12,12 @@
 #include <utility>
 
 #include <bmae/detail/folders.hpp>
+#include <bmae/io/json_file.hpp>
 #include <bmae/training/allocator.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/trainer.hpp>
+
+#include "evaluation.hpp"
 
 namespace bmae::program {
 
@@ -41,7 +44,8 @@ std::string negatives_text(Objective const& objective, TrainingOptions const& op
         for (std::size_t e = 0; e < objective.examples(); e += stride, ++seen) { tokens += objective.cost(e); }
         examples = std::max<std::size_t>(1, options.batch.tokens * seen / std::max<std::size_t>(1, tokens));
     }
-    std::size_t const contrasted = examples * (options.gradient_cache ? options.accumulation : 1);
+    examples = std::min(examples, objective.examples());   // an epoch has no more
+    std::size_t const contrasted = std::min(examples * (options.gradient_cache ? options.accumulation : 1), objective.examples());
     std::size_t const negatives = objective.negatives(contrasted);
     if (negatives == 0) { return {}; }
     std::string const text = "contrast: " + std::string(options.batch.examples == 0 ? "about " : "") + count_text(negatives) +
@@ -55,8 +59,7 @@ std::string negatives_text(Objective const& objective, TrainingOptions const& op
 std::uint64_t planned_steps(Path const& output) {
     if (list_checkpoints(output).empty()) { return 0; }
     Path const file = newest_checkpoint(output).path / "trainer.json";
-    auto const json = nlohmann::json::parse(detail::read_file(file), nullptr, false);
-    return json.is_object() ? json.value("steps", std::uint64_t{0}) : 0;
+    return detail::JsonObject::read(file).get<std::uint64_t>("steps", 0);
 }
 
 /// The recorded plan of a run by the clock. \param path  its output folder, or a checkpoint
@@ -70,9 +73,11 @@ std::vector<PlanSegment> plan_of_run(Path const& path) {
                                      .hint = "Such a run was started with --minutes alone; others repeat by their options."});
     };
     if (!std::filesystem::exists(file)) { throw refuse("none"); }
-    auto const json = nlohmann::ordered_json::parse(detail::read_file(file), nullptr, false);
-    if (!json.is_object() || !json.contains("state") || !json["state"].contains("plan")) { throw refuse("a run without a plan"); }
-    return plan_from_json(json["state"]["plan"]);
+    auto const state = detail::JsonObject::read(file).find<detail::JsonObject>("state");
+    if (!state || !state->has("plan")) { throw refuse("a run without a plan"); }
+    try {
+        return plan_from_json(state->json().at("plan"));
+    } catch (std::exception const& error) { throw state->refuse("a plan of step, progress and steps left", error.what()); }
 }
 
 /// Fills in how long the run is. Without a number of steps the time decides; runs of earlier versions estimated steps and keep them.
@@ -186,12 +191,33 @@ void check_output(TrainingOptions const& options) {
     }
 }
 
-Trained train(Common const& common, TrainingOptions const& options, Objective& objective) {
+namespace {
+
+std::string text_of(Figures const& figures) {
+    std::string text;
+    for (auto const& [name, value] : figures) {
+        char number[40];
+        std::snprintf(number, sizeof number, " %.4f", value);
+        text += (text.empty() ? "" : ", ") + name + number;
+    }
+    return text;
+}
+
+Json json_of(BestFigure const& best, std::string const& figure) {
+    if (best.step == 0) { return nullptr; }
+    return {{"step", best.step}, {"figure", figure}, {"value", best.value}, {"ended_early", best.has_ended_run}};
+}
+
+}  // namespace
+
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
+              std::function<Figures(std::uint64_t step)> evaluate) {
     Clock::time_point const start = Clock::now();
     keep_freed_memory();   // this process ends after training
     TrainerOptions settings = trainer_options(common, options);
     Progress progress("training", "steps", 0);   // its time is that of the command
     set_length(options, settings);
+    set_evaluation(options.eval, settings);
     bool const by_clock = settings.seconds > 0;
     if (by_clock) {
         say("the learning rate follows the clock: it ends after " + duration_text(settings.seconds) + " of training");
@@ -224,6 +250,12 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
                                    },
                                .on_save = [&](Path const& checkpoint) { progress.line("saved " + checkpoint.string()); },
                                .on_warning = [&](std::string const& text) { progress.line("warning: " + text); }};
+    Figures last;
+    callbacks.evaluate = std::move(evaluate);
+    callbacks.on_figures = [&](std::uint64_t step, Figures const& figures, bool best) {
+        last = figures;
+        progress.line("step " + count_text(step) + ": " + text_of(figures) + (best ? ", the best so far" : ""));
+    };
     Trainer trainer(objective, settings, callbacks);
     running = &trainer;
     if (std::string const text = negatives_text(objective, options); !text.empty()) { say(text); }
@@ -252,7 +284,16 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
                     {"seconds", seconds},
                     {"tokens_per_second", stepping > 0 ? static_cast<double>(tokens) / stepping : 0.0},
                     {"checkpoint", result.checkpoint.string()},
-                    {"terms", terms_json(result.terms)}};
+                    {"terms", terms_json(result.terms)},
+                    {"figures", nullptr},
+                    {"best", json_of(result.best, settings.evaluation.best)}};
+    for (auto const& [name, value] : last) { trained.json["figures"][name] = value; }
+    if (result.best.has_ended_run) {
+        say("ended early: " + settings.evaluation.best + " was not better in " + count_text(result.best.worse) + " evaluations");
+    }
+    if (result.end == TrainEnd::finished && result.best.step != 0) {
+        say("the result is the checkpoint of step " + count_text(result.best.step) + ", the best by " + settings.evaluation.best);
+    }
     if (by_clock && trained.to == TrainedTo::the_end && shown) {
         say("the time sufficed for " + count_text(result.steps) + " steps; --plan " + options.output.string() +
             " repeats them, and --steps " + std::to_string(result.steps) + " has nearly their learning rates");

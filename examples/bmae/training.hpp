@@ -4,11 +4,13 @@
 /// Training runs of pretrain and finetune.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
+#include <bmae/training/figures.hpp>
 #include <bmae/training/objective.hpp>
 
 #include "common.hpp"
@@ -35,7 +37,9 @@ void check_output(TrainingOptions const& options);
 
 /// Trains until the end, the time limit or an interrupt; the objective then holds the result.
 /// With --minutes alone the schedule follows the clock: the plan is in the checkpoints, and --plan repeats it.
-Trained train(Common const& common, TrainingOptions const& options, Objective& objective);
+/// \param evaluate  what --eval-data measures; empty: nothing
+Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
+              std::function<Figures(std::uint64_t step)> evaluate = {});
 
 /// Publishes a result of the run as OUTPUT/NAME, in place of that of an earlier end: readers see the old folder or the new one.
 /// \param write  makes the folder that it is given

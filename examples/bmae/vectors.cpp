@@ -90,6 +90,9 @@ public:
 private:
     void build_dense(Common const& common, Records const& documents) {
         encoder_ = std::make_unique<SentenceEncoder>(make_inference_encoder(common, options_.model));
+        choose_similarity();
+        say_prompts("queries", encoder_->options().prompts.of_queries());
+        say_prompts("documents", encoder_->prompt());
         if (options_.model.precision == "int8") { measure_loss(*encoder_, first_texts(documents)); }
         if (options_.embeddings.empty()) {
             index(encode_documents(
@@ -118,8 +121,23 @@ private:
         index({.rows = std::move(vectors.rows), .offsets = std::move(vectors.offsets)}, vectors.ids);
     }
 
+    /// That of the command line, else the model's.
+    void choose_similarity() {
+        SentenceEncoderOptions model = encoder_->options();
+        if (!options_.similarity.empty()) {
+            model.similarity = vector_similarity_named(options_.similarity);
+            if (!model.similarity) {
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = "--similarity cosine, dot, euclidean or manhattan",
+                                            .found = '"' + options_.similarity + '"'});
+            }
+        }
+        similarity_ = model.index_similarity();
+        say("dense: similarity " + std::string(to_string(model.ranks_by())));
+    }
+
     void index(ChunkVectors vectors, std::vector<std::string> const& ids) {
-        ExactIndexOptions const options{.threads = threads_};
+        ExactIndexOptions const options{.similarity = similarity_, .threads = threads_};
         if (vectors.offsets.empty()) {
             dense_ = std::make_unique<ExactIndex>(std::move(vectors.rows), ids, options);
             return;
@@ -143,6 +161,7 @@ private:
     SearchOptions const& options_;
     unsigned threads_;
     std::unique_ptr<SentenceEncoder> encoder_;
+    VectorSimilarity similarity_ = VectorSimilarity::dot;
     std::unique_ptr<ExactIndex> dense_;
     std::unique_ptr<ChunkIndex> chunks_;   // in place of `dense_` where documents have several vectors
     std::unique_ptr<Bm25Index> lexical_;
@@ -314,13 +333,16 @@ void export_with_decoders(ReferenceLayout layout, ExportOptions const& options, 
 int export_model(Common const& common, ExportOptions const& options) {
     detail::require_nothing_lost(options.output);
     Tower const tower = tower_from(options.tower);
-    Json result{{"command", "export"}, {"format", options.format}, {"tower", options.tower}, {"output", options.output.string()},
-                {"pooling", nullptr},  {"normalize", nullptr},     {"max_length", nullptr},  {"query_length", nullptr}};
+    Json result{
+        {"command", "export"},    {"format", options.format}, {"tower", options.tower}, {"output", options.output.string()},
+        {"pooling", nullptr},     {"normalize", nullptr},     {"similarity", nullptr},  {"max_length", nullptr},
+        {"query_length", nullptr}};
     if (options.format == "sentence-transformers") {
         SentenceEncoder const encoder = make_sentence_encoder(common, options.model, tower);
         save_sentence_transformer(encoder, options.output);
         result.update({{"pooling", to_string(encoder.options().pooling)},
                        {"normalize", encoder.options().normalize},
+                       {"similarity", to_string(encoder.options().ranks_by())},
                        {"max_length", encoder.options().max_length}});
         if (std::size_t const length = encoder.options().query_length; length != 0) {
             result["query_length"] = length;

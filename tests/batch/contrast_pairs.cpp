@@ -28,7 +28,7 @@ PackedView texts_of(std::vector<std::size_t> const& lengths) {
 
 /// Two queries; the texts 10, 11, 12 of the first and 20, 10, 21 of the second one: the latter's own list has the former's text.
 struct Groups {
-    PackedView queries = texts_of({5, 5});
+    PackedView queries = texts_of({5, 6});
     PackedView texts;
 
     explicit Groups(std::size_t third_length = 5) {
@@ -83,6 +83,23 @@ BOOST_AUTO_TEST_CASE(one_candidate_makes_no_pair) {
     BOOST_TEST(batch_pairs(views, {.candidates = CandidateScope::all_rows}).size() == 2U);
     std::vector<PackedView const*> const three{&first, &second, &second};
     BOOST_TEST(batch_pairs(three).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_relevant_to_an_equal_query_is_no_negative) {
+    PackedView queries;
+    PackedView texts;
+    for (TokenId const word : {10, 11, 10}) {   // the first and the last query are equal, under two ids
+        std::vector<TokenId> const ids{2, word, 3};
+        queries.append(MaskedText{.original_ids = ids, .input_ids = ids});
+    }
+    std::int64_t id = 20;
+    for (int example = 0; example < 3; ++example, ++id) {
+        std::vector<TokenId> const ids{2, static_cast<TokenId>(id), 3};
+        texts.append_group({{.text = MaskedText{.original_ids = ids, .input_ids = ids}, .id = id}}, {id});
+    }
+    std::vector<PackedView const*> const views{&queries, &texts};
+    equal(batch_pairs(views).excluded, {0, 5, 2, 3});   // each other's relevant text
+    equal(batch_pairs(views, {.mask_false_negatives = false}).excluded, {});
 }
 
 BOOST_AUTO_TEST_CASE(relevant_texts_of_others_are_excluded) {

@@ -8,7 +8,14 @@
 #include <string>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/batch/to_tensors.hpp>
@@ -17,6 +24,9 @@
 #include <bmae/bottlenecks/lexicon.hpp>
 #include <bmae/bottlenecks/mean.hpp>
 #include <bmae/bottlenecks/projected.hpp>
+#include <bmae/bottlenecks/sentence_bottleneck.hpp>
+#include <bmae/bottlenecks/sentence_steps.hpp>
+#include <bmae/bottlenecks/token_poolings.hpp>
 #include <bmae/encoders/bert.hpp>
 
 namespace {
@@ -124,10 +134,115 @@ Rows batch_normalized(Rows rows) {
 
 BOOST_AUTO_TEST_SUITE(plain)
 
+BOOST_AUTO_TEST_CASE(a_view_that_is_only_encoded_gives_the_same_without_labels) {
+    Texts const texts;
+    PackedView view;
+    for (auto const& ids : texts.ids) { view.append_input(ids); }
+    BOOST_TEST((view.labels.empty() && view.original_ids.empty() && view.flags.empty()));
+    PackedInput const input = to_tensors(view);
+    BOOST_TEST((!input.labels.defined() && !input.label_rows.defined()));
+    BOOST_TEST(input.original_ids.equal(texts.input.original_ids));
+    BOOST_TEST(input.text_of_row.equal(texts.input.text_of_row));
+    ForwardContext context;
+    Encoded const encoded = texts.encoder.encode(input, context);
+    BOOST_TEST(MeanBottleneck().pool(encoded, input).equal(MeanBottleneck().pool(texts.encoded, texts.input)));
+    PackedView typed;
+    typed.append_input({2, 7, 3, 9, 3}, {0, 0, 0, 1, 1});
+    typed.append_input({2, 3});
+    BOOST_TEST(to_tensors(typed).token_types.sum().item<std::int64_t>() == 2);
+}
+
 BOOST_AUTO_TEST_CASE(cls_is_the_first_row_of_each_text) {
     Texts const texts;
     Rows const rows = rows_of(texts.encoded.hidden);
     close(ClsBottleneck{}.pool(texts.encoded, texts.input), {rows[0], rows[5], rows[9], rows[11]}, 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(further_poolings_over_the_tokens_of_a_text) {
+    Texts const texts;
+    Rows const rows = rows_of(texts.encoded.hidden);
+    for (std::int64_t const skipped : {0, 2}) {   // of each text, but never its last row
+        Rows largest, roots, weighted, last;
+        std::size_t row = 0;
+        for (auto const& text : texts.ids) {
+            std::size_t const first = std::min(static_cast<std::size_t>(skipped), text.size() - 1);
+            std::vector<double> most(width, -1e9), sum(width, 0.0), later(width, 0.0);
+            double positions = 0;
+            for (std::size_t i = first; i < text.size(); ++i) {
+                double const position = static_cast<double>(skipped) + static_cast<double>(i - first) + 1;
+                positions += position;
+                for (std::size_t h = 0; h < width; ++h) {
+                    most[h] = std::max(most[h], rows[row + i][h]);
+                    sum[h] += rows[row + i][h];
+                    later[h] += position * rows[row + i][h];
+                }
+            }
+            for (double& value : sum) { value /= std::sqrt(static_cast<double>(text.size() - first)); }
+            for (double& value : later) { value /= positions; }
+            row += text.size();
+            largest.push_back(most);
+            roots.push_back(sum);
+            weighted.push_back(later);
+            last.push_back(rows[row - 1]);
+        }
+        PackedInput input = texts.input;
+        input.unpooled_rows = skipped;
+        auto const pool = [&](SentenceBottleneck const& bottleneck) { return bottleneck.pool(texts.encoded, input); };
+        close(pool(MaxBottleneck{}), largest);
+        close(pool(MeanSqrtLengthBottleneck{}), roots);
+        close(pool(WeightedMeanBottleneck{}), weighted);
+        close(pool(LastTokenBottleneck{}), last);
+        auto const joined = SentenceBottleneck::named("last_token+max");
+        BOOST_REQUIRE(joined);
+        close(pool(*joined).narrow(1, 0, width), last);
+        close(pool(*joined).narrow(1, width, width), largest);
+        BOOST_TEST(joined->width(texts.encoder) == 2 * width);
+    }
+    PackedInput prompt = texts.input;
+    prompt.unpooled_rows = 2;
+    close(SentenceBottleneck().pool(texts.encoded, prompt), {rows[2], rows[7], rows[10], rows[11]},
+          1e-12);   // the first that is left
+}
+
+BOOST_AUTO_TEST_CASE(a_chain_of_steps_checks_and_tells_its_widths) {
+    Texts const texts;
+    at::Tensor const weight = at::arange(3 * width, at::kFloat).view({3, width}).sin();
+    SentenceBottleneck const chain = SentenceBottleneck(MeanBottleneck{})
+                                         .then({.weight = weight, .activation = DenseActivation::gelu})
+                                         .followed_by(LayerNormStep{.weight = at::ones({3}), .bias = at::full({3}, 2.0F)})
+                                         .followed_by(UnitLengthStep{})
+                                         .followed_by(TruncateStep{.width = 2});
+    BOOST_TEST(to_string(chain) == "mean+dense+layer_norm+normalized+truncated");
+    BOOST_TEST(chain.width(texts.encoder) == 2);
+    BOOST_TEST(!chain.unit_length());
+    at::Tensor const mapped = at::gelu(at::linear(MeanBottleneck{}.pool(texts.encoded, texts.input), weight));
+    at::Tensor const centered = mapped - mapped.mean(1, true);
+    at::Tensor const normed = centered / (centered.square().mean(1, true) + 1e-5).sqrt() + 2;
+    close(chain.pool(texts.encoded, texts.input), rows_of((normed / normed.square().sum(1, true).sqrt()).narrow(1, 0, 2)));
+    auto const refused = [](auto&& make) {
+        try {
+            static_cast<void>(make());
+        } catch (InputError const& error) { return std::string(error.what()); }
+        return std::string();
+    };
+    BOOST_TEST(refused([&] { return chain.then({.weight = weight}); }).find("a linear map") != std::string::npos);
+    LayerNormStep const norm{.weight = at::ones({5}), .bias = at::ones({5})};
+    BOOST_TEST(refused([&] { return chain.followed_by(norm); }).find("layer_norm of another shape") != std::string::npos);
+    BOOST_TEST(refused([&] { return chain.followed_by(TruncateStep{}); }).find("truncated of another shape") !=
+               std::string::npos);
+    BOOST_TEST(SentenceBottleneck().followed_by(UnitLengthStep{}).unit_length());
+}
+
+BOOST_AUTO_TEST_CASE(every_activation_is_found_by_its_class) {
+    at::Tensor const x = at::arange(-4, 5, at::kFloat);
+    for (std::size_t i = 0; i < names_of(DenseActivation{}).size(); ++i) {
+        auto const activation = static_cast<DenseActivation>(i);
+        BOOST_CHECK(dense_activation_named(torch_class_of(activation)) == activation);
+        at::Tensor const y = apply_step(DenseStep{.weight = at::eye(9), .activation = activation}, x.view({1, 9}));
+        BOOST_CHECK_MESSAGE(activation == DenseActivation::identity || !y.equal(x.view({1, 9})), to_string(activation));
+    }
+    BOOST_CHECK(dense_activation_named("torch.nn.Tanh") == DenseActivation::tanh);
+    BOOST_CHECK(!dense_activation_named("torch.nn.Softmax") && !dense_activation_named("my.Tanh"));
 }
 
 BOOST_AUTO_TEST_CASE(means_over_the_tokens_of_a_text) {

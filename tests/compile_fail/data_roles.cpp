@@ -1,17 +1,24 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Maskers, sources, corruptors, token losses, tokenizers and metrics, each wrong in one way.
+// Maskers, sources, corruptors, token losses, tokenizers, metrics and indexes, each wrong in one way.
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include <bmae/concepts/corruptor.hpp>
+#include <bmae/concepts/index.hpp>
 #include <bmae/concepts/masker.hpp>
 #include <bmae/concepts/metric.hpp>
 #include <bmae/concepts/text_source.hpp>
 #include <bmae/concepts/token_loss.hpp>
 #include <bmae/concepts/tokenizer.hpp>
+#include <bmae/concepts/value_metric.hpp>
+#include <bmae/evaluation/composed_evaluator.hpp>
+#include <bmae/metrics/correlation.hpp>
+#include <bmae/retrieval/run.hpp>
 
 #include "pick.hpp"
 
@@ -204,6 +211,52 @@ static_assert(explain_metric<First<double, true, right>>());
 // case: a_metric_of_floats
 // expect: Metric: operator\(\)\(RankedGains const&\) must return double
 static_assert(explain_metric<First<std::conditional_t<right, double, float>, true, true>>());
+
+template <class Value, bool called, bool named>
+struct Share {
+    Value operator()(std::span<double const>, std::span<double const>) const
+        requires called
+    {
+        return 1;
+    }
+    std::string name() const
+        requires named
+    {
+        return "share";
+    }
+};
+// case: a_value_metric_that_cannot_be_copied
+// expect: ValueMetric: the type must be copyable
+struct OwnedShare : MaybeCopyable<right>, Share<std::optional<double>, true, true> {};
+static_assert(explain_value_metric<OwnedShare>());
+// case: a_value_metric_without_a_call
+// expect: ValueMetric: a member `std::optional<double> operator\(\)\(std::span<double const> gold, std::span<double const> predicted\) const` is missing
+static_assert(explain_value_metric<Share<std::optional<double>, right, true>>());
+// case: a_value_metric_without_a_name
+// expect: ValueMetric: a member `std::string name\(\) const` is missing
+static_assert(explain_value_metric<Share<std::optional<double>, true, right>>());
+// case: a_value_metric_that_always_has_a_number
+// expect: ValueMetric: operator\(\)\(gold, predicted\) must return std::optional<double>
+static_assert(explain_value_metric<Share<std::conditional_t<right, std::optional<double>, double>, true, true>>());
+// case: an_evaluator_of_both_roles
+// expect: Evaluator: its parts are metrics of one role
+using OfBothRoles = Evaluator<Mrr, std::conditional_t<right, Ndcg, Spearman>>;
+static_assert(sizeof(OfBothRoles) > 0);
+template <bool has_size, class Result>
+struct FindsNothing {
+    std::size_t size() const
+        requires has_size
+    {
+        return 0;
+    }
+    Result search(std::vector<std::string> const&, std::size_t, std::vector<std::string> const&) const { return {}; }
+};
+// case: an_index_without_a_size
+// expect: Index: a member `std::size_t size\(\) const`, the number of documents, is missing
+static_assert(explain_index<FindsNothing<right, Run>, std::vector<std::string>>());
+// case: an_index_that_gives_no_run
+// expect: Index: a member `Run search\(queries, std::size_t k, std::vector<std::string> const& query_ids\) const`
+static_assert(explain_index<FindsNothing<true, std::conditional_t<right, Run, std::vector<Hit>>>, std::vector<std::string>>());
 
 // case: a_masker_of_another_call
 // expect: Masker: draw\(TokenSpan, Draw&\) must be const and return MaskFlags

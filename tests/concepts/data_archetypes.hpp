@@ -4,12 +4,16 @@
 /// The poorest types that still fill the roles of the data side: what compiles with these requires nothing undocumented.
 #pragma once
 
+#include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <bmae/concepts/corruptor.hpp>
+#include <bmae/concepts/index.hpp>
 #include <bmae/concepts/masker.hpp>
 #include <bmae/concepts/text_source.hpp>
+#include <bmae/retrieval/run.hpp>
 
 namespace bmae_test {
 
@@ -54,5 +58,14 @@ static_assert(bmae::RelatedMasker<PoorestRelatedMasker>);
 static_assert(bmae::VisibilityMasker<PoorestVisibilityMasker>);
 static_assert(bmae::Corruptor<PoorestCorruptor>);
 static_assert(bmae::TextSource<PoorestTextSource>);
+
+struct PoorestIndex {
+    PoorestIndex() = default;
+    PoorestIndex(PoorestIndex const&) = delete;
+    void operator&() const = delete;
+
+    std::size_t size() const { return 0; }
+    bmae::Run search(std::vector<std::string_view> const&, std::size_t, std::vector<std::string> const&) const { return {}; }
+};
 
 }  // namespace bmae_test

@@ -49,6 +49,8 @@ static_assert(!TextSource<Nameless> && !TextSource<int>);
 static_assert(!Corruptor<ReturnsText> && !Corruptor<int>);
 static_assert(explain_masker<PoorestMasker>() && explain_masker<PoorestVisibilityMasker>());
 static_assert(explain_corruptor<PoorestCorruptor>());
+static_assert(Index<PoorestIndex, std::vector<std::string_view>> && explain_index<PoorestIndex, std::vector<std::string_view>>());
+static_assert(!Index<PoorestIndex, std::vector<std::string>> && !Index<int, int>);
 
 // A masker fills exactly one of the three roles, so that a composition can tell them apart.
 static_assert(!RelatedMasker<PoorestMasker> && !VisibilityMasker<PoorestMasker>);

@@ -208,7 +208,8 @@ BOOST_AUTO_TEST_CASE(wrong_files_are_refused_by_name_and_leave_nothing) {
     refuses(scores, "q2 d2 high\n", "bad:1", "a finite score in column 3");
     refuses(scores, "q2 d2 inf\n", "bad:1", "a finite score in column 3");
     refuses(scores, "q2 d2 1\nq2 d5 2\nq1 d1 1\n", "the ranks 1, 2, ... of every query");
-    refuses(scores, "q2 d2 1\nq2 d2 2.5\n", "bad:2", "one score of document 'd2' for query 'q2'", "2.5", "1.0");
+    refuses(scores, "q2 d2 1\nq2 d2 2.5\n", "bad:2", "one score of a document for a query", "document 'd2' for query 'q2'", "2.5",
+            "1.0");
     refuses(scores, "q7 d2 1\n", "scores of positives or negatives of the training queries, found none");
     refuses(scores, "{\"qid\": \"q2\", \"pid\": \"d2\", \"score\": NaN}\n", "bad:1", "a JSON object");
     refuses(scores, "{\"qid\": \"q2\", \"pid\": \"d2\", \"score\": null}\n", "bad:1", "query_id, docid and a finite score");

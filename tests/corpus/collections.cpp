@@ -143,7 +143,8 @@ BOOST_AUTO_TEST_CASE(by_content_and_not_by_name) {
     };
     int number = 0;
     for (auto const& [content, expected] :
-         {Case{R"({"_id": "1", "text": "x"})", {"jsonl", ""}}, Case{R"({"sentence1": "a", "sentence2": "b"})", {"nli", ""}},
+         {Case{R"({"_id": "1", "text": "x"})", {"jsonl", ""}},
+          Case{R"({"gold_label": "-", "sentence1": "a", "sentence2": "b"})", {"nli", ""}},
           Case{R"({"text": [1, 2]})", {"master", ""}}, Case{"sent0,sent1,hard_neg\n", {"nli", ""}},
           Case{"\n.I 1\n.T\nx\n", {"smart", ""}}, Case{"Document    1\nX\n", {"lisa", ""}},
           Case{"<DOC>\n<DOCNO>1</DOCNO>", {"trec", ""}}, Case{"<doc id=\"1\" title=\"x\">\n", {"text", "doc-tags"}},
@@ -155,6 +156,22 @@ BOOST_AUTO_TEST_CASE(by_content_and_not_by_name) {
             BOOST_TEST((bmae::recognize_format(scratch.file(name, content)) == expected));
             BOOST_TEST((bmae::recognize_format(scratch.file(name + ".gz", content)) == expected));
         }
+    }
+    for (auto const& [content, foreign] : {std::pair{"[{\"question\": \"q\"}]", "a JSON array"},
+                                           {"[\n  {\n", "a JSON array"},
+                                           {"q Q0 d 1 2.5 t\n", "a run"},
+                                           {"query-id\tcorpus-id\tscore\nq\td\t1\n", "judgments"},
+                                           {"1\t0\t7\t1\n", "judgments or rows of ids"},
+                                           {"1\t2\t3\n4\t5\t6\n", "judgments or rows of ids"},
+                                           {"anchor,positive\na,b\n", "a table of queries"},
+                                           {"query\tpositive\tnegative\na\tb\tc\n", "a table of queries"},
+                                           {"a text\tb\n another text\tc\n", "a table of queries"}}) {
+        std::string const found = bmae::recognize_format(scratch.file("foreign" + std::to_string(number++), content)).foreign;
+        BOOST_TEST(found.starts_with(foreign), content << ": " << found);
+    }
+    for (std::string const corpus :
+         {"1\t1984\n2\tnumbers and words\n", "[brackets] in prose\n", "one\ttab\nno tab\n", "query, he said\n"}) {
+        BOOST_TEST(bmae::recognize_format(scratch.file("corpus" + std::to_string(number++), corpus)).foreign == "", corpus);
     }
     scratch.file("beir/corpus.jsonl", "{}");
     BOOST_TEST(bmae::recognize_format(scratch / "beir").format == "beir");

@@ -71,6 +71,12 @@ BOOST_AUTO_TEST_CASE(malformed_lines) {
         {R"({"id": "x", "text": "a"} {"id")", "a JSON object", "not JSON"},
         {R"({"id": "x", "title": "t"})", "'text' or 'contents'", "the keys 'id, title'"},
         {"{}", "'text' or 'contents'", "no key"},
+        {R"({"query": "q", "pos": ["p"]})", "a row with a text", "FlagEmbedding's training data with the keys 'pos, query'"},
+        {R"({"query_id": "1", "query": "q", "positive_passages": []})", "a row with a text", "Tevatron's training data"},
+        {R"({"anchor": "q", "positive": "p"})", "a row with a text", "Sentence Transformers' training data"},
+        {R"({"sentence1": "q", "sentence2": "p", "label": 1})", "a row with a text", "Sentence Transformers' training data"},
+        {R"({"question": "q", "positive_ctxs": []})", "a row with a text", "DPR's training data"},
+        {R"({"qid": 1, "pos": [2], "neg": {}})", "a row with a text", "a dump of hard negatives"},
         {R"({"id": "x", "text": 3})", "a string as text", "number"},
         {R"({"id": "x", "text": ["a"]})", "a string as text", "array"},
         {R"({"id": "x", "text": null})", "a string as text", "null"},
@@ -182,11 +188,12 @@ BOOST_AUTO_TEST_CASE(columns) {
 
 BOOST_AUTO_TEST_CASE(malformed_lines) {
     test::Scratch const scratch;
-    for (std::string const bad : {"no tab", "", "\ttext without id", "1\tagain"}) {
+    for (std::string const bad : {"no tab", "\ttext without id", "1\tagain", "\xc2\x85\ttext"}) {
         auto const file = scratch.file("c.tsv", "1\ta\n" + bad + "\n2\tb\n");
         BOOST_CHECK_EXCEPTION(summary(bmae::TsvReader(file)), InputError, says("c.tsv:2: expected"));
         check_summary(bmae::TsvReader(file, bmae::TsvColumns::id_text, skipping), {"1||a", "2||b", "skipped 1"});
     }
+    check_summary(bmae::TsvReader(scratch.file("e.tsv", "1\ta\n\n2\tb\n\n")), {"1||a", "2||b"});   // as in every other format
     BOOST_CHECK_EXCEPTION(summary(bmae::TsvReader(scratch.file("d.tsv", "1\ta"), bmae::TsvColumns::id_url_title_text)),
                           InputError, says("4 columns", "2 in '1 a'"));
 }

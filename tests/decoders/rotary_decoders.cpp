@@ -155,9 +155,9 @@ BOOST_AUTO_TEST_CASE(causal_rows_read_nothing_to_the_right) {
 // SimLM: the encoder's last layers and its last norm; the first layer of an encoder lacks a norm that the copy has.
 BOOST_AUTO_TEST_CASE(last_layers_are_copied) {
     BasicDecoder const two({.layers = 2, .initialization = Initialization::last_layers}, encoder, 5, "d");
-    BOOST_CHECK(two.gated.layer[0].qkv.equal(encoder.layers.layer[1].qkv));
-    BOOST_CHECK(two.gated.layer[1].narrow.equal(encoder.layers.layer[2].narrow));
-    BOOST_CHECK(two.gated.layer[1].qkv.data_ptr() != encoder.layers.layer[2].qkv.data_ptr());
+    BOOST_CHECK(two.gated.layer[0].qkv.weight.equal(encoder.layers.layer[1].qkv.weight));
+    BOOST_CHECK(two.gated.layer[1].narrow.weight.equal(encoder.layers.layer[2].narrow.weight));
+    BOOST_CHECK(two.gated.layer[1].qkv.weight.data_ptr() != encoder.layers.layer[2].qkv.weight.data_ptr());
     BOOST_CHECK(two.gated.layer[0].window == 0);
     BasicDecoder const all({.layers = 3, .initialization = Initialization::last_layers}, encoder, 5, "d");
     BOOST_TEST((all.gated.layer[0].attention_norm.weight - 1).abs().max().item<double>() == 0);
@@ -170,10 +170,10 @@ BOOST_AUTO_TEST_CASE(last_layers_are_copied) {
 
 BOOST_AUTO_TEST_CASE(new_layers_are_drawn_as_those_of_the_encoder) {
     BasicDecoder const cut({}, encoder, 5, "d");
-    BOOST_TEST(cut.gated.layer[0].qkv.abs().max().item<double>() <= 2 * .3 + 1e-6);
-    BOOST_TEST(cut.gated.layer[0].narrow.std().item<double>() < .6 * cut.gated.layer[0].wide.std().item<double>());
+    BOOST_TEST(cut.gated.layer[0].qkv.weight.abs().max().item<double>() <= 2 * .3 + 1e-6);
+    BOOST_TEST(cut.gated.layer[0].narrow.weight.std().item<double>() < .6 * cut.gated.layer[0].wide.weight.std().item<double>());
     BasicDecoder const fan_in({.initialization = Initialization::fan_in}, encoder, 5, "d");
-    BOOST_TEST(fan_in.gated.layer[0].qkv.abs().max().item<double>() <= 1 / std::sqrt(32.0));
+    BOOST_TEST(fan_in.gated.layer[0].qkv.weight.abs().max().item<double>() <= 1 / std::sqrt(32.0));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <functional>
 #include <iterator>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <bmae/detail/hash.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -58,7 +61,10 @@ BOOST_AUTO_TEST_CASE(lines_of_plain_and_packed_files_are_equal) {
 
 BOOST_AUTO_TEST_CASE(lines_longer_than_every_buffer) {
     test::Scratch const scratch;
-    std::string const big(10'000'000, 'x');
+    std::string big(10'000'000, 'x');
+    for (std::size_t i = 0; i < big.size(); ++i) {   // packed to half: a line of a few packed bytes is refused below
+        big[i] = static_cast<char>('a' + (bmae::detail::xxh64(std::as_bytes(std::span(&i, 1))) & 15U));
+    }
     for (char const* name : {"big", "big.gz"}) {
         auto const lines = lines_of(scratch.file(name, "a\n" + big + "\r\nb"));
         BOOST_REQUIRE(lines.size() == 3U);
@@ -79,6 +85,20 @@ BOOST_AUTO_TEST_CASE(lines_longer_than_every_buffer) {
         BOOST_TEST(lines[0].size() == size);
         BOOST_TEST(lines[1] == "z");
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_few_packed_bytes_are_no_line_of_many_megabytes) {
+    test::Scratch const scratch;
+    fs::path const path = scratch.file("bomb.gz", "a\n" + std::string(10'000'000, 'x') + "\nb\n" + std::string(8'000'000, 'y'));
+    bmae::detail::LineReader reader(path);
+    BOOST_TEST(reader.most_bytes() == std::size_t{8} << 20);
+    std::string_view line;
+    BOOST_TEST(reader.next(line));
+    BOOST_CHECK_EXCEPTION(reader.next(line), InputError, says("bomb.gz:2:", "at most 8388608 bytes"));
+    BOOST_TEST(reader.next(line));
+    BOOST_TEST(line == "b");
+    BOOST_TEST(reader.next(line));
+    BOOST_TEST(bmae::detail::LineReader(scratch.file("plain", "a")).most_bytes() == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_line_at_the_limit_is_read) {

@@ -9,6 +9,7 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/detail/files.hpp>
@@ -16,8 +17,10 @@
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/token_encoder_folder.hpp>
 #include <bmae/encoders/bert.hpp>
+#include <bmae/encoders/modern_bert.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/tensors.hpp>
+#include <bmae/nn/activation.hpp>
 #include <bmae/text/wordpiece.hpp>
 
 #include "../io/support.hpp"
@@ -137,6 +140,86 @@ BOOST_AUTO_TEST_CASE(what_is_saved_is_loaded_and_saved_again) {
     check_close(results_of(load_token_encoder(scratch / "tokens2")), results_of(tokens), "tokens");
 }
 
+/// A folder of each family's form: the names of its head, what stands between both maps, and whether it has token types.
+BOOST_AUTO_TEST_CASE(every_family_has_its_own_head) {
+    struct Case {
+        ModelType type;
+        char const* dense;
+        char const* out;
+        at::Tensor (*between)(at::Tensor const&);
+    };
+    auto const tanh = [](at::Tensor const& x) { return x.tanh(); };
+    auto const gelu = [](at::Tensor const& x) { return activate(x, Activation::gelu); };
+    auto const relu = [](at::Tensor const& x) { return x.relu(); };
+    AnyTokenizer const tokenizer = sixty_words();
+    for (Case const& one : {Case{ModelType::roberta, "classifier.dense", "classifier.out_proj", tanh},
+                            Case{ModelType::xlm_roberta, "classifier.dense", "classifier.out_proj", tanh},
+                            Case{ModelType::camembert, "classifier.dense", "classifier.out_proj", tanh},
+                            Case{ModelType::electra, "classifier.dense", "classifier.out_proj", gelu},
+                            Case{ModelType::distilbert, "pre_classifier", "classifier", relu}}) {
+        test::ScratchFolder const scratch;
+        BertConfig config = tiny();
+        config.model_type = one.type;
+        config.type_vocab_size = one.type == ModelType::electra ? 2 : one.type == ModelType::distilbert ? 0 : 1;
+        config.pad_token_id = 0;
+        BertEncoder const encoder(config, 3);
+        NamedTensors const head = tensors_of(Scored<>({}, encoder, 2, {}));
+        save_cross_encoder(scratch / "cross", encoder, tokenizer, head, {.max_length = 40});
+        NamedTensors const files = load_tensors(scratch / "cross" / "model.safetensors");
+        BOOST_TEST(files.contains(one.dense + std::string(".bias")), one.dense);
+        BOOST_TEST(files.contains(one.out + std::string(".weight")), one.out);
+        BOOST_TEST(contains(detail::read_file(scratch / "cross" / "config.json"), "ForSequenceClassification"));
+        CrossEncoder const cross = load_cross_encoder(scratch / "cross");
+        bool const typed = one.type == ModelType::electra;
+        PackedView view;
+        view.append_input(
+            QueryWithCandidate::pair_text(tokenizer.encode("w20"), tokenizer.encode(documents[2]), tokenizer.traits().special(),
+                                          9, 40, {.separators = 1, .token_types = typed})
+                .input_ids,
+            typed ? std::vector<std::uint8_t>{0, 0, 0, 1, 1, 1, 1, 1, 1, 1} : std::vector<std::uint8_t>());
+        ForwardContext context;
+        at::NoGradGuard const no_gradients;
+        at::Tensor const first = encoder.encode(to_tensors(view), context).hidden.narrow(0, 0, 1);
+        auto const of = [&](char const* name) { return head.at(std::string("shared.score.") + name); };
+        at::Tensor const by_hand = at::linear(one.between(at::linear(first, of("pooler.dense.weight"), of("pooler.dense.bias"))),
+                                              of("classifier.weight"), of("classifier.bias"));
+        at::Tensor const score = cross.score("w20", std::vector<std::string>{documents[2]});
+        BOOST_CHECK_LE((score[0] - by_hand[0][0]).abs().item<double>(), 1e-5);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(modern_bert_pools_as_its_config_says) {
+    ModernBertConfig config;
+    config.vocab_size = 60;
+    config.hidden_size = 16;
+    config.num_hidden_layers = 2;
+    config.num_attention_heads = 2;
+    config.intermediate_size = 24;
+    config.max_position_embeddings = 48;
+    config.initializer_range = .3;
+    config.pad_token_id = 0;
+    ModernBertEncoder const encoder(config, 3);
+    AnyTokenizer const tokenizer = sixty_words();
+    NamedTensors const head = tensors_of(Scored<>({}, encoder, 2, {}));
+    BOOST_TEST(!head.contains("shared.score.pooler.dense.bias"));
+    std::vector<NamedTensors> results;
+    for (std::string const pooling : {"cls", "mean"}) {
+        test::ScratchFolder const scratch;
+        save_cross_encoder(scratch / "cross", encoder, tokenizer, head, {.max_length = 40}, pooling);
+        BOOST_TEST(contains(detail::read_file(scratch / "cross" / "config.json"), "\"classifier_pooling\": \"" + pooling + '"'));
+        NamedTensors const files = load_tensors(scratch / "cross" / "model.safetensors");
+        for (char const* const name : {"head.dense.weight", "head.norm.weight", "classifier.weight", "classifier.bias"}) {
+            BOOST_TEST(files.contains(name), name);
+        }
+        CrossEncoder const cross = load_cross_encoder(scratch / "cross");
+        BOOST_TEST(cross.model().bottleneck().projection == pooling);
+        save_cross_encoder(scratch / "again", cross);
+        check_close(results_of(load_cross_encoder(scratch / "again")), results_of(cross), pooling);
+        results.push_back(results_of(cross));
+    }
+    BOOST_CHECK_GE((results[0].at("scores") - results[1].at("scores")).abs().max().item<double>(), 1e-3);
+}
+
 BOOST_AUTO_TEST_CASE(pairs_are_read_as_training_reads_them) {
     Models const models;
     Scored<> head({}, models.encoder, 0, {});
@@ -156,6 +239,8 @@ BOOST_AUTO_TEST_CASE(pairs_are_read_as_training_reads_them) {
     std::vector<std::pair<std::string, std::string>> const pairs{{"w7 w8 w9", documents[1]}};
     BOOST_CHECK_LE((cross.score(pairs)[0] - scores[1]).abs().item<double>(), 1e-5);
     BOOST_TEST(cross.score("w7", std::vector<std::string>()).numel() == 0);
+    if (!cross.model().packs(PackedType::fp32)) { return; }
+    BOOST_CHECK_LE((cross.packed().score("w7 w8 w9", passages) - scores).abs().max().item<double>(), 1e-5);
 }
 
 BOOST_AUTO_TEST_CASE(sentence_transformers_agrees_both_ways) {
@@ -197,12 +282,11 @@ BOOST_AUTO_TEST_CASE(refuses_by_name_what_a_folder_cannot_say) {
         BOOST_CHECK(!std::filesystem::exists(scratch / "out"));
         return message;
     };
-    BertConfig electra = tiny();
-    electra.model_type = ModelType::electra;
     BOOST_TEST(contains(refused([&](auto const& folder) {
-                            save_cross_encoder(folder, BertEncoder(electra), models.tokenizer, models.score, {.max_length = 40});
+                            save_cross_encoder(folder, models.encoder, models.tokenizer, models.score, {.max_length = 40},
+                                               "mean");
                         }),
-                        "ELECTRA"));
+                        "a score of [CLS], as every BERT classifier reads it, found of the bottleneck mean"));
     BOOST_TEST(contains(refused([&](auto const& folder) {
                             save_cross_encoder(folder, models.encoder, models.tokenizer, models.projection, {.max_length = 40});
                         }),

@@ -98,7 +98,7 @@ BOOST_AUTO_TEST_CASE(poolings) {
         BOOST_CHECK_EQUAL(largest_difference(cls[b], rows[0]), 0);
         BOOST_CHECK_LE(largest_difference(mean[b], rows.mean(0)), 1e-6);
     }
-    BOOST_CHECK(!SentenceBottleneck::named("max"));
+    BOOST_CHECK(!SentenceBottleneck::named("min") && !SentenceBottleneck::named("cls+cls") && !SentenceBottleneck::named("cls+"));
     BOOST_CHECK(!SentenceBottleneck(MeanBottleneck{}).keeps_layers() && SentenceBottleneck(TopTwoBottleneck{}).keeps_layers());
     for (SentenceBottleneck const& one : SentenceBottleneck::all()) {
         BOOST_REQUIRE(SentenceBottleneck::named(to_string(one)));

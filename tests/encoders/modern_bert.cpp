@@ -18,6 +18,8 @@
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/encoders/modern_bert_folder.hpp>
 #include <bmae/io/tensors.hpp>
+#include <bmae/nn/linear.hpp>
+#include <bmae/values/packed_type.hpp>
 
 #include "../parity_folder.hpp"
 #include "../scratch_folder.hpp"
@@ -99,6 +101,33 @@ BOOST_AUTO_TEST_CASE(hidden_states_and_logits_are_those_of_transformers) {
     BOOST_TEST(encoder.config().is_local(1));
 }
 
+// First rows alone, and packed weights: near the states of all rows with LibTorch's products.
+BOOST_AUTO_TEST_CASE(first_rows_and_packed_weights_give_the_hidden_states) {
+    at::NoGradGuard const no_gradients;
+    ModernBertEncoder const encoder = load_modern_bert(golden / "tiny_modernbert");
+    PackedView view;
+    PackedInput const input = texts(view, {5, 20, 2, 9});
+    ForwardContext context;
+    at::Tensor const all = encoder.encode(input, context).hidden;
+    at::Tensor const first = encoder.encode_first(input, context);
+    BOOST_CHECK_LE((first - all.index_select(0, input.first_rows)).abs().max().item<double>(), 1e-5);
+    std::size_t maps = 0;
+    ModernBertEncoder counted = encoder;
+    counted.for_each_linear([&](Linear&) { ++maps; });
+    BOOST_TEST(maps == 4 * encoder.layers.layer.size());
+    double const scale = all.abs().max().item<double>();
+    for (PackedType const type : {PackedType::fp32, PackedType::bf16, PackedType::int8}) {
+        if (!can_pack(type)) { continue; }
+        ModernBertEncoder packed = encoder;
+        packed.for_each_linear([&](Linear& map) { map.pack(type); });
+        double const bound = type == PackedType::fp32 ? 1e-5 : type == PackedType::bf16 ? .03 : .1;
+        double const error = (packed.encode(input, context).hidden - all).abs().max().item<double>();
+        BOOST_CHECK_LE(error, bound * scale);
+        BOOST_TEST((type == PackedType::fp32 || error > 0));   // the packed weights were used
+        BOOST_CHECK_LE((packed.encode_first(input, context) - first).abs().max().item<double>(), bound * scale);
+    }
+}
+
 // A folder that is written is read again as the same model, with a head and without.
 BOOST_AUTO_TEST_CASE(folders_keep_the_model) {
     test::ScratchFolder const scratch;
@@ -115,7 +144,7 @@ BOOST_AUTO_TEST_CASE(folders_keep_the_model) {
     HfModernBert const bare = read_modern_bert_folder(scratch / "bare");
     BOOST_TEST(!bare.has_head());
     ModernBertEncoder const headless = make_modern_bert(bare, 5);   // with a new head
-    BOOST_CHECK(headless.layers.layer[1].qkv.equal(files.tensors.at("encoder.layers.1.attn.Wqkv.weight")));
+    BOOST_CHECK(headless.layers.layer[1].qkv.weight.equal(files.tensors.at("encoder.layers.1.attn.Wqkv.weight")));
     BOOST_TEST(headless.head.bias.abs().max().item<double>() == 0);
 }
 
@@ -199,8 +228,8 @@ BOOST_AUTO_TEST_CASE(new_weights) {
     ModernBertEncoder const encoder(config, 4);
     double const cut = .8796 * .02;
     BOOST_CHECK_CLOSE(encoder.embeddings.word.std().item<double>(), cut, 2);
-    BOOST_CHECK_CLOSE(encoder.layers.layer[3].wide.std().item<double>(), cut, 2);
-    BOOST_CHECK_CLOSE(encoder.layers.layer[3].narrow.std().item<double>(), cut / 4, 3);
+    BOOST_CHECK_CLOSE(encoder.layers.layer[3].wide.weight.std().item<double>(), cut, 2);
+    BOOST_CHECK_CLOSE(encoder.layers.layer[3].narrow.weight.std().item<double>(), cut / 4, 3);
     BOOST_CHECK_CLOSE(encoder.head.dense.std().item<double>(), cut / 4, 3);
     BOOST_CHECK(!encoder.layers.layer[0].attention_norm.weight.defined());
     BOOST_CHECK(ModernBertEncoder(config, 4).embeddings.word.equal(encoder.embeddings.word));

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/ones.h>
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/bottlenecks/concatenated.hpp>
 #include <bmae/bottlenecks/projected.hpp>
 #include <bmae/bottlenecks/reduced.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
@@ -154,11 +156,12 @@ BOOST_AUTO_TEST_CASE(linear_maps_and_length_one_go_into_the_folder_and_come_back
     Reduced<MeanBottleneck> const reduced({.width = 5}, encoder, 3, {});
     Projected<ClsBottleneck, TanhProjection> const projected({}, encoder, 4, {});
     at::Tensor const last = at::arange(15, at::kFloat).view({3, 5}).sin();
-    std::vector<SentenceBottleneck> const made{{reduced, encoder},
-                                               {projected, encoder},
-                                               Normalized<MeanBottleneck>{},
-                                               Concatenated<ClsBottleneck, MeanBottleneck>{},
-                                               SentenceBottleneck(reduced, encoder).then({.weight = last, .tanh = true})};
+    std::vector<SentenceBottleneck> const made{
+        {reduced, encoder},
+        {projected, encoder},
+        Normalized<MeanBottleneck>{},
+        Concatenated<ClsBottleneck, MeanBottleneck>{},
+        SentenceBottleneck(reduced, encoder).then({.weight = last, .activation = DenseActivation::tanh})};
     std::vector<std::int64_t> const widths{5, 16, 16, 32, 3};
     std::vector<std::string> const names{"mean+reduced", "cls+tanh", "mean+normalized", "cls+mean", "mean+reduced+dense"};
     std::vector<std::string> const read{"mean+dense", "cls+dense", "mean", "cls+mean", "mean+dense+dense"};
@@ -182,6 +185,54 @@ BOOST_AUTO_TEST_CASE(linear_maps_and_length_one_go_into_the_folder_and_come_back
         static_cast<void>(SentenceBottleneck(reduced, encoder).then({.weight = last}).then({.weight = last}));
     } catch (InputError const& error) { message = error.what(); }
     BOOST_CHECK_MESSAGE(message.find("a linear map") != message.npos, message);
+}
+
+BOOST_AUTO_TEST_CASE(similarity_prompts_and_the_chain_go_into_the_folder_and_come_back) {
+    BertEncoder const encoder = load_bert(golden / "tiny_electra");
+    std::vector<std::string> const texts{"w7 w8 w9", "w20", "w30 w31 w7 w7 w12"};
+    std::filesystem::path const folder = std::filesystem::temp_directory_path() / "bmae-test-chain";
+    std::int64_t const width = 2 * encoder.shape().width;
+    SentenceBottleneck const chain =
+        SentenceBottleneck::named("weighted_mean+max")
+            ->followed_by(LayerNormStep{.weight = at::arange(width, at::kFloat), .bias = at::ones({width})})
+            .then({.weight = at::arange(5 * width, at::kFloat).view({5, width}).sin(), .activation = DenseActivation::softsign})
+            .followed_by(UnitLengthStep{})
+            .followed_by(TruncateStep{.width = 4});
+    SentenceEncoderOptions const options{.pooling = chain,
+                                         .max_length = 12,
+                                         .query_length = 20,
+                                         .similarity = VectorSimilarity::manhattan,
+                                         .prompts = {.texts = {{"query", "w40 "}, {"passage", "w41 w42 "}}},
+                                         .pools_prompt = false};
+    SentenceEncoder const sentences(encoder, sixty_words(), options);
+    std::filesystem::remove_all(folder);
+    save_sentence_transformer(sentences, folder);
+    SentenceEncoder const loaded = load_sentence_encoder(folder);
+    BOOST_TEST(loaded.encode(texts).equal(sentences.encode(texts)));
+    BOOST_TEST(loaded.encode_queries(texts).equal(sentences.encode_queries(texts)));
+    BOOST_TEST(!loaded.encode_queries(texts).equal(loaded.encode(texts)));
+    BOOST_TEST(loaded.options().max_length == 12U);
+    BOOST_TEST(loaded.options().query_length == 20U);
+    BOOST_CHECK(loaded.options().ranks_by() == VectorSimilarity::manhattan);
+    BOOST_TEST(loaded.prompt() == "w41 w42 ");
+    BOOST_TEST(loaded.options().prompts.texts.at("document") == "w41 w42 ");   // under the name that version 6 reads
+    BOOST_TEST(!loaded.options().pools_prompt);
+    BOOST_TEST(to_string(loaded.options().pooling) == to_string(chain));
+    // The prompt is read before the text: the same ids as one text, other rows pooled.
+    BOOST_TEST(loaded.tokenize("w7") == loaded.with_prompt("").tokenize("w41 w42 w7"), boost::test_tools::per_element());
+    BOOST_TEST(!loaded.encode("w7").equal(loaded.with_prompt("").encode("w41 w42 w7")));
+    SentenceEncoderOptions pooled = options;
+    pooled.pools_prompt = true;
+    SentenceEncoder const whole(encoder, sixty_words(), pooled);
+    BOOST_TEST(whole.encode("w7").equal(whole.with_prompt("").encode("w41 w42 w7")));
+    std::filesystem::remove_all(folder);
+    SentenceEncoderOptions at_length_one = options;
+    at_length_one.normalize = true;
+    std::string message;
+    try {
+        save_sentence_transformer(SentenceEncoder(encoder, sixty_words(), at_length_one), folder);
+    } catch (InputError const& error) { message = error.what(); }
+    BOOST_CHECK_MESSAGE(message.find("truncate_dim behind all modules") != message.npos, message);
 }
 
 // A checkpoint says the name of the bottleneck and of what stands behind it; its weights lie beside those of the encoder.

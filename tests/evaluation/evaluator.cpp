@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <bmae/evaluation/evaluator.hpp>
@@ -64,7 +66,8 @@ BOOST_AUTO_TEST_CASE(expected_outputs_of_trec_eval) {
     BOOST_TEST(whole.retrieved == 1500U);
     BOOST_TEST(whole.relevant == 561U);
     BOOST_TEST(whole.relevant_retrieved == 131U);
-    auto const shortened = bmae::evaluate(qrels, bmae::read_run(folder / "results.trunc"), trec_measures);
+    auto const shortened =
+        bmae::evaluate(qrels, bmae::read_run(folder / "results.trunc"), trec_measures, {.missing = bmae::MissingQuery::zero});
     BOOST_TEST(compare_with(folder / "out.test.aqc", shortened) >= 120U);
     auto const commented = bmae::read_qrels(folder / "qrels.test.with-comments", {.comments = true});
     BOOST_TEST(bmae::evaluate(commented, bmae::read_run(folder / "results.test"), trec_measures).means == whole.means);
@@ -139,11 +142,23 @@ BOOST_AUTO_TEST_CASE(pitfall_26_missing_queries_are_counted_as_asked_and_named) 
     bmae::Qrels qrels;
     qrels.add("q", "a", 1);
     qrels.add("lost", "a", 1);
-    auto const zero = bmae::evaluate(qrels, run, bmae::Mrr{});
+    auto const zero = bmae::evaluate(qrels, run, {.missing = bmae::MissingQuery::zero}, bmae::Mrr{});
     BOOST_TEST(zero["mrr"] == 0.5);
+    BOOST_TEST(test::contains(zero.summary(), "1 missing in the run and counted as 0"));
     BOOST_TEST(zero.missing_queries == 1U);
     BOOST_TEST(zero.value("lost", "mrr") == 0.0);
-    BOOST_TEST(bmae::evaluate(qrels, run, {.missing = bmae::MissingQuery::skip}, bmae::Mrr{})["mrr"] == 1.0);
+    BOOST_TEST(zero.left_out_queries == 0U);
+    auto const plain = bmae::evaluate(qrels, run, bmae::Mrr{});   // as trec_eval without flags
+    BOOST_TEST(plain["mrr"] == 1.0);
+    BOOST_TEST(plain.left_out_queries == 1U);
+    BOOST_TEST(test::contains(plain.summary(), "1 missing in the run and left out"));
+    for (bmae::Profile const& profile : bmae::profiles::all) {   // each as its tool without settings
+        if (profile.name == "ranx") { continue; }
+        bool const counts = profile.name == "beir" || profile.name == "msmarco" || profile.name == "sentence-transformers";
+        BOOST_TEST(bmae::evaluate(qrels, run, {.profile = profile}, bmae::Mrr{})["mrr"] == (counts ? 0.5 : 1.0), profile.name);
+    }
+    BOOST_TEST(test::contains(test::refusal([&] { bmae::evaluate(qrels, run, {.profile = bmae::profiles::ranx}, bmae::Mrr{}); }),
+                              "lost"));
     BOOST_TEST(bmae::evaluate(qrels, run, {.profile = bmae::profiles::beir}, bmae::Mrr{}, bmae::Recall{5})["mrr"] == 0.5);
     BOOST_TEST(bmae::evaluate(qrels, run, {.profile = bmae::profiles::beir}, bmae::Mrr{}, bmae::Recall{5})["recall@5"] == 1.0);
     BOOST_TEST(test::contains(
@@ -177,8 +192,41 @@ BOOST_AUTO_TEST_CASE(grades_below_zero_are_unjudged_and_hopeless_queries_count) 
     BOOST_TEST(report["ndcg@10"] == 0.0);
     BOOST_TEST(report.queries_without_relevant == 2U);
     BOOST_TEST(report.unjudged_share == 2.0 / 3, boost::test_tools::tolerance(1e-12));
+    BOOST_TEST(report.left_out_queries == 1U);   // r
     BOOST_TEST(bmae::evaluate(qrels, run, {.profile = bmae::profiles::sentence_transformers}, bmae::Mrr{}).queries.empty());
     BOOST_TEST(test::contains(test::refusal([&] { return report["ndcg@5"]; }), "It holds: ndcg@10, mrr."));
+}
+
+BOOST_AUTO_TEST_CASE(measures_keep_the_names_that_were_asked_for) {
+    auto const run = run_of({{"a", 1.0F}});
+    bmae::Qrels qrels;
+    qrels.add("q", "a", 1);
+    auto const report = bmae::evaluate(qrels, run, {"ndcg_cut_10,P_5,mrr@10"});
+    BOOST_TEST((report.labels == std::vector<std::string>{"ndcg_cut_10", "P_5", "mrr@10"}));
+    BOOST_TEST((report.measures == std::vector<std::string>{"ndcg@10", "p@5", "mrr@10"}));
+    BOOST_TEST(report["P_5"] == report["p@5"]);
+}
+
+BOOST_AUTO_TEST_CASE(ranx_cuts_gains_below_the_level_and_has_an_order_of_its_own) {
+    std::vector<std::pair<std::string, float>> hits;
+    for (int i = 0; i < 40; ++i) { hits.emplace_back("d" + std::to_string(i), static_cast<float>(i % 2)); }
+    auto const run = run_of(hits);
+    bmae::Qrels qrels;
+    qrels.add("q", "d1", 1);
+    qrels.add("q", "d3", 2);
+    auto const measure = [&](bmae::Profile const& profile) {
+        return bmae::evaluate(qrels, run, {.profile = profile, .relevance_level = 2}, bmae::Ndcg{40})["ndcg@40"];
+    };
+    // With level 2 the grade of d1 is no gain; trec_eval counts it.
+    BOOST_TEST(measure(bmae::profiles::trec10) != measure(bmae::profiles::ranx));
+    bmae::detail::Ranking ranking;
+    bmae::detail::GradeTable grades;
+    grades.assign(*run.documents(), qrels, qrels.judgements(0));
+    ranking.assign(bmae::detail::RunHits(run, 0, grades), true, bmae::TieOrder::ranx, hits.size());
+    std::vector<double> scores;
+    for (auto const& hit : ranking.hits()) { scores.push_back(hit.score); }
+    BOOST_TEST(std::is_sorted(scores.rbegin(), scores.rend()));
+    BOOST_TEST(scores.size() == 40U);
 }
 
 BOOST_AUTO_TEST_CASE(threads_do_not_change_the_report) {
@@ -196,7 +244,7 @@ BOOST_AUTO_TEST_CASE(threads_do_not_change_the_report) {
 BOOST_AUTO_TEST_CASE(unknown_profiles_list_the_known_ones) {
     BOOST_TEST(bmae::profile_from_name("msmarco").name == "msmarco");
     BOOST_TEST(test::contains(test::refusal([] { bmae::profile_from_name("trec"); }),
-                              "trec9, trec10, beir, mteb, msmarco, sentence-transformers"));
+                              "trec9, trec10, pytrec_eval, beir, mteb, msmarco, sentence-transformers, ranx"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

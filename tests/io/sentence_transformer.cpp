@@ -63,25 +63,35 @@ BOOST_AUTO_TEST_SUITE(sentence_transformer)
 BOOST_AUTO_TEST_CASE(round_trips) {
     for (Layout const& layout :
          {Layout{.width = 8},
-          Layout{.width = 384, .pooling = {Pooling::mean}, .normalize = true, .max_seq_length = 32, .do_lower_case = true},
+          Layout{.width = 384,
+                 .pooling = {Pooling::mean},
+                 .modules = {bmae::NormalizeLayout{}},
+                 .max_seq_length = 32,
+                 .do_lower_case = true},
+          Layout{.width = 384,
+                 .pooling = {Pooling::mean, Pooling::cls},
+                 .truncate_dim = 16,
+                 .query_length = 8,
+                 .document_length = 9},
           Layout{.width = 4,
                  .pooling = {Pooling::cls, Pooling::max, Pooling::mean, Pooling::mean_sqrt_len, Pooling::weighted_mean,
                              Pooling::last_token},
                  .include_prompt = false,
-                 .dense = {{.in_features = 24, .out_features = 3, .folder = "2_Dense"},
-                           {.in_features = 3,
-                            .out_features = 5,
-                            .bias = false,
-                            .activation = "torch.nn.modules.linear.Identity",
-                            .folder = "3_Dense"}},
-                 .normalize = true,
+                 .modules = {bmae::DenseLayout{.in_features = 24, .out_features = 3, .folder = "2_Dense"},
+                             bmae::NormalizeLayout{}, bmae::LayerNormLayout{.width = 3, .folder = "4_LayerNorm"},
+                             bmae::DenseLayout{.in_features = 3,
+                                               .out_features = 5,
+                                               .bias = false,
+                                               .activation = "torch.nn.modules.linear.Identity",
+                                               .folder = "5_Dense"},
+                             bmae::NormalizeLayout{}},
                  .similarity = "dot",
                  .prompts = {{"query", "query: "}, {"document", ""}},
                  .default_prompt = "query"}}) {
         Scratch const scratch;
-        auto const dense = bmae::write_sentence_transformer_files(scratch.path(), layout);
-        BOOST_TEST(dense.size() == layout.dense.size());
-        for (auto const& folder : dense) { BOOST_TEST(std::filesystem::is_directory(folder)); }
+        auto const weights = bmae::write_sentence_transformer_files(scratch.path(), layout);
+        BOOST_TEST(weights.size() == (layout.modules.size() > 1 ? 3U : 0U));   // none of Normalize
+        for (auto const& folder : weights) { BOOST_TEST(std::filesystem::is_directory(folder)); }
         BOOST_TEST((bmae::read_sentence_transformer(scratch.path()) == layout));
         BOOST_TEST(
             contains(refusal([&] { bmae::write_sentence_transformer_files(scratch.path(), layout); }), "Nothing is overwritten"));
@@ -90,7 +100,7 @@ BOOST_AUTO_TEST_CASE(round_trips) {
 
 BOOST_AUTO_TEST_CASE(writes_what_the_oldest_versions_read) {
     Scratch const scratch;
-    bmae::write_sentence_transformer_files(scratch.path(), {.width = 8, .normalize = true});
+    bmae::write_sentence_transformer_files(scratch.path(), {.width = 8, .modules = {bmae::NormalizeLayout{}}});
     auto const text = [&](char const* name) { return bmae::detail::read_file(scratch / name); };
     BOOST_TEST(contains(text("modules.json"), "\"sentence_transformers.models.Pooling\""));
     BOOST_TEST(contains(text("1_Pooling/config.json"), "\"pooling_mode_cls_token\": true"));
@@ -108,8 +118,10 @@ BOOST_AUTO_TEST_CASE(reads_new_names_and_keys) {
         {"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.sentence_transformer.modules.pooling.Pooling"},
         {"idx":2,"name":"2","path":"2_Normalize","type":"sentence_transformers.base.modules.normalize.Normalize"}])");
     folder.put("1_Pooling/config.json", R"({"embedding_dimension":8,"pooling_mode":["cls","mean"],"include_prompt":true})");
-    BOOST_TEST((folder.read() ==
-                Layout{.width = 8, .pooling = {Pooling::cls, Pooling::mean}, .normalize = true, .max_seq_length = 128}));
+    BOOST_TEST(
+        (folder.read() ==
+         Layout{
+             .width = 8, .pooling = {Pooling::cls, Pooling::mean}, .modules = {bmae::NormalizeLayout{}}, .max_seq_length = 128}));
     folder.put("1_Pooling/config.json", R"({"embedding_dimension":8,"pooling_mode":"lasttoken"})");
     BOOST_TEST((folder.read().pooling == std::vector{Pooling::last_token}));
 }
@@ -184,14 +196,22 @@ BOOST_AUTO_TEST_CASE(refuses_modules_that_it_cannot_run) {
     BOOST_TEST(contains(folder.refused(), "found \"my.models.Transformer\""));
     folder.modules({"Transformer", "Pooling", "LSTM"});
     BOOST_TEST(contains(folder.refused(), "LSTM"));
-    folder.modules({"Transformer", "Pooling", "Normalize", "Normalize"});
+    folder.put("2_Pooling/config.json", R"({"word_embedding_dimension": 8, "pooling_mode_cls_token": true})");
+    folder.modules({"Transformer", "Normalize", "Pooling"});
     BOOST_TEST(contains(folder.refused(), "in this order"));
+    folder.modules({"Transformer", "Pooling", "Pooling"});
+    BOOST_TEST(contains(folder.refused(), "in this order"));
+    folder.modules({"Transformer", "Pooling", "Dropout", "Normalize", "Normalize"});
+    BOOST_TEST(folder.read().modules.size() == 2U);   // dropout is none
+    folder.modules({"Transformer", "Pooling", "LayerNorm"});
+    folder.put("2_LayerNorm/config.json", R"({"dimension": 9})");
+    BOOST_TEST(contains(folder.refused(), "the dimension 8 of the module 2_LayerNorm, found 9"));
     folder.put("modules.json", "{}");
     BOOST_TEST(contains(folder.refused(), "an array of modules"));
     folder.put("modules.json", R"([{"path":"../x","type":"sentence_transformers.models.Transformer"}])");
     BOOST_TEST(contains(folder.refused(), "a path inside the folder"));
     folder.modules({"Transformer", "Pooling", "Normalize"});   // its folder is not there: archives drop empty ones
-    BOOST_TEST(folder.read().normalize);
+    BOOST_TEST(folder.read().unit_length());
     folder.put("2_Normalize/config.json", R"({"module_input_name":"token_embeddings"})");
     BOOST_TEST(contains(folder.refused(), "token_embeddings"));
 }
@@ -206,14 +226,14 @@ BOOST_AUTO_TEST_CASE(refuses_dense_modules_that_do_not_fit) {
     BOOST_TEST(contains(refused(R"({"in_features":9,"out_features":4})"), "in_features 8 of the module 2_Dense, found 9"));
     BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":0})"), "sizes from 1 to 8000000"));
     BOOST_TEST(contains(refused(R"({"in_features":8})"), "the key \"out_features\""));
-    BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":4,"use_residual":true})"), "without residual"));
+    BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":4,"use_residual":true})"), "\"use_residual\": false"));
     BOOST_TEST(contains(refused(R"({"in_features":8,"out_features":4,"activation_function":"os.system"})"),
                         "an activation of torch.nn"));
     BOOST_TEST(
         contains(refused(R"({"in_features":8,"out_features":4,"module_input_name":"token_embeddings"})"), "token_embeddings"));
     folder.put("2_Dense/config.json", R"({"in_features":8,"out_features":4,"bias":false})");
-    BOOST_TEST((folder.read().dense ==
-                std::vector<bmae::DenseLayout>{{.in_features = 8, .out_features = 4, .bias = false, .folder = "2_Dense"}}));
+    BOOST_TEST((folder.read().modules == std::vector<bmae::ModuleLayout>{bmae::DenseLayout{
+                                             .in_features = 8, .out_features = 4, .bias = false, .folder = "2_Dense"}}));
 }
 
 BOOST_AUTO_TEST_CASE(checks_similarity_and_prompts) {
@@ -225,7 +245,11 @@ BOOST_AUTO_TEST_CASE(checks_similarity_and_prompts) {
     BOOST_TEST(contains(refused(R"({"similarity_fn_name":"jaccard"})"), "found \"jaccard\""));
     BOOST_TEST(contains(refused(R"({"default_prompt_name":"q"})"), "among the prompts, found \"q\""));
     BOOST_TEST(contains(refused(R"({"prompts":{"q":1}})"), "text under \"q\""));
-    BOOST_TEST(contains(refused(R"({"truncate_dim":64})"), "truncate_dim"));
+    BOOST_TEST(contains(refused(R"({"truncate_dim":0})"), "a truncate_dim of at least 1"));
+    BOOST_TEST(contains(refused(R"({"model_type":"CrossEncoder"})"), "\"model_type\": \"SentenceTransformer\""));
+    BOOST_TEST(contains(refused(R"({"new_setting":3})"), "no key that is unknown"));
+    folder.put("config_sentence_transformers.json", R"({"truncate_dim":4,"new_setting":null})");
+    BOOST_TEST(folder.read().truncate_dim == 4);
     folder.put("config_sentence_transformers.json",
                R"({"prompts":{"q":"ask: "},"default_prompt_name":"q","similarity_fn_name":null})");
     BOOST_TEST(folder.read().prompts.at("q") == "ask: ");
@@ -241,7 +265,6 @@ BOOST_AUTO_TEST_CASE(refuses_to_write_nonsense) {
     };
     BOOST_TEST(contains(refused({}), "a width of at least 1"));
     BOOST_TEST(contains(refused({.width = 8, .pooling = {}}), "a pooling mode"));
-    BOOST_TEST(contains(refused({.width = 8, .pooling = {Pooling::mean, Pooling::cls}}), "in the order"));
     BOOST_TEST(contains(refused({.width = 8, .pooling = {Pooling::cls, Pooling::cls}}), "each once"));
     BOOST_TEST(contains(refused({.width = 8, .max_seq_length = 1}), "max_seq_length"));
     BOOST_TEST(contains(refused({.width = 8, .similarity = "x"}), "similarity"));

@@ -131,10 +131,10 @@ BOOST_AUTO_TEST_CASE(what_writes_into_the_residual_starts_smaller) {
     GatedStack made(1, wide);
     initialize_gated(made, "s", 1, wide);
     double const cut = .8796;   // deviation of a normal distribution cut at 2
-    BOOST_CHECK_CLOSE(made.layer[0].qkv.std().item<double>(), .2 * cut, 2);
-    BOOST_CHECK_CLOSE(made.layer[0].wide.std().item<double>(), .2 * cut, 2);
-    BOOST_CHECK_CLOSE(made.layer[0].narrow.std().item<double>(), .2 * cut / 4, 3);   // sqrt(2 x 8 layers)
-    BOOST_CHECK_CLOSE(made.layer[0].attention_output.std().item<double>(), .2 * cut / 4, 3);
+    BOOST_CHECK_CLOSE(made.layer[0].qkv.weight.std().item<double>(), .2 * cut, 2);
+    BOOST_CHECK_CLOSE(made.layer[0].wide.weight.std().item<double>(), .2 * cut, 2);
+    BOOST_CHECK_CLOSE(made.layer[0].narrow.weight.std().item<double>(), .2 * cut / 4, 3);   // sqrt(2 x 8 layers)
+    BOOST_CHECK_CLOSE(made.layer[0].attention_output.weight.std().item<double>(), .2 * cut / 4, 3);
     BOOST_TEST((made.final_norm.weight - 1).abs().max().item<double>() == 0);
     BOOST_CHECK_THROW(GatedStack(-1, wide), InputError);
 }

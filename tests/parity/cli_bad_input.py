@@ -157,15 +157,16 @@ def models(work, data, run_folder):
     refused(*tune, "--model", model, "--preset", "retromae", says=["retromae", "Known: retriever", "pretrain"])
     refused(*tune, "--model", work / "absent", says="absent")
     refused(*tune, "--model", model, "--split", "dev", says=["dev", "test, train"])
-    refused(*tune, "--model", model, "--pooling", "max", says=["--pooling as one of cls, mean", "max"])
+    refused(*tune, "--model", model, "--pooling", "min", says=["--pooling as one of cls, mean", "min"])
     refused(*tune, "--model", model, "--pooling", "top_two", says=["cls or mean", "sentence-transformers", "top_two"])
     refused(*tune, "--model", model, "--temperature", 0, says="temperature")
     refused(*tune, "--model", model, "--contrast", "five_block", says=["five_block", "four_block"])
-    refused(*tune, "--model", model, "--passage-length", 999, says="512")
     refused(*tune, "--model", model, "--negatives", data / "corpus.jsonl", says="corpus.jsonl:1")
     (work / "foreign.tsv").write_text("q0\td0\n")
     refused(*tune, "--model", model, "--negatives", work / "foreign.tsv", says=["foreign.tsv", "hard negatives"])
     assert not (work / "out").exists()
+    cut = run(*tune[:3], "--output", work / "cut", "--steps", 1, "--model", model, "--passage-length", 999).stderr
+    assert "passage_length: texts are cut to 512 tokens" in cut, cut
 
     encode = ["encode", "--input", data / "corpus.jsonl", "--output", work / "x.safetensors"]
     refused(*encode, "--model", model, says="--pooling")

@@ -156,14 +156,27 @@ def check_precisions(work, model, texts):
     assert "fp32, bf16 or int8" in refused, refused
 
 
+def check_modern_bert(work, pretrain, store, texts):
+    """Shards, threads, batches and precisions over an encoder whose layers run map by map."""
+    vocabulary = json.loads((store / "manifest.json").read_text())["tokenizer"]["vocabulary_size"]
+    config = work / "modernbert.json"
+    config.write_text(json.dumps({"model_type": "modernbert", "vocab_size": vocabulary, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2,
+                                  "intermediate_size": 96, "max_position_embeddings": 64, "local_attention": 16, "global_attn_every_n_layers": 2,
+                                  "hidden_activation": "gelu", "initializer_range": .1, "pad_token_id": 0}))
+    inner = work / "modernbert"
+    run(*pretrain, "--config", config, "--output", inner / "run")
+    check_shards(inner, inner / "run" / "sentence-transformer", texts)
+    check_precisions(inner, inner / "run" / "sentence-transformer", texts)
+
+
 def tests(work):
     rng = random.Random(1)
     words = invented_words(rng, 500)
     data = write_collection(work / "data")
     run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--output", work / "store")
-    pretrain = ["pretrain", "--config", "tiny", "--hidden", 64, "--heads", 2, "--data", work / "store", "--max-length", 64, "--batch-tokens", 512, "--steps", 1]
+    pretrain = ["pretrain", "--data", work / "store", "--max-length", 64, "--batch-tokens", 512, "--steps", 1]
     for name, seed in (("run", 1), ("other", 2)):
-        run(*pretrain, "--seed", seed, "--output", work / name)
+        run(*pretrain, "--config", "tiny", "--hidden", 64, "--heads", 2, "--seed", seed, "--output", work / name)
     model, other = (work / name / "sentence-transformer" for name in ("run", "other"))
     texts = write_texts(work / "texts.jsonl", words, 400)
     check_shards(work, model, texts)
@@ -172,6 +185,7 @@ def tests(work):
     check_no_room(work, ["encode", "--model", model, "--input", texts, "--shard-texts", 50])
     check_refusals(work, model, other, texts, data)
     check_precisions(work, model, texts)
+    check_modern_bert(work, pretrain, work / "store", texts)
 
 
 def stream(work, model, count, more):

@@ -60,13 +60,13 @@ def check_readers(options):
     program = ROOT / "examples/bmae"
     declarations = sorted(program.glob("commands*.?pp"))
     declared = "\n".join(path.read_text() for path in declarations)
-    declaring = {*declarations, *(program / name for name in ("common.hpp", "runs.hpp", "ranking.hpp", "option_table.cpp", "option_table.hpp"))}
+    declaring = {*declarations, *(program / name for name in ("common.hpp", "index.hpp", "runs.hpp", "ranking.hpp", "option_table.cpp", "option_table.hpp"))}
     sources = [path for path in program.glob("*.?pp") if path not in declaring]
     sources += [*(ROOT / "include/bmae/training").glob("*.hpp"), ROOT / "include/bmae/batch/planner.hpp"]
     readers = "\n".join(path.read_text() for path in sources)
     by_hand = {"--warmup": "schedule", "--schedule": "schedule", "--precision": "precision", "--top-k": "top_k",
                "path": "path", "name": "preset", "--data": "data", "--query": "query", "--margin": "margin",
-               "--relative-margin": "relative_margin"}
+               "--relative-margin": "relative_margin", "--query-prompt": "query", "--document-prompt": "document"}
     for option in options:
         name = option["name"]
         found = re.findall(rf'"{name}(?:,[^"]*)?",\s*(?:all_\.|options_?\.|common_\.)?([\w.]+)', declared)
@@ -271,6 +271,10 @@ def check_results(work, data, store, run_folder):
                 ["search", "--method", "bm25", "--data", data, "--output", work / "r.trec"],
                 ["search", "--method", "bm25", "--data", data, "--query", "a"],
                 ["search", "--method", "bm25", "--data", data, "--split", "train", "--output", work / "r-train.trec"],
+                ["index", "--data", data, "--output", work / "r-bm25"],
+                ["index", "--method", "dense", "--model", encoder, "--data", data, "--output", work / "r-dense"],
+                ["search", "--index", work / "r-bm25", "--query", "a"],
+                ["search", "--index", work / "r-bm25", "--queries", data / "queries.jsonl", "--output", work / "r-index.trec"],
                 ["rerank", "--model", work / "r-cross", "--run", work / "r.trec", "--data", data, "--depth", 2, "--output", work / "r-again.trec"],
                 ["fuse", work / "r.trec", work / "r-again.trec", "--output", work / "r-fused.trec"],
                 ["mine", "--run", work / "r-train.trec", "--data", data, "--output", work / "r-mined.tsv"],

@@ -41,7 +41,7 @@ class FormatError(Exception):
 class View:
     """One packed view: input_ids, original_ids, labels [T], offsets [B+1] and what may stand beside them."""
 
-    def __init__(self, tensors, prefix):
+    def __init__(self, tensors, prefix, first_position=0):
         self.name = prefix
         for part in ("input_ids", "original_ids", "labels", "offsets"):
             key = f"{prefix}.{part}"
@@ -62,6 +62,7 @@ class View:
         self.positions = tensors.get(f"{prefix}.positions")
         if self.positions is None:
             self.positions = torch.cat([torch.arange(s.stop - s.start) for s in self.texts])
+        self.positions = self.positions + first_position
         self.flags = tensors.get(f"{prefix}.flags")
         packed = tensors.get(f"{prefix}.visibility")
         self.visibility = None
@@ -95,16 +96,19 @@ class Dump:
         self.activation = {"gelu": F.gelu, "relu": F.relu, "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
                            "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh")}[self.config["hidden_act"]]
         self.modern = self.config.get("model_type") == "modernbert"
+        # RoBERTa's rows of the table of positions begin behind that of the padding.
+        roberta = self.config.get("model_type") in ("roberta", "xlm-roberta", "camembert")
+        self.first_position = int(self.config["pad_token_id"]) + 1 if roberta else 0
         self.words = "encoder.embeddings.tok_embeddings.weight" if self.modern else "encoder.embeddings.word_embeddings.weight"
         self.special = {k: int(v) for k, v in self.report["special_ids"].items()}
         passes = {int(m.group(1)) for m in map(re.compile(r"passes\.(\d+)\.view\.").match, tensors) if m}
         if passes != set(range(len(passes))) or not passes:
             raise FormatError(f"passes must be counted from 0, found {sorted(passes)}")
-        self.passes = [View(tensors, f"passes.{i}.view") for i in range(len(passes))]
+        self.passes = [View(tensors, f"passes.{i}.view", self.first_position) for i in range(len(passes))]
 
     def view_of(self, term):
         """The view a term reads: its own if the file has one, else the one of its pass."""
-        return View(self.tensors, f"{term['name']}.view") if self.has_view(term) else self.passes[pass_of(term)]
+        return View(self.tensors, f"{term['name']}.view", self.first_position) if self.has_view(term) else self.passes[pass_of(term)]
 
     def has_view(self, term):
         return f"{term['name']}.view.input_ids" in self.tensors

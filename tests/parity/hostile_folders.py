@@ -132,6 +132,35 @@ def check_ids(work):
     print("token ids outside of the vocabulary are refused where batches are packed")
 
 
+def check_generators(work, data):
+    """Sizes that no model has are refused before anything is built."""
+    gpt2 = {"model_type": "gpt2", "vocab_size": 10, "n_positions": 8, "n_embd": 4, "n_layer": 1, "n_head": 1}
+    t5 = {"model_type": "t5", "vocab_size": 10, "d_model": 4, "d_kv": 2, "num_heads": 2, "d_ff": 8, "num_layers": 1}
+    for base, key, value in ((gpt2, "n_layer", 1 << 40), (gpt2, "n_embd", 1 << 62), (gpt2, "n_inner", -1), (t5, "num_layers", 1 << 40),
+                             (t5, "n_positions", -4), (t5, "relative_attention_num_buckets", 1 << 62)):
+        folder = work / f"generator-{key}"
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text(json.dumps({**base, key: value}))
+        refused("generate", "--model", folder, "--input", data / "corpus.jsonl", "--output", work / "none.jsonl", says=f'"{key}" from 1 to')
+    print("sizes of generators are bounded")
+
+
+def check_descriptions(work, model):
+    """What a checkpoint and a dumped step say of themselves, of other types."""
+    checkpoint = next((work / "run").glob("step-*"))
+    for objective in ({"pooling": 5}, {"pooling": "cls", "passage_length": "x"}, {"passes": [{"bottleneck": 5}]}, {"terms": [{"decoder": 5}]}):
+        folder = with_file(work, checkpoint, "trainer.json", changed(checkpoint / "trainer.json", objective=json.dumps(objective)))
+        refused("export", "--model", folder, "--output", work / "none", says="trainer.json")   # the checksum, before the description is read
+        run("inspect", folder, timeout=20)
+    header = json.dumps({"__metadata__": {"report": json.dumps({"preset": 5, "terms": [7]})}}).encode()
+    dumped = work / "dumped.safetensors"
+    dumped.write_bytes(struct.pack("<Q", len(header)) + header)
+    refused("inspect", dumped, says='text under "preset" of the report')
+    modules = with_file(work, work / "run" / "sentence-transformer", "modules.json", "[5]")
+    refused("inspect", modules, says="a JSON object of a module")
+    print("descriptions of other types are refused with their place")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="bmae-hostile-") as name:
         work = pathlib.Path(name)
@@ -144,6 +173,8 @@ def main():
         check_strictness(work, data, model)
         check_places(work, data, model)
         check_ids(work)
+        check_generators(work, data)
+        check_descriptions(work, model)
         assert not (work / "none").exists() and not (work / "none.safetensors").exists()
 
 

@@ -117,10 +117,10 @@ def check_folder(folder, family, inner, texts, data, work, length=48):
     return vectors
 
 
-def check_presets(work, model, store, steps):
+def check_presets(work, model, store, steps, presets=PRESETS):
     """Every preset of the list over this encoder: stopped in the middle and resumed, its result has the bits of a run that was left alone."""
     generator = result("pretrain", "--preset", "mlm", "--model", model, "--data", store, "--steps", 1, "--batch-tokens", 512, "--output", work / "generator")
-    for preset in PRESETS:
+    for preset in presets:
         arguments = ["pretrain", "--preset", preset, "--model", model, "--data", store, "--batch-tokens", 512, "--learning-rate", "1e-3", "--steps", steps]
         if preset == "simlm":
             arguments += ["--generator", generator["model"]]

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
@@ -17,6 +18,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <bmae/retrieval/exact_index.hpp>
+#include <bmae/retrieval/similarity.hpp>
 #include <bmae/values/draw.hpp>
 
 #include "files.hpp"
@@ -104,6 +106,49 @@ BOOST_AUTO_TEST_CASE(pitfall_25_equals_sorting_all_products_with_ties_by_id) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(every_similarity_ranks_as_all_its_scores_sorted) {
+    for (bmae::VectorSimilarity const similarity : {bmae::VectorSimilarity::cosine, bmae::VectorSimilarity::dot,
+                                                    bmae::VectorSimilarity::euclidean, bmae::VectorSimilarity::manhattan}) {
+        for (at::ScalarType const type : {at::kFloat, at::kBFloat16}) {
+            for (std::int64_t const width : {5, 32}) {
+                at::Tensor const vectors = invented(701, width, 1, true).to(type);
+                at::Tensor const queries = invented(9, width, 2, true);
+                auto const ids = ids_of(701);
+                at::Tensor const scores = bmae::similarity_scores(queries, vectors.to(at::kFloat), similarity);
+                bmae::ExactIndex const index(vectors, ids, {.similarity = similarity, .threads = 2});
+                auto const run = index.search(queries, 60);
+                for (std::size_t q = 0; q < 9; ++q) {
+                    for (std::size_t i = 0; i < 60; ++i) {
+                        bmae::Hit const hit = run.hits(q)[i];
+                        BOOST_REQUIRE_SMALL(
+                            static_cast<double>(hit.score) - scores[static_cast<std::int64_t>(q)][hit.document].item<double>(),
+                            2e-5);
+                        if (i == 0) { continue; }
+                        bmae::Hit const before = run.hits(q)[i - 1];
+                        BOOST_REQUIRE(before.score > hit.score ||
+                                      (before.score == hit.score && run.document(before.document) < run.document(hit.document)));
+                    }
+                    at::Tensor const row = scores[static_cast<std::int64_t>(q)];
+                    BOOST_REQUIRE_LE((row > run.hits(q)[59].score + 2e-5).sum().item<std::int64_t>(), 60);
+                    std::int64_t const place = static_cast<std::int64_t>(q);
+                    BOOST_REQUIRE(std::ranges::equal(index.search(queries.narrow(0, place, 1), 60).hits(0), run.hits(q)));
+                }
+            }
+        }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_vector_is_at_distance_nothing_from_itself) {
+    at::Tensor const vectors = invented(20, 33, 5, false) * 1e-4 + 100;   // |q|^2 - 2 q.d + |d|^2 would be noise
+    auto const run = bmae::ExactIndex(vectors, ids_of(20), {.similarity = bmae::VectorSimilarity::euclidean}).search(vectors, 20);
+    for (std::size_t q = 0; q < 20; ++q) {
+        BOOST_TEST(run.hits(q)[0].document == q);
+        BOOST_TEST(run.hits(q)[0].score == 0.0F);
+        BOOST_TEST(!std::signbit(run.hits(q)[0].score));
+        BOOST_TEST(run.hits(q)[1].score < 0.0F);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(bits_do_not_depend_on_threads_blocks_or_company) {
     auto const vectors = invented(5000, 100, 3, false);
     auto const queries = invented(23, 100, 4, false);
@@ -121,7 +166,8 @@ BOOST_AUTO_TEST_CASE(every_kernel_gives_nearly_the_same) {
     auto const vectors = invented(37, 48, 5, false);
     auto const queries = invented(4, 48, 6, false);
     std::vector<float> plain(4 * 37), chosen(4 * 37);
-    bmae::detail::dot_block_plain(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, plain.data(), 37);
+    bmae::detail::PlainRowKernels::score(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48,
+                                         plain.data(), 37);
     bmae::detail::choose_dot_block()(queries.const_data_ptr<float>(), 4, vectors.const_data_ptr<float>(), 37, 48, chosen.data(),
                                      37);
     for (std::size_t i = 0; i < plain.size(); ++i) { BOOST_TEST(std::abs(plain[i] - chosen[i]) < 1e-5F); }
@@ -131,8 +177,11 @@ BOOST_AUTO_TEST_CASE(bf16_storage_is_widened_exactly) {
     auto const vectors = invented(300, 40, 7, false).to(at::kBFloat16);
     auto const queries = invented(5, 40, 8, false);
     auto const ids = ids_of(300);
-    BOOST_TEST(same(bmae::ExactIndex(vectors, ids).search(queries, 20),
-                    bmae::ExactIndex(vectors.to(at::kFloat), ids).search(queries, 20)));
+    bmae::ExactIndex const half(vectors, ids);
+    bmae::ExactIndex const single(vectors.to(at::kFloat), ids);
+    BOOST_TEST(same(half.search(queries, 20), single.search(queries, 20)));
+    auto const one = queries.narrow(0, 0, 1);   // converted while it is read
+    BOOST_TEST(same(half.search(one, 20), single.search(one, 20)));
 }
 
 BOOST_AUTO_TEST_CASE(cosines_are_of_unit_vectors) {

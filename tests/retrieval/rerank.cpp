@@ -32,6 +32,24 @@ BOOST_AUTO_TEST_CASE(the_first_hits_come_by_their_new_scores_and_the_others_keep
     BOOST_TEST(test::contains(test::refusal([&] { bmae::reranked(std::span(hits).first(2), scores); }), "3 for 2"));
 }
 
+BOOST_AUTO_TEST_CASE(a_teacher_scores_the_relevant_documents_and_the_first_hits) {
+    bmae::Run const run = test::run_of({{"a", 3}, {"b", 2}, {"c", 1}}, "q1");
+    bmae::Qrels qrels;
+    qrels.add("q1", "b", 1);
+    qrels.add("q1", "x", 2);
+    qrels.add("q1", "y", 0);   // judged not relevant
+    qrels.add("q2", "z", 1);   // without hits
+    qrels.add("q3", "y", 0);
+    bmae::Run const candidates = bmae::teacher_candidates(run, qrels, 2);
+    std::string text;
+    for (std::size_t q = 0; q < candidates.size(); ++q) {
+        text += std::string(candidates.query(q)) + ':';
+        for (bmae::Hit const& hit : bmae::best_first(candidates, q)) { text += candidates.document(hit.document); }
+        text += ' ';
+    }
+    BOOST_TEST(text == "q1:bxa q2:z ");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -37,8 +37,7 @@ BOOST_AUTO_TEST_CASE(ids_are_numbered_in_order_of_appearance) {
 
 BOOST_AUTO_TEST_CASE(scattered_lines_are_gathered) {
     test::Folder folder;
-    auto const run =
-        bmae::read_run(folder.file("run", "1 Q0 a 1 0.5 x\n2\tQ0\tb\t1\t-2e-1\tx\n1 Q0 c 2 +.25 x more words\n2 Q0 a 9 7 x"));
+    auto const run = bmae::read_run(folder.file("run", "1 Q0 a 1 0.5 x\n2\tQ0\tb\t1\t-2e-1\tx\n1 Q0 c 2 +.25 x\n2 Q0 a 9 7 x"));
     BOOST_TEST(run.size() == 2U);
     BOOST_TEST(run.query(1) == "2");
     BOOST_REQUIRE_EQUAL(run.hits(0).size(), 2U);
@@ -76,12 +75,43 @@ BOOST_AUTO_TEST_CASE(malformed_runs_name_the_line) {
     BOOST_TEST(
         contains(says(good + "2 Q0 a 1 1 x\n1 Q0 a 2 1 x\n"),
                  "run:3: expected every document once per query, found document 'a' of query '1' again (first on line 1)"));
-    BOOST_TEST(contains(says(good + "\n"), "run:2: expected 6 columns 'query Q0 document rank score tag', found an empty line"));
+    BOOST_TEST(says(good + "\n \n").empty());   // blank lines, as in every other file
     BOOST_TEST(contains(says(good + "# note\n"), "Set `comments`"));
     BOOST_TEST(contains(says(good + std::string("1 Q0 \0 2 1 x\n", 13)), "run:2"));
     BOOST_TEST(contains(says(""), "found an empty file"));
+    BOOST_TEST(contains(says(good + "1 Q0 \xff 2 1 x\n"), "run:2: expected UTF-8"));
     BOOST_TEST(contains(says("1 a 0\n", {.format = bmae::RunFormat::msmarco}), "expected a rank from 1 in column 3, found '0'"));
     BOOST_TEST(contains(refusal([&] { bmae::read_run(folder.path("absent")); }), "absent"));
+}
+
+BOOST_AUTO_TEST_CASE(shifted_columns_are_refused) {
+    test::Folder folder;
+    auto const says = [&](std::string const& line) {
+        return refusal([&] { bmae::read_run(folder.file("run", "1 Q0 a 1 2.5 x\n" + line + '\n')); });
+    };
+    BOOST_TEST(contains(says("1 Q0 two words 2 1.5 x"), "run:2: expected 6 columns"));
+    BOOST_TEST(contains(says("1 Q0 doc 7 2 1.5 x"), "found 7 columns"));   // every column could be what it should be
+    BOOST_TEST(contains(says("1 Q0 two words 2 1.5"), "run:2: expected a whole number as rank in column 4, found 'words'"));
+    BOOST_TEST(contains(says("two words Q0 a 2 1.5"), "expected a whole number as rank in column 4, found 'a'"));
+    BOOST_TEST(contains(says("1 Q0 b 2.0 1.5 x"), "found '2.0'"));
+    BOOST_TEST(contains(says("1 Q0 b 2 x 1.5"), "expected a finite score in column 5, found 'x'"));
+    BOOST_TEST(says("1 Q0 b -1 1.5 x").empty());
+}
+
+BOOST_AUTO_TEST_CASE(malformed_lines_are_skipped_and_counted_by_reason) {
+    test::Folder folder;
+    bmae::ReadReport report;
+    auto const run = bmae::read_run(folder.file("run",
+                                                "1 Q0 a 1 2.5 x\n1 Q0 b b 2 x y\n2 Q0 c 1 nan x\n1 Q0 a 2 2 x\n1 Q0 d 3 1 x\n"
+                                                "2 Q0 a 1 1 x\n2 Q0 b 2 inf x\n"),
+                                    {.malformed = bmae::MalformedLine::skip}, report);
+    BOOST_TEST(run.size() == 2U);
+    BOOST_REQUIRE_EQUAL(run.hits(0).size(), 2U);
+    BOOST_TEST(run.document(run.hits(0)[1].document) == "d");
+    BOOST_TEST(run.exact_scores(1)[0] == 1);
+    BOOST_TEST(report.skipped == 4U);
+    BOOST_TEST(report.reasons.at("a finite score in column 5") == 2U);
+    BOOST_TEST(report.reasons.at("every document once per query") == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(three_columns_are_read_as_asked) {
@@ -124,6 +154,12 @@ BOOST_AUTO_TEST_CASE(what_a_file_cannot_hold_is_refused) {
     run.add("q", hits);
     BOOST_TEST(contains(refusal([&] { bmae::write_run(run, folder.path("x")); }), "a document id without blanks"));
     BOOST_TEST(!std::filesystem::exists(folder.path("x")));
+    for (std::string const blank : {"\xc2\xa0", "\xe3\x80\x80", "\xe2\x80\xa8", "\x0b", "\x1c", "\xc2\x85"}) {   // Python's split
+        bmae::Run wide(std::make_shared<bmae::IdTable>(std::vector<std::string>{"d"}));
+        wide.add("q" + blank + "1", hits);
+        BOOST_TEST(contains(refusal([&] { bmae::write_run(wide, folder.path("x")); }), "a query id without blanks"));
+    }
+    BOOST_TEST(contains(refusal([&] { bmae::write_run(run, folder.path("x"), {.tag = "two words"}); }), "a tag without blanks"));
     BOOST_TEST(contains(refusal([&] { run.add("q", hits); }), "a second time"));
     std::vector<bmae::Hit> const bad = {{0, std::numeric_limits<float>::quiet_NaN()}};
     BOOST_TEST(contains(refusal([&] { run.add("r", bad); }), "nan"));
@@ -161,14 +197,22 @@ BOOST_AUTO_TEST_CASE(malformed_qrels_name_the_line) {
         return refusal([&] { bmae::read_qrels(folder.file("qrels", content), options); });
     };
     BOOST_TEST(contains(says("1 0 a 1\n1 0 b\n"), "qrels:2: expected 4 columns, as on the first line, found 3 columns"));
-    BOOST_TEST(contains(says("1 0 a x\n"), "qrels:1: expected an integer grade in column 4, found 'x'"));
+    BOOST_TEST(contains(says("1 0 a x\n"), "qrels:1: expected an integer as grade in column 4, found 'x'"));
     BOOST_TEST(contains(says("1 0 a 1.5\n"), "found '1.5'"));
-    BOOST_TEST(contains(says("1 0 a 1\n1 0 a 0\n"), "qrels:2: expected every document judged once per query"));
+    BOOST_TEST(contains(says("1 0 a 1\n1 0 a 0\n"), "qrels:2: expected one grade of a document for a query"));
     BOOST_TEST(says("1 0 a 1\n1 0 a 0\n", {.first_of_duplicates = true}).empty());
+    BOOST_TEST(says("1 0 a 1\n1 0 a 1\n\n").empty());   // the same again, and an empty last line
+    for (std::string const empty : {"\ta\t1\n", "1\t\t1\n", "1\ta\t1\n\t\t1\n", "1\ta\t1\n\"\"\ta\t1\n"}) {
+        BOOST_TEST(contains(says(empty), "expected two ids, found an empty one"), empty);
+    }
+    BOOST_TEST(says("1 0 a 1\n1 0 b x\n", {.malformed = bmae::MalformedLine::skip}).empty());
     BOOST_TEST(contains(says("1\n"), "2, 3 or 4 columns"));
     BOOST_TEST(contains(says("1\td\t1\n\"1\td\t1\n"), "qrels:2: expected a closing quote"));
-    BOOST_TEST(contains(says(""), "an empty file"));
-    BOOST_TEST(contains(says("query-id\tcorpus-id\tscore\n"), "an empty file"));
+    BOOST_TEST(contains(says(""), "at least one judgment"));
+    for (std::string const header : {"query-id\tcorpus-id\tscore\n", "query_id\tdoc_id\trelevance\n",
+                                     "query_id doc_id relevance\n", "qid\tpid\n", "qid iter pid rel\n"}) {
+        BOOST_TEST(contains(says(header), "at least one judgment"), header);
+    }
     BOOST_TEST(contains(says("# c\n1 0 a 1\n"), "Set `comments`"));
     BOOST_TEST(says("# c\n1 0 a 1\n", {.comments = true}).empty());
 }

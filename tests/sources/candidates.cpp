@@ -124,6 +124,18 @@ BOOST_AUTO_TEST_CASE(a_pair_has_token_types_and_only_its_passage_is_cut) {
     BOOST_CHECK((none.input_ids == std::vector<TokenId>{2, 3, 3}));
 }
 
+BOOST_AUTO_TEST_CASE(a_pair_of_roberta_has_two_separators_and_no_types) {
+    Data const data;
+    QueryWithCandidate const source{
+        .group = {.passages = 2}, .query_length = 3, .max_length = 9, .form = {.separators = 2, .token_types = false}};
+    auto const group = source.read_group(data.example(), traits, 512, draw_of(1));
+    auto const id = static_cast<TokenId>(group[0].id);
+    BOOST_CHECK((group[0].text.input_ids == std::vector<TokenId>{2, 90, 91, 92, 3, 3, 10 + id, 30 + id, 3}));
+    BOOST_CHECK(group[0].text.types.empty());
+    MaskedText const tight = QueryWithCandidate::pair_text(data.query, data.query, traits.special(), 32, 5, source.form);
+    BOOST_CHECK((tight.input_ids == std::vector<TokenId>{2, 90, 3, 3, 3}));
+}
+
 BOOST_AUTO_TEST_CASE(views_of_one_query_agree_on_its_relevant_text) {
     Data const data;
     for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {

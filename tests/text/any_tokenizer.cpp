@@ -99,6 +99,41 @@ BOOST_AUTO_TEST_CASE(files_say_which_it_is) {
     BOOST_CHECK_THROW(AnyTokenizer::from_file(scratch / "nothing"), InputError);
 }
 
+BOOST_AUTO_TEST_CASE(pairs_are_joined_as_the_post_processor_says) {
+    BOOST_TEST((AnyTokenizer(words()).pair_form() == PairForm{.separators = 1, .token_types = true}));
+    PairForm const two{.separators = 2, .token_types = false};
+    test::ScratchFolder const scratch;
+    ByteLevelBpe(roberta()).save(scratch / "roberta");
+    BOOST_TEST((AnyTokenizer::from_file(scratch / "roberta").pair_form() == two));
+    std::string const special = R"("special_tokens": {"<s>": {"id": "<s>", "ids": [0]}, "</s>": {"id": "</s>", "ids": [1]}})";
+    auto const token = [](std::string const& name) { return R"({"SpecialToken": {"id": ")" + name + R"(", "type_id": 0}})"; };
+    auto const text = [](std::string const& name, int type) {
+        return R"({"Sequence": {"id": ")" + name + R"(", "type_id": )" + std::to_string(type) + "}}";
+    };
+    auto const form_of = [&](std::string const& processor) {
+        write(scratch / "tokenizer.json", R"({"model": {"type": "Unigram", "vocab": [["<s>", 0.0], ["</s>", -1.0]], "unk_id": 0},
+            "pre_tokenizer": {"type": "Metaspace", "replacement": "_", "add_prefix_space": true}, "post_processor": )" +
+                                              processor + "}");
+        return AnyTokenizer::from_file(scratch / "tokenizer.json").pair_form();
+    };
+    auto const pair = [&](std::string const& between, int type, std::string const& end) {
+        return form_of(R"({"type": "TemplateProcessing", "single": [)" + token("<s>") + ',' + text("A", 0) + ',' + token("</s>") +
+                       R"(], "pair": [)" + token("<s>") + ',' + text("A", 0) + ',' + between + text("B", type) + end + "]," +
+                       special + '}');
+    };
+    std::string const one = token("</s>") + ',';
+    BOOST_TEST((pair(one + one, 0, ',' + token("</s>")) == two));
+    BOOST_TEST((pair(one, 1, ',' + token("</s>")) == PairForm{}));
+    BOOST_TEST((pair(one, 0, ',' + token("</s>")) == PairForm{.separators = 1, .token_types = false}));
+    BOOST_TEST(!pair(one, 0, "").has_value());                                         // nothing behind the second text
+    BOOST_TEST(!pair(one + token("<s>") + ',', 0, ',' + token("</s>")).has_value());   // T5-like marks between
+    std::string const ends = R"("sep": ["</s>", 1], "cls": ["<s>", 0])";
+    BOOST_TEST((form_of(R"({"type": "RobertaProcessing", )" + ends + '}') == two));
+    BOOST_TEST((form_of(R"({"type": "Sequence", "processors": [{"type": "ByteLevel"}, {"type": "BertProcessing", )" + ends +
+                        "}]}") == PairForm{}));
+    BOOST_TEST(!form_of("null").has_value());
+}
+
 BOOST_AUTO_TEST_CASE(what_is_saved_is_read_again) {
     test::ScratchFolder const scratch;
     AnyTokenizer const made = ByteLevelBpe(roberta());

@@ -59,6 +59,13 @@ BOOST_AUTO_TEST_CASE(a_key_younger_than_the_checkpoint_is_not_compared) {
     BOOST_TEST(bmae::without_newer_keys(implied, before) == before);
     BOOST_TEST(bmae::without_newer_keys(implied, chosen) == implied);
     BOOST_TEST(bmae::without_newer_keys(chosen, before) == chosen);
+    std::string const pairs = R"({"numbers":{"passes.0.view.source.query_length":32}})";
+    std::string const bert_pairs =
+        R"({"numbers":{"passes.0.view.source.query_length":32,"passes.0.view.source.separators":1,"passes.0.view.source.token_types":true}})";
+    std::string const roberta_pairs =
+        R"({"numbers":{"passes.0.view.source.query_length":32,"passes.0.view.source.separators":2}})";
+    BOOST_TEST(bmae::without_newer_keys(bert_pairs, pairs) == pairs);
+    BOOST_TEST(bmae::without_newer_keys(roberta_pairs, pairs) == roberta_pairs);
     BOOST_TEST(bmae::without_newer_keys(now, now) == now);
     BOOST_TEST(bmae::without_newer_keys(R"({"young":1})", "{}") == R"({"young":1})");   // a key that every checkpoint has
 }

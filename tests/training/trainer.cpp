@@ -417,6 +417,37 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_holds_everything_and_old_ones_go) {
     BOOST_CHECK_THROW(anew.fit(), bmae::InputError);
 }
 
+BOOST_AUTO_TEST_CASE(a_state_that_does_not_fit_its_checkpoint_is_refused) {
+    Scratch scratch;
+    TrainerOptions options = toy_run();
+    options.output = scratch.path();
+    options.keep_last = 1;
+    train(options);
+    options.resume = true;
+    fs::path const folder = bmae::newest_checkpoint(options.output).path;
+    auto const sound = nlohmann::ordered_json::parse(bmae::detail::read_file(folder / "trainer.json"));
+    for (auto const& [step, says] : {std::pair{nlohmann::ordered_json(0), "expected the state of step 12, found that of step 0"},
+                                     {-1, "\"step\": -1"},
+                                     {4.5, "\"step\": 4.5"},
+                                     {std::uint64_t{1} << 63, "\"step\": 9223372036854775808"},
+                                     {"12", "\"step\": the text"}}) {
+        auto json = sound;
+        json["state"]["step"] = step;
+        bmae::detail::write_file(folder / "trainer.json", json.dump(), bmae::detail::Existing::replace);
+        auto manifest = nlohmann::ordered_json::parse(bmae::detail::read_file(folder / "manifest.json"))["manifest"];
+        manifest["files"]["trainer.json"] = bmae::detail::fingerprint(folder / "trainer.json");
+        bmae::detail::write_file(folder / "manifest.json", bmae::detail::manifest_text(manifest),
+                                 bmae::detail::Existing::replace);
+        ToyObjective toy;
+        Trainer trainer(toy, options);
+        std::string const part = says;
+        auto const names_it = [&part](bmae::InputError const& error) {
+            return std::string_view(error.what()).find(part) != std::string_view::npos;
+        };
+        BOOST_CHECK_EXCEPTION(trainer.fit(), bmae::InputError, names_it);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(another_model_or_other_options_are_refused) {
     Scratch scratch;
     TrainerOptions options = toy_run();

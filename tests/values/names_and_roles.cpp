@@ -8,7 +8,9 @@
 
 #include <bmae/values/fixed_string.hpp>
 #include <bmae/values/parameter_role.hpp>
+#include <bmae/values/prompts.hpp>
 #include <bmae/values/shape.hpp>
+#include <bmae/values/vector_similarity.hpp>
 
 namespace {
 
@@ -41,6 +43,22 @@ BOOST_AUTO_TEST_CASE(a_role_says_whether_a_parameter_decays) {
     BOOST_CHECK(ParameterRole(true) == ParameterRole::weight);   // as a part of one's own may say it
     BOOST_CHECK(ParameterRole(false) == ParameterRole::bias);
     BOOST_CHECK(!(ParameterRole::norm_scale == ParameterRole::norm_shift));
+}
+
+BOOST_AUTO_TEST_CASE(a_role_has_its_prompt_or_the_standard_one) {
+    Prompts prompts{.texts = {{"query", "q: "}, {"passage", "p: "}, {"x", "x: "}}};
+    BOOST_CHECK(prompts.of_queries() == "q: " && prompts.of_documents() == "p: " && prompts.of_texts().empty());
+    prompts.texts["document"] = "";   // named, and empty
+    BOOST_CHECK(prompts.of_documents().empty());
+    prompts = {.texts = {{"x", "x: "}}, .standard = "x"};
+    BOOST_CHECK(prompts.of_queries() == "x: " && prompts.of_documents() == "x: " && prompts.of_texts() == "x: ");
+    BOOST_CHECK(!prompts.are_empty() && Prompts{}.are_empty() && (Prompts{.texts = {{"x", "x: "}}}.are_empty()));
+}
+
+BOOST_AUTO_TEST_CASE(similarities_have_the_names_of_folders) {
+    static_assert(vector_similarity_named("manhattan") == VectorSimilarity::manhattan);
+    static_assert(!vector_similarity_named("maxsim"));
+    BOOST_CHECK_EQUAL(to_string(VectorSimilarity::euclidean), "euclidean");
 }
 
 BOOST_AUTO_TEST_CASE(shapes_are_compared_by_value) {

@@ -16,6 +16,7 @@
 #include <bmae/values/error.hpp>
 
 #include "../common.hpp"
+#include "../index.hpp"
 #include "../ranking.hpp"
 
 namespace bmae::program {
@@ -62,6 +63,8 @@ int presets(Common const&, std::string const&) { return hand_over(); }
 int finetune(Common const&, FinetuneOptions const&) { return hand_over(); }
 int encode(Common const&, EncodeOptions const&) { return hand_over(); }
 int search(Common const&, SearchOptions const&) { return hand_over(); }
+int index_by_model(Common const&, IndexOptions const&) { return hand_over(); }
+int search_index_by_model(Common const&, SearchOptions const&, SearchIndexOptions const&) { return hand_over(); }
 int rerank(Common const&, RerankOptions const&) { return hand_over(); }
 int generate(Common const&, GenerateOptions const&) { return hand_over(); }
 int export_model(Common const&, ExportOptions const&) { return hand_over(); }

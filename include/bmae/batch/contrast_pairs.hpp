@@ -4,9 +4,11 @@
 /// Pairs of a contrast: whose text is whose positive, and which texts of the batch are no negatives.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -14,6 +16,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/pair_list.hpp>
+#include <bmae/values/tokens.hpp>
 
 namespace bmae {
 
@@ -39,16 +42,38 @@ struct PairRules {
 
 namespace detail {
 
-/// Adds the texts of `view` that are known to be relevant to an example and are not its own one.
+/// The examples whose query has the same tokens, its own among them, of each example: what is relevant to one is relevant to all.
+inline std::vector<std::vector<std::size_t>> equal_queries(PackedView const& queries) {
+    std::map<std::vector<TokenId>, std::vector<std::size_t>> examples_of;
+    std::vector<std::vector<TokenId>> tokens(queries.texts());
+    for (std::size_t t = 0; t < queries.texts(); ++t) {
+        auto const begin = queries.original_ids.begin() + static_cast<std::ptrdiff_t>(queries.offsets[t]);
+        tokens[t].assign(begin, begin + static_cast<std::ptrdiff_t>(queries.offsets[t + 1] - queries.offsets[t]));
+        examples_of[tokens[t]].push_back(t);
+    }
+    std::vector<std::vector<std::size_t>> equals;
+    equals.reserve(tokens.size());
+    for (std::vector<TokenId> const& one : tokens) { equals.push_back(examples_of[one]); }
+    return equals;
+}
+
+/// Adds the texts of `view` that are known to be relevant to an example, or to one with an equal query, and are not its own one.
+/// \param equals   [examples] of `equal_queries`
 /// \param pair_of  [examples] pair of each example, or -1
 /// \param first    row of the view's first text
-inline void exclude_relevant(PackedView const& view, std::span<std::int64_t const> pair_of, std::int64_t first, PairList& pairs) {
-    if (view.relevant.empty()) { return; }
+inline void exclude_relevant(PackedView const& view, std::vector<std::vector<std::size_t>> const& equals,
+                             std::span<std::int64_t const> pair_of, std::int64_t first, PairList& pairs) {
     std::unordered_map<std::int64_t, std::vector<std::int64_t>> places;   // of a text in the batch
     for (std::size_t t = 0; t < view.texts(); ++t) { places[view.text_ids[t]].push_back(static_cast<std::int64_t>(t)); }
     for (std::size_t e = 0; e < view.examples(); ++e) {
         if (pair_of[e] < 0) { continue; }
-        for (std::int64_t const id : view.relevant[e]) {
+        std::vector<std::int64_t> relevant = view.relevant[e];
+        for (std::size_t const equal : equals[e]) {
+            for (std::int64_t const id : view.relevant[equal]) {
+                if (std::ranges::find(relevant, id) == relevant.end()) { relevant.push_back(id); }
+            }
+        }
+        for (std::int64_t const id : relevant) {
             auto const found = places.find(id);
             if (found == places.end()) { continue; }
             for (std::int64_t const text : found->second) {
@@ -60,12 +85,15 @@ inline void exclude_relevant(PackedView const& view, std::span<std::int64_t cons
 
 /// Adds what the groups of pass 1 say: relevant texts, own negatives, and, where no other texts count, where a group begins and
 /// ends.
-inline void add_groups(PackedView const& view, std::int64_t first, PairRules const& rules, PairList& pairs) {
+inline void add_groups(PackedView const& queries, PackedView const& view, PairRules const& rules, PairList& pairs) {
+    auto const first = static_cast<std::int64_t>(queries.texts());
     std::vector<std::int64_t> pair_of(view.examples(), -1);   // an example without a pair is no anchor
     for (std::size_t p = 0; p < pairs.size(); ++p) {
         pair_of[static_cast<std::size_t>(pairs.rows[2 * p])] = static_cast<std::int64_t>(p);
     }
-    if (rules.mask_false_negatives) { exclude_relevant(view, pair_of, first, pairs); }
+    if (rules.mask_false_negatives && !view.relevant.empty()) {
+        exclude_relevant(view, equal_queries(queries), pair_of, first, pairs);
+    }
     for (std::size_t e = 0; e < view.examples(); ++e) {
         if (pair_of[e] < 0) { continue; }
         std::int64_t const own = first + view.first_text(e);
@@ -116,7 +144,7 @@ inline PairList batch_pairs(std::span<PackedView const* const> views, PairRules 
             pairs.excluded.insert(pairs.excluded.end(), {static_cast<std::int64_t>(p), pairs.rows[2 * p]});
         }
     } else {
-        detail::add_groups(*views[1], texts, rules, pairs);
+        detail::add_groups(*views[0], *views[1], rules, pairs);
     }
     if (rules.own_negatives && views.size() > 2) {
         std::int64_t const third = texts + static_cast<std::int64_t>(views[1]->texts());

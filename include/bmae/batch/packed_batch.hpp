@@ -20,9 +20,9 @@ namespace bmae {
 /// The same view of B examples, concatenated. T is their total number of tokens.
 struct PackedView {
     std::vector<TokenId> input_ids = {};          ///< [T]
-    std::vector<TokenId> original_ids = {};       ///< [T]
-    std::vector<TokenId> labels = {};             ///< [T] labels, or ignored_label
-    std::vector<std::uint8_t> flags = {};         ///< [T] 1 where the masker masked a token
+    std::vector<TokenId> original_ids = {};       ///< [T], or empty in a view that is only encoded: `append_input`
+    std::vector<TokenId> labels = {};             ///< likewise; labels, or ignored_label
+    std::vector<std::uint8_t> flags = {};         ///< likewise; 1 where the masker masked a token
     std::vector<std::int32_t> positions = {};     ///< [T] 0 .. L-1 in each text
     std::vector<std::uint8_t> token_types = {};   ///< [T] for the encoder; empty: all 0
     std::vector<std::int64_t> offsets = {0};      ///< [B+1] text b is rows offsets[b] .. offsets[b+1]
@@ -99,6 +99,15 @@ struct PackedView {
         for (std::size_t i = 0; i < text.input_ids.size(); ++i) { positions.push_back(static_cast<std::int32_t>(i)); }
         offsets.push_back(static_cast<std::int64_t>(input_ids.size()));
         if (text.visibility.length != 0) { visibility.push_back(text.visibility); }
+    }
+
+    /// Appends a text to a view that is only encoded: such a view has no `original_ids`, `labels` and `flags`.
+    /// \param types  [L] or empty: all 0
+    void append_input(std::vector<TokenId> const& ids, std::vector<std::uint8_t> const& types = {}) {
+        append_types(types, ids.size());
+        input_ids.insert(input_ids.end(), ids.begin(), ids.end());
+        for (std::size_t i = 0; i < ids.size(); ++i) { positions.push_back(static_cast<std::int32_t>(i)); }
+        offsets.push_back(static_cast<std::int64_t>(input_ids.size()));
     }
 
     /// Appends the texts of one example.

@@ -37,14 +37,16 @@ at::Tensor int64_tensor(std::vector<T> const& values, at::Device device) {
 
 }  // namespace detail
 
-/// Copies `view` to `device`. The result refers to `view.visibility`, so `view` must outlive it.
+/// Copies `view` to `device`. The result refers to `view.visibility`, so `view` must outlive it. A view of `append_input` has no labels.
 inline PackedInput to_tensors(PackedView const& view, at::Device device = at::kCPU) {
     PackedInput input;
+    bool const only_encoded = view.labels.empty() && view.tokens() != 0;
     input.offsets = view.offsets;
     input.special = view.special;
     input.bounds = detail::sent<std::int32_t>(view.offsets, device);
     input.input_ids = detail::int64_tensor(view.input_ids, device);
-    input.original_ids = view.original_ids == view.input_ids ? input.input_ids : detail::int64_tensor(view.original_ids, device);
+    input.original_ids =
+        only_encoded || view.original_ids == view.input_ids ? input.input_ids : detail::int64_tensor(view.original_ids, device);
     input.positions = detail::int64_tensor(view.positions, device);
     if (!view.token_types.empty()) { input.token_types = detail::int64_tensor(view.token_types, device); }
     input.first_rows = detail::int64_tensor(std::vector<std::int64_t>(view.offsets.begin(), view.offsets.end() - 1), device);
@@ -53,18 +55,18 @@ inline PackedInput to_tensors(PackedView const& view, at::Device device = at::kC
     std::vector<std::int64_t> label_rows;
     std::vector<std::int64_t> labels;
     for (std::size_t b = 0; b + 1 < view.offsets.size(); ++b) {
-        for (std::int64_t row = view.offsets[b]; row < view.offsets[b + 1]; ++row) {
-            text_of_row.push_back(static_cast<std::int64_t>(b));
-            TokenId const label = view.labels[static_cast<std::size_t>(row)];
-            if (label != ignored_label) {
-                label_rows.push_back(row);
-                labels.push_back(label);
-            }
-        }
+        text_of_row.resize(static_cast<std::size_t>(view.offsets[b + 1]), static_cast<std::int64_t>(b));
+    }
+    for (std::size_t row = 0; row < view.labels.size(); ++row) {
+        if (view.labels[row] == ignored_label) { continue; }
+        label_rows.push_back(static_cast<std::int64_t>(row));
+        labels.push_back(view.labels[row]);
     }
     input.text_of_row = detail::int64_tensor(text_of_row, device);
-    input.label_rows = detail::int64_tensor(label_rows, device);
-    input.labels = detail::int64_tensor(labels, device);
+    if (!only_encoded) {
+        input.label_rows = detail::int64_tensor(label_rows, device);
+        input.labels = detail::int64_tensor(labels, device);
+    }
     if (!view.visibility.empty()) { input.visibility = &view.visibility; }
     return input;
 }

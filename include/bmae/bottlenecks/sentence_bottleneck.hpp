@@ -9,23 +9,23 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/tanh.h>
+#include <ATen/ops/cat.h>
 
+#include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/bottlenecks/cls.hpp>
-#include <bmae/bottlenecks/concatenated.hpp>
 #include <bmae/bottlenecks/layers.hpp>
 #include <bmae/bottlenecks/mean.hpp>
-#include <bmae/bottlenecks/normalize.hpp>
+#include <bmae/bottlenecks/sentence_steps.hpp>
+#include <bmae/bottlenecks/token_poolings.hpp>
 #include <bmae/concepts/bottleneck.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/io/tensors.hpp>
@@ -41,14 +41,9 @@ struct BottleneckDescription {
     friend bool operator==(BottleneckDescription const&, BottleneckDescription const&) = default;
 };
 
-/// A linear map after a bottleneck: a Dense module of sentence-transformers.
-struct DenseStep {
-    at::Tensor weight = {};   ///< [out, in]
-    at::Tensor bias = {};     ///< [out]; undefined: none
-    bool tanh = false;        ///< after the map; false: nothing
-};
-
-/// A bottleneck of any type, then linear maps, then optional normalization. Default: [CLS]. Copies share the tensors.
+/// A bottleneck of any type, then a chain of steps: linear maps, norms, length one, a cut. Default: [CLS]. Copies share the tensors.
+///
+/// `PackedInput::unpooled_rows` first rows of each text are left out of the pooling, where there are some: a prompt.
 class SentenceBottleneck {
 public:
     static constexpr std::string_view name = "sentence";
@@ -84,9 +79,10 @@ public:
                     Encoded const& encoded, PackedInput const& input) { return bottleneck.pool(encoded, input, encoder); };
     }
 
-    /// The bottleneck of that name: cls, mean, first_last, top_two or cls+mean. Nothing for another name.
+    /// The bottleneck of that name: first_last, top_two, or poolings over the tokens, cls, max, mean, mean_sqrt_len, weighted_mean and
+    /// last_token, each once, joined by + in the order of their vectors: cls+mean. Nothing for another name.
     [[nodiscard]] static std::optional<SentenceBottleneck> named(std::string_view wanted);
-    /// All names that `named` accepts.
+    /// One of each kind that `named` accepts.
     [[nodiscard]] static std::vector<SentenceBottleneck> all();
     /// What search needs of a trained bottleneck: the pooling, a reduction with its weights from `tensors`, length 1. Projections
     /// that serve training alone (tanh, batch_norm) are left out. Nothing where the name is not a pooling of hidden states.
@@ -94,22 +90,29 @@ public:
     [[nodiscard]] static std::optional<SentenceBottleneck> of(BottleneckDescription const& description,
                                                               NamedTensors const& tensors);
 
-    /// The same followed by a linear map. \throws InputError for a map that does not fit the one before it
-    [[nodiscard]] SentenceBottleneck then(DenseStep step) const;
+    /// The same followed by a linear map. \throws InputError for a map that does not fit the steps before it
+    [[nodiscard]] SentenceBottleneck then(DenseStep step) const { return followed_by(std::move(step)); }
+    /// The same followed by any step. \throws InputError for one that does not fit the steps before it
+    [[nodiscard]] SentenceBottleneck followed_by(SentenceStep step) const;
 
     [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const& input) const;
     template <class E>
     [[nodiscard]] std::int64_t width(E const& encoder) const {   ///< D
-        return dense_.empty() ? width_(encoder.shape().width) : dense_.back().weight.size(0);
+        std::int64_t columns = width_(encoder.shape().width);
+        for (SentenceStep const& step : steps_) { columns = width_behind(step, columns).value_or(columns); }
+        return columns;
     }
     /// True where it reads the layers, which an encoder keeps only on request.
     [[nodiscard]] bool keeps_layers() const noexcept { return keeps_layers_; }
     /// True where it reads the hidden state of the first token of each text alone.
     [[nodiscard]] bool pools_first_rows() const noexcept { return pools_first_rows_; }
-    /// What it was made from; linear maps and the normalization: see `dense` and `unit_length`.
+    /// What it was made from; the chain behind it: see `steps`.
     [[nodiscard]] BottleneckDescription const& description() const noexcept { return description_; }
-    [[nodiscard]] std::vector<DenseStep> const& dense() const noexcept { return dense_; }
-    [[nodiscard]] bool unit_length() const noexcept { return unit_length_; }
+    [[nodiscard]] std::vector<SentenceStep> const& steps() const noexcept { return steps_; }
+    /// True where the chain ends with length one.
+    [[nodiscard]] bool unit_length() const noexcept {
+        return !steps_.empty() && std::holds_alternative<UnitLengthStep>(steps_.back());
+    }
     /// Parameters of a bottleneck that has some, by their names in checkpoints.
     [[nodiscard]] NamedTensors const& tensors() const noexcept { return tensors_; }
 
@@ -119,6 +122,9 @@ private:
         std::int64_t columns = 0;
         [[nodiscard]] Shape shape() const { return {.width = columns}; }
     };
+    /// Poolings over the same tokens, side by side.
+    [[nodiscard]] static SentenceBottleneck joined(std::vector<SentenceBottleneck> parts, std::string_view name);
+
     template <class B>
     static BottleneckDescription description_of() {
         return {.name = std::string(B::name), .projection = std::string(detail::projection_of_bottleneck<B>)};
@@ -130,11 +136,11 @@ private:
     std::function<std::int64_t(std::int64_t)> width_ = {};
     std::function<at::Tensor(Encoded const&, PackedInput const&)> pool_ = {};
     NamedTensors tensors_ = {};
-    std::vector<DenseStep> dense_ = {};
-    bool unit_length_ = false;
+    std::vector<SentenceStep> steps_ = {};
 };
 
-/// Its name, as `SentenceBottleneck::named` knows it, then what stands behind it: "mean", "cls+reduced", "cls+dense".
+/// Its name, as `SentenceBottleneck::named` knows it, then what stands behind it: "mean", "cls+reduced", "cls+dense+layer_norm".
+/// Length one at the end is not part of it: see `SentenceBottleneck::unit_length`.
 [[nodiscard]] BMAE_INLINE std::string to_string(SentenceBottleneck const& bottleneck);
 
 static_assert(Bottleneck<SentenceBottleneck>);
@@ -146,16 +152,42 @@ static_assert(Bottleneck<SentenceBottleneck>);
 namespace bmae {
 
 BMAE_INLINE std::optional<SentenceBottleneck> SentenceBottleneck::named(std::string_view wanted) {
-    std::optional<SentenceBottleneck> found;
-    for (SentenceBottleneck& one : all()) {
-        if (one.description_.name == wanted) { found = std::move(one); }
+    if (wanted == FirstLastBottleneck::name) { return FirstLastBottleneck{}; }
+    if (wanted == TopTwoBottleneck::name) { return TopTwoBottleneck{}; }
+    std::vector<SentenceBottleneck> const known{ClsBottleneck{},          MaxBottleneck{},
+                                                MeanBottleneck{},         MeanSqrtLengthBottleneck{},
+                                                WeightedMeanBottleneck{}, LastTokenBottleneck{}};
+    std::vector<SentenceBottleneck> parts;
+    std::vector<std::string_view> seen;
+    for (std::string_view rest = wanted;;) {
+        std::string_view const part = rest.substr(0, rest.find('+'));
+        auto const found = std::ranges::find(
+            known, part, [](SentenceBottleneck const& one) -> std::string_view { return one.description_.name; });
+        if (found == known.end() || std::ranges::find(seen, part) != seen.end()) { return std::nullopt; }
+        seen.push_back(part);
+        parts.push_back(*found);
+        if (part.size() == rest.size()) { break; }
+        rest.remove_prefix(part.size() + 1);
     }
-    return found;
+    return parts.size() == 1 ? std::move(parts.front()) : joined(std::move(parts), wanted);
+}
+
+BMAE_INLINE SentenceBottleneck SentenceBottleneck::joined(std::vector<SentenceBottleneck> parts, std::string_view name) {
+    SentenceBottleneck whole;
+    whole.description_ = {.name = std::string(name)};
+    whole.pools_first_rows_ = false;
+    whole.width_ = [count = static_cast<std::int64_t>(parts.size())](std::int64_t width) { return count * width; };
+    whole.pool_ = [parts = std::move(parts)](Encoded const& encoded, PackedInput const& input) {
+        std::vector<at::Tensor> rows;
+        for (SentenceBottleneck const& part : parts) { rows.push_back(part.pool_(encoded, input)); }
+        return at::cat(rows, 1);
+    };
+    return whole;
 }
 
 BMAE_INLINE std::vector<SentenceBottleneck> SentenceBottleneck::all() {
-    return {ClsBottleneck{}, MeanBottleneck{}, FirstLastBottleneck{}, TopTwoBottleneck{},
-            Concatenated<ClsBottleneck, MeanBottleneck>{}};
+    return {ClsBottleneck{}, MeanBottleneck{},           FirstLastBottleneck{},    TopTwoBottleneck{},   *named("cls+mean"),
+            MaxBottleneck{}, MeanSqrtLengthBottleneck{}, WeightedMeanBottleneck{}, LastTokenBottleneck{}};
 }
 
 BMAE_INLINE std::optional<SentenceBottleneck> SentenceBottleneck::of(BottleneckDescription const& description,
@@ -177,38 +209,80 @@ BMAE_INLINE std::optional<SentenceBottleneck> SentenceBottleneck::of(BottleneckD
             }
             made = made->then({.weight = weight->second, .bias = bias->second});
         } else if (step == "normalized") {
-            made->unit_length_ = true;
+            made = made->followed_by(UnitLengthStep{});
         }
     }
     return made;
 }
 
-BMAE_INLINE SentenceBottleneck SentenceBottleneck::then(DenseStep step) const {
-    bool const fits = step.weight.dim() == 2 && (dense_.empty() || step.weight.size(1) == dense_.back().weight.size(0));
-    if (!fits || unit_length_ || (step.bias.defined() && step.bias.numel() != step.weight.size(0))) {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = "a linear map [out, in] that fits the part before it",
-                                    .found = unit_length_ ? "one after the normalization" : "another shape"});
-    }
+BMAE_INLINE SentenceBottleneck SentenceBottleneck::followed_by(SentenceStep step) const {
     SentenceBottleneck longer = *this;
-    longer.dense_.push_back(std::move(step));
+    longer.steps_.push_back(std::move(step));
+    std::optional<std::int64_t> width;   // unknown before the first step that has one
+    for (SentenceStep const& one : longer.steps_) {
+        auto const* const dense = std::get_if<DenseStep>(&one);
+        auto const* const norm = std::get_if<LayerNormStep>(&one);
+        if (dense != nullptr && !width) { width = dense->weight.dim() == 2 ? dense->weight.size(1) : 0; }
+        if (norm != nullptr && !width) { width = norm->weight.defined() ? norm->weight.numel() : 0; }
+        std::optional<std::int64_t> const after = width_behind(one, width.value_or(std::int64_t{1} << 40));
+        if (!after) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = dense != nullptr ? "a linear map [out, in] that fits the part before it"
+                                                                     : "a step that fits the part before it",
+                                        .found = std::string(name_of_step(one)) + " of another shape"});
+        }
+        if (width || std::holds_alternative<TruncateStep>(one)) { width = after; }
+    }
     return longer;
 }
 
-BMAE_INLINE at::Tensor SentenceBottleneck::pool(Encoded const& encoded, PackedInput const& input) const {   // [B, D]
-    at::Tensor rows = pool_(encoded, input);
-    for (DenseStep const& step : dense_) {
-        rows = at::linear(rows, step.weight.to(rows.options()),
-                          step.bias.defined() ? std::optional(step.bias.to(rows.options())) : std::nullopt);
-        if (step.tanh) { rows = at::tanh(rows); }
+namespace detail {
+
+/// The hidden states that are pooled where the first `input.unpooled_rows` of each text are not; the last one of a text always is.
+inline std::pair<Encoded, PackedInput> pooled_rows(Encoded const& encoded, PackedInput const& input) {
+    PackedInput rest;
+    rest.unpooled_rows = input.unpooled_rows;
+    rest.offsets = {0};
+    std::vector<std::int64_t> rows;
+    std::vector<std::int64_t> text_of_row;
+    std::vector<std::int64_t> first_rows;
+    for (std::int64_t b = 0; b < input.texts(); ++b) {
+        std::int64_t const start = input.offsets[static_cast<std::size_t>(b)];
+        std::int64_t const end = input.offsets[static_cast<std::size_t>(b) + 1];
+        for (std::int64_t row = std::max(start, std::min(end - 1, start + input.unpooled_rows)); row < end; ++row) {
+            rows.push_back(row);
+            text_of_row.push_back(b);
+        }
+        first_rows.push_back(rest.offsets.back());
+        rest.offsets.push_back(static_cast<std::int64_t>(rows.size()));
     }
-    return unit_length_ ? normalize_rows(rows) : rows;
+    at::Device const device = encoded.hidden.device();
+    rest.text_of_row = int64_tensor(text_of_row, device);
+    rest.first_rows = int64_tensor(first_rows, device);
+    return {{.hidden = encoded.hidden.index_select(0, int64_tensor(rows, device))}, std::move(rest)};
+}
+
+}  // namespace detail
+
+BMAE_INLINE at::Tensor SentenceBottleneck::pool(Encoded const& encoded, PackedInput const& input) const {   // [B, D]
+    at::Tensor rows;
+    if (input.unpooled_rows == 0) {
+        rows = pool_(encoded, input);
+    } else {
+        auto const [hidden, rest] = detail::pooled_rows(encoded, input);
+        rows = pool_(hidden, rest);
+    }
+    for (SentenceStep const& step : steps_) { rows = apply_step(step, rows); }
+    return rows;
 }
 
 BMAE_INLINE std::string to_string(SentenceBottleneck const& bottleneck) {
     auto const& [name, projection] = bottleneck.description();
     std::string text = name + (projection.empty() ? "" : '+' + projection);
-    for (std::size_t i = 0; i < bottleneck.dense().size(); ++i) { text += "+dense"; }
+    for (SentenceStep const& step : bottleneck.steps()) {
+        if (&step == &bottleneck.steps().back() && bottleneck.unit_length()) { break; }
+        text += '+' + std::string(name_of_step(step));
+    }
     return text;
 }
 

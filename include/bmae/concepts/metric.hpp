@@ -18,12 +18,14 @@ namespace bmae {
 /// Cutoff of a metric that reads the whole list.
 inline constexpr std::size_t all_ranks = std::numeric_limits<std::size_t>::max();
 
-/// Grade of a document that is unjudged (trec_eval treats every negative grade so).
+/// Grade of a document that the judgments do not name.
 inline constexpr std::int32_t unjudged = -1;
+/// Grade of a document with a negative grade: unjudged too, but in the pool, which inferred AP reads (as trec_eval).
+inline constexpr std::int32_t sampled_unjudged = -2;
 
 /// All that a metric reads of one query: the grades along the ranking, without the documents.
 struct RankedGains {
-    std::span<std::int32_t const> gains = {};   ///< [N] grade of the document at rank 1, 2, ...; or `unjudged`
+    std::span<std::int32_t const> gains = {};   ///< [N] grade of the document at rank 1, 2, ...; or one of the two above
     std::span<std::int32_t const> ideal = {};   ///< [R] every positive grade of this query, descending
     std::size_t nonrelevant = 0;                ///< how many documents were judged and found below `level`
     std::int32_t level = 1;                     ///< a grade of at least this much is relevant for metrics of binary relevance
@@ -46,7 +48,7 @@ struct RankedGains {
 ///
 /// 1. `metric(ranked)` on a const metric is the value for one query.                                  double
 /// 2. `metric.name()` names it in reports and on the command line: "ndcg@10".                         std::string
-/// Law: a pure function; finite for every input, 0 where nothing is relevant. Not required: a base class, registration.
+/// Law: a pure function; finite for every input; a measure of relevance is 0 where nothing is relevant. No base class, no registration.
 template <class M>
 concept Metric = std::copy_constructible<M> && requires(M const& metric, RankedGains const& ranked) {
     { metric(ranked) } -> std::same_as<double>;

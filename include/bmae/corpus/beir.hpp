@@ -54,7 +54,7 @@ public:
     /// since they affect the measures.
     [[nodiscard]] JudgedPairs judged_pairs(std::string_view split) const {
         std::filesystem::path const file = qrels_path(split);
-        JudgedPairs result = read_judged_pairs(file, JudgementLayout::beir, options_);
+        JudgedPairs result = read_judged_pairs(file, JudgementLayout::recognized, options_);
         std::uint64_t missing = 0;
         auto const lacks_query = [&](JudgedPair const& pair) {
             if (queries_.find(pair.query_id)) {
@@ -84,14 +84,21 @@ public:
     }
 
     /// The judged queries of the split, in the order of queries.jsonl: those that an evaluation runs.
-    [[nodiscard]] Records queries(std::string_view split) const {
+    /// \param report  of the judgments
+    [[nodiscard]] Records queries(std::string_view split, ReadReport& report) const {
         std::unordered_set<std::string> judged;
-        for (JudgedPair& pair : judged_pairs(split).pairs) { judged.insert(std::move(pair.query_id)); }
+        JudgedPairs pairs = judged_pairs(split);
+        report = std::move(pairs.report);
+        for (JudgedPair& pair : pairs.pairs) { judged.insert(std::move(pair.query_id)); }
         Records chosen;
         for (Record const& query : queries_) {
             if (judged.contains(query.id)) { chosen.add(query); }
         }
         return chosen;
+    }
+    [[nodiscard]] Records queries(std::string_view split) const {
+        ReadReport report;
+        return queries(split, report);
     }
 
 private:

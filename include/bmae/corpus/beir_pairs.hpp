@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <bmae/concepts/tokenizer.hpp>
@@ -24,6 +25,8 @@
 #include <bmae/corpus/reading.hpp>
 #include <bmae/corpus/record.hpp>
 #include <bmae/corpus/scored_pairs.hpp>
+#include <bmae/corpus/training_row.hpp>
+#include <bmae/corpus/training_rows.hpp>
 #include <bmae/detail/parallel.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/text/id_table.hpp>
@@ -39,6 +42,8 @@ struct BeirPairs {
     std::string split = "train";                              ///< whose judgments are trained on: grades above 0 are positives
     std::vector<std::filesystem::path> negatives = {};        ///< see PairPurpose; joined in this order
     std::vector<std::filesystem::path> teacher_scores = {};   ///< see PairPurpose
+    /// Rows of ids in place of the judgments: MS MARCO's triples, dumps of hard negatives with `qid`, `pos` and `neg`. See TrainingRowReader.
+    std::vector<std::filesystem::path> rows = {};
 };
 
 namespace detail {
@@ -58,7 +63,11 @@ private:
     Readers open(std::vector<std::filesystem::path> const& files, PairPurpose purpose, std::string const& what);
 
     /// Makes the queries, in the order of the judgments. \returns the judgments above 0 of them
-    std::vector<JudgedPair> choose_queries(BeirFolder const& folder, std::filesystem::path const& qrels);
+    std::vector<JudgedPair> choose_queries(BeirFolder const& folder, std::filesystem::path const& qrels, JudgedPairs judged);
+
+    /// The positives of rows of ids, as judgments; their negatives are kept for `add_row_negatives`.
+    JudgedPairs read_rows(std::vector<std::filesystem::path> const& files);
+    void add_row_negatives();
 
     struct Text {
         std::string id;
@@ -84,8 +93,9 @@ private:
 
     IdTable query_ids_;   // of `queries_`
     IdTable document_ids_;
-    std::vector<std::uint32_t> numbers_;   // [documents] of their texts
-    std::vector<bool> has_equals_;         // [texts] of more than one document
+    std::vector<std::uint32_t> numbers_;                               // [documents] of their texts
+    std::vector<bool> has_equals_;                                     // [texts] of more than one document
+    std::vector<std::pair<std::string, std::string>> row_negatives_;   // query, document
 };
 
 }  // namespace detail
@@ -110,13 +120,16 @@ namespace bmae::detail {
 BMAE_INLINE PairStoreReport BeirPairBuild::run(BeirPairs const& input) {
     BeirFolder const folder(input.folder);
     std::filesystem::path const named = input.folder.has_filename() ? input.folder : input.folder.parent_path();
-    report_.sources.push_back(named.filename().string() + ": BEIR folder, split " + input.split);
+    report_.sources.push_back(named.filename().string() + ": BEIR folder" + (input.rows.empty() ? ", split " + input.split : ""));
     auto const negatives = open(input.negatives, PairPurpose::negatives, "negatives");
     auto const scores = open(input.teacher_scores, PairPurpose::scores, "teacher scores");
-    std::filesystem::path const qrels = folder.qrels(input.split);
-    std::vector<JudgedPair> const positives = choose_queries(folder, qrels);
+    std::filesystem::path const qrels = input.rows.empty() ? folder.qrels(input.split) : input.rows.front();
+    JudgedPairs judged =
+        input.rows.empty() ? read_judged_pairs(qrels, JudgementLayout::recognized, options_.reading) : read_rows(input.rows);
+    std::vector<JudgedPair> const positives = choose_queries(folder, qrels, std::move(judged));
     read_corpus(folder.corpus());
     add_positives(qrels, positives);
+    add_row_negatives();
     for (auto const& reader : negatives) { add_negatives(*reader, input.split); }
     for (auto const& reader : scores) { add_scores(*reader); }
     return finish([&](std::size_t q) { return query_ids_[q]; });
@@ -132,8 +145,48 @@ BMAE_INLINE BeirPairBuild::Readers BeirPairBuild::open(std::vector<std::filesyst
     return readers;
 }
 
-BMAE_INLINE std::vector<JudgedPair> BeirPairBuild::choose_queries(BeirFolder const& folder, std::filesystem::path const& qrels) {
-    JudgedPairs judged = read_judged_pairs(qrels, JudgementLayout::beir, options_.reading);
+BMAE_INLINE JudgedPairs BeirPairBuild::read_rows(std::vector<std::filesystem::path> const& files) {
+    JudgedPairs judged;
+    TrainingRowReader reader(files, options_.reading);
+    for (TrainingRow row; reader.next(row);) {
+        auto* const ids = std::get_if<IdRow>(&row);
+        if (ids == nullptr) {
+            throw InputError(Diagnostic{.file = reader.file().string(),
+                                        .line = reader.line(),
+                                        .expected = "rows of ids, whose texts are in the collection",
+                                        .found = "a row of texts",
+                                        .hint = "Such rows need no collection: leave it out."});
+        }
+        for (std::string& id : ids->positives) {
+            judged.pairs.push_back({.query_id = ids->query_id, .document_id = std::move(id), .line = reader.line()});
+        }
+        for (std::string& id : ids->negatives) { row_negatives_.emplace_back(ids->query_id, std::move(id)); }
+    }
+    if (judged.pairs.empty()) {
+        throw InputError(Diagnostic{.file = files.front().string(), .expected = "at least one row of ids", .found = "none"});
+    }
+    judged.report = reader.report();
+    for (std::string const& layout : reader.layouts()) { report_.sources.push_back(layout); }
+    return judged;
+}
+
+BMAE_INLINE void BeirPairBuild::add_row_negatives() {
+    for (auto const& [query_id, document] : row_negatives_) {
+        auto const query = query_ids_.find(query_id);
+        auto const number = number_of(document);
+        if (!query) {
+            ++writer_.statistics().unknown_queries;
+        } else if (!number) {
+            ++writer_.statistics().unknown_negatives;
+        } else {
+            queries_[*query].add_negative(*number);
+        }
+    }
+    row_negatives_ = {};
+}
+
+BMAE_INLINE std::vector<JudgedPair> BeirPairBuild::choose_queries(BeirFolder const& folder, std::filesystem::path const& qrels,
+                                                                  JudgedPairs judged) {
     JsonlReader reader(folder.queries(), options_.reading);
     Records const all = read_all(reader);
     if (all.size() == 0) { throw no_record(folder.queries()); }
@@ -160,7 +213,7 @@ BMAE_INLINE std::vector<JudgedPair> BeirPairBuild::choose_queries(BeirFolder con
     add_report(judged.report);
     queries_.resize(records.size());
     parallel_for(records.size(), 256, options_.threads, [&](std::size_t begin, std::size_t end) {
-        for (std::size_t q = begin; q < end; ++q) { queries_[q].tokens = encode_(joined_text(all[records[q]])); }
+        for (std::size_t q = begin; q < end; ++q) { queries_[q].tokens = encode_query(joined_text(all[records[q]])); }
     });
     return std::move(judged.pairs);
 }
@@ -171,7 +224,7 @@ BMAE_INLINE void BeirPairBuild::read_corpus(std::filesystem::path const& file) {
         [this](std::vector<Record>&& records) {
             std::vector<Text> texts;
             texts.reserve(records.size());
-            for (Record& record : records) { texts.push_back({std::move(record.id), encode_(joined_text(record))}); }
+            for (Record& record : records) { texts.push_back({std::move(record.id), encode_text(joined_text(record))}); }
             return texts;
         },
         [this](std::vector<Text>&& texts) {
@@ -286,8 +339,9 @@ BMAE_INLINE void BeirPairBuild::add_scores(ScoredPairReader& reader) {
         } else if (has_equals_[*number]) {   // perhaps the score of another document with the same tokens: the first counts
             ++counts.unused_scores;
         } else {
-            reader.fault("one score of document " + excerpt(pair.document) + " for query " + excerpt(pair.query),
-                         std::to_string(pair.score) + " here and " + std::to_string(*score) + " before",
+            reader.fault("one score of a document for a query",
+                         "document " + excerpt(pair.document) + " for query " + excerpt(pair.query) + ": " +
+                             std::to_string(pair.score) + " here and " + std::to_string(*score) + " before",
                          "Remove one of the two.");
         }
     }

@@ -25,7 +25,9 @@ public:
             fields_.back() += '\n';
         } else {
             fields_.assign(1, {});
+            size_ = 0;
         }
+        size_ += line.size();
         bool at_start = !is_open_;
         bool is_closed = false;
         for (std::size_t i = 0; i < line.size(); ++i) {
@@ -56,11 +58,15 @@ public:
     [[nodiscard]] std::vector<std::string> const& fields() const noexcept { return fields_; }
     [[nodiscard]] bool is_open() const noexcept { return is_open_; }
 
+    /// Bytes of the fields so far.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
     /// Discards an incomplete row.
     void drop() noexcept { is_open_ = false; }
 
 private:
     std::vector<std::string> fields_;
+    std::size_t size_ = 0;
     bool is_open_ = false;
 };
 

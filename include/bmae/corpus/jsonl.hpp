@@ -33,6 +33,10 @@ inline std::optional<nlohmann::json> parse_object(std::string_view line, std::st
         found = "JSON of " + std::to_string(outline.depth) + " levels, above 64";
         return std::nullopt;
     }
+    if (is_crowded(outline, line.size())) {
+        found = "JSON of " + std::to_string(outline.values) + " values";
+        return std::nullopt;
+    }
     try {
         nlohmann::json json = nlohmann::json::parse(line);
         if (count_members(json) != outline.members) {
@@ -55,6 +59,17 @@ inline nlohmann::json const* find_key(nlohmann::json const& object, std::initial
         if (auto const found = object.find(key); found != object.end()) { return &*found; }
     }
     return nullptr;
+}
+
+/// The fine-tuning data that a row is, by its keys: "Tevatron's training data"; empty where it is none.
+inline std::string training_data_of(nlohmann::json const& object) {
+    auto const has = [&](char const* key) { return object.contains(key); };
+    if (has("positive_ctxs")) { return "DPR's training data"; }
+    if (has("positive_passages") || has("positive_document_ids")) { return "Tevatron's training data"; }
+    if (has("pos") || has("neg")) { return has("query") ? "FlagEmbedding's training data" : "a dump of hard negatives"; }
+    if (has("gold_label")) { return "SNLI or MNLI"; }
+    bool const pair = has("sentence1") && has("sentence2");
+    return pair || has("anchor") || has("positive") || has("positives") ? "Sentence Transformers' training data" : "";
 }
 
 }  // namespace detail
@@ -95,7 +110,15 @@ private:
         auto const object = detail::parse_object(line, found);
         if (!object) { return fault("a JSON object", std::move(found), "One object per line; is the last line truncated?"); }
         record = Record{.id = {}, .line = lines_.line()};
-        nlohmann::json const* const text = detail::find_key(*object, {"text", "contents", "content", "document_text", "query"});
+        nlohmann::json const* text = detail::find_key(*object, {"text", "contents", "content", "document_text"});
+        if (text == nullptr) {
+            if (std::string const data = detail::training_data_of(*object); !data.empty()) {
+                return fault("a row with a text, at 'text' or 'contents'", "a row of " + data + " with " + keys_of(*object),
+                             data == "SNLI or MNLI" ? "`bmae prepare --format nli` reads it."
+                                                    : "`bmae finetune --data` and `bmae pairs --input` read it.");
+            }
+            text = detail::find_key(*object, {"query"});
+        }
         if (text == nullptr) {
             return fault("a key 'text' or 'contents'", keys_of(*object), "Rename the key that holds the text.");
         }

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Judged pairs of query and document with their line in the file, for training and checks of a collection.
+/// Files of judgments of TREC, BEIR and MS MARCO, for all commands alike: judged pairs of query and document with their line.
 ///
-/// Evaluation uses the denser Qrels of retrieval/qrels.hpp. Both use detail/columns.hpp; this one can skip and report.
+/// Evaluation uses the denser Qrels of retrieval/qrels.hpp, which reads by the same parser.
 #pragma once
 
 #include <cstddef>
@@ -39,38 +39,75 @@ struct JudgedPairs {
 
 /// The layout of a file of judgments.
 enum class JudgementLayout {
-    beir,      ///< `query-id <tab> corpus-id <tab> score` after a header line of these names, fields quoted as in CSV
-    msmarco,   ///< `query <blank> 0 <blank> passage <blank> grade` (also TREC), or `query <blank> passage`
+    beir,         ///< `query-id <tab> corpus-id <tab> score` after a header line of any names, fields quoted as in CSV
+    msmarco,      ///< `query <blank> 0 <blank> passage <blank> grade` (also TREC), or `query <blank> passage`
+    recognized,   ///< one of these, or three columns separated by blanks, as the first line is, with a header or without
 };
 
 namespace detail {
 
+struct JudgementRules {
+    JudgementLayout layout = JudgementLayout::recognized;
+    bool comments = false;              ///< skip lines that start with '#'
+    bool first_of_duplicates = false;   ///< of two grades of one document keep the first; false: the second is malformed
+};
+
 /// Reads one line of judgments at a time, and remembers the pairs so far.
 class JudgementParser {
 public:
-    JudgementParser(RecordLines& lines, JudgementLayout layout) : lines_(lines), layout_(layout) {}
+    JudgementParser(RecordLines& lines, JudgementRules rules) : lines_(lines), rules_(rules) {}
 
-    /// The pair of the line read last; nothing for the header, a duplicate, or a malformed line that is skipped.
+    /// The pair of the line read last; nothing for a blank line, the header, a duplicate, or a malformed line that is skipped.
     std::optional<JudgedPair> parse(std::string_view line);
 
 private:
-    std::optional<JudgedPair> parse_beir(std::string_view line);
+    /// Takes the layout from the first line. True where that is a header, or of no layout and skipped.
+    bool recognize(std::string_view line);
 
-    std::optional<JudgedPair> parse_msmarco(std::string_view line);
+    std::optional<JudgedPair> parse_table(std::string_view line);
+    std::optional<JudgedPair> parse_columns(std::string_view line);
 
     std::nullopt_t fault(std::string expected, std::string found, std::string hint);
 
     RecordLines& lines_;
-    JudgementLayout layout_;
+    JudgementRules rules_;
+    std::size_t columns_ = 0;   // separated by blanks; 3 also: a table with tabs; 0 before the first line
+    bool table_ = false;
     std::string storage_ = {};   // of fields that were quoted
     std::unordered_map<std::uint64_t, std::pair<std::int32_t, std::size_t>> seen_;
 };
 
+/// Calls `add(pair)` with every judgment of a file. \returns the report of the reader
+template <class Add>
+ReadReport for_each_judgement(std::filesystem::path const& path, JudgementRules rules, ReadOptions options, Add&& add) {
+    static_cast<void>(open_for_reading(path));   // one file, not a folder of them
+    RecordLines lines(std::span(&path, 1), options);
+    JudgementParser parser(lines, rules);
+    std::uint64_t count = 0;
+    lines.next_file();
+    for (std::string_view line; lines.next(line);) {
+        if (auto pair = parser.parse(line)) {
+            add(std::move(*pair));
+            ++count;
+        }
+    }
+    if (count == 0) {
+        throw InputError(Diagnostic{.file = path.string(),
+                                    .expected = "at least one judgment",
+                                    .found = "none",
+                                    .hint = "Check that this is the right file."});
+    }
+    lines.report().records = count;
+    return lines.report();
+}
+
 }  // namespace detail
 
-/// Reads a file of judgments, plain or gzip.
-/// \throws InputError  on a malformed line where the policy is to refuse, and for a file without judgments
-BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout, ReadOptions options = {});
+/// Reads a file of judgments, plain or gzip. A judgment that stands twice with the same grade is read once, with a warning.
+/// \throws InputError  on a malformed line where the policy is to refuse (another number of columns, a grade that is no integer, an
+///                     empty id, two grades of one document), and for a file without judgments
+BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout = JudgementLayout::recognized,
+                                          ReadOptions options = {});
 
 }  // namespace bmae
 
@@ -79,52 +116,86 @@ BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, Jud
 namespace bmae::detail {
 
 BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse(std::string_view line) {
-    auto pair = layout_ == JudgementLayout::beir ? parse_beir(line) : parse_msmarco(line);
+    bool const comment = line.starts_with('#');
+    if ((rules_.comments && comment) || line.find_first_not_of(" \t") == line.npos) { return std::nullopt; }
+    if (columns_ == 0 && recognize(line)) { return std::nullopt; }
+    auto pair = table_ ? parse_table(line) : parse_columns(line);
     if (!pair) { return std::nullopt; }
     pair->line = lines_.line();
-    if (pair->query_id.empty() || pair->document_id.empty()) { return fault("two ids", "an empty one", {}); }
+    if (pair->query_id.empty() || pair->document_id.empty()) { return fault("two ids", "an empty one in " + excerpt(line), {}); }
     std::string const key = pair->query_id + '\t' + pair->document_id;
     auto const [first, is_new] = seen_.try_emplace(xxh64(key), std::pair{pair->grade, pair->line});
     if (is_new) { return pair; }
     auto const& [grade, place] = first->second;
     std::string const again = "document " + excerpt(pair->document_id) + " for query " + excerpt(pair->query_id);
-    if (grade != pair->grade) {
-        return fault("one grade for " + again,
-                     std::to_string(pair->grade) + " here and " + std::to_string(grade) + " at line " + std::to_string(place),
+    if (grade != pair->grade && !rules_.first_of_duplicates) {
+        return fault("one grade of a document for a query",
+                     again + ": " + std::to_string(pair->grade) + " here and " + std::to_string(grade) + " at line " +
+                         std::to_string(place),
                      "Remove one of the two.");
     }
     lines_.report().warn(lines_.file().string() + ':' + std::to_string(pair->line) + ": " + again + " was judged at line " +
-                         std::to_string(place) + " already, with the same grade.");
+                         std::to_string(place) + " already" + (grade == pair->grade ? ", with the same grade." : "."));
     return std::nullopt;
 }
 
-BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_beir(std::string_view line) {
+BMAE_INLINE bool JudgementParser::recognize(std::string_view line) {
+    Columns const fields = split_blanks(line);
+    bool const any = rules_.layout == JudgementLayout::recognized;
+    table_ = any ? split_tabs(line).count == 3 : rules_.layout == JudgementLayout::beir;
+    columns_ = table_ ? 3 : fields.count;
+    if (table_) {
+        auto const cells = split_csv(line, storage_);
+        if (!cells || cells->count != 3) { return false; }   // refused as every line
+        if (!parse_score((*cells)[2])) { return true; }      // a header, whatever its names
+        lines_.report().warn(lines_.file().string() + ':' + std::to_string(lines_.line()) +
+                             ": the header line is missing; the first line is read as a judgment, which BEIR's own reader "
+                             "would skip.");
+        return false;
+    }
+    bool const known = columns_ == 2 || columns_ == 4 || (any && columns_ == 3);
+    if (!known || line.starts_with('#')) {
+        columns_ = 0;
+        fault(any ? "2, 3 or 4 columns '[query document]', '[query document grade]' or '[query iteration document grade]'"
+                  : "2 columns (query, passage) or 4 (query, 0, passage, grade)",
+              std::to_string(fields.count) + " in " + excerpt(line),
+              line.starts_with('#') ? "Set `comments` to skip lines that start with '#'."
+                                    : "Check that this is the right file, and that its ids hold no blanks.");
+        return true;   // skipped
+    }
+    for (std::string_view const name : {"query-id", "query_id", "qid", "query", "topic"}) {
+        if (fields[0] == name && (columns_ == 2 || !parse_grade(fields[columns_ - 1]))) { return true; }
+    }
+    return false;
+}
+
+BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_table(std::string_view line) {
     auto const fields = split_csv(line, storage_);
-    if (!fields || fields->count != 3) {
+    if (!fields) { return fault("a closing quote for each opening one", excerpt(line), "Columns are quoted as in CSV files."); }
+    if (fields->count != 3) {
         return fault("three columns separated by tabs: query-id, corpus-id, score", excerpt(line),
-                     "A TREC or MS MARCO file has another layout: read it as such.");
+                     "A TREC or MS MARCO file has another layout, in all of its lines.");
     }
     auto const grade = parse_grade((*fields)[2]);
-    if (lines_.line() == 1) {
-        if (!grade) { return std::nullopt; }   // the header
-        lines_.report().warn(lines_.file().string() +
-                             ":1: the header line is missing; the first line is read as a judgment, which BEIR's own reader "
-                             "would skip.");
-    }
-    if (!grade) { return fault("an integer as score", excerpt((*fields)[2]), "Grades are whole numbers."); }
+    if (!grade) { return fault("an integer as grade in column 3", excerpt((*fields)[2]), "Grades are whole numbers."); }
     return JudgedPair{.query_id = std::string((*fields)[0]), .document_id = std::string((*fields)[1]), .grade = *grade};
 }
 
-BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_msmarco(std::string_view line) {
+BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_columns(std::string_view line) {
     Columns const fields = split_blanks(line);
-    if (fields.count == 2) { return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[1])}; }
-    if (fields.count != 4) {
-        return fault("2 columns (query, passage) or 4 (query, 0, passage, grade)",
-                     std::to_string(fields.count) + " in " + excerpt(line), "A BEIR file has another layout: read it as such.");
+    if (fields.count != columns_) {
+        return fault(std::to_string(columns_) + " columns, as on the first line",
+                     std::to_string(fields.count) + " columns: " + excerpt(line), "Ids must not contain blanks.");
     }
-    auto const grade = parse_grade(fields[3]);
-    if (!grade) { return fault("an integer as grade", excerpt(fields[3]), "Grades are whole numbers."); }
-    return JudgedPair{.query_id = std::string(fields[0]), .document_id = std::string(fields[2]), .grade = *grade};
+    JudgedPair pair{.query_id = std::string(fields[0]), .document_id = std::string(fields[columns_ == 4 ? 2 : 1])};
+    if (columns_ == 2) { return pair; }
+    auto const grade = parse_grade(fields[columns_ - 1]);
+    if (!grade) {
+        return fault("an integer as grade in column " + std::to_string(columns_), excerpt(fields[columns_ - 1]),
+                     "Grades are whole numbers: 0 not relevant, 1 or more relevant.");
+    }
+    pair.grade = *grade;
+    return pair;
 }
 
 BMAE_INLINE std::nullopt_t JudgementParser::fault(std::string expected, std::string found, std::string hint) {
@@ -137,22 +208,9 @@ BMAE_INLINE std::nullopt_t JudgementParser::fault(std::string expected, std::str
 namespace bmae {
 
 BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout, ReadOptions options) {
-    detail::RecordLines lines(std::span(&path, 1), options);
-    detail::JudgementParser parser(lines, layout);
     JudgedPairs result;
-    lines.next_file();
-    for (std::string_view line; lines.next(line);) {
-        if (line.empty()) { continue; }
-        if (auto pair = parser.parse(line)) { result.pairs.push_back(std::move(*pair)); }
-    }
-    if (result.pairs.empty()) {
-        throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "at least one judgment",
-                                    .found = "none",
-                                    .hint = "Check that this is the right file."});
-    }
-    result.report = lines.report();
-    result.report.records = result.pairs.size();
+    result.report = detail::for_each_judgement(path, {.layout = layout}, options,
+                                               [&](JudgedPair&& pair) { result.pairs.push_back(std::move(pair)); });
     return result;
 }
 

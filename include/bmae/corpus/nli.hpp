@@ -189,6 +189,11 @@ BMAE_INLINE void NliReader::read_table(std::string_view line, std::shared_ptr<st
         if (!row.is_open()) {
             if (line.empty()) { continue; }
             begin = lines_.line();
+        } else if (row.size() + line.size() > lines_.most_row_bytes()) {
+            fault_at(begin, "a row of at most " + std::to_string(lines_.most_row_bytes()) + " bytes", "a longer one",
+                     "Is a closing quote missing?");
+            row.drop();
+            continue;
         }
         switch (row.add(line)) {
             case detail::CsvRow::State::open:

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,16 +32,19 @@ struct PairStoreProgress {
 
 struct PairStoreOptions {
     ReadOptions reading = {};
-    std::size_t limit = 0;   ///< the first N training queries, counted before any is skipped; 0: all
-    unsigned threads = 0;    ///< 0: one per processor; the store does not depend on it
+    std::size_t limit = 0;              ///< the first N training queries, counted before any is skipped; 0: all
+    unsigned threads = 0;               ///< 0: one per processor; the store does not depend on it
+    std::string query_prompt = {};      ///< put before each query that has a token
+    std::string document_prompt = {};   ///< the same before each text
     std::function<void(PairStoreProgress const&)> progress = {};   ///< called often; may throw to stop
 };
 
 /// The report of a build.
 struct PairStoreReport {
     PairStoreStatistics counts;
-    ReadReport reading;                 ///< of all files; `records` are the queries of the store
-    std::vector<std::string> sources;   ///< the format of each file
+    ReadReport reading;                                  ///< of all files; `records` are the queries of the store
+    std::vector<std::string> sources;                    ///< the format of each file
+    std::map<std::string, std::uint64_t> prompts = {};   ///< put before queries by their rows: number of rows
 };
 
 namespace detail {
@@ -81,13 +85,19 @@ protected:
 
     void progress(std::string_view what, std::uint64_t count) const;
 
+    /// The token ids of a query and of a text behind their prompts; none of an empty one.
+    [[nodiscard]] std::vector<TokenId> encode_query(std::string_view text) const;
+    [[nodiscard]] std::vector<TokenId> encode_text(std::string_view text) const;
+
     void add_report(ReadReport const& more);
 
-    /// Writes the queries in their order; `id(q)` is the name of query `q`.
-    template <class Id>
-    PairStoreReport finish(Id&& id) {
+    /// Writes the queries in their order; `id(q)` is the name of query `q`, and `times(q)` says how often it stands in the store.
+    template <class Id, class Times>
+    PairStoreReport finish(Id&& id, Times&& times) {
         for (std::size_t q = 0; q < queries_.size(); ++q) {
-            writer_.add(queries_[q].release(std::string(id(q))));
+            PairQuery query = queries_[q].release(std::string(id(q)));
+            for (std::uint64_t left = times(q); left > 1; --left) { writer_.add(query); }
+            if (times(q) != 0) { writer_.add(std::move(query)); }
             if (q % 4096 == 0) { progress("queries", q); }
         }
         std::string all;
@@ -96,6 +106,10 @@ protected:
         report_.counts = writer_.finish();
         report_.reading.records = report_.counts.queries;
         return std::move(report_);
+    }
+    template <class Id>
+    PairStoreReport finish(Id&& id) {
+        return finish(std::forward<Id>(id), [](std::size_t) { return 1U; });
     }
 
     PairStoreOptions options_;
@@ -151,16 +165,20 @@ BMAE_INLINE void PairStoreBuild::progress(std::string_view what, std::uint64_t c
     if (options_.progress) { options_.progress({.what = what, .count = count}); }
 }
 
-BMAE_INLINE void PairStoreBuild::add_report(ReadReport const& more) {
-    ReadReport& all = report_.reading;
-    all.skipped += more.skipped;
-    all.warnings += more.warnings;
-    all.replaced += more.replaced;
-    for (auto const& [kind, count] : more.left_out) { all.left_out[kind] += count; }
-    for (std::string const& message : more.messages) {
-        if (all.messages.size() < ReadReport::kept_messages) { all.messages.push_back(message); }
-    }
+inline std::vector<TokenId> encode_behind(EncodeText const& encode, std::string const& prompt, std::string_view text) {
+    std::vector<TokenId> tokens = encode(text);
+    return prompt.empty() || tokens.empty() ? tokens : encode(prompt + std::string(text));
 }
+
+BMAE_INLINE std::vector<TokenId> PairStoreBuild::encode_query(std::string_view text) const {
+    return encode_behind(encode_, options_.query_prompt, text);
+}
+
+BMAE_INLINE std::vector<TokenId> PairStoreBuild::encode_text(std::string_view text) const {
+    return encode_behind(encode_, options_.document_prompt, text);
+}
+
+BMAE_INLINE void PairStoreBuild::add_report(ReadReport const& more) { report_.reading.add(more); }
 
 }  // namespace bmae::detail
 

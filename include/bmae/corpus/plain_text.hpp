@@ -172,8 +172,8 @@ private:
 
     void append(std::string_view line) {
         if (too_long_) { return; }
-        if (open_->text.size() + line.size() > lines_.options().max_document_bytes) {
-            fault("a document of at most " + std::to_string(lines_.options().max_document_bytes) + " bytes", "a longer one");
+        if (open_->text.size() + line.size() > lines_.most_document_bytes()) {
+            fault("a document of at most " + std::to_string(lines_.most_document_bytes()) + " bytes", "a longer one");
             too_long_ = true;
             return;
         }

@@ -22,6 +22,7 @@
 #include <bmae/corpus/record.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/hash.hpp>
+#include <bmae/text/blanks.hpp>
 #include <bmae/text/unicode.hpp>
 #include <bmae/values/error.hpp>
 
@@ -47,6 +48,7 @@ struct ReadReport {
 
     std::uint64_t records = 0;
     std::uint64_t skipped = 0;                            ///< malformed lines or records skipped
+    std::map<std::string, std::uint64_t> reasons = {};    ///< number of the skipped ones by what was expected
     std::uint64_t warnings = 0;                           ///< irregularities that were accepted
     std::uint64_t replaced = 0;                           ///< lines whose ill-formed UTF-8 was replaced
     std::map<std::string, std::uint64_t> left_out = {};   ///< valid but unused records, by kind
@@ -54,11 +56,22 @@ struct ReadReport {
 
     void skip(Diagnostic const& diagnostic) {
         ++skipped;
+        ++reasons[diagnostic.expected];
         keep("skipped: " + to_string(diagnostic));
     }
     void warn(std::string message) {
         ++warnings;
         keep("warning: " + std::move(message));
+    }
+    /// Adds the report of another reader.
+    void add(ReadReport const& other) {
+        records += other.records;
+        skipped += other.skipped;
+        warnings += other.warnings;
+        replaced += other.replaced;
+        for (auto const& [reason, count] : other.reasons) { reasons[reason] += count; }
+        for (auto const& [kind, count] : other.left_out) { left_out[kind] += count; }
+        for (std::string const& message : other.messages) { keep(message); }
     }
 
 private:
@@ -170,6 +183,9 @@ public:
             return false;
         };
         if (record.id.empty()) { return complain("an id", "an empty one", "Every record needs a name of its own."); }
+        if (has_line_end(record.id)) {
+            return complain("an id on one line", "a line end in " + excerpt(record.id), "Files of ids have one per line.");
+        }
         if (options_.unique_ids) {
             // Ids are compared by a 64-bit hash: for ten million ids the probability of a collision is 1 in 400 000.
             Place const place{static_cast<std::uint32_t>(place_ - 1), record.line};
@@ -181,7 +197,7 @@ public:
                                 "Remove one of the two.");
             }
         }
-        if (record.id.find_first_of(" \t") != std::string::npos) {
+        if (has_blank(record.id)) {
             report_.warn(file_->string() + ':' + std::to_string(record.line) + ": id " + excerpt(record.id) +
                          " contains a blank, which TREC files cannot express.");
         }
@@ -193,6 +209,12 @@ public:
     [[nodiscard]] std::filesystem::path const& file() const noexcept { return *file_; }
     [[nodiscard]] std::size_t line() const noexcept { return reader_->line(); }
     [[nodiscard]] ReadOptions const& options() const noexcept { return options_; }
+    /// Bytes of a document of several lines of the current file.
+    [[nodiscard]] std::size_t most_document_bytes() const noexcept {
+        return std::min(options_.max_document_bytes, reader_->most_bytes());
+    }
+    /// Bytes of a row of a table whose quoted fields contain line ends.
+    [[nodiscard]] std::size_t most_row_bytes() const noexcept { return std::min(options_.max_line_bytes, reader_->most_bytes()); }
     [[nodiscard]] ReadReport& report() noexcept { return report_; }
     [[nodiscard]] ReadReport const& report() const noexcept { return report_; }
 

@@ -21,6 +21,8 @@
 
 #include <bmae/corpus/jsonl.hpp>
 #include <bmae/corpus/reading.hpp>
+#include <bmae/corpus/run_line.hpp>
+#include <bmae/corpus/training_json.hpp>
 #include <bmae/detail/columns.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/values/error.hpp>
@@ -79,8 +81,6 @@ private:
 
     /// Adds the negatives of a line to `listed_`.
     void parse_lists(std::string_view line);
-
-    static bool take_id(nlohmann::json const* value, std::string& id);
 
     /// Three columns are also the layout of MS MARCO's runs, whose third is a rank: lower is better.
     void watch_ranks(ScoredPair const& pair);
@@ -184,20 +184,28 @@ BMAE_INLINE void ScoredPairReader::recognise() {
 }
 
 BMAE_INLINE bool ScoredPairReader::parse_columns(std::string_view line, ScoredPair& pair) {
+    if (layout_ == Layout::trec) {
+        Diagnostic wrong;
+        auto const hit = detail::parse_run_line(line, wrong);
+        if (!hit) {
+            fault(wrong.expected, wrong.found, wrong.hint);
+            return false;
+        }
+        pair = {.query = hit->query, .document = hit->document, .score = static_cast<float>(hit->score)};
+        return true;
+    }
     detail::Columns const columns = detail::split_blanks(line);
-    bool const run = layout_ == Layout::trec;
-    std::size_t const wanted = run ? 6 : layout_ == Layout::query_document ? 2 : 3;
-    if (run ? columns.count < wanted : columns.count != wanted) {
+    std::size_t const wanted = layout_ == Layout::query_document ? 2 : 3;
+    if (columns.count != wanted) {
         fault(std::to_string(wanted) + " columns, as in the lines before",
               std::to_string(columns.count) + " in " + detail::excerpt(line), "Ids must not contain blanks.");
         return false;
     }
-    pair = {.query = columns[0], .document = columns[run ? 2 : 1]};
+    pair = {.query = columns[0], .document = columns[1]};
     if (layout_ == Layout::query_document) { return true; }
-    std::string_view const text = columns[run ? 4 : 2];
-    auto const score = detail::parse_score(text);
+    auto const score = detail::parse_score(columns[2]);
     if (!score) {
-        fault("a finite score in column " + std::to_string(run ? 5 : 3), detail::excerpt(text), "Omit lines without a score.");
+        fault("a finite score in column 3", detail::excerpt(columns[2]), "Omit lines without a score.");
         return false;
     }
     pair.score = static_cast<float>(*score);
@@ -212,14 +220,14 @@ BMAE_INLINE std::optional<nlohmann::json> ScoredPairReader::parse_object(std::st
 }
 
 BMAE_INLINE bool ScoredPairReader::take_query(nlohmann::json const& object) {
-    return take_id(detail::find_key(object, {"query_id", "qid", "query-id"}), query_);
+    return detail::take_id(detail::find_key(object, {"query_id", "qid", "query-id"}), query_);
 }
 
 BMAE_INLINE bool ScoredPairReader::parse_json(std::string_view line, ScoredPair& pair) {
     auto const object = parse_object(line, "query_id, docid and score");
     if (!object) { return false; }
     bool const ids = take_query(*object) &&
-                     take_id(detail::find_key(*object, {"docid", "doc_id", "pid", "corpus-id", "corpus_id"}), document_);
+                     detail::take_id(detail::find_key(*object, {"docid", "doc_id", "pid", "corpus-id", "corpus_id"}), document_);
     nlohmann::json const* const score = detail::find_key(*object, {"score"});
     double const value = score != nullptr && score->is_number() ? score->get<double>() : std::nan("");
     if (!ids || !(std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max()))) {
@@ -236,31 +244,9 @@ BMAE_INLINE void ScoredPairReader::parse_lists(std::string_view line) {
     auto const object = parse_object(line, "qid and neg");
     if (!object) { return; }
     nlohmann::json const* const found = detail::find_key(*object, {"neg", "negatives"});
-    std::vector<nlohmann::json const*> lists;
-    if (found != nullptr && found->is_array()) { lists.push_back(found); }
-    if (found != nullptr && found->is_object()) {
-        for (nlohmann::json const& list : *found) { lists.push_back(&list); }
-    }
-    std::size_t longest = 0;
-    bool sound = take_query(*object) && found != nullptr && (found->is_array() || found->is_object());
-    for (nlohmann::json const* const list : lists) {
-        sound = sound && list->is_array();
-        longest = std::max(longest, list->size());
-    }
-    for (std::size_t rank = 0; sound && rank < longest; ++rank) {
-        for (nlohmann::json const* const list : lists) {
-            if (rank < list->size()) { sound = sound && take_id(&(*list)[rank], listed_.emplace_back()); }
-        }
-    }
-    if (sound) { return; }
+    if (take_query(*object) && found != nullptr && detail::take_ids(*found, listed_)) { return; }
     listed_.clear();
     fault("qid, and neg: a list of ids, or such lists by the system that found them", detail::excerpt(line));
-}
-
-BMAE_INLINE bool ScoredPairReader::take_id(nlohmann::json const* value, std::string& id) {
-    if (value == nullptr || !(value->is_string() || value->is_number_integer())) { return false; }
-    id = value->is_string() ? value->get<std::string>() : value->dump();
-    return !id.empty();
 }
 
 BMAE_INLINE void ScoredPairReader::watch_ranks(ScoredPair const& pair) {

@@ -93,6 +93,11 @@ public:
 private:
     /// Reads one line; true where it ends a record, which is then in `ready_`.
     bool take(std::string_view line) {
+        if (open_ && open_->title.size() + open_->text.size() + line.size() > lines_.most_document_bytes()) {
+            skipping_ = true;
+            open_.reset();
+            return fault("a document of at most " + std::to_string(lines_.most_document_bytes()) + " bytes", line);
+        }
         switch (layout_) {
             case ClassicLayout::smart:
                 return take_smart(line);

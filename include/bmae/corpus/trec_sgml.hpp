@@ -139,9 +139,9 @@ private:
 
     void append(std::string_view line) {
         if (too_long_) { return; }
-        too_long_ = content_.size() + line.size() > lines_.options().max_document_bytes;
+        too_long_ = content_.size() + line.size() > lines_.most_document_bytes();
         if (too_long_) {
-            fault("a document of at most " + std::to_string(lines_.options().max_document_bytes) + " bytes", "a longer one");
+            fault("a document of at most " + std::to_string(lines_.most_document_bytes()) + " bytes", "a longer one");
             return;
         }
         content_ += line;

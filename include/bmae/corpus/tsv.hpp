@@ -25,7 +25,7 @@ enum class TsvColumns {
     id_url_title_text,   ///< MS MARCO documents; the URL is not kept
 };
 
-/// Reads lines of `id <tab> ... <tab> text` without header. Nothing is trimmed.
+/// Reads lines of `id <tab> ... <tab> text` without header. Nothing is trimmed; empty lines are skipped.
 class TsvReader {
 public:
     /// \throws InputError  where a file is missing, or a folder has none
@@ -39,6 +39,7 @@ public:
     bool next(Record& record) {
         while (lines_.has_file() || lines_.next_file()) {
             for (std::string_view line; lines_.next(line);) {
+                if (line.empty()) { continue; }
                 if (parse(line, record) && lines_.accept(record)) { return true; }
             }
             if (!lines_.next_file()) { break; }

@@ -93,6 +93,12 @@ inline std::optional<std::int32_t> parse_grade(std::string_view text) noexcept {
     return code == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
 }
 
+/// Whether a text is a whole number, of any length: the rank of a run.
+inline bool is_whole_number(std::string_view text) noexcept {
+    if (!text.empty() && (text[0] == '+' || text[0] == '-')) { text.remove_prefix(1); }
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 /// A finite decimal number, as strtod reads it but without its leniency.
 inline std::optional<double> parse_score(std::string_view text) noexcept {
     if (text.size() > 1 && text[0] == '+' && text[1] != '-') { text.remove_prefix(1); }

@@ -1,15 +1,18 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// One way to read JSON, for files and lines: bounded in depth, each key once, no NUL.
+/// One way to read JSON, for files and lines: bounded in depth and memory, each key once, no NUL.
 ///
 /// The parser itself needs no stack for depth, but copying, comparing and writing a value does. It also keeps the last of two equal
-/// keys and ends at a NUL, in silence.
+/// keys and ends at a NUL, in silence. A value takes up to sixty times the memory of its two characters of text.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,6 +30,7 @@ inline constexpr int deepest_json = 64;   ///< levels
 struct JsonOutline {
     int depth = 0;             ///< levels of arrays and objects
     std::size_t members = 0;   ///< of all objects together
+    std::size_t values = 1;    ///< at most: members of objects, elements of arrays, containers
     std::size_t nul = std::string_view::npos;
 };
 
@@ -41,6 +45,7 @@ inline JsonOutline outline_of_json(std::string_view text) noexcept {
             case '[':
             case '{':
                 outline.depth = std::max(outline.depth, ++depth);
+                ++outline.values;
                 break;
             case ']':
             case '}':
@@ -49,11 +54,20 @@ inline JsonOutline outline_of_json(std::string_view text) noexcept {
             case ':':
                 ++outline.members;
                 break;
+            case ',':
+                ++outline.values;
+                break;
             default:
                 break;
         }
     }
     return outline;
+}
+
+/// Whether a text holds more values than its size explains: its tree would take more than 2 x the text + 48 MB.
+inline bool is_crowded(JsonOutline const& outline, std::size_t bytes) noexcept {
+    constexpr std::size_t bytes_of_value = 40, bytes_of_key = 64, free_bytes = std::size_t{48} << 20;
+    return outline.values * bytes_of_value + outline.members * bytes_of_key > 2 * bytes + free_bytes;
 }
 
 /// Members of all objects of a value whose depth is bounded.
@@ -87,7 +101,9 @@ std::string key_twice(std::string_view text) {
 template <class J>
 J parse_json_or_nothing(std::string_view text) {
     JsonOutline const outline = outline_of_json(text);
-    if (outline.depth > deepest_json || outline.nul != text.npos) { return J(J::value_t::discarded); }
+    if (outline.depth > deepest_json || outline.nul != text.npos || is_crowded(outline, text.size())) {
+        return J(J::value_t::discarded);
+    }
     J document = J::parse(text, nullptr, false);
     bool const repeats = !document.is_discarded() && count_members(document) != outline.members;
     return repeats ? J(J::value_t::discarded) : document;
@@ -96,7 +112,7 @@ J parse_json_or_nothing(std::string_view text) {
 /// Reads a JSON document.
 /// \param file  its name in messages
 /// \param hint  how to get a sound file
-/// \throws InputError  text that is not JSON, a NUL, a key twice in one object, nesting deeper than 64
+/// \throws InputError  text that is not JSON, a NUL, a key twice in one object, nesting deeper than 64, millions of tiny values
 template <class J>
 J parse_json_text(std::string_view text, std::string const& file,
                   std::string const& hint = "Correct the file or download it again.") {
@@ -107,6 +123,7 @@ J parse_json_text(std::string_view text, std::string const& file,
     JsonOutline const outline = outline_of_json(text);
     if (outline.nul != text.npos) { throw refuse(0, "JSON", "a NUL at byte " + std::to_string(outline.nul)); }
     if (outline.depth > deepest_json) { throw refuse(0, "at most 64 levels of JSON", std::to_string(outline.depth)); }
+    if (is_crowded(outline, text.size())) { throw refuse(0, "fewer values", std::to_string(outline.values)); }
     try {
         J document = J::parse(text);
         if (count_members(document) != outline.members) {
@@ -136,6 +153,26 @@ std::string kind_of_json(J const& value) {
         default:
             return value.dump();
     }
+}
+
+/// A whole number in the range of its type: JSON libraries convert others in silence.
+/// \throws std::out_of_range  any other value, with the key
+template <class T, class J>
+T whole_number(J const& value, std::string const& key) {
+    bool const fits = value.is_number_unsigned()  ? std::in_range<T>(value.template get<std::uint64_t>())
+                      : value.is_number_integer() ? std::in_range<T>(value.template get<std::int64_t>())
+                                                  : false;
+    if (!fits) { throw std::out_of_range('"' + key + "\": " + kind_of_json(value)); }
+    return value.template get<T>();
+}
+
+/// A number that is neither infinite nor of another type. \throws std::out_of_range  any other value, with the key
+template <class J>
+double finite_number(J const& value, std::string const& key) {
+    if (!value.is_number() || !std::isfinite(value.template get<double>())) {
+        throw std::out_of_range('"' + key + "\": " + kind_of_json(value));
+    }
+    return value.template get<double>();
 }
 
 }  // namespace bmae::detail

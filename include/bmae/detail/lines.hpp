@@ -4,6 +4,7 @@
 /// Lines of a plain or gzip text file, streamed.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <bmae/detail/whole_files.hpp>
@@ -21,7 +23,8 @@
 namespace bmae::detail {
 
 struct LineOptions {
-    std::size_t max_bytes = std::size_t{64} << 20;   ///< of one line; a longer one is refused and may be skipped
+    std::size_t max_bytes = std::size_t{64} << 20;   ///< of one line; a longer one is refused and may be skipped. Lines of gzip
+                                                     ///< files are bounded by 8 MB or 8 times the packed file too
     bool allow_nul = false;                          ///< false: a NUL byte means that this is not a text file
 };
 
@@ -33,6 +36,7 @@ public:
     /// \throws InputError  where the file is missing, unreadable, a folder, UTF-16, or named .gz without being gzip
     explicit LineReader(std::filesystem::path path, LineOptions options = {}) : path_(std::move(path)), options_(options) {
         Descriptor file = open_for_reading(path_);
+        std::size_t const packed = size_of(file);
         stream_ = ::gzdopen(file.number(), "rb");
         if (stream_ == nullptr) { throw RunError(path_.string() + ": cannot read: out of memory."); }
         file.release();
@@ -41,6 +45,9 @@ public:
         try {
             fill();
             check_start();
+            bool const is_packed = ::gzdirect(stream_) == 0;
+            if (is_packed && packed != 0) { most_bytes_ = std::max(least_packed_bound, packed * packed_growth); }
+            options_.max_bytes = std::min(options_.max_bytes, most_bytes_);
         } catch (...) {
             ::gzclose_r(stream_);
             throw;
@@ -58,6 +65,7 @@ public:
           at_end_(other.at_end_),
           stepping_over_(other.stepping_over_),
           line_(other.line_),
+          most_bytes_(other.most_bytes_),
           long_line_(std::move(other.long_line_)) {}
     LineReader& operator=(LineReader&&) = delete;
     ~LineReader() {
@@ -66,6 +74,9 @@ public:
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return path_; }
     [[nodiscard]] std::size_t line() const noexcept { return line_; }   ///< number of the last line; 0 before the first
+    /// Bytes of several lines that may be held as one record: no bound but for gzip files, where a few bytes unpack to a thousand times as
+    /// many.
+    [[nodiscard]] std::size_t most_bytes() const noexcept { return most_bytes_; }
 
     /// The next line, without its end; valid until the next call. False at the end of the file.
     /// \throws InputError  on a line over the limit, a NUL byte, a damaged or truncated gzip file. After the first two, the
@@ -101,6 +112,16 @@ public:
     }
 
 private:
+    static constexpr std::size_t least_packed_bound = std::size_t{8} << 20;
+    static constexpr std::size_t packed_growth = 8;   // of one record; text of many is packed to a third or a fifth
+
+    /// 0 for pipes, whose end is not known.
+    static std::size_t size_of(Descriptor const& file) noexcept {
+        struct stat status{};
+        bool const is_known = ::fstat(file.number(), &status) == 0 && S_ISREG(status.st_mode);
+        return is_known ? static_cast<std::size_t>(status.st_size) : 0;
+    }
+
     void fill() {
         begin_ = end_ = 0;
         int const got = ::gzread(stream_, buffer_.data(), static_cast<unsigned>(buffer_.size()));
@@ -187,6 +208,7 @@ private:
     bool at_end_ = false;
     bool stepping_over_ = false;
     std::size_t line_ = 0;
+    std::size_t most_bytes_ = std::string::npos;
     std::string long_line_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Cross-encoders to and from folders: BertForSequenceClassification with one label, as sentence-transformers' CrossEncoder reads.
+/// Cross-encoders to and from folders: a ForSequenceClassification of any family with one label, as sentence-transformers' CrossEncoder reads.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <bmae/bottlenecks/cls.hpp>
+#include <bmae/bottlenecks/mean.hpp>
 #include <bmae/bottlenecks/scored.hpp>
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/encoders/any_encoder.hpp>
-#include <bmae/encoders/bert_folder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
-#include <bmae/encoders/hf_folder.hpp>
-#include <bmae/encoders/model_type.hpp>
+#include <bmae/encoders/stored_family.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/cross_encoder.hpp>
@@ -31,17 +31,51 @@ namespace bmae {
 
 namespace detail {
 
-/// The name of a parameter of `Scored` in a folder: "pooler.dense.weight", "classifier.bias" ...
-inline std::string score_name(std::string const& name) { return name.substr(std::string_view("shared.score.").size()); }
+inline constexpr std::string_view score_prefix = "shared.score.";   // of the parameters of `Scored`
 
-/// Refuses families whose classification head differs: ELECTRA's has GELU, the others have no token types.
-/// \param kind  title of the family
-inline void require_score_head(std::string const& kind, std::string const& folder) {
-    if (kind == title(ModelType::bert)) { return; }
-    throw InputError(Diagnostic{.file = folder,
-                                .expected = "a BERT model, whose classification is linear, tanh, linear",
-                                .found = kind + ", whose classification has another head",
-                                .hint = "Keep the checkpoint, or fine-tune a BERT."});
+/// Tensors under other names: `from` and `to` are prefixes of the parts of a head, which a dot and "weight" or "bias" follow.
+inline NamedTensors renamed_score(NamedTensors const& tensors, ScoreNames const& names, bool to_folder) {
+    NamedTensors renamed;
+    for (auto const& [ours, theirs] : names) {
+        std::string const here = std::string(score_prefix).append(ours);
+        for (char const* const end : {".weight", ".bias"}) {
+            auto const found = tensors.find((to_folder ? here : std::string(theirs)) + end);
+            if (found != tensors.end()) { renamed[(to_folder ? std::string(theirs) : here) + end] = found->second; }
+        }
+    }
+    return renamed;
+}
+
+/// A model with a classification head, read from a folder.
+struct Classifier {
+    AnyEncoder encoder;
+    NamedTensors head = {};   ///< by the names of `Scored`
+    bool is_mean = false;     ///< the head reads the mean over the tokens, else [CLS]
+};
+
+/// \throws InputError  files that do not match
+inline Classifier load_classifier(std::filesystem::path const& folder) {
+    require_model_folder(folder);
+    auto const config = JsonObject::read(folder / "config.json");
+    return with_named_family<Classifier>(folder / "config.json", [&]<ClassifierFamily F>(F family) {
+        auto [encoder, aside] = family.load_classifier(folder);
+        Classifier made{.encoder = encoder,
+                        .head = renamed_score(aside, family.score_names(encoder.config()), /*to_folder=*/false)};
+        if (F::pools_by_config) {
+            auto const pooling = config.get<std::string>("classifier_pooling", "cls");
+            if (pooling != "cls" && pooling != "mean") {
+                throw config.refuse("\"classifier_pooling\" cls or mean", '"' + pooling + '"');
+            }
+            made.is_mean = pooling == "mean";
+        }
+        return made;
+    });
+}
+
+/// Outputs of the head: 1 of a reranker; 0: there is no head.
+inline std::int64_t labels_of(Classifier const& classifier) {
+    auto const weight = classifier.head.find("shared.score.classifier.weight");
+    return weight != classifier.head.end() && weight->second.dim() == 2 ? weight->second.size(0) : 0;
 }
 
 inline constexpr char const* identity_class = "torch.nn.modules.linear.Identity";
@@ -62,50 +96,67 @@ inline bool reads_sigmoid(std::filesystem::path const& folder) {
     throw config.refuse("the activation Identity or Sigmoid of the score", '"' + *name + '"');
 }
 
+/// Further keys of a classifier's config.json.
+/// \param pooling  value of classifier_pooling; empty: the family has no such key
+inline std::string classifier_extra(std::string const& extra_json, CrossEncoderOptions const& options, std::string_view pooling) {
+    Json extra = parse_json(extra_json, "extra_json");
+    extra.erase("problem_type");
+    extra["id2label"] = {{"0", "LABEL_0"}};
+    extra["label2id"] = {{"LABEL_0", 0}};
+    std::string const activation = options.sigmoid ? sigmoid_class : identity_class;
+    extra["sentence_transformers"] = {{"activation_fn", activation}, {"version", "4.0.1"}};
+    extra["sbert_ce_default_activation_function"] = activation;   // versions before 4
+    extra["bmae_query_length"] = options.query_length;
+    if (!pooling.empty()) { extra["classifier_pooling"] = pooling; }
+    return extra.dump();
+}
+
 }  // namespace detail
 
 /// Writes a folder that transformers, sentence-transformers' CrossEncoder and `load_cross_encoder` read.
 ///
 /// Scores are equal where a pair fits the length: longer ones Python truncates at both, here the passage first. The score
 /// is the raw logit: config.json names the activation Identity, without which sentence-transformers would apply a sigmoid.
-/// \param folder  must not exist, or be empty; appears when all of it is on the disk
-/// \param head    holds `shared.score.pooler.dense.{weight,bias}` and `shared.score.classifier.{weight,bias}`; others ignored
-/// \throws InputError  an encoder that is not BERT, tensors that are missing or of another shape, a folder that holds something
-inline void save_cross_encoder(std::filesystem::path const& folder, AnyEncoder const& given, AnyTokenizer const& tokenizer,
-                               NamedTensors const& head, CrossEncoderOptions const& options) {
-    detail::require_score_head(encoder_title(given), folder.string());
-    BertEncoder const& encoder = *given.as<BertEncoder>();
+/// \param folder   must not exist, or be empty; appears when all of it is on the disk
+/// \param head     the parameters of `Scored` over this encoder: `shared.score.pooler.dense.weight` ...; others ignored
+/// \param pooling  the bottleneck within `Scored`: cls, or mean over ModernBERT
+/// \throws InputError  an encoder of a type that has no folders, another pooling, tensors that are missing or of another shape, a
+///                     folder that holds something
+inline void save_cross_encoder(std::filesystem::path const& folder, AnyEncoder const& encoder, AnyTokenizer const& tokenizer,
+                               NamedTensors const& head, CrossEncoderOptions const& options,
+                               std::string_view pooling = ClsBottleneck::name) {
     Scored<> scored({}, encoder, 0, {});
     take_tensors(scored, head, folder.string());
     CrossEncoder const checked(encoder, scored, tokenizer, options);   // refuses what could not be loaded again
-    HfBert files = to_hf_bert(encoder, /*with_head=*/false);
-    scored.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) {
-        files.aside[detail::score_name(name)] = value.detach().to(at::kCPU, at::kFloat);
+    NamedTensors values;
+    scored.for_each_parameter(
+        "", [&](std::string const& name, at::Tensor& value, bool) { values[name] = value.detach().to(at::kCPU, at::kFloat); });
+    auto const saved = detail::with_family<bool>(encoder, [&]<ClassifierFamily F>(F family, auto const& held) {
+        if (pooling != ClsBottleneck::name && !(F::pools_by_config && pooling == MeanBottleneck::name)) {
+            throw InputError(Diagnostic{.file = folder.string(),
+                                        .expected = "a score of [CLS], as every " + std::string(family.title(held.config())) +
+                                                    " classifier reads it" + (F::pools_by_config ? ", or of the mean" : ""),
+                                        .found = "of the bottleneck " + std::string(pooling),
+                                        .hint = "Keep the checkpoint."});
+        }
+        family.save_classifier(
+            folder, held, detail::renamed_score(values, family.score_names(held.config()), /*to_folder=*/true),
+            detail::classifier_extra(held.config().extra_json, options, F::pools_by_config ? pooling : std::string_view()),
+            [&](std::filesystem::path const& unfinished) { detail::save_tokenizer(tokenizer, unfinished, options.max_length); });
+        return true;
     });
-    detail::Json extra = detail::parse_json(files.config.extra_json, "extra_json");
-    extra.erase("problem_type");
-    extra["id2label"] = {{"0", "LABEL_0"}};
-    extra["label2id"] = {{"LABEL_0", 0}};
-    std::string const activation = options.sigmoid ? detail::sigmoid_class : detail::identity_class;
-    extra["sentence_transformers"] = {{"activation_fn", activation}, {"version", "4.0.1"}};
-    extra["sbert_ce_default_activation_function"] = activation;   // versions before 4
-    extra["bmae_query_length"] = options.query_length;
-    files.config.extra_json = extra.dump();
-    write_hf_folder(folder, std::move(files), [&](std::filesystem::path const& unfinished) {
-        detail::save_tokenizer(tokenizer, unfinished, options.max_length);
-    });
+    if (!saved) { throw detail::no_folder_for(encoder, folder.string()); }
 }
-
 /// The same for a cross-encoder that was loaded or built.
 inline void save_cross_encoder(std::filesystem::path const& folder, CrossEncoder const& cross) {
     save_cross_encoder(folder, cross.model().any_encoder(), cross.tokenizer(), cross.model().bottleneck_tensors(),
-                       cross.options());
+                       cross.options(), cross.model().bottleneck().projection);
 }
 
-/// Reads the folder of a BertForSequenceClassification with one label.
-/// \param max_length  overrides the folder's; tokens of a pair with its three specials
-/// \throws InputError  another family, several labels, an activation other than Identity and Sigmoid, modules after the
-///                     transformer, files that do not match
+/// Reads the folder of a ForSequenceClassification of any family with one label.
+/// \param max_length  overrides the folder's; tokens of a pair with its special ones
+/// \throws InputError  several labels, an activation other than Identity and Sigmoid, modules after the transformer, files that
+///                     do not match
 inline CrossEncoder load_cross_encoder(std::filesystem::path const& folder, std::optional<std::size_t> max_length = {}) {
     if (std::filesystem::exists(folder / "modules.json")) {
         auto const modules = detail::read_modules(folder, {"Transformer"}, {}, "a cross-encoder");
@@ -116,23 +167,23 @@ inline CrossEncoder load_cross_encoder(std::filesystem::path const& folder, std:
         }
     }
     detail::require_no_prompts(folder, "a cross-encoder");
-    detail::require_score_head(folder_title(folder), folder.string());
-    HfBert const files = read_hf_folder(folder, Loading::mapped);
-    BertEncoder encoder = make_bert(files);
-    Scored<> scored({}, encoder, 0, {});
-    if (auto const at = files.aside.find("classifier.weight"); at != files.aside.end() && at->second.size(0) != 1) {
+    detail::Classifier const read = detail::load_classifier(folder);
+    if (std::int64_t const labels = detail::labels_of(read); labels != 1) {
         throw InputError(Diagnostic{.file = folder.string(),
                                     .expected = "a classifier with one label, the score",
-                                    .found = std::to_string(at->second.size(0)) + " labels",
-                                    .hint = "A model that sorts pairs into classes is not a reranker."});
+                                    .found = labels == 0 ? "none" : std::to_string(labels) + " labels",
+                                    .hint = labels == 0 ? "Fine-tune it: bmae finetune --preset reranker."
+                                                        : "A model that sorts pairs into classes is not a reranker."});
     }
-    NamedTensors head;
-    for (auto const& [name, tensor] : files.aside) { head["shared.score." + name] = tensor; }
-    take_tensors(scored, head, folder.string());
     CrossEncoderOptions options{.max_length = detail::folder_max_length(folder), .sigmoid = detail::reads_sigmoid(folder)};
     options.query_length = detail::JsonObject::read(folder / "config.json").get<std::size_t>("bmae_query_length", 0);
     if (max_length) { options.max_length = *max_length; }
-    return {std::move(encoder), std::move(scored), AnyTokenizer::from_file(folder), options};
+    auto const build = [&]<class Inner>(Inner inner) {
+        Scored<Inner> scored({.inner = inner}, read.encoder, 0, {});
+        take_tensors(scored, read.head, folder.string());
+        return CrossEncoder(read.encoder, std::move(scored), AnyTokenizer::from_file(folder), options);
+    };
+    return read.is_mean ? build(MeanBottleneck()) : build(ClsBottleneck());
 }
 
 }  // namespace bmae

@@ -36,13 +36,17 @@ inline std::vector<DecoderPlace> decoder_places(std::string const& description) 
     if (!json.is_object() || !json.contains("terms") || !json["terms"].is_array()) { return places; }
     for (auto const& term : json["terms"]) {
         if (!term.is_object() || !term.contains("decoder")) { continue; }
-        std::string const shared = term.value("decoder_name", "");
-        DecoderPlace place{.prefix = shared.empty() ? term.value("name", "") + ".decoder." : "shared." + shared + '.',
-                           .kind = term.value("decoder", ""),
-                           .query = term.value("query", ""),
-                           .task = term.value("task", ""),
-                           .layers = term.value("decoder_layers", std::size_t{0}),
-                           .in_branch = term.value("kind", "") == "branch"};
+        auto const text = [&](char const* key) {
+            return term.contains(key) && term[key].is_string() ? term[key].get<std::string>() : std::string();
+        };
+        std::string const shared = text("decoder_name");
+        bool const counted = term.contains("decoder_layers") && term["decoder_layers"].is_number_unsigned();
+        DecoderPlace place{.prefix = shared.empty() ? text("name") + ".decoder." : "shared." + shared + '.',
+                           .kind = text("decoder"),
+                           .query = text("query"),
+                           .task = text("task"),
+                           .layers = counted ? term["decoder_layers"].get<std::size_t>() : 0,
+                           .in_branch = text("kind") == "branch"};
         auto const known = std::ranges::find(places, place.prefix, &DecoderPlace::prefix);
         if (known == places.end()) {
             places.push_back(std::move(place));

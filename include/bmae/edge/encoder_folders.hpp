@@ -22,6 +22,7 @@
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/wordpiece.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/prompts.hpp>
 
 namespace bmae::detail {
 
@@ -89,13 +90,24 @@ inline void write_json(std::filesystem::path const& path, Json const& document) 
     write_file(path, json_document(document));
 }
 
+/// Gives both roles a prompt under their own names, which may be empty: version 6 reads no other for them.
+inline void name_roles(Prompts& prompts) {
+    std::string query = prompts.of_queries();
+    std::string document = prompts.of_documents();
+    prompts.texts.emplace("query", std::move(query));
+    prompts.texts.emplace("document", std::move(document));
+}
+
 /// config_sentence_transformers.json of an encoder of that class.
-inline Json sentence_transformers_json(std::string const& model_type, std::string const& similarity) {
-    return {{"__version__", {{"sentence_transformers", "6.0.0"}, {"transformers", "4.57.0"}, {"pytorch", "2.8.0"}}},
-            {"model_type", model_type},
-            {"prompts", {{"query", ""}, {"document", ""}}},
-            {"default_prompt_name", nullptr},
-            {"similarity_fn_name", similarity}};
+inline Json sentence_transformers_json(std::string const& model_type, std::string const& similarity, Prompts prompts = {}) {
+    name_roles(prompts);
+    Json document{{"__version__", {{"sentence_transformers", "6.0.0"}, {"transformers", "4.57.0"}, {"pytorch", "2.8.0"}}},
+                  {"model_type", model_type},
+                  {"prompts", prompts.texts},
+                  {"default_prompt_name", nullptr},
+                  {"similarity_fn_name", similarity}};
+    if (prompts.standard) { document["default_prompt_name"] = *prompts.standard; }
+    return document;
 }
 
 /// Refuses a folder with a prompt, which `what` does not support.
@@ -120,6 +132,18 @@ inline void require_no_prompts(std::filesystem::path const& folder, std::string_
     }
 }
 
+/// Refuses a folder that ranks by another similarity than the only one of its kind.
+inline void require_similarity(std::filesystem::path const& folder, std::string_view only, std::string_view what) {
+    auto const path = folder / "config_sentence_transformers.json";
+    if (!std::filesystem::exists(path)) { return; }
+    auto const object = JsonObject::read(path);
+    auto const named = object.find<std::string>("similarity_fn_name");
+    bool const is_only = named == only || (only == "maxsim" && named == "MaxSim");   // as PyLate writes it
+    if (!named || is_only) { return; }
+    throw object.refuse("\"similarity_fn_name\": \"" + std::string(only) + "\", of " + std::string(what), '"' + *named + '"',
+                        "Search ranks by no other: the order would not be the model's.");
+}
+
 inline bool lower_cases(AnyTokenizer const& tokenizer) {
     auto const* const words = tokenizer.as<WordPiece>();
     return words != nullptr && words->options().normalizer.lower_case;
@@ -138,19 +162,27 @@ inline std::size_t folder_max_length(std::filesystem::path const& transformer) {
     std::optional<std::int64_t> declared;
     if (auto const path = transformer / "sentence_bert_config.json"; std::filesystem::exists(path)) {
         auto const object = JsonObject::read(path);
+        require_known_keys(object, other_transformer_keys);
         declared = object.find<std::int64_t>("max_seq_length");
         require_lower_casing(transformer, object.get<bool>("do_lower_case", false));
     }
     return static_cast<std::size_t>(read_max_length(transformer, declared));
 }
 
-/// The length limit of queries; 0 where they have none of their own.
-inline std::size_t folder_query_length(std::filesystem::path const& transformer) {
+/// The length limit of a role by its key, "query_length" or "document_length"; 0 where it has none of its own.
+inline std::size_t folder_role_length(std::filesystem::path const& transformer, std::string const& key) {
     auto const path = transformer / "sentence_bert_config.json";
     if (!std::filesystem::exists(path)) { return 0; }
     auto const object = JsonObject::read(path);
-    if (!object.has("query_length") || object.json().at("query_length").is_null()) { return 0; }
-    return object.require<std::size_t>("query_length");
+    if (!object.has(key) || object.json().at(key).is_null()) { return 0; }
+    auto const length = object.require<std::int64_t>(key);
+    if (length < 2) { throw object.refuse("a " + key + " of at least 2", std::to_string(length)); }
+    return static_cast<std::size_t>(length);
+}
+
+/// The length limit of queries; 0 where they have none of their own.
+inline std::size_t folder_query_length(std::filesystem::path const& transformer) {
+    return folder_role_length(transformer, "query_length");
 }
 
 /// Writes the tokenizer with a length limit, which version 6 and cross-encoders of all versions read it.

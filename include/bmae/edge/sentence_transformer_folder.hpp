@@ -5,12 +5,15 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
@@ -23,99 +26,159 @@
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/vector_similarity.hpp>
 
 namespace bmae {
 
 namespace detail {
 
-inline constexpr char const* tanh_class = "torch.nn.modules.activation.Tanh";
-inline constexpr char const* no_activation_class = "torch.nn.modules.linear.Identity";
+inline constexpr std::array<std::string_view, 6> pooling_mode_names{
+    "cls", "max", "mean", "mean_sqrt_len", "weighted_mean", "last_token"};   ///< in the order of `PoolingMode`
 
-/// A Dense module with its weights. \throws InputError for another activation, other tensors or shapes
+/// A tensor of a module, fp32. \throws InputError where it is missing or of another shape
+inline at::Tensor module_tensor(NamedTensors const& tensors, std::string const& name, std::vector<std::int64_t> const& shape,
+                                std::filesystem::path const& folder) {
+    auto const at = tensors.find(name);
+    if (at == tensors.end() || at->second.sizes() != at::IntArrayRef(shape)) {
+        throw InputError(Diagnostic{.file = folder.string(),
+                                    .expected = name + ' ' + shape_text(shape),
+                                    .found = at == tensors.end() ? "none" : shape_text(at->second.sizes().vec())});
+    }
+    return at->second.to(at::kFloat);
+}
+
+/// A Dense module with its weights. \throws InputError for an activation that is not known, other tensors or shapes
 inline DenseStep read_dense_step(DenseLayout const& layout, std::filesystem::path const& folder) {
-    std::filesystem::path const file = folder / layout.folder;
-    bool const tanh = layout.activation.ends_with(".Tanh");
-    if (!tanh && !layout.activation.ends_with(".Identity")) {
+    auto const activation = dense_activation_named(layout.activation);
+    if (!activation) {
+        std::string known;
+        for (std::string_view const name : names_of(DenseActivation{})) {
+            known += (known.empty() ? "" : ", ") + std::string(name);
+        }
         throw InputError(Diagnostic{.file = (folder / layout.folder / "config.json").string(),
-                                    .expected = "the activation Tanh or Identity",
+                                    .expected = "an activation_function of torch.nn: " + known,
                                     .found = '"' + layout.activation + '"',
                                     .hint = "With another activation the vectors would not be the model's."});
     }
     NamedTensors const tensors = load_all_tensors(folder / layout.folder, Loading::copy);
     auto const take = [&](std::string const& name, std::vector<std::int64_t> const& shape) {
-        auto const at = tensors.find(name);
-        if (at == tensors.end() || at->second.sizes() != at::IntArrayRef(shape)) {
-            throw InputError(Diagnostic{.file = file.string(),
-                                        .expected = name + ' ' + shape_text(shape),
-                                        .found = at == tensors.end() ? "none" : shape_text(at->second.sizes().vec())});
-        }
-        return at->second.to(at::kFloat);
+        return module_tensor(tensors, name, shape, folder / layout.folder);
     };
-    DenseStep step{.weight = take("linear.weight", {layout.out_features, layout.in_features}), .tanh = tanh};
+    DenseStep step{.weight = take("linear.weight", {layout.out_features, layout.in_features}), .activation = *activation};
     if (layout.bias) { step.bias = take("linear.bias", {layout.out_features}); }
     return step;
 }
 
-/// The options that a layout describes. \throws InputError for a module that `SentenceEncoder` does not have
-inline SentenceEncoderOptions sentence_options(SentenceTransformerLayout const& layout, std::filesystem::path const& folder) {
-    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
-        return InputError(Diagnostic{
-            .file = folder.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-    };
-    std::string name;
-    for (PoolingMode const mode : layout.pooling) {
-        name += name.empty() ? "" : "+";
-        name += mode == PoolingMode::cls ? "cls" : mode == PoolingMode::mean ? "mean" : "another";
+/// A module after the pooling, with its weights.
+inline SentenceStep read_step(ModuleLayout const& module, std::filesystem::path const& folder) {
+    if (auto const* const dense = std::get_if<DenseLayout>(&module)) { return read_dense_step(*dense, folder); }
+    if (auto const* const norm = std::get_if<LayerNormLayout>(&module)) {
+        NamedTensors const tensors = load_all_tensors(folder / norm->folder, Loading::copy);
+        auto const take = [&](char const* name) { return module_tensor(tensors, name, {norm->width}, folder / norm->folder); };
+        return LayerNormStep{.weight = take("norm.weight"), .bias = take("norm.bias")};
     }
-    auto pooling = SentenceBottleneck::named(name);
-    if (!pooling) {
-        throw refuse("the pooling cls, mean or both", "another pooling, or several",
-                     "With another pooling the vectors would not be the model's.");
-    }
-    for (DenseLayout const& dense : layout.dense) { pooling = pooling->then(read_dense_step(dense, folder)); }
-    if (layout.default_prompt) {
-        throw refuse("no default prompt", '"' + *layout.default_prompt + '"',
-                     "Prepend the prompt to the texts yourself and remove default_prompt_name.");
-    }
-    return {.pooling = *std::move(pooling),
-            .normalize = layout.normalize,
-            .max_length = static_cast<std::size_t>(layout.max_seq_length),
-            .query_length = static_cast<std::size_t>(layout.query_length)};
+    return UnitLengthStep{};
 }
 
-/// The poolings and Dense modules that a bottleneck is written as. \throws InputError for one that they cannot express
-inline SentenceTransformerLayout layout_of(SentenceBottleneck const& bottleneck, std::vector<DenseStep>& steps,
-                                           std::string const& folder) {
-    BottleneckDescription const& made = bottleneck.description();
-    SentenceTransformerLayout layout{.pooling = {}};
-    if (made.name == "cls") { layout.pooling = {PoolingMode::cls}; }
-    if (made.name == "mean") { layout.pooling = {PoolingMode::mean}; }
-    if (made.name == "cls+mean") { layout.pooling = {PoolingMode::cls, PoolingMode::mean}; }
-    bool const known =
+/// The options that a layout describes. \throws InputError for a module that `SentenceEncoder` does not have
+inline SentenceEncoderOptions sentence_options(SentenceTransformerLayout const& layout, std::filesystem::path const& folder) {
+    std::string name;
+    for (PoolingMode const mode : layout.pooling) {
+        name += (name.empty() ? "" : "+") + std::string(pooling_mode_names[static_cast<std::size_t>(mode)]);
+    }
+    SentenceBottleneck pooling = SentenceBottleneck::named(name).value();   // the names are those of `named`
+    bool const normalize = layout.unit_length();                            // the last module, which an option is for
+    for (std::size_t m = 0; m + (normalize ? 1 : 0) < layout.modules.size(); ++m) {
+        pooling = pooling.followed_by(read_step(layout.modules[m], folder));
+    }
+    if (layout.truncate_dim != 0) { pooling = pooling.followed_by(TruncateStep{.width = layout.truncate_dim}); }
+    bool const own_documents = layout.document_length != 0;
+    std::int64_t const query = layout.query_length != 0 ? layout.query_length : own_documents ? layout.max_seq_length : 0;
+    return {.pooling = std::move(pooling),
+            .normalize = normalize,
+            .max_length = static_cast<std::size_t>(own_documents ? layout.document_length : layout.max_seq_length),
+            .query_length = static_cast<std::size_t>(query),
+            .similarity = vector_similarity_named(layout.similarity),
+            .prompts = {.texts = layout.prompts, .standard = layout.default_prompt},
+            .pools_prompt = layout.include_prompt};
+}
+
+/// The poolings of a bottleneck. \throws InputError where sentence-transformers has none of them
+inline std::vector<PoolingMode> pooling_modes_of(BottleneckDescription const& made, std::string const& folder) {
+    std::vector<PoolingMode> modes;
+    bool known =
         made.projection.empty() || made.projection == "reduced" || made.projection == "tanh" || made.projection == "normalized";
-    if (layout.pooling.empty() || !known) {
+    for (std::string_view rest = made.name; known && !rest.empty();) {
+        std::string_view const part = rest.substr(0, rest.find('+'));
+        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+        auto const found = std::ranges::find(pooling_mode_names, part);
+        known = found != pooling_mode_names.end();
+        modes.push_back(static_cast<PoolingMode>(found - pooling_mode_names.begin()));
+    }
+    if (!known || modes.empty()) {
         throw InputError(Diagnostic{.file = folder,
-                                    .expected = "the pooling cls or mean, which sentence-transformers has",
-                                    .found = layout.pooling.empty() ? made.name : made.name + " and " + made.projection,
+                                    .expected = "a pooling over the tokens, such as cls or mean, which sentence-transformers has",
+                                    .found = made.projection.empty() ? made.name : made.name + " and " + made.projection,
                                     .hint =
                                         "It has no module for that: encode and search with bmae itself, or export with another "
                                         "pooling."});
     }
+    return modes;
+}
+
+/// The layout of a module and its tensors, none of a Normalize.
+inline std::pair<ModuleLayout, NamedTensors> module_of(SentenceStep const& step) {
+    auto const stored = [](at::Tensor const& tensor) { return tensor.detach().to(at::kCPU, at::kFloat); };
+    if (auto const* const dense = std::get_if<DenseStep>(&step)) {
+        NamedTensors tensors{{"linear.weight", stored(dense->weight)}};
+        if (dense->bias.defined()) { tensors["linear.bias"] = stored(dense->bias); }
+        return {DenseLayout{.in_features = dense->weight.size(1),
+                            .out_features = dense->weight.size(0),
+                            .bias = dense->bias.defined(),
+                            .activation = torch_class_of(dense->activation)},
+                std::move(tensors)};
+    }
+    if (auto const* const norm = std::get_if<LayerNormStep>(&step)) {
+        return {LayerNormLayout{.width = norm->weight.numel()},
+                {{"norm.weight", stored(norm->weight)}, {"norm.bias", stored(norm->bias)}}};
+    }
+    return {NormalizeLayout{}, {}};
+}
+
+/// The poolings and modules that a bottleneck is written as. \throws InputError for one that they cannot express
+/// \param normalize  length 1 behind it
+/// \param weights    of the modules that have some
+inline SentenceTransformerLayout layout_of(SentenceBottleneck const& bottleneck, bool normalize,
+                                           std::vector<NamedTensors>& weights, std::string const& folder) {
+    BottleneckDescription const& made = bottleneck.description();
+    SentenceTransformerLayout layout{.pooling = pooling_modes_of(made, folder)};
+    std::vector<SentenceStep> steps;
     if (!bottleneck.tensors().empty()) {   // reduced and tanh: one linear map
-        DenseStep step{.tanh = made.projection == "tanh"};
+        DenseStep step{.activation = made.projection == "tanh" ? DenseActivation::tanh : DenseActivation::identity};
         for (auto const& [name, tensor] : bottleneck.tensors()) {
             (name.ends_with(".weight") ? step.weight : step.bias) = tensor;
         }
-        steps.push_back(std::move(step));
+        steps.emplace_back(std::move(step));
     }
-    steps.insert(steps.end(), bottleneck.dense().begin(), bottleneck.dense().end());
-    for (DenseStep const& step : steps) {
-        layout.dense.push_back({.in_features = step.weight.size(1),
-                                .out_features = step.weight.size(0),
-                                .bias = step.bias.defined(),
-                                .activation = step.tanh ? tanh_class : no_activation_class});
+    if (made.projection == "normalized") { steps.emplace_back(UnitLengthStep{}); }
+    steps.insert(steps.end(), bottleneck.steps().begin(), bottleneck.steps().end());
+    bool const ends_at_length_one = !steps.empty() && std::holds_alternative<UnitLengthStep>(steps.back());
+    if (normalize && !ends_at_length_one) { steps.emplace_back(UnitLengthStep{}); }
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+        if (auto const* const cut = std::get_if<TruncateStep>(&steps[s])) {
+            if (s + 1 != steps.size()) {
+                throw InputError(Diagnostic{.file = folder,
+                                            .expected = "truncate_dim behind all modules, as sentence-transformers applies it",
+                                            .found = std::string(name_of_step(steps[s + 1])) + " behind it",
+                                            .hint = "Leave --normalize out: cosines need no vectors of length 1."});
+            }
+            layout.truncate_dim = cut->width;
+            continue;
+        }
+        auto [module, tensors] = module_of(steps[s]);
+        layout.modules.push_back(std::move(module));
+        if (!tensors.empty()) { weights.push_back(std::move(tensors)); }
     }
-    layout.normalize = bottleneck.unit_length() || made.projection == "normalized";
     return layout;
 }
 
@@ -149,28 +212,33 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
     return {std::move(encoder), AnyTokenizer::from_file(transformer), std::move(options)};
 }
 
-/// Writes a folder that sentence-transformers and `load_sentence_encoder` read: weights, tokenizer, pooling, linear maps, length
-/// limit.
+/// Writes a folder that sentence-transformers and `load_sentence_encoder` read: weights, tokenizer, pooling, modules behind it,
+/// similarity, prompts, length limits.
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
 /// \throws InputError  a non-empty folder, an encoder of a type without folders, a bottleneck that sentence-transformers has
 ///                     no module for, a full disk and the like
 inline void save_sentence_transformer(SentenceEncoder const& sentences, std::filesystem::path const& folder) {
     AnyEncoder const encoder = sentences.model().any_encoder();
     SentenceEncoderOptions const& options = sentences.options();
-    std::vector<DenseStep> steps;
-    SentenceTransformerLayout layout = detail::layout_of(options.pooling, steps, folder.string());
+    std::vector<NamedTensors> weights;
+    SentenceTransformerLayout layout = detail::layout_of(options.pooling, options.normalize, weights, folder.string());
     layout.width = encoder.shape().width;
-    layout.normalize = layout.normalize || options.normalize;
-    layout.max_seq_length = static_cast<std::int64_t>(options.max_length);
-    layout.query_length = static_cast<std::int64_t>(options.query_length);
-    layout.similarity = layout.normalize ? "cosine" : "dot";
+    std::size_t const longest = std::max(options.max_length, options.query_length);
+    layout.max_seq_length = static_cast<std::int64_t>(longest);
+    if (options.query_length < longest) { layout.query_length = static_cast<std::int64_t>(options.query_length); }
+    if (options.max_length < longest) { layout.document_length = static_cast<std::int64_t>(options.max_length); }
+    layout.similarity =
+        to_string(options.similarity.value_or(layout.unit_length() ? VectorSimilarity::cosine : options.ranks_by()));
+    Prompts prompts = options.prompts;
+    if (!prompts.are_empty()) { detail::name_roles(prompts); }
+    layout.prompts = std::move(prompts.texts);
+    layout.default_prompt = std::move(prompts.standard);
+    layout.include_prompt = options.pools_prompt;
     save_encoder(folder, encoder, /*with_head=*/false, [&](std::filesystem::path const& unfinished) {
         sentences.tokenizer().save(unfinished);
         auto const folders = write_sentence_transformer_files(unfinished, layout);
-        for (std::size_t i = 0; i < steps.size(); ++i) {
-            NamedTensors tensors{{"linear.weight", steps[i].weight.detach().to(at::kCPU, at::kFloat)}};
-            if (steps[i].bias.defined()) { tensors["linear.bias"] = steps[i].bias.detach().to(at::kCPU, at::kFloat); }
-            save_tensors(folders[i] / "model.safetensors", tensors, {{"format", "pt"}});
+        for (std::size_t i = 0; i < weights.size(); ++i) {
+            save_tensors(folders[i] / "model.safetensors", weights[i], {{"format", "pt"}});
         }
     });
 }

@@ -70,7 +70,7 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, AnyEncoder 
         }   // `encode_query` of version 6 reads it
         detail::write_json(unfinished / "sentence_bert_config.json", lengths);
         detail::write_json(unfinished / "config_sentence_transformers.json",
-                           detail::sentence_transformers_json("SparseEncoder", "dot"));
+                           detail::sentence_transformers_json("SparseEncoder", "dot", options.prompts));
     });
 }
 
@@ -81,26 +81,27 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, SparseEncod
 
 /// Reads the folder of a SparseEncoder, or that of a bare masked language model, as SPLADE's authors published theirs.
 /// \param max_length  overrides the folder's; tokens with [CLS] and [SEP]
-/// \throws InputError  another pooling, modules beside it, prompts, a folder without a language-model head, files that do not
-///                     match
+/// \throws InputError  another pooling, modules beside it, a similarity other than dot, a folder without a language-model head,
+///                     files that do not match
 inline SparseEncoder load_sparse_encoder(std::filesystem::path const& folder, std::optional<std::size_t> max_length = {}) {
     std::filesystem::path transformer = folder;
     if (std::filesystem::exists(folder / "modules.json")) {
         auto const modules = detail::read_modules(folder, {"Transformer", "SpladePooling"}, {}, "an encoder of sparse vectors");
         if (!modules[0].path.empty()) { transformer = folder / modules[0].path; }
         auto const pooling = detail::JsonObject::read(folder / modules[1].path / "config.json");
-        for (auto const& [key, wanted] : {std::pair{"pooling_strategy", "max"}, std::pair{"activation_function", "relu"}}) {
-            auto const found = pooling.get<std::string>(key, wanted);
-            if (found != wanted) {
-                throw pooling.refuse('"' + std::string(key) + "\": \"" + wanted + '"', '"' + found + '"',
-                                     "With another pooling the vectors would not be the model's.");
-            }
-        }
+        detail::require_known_keys(pooling, detail::splade_keys);
     }
-    detail::require_no_prompts(folder, "an encoder of sparse vectors");
     SparseEncoderOptions options;
-    options.max_length = max_length ? *max_length : detail::folder_max_length(transformer);
-    options.query_length = std::min(detail::folder_query_length(transformer), options.max_length);
+    if (auto const path = folder / "config_sentence_transformers.json"; std::filesystem::exists(path)) {
+        auto const object = detail::JsonObject::read(path);
+        detail::require_known_keys(object, detail::sparse_model_keys);
+        options.prompts = detail::read_prompts(object);
+    }
+    std::size_t const longest = max_length ? *max_length : detail::folder_max_length(transformer);
+    std::size_t const documents = detail::folder_role_length(transformer, "document_length");
+    options.max_length = documents != 0 ? std::min(documents, longest) : longest;
+    options.query_length = std::min(detail::folder_query_length(transformer), longest);
+    if (options.query_length == 0 && documents != 0) { options.query_length = longest; }
     return {load_encoder(transformer, 0, TokenHead::required), AnyTokenizer::from_file(transformer), options};
 }
 

@@ -94,6 +94,7 @@ inline TokenEncoder load_token_encoder(std::filesystem::path const& folder) {
     auto const modules =
         detail::read_modules(folder, {"Transformer", "Dense", "MultiVectorMask", "Normalize"}, {"MultiVectorMask"}, what);
     detail::require_no_prompts(folder, what);
+    detail::require_similarity(folder, "maxsim", what);
     auto const is_set = [](detail::JsonObject const& object, char const* key) {
         return object.has(key) && !object.json().at(key).is_null() && !object.json().at(key).empty();
     };

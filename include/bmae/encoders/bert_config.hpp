@@ -128,7 +128,13 @@ struct BertConfig {
                 .initial_deviation = initializer_range,
                 .hidden_dropout = hidden_dropout_prob,
                 .attention_dropout = attention_probs_dropout_prob,
-                .attention_output_dropout = attention_output_dropout()};
+                .attention_output_dropout = attention_output_dropout(),
+                .score_head = score_head()};
+    }
+    /// Between the two maps of its classification head.
+    [[nodiscard]] ScoreHead score_head() const noexcept {
+        if (model_type == ModelType::electra) { return ScoreHead::gelu; }
+        return model_type == ModelType::distilbert ? ScoreHead::relu : ScoreHead::tanh;
     }
 
     /// Refuses options that do not describe a model.

@@ -80,6 +80,19 @@ struct BertFamily {
         });
         return longer;
     }
+    static constexpr bool pools_by_config = false;
+    static ScoreNames score_names(BertConfig const& config) { return bert_score_names(config.model_type); }
+    static std::pair<BertEncoder, NamedTensors> load_classifier(std::filesystem::path const& folder) {
+        HfBert files = read_hf_folder(folder, Loading::mapped);
+        return {make_bert(files), std::move(files.aside)};
+    }
+    static void save_classifier(std::filesystem::path const& folder, BertEncoder const& encoder, NamedTensors head,
+                                std::string extra_json, WriteMore const& write_more) {
+        HfBert files = to_hf_bert(encoder, /*with_head=*/false);
+        files.aside = std::move(head);
+        files.config.extra_json = std::move(extra_json);
+        write_hf_folder(folder, std::move(files), write_more);
+    }
     static BertEncoder from_parameters(BertConfig config, NamedTensors const& parameters, TokenHead head,
                                        std::string const& file) {
         HfBert files{.config = std::move(config)};
@@ -97,6 +110,6 @@ struct BertFamily {
         return make_bert(files);
     }
 };
-static_assert(StoredFamily<BertFamily>);
+static_assert(ClassifierFamily<BertFamily>);
 
 }  // namespace bmae

@@ -165,6 +165,14 @@ inline bool is_side_bert_name(std::string_view canonical) {
            canonical.starts_with("classifier.");
 }
 
+/// The classification head of a family: the name of each part here, below `shared.score`, and in a folder.
+inline std::vector<std::pair<std::string_view, std::string_view>> bert_score_names(ModelType type) {
+    if (is_roberta(type) || type == ModelType::electra) {
+        return {{"pooler.dense", "classifier.dense"}, {"classifier", "classifier.out_proj"}};
+    }
+    return {{"pooler.dense", type == ModelType::distilbert ? "pre_classifier" : "pooler.dense"}, {"classifier", "classifier"}};
+}
+
 /// The name in transformers of a tensor inside a model with a head: "bert.", "roberta." ... before all of the encoder.
 inline std::string prefixed_bert_name(std::string const& canonical, ModelType type = ModelType::bert) {
     bool const outside = canonical.starts_with("cls.") || (is_side_bert_name(canonical) && !canonical.starts_with("pooler."));

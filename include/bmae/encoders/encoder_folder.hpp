@@ -19,6 +19,7 @@
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/bert_family.hpp>
 #include <bmae/encoders/modern_bert_family.hpp>
+#include <bmae/encoders/nomic_bert_family.hpp>
 #include <bmae/encoders/stored_family.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/tensor_folder.hpp>
@@ -29,7 +30,7 @@
 namespace bmae {
 
 /// All families. A new one is a `StoredFamily` in a header of its own, as `BertFamily` is, and its name here.
-using EncoderFamilies = std::tuple<BertFamily, ModernBertFamily>;
+using EncoderFamilies = std::tuple<BertFamily, ModernBertFamily, NomicBertFamily>;
 
 namespace detail {
 

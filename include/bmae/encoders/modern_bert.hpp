@@ -150,6 +150,21 @@ public:
         return encoded;
     }
 
+    /// The hidden state of the first token of each text; the feed-forward block of the last layer runs for these alone.   [B, H]
+    [[nodiscard]] at::Tensor encode_first(PackedInput const& input, ForwardContext& context) const {
+        if (context.training) { return encode(input, context).hidden.index_select(0, input.first_rows); }
+        require_untyped(input);
+        require_lengths(input);
+        GatedStack::Phases const phases = layers.phases(input.positions);
+        at::Tensor rows = embeddings(input.input_ids, input.positions, context);
+        for (GatedLayer const& layer : layers.layer) {
+            rows = layer.attend(rows, rows, input, nullptr, phases.of(layer), context);
+            if (&layer == &layers.layer.back()) { rows = rows.index_select(0, input.first_rows); }
+            rows = layer.transform(rows, context);
+        }
+        return layers.final_norm(rows);
+    }
+
     [[nodiscard]] ModernBertConfig const& config() const noexcept { return config_; }
     [[nodiscard]] Shape shape() const { return config_.shape(); }
     /// The layers, which a decoder of this family may copy.
@@ -166,6 +181,12 @@ public:
     void for_each_body_parameter(std::string const& prefix, Visit&& visit) {
         embeddings.for_each_parameter(prefix + ".embeddings", visit);
         layers.for_each_parameter(prefix, visit);
+    }
+
+    /// The linear maps of the body, to pack them for inference.
+    template <class Visit>
+    void for_each_linear(Visit&& visit) {
+        for (GatedLayer& layer : layers.layer) { layer.for_each_linear(visit); }
     }
 
     ModernBertEmbeddings embeddings;

@@ -78,7 +78,8 @@ struct ModernBertConfig {
                 .attention_dropout = attention_dropout,
                 .attention_output_dropout = attention_dropout,
                 .rotary_base = global_rope_theta,
-                .initial_cutoff = initializer_cutoff_factor};
+                .initial_cutoff = initializer_cutoff_factor,
+                .score_head = ScoreHead::norm};
     }
 
     /// Refuses options that do not describe a model.

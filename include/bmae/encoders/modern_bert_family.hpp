@@ -35,10 +35,22 @@ struct ModernBertFamily {
     }
     static void save(std::filesystem::path const& folder, ModernBertEncoder const& encoder, bool with_head,
                      WriteMore const& write_more) {
-        detail::AtomicFolder output(folder);
-        write_modern_bert_files(output.partial(), to_hf_modern_bert(encoder, with_head));
-        write_more(output.partial());
-        output.commit();
+        write(folder, to_hf_modern_bert(encoder, with_head), write_more);
+    }
+    static constexpr bool pools_by_config = true;
+    static ScoreNames score_names(ModernBertConfig const&) {
+        return {{"pooler.dense", "head.dense"}, {"pooler.norm", "head.norm"}, {"classifier", "classifier"}};
+    }
+    static std::pair<ModernBertEncoder, NamedTensors> load_classifier(std::filesystem::path const& folder) {
+        HfModernBert files = read_modern_bert_folder(folder, Loading::mapped);
+        return {make_modern_bert(files), std::move(files.aside)};
+    }
+    static void save_classifier(std::filesystem::path const& folder, ModernBertEncoder const& encoder, NamedTensors head,
+                                std::string extra_json, WriteMore const& write_more) {
+        HfModernBert files = to_hf_modern_bert(encoder, /*with_head=*/false);
+        files.aside = std::move(head);
+        files.config.extra_json = std::move(extra_json);
+        write(folder, std::move(files), write_more);
     }
     static ModernBertConfig read_config(std::filesystem::path const& file) { return read_modern_bert_config(file); }
     static std::string config_text(ModernBertConfig const& config, bool with_head) {
@@ -80,12 +92,18 @@ struct ModernBertFamily {
     }
 
 private:
+    static void write(std::filesystem::path const& folder, HfModernBert files, WriteMore const& write_more) {
+        detail::AtomicFolder output(folder);
+        write_modern_bert_files(output.partial(), std::move(files));
+        write_more(output.partial());
+        output.commit();
+    }
     static void require_head(HfModernBert const& files, TokenHead head, std::string const& file, char const* hint) {
         if (head == TokenHead::optional || files.has_head()) { return; }
         throw InputError(
             Diagnostic{.file = file, .expected = "a language-model head (head.dense.weight ...)", .found = "none", .hint = hint});
     }
 };
-static_assert(StoredFamily<ModernBertFamily>);
+static_assert(ClassifierFamily<ModernBertFamily>);
 
 }  // namespace bmae

@@ -19,6 +19,7 @@
 #include <bmae/encoders/hf_folder.hpp>
 #include <bmae/encoders/modern_bert.hpp>
 #include <bmae/encoders/modern_bert_config_json.hpp>
+#include <bmae/encoders/stored_tensors.hpp>
 #include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/values/error.hpp>
@@ -70,32 +71,13 @@ inline NamedTensors modern_bert_shapes(ModernBertConfig const& config, bool with
 
 /// Refuses a set of tensors that is not exactly the model of the config, or not finite; one message lists all errors.
 inline void check_modern_bert_tensors(HfModernBert const& model, std::string const& file) {
-    TensorDiagnostics diagnostics;
-    TensorDiagnostics numbers;
-    NamedTensors rest = model.tensors;
-    bool const with_head = std::ranges::any_of(rest, [](auto const& pair) { return pair.first.starts_with("head."); });
-    for (auto const& [name, shape] : modern_bert_shapes(model.config, with_head)) {
-        std::string const in_file = modern_bert_file_name(name, !with_head);
-        auto const found = rest.find(name);
-        if (found == rest.end()) {
-            diagnostics.add("missing", in_file);
-            continue;
-        }
-        at::Tensor const tensor = found->second;
-        rest.erase(found);
-        if (tensor.sizes() != shape.sizes()) {
-            diagnostics.add("of a wrong shape",
-                            in_file + ' ' + shape_text(tensor.sizes().vec()) + " instead of " + shape_text(shape.sizes().vec()));
-        } else if (!at::isFloatingType(tensor.scalar_type())) {
-            diagnostics.add("without real numbers", in_file + ' ' + c10::toString(tensor.scalar_type()));
-        } else if (!all_finite(tensor)) {
-            numbers.add("with NaN or infinity", in_file);
-        }
-    }
-    for (auto const& [name, tensor] : rest) { diagnostics.add("unexpected", modern_bert_file_name(name, !with_head)); }
-    diagnostics.raise(file, "the tensors of ModernBERT with " + std::to_string(model.config.num_hidden_layers) + " layers of " +
-                                std::to_string(model.config.hidden_size));
-    numbers.raise(file, "finite weights", "The training run diverged, or the file is damaged: take an earlier checkpoint.");
+    bool const with_head = std::ranges::any_of(model.tensors, [](auto const& pair) { return pair.first.starts_with("head."); });
+    check_stored_tensors(
+        model.tensors, modern_bert_shapes(model.config, with_head),
+        [&](std::string const& name) { return modern_bert_file_name(name, !with_head); },
+        "the tensors of ModernBERT with " + std::to_string(model.config.num_hidden_layers) + " layers of " +
+            std::to_string(model.config.hidden_size),
+        file);
 }
 
 /// Removes the head's copy of the word embeddings. \throws InputError  where it is another matrix

@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -34,6 +35,12 @@ using WriteMore = std::function<void(std::filesystem::path const&)>;
 ///    `for_each_parameter`; other tensors are ignored, and one that is missing or of another shape is refused.
 /// 5. `F::description(options)`: what a run records, to tell two encoders apart; `F::title(options)`: "BERT".
 /// 6. `F::set_dropout(options, rate)`: all rates of dropout.
+///
+/// With classification heads, for rerankers (`ClassifierFamily`):
+/// 7. `F::score_names(options)`: name of each part of the head here, below `shared.score`, and in a folder.
+/// 8. `F::load_classifier(folder)`: the encoder, and the tensors beside it by their names in the folder;
+///    `F::save_classifier(folder, encoder, head, extra_json, write_more)`: the reverse, with other keys of config.json.
+/// 9. `F::pools_by_config`: config.json's classifier_pooling says what the head reads, cls or mean; else it is cls.
 template <class F>
 concept StoredFamily = Encoder<typename F::EncoderType> &&
                        requires(typename F::EncoderType const& encoder, typename F::EncoderType::Options options,
@@ -51,5 +58,18 @@ concept StoredFamily = Encoder<typename F::EncoderType> &&
                            { F::title(options) } -> std::convertible_to<std::string_view>;
                            F::set_dropout(options, .1);
                        };
+
+/// Names of the parts of a classification head: here, in a folder.
+using ScoreNames = std::vector<std::pair<std::string_view, std::string_view>>;
+
+template <class F>
+concept ClassifierFamily =
+    StoredFamily<F> && requires(typename F::EncoderType const& encoder, typename F::EncoderType::Options options,
+                                std::filesystem::path const& path, NamedTensors tensors, WriteMore const& more) {
+        { F::score_names(options) } -> std::same_as<ScoreNames>;
+        { F::load_classifier(path) } -> std::same_as<std::pair<typename F::EncoderType, NamedTensors>>;
+        F::save_classifier(path, encoder, tensors, std::string(), more);
+        { F::pools_by_config } -> std::convertible_to<bool>;
+    };
 
 }  // namespace bmae

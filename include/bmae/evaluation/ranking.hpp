@@ -13,6 +13,7 @@
 
 #include <bmae/concepts/metric.hpp>
 #include <bmae/evaluation/profile.hpp>
+#include <bmae/evaluation/quicksort_order.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run.hpp>
 
@@ -30,7 +31,7 @@ public:
         slots_.assign(slots, {no_document, unjudged});
         for (Judgement const& judgement : judgements) {
             auto const number = run_documents.find(qrels.document(judgement.document));
-            if (number) { slots_[place_of(*number)] = {*number, std::max(judgement.grade, unjudged)}; }
+            if (number) { slots_[place_of(*number)] = {*number, judgement.grade < 0 ? sampled_unjudged : judgement.grade}; }
         }
     }
     [[nodiscard]] std::int32_t operator[](std::uint32_t document) const noexcept { return slots_[place_of(document)].grade; }
@@ -51,23 +52,49 @@ private:
     std::vector<Slot> slots_;
 };
 
-struct RankedHit {
-    double score;
-    std::uint32_t place;   ///< in the run
+/// The hits of one query of a run in memory, as they are listed.
+class RunHits {
+public:
+    RunHits(Run const& run, std::size_t query, GradeTable const& grades)
+        : run_(run), hits_(run.hits(query)), exact_(run.exact_scores(query)), grades_(grades) {}
+
+    [[nodiscard]] std::size_t size() const noexcept { return hits_.size(); }
+    /// \param exact  in double precision, where the run has such scores
+    [[nodiscard]] double score(std::size_t i, bool exact) const noexcept {
+        return exact && !exact_.empty() ? exact_[i] : static_cast<double>(hits_[i].score);
+    }
+    [[nodiscard]] std::string_view id(std::size_t i) const noexcept { return run_.document(hits_[i].document); }
+    [[nodiscard]] std::int32_t grade(std::size_t i) const noexcept { return grades_[hits_[i].document]; }
+    /// The place of the document with this id; size() where there is none.
+    [[nodiscard]] std::size_t place_of(std::string_view id) const noexcept {
+        auto const number = run_.documents()->find(id);
+        auto const found =
+            std::find_if(hits_.begin(), hits_.end(), [&](Hit const& hit) { return number && hit.document == *number; });
+        return static_cast<std::size_t>(found - hits_.begin());
+    }
+
+private:
+    Run const& run_;
+    std::span<Hit const> hits_;
+    std::span<double const> exact_;
+    GradeTable const& grades_;
 };
 
 /// Orders the hits of one query.
 class Ranking {
 public:
-    /// \param drop  number of a document to leave out, or no_document
-    void assign(Run const& run, std::size_t query, bool double_scores, TieOrder ties, std::uint32_t drop) {
-        auto const hits = run.hits(query);
-        auto const exact = run.exact_scores(query);
+    /// \param hits  RunHits, or what has the same members
+    /// \param drop  place of a hit to leave out; hits.size() for none
+    template <class Hits>
+    void assign(Hits const& hits, bool double_scores, TieOrder ties, std::size_t drop) {
         order_.clear();
         for (std::size_t i = 0; i < hits.size(); ++i) {
-            if (hits[i].document == drop) { continue; }
-            order_.push_back(
-                {double_scores && !exact.empty() ? exact[i] : static_cast<double>(hits[i].score), static_cast<std::uint32_t>(i)});
+            if (i != drop) { order_.push_back({hits.score(i, double_scores), static_cast<std::uint32_t>(i)}); }
+        }
+        if (ties == TieOrder::ranx || ties == TieOrder::ranx_comparable) {
+            quicksort_descending(order_);
+            if (ties == TieOrder::ranx_comparable) { quicksort_descending(order_); }
+            return;
         }
         auto const before = [](RankedHit const& a, RankedHit const& b) {
             return a.score != b.score ? a.score > b.score : a.place < b.place;
@@ -79,8 +106,8 @@ public:
             if (end - begin > 1) {
                 std::sort(order_.begin() + static_cast<std::ptrdiff_t>(begin), order_.begin() + static_cast<std::ptrdiff_t>(end),
                           [&](RankedHit const& a, RankedHit const& b) {
-                              auto const first = run.document(hits[a.place].document);
-                              auto const second = run.document(hits[b.place].document);
+                              std::string_view const first = hits.id(a.place);
+                              std::string_view const second = hits.id(b.place);
                               return ties == TieOrder::document_descending ? first > second : first < second;
                           });
             }

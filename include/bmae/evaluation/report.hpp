@@ -21,6 +21,7 @@ namespace bmae {
 struct Report {
     std::string profile = {};                  ///< name of the evaluation profile
     std::vector<std::string> measures = {};    ///< [M] "ndcg@10", ...
+    std::vector<std::string> labels = {};      ///< [M] the same by the names that were asked for: "ndcg_cut_10"
     std::vector<double> means = {};            ///< [M]
     std::vector<std::string> queries = {};     ///< [Q] in ascending order of ids, those included in the means
     std::vector<double> values = {};           ///< [Q, M]
@@ -29,6 +30,7 @@ struct Report {
     std::size_t judged_queries = 0;             ///< queries of the judgments
     std::size_t answered_queries = 0;           ///< of these, in the run
     std::size_t missing_queries = 0;            ///< of these, not in the run
+    std::size_t left_out_queries = 0;           ///< of these, left out of the means; the others count 0
     std::size_t unjudged_queries = 0;           ///< queries of the run without judgments: ignored
     std::size_t queries_without_relevant = 0;   ///< judged, but without a relevant document
     std::size_t tie_depth = 0;                  ///< the k of the next two
@@ -57,9 +59,12 @@ struct Report {
         return values[static_cast<std::size_t>(found - queries.begin()) * measures.size() + column(measure)];
     }
 
+    /// The number of a measure, by either of its names.
     [[nodiscard]] std::size_t column(std::string_view measure) const {
-        auto const found = std::find(measures.begin(), measures.end(), measure);
-        if (found != measures.end()) { return static_cast<std::size_t>(found - measures.begin()); }
+        for (std::vector<std::string> const* names : {&measures, &labels}) {
+            auto const found = std::find(names->begin(), names->end(), measure);
+            if (found != names->end()) { return static_cast<std::size_t>(found - names->begin()); }
+        }
         std::string known;
         for (std::string const& name : measures) { known.append(known.empty() ? "" : ", ").append(name); }
         throw InputError(Diagnostic{.file = {},
@@ -90,7 +95,10 @@ struct Report {
         char share[32];
         std::snprintf(share, sizeof share, "%.1f", unjudged_share * 100);
         return "profile " + profile + ": " + std::to_string(queries.size()) + " of " + std::to_string(judged_queries) +
-               " judged queries counted, " + std::to_string(missing_queries) + " missing in the run, " +
+               " judged queries counted, " + std::to_string(missing_queries) + " missing in the run" +
+               (left_out_queries != 0  ? " and left out, "
+                : missing_queries != 0 ? " and counted as 0, "
+                                       : ", ") +
                std::to_string(unjudged_queries) + " of the run without judgments, " + std::to_string(queries_without_relevant) +
                " without a relevant document; " +
                (own_hits == 0 ? std::string()

@@ -17,10 +17,14 @@
 #include <bmae/corpus/line_pairs.hpp>
 #include <bmae/corpus/master_rows.hpp>
 #include <bmae/corpus/nli.hpp>
-#include <bmae/corpus/pair_lines.hpp>
 #include <bmae/corpus/pair_store_build.hpp>
 #include <bmae/corpus/recognize.hpp>
+#include <bmae/corpus/run_line.hpp>
 #include <bmae/corpus/scored_pairs.hpp>
+#include <bmae/corpus/training_json.hpp>
+#include <bmae/corpus/training_rows.hpp>
+#include <bmae/corpus/training_table.hpp>
+#include <bmae/corpus/training_writer.hpp>
 #include <bmae/detail/folders.hpp>
 #include <bmae/detail/text_file.hpp>
 #include <bmae/detail/whole_files.hpp>
@@ -44,6 +48,7 @@
 #include <bmae/text/tokenizer_json.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/description.hpp>
+#include <bmae/training/figures.hpp>
 #include <bmae/training/plan.hpp>
 #include <bmae/training/run_log.hpp>
 #include <bmae/training/train_log.hpp>

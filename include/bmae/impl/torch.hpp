@@ -10,6 +10,7 @@
 #define BMAE_COMPILES_TORCH
 
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
+#include <bmae/bottlenecks/sentence_steps.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/encoders/encoder_description.hpp>
@@ -25,6 +26,7 @@
 #include <bmae/nn/rotary.hpp>
 #include <bmae/nn/unshifted_norm.hpp>
 #include <bmae/training/checkpoint.hpp>
+#include <bmae/training/held_out.hpp>
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/optimizer.hpp>
 #include <bmae/training/run_files.hpp>

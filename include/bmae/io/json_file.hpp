@@ -76,9 +76,11 @@ private:
             if (!value.is_boolean()) { throw refuse("true or false" + under, kind_of(value)); }
             return value.get<bool>();
         } else if constexpr (std::is_integral_v<T>) {
-            bool const fits = value.is_number_integer() && !(value.is_number_unsigned() && value.get<std::uint64_t>() >> 63 != 0);
+            bool const fits = value.is_number_unsigned()  ? std::in_range<T>(value.get<std::uint64_t>())
+                              : value.is_number_integer() ? std::in_range<T>(value.get<std::int64_t>())
+                                                          : false;
             if (!fits) { throw refuse("a whole number" + under, kind_of(value)); }
-            return static_cast<T>(value.get<std::int64_t>());
+            return value.get<T>();
         } else if constexpr (std::is_floating_point_v<T>) {
             if (!value.is_number()) { throw refuse("a number" + under, kind_of(value)); }
             return value.get<T>();

@@ -12,18 +12,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/folders.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/sentence_transformer_keys.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/prompts.hpp>
+#include <bmae/values/vector_similarity.hpp>
 
 namespace bmae {
 
@@ -41,21 +44,42 @@ struct DenseLayout {
     friend bool operator==(DenseLayout const&, DenseLayout const&) = default;
 };
 
+/// A layer normalization of the vector. Its weights are in `folder`/model.safetensors as norm.weight and norm.bias.
+struct LayerNormLayout {
+    std::int64_t width = 0;
+    std::string folder = {};   ///< inside the whole; empty: named by its number
+
+    friend bool operator==(LayerNormLayout const&, LayerNormLayout const&) = default;
+};
+
+/// The vector at length 1.
+struct NormalizeLayout {
+    friend bool operator==(NormalizeLayout const&, NormalizeLayout const&) = default;
+};
+
+/// A module after the pooling.
+using ModuleLayout = std::variant<DenseLayout, LayerNormLayout, NormalizeLayout>;
+
 /// The layout of a sentence encoder besides its transformer.
 struct SentenceTransformerLayout {
     std::int64_t width = 0;   ///< H of the transformer
     std::vector<PoolingMode> pooling = {PoolingMode::cls};
-    bool include_prompt = true;            ///< false: the tokens of the prompt are excluded from pooling
-    std::vector<DenseLayout> dense = {};   ///< in order, after the pooling
-    bool normalize = false;                ///< the sentence vector has length 1
-    std::int64_t max_seq_length = 512;     ///< tokens, [CLS] and [SEP] included
-    std::int64_t query_length = 0;         ///< the same of queries, as `encode_query` of version 6 reads; 0: none of their own
-    bool do_lower_case = false;            ///< lower-case before tokenization
-    std::string similarity = "cosine";     ///< cosine, dot, euclidean or manhattan
+    bool include_prompt = true;               ///< false: the tokens of the prompt are excluded from pooling
+    std::vector<ModuleLayout> modules = {};   ///< in order, after the pooling
+    std::int64_t truncate_dim = 0;            ///< the first numbers of a vector, behind all modules; 0: all
+    std::int64_t max_seq_length = 512;        ///< tokens, [CLS] and [SEP] included
+    std::int64_t query_length = 0;            ///< the same of queries, as `encode_query` of version 6 reads; 0: none of their own
+    std::int64_t document_length = 0;         ///< the same of documents, as `encode_document` of version 6 reads
+    bool do_lower_case = false;               ///< lower-case before tokenization
+    std::string similarity = "cosine";        ///< cosine, dot, euclidean or manhattan
     std::map<std::string, std::string> prompts = {};   ///< name -> text put before the input
     std::optional<std::string> default_prompt = {};    ///< a name of `prompts`
     std::string transformer_folder = {};               ///< inside the whole; empty: the whole itself
 
+    /// The vector has length 1.
+    [[nodiscard]] bool unit_length() const {
+        return truncate_dim == 0 && !modules.empty() && std::holds_alternative<NormalizeLayout>(modules.back());
+    }
     friend bool operator==(SentenceTransformerLayout const&, SentenceTransformerLayout const&) = default;
 };
 
@@ -72,8 +96,6 @@ inline constexpr std::array<PoolingNames, 6> pooling_names{{{"pooling_mode_cls_t
                                                             {"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"},
                                                             {"pooling_mode_weightedmean_tokens", "weightedmean"},
                                                             {"pooling_mode_lasttoken", "lasttoken"}}};
-
-inline constexpr std::array<std::string_view, 4> similarity_names{"cosine", "dot", "euclidean", "manhattan"};
 
 inline constexpr char const* pooling_hint =
     "Write 1_Pooling/config.json, such as {\"word_embedding_dimension\": 768, "
@@ -93,6 +115,7 @@ inline void require_inside(JsonObject const& where, std::string const& path) {
 inline constexpr std::int64_t largest_width = 1'000'000;   ///< as `BertConfig::validate` has it
 
 inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layout) {
+    require_known_keys(file, pooling_keys);
     layout.pooling.clear();
     layout.include_prompt = file.get<bool>("include_prompt", true);
     auto const width = file.find<std::int64_t>("embedding_dimension");
@@ -130,12 +153,7 @@ inline void read_pooling(JsonObject const& file, SentenceTransformerLayout& layo
 }
 
 inline DenseLayout read_dense(JsonObject const& file, std::string folder) {
-    if (file.get<bool>("use_residual", false)) { throw file.refuse("a Dense module without residual", "\"use_residual\": true"); }
-    for (char const* const key : {"module_input_name", "module_output_name"}) {
-        if (auto const name = file.find<std::string>(key); name && *name != "sentence_embedding") {
-            throw file.refuse('"' + std::string(key) + "\": \"sentence_embedding\"", '"' + *name + '"');
-        }
-    }
+    require_known_keys(file, dense_keys);
     DenseLayout dense{.in_features = file.require<std::int64_t>("in_features"),
                       .out_features = file.require<std::int64_t>("out_features"),
                       .bias = file.get<bool>("bias", true),
@@ -171,7 +189,13 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
         auto const type = JsonObject::read(transformer / "config.json").get<std::string>("model_type", "");
         // RoBERTa's first token follows the padding's position.
         if (type == "roberta" || type == "xlm-roberta" || type == "camembert") {
-            *positions -= from("config.json", "pad_token_id").value_or(1) + 1;
+            std::int64_t const padding = from("config.json", "pad_token_id").value_or(1);
+            if (padding < 0) {
+                throw InputError(Diagnostic{.file = (transformer / "config.json").string(),
+                                            .expected = "a pad_token_id of at least 0",
+                                            .found = std::to_string(padding)});
+            }
+            *positions -= padding + 1;   // both are at most 1e9
         }
     }
     if (!declared) { declared = from("tokenizer_config.json", "model_max_length"); }
@@ -196,25 +220,34 @@ inline std::int64_t read_max_length(std::filesystem::path const& transformer, st
     return length;
 }
 
+/// The prompts of config_sentence_transformers.json. \throws InputError for a default prompt that is none of them
+inline Prompts read_prompts(JsonObject const& object) {
+    Prompts prompts{.standard = object.find<std::string>("default_prompt_name")};
+    if (auto const texts = object.find<JsonObject>("prompts")) {
+        for (auto const& [name, text] : texts->json().items()) { prompts.texts[name] = texts->require<std::string>(name); }
+    }
+    if (prompts.standard && !prompts.texts.contains(*prompts.standard)) {
+        throw object.refuse("a default_prompt_name among the prompts", '"' + *prompts.standard + '"');
+    }
+    return prompts;
+}
+
 /// Similarity and prompts, which config_sentence_transformers.json holds where it is there.
 inline void read_similarity(std::filesystem::path const& folder, SentenceTransformerLayout& layout) {
     auto const path = folder / "config_sentence_transformers.json";
     if (!std::filesystem::exists(path)) { return; }
     auto const object = JsonObject::read(path);
+    require_known_keys(object, model_keys);
     layout.similarity = object.get<std::string>("similarity_fn_name", "cosine");
-    layout.default_prompt = object.find<std::string>("default_prompt_name");
-    if (auto const prompts = object.find<JsonObject>("prompts")) {
-        for (auto const& [name, text] : prompts->json().items()) { layout.prompts[name] = prompts->require<std::string>(name); }
-    }
+    Prompts prompts = read_prompts(object);
+    layout.prompts = std::move(prompts.texts);
+    layout.default_prompt = std::move(prompts.standard);
     if (object.has("truncate_dim") && !object.json().at("truncate_dim").is_null()) {
-        throw object.refuse("\"truncate_dim\": null", kind_of(object.json().at("truncate_dim")));
+        layout.truncate_dim = object.require<std::int64_t>("truncate_dim");
+        if (layout.truncate_dim < 1) { throw object.refuse("a truncate_dim of at least 1", std::to_string(layout.truncate_dim)); }
     }
-    auto const& known = similarity_names;
-    if (std::find(known.begin(), known.end(), layout.similarity) == known.end()) {
+    if (!vector_similarity_named(layout.similarity)) {
         throw object.refuse("similarity_fn_name cosine, dot, euclidean or manhattan", '"' + layout.similarity + '"');
-    }
-    if (layout.default_prompt && !layout.prompts.contains(*layout.default_prompt)) {
-        throw object.refuse("a default_prompt_name among the prompts", '"' + *layout.default_prompt + '"');
     }
 }
 
@@ -224,17 +257,58 @@ inline void read_lengths(std::filesystem::path const& folder, SentenceTransforme
     std::optional<std::int64_t> max_length;
     if (auto const path = transformer / "sentence_bert_config.json"; std::filesystem::exists(path)) {
         auto const object = JsonObject::read(path);
+        require_known_keys(object, transformer_keys);
         max_length = object.find<std::int64_t>("max_seq_length");
         layout.do_lower_case = object.get<bool>("do_lower_case", false);
-        if (object.has("query_length") && !object.json().at("query_length").is_null()) {
-            layout.query_length = object.require<std::int64_t>("query_length");
-            if (layout.query_length < 2) {
-                throw object.refuse("a query_length of at least 2", std::to_string(layout.query_length));
-            }
+        for (auto const& [key, length] :
+             {std::pair{"query_length", &layout.query_length}, std::pair{"document_length", &layout.document_length}}) {
+            if (!object.has(key) || object.json().at(key).is_null()) { continue; }
+            *length = object.require<std::int64_t>(key);
+            if (*length < 2) { throw object.refuse("a " + std::string(key) + " of at least 2", std::to_string(*length)); }
         }
     }
     layout.max_seq_length = read_max_length(transformer, max_length);
     layout.query_length = std::min(layout.query_length, layout.max_seq_length);
+    layout.document_length = std::min(layout.document_length, layout.max_seq_length);
+}
+
+}  // namespace detail
+
+namespace detail {
+
+/// A module after the pooling; dropout is none.
+inline void read_module(std::string const& kind, std::filesystem::path const& config, std::string const& path,
+                        SentenceTransformerLayout& layout) {
+    if (kind == "Dense") {
+        layout.modules.emplace_back(read_dense(JsonObject::read(config), path));
+    } else if (kind == "LayerNorm") {
+        auto const file = JsonObject::read(config);
+        require_known_keys(file, layer_norm_keys);
+        layout.modules.emplace_back(LayerNormLayout{.width = file.require<std::int64_t>("dimension"), .folder = path});
+    } else if (kind == "Normalize") {   // its folder may be missing: archives omit empty ones
+        if (std::filesystem::exists(config)) { require_known_keys(JsonObject::read(config), normalize_keys); }
+        layout.modules.emplace_back(NormalizeLayout{});
+    } else if (std::filesystem::exists(config)) {
+        require_known_keys(JsonObject::read(config), dropout_keys);
+    }
+}
+
+/// Each module reads as many numbers as the one before it gives.
+template <class Refuse>
+void require_fitting_widths(SentenceTransformerLayout const& layout, Refuse const& refuse) {
+    std::int64_t width = layout.width * static_cast<std::int64_t>(layout.pooling.size());
+    for (ModuleLayout const& module : layout.modules) {
+        if (auto const* const dense = std::get_if<DenseLayout>(&module)) {
+            if (dense->in_features != width) {
+                throw refuse("in_features " + std::to_string(width) + " of the module " + dense->folder,
+                             std::to_string(dense->in_features), {});
+            }
+            width = dense->out_features;
+        } else if (auto const* const norm = std::get_if<LayerNormLayout>(&module); norm != nullptr && norm->width != width) {
+            throw refuse("the dimension " + std::to_string(width) + " of the module " + norm->folder, std::to_string(norm->width),
+                         {});
+        }
+    }
 }
 
 }  // namespace detail
@@ -256,56 +330,69 @@ inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path
     };
     if (!modules.is_array()) { throw refuse("an array of modules", detail::kind_of(modules)); }
     SentenceTransformerLayout layout;
-    std::string order;   // one letter each: T P D N
+    std::vector<std::string> order;
     for (auto const& value : modules) {
         detail::JsonObject const module(value, modules_path.string(), " of a module");
+        detail::require_known_keys(module, detail::module_keys);
         auto const type = module.require<std::string>("type");
         auto const path = module.require<std::string>("path");
         detail::require_inside(module, path);
-        auto const kind = detail::stock_class(type);
+        std::string const kind(detail::stock_class(type));
         auto const config = folder / path / "config.json";
+        bool const known = kind == "Transformer" || kind == "Pooling" || kind == "Dense" || kind == "LayerNorm" ||
+                           kind == "Normalize" || kind == "Dropout";
+        if (!known) {
+            throw refuse("the modules Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout", '"' + type + '"',
+                         "Other modules are not supported.");
+        }
         if (kind == "Transformer") {
             layout.transformer_folder = path;
-            order += 'T';
         } else if (kind == "Pooling") {
             if (!std::filesystem::exists(config)) {
                 throw refuse("the file " + path + "/config.json", "none", detail::pooling_hint);
             }
             detail::read_pooling(detail::JsonObject::read(config), layout);
-            order += 'P';
-        } else if (kind == "Dense") {
-            layout.dense.push_back(detail::read_dense(detail::JsonObject::read(config), path));
-            order += 'D';
-        } else if (kind == "Normalize") {   // its folder may be missing: archives omit empty ones
-            if (std::filesystem::exists(config)) {
-                auto const name = detail::JsonObject::read(config).get<std::string>("module_input_name", "sentence_embedding");
-                if (name != "sentence_embedding") { throw refuse("Normalize of the sentence_embedding", '"' + name + '"'); }
-            }
-            layout.normalize = true;
-            order += 'N';
         } else {
-            throw refuse("the modules Transformer, Pooling, Dense and Normalize", '"' + type + '"',
-                         "Other modules are not supported.");
+            detail::read_module(kind, config, path, layout);
         }
+        order.push_back(kind);
     }
-    if (order.find('P') == order.npos) { throw refuse("a Pooling module", "none", detail::pooling_hint); }
-    std::string const wanted = "TP" + std::string(layout.dense.size(), 'D') + (layout.normalize ? "N" : "");
-    if (order != wanted) { throw refuse("Transformer, Pooling, Dense, Normalize, in this order", "another order"); }
-    std::int64_t width = layout.width * static_cast<std::int64_t>(layout.pooling.size());
-    for (auto const& dense : layout.dense) {
-        if (dense.in_features != width) {
-            throw refuse("in_features " + std::to_string(width) + " of the module " + dense.folder,
-                         std::to_string(dense.in_features));
-        }
-        width = dense.out_features;
-    }
+    if (std::ranges::find(order, "Pooling") == order.end()) { throw refuse("a Pooling module", "none", detail::pooling_hint); }
+    bool const in_order = order.size() >= 2 && order[0] == "Transformer" && order[1] == "Pooling" &&
+                          std::ranges::count(order, "Transformer") == 1 && std::ranges::count(order, "Pooling") == 1;
+    if (!in_order) { throw refuse("Transformer, Pooling, then the others, in this order", "another order"); }
+    detail::require_fitting_widths(layout, refuse);
     detail::read_lengths(folder, layout);
     detail::read_similarity(folder, layout);
     return layout;
 }
 
+namespace detail {
+
+/// The file of the Pooling module. Poolings in another order than that of the keys need the key of version 6.
+inline Json pooling_json(SentenceTransformerLayout const& layout) {
+    Json pooling = {{"word_embedding_dimension", layout.width}};
+    if (std::ranges::is_sorted(layout.pooling)) {
+        for (std::size_t i = 0; i < pooling_names.size(); ++i) {
+            bool const on = std::ranges::find(layout.pooling, static_cast<PoolingMode>(i)) != layout.pooling.end();
+            // Versions before 2.3 support only the first four keys and refuse others.
+            if (i < 4 || on) { pooling[std::string(pooling_names[i].key)] = on; }
+        }
+    } else {
+        Json modes = Json::array();
+        for (PoolingMode const mode : layout.pooling) {
+            modes.push_back(std::string(pooling_names[static_cast<std::size_t>(mode)].mode));
+        }
+        pooling = {{"embedding_dimension", layout.width}, {"pooling_mode", std::move(modes)}};
+    }
+    if (!layout.include_prompt) { pooling["include_prompt"] = false; }
+    return pooling;
+}
+
+}  // namespace detail
+
 /// Writes the files of the layout into an existing folder without them; the transformer goes into the folder
-/// itself. Returns the new folders for the weights of the Dense modules.
+/// itself. Returns the new folders for the weights of the modules that have some, in their order.
 inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::filesystem::path const& folder,
                                                                            SentenceTransformerLayout const& layout) {
     using detail::Json;
@@ -315,15 +402,13 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     if (layout.width < 1) { throw refuse("a width of at least 1", std::to_string(layout.width)); }
     if (layout.max_seq_length < 2) { throw refuse("a max_seq_length of at least 2", std::to_string(layout.max_seq_length)); }
     if (layout.pooling.empty()) { throw refuse("a pooling mode", "none"); }
-    if (std::adjacent_find(layout.pooling.begin(), layout.pooling.end(), std::greater_equal<>()) != layout.pooling.end()) {
-        throw refuse("pooling modes each once, in the order cls, max, mean, mean_sqrt_len, weighted_mean, last_token",
-                     "another order");
-    }
+    auto sorted = layout.pooling;
+    std::ranges::sort(sorted);
+    if (std::ranges::adjacent_find(sorted) != sorted.end()) { throw refuse("pooling modes each once", "one twice"); }
     if (!layout.transformer_folder.empty()) {
         throw refuse("the transformer in the folder itself", '"' + layout.transformer_folder + '"');
     }
-    if (std::find(detail::similarity_names.begin(), detail::similarity_names.end(), layout.similarity) ==
-        detail::similarity_names.end()) {
+    if (!vector_similarity_named(layout.similarity)) {
         throw refuse("similarity cosine, dot, euclidean or manhattan", '"' + layout.similarity + '"');
     }
     if (layout.default_prompt && !layout.prompts.contains(*layout.default_prompt)) {
@@ -343,41 +428,40 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     };
     add("Transformer", "");
     add("Pooling", "1_Pooling");
-    Json pooling = {{"word_embedding_dimension", layout.width}};
-    for (std::size_t i = 0; i < detail::pooling_names.size(); ++i) {
-        bool const on =
-            std::find(layout.pooling.begin(), layout.pooling.end(), static_cast<PoolingMode>(i)) != layout.pooling.end();
-        // Versions before 2.3 support only the first four keys and refuse others.
-        if (i < 4 || on) { pooling[std::string(detail::pooling_names[i].key)] = on; }
-    }
-    if (!layout.include_prompt) { pooling["include_prompt"] = false; }
+    Json pooling = detail::pooling_json(layout);
     write("1_Pooling/config.json", pooling);
-    std::vector<std::filesystem::path> dense_folders;
-    for (DenseLayout const& dense : layout.dense) {
-        std::string const path = std::to_string(modules.size()) + "_Dense";
-        add("Dense", path);
-        write(path + "/config.json", {{"in_features", dense.in_features},
-                                      {"out_features", dense.out_features},
-                                      {"bias", dense.bias},
-                                      {"activation_function", dense.activation}});
-        dense_folders.push_back(folder / path);
-    }
-    if (layout.normalize) {
-        std::string const path = std::to_string(modules.size()) + "_Normalize";
-        add("Normalize", path);
-        write(path + "/config.json", Json::object());   // archives would omit an empty folder
+    std::vector<std::filesystem::path> weight_folders;
+    for (ModuleLayout const& module : layout.modules) {
+        auto const* const dense = std::get_if<DenseLayout>(&module);
+        auto const* const norm = std::get_if<LayerNormLayout>(&module);
+        std::string const kind = dense != nullptr ? "Dense" : norm != nullptr ? "LayerNorm" : "Normalize";
+        std::string const path = std::to_string(modules.size()) + '_' + kind;
+        add(kind, path);
+        Json config = Json::object();   // of Normalize, too: archives would omit an empty folder
+        if (norm != nullptr) { config["dimension"] = norm->width; }
+        if (dense != nullptr) {
+            config = {{"in_features", dense->in_features},
+                      {"out_features", dense->out_features},
+                      {"bias", dense->bias},
+                      {"activation_function", dense->activation}};
+        }
+        write(path + "/config.json", config);
+        if (dense != nullptr || norm != nullptr) { weight_folders.push_back(folder / path); }
     }
     write("modules.json", modules);
     Json lengths = {{"max_seq_length", layout.max_seq_length}, {"do_lower_case", layout.do_lower_case}};
-    if (layout.query_length != 0) { lengths["query_length"] = layout.query_length; }   // versions before 6 refuse the key
+    // versions before 6 refuse these keys
+    if (layout.query_length != 0) { lengths["query_length"] = layout.query_length; }
+    if (layout.document_length != 0) { lengths["document_length"] = layout.document_length; }
     write("sentence_bert_config.json", lengths);
     Json config = {{"__version__", {{"sentence_transformers", "3.0.0"}, {"transformers", "4.41.0"}, {"pytorch", "2.3.0"}}},
                    {"prompts", layout.prompts},
                    {"default_prompt_name", nullptr},
                    {"similarity_fn_name", layout.similarity}};
     if (layout.default_prompt) { config["default_prompt_name"] = *layout.default_prompt; }
+    if (layout.truncate_dim != 0) { config["truncate_dim"] = layout.truncate_dim; }
     write("config_sentence_transformers.json", config);
-    return dense_folders;
+    return weight_folders;
 }
 
 }  // namespace bmae

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include <bmae/concepts/value_metric.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -114,5 +115,23 @@ inline std::optional<double> spearman(std::span<double const> x, std::span<doubl
 inline std::optional<double> correlate(Correlation correlation, std::span<double const> x, std::span<double const> y) {
     return correlation == Correlation::spearman ? spearman(x, y) : pearson(x, y);
 }
+
+/// Spearman's rho as a metric.
+struct Spearman {
+    [[nodiscard]] std::string name() const { return "spearman"; }
+    [[nodiscard]] std::optional<double> operator()(std::span<double const> gold, std::span<double const> predicted) const {
+        return spearman(gold, predicted);
+    }
+};
+static_assert(ValueMetric<Spearman>);
+
+/// Pearson's r as a metric.
+struct Pearson {
+    [[nodiscard]] std::string name() const { return "pearson"; }
+    [[nodiscard]] std::optional<double> operator()(std::span<double const> gold, std::span<double const> predicted) const {
+        return pearson(gold, predicted);
+    }
+};
+static_assert(ValueMetric<Pearson>);
 
 }  // namespace bmae

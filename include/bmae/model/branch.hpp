@@ -17,6 +17,7 @@
 #include <bmae/concepts/token_loss.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
+#include <bmae/model/sentence_ablation.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/language_model_head.hpp>
@@ -188,7 +189,8 @@ public:
 private:
     template <class E>
     TokenRows labelled_rows(PassState<E>& pass, PackedInput const& view) const {
-        at::Tensor const hidden = decoder_.decode(pass.sentence, view, pass.encoder, pass.encoded, pass.context);   // [T, H]
+        at::Tensor const hidden = decoder_.decode(detail::ablated(pass.sentence, pass.context), view, pass.encoder, pass.encoded,
+                                                  pass.context);   // [T, H]
         return {
             .rows = hidden.index_select(0, view.label_rows), .labels = view.labels, .label_smoothing = options_.label_smoothing};
     }

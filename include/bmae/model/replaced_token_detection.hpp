@@ -13,6 +13,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cross_entropy_loss.h>
 
+#include <bmae/model/sentence_ablation.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/linear.hpp>
@@ -88,8 +89,9 @@ public:
 
     template <class E>
     [[nodiscard]] TermSum sum(PassState<E>& pass, PackedInput const& view) const {
-        at::Tensor const hidden = decoder_.decode(pass.sentence, view, pass.encoder, pass.encoded, pass.context);   // [T, H]
-        at::Tensor const logits = head_(hidden.index_select(0, view.label_rows)).to(at::kFloat);                    // [M, 2]
+        at::Tensor const hidden = decoder_.decode(detail::ablated(pass.sentence, pass.context), view, pass.encoder, pass.encoded,
+                                                  pass.context);                                   // [T, H]
+        at::Tensor const logits = head_(hidden.index_select(0, view.label_rows)).to(at::kFloat);   // [M, 2]
         return {.sum = at::cross_entropy_loss(logits, view.labels, {}, /*reduction=sum*/ 2),
                 .correct = logits.detach().argmax(1).eq(view.labels).sum().to(at::kFloat)};
     }

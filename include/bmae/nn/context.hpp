@@ -10,6 +10,13 @@
 
 namespace bmae {
 
+/// What decoders read in place of the sentence vector of their text: an ablation that tells whether they use it.
+enum class SentenceAblation {
+    none,
+    shuffled,   ///< the vector of the next text of the batch
+    zeroed      ///< zeros
+};
+
 /// Passed by reference through one forward run; gives every dropout site its own key, in program order.
 struct ForwardContext {
     bool training = false;         ///< dropout is applied only if true
@@ -18,6 +25,7 @@ struct ForwardContext {
     double progress = 0;           ///< share of the run that is done, 0 to 1: for weight schedules
     bool opens_step = true;        ///< the first micro-batch of an optimizer step: queues drop vectors of a skipped step
     std::uint64_t step = 0;        ///< optimizer steps done before this one: for the alternation of towers
+    SentenceAblation ablation = SentenceAblation::none;   ///< of what decoders read; for measuring alone
 
     /// Key of the next dropout site.
     std::uint64_t next_key() noexcept { return detail::mix64(seed ^ detail::mix64(++next_site)); }

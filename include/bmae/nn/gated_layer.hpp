@@ -13,13 +13,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 
 #include <bmae/nn/attention.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/gated_activation.hpp>
 #include <bmae/nn/initialize.hpp>
+#include <bmae/nn/linear.hpp>
 #include <bmae/nn/rotary.hpp>
 #include <bmae/nn/truncated_normal.hpp>
 #include <bmae/nn/unshifted_norm.hpp>
@@ -33,11 +33,11 @@ namespace bmae {
 /// ModernBertEncoderLayer.
 struct GatedLayer {
     UnshiftedNorm attention_norm = {};   ///< the identity in the first layer, whose rows come from the embeddings' norm
-    at::Tensor qkv = {};                 ///< [3H, H]: queries, keys, values
-    at::Tensor attention_output = {};    ///< [H, H]
+    Linear qkv = {};                     ///< H -> 3H: queries, keys, values
+    Linear attention_output = {};        ///< H -> H
     UnshiftedNorm mlp_norm = {};
-    at::Tensor wide = {};     ///< [2I, H]: values, then gates
-    at::Tensor narrow = {};   ///< [H, I]
+    Linear wide = {};     ///< H -> 2I: values, then gates
+    Linear narrow = {};   ///< I -> H
     Activation activation = Activation::gelu;
     std::int64_t heads = 1;
     std::int64_t window = 0;        ///< half-width of local attention; 0: global
@@ -48,11 +48,11 @@ struct GatedLayer {
     GatedLayer() = default;
     explicit GatedLayer(Shape const& shape)
         : attention_norm(shape.width, shape.norm_epsilon),
-          qkv(at::empty({3 * shape.width, shape.width})),
-          attention_output(at::empty({shape.width, shape.width})),
+          qkv(Linear::without_bias(shape.width, 3 * shape.width)),
+          attention_output(Linear::without_bias(shape.width, shape.width)),
           mlp_norm(shape.width, shape.norm_epsilon),
-          wide(at::empty({2 * shape.inner_width, shape.width})),
-          narrow(at::empty({shape.width, shape.inner_width})),
+          wide(Linear::without_bias(shape.width, 2 * shape.inner_width)),
+          narrow(Linear::without_bias(shape.inner_width, shape.width)),
           activation(shape.activation),
           heads(shape.heads),
           attention_dropout(shape.attention_dropout),
@@ -72,40 +72,45 @@ struct GatedLayer {
     /// The first block: stream + attention.                                                                        [T, H]
     at::Tensor attend(at::Tensor const& stream, at::Tensor const& context_rows, PackedInput const& input,
                       std::vector<Visibility> const* visibility, RotaryPhases const& phases, ForwardContext& context) const {
-        std::int64_t const width = qkv.size(1);
+        std::int64_t const width = qkv.weight.size(1);
         at::Tensor const normed = attention_norm(stream);
         std::vector<at::Tensor> parts;   // queries, keys, values
         if (stream.is_same(context_rows)) {
-            parts = rotated_parts(at::linear(normed, qkv), phases, heads, 3, 2);
+            parts = rotated_parts(qkv(normed), phases, heads, 3, 2);
         } else {
-            parts = rotated_parts(at::linear(normed, qkv.narrow(0, 0, width)), phases, heads, 1, 1);
-            at::Tensor const read = at::linear(attention_norm(context_rows), qkv.narrow(0, width, 2 * width));
+            parts = rotated_parts(at::linear(normed, qkv.weight.narrow(0, 0, width)), phases, heads, 1, 1);
+            at::Tensor const read = at::linear(attention_norm(context_rows), qkv.weight.narrow(0, width, 2 * width));
             for (at::Tensor& part : rotated_parts(read, phases, heads, 2, 1)) { parts.push_back(std::move(part)); }
         }
         AttentionOptions const options{.heads = heads, .visibility = visibility, .dropout = attention_dropout, .window = window};
         at::Tensor const attended = packed_attention(parts[0], parts[1], parts[2], input, options, context);
-        return stream + dropout(at::linear(attended, attention_output), attention_output_dropout, context);
+        return stream + dropout(attention_output(attended), attention_output_dropout, context);
     }
 
     /// The second block: rows + gated feed-forward.                                                        [T, H] -> [T, H]
     at::Tensor transform(at::Tensor const& rows, ForwardContext& context) const {
-        at::Tensor const gated = gated_activation(at::linear(mlp_norm(rows), wide), activation);
-        return rows + at::linear(dropout(gated, inner_dropout, context), narrow);
+        at::Tensor const gated = gated_activation(wide(mlp_norm(rows)), activation);
+        return rows + narrow(dropout(gated, inner_dropout, context));
     }
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
         attention_norm.for_each_parameter(prefix + ".attn_norm", visit);
-        visit(prefix + ".attn.Wqkv.weight", qkv, ParameterRole::weight);
-        visit(prefix + ".attn.Wo.weight", attention_output, ParameterRole::weight);
+        qkv.for_each_parameter(prefix + ".attn.Wqkv", visit);
+        attention_output.for_each_parameter(prefix + ".attn.Wo", visit);
         mlp_norm.for_each_parameter(prefix + ".mlp_norm", visit);
-        visit(prefix + ".mlp.Wi.weight", wide, ParameterRole::weight);
-        visit(prefix + ".mlp.Wo.weight", narrow, ParameterRole::weight);
+        wide.for_each_parameter(prefix + ".mlp.Wi", visit);
+        narrow.for_each_parameter(prefix + ".mlp.Wo", visit);
+    }
+    /// The linear maps, to pack them for inference.
+    template <class Visit>
+    void for_each_linear(Visit&& visit) {
+        for (Linear* const map : {&qkv, &attention_output, &wide, &narrow}) { visit(*map); }
     }
 
     /// The parameter writes into the residual stream: it starts smaller, by 1/sqrt(2 layers).
     [[nodiscard]] bool writes_residual(at::Tensor const& parameter) const {
-        return parameter.is_same(attention_output) || parameter.is_same(narrow);
+        return parameter.is_same(attention_output.weight) || parameter.is_same(narrow.weight);
     }
 };
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Affine map: y = x W^T + b.
+/// Affine map: y = x W^T + b, or without b.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +17,26 @@
 
 namespace bmae {
 
-/// y = x W^T + b.
+/// y = x W^T + b, or y = x W^T.
 ///
 /// A packed weight is a copy for inference on a CPU: it is used without a gradient, for fp32 rows, as long as `weight` and `bias` are the
 /// tensors of `pack` and were not written to.
 struct Linear {
     at::Tensor weight = {};                                    ///< [out, in]
-    at::Tensor bias = {};                                      ///< [out]
+    at::Tensor bias = {};                                      ///< [out]; undefined: none
     std::shared_ptr<detail::PackedLinear const> packed = {};   ///< null: not packed
 
     Linear() = default;
     Linear(std::int64_t in, std::int64_t out) : weight(at::empty({out, in})), bias(at::empty({out})) {}
+    static Linear without_bias(std::int64_t in, std::int64_t out) {
+        Linear map;
+        map.weight = at::empty({out, in});
+        return map;
+    }
 
     at::Tensor operator()(at::Tensor const& x) const {   // [T, in] -> [T, out]
         if (takes(x)) { return packed->run(x, /*with_bias=*/true); }
-        return at::linear(x, weight, bias);
+        return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
     }
 
     /// Without the bias, for kernels that add it themselves.                                  [T, in] -> [T, out]
@@ -50,7 +55,7 @@ struct Linear {
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {
         visit(prefix + ".weight", weight, ParameterRole::weight);
-        visit(prefix + ".bias", bias, ParameterRole::bias);
+        if (bias.defined()) { visit(prefix + ".bias", bias, ParameterRole::bias); }
     }
 };
 

@@ -38,12 +38,16 @@ struct RerankerHyperparameters {
     std::size_t passages = 16;       ///< rerank_forward_factor's rest in SimLM: one positive and 15 negatives
     std::size_t query_length = 32;   ///< tokens of the query alone
     std::size_t max_length = 192;    ///< rerank_max_length
+    std::size_t separators = 1;      ///< between query and passage: 1 of BERT, 2 of RoBERTa
+    bool token_types = true;         ///< as BERT and ELECTRA have them
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("passages", passages, "passages per query: one positive and negatives");
         visit("query_length", query_length, "tokens of a query, specials not counted");
         visit("max_length", max_length, "tokens of query and passage, [CLS] and both [SEP] included");
+        visit("separators", separators, "separators between query and passage: 1 of BERT, 2 of RoBERTa");
+        visit("token_types", token_types, "query and passage have the token types 0 and 1");
     }
 };
 
@@ -55,7 +59,8 @@ typename M::Options reranker_options(RerankerHyperparameters const& hyperparamet
     auto set = [&](auto& pass) {
         pass.view.source = {.group = {.passages = hyperparameters.passages},
                             .query_length = hyperparameters.query_length,
-                            .max_length = hyperparameters.max_length};
+                            .max_length = hyperparameters.max_length,
+                            .form = {.separators = hyperparameters.separators, .token_types = hyperparameters.token_types}};
     };
     apply([&](auto&... pass) { (set(pass), ...); }, options.passes);
     return options;

@@ -147,7 +147,7 @@ private:
         [[nodiscard]] at::Tensor rows(PackedInput const& input) const override {
             ForwardContext context;
             if constexpr (EncodesFirst<E>) {
-                if (pools_first_rows()) {
+                if (pools_first_rows() && input.unpooled_rows == 0) {
                     return detail::pool_by(part, Encoded{.hidden = this->encoder.encode_first(input, context)},
                                            detail::first_rows_of(input), this->encoder);
                 }

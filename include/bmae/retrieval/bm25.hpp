@@ -5,15 +5,11 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <numeric>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +18,7 @@
 #include <bmae/detail/parallel.hpp>
 #include <bmae/retrieval/analyzer.hpp>
 #include <bmae/retrieval/bm25_terms.hpp>
+#include <bmae/retrieval/bm25_weights.hpp>
 #include <bmae/retrieval/postings.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/top_k.hpp>
@@ -29,14 +26,6 @@
 #include <bmae/values/error.hpp>
 
 namespace bmae {
-
-struct Bm25Options {
-    double k1 = 0.9;   ///< saturation of term frequency (Anserini's default)
-    double b = 0.4;    ///< degree of length normalization, 0 to 1
-    AnalyzerOptions analyzer = {};
-    bool quantize_lengths = false;   ///< store lengths in one byte as Lucene does: lengths from 40 lose precision
-    unsigned threads = 0;            ///< for indexing and searching; 0: one per processor; results do not depend on it
-};
 
 /// An inverted index whose postings store the precomputed score of a term in a document.
 ///
@@ -61,12 +50,7 @@ public:
                            .found = std::to_string(ids.size()) + " ids for " + std::to_string(texts.size()) + " texts",
                            .hint = "Give every text one id."});
         }
-        if (!(options.k1 >= 0) || !(options.b >= 0 && options.b <= 1) || !std::isfinite(options.k1)) {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = "k1 >= 0 and b in 0..1",
-                                        .found = "k1 " + std::to_string(options.k1) + ", b " + std::to_string(options.b),
-                                        .hint = "Common values: k1 0.9 to 1.5, b 0.4 to 0.75."});
-        }
+        detail::check_bm25_options(options);
         order_by_id();
         detail::TermCounts counts = detail::count_terms(texts, analyzer_, options.threads);
         fill(counts);
@@ -129,19 +113,8 @@ private:
 
     private:
         void read(std::string_view query) {
-            terms_.clear();
-            index_.analyzer_.for_each_word(query, buffer_, [&](std::string_view word) {
-                std::string const term = index_.analyzer_.term_of(word);
-                auto const number = term.empty() ? std::nullopt : index_.terms_.find(term);
-                if (!number) { return; }
-                auto const known = std::find_if(terms_.begin(), terms_.end(),
-                                                [&](WeightedTerm const& weighted) { return weighted.term == *number; });
-                if (known != terms_.end()) {
-                    known->weight += 1;   // frequency of the term in the query
-                } else {
-                    terms_.push_back({*number, 1.0F});
-                }
-            });
+            detail::read_query_terms(index_.analyzer_, query, buffer_, terms_,
+                                     [&](std::string_view term) { return index_.terms_.find(term); });
         }
 
         Bm25Index const& index_;
@@ -158,39 +131,26 @@ private:
         if (!std::is_sorted(rows_.begin(), rows_.end(), smaller)) { std::sort(rows_.begin(), rows_.end(), smaller); }
     }
 
-    /// Lucene's SmallFloat: lengths up to 39 exactly, above with 4 significant bits.
-    static std::uint32_t quantized(std::uint32_t length) noexcept {
-        constexpr std::uint32_t exact = 24;   // values below are kept: 8 bits hold 231 steps above them
-        if (length < exact) { return length; }
-        std::uint32_t const rest = length - exact;
-        int const bits = std::bit_width(rest);
-        return bits < 4 ? length : exact + ((rest >> (bits - 4)) << (bits - 4));
-    }
-
     void fill(detail::TermCounts const& counts) {
         std::size_t const terms = counts.terms.size();
         std::vector<std::size_t>& begins = lists_.begins;
         begins.assign(terms + 1, 0);
         for (auto const& count : counts.counts) { ++begins[count.term + 1]; }
         std::vector<double> idf(terms);
-        auto const total = static_cast<double>(size());
+        detail::Bm25Weights const weights(options_, counts.lengths);
         for (std::size_t term = 0; term < terms; ++term) {
-            auto const with = static_cast<double>(begins[term + 1]);
-            idf[term] = std::log1p((total - with + 0.5) / (with + 0.5));
+            idf[term] = weights.idf(begins[term + 1]);
             begins[term + 1] += begins[term];
         }
-        double const sum = std::accumulate(counts.lengths.begin(), counts.lengths.end(), 0.0);
-        double const mean = sum > 0 ? sum / total : 1.0;
         lists_.documents = size();
         lists_.postings.resize(counts.counts.size());
         std::vector<std::size_t> next(begins.begin(), begins.end() - 1);
         for (std::uint32_t document = 0; document < rows_.size(); ++document) {
             std::uint32_t const row = rows_[document];
-            std::uint32_t const length = options_.quantize_lengths ? quantized(counts.lengths[row]) : counts.lengths[row];
-            double const norm = options_.k1 * (1 - options_.b + options_.b * length / mean);
+            double const norm = weights.norm(counts.lengths[row]);
             for (std::size_t i = counts.begins[row]; i < counts.begins[row + 1]; ++i) {
                 auto const [term, frequency] = counts.counts[i];
-                lists_.postings[next[term]++] = {document, static_cast<float>(idf[term] * frequency / (frequency + norm))};
+                lists_.postings[next[term]++] = {document, detail::Bm25Weights::score(idf[term], frequency, norm)};
             }
         }
     }

@@ -57,6 +57,10 @@ inline void require_chunks(SentenceEncoder const& encoder, ChunkOptions const& o
         throw refuse("chunks of 1 to " + std::to_string(most) + " tokens, the length of the model without [CLS] and [SEP]",
                      std::to_string(options.tokens), "Lower the number of tokens of a chunk, or raise the maximum length.");
     }
+    if (!encoder.prompt().empty()) {
+        throw refuse("a model without a prompt before documents, since chunks are parts of a document",
+                     '"' + encoder.prompt() + '"', "Encode without chunks, or with an empty document prompt.");
+    }
     std::string const& pooling = encoder.options().pooling.description().name;
     if (options.pooling == ChunkPooling::late && pooling != "mean") {
         throw refuse("a model that pools by the mean: late chunking takes the mean over the tokens of a chunk",
@@ -152,8 +156,13 @@ inline at::Tensor late_rows(SentenceEncoder const& encoder, DocumentParts const&
     bool const late = options.pooling == ChunkPooling::late;
     std::size_t const most = (encoder.options().max_length - 2) / options.tokens * options.tokens;
     auto parts = detail::split_documents(encoder, documents, late ? most : options.tokens, options.tokens, run);
-    return {.rows = late ? detail::late_rows(encoder, parts, options.tokens, run) : encoder.encode_ids(parts.ids, run),
-            .offsets = std::move(parts.offsets)};
+    try {
+        at::Tensor rows = late ? detail::late_rows(encoder, parts, options.tokens, run) : encoder.encode_ids(parts.ids, run);
+        return {.rows = std::move(rows), .offsets = std::move(parts.offsets)};
+    } catch (NonFiniteVector const& error) {   // of a part: name the document
+        auto const after = std::ranges::upper_bound(parts.offsets, parts.first_chunks[error.text()]);
+        throw NonFiniteVector(static_cast<std::size_t>(after - parts.offsets.begin()) - 1, documents.size());
+    }
 }
 
 }  // namespace bmae

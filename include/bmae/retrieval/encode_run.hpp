@@ -22,8 +22,8 @@
 #include <bmae/detail/parallel.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/values/error.hpp>
-#include <bmae/values/example.hpp>
 #include <bmae/values/shape.hpp>
+#include <bmae/values/tokens.hpp>
 
 namespace bmae {
 
@@ -34,6 +34,27 @@ struct EncodeRun {
     unsigned threads = 0;              ///< that tokenize; 0: one per processor (the encoder runs on LibTorch's own threads)
     /// Called after each batch, in texts; before that with 0 while texts are tokenized. May throw to stop.
     std::function<void(std::size_t done, std::size_t total)> on_progress = {};
+};
+
+/// A text whose vector is not finite.
+class NonFiniteVector : public InputError {
+public:
+    /// \param text   its index in the texts that were given to an encoder
+    /// \param count  of these texts
+    NonFiniteVector(std::size_t text, std::size_t count)
+        : NonFiniteVector(text, "text " + std::to_string(text + 1) + " of " + std::to_string(count)) {}
+    /// \param name  of the text, for the message
+    NonFiniteVector(std::size_t text, std::string const& name)
+        : InputError(Diagnostic{.file = {},
+                                .expected = "vectors of finite numbers",
+                                .found = "NaN or infinity for " + name,
+                                .hint = "A weight is not finite, or activations overflow."}),
+          text_(text) {}
+
+    [[nodiscard]] std::size_t text() const noexcept { return text_; }
+
+private:
+    std::size_t text_;
 };
 
 namespace detail {
@@ -82,9 +103,9 @@ std::vector<Ids> tokenize_all(std::size_t count, EncodeRun const& run, Tokenize 
 }
 
 /// Calls `use(view, places)` for batches of a token budget, longest texts first, without gradients: `places` has the indices in
-/// `texts` of a view. `frame(texts[i])` gives the MaskedText that is packed, `length(texts[i])` its tokens.
-template <class Texts, class Length, class Frame, class Use>
-void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& length, Frame const& frame, Use&& use) {
+/// `texts` of a view. `append(view, texts[i])` packs a text, `length(texts[i])` gives its tokens.
+template <class Texts, class Length, class Append, class Use>
+void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& length, Append const& append, Use&& use) {
     at::NoGradGuard const no_gradients;
     std::vector<std::size_t> order(texts.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -98,7 +119,7 @@ void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& leng
             return run.batch_texts != 0 ? places.size() < run.batch_texts : view.tokens() + next <= run.batch_tokens;
         };
         for (; begin < order.size() && fits(length(texts[order[begin]])); ++begin) {
-            view.append(frame(texts[order[begin]]));
+            append(view, texts[order[begin]]);
             places.push_back(static_cast<std::int64_t>(order[begin]));
         }
         use(view, places);
@@ -106,7 +127,7 @@ void for_each_batch(Texts const& texts, EncodeRun const& run, Length const& leng
     }
 }
 
-/// Refuses vectors that are not finite, naming the first text among `places` that has one.
+/// Throws NonFiniteVector for vectors that are not finite, naming the first text among `places` that has one.
 /// \param rows    [n, D] on the CPU, one per text
 /// \param places  [n] index of the text of each row, of `count`
 inline void require_finite(at::Tensor const& rows, std::vector<std::int64_t> const& places, std::size_t count) {
@@ -116,10 +137,7 @@ inline void require_finite(at::Tensor const& rows, std::vector<std::int64_t> con
     for (std::size_t i = 0; i < places.size(); ++i) {
         if (!finite[static_cast<std::int64_t>(i)].item<bool>()) { first = std::min(first, places[i]); }
     }
-    throw InputError(Diagnostic{.file = {},
-                                .expected = "vectors of finite numbers",
-                                .found = "NaN or infinity for text " + std::to_string(first + 1) + " of " + std::to_string(count),
-                                .hint = "A weight is not finite, or activations overflow."});
+    throw NonFiniteVector(static_cast<std::size_t>(first), count);
 }
 
 /// `for_each_batch` for token ids with [CLS] and [SEP].
@@ -127,8 +145,7 @@ template <class Texts, class Use>
 void for_each_batch(Texts const& ids, EncodeRun const& run, Use&& use) {
     for_each_batch(
         ids, run, [](std::vector<TokenId> const& text) { return text.size(); },
-        [](std::vector<TokenId> const& text) { return MaskedText{.original_ids = text, .input_ids = text}; },
-        std::forward<Use>(use));
+        [](PackedView& view, std::vector<TokenId> const& text) { view.append_input(text); }, std::forward<Use>(use));
 }
 
 }  // namespace detail

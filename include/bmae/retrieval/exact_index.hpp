@@ -19,20 +19,24 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/detail/parallel.hpp>
+#include <bmae/retrieval/dense_rows.hpp>
+#include <bmae/retrieval/exact_index_distance.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/vector_similarity.hpp>
 
 namespace bmae {
 
 struct ExactIndexOptions {
-    bool normalize = false;           ///< normalize vectors and queries: scores are cosines (a zero vector scores 0)
+    bool normalize = false;   ///< normalize vectors and queries: scores are cosines (a zero vector scores 0)
+    VectorSimilarity similarity = VectorSimilarity::dot;   ///< cosine: as `normalize`; of distances the score is the negative
     std::size_t query_block = 1024;   ///< queries searched together: better reuse of cached vectors, more memory
     unsigned threads = 0;             ///< 0: one per processor
 };
 
-/// Finds the k vectors with the largest inner products, without approximation.
+/// Finds the k vectors with the largest inner products, or the smallest distances, without approximation.
 ///
 /// Scores are fp32. A score is bit for bit the same, and so is the order, for any number of threads, block size or
 /// the other queries of a call. Of equal scores the smaller id comes first. The index owns its vectors: no later change of the
@@ -47,6 +51,7 @@ public:
     /// \throws InputError  on other shapes or types, a duplicate id, or a value that is not finite (naming its id)
     ExactIndex(at::Tensor vectors, std::vector<std::string> const& ids, ExactIndexOptions options = {})
         : options_(options), documents_(std::make_shared<IdTable>(ids)) {
+        options_.normalize = options.normalize || options.similarity == VectorSimilarity::cosine;
         check_matrix(vectors, "vectors [N, D]");
         if (vectors.size(0) != static_cast<std::int64_t>(ids.size())) {
             throw InputError(
@@ -56,9 +61,9 @@ public:
                            .hint = "Give every vector one id."});
         }
         dimension_ = static_cast<std::size_t>(vectors.size(1));
-        bool const half = vectors.scalar_type() == at::kBFloat16 && !options.normalize;
+        bool const half = vectors.scalar_type() == at::kBFloat16 && !options_.normalize;
         vectors_ = own(std::move(vectors), half ? at::kBFloat16 : at::kFloat);
-        rows_ = {.count = ids.size(), .width = padded(dimension_)};
+        rows_ = {.count = ids.size(), .width = padded(dimension_), .score = detail::score_block(options_.similarity)};
         if (half) {
             rows_.half = static_cast<std::uint16_t const*>(vectors_.const_data_ptr());
         } else {
@@ -113,9 +118,7 @@ public:
     }
 
 private:
-    static std::size_t padded(std::size_t width) noexcept {
-        return std::max<std::size_t>(1, (width + detail::dot_lanes - 1) / detail::dot_lanes) * detail::dot_lanes;
-    }
+    static std::size_t padded(std::size_t width) noexcept { return detail::padded_width(width); }
 
     static void check_matrix(at::Tensor const& tensor, char const* what) {
         if (!tensor.defined() || tensor.dim() != 2 ||
@@ -148,19 +151,12 @@ private:
         if (options_.normalize) {
             auto* const values = wide.mutable_data_ptr<float>();
             auto const size = static_cast<std::size_t>(width);
-            detail::parallel_for(
-                static_cast<std::size_t>(given.size(0)), 1024, options_.threads, [&](std::size_t begin, std::size_t end) {
-                    for (std::size_t row = begin; row < end; ++row) {
-                        double squares = 0;
-                        for (std::size_t i = 0; i < size; ++i) {
-                            squares += static_cast<double>(values[row * size + i]) * static_cast<double>(values[row * size + i]);
-                        }
-                        double const length = std::sqrt(squares);
-                        for (std::size_t i = 0; i < size && squares != 0; ++i) {
-                            values[row * size + i] = static_cast<float>(static_cast<double>(values[row * size + i]) / length);
-                        }
-                    }
-                });
+            detail::parallel_for(static_cast<std::size_t>(given.size(0)), 1024, options_.threads,
+                                 [&](std::size_t begin, std::size_t end) {
+                                     for (std::size_t row = begin; row < end; ++row) {
+                                         detail::normalize_row(values + row * size, size);
+                                     }
+                                 });
         }
         return wide;
     }

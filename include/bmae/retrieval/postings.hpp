@@ -27,6 +27,13 @@ struct WeightedTerm {
     float weight = 0;   ///< above 0
 };
 
+/// Lists in memory of somebody else, such as a mapped file.
+struct PostingView {
+    std::size_t documents = 0;                  ///< N
+    std::span<std::size_t const> begins = {};   ///< [terms + 1]
+    std::span<Posting const> postings = {};
+};
+
 /// The lists of all terms, each by ascending document.
 struct PostingLists {
     std::size_t documents = 0;               ///< N
@@ -34,14 +41,16 @@ struct PostingLists {
     std::vector<Posting> postings = {};
 
     [[nodiscard]] std::size_t terms() const noexcept { return begins.size() - 1; }
+    [[nodiscard]] operator PostingView() const noexcept { return {documents, begins, postings}; }   // NOLINT: the same lists
 };
 
 /// Exact search: all postings of a query's terms are summed, none is skipped. One object serves one thread.
 class PostingSearcher {
 public:
-    /// \param lists  must outlive it
-    PostingSearcher(PostingLists const& lists, std::size_t k)
-        : lists_(lists), best_(std::min(k, lists.documents)), scores_(std::min<std::size_t>(block_size, lists.documents), 0.0F) {}
+    /// \param lists  must outlive it; a list may be out of order or name documents that are not there, as in a damaged file: then scores
+    ///               and keys of the result are wrong, but nothing outside is read or written
+    PostingSearcher(PostingView lists, std::size_t k)
+        : lists_(lists), best_(std::min(k, lists.documents)), scores_(block_size, 0.0F) {}
 
     /// The k documents with the highest sums of weight times score, of those with a term of the query; of equal ones the smaller number.
     /// \param terms  each once
@@ -79,13 +88,13 @@ private:
                                                                        });
             touched_.push_back({at, end});
             count += static_cast<std::size_t>(end - at);
-            for (; at != end; ++at) { scores_[at->document - first] += cursor.weight * at->score; }
+            for (; at != end; ++at) { scores_[(at->document - first) % block_size] += cursor.weight * at->score; }
             cursor.at = static_cast<std::size_t>(end - postings);
         }
         if (count * 4 < last - first) {
             for (auto const& [begin, end] : touched_) {
                 for (Posting const* at = begin; at != end; ++at) {
-                    float& score = scores_[at->document - first];
+                    float& score = scores_[(at->document - first) % block_size];
                     if (score > 0 && score >= best_.threshold()) { best_.push(score, at->document); }
                     score = 0;   // a document with two terms occurs twice
                 }
@@ -102,7 +111,7 @@ private:
         }
     }
 
-    PostingLists const& lists_;
+    PostingView lists_;
     TopK best_;
     std::vector<float> scores_;   // [block_size] of the current block; all 0 between blocks
     std::vector<Cursor> cursors_;

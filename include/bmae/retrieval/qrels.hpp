@@ -14,9 +14,10 @@
 #include <utility>
 #include <vector>
 
-#include <bmae/detail/files.hpp>
+#include <bmae/corpus/judged_pairs.hpp>
+#include <bmae/corpus/reading.hpp>
+#include <bmae/detail/hash.hpp>
 #include <bmae/detail/separate.hpp>
-#include <bmae/retrieval/columns.hpp>
 #include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
 
@@ -71,18 +72,25 @@ private:
 
 struct QrelsFileOptions {
     bool comments = false;              ///< skip lines that start with '#'
-    bool first_of_duplicates = false;   ///< of two judgments of one document keep the first; false: refuse the second
+    bool first_of_duplicates = false;   ///< of two grades of one document keep the first; false: the second is malformed
+    MalformedLine malformed = MalformedLine::refuse;
 };
 
-/// Reads judgments, plain or gzip. The first line determines the format, and every line must follow it:
+/// Reads judgments, plain or gzip, as `read_judged_pairs` does for training and search. The first line determines the format, and every
+/// line must follow it; blank lines are skipped:
 ///
 ///   - 4 columns `query iteration document grade`: TREC and MS MARCO
 ///   - 3 columns, tab-separated, `query document grade`, after the header `query-id corpus-id score` or without: BEIR
 ///   - 2 columns `query document`: MS MARCO, every judgment has grade 1
-/// \throws InputError  naming file and line: another number of columns, a grade that is no integer, a document judged twice for
-/// one
-///                     query, a NUL byte, an empty line or file
-BMAE_INLINE Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options = {});
+///
+/// \param report      of skipped lines and warnings: repeated judgments of the same grade, a missing header
+/// \throws InputError  naming file and line: another number of columns, a grade that is no integer, an empty id, two grades of a
+///                     document for one query, a NUL byte, ill-formed UTF-8; and for a file without judgments
+BMAE_INLINE Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options, ReadReport& report);
+inline Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options = {}) {
+    ReadReport report;
+    return read_qrels(path, options, report);
+}
 
 }  // namespace bmae
 
@@ -129,59 +137,11 @@ BMAE_INLINE void Qrels::KeySet::grow() {
     slots_ = std::move(wider);
 }
 
-BMAE_INLINE Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options) {
-    detail::LineReader lines(path);
+BMAE_INLINE Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options, ReadReport& report) {
     Qrels qrels;
-    std::string_view line;
-    std::size_t format = 0;   // columns
-    bool tabs = false;
-    std::string storage;
-    while (lines.next(line)) {
-        if (options.comments && line.starts_with('#')) { continue; }
-        auto columns = detail::split_blanks(line);
-        if (format == 0) {
-            auto const cells = detail::split_tabs(line);
-            tabs = cells.count == 3;
-            format = tabs ? 3 : columns.count;
-            if ((format != 2 && format != 3 && format != 4) || line.starts_with('#')) {
-                throw detail::refuse_column_count(lines,
-                                                  "2, 3 or 4 columns '[query document]', '[query document grade]' or "
-                                                  "'[query iteration document grade]'",
-                                                  line, columns.count);
-            }
-            if (columns[0] == "query-id") { continue; }
-        }
-        if (tabs) {
-            auto const cells = detail::split_csv(line, storage);
-            if (!cells) {
-                throw detail::refuse_line(lines, "a closing quote for each opening one", detail::quoted(line),
-                                          "Columns are quoted as in CSV files.");
-            }
-            columns = *cells;
-        }
-        if (columns.count != format) {
-            throw detail::refuse_column_count(lines, std::to_string(format) + " columns, as on the first line", line,
-                                              columns.count);
-        }
-        std::int32_t grade = 1;
-        if (format > 2) {
-            auto const parsed = detail::parse_grade(columns[format - 1]);
-            if (!parsed) {
-                throw detail::refuse_line(lines, "an integer grade in column " + std::to_string(format),
-                                          detail::quoted(columns[format - 1]),
-                                          "Grades are whole numbers: 0 not relevant, 1 or more relevant.");
-            }
-            grade = *parsed;
-        }
-        std::string_view const query = columns[0];
-        std::string_view const document = columns[format == 4 ? 2 : 1];
-        if (!qrels.add(query, document, grade) && !options.first_of_duplicates) {
-            throw detail::refuse_line(lines, "every document judged once per query",
-                                      "document " + detail::quoted(document) + " of query " + detail::quoted(query) + " again",
-                                      "Set `first_of_duplicates` to keep the first judgment.");
-        }
-    }
-    if (qrels.size() == 0) { throw detail::refuse_empty(path); }
+    report = detail::for_each_judgement(path, {.comments = options.comments, .first_of_duplicates = options.first_of_duplicates},
+                                        {.malformed = options.malformed},
+                                        [&](JudgedPair&& pair) { qrels.add(pair.query_id, pair.document_id, pair.grade); });
     return qrels;
 }
 

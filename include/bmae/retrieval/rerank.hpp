@@ -6,13 +6,19 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <bmae/retrieval/fusion.hpp>
+#include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run.hpp>
+#include <bmae/text/id_table.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -46,6 +52,41 @@ inline std::vector<Hit> reranked(std::span<Hit const> hits, std::span<float cons
         result.push_back({hits[i].document, lowest - static_cast<float>(i - scores.size() + 1)});
     }
     return result;
+}
+
+/// What a teacher scores for distillation: of each query the documents judged relevant, and the first `depth` hits of the run. Queries
+/// without hits that have relevant documents come last. A document is named once; scores are placeholders in descending order.
+inline Run teacher_candidates(Run const& run, Qrels const& qrels, std::size_t depth) {
+    auto const documents = std::make_shared<IdTable>();
+    std::vector<std::pair<std::string_view, std::vector<std::uint32_t>>> queries;
+    auto const add_relevant = [&](std::size_t judged, std::vector<std::uint32_t>& chosen) {
+        for (auto const& judgment : qrels.judgements(judged)) {
+            if (judgment.grade > 0) { chosen.push_back(documents->add(qrels.document(judgment.document))); }
+        }
+    };
+    for (std::size_t q = 0; q < run.size(); ++q) {
+        std::vector<std::uint32_t> chosen;
+        if (auto const judged = qrels.find(run.query(q))) { add_relevant(*judged, chosen); }
+        std::vector<Hit> const hits = best_first(run, q);
+        for (std::size_t i = 0; i < std::min(depth, hits.size()); ++i) {
+            std::uint32_t const document = documents->add(run.document(hits[i].document));
+            if (std::ranges::find(chosen, document) == chosen.end()) { chosen.push_back(document); }
+        }
+        queries.emplace_back(run.query(q), std::move(chosen));
+    }
+    for (std::size_t judged = 0; judged < qrels.size(); ++judged) {
+        if (run.find(qrels.query(judged))) { continue; }
+        std::vector<std::uint32_t> chosen;
+        add_relevant(judged, chosen);
+        if (!chosen.empty()) { queries.emplace_back(qrels.query(judged), std::move(chosen)); }
+    }
+    Run candidates(documents);
+    for (auto const& [query, chosen] : queries) {
+        std::vector<Hit> hits;
+        for (std::uint32_t const document : chosen) { hits.push_back({document, -static_cast<float>(hits.size())}); }
+        candidates.add(query, hits);
+    }
+    return candidates;
 }
 
 }  // namespace bmae

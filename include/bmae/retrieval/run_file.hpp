@@ -10,11 +10,15 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <bmae/corpus/reading.hpp>
+#include <bmae/corpus/run_line.hpp>
+#include <bmae/detail/columns.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/detail/text_file.hpp>
@@ -25,14 +29,15 @@ namespace bmae {
 
 /// Columns of a run file, separated by blanks and tabs.
 enum class RunFormat {
-    trec,       ///< query, Q0, document, rank, score, tag; the rank is ignored, and further columns too
+    trec,       ///< query, Q0, document, rank, score, tag; the rank must be a whole number, and is not used
     msmarco,    ///< query, document, rank from 1; the score is -rank
     tevatron,   ///< query, document, score
 };
 
 struct RunFileOptions {
     RunFormat format = RunFormat::trec;
-    bool comments = false;      ///< skip lines that start with '#', as trec_eval 10 does; false: refuse them, as 9 does
+    bool comments = false;   ///< skip lines that start with '#', as trec_eval 10 does; false: refuse them, as 9 does
+    MalformedLine malformed = MalformedLine::refuse;   ///< skip: such lines, and a document's second line of a query, are counted
     bool exact_scores = true;   ///< keep scores in double precision too (8 bytes per hit), which profile trec10 uses
 };
 
@@ -45,21 +50,31 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return hits_.empty(); }
 
-    /// \param refuse  called with (query, document) where a query has a document twice
-    template <class Refuse>
-    Run finish(Refuse&& refuse) {
+    /// \param repeats  called with (query, document) where a query has a document again, which is dropped unless it throws
+    template <class Repeats>
+    Run finish(Repeats&& repeats) {
         std::vector<std::size_t> begins(queries_.size() + 1, 0);
         for (std::size_t i = 0; i < segments_.size(); ++i) { begins[segments_[i].query + 1] += end_of(i) - segments_[i].begin; }
         for (std::size_t i = 1; i < begins.size(); ++i) { begins[i] += begins[i - 1]; }
         if (segments_.size() != queries_.size()) { gather(begins); }
         std::vector<std::uint32_t> seen(documents_->size(), 0);
+        std::size_t kept = 0;
         for (std::size_t query = 0; query + 1 < begins.size(); ++query) {
-            for (std::size_t i = begins[query]; i < begins[query + 1]; ++i) {
+            for (std::size_t i = std::exchange(begins[query], kept); i < begins[query + 1]; ++i) {
                 auto& mark = seen[hits_[i].document];
-                if (mark == query + 1) { refuse(queries_[query], (*documents_)[hits_[i].document]); }
+                if (mark == query + 1) {
+                    repeats(queries_[query], (*documents_)[hits_[i].document]);
+                    continue;
+                }
                 mark = static_cast<std::uint32_t>(query + 1);
+                hits_[kept] = hits_[i];
+                if (!exact_.empty()) { exact_[kept] = exact_[i]; }
+                ++kept;
             }
         }
+        begins.back() = kept;
+        hits_.resize(kept);
+        if (!exact_.empty()) { exact_.resize(kept); }
         return Run::from_parts(std::move(queries_), std::move(documents_), std::move(begins), std::move(hits_),
                                std::move(exact_));
     }
@@ -83,27 +98,28 @@ private:
     std::string last_query_;
 };
 
-struct RunLine {
-    std::string_view query, document;
-    double score;
-};
+/// One line of a run in the given columns; nothing for another, and what it should be in `wrong`.
+BMAE_INLINE std::optional<RunLine> parse_run_line(std::string_view line, RunFormat format, Diagnostic& wrong);
 
-BMAE_INLINE RunLine parse_run_line(LineReader const& lines, std::string_view line, RunFormat format);
+/// The number of the first line behind line `after` that has this hit. For messages only.
+BMAE_INLINE std::size_t find_run_line(std::filesystem::path const& path, RunFormat format, std::size_t after,
+                                      std::string_view query, std::string_view document);
 
 }  // namespace detail
 
-/// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark is skipped; lines of a query may be scattered.
+/// Reads a run, plain or gzip. Line ends may be CRLF; a UTF-8 byte order mark and blank lines are skipped; lines of a query may be
+/// scattered.
 ///
-/// \throws InputError  naming file and line: a wrong number of columns, a score that is not finite, a document twice for one
-///                     query, a NUL byte, an empty line or file
-BMAE_INLINE Run read_run(std::filesystem::path const& path, RunFileOptions const& options = {});
+/// \param report      of lines that were skipped
+/// \throws InputError  naming file and line: a wrong number of columns, a rank that is no whole number, a score that is not finite, a
+///                     document twice for one query, a NUL byte, ill-formed UTF-8; and for a file without a hit
+BMAE_INLINE Run read_run(std::filesystem::path const& path, RunFileOptions const& options, ReadReport& report);
+inline Run read_run(std::filesystem::path const& path, RunFileOptions const& options = {}) {
+    ReadReport report;
+    return read_run(path, options, report);
+}
 
 namespace detail {
-
-/// Refuses an id that a column of a TREC file cannot contain.
-/// \param what       "a query id"
-/// \param file,line  its place, or the output file
-BMAE_INLINE void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line = 0);
 
 /// Appends a line of a TREC run. Scores have as few digits as read back to the same number.
 template <class Score>
@@ -160,69 +176,84 @@ BMAE_INLINE void RunBuilder::gather(std::vector<std::size_t> next) {
     exact_ = std::move(exact);
 }
 
-BMAE_INLINE RunLine parse_run_line(LineReader const& lines, std::string_view line, RunFormat format) {
+BMAE_INLINE std::optional<RunLine> parse_run_line(std::string_view line, RunFormat format, Diagnostic& wrong) {
+    if (format == RunFormat::trec) { return parse_run_line(line, wrong); }
     Columns const columns = split_blanks(line);
-    if (format == RunFormat::trec ? columns.count < 6 : columns.count != 3) {
-        std::string const expected = format == RunFormat::trec      ? "6 columns 'query Q0 document rank score tag'"
-                                     : format == RunFormat::msmarco ? "3 columns 'query document rank'"
-                                                                    : "3 columns 'query document score'";
-        throw refuse_column_count(lines, expected, line, columns.count);
+    auto const refuse = [&](std::string expected, std::string found, std::string hint) {
+        wrong = {.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)};
+        return std::nullopt;
+    };
+    bool const has_rank = format == RunFormat::msmarco;
+    if (columns.count != 3) {
+        return refuse(has_rank ? "3 columns 'query document rank'" : "3 columns 'query document score'",
+                      std::to_string(columns.count) + " columns: " + excerpt(line),
+                      "Ids must not contain blanks; check how the file was written.");
     }
-    if (format == RunFormat::msmarco) {
+    if (has_rank) {
         auto const rank = parse_grade(columns[2]);
         if (!rank || *rank < 1) {
-            throw refuse_line(lines, "a rank from 1 in column 3", quoted(columns[2]),
-                              "Files of scores have the format tevatron.");
+            return refuse("a rank from 1 in column 3", excerpt(columns[2]), "Files of scores have the format tevatron.");
         }
-        return {columns[0], columns[1], -static_cast<double>(*rank)};
+        return RunLine{.query = columns[0], .document = columns[1], .score = -static_cast<double>(*rank)};
     }
-    std::size_t const column = format == RunFormat::trec ? 4 : 2;
-    auto const score = parse_score(columns[column]);
+    auto const score = parse_score(columns[2]);
     if (!score) {
-        throw refuse_line(lines, "a finite score in column " + std::to_string(column + 1), quoted(columns[column]),
-                          "trec_eval would rank such a document arbitrarily; fix the program that wrote the file.");
+        return refuse("a finite score in column 3", excerpt(columns[2]),
+                      "trec_eval would rank such a document arbitrarily; fix the program that wrote the file.");
     }
-    return {columns[0], columns[format == RunFormat::trec ? 2 : 1], *score};
+    return RunLine{.query = columns[0], .document = columns[1], .score = *score};
 }
 
-BMAE_INLINE void require_column(std::string_view text, std::string_view what, std::string const& file, std::size_t line) {
-    if (text.empty() || text.find_first_of(" \t\r\n") != std::string_view::npos) {
-        throw InputError(Diagnostic{.file = file,
-                                    .line = line,
-                                    .expected = std::string(what) + " without blanks",
-                                    .found = quoted(text),
-                                    .hint = "The columns of a TREC run are separated by blanks: rename the id."});
+BMAE_INLINE std::size_t find_run_line(std::filesystem::path const& path, RunFormat format, std::size_t after,
+                                      std::string_view query, std::string_view document) {
+    LineReader lines(path);
+    Diagnostic ignored;
+    for (std::string_view line; lines.next(line);) {
+        auto const found = lines.line() > after ? parse_run_line(line, format, ignored) : std::nullopt;
+        if (found && found->query == query && found->document == document) { return lines.line(); }
     }
+    return 0;
 }
 
 }  // namespace bmae::detail
 
 namespace bmae {
 
-BMAE_INLINE Run read_run(std::filesystem::path const& path, RunFileOptions const& options) {
-    detail::LineReader lines(path);
+BMAE_INLINE Run read_run(std::filesystem::path const& path, RunFileOptions const& options, ReadReport& report) {
+    static_cast<void>(detail::open_for_reading(path));   // one file, not a folder of them
+    detail::RecordLines lines(std::span(&path, 1), {.malformed = options.malformed});
+    lines.next_file();
     detail::RunBuilder builder;
-    std::string_view line;
-    while (lines.next(line)) {
-        if (options.comments && line.starts_with('#')) { continue; }
-        auto const [query, document, score] = detail::parse_run_line(lines, line, options.format);
-        builder.add(query, document, score, options.exact_scores);
+    Diagnostic wrong;
+    for (std::string_view line; lines.next(line);) {
+        bool const comment = line.starts_with('#');
+        if ((options.comments && comment) || line.find_first_not_of(" \t") == line.npos) { continue; }
+        if (auto const hit = detail::parse_run_line(line, options.format, wrong)) {
+            builder.add(hit->query, hit->document, hit->score, options.exact_scores);
+            ++lines.report().records;
+        } else {
+            lines.fault(lines.diagnostic(wrong.expected, wrong.found,
+                                         comment ? "Set `comments` to skip lines that start with '#'." : wrong.hint));
+        }
     }
-    if (builder.empty()) { throw detail::refuse_empty(path); }
-    return builder.finish([&](std::string_view query, std::string_view document) {
-        auto const same = [&](std::string_view text) {
-            if (options.comments && text.starts_with('#')) { return false; }
-            auto const found = detail::parse_run_line(lines, text, options.format);
-            return found.query == query && found.document == document;
-        };
-        std::size_t const first = detail::find_line(path, 0, same);
+    if (builder.empty()) {
         throw InputError(Diagnostic{.file = path.string(),
-                                    .line = detail::find_line(path, first, same),
-                                    .expected = "every document once per query",
-                                    .found = "document '" + std::string(document) + "' of query '" + std::string(query) +
-                                             "' again (first on line " + std::to_string(first) + ")",
-                                    .hint = "Keep its best score only."});
+                                    .expected = "at least one hit",
+                                    .found = lines.line() == 0 ? "an empty file" : "none",
+                                    .hint = "Check the program that wrote it."});
+    }
+    Run run = builder.finish([&](std::string_view query, std::string_view document) {
+        bool const refuses = options.malformed == MalformedLine::refuse;   // a search for the lines is for one message
+        std::size_t const first = refuses ? detail::find_run_line(path, options.format, 0, query, document) : 0;
+        lines.fault({.file = path.string(),
+                     .line = refuses ? detail::find_run_line(path, options.format, first, query, document) : 0,
+                     .expected = "every document once per query",
+                     .found = "document '" + std::string(document) + "' of query '" + std::string(query) + "' again" +
+                              (refuses ? " (first on line " + std::to_string(first) + ")" : ""),
+                     .hint = "Keep its best score only."});
     });
+    report = lines.report();
+    return run;
 }
 
 BMAE_INLINE void write_run(Run const& run, std::filesystem::path const& path, RunWriteOptions const& options) {

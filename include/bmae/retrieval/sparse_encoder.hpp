@@ -19,6 +19,7 @@
 #include <bmae/retrieval/any_text_model.hpp>
 #include <bmae/retrieval/encode_run.hpp>
 #include <bmae/text/any_tokenizer.hpp>
+#include <bmae/values/prompts.hpp>
 
 namespace bmae {
 
@@ -28,6 +29,7 @@ struct SparseEncoderOptions {
     LexicalBottleneck::Options lexical = {.saturated = true, .first_row_counts = true};
     std::size_t max_length = 256;   ///< tokens with [CLS] and [SEP]; longer texts are truncated
     std::size_t query_length = 0;   ///< the same of a query; 0: as a text
+    Prompts prompts = {};           ///< put before texts, which the lengths count too
 };
 
 /// Encoder and language-model head as an encoder of sparse vectors (Formal et al.: SPLADE v2, arXiv 2109.10086).
@@ -38,7 +40,7 @@ public:
     SparseEncoder(E encoder, AnyTokenizer tokenizer, SparseEncoderOptions options = {})
         : model_(encoder, LexicalBottleneck(options.lexical, encoder, 0, {})),
           tokenizer_(std::move(tokenizer)),
-          options_(options) {
+          options_(std::move(options)) {
         detail::require_fit(tokenizer_, model_.shape(), options_.max_length, 2);
         if (options_.query_length != 0) { detail::require_fit(tokenizer_, model_.shape(), options_.query_length, 2); }
     }
@@ -47,13 +49,21 @@ public:
     ///
     /// V values per text: encode large corpora in parts, and keep the nonzero weights.
     [[nodiscard]] at::Tensor encode(std::span<std::string const> texts, EncodeRun const& run = {}) const {
-        return encode_within(options_.max_length, texts, run);
+        return encode_behind(options_.prompts.of_documents(), options_.max_length, texts, run);
     }
     [[nodiscard]] at::Tensor encode(std::string const& text) const { return encode(std::span(&text, 1)); }   ///< [1, V]
 
-    /// The same for queries, which have a length of their own.                                  [N, V] fp32 on the CPU
+    /// The same for queries, which have a prompt and a length of their own.                                  [N, V] fp32 on the CPU
     [[nodiscard]] at::Tensor encode_queries(std::span<std::string const> texts, EncodeRun const& run = {}) const {
-        return encode_within(options_.query_length != 0 ? options_.query_length : options_.max_length, texts, run);
+        return encode_behind(options_.prompts.of_queries(),
+                             options_.query_length != 0 ? options_.query_length : options_.max_length, texts, run);
+    }
+
+    /// The same encoder with these prompts.
+    [[nodiscard]] SparseEncoder with_prompts(Prompts prompts) const {
+        SparseEncoder copy = *this;
+        copy.options_.prompts = std::move(prompts);
+        return copy;
     }
 
     [[nodiscard]] AnyTextModel const& model() const noexcept { return model_; }
@@ -61,9 +71,10 @@ public:
     [[nodiscard]] SparseEncoderOptions const& options() const noexcept { return options_; }
 
 private:
-    [[nodiscard]] at::Tensor encode_within(std::size_t length, std::span<std::string const> texts, EncodeRun const& run) const {
+    [[nodiscard]] at::Tensor encode_behind(std::string const& prompt, std::size_t length, std::span<std::string const> texts,
+                                           EncodeRun const& run) const {
         auto const ids = detail::tokenize_all<std::vector<TokenId>>(texts.size(), run, [&](std::size_t i) {
-            return detail::with_specials(tokenizer_.encode(texts[i]), tokenizer_.traits().special(), length);
+            return detail::with_specials(tokenizer_.encode(prompt + texts[i]), tokenizer_.traits().special(), length);
         });
         at::Tensor output = at::empty({static_cast<std::int64_t>(texts.size()), model_.width()}, at::kFloat);
         detail::for_each_batch(ids, run, [&](PackedView const& view, std::vector<std::int64_t> const& places) {

@@ -77,6 +77,8 @@ private:
             at::Tensor const rows = model_(to_tensors(view, model_.device())).to(at::kFloat).cpu();
             for (std::size_t b = 0; b < places.size(); ++b) {
                 std::int64_t const count = view.offsets[b + 1] - view.offsets[b];
+                detail::require_finite(rows.narrow(0, view.offsets[b], count),
+                                       std::vector(static_cast<std::size_t>(count), places[b]), texts.size());
                 output.rows.narrow(0, output.offsets[static_cast<std::size_t>(places[b])], count)
                     .copy_(rows.narrow(0, view.offsets[b], count));
             }

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -42,41 +43,97 @@ struct VectorModel {
     std::uint64_t max_length = 0;
     std::string precision = {};   ///< fp32, bf16 or int8
     std::int64_t dimension = 0;
+    std::string role = "document";   ///< or query
+    std::string prompt = {};         ///< read before every text
+    std::string similarity = {};     ///< by which the model compares its vectors; empty: it does not say
 
     friend bool operator==(VectorModel const&, VectorModel const&) = default;
     /// Whether vectors of both can be compared: lengths and precisions may differ.
     [[nodiscard]] bool matches(VectorModel const& other) const {
         return weights == other.weights && tokenizer == other.tokenizer && pooling == other.pooling &&
-               normalize == other.normalize;
+               normalize == other.normalize && role == other.role && prompt == other.prompt;
     }
 };
 
-/// For messages: "weights 3f.., tokenizer 09.., pooling mean, normalized, 256 tokens, fp32".
+/// For messages: "weights 3f.., tokenizer 09.., pooling mean, normalized, 256 tokens, fp32". Role, prompt and similarity are named where
+/// they are not the usual ones.
 [[nodiscard]] inline std::string to_string(VectorModel const& model) {
     return "weights " + model.weights + ", tokenizer " + model.tokenizer + ", pooling " + model.pooling +
            (model.normalize ? ", normalized, " : ", not normalized, ") + std::to_string(model.max_length) + " tokens, " +
-           model.precision;
+           model.precision + (model.role == "document" ? "" : ", role " + model.role) +
+           (model.prompt.empty() ? "" : ", prompt \"" + model.prompt + '"') +
+           (model.similarity.empty() ? "" : ", similarity " + model.similarity);
 }
 
-[[nodiscard]] inline VectorModel describe_vectors(SentenceEncoder const& encoder, std::string precision) {
+namespace detail {
+
+/// The key "model" of a manifest, or of the metadata of a file.
+inline Json json_of(VectorModel const& model) {
+    return {{"weights", model.weights},       {"tokenizer", model.tokenizer},
+            {"pooling", model.pooling},       {"normalize", model.normalize},
+            {"max_length", model.max_length}, {"precision", model.precision},
+            {"dimension", model.dimension},   {"role", model.role},
+            {"prompt", model.prompt},         {"similarity", model.similarity}};
+}
+
+/// \throws InputError  where a key is missing or of another type
+inline VectorModel vector_model_from(JsonObject const& object) {
+    return {.weights = object.require<std::string>("weights"),
+            .tokenizer = object.require<std::string>("tokenizer"),
+            .pooling = object.require<std::string>("pooling"),
+            .normalize = object.require<bool>("normalize"),
+            .max_length = object.require<std::uint64_t>("max_length"),
+            .precision = object.require<std::string>("precision"),
+            .dimension = object.require<std::int64_t>("dimension"),
+            .role = object.get<std::string>("role", "document"),   // absent in older folders
+            .prompt = object.get<std::string>("prompt", ""),
+            .similarity = object.get<std::string>("similarity", "")};
+}
+
+/// What the encoder reads before each text; nothing where it has no prompts.
+template <class E>
+std::string prompt_of(E const& encoder) {
+    if constexpr (requires { std::string(encoder.prompt()); }) {
+        return encoder.prompt();
+    } else {
+        return {};
+    }
+}
+
+/// The similarity by which the encoder's vectors are compared; nothing where it says none.
+template <class E>
+std::string similarity_of(E const& encoder) {
+    if constexpr (requires { std::string(to_string(encoder.options().ranks_by())); }) {
+        return std::string(to_string(encoder.options().ranks_by()));
+    } else {
+        return {};
+    }
+}
+
+}  // namespace detail
+
+/// What makes the vectors of an encoder.
+/// \param encoder    as it encodes texts of the role: `for_queries()` of queries
+/// \param precision  of its arithmetic
+/// \param role       document or query
+[[nodiscard]] inline VectorModel describe_vectors(SentenceEncoder const& encoder, std::string precision,
+                                                  std::string role = "document") {
     detail::Xxh64 hash;
     hash.update(detail::to_hex(encoder.model().fingerprint()));
-    auto const add = [&](at::Tensor const& tensor) {
-        if (tensor.defined()) { detail::hash_tensor(hash, tensor); }
-    };
-    for (DenseStep const& step : encoder.options().pooling.dense()) {
-        add(step.weight);
-        add(step.bias);
-        hash.update(std::string_view(step.tanh ? "tanh" : "none"));
+    for (SentenceStep const& step : encoder.options().pooling.steps()) {
+        if (!std::holds_alternative<UnitLengthStep>(step)) { hash_step(hash, step); }   // that is `normalize`
     }
-    for (auto const& [name, tensor] : encoder.options().pooling.tensors()) { add(tensor); }
+    for (auto const& [name, tensor] : encoder.options().pooling.tensors()) { detail::hash_tensor(hash, tensor); }
     return {.weights = detail::to_hex(hash.digest()),
             .tokenizer = detail::to_hex(encoder.tokenizer().fingerprint()),
             .pooling = to_string(encoder.options().pooling),
             .normalize = encoder.options().normalize || encoder.options().pooling.unit_length(),
             .max_length = encoder.options().max_length,
             .precision = std::move(precision),
-            .dimension = encoder.model().width()};
+            .dimension = encoder.model().width(),
+            .role = std::move(role),
+            .prompt = detail::prompt_of(encoder),
+            .similarity = detail::similarity_of(encoder)};
 }
 
 /// One pair of files.
@@ -162,13 +219,7 @@ inline VectorManifest VectorManifest::read(std::filesystem::path const& folder) 
                             "Encode again with this version, or read the folder with the one that wrote it.");
     }
     auto const made_by = object.require<detail::JsonObject>("model");
-    VectorManifest manifest{.model = {.weights = made_by.require<std::string>("weights"),
-                                      .tokenizer = made_by.require<std::string>("tokenizer"),
-                                      .pooling = made_by.require<std::string>("pooling"),
-                                      .normalize = made_by.require<bool>("normalize"),
-                                      .max_length = made_by.require<std::uint64_t>("max_length"),
-                                      .precision = made_by.require<std::string>("precision"),
-                                      .dimension = made_by.require<std::int64_t>("dimension")},
+    VectorManifest manifest{.model = detail::vector_model_from(made_by),
                             .shard_texts = object.require<std::uint64_t>("shard_texts"),
                             .complete = object.require<bool>("complete")};
     auto const list = object.json().find("shards");
@@ -206,14 +257,7 @@ inline void VectorManifest::write(std::filesystem::path const& folder) const {
                                 {"texts", texts()},
                                 {"tokens", tokens()},
                                 {"shard_texts", shard_texts},
-                                {"model",
-                                 {{"weights", model.weights},
-                                  {"tokenizer", model.tokenizer},
-                                  {"pooling", model.pooling},
-                                  {"normalize", model.normalize},
-                                  {"max_length", model.max_length},
-                                  {"precision", model.precision},
-                                  {"dimension", model.dimension}}},
+                                {"model", detail::json_of(model)},
                                 {"shards", std::move(list)}};
     detail::write_file(folder / file, detail::json_document(document), detail::Existing::replace);
 }

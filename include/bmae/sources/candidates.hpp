@@ -118,20 +118,23 @@ struct Candidates {
     }
 };
 
-/// [CLS] query [SEP] passage [SEP] for one positive and its negatives, with token types 0 and 1: the pairs of a
-/// cross-encoder. Only the passage is truncated, as Hugging Face's `only_second` does.
+/// [CLS] query [SEP] passage [SEP] for one positive and its negatives, with token types 0 and 1 or in the form of another tokenizer:
+/// the pairs of a cross-encoder. Only the passage is truncated, as Hugging Face's `only_second` does.
 struct QueryWithCandidate {
     static constexpr std::string_view name = "query_with_candidate";
 
     GroupOptions group = {};
     std::size_t query_length = 32;   ///< tokens of the query alone (SimLM: 32)
-    std::size_t max_length = 192;    ///< tokens of the pair with its three specials (SimLM: 192)
+    std::size_t max_length = 192;    ///< tokens of the pair with its special ones (SimLM: 192)
+    PairForm form = {};              ///< of the tokenizer and the encoder: see `pair_form`
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit.inside("", group);
         visit("query_length", query_length, "tokens of a query, specials not counted");
         visit("max_length", max_length, "tokens of query and passage, [CLS] and both [SEP] included");
+        visit("separators", form.separators, "separators between query and passage: 1 of BERT, 2 of RoBERTa");
+        visit("token_types", form.token_types, "query and passage have the token types 0 and 1");
     }
 
     [[nodiscard]] std::size_t group_size() const noexcept { return group.passages; }
@@ -140,10 +143,10 @@ struct QueryWithCandidate {
                                                         Draw const& shared) const {
         std::vector<CandidateText> texts;
         for (auto const& [id, score] : detail::choose_group(example, group, shared)) {
-            texts.push_back(
-                {.text = pair_text(example.query, example.texts[id], traits.special(), query_length, std::min(limit, max_length)),
-                 .id = id,
-                 .score = score});
+            texts.push_back({.text = pair_text(example.query, example.texts[id], traits.special(), query_length,
+                                               std::min(limit, max_length), form),
+                             .id = id,
+                             .score = score});
         }
         return texts;
     }
@@ -152,19 +155,21 @@ struct QueryWithCandidate {
     /// \param query_tokens  of the query at most
     /// \param tokens        of the pair at most; where the query alone is longer, it is truncated
     [[nodiscard]] static MaskedText pair_text(std::span<TokenId const> query, std::span<TokenId const> passage,
-                                              SpecialIds const& special, std::size_t query_tokens, std::size_t tokens) {
-        std::size_t const room = tokens < 3 ? 0 : tokens - 3;
+                                              SpecialIds const& special, std::size_t query_tokens, std::size_t tokens,
+                                              PairForm const& form = {}) {
+        std::size_t const added = 2 + form.separators;
+        std::size_t const room = tokens < added ? 0 : tokens - added;
         std::size_t const first = std::min({query.size(), query_tokens, room});
         std::size_t const second = std::min(passage.size(), room - first);
         MaskedText text;
         auto& ids = text.original_ids;
         ids.push_back(special.cls);
         ids.insert(ids.end(), query.begin(), query.begin() + static_cast<std::ptrdiff_t>(first));
-        ids.push_back(special.sep);
-        text.types.assign(ids.size(), 0);
+        ids.insert(ids.end(), form.separators, special.sep);
+        if (form.token_types) { text.types.assign(ids.size(), 0); }
         ids.insert(ids.end(), passage.begin(), passage.begin() + static_cast<std::ptrdiff_t>(second));
         ids.push_back(special.sep);
-        text.types.resize(ids.size(), 1);
+        if (form.token_types) { text.types.resize(ids.size(), 1); }
         text.input_ids = ids;
         return text;
     }

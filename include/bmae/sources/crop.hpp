@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <bmae/concepts/text_source.hpp>
+#include <bmae/sources/sentences.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -83,8 +84,7 @@ struct SentenceCrop {
         std::size_t const run = std::min(sentences, ends.size());
         std::size_t const first = draw.below(ends.size() - run + 1);
         std::size_t const begin = first == 0 ? 0 : ends[first - 1];
-        auto const crop = example.document.subspan(begin, ends[first + run - 1] - begin);
-        return {crop.begin(), crop.end()};
+        return detail::tokens_of(example, {begin, ends[first + run - 1]});
     }
 };
 

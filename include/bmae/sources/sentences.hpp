@@ -40,6 +40,16 @@ inline void require_sentences(Example const& example, char const* source) {
     }
 }
 
+/// Refuses a sentence that ends before it begins, or behind its document: a store that is opened quickly is not read.
+inline void require_order(TokenRange sentence, std::size_t document_size) {
+    if (sentence.begin <= sentence.end && sentence.end <= document_size) { return; }
+    throw InputError(
+        Diagnostic{.file = {},
+                   .expected = "sentence ends in order within a document of " + std::to_string(document_size) + " tokens",
+                   .found = std::to_string(sentence.end) + " after " + std::to_string(sentence.begin),
+                   .hint = "The store is damaged: prepare it again."});
+}
+
 /// The sentences, or parts of them, within `range` of the document, in order; none is empty.
 inline std::vector<TokenRange> sentences_within(Example const& example, TokenRange range) {
     std::vector<TokenRange> sentences;
@@ -47,6 +57,7 @@ inline std::vector<TokenRange> sentences_within(Example const& example, TokenRan
     std::size_t begin = range.begin;
     for (auto end = std::ranges::upper_bound(ends, range.begin); begin < range.end && end != ends.end(); ++end) {
         sentences.push_back({begin, std::min<std::size_t>(*end, range.end)});
+        require_order(sentences.back(), example.document.size());
         begin = sentences.back().end;
     }
     return sentences;
@@ -77,6 +88,7 @@ inline std::vector<TokenRange> spans_within(Example const& example, TokenRange r
 }
 
 inline std::vector<TokenId> tokens_of(Example const& example, TokenRange range) {
+    require_order(range, example.document.size());
     auto const text = example.document.subspan(range.begin, range.size());
     return {text.begin(), text.end()};
 }

@@ -106,6 +106,16 @@ public:
             }
         });
     }
+    /// How two texts stand in one input; nothing where its files do not say so in a known form.
+    [[nodiscard]] std::optional<PairForm> pair_form() const {
+        return visit([](auto const& tokenizer) -> std::optional<PairForm> {
+            if constexpr (requires { tokenizer.pair_form(); }) {
+                return tokenizer.pair_form();
+            } else {
+                return PairForm{};   // WordPiece: files of another form are refused
+            }
+        });
+    }
     /// Readable text. \param skip_special  skip special tokens
     [[nodiscard]] std::string decode(std::span<TokenId const> ids, bool skip_special = true) const {
         return visit([&](auto const& tokenizer) { return tokenizer.decode(ids, skip_special); });

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,7 +28,8 @@ struct ByteLevelBpeDescription {
     std::vector<std::pair<std::string, std::string>> merges = {};   ///< merges, by rank
     std::vector<AddedToken> added = {};                             ///< among `tokens`
     WrappingTokens wrapping = {};
-    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
+    std::optional<PairForm> pair = PairForm{.separators = 2, .token_types = false};   ///< nothing: of no known form
+    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};    ///< empty where there is none
     std::string unknown = {};           ///< token of a byte that the vocabulary lacks; empty: the byte is skipped
     bool add_prefix_space = false;      ///< a text that starts without a space gets one
     bool split_words = true;            ///< false: merges may cross words
@@ -87,7 +89,8 @@ inline bool reads_form_c(JsonFile const& file) {
     auto const found = file.root().find("normalizer");
     if (found == file.root().end() || found->is_null()) { return false; }
     PlainJson const* normalizer = &*found;
-    if (file.get<std::string>(*normalizer, "type", "") == "Sequence" && normalizer->contains("normalizers")) {
+    bool const is_sequence = file.get<std::string>(*normalizer, "type", "") == "Sequence" && normalizer->contains("normalizers");
+    if (is_sequence && (*normalizer)["normalizers"].is_array()) {
         if ((*normalizer)["normalizers"].empty()) { return false; }
         if ((*normalizer)["normalizers"].size() == 1) { normalizer = &(*normalizer)["normalizers"][0]; }
     }
@@ -101,8 +104,9 @@ inline bool reads_form_c(JsonFile const& file) {
 inline PlainJson const& byte_level_part(JsonFile const& file) {
     PlainJson const* splitter = &file.root()["pre_tokenizer"];
     auto const type = [&] { return file.get<std::string>(*splitter, "type", ""); };
-    if (type() == "Sequence" && splitter->contains("pretokenizers") && (*splitter)["pretokenizers"].size() == 1) {
-        splitter = &(*splitter)["pretokenizers"][0];
+    if (type() == "Sequence" && splitter->contains("pretokenizers")) {
+        PlainJson const& parts = (*splitter)["pretokenizers"];
+        if (parts.is_array() && parts.size() == 1) { splitter = &parts[0]; }
     }
     if (type() != "ByteLevel") { file.refuse("the pre_tokenizer ByteLevel", splitter->dump().substr(0, 80), other_tokenizer); }
     return *splitter;
@@ -197,7 +201,10 @@ inline void configure_as_roberta(std::filesystem::path const& folder, JsonFile c
             warn_of_class(folder, json, "normalizer", "none");
             root["normalizer"] = nullptr;
         }
-        WrappingTokens const other = read_wrapping(json);
+        WrappingTokens other;
+        try {
+            other = read_wrapping(json, description.tokens);
+        } catch (InputError const&) { other = {}; }   // of another kind: it is replaced
         if (other.before != description.wrapping.before || other.after != description.wrapping.after) {
             warn_of_class(folder, json, "post_processor", special.cls + " A " + special.sep);
             root["post_processor"] = template_processing({special.cls, id(special.cls)}, {special.sep, id(special.sep)});
@@ -213,7 +220,8 @@ inline ByteLevelBpeDescription read_byte_level_bpe_json(std::filesystem::path co
     detail::JsonFile const file(path);
     ByteLevelBpeDescription description = detail::read_byte_level_bpe_model(file, false);
     description.added = detail::read_added_tokens(file, description.tokens);
-    description.wrapping = detail::read_wrapping(file);
+    description.wrapping = detail::read_wrapping(file, description.tokens);
+    description.pair = detail::read_pair_form(file);
     return description;
 }
 
@@ -272,7 +280,8 @@ inline ByteLevelBpeDescription read_byte_level_bpe(std::filesystem::path const& 
         if (folder.kind == detail::TokenizerClass::roberta) {
             detail::configure_as_roberta(path, file, description);
         } else {
-            description.wrapping = detail::read_wrapping(file);
+            description.wrapping = detail::read_wrapping(file, description.tokens);
+            description.pair = detail::read_pair_form(file);
             description.source = detail::resolved_source(description, [](detail::PlainJson&) {});
         }
         return description;

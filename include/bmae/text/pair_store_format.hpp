@@ -130,6 +130,8 @@ BMAE_INLINE Manifest manifest_from(std::string const& text, std::string const& f
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/json_text.hpp>
+
 namespace bmae::detail::pair_format {
 
 BMAE_INLINE std::string to_text(Manifest const& manifest) {
@@ -145,8 +147,9 @@ BMAE_INLINE Manifest manifest_from(std::string const& text, std::string const& f
     Manifest manifest;
     read_manifest(text, file, kind, manifest, [&](nlohmann::ordered_json const& json) {
         manifest.source = json.at("source").get<std::string>();
-        for_each_count(manifest.statistics,
-                       [&](char const* name, std::uint64_t& value) { value = json.at("counts").at(name).get<std::uint64_t>(); });
+        for_each_count(manifest.statistics, [&](char const* name, std::uint64_t& value) {
+            value = whole_number<std::uint64_t>(json.at("counts").at(name), name);
+        });
     });
     return manifest;
 }

@@ -4,6 +4,7 @@
 /// Common part of all manifests: the tokenizer, the files with their checksums, and the checksum of the manifest itself.
 #pragma once
 
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <nlohmann/json_fwd.hpp>
@@ -100,17 +102,32 @@ BMAE_INLINE std::string finish_manifest(nlohmann::ordered_json json, StoreHeader
     return json.dump(2) + '\n';
 }
 
+/// \throws std::invalid_argument  other than digits and letters of `to_hex`
+inline std::uint64_t hexadecimal(std::string const& text) {
+    std::uint64_t value = 0;
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+    if (error != std::errc() || end != text.data() + text.size() || to_hex(value) != text) { throw std::invalid_argument(text); }
+    return value;
+}
+
 BMAE_INLINE void read_header(nlohmann::ordered_json const& json, StoreHeader& header) {
     nlohmann::ordered_json const& tokenizer = json.at("tokenizer");
     header.tokenizer_kind = tokenizer.value("kind", "");
-    header.fingerprint = std::stoull(tokenizer.at("fingerprint").get<std::string>(), nullptr, 16);
-    header.vocabulary_size = tokenizer.at("vocabulary_size").get<std::uint64_t>();
+    header.fingerprint = hexadecimal(tokenizer.at("fingerprint").get<std::string>());
+    header.vocabulary_size = whole_number<std::uint64_t>(tokenizer.at("vocabulary_size"), "vocabulary_size");
     nlohmann::ordered_json const& special = tokenizer.at("special_ids");
-    header.special = {special.at("pad").get<TokenId>(), special.at("unk").get<TokenId>(), special.at("cls").get<TokenId>(),
-                      special.at("sep").get<TokenId>(), special.at("mask").get<TokenId>()};
+    auto const id_of = [&](char const* name) {
+        auto const id = whole_number<std::int64_t>(special.at(name), name);
+        if (id >= -1 && (id < 0 || static_cast<std::uint64_t>(id) < header.vocabulary_size) && std::in_range<TokenId>(id)) {
+            return static_cast<TokenId>(id);
+        }
+        throw std::out_of_range("the special id " + std::to_string(id) + " in a vocabulary of " +
+                                std::to_string(header.vocabulary_size));
+    };
+    header.special = {id_of("pad"), id_of("unk"), id_of("cls"), id_of("sep"), id_of("mask")};
     for (auto const& [name, entry] : json.at("files").items()) {
-        header.files[name] = {entry.at("bytes").get<std::uint64_t>(),
-                              std::stoull(entry.at("xxh64").get<std::string>(), nullptr, 16)};
+        header.files[name] = {whole_number<std::uint64_t>(entry.at("bytes"), "bytes"),
+                              hexadecimal(entry.at("xxh64").get<std::string>())};
     }
 }
 
@@ -132,7 +149,7 @@ BMAE_INLINE void read_manifest(std::string const& text, std::string const& file,
             throw refuse("the manifest of a " + name, format.empty() ? "another JSON file" : "that of a '" + format + "'",
                          "Name a folder made by `" + std::string(kind.command) + "`.");
         }
-        if (json.at("version").get<int>() != kind.version) {
+        if (json.at("version") != kind.version || !json.at("version").is_number_integer()) {
             throw refuse("a " + name + " of version " + std::to_string(kind.version), "version " + json.at("version").dump(),
                          "Prepare the store again with this version of bmae.");
         }
@@ -146,7 +163,9 @@ BMAE_INLINE void read_manifest(std::string const& text, std::string const& file,
         read(std::as_const(json));
     } catch (nlohmann::ordered_json::exception const& error) {
         throw refuse("the fields of a " + name + "'s manifest", error.what(), again);
-    } catch (std::logic_error const&) { throw refuse("a checksum of 16 hexadecimal digits", "something else", again); }
+    } catch (std::invalid_argument const&) {
+        throw refuse("a checksum of 16 hexadecimal digits", "something else", again);
+    } catch (std::out_of_range const& error) { throw refuse("numbers in their range", error.what(), again); }
 }
 
 }  // namespace bmae::detail

@@ -130,6 +130,8 @@ public:
     [[nodiscard]] std::vector<std::string> const& tokens() const noexcept { return core_->description.tokens; }
     /// The special tokens before and after a text.
     [[nodiscard]] WrappingTokens const& wrapping() const noexcept { return core_->description.wrapping; }
+    /// How two texts stand in one input; nothing where the files do not say so in a known form.
+    [[nodiscard]] std::optional<PairForm> pair_form() const noexcept { return core_->description.pair; }
 
     /// The text of a token as in the vocabulary; valid as long as this tokenizer or a copy lives.
     /// \throws InputError  where there is no such id

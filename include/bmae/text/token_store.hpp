@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -104,8 +105,12 @@ private:
     /// Checks the sizes of the files against the counts of the manifest.
     void check_counts() const;
 
-    /// Checks that every row is in order and in range, every id in the vocabulary.
+    /// Checks that every row is in order and in range, every id in the vocabulary, every count of the manifest that of the files.
     void check_content() const;
+    void check_documents() const;
+    void check_sentences(std::size_t document) const;
+    void check_ends(detail::FileMap const& file, char const* name, std::uint64_t whole) const;
+    void check_statistics() const;
 
     detail::StoreFolder folder_;
     detail::store_format::Manifest manifest_;
@@ -288,14 +293,83 @@ BMAE_INLINE void TokenStore::check_content() const {
     folder_.check_ids(queries_, "queries", manifest_.vocabulary_size);
     folder_.check_ids(continuations_, "continuations", manifest_.vocabulary_size);
     folder_.check_ids(fields_, "fields", manifest_.vocabulary_size);
+    check_ends(query_ends_, "query_ends", statistics().query_tokens);
+    check_ends(field_ends_, "field_ends", fields_.size() / sizeof(TokenId));
+    check_documents();
     for (std::size_t i = 0; i < size(); ++i) {
         detail::store_format::PassageRow const& passage = passages_[i];
-        if (passage.begin >= passage.end || i < row(passage.document).passage || i >= row(passage.document + 1).passage) {
+        if (passage.begin >= passage.end || passage.document >= documents() || i < row(passage.document).passage ||
+            i >= row(passage.document + 1).passage) {
             throw folder_.damaged("passages", "a range within its document", "row " + std::to_string(i));
         }
         static_cast<void>(assemble(i, passage.end, nullptr));   // throws where a row points outside
     }
-    for (std::size_t d = 0; d < documents(); ++d) { static_cast<void>(document_id(d).size() + title(d).size()); }
+    check_statistics();
+}
+
+BMAE_INLINE void TokenStore::check_documents() const {
+    using Row = detail::store_format::DocumentRow;
+    auto const numbers = [](Row const& row) {
+        return std::array{row.token, row.sentence, row.passage, row.id, row.title, row.query, row.continuation};
+    };
+    TokenStoreStatistics const& counts = statistics();
+    std::array const whole{counts.tokens,  counts.sentences, counts.passages,           ids_.size(),
+                           titles_.size(), counts.queries,   counts.continuation_tokens};
+    if (numbers(documents_.front()) != numbers(Row{}) || numbers(documents_.back()) != whole) {
+        throw folder_.damaged("documents", "rows that cover the data", "rows that leave a gap");
+    }
+    for (std::size_t d = 0; d < documents(); ++d) {
+        auto const begin = numbers(row(d));
+        auto const end = numbers(row(d + 1));
+        for (std::size_t i = 0; i < begin.size(); ++i) {
+            if (begin[i] > end[i]) { throw folder_.damaged("documents", "rows in order", "row " + std::to_string(d)); }
+        }
+        check_sentences(d);
+    }
+}
+
+BMAE_INLINE void TokenStore::check_sentences(std::size_t document) const {
+    auto const ends = cut(sentence_ends_.as<std::uint32_t>(), row(document).sentence, row(document + 1).sentence);
+    std::uint32_t last = 0;
+    bool ordered = true;
+    for (std::uint32_t const end : ends) {
+        ordered = ordered && end > last;
+        last = end;
+    }
+    if (!ordered || last != document_tokens(document).size()) {
+        throw folder_.damaged("sentence_ends", "ends in order, up to that of the document",
+                              "others in document " + std::to_string(document));
+    }
+}
+
+BMAE_INLINE void TokenStore::check_ends(detail::FileMap const& file, char const* name, std::uint64_t whole) const {
+    std::uint64_t last = 0;
+    for (std::uint64_t const end : file.as<std::uint64_t>()) {
+        if (end < last || end > whole) { throw folder_.damaged(name, "ends in order", std::to_string(end)); }
+        last = end;
+    }
+    if (last != whole) { throw folder_.damaged(name, "a last end of " + std::to_string(whole), std::to_string(last)); }
+}
+
+BMAE_INLINE void TokenStore::check_statistics() const {
+    TokenStoreStatistics found = statistics();   // what the files do not say stays: skipped documents
+    found.passage_tokens = found.longest_passage = found.shortest_passage = found.continuations = 0;
+    for (std::size_t i = 0; i < size(); ++i) {
+        std::uint64_t const length = passage_length(i);
+        found.passage_tokens += length;
+        found.longest_passage = std::max(found.longest_passage, length);
+        found.shortest_passage = i == 0 ? length : std::min(found.shortest_passage, length);
+    }
+    auto const tokens = tokens_.as<TokenId>();
+    found.unknown_tokens = static_cast<std::uint64_t>(std::count(tokens.begin(), tokens.end(), traits_.special().unk));
+    for (std::size_t d = 0; d < documents(); ++d) { found.continuations += counts_of(d).continuation_tokens == 0 ? 0 : 1; }
+    detail::store_format::for_each_count(found, [&](std::string const& name, std::uint64_t count) {
+        detail::store_format::for_each_count(statistics(), [&](std::string const& other, std::uint64_t told) {
+            if (name != other || count == told) { return; }
+            throw folder_.damaged("manifest.json", std::to_string(count) + " as " + name + ", as the files have",
+                                  std::to_string(told));
+        });
+    });
 }
 
 }  // namespace bmae

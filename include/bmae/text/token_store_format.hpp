@@ -21,9 +21,11 @@
 /// the map, without a copy. The manifest records size and XXH64 of every file and, last, the checksum of itself.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -146,6 +148,8 @@ BMAE_INLINE Manifest manifest_from(std::string const& text, std::string const& f
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/json_text.hpp>
+
 namespace bmae::detail::store_format {
 
 BMAE_INLINE std::string to_text(Manifest const& manifest) {
@@ -166,14 +170,19 @@ BMAE_INLINE Manifest manifest_from(std::string const& text, std::string const& f
     Manifest manifest;
     read_manifest(text, file, kind, manifest, [&](nlohmann::ordered_json const& json) {
         nlohmann::ordered_json const& options = json.at("options");
-        manifest.max_length = options.at("max_length").get<std::uint64_t>();
+        manifest.max_length = whole_number<std::uint64_t>(options.at("max_length"), "max_length");
         manifest.blocks = options.at("blocks").get<std::string>();
-        manifest.short_probability = options.at("short_probability").get<double>();
-        manifest.seed = options.at("seed").get<std::uint64_t>();
+        auto const names = {Blocks::whole_sentences, Blocks::as_released, Blocks::whole_document};
+        bool const is_known = std::ranges::any_of(names, [&](Blocks blocks) { return manifest.blocks == to_string(blocks); });
+        if (!is_known) { throw std::out_of_range("\"blocks\": \"" + manifest.blocks.substr(0, 60) + '"'); }
+        if (manifest.max_length < 3) { throw std::out_of_range("\"max_length\": " + std::to_string(manifest.max_length)); }
+        manifest.short_probability = finite_number(options.at("short_probability"), "short_probability");
+        manifest.seed = whole_number<std::uint64_t>(options.at("seed"), "seed");
         manifest.query_kind = options.value("query_kind", "");
         manifest.fields = options.value("fields", std::vector<std::string>());
-        for_each_count(manifest.statistics,
-                       [&](char const* name, std::uint64_t& value) { value = json.at("counts").at(name).get<std::uint64_t>(); });
+        for_each_count(manifest.statistics, [&](char const* name, std::uint64_t& value) {
+            value = whole_number<std::uint64_t>(json.at("counts").at(name), name);
+        });
     });
     return manifest;
 }

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,9 @@
 namespace bmae {
 
 namespace detail {
+
+/// Bytes that a text of `size` bytes may have after normalization. Unicode's longest compatibility form has eleven times as many.
+inline std::size_t longest_normalized(std::size_t size) noexcept { return 32 * size + (std::size_t{1} << 16); }
 
 /// Scores, and segmentation by them.
 class UnigramCore {
@@ -96,11 +100,36 @@ private:
             refuse("the id of the unknown token", std::to_string(given.unknown));
         }
         if (given.space.empty()) { refuse("a marker of spaces", "none"); }
+        for (UnigramNormalizerStep const& step : given.normalizer) {
+            constexpr std::size_t longest = 256;
+            if (step.to.size() > longest) {
+                refuse("replacements of at most 256 bytes in the normalizer", std::to_string(step.to.size()));
+            }
+        }
+        std::unordered_set<std::string_view> seen;
+        for (std::size_t i = 0; i < scored; ++i) {
+            std::string const& token = given.tokens[i];
+            if (token.size() > most_token_bytes) {
+                refuse("tokens of at most " + std::to_string(most_token_bytes) + " bytes", std::to_string(token.size()));
+            }
+            if (token.empty() || !seen.insert(token).second) {
+                refuse("tokens that are not empty, each once", '\'' + token + "' with id " + std::to_string(i));
+            }
+        }
         return given;
     }
 
     [[nodiscard]] std::string normalized(std::string text) const {
-        for (UnigramNormalizerStep const& step : description.normalizer) { text = normalize(step, text); }
+        std::size_t const most = longest_normalized(text.size());
+        for (UnigramNormalizerStep const& step : description.normalizer) {
+            text = normalize(step, text);
+            if (text.size() <= most) { continue; }
+            throw InputError(
+                Diagnostic{.file = description.file,
+                           .expected = "a normalizer that gives at most " + std::to_string(most) + " bytes for this text",
+                           .found = std::to_string(text.size()),
+                           .hint = "Steps that repeat each other double a text again and again: copy the file again."});
+        }
         return text;
     }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +42,8 @@ struct UnigramDescription {
     bool split_words = true;              ///< each space begins a piece of its own
     std::vector<AddedToken> added = {};   ///< among `tokens`
     WrappingTokens wrapping = {};
-    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};   ///< empty where there is none
+    std::optional<PairForm> pair = PairForm{.separators = 2, .token_types = false};   ///< nothing: of no known form
+    SpecialTokens special{.pad = {}, .unk = {}, .cls = {}, .sep = {}, .mask = {}};    ///< empty where there is none
     std::size_t model_max_length = 0;   ///< maximum tokens of the model; written to and read from the folder; 0: no limit
     std::string source = {};            ///< the original tokenizer.json, which is saved again
     std::string file = {};              ///< source, for errors
@@ -71,6 +73,7 @@ inline void read_unigram_splitter(JsonFile const& file, UnigramDescription& desc
     if (found == file.root().end() || !found->is_object()) { refuse("none"); }
     std::vector<PlainJson> parts{*found};
     if (file.get<std::string>(*found, "type", "") == "Sequence" && found->contains("pretokenizers")) {
+        if (!(*found)["pretokenizers"].is_array()) { refuse(kind_of_json((*found)["pretokenizers"])); }
         parts = (*found)["pretokenizers"].get<std::vector<PlainJson>>();
     }
     bool const two = parts.size() == 2 && file.get<std::string>(parts[0], "type", "") == "WhitespaceSplit";
@@ -144,7 +147,7 @@ inline void configure_as_xlm_roberta(std::filesystem::path const& folder, JsonFi
         bool known = true;
         try {
             read_unigram_splitter(json, other);
-            other.wrapping = read_wrapping(json);
+            other.wrapping = read_wrapping(json, description.tokens);
         } catch (InputError const&) { known = false; }
         if (!known || !other.split_whitespace || other.prepend != description.prepend || other.space != description.space ||
             !other.split_words) {
@@ -218,13 +221,14 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     }
     if (root.contains("normalizer")) { detail::read_normalizer(file, root["normalizer"], description.normalizer); }
     detail::read_unigram_splitter(file, description);
-    description.wrapping = detail::read_wrapping(file);
     if (is_folder) {
         description.added = detail::place_added_tokens(folder.added, description.tokens, file.path().string());
         description.source = detail::resolved_source(description, [](detail::PlainJson&) {});
     } else {
         description.added = detail::read_added_tokens(file, description.tokens);
     }
+    description.wrapping = detail::read_wrapping(file, description.tokens);
+    description.pair = detail::read_pair_form(file);
     return description;
 }
 

@@ -92,6 +92,10 @@ private:
     std::vector<TokenId> tokens_{no_token};   // node 0 is invalid
 };
 
+/// Bytes of a token that is matched piece by piece: those of real vocabularies have some dozens. Without a bound, one long token against
+/// one long word takes the product of their lengths.
+inline constexpr std::size_t most_token_bytes = 1024;
+
 inline std::string_view without_spaces_at_end(std::string_view text) {
     while (!text.empty()) {
         std::size_t at = text.size() - 1;
@@ -154,6 +158,10 @@ public:
             std::string const& token = tokens_[i];
             auto const id = static_cast<TokenId>(i);
             if (token.empty()) { continue; }
+            if (token.size() > detail::most_token_bytes) {
+                complain(file, i + 1, "a token of at most " + std::to_string(detail::most_token_bytes) + " bytes",
+                         std::to_string(token.size()));
+            }
             if (detail::first_invalid_utf8(token) != std::string::npos) {
                 complain(file, i + 1, "a token in UTF-8", "other bytes");
             }

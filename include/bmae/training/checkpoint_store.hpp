@@ -75,6 +75,12 @@ BMAE_INLINE std::vector<CheckpointFolder> list_checkpoints(std::filesystem::path
 BMAE_INLINE CheckpointFolder newest_checkpoint(std::filesystem::path const& root,
                                                std::function<void(std::string const&)> const& warn = {});
 
+/// The checkpoint that is the result of a run: the best one where the run keeps it, else the newest. Changes nothing on the disk.
+/// \param warn  called once for every checkpoint that is passed over as it is damaged
+/// \throws InputError if there is no checkpoint at all, RunError if all are damaged
+BMAE_INLINE CheckpointFolder result_checkpoint(std::filesystem::path const& root,
+                                               std::function<void(std::string const&)> const& warn = {});
+
 /// The checkpoints of one run. Only one object of all processes can lock a folder at a time.
 class CheckpointStore {
 public:
@@ -92,6 +98,9 @@ public:
     /// \param write  writes into the given folder
     /// \throws InputError on a full disk, RunError on a failing one; older checkpoints are unchanged
     CheckpointFolder save(std::uint64_t step, std::function<void(std::filesystem::path const&)> const& write);
+
+    /// The checkpoint of this step, saved before or next, is kept besides the newest ones, in place of one that was named before; 0: none.
+    void keep_best(std::uint64_t step) noexcept { best_ = step; }
 
     /// The newest undamaged checkpoint; newer damaged ones are renamed to step-N.damaged.
     /// \returns nothing if there is no checkpoint at all
@@ -116,6 +125,7 @@ private:
 
     std::filesystem::path root_;
     std::size_t keep_last_;
+    std::uint64_t best_ = 0;
     detail::Descriptor lock_;
 };
 
@@ -236,6 +246,19 @@ BMAE_INLINE CheckpointFolder newest_checkpoint(std::filesystem::path const& root
                    explain_damage(all.front().path) + ". Restore one from a copy, or start a new run in another folder.");
 }
 
+BMAE_INLINE CheckpointFolder result_checkpoint(std::filesystem::path const& root,
+                                               std::function<void(std::string const&)> const& warn) {
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(root / "best", ignored)) { return newest_checkpoint(root, warn); }
+    std::string name = detail::read_file(root / "best", 64);
+    name.erase(name.find_last_not_of('\n') + 1);
+    auto const step = detail::step_of(name);
+    std::string const damage = step ? explain_damage(root / name) : "the file `best` names no checkpoint";
+    if (damage.empty()) { return {root / name, *step}; }
+    if (warn) { warn((root / "best").string() + " is passed over: " + damage); }
+    return newest_checkpoint(root, warn);
+}
+
 BMAE_INLINE CheckpointStore::CheckpointStore(std::filesystem::path root, std::size_t keep_last)
     : root_(std::move(root)), keep_last_(keep_last) {
     detail::create_folders(root_);
@@ -270,6 +293,7 @@ BMAE_INLINE CheckpointFolder CheckpointStore::save(std::uint64_t step,
         set_aside(done.path);
         detail::rename_durably(work, done.path, detail::Existing::refuse);
         detail::write_file(root_ / "latest", done.path.filename().string() + '\n', detail::Existing::replace);
+        if (best_ != 0) { detail::write_file(root_ / "best", "step-" + std::to_string(best_) + '\n', detail::Existing::replace); }
     } catch (std::filesystem::filesystem_error const& error) {
         discard(work);
         detail::fail_to_write(error.path1().empty() ? done.path : error.path1(), "save", error.code().value());
@@ -292,7 +316,7 @@ BMAE_INLINE std::optional<CheckpointFolder> CheckpointStore::recover(std::functi
 }
 
 BMAE_INLINE bool CheckpointStore::is_rest(std::string_view name) {
-    for (std::string_view const file : {".latest.tmp-", ".log.jsonl.tmp-"}) {
+    for (std::string_view const file : {".latest.tmp-", ".best.tmp-", ".log.jsonl.tmp-"}) {
         if (name.starts_with(file)) { return true; }
     }
     return name.ends_with(unfinished) && detail::step_of(name.substr(0, name.size() - unfinished.size()));
@@ -321,6 +345,7 @@ BMAE_INLINE void CheckpointStore::prune() {
     if (keep_last_ == 0) { return; }
     auto const all = list_checkpoints(root_);
     for (std::size_t i = keep_last_; i < all.size(); ++i) {
+        if (all[i].step == best_) { continue; }
         std::filesystem::path doomed = all[i].path;
         doomed += unfinished;
         detail::rename_durably(all[i].path, doomed, detail::Existing::refuse);

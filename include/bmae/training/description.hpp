@@ -4,10 +4,12 @@
 /// The difference of two descriptions of an objective: one key and both values, not two whole texts.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -81,13 +83,17 @@ BMAE_INLINE std::optional<DescriptionDifference> difference(nlohmann::ordered_js
     return DescriptionDifference{path, old_value, value};
 }
 
-/// Options that later versions have, at the value that earlier ones had without a choice: `...decoder.family`, the encoder's.
+/// Options that later versions have, at the value that earlier ones had without a choice: `...decoder.family`, the encoder's; the form
+/// of a reranker's pairs, BERT's.
 inline std::vector<std::string> implied_options(nlohmann::ordered_json const& before, nlohmann::ordered_json const& after) {
     std::vector<std::string> paths;
     if (!before.is_object() || !after.is_object() || !before.contains("numbers") || !after.contains("numbers")) { return paths; }
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 3> implied{
+        {{".decoder.family", "\"encoder\""}, {".view.source.separators", "1"}, {".view.source.token_types", "true"}}};
     for (auto const& [path, value] : after["numbers"].items()) {
-        if (path.ends_with(".decoder.family") && value.dump() == "\"encoder\"" && !before["numbers"].contains(path)) {
-            paths.push_back(path);
+        if (before["numbers"].contains(path)) { continue; }
+        for (auto const& [end, only] : implied) {
+            if (path.ends_with(end) && value.dump() == only) { paths.push_back(path); }
         }
     }
     return paths;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -96,7 +97,7 @@ private:
 /// [[step, progress, left], ...]
 BMAE_INLINE nlohmann::ordered_json to_json(std::span<PlanSegment const> segments);
 
-/// \throws nlohmann::json::exception where it is no list of step, progress, left
+/// \throws nlohmann::json::exception, std::out_of_range  where it is no list of step, progress, left
 BMAE_INLINE std::vector<PlanSegment> plan_from_json(nlohmann::ordered_json const& list);
 
 }  // namespace bmae
@@ -104,6 +105,8 @@ BMAE_INLINE std::vector<PlanSegment> plan_from_json(nlohmann::ordered_json const
 #if BMAE_DEFINITIONS
 
 #include <nlohmann/json.hpp>
+
+#include <bmae/detail/json_text.hpp>
 
 namespace bmae {
 
@@ -166,10 +169,14 @@ BMAE_INLINE nlohmann::ordered_json to_json(std::span<PlanSegment const> segments
 
 BMAE_INLINE std::vector<PlanSegment> plan_from_json(nlohmann::ordered_json const& list) {
     std::vector<PlanSegment> segments;
+    if (!list.is_array()) { throw std::out_of_range("\"plan\": " + detail::kind_of_json(list)); }
     for (auto const& row : list) {
-        segments.push_back({.step = row.at(0).get<std::uint64_t>(),
-                            .progress = row.at(1).get<double>(),
-                            .left = row.at(2).get<std::uint64_t>()});
+        segments.push_back({.step = detail::whole_number<std::uint64_t>(row.at(0), "plan"),
+                            .progress = detail::finite_number(row.at(1), "plan"),
+                            .left = detail::whole_number<std::uint64_t>(row.at(2), "plan")});
+        PlanSegment const& segment = segments.back();
+        bool const is_progress = segment.progress >= 0 && segment.progress <= 1;
+        if (!is_progress || (segment.step | segment.left) >> 62 > 1) { throw std::out_of_range("\"plan\": " + row.dump()); }
     }
     return segments;
 }

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,6 +59,10 @@ public:
     /// \returns  the checkpoint on rank 0, nothing elsewhere
     /// \throws RunError where another rank failed; see its own error
     std::filesystem::path save(FlatParameters const& parameters, AdamW const& optimizer, TrainState const& state);
+
+    /// Loads the parameters alone of a checkpoint of this run.
+    /// \throws InputError where it is damaged or missing
+    void load_parameters(std::uint64_t step, FlatParameters& parameters) const;
 
     /// \throws InputError where the checkpoint is of another model, other options, another number of ranks or an older format
     TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const;
@@ -149,6 +154,7 @@ BMAE_INLINE std::filesystem::path RunFiles::save(FlatParameters const& parameter
         return {};
     }
     bool told = !together;
+    store_->keep_best(state.best.step);
     try {
         return store_
             ->save(state.step,
@@ -173,6 +179,10 @@ BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParamet
         auto const json = parse_json_text<nlohmann::ordered_json>(text, file.string());
         require_same_run(json, file);
         TrainState state = TrainState::from_json(json.at("state"));
+        if (state.step != found.step) {
+            throw InputError(Diagnostic{file.string(), 0, "the state of step " + std::to_string(found.step),
+                                        "that of step " + std::to_string(state.step)});
+        }
         warn_of_new_plan(json, state);
         if (json.at("libtorch").get<std::string>() != TORCH_VERSION) {
             warn_("the run was started with LibTorch " + json.at("libtorch").get<std::string>() +
@@ -184,7 +194,17 @@ BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParamet
         return state;
     } catch (nlohmann::ordered_json::exception const& error) {
         throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
+    } catch (std::out_of_range const& error) {
+        throw InputError(Diagnostic{file.string(), 0, "the state of a training run", error.what()});
     }
+}
+
+BMAE_INLINE void RunFiles::load_parameters(std::uint64_t step, FlatParameters& parameters) const {
+    std::filesystem::path const folder = options_.output / ("step-" + std::to_string(step));
+    if (std::string const damage = explain_damage(folder); !damage.empty()) {
+        throw InputError(Diagnostic{folder.string(), 0, "the undamaged checkpoint of the best step", damage});
+    }
+    read_model(folder, parameters);
 }
 
 BMAE_INLINE std::optional<CheckpointFolder> RunFiles::recover() {

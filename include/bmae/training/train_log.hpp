@@ -21,6 +21,7 @@
 
 #include <bmae/detail/files.hpp>
 #include <bmae/detail/separate.hpp>
+#include <bmae/training/figures.hpp>
 #include <bmae/training/plan.hpp>
 
 namespace bmae {
@@ -94,11 +95,15 @@ public:
 
     /// \throws InputError on a full disk
     void append(LogReport const& report);
+    /// A line {"step": N, "figures": {...}}.
+    void append(std::uint64_t step, Figures const& figures);
 
     /// Writes all lines so far to the disk (fsync). Called before a checkpoint that depends on them.
     void sync();
 
 private:
+    void append_line(nlohmann::ordered_json const& json);
+
     std::filesystem::path path_;
     detail::Descriptor file_;
 };
@@ -177,8 +182,16 @@ BMAE_INLINE TrainLog::TrainLog(std::filesystem::path path, std::uint64_t step) :
     if (!file_.is_open()) { detail::fail_to_write(path_, "open", errno); }
 }
 
-BMAE_INLINE void TrainLog::append(LogReport const& report) {
-    std::string const line = to_json_line(report).dump() + '\n';
+BMAE_INLINE void TrainLog::append(LogReport const& report) { append_line(to_json_line(report)); }
+
+BMAE_INLINE void TrainLog::append(std::uint64_t step, Figures const& figures) {
+    nlohmann::ordered_json json{{"step", step}, {"figures", nlohmann::ordered_json::object()}};
+    for (auto const& [name, value] : figures) { json["figures"][name] = value; }
+    append_line(json);
+}
+
+BMAE_INLINE void TrainLog::append_line(nlohmann::ordered_json const& json) {
+    std::string const line = json.dump() + '\n';
     for (std::string_view rest = line; !rest.empty();) {
         ssize_t const done = ::write(file_.number(), rest.data(), rest.size());
         if (done < 0 && errno == EINTR) { continue; }

@@ -6,12 +6,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <bmae/batch/planner.hpp>
 #include <bmae/detail/separate.hpp>
+#include <bmae/training/figures.hpp>
 #include <bmae/training/plan.hpp>
 #include <bmae/training/train_log.hpp>
 
@@ -26,6 +29,7 @@ struct TrainState {
     double budget = 0;                    ///< of a run by the clock: its training time in seconds; 0: another run
     double seconds = 0;                   ///< of it, used so far
     std::vector<PlanSegment> plan = {};   ///< of a run by the clock or by a plan: all of it so far
+    BestFigure best = {};                 ///< of a run that is evaluated
 
     std::vector<TermSums> terms = {};   ///< of the open log window
     std::uint64_t window_steps = 0;
@@ -43,7 +47,7 @@ struct TrainState {
 
     [[nodiscard]] nlohmann::ordered_json to_json() const;
 
-    /// \throws nlohmann::ordered_json::exception where a field is missing or of another type
+    /// \throws nlohmann::ordered_json::exception where a field is missing, std::out_of_range where one is of another type or range
     static TrainState from_json(nlohmann::ordered_json const& json);
 };
 
@@ -52,6 +56,8 @@ struct TrainState {
 #if BMAE_DEFINITIONS
 
 #include <nlohmann/json.hpp>
+
+#include <bmae/detail/json_text.hpp>
 
 namespace bmae {
 
@@ -94,6 +100,7 @@ BMAE_INLINE nlohmann::ordered_json TrainState::to_json() const {
                                 {"tokens", tokens}, {"skipped", skipped},    {"skips_in_row", skips_in_row}};
     if (budget > 0) { json.update({{"budget", budget}, {"seconds", seconds}}); }
     if (!plan.empty()) { json["plan"] = bmae::to_json(plan); }
+    if (best.step != 0) { json["best"] = bmae::to_json(best); }
     json["window"] = {{"steps", window_steps},     {"tokens", window_tokens}, {"norm", window_norm},
                       {"seconds", window_seconds}, {"waited", window_waited}, {"terms", nlohmann::ordered_json::array()}};
     for (TermSums const& t : terms) {
@@ -111,31 +118,45 @@ BMAE_INLINE nlohmann::ordered_json TrainState::to_json() const {
 }
 
 BMAE_INLINE TrainState TrainState::from_json(nlohmann::ordered_json const& json) {
+    using nlohmann::ordered_json;
+    auto const count = [](ordered_json const& from, char const* key, std::uint64_t& value) {
+        value = detail::whole_number<std::uint64_t>(from.at(key), key);
+        if (value >> 53 != 0) { throw std::out_of_range('"' + std::string(key) + "\": " + std::to_string(value)); }
+    };
+    auto const number = [](ordered_json const& from, char const* key) { return detail::finite_number(from.at(key), key); };
+    auto const seconds = [&](ordered_json const& from, char const* key) {
+        double const value = number(from, key);
+        if (value < 0) { throw std::out_of_range('"' + std::string(key) + "\": " + std::to_string(value)); }
+        return value;
+    };
     TrainState state;
-    json.at("step").get_to(state.step);
-    json.at("epoch").get_to(state.cursor.epoch);
-    json.at("position").get_to(state.cursor.position);
-    json.at("tokens").get_to(state.tokens);
-    json.at("skipped").get_to(state.skipped);
-    json.at("skips_in_row").get_to(state.skips_in_row);
-    state.budget = json.value("budget", 0.0);   // older checkpoints do not have the plan
-    state.seconds = json.value("seconds", 0.0);
+    count(json, "step", state.step);
+    count(json, "epoch", state.cursor.epoch);
+    count(json, "position", state.cursor.position);
+    count(json, "tokens", state.tokens);
+    count(json, "skipped", state.skipped);
+    count(json, "skips_in_row", state.skips_in_row);
+    if (json.contains("budget")) { state.budget = seconds(json, "budget"); }   // older checkpoints do not have the plan
+    if (json.contains("seconds")) { state.seconds = seconds(json, "seconds"); }
     if (json.contains("plan")) { state.plan = plan_from_json(json.at("plan")); }
+    if (json.contains("best")) { state.best = best_figure_from_json(json.at("best")); }
     auto const& window = json.at("window");
-    window.at("steps").get_to(state.window_steps);
-    window.at("tokens").get_to(state.window_tokens);
-    window.at("norm").get_to(state.window_norm);
-    window.at("seconds").get_to(state.window_seconds);
-    window.at("waited").get_to(state.window_waited);
+    count(window, "steps", state.window_steps);
+    count(window, "tokens", state.window_tokens);
+    state.window_norm = number(window, "norm");
+    state.window_seconds = seconds(window, "seconds");
+    state.window_waited = seconds(window, "waited");
+    if (!window.at("terms").is_array()) { throw std::out_of_range("\"terms\": " + detail::kind_of_json(window.at("terms"))); }
     for (auto const& t : window.at("terms")) {
+        auto const labels = [&](char const* key) { return detail::whole_number<std::int64_t>(t.at(key), key); };
         state.terms.push_back({.name = t.at("name"),
                                .kind = t.at("kind"),
-                               .weight = t.at("weight"),
-                               .labels = t.at("labels"),
-                               .absent = t.value("absent", std::int64_t{0}),   // older checkpoints do not have it
-                               .loss = t.at("loss"),
-                               .correct = t.at("correct"),
-                               .has_accuracy = t.at("has_accuracy"),
+                               .weight = number(t, "weight"),
+                               .labels = labels("labels"),
+                               .absent = t.contains("absent") ? labels("absent") : 0,   // older checkpoints do not have it
+                               .loss = number(t, "loss"),
+                               .correct = number(t, "correct"),
+                               .has_accuracy = t.at("has_accuracy").get<bool>(),
                                .task = t.value("task", std::string())});   // older checkpoints do not have it
     }
     return state;

@@ -45,6 +45,7 @@ struct TrainResult {
     std::uint64_t step = 0;                  ///< optimizer steps done, including those before a resume
     std::uint64_t steps = 0;                 ///< of the whole run, as planned at the end
     std::uint64_t resumed_from = 0;          ///< 0: a new run
+    BestFigure best = {};                    ///< of a run that keeps its best checkpoint: the model holds its parameters
     std::filesystem::path checkpoint = {};   ///< the last one; empty where nothing is written
     std::vector<TermReport> terms = {};      ///< of the last log window
 };
@@ -76,6 +77,9 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
+
+    /// Measures the model where it is time to. \returns true where it is the best so far
+    bool evaluate(bool last, TrainState& state, std::optional<TrainLog>& log) const;
 
     /// A contrast over batches of one text has no negatives: refused before the first step.
     void require_in_batch_negatives() const;
@@ -166,6 +170,10 @@ BMAE_INLINE Trainer::Trainer(Objective& objective, TrainerOptions options, Train
         throw InputError("several ranks need an all-reduce function, and a rank below their number");
     }
     if (objective_.examples() == 0) { throw InputError("there are no examples to train on"); }
+    if (options_.evaluation.every != 0 && (!callbacks_.evaluate || replicas_.ranks > 1)) {
+        throw InputError(callbacks_.evaluate ? "evaluation while training needs one rank"
+                                             : "evaluation while training needs the callback `evaluate`");
+    }
     if (options_.gradient_cache) {
         if (replicas_.ranks > 1) { throw InputError("a gradient cache joins the micro-batches of one process; expected 1 rank"); }
         contrast_ = &objective_.step_contrast();
@@ -211,7 +219,7 @@ BMAE_INLINE TrainResult Trainer::fit() {
 
     TrainResult result{.resumed_from = state.step, .checkpoint = found ? found->path : std::filesystem::path()};
     double const start = now() - state.seconds;
-    for (stopping_ = false; state.step < plan.steps() && !stopping_;) {
+    for (stopping_ = false; state.step < plan.steps() && !state.best.has_ended_run && !stopping_;) {
         StepReport const report = run_step(batches, plan, parameters, optimizer, state);
         if (callbacks_.on_step) { callbacks_.on_step(report); }
         if (clock) { follow(*clock, now() - start, plan, parameters.master().device(), state); }
@@ -224,7 +232,9 @@ BMAE_INLINE TrainResult Trainer::fit() {
             if (log) { log->append(line); }
             if (callbacks_.on_log) { callbacks_.on_log(line); }
         }
-        bool const due = last || stopping_ || (options_.save_every != 0 && state.step % options_.save_every == 0);
+        bool const improved = evaluate(last, state, log);
+        bool const due = last || stopping_ || improved || state.best.has_ended_run ||
+                         (options_.save_every != 0 && state.step % options_.save_every == 0);
         if (due && files.takes_part()) {
             if (log) { log->sync(); }
             std::filesystem::path const saved = files.save(parameters, optimizer, state);
@@ -235,8 +245,21 @@ BMAE_INLINE TrainResult Trainer::fit() {
     }
     result.step = state.step;
     result.steps = plan.steps();
-    result.end = state.step >= plan.steps() ? TrainEnd::finished : TrainEnd::interrupted;
+    result.end = state.step >= plan.steps() || state.best.has_ended_run ? TrainEnd::finished : TrainEnd::interrupted;
+    result.best = state.best;
+    bool const goes_back = result.end == TrainEnd::finished && !options_.evaluation.best.empty() && state.best.step != state.step;
+    if (goes_back) { files.load_parameters(state.best.step, parameters); }
     return result;
+}
+
+BMAE_INLINE bool Trainer::evaluate(bool last, TrainState& state, std::optional<TrainLog>& log) const {
+    EvaluationOptions const& options = options_.evaluation;
+    if (options.every == 0 || (state.step % options.every != 0 && !last)) { return false; }
+    Figures const figures = callbacks_.evaluate(state.step);
+    bool const best = state.best.judge(state.step, figures, options);
+    if (log) { log->append(state.step, figures); }
+    if (callbacks_.on_figures) { callbacks_.on_figures(state.step, figures, best); }
+    return best;
 }
 
 BMAE_INLINE void Trainer::require_in_batch_negatives() const {

@@ -18,6 +18,7 @@
 #include <bmae/detail/separate.hpp>
 #include <bmae/training/adamw_options.hpp>
 #include <bmae/training/description.hpp>
+#include <bmae/training/figures.hpp>
 #include <bmae/training/plan.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/training/schedule.hpp>
@@ -41,6 +42,7 @@ struct TrainerOptions {
     double clip = 1;   ///< largest norm of the gradient; 0: no clipping
     ComputeType precision = ComputeType::fp32;
     NonFinitePolicy non_finite = {};
+    EvaluationOptions evaluation = {};   ///< by `TrainerCallbacks::evaluate`
     std::uint64_t seed = 42;             ///< of order, masks and dropout
     std::filesystem::path output = {};   ///< folder of checkpoints and of log.jsonl; empty: nothing is written
     std::uint64_t save_every = 1000;     ///< optimizer steps; 0: only at the end. The end is always saved
@@ -66,6 +68,9 @@ struct TrainerCallbacks {
     std::function<void(StepReport const&)> on_step = {};
     std::function<void(LogReport const&)> on_log = {};
     std::function<void(std::filesystem::path const& checkpoint)> on_save = {};
+    std::function<Figures(std::uint64_t step)> evaluate = {};   ///< measures the model; required by `TrainerOptions::evaluation`
+    /// After an evaluation; \p best: it is the best so far, and its checkpoint is kept.
+    std::function<void(std::uint64_t step, Figures const&, bool best)> on_figures = {};
     std::function<void(std::string const&)> on_warning = {};   ///< empty: standard error
     std::function<double()> clock =
         {};   ///< seconds, of a clock that never goes back, for runs by the clock; empty: the machine's
@@ -101,6 +106,11 @@ BMAE_INLINE void check(TrainerOptions const& options) {
            std::to_string(options.learning_rate));
     demand(options.clip >= 0, "a clip of at least 0 (0: no clipping)", std::to_string(options.clip));
     demand(!options.resume || !options.output.empty(), "an output folder to resume from", "none");
+    EvaluationOptions const& evaluation = options.evaluation;
+    demand(evaluation.every != 0 || (evaluation.best.empty() && evaluation.patience == 0),
+           "steps between evaluations, to keep the best checkpoint or to stop early", "0");
+    demand(evaluation.patience == 0 || !evaluation.best.empty(), "the figure that decides, with a patience", "none");
+    demand(evaluation.best.empty() || !options.output.empty(), "an output folder, to keep the best checkpoint", "none");
     check(options.schedule);
     check(options.adamw);
 }

@@ -15,6 +15,14 @@ enum class Activation {
     relu
 };
 
+/// What a classification head does between its two linear maps.
+enum class ScoreHead {
+    tanh,   ///< tanh(W x + b): BERT, RoBERTa and relatives
+    gelu,   ///< gelu(W x + b): ELECTRA
+    relu,   ///< max(0, W x + b): DistilBERT
+    norm    ///< LayerNorm(f(W x)), f the activation of the language-model head, both without a shift: ModernBERT
+};
+
 /// Sizes and rates of an encoder of any family: every encoder returns them by `encoder.shape()`, and every network that
 /// is built beside it uses them. An encoder without attention heads or inner layers gives those that a transformer layer of
 /// its width should have.
@@ -36,6 +44,7 @@ struct Shape {
     double attention_output_dropout = 0;   ///< between attention and its residual
     double rotary_base = 0;      ///< positions enter by rotary phases of this base, in every layer; 0: by the embeddings
     double initial_cutoff = 0;   ///< new weights lie within so many deviations; 0: they have no bound
+    ScoreHead score_head = ScoreHead::tanh;
 
     friend bool operator==(Shape const&, Shape const&) = default;
 };

@@ -25,6 +25,14 @@ struct SpecialIds {
     friend bool operator==(SpecialIds const&, SpecialIds const&) = default;
 };
 
+/// How the two texts of a pair stand in one input: `[CLS] a [SEP] b [SEP]` with token types, `<s> a </s></s> b </s>` without.
+struct PairForm {
+    std::size_t separators = 1;   ///< between both texts
+    bool token_types = true;      ///< 0, and 1 for the second text and the separator behind it
+
+    friend bool operator==(PairForm const&, PairForm const&) = default;
+};
+
 /// The traits of the ids of one vocabulary, by id and never by literal string.
 class TokenTraits {
 public:

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// Evaluation while training.
+#include "evaluation.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <bmae/corpus/beir.hpp>
+#include <bmae/evaluation/evaluator.hpp>
+#include <bmae/retrieval/exact_index.hpp>
+#include <bmae/retrieval/qrels.hpp>
+
+namespace bmae::program {
+
+namespace {
+
+/// A collection in memory, searched anew at each evaluation.
+class RankingEvaluation {
+public:
+    RankingEvaluation(Common const& common, EvalOptions const& options, AnyModel const& model, AnyTokenizer tokenizer,
+                      SentenceEncoderOptions how)
+        : model_(model),
+          tokenizer_(std::move(tokenizer)),
+          how_(std::move(how)),
+          threads_(common.threads),
+          measures_{options.measures} {
+        static_cast<void>(metrics_from_names(measures_));   // a wrong name is reported before large files are read
+        BeirCollection const collection = BeirCollection::open(options.data);
+        say_report(collection.documents_report(), "corpus of --eval-data");
+        qrels_ = collection.qrels<Qrels>(options.split);
+        for (Record const& query : collection.queries(options.split)) {
+            query_ids_.push_back(query.id);
+            queries_.push_back(query.text);
+        }
+        for (Record const& document : collection.documents()) {
+            ids_.push_back(document.id);
+            texts_.push_back(joined_text(document));
+        }
+        if (queries_.empty() || texts_.empty()) {
+            throw InputError(
+                Diagnostic{.file = options.data.string(),
+                           .expected = "queries and documents to evaluate on, in the split " + options.split,
+                           .found = std::to_string(queries_.size()) + " queries, " + std::to_string(texts_.size()) + " documents",
+                           .hint = "Choose another split by --eval-split."});
+        }
+    }
+
+    [[nodiscard]] Figures measure() const {
+        AnyEncoder encoder = model_.encoder();   // bf16 while a run in bf16 goes on
+        encoder.for_each_parameter(
+            "", [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
+        SentenceEncoder const sentences(std::move(encoder), tokenizer_, how_);
+        EncodeRun const run{.threads = threads_};
+        ExactIndex const index(sentences.encode(texts_, run), ids_);
+        Run const hits = index.search(sentences.encode_queries(queries_, run), depth, query_ids_);
+        Report const report = evaluate(qrels_, hits, measures_);
+        Figures figures;
+        for (std::size_t m = 0; m < report.measures.size(); ++m) { figures.emplace_back(report.measures[m], report.means[m]); }
+        return figures;
+    }
+
+private:
+    static constexpr std::size_t depth = 1000;   // hits per query, as search has by default
+
+    AnyModel const& model_;
+    AnyTokenizer tokenizer_;
+    SentenceEncoderOptions how_;
+    unsigned threads_;
+    std::vector<std::string> measures_;
+    Qrels qrels_ = {};
+    std::vector<std::string> query_ids_ = {};
+    std::vector<std::string> queries_ = {};
+    std::vector<std::string> ids_ = {};
+    std::vector<std::string> texts_ = {};
+};
+
+}  // namespace
+
+Evaluate ranking_evaluation(Common const& common, EvalOptions const& options, AnyModel const& model,
+                            AnyTokenizer const& tokenizer, SentenceEncoderOptions const& how) {
+    auto const ranking = std::make_shared<RankingEvaluation>(common, options, model, tokenizer, how);
+    return [ranking](std::uint64_t) { return ranking->measure(); };
+}
+
+Evaluate held_out_evaluation(HeldOut& held_out) {
+    return [&held_out](std::uint64_t) { return held_out.measure(); };
+}
+
+void set_evaluation(EvalOptions const& options, TrainerOptions& settings) {
+    if (options.data.empty()) { return; }
+    bool const is_loss = options.keep_best == "loss" || options.keep_best == "decoders";
+    settings.evaluation = {
+        .every = options.every, .best = options.keep_best, .higher_is_better = !is_loss, .patience = options.patience};
+}
+
+}  // namespace bmae::program

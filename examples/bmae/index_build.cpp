@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+// Documents to an index on disk: `index`.
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <bmae/detail/folders.hpp>
+#include <bmae/retrieval/lexical_index_builder.hpp>
+
+#include "common.hpp"
+#include "index_parts.hpp"
+#include "vector_files.hpp"
+
+namespace bmae::program {
+
+namespace {
+
+int index_lexical(Common const& common, IndexOptions const& options) {
+    auto const began = IndexClock::now();
+    Cancellation const cancellation;
+    AnalyzerOptions const analyzer{.stop_words = options.stopwords == "none" ? StopWords::none : StopWords::english,
+                                   .stemming = options.stem ? Stemming::english : Stemming::none};
+    Progress reading("index", "documents", 0);
+    LexicalIndexBuilder builder(options.output,
+                                {.bm25 = {.k1 = options.k1, .b = options.b, .analyzer = analyzer, .threads = common.threads},
+                                 .store_texts = options.store_texts,
+                                 .memory = options.memory << 20,
+                                 .on_progress = [&](std::size_t, std::size_t) { cancellation.check(); }});
+    for_each_document(options, [&](std::string const& id, std::string text) {
+        builder.add(id, std::move(text));
+        if (builder.documents() % 1024 == 0) {
+            cancellation.check();
+            reading.update(builder.documents());
+        }
+    });
+    reading.finish();
+    builder.commit();
+    Json result = index_result(options, began, builder.documents());
+    result.update({{"terms", builder.terms()}, {"postings", builder.postings()}});
+    print_result(common, result,
+                 options.output.string() + ": " + count_text(builder.documents()) + " documents, " + count_text(builder.terms()) +
+                     " terms, " + count_text(builder.postings()) + " postings, " +
+                     count_text(result["bytes"].get<std::uint64_t>() >> 20) + " MB\n");
+    return done;
+}
+
+/// Vectors that encode wrote.
+int index_vectors(Common const& common, IndexOptions const& options) {
+    auto const began = IndexClock::now();
+    Cancellation const cancellation;
+    std::optional<DenseIndexBuilder> builder;
+    Progress progress("index", "vectors", 0);
+    std::size_t dimension = 0;
+    for_each_vector(
+        options.vectors,
+        [&](VectorSource const& source) {
+            dimension = source.dimension;
+            builder.emplace(options.output, dimension, dense_options(options, source.model));
+        },
+        [&](std::string_view id, std::span<float const> values) {
+            builder->add(id, values);
+            if (builder->documents() % 1024 == 0) {
+                cancellation.check();
+                progress.update(builder->documents());
+            }
+        });
+    progress.finish();
+    builder->commit();
+    return print_dense_index(common, options, began, *builder, dimension);
+}
+
+int index_dense(Common const& common, IndexOptions const& options) {
+    auto const refuse = [](std::string expected, std::string found) {
+        return InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found)});
+    };
+    static_cast<void>(dense_options(options, nullptr));
+    if (options.vectors.empty() == options.model.model.empty()) {
+        throw refuse("either --model or --vectors with --method dense", options.vectors.empty() ? "neither" : "both");
+    }
+    if (options.vectors.empty()) {
+        if (options.data.empty()) { throw refuse("--data, whose corpus the model encodes", "none"); }
+        return index_by_model(common, options);
+    }
+    if (!options.data.empty()) { throw refuse("no --data with --vectors, which have their ids", options.data.string()); }
+    if (options.store_texts) { throw refuse("--store-texts with --data, which has the texts", "--vectors"); }
+    return index_vectors(common, options);
+}
+
+}  // namespace
+
+Json index_result(IndexOptions const& options, IndexClock::time_point began, std::size_t documents) {
+    return {{"command", "index"},
+            {"method", options.method},
+            {"output", options.output.string()},
+            {"documents", documents},
+            {"terms", nullptr},
+            {"postings", nullptr},
+            {"rows", nullptr},
+            {"dimension", nullptr},
+            {"bytes", IndexFolder(options.output).bytes()},
+            {"seconds", std::chrono::duration<double>(IndexClock::now() - began).count()}};
+}
+
+int print_dense_index(Common const& common, IndexOptions const& options, IndexClock::time_point began,
+                      DenseIndexBuilder const& builder, std::size_t dimension) {
+    Json result = index_result(options, began, builder.documents());
+    result.update({{"rows", options.rows}, {"dimension", dimension}});
+    print_result(common, result,
+                 options.output.string() + ": " + count_text(builder.documents()) + " vectors of " + std::to_string(dimension) +
+                     " in " + options.rows + ", " + count_text(result["bytes"].get<std::uint64_t>() >> 20) + " MB\n");
+    return done;
+}
+
+DenseIndexOptions dense_options(IndexOptions const& options, Json model) {
+    auto const refuse = [](std::string expected, std::string const& found) {
+        return InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = '"' + found + '"'});
+    };
+    auto const rows = row_type_from(options.rows);
+    if (!rows) { throw refuse("--rows fp32, bf16, int8 or binary", options.rows); }
+    bool const none = options.finer_rows == "none";
+    auto const finer = row_type_from(options.finer_rows);
+    if (!none && finer != RowType::fp32 && finer != RowType::bf16) {
+        throw refuse("--finer-rows fp32, bf16 or none", options.finer_rows);
+    }
+    if (options.similarity != "dot" && options.similarity != "cosine") {
+        throw refuse("--similarity dot or cosine", options.similarity);
+    }
+    bool const is_coarse = *rows == RowType::int8 || *rows == RowType::binary;
+    return {.rows = *rows,
+            .finer_rows = is_coarse && !none ? finer : std::nullopt,
+            .cosine = options.similarity == "cosine",
+            .store_texts = options.store_texts,
+            .model = std::move(model)};
+}
+
+int make_index(Common const& common, IndexOptions const& options) {
+    auto const refuse = [](std::string expected, std::string found) {
+        return InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found)});
+    };
+    detail::require_nothing_lost(options.output);
+    if (options.method == "dense") { return index_dense(common, options); }
+    if (options.method != "bm25") { throw refuse("--method bm25 or dense", '"' + options.method + '"'); }
+    if (options.stopwords != "english" && options.stopwords != "none") {
+        throw refuse("--stopwords english or none", '"' + options.stopwords + '"');
+    }
+    if (options.data.empty()) { throw refuse("--data with a corpus", "none"); }
+    return index_lexical(common, options);
+}
+
+}  // namespace bmae::program

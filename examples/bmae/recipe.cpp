@@ -1,0 +1,281 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+#include "recipe.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/json_lines.hpp>
+#include <bmae/detail/json_text.hpp>
+#include <bmae/values/error.hpp>
+
+#include "option_table.hpp"
+
+namespace bmae::program {
+
+namespace {
+
+bool is_name(std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    });
+}
+
+/// Reads one file; its methods share the document and the place of each value in it.
+class RecipeReader {
+public:
+    RecipeReader(Path const& file, std::string const& text, Path const& output)
+        : file_(file.string()), json_(detail::parse_json_text<Json>(text, file_)), lines_(text), output_(output) {}
+
+    Recipe read(std::vector<std::string> const& given) {
+        require_object(json_, "", "a recipe");
+        require_keys(json_, "", {"recipe", "name", "about", "settings", "stages"});
+        if (!json_.contains("recipe") || json_["recipe"] != 1) {
+            throw refuse("/recipe", "\"recipe\": 1, the version of the format",
+                         json_.contains("recipe") ? detail::kind_of_json(json_["recipe"]) : "none");
+        }
+        Recipe recipe{.file = file_, .name = text_of(json_, "", "name"), .settings = {}, .stages = {}};
+        read_settings(given);
+        recipe.settings = settings_;
+        if (!json_.contains("stages") || !json_["stages"].is_array() || json_["stages"].empty()) {
+            throw refuse("/stages", "\"stages\", an array of one stage or more", "none");
+        }
+        for (std::size_t i = 0; i < json_["stages"].size(); ++i) {
+            recipe.stages.push_back(read_stage(json_["stages"][i], "/stages/" + std::to_string(i)));
+        }
+        return recipe;
+    }
+
+private:
+    InputError refuse(std::string const& path, std::string expected, std::string found, std::string hint = {}) const {
+        return InputError(Diagnostic{.file = file_,
+                                     .line = lines_.of(path),
+                                     .expected = std::move(expected),
+                                     .found = std::move(found),
+                                     .hint = std::move(hint)});
+    }
+
+    void require_object(Json const& value, std::string const& path, std::string const& what) const {
+        if (!value.is_object()) { throw refuse(path, what + ", a JSON object", detail::kind_of_json(value)); }
+    }
+
+    void require_keys(Json const& object, std::string const& path, std::vector<std::string> const& known) const {
+        for (auto const& [key, value] : object.items()) {
+            if (std::ranges::find(known, key) != known.end()) { continue; }
+            std::string list;
+            for (std::string const& each : known) { list += (list.empty() ? "" : ", ") + each; }
+            throw refuse(path + '/' + key, "a key of " + list, '"' + key + '"', did_you_mean(key, known));
+        }
+    }
+
+    std::string text_of(Json const& object, std::string const& path, std::string const& key) const {
+        if (!object.contains(key) || !object[key].is_string()) {
+            throw refuse(path + '/' + key, "the text \"" + key + '"',
+                         object.contains(key) ? detail::kind_of_json(object[key]) : "none");
+        }
+        return object[key].get<std::string>();
+    }
+
+    /// A value as it is written on a command line.
+    std::string word_of(Json const& value, std::string const& path) const {
+        if (value.is_string()) { return substituted(value.get<std::string>(), path); }
+        if (value.is_number()) { return value.dump(); }
+        throw refuse(path, "a text or a number", detail::kind_of_json(value));
+    }
+
+    void read_settings(std::vector<std::string> const& given) {
+        Json const none = Json::object();
+        Json const& stated = json_.contains("settings") ? json_["settings"] : none;
+        require_object(stated, "/settings", "settings");
+        std::vector<std::string> names;
+        for (auto const& [name, value] : stated.items()) {
+            if (!is_name(name)) { throw refuse("/settings/" + name, "a name of a-z, 0-9, - and _", '"' + name + '"'); }
+            names.push_back(name);
+            if (!value.is_null()) { settings_[name] = word_of(value, "/settings/" + name); }
+        }
+        for (std::string const& word : given) {
+            std::size_t const equals = word.find('=');
+            std::string const name = word.substr(0, equals);
+            bool const known = std::ranges::find(names, name) != names.end();
+            if (equals == word.npos || !known) {
+                std::string list;
+                for (std::string const& each : names) { list += (list.empty() ? "" : ", ") + each; }
+                throw InputError(Diagnostic{.file = {},
+                                            .expected = "--set NAME=VALUE with a setting of " + file_,
+                                            .found = '"' + word + '"',
+                                            .hint = list.empty() ? "It has no settings." : "Its settings: " + list + '.'});
+            }
+            settings_[name] = word.substr(equals + 1);
+        }
+        for (std::string const& name : names) {
+            if (settings_.contains(name)) { continue; }
+            throw refuse("/settings/" + name, "a value of the setting \"" + name + '"', "null",
+                         "Give it by --set " + name + "=VALUE.");
+        }
+    }
+
+    Stage read_stage(Json const& json, std::string const& path) {
+        require_object(json, path, "a stage");
+        require_keys(json, path, {"name", "about", "command", "options", "arguments"});
+        Stage stage{.name = text_of(json, path, "name"),
+                    .command = text_of(json, path, "command"),
+                    .options = {},
+                    .line = lines_.of(path)};
+        if (!is_name(stage.name)) { throw refuse(path + "/name", "a name of a-z, 0-9, - and _", '"' + stage.name + '"'); }
+        if (settings_.contains(stage.name) || std::ranges::find(stages_, stage.name) != stages_.end()) {
+            throw refuse(path + "/name", "a name that no other stage and no setting has", '"' + stage.name + '"');
+        }
+        stages_.push_back(stage.name);   // a stage may name its own folder
+        if (json.contains("arguments")) { read_arguments(json["arguments"], path + "/arguments", stage); }
+        if (!json.contains("options")) { return stage; }
+        require_object(json["options"], path + "/options", "options");
+        for (auto const& [key, value] : json["options"].items()) { read_option(key, value, path + "/options/" + key, stage); }
+        return stage;
+    }
+
+    void read_arguments(Json const& values, std::string const& path, Stage& stage) const {
+        if (!values.is_array()) { throw refuse(path, "an array of texts", detail::kind_of_json(values)); }
+        RecipeOption words{.name = {}, .values = {}, .line = lines_.of(path)};
+        for (Json const& value : values) { words.values.push_back(word_of(value, path)); }
+        stage.options.push_back(std::move(words));
+    }
+
+    void read_option(std::string const& key, Json const& value, std::string const& path, Stage& stage) const {
+        if (key.empty() || key.front() == '-') { throw refuse(path, "the name of an option without dashes", '"' + key + '"'); }
+        RecipeOption option{.name = "--" + key, .values = {}, .line = lines_.of(path)};
+        if (value.is_boolean()) {
+            if (value.get<bool>()) { stage.options.push_back(std::move(option)); }
+            return;
+        }
+        if (value.is_array()) {
+            if (value.empty()) { throw refuse(path, "one value or more", "an empty array"); }
+            for (Json const& one : value) { option.values.push_back(word_of(one, path)); }
+        } else {
+            option.values.push_back(word_of(value, path));
+        }
+        stage.options.push_back(std::move(option));
+    }
+
+    std::string substituted(std::string const& text, std::string const& path) const {
+        std::string made;
+        for (std::size_t at = 0; at < text.size();) {
+            if (text[at] != '{') {
+                made += text[at++];
+                continue;
+            }
+            std::size_t const end = text.find('}', at);
+            std::string const name = text.substr(at + 1, end == text.npos ? text.npos : end - at - 1);
+            if (end == text.npos) { throw refuse(path, "a } behind {" + name, "none"); }
+            made += value_of(name, path);
+            at = end + 1;
+        }
+        return made;
+    }
+
+    std::string value_of(std::string const& name, std::string const& path) const {
+        if (auto const found = settings_.find(name); found != settings_.end()) { return found->second; }
+        if (std::ranges::find(stages_, name) != stages_.end()) { return (output_ / name).string(); }
+        std::vector<std::string> known = stages_;
+        for (auto const& [setting, value] : settings_) { known.push_back(setting); }
+        throw refuse(path, "{NAME} of a setting, of this stage or of one before it", '{' + name + '}', did_you_mean(name, known));
+    }
+
+    std::string file_;
+    Json json_;
+    detail::JsonLines lines_;
+    Path output_;
+    std::map<std::string, std::string> settings_ = {};
+    std::vector<std::string> stages_ = {};
+};
+
+/// The line of the option that an error of the parser is about, else of the stage.
+std::size_t line_of(Stage const& stage, std::string const& message) {
+    std::size_t line = stage.line;
+    std::size_t longest = 0;
+    for (RecipeOption const& option : stage.options) {
+        if (option.name.size() > longest && message.find(option.name) != message.npos) {
+            line = option.line;
+            longest = option.name.size();
+        }
+    }
+    return line;
+}
+
+/// Whether `path` lies in `folder`, by their names.
+bool lies_in(Path const& path, Path const& folder) {
+    Path const relative = path.lexically_normal().lexically_relative(folder.lexically_normal());
+    return !relative.empty() && relative != "." && *relative.begin() != "..";
+}
+
+}  // namespace
+
+std::vector<std::string> Stage::words() const {
+    std::vector<std::string> words{command};
+    for (RecipeOption const& option : options) {
+        if (option.name.empty()) {
+            words.insert(words.end(), option.values.begin(), option.values.end());
+        } else if (option.values.empty()) {
+            words.push_back(option.name);
+        }
+        for (std::string const& value : option.values) {
+            if (!option.name.empty()) { words.push_back(option.name + '=' + value); }
+        }
+    }
+    return words;
+}
+
+RecipeOption const* Stage::find(std::string const& option) const {
+    auto const found = std::ranges::find(options, option, &RecipeOption::name);
+    return found == options.end() ? nullptr : &*found;
+}
+
+Recipe read_recipe(Path const& file, std::vector<std::string> const& given, Path const& output) {
+    constexpr std::uint64_t largest_recipe = std::uint64_t{1} << 24;
+    std::string const text = detail::read_file(file, largest_recipe);
+    return RecipeReader(file, text, output).read(given);
+}
+
+void check_stages(Recipe const& recipe, Path const& output, ParseWords const& parse) {
+    for (Stage const& stage : recipe.stages) {
+        auto const refuse = [&](std::size_t line, std::string expected, std::string found, std::string hint = {}) {
+            return InputError(Diagnostic{.file = recipe.file.string(),
+                                         .line = line,
+                                         .expected = std::move(expected),
+                                         .found = std::move(found),
+                                         .hint = std::move(hint)});
+        };
+        if (stage.command == "pipeline") { throw refuse(stage.line, "a command that is one stage", "pipeline"); }
+        for (char const* const not_of_a_stage : {"--resume", "--json"}) {
+            if (RecipeOption const* const option = stage.find(not_of_a_stage)) {
+                throw refuse(option->line, "an option of the stage \"" + stage.name + '"', not_of_a_stage,
+                             "The pipeline gives it where it is needed.");
+            }
+        }
+        try {
+            static_cast<void>(parse(stage.words()));
+        } catch (InputError const& error) {
+            Diagnostic said = error.diagnostic();
+            std::size_t const line = line_of(stage, said.expected.empty() ? error.what() : said.found + ' ' + said.expected);
+            if (said.expected.empty()) {
+                throw InputError(recipe.file.string() + ':' + std::to_string(line) + ": stage \"" + stage.name +
+                                 "\": " + error.what());
+            }
+            said.file = recipe.file.string();
+            said.line = line;
+            said.expected = "in the stage \"" + stage.name + "\" " + said.expected;
+            throw InputError(std::move(said));
+        }
+        RecipeOption const* const written = stage.find("--output");
+        if (written != nullptr && !lies_in(written->values.front(), output / stage.name)) {
+            throw refuse(written->line, "an output in the folder of the stage: {" + stage.name + "}/...",
+                         '"' + written->values.front() + '"');
+        }
+    }
+}
+
+}  // namespace bmae::program

@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+/// \file
+/// The options of a NomicBERT encoder, by the names of its config.json.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <bmae/values/error.hpp>
+#include <bmae/values/shape.hpp>
+
+namespace bmae {
+
+/// Shape and rates of a NomicBERT encoder (Nussbaum et al., arXiv 2402.01613). Defaults are nomic-bert-2048, the encoder of nomic-embed-text.
+struct NomicBertConfig {
+    std::int64_t vocab_size = 30528;   ///< V
+    std::int64_t hidden_size = 768;    ///< H
+    std::int64_t num_hidden_layers = 12;
+    std::int64_t num_attention_heads = 12;         ///< divides hidden_size into heads of an even width
+    std::int64_t intermediate_size = 3072;         ///< I
+    std::int64_t max_position_embeddings = 2048;   ///< tokens of the longest text
+    std::int64_t type_vocab_size = 2;              ///< token types
+    double rope_theta = 1000;                      ///< base of the rotary phases
+    double hidden_dropout_prob = 0;
+    double attention_probs_dropout_prob = 0;
+    double layer_norm_eps = 1e-12;
+    double initializer_range = 0.02;   ///< standard deviation of new weights
+    std::int64_t pad_token_id = 0;     ///< -1 where the vocabulary has none
+    std::string extra_json = "{}";     ///< other keys of config.json: kept and written back
+
+    /// 12 layers of 768, 137 M parameters.
+    static NomicBertConfig base() { return {}; }
+
+    /// The shape from which decoders, heads and bottlenecks are built. Their layers have gelu where this encoder has silu.
+    [[nodiscard]] Shape shape() const {
+        return {.width = hidden_size,
+                .vocabulary = vocab_size,
+                .embedding_width = hidden_size,
+                .positions = max_position_embeddings,
+                .layers = num_hidden_layers,
+                .heads = num_attention_heads,
+                .inner_width = intermediate_size,
+                .token_types = type_vocab_size,
+                .norm_epsilon = layer_norm_eps,
+                .initial_deviation = initializer_range,
+                .hidden_dropout = hidden_dropout_prob,
+                .attention_dropout = attention_probs_dropout_prob,
+                .attention_output_dropout = hidden_dropout_prob,
+                .rotary_base = rope_theta};
+    }
+
+    /// Refuses options that do not describe a model.
+    /// \param file  name of the source in messages
+    void validate(std::string const& file = {}) const {
+        auto const refuse = [&file](std::string expected, std::string found) {
+            throw InputError(Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found)});
+        };
+        auto const within = [&refuse](char const* name, std::int64_t value, std::int64_t least, std::int64_t most) {
+            if (value >= least && value <= most) { return; }
+            refuse(std::string(name) + " between " + std::to_string(least) + " and " + std::to_string(most),
+                   std::to_string(value));
+        };
+        auto const number = [&refuse](char const* name, double value, double least, double below) {
+            if (std::isfinite(value) && value >= least && value < below) { return; }
+            refuse(std::string(name) + " of at least " + std::to_string(least) + " and below " + std::to_string(below),
+                   std::to_string(value));
+        };
+        within("vocab_size", vocab_size, 1, 100'000'000);
+        within("hidden_size", hidden_size, 2, 1'000'000);
+        within("num_hidden_layers", num_hidden_layers, 1, 10'000);
+        within("num_attention_heads", num_attention_heads, 1, hidden_size / 2);
+        within("intermediate_size", intermediate_size, 1, 10'000'000);
+        within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
+        within("type_vocab_size", type_vocab_size, 1, 1'000);
+        within("pad_token_id", pad_token_id, -1, vocab_size - 1);
+        if (hidden_size % (2 * num_attention_heads) != 0) {
+            refuse("a hidden_size that num_attention_heads divides into heads of an even width, which rotary positions need",
+                   std::to_string(hidden_size) + " and " + std::to_string(num_attention_heads));
+        }
+        number("rope_theta", rope_theta, 1, 1e12);
+        number("hidden_dropout_prob", hidden_dropout_prob, 0, 1);
+        number("attention_probs_dropout_prob", attention_probs_dropout_prob, 0, 1);
+        number("layer_norm_eps", layer_norm_eps, 0, 1);
+        number("initializer_range", initializer_range, 0, 1'000);
+    }
+
+    friend bool operator==(NomicBertConfig const&, NomicBertConfig const&) = default;
+};
+
+}  // namespace bmae
