@@ -19,6 +19,7 @@
 #include <bmae/retrieval/run_file.hpp>
 
 #include "index_answers.hpp"
+#include "unmatched.hpp"
 #include "vector_files.hpp"
 
 namespace bmae::program {
@@ -166,9 +167,7 @@ Records read_query_file(Path const& file, bool skip_malformed) {
 
 int write_index_run(Common const& common, SearchOptions const& options, std::string const& method, std::size_t documents,
                     Run const& run) {
-    std::size_t without = 0;
-    for (std::size_t q = 0; q < run.size(); ++q) { without += run.hits(q).empty() ? 1 : 0; }
-    if (without != 0) { say(count_text(without) + " of " + count_text(run.size()) + " queries find nothing"); }
+    say_unmatched(run);
     write_run(run, options.output, {.tag = options.tag.empty() ? method : options.tag});
     Json result = result_of(method, documents);
     result.update({{"queries", run.size()}, {"hits", run.hit_count()}, {"output", options.output.string()}});

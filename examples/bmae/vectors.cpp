@@ -28,6 +28,7 @@
 #include "models.hpp"
 #include "ranking.hpp"
 #include "stored_vectors.hpp"
+#include "unmatched.hpp"
 
 namespace bmae::program {
 
@@ -295,6 +296,7 @@ int search(Common const& common, SearchOptions const& options) {
     Searcher const searcher(common, options, collection.documents());
     Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k == 0 ? 1000 : options.top_k);
     interruptible.finish();
+    say_unmatched(run);
     write_run(run, options.output, {.tag = options.tag.empty() ? options.method : options.tag});
     result.update(
         {{"split", options.split}, {"queries", run.size()}, {"hits", run.hit_count()}, {"output", options.output.string()}});

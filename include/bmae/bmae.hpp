@@ -37,6 +37,7 @@
 #include <bmae/concepts/encoder.hpp>
 #include <bmae/concepts/encoder_inference.hpp>
 #include <bmae/concepts/encoder_roles.hpp>
+#include <bmae/concepts/index.hpp>
 #include <bmae/concepts/masker.hpp>
 #include <bmae/concepts/metric.hpp>
 #include <bmae/concepts/pair_source.hpp>
@@ -124,9 +125,9 @@
 #include <bmae/encoders/nomic_bert_family.hpp>
 #include <bmae/encoders/nomic_bert_folder.hpp>
 #include <bmae/encoders/stored_family.hpp>
+#include <bmae/encoders/stored_tensors.hpp>
 #include <bmae/evaluation/answers.hpp>
 #include <bmae/evaluation/composed_evaluator.hpp>
-#include <bmae/encoders/stored_tensors.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/evaluation/file_evaluator.hpp>
 #include <bmae/evaluation/profile.hpp>
@@ -305,7 +306,9 @@
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/exact_index_distance.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>
+#include <bmae/retrieval/faiss_index.hpp>
 #include <bmae/retrieval/fusion.hpp>
+#include <bmae/retrieval/hnswlib_index.hpp>
 #include <bmae/retrieval/hybrid.hpp>
 #include <bmae/retrieval/impact_index.hpp>
 #include <bmae/retrieval/index_folder.hpp>
@@ -320,8 +323,8 @@
 #include <bmae/retrieval/row_kernels.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/run_file.hpp>
-#include <bmae/retrieval/scripts.hpp>
 #include <bmae/retrieval/run_scanner.hpp>
+#include <bmae/retrieval/scripts.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/similarity.hpp>
 #include <bmae/retrieval/sparse_encoder.hpp>

@@ -105,7 +105,8 @@ BOOST_AUTO_TEST_CASE(pairs_are_joined_as_the_post_processor_says) {
     test::ScratchFolder const scratch;
     ByteLevelBpe(roberta()).save(scratch / "roberta");
     BOOST_TEST((AnyTokenizer::from_file(scratch / "roberta").pair_form() == two));
-    std::string const special = R"("special_tokens": {"<s>": {"id": "<s>", "ids": [0]}, "</s>": {"id": "</s>", "ids": [1]}})";
+    std::string const special = R"("special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}, )"
+                                R"("</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}})";
     auto const token = [](std::string const& name) { return R"({"SpecialToken": {"id": ")" + name + R"(", "type_id": 0}})"; };
     auto const text = [](std::string const& name, int type) {
         return R"({"Sequence": {"id": ")" + name + R"(", "type_id": )" + std::to_string(type) + "}}";

@@ -201,7 +201,10 @@ inline void configure_as_roberta(std::filesystem::path const& folder, JsonFile c
             warn_of_class(folder, json, "normalizer", "none");
             root["normalizer"] = nullptr;
         }
-        WrappingTokens const other = read_wrapping(json, description.tokens);
+        WrappingTokens other;
+        try {
+            other = read_wrapping(json, description.tokens);
+        } catch (InputError const&) { other = {}; }   // of another kind: it is replaced
         if (other.before != description.wrapping.before || other.after != description.wrapping.after) {
             warn_of_class(folder, json, "post_processor", special.cls + " A " + special.sep);
             root["post_processor"] = template_processing({special.cls, id(special.cls)}, {special.sep, id(special.sep)});
@@ -274,11 +277,11 @@ inline ByteLevelBpeDescription read_byte_level_bpe(std::filesystem::path const& 
         description.added = detail::place_added_tokens(folder.added, description.tokens, file.path().string());
         description.special = folder.special;
         description.model_max_length = folder.model_max_length;
-        description.pair = detail::read_pair_form(file);
         if (folder.kind == detail::TokenizerClass::roberta) {
             detail::configure_as_roberta(path, file, description);
         } else {
             description.wrapping = detail::read_wrapping(file, description.tokens);
+            description.pair = detail::read_pair_form(file);
             description.source = detail::resolved_source(description, [](detail::PlainJson&) {});
         }
         return description;

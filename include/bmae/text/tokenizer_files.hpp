@@ -430,10 +430,10 @@ inline void warn_of_capitals(WordPieceDescription const& description) {
         capitals += has && !is_bracketed ? 1 : 0;
     }
     if (capitals < 3 || capitals * 50 < description.tokens.size()) { return; }
-    warn_of_tokenizer(
-        description.file + " looks cased: " + std::to_string(capitals) + " of " + std::to_string(description.tokens.size()) +
-        " tokens have capitals, which lower-cased text never matches. Read it with --cased (WordPieceOptions), or put "
-        "\"do_lower_case\": false into a tokenizer_config.json beside it.");
+    warn_of_tokenizer(description.file + " looks cased: " + std::to_string(capitals) + " of " +
+                      std::to_string(description.tokens.size()) +
+                      " tokens have capitals, which lower-cased text never matches. If the model is cased, name its folder, with "
+                      "\"do_lower_case\": false in a tokenizer_config.json.");
 }
 
 inline WordPieceDescription read_wordpiece_vocabulary(std::filesystem::path const& file, WordPieceOptions options) {

@@ -214,7 +214,6 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     detail::FolderTokens const folder = is_folder ? detail::read_folder_tokens(path, &file) : detail::FolderTokens{};
     description.special = folder.special;
     description.model_max_length = folder.model_max_length;
-    description.pair = detail::read_pair_form(file);
     bool const by_class = folder.kind == detail::TokenizerClass::xlm_roberta || folder.kind == detail::TokenizerClass::camembert;
     if (by_class) {
         detail::configure_as_xlm_roberta(path, file, folder, description);
@@ -222,13 +221,14 @@ inline UnigramDescription read_unigram(std::filesystem::path const& path) {
     }
     if (root.contains("normalizer")) { detail::read_normalizer(file, root["normalizer"], description.normalizer); }
     detail::read_unigram_splitter(file, description);
-    description.wrapping = detail::read_wrapping(file, description.tokens);
     if (is_folder) {
         description.added = detail::place_added_tokens(folder.added, description.tokens, file.path().string());
         description.source = detail::resolved_source(description, [](detail::PlainJson&) {});
     } else {
         description.added = detail::read_added_tokens(file, description.tokens);
     }
+    description.wrapping = detail::read_wrapping(file, description.tokens);
+    description.pair = detail::read_pair_form(file);
     return description;
 }
 
