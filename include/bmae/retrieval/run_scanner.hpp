@@ -19,6 +19,7 @@
 
 #include <bmae/detail/columns.hpp>
 #include <bmae/retrieval/run_file.hpp>
+#include <bmae/text/unicode.hpp>
 #include <bmae/values/draw.hpp>
 
 namespace bmae::detail {
@@ -116,6 +117,7 @@ public:
     /// \returns false where a line needs the careful reader: a malformed one, an unusual number, a NUL byte, a document twice
     template <class Each>
     bool scan(std::string_view text, Each&& each) {
+        if (!is_ascii(text) && first_invalid_utf8(text) != std::string_view::npos) { return false; }
         at_ = text.data();
         end_ = at_ + text.size();
         std::string_view query;
@@ -145,6 +147,16 @@ private:
         double score = 0;
     };
 
+    static bool is_ascii(std::string_view text) noexcept {
+        std::uint64_t bits = 0, word = 0;
+        for (; text.size() >= 8; text.remove_prefix(8)) {
+            std::memcpy(&word, text.data(), 8);
+            bits |= word;
+        }
+        for (char const c : text) { bits |= static_cast<unsigned char>(c); }
+        return (bits & 0x8080808080808080ULL) == 0;
+    }
+
     static bool ends_token(char c) noexcept { return static_cast<unsigned char>(c) <= ' '; }
 
     void skip_line() noexcept {
@@ -172,6 +184,13 @@ private:
         return token();
     }
 
+    /// Digits alone, as ranks are written.
+    static bool is_rank(std::string_view text) noexcept {
+        bool digits = !text.empty();
+        for (char const c : text) { digits = digits && c >= '0' && c <= '9'; }
+        return digits;
+    }
+
     bool read_score(std::string_view text, double& score) const noexcept {
         if (options_.format == RunFormat::msmarco) {
             auto const rank = parse_grade(text);
@@ -193,12 +212,9 @@ private:
         line.query = query_token(last_query);
         if (trec) { static_cast<void>(token()); }
         line.document = token();
-        if (trec) { static_cast<void>(token()); }
+        if (trec && !is_rank(token())) { return false; }
         std::string_view const number = token();
         if (number.empty() || (trec && token().empty()) || !read_score(number, line.score)) { return false; }
-        if (trec) {
-            while (!token().empty()) {}   // further columns
-        }
         while (at_ != end_ && (*at_ == ' ' || *at_ == '\t')) { ++at_; }
         if (at_ != end_ && *at_ == '\r') { ++at_; }
         if (at_ == end_) { return true; }
