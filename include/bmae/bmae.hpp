@@ -67,6 +67,7 @@
 #include <bmae/corpus/training_rows.hpp>
 #include <bmae/corpus/training_table.hpp>
 #include <bmae/corpus/training_writer.hpp>
+#include <bmae/corpus/sts_files.hpp>
 #include <bmae/corpus/trec_sgml.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/corruptors/bert.hpp>
@@ -130,6 +131,7 @@
 #include <bmae/evaluation/composed_evaluator.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/evaluation/file_evaluator.hpp>
+#include <bmae/evaluation/logistic_regression.hpp>
 #include <bmae/evaluation/profile.hpp>
 #include <bmae/evaluation/query_evaluator.hpp>
 #include <bmae/evaluation/quicksort_order.hpp>
@@ -137,6 +139,7 @@
 #include <bmae/evaluation/report.hpp>
 #include <bmae/evaluation/run_comparison.hpp>
 #include <bmae/evaluation/significance.hpp>
+#include <bmae/evaluation/transfer.hpp>
 #include <bmae/fwd.hpp>
 #include <bmae/generation/generate.hpp>
 #include <bmae/generation/gpt2.hpp>
