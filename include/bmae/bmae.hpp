@@ -61,6 +61,7 @@
 #include <bmae/corpus/record.hpp>
 #include <bmae/corpus/run_line.hpp>
 #include <bmae/corpus/scored_pairs.hpp>
+#include <bmae/corpus/senteval_files.hpp>
 #include <bmae/corpus/smart.hpp>
 #include <bmae/corpus/training_json.hpp>
 #include <bmae/corpus/training_row.hpp>
