@@ -16,6 +16,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common.hpp"
+#include "embedding_tasks.hpp"
 #include "index.hpp"
 #include "option_table.hpp"
 #include "pipeline.hpp"
@@ -43,6 +44,8 @@ struct Options {
     IndexOptions index;
     SearchIndexOptions search_index;
     EvaluateOptions evaluate;
+    SimilarityOptions similarity;
+    TransferTaskOptions transfer;
     RerankOptions rerank;
     FuseOptions fuse;
     MineOptions mine;
@@ -148,6 +151,7 @@ void declare_data_commands(CLI::App& program, OptionTable& table, Options& all, 
 void declare_training_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_index_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_search_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
+void declare_embedding_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_model_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_pipeline_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands,
                               ParseStage parse);

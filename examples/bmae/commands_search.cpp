@@ -200,20 +200,35 @@ private:
 
     void evaluate() {
         EvaluateOptions& options = all_.evaluate;
-        CLI::App& app = add("evaluate", "Evaluate a run by judgments",
-                            "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures "
-                            "ndcg@10,recall@100",
-                            [&all = all_] { return bmae::program::evaluate(all.common, all.evaluate); });
+        CLI::App& app =
+            add("evaluate", "Evaluate runs by judgments, and compare them",
+                "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures "
+                "ndcg@10,recall@100\n  bmae evaluate --qrels scifact/qrels/test.tsv --run bm25.trec dense.trec --test "
+                "randomization --format latex",
+                [&all = all_] { return bmae::program::evaluate(all.common, all.evaluate); });
         table_.path(app, "--qrels", options.qrels, "TREC, BEIR or MS MARCO judgments").required();
-        table_.path(app, "--run", options.run, "Run to measure").required();
+        table_.path(app, "--run,run", options.runs, "Runs to measure and compare, in any order of queries; plain or gzip")
+            .required();
         table_.text(app, "--run-format", options.run_format, "trec, msmarco, tevatron");
-        table_.text(app, "--profile", options.profile, "trec9, trec10, beir, mteb, msmarco, sentence-transformers");
+        table_.text(app, "--profile", options.profile,
+                    "trec9, trec10, pytrec_eval, beir, mteb, msmarco, sentence-transformers, ranx");
         table_.text(app, "--measures", options.measures, "mrr@10,ndcg@10,recall@1000,map ...")
             .by_default("mrr@10,ndcg@10,recall@100,map");
         table_.text(app, "--missing", options.missing, "Judged queries without results: zero, skip, error")
             .by_default("the profile's rule");
         table_.whole(app, "--relevance-level", options.relevance_level, {.least = 1, .most = 1'000'000}, "Lowest relevant grade");
         table_.flag(app, "--per-query", options.per_query, "Also print the value of each query");
+        table_.text(app, "--format", options.format, "Table: text, csv, latex, markdown, or trec, the lines of trec_eval")
+            .by_default("trec for one run, text for several");
+        table_.text(app, "--test", options.test, "Paired test of each pair of runs: student, randomization or bootstrap");
+        table_.text(app, "--correction", options.correction, "Of the p-values under one measure: holm, bonferroni or none");
+        table_.real(app, "--alpha", options.alpha, {.above_least = true}, "Largest corrected p of a significant difference");
+        table_
+            .whole(app, "--resamples", options.resamples, {.least = 1, .most = 100'000'000},
+                   "Draws of the test; randomization takes all signs where they are no more")
+            .with("--test", {"randomization", "bootstrap"});
+        common_.seed(app).with("--test", {"randomization", "bootstrap"});
+        table_.path(app, "--differences", options.differences, "New file of query, measure and the value of each run");
         table_.path(app, "--output", options.output, "Also write the table to this new file");
         common_.threads(app);
     }

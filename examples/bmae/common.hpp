@@ -323,13 +323,19 @@ int search(Common const& common, SearchOptions const& options);
 
 struct EvaluateOptions {
     Path qrels = {};
-    Path run = {};
+    std::vector<Path> runs = {};
     std::string run_format = "trec";
     std::string profile = "trec9";
     std::vector<std::string> measures = {};
     std::string missing = {};
     std::int32_t relevance_level = 1;
     bool per_query = false;
+    std::string format = {};   ///< empty: trec_eval's lines of one run, a table of several
+    std::string test = "student";
+    std::string correction = "holm";
+    double alpha = .05;
+    std::size_t resamples = 10'000;
+    Path differences = {};
     Path output = {};
 };
 int evaluate(Common const& common, EvaluateOptions const& options);

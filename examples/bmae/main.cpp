@@ -55,6 +55,7 @@ public:
         declare_training_commands(program_, table_, options_, commands_);
         declare_index_command(program_, table_, options_, commands_);
         declare_search_commands(program_, table_, options_, commands_);
+        declare_embedding_commands(program_, table_, options_, commands_);
         declare_model_commands(program_, table_, options_, commands_);
         declare_pipeline_command(program_, table_, options_, commands_, parse_stage);
         table_.format(program_);

@@ -1,12 +1,17 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
-// Evaluates a run by judgments: `evaluate`.
+// Evaluates runs by judgments and compares them: `evaluate`.
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <bmae/detail/files.hpp>
-#include <bmae/evaluation/evaluator.hpp>
+#include <bmae/evaluation/file_evaluator.hpp>
+#include <bmae/evaluation/run_comparison.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
@@ -26,9 +31,85 @@ Value choose(char const* option, std::string const& name, std::initializer_list<
     throw InputError(Diagnostic{.file = {}, .expected = std::string(option) + " as one of " + names, .found = '"' + name + '"'});
 }
 
-}  // namespace
+/// Queries that are left out of the means, and the flag that counts them.
+void warn_of_missing(Report const& report, bmae::EvaluateOptions const& rules) {
+    if (report.left_out_queries == 0) { return; }
+    std::string const setting(rules.profile.missing_setting);
+    warn(count_text(report.left_out_queries) + " of " + count_text(report.judged_queries) +
+         " judged queries have no results and are left out of the means; --missing zero counts them as 0" +
+         (setting.empty() ? "" : ", as " + setting));
+}
 
-int evaluate(Common const& common, EvaluateOptions const& options) {
+/// Counts and means of one report.
+Json json_of(Report const& report, bool per_query) {
+    Json result{{"profile", report.profile},
+                {"measures", Json::object()},
+                {"queries", report.queries.size()},
+                {"judged_queries", report.judged_queries},
+                {"missing_queries", report.missing_queries},
+                {"left_out_queries", report.left_out_queries},
+                {"unjudged_queries", report.unjudged_queries},
+                {"queries_without_relevant", report.queries_without_relevant},
+                {"tied_hits", report.tied_hits},
+                {"own_hits", report.own_hits},
+                {"own_queries", report.own_queries},
+                {"unjudged_share", report.unjudged_share},
+                {"per_query", nullptr}};
+    for (std::size_t m = 0; m < report.labels.size(); ++m) { result["measures"][report.labels[m]] = report.means[m]; }
+    for (std::size_t q = 0; per_query && q < report.queries.size(); ++q) {
+        for (std::size_t m = 0; m < report.labels.size(); ++m) {
+            result["per_query"][report.queries[q]][report.labels[m]] = report.values[q * report.labels.size() + m];
+        }
+    }
+    return result;
+}
+
+Json json_of(RunComparison const& each, std::vector<NamedReport> const& runs) {
+    auto const number = [](std::optional<double> const& value) { return value ? Json(*value) : Json(); };
+    return {{"first", runs[each.first].name},
+            {"second", runs[each.second].name},
+            {"measure", runs[0].report.labels[each.measure]},
+            {"queries", each.queries},
+            {"difference", each.result.difference},
+            {"p", number(each.result.p)},
+            {"corrected_p", number(each.corrected)},
+            {"wins", each.result.wins},
+            {"ties", each.result.ties},
+            {"losses", each.result.losses}};
+}
+
+/// One line per pair of runs and measure, below the table.
+std::string text_of(std::vector<RunComparison> const& comparisons, std::vector<NamedReport> const& runs) {
+    std::string text;
+    for (RunComparison const& each : comparisons) {
+        auto const number = [](std::optional<double> const& value) {
+            return value ? detail::digits_of(*value, 4) : std::string("undefined");
+        };
+        text += runs[each.second].name + " - " + runs[each.first].name + ", " + runs[0].report.labels[each.measure] + ": " +
+                detail::digits_of(each.result.difference, 4) + ", p " + number(each.result.p) + ", corrected " +
+                number(each.corrected) + ", " + std::to_string(each.result.wins) + " wins, " + std::to_string(each.result.ties) +
+                " ties, " + std::to_string(each.result.losses) + " losses of " + std::to_string(each.queries) + " queries\n";
+    }
+    return text;
+}
+
+/// What of the queries is not the same in all runs.
+void warn_of_queries(std::vector<NamedReport> const& runs) {
+    for (NamedReport const& run : runs) {
+        if (run.report.queries == runs.front().report.queries) { continue; }
+        warn("the means of the runs are over different queries; the comparisons are over those that both runs have");
+        return;
+    }
+}
+
+/// Names of runs: those of their files, or their paths where two files have one name.
+std::string name_of(Path const& path, std::vector<Path> const& all) {
+    auto const same =
+        std::count_if(all.begin(), all.end(), [&](Path const& other) { return other.filename() == path.filename(); });
+    return same > 1 ? path.string() : path.filename().string();
+}
+
+std::vector<NamedReport> measure(Common const& common, EvaluateOptions const& options, std::vector<std::string> const& measures) {
     bmae::EvaluateOptions rules{
         .profile = profile_from_name(options.profile), .relevance_level = options.relevance_level, .threads = common.threads};
     if (!options.missing.empty()) {
@@ -39,36 +120,79 @@ int evaluate(Common const& common, EvaluateOptions const& options) {
     auto const format =
         choose<RunFormat>("--run-format", options.run_format,
                           {{"trec", RunFormat::trec}, {"msmarco", RunFormat::msmarco}, {"tevatron", RunFormat::tevatron}});
-    auto const measures = options.measures.empty() ? std::vector<std::string>{"mrr@10,ndcg@10,recall@100,map"} : options.measures;
     static_cast<void>(metrics_from_names(measures));   // a wrong name is reported before large files are read
     Qrels const qrels = read_qrels(options.qrels);
-    Run const run = read_run(options.run, {.format = format});
-    Report const report = bmae::evaluate(qrels, run, measures, rules);
-    std::string const table = report.trec_text(options.per_query);
-    if (!options.output.empty()) { detail::write_file(options.output, table); }
-    say(report.summary());
-
-    Json result{{"command", "evaluate"},
-                {"profile", report.profile},
-                {"measures", Json::object()},
-                {"queries", report.queries.size()},
-                {"judged_queries", report.judged_queries},
-                {"missing_queries", report.missing_queries},
-                {"unjudged_queries", report.unjudged_queries},
-                {"queries_without_relevant", report.queries_without_relevant},
-                {"tied_hits", report.tied_hits},
-                {"own_hits", report.own_hits},
-                {"own_queries", report.own_queries},
-                {"unjudged_share", report.unjudged_share},
-                {"per_query", nullptr}};
-    for (std::size_t m = 0; m < report.measures.size(); ++m) { result["measures"][report.measures[m]] = report.means[m]; }
-    if (options.per_query) {
-        for (std::size_t q = 0; q < report.queries.size(); ++q) {
-            for (std::size_t m = 0; m < report.measures.size(); ++m) {
-                result["per_query"][report.queries[q]][report.measures[m]] = report.values[q * report.measures.size() + m];
-            }
-        }
+    std::vector<NamedReport> runs;
+    for (Path const& path : options.runs) {
+        runs.push_back({name_of(path, options.runs), evaluate_file(qrels, path, measures, rules, {.format = format})});
+        Report const& report = runs.back().report;
+        say(options.runs.size() == 1 ? report.summary() : runs.back().name + ": " + report.summary());
+        warn_of_missing(report, rules);
     }
+    warn_of_queries(runs);
+    return runs;
+}
+
+/// The value of an enumeration by its name.
+template <class Value>
+Value named(char const* option, std::string const& name) {
+    std::string known;
+    std::size_t number = 0;
+    for (std::string_view const each : names_of(Value{})) {
+        if (each == name) { return static_cast<Value>(number); }
+        known += (number++ == 0 ? "" : ", ") + std::string(each);
+    }
+    throw InputError(Diagnostic{.file = {}, .expected = std::string(option) + " as one of " + known, .found = '"' + name + '"'});
+}
+
+std::string table_text(EvaluateOptions const& options, std::vector<NamedReport> const& runs,
+                       std::vector<RunComparison> const& comparisons) {
+    bool const lines = options.format == "trec" || (options.format.empty() && runs.size() == 1);
+    if (!lines) {
+        auto const format = options.format.empty() ? TableFormat::text : named<TableFormat>("--format", options.format);
+        std::string const table = table_of_runs(runs, comparisons, format, options.alpha);
+        return format == TableFormat::text ? table + text_of(comparisons, runs) : table;
+    }
+    std::string text;
+    for (NamedReport const& run : runs) {
+        text +=
+            (runs.size() > 1 ? "runid                 \tall\t" + run.name + '\n' : "") + run.report.trec_text(options.per_query);
+    }
+    return text;
+}
+
+}  // namespace
+
+int evaluate(Common const& common, EvaluateOptions const& options) {
+    RunComparisonOptions const how{.test = {.test = named<PairedTest>("--test", options.test),
+                                            .resamples = options.resamples,
+                                            .seed = common.seed,
+                                            .threads = common.threads},
+                                   .correction = named<Correction>("--correction", options.correction)};
+    if (!options.format.empty() && options.format != "trec") {
+        static_cast<void>(named<TableFormat>("--format", options.format));
+    }
+    for (Path const& output : {options.output, options.differences}) {
+        if (!output.empty()) { check_new_file(output); }
+    }
+    auto const measures = options.measures.empty() ? std::vector<std::string>{"mrr@10,ndcg@10,recall@100,map"} : options.measures;
+    auto const runs = measure(common, options, measures);
+    auto const comparisons = compare_runs(runs, how);
+    std::string const table = table_text(options, runs, comparisons);
+    if (!options.output.empty()) { detail::write_file(options.output, table); }
+    if (!options.differences.empty()) { detail::write_file(options.differences, values_of_queries(runs)); }
+
+    Json result = json_of(runs.front().report, options.per_query);
+    result.update({{"command", "evaluate"},
+                   {"runs", Json::array()},
+                   {"comparisons", Json::array()},
+                   {"test", options.test},
+                   {"correction", options.correction}});
+    for (NamedReport const& run : runs) {
+        Json& entry = result["runs"].emplace_back(json_of(run.report, options.per_query));
+        entry["run"] = run.name;
+    }
+    for (RunComparison const& each : comparisons) { result["comparisons"].push_back(json_of(each, runs)); }
     print_result(common, result, table);
     return done;
 }

@@ -280,8 +280,14 @@ def check_results(work, data, store, run_folder):
                 ["mine", "--run", work / "r-train.trec", "--data", data, "--output", work / "r-mined.tsv"],
                 ["evaluate", "--qrels", data / "qrels" / "test.tsv", "--run", work / "r.trec"],
                 ["evaluate", "--qrels", data / "qrels" / "test.tsv", "--run", work / "r.trec", "--per-query"],
+                ["evaluate", "--qrels", data / "qrels" / "test.tsv", work / "r.trec", work / "r-again.trec"],
+                ["similarity", "--model", encoder, "--input", work / "r-pairs.tsv", "--format", "tsv"],
+                ["transfer", "--model", encoder, "--task", "mr", "--data", work, "--classifier", "convex", "--folds", 2],
                 ["export", "--model", encoder, "--output", work / "r-export"],
                 ["export", "--model", encoder, "--format", "huggingface", "--output", work / "r-hf"]]
+    (work / "r-pairs.tsv").write_text("".join(f"a{i} b\ta{i} c\t{i}\n" for i in range(6)))
+    for side, word in (("pos", "good"), ("neg", "bad")):
+        (work / f"rt-polarity.{side}").write_text("".join(f"{word} w{i}\n" for i in range(8)))
     for arguments in commands:
         keys = set(result(*arguments))
         assert keys == known[arguments[0]], f"bmae {' '.join(map(str, arguments))}: undocumented {keys - known[arguments[0]]}, absent {known[arguments[0]] - keys}"

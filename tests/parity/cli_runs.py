@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: the bmae authors
 # SPDX-License-Identifier: Apache-2.0
 # ctest:
-"""`bmae fuse` against its formulas in plain Python (and against ranx, where that is installed and has the same rule), and `bmae mine`
+"""`bmae evaluate` of several runs against scipy, `bmae fuse` against its formulas in plain Python (and against ranx, where that is installed and has the same rule), and `bmae mine`
 against a re-computation of every negative; what they refuse, and that `finetune` reads what `mine` writes.
 """
 import json
@@ -16,6 +16,10 @@ try:
     import ranx
 except ImportError:
     ranx = None
+try:
+    from scipy import stats
+except ImportError:
+    stats = None
 
 
 def write_run(path, hits):
@@ -182,9 +186,48 @@ def check_refusals(work, data):
     assert told["left_out"]["queries without a relevant document"] == 1, told
 
 
+def check_comparison(work, rng):
+    """Several runs: means, tests against scipy, wins, tables in all forms, values of queries, and the warnings."""
+    queries = [f"q{number:02}" for number in range(30)]
+    qrels = work / "judged"
+    qrels.write_text("".join(f"{q} 0 d{rng.randrange(20)} 1\n" for q in queries) + "unanswered 0 d1 1\n")
+    paths = [write_run(work / f"run{number}.trec", {q: {f"d{d}": rng.random() for d in range(20)} for q in queries[number:]}) for number in range(3)]
+    lost = run("evaluate", "--qrels", qrels, paths[1])
+    assert "2 of 31 judged queries have no results and are left out of the means; --missing zero counts them as 0, as trec_eval -c" in lost.stderr, lost.stderr
+    assert "left out" not in run("evaluate", "--qrels", qrels, paths[1], "--missing", "zero").stderr.split("warning")[-1], "counted"
+    values = work / "values.tsv"
+    told = result("evaluate", "--qrels", qrels, *paths, "--measures", "ndcg_cut_10,mrr@10", "--missing", "zero", "--differences", values, "--per-query")
+    assert [entry["run"] for entry in told["runs"]] == [path.name for path in paths] and set(told["measures"]) == {"ndcg_cut_10", "mrr@10"}, told
+    assert told["measures"] == told["runs"][0]["measures"] and len(told["comparisons"]) == 6, told
+    rows = [line.split("\t") for line in values.read_text().splitlines()]
+    assert rows[0] == ["query", "measure", *(path.name for path in paths)] and len(rows) == 1 + 31 * 2
+    for each in told["comparisons"]:
+        pair = [[entry["per_query"][q][each["measure"]] for q in [*queries, "unanswered"]] for name in (each["first"], each["second"]) for entry in told["runs"] if entry["run"] == name]
+        differences = [b - a for a, b in zip(*pair)]
+        assert (each["wins"], each["losses"]) == (sum(d > 0 for d in differences), sum(d < 0 for d in differences)) and each["queries"] == 31
+        assert each["wins"] + each["ties"] + each["losses"] == 31 and abs(each["difference"] - sum(differences) / 31) < 1e-12
+        if stats:
+            assert abs(each["p"] - stats.ttest_rel(pair[1], pair[0]).pvalue) < 1e-10, each
+    for measure in ("ndcg_cut_10", "mrr@10"):   # Holm over the three pairs of a measure
+        family = sorted((each["p"], each["corrected_p"]) for each in told["comparisons"] if each["measure"] == measure)
+        running = 0
+        for rank, (p, corrected) in enumerate(family):
+            running = max(running, min(1, (3 - rank) * p))
+            assert abs(corrected - running) < 1e-12, family
+    for form, start in (("csv", "run,mrr@10,ndcg@10"), ("latex", "\\begin{tabular}"), ("markdown", "|  | run |"), ("text", "   run ")):
+        assert run("evaluate", "--qrels", qrels, *paths, "--format", form).stdout.startswith(start), form
+    for test in ("randomization", "bootstrap"):
+        drawn = [result("evaluate", "--qrels", qrels, *paths[:2], "--test", test, "--seed", seed, "--resamples", 500)["comparisons"] for seed in (1, 1, 2)]
+        assert drawn[0] == drawn[1] != drawn[2] and all(each["p"] is None or 1 / 501 <= each["p"] <= 1 for each in drawn[0]), drawn
+    for wrong, says in ((["--test", "wilcoxon"], "--test as one of student, randomization, bootstrap"), (["--format", "html"], "--format as one of text, csv, latex, markdown"),
+                        (["--correction", "fdr"], "none, holm, bonferroni"), (["--seed", 3], "--test randomization"), (["--differences", values], "values.tsv")):
+        assert says in run("evaluate", "--qrels", qrels, *paths, *wrong, status=2).stderr, wrong
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
+        check_comparison(work, random.Random(4))
         check_fusion(work, random.Random(3))
         data = write_collection(work / "data")
         run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")

@@ -16,6 +16,7 @@
 #include <bmae/values/error.hpp>
 
 #include "../common.hpp"
+#include "../embedding_tasks.hpp"
 #include "../index.hpp"
 #include "../ranking.hpp"
 
@@ -59,6 +60,8 @@ int hand_over() {
 }  // namespace
 
 int pretrain(Common const&, PretrainOptions const&) { return hand_over(); }
+int similarity(Common const&, SimilarityOptions const&) { return hand_over(); }
+int transfer(Common const&, TransferTaskOptions const&) { return hand_over(); }
 int presets(Common const&, std::string const&) { return hand_over(); }
 int finetune(Common const&, FinetuneOptions const&) { return hand_over(); }
 int encode(Common const&, EncodeOptions const&) { return hand_over(); }
