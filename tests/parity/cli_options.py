@@ -142,7 +142,7 @@ def check_unknown():
     refused("pretrain", "--learning-rat", 1, says=["--learning-rat", "Did you mean --learning-rate?"])
     refused("search", "--topk", 1, says=["--topk", "Did you mean --top-k?"])
     refused("pretrian", says=["pretrian", "Did you mean pretrain?", "Known:"])
-    refused("evaluate", "--seed", 1, says=["--seed", "It is an option of", "pretrain"])
+    refused("fuse", "--seed", 1, says=["--seed", "It is an option of", "pretrain"])
     refused("export", "--batch-tokens", 1, says=["--batch-tokens", "encode"])
     refused("search", "--query", "--text", "--fuson", "weighted", says="--fuson")   # a value may look like an option
 
