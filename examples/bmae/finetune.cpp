@@ -265,11 +265,7 @@ std::string bottleneck_of(FinetuneOptions const& options, LoadedModel const& mod
 
 /// The head of a reranker's folder, where training goes on from one; else nothing: a new head is trained.
 NamedTensors score_head(FinetuneOptions const& options, LoadedModel const& model) {
-    Path const config = model.path / "config.json";
-    bool const classifies =
-        std::filesystem::exists(config) &&
-        detail::read_file(config, detail::largest_config_file).find("ForSequenceClassification") != std::string::npos;
-    if (!options.preset.starts_with("reranker") || !classifies) { return {}; }
+    if (!options.preset.starts_with("reranker") || !detail::holds_classifier(model.path)) { return {}; }
     detail::Classifier read = detail::load_classifier(model.path);
     std::int64_t const labels = detail::labels_of(read);
     bool const fits = labels == 1 && !read.is_mean;

@@ -19,6 +19,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 
+#include <bmae/edge/encoder_folders.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
@@ -223,7 +224,7 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
                                     .found = "a folder of one encoder",
                                     .hint = "pretrain also writes the second one, as second-sentence-transformer."});
     }
-    if (std::filesystem::exists(path / "modules.json")) {
+    if (std::filesystem::exists(path / "modules.json") && !detail::holds_classifier(path)) {
         SentenceEncoder const encoder = load_sentence_encoder(path);
         return {.encoder = encoder.model().any_encoder(),
                 .tokenizer = encoder.tokenizer(),

@@ -51,16 +51,13 @@ Path model_folder(Path const& path) {
 }
 
 FolderKind kind_of(Path const& folder) {
-    auto const text_of = [&](char const* file) {
-        return std::filesystem::exists(folder / file) ? detail::read_file(folder / file) : std::string();
-    };
-    std::string const modules = text_of("modules.json");
+    Path const list = folder / "modules.json";
+    std::string const modules = std::filesystem::exists(list) ? detail::read_file(list) : std::string();
     auto const has = [&](std::string_view word) { return modules.find(word) != std::string::npos; };
     if (has("SpladePooling")) { return FolderKind::sparse_encoder; }
     if (has("MultiVectorMask")) { return FolderKind::token_encoder; }
     if (has("Pooling")) { return FolderKind::sentence_encoder; }
-    bool const classifies = text_of("config.json").find("ForSequenceClassification") != std::string::npos;
-    return classifies ? FolderKind::cross_encoder : FolderKind::other;
+    return detail::holds_classifier(folder) ? FolderKind::cross_encoder : FolderKind::other;
 }
 
 /// Scores the relevance of texts to a query.

@@ -51,8 +51,9 @@ PackedView view_of(std::vector<std::vector<TokenId>> const& texts) {
 }
 
 Json plain() {
-    return {{"model_type", "nomic_bert"}, {"vocab_size", 40},         {"hidden_size", 16},
-            {"num_hidden_layers", 2},     {"num_attention_heads", 2}, {"intermediate_size", 24}};
+    return {{"model_type", "nomic_bert"},     {"vocab_size", 40},         {"hidden_size", 16},
+            {"num_hidden_layers", 2},         {"num_attention_heads", 2}, {"intermediate_size", 24},
+            {"max_position_embeddings", 2048}};
 }
 NomicBertConfig read(Json const& json) { return nomic_bert_config_from_json(json.dump(), "config.json"); }
 NomicBertConfig with(Json const& more) {
@@ -135,7 +136,7 @@ BOOST_AUTO_TEST_CASE(first_rows_and_packed_weights_give_the_hidden_states) {
         if (!can_pack(type)) { continue; }
         NomicBertEncoder packed = encoder;
         packed.for_each_linear([&](Linear& map) { map.pack(type); });
-        double const bound = type == PackedType::fp32 ? 1e-5 : type == PackedType::bf16 ? .05 : .15;
+        double const bound = type == PackedType::fp32 ? 1e-5 : type == PackedType::bf16 ? .1 : .3;   // of rows of deviation 1
         BOOST_CHECK_LE((packed.encode(input, context).hidden - all).abs().max().item<double>(), bound);
     }
     PackedView const long_view = view_of({std::vector<TokenId>(21, 7)});

@@ -74,6 +74,17 @@ inline std::vector<FolderModule> read_modules(std::filesystem::path const& folde
     return modules;
 }
 
+/// Whether a folder holds a model with a classification head, of any number of labels, and no pooling of hidden states.
+inline bool holds_classifier(std::filesystem::path const& folder) {
+    auto const modules = folder / "modules.json";
+    if (!std::filesystem::exists(folder / "config.json")) { return false; }
+    if (std::filesystem::exists(modules) && read_file(modules, largest_config_file).find("Pooling") != std::string::npos) {
+        return false;
+    }
+    auto const classes = JsonObject::read(folder / "config.json").get<std::vector<std::string>>("architectures", {});
+    return std::ranges::any_of(classes, [](std::string const& name) { return name.ends_with("ForSequenceClassification"); });
+}
+
 /// Writes modules.json for classes of sentence-transformers; numbers before the paths of all but the first.
 inline void write_modules(std::filesystem::path const& folder, std::vector<std::pair<std::string, FolderModule>> const& modules) {
     Json list = Json::array();
