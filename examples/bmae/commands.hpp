@@ -97,6 +97,11 @@ protected:
         return *app;
     }
 
+    /// Of every command that reads files of lines.
+    DeclaredOption& skip_malformed(CLI::App& app, bool& target) const {
+        return table_.flag(app, "--skip-malformed", target, "Skip and count malformed lines, instead of stopping");
+    }
+
     OptionTable& table_;
     Options& all_;
     CommonOptions common_;

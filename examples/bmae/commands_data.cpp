@@ -70,7 +70,7 @@ private:
         table_.text(app, "--blocks", options.blocks, "whole_sentences, as_released, whole_document")
             .by_default("whole_sentences; whole_document for nli and master");
         table_.real(app, "--short-probability", options.short_probability, {}, "Of a passage with a smaller random length");
-        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines, instead of stopping");
+        skip_malformed(app, options.skip_malformed);
         table_.path(app, "--write-dictionary", options.write_dictionary,
                     "Also write the word counts as JSON: MASTER's frequency dictionary");
         table_.path(app, "--output", options.output, "New folder").required();
@@ -86,7 +86,14 @@ private:
                 "  bmae pairs --input train.jsonl --tokenizer bert-base-uncased --output train.pairs",
                 [&all = all_] { return bmae::program::pairs(all.common, all.pairs); });
         table_.path(app, "--data", options.data, "BEIR folder");
-        table_.text(app, "--split", options.split, "Judgments to train on").by_default("train").with_any({"--data"});
+        table_.text(app, "--split", options.split, "Judgments to train on")
+            .by_default("train")
+            .with_any({"--data"})
+            .without("--rows");
+        table_
+            .path(app, "--rows", options.rows,
+                  "Rows of ids in place of the judgments: MS MARCO's triples of ids, or JSON Lines with qid, pos, neg")
+            .with_any({"--data"});
         table_
             .path(app, "--negatives", options.negatives,
                   "Hard negatives, TREC runs, lines of query, document, or JSON Lines with qid, neg; several are concatenated in "
@@ -97,12 +104,21 @@ private:
                   "TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score")
             .with_any({"--data"});
         table_.path(app, "--input", options.inputs,
-                    "Instead: JSON Lines (query, pos, neg; positive_passages, negative_passages), or tables of query, positive "
-                    "and, if any, negative; plain or gzip");
-        table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model").required();
+                    "Instead: files of FlagEmbedding, Tevatron, Sentence Transformers or DPR (JSON), or tables of query, "
+                    "positive and, if "
+                    "any, negative or label (tabs or CSV); plain or gzip. FILE:WEIGHT: its queries stand so often in an epoch");
+        table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")
+            .without("--convert");
         table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
-        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines, instead of stopping");
-        table_.path(app, "--output", options.output, "New folder").required();
+        table_
+            .text(app, "--convert", options.convert,
+                  "Write the rows of --input to a file in another format: flag-embedding, tevatron, sentence-transformers, "
+                  "triples or dpr")
+            .by_default("none: a pair store is written")
+            .with_any({"--input"});
+        skip_malformed(app, options.skip_malformed);
+        table_.path(app, "--output", options.output, "New folder; with --convert a new file, gzip where its name ends in .gz")
+            .required();
         common_.threads(app);
     }
 };

@@ -55,7 +55,7 @@ private:
                      "Generated texts of a batch");
         table_.text(app, "--prefix", options.prefix, "Prompt prefix of each text, as 'text2query: '");
         table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run");
-        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines");
+        skip_malformed(app, options.skip_malformed);
         common_.threads(app);
         common_.device(app);
         common_.seed(app).with("--method", {"sample"});

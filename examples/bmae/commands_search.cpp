@@ -103,7 +103,7 @@ private:
                    "Texts of a shard, where --output is a folder")
             .by_default(std::to_string(default_shard_texts));
         table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run, where --output is a folder");
-        table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines");
+        skip_malformed(app, options.skip_malformed);
         common_.threads(app);
         common_.device(app);
     }
@@ -140,6 +140,7 @@ private:
                   "By what vectors rank: cosine, dot, euclidean (its negative) or manhattan")
             .by_default("the model's")
             .with("--method", {"dense", "hybrid"});
+        table_.flag(app, "--force", options.force, "Search vectors of another model than --model").with_any({"--embeddings"});
         add_chunks(table_, app, options.model).front()->excludes("--embeddings").with("--method", {"dense", "hybrid"});
         table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read")
             .by_default("none: this or --index")
@@ -161,6 +162,7 @@ private:
             .without("--query")
             .without("--index");
         table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method").without("--query");
+        skip_malformed(app, options.skip_malformed);
         for (DeclaredOption* const option :
              {&table_.real(app, "--k1", options.k1, {.most = 1000}, "BM25: saturation"),
               &table_.real(app, "--b", options.b, {}, "BM25: length normalization"),
@@ -217,6 +219,7 @@ private:
         table_.text(app, "--missing", options.missing, "Judged queries without results: zero, skip, error")
             .by_default("the profile's rule");
         table_.whole(app, "--relevance-level", options.relevance_level, {.least = 1, .most = 1'000'000}, "Lowest relevant grade");
+        skip_malformed(app, options.skip_malformed);
         table_.flag(app, "--per-query", options.per_query, "Also print the value of each query");
         table_.text(app, "--format", options.format, "Table: text, csv, latex, markdown, or trec, the lines of trec_eval")
             .by_default("trec for one run, text for several");
@@ -260,6 +263,7 @@ private:
             .by_default("none: batches are counted in tokens")
             .excludes("--batch-tokens");
         table_.text(app, "--tag", options.tag, "Last column of the run");
+        skip_malformed(app, options.skip_malformed);
         table_.path(app, "--output", options.output, "New TREC run").required();
         table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run");
         common_.threads(app);
@@ -279,6 +283,7 @@ private:
         table_.real(app, "--k", options.k, {.most = 1e9}, "Rank constant").with("--method", {"reciprocal-rank"});
         table_.whole(app, "--top-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query");
         table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method");
+        skip_malformed(app, options.skip_malformed);
         table_.path(app, "--output", options.output, "New TREC run; gzip where its name ends in .gz").required();
     }
 
@@ -305,10 +310,12 @@ private:
                 app, "--relative-margin", [&all = all_](double margin) { all.mine.relative_margin = margin; }, {.most = 1e3},
                 "The same as a share of that document's absolute score: 0.05")
             .by_default("none");
-        table_
-            .path(app, "--output", options.output,
-                  "New file of query, document, as --negatives reads; gzip where its name ends in .gz")
-            .required();
+        skip_malformed(app, options.skip_malformed);
+        table_.text(app, "--format", options.format,
+                    "ids: lines of query, document, and hard-negatives: JSON Lines with qid, pos, neg, as --negatives reads; "
+                    "with texts, as --data "
+                    "and --input read: flag-embedding, tevatron, sentence-transformers, triples, dpr");
+        table_.path(app, "--output", options.output, "New file; gzip where its name ends in .gz").required();
         common_.seed(app).with("--sample", {"random"});
     }
 };

@@ -249,9 +249,20 @@ private:
             .path(app, "--model", options.model,
                   "Folder of an encoder, sentence-transformers folder, checkpoint or output folder of pretrain")
             .required();
-        table_.path(app, "--data", options.data, "BEIR folder, pair store made by `pairs`, or a file of JSON Lines or tabs")
+        table_
+            .path(
+                app, "--data", options.data,
+                "BEIR folder, pair store made by `pairs`, or files of FlagEmbedding, Tevatron, Sentence Transformers or DPR "
+                "(JSON), or "
+                "tables of query, positive, negative or label (tabs or CSV). FILE:WEIGHT: its queries stand so often in an epoch")
             .required();
-        table_.text(app, "--split", options.split, "Judgments to train on, of a BEIR folder").by_default("train");
+        table_.text(app, "--split", options.split, "Judgments to train on, of a BEIR folder")
+            .by_default("train")
+            .without("--rows");
+        table_
+            .path(app, "--rows", options.rows,
+                  "Rows of ids in place of the judgments of a BEIR folder: MS MARCO's triples, or JSON Lines with qid, pos, neg")
+            .by_default("none");
         table_.path(app, "--negatives", options.negatives,
                     "Hard negatives, of a BEIR folder: a TREC run, or lines of query and document");
         table_.path(app, "--teacher-scores", options.teacher_scores,
@@ -274,6 +285,7 @@ private:
               "Tokens of a passage with [CLS] and [SEP], of a reranker's pair");
         table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
         add_prompts(table_, app, options.prompts, "queries");
+        skip_malformed(app, options.skip_malformed);
         table_.path(app, "--output", options.training.output, "New folder for checkpoints, log and the trained model").required();
         table_.path(app, "--eval-data", options.training.eval.data, "BEIR folder that the model is evaluated on while training");
         table_.text(app, "--eval-split", options.training.eval.split, "Judgments of --eval-data").with_any({"--eval-data"});

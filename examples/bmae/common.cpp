@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include <bmae/detail/whole_files.hpp>
+#include <bmae/retrieval/columns.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae::program {
@@ -54,10 +55,16 @@ void say_report(ReadReport const& report, std::string const& what) {
     for (std::string const& message : report.messages) { say(message); }
     for (auto const& [kind, count] : report.left_out) { say(what + ": skipped " + count_text(count) + ' ' + kind); }
     if (report.skipped != 0) { warn(what + ": " + count_text(report.skipped) + " malformed lines were skipped"); }
+    for (auto const& [reason, count] : report.reasons) { say(what + ": " + count_text(count) + " of them lack " + reason); }
     if (report.warnings > report.messages.size()) { warn(what + ": " + count_text(report.warnings) + " oddities in all"); }
 }
 
 void check_new_file(Path const& path) { detail::AtomicFile const probe(path); }   // leaves no output
+
+void check_new_run(Path const& path, std::string const& tag) {
+    detail::require_column(tag, "--tag", path.string());
+    check_new_file(path);
+}
 
 void print(std::string_view text) {
     while (!text.empty()) {

@@ -89,6 +89,17 @@ private:
 void say(std::string const& text);
 void warn(std::string const& text);
 
+/// How readers take malformed lines with --skip-malformed and without.
+inline ReadOptions reading_by(bool skip_malformed) {
+    return {.malformed = skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
+}
+/// The key `malformed` of results: how many lines were skipped, by what was expected of them.
+inline Json malformed_json(ReadReport const& report) {
+    Json reasons = Json::object();
+    for (auto const& [reason, count] : report.reasons) { reasons[reason] = count; }
+    return reasons;
+}
+
 /// The skipped lines and warnings of a reader, on standard error.
 void say_report(ReadReport const& report, std::string const& what);
 
@@ -116,8 +127,22 @@ private:
     LateInterrupt late_;
 };
 
+/// The value of an enumeration by its name on the command line. \param option  "--method"
+template <class Value>
+Value named_value(char const* option, std::string const& name) {
+    std::string known;
+    std::size_t number = 0;
+    for (std::string_view const each : names_of(Value{})) {
+        if (each == name) { return static_cast<Value>(number); }
+        known += (number++ == 0 ? "" : ", ") + std::string(each);
+    }
+    throw InputError(Diagnostic{.file = {}, .expected = std::string(option) + " as one of " + known, .found = '"' + name + '"'});
+}
+
 /// Refuses, before the work, an output that exists or whose folder cannot be written.
 void check_new_file(Path const& path);
+/// The same for a run, and a tag that its last column cannot hold.
+void check_new_run(Path const& path, std::string const& tag);
 
 /// Thrown by a command that was interrupted and leaves no output; the program then ends with status 130.
 struct Interrupted {};
@@ -186,10 +211,12 @@ struct PairsOptions {
     std::string split = {};   ///< empty: train
     std::vector<Path> negatives = {};
     std::vector<Path> teacher_scores = {};
-    std::vector<Path> inputs = {};
+    std::vector<Path> rows = {};     ///< of ids, in place of the judgments of `data`
+    std::vector<Path> inputs = {};   ///< FILE or FILE:WEIGHT
     Path tokenizer = {};
     std::size_t limit = 0;
     bool skip_malformed = false;
+    std::string convert = {};   ///< the format of a file that is written in place of a store
     Path output = {};
 };
 int pairs(Common const& common, PairsOptions const& options);
@@ -255,7 +282,8 @@ struct FinetuneOptions {
     std::string stage = {};                   ///< another name of `preset`
     std::vector<std::string> settings = {};   ///< NAME=VALUE
     Path model = {};
-    Path data = {};   ///< BEIR folder, pair store, or a file of lines
+    std::vector<Path> data = {};   ///< BEIR folder, pair store, or files of rows: FILE or FILE:WEIGHT
+    std::vector<Path> rows = {};   ///< of ids, in place of the judgments of a BEIR folder
     std::string split = "train";
     Path negatives = {};
     Path teacher_scores = {};
@@ -268,6 +296,7 @@ struct FinetuneOptions {
     std::size_t passage_length = 0;
     std::size_t limit = 0;
     PromptOptions prompts = {};
+    bool skip_malformed = false;
     TrainingOptions training = {};
 };
 int finetune(Common const& common, FinetuneOptions const& options);
@@ -305,7 +334,9 @@ struct SearchOptions {
     ModelOptions model = {};
     Path embeddings = {};
     std::string similarity = {};   ///< cosine, dot, euclidean or manhattan; empty: the model's
+    bool force = false;            ///< take vectors of another model
     Path data = {};
+    bool skip_malformed = false;
     std::string split = "test";
     std::string method = "dense";
     std::size_t top_k = 0;   ///< 0: 1000 of a run, 10 of a query that is shown
@@ -329,6 +360,7 @@ struct EvaluateOptions {
     std::vector<std::string> measures = {};
     std::string missing = {};
     std::int32_t relevance_level = 1;
+    bool skip_malformed = false;
     bool per_query = false;
     std::string format = {};   ///< empty: trec_eval's lines of one run, a table of several
     std::string test = "student";

@@ -26,6 +26,7 @@
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/vector_folder.hpp>
 
+#include "collections.hpp"
 #include "common.hpp"
 #include "models.hpp"
 #include "stored_vectors.hpp"
@@ -91,6 +92,10 @@ StoredVectors read_vectors(Path const& path) {
                                     .expected = "the ids that were written with " + path.string(),
                                     .found = "others",
                                     .hint = "Keep both files of one `bmae encode` together."});
+    }
+    if (auto const made_by = file.metadata().find(vector_model_key); made_by != file.metadata().end()) {
+        vectors.model = detail::vector_model_from(
+            detail::JsonObject(detail::parse_json(made_by->second, path.string()), path.string(), " under \"model\""));
     }
     detail::LineReader lines(ids_path(path));
     for (std::string_view line; lines.next(line);) { vectors.ids.emplace_back(line); }
@@ -169,10 +174,11 @@ CorpusFormat format_of(Path const& input) {
 }
 
 TextReader open_texts(EncodeOptions const& options) {
-    ReadOptions const reading{.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
+    ReadOptions const reading = reading_by(options.skip_malformed);
     std::vector<Path> inputs = options.inputs;
     std::error_code code;
     CorpusFormat const found = format_of(inputs.front());
+    require_corpus(found, inputs.front(), "");
     if (found.format == "msmarco") {
         TsvColumns const columns = found.layout == "id-text"         ? TsvColumns::id_text
                                    : found.layout == "id-title-text" ? TsvColumns::id_title_text
@@ -187,13 +193,11 @@ TextReader open_texts(EncodeOptions const& options) {
     return text_reader(std::make_shared<JsonlReader>(inputs, reading));
 }
 
-/// The id of a record with a line end.
-std::string id_line(Record const& record) {
-    if (record.id.find('\n') != std::string::npos) {
-        throw InputError(Diagnostic{
-            .file = record.file->string(), .line = record.line, .expected = "an id on one line", .found = "a line end in it"});
-    }
-    return record.id + '\n';
+/// Line `number` of some lines, from 0.
+std::string line_of(std::string const& lines, std::size_t number) {
+    std::size_t begin = 0;
+    for (; number != 0; --number) { begin = lines.find('\n', begin) + 1; }
+    return lines.substr(begin, lines.find('\n', begin) - begin);
 }
 
 InputError no_text(EncodeOptions const& options) {
@@ -224,7 +228,8 @@ Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder,
             {"shards", nullptr},
             {"tokens", nullptr},
             {"resumed_texts", 0},
-            {"seconds", nullptr}};
+            {"seconds", nullptr},
+            {"malformed", Json::object()}};
 }
 
 /// The encoder of a role. \throws InputError  for a role that is none
@@ -267,10 +272,11 @@ int encode_into_file(Common const& common, EncodeOptions const& options) {
     std::string ids;
     for (Record record; reader.next(record); record = {}) {
         cancellation.check();
-        ids += id_line(record);
+        ids += record.id + '\n';   // readers refuse one with a line end
         texts.push_back(joined_text(record));
     }
-    say_report(reader.report(), "encode");
+    ReadReport const read = reader.report();
+    say_report(read, "encode");
     if (texts.empty()) { throw no_text(options); }
     // A killed run may have left its ids: they are kept where equal.
     Path const beside = ids_path(options.output);
@@ -279,11 +285,16 @@ int encode_into_file(Common const& common, EncodeOptions const& options) {
     SentenceEncoder const encoder = make_role_encoder(common, options);
     std::optional<PrecisionLoss> loss;
     if (options.model.precision == "int8") { loss = measure_loss(encoder, first_of(texts)); }
-    ChunkVectors const vectors = encode_documents(encoder, texts, common, options.model, [&] { cancellation.check(); }, "encode");
+    ChunkVectors const vectors = naming_texts(
+        [&](std::size_t i) { return NamedText{line_of(ids, i), texts[i]}; },
+        [&] { return encode_documents(encoder, texts, common, options.model, [&] { cancellation.check(); }, "encode"); });
     cancellation.check();   // from here on both files are written, the ids first, so that vectors always have ids
     if (!has_ids) { detail::write_file(beside, ids); }
     NamedTensors tensors{{"embeddings", vectors.rows}};
-    FileMetadata metadata{{"format", "pt"}, {ids_checksum, checksum_of(ids)}};
+    FileMetadata metadata{
+        {"format", "pt"},
+        {ids_checksum, checksum_of(ids)},
+        {vector_model_key, detail::json_of(describe_vectors(encoder, options.model.precision, options.role)).dump()}};
     if (!vectors.offsets.empty()) {
         tensors[offsets_key] = detail::int64_tensor(vectors.offsets, at::kCPU);
         metadata["chunk_tokens"] = std::to_string(options.model.chunk_tokens);
@@ -291,7 +302,10 @@ int encode_into_file(Common const& common, EncodeOptions const& options) {
     }
     save_tensors(options.output, tensors, metadata);
     Json result = encode_result(options, encoder, texts.size());
-    result.update({{"ids", beside.string()}, {"chunks", vectors.rows.size(0)}, {"int8_cosine", loss_json(loss)}});
+    result.update({{"ids", beside.string()},
+                   {"chunks", vectors.rows.size(0)},
+                   {"int8_cosine", loss_json(loss)},
+                   {"malformed", malformed_json(read)}});
     std::string const of_chunks = vectors.offsets.empty() ? "" : " of the chunks of " + count_text(texts.size()) + " texts";
     print_result(common, result,
                  options.output.string() + ": " + count_text(static_cast<std::uint64_t>(vectors.rows.size(0))) + " vectors" +
@@ -305,6 +319,7 @@ struct ShardTexts {
     std::size_t texts = 0;
     std::vector<std::vector<TokenId>> tokens = {};   ///< none of a shard that is done already
     std::vector<std::string> first = {};             ///< the first texts, to measure the loss of int8
+    std::vector<std::string> starts = {};            ///< of each text, its first words for messages
     std::uint64_t token_count = 0;
 };
 
@@ -324,9 +339,11 @@ public:
         std::vector<std::string> texts;
         for (Record record; shard.texts < shard_texts_ && reader_.next(record); record = {}) {
             if (stop_) { throw Stopped{}; }
-            shard.ids += id_line(record);
+            shard.ids += record.id + '\n';
             ++shard.texts;
-            if (tokenize) { texts.push_back(joined_text(record)); }
+            if (!tokenize) { continue; }
+            texts.push_back(joined_text(record));
+            shard.starts.push_back(texts.back().substr(0, 80));
         }
         shard.first = first_of(texts);
         shard.tokens = detail::tokenize_all<std::vector<TokenId>>(texts.size(), {.threads = threads},
@@ -364,7 +381,8 @@ public:
           shard_texts_(options.shard_texts != 0 ? options.shard_texts : default_shard_texts),
           encoder_(make_role_encoder(common, options)),
           reader_(options, shard_texts_, encoder_, stop_),
-          folder_(options.output, describe_vectors(encoder_, options.model.precision), shard_texts_, options.resume),
+          folder_(options.output, describe_vectors(encoder_, options.model.precision, options.role), shard_texts_,
+                  options.resume),
           progress_("encode", "texts", count_lines(options.inputs)) {}
 
     int run() {
@@ -383,6 +401,7 @@ public:
                        {"shards", folder_.manifest().shards.size()},
                        {"tokens", folder_.manifest().tokens()},
                        {"resumed_texts", resumed_},
+                       {"malformed", malformed_json(reader_.report())},
                        {"seconds", progress_.seconds()}});
         print_result(common_, result,
                      options_.output.string() + ": " + count_text(folder_.manifest().texts()) + " vectors of " +
@@ -412,7 +431,10 @@ private:
         while (shard.texts != 0) {
             auto following = std::async(std::launch::async, [this] { return reader_.next(/*tokenize=*/true, 1); });
             try {
-                folder_.append(encode_shard(shard), shard.ids, shard.token_count);
+                at::Tensor const rows =
+                    naming_texts([&](std::size_t i) { return NamedText{line_of(shard.ids, i), shard.starts[i]}; },
+                                 [&] { return encode_shard(shard); });
+                folder_.append(rows, shard.ids, shard.token_count);
             } catch (...) {
                 stop_ = true;   // the reading thread ends soon
                 throw;

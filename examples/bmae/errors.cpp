@@ -20,8 +20,10 @@ namespace {
 
 /// Hints of the library that name its members, and what a user of the program can do.
 constexpr std::pair<char const*, char const*> phrases[] = {
-    {"Set `first_of_duplicates` to keep the first judgment.", "Keep one of the two lines."},
     {"Set `comments` to skip lines that start with '#'.", "Remove the lines that start with '#'."},
+    {"Name their collection, a BEIR folder, and this file as its rows.",
+     "Name their collection by --data, a BEIR folder, and this file by --rows."},
+    {"Such rows need no collection: leave it out.", "Such rows need no collection: name them in its place."},
     {"Raise it or lower max_alphabet.", "Raise --build-vocabulary."},
     {"a vocabulary_size of at least", "--build-vocabulary of at least"},
     {"Set BatchOptions::tokens or BatchOptions::examples.", "Name --batch-tokens or --batch-examples."},

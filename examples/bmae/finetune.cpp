@@ -140,7 +140,7 @@ void require_same_pairs(FinetuneOptions const& options, PairStore const& now) {
     if (then.content_hash() == now.content_hash()) { return; }
     std::string const before = pairs_in_words(then.statistics());
     std::string const found = pairs_in_words(now.statistics());
-    throw InputError(Diagnostic{.file = options.data.string(),
+    throw InputError(Diagnostic{.file = options.data.front().string(),
                                 .expected = "the training data of the run, as in " + kept.string() + ": " + before,
                                 .found = found == before ? "other texts or judgments of the same counts" : found,
                                 .hint = "Resume with the same --data, --split, --negatives, --teacher-scores and --limit, or "
@@ -148,17 +148,21 @@ void require_same_pairs(FinetuneOptions const& options, PairStore const& now) {
 }
 
 /// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines.
+/// \param read  receives the report of what was read
 PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer, Prompts const& prompts,
-                     PendingStore const& pending) {
+                     PendingStore const& pending, ReadReport& read) {
     auto const open = [&](Path const& folder) {
         PairStore store = PairStore::open(folder);
         store.require_tokenizer(tokenizer, options.model);
         return store;
     };
-    bool const is_store = std::filesystem::is_directory(options.data) && std::filesystem::exists(options.data / "manifest.json");
+    Path const& data = options.data.front();
+    bool const is_store =
+        options.data.size() == 1 && std::filesystem::is_directory(data) && std::filesystem::exists(data / "manifest.json");
     if (is_store) {
-        if (!options.negatives.empty() || !options.teacher_scores.empty() || options.limit != 0 || options.split != "train") {
-            throw refuse("--split, --negatives, --teacher-scores and --limit with a BEIR folder",
+        if (!options.negatives.empty() || !options.teacher_scores.empty() || options.limit != 0 || options.split != "train" ||
+            !options.rows.empty()) {
+            throw refuse("--split, --rows, --negatives, --teacher-scores and --limit with a BEIR folder",
                          "a pair store, which holds its own", "Give them to `bmae pairs`, which makes the store.");
         }
         if (!prompts.of_queries().empty() || !prompts.of_documents().empty()) {
@@ -167,27 +171,32 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
                          "a pair store, whose texts have none",
                          "Name the texts, or train without prompts by --query-prompt '' --document-prompt ''.");
         }
-        return open(options.data);
+        return open(data);
     }
-    bool const lines = std::filesystem::is_regular_file(options.data);
-    if (lines && (!options.negatives.empty() || !options.teacher_scores.empty() || options.split != "train")) {
-        throw refuse("--split, --negatives and --teacher-scores with a BEIR folder", "a file of lines",
-                     "Such lines hold their negatives and scores themselves.");
+    std::vector<TrainingFile> const inputs = training_files(options.data);
+    bool const lines = options.data.size() > 1 || std::filesystem::is_regular_file(inputs.front().path);
+    if (lines &&
+        (!options.negatives.empty() || !options.teacher_scores.empty() || options.split != "train" || !options.rows.empty())) {
+        throw refuse("--split, --rows, --negatives and --teacher-scores with a BEIR folder", "files of rows",
+                     "Such rows hold their negatives and scores themselves.");
     }
-    PairStoreOptions const how{.limit = options.limit,
+    PairStoreOptions const how{.reading = reading_by(options.skip_malformed),
+                               .limit = options.limit,
                                .threads = common.threads,
                                .query_prompt = prompts.of_queries(),
                                .document_prompt = prompts.of_documents()};
-    std::vector<Path> const inputs{options.data};
     auto const list = [](Path const& file) { return file.empty() ? std::vector<Path>() : std::vector<Path>{file}; };
-    PairStoreReport const report = lines ? build_pair_store(pending.place(), tokenizer, std::span<Path const>(inputs), how)
-                                         : build_pair_store(pending.place(), tokenizer,
-                                                            {.folder = options.data,
-                                                             .split = options.split,
-                                                             .negatives = list(options.negatives),
-                                                             .teacher_scores = list(options.teacher_scores)},
-                                                            how);
+    PairStoreReport const report = lines
+                                       ? build_pair_store(pending.place(), tokenizer, std::span<TrainingFile const>(inputs), how)
+                                       : build_pair_store(pending.place(), tokenizer,
+                                                          {.folder = data,
+                                                           .split = options.split,
+                                                           .negatives = list(options.negatives),
+                                                           .teacher_scores = list(options.teacher_scores),
+                                                           .rows = options.rows},
+                                                          how);
     report_pairs(options, report);
+    read = report.reading;
     PairStore store = open(pending.place());
     if (is_resumed(options.training)) { require_same_pairs(options, store); }
     return store;
@@ -379,7 +388,8 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     request.bottleneck = bottleneck_of(options, model);
     Prompts const prompts = prompts_of(options, model);
     PendingStore pending(training.output);
-    PairStore const pairs = open_pairs(common, options, model.tokenizer, prompts, pending);
+    ReadReport read;
+    PairStore const pairs = open_pairs(common, options, model.tokenizer, prompts, pending, read);
     request.overrides = overrides_of(options, pairs);
     bool const reranks = options.preset.starts_with("reranker");
     PairForm const form = reranks ? pair_form(model.tokenizer, model.encoder.shape()) : PairForm();
@@ -430,7 +440,8 @@ int finetune(Common const& common, FinetuneOptions const& given) {
             throw refuse("--eval-data with a preset that makes dense vectors", options.preset,
                          "Evaluate a " + kind + " after its training.");
         }
-        evaluate = ranking_evaluation(common, training.eval, *objective, model.tokenizer, sentence_options(*objective, length, prompts));
+        evaluate =
+            ranking_evaluation(common, training.eval, *objective, model.tokenizer, sentence_options(*objective, length, prompts));
     }
     pending.keep(is_resumed(training));
     Trained const trained = train(common, training, *objective, evaluate);
@@ -440,6 +451,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
                 {"queries", pairs.size()},
                 {"passages", pairs.texts()}};
     result["queries_with_negatives"] = pairs.size() - pairs.statistics().queries_without_negatives;
+    result["malformed"] = malformed_json(read);
     result.update(trained.json);
     result.update(
         {{"sentence_transformer", nullptr}, {"cross_encoder", nullptr}, {"sparse_encoder", nullptr}, {"token_encoder", nullptr}});

@@ -165,7 +165,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     }
     plan.generation.vocabulary = tokenizer.size();
 
-    ReadOptions const reading{.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
+    ReadOptions const reading = reading_by(options.skip_malformed);
     std::optional<JsonlReader> reader(std::in_place, options.inputs, reading);
     ResumableLines output(options.output, settings_of(options, plan), options.resume);
     Json result{{"command", "generate"}, {"output", options.output.string()}, {"kind", asks ? "queries" : "continuation"}};
@@ -177,7 +177,8 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
                        {"tokens", nullptr},
                        {"tokens_per_second", nullptr},
                        {"empty", nullptr},
-                       {"blank", nullptr}});
+                       {"blank", nullptr},
+                       {"malformed", Json::object()}});
         print_result(common, result);
         return done;
     }
@@ -254,7 +255,8 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
                    {"tokens", tokens},
                    {"tokens_per_second", seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0},
                    {"empty", empty},
-                   {"blank", blank}});
+                   {"blank", blank},
+                   {"malformed", malformed_json(reader->report())}});
     if (!finished) { say("saved " + options.output.string() + ".partial; the same command with --resume continues"); }
     print_result(common, result,
                  finished

@@ -109,7 +109,20 @@ std::string name_of(Path const& path, std::vector<Path> const& all) {
     return same > 1 ? path.string() : path.filename().string();
 }
 
-std::vector<NamedReport> measure(Common const& common, EvaluateOptions const& options, std::vector<std::string> const& measures) {
+/// Streams the file; where malformed lines are skipped and counted, they are read by the reader that counts them.
+Report report_of(Qrels const& qrels, Path const& path, std::vector<std::string> const& measures,
+                 bmae::EvaluateOptions const& rules, RunFileOptions const& how, ReadReport& read) {
+    if (how.malformed == MalformedLine::refuse) { return evaluate_file(qrels, path, measures, rules, how); }
+    ReadReport lines;
+    Run const run = read_run(path, how, lines);
+    say_report(lines, path.filename().string());
+    read.add(lines);
+    return bmae::evaluate(qrels, run, measures, rules);
+}
+
+/// \param read  receives the reports of all files
+std::vector<NamedReport> measure(Common const& common, EvaluateOptions const& options, std::vector<std::string> const& measures,
+                                 ReadReport& read) {
     bmae::EvaluateOptions rules{
         .profile = profile_from_name(options.profile), .relevance_level = options.relevance_level, .threads = common.threads};
     if (!options.missing.empty()) {
@@ -121,10 +134,13 @@ std::vector<NamedReport> measure(Common const& common, EvaluateOptions const& op
         choose<RunFormat>("--run-format", options.run_format,
                           {{"trec", RunFormat::trec}, {"msmarco", RunFormat::msmarco}, {"tevatron", RunFormat::tevatron}});
     static_cast<void>(metrics_from_names(measures));   // a wrong name is reported before large files are read
-    Qrels const qrels = read_qrels(options.qrels);
+    MalformedLine const malformed = reading_by(options.skip_malformed).malformed;
+    Qrels const qrels = read_qrels(options.qrels, {.malformed = malformed}, read);
+    say_report(read, "judgments");
     std::vector<NamedReport> runs;
     for (Path const& path : options.runs) {
-        runs.push_back({name_of(path, options.runs), evaluate_file(qrels, path, measures, rules, {.format = format})});
+        runs.push_back({name_of(path, options.runs),
+                        report_of(qrels, path, measures, rules, {.format = format, .malformed = malformed}, read)});
         Report const& report = runs.back().report;
         say(options.runs.size() == 1 ? report.summary() : runs.back().name + ": " + report.summary());
         warn_of_missing(report, rules);
@@ -176,7 +192,8 @@ int evaluate(Common const& common, EvaluateOptions const& options) {
         if (!output.empty()) { check_new_file(output); }
     }
     auto const measures = options.measures.empty() ? std::vector<std::string>{"mrr@10,ndcg@10,recall@100,map"} : options.measures;
-    auto const runs = measure(common, options, measures);
+    ReadReport read;
+    auto const runs = measure(common, options, measures, read);
     auto const comparisons = compare_runs(runs, how);
     std::string const table = table_text(options, runs, comparisons);
     if (!options.output.empty()) { detail::write_file(options.output, table); }
@@ -187,7 +204,8 @@ int evaluate(Common const& common, EvaluateOptions const& options) {
                    {"runs", Json::array()},
                    {"comparisons", Json::array()},
                    {"test", options.test},
-                   {"correction", options.correction}});
+                   {"correction", options.correction},
+                   {"malformed", malformed_json(read)}});
     for (NamedReport const& run : runs) {
         Json& entry = result["runs"].emplace_back(json_of(run.report, options.per_query));
         entry["run"] = run.name;

@@ -31,7 +31,9 @@
 #include <bmae/retrieval/similarity.hpp>
 #include <bmae/retrieval/top_k.hpp>
 
+#include "collections.hpp"
 #include "prompts.hpp"
+#include "stored_vectors.hpp"
 
 namespace bmae::program {
 
@@ -147,6 +149,7 @@ struct Work {
     Run run;
     std::vector<std::size_t> places = {};   // of the queries of the split in `run`
     std::uint64_t skipped = 0;              // queries of the run that are not of the split
+    ReadReport read = {};                   // of all files
 
     [[nodiscard]] std::string text_of(Hit const& hit, Path const& file) const {
         std::string const id(run.document(hit.document));
@@ -162,10 +165,18 @@ struct Work {
 };
 
 Work read_work(RerankOptions const& options) {
-    BeirCollection collection = BeirCollection::open(options.data);
-    say_report(collection.documents_report(), "corpus");
-    Records queries = options.split == "all" ? collection.queries() : collection.queries(options.split);
-    Work work{.collection = std::move(collection), .queries = std::move(queries), .run = read_run(options.run)};
+    ReadOptions const reading = reading_by(options.skip_malformed);
+    BeirCollection collection = BeirCollection::open(options.data, reading);
+    ReadReport read = say_reports(collection);
+    ReadReport report;
+    Records queries = options.split == "all" ? collection.queries() : collection.queries(options.split, report);
+    say_report(report, "judgments");
+    read.add(report);
+    Run run = read_run(options.run, {.malformed = reading.malformed}, report);
+    say_report(report, "run");
+    read.add(report);
+    check_run_ids(run, options.run);
+    Work work{.collection = std::move(collection), .queries = std::move(queries), .run = std::move(run), .read = std::move(read)};
     if (options.as_teacher) {
         if (options.split == "all") {
             throw InputError(Diagnostic{
@@ -201,15 +212,15 @@ std::string settings_of(RerankOptions const& options, Path const& folder) {
     for (auto const& entry : std::filesystem::recursive_directory_iterator(folder)) {
         if (entry.path().extension() == ".safetensors") { weights ^= detail::xxh64(detail::read_file(entry.path())); }
     }
-    return Json{{"run", detail::to_hex(detail::xxh64(detail::read_file(options.run)))},
-                {"weights", detail::to_hex(weights)},
-                {"config", detail::to_hex(detail::xxh64(detail::read_file(folder / "config.json")))},
-                {"split", options.split},
-                {"depth", options.depth},
-                {"as_teacher", options.as_teacher},
-                {"tag", options.tag}}
-               .dump() +
-           '\n';
+    Json settings{{"run", detail::to_hex(detail::xxh64(detail::read_file(options.run)))},
+                  {"weights", detail::to_hex(weights)},
+                  {"config", detail::to_hex(detail::xxh64(detail::read_file(folder / "config.json")))},
+                  {"split", options.split},
+                  {"depth", options.depth},
+                  {"tag", options.tag}};
+    if (options.as_teacher) { settings["as_teacher"] = true; }
+    if (options.skip_malformed) { settings["skip_malformed"] = true; }
+    return settings.dump() + '\n';
 }
 
 /// The lines of a query in a TREC run.
@@ -248,7 +259,8 @@ Json result_of(RerankOptions const& options, Work const& work, char const* kind)
             {"pairs", 0},
             {"end", "finished"},
             {"resumed_from", 0},
-            {"output", options.output.string()}};
+            {"output", options.output.string()},
+            {"malformed", malformed_json(work.read)}};
 }
 
 }  // namespace
@@ -261,7 +273,7 @@ int rerank(Common const& common, RerankOptions const& options) {
                                     .found = "that ending",
                                     .hint = "Compress it afterwards: every command reads gzip."});
     }
-    detail::require_column(options.tag, "a tag", options.output.string());
+    detail::require_column(options.tag, "--tag", options.output.string());
     if (!options.resume) { check_new_file(options.output); }
     Path const folder = model_folder(options.model);
     Work const work = read_work(options);
@@ -287,7 +299,12 @@ int rerank(Common const& common, RerankOptions const& options) {
         std::size_t const depth = options.as_teacher ? hits.size() : options.depth;
         for (std::size_t i = 0; i < std::min(depth, hits.size()); ++i) { texts.push_back(work.text_of(hits[i], options.run)); }
         std::string const query = work.queries[*work.queries.find(std::string(work.run.query(q)))].text;
-        at::Tensor const scores = texts.empty() ? at::Tensor() : scorer->score(query, texts, run).contiguous();
+        at::Tensor const scores =
+            texts.empty()
+                ? at::Tensor()
+                : naming_texts(
+                      [&](std::size_t i) { return NamedText{std::string(work.run.document(hits[i].document)), texts[i]}; },
+                      [&] { return scorer->score(query, texts, run).contiguous(); });
         std::span<float const> const values =
             texts.empty() ? std::span<float const>() : std::span(scores.const_data_ptr<float>(), texts.size());
         output.append(lines_of(work, q, reranked(hits, values), options.tag));
@@ -325,7 +342,10 @@ SparseVectors sparse_vectors(std::vector<std::string> const& texts, Encode&& enc
     SparseVectors vectors;
     for (std::size_t first = 0; first < texts.size(); first += part) {
         auto const some = std::span(texts).subspan(first, std::min(part, texts.size() - first));
-        at::Tensor const rows = encode(some, first).contiguous();
+        at::Tensor rows;
+        try {
+            rows = encode(some, first).contiguous();
+        } catch (NonFiniteVector const& error) { throw NonFiniteVector(first + error.text(), texts.size()); }
         auto const width = static_cast<std::size_t>(rows.size(1));
         for (std::size_t i = 0; i < some.size(); ++i) { vectors.add({rows.const_data_ptr<float>() + i * width, width}); }
     }

@@ -26,6 +26,7 @@ struct RerankOptions {
     std::size_t batch_tokens = 4096;
     std::size_t batch_examples = 0;   ///< texts of a batch; 0: by tokens
     std::string tag = "rerank";
+    bool skip_malformed = false;
     Path output = {};
     bool resume = false;
 };

@@ -16,10 +16,14 @@
 #include <vector>
 
 #include <bmae/corpus/beir.hpp>
+#include <bmae/corpus/training_row.hpp>
+#include <bmae/corpus/training_writer.hpp>
 #include <bmae/detail/text_file.hpp>
 #include <bmae/retrieval/fusion.hpp>
 #include <bmae/retrieval/mining.hpp>
 #include <bmae/retrieval/run_file.hpp>
+
+#include "collections.hpp"
 
 namespace bmae::program {
 
@@ -28,18 +32,6 @@ namespace {
 InputError refuse(std::string expected, std::string found, std::string hint = {}) {
     return InputError(
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-}
-
-/// The value of an enumeration by its name. \param option  "--method"
-template <class Value>
-Value named(char const* option, std::string const& name) {
-    std::string known;
-    std::size_t number = 0;
-    for (std::string_view const each : names_of(Value{})) {
-        if (each == name) { return static_cast<Value>(number); }
-        known += (number++ == 0 ? "" : ", ") + std::string(each);
-    }
-    throw refuse(std::string(option) + " as one of " + known, '"' + name + '"');
 }
 
 /// A whole text as a number.
@@ -63,9 +55,16 @@ std::vector<double> weights_of(std::string const& text) {
     return weights;
 }
 
-std::vector<Run> read_runs(std::vector<Path> const& paths) {
+/// Runs whose ids files of columns can hold: known before the work.
+std::vector<Run> read_runs(std::vector<Path> const& paths, bool skip_malformed, ReadReport& all) {
     std::vector<Run> runs;
-    for (Path const& path : paths) { runs.push_back(read_run(path)); }
+    for (Path const& path : paths) {
+        ReadReport report;
+        runs.push_back(read_run(path, {.malformed = reading_by(skip_malformed).malformed}, report));
+        say_report(report, path.string());
+        all.add(report);
+        check_run_ids(runs.back(), path);
+    }
     return runs;
 }
 
@@ -89,19 +88,23 @@ std::uint64_t queries_of_some_runs(std::vector<Run> const& runs, Run const& fuse
 }  // namespace
 
 int fuse(Common const& common, FuseOptions const& options) {
-    FusionOptions how{.method = named<FusionMethod>("--method", options.method),
+    FusionOptions how{.method = named_value<FusionMethod>("--method", options.method),
                       .weights = weights_of(options.weights),
                       .k = options.k,
                       .depth = options.top_k};
-    if (!options.normalization.empty()) { how.normalization = named<Normalization>("--normalization", options.normalization); }
-    check_new_file(options.output);
+    if (!options.normalization.empty()) {
+        how.normalization = named_value<Normalization>("--normalization", options.normalization);
+    }
+    std::string const tag = options.tag.empty() ? options.method : options.tag;
+    check_new_run(options.output, tag);
     QuickExit interruptible;
-    std::vector<Run> const runs = read_runs(options.runs);
+    ReadReport read;
+    std::vector<Run> const runs = read_runs(options.runs, options.skip_malformed, read);
     Run const fused = fuse_runs(pointers_to(runs), how);
     std::uint64_t const partial = queries_of_some_runs(runs, fused);
     if (partial != 0) { warn(count_text(partial) + " of " + count_text(fused.size()) + " queries are not in all of the runs"); }
     interruptible.finish();
-    write_run(fused, options.output, {.tag = options.tag.empty() ? options.method : options.tag});
+    write_run(fused, options.output, {.tag = tag});
     print_result(
         common,
         {{"command", "fuse"},
@@ -110,7 +113,8 @@ int fuse(Common const& common, FuseOptions const& options) {
          {"queries", fused.size()},
          {"partial_queries", partial},
          {"hits", fused.hit_count()},
-         {"output", options.output.string()}},
+         {"output", options.output.string()},
+         {"malformed", malformed_json(read)}},
         options.output.string() + ": " + count_text(fused.size()) + " queries, " + count_text(fused.hit_count()) + " hits\n");
     return done;
 }
@@ -142,11 +146,14 @@ MiningOptions mining_options(Common const& common, MineOptions const& options) {
     return how;
 }
 
+/// Relevant documents of each judged query.
+using Relevant = std::unordered_map<std::string, std::vector<std::string>>;
+
 MiningResult mine_split(BeirCollection const& collection, std::vector<Run> const& runs, MineOptions const& options,
-                        MiningOptions const& how) {
-    std::unordered_map<std::string, std::vector<std::string>> relevant;
+                        MiningOptions const& how, ReadReport& read, Relevant& relevant) {
     JudgedPairs const judged = collection.judged_pairs(options.split);
     say_report(judged.report, "judgments");
+    read.add(judged.report);
     for (JudgedPair const& pair : judged.pairs) {
         auto& list = relevant[pair.query_id];
         if (pair.grade > 0) { list.push_back(pair.document_id); }
@@ -163,6 +170,46 @@ MiningResult mine_split(BeirCollection const& collection, std::vector<Run> const
         if (found != relevant.end()) { miner.add({.id = query.id, .relevant = found->second}, query.text); }
     }
     return miner.finish();
+}
+
+/// Queries with their texts, in a training format.
+void write_training_rows(BeirCollection const& collection, MiningResult const& result, Relevant const& relevant,
+                         TrainingFormat format, Path const& output) {
+    auto const texts_of = [&](std::vector<std::string> const& ids) {
+        std::vector<PairText> texts;
+        for (std::string const& id : ids) {
+            auto const place = collection.documents().find(id);   // judged documents may be missing
+            if (!place) { continue; }
+            Record const& document = collection.documents()[*place];
+            texts.push_back({.id = id, .title = document.title, .text = document.text});
+        }
+        return texts;
+    };
+    TrainingRowWriter writer(output, format);
+    for (MinedNegatives const& mined : result.queries) {
+        writer.write({.query_id = mined.query,
+                      .query = joined_text(collection.queries()[*collection.queries().find(mined.query)]),
+                      .positives = texts_of(relevant.at(mined.query)),
+                      .negatives = texts_of(mined.documents)});
+    }
+    writer.commit();
+}
+
+void write_mined(BeirCollection const& collection, MiningResult const& result, Relevant const& relevant,
+                 MineOptions const& options) {
+    bool const of_ids = options.format == "ids";
+    if (!of_ids && options.format != "hard-negatives") {
+        return write_training_rows(collection, result, relevant, named_value<TrainingFormat>("--format", options.format),
+                                   options.output);
+    }
+    detail::TextFile file(options.output);
+    for (MinedNegatives const& query : result.queries) {
+        std::string lines;
+        for (std::string const& document : query.documents) { lines += query.query + '\t' + document + '\n'; }
+        Json const row{{"qid", query.query}, {"pos", relevant.at(query.query)}, {"neg", {{"mined", query.documents}}}};
+        file.write(of_ids ? lines : row.dump() + '\n');
+    }
+    file.commit();
 }
 
 /// Nothing mined is an error, and says why.
@@ -206,21 +253,19 @@ void say_counts(MiningResult const& result) {
 
 int mine(Common const& common, MineOptions const& options) {
     MiningOptions const how = mining_options(common, options);
+    if (options.format != "ids" && options.format != "hard-negatives") {
+        named_value<TrainingFormat>("--format", options.format);
+    }
     check_new_file(options.output);
     QuickExit interruptible;
-    BeirCollection const collection = BeirCollection::open(options.data);
-    say_report(collection.documents_report(), "corpus");
-    std::vector<Run> const runs = read_runs(options.runs);
-    MiningResult const result = mine_split(collection, runs, options, how);
+    BeirCollection const collection = BeirCollection::open(options.data, reading_by(options.skip_malformed));
+    ReadReport read = say_reports(collection);
+    std::vector<Run> const runs = read_runs(options.runs, options.skip_malformed, read);
+    Relevant relevant;
+    MiningResult const result = mine_split(collection, runs, options, how, read, relevant);
     require_negatives(result, options);
     interruptible.finish();
-    detail::TextFile file(options.output);
-    for (MinedNegatives const& query : result.queries) {
-        std::string lines;
-        for (std::string const& document : query.documents) { lines += query.query + '\t' + document + '\n'; }
-        file.write(lines);
-    }
-    file.commit();
+    write_mined(collection, result, relevant, options);
     say_counts(result);
     MiningCounts const& counts = result.counts;
     auto const rate = counts.false_negative_rate();
@@ -234,7 +279,8 @@ int mine(Common const& common, MineOptions const& options) {
                   {"negatives", counts.negatives},
                   {"left_out", std::move(left_out)},
                   {"above_relevant", counts.above_relevant},
-                  {"false_negative_rate", rate ? Json(*rate) : Json()}},
+                  {"false_negative_rate", rate ? Json(*rate) : Json()},
+                  {"malformed", malformed_json(read)}},
                  options.output.string() + ": " + count_text(counts.negatives) + " negatives of " + count_text(counts.queries) +
                      " queries\n");
     return done;

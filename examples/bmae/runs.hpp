@@ -22,6 +22,7 @@ struct FuseOptions {
     double k = 60;
     std::size_t top_k = 1000;
     std::string tag = {};   ///< empty: the method
+    bool skip_malformed = false;
     Path output = {};
 };
 int fuse(Common const& common, FuseOptions const& options);
@@ -35,6 +36,8 @@ struct MineOptions {
     std::string sample = "random";
     std::optional<double> margin = {};
     std::optional<double> relative_margin = {};
+    std::string format = "ids";   ///< or hard-negatives, or one of TrainingFormat
+    bool skip_malformed = false;
     Path output = {};
 };
 int mine(Common const& common, MineOptions const& options);

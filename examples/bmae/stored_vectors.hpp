@@ -19,6 +19,8 @@ namespace bmae::program {
 /// The file of ids of a file of vectors.
 inline Path ids_path(Path vectors) { return vectors.replace_extension(".ids"); }
 
+/// Key in the file of vectors of what made them: JSON, as in the manifest of a folder.
+inline constexpr char const* vector_model_key = "model";
 /// Key in the file of vectors of the checksum of its ids.
 inline constexpr char const* ids_checksum = "ids_xxh64";
 std::string checksum_of(std::string const& ids);
@@ -39,6 +41,22 @@ PrecisionLoss measure_loss(SentenceEncoder const& encoder, std::vector<std::stri
 /// \param check  called now and then; may throw to stop
 at::Tensor encode_texts(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
                         ModelOptions const& options, std::function<void()> const& check, std::string const& title);
+
+/// A text that an encoder was given.
+struct NamedText {
+    std::string id = {};
+    std::string start = {};   ///< the text or its first words
+};
+/// Calls `encode()`; the error of a vector that is not finite names the text by `text_of(i)`.
+template <class TextOf, class Encode>
+auto naming_texts(TextOf const& text_of, Encode const& encode) {
+    try {
+        return encode();
+    } catch (NonFiniteVector const& error) {
+        NamedText const text = text_of(error.text());
+        throw NonFiniteVector(error.text(), "id '" + text.id + "', text " + detail::excerpt(text.start));
+    }
+}
 
 /// The vectors of documents, or of their chunks where the options ask for them; `offsets` are empty where they do not.
 /// \throws InputError  for chunks that the model does not fit

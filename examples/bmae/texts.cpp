@@ -29,6 +29,7 @@
 #include <bmae/text/vocabulary_builder.hpp>
 #include <bmae/text/wordpiece.hpp>
 
+#include "collections.hpp"
 #include "common.hpp"
 
 namespace bmae::program {
@@ -102,9 +103,7 @@ std::vector<Path> beir_files(std::vector<Path> const& inputs) {
     return files;
 }
 
-ReadOptions reading_of(PrepareOptions const& options) {
-    return {.malformed = options.skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
-}
+ReadOptions reading_of(PrepareOptions const& options) { return reading_by(options.skip_malformed); }
 
 std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
     ReadOptions const reading = reading_of(options);
@@ -143,6 +142,7 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
 PrepareOptions with_format(PrepareOptions options) {
     if (!options.format.empty()) { return options; }
     CorpusFormat found = recognize_format(options.inputs.front());
+    if (options.layout.empty()) { require_corpus(found, options.inputs.front(), "; --format names another format"); }
     if (!options.layout.empty()) { found = {.format = options.layout.starts_with("id-") ? "msmarco" : "text"}; }
     options.format = found.format;
     if (options.layout.empty()) { options.layout = found.layout; }
@@ -357,6 +357,7 @@ int prepare(Common const& common, PrepareOptions const& given) {
                 {"blocks", to_string(passages.blocks)},
                 {"empty_documents", counts.empty_documents},
                 {"skipped", report.skipped},
+                {"malformed", malformed_json(report)},
                 {"left_out", Json(report.left_out)},
                 {"titles", rows ? Json() : Json(to_string(title_use))},
                 {"with_title", with_title}};

@@ -5,6 +5,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <string>
 #include <unordered_set>
@@ -24,6 +25,7 @@
 #include <bmae/retrieval/hybrid.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
+#include "collections.hpp"
 #include "common.hpp"
 #include "models.hpp"
 #include "ranking.hpp"
@@ -36,11 +38,6 @@ namespace {
 
 bool is_one_of(std::string const& name, std::initializer_list<char const*> known) {
     return std::any_of(known.begin(), known.end(), [&](char const* word) { return name == word; });
-}
-
-/// Refuses, before hours of search, ids that a run cannot contain.
-void check_trec_ids(Records const& records) {
-    for (Record const& record : records) { detail::require_column(record.id, "an id", record.file->string(), record.line); }
 }
 
 /// A few texts to measure a loss with.
@@ -59,7 +56,8 @@ public:
     Searcher(Common const& common, SearchOptions const& options, Records const& documents)
         : options_(options), threads_(common.threads) {
         if (options.method == "sparse" || options.method == "maxsim") {
-            other_ = make_collection_searcher(common, options, documents);
+            other_ = naming_texts([&](std::size_t i) { return NamedText{documents[i].id, documents[i].text}; },
+                                  [&] { return make_collection_searcher(common, options, documents); });
             return;
         }
         if (options.method != "bm25") { build_dense(common, documents); }
@@ -74,6 +72,13 @@ public:
     }
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids, std::size_t k) const {
+        return naming_texts([&](std::size_t i) { return NamedText{ids[i], queries[i]}; },
+                            [&] { return search_all(queries, ids, k); });
+    }
+
+private:
+    [[nodiscard]] Run search_all(std::vector<std::string> const& queries, std::vector<std::string> const& ids,
+                                 std::size_t k) const {
         if (other_) { return other_->search(queries, ids, k); }
         if (!dense_ && !chunks_) { return lexical_->search(queries, k, ids); }
         EncodeRun const run{
@@ -88,7 +93,6 @@ public:
         return reciprocal_rank_fusion(dense, lexical, {.depth = k});
     }
 
-private:
     void build_dense(Common const& common, Records const& documents) {
         encoder_ = std::make_unique<SentenceEncoder>(make_inference_encoder(common, options_.model));
         choose_similarity();
@@ -96,8 +100,12 @@ private:
         say_prompts("documents", encoder_->prompt());
         if (options_.model.precision == "int8") { measure_loss(*encoder_, first_texts(documents)); }
         if (options_.embeddings.empty()) {
-            index(encode_documents(
-                      *encoder_, documents.texts(), common, options_.model, [] {}, "encode documents"),
+            auto const text_of = [&](std::size_t i) { return NamedText{documents[i].id, documents[i].text}; };
+            index(naming_texts(text_of,
+                               [&] {
+                                   return encode_documents(
+                                       *encoder_, documents.texts(), common, options_.model, [] {}, "encode documents");
+                               }),
                   documents.ids());
             return;
         }
@@ -147,16 +155,24 @@ private:
         say("dense: " + count_text(chunks_->chunks()) + " chunks of " + count_text(chunks_->size()) + " texts");
     }
 
-    /// Refuses vectors of another model than that of the queries, where their file names it.
+    /// Refuses vectors of another model than that of the queries; --force takes them with a warning.
     void require_same_model(StoredVectors const& vectors) const {
-        if (!vectors.model) { return; }
+        if (!vectors.model) {
+            warn(options_.embeddings.string() + " does not say which model made its vectors: encode again to be sure");
+            return;
+        }
         VectorModel const own = describe_vectors(*encoder_, options_.model.precision);
         if (own.matches(*vectors.model)) { return; }
-        throw InputError(
-            Diagnostic{.file = options_.embeddings.string(),
-                       .expected = "vectors of the model of the queries, " + to_string(own),
-                       .found = to_string(*vectors.model),
-                       .hint = "Name the model, the pooling and the normalization that the documents were encoded with."});
+        if (options_.force) {
+            warn("vectors of another model are searched: " + to_string(*vectors.model) + "; the queries' is " + to_string(own));
+            return;
+        }
+        throw InputError(Diagnostic{
+            .file = options_.embeddings.string(),
+            .expected = "vectors of the model of the queries, " + to_string(own),
+            .found = to_string(*vectors.model),
+            .hint = "Name the model, the pooling, the normalization and the prompt that the documents were encoded with; "
+                    "--force compares them nevertheless."});
     }
 
     SearchOptions const& options_;
@@ -221,26 +237,31 @@ void answer_lines(Common const& common, Searcher const& searcher, Records const&
 }
 
 /// The documents of a BEIR folder alone: its queries and judgments may be missing.
-Records read_documents(Path const& data) {
-    JsonlReader reader(BeirFolder(data).corpus());
+Records read_documents(SearchOptions const& options, ReadReport& report) {
+    Path const file = BeirFolder(options.data).corpus();
+    JsonlReader reader(file, reading_by(options.skip_malformed));
     Records documents = read_all(reader);
-    say_report(reader.report(), "corpus");
-    if (documents.size() == 0) { throw detail::no_record(BeirFolder(data).corpus()); }
+    report = reader.report();
+    say_report(report, "corpus");
+    if (documents.size() == 0) { throw detail::no_record(file); }
     return documents;
 }
 
 /// The keys of a search, of which a kind of search fills its own.
 Json search_result(SearchOptions const& options, std::size_t documents) {
-    return {{"command", "search"}, {"method", options.method}, {"documents", documents}, {"split", nullptr}, {"queries", 0},
-            {"hits", 0},           {"output", nullptr},        {"answers", nullptr}};
+    return {
+        {"command", "search"}, {"method", options.method}, {"documents", documents}, {"split", nullptr},           {"queries", 0},
+        {"hits", 0},           {"output", nullptr},        {"answers", nullptr},     {"malformed", Json::object()}};
 }
 
 int search_by_hand(Common const& common, SearchOptions const& options) {
     QuickExit const interruptible;
-    Records const documents = read_documents(options.data);
+    ReadReport read;
+    Records const documents = read_documents(options, read);
     Searcher const searcher(common, options, documents);
     std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
     Json result = search_result(options, documents.size());
+    result["malformed"] = malformed_json(read);
     if (*options.query == "-") {
         answer_lines(common, searcher, documents, count, result);
         print_result(common, result);
@@ -254,10 +275,25 @@ int search_by_hand(Common const& common, SearchOptions const& options) {
 }
 
 /// The queries of the split, or all of them: where that is asked, and in a folder without judgments.
-Records queries_of(BeirCollection const& collection, SearchOptions const& options) {
+Records queries_of(BeirCollection const& collection, SearchOptions const& options, ReadReport& read) {
     std::vector<std::string> const splits = collection.splits();
     bool const named = std::find(splits.begin(), splits.end(), options.split) != splits.end();
-    if (named || (!splits.empty() && options.split != "all")) { return collection.queries(options.split); }
+    if (!named && !splits.empty() && options.split != "all") {
+        std::string const known = std::accumulate(
+            splits.begin(), splits.end(), std::string(),
+            [](std::string all, std::string const& one) { return std::move(all) + (all.empty() ? "" : ", ") + one; });
+        throw InputError(Diagnostic{.file = (options.data / "qrels").string(),
+                                    .expected = "judgments of the split '" + options.split + "'",
+                                    .found = "the splits " + known,
+                                    .hint = "Name one of them by --split; --split all searches every query, judged or not."});
+    }
+    if (named) {
+        ReadReport report;
+        Records chosen = collection.queries(options.split, report);
+        say_report(report, "judgments");
+        read.add(report);
+        return chosen;
+    }
     if (splits.empty()) { say("no judgments in " + options.data.string() + ": all of its queries are searched"); }
     return collection.queries();
 }
@@ -285,21 +321,25 @@ int search(Common const& common, SearchOptions const& options) {
         throw refuse("--model with --method " + options.method, "none", "Without a model there is --method bm25.");
     }
     if (options.query) { return search_by_hand(common, options); }
-    check_new_file(options.output);
+    std::string const tag = options.tag.empty() ? options.method : options.tag;
+    check_new_run(options.output, tag);
 
     QuickExit interruptible;
-    BeirCollection const collection = BeirCollection::open(options.data);
-    say_report(collection.documents_report(), "corpus");
+    BeirCollection const collection = BeirCollection::open(options.data, reading_by(options.skip_malformed));
+    ReadReport read = say_reports(collection);
     Json result = search_result(options, collection.documents().size());
-    Records const queries = queries_of(collection, options);
-    for (Records const* const records : {&queries, &collection.documents()}) { check_trec_ids(*records); }
+    Records const queries = queries_of(collection, options, read);
+    for (Records const* const records : {&queries, &collection.documents()}) { check_run_ids(*records); }
     Searcher const searcher(common, options, collection.documents());
     Run const run = searcher.search(queries.texts(), queries.ids(), options.top_k == 0 ? 1000 : options.top_k);
     interruptible.finish();
     say_unmatched(run);
-    write_run(run, options.output, {.tag = options.tag.empty() ? options.method : options.tag});
-    result.update(
-        {{"split", options.split}, {"queries", run.size()}, {"hits", run.hit_count()}, {"output", options.output.string()}});
+    write_run(run, options.output, {.tag = tag});
+    result.update({{"split", options.split},
+                   {"queries", run.size()},
+                   {"hits", run.hit_count()},
+                   {"output", options.output.string()},
+                   {"malformed", malformed_json(read)}});
     print_result(
         common, result,
         options.output.string() + ": " + count_text(run.size()) + " queries, " + count_text(run.hit_count()) + " hits\n");

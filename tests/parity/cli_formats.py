@@ -24,6 +24,28 @@ def prepared(work, name, *arguments, vocabulary):
     return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
+def check_foreign(work, vocabulary):
+    """`foreign rows`: the query of training data is not taken for the text of a corpus, nor a table of pairs for prose."""
+    files = {"flag": ('{"query": "one", "pos": ["two"], "neg": ["three"]}\n', "FlagEmbedding's training data"),
+             "tevatron": ('{"query_id": "1", "query": "one", "positive_passages": [], "negative_passages": []}\n', "Tevatron's training data"),
+             "anchor": ('{"anchor": "one", "positive": "two"}\n', "Sentence Transformers' training data"),
+             "label": ('{"sentence1": "one", "sentence2": "two", "label": 1}\n', "Sentence Transformers' training data"),
+             "dpr": ('[\n{"question": "one", "positive_ctxs": [{"text": "two"}]}\n]\n', "DPR's training data"),
+             "dump": ('{"qid": 1, "pos": [2], "neg": {"bm25": [3]}}\n', "a dump of hard negatives"),
+             "csv": ("anchor,positive,negative\none,two,three\n", "a table of queries with their texts"),
+             "triples": ("one two\tthree\tone\ntwo three\tone\ttwo\n", "a table of queries with their texts"),
+             "ids": ("1\t2\t3\n1\t2\t4\n", "rows of ids"), "qrels": ("query-id\tcorpus-id\tscore\n1\t2\t1\n", "judgments"),
+             "run": ("1 Q0 2 1 3.5 x\n", "a run")}
+    for name, (content, says) in files.items():
+        (work / f"foreign-{name}").write_text(content)
+        done = run("prepare", "--input", work / f"foreign-{name}", "--tokenizer", vocabulary, "--output", work / "none", status=2)
+        assert f"foreign-{name}:1: expected" in done.stderr and says in done.stderr, done.stderr
+        assert not (work / "none").exists()
+    (work / "queries.jsonl").write_text('{"query_id": "1", "query": "one two"}\n')   # a query alone is a text
+    told, _ = prepared(work, "queries", "--input", work / "queries.jsonl", vocabulary=vocabulary)
+    assert told["documents"] == 1 and told["tokens"] == 2, told
+
+
 def main(work):
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] one two three".split()
     vocabulary = work / "vocab.txt"
@@ -48,6 +70,7 @@ def main(work):
     write_collection(work / "beir")
     told, _ = prepared(work, "beir", "--input", work / "beir", vocabulary=vocabulary)
     assert told["format"] == "beir" and told["documents"] == 72, told
+    check_foreign(work, vocabulary)
     refused = run("prepare", "--input", work / "lines.txt", "--format", "sgml", "--tokenizer", vocabulary, "--output", work / "none",
                   status=2).stderr
     assert "smart, lisa, trec" in refused, refused

@@ -92,6 +92,18 @@ def check_phrases():
         assert "_" not in said_by_program.replace("vocab_size in its config.json", ""), said_by_program
 
 
+def check_named(options):
+    """Every option that a text of the program or of the library names is one of the program's. That a remedy is one of the command's own
+    is checked wherever a test refuses something: check_remedies of cli_support.py."""
+    known = {name for option in options for name in [option["name"], *option["aliases"]]} | {"--help", "--version"}
+    for folder in ("include/bmae", "examples/bmae"):
+        for path in (ROOT / folder).rglob("*.[hc]pp"):
+            code = re.sub(r"//.*", "", path.read_text())
+            for text in re.findall(r'"(?:[^"\\\n]|\\.)*"', code):
+                for name in re.findall(r"(?<![\w/-])--[a-z][a-z0-9-]*", text):
+                    assert name in known, f"{path.relative_to(ROOT)} names {name}, which no command has: {text}"
+
+
 def bounds(option):
     numbers = [float(word) for word in re.findall(r"(?<![\w.])[-\d.]+(?:e[+-]?\d+)?", option["range"])]
     return numbers[-2], numbers[-1]
@@ -260,10 +272,12 @@ def check_results(work, data, store, run_folder):
     error = known.pop("error")
     encoder = run_folder / "sentence-transformer"
     files = ["--output", work / "r.safetensors"]
+    (work / "r-rows.jsonl").write_text('{"query": "q", "pos": ["p"]}\n')
     commands = [["tokenize", "--tokenizer", store], ["presets", "mlm"], ["options"],
                 ["prepare", "--input", data, "--format", "beir", "--tokenizer", store, "--output", work / "r-store"],
                 ["prepare", "--input", data / "corpus.jsonl", "--tokenizer", store, "--output", work / "r-text"],
                 ["pairs", "--data", data, "--tokenizer", store, "--output", work / "r-pairs"],
+                ["pairs", "--input", work / "r-rows.jsonl", "--convert", "tevatron", "--output", work / "r-converted.jsonl"],
                 ["pretrain", "--config", "tiny", "--hidden", 32, "--data", store, "--batch-tokens", 256, "--steps", 1, "--output", work / "r-run"],
                 ["finetune", "--model", run_folder / "model", "--data", data, "--steps", 1, "--batch-size", 4, "--output", work / "r-tuned"],
                 ["finetune", "--model", run_folder / "model", "--data", data, "--preset", "reranker", "--set", "passages=2", "--steps", 1, "--batch-size", 4, "--output", work / "r-cross"],
@@ -333,6 +347,7 @@ def main(work):
     check_help(options)
     check_unknown()
     check_phrases()
+    check_named(options)
     data = write_collection(work / "data")
     store, run_folder = work / "store", work / "run"
     run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", store)

@@ -112,7 +112,7 @@ def check_lines(work, data, tokenizer, store):
     for q, query in enumerate(store.query_ids):
         positives, negatives = ([store.text_ids[n] for n in numbers[q]] for numbers in (store.positives, store.negatives))
         flag.append({"query": queries[query], "pos": [whole[n] for n in positives], "neg": [whole[n] for n in negatives],
-                     "pos_scores": scores(store.positive_scores[q]), "neg_scores": scores(store.negative_scores[q]), "prompt": "p"})
+                     "pos_scores": scores(store.positive_scores[q]), "neg_scores": scores(store.negative_scores[q]), "source": "p"})
         tevatron.append({"query_id": query, "query": queries[query],
                          **{key: [{"docid": n, "title": documents[n]["title"], "text": documents[n]["text"]} for n in names]
                             for key, names in (("positive_passages", positives), ("negative_passages", negatives))}})
@@ -126,11 +126,81 @@ def check_lines(work, data, tokenizer, store):
         assert done["sources"] == [f"{name}: " + ("table of query, positive, negative" if name.endswith("tsv") else "JSON Lines")], done
         if name == "flag.jsonl":
             assert numpy.array_equal(numpy.concatenate(other.negative_scores), numpy.concatenate(store.negative_scores), equal_nan=True)
-            assert done["left_out"] == {"values of the key 'prompt', which is not read": 24}, done
+            assert done["left_out"] == {"values of the key 'source', which is not read": 24}, done
         else:
             assert done["scores"] == 0 and other.positive_scores is None, done
     assert Store(work / "tevatron.jsonl.pairs").query_ids == store.query_ids
     print("lines:", len(triplets), "triplets joined to", len(store.query_ids), "queries")
+
+
+def check_formats(work, tokenizer, store):
+    """Each format is written and read back: the same examples; files are mixed with weights, and rows of ids take their texts from a folder."""
+    def examples(name, *arguments):
+        done = result("pairs", *arguments, "--tokenizer", tokenizer, "--output", work / f"{name}.store")
+        return done, Store(work / f"{name}.store")
+
+    texts = {}
+    for name, ending in (("flag-embedding", ".jsonl"), ("tevatron", ".jsonl.gz"), ("sentence-transformers", ".jsonl"), ("dpr", ".json"), ("triples", ".tsv")):
+        texts[name] = work / f"as-{name}{ending}"
+        done = result("pairs", "--input", work / "flag.jsonl", "--convert", name, "--output", texts[name])
+        lost = {} if name == "flag-embedding" else {f"values that {name} has no place for: scores of a teacher"}
+        assert done["rows"] == 24 and set(done["left_out"]) - {"values of the key 'source', which is not read"} == set(lost), done
+        assert examples(name, "--input", texts[name])[1].examples() == store.examples(), name
+        again = result("pairs", "--input", texts[name], "--convert", "flag-embedding", "--output", work / f"back-{name}.jsonl")
+        assert again["rows"] >= 24, again
+    table = [line.split("\t") for line in texts["triples"].read_text().splitlines()]
+    (work / "t.csv").write_text("anchor,positive,negative\r\n" + "".join(",".join(f'"{cell}"' for cell in row) + "\r\n" for row in table))
+    assert examples("csv", "--input", work / "t.csv")[1].examples() == store.examples()
+    # Labels: 1 is a relevant text, 0 a negative; the order of negatives is that of the lines.
+    (work / "labeled.jsonl").write_text("".join(json.dumps({"sentence1": query, "sentence2": text, "label": label}) + "\n"
+                                                for query, positive, negative in table for text, label in ((positive, 1), (negative, 0))))
+    assert examples("labeled", "--input", work / "labeled.jsonl")[1].examples() == store.examples()
+    (work / "similar.tsv").write_text("one text\tanother\t0.8\n")
+    assert "a label of 0 or 1" in run("pairs", "--input", work / "similar.tsv", "--tokenizer", tokenizer, "--output", work / "none", status=2).stderr
+    # Prompts are read before queries, in every format.
+    prompted = [{**json.loads(line), "prompt": "find: "} for line in (work / "flag.jsonl").read_text().splitlines()]
+    (work / "prompted.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompted))
+    (work / "plain.jsonl").write_text("".join(json.dumps({**row, "query": "find: " + row["query"], "prompt": None}) + "\n" for row in prompted))
+    assert examples("prompted", "--input", work / "prompted.jsonl")[1].queries == examples("plain", "--input", work / "plain.jsonl")[1].queries
+    # Weights: how often a query stands in an epoch.
+    done, mixed = examples("mixed", "--input", f"{texts['dpr']}:2", f"{texts['tevatron']}:0.5")
+    twice, half = mixed.examples()[:48], mixed.examples()[48:]
+    assert twice[::2] == twice[1::2] == store.examples() and 0 < len(half) < 24 and all(one in store.examples() for one in half), len(half)
+    assert done["queries"] == 48 + len(half) and done["sources"] == ["as-dpr.json: JSON array, weight 2.0", "as-tevatron.jsonl.gz: JSON Lines, weight 0.5"], done
+    assert "a weight above 0" in run("pairs", "--input", f"{texts['dpr']}:0", "--tokenizer", tokenizer, "--output", work / "none", status=2).stderr
+    print("formats:", ", ".join(texts), "and CSV, labels, prompts, weights")
+
+
+def check_ids(work, data, tokenizer, store):
+    """Triples of ids and dumps of hard negatives, as mine writes them too, give the examples of the folder's judgments."""
+    mine = ["mine", "--run", work / "run.trec", "--data", data, "--split", "train", "--number", 4, "--format"]
+    pairs = ["pairs", "--tokenizer", tokenizer, "--output"]
+    run(*mine, "ids", "--output", work / "mined.tsv")
+    run(*pairs, work / "by-list", "--data", data, "--negatives", work / "mined.tsv")
+    expected = Store(work / "by-list")
+    for name in ("hard-negatives", "flag-embedding", "tevatron", "dpr"):
+        run(*mine, name, "--output", work / f"mined-{name}")
+        source = ["--data", data, "--rows", work / f"mined-{name}"] if name == "hard-negatives" else ["--input", work / f"mined-{name}"]
+        run(*pairs, work / f"by-{name}", *source)
+        found = Store(work / f"by-{name}")
+        assert sorted(found.examples()) == sorted(e for e in expected.examples() if e[2]), name
+    run(*pairs, work / "by-negatives", "--data", data, "--negatives", work / "mined-hard-negatives")
+    assert Store(work / "by-negatives").examples() == expected.examples()
+    numbers = {name: str(n) for n, name in enumerate([*store.query_ids, *store.text_ids])}   # MS MARCO's ids are numbers
+    folder = work / "numbered"
+    shutil.copytree(data, folder)
+    for file in ("corpus.jsonl", "queries.jsonl"):
+        rows = [json.loads(line) for line in (data / file).read_text().splitlines()]
+        (folder / file).write_text("".join(json.dumps({**row, "_id": numbers.get(row["_id"], "x" + row["_id"])}) + "\n" for row in rows))
+    triples = [(q, store.text_ids[store.positives[i][k % len(store.positives[i])]], store.text_ids[store.negatives[i][k % len(store.negatives[i])]])
+               for i, q in enumerate(store.query_ids) for k in range(max(len(store.positives[i]), len(store.negatives[i])))]
+    (work / "qidpidtriples.tsv").write_text("".join("\t".join(numbers[name] for name in row) + "\n" for row in triples))
+    run(*pairs, work / "by-triples", "--data", folder, "--rows", work / "qidpidtriples.tsv")
+    assert Store(work / "by-triples").examples() == store.examples()
+    for arguments, says in ((["--input", work / "qidpidtriples.tsv"], "texts in the rows"), (["--data", data, "--rows", work / "flag.jsonl"], "rows of ids")):
+        done = run(*pairs, work / "none", *arguments, status=2)
+        assert says in done.stderr and ":1: " in done.stderr, done.stderr
+    print("ids:", len(triples), "triples")
 
 
 def check_said(work, data, tokenizer):
@@ -186,6 +256,8 @@ def main(work):
     run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
     store = check_beir(work, data, work / "store")
     check_lines(work, data, work / "store", store)
+    check_formats(work, work / "store", store)
+    check_ids(work, data, work / "store", store)
     check_said(work, data, work / "store")
     check_scifact(work)
 

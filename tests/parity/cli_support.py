@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: the bmae authors
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of the command-line program share: running it, and a small invented world for it to work on."""
+import functools
 import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 
@@ -21,8 +23,32 @@ def run(*arguments, status=0, stdin="", timeout=120, **keywords):
     done = subprocess.run([str(PROGRAM), *map(str, arguments)], input=stdin, capture_output=True, text=True, env=ENVIRONMENT,
                           timeout=timeout, **keywords)
     words = " ".join(map(str, arguments))
+    if status == 2 and done.returncode == 2:
+        check_remedies([str(argument) for argument in arguments], done.stderr)
     assert done.returncode == status, f"bmae {words}: status {done.returncode}, expected {status}\n{done.stdout}\n{done.stderr}"
     return done
+
+
+@functools.cache
+def known_options():
+    """The options of each command by all of their names."""
+    known = {}
+    for option in json.loads(subprocess.run([str(PROGRAM), "options", "--json"], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+                             .stdout.splitlines()[-1])["options"]:
+        known.setdefault(option["command"], {"--help"}).update([option["name"], *option["aliases"]])
+    return known
+
+
+def check_remedies(arguments, errors):
+    """A refusal names options of its own command, or of another that it names: `bmae pairs --input`."""
+    known = known_options()
+    command = arguments[0] if arguments else ""
+    for line in errors.splitlines():
+        named = {word for word in re.findall(r"bmae (\w+)", line) if word in known}
+        allowed = set(arguments).union(*(known.get(one, set()) for one in {command, *named}))
+        for option in re.findall(r"(?<![\w/-])--[a-z][a-z0-9-]*", line):
+            assert option in allowed or option in line.split("found", 1)[-1].split(".")[0], \
+                f"bmae {' '.join(arguments)}: the remedy names {option}, which {command or 'the program'} does not have\n{line}"
 
 
 def result(*arguments, **keywords):
