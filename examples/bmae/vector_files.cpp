@@ -36,10 +36,11 @@ TensorEntry const& embeddings_of(SafetensorsFile const& file) {
                       std::string(to_string(rows.type)) + ' ' + shape_text(rows.shape));
     }
     if (file.find("chunk_offsets") != nullptr) {
-        throw InputError(Diagnostic{.file = file.name(),
-                                    .expected = "one vector per text",
-                                    .found = "vectors of chunks",
-                                    .hint = "Encode without --chunks; search --embeddings takes them as they are."});
+        throw InputError(
+            Diagnostic{.file = file.name(),
+                       .expected = "one vector per text",
+                       .found = "vectors of chunks",
+                       .hint = "Run `bmae encode` without --chunks; `bmae search --embeddings` takes them as they are."});
     }
     return rows;
 }
@@ -78,7 +79,8 @@ void read_folder(Path const& folder, std::function<void(VectorSource const&)> co
                               "Encode again with this version.");
     }
     if (!manifest.require<bool>("complete")) {
-        throw manifest.refuse("vectors of a whole corpus", "an unfinished run", "Finish it with the same command and --resume.");
+        throw manifest.refuse("vectors of a whole corpus", "an unfinished run",
+                              "Finish it by `bmae encode --resume` with the options that it began with.");
     }
     auto const model = manifest.require<detail::JsonObject>("model");
     auto const dimension = model.require<std::size_t>("dimension");

@@ -395,7 +395,7 @@ struct StoredVectors {
         throw InputError(Diagnostic{.file = (folder / VectorManifest::file).string(),
                                     .expected = "vectors of a whole corpus",
                                     .found = "an unfinished run",
-                                    .hint = "Finish it with the same command and --resume."});
+                                    .hint = "Finish it by `bmae encode --resume` with the options that it began with."});
     }
     std::int64_t const dimension = manifest.model.dimension;
     StoredVectors all{.rows = at::empty({static_cast<std::int64_t>(manifest.texts()), dimension}, at::kFloat),
