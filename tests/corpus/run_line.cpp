@@ -16,10 +16,11 @@ BOOST_AUTO_TEST_CASE(columns_are_checked) {
     BOOST_TEST(read->query == "q");
     BOOST_TEST(read->document == "d");
     BOOST_TEST(read->score == -1.5);
-    for (std::string const line : {"", "q Q0 d 1 2", "q Q0 d 1 2 tag tag", "a q Q0 d 1 2 tag"}) {
+    for (std::string const line : {"", "q Q0 d 1 2", "q Q0 d 7 1 2.5 tag", "q Q0 d 7 8 1 2.5 tag"}) {
         BOOST_TEST(!bmae::detail::parse_run_line(line, wrong));
         BOOST_TEST(wrong.expected.starts_with("6 columns"), line);
     }
+    BOOST_TEST(bmae::detail::parse_run_line("q Q0 d 1 2 tag and more", wrong).has_value());   // as for trec_eval
     for (std::string const rank : {"d", "1.0", "-", "+", "1e3", "0x1"}) {
         BOOST_TEST(!bmae::detail::parse_run_line("q Q0 d " + rank + " 2 tag", wrong));
         BOOST_TEST(wrong.expected.starts_with("a whole number as rank"), rank);

@@ -23,9 +23,9 @@ struct RunLine {
     double score = 0;
 };
 
-/// Reads `query Q0 document rank score tag`. Nothing for a line of another form, and what it should be in `wrong`: exactly six
-/// columns, a whole number as rank and a finite score. An id with a blank shifts the columns behind it; one with a blank and no tag
-/// leaves six of them.
+/// Reads `query Q0 document rank score tag`. Nothing for a line of another form, and what it should be in `wrong`: six columns, a whole
+/// number as rank and a finite score. As for trec_eval, more columns may stand behind the tag; but where a number stands in the tag's place
+/// then, an id with a blank has shifted the columns.
 BMAE_INLINE std::optional<RunLine> parse_run_line(std::string_view line, Diagnostic& wrong);
 
 }  // namespace bmae::detail
@@ -40,7 +40,8 @@ BMAE_INLINE std::optional<RunLine> parse_run_line(std::string_view line, Diagnos
         wrong = {.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)};
         return std::nullopt;
     };
-    if (columns.count != 6) {
+    bool const shifted = columns.count > 6 && parse_score(columns[5]).has_value();   // the score, where an id holds a blank
+    if (columns.count < 6 || shifted) {
         return refuse("6 columns 'query Q0 document rank score tag'",
                       std::to_string(columns.count) + " columns: " + excerpt(line),
                       "Ids and tags must not contain blanks; check how the file was written.");
