@@ -54,7 +54,7 @@ public:
             "", [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
         SentenceEncoder const sentences(std::move(encoder), tokenizer_, how_);
         EncodeRun const run{.threads = threads_};
-        ExactIndex const index(sentences.encode(texts_, run), ids_);
+        ExactIndex const index(sentences.encode(texts_, run), ids_, {.similarity = how_.index_similarity()});
         Run const hits = index.search(sentences.encode_queries(queries_, run), depth, query_ids_);
         Report const report = evaluate(qrels_, hits, measures_);
         Figures figures;
