@@ -117,6 +117,28 @@ int print_dense_index(Common const& common, IndexOptions const& options, IndexCl
     return done;
 }
 
+namespace {
+
+/// dot or cosine: that of the command line, else that by which the model's vectors are compared, of unit vectors dot.
+std::string similarity_of(IndexOptions const& options, Json const& model) {
+    auto const text_at = [&model](char const* key) {
+        bool const told = model.is_object() && model.contains(key) && model[key].is_string();
+        return told ? model[key].get<std::string>() : std::string();
+    };
+    bool const unit = model.is_object() && model.contains("normalize") && model["normalize"] == true;
+    std::string const given = options.similarity.empty() ? text_at("similarity") : options.similarity;
+    if (given != "" && given != "dot" && given != "cosine") {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = options.similarity.empty() ? "a model whose vectors are compared by dot or cosine"
+                                                                           : "--similarity dot or cosine",
+                                    .found = "the similarity \"" + given + '"',
+                                    .hint = "`bmae search --method dense` without an index ranks by every similarity."});
+    }
+    return given == "cosine" && (!unit || !options.similarity.empty()) ? "cosine" : "dot";
+}
+
+}  // namespace
+
 DenseIndexOptions dense_options(IndexOptions const& options, Json model) {
     auto const refuse = [](std::string expected, std::string const& found) {
         return InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = '"' + found + '"'});
@@ -128,13 +150,11 @@ DenseIndexOptions dense_options(IndexOptions const& options, Json model) {
     if (!none && finer != RowType::fp32 && finer != RowType::bf16) {
         throw refuse("--finer-rows fp32, bf16 or none", options.finer_rows);
     }
-    if (options.similarity != "dot" && options.similarity != "cosine") {
-        throw refuse("--similarity dot or cosine", options.similarity);
-    }
+    std::string const similarity = similarity_of(options, model);
     bool const is_coarse = *rows == RowType::int8 || *rows == RowType::binary;
     return {.rows = *rows,
             .finer_rows = is_coarse && !none ? finer : std::nullopt,
-            .cosine = options.similarity == "cosine",
+            .cosine = similarity == "cosine",
             .store_texts = options.store_texts,
             .model = std::move(model)};
 }
