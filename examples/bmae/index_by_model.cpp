@@ -20,33 +20,25 @@ namespace bmae::program {
 
 namespace {
 
-/// As in the manifest of a folder of vectors.
-Json json_of(VectorModel const& model) {
-    return {{"weights", model.weights},     {"tokenizer", model.tokenizer},   {"pooling", model.pooling},
-            {"normalize", model.normalize}, {"max_length", model.max_length}, {"precision", model.precision},
-            {"dimension", model.dimension}};
-}
-
 /// Refuses an index of another model's vectors; --other-model takes it with a warning.
+/// \param own  of documents
 void require_same_model(SearchIndexOptions const& asked, Json const& stored, VectorModel const& own) {
     if (!stored.is_object()) {
         warn(asked.index.string() + " does not say which model made its vectors");
         return;
     }
-    Json const given = json_of(own);
-    for (auto const& [key, value] : given.items()) {
-        if (key == "max_length" || key == "precision" || stored.value(key, Json()) == value) { continue; }
-        std::string const difference = key + ' ' + stored.value(key, Json()).dump();
-        if (asked.force) {
-            warn("an index of another model is searched: its " + difference + ", the queries' " + value.dump());
-            continue;
-        }
-        throw InputError(
-            Diagnostic{.file = asked.index.string(),
-                       .expected = "an index of the model of the queries, " + to_string(own),
-                       .found = "one of another model: " + difference,
-                       .hint = "Name the model, the pooling and the normalization that the documents were encoded with."});
+    VectorModel const made = detail::vector_model_from(detail::JsonObject(stored, (asked.index / "manifest.json").string()));
+    if (own.matches(made)) { return; }
+    if (asked.force) {
+        warn("an index of another model is searched: " + to_string(made) + "; the queries' is " + to_string(own));
+        return;
     }
+    throw InputError(
+        Diagnostic{.file = asked.index.string(),
+                   .expected = "an index of the model of the queries, " + to_string(own),
+                   .found = "one of another model, " + to_string(made),
+                   .hint = "Name the model, the pooling, the normalization and the prompt that the documents were encoded "
+                           "with; --other-model compares them nevertheless."});
 }
 
 /// Rows of fp32 in memory of their own.
@@ -100,7 +92,7 @@ int index_by_model(Common const& common, IndexOptions const& options) {
     SentenceEncoder const encoder = make_inference_encoder(common, options.model);
     auto const dimension = static_cast<std::size_t>(encoder.model().width());
     DenseIndexBuilder builder(options.output, dimension,
-                              dense_options(options, json_of(describe_vectors(encoder, options.model.precision))));
+                              dense_options(options, detail::json_of(describe_vectors(encoder, options.model.precision))));
     Progress progress("index", "documents", 0);
     EncodeRun run = run_of(common, options.model);
     run.on_progress = [&](std::size_t count, std::size_t) {
