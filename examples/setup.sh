@@ -52,6 +52,7 @@ bmae_system_packages() {
                 bmae_has_header boost/test/unit_test.hpp || want+=(libboost-test-dev)
                 bmae_has_header unicode/ubrk.h || want+=(libicu-dev)   # optional: words and stems of further languages
                 bmae_has_header libstemmer.h || want+=(libstemmer-dev)
+                bmae_has_header hnswlib/hnswlib.h || want+=(libhnswlib-dev)   # optional: the adapter is tested over it
                 ;;
             docs) command -v doxygen >/dev/null || want+=(doxygen) ;;
             peers) command -v clang++-19 >/dev/null || want+=(clang-19) ;;   # a second compiler reads the headers

@@ -59,7 +59,8 @@ public:
                    .text(app, "--finer-rows", options.finer_rows,
                          "Rows beside them by which the best are scored again: fp32, bf16 or none")
                    .with("--rows", {"int8", "binary"}),
-              &table_.text(app, "--similarity", options.similarity, "dot or cosine").by_default("the model's, else dot")}) {
+              &table_.text(app, "--similarity", options.similarity, "cosine, dot, euclidean or manhattan")
+                   .by_default("the model's, else dot")}) {
             option->with("--method", {"dense"});
         }
     }

@@ -25,7 +25,7 @@ struct IndexOptions {
     Path vectors = {};   ///< made by encode, in place of a model
     std::string rows = "fp32";
     std::string finer_rows = "fp32";
-    std::string similarity = {};   ///< dot or cosine; empty: the model's
+    std::string similarity = {};   ///< empty: the model's
     bool skip_malformed = false;
 };
 int make_index(Common const& common, IndexOptions const& options);

@@ -50,6 +50,15 @@ int index_lexical(Common const& common, IndexOptions const& options) {
     return done;
 }
 
+/// The similarity of stored vectors: the given one, else that of their model. Cosines of unit vectors are their products.
+VectorSimilarity stored_similarity(IndexOptions const& options, Json const& model) {
+    bool const known = model.is_object();
+    auto const own = known ? vector_similarity_named(model.value("similarity", "")) : std::nullopt;
+    VectorSimilarity const chosen = given_similarity(options).value_or(own.value_or(VectorSimilarity::dot));
+    bool const unit = known && model.value("normalize", false);
+    return unit && chosen == VectorSimilarity::cosine ? VectorSimilarity::dot : chosen;
+}
+
 /// Vectors that encode wrote.
 int index_vectors(Common const& common, IndexOptions const& options) {
     auto const began = IndexClock::now();
@@ -61,7 +70,8 @@ int index_vectors(Common const& common, IndexOptions const& options) {
         options.vectors,
         [&](VectorSource const& source) {
             dimension = source.dimension;
-            builder.emplace(options.output, dimension, dense_options(options, source.model));
+            builder.emplace(options.output, dimension,
+                            dense_options(options, stored_similarity(options, source.model), source.model));
         },
         [&](std::string_view id, std::span<float const> values) {
             builder->add(id, values);
@@ -79,7 +89,7 @@ int index_dense(Common const& common, IndexOptions const& options) {
     auto const refuse = [](std::string expected, std::string found) {
         return InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found)});
     };
-    static_cast<void>(dense_options(options, nullptr));
+    static_cast<void>(dense_options(options, given_similarity(options).value_or(VectorSimilarity::dot), nullptr));
     if (options.vectors.empty() == options.model.model.empty()) {
         throw refuse("either --model or --vectors with --method dense", options.vectors.empty() ? "neither" : "both");
     }
@@ -117,29 +127,15 @@ int print_dense_index(Common const& common, IndexOptions const& options, IndexCl
     return done;
 }
 
-namespace {
-
-/// dot or cosine: that of the command line, else that by which the model's vectors are compared, of unit vectors dot.
-std::string similarity_of(IndexOptions const& options, Json const& model) {
-    auto const text_at = [&model](char const* key) {
-        bool const told = model.is_object() && model.contains(key) && model[key].is_string();
-        return told ? model[key].get<std::string>() : std::string();
-    };
-    bool const unit = model.is_object() && model.contains("normalize") && model["normalize"] == true;
-    std::string const given = options.similarity.empty() ? text_at("similarity") : options.similarity;
-    if (given != "" && given != "dot" && given != "cosine") {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = options.similarity.empty() ? "a model whose vectors are compared by dot or cosine"
-                                                                           : "--similarity dot or cosine",
-                                    .found = "the similarity \"" + given + '"',
-                                    .hint = "`bmae search --method dense` without an index ranks by every similarity."});
-    }
-    return given == "cosine" && (!unit || !options.similarity.empty()) ? "cosine" : "dot";
+std::optional<VectorSimilarity> given_similarity(IndexOptions const& options) {
+    if (options.similarity.empty()) { return std::nullopt; }
+    auto const named = vector_similarity_named(options.similarity);
+    if (named) { return named; }
+    throw InputError(Diagnostic{
+        .file = {}, .expected = "--similarity cosine, dot, euclidean or manhattan", .found = '"' + options.similarity + '"'});
 }
 
-}  // namespace
-
-DenseIndexOptions dense_options(IndexOptions const& options, Json model) {
+DenseIndexOptions dense_options(IndexOptions const& options, VectorSimilarity similarity, Json model) {
     auto const refuse = [](std::string expected, std::string const& found) {
         return InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = '"' + found + '"'});
     };
@@ -150,11 +146,10 @@ DenseIndexOptions dense_options(IndexOptions const& options, Json model) {
     if (!none && finer != RowType::fp32 && finer != RowType::bf16) {
         throw refuse("--finer-rows fp32, bf16 or none", options.finer_rows);
     }
-    std::string const similarity = similarity_of(options, model);
     bool const is_coarse = *rows == RowType::int8 || *rows == RowType::binary;
     return {.rows = *rows,
             .finer_rows = is_coarse && !none ? finer : std::nullopt,
-            .cosine = similarity == "cosine",
+            .similarity = similarity,
             .store_texts = options.store_texts,
             .model = std::move(model)};
 }

@@ -91,8 +91,11 @@ int index_by_model(Common const& common, IndexOptions const& options) {
     Cancellation const cancellation;
     SentenceEncoder const encoder = make_inference_encoder(common, options.model);
     auto const dimension = static_cast<std::size_t>(encoder.model().width());
-    DenseIndexBuilder builder(options.output, dimension,
-                              dense_options(options, detail::json_of(describe_vectors(encoder, options.model.precision))));
+    SentenceEncoderOptions ranked = encoder.options();
+    if (auto const given = given_similarity(options)) { ranked.similarity = given; }
+    DenseIndexBuilder builder(
+        options.output, dimension,
+        dense_options(options, ranked.index_similarity(), detail::json_of(describe_vectors(encoder, options.model.precision))));
     Progress progress("index", "documents", 0);
     EncodeRun run = run_of(common, options.model);
     run.on_progress = [&](std::size_t count, std::size_t) {

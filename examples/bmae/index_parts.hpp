@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include <bmae/corpus/jsonl.hpp>
 #include <bmae/retrieval/dense_index_builder.hpp>
 #include <bmae/retrieval/run_file.hpp>
+#include <bmae/values/vector_similarity.hpp>
 
 #include "index.hpp"
 
@@ -25,8 +27,10 @@ Json index_result(IndexOptions const& options, IndexClock::time_point began, std
 int print_dense_index(Common const& common, IndexOptions const& options, IndexClock::time_point began,
                       DenseIndexBuilder const& builder, std::size_t dimension);
 
-/// --rows, --finer-rows and --similarity. \throws InputError  a word that is none of theirs
-DenseIndexOptions dense_options(IndexOptions const& options, Json model);
+/// --rows and --finer-rows. \throws InputError  a word that is none of theirs
+DenseIndexOptions dense_options(IndexOptions const& options, VectorSimilarity similarity, Json model);
+/// --similarity; nothing where it is not given. \throws InputError  a word that is none of its
+std::optional<VectorSimilarity> given_similarity(IndexOptions const& options);
 
 /// Calls `use(id, text)` for each document of a collection.
 template <class Use>

@@ -205,6 +205,9 @@ int search_index(Common const& common, SearchOptions const& options, SearchIndex
     if (!options.embeddings.empty() || options.model.chunk_tokens != 0) {
         throw refusal("--index alone, which has its documents", options.embeddings.empty() ? "--chunks" : "--embeddings");
     }
+    if (!options.similarity.empty()) {
+        throw refusal("the similarity that the index was made with", "--similarity", "Leave it out.");
+    }
     if (asks != options.output.empty()) {
         throw refusal(asks ? "no --output with --query" : "--output for the run", asks ? "one" : "none");
     }

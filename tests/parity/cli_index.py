@@ -72,6 +72,11 @@ def check_dense(work, data):
         run("search", "--index", work / rows, *model, *queries, "--top-k", 72, "--rescore", 72 if rows != "bf16" else 0, "--output", work / f"{rows}.trec")
     for rows in ("int8", "binary"):   # all are candidates: the scores of the finer rows
         assert (work / f"{rows}.trec").read_bytes() == (work / "dense-memory.trec").read_bytes(), rows
+    run("index", "--method", "dense", "--similarity", "euclidean", "--vectors", work / "vectors", "--output", work / "far")
+    run("search", "--index", work / "far", *model, *queries, "--output", work / "far-disk.trec")
+    run("search", *model, "--similarity", "euclidean", "--data", data, "--split", "all", "--output", work / "far-memory.trec")
+    assert (work / "far-disk.trec").read_bytes() == (work / "far-memory.trec").read_bytes()
+    refused("search", "--index", work / "far", *model, "--query", "a", "--similarity", "dot", says=["the similarity that the index was made with"])
     other = ["--model", work / "other" / "sentence-transformer"]
     refused("search", "--index", work / "dense", *other, "--query", "a", says=["weights", "one of another model"])
     assert "another model is searched" in run("search", "--index", work / "dense", *other, "--query", "a", "--other-model").stderr

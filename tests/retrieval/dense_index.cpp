@@ -29,6 +29,7 @@ namespace {
 
 using bmae::DenseIndex;
 using bmae::RowType;
+using bmae::VectorSimilarity;
 
 constexpr std::size_t width = 40;   // no multiple of the lanes
 
@@ -93,17 +94,18 @@ BOOST_AUTO_TEST_CASE(exact_rows_give_the_run_of_the_index_in_memory) {
     auto queries = invented(7, 2, true);
     for (bool const coarse : {false, true}) {
         auto values = invented(1500, 1, coarse);
-        for (bool const cosine : {false, true}) {
+        for (VectorSimilarity const similarity :
+             {VectorSimilarity::dot, VectorSimilarity::cosine, VectorSimilarity::euclidean, VectorSimilarity::manhattan}) {
             for (RowType const type : {RowType::fp32, RowType::bf16}) {
-                if (type == RowType::bf16 && cosine) { continue; }   // in memory cosines are of fp32 rows
+                if (type == RowType::bf16 && similarity == VectorSimilarity::cosine) { continue; }   // in memory of fp32 rows
                 auto const folder =
-                    scratch.path() / (std::to_string(coarse) + std::to_string(cosine) + std::string(to_string(type)));
-                build(folder, values, {.rows = type, .cosine = cosine});
+                    scratch.path() / (std::to_string(coarse) + std::string(to_string(similarity)) + std::string(to_string(type)));
+                build(folder, values, {.rows = type, .similarity = similarity});
                 bmae::ExactIndex const memory(tensor_of(values).to(type == RowType::bf16 ? at::kBFloat16 : at::kFloat),
-                                              ids_of(1500), {.normalize = cosine});
+                                              ids_of(1500), {.similarity = similarity});
                 DenseIndex const disk = DenseIndex::open(folder, bmae::Verify::full, {.threads = 2});
                 BOOST_TEST(disk.size() == 1500U);
-                BOOST_TEST(disk.is_cosine() == cosine);
+                BOOST_TEST((disk.similarity() == similarity));
                 BOOST_TEST((disk.rows() == type));
                 for (std::size_t const k : {1U, 100U, 5000U}) {
                     BOOST_TEST(same(disk.search({queries, width}, k), memory.search(tensor_of(queries), k)));
@@ -119,6 +121,12 @@ BOOST_AUTO_TEST_CASE(coarse_rows_with_all_candidates_give_the_run_of_their_finer
     test::ScratchFolder const scratch;
     auto values = invented(800, 3);
     auto const queries = invented(5, 4);
+    build(scratch.path() / "far", values, {.similarity = VectorSimilarity::euclidean});
+    build(scratch.path() / "coarse-far", values,
+          {.rows = RowType::int8, .finer_rows = RowType::fp32, .similarity = VectorSimilarity::euclidean});
+    DenseIndex const coarse_far = DenseIndex::open(scratch.path() / "coarse-far", bmae::Verify::quick, {.rescore = 800});
+    BOOST_TEST(
+        same(coarse_far.search({queries, width}, 50), DenseIndex::open(scratch.path() / "far").search({queries, width}, 50)));
     for (RowType const finer : {RowType::fp32, RowType::bf16}) {
         build(scratch.path() / to_string(finer), values, {.rows = finer});
         DenseIndex const exact = DenseIndex::open(scratch.path() / to_string(finer));
@@ -188,6 +196,9 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_and_leaves_nothing) {
     BOOST_TEST(holds(message_of([&] { build(folder, values, {.finer_rows = RowType::fp32}); }), "finer rows"));
     BOOST_TEST(
         holds(message_of([&] { build(folder, values, {.rows = RowType::int8, .finer_rows = RowType::binary}); }), "finer rows"));
+    BOOST_TEST(
+        holds(message_of([&] { build(folder, values, {.rows = RowType::binary, .similarity = VectorSimilarity::manhattan}); }),
+              "binary rows"));
     values[width + 1] = std::numeric_limits<float>::quiet_NaN();
     BOOST_TEST(holds(message_of([&] { build(folder, values); }), "id '" + ids_of(3)[1] + "'"));
     BOOST_TEST(std::filesystem::is_empty(scratch.path()));

@@ -23,9 +23,11 @@
 
 #include <bmae/detail/parallel.hpp>
 #include <bmae/retrieval/dense_rows.hpp>
+#include <bmae/retrieval/exact_index_distance.hpp>
 #include <bmae/retrieval/exact_index_kernel.hpp>
 #include <bmae/retrieval/index_folder.hpp>
 #include <bmae/retrieval/top_k.hpp>
+#include <bmae/values/vector_similarity.hpp>
 
 namespace bmae {
 
@@ -65,7 +67,7 @@ public:
     [[nodiscard]] std::optional<RowType> finer_rows() const noexcept {
         return finer_ ? std::optional(finer_->type) : std::nullopt;
     }
-    [[nodiscard]] bool is_cosine() const noexcept { return cosine_; }
+    [[nodiscard]] VectorSimilarity similarity() const noexcept { return similarity_; }
     [[nodiscard]] detail::Json const& model() const noexcept { return model_; }   ///< what made the vectors; null where unknown
     [[nodiscard]] IndexDocuments const& documents() const noexcept { return documents_; }
 
@@ -93,7 +95,7 @@ public:
         k = std::min(k, size());
         std::size_t const depth = candidates(k);
         std::vector<std::vector<TopK::Entry>> best(count);
-        detail::search_rows(coarse_.view(size(), dimension_), asked.data(), count, depth, places_,
+        detail::search_rows(coarse_.view(size(), dimension_, similarity_), asked.data(), count, depth, places_,
                             std::max<std::size_t>(options_.query_block, 1), options_.threads,
                             [&](std::size_t q, std::vector<TopK::Entry> const& entries) { best[q] = entries; });
         std::vector<std::vector<Hit>> found(count);
@@ -114,8 +116,12 @@ private:
         detail::FileMap file = {};
         detail::FileMap scales = {};
 
-        [[nodiscard]] detail::StoredRows view(std::size_t count, std::size_t dimension) const noexcept {
-            detail::StoredRows rows{.count = count, .width = detail::padded_width(dimension), .dimension = dimension};
+        [[nodiscard]] detail::StoredRows view(std::size_t count, std::size_t dimension,
+                                              VectorSimilarity similarity) const noexcept {
+            detail::StoredRows rows{.count = count,
+                                    .width = detail::padded_width(dimension),
+                                    .score = detail::score_block(similarity),
+                                    .dimension = dimension};
             if (type == RowType::fp32) { rows.single = file.as<float>().data(); }
             if (type == RowType::bf16) { rows.half = file.as<std::uint16_t>().data(); }
             if (type == RowType::int8) { rows.bytes = file.as<std::int8_t>().data(); }
@@ -133,12 +139,13 @@ private:
             throw manifest.refuse("a dimension of 1 to 16777216", std::to_string(dimension), "Make the index again.");
         }
         dimension_ = static_cast<std::size_t>(dimension);
-        auto const similarity = manifest.require<std::string>("similarity");
-        if (similarity != "dot" && similarity != "cosine") {
-            throw manifest.refuse("the similarity dot or cosine", '"' + similarity + '"',
+        auto const name = manifest.require<std::string>("similarity");
+        auto const similarity = vector_similarity_named(name);
+        if (!similarity) {
+            throw manifest.refuse("a similarity that this version knows", '"' + name + '"',
                                   "Make the index again with this version.");
         }
-        cosine_ = similarity == "cosine";
+        similarity_ = *similarity;
         coarse_ = open_rows(folder, "rows", manifest.require<std::string>("rows"));
         if (auto const finer = manifest.find<std::string>("finer_rows")) { finer_ = open_rows(folder, "finer_rows", *finer); }
         std::span<std::uint32_t const> const order = documents_.order();
@@ -177,7 +184,7 @@ private:
                                             .hint = "Check the encoder; half precision overflows first."});
             }
             std::copy(values.begin(), values.end(), asked.begin() + static_cast<std::ptrdiff_t>(q * width));
-            if (cosine_) { detail::normalize_row(asked.data() + q * width, dimension_); }
+            if (similarity_ == VectorSimilarity::cosine) { detail::normalize_row(asked.data() + q * width, dimension_); }
         }
         return asked;
     }
@@ -204,16 +211,15 @@ private:
 
     void score_again(detail::RowKernels const& kernels, float const* query, std::vector<TopK::Entry>& entries,
                      std::size_t k) const {
-        detail::StoredRows const rows = finer_->view(size(), dimension_);
+        detail::StoredRows const rows = finer_->view(size(), dimension_, similarity_);
+        detail::DotBlock const score_of = rows.score != nullptr ? rows.score : kernels.score;
+        std::vector<float> widened(rows.width);
         TopK best(k);
         for (TopK::Entry const& entry : entries) {
             std::size_t const row = documents_.row_of(entry.key);
+            if (rows.half != nullptr) { kernels.widen_half(rows.half + row * rows.width, rows.width, widened.data()); }
             float score = 0;
-            if (rows.single != nullptr) {
-                kernels.score(query, 1, rows.single + row * rows.width, 1, rows.width, &score, 1);
-            } else {
-                kernels.score_half(query, 1, rows.half + row * rows.width, 1, rows.width, &score, 1);
-            }
+            score_of(query, 1, rows.half != nullptr ? widened.data() : rows.single + row * rows.width, 1, rows.width, &score, 1);
             if (score == score) { best.push(score, entry.key); }   // a damaged file may hold anything
         }
         entries = best.sorted();
@@ -223,7 +229,7 @@ private:
     IndexDocuments documents_;
     detail::Json model_;
     std::size_t dimension_ = 0;
-    bool cosine_ = false;
+    VectorSimilarity similarity_ = VectorSimilarity::dot;
     Rows coarse_ = {};
     std::optional<Rows> finer_ = {};
     std::vector<std::uint32_t> places_ = {};   // [N] of each row's id in ascending order; empty where rows are in that order

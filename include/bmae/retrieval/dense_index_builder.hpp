@@ -20,14 +20,16 @@
 #include <bmae/retrieval/dense_rows.hpp>
 #include <bmae/retrieval/index_folder.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/vector_similarity.hpp>
 
 namespace bmae {
 
 struct DenseIndexOptions {
     RowType rows = RowType::fp32;
     std::optional<RowType> finer_rows =
-        {};                         ///< of int8 and binary: fp32 or bf16 rows beside, by which the best are scored again
-    bool cosine = false;            ///< rows are divided by their lengths, and so are queries
+        {};   ///< of int8 and binary: fp32 or bf16 rows beside, by which the best are scored again
+    /// cosine: rows are divided by their lengths, and so are queries; of distances the score is the negative.
+    VectorSimilarity similarity = VectorSimilarity::dot;
     bool store_texts = false;       ///< for display with the hits
     detail::Json model = nullptr;   ///< what made the vectors: stored, and compared where queries are encoded
 };
@@ -36,7 +38,7 @@ struct DenseIndexOptions {
 class DenseIndexBuilder {
 public:
     /// \param dimension  D
-    /// \throws InputError  finer rows where they are not finer, a folder that is not empty or cannot be written
+    /// \throws InputError  finer rows where they are not finer, binary rows of distances, a folder that is not empty or cannot be written
     DenseIndexBuilder(std::filesystem::path folder, std::size_t dimension, DenseIndexOptions options = {})
         : options_(std::move(options)),
           dimension_(dimension),
@@ -50,6 +52,14 @@ public:
                            .expected = "vectors with numbers, and finer rows of fp32 or bf16 beside int8 or binary",
                            .found = std::to_string(dimension) + " numbers of " + std::string(to_string(options_.rows)),
                            .hint = "fp32 and bf16 rows are exact by themselves."});
+        }
+        bool const by_distance =
+            options_.similarity == VectorSimilarity::euclidean || options_.similarity == VectorSimilarity::manhattan;
+        if (options_.rows == RowType::binary && by_distance) {
+            throw InputError(Diagnostic{.file = writer_.path().string(),
+                                        .expected = "binary rows of vectors that are compared by dot or cosine",
+                                        .found = std::string(to_string(options_.similarity)),
+                                        .hint = "Choose int8 rows."});
         }
         writer_.create("rows");
         if (options_.rows == RowType::int8) { writer_.create("scales"); }
@@ -72,7 +82,7 @@ public:
         }
         writer_.add_document(id, text);
         std::copy(values.begin(), values.end(), row_.begin());
-        if (options_.cosine) { detail::normalize_row(row_.data(), dimension_); }
+        if (options_.similarity == VectorSimilarity::cosine) { detail::normalize_row(row_.data(), dimension_); }
         write("rows", options_.rows);
         if (options_.finer_rows) { write("finer_rows", *options_.finer_rows); }
     }
@@ -86,7 +96,7 @@ public:
         writer_.commit("dense", {{"rows", to_string(options_.rows)},
                                  {"finer_rows", finer},
                                  {"dimension", dimension_},
-                                 {"similarity", options_.cosine ? "cosine" : "dot"},
+                                 {"similarity", to_string(options_.similarity)},
                                  {"model", options_.model}});
     }
 
