@@ -51,6 +51,8 @@ struct Options {
     MineOptions mine;
     GenerateOptions generate;
     ExportOptions export_;
+    VocabularyOptions vocabulary;
+    MergeOptions merge;
     InspectOptions inspect;
     Path doctor_data;
     PipelineOptions pipeline;

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
-// Declares the commands that write with a model and look at what there is: generate, export, inspect, doctor, presets, options.
+// Declares the commands that write with a model and look at what there is: generate, export, vocabulary, merge, inspect, doctor, presets,
+// options.
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -19,6 +20,7 @@ public:
     void declare() {
         generate();
         export_model();
+        change();
         look();
     }
 
@@ -77,6 +79,32 @@ private:
         }
         table_.text(app, "--tower", options.tower, "Of a model with two encoders: first or second");
         table_.path(app, "--output", options.output, "New folder").required();
+    }
+
+    void change() {
+        VocabularyOptions& options = all_.vocabulary;
+        CLI::App& app = add("vocabulary", "A model with words of a domain added to its vocabulary, or unused pieces dropped",
+                            "bmae vocabulary extend --model encoder --corpus corpus.jsonl --most 500 --output extended\n"
+                            "  bmae vocabulary trim --model encoder --corpus corpus.jsonl queries.jsonl --output trimmed",
+                            [&all = all_] { return bmae::program::vocabulary(all.common, all.vocabulary); });
+        table_.text(app, "action", options.action, "extend or trim").required();
+        table_.path(app, "--model", options.model, "Folder of BERT, DistilBERT or ELECTRA, bare or of sentence-transformers")
+            .required();
+        table_.path(app, "--words", options.words, "extend: the words to add, one per line");
+        table_.path(
+            app, "--corpus", options.corpus,
+            "trim: texts whose pieces stay; extend: texts whose most frequent split words are added; files as prepare reads");
+        table_.whole(app, "--most", options.most, {.least = 1, .most = 1'000'000}, "extend: add at most N words of the corpus")
+            .with_any({"--corpus"});
+        table_.whole(app, "--least", options.least, {.least = 1, .most = 1'000'000'000}, "extend: that occur N times at least")
+            .with_any({"--corpus"});
+        table_.path(app, "--output", options.output, "New folder").required();
+
+        CLI::App& merged =
+            add("merge", "Models of one architecture averaged: LM-Cocktail", "bmae merge general:0.6 tuned:0.4 --output mixed",
+                [&all = all_] { return bmae::program::merge(all.common, all.merge); });
+        table_.text(merged, "models", all_.merge.parts, "FOLDER:WEIGHT of each; the weights' sum is 1").required();
+        table_.path(merged, "--output", all_.merge.output, "New folder").required();
     }
 
     void look() {

@@ -205,6 +205,9 @@ struct PrepareOptions {
     Path output = {};
 };
 int prepare(Common const& common, PrepareOptions const& options);
+/// Calls `use` with every text of the inputs, read as `prepare` reads them; the number of records.
+std::uint64_t read_texts(PrepareOptions const& options, std::string const& command,
+                         std::function<void(std::string const&)> const& use);
 
 struct PairsOptions {
     Path data = {};           ///< BEIR folder, or `inputs`
@@ -397,6 +400,23 @@ struct ExportOptions {
     Path output = {};
 };
 int export_model(Common const& common, ExportOptions const& options);
+
+struct VocabularyOptions {
+    std::string action = {};   ///< extend or trim
+    Path model = {};
+    Path words = {};
+    std::vector<Path> corpus = {};
+    std::size_t most = 500;
+    std::size_t least = 5;
+    Path output = {};
+};
+int vocabulary(Common const& common, VocabularyOptions const& options);
+
+struct MergeOptions {
+    std::vector<std::string> parts = {};   ///< FOLDER:WEIGHT
+    Path output = {};
+};
+int merge(Common const& common, MergeOptions const& options);
 
 struct InspectOptions {
     Path path = {};

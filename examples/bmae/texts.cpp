@@ -3,6 +3,7 @@
 // torch-free
 // Text to token ids: `tokenize` and `prepare`.
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -139,14 +140,14 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
 }
 
 /// The options with the format that the first input has by its content, where none is named. A named layout names its format, too.
-PrepareOptions with_format(PrepareOptions options) {
+PrepareOptions with_format(PrepareOptions options, std::string const& command = "prepare") {
     if (!options.format.empty()) { return options; }
     CorpusFormat found = recognize_format(options.inputs.front());
     if (options.layout.empty()) { require_corpus(found, options.inputs.front(), "; --format names another format"); }
     if (!options.layout.empty()) { found = {.format = options.layout.starts_with("id-") ? "msmarco" : "text"}; }
     options.format = found.format;
     if (options.layout.empty()) { options.layout = found.layout; }
-    say("prepare: reading " + options.inputs.front().string() + " as --format " + options.format +
+    say(command + ": reading " + options.inputs.front().string() + " as --format " + options.format +
         (options.layout.empty() ? "" : " --layout " + options.layout));
     return options;
 }
@@ -188,6 +189,16 @@ std::string titles_in_words(TitleUse use, std::uint64_t with_title, std::uint64_
                                       : "titles of " + of + " documents stored as names, not trained on";
 }
 
+/// Every text of a record.
+template <class Use>
+void for_each_text_of(Record const& record, Use&& use) {
+    use(record.title);
+    use(record.text);
+    for (std::string const& query : record.queries) { use(query); }
+    use(record.continuation);
+    for (std::string const& field : record.fields) { use(field); }
+}
+
 AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {
     if (options.build_vocabulary == 0) {
         AnyTokenizer tokenizer = AnyTokenizer::from_file(options.tokenizer);
@@ -202,11 +213,7 @@ AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& c
     std::uint64_t texts = 0;
     for (Record record; reader->next(record);) {
         cancellation.check();
-        builder.add(record.title);
-        builder.add(record.text);
-        for (std::string const& query : record.queries) { builder.add(query); }
-        builder.add(record.continuation);
-        for (std::string const& field : record.fields) { builder.add(field); }
+        for_each_text_of(record, [&](std::string const& text) { builder.add(text); });
         progress.update(++texts);
     }
     progress.finish();
@@ -262,6 +269,24 @@ void write_dictionary(Common const& common, PrepareOptions const& options, AnyTo
 }
 
 }  // namespace
+
+std::uint64_t read_texts(PrepareOptions const& given, std::string const& command,
+                         std::function<void(std::string const&)> const& use) {
+    std::uint64_t records = 0;
+    Cancellation const cancellation;
+    for (Path const& input : given.inputs) {   // each by its own format
+        PrepareOptions one = given;
+        one.inputs = {input};
+        one = with_format(std::move(one), command);
+        auto const reader = open_reader(one);
+        for (Record record; reader->next(record); record = {}) {
+            cancellation.check();
+            for_each_text_of(record, use);
+            ++records;
+        }
+    }
+    return records;
+}
 
 int prepare(Common const& common, PrepareOptions const& given) {
     PrepareOptions const options = with_format(given);

@@ -150,6 +150,8 @@
 #include <bmae/generation/t5.hpp>
 #include <bmae/io/element_type.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/model_folder.hpp>
+#include <bmae/io/number_rows.hpp>
 #include <bmae/io/pickle.hpp>
 #include <bmae/io/reference_state.hpp>
 #include <bmae/io/safetensors.hpp>
@@ -366,6 +368,7 @@
 #include <bmae/text/grapheme_tables.hpp>
 #include <bmae/text/graphemes.hpp>
 #include <bmae/text/id_table.hpp>
+#include <bmae/text/merged_folder.hpp>
 #include <bmae/text/nfc.hpp>
 #include <bmae/text/nfc_tables.hpp>
 #include <bmae/text/normalizer_files.hpp>
@@ -394,6 +397,8 @@
 #include <bmae/text/unigram_normalizer.hpp>
 #include <bmae/text/vocabulary.hpp>
 #include <bmae/text/vocabulary_builder.hpp>
+#include <bmae/text/vocabulary_change.hpp>
+#include <bmae/text/vocabulary_folder.hpp>
 #include <bmae/text/word_cache.hpp>
 #include <bmae/text/word_splitter.hpp>
 #include <bmae/text/word_tables.hpp>
