@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,9 +55,10 @@ public:
         auto const first = static_cast<unsigned char>(token.content.front());
         only_start_ = tokens_.empty() || only_start_ == static_cast<int>(first) ? static_cast<int>(first) : -1;
         starts_[first] = 1;
+        auto const after = std::ranges::upper_bound(longest_first_, token.content.size(), std::ranges::greater(),
+                                                    [this](std::size_t i) { return tokens_[i].content.size(); });
+        longest_first_.insert(after, static_cast<std::uint32_t>(tokens_.size()));   // a sort per token takes minutes for 20,000
         tokens_.push_back(std::move(token));
-        std::stable_sort(tokens_.begin(), tokens_.end(),
-                         [](auto const& a, auto const& b) { return a.content.size() > b.content.size(); });
     }
 
     [[nodiscard]] bool empty() const noexcept { return tokens_.empty(); }
@@ -66,12 +68,13 @@ public:
     void split(std::string_view text, Special special, Segment segment) const {
         std::size_t begin = 0;
         for (std::size_t at = next_start(text, 0); at < text.size();) {
-            auto const found = std::find_if(tokens_.begin(), tokens_.end(),
-                                            [&](auto const& token) { return text.substr(at).starts_with(token.content); });
-            if (found == tokens_.end()) {
+            auto const place = std::ranges::find_if(
+                longest_first_, [&](std::size_t i) { return text.substr(at).starts_with(tokens_[i].content); });
+            if (place == longest_first_.end()) {
                 at = next_start(text, at + 1);
                 continue;
             }
+            AddedToken const* const found = &tokens_[*place];
             std::size_t first = at;
             std::size_t last = at + found->content.size();
             at = next_start(text, last);
@@ -127,7 +130,8 @@ private:
         return text.size() - end;
     }
 
-    std::vector<AddedToken> tokens_;   // longest first
+    std::vector<AddedToken> tokens_;
+    std::vector<std::uint32_t> longest_first_;   // in `tokens_`
     std::array<std::uint8_t, 256> starts_{};
     int only_start_ = -1;
 };

@@ -136,6 +136,12 @@ BMAE_INLINE void read_post_processor(JsonFile const& file, SpecialTokens& specia
         if (single != one || processor.at("pair") != two) {
             file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200));
         }
+        PlainJson const& vocabulary = file.root().at("model").at("vocab");
+        for (std::string const& name : {special.cls, special.sep}) {
+            PlainJson const& ids = processor.at("special_tokens").at(name).at("ids");
+            if (ids.size() == 1 && vocabulary.contains(name) && vocabulary.at(name) == ids.at(0)) { continue; }
+            file.refuse("the id of " + name + " in the post_processor", ids.dump().substr(0, 60), "Use files of one model.");
+        }
     } catch (PlainJson::exception const&) { file.refuse("the template [CLS] A [SEP] B [SEP]", processor.dump().substr(0, 200)); }
 }
 
@@ -277,6 +283,7 @@ inline WordPieceDescription read_wordpiece_model(JsonFile const& file, WordPiece
     read.special.unk = file.get(model, "unk_token", read.special.unk);
     read.continuation = file.get(model, "continuing_subword_prefix", read.continuation);
     read.max_word_characters = file.get(model, "max_input_chars_per_word", read.max_word_characters);
+    if (read.max_word_characters == 0) { file.refuse("\"max_input_chars_per_word\" of at least 1", "0", "Fix the file."); }
     description.tokens = read_json_vocabulary(file, file.object(model, "vocab"));
     description.model_tokens = description.tokens.size();
     return description;

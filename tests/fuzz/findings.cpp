@@ -1,0 +1,279 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+#include "findings.hpp"
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "targets.hpp"
+
+namespace fuzz {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Input = std::function<std::string()>;
+
+std::string const levels = "at most 64 levels of JSON";
+
+std::string nested() { return std::string(200'000, '[') + std::string(200'000, ']'); }
+
+/// The first sound file of a target.
+std::string sound(std::string_view target, std::size_t number = 0) { return target_named(target).seeds.at(number); }
+
+/// It, with another value at a JSON pointer.
+Input with(std::string_view target, std::string pointer, Json value, std::size_t number = 0) {
+    return [=] {
+        Json json = Json::parse(sound(target, number));
+        json[Json::json_pointer(pointer)] = value;
+        return json.dump();
+    };
+}
+
+/// It, with 200,000 levels there.
+Input deep(std::string_view target, std::string pointer, std::size_t number = 0) {
+    return [=] {
+        std::string text = with(target, pointer, "DEEP", number)();
+        return text.replace(text.find("\"DEEP\""), 6, nested());
+    };
+}
+
+constexpr std::size_t wordpiece = 0, bpe = 1, unigram = 2;   // the seeds of tokenizer_json
+
+/// A file of the token store, by its place in the order of their names, its bytes replaced from `at` on.
+Input stored(std::string_view target, std::size_t file, std::size_t at, std::string bytes) {
+    return [=] {
+        std::string input = sound(target, file);
+        return input.replace(1 + at, bytes.size(), bytes);
+    };
+}
+
+template <class T>
+std::string raw(std::initializer_list<T> numbers) {
+    std::string bytes(numbers.size() * sizeof(T), '\0');
+    std::memcpy(bytes.data(), std::data(numbers), bytes.size());
+    return bytes;
+}
+
+std::string many_added_tokens() {
+    Json json = Json::parse(sound("tokenizer_json", bpe));
+    auto& entries = static_cast<std::vector<Json::object_t::value_type>&>(json["model"]["vocab"].get_ref<Json::object_t&>());
+    for (int i = 0; i < 2'000; ++i) {   // filled directly: an ordered object searches all its keys at each insertion
+        std::string const name = "<|added " + std::string(static_cast<std::size_t>(i % 50), 'x') + std::to_string(i) + "|>";
+        entries.emplace_back(name, 9 + i);
+        json["added_tokens"].push_back({{"id", 9 + i}, {"content", name}, {"special", true}});
+    }
+    return json.dump();
+}
+
+std::string doubling_normalizer() {
+    Json json = Json::parse(sound("tokenizer_json", unigram));
+    json["normalizer"] = {{"type", "Sequence"}, {"normalizers", Json::array()}};
+    for (int i = 0; i < 24; ++i) {
+        json["normalizer"]["normalizers"].push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
+    }
+    return json.dump();
+}
+
+std::string long_token(std::size_t seed) {
+    Json json = Json::parse(sound("tokenizer_json", seed));
+    std::string const token(100'000, 'a');
+    if (seed == unigram) {
+        json["model"]["vocab"].push_back(Json::array({token, -1}));
+    } else {
+        json["model"]["vocab"][token] = json["model"]["vocab"].size();
+    }
+    return json.dump();
+}
+
+void add_tokenizers(std::vector<Finding>& list) {
+    std::string_view const file = "tokenizer_json";
+    for (auto const& [name, number] : {std::pair{"WordPiece", wordpiece}, {"BPE", bpe}, {"unigram", unigram}}) {
+        std::string const of = std::string(" of ") + name;
+        list.push_back({"deep model" + of, file, deep(file, "/model", number), levels});
+        list.push_back({"deep added tokens" + of, file, deep(file, "/added_tokens", number), levels});
+        list.push_back({"deep post-processor" + of, file, deep(file, "/post_processor", number), levels});
+        list.push_back(
+            {"added tokens as text" + of, file, with(file, "/added_tokens", "text", number), "an array at \"added_tokens\""});
+        list.push_back({"an id of .5" + of, file, with(file, "/added_tokens/0/id", .5, number), "a whole number at \"id\""});
+        list.push_back({"an id of -1" + of, file, with(file, "/added_tokens/0/id", -1, number), "a whole number at \"id\""});
+        list.push_back(
+            {"text after NUL" + of, file, [=] { return sound(file, number) + std::string("\0{", 2); }, "a NUL at byte"});
+        list.push_back(
+            {"a key twice" + of, file, [=] { return R"({"version": 1, )" + sound(file, number).substr(1); }, "each key once"});
+        std::string const special = number == wordpiece ? "[CLS]"
+                                    : number == bpe     ? "<|end|>"
+                                                        : "<~1s>";   // as a JSON pointer has it
+        list.push_back({"another token's id" + of, file,
+                        with(file, "/post_processor/special_tokens/" + special + "/ids/0", 4, number), "in the post_processor"});
+        for (Json const& wrong : {Json::object({{"type", "x"}}), Json("text"), Json(5)}) {
+            std::string const at = number == wordpiece ? "/pre_tokenizer" : "/pre_tokenizer/pretokenizers";
+            auto const input = [=] {
+                Json json = Json::parse(with(file, at, Json(), number)());
+                if (number != wordpiece) { json["pre_tokenizer"]["type"] = "Sequence"; }
+                json[Json::json_pointer(at)] = wrong;
+                return json.dump();
+            };
+            list.push_back({"pre-tokenizers " + wrong.dump() + of, file, input, "pre_tokenizer"});
+        }
+    }
+    for (Json const& wrong : {Json(1e300), Json(2.5), Json(-1)}) {
+        list.push_back(
+            {"longest word " + wrong.dump(), file, with(file, "/model/max_input_chars_per_word", wrong), "a whole number"});
+    }
+    list.push_back({"longest word 0", file, with(file, "/model/max_input_chars_per_word", 0), "at least 1"});
+    for (Json const& wrong : {Json(2.7), Json((std::uint64_t{1} << 32) + 2), Json(-1)}) {
+        list.push_back(
+            {"unknown id " + wrong.dump(), file, with(file, "/model/unk_id", wrong, unigram), "a whole number at \"unk_id\""});
+    }
+    list.push_back({"a unigram token twice", file, with(file, "/model/vocab/4/0", "b", unigram), "each once"});
+    list.push_back({"an empty unigram token", file, with(file, "/model/vocab/4/0", "", unigram), "not empty"});
+    list.push_back({"a normalizer that doubles", file, doubling_normalizer, "a normalizer that gives at most"});
+    list.push_back({"2,000 added tokens", file, many_added_tokens, ""});
+    list.push_back({"a token of 100,000 bytes", file, [] { return long_token(wordpiece); }, "at most 1024 bytes"});
+    list.push_back({"a unigram token of 100,000 bytes", file, [] { return long_token(unigram); }, "at most 1024 bytes"});
+    list.push_back({"deep vocab.json", "vocab_json", nested, levels});
+    list.push_back({"deep tokenizer_config.json", "tokenizer_config", nested, levels});
+    list.push_back({"deep special_tokens_map.json", "special_tokens_map", nested, levels});
+    std::string pieces = "un";
+    for (int i = 0; i < 200'000; ++i) { pieces += "##a"; }
+    std::string const refused = "words whose pieces the vocabulary has";
+    list.push_back({"a word of 200,000 pieces", "word_dictionary", [=] { return "{\"" + pieces + "\": 1}"; }, refused});
+    list.push_back({"a last piece that is none", "word_dictionary",
+                    [=] { return "{\"" + pieces.substr(0, 36'000) + "##zz\": 1}"; }, refused});
+    list.push_back({"## within pieces", "word_dictionary", [=] { return "{\"un" + std::string(600, '#') + "a\": 1}"; }, refused});
+    list.push_back({"deep dictionary", "word_dictionary", nested, "an object of words"});
+}
+
+void add_stores(std::vector<Finding>& list) {
+    std::string_view const manifest = "token_store_manifest";
+    std::string const range = "numbers in their range";
+    list.push_back({"deep manifest", manifest, nested, "something that is not JSON"});
+    for (Json const& wrong : {Json(64), Json(-2), Json(std::uint64_t{1} << 40), Json(2.5)}) {
+        list.push_back({"special id " + wrong.dump(), manifest, with(manifest, "/tokenizer/special_ids/mask", wrong), range});
+        list.push_back({"special id of pairs " + wrong.dump(), "pair_store_manifest",
+                        with("pair_store_manifest", "/tokenizer/special_ids/cls", wrong), range});
+    }
+    list.push_back({"unknown blocks", manifest, with(manifest, "/options/blocks", "halves"), "\"blocks\": \"halves\""});
+    list.push_back({"max_length 0", manifest, with(manifest, "/options/max_length", 0), "\"max_length\": 0"});
+    list.push_back({"version 1.5", manifest, with(manifest, "/version", 1.5), "version 1.5"});
+    for (char const* const count : {"longest_passage", "shortest_passage", "passage_tokens", "unknown_tokens", "continuations"}) {
+        list.push_back({std::string("wrong ") + count, manifest, with(manifest, std::string("/counts/") + count, 77),
+                        std::string(" as ") + count});
+    }
+    list.push_back({"a count of -1", manifest, with(manifest, "/counts/queries", -1), range});
+    list.push_back({"a count of 2^63", manifest, with(manifest, "/counts/documents", std::uint64_t{1} << 63), "elements"});
+    // The files in the order of their names: continuations, continues_word, documents, field_ends, fields, ids, passages,
+    // queries, query_ends, sentence_ends, titles, tokens.
+    list.push_back(
+        {"sentence ends 7 1 15", "token_store", stored("token_store", 9, 0, raw<std::uint32_t>({7, 1, 15})), "sentence_ends"});
+    list.push_back({"rows that underflow", "token_store",
+                    stored("token_store", 2, 56, raw<std::uint64_t>({std::uint64_t{1} << 60})), "documents"});
+    list.push_back({"an id outside of the vocabulary", "token_store", stored("token_store", 11, 0, raw<std::int32_t>({-5})),
+                    "ids below 64"});
+    list.push_back({"a passage of no document", "token_store", stored("token_store", 6, 0, raw<std::uint64_t>({9})), "passages"});
+}
+
+void add_runs(std::vector<Finding>& list) {
+    std::string_view const manifest = "checkpoint_manifest";
+    for (char const* const path : {"/dev/zero", "../../file", "../step-4/weights"}) {
+        auto const input = [=] {
+            Json json = Json::parse(sound(manifest));
+            json["files"] = {{path, {{"size", 4}, {"xxh64", "0"}}}};
+            return json.dump();
+        };
+        list.push_back({std::string("a manifest that names ") + path, manifest, input, "outside of the folder"});
+    }
+    list.push_back({"a manifest without files", manifest, with(manifest, "/files", Json::object()), "names no files"});
+    list.push_back({"deep checkpoint manifest", manifest, nested, "damaged"});
+    std::string_view const state = "train_state";
+    for (Json const& wrong : {Json(-1), Json(4.5), Json(std::uint64_t{1} << 63), Json(1e300), Json("4")}) {
+        list.push_back({"step " + wrong.dump(), state, with(state, "/step", wrong), "\"step\": "});
+        list.push_back({"position " + wrong.dump(), state, with(state, "/position", wrong), "\"position\": "});
+    }
+    list.push_back({"labels 1e300", state, with(state, "/window/terms/0/labels", 1e300), "\"labels\": "});
+    list.push_back({"a negative budget", state, with(state, "/budget", -5), "\"budget\": "});
+    list.push_back({"terms as an object", state, with(state, "/window/terms", Json::object({{"a", 1}})), "\"terms\": an object"});
+    list.push_back({"a plan as text", state, with(state, "/plan", "x"), "\"plan\": "});
+    list.push_back({"a deep objective", "description", nested, ""});
+    list.push_back({"a decoder that is a number", "description", with("description", "/terms/0/decoder", 5), ""});
+}
+
+void add_folders(std::vector<Finding>& list) {
+    list.push_back({"width 2^62", "pooling", with("pooling", "/word_embedding_dimension", std::uint64_t{1} << 62),
+                    "a width from 1 to 1000000"});
+    list.push_back({"a pooling mode twice", "pooling", with("pooling", "/pooling_mode", Json::array({"cls", "cls"})),
+                    "each pooling mode once"});
+    list.push_back({"positions -5", "transformer_config", with("transformer_config", "/max_position_embeddings", -5),
+                    "max_position_embeddings"});
+    for (Json const& wrong : {Json(std::int64_t{-1} << 62), Json(std::uint64_t{1} << 62)}) {
+        auto const input = [=] {
+            Json json = Json::parse(sound("transformer_config"));
+            json["model_type"] = "roberta";
+            json["pad_token_id"] = wrong;
+            return json.dump();
+        };
+        bool const is_negative = wrong < 0;
+        list.push_back(
+            {"padding " + wrong.dump(), "transformer_config", input, is_negative ? "a pad_token_id of at least 0" : ""});
+    }
+    list.push_back(
+        {"a path that leaves the folder", "modules", with("modules", "/1/path", "../st/1_Pooling"), "a path inside the folder"});
+    list.push_back({"a shard that leaves the folder", "weight_index", with("weight_index", "/weight_map/a", "../x.safetensors"),
+                    "beside the index"});
+    list.push_back({"deep modules.json", "modules", nested, levels});
+    list.push_back({"deep config.json", "bert_config", nested, levels});
+    list.push_back({"2^40 layers", "bert_config", with("bert_config", "/num_hidden_layers", std::uint64_t{1} << 40),
+                    "num_hidden_layers between"});
+    list.push_back({"2^40 layers of ModernBERT", "modern_bert_config",
+                    with("modern_bert_config", "/num_hidden_layers", std::uint64_t{1} << 40), "num_hidden_layers"});
+}
+
+void add_collections(std::vector<Finding>& list) {
+    auto const long_row = [] {
+        std::string table = "sent0,sent1\na,\"";
+        while (table.size() < std::size_t{12} << 20) { table += "a line of text that a quote has opened\n"; }
+        return packed(table);
+    };
+    list.push_back({"a quote that is never closed, in gzip", "nli", long_row, "a row of at most"});
+    auto const long_line = [] { return packed(R"({"_id": "1", "text": ")" + std::string(std::size_t{60} << 20, 'a') + "\"}\n"); };
+    list.push_back({"58 KB of gzip in one line", "jsonl", long_line, "a line of at most"});
+    auto const long_document = [] {
+        std::string text = "<DOC>\n<DOCNO>1</DOCNO>\n<TEXT>\n";
+        while (text.size() < std::size_t{12} << 20) { text += "a line of a document that has no end\n"; }
+        return packed(text);
+    };
+    list.push_back({"a document without end, in gzip", "trec_sgml", long_document, "a document of at most"});
+    auto const crowded = [] {
+        std::string line = R"({"_id": "1", "text": "a", "x": [)";
+        for (int i = 0; i < 2'000'000; ++i) { line += "[],"; }
+        return line + "1]}\n";
+    };
+    list.push_back({"two million empty lists", "jsonl", crowded, "values"});
+    list.push_back({"deep rows", "master_rows", [] { return "{\"text\": " + nested() + "}\n"; }, "levels"});
+    list.push_back({"deep lines", "jsonl", [] { return "{\"text\": " + nested() + "}\n"; }, "200001 levels, above 64"});
+    list.push_back({"a judgment without a query", "qrels", [] { return std::string("query-id\tcorpus-id\tscore\n\td1\t1\n"); },
+                    "an empty id"});
+    list.push_back({"a judgment without a document", "qrels", [] { return std::string("query-id\tcorpus-id\tscore\nq1\t\t1\n"); },
+                    "an empty id"});
+}
+
+}  // namespace
+
+std::vector<Finding> const& findings() {
+    static std::vector<Finding> const list = [] {
+        std::vector<Finding> made;
+        add_tokenizers(made);
+        add_stores(made);
+        add_runs(made);
+        add_folders(made);
+        add_collections(made);
+        return made;
+    }();
+    return list;
+}
+
+}  // namespace fuzz
