@@ -63,12 +63,12 @@
 #include <bmae/corpus/scored_pairs.hpp>
 #include <bmae/corpus/senteval_files.hpp>
 #include <bmae/corpus/smart.hpp>
+#include <bmae/corpus/sts_files.hpp>
 #include <bmae/corpus/training_json.hpp>
 #include <bmae/corpus/training_row.hpp>
 #include <bmae/corpus/training_rows.hpp>
 #include <bmae/corpus/training_table.hpp>
 #include <bmae/corpus/training_writer.hpp>
-#include <bmae/corpus/sts_files.hpp>
 #include <bmae/corpus/trec_sgml.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/corruptors/bert.hpp>
