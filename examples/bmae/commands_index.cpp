@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "commands.hpp"
+#include "language.hpp"
 
 namespace bmae::program {
 
@@ -32,12 +33,11 @@ public:
         for (DeclaredOption* const option :
              {&table_.real(app, "--k1", options.k1, {.most = 1000}, "Saturation"),
               &table_.real(app, "--b", options.b, {}, "Length normalization"),
-              &table_.flag(app, "--stem", options.stem, "English stemming"),
-              &table_.text(app, "--stopwords", options.stopwords, "Stop words: english or none"),
               &table_.whole(app, "--memory", options.memory, {.least = 1, .most = std::uint64_t{1} << 24},
                             "Megabytes of buffers; ids and terms come on top")}) {
             option->with("--method", {"bm25"});
         }
+        for (DeclaredOption* const option : add_terms(table_, app, options.terms)) { option->with("--method", {"bm25"}); }
         dense(app, options);
         table_.flag(app, "--skip-malformed", options.skip_malformed, "Skip and count malformed lines").without("--vectors");
         common_.threads(app);

@@ -9,6 +9,7 @@
 #include <bmae/values/error.hpp>
 
 #include "commands.hpp"
+#include "language.hpp"
 
 namespace bmae::program {
 
@@ -163,11 +164,11 @@ private:
             .without("--index");
         table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method").without("--query");
         skip_malformed(app, options.skip_malformed);
-        for (DeclaredOption* const option :
-             {&table_.real(app, "--k1", options.k1, {.most = 1000}, "BM25: saturation"),
-              &table_.real(app, "--b", options.b, {}, "BM25: length normalization"),
-              &table_.flag(app, "--stem", options.stem, "BM25: English stemming"),
-              &table_.text(app, "--stopwords", options.stopwords, "BM25 stop words: english or none")}) {
+        for (DeclaredOption* const option : {&table_.real(app, "--k1", options.k1, {.most = 1000}, "BM25: saturation"),
+                                             &table_.real(app, "--b", options.b, {}, "BM25: length normalization")}) {
+            option->with("--method", {"bm25", "hybrid"});
+        }
+        for (DeclaredOption* const option : add_terms(table_, app, options.terms)) {
             option->with("--method", {"bm25", "hybrid"});
         }
         table_.text(app, "--fusion", options.fusion, "reciprocal-rank or weighted").with("--method", {"hybrid"});

@@ -333,6 +333,15 @@ struct EncodeOptions {
 };
 int encode(Common const& common, EncodeOptions const& options);
 
+/// The terms of BM25.
+struct TermOptions {
+    std::string language = {};   ///< ISO 639-1; empty: told by the script
+    bool stem = false;
+    std::string stopwords = {};   ///< english, none or a file; empty: those of the language
+    std::string terms = "words";
+    Path tokenizer = {};
+};
+
 struct SearchOptions {
     ModelOptions model = {};
     Path embeddings = {};
@@ -348,8 +357,7 @@ struct SearchOptions {
     std::optional<std::string> query = {};
     double k1 = 0.9;
     double b = 0.4;
-    bool stem = false;
-    std::string stopwords = "english";
+    TermOptions terms = {};
     std::string fusion = "reciprocal-rank";
     double dense_weight = 0.5;
 };

@@ -18,8 +18,7 @@ struct IndexOptions {
     bool store_texts = false;
     double k1 = 0.9;
     double b = 0.4;
-    bool stem = false;
-    std::string stopwords = "english";
+    TermOptions terms = {};
     std::size_t memory = 512;   ///< MB
     ModelOptions model = {};
     Path vectors = {};   ///< made by encode, in place of a model

@@ -15,17 +15,32 @@
 
 #include "common.hpp"
 #include "index_parts.hpp"
+#include "language.hpp"
 #include "vector_files.hpp"
 
 namespace bmae::program {
 
 namespace {
 
+/// The scripts of the first documents, which tell how words are found; not counted where the options tell it.
+ScriptCounts scripts_of(IndexOptions const& options) {
+    struct Enough {};
+    ScriptCounts scripts;
+    if (!options.terms.language.empty() || options.terms.terms != "words") { return scripts; }
+    std::size_t seen = 0;
+    try {
+        for_each_document(options, [&](std::string const&, std::string const& text) {
+            scripts.add(text);
+            if (++seen == detected_documents) { throw Enough{}; }
+        });
+    } catch (Enough const&) {}   // the reader has no other way to stop
+    return scripts;
+}
+
 int index_lexical(Common const& common, IndexOptions const& options) {
     auto const began = IndexClock::now();
     Cancellation const cancellation;
-    AnalyzerOptions const analyzer{.stop_words = options.stopwords == "none" ? StopWords::none : StopWords::english,
-                                   .stemming = options.stem ? Stemming::english : Stemming::none};
+    AnalyzerOptions const analyzer = analyzer_by(options.terms, scripts_of(options));
     Progress reading("index", "documents", 0);
     LexicalIndexBuilder builder(options.output,
                                 {.bm25 = {.k1 = options.k1, .b = options.b, .analyzer = analyzer, .threads = common.threads},
@@ -94,6 +109,7 @@ int index_dense(Common const& common, IndexOptions const& options) {
         throw refuse("either --model or --vectors with --method dense", options.vectors.empty() ? "neither" : "both");
     }
     if (options.vectors.empty()) {
+        static_cast<void>(analyzer_by(options.terms, {}));   // refused before the texts are read
         if (options.data.empty()) { throw refuse("--data, whose corpus the model encodes", "none"); }
         return index_by_model(common, options);
     }
@@ -161,9 +177,6 @@ int make_index(Common const& common, IndexOptions const& options) {
     detail::require_nothing_lost(options.output);
     if (options.method == "dense") { return index_dense(common, options); }
     if (options.method != "bm25") { throw refuse("--method bm25 or dense", '"' + options.method + '"'); }
-    if (options.stopwords != "english" && options.stopwords != "none") {
-        throw refuse("--stopwords english or none", '"' + options.stopwords + '"');
-    }
     if (options.data.empty()) { throw refuse("--data with a corpus", "none"); }
     return index_lexical(common, options);
 }

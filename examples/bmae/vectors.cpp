@@ -27,6 +27,7 @@
 
 #include "collections.hpp"
 #include "common.hpp"
+#include "language.hpp"
 #include "models.hpp"
 #include "ranking.hpp"
 #include "stored_vectors.hpp"
@@ -62,8 +63,9 @@ public:
         }
         if (options.method != "bm25") { build_dense(common, documents); }
         if (options.method != "dense") {
-            AnalyzerOptions const analyzer{.stop_words = options.stopwords == "none" ? StopWords::none : StopWords::english,
-                                           .stemming = options.stem ? Stemming::english : Stemming::none};
+            ScriptCounts scripts;
+            for (std::size_t i = 0; i < std::min(detected_documents, documents.size()); ++i) { scripts.add(documents[i].text); }
+            AnalyzerOptions const analyzer = analyzer_by(options.terms, scripts);
             lexical_ = std::make_unique<Bm25Index>(
                 documents.texts(), documents.ids(),
                 Bm25Options{.k1 = options.k1, .b = options.b, .analyzer = analyzer, .threads = threads_});
@@ -309,9 +311,7 @@ int search(Common const& common, SearchOptions const& options) {
     if (!is_one_of(options.method, {"dense", "bm25", "hybrid", "sparse", "maxsim"})) {
         throw refuse("--method dense, bm25, hybrid, sparse or maxsim", '"' + options.method + '"');
     }
-    if (!is_one_of(options.stopwords, {"english", "none"})) {
-        throw refuse("--stopwords english or none", '"' + options.stopwords + '"');
-    }
+    static_cast<void>(analyzer_by(options.terms, {}));   // refused before the texts are read
     if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted"})) {
         throw refuse("--fusion reciprocal-rank or weighted", '"' + options.fusion + '"');
     }
