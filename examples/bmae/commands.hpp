@@ -153,6 +153,24 @@ inline std::vector<DeclaredOption*> add_prompts(OptionTable& table, CLI::App& ap
     return added;
 }
 
+/// The terms of a lexical index. \returns its options
+inline std::vector<DeclaredOption*> add_terms(OptionTable& table, CLI::App& app, TermOptions& options) {
+    std::vector<DeclaredOption*> declared{
+        &table.text(app, "--language", options.language, "Language of the texts, as zh, th or de: how words are found")
+             .by_default("told by the script of the texts"),
+        &table.flag(app, "--stem", options.stem, "Stemming: English, or that of --language"),
+        &table.text(app, "--stopwords", options.stopwords, "Stop words: english, none, or a file with a word per line")
+             .by_default("english; none where --language or the script tells another language")};
+    for (DeclaredOption* const option : declared) { option->with("--terms", {"words"}); }
+    declared.push_back(
+        &table.text(app, "--terms", options.terms, "Terms of the lexical index: words, or tokenizer, the pieces of --tokenizer"));
+    declared.push_back(
+        &table.path(app, "--tokenizer", options.tokenizer, "Tokenizer, or folder with one, whose pieces are the terms")
+             .by_default("none: required by --terms tokenizer")
+             .with("--terms", {"tokenizer"}));
+    return declared;
+}
+
 // Each declares a group of commands, in the order of the program's help.
 void declare_data_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_training_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);

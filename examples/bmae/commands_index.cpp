@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "language.hpp"
 
 namespace bmae::program {
 

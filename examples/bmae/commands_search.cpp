@@ -9,7 +9,6 @@
 #include <bmae/values/error.hpp>
 
 #include "commands.hpp"
-#include "language.hpp"
 
 namespace bmae::program {
 

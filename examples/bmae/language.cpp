@@ -55,23 +55,6 @@ AnalyzerOptions detected(ScriptCounts const& scripts) {
 
 }  // namespace
 
-std::vector<DeclaredOption*> add_terms(OptionTable& table, CLI::App& app, TermOptions& options) {
-    std::vector<DeclaredOption*> declared{
-        &table.text(app, "--language", options.language, "Language of the texts, as zh, th or de: how words are found")
-             .by_default("told by the script of the texts"),
-        &table.flag(app, "--stem", options.stem, "Stemming: English, or that of --language"),
-        &table.text(app, "--stopwords", options.stopwords, "Stop words: english, none, or a file with a word per line")
-             .by_default("english; none where --language or the script tells another language")};
-    for (DeclaredOption* const option : declared) { option->with("--terms", {"words"}); }
-    declared.push_back(
-        &table.text(app, "--terms", options.terms, "Terms of the lexical index: words, or tokenizer, the pieces of --tokenizer"));
-    declared.push_back(
-        &table.path(app, "--tokenizer", options.tokenizer, "Tokenizer, or folder with one, whose pieces are the terms")
-             .by_default("none: required by --terms tokenizer")
-             .with("--terms", {"tokenizer"}));
-    return declared;
-}
-
 AnalyzerOptions analyzer_by(TermOptions const& options, ScriptCounts const& scripts) {
     auto const refuse = [](std::string expected, std::string found) {
         return InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found)});

@@ -5,19 +5,13 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
-#include <vector>
 
 #include <bmae/retrieval/analyzer_options.hpp>
 #include <bmae/retrieval/scripts.hpp>
 
 #include "common.hpp"
-#include "option_table.hpp"
 
 namespace bmae::program {
-
-/// Declares --stem, --stopwords, --language, --terms and --tokenizer. \returns its options
-std::vector<DeclaredOption*> add_terms(OptionTable& table, CLI::App& app, TermOptions& options);
 
 /// The first documents of a collection, whose scripts are counted: as many with an index on disk as without.
 inline constexpr std::size_t detected_documents = 1000;

@@ -100,12 +100,22 @@ void record_steps(TrainingOptions const& options, std::uint64_t steps) {
     detail::write_file(file, record.dump(1) + '\n', detail::Existing::replace);
 }
 
+/// Removes what a program that was killed while it wrote run.json left. The folder is locked.
+void remove_unfinished_records(Path const& output) {
+    std::error_code ignored;
+    for (auto const& entry : std::filesystem::directory_iterator(output, ignored)) {
+        bool const is_rest = entry.path().filename().string().starts_with('.' + std::string(run_options_file) + ".tmp-");
+        if (is_rest) { std::filesystem::remove(entry.path(), ignored); }
+    }
+}
+
 /// At the first step that this start has done: its folder is locked, and any checkpoint was accepted.
 /// \param before  steps of earlier starts
 void start_run(TrainingOptions const& options, std::uint64_t before, Progress& progress) {
     if (before != 0) { progress.line("going on from step " + count_text(before)); }
     progress.restart(before);
     if (!options.record.empty()) {
+        remove_unfinished_records(options.output);
         detail::write_file(options.output / run_options_file, options.record, detail::Existing::replace);
     }
 }

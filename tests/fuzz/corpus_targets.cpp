@@ -13,11 +13,11 @@
 #include <bmae/corpus/judged_pairs.hpp>
 #include <bmae/corpus/master_rows.hpp>
 #include <bmae/corpus/nli.hpp>
-#include <bmae/corpus/pair_lines.hpp>
 #include <bmae/corpus/plain_text.hpp>
 #include <bmae/corpus/recognize.hpp>
 #include <bmae/corpus/scored_pairs.hpp>
 #include <bmae/corpus/smart.hpp>
+#include <bmae/corpus/training_rows.hpp>
 #include <bmae/corpus/trec_sgml.hpp>
 #include <bmae/corpus/tsv.hpp>
 #include <bmae/retrieval/qrels.hpp>
@@ -104,11 +104,11 @@ void read_classic(std::string_view input) {
     });
 }
 
-void read_pair_lines(std::string_view input) {
+void read_training_rows(std::string_view input) {
     auto const path = file_of(input);
     both([&](bmae::ReadOptions options) {
-        bmae::PairLineReader reader(std::span(&path, 1), options);
-        for (bmae::PairLine line; reader.next(line);) { line = {}; }
+        bmae::TrainingRowReader reader(std::span(&path, 1), options);
+        for (bmae::TrainingRow row; reader.next(row);) { row = {}; }
     });
 }
 
@@ -187,7 +187,7 @@ std::vector<Target> corpus_targets() {
          read_classic,
          {".I 1\n.T\nTitle\n.W\ntext of\ntwo lines\n.I 2\n.W\nmore\n", "Document 1\nTITLE\n\nText\n****\n",
           "1\nWhat is it? #\n"}},
-        {"pair_lines", read_pair_lines, {pairs, "query\tpositive\tnegative\na\tb\tc\n"}},
+        {"training_rows", read_training_rows, {pairs, "query\tpositive\tnegative\na\tb\tc\n"}},
         {"scored_pairs",
          read_scored_pairs,
          {"q1 Q0 d1 1 3.5 tag\nq1 Q0 d2 2 2.5 tag\n",

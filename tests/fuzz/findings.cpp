@@ -256,9 +256,9 @@ void add_collections(std::vector<Finding>& list) {
     list.push_back({"deep rows", "master_rows", [] { return "{\"text\": " + nested() + "}\n"; }, "levels"});
     list.push_back({"deep lines", "jsonl", [] { return "{\"text\": " + nested() + "}\n"; }, "200001 levels, above 64"});
     list.push_back({"a judgment without a query", "qrels", [] { return std::string("query-id\tcorpus-id\tscore\n\td1\t1\n"); },
-                    "an empty id"});
+                    "found an empty one"});
     list.push_back({"a judgment without a document", "qrels", [] { return std::string("query-id\tcorpus-id\tscore\nq1\t\t1\n"); },
-                    "an empty id"});
+                    "found an empty one"});
 }
 
 }  // namespace

@@ -27,6 +27,10 @@ constexpr std::int64_t width = 8;
 TransformerLayer of(Tensors const& x) {
     TransformerLayer layer;
     layer.heads = 2;
+    for (Linear* const map :
+         {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.intermediate, &layer.output}) {
+        map->bias = at::empty({0});   // a map without one has no such parameter
+    }
     std::size_t next = 1;
     layer.for_each_parameter("", [&](std::string const&, at::Tensor& value, bool) { value = x[next++]; });
     layer.key.bias = layer.key.bias.detach();   // adds one number to all scores of a row: its gradient is rounding alone

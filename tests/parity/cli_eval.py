@@ -36,8 +36,8 @@ def prepare(work):
 
 def check_pretraining(work):
     common = ["pretrain", "--preset", "retromae", "--config", work / "config.json", "--data", work / "train", "--batch-examples", 8,
-              "--learning-rate", "3e-3", "--threads", 1, "--save-every", 5, "--keep-last", 1]
-    evaluated = [*common, "--steps", 24, "--eval-data", work / "held-out", "--eval-every", 4, "--keep-best", "loss"]
+              "--learning-rate", "3e-3", "--threads", 1]
+    evaluated = [*common, "--steps", 24, "--save-every", 5, "--keep-last", 1, "--eval-data", work / "held-out", "--eval-every", 4, "--keep-best", "loss"]
     whole = result(*evaluated, "--output", work / "pretrained")
     found = figures(work / "pretrained")
     assert list(found) == [4, 8, 12, 16, 20, 24], found

@@ -182,14 +182,11 @@ def check_similarity(program, transformer):
         order = sorted(range(len(DOCUMENTS)), key=lambda d: (-scores[0][d], f"d{d}"))
         assert [hit["id"] for hit in hits] == [f"d{d}" for d in order], (name, hits, scores[0])
         index, found = program.fresh("-index"), program.fresh(".trec")
-        made = run("index", "--method", "dense", "--model", folder, "--data", data, "--output", index, status=0 if name in ("cosine", "dot") else 2)
-        if made.returncode == 0:
-            run("search", "--index", index, "--model", folder, "--queries", data / "queries.jsonl", "--output", found)
-            for line in found.read_text().splitlines():
-                query, _, document, _, score, _ = line.split()
-                assert abs(float(score) - scores[int(query[1:])][int(document[1:])]) <= 1e-4, (name, line)
-        else:
-            assert f'"{name}"' in made.stderr, made.stderr
+        run("index", "--method", "dense", "--model", folder, "--data", data, "--output", index)
+        run("search", "--index", index, "--model", folder, "--queries", data / "queries.jsonl", "--output", found)
+        for line in found.read_text().splitlines():
+            query, _, document, _, score, _ = line.split()
+            assert abs(float(score) - scores[int(query[1:])][int(document[1:])]) <= 1e-4, (name, line)
         first, output = program.fresh(".trec"), program.fresh(".trec")
         run("search", "--method", "bm25", "--data", data, "--output", first)
         run("rerank", "--model", folder, "--run", first, "--data", data, "--output", output)

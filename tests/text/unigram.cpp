@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(bad_files_are_refused) {
     refuses(R"({"model": {"type": "Unigram", "unk_id": 4, "vocab": [["a", -1]]}, )" + metaspace + "}");
     refuses(R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a"]]}, )" + metaspace + "}");
     refuses(R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", -1]]}, "pre_tokenizer": {"type": "Whitespace"}})");
-    refuses(R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", -1]]}, "normalizer": {"type": "Lowercase"}, )" +
+    refuses(R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", -1]]}, "normalizer": {"type": "Unheard"}, )" +
             metaspace + "}");
     std::ofstream(path) << R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1]]}, )" + metaspace +
                                "}";

@@ -117,7 +117,7 @@ inline std::int32_t binary_label(LineReader const& lines, std::string_view text)
     return text == "1" ? 1 : 0;
 }
 
-/// "sentence <tab> class".
+/// "`sentence TAB class`".
 inline void add_reviews(LabeledTexts& rows, std::filesystem::path const& path) {
     LineReader lines(path);
     for (std::string_view line; lines.next(line);) {

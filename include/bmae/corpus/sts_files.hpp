@@ -24,10 +24,10 @@ namespace bmae {
 
 /// Forms of a file of scored pairs.
 enum class StsFormat {
-    sts,   ///< `STS.input.NAME.txt`, sentence <tab> sentence, with the scores in `STS.gs.NAME.txt` beside; an empty score leaves a pair out
+    sts,   ///< `STS.input.NAME.txt`, sentence TAB sentence, with the scores in `STS.gs.NAME.txt` beside; an empty score leaves a pair out
     stsb,    ///< STS-B: tab-separated genre, file, year, id, score, sentence, sentence, and what follows; no quoting
     sick,    ///< SICK: tab-separated with a header that names sentence_A, sentence_B and relatedness_score
-    tsv,     ///< sentence <tab> sentence <tab> score
+    tsv,     ///< sentence TAB sentence TAB score
     jsonl,   ///< MTEB: objects with sentence1, sentence2 and score
 };
 constexpr std::array<std::string_view, 5> names_of(StsFormat) noexcept { return {"sts", "stsb", "sick", "tsv", "jsonl"}; }
@@ -90,7 +90,7 @@ inline void read_sts(std::filesystem::path const& path, StsPairs& pairs) {
     while (lines.next(line)) {
         if (!scores.next(score)) { throw refuse_sts(lines, "a line for each one of " + scores.path().string(), "more"); }
         auto const cells = cells_of(line);
-        if (cells.size() != 2) { throw refuse_sts(lines, "sentence <tab> sentence", std::to_string(cells.size()) + " columns"); }
+        if (cells.size() != 2) { throw refuse_sts(lines, "sentence TAB sentence", std::to_string(cells.size()) + " columns"); }
         if (score.find_first_not_of(" \t") == std::string_view::npos) {
             ++pairs.unscored;
             continue;
