@@ -52,7 +52,9 @@ public:
         AnyEncoder encoder = model_.encoder();   // bf16 while a run in bf16 goes on
         encoder.for_each_parameter(
             "", [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
-        SentenceEncoder const sentences(std::move(encoder), tokenizer_, how_);
+        SentenceEncoder sentences(std::move(encoder), tokenizer_, how_);
+        bool const packs = packing_pays(PackedType::fp32) && sentences.model().packs(PackedType::fp32);
+        if (packs) { sentences = sentences.packed(PackedType::fp32); }   // as search encodes, bit for bit
         EncodeRun const run{.threads = threads_};
         ExactIndex const index(sentences.encode(texts_, run), ids_, {.similarity = how_.index_similarity()});
         Run const hits = index.search(sentences.encode_queries(queries_, run), depth, query_ids_);

@@ -279,9 +279,12 @@ int generate(Common const& common, GenerateOptions const& options) {
         throw detail::exists_failure(options.output, "a file of that name");
     }
     static_cast<void>(JsonlReader(options.inputs));   // a missing input is reported before the weights are read
-    detail::require_generator_folder(options.model);
+    if (!std::filesystem::exists(options.model / "config.json")) { detail::require_generator_folder(options.model); }
     auto const config = detail::JsonObject::read(options.model / "config.json");
     auto const type = config.require<std::string>("model_type");
+    if (type == "gpt2") { static_cast<void>(read_gpt2_config(options.model / "config.json")); }   // before anything is loaded
+    if (type == "t5" || type == "mt5") { static_cast<void>(read_t5_config(options.model / "config.json")); }
+    detail::require_generator_folder(options.model);
     at::Device const device = device_from(common.device);
     if (type == "gpt2") {
         return write_rows(common, options, Gpt2::load(options.model, device), ByteLevelBpe::from_file(options.model), false);

@@ -220,7 +220,7 @@ def check_negatives(work, data, run_folder):
     lines = work / "lines.jsonl"
     lines.write_text("".join(json.dumps({"query": f"a {i}", "pos": [f"text {i}"]}) + "\n" for i in range(4)))
     refused("finetune", "--data", lines, "--model", run_folder / "model", "--steps", 1, "--split", "dev", "--output", work / "none",
-            says=["--split", "a file of lines"])
+            says=["--split", "files of rows"])
 
 
 def check_forms(work, data, store, run_folder):

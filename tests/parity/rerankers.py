@@ -162,6 +162,10 @@ def check_refusals(work, data, first, tune):
     tokenizer["post_processor"]["pair"] = tokenizer["post_processor"]["pair"][:-1]   # no separator behind the second text
     folder = work / "classifier"
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    run("rerank", "--model", folder, "--run", first, "--data", data, "--output", work / "class.trec")   # the tokenizer's class decides, as in transformers
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings["tokenizer_class"] = "PreTrainedTokenizerFast"   # a class that takes the file as it is
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     refused = run("rerank", "--model", folder, "--run", first, "--data", data, "--output", work / "no.trec", status=2).stderr
     assert "another post_processor" in refused, refused
 

@@ -95,7 +95,7 @@ inline bool is_changed(TensorEntry const& tensor, std::int64_t rows, JsonObject 
     return true;
 }
 
-inline std::uint64_t numbers_of(TensorInfo const& tensor) {
+inline std::uint64_t elements_of(TensorInfo const& tensor) {
     std::uint64_t count = 1;
     for (auto const size : tensor.shape) { count *= static_cast<std::uint64_t>(size); }
     return count;
@@ -128,9 +128,9 @@ inline VocabularyFolderReport write_with_vocabulary(std::filesystem::path const&
             report.tensors.push_back(info.name);
         }
         report.bytes_before += tensor.bytes.size();
-        report.parameters_before += detail::numbers_of(tensor);
-        report.parameters_after += detail::numbers_of(info);
-        report.bytes_after += detail::numbers_of(info) * bits_of(info.type) / 8;
+        report.parameters_before += detail::elements_of(tensor);
+        report.parameters_after += detail::elements_of(info);
+        report.bytes_after += detail::elements_of(info) * bits_of(info.type) / 8;
         by_name.emplace(info.name, &tensor);
         written.push_back(std::move(info));
     }
