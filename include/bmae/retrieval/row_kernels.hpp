@@ -95,7 +95,9 @@ template <class Row, std::size_t Q, std::size_t R>
         for (std::size_t r = 0; r < R; ++r) {
             LaneSums row;
             Row::load(rows + r * width + d, row);
+#if !defined(__clang__)                                              // which refuses the constraint for 512 bits
             if constexpr (Q > 1 && R > 1) { asm("" : "+v"(row)); }   // read once, not by each multiply-add
+#endif
             if constexpr (Q == 1 && R > 1) { __builtin_prefetch(rows + (R + r) * width + d); }
 #pragma GCC unroll 8
             for (std::size_t q = 0; q < Q; ++q) { sums[q][r] += query[q] * row; }
