@@ -18,7 +18,8 @@
 namespace bmae::program {
 
 /// The queries of --queries: JSON Lines, or lines of id, tab, text where the name ends in .tsv. \throws InputError  ids that no run can contain
-Records read_query_file(Path const& file, bool skip_malformed);
+/// \param report  receives what was skipped
+Records read_query_file(Path const& file, bool skip_malformed, ReadReport& report);
 
 /// What searches an index, in the words of both.
 struct IndexSearch {
@@ -37,6 +38,6 @@ int answer_from_index(Common const& common, SearchOptions const& options, Search
 
 /// Writes a run and the result of the command.
 int write_index_run(Common const& common, SearchOptions const& options, std::string const& method, std::size_t documents,
-                    Run const& run);
+                    Run const& run, ReadReport const& read);
 
 }  // namespace bmae::program

@@ -43,8 +43,8 @@ std::string first_words(std::string text, std::size_t most = 160) {
 }
 
 Json result_of(std::string const& method, std::size_t documents) {
-    return {{"command", "search"}, {"method", method}, {"documents", documents}, {"split", nullptr},
-            {"queries", 0},        {"hits", 0},        {"output", nullptr},      {"answers", nullptr}};
+    return {{"command", "search"}, {"method", method},  {"documents", documents}, {"split", nullptr},           {"queries", 0},
+            {"hits", 0},           {"output", nullptr}, {"answers", nullptr},     {"malformed", Json::object()}};
 }
 
 /// The best documents of one query: readable, and as JSON.
@@ -144,18 +144,19 @@ int search_vectors(Common const& common, SearchOptions const& options, SearchInd
         });
     Run const run = index.search({values, dimension}, options.top_k == 0 ? 1000 : options.top_k, ids);
     interruptible.finish();
-    return write_index_run(common, options, "dense", index.size(), run);
+    return write_index_run(common, options, "dense", index.size(), run, {});
 }
 
 }  // namespace
 
-Records read_query_file(Path const& file, bool skip_malformed) {
-    ReadOptions const reading{.malformed = skip_malformed ? MalformedLine::skip : MalformedLine::refuse};
+Records read_query_file(Path const& file, bool skip_malformed, ReadReport& report) {
+    ReadOptions const reading = reading_by(skip_malformed);
     std::string name = file.filename().string();
     if (name.ends_with(".gz")) { name.resize(name.size() - 3); }
     auto const read = [&](auto reader) {
         Records records = read_all(reader);
-        say_report(reader.report(), "queries");
+        report = reader.report();
+        say_report(report, "queries");
         return records;
     };
     Records const records =
@@ -166,11 +167,14 @@ Records read_query_file(Path const& file, bool skip_malformed) {
 }
 
 int write_index_run(Common const& common, SearchOptions const& options, std::string const& method, std::size_t documents,
-                    Run const& run) {
+                    Run const& run, ReadReport const& read) {
     say_unmatched(run);
     write_run(run, options.output, {.tag = options.tag.empty() ? method : options.tag});
     Json result = result_of(method, documents);
-    result.update({{"queries", run.size()}, {"hits", run.hit_count()}, {"output", options.output.string()}});
+    result.update({{"queries", run.size()},
+                   {"hits", run.hit_count()},
+                   {"output", options.output.string()},
+                   {"malformed", malformed_json(read)}});
     print_result(
         common, result,
         options.output.string() + ": " + count_text(run.size()) + " queries, " + count_text(run.hit_count()) + " hits\n");
@@ -181,10 +185,11 @@ int answer_from_index(Common const& common, SearchOptions const& options, Search
                       IndexSearch const& search) {
     QuickExit interruptible;
     if (!options.query) {
-        Records const queries = read_query_file(index.queries, false);
+        ReadReport read;
+        Records const queries = read_query_file(index.queries, options.skip_malformed, read);
         Run const run = search.run(queries.texts(), queries.ids(), options.top_k == 0 ? 1000 : options.top_k);
         interruptible.finish();
-        return write_index_run(common, options, search.method, search.documents->size(), run);
+        return write_index_run(common, options, search.method, search.documents->size(), run, read);
     }
     std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
     if (*options.query == "-") { return answer_lines(common, search, count); }
