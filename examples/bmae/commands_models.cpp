@@ -90,14 +90,16 @@ private:
         table_.text(app, "action", options.action, "extend or trim").required();
         table_.path(app, "--model", options.model, "Folder of BERT, DistilBERT or ELECTRA, bare or of sentence-transformers")
             .required();
-        table_.path(app, "--words", options.words, "extend: the words to add, one per line");
+        table_.path(app, "--words", options.words, "extend: the words to add, one per line").with("action", {"extend"});
         table_.path(
             app, "--corpus", options.corpus,
             "trim: texts whose pieces stay; extend: texts whose most frequent split words are added; files as prepare reads");
         table_.whole(app, "--most", options.most, {.least = 1, .most = 1'000'000}, "extend: add at most N words of the corpus")
-            .with_any({"--corpus"});
+            .with_any({"--corpus"})
+            .with("action", {"extend"});
         table_.whole(app, "--least", options.least, {.least = 1, .most = 1'000'000'000}, "extend: that occur N times at least")
-            .with_any({"--corpus"});
+            .with_any({"--corpus"})
+            .with("action", {"extend"});
         table_.path(app, "--output", options.output, "New folder").required();
 
         CLI::App& merged =
