@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
 // `search --index`: queries to an index on disk.
-#include <algorithm>
-#include <cstdio>
 #include <iostream>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +17,7 @@
 #include <bmae/retrieval/lexical_index.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
+#include "answer.hpp"
 #include "index_answers.hpp"
 #include "unmatched.hpp"
 #include "vector_files.hpp"
@@ -31,37 +31,22 @@ InputError refusal(std::string expected, std::string found, std::string hint = {
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
-/// The first words of a text, on one line.
-std::string first_words(std::string text, std::size_t most = 160) {
-    bool const is_cut = text.size() > most;
-    if (is_cut) {
-        while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) { --most; }
-        text.resize(most);
-    }
-    std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-    return text + (is_cut ? " ..." : "");
-}
-
 Json result_of(std::string const& method, std::size_t documents) {
     return {{"command", "search"}, {"method", method},  {"documents", documents}, {"split", nullptr},           {"queries", 0},
             {"hits", 0},           {"output", nullptr}, {"answers", nullptr},     {"malformed", Json::object()}};
 }
 
-/// The best documents of one query: readable, and as JSON.
-std::pair<std::string, Json> answer(IndexSearch const& search, std::string const& query, std::size_t count) {
-    Json hits = Json::array();
-    std::string text;
+/// The best documents of one query.
+Answer answer(IndexSearch const& search, std::string const& query, std::size_t count) {
+    Answer found(query);
+    IndexDocuments const& documents = *search.documents;
     for (Hit const& hit : search.find(query, count)) {
-        std::string const id(search.documents->id(hit.document));
-        bool const has_text = search.documents->has_texts();
-        std::string const words = has_text ? first_words(std::string(search.documents->text(hit.document))) : std::string();
-        char score[32];
-        std::snprintf(score, sizeof score, "%.4f", static_cast<double>(hit.score));
-        hits.push_back({{"id", id}, {"score", hit.score}, {"text", has_text ? Json(words) : Json()}});
-        text += std::to_string(hits.size()) + '\t' + score + '\t' + id + (has_text ? '\t' + words : "") + '\n';
+        std::optional<std::string> text;
+        if (documents.has_texts()) { text = documents.text(hit.document); }
+        found.add(std::string(documents.id(hit.document)), hit.score, std::move(text));
     }
-    if (hits.empty()) { text = search.no_hit + '\n'; }
-    return {std::move(text), Json{{"query", query}, {"hits", std::move(hits)}}};
+    if (found.text.empty()) { found.text = search.no_hit + '\n'; }
+    return found;
 }
 
 /// Answers each line of standard input as soon as it is read.
@@ -71,9 +56,9 @@ int answer_lines(Common const& common, IndexSearch const& search, std::size_t co
     std::size_t hits = 0;
     for (std::string line; std::getline(std::cin, line); ++queries) {
         if (line.ends_with('\r')) { line.pop_back(); }
-        auto const [text, json] = answer(search, line, count);
-        hits += json["hits"].size();
-        common.json ? print_result(common, json) : print((queries == 0 ? "" : "\n") + text);
+        Answer const found = answer(search, line, count);
+        hits += found.json["hits"].size();
+        common.json ? print_result(common, found.json) : print((queries == 0 ? "" : "\n") + found.text);
     }
     result.update({{"queries", queries}, {"hits", hits}});
     print_result(common, result);
@@ -193,11 +178,11 @@ int answer_from_index(Common const& common, SearchOptions const& options, Search
     }
     std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
     if (*options.query == "-") { return answer_lines(common, search, count); }
-    auto const [text, json] = answer(search, *options.query, count);
+    Answer const found = answer(search, *options.query, count);
     Json result = result_of(search.method, search.documents->size());
-    result.update({{"queries", 1}, {"hits", json["hits"].size()}});
-    result["answers"] = Json::array({json});
-    print_result(common, result, text);
+    result.update({{"queries", 1}, {"hits", found.json["hits"].size()}});
+    result["answers"] = Json::array({found.json});
+    print_result(common, result, found.text);
     return done;
 }
 

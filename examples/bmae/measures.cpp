@@ -149,23 +149,11 @@ std::vector<NamedReport> measure(Common const& common, EvaluateOptions const& op
     return runs;
 }
 
-/// The value of an enumeration by its name.
-template <class Value>
-Value named(char const* option, std::string const& name) {
-    std::string known;
-    std::size_t number = 0;
-    for (std::string_view const each : names_of(Value{})) {
-        if (each == name) { return static_cast<Value>(number); }
-        known += (number++ == 0 ? "" : ", ") + std::string(each);
-    }
-    throw InputError(Diagnostic{.file = {}, .expected = std::string(option) + " as one of " + known, .found = '"' + name + '"'});
-}
-
 std::string table_text(EvaluateOptions const& options, std::vector<NamedReport> const& runs,
                        std::vector<RunComparison> const& comparisons) {
     bool const lines = options.format == "trec" || (options.format.empty() && runs.size() == 1);
     if (!lines) {
-        auto const format = options.format.empty() ? TableFormat::text : named<TableFormat>("--format", options.format);
+        auto const format = options.format.empty() ? TableFormat::text : named_value<TableFormat>("--format", options.format);
         std::string const table = table_of_runs(runs, comparisons, format, options.alpha);
         return format == TableFormat::text ? table + text_of(comparisons, runs) : table;
     }
@@ -180,13 +168,13 @@ std::string table_text(EvaluateOptions const& options, std::vector<NamedReport> 
 }  // namespace
 
 int evaluate(Common const& common, EvaluateOptions const& options) {
-    RunComparisonOptions const how{.test = {.test = named<PairedTest>("--test", options.test),
+    RunComparisonOptions const how{.test = {.test = named_value<PairedTest>("--test", options.test),
                                             .resamples = options.resamples,
                                             .seed = common.seed,
                                             .threads = common.threads},
-                                   .correction = named<Correction>("--correction", options.correction)};
+                                   .correction = named_value<Correction>("--correction", options.correction)};
     if (!options.format.empty() && options.format != "trec") {
-        static_cast<void>(named<TableFormat>("--format", options.format));
+        static_cast<void>(named_value<TableFormat>("--format", options.format));
     }
     for (Path const& output : {options.output, options.differences}) {
         if (!output.empty()) { check_new_file(output); }

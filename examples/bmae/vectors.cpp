@@ -25,6 +25,7 @@
 #include <bmae/retrieval/hybrid.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
+#include "answer.hpp"
 #include "collections.hpp"
 #include "common.hpp"
 #include "language.hpp"
@@ -187,38 +188,15 @@ private:
     std::unique_ptr<CollectionSearcher> other_;   // of sparse or token vectors, in place of the others
 };
 
-/// The first words of a text, on one line.
-std::string excerpt_of(Record const& record, std::size_t most = 160) {
-    std::string text = joined_text(record);
-    bool const is_cut = text.size() > most;
-    if (is_cut) {
-        while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80U) { --most; }
-        text.resize(most);
-    }
-    std::replace_if(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-    return text + (is_cut ? " ..." : "");
-}
-
-/// The best texts of one query.
-struct Answer {
-    std::string text = {};
-    Json json = {};
-};
-
 Answer find_best(Searcher const& searcher, Records const& documents, std::string const& query, std::size_t count) {
     Run const run = searcher.search({query}, {"query"}, count);
-    Json hits = Json::array();
-    std::string text;
+    Answer found(query);
     for (Hit const& hit : run.size() == 0 ? std::span<Hit const>() : run.hits(0)) {
         std::string const id(run.document(hit.document));
-        std::string const words = excerpt_of(documents[*documents.find(id)]);
-        char score[32];
-        std::snprintf(score, sizeof score, "%.4f", static_cast<double>(hit.score));
-        hits.push_back({{"id", id}, {"score", hit.score}, {"text", words}});
-        text += std::to_string(hits.size()) + '\t' + score + '\t' + id + '\t' + words + '\n';
+        found.add(id, hit.score, joined_text(documents[*documents.find(id)]));
     }
-    if (hits.empty()) { text = "no text shares a word with the query\n"; }
-    return {.text = std::move(text), .json = {{"query", query}, {"hits", std::move(hits)}}};
+    if (found.text.empty()) { found.text = "no text shares a word with the query\n"; }
+    return found;
 }
 
 /// Answers each line of standard input as soon as it is read, and counts queries and hits in `result`.
