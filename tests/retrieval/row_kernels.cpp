@@ -86,6 +86,10 @@ BOOST_AUTO_TEST_CASE(rows_that_are_converted_score_as_their_widened_copies) {
         BOOST_TEST(direct == widened, boost::test_tools::per_element());
         kernels.widen_bytes(bytes.data(), scales.data(), rows, width, wide.data());
         for (std::size_t i = 0; i < wide.size(); ++i) { BOOST_TEST(wide[i] == scales[i / width] * static_cast<float>(bytes[i])); }
+        kernels.widen_bytes(bytes.data(), nullptr, rows, width, wide.data());
+        kernels.score(asked.data(), 2, wide.data(), rows, width, widened.data(), rows);
+        kernels.score_bytes(asked.data(), 2, bytes.data(), rows, width, direct.data(), rows);
+        BOOST_TEST(direct == widened, boost::test_tools::per_element());
     }
 }
 

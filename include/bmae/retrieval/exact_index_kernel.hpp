@@ -50,7 +50,8 @@ public:
           best_(queries.size() / rows.width, TopK(k)),
           scores_(group_ * row_block),
           places_(row_block) {
-        bool const converts_in_place = rows.half != nullptr && rows.score == nullptr && best_.size() < query_tile;
+        bool const converts_in_place =
+            (rows.half != nullptr || rows.bytes != nullptr) && rows.score == nullptr && best_.size() < query_tile;
         if (rows.bits != nullptr) {
             query_bits_.resize(best_.size() * rows.words());
             for (std::size_t q = 0; q < best_.size(); ++q) {
@@ -74,10 +75,14 @@ public:
                                     rows_.dimension, scores_.data(), row_block_);
             } else if (values != nullptr) {
                 score_(asked, count, values, length, rows_.width, scores_.data(), row_block_);
-            } else {
+            } else if (rows_.half != nullptr) {
                 kernels_.score_half(asked, count, rows_.half + begin * rows_.width, length, rows_.width, scores_.data(),
                                     row_block_);
+            } else {
+                kernels_.score_bytes(asked, count, rows_.bytes + begin * rows_.width, length, rows_.width, scores_.data(),
+                                     row_block_);
             }
+            if (rows_.bytes != nullptr && rows_.score == nullptr) { scale_scores(count, begin, length); }
             for (std::size_t i = 0; i < count; ++i) { offer(best_[q + i], scores_.data() + i * row_block_, begin, length); }
         }
     }
@@ -93,9 +98,18 @@ private:
         if (rows_.half != nullptr) {
             kernels_.widen_half(rows_.half + begin * rows_.width, length * rows_.width, widened_.data());
         } else {
-            kernels_.widen_bytes(rows_.bytes + begin * rows_.width, rows_.scales + begin, length, rows_.width, widened_.data());
+            float const* const scales = rows_.score != nullptr ? rows_.scales + begin : nullptr;
+            kernels_.widen_bytes(rows_.bytes + begin * rows_.width, scales, length, rows_.width, widened_.data());
         }
         return widened_.data();
+    }
+
+    /// Inner products with stored int8 numbers, times the scale of each row: the same bits for one query and for many.
+    void scale_scores(std::size_t count, std::size_t begin, std::size_t length) {
+        for (std::size_t q = 0; q < count; ++q) {
+            float* const scores = scores_.data() + q * row_block_;
+            for (std::size_t r = 0; r < length; ++r) { scores[r] *= rows_.scales[begin + r]; }
+        }
     }
 
     void offer(TopK& best, float const* scores, std::size_t begin, std::size_t length) {

@@ -39,7 +39,9 @@ struct ByteRow {
     [[gnu::always_inline]] static void load(std::int8_t const* from, LaneSums& to) {
         using Unaligned [[gnu::vector_size(dot_lanes), gnu::aligned(1), gnu::may_alias]] = std::int8_t;
         using Wide [[gnu::vector_size(dot_lanes * 4)]] = std::int32_t;
-        to = __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<Unaligned const*>(from), Wide), LaneSums);
+        using Half [[gnu::vector_size(dot_lanes * 2)]] = std::int16_t;   // a step that GCC has an instruction for
+        auto const half = __builtin_convertvector(*reinterpret_cast<Unaligned const*>(from), Half);
+        to = __builtin_convertvector(__builtin_convertvector(half, Wide), LaneSums);
     }
 };
 
@@ -184,9 +186,12 @@ struct RowKernels {
     DotBlock score;
     void (*score_half)(float const* queries, std::size_t query_count, std::uint16_t const* rows, std::size_t row_count,
                        std::size_t width, float* out, std::size_t out_stride);
+    void (*score_bytes)(float const* queries, std::size_t query_count, std::int8_t const* rows, std::size_t row_count,
+                        std::size_t width, float* out, std::size_t out_stride);   // without the scales of the rows
     void (*score_bits)(std::uint64_t const* queries, std::size_t query_count, std::uint64_t const* rows, std::size_t row_count,
                        std::size_t words, std::size_t dimension, float* out, std::size_t out_stride);
     void (*widen_half)(std::uint16_t const* from, std::size_t count, float* to);
+    /// \param scales  [rows], or nullptr: the stored numbers themselves
     void (*widen_bytes)(std::int8_t const* from, float const* scales, std::size_t rows, std::size_t width, float* to);
     /// The places of the scores that are not below `threshold`. \param places [count] \returns their number
     std::size_t (*select)(float const* scores, std::size_t count, float threshold, std::uint32_t* places);
@@ -223,32 +228,40 @@ struct RowKernels {
 
 // Variants of the same loops for wider registers. Attributes, not compiler flags, choose the instructions, so that a user's program
 // needs none; they differ from each other in speed, not in the result.
-#define BMAE_ROW_KERNELS(NAME, TARGET, Q, R, SELECT)                                                                           \
-    struct NAME {                                                                                                              \
-        TARGET static void score(float const* queries, std::size_t query_count, float const* rows, std::size_t row_count,      \
-                                 std::size_t width, float* out, std::size_t out_stride) {                                      \
-            score_block<SingleRow, Q, R>(queries, query_count, rows, row_count, width, out, out_stride);                       \
-        }                                                                                                                      \
-        TARGET static void score_half(float const* queries, std::size_t query_count, std::uint16_t const* rows,                \
-                                      std::size_t row_count, std::size_t width, float* out, std::size_t out_stride) {          \
-            score_block<HalfRow, 1, R>(queries, query_count, rows, row_count, width, out, out_stride);                         \
-        }                                                                                                                      \
-        TARGET static void score_bits(std::uint64_t const* queries, std::size_t query_count, std::uint64_t const* rows,        \
-                                      std::size_t row_count, std::size_t words, std::size_t dimension, float* out,             \
-                                      std::size_t out_stride) {                                                                \
-            score_bit_rows(queries, query_count, rows, row_count, words, dimension, out, out_stride);                          \
-        }                                                                                                                      \
-        TARGET static void widen_half(std::uint16_t const* from, std::size_t count, float* to) {                               \
-            widen_row<HalfRow>(from, count, 1.0F, to);                                                                         \
-        }                                                                                                                      \
-        TARGET static void widen_bytes(std::int8_t const* from, float const* scales, std::size_t rows, std::size_t width,      \
-                                       float* to) {                                                                            \
-            for (std::size_t r = 0; r < rows; ++r) { widen_row<ByteRow>(from + r * width, width, scales[r], to + r * width); } \
-        }                                                                                                                      \
-        TARGET static std::size_t select(float const* scores, std::size_t count, float threshold, std::uint32_t* places) {     \
-            return SELECT(scores, 0, count, threshold, places, 0);                                                             \
-        }                                                                                                                      \
-        static RowKernels all() noexcept { return {score, score_half, score_bits, widen_half, widen_bytes, select}; }          \
+#define BMAE_ROW_KERNELS(NAME, TARGET, Q, R, SELECT)                                                                       \
+    struct NAME {                                                                                                          \
+        TARGET static void score(float const* queries, std::size_t query_count, float const* rows, std::size_t row_count,  \
+                                 std::size_t width, float* out, std::size_t out_stride) {                                  \
+            score_block<SingleRow, Q, R>(queries, query_count, rows, row_count, width, out, out_stride);                   \
+        }                                                                                                                  \
+        TARGET static void score_half(float const* queries, std::size_t query_count, std::uint16_t const* rows,            \
+                                      std::size_t row_count, std::size_t width, float* out, std::size_t out_stride) {      \
+            score_block<HalfRow, 1, R>(queries, query_count, rows, row_count, width, out, out_stride);                     \
+        }                                                                                                                  \
+        TARGET static void score_bytes(float const* queries, std::size_t query_count, std::int8_t const* rows,             \
+                                       std::size_t row_count, std::size_t width, float* out, std::size_t out_stride) {     \
+            score_block<ByteRow, 1, R>(queries, query_count, rows, row_count, width, out, out_stride);                     \
+        }                                                                                                                  \
+        TARGET static void score_bits(std::uint64_t const* queries, std::size_t query_count, std::uint64_t const* rows,    \
+                                      std::size_t row_count, std::size_t words, std::size_t dimension, float* out,         \
+                                      std::size_t out_stride) {                                                            \
+            score_bit_rows(queries, query_count, rows, row_count, words, dimension, out, out_stride);                      \
+        }                                                                                                                  \
+        TARGET static void widen_half(std::uint16_t const* from, std::size_t count, float* to) {                           \
+            widen_row<HalfRow>(from, count, 1.0F, to);                                                                     \
+        }                                                                                                                  \
+        TARGET static void widen_bytes(std::int8_t const* from, float const* scales, std::size_t rows, std::size_t width,  \
+                                       float* to) {                                                                        \
+            for (std::size_t r = 0; r < rows; ++r) {                                                                       \
+                widen_row<ByteRow>(from + r * width, width, scales == nullptr ? 1.0F : scales[r], to + r * width);         \
+            }                                                                                                              \
+        }                                                                                                                  \
+        TARGET static std::size_t select(float const* scores, std::size_t count, float threshold, std::uint32_t* places) { \
+            return SELECT(scores, 0, count, threshold, places, 0);                                                         \
+        }                                                                                                                  \
+        static RowKernels all() noexcept {                                                                                 \
+            return {score, score_half, score_bytes, score_bits, widen_half, widen_bytes, select};                          \
+        }                                                                                                                  \
     };
 
 BMAE_ROW_KERNELS(PlainRowKernels, , 1, 1, select_plain)
