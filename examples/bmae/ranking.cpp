@@ -379,9 +379,7 @@ private:
                                         .hint = "Fine-tune one: bmae finetune --preset splade."});
         }
         std::optional<std::size_t> length;
-        if (options.model.max_length != 0) {
-            length = options.model.max_length;
-        }
+        if (options.model.max_length != 0) { length = options.model.max_length; }
         SparseEncoder const encoder = load_sparse_encoder(folder, length);
         SparseEncoder model = encoder.with_prompts(prompts_by(encoder.options().prompts, options.model.prompts));
         say_prompts("queries", model.options().prompts.of_queries());
