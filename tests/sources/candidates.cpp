@@ -102,6 +102,147 @@ BOOST_AUTO_TEST_CASE(a_short_list_is_filled_with_other_texts_or_refused) {
     }
 }
 
+/// Twelve texts: 0 is relevant and scores 5, 1 ... 10 are negatives that score 9, 8, ... 0.
+struct Ranked {
+    std::vector<TokenId> tokens;
+    std::vector<std::uint64_t> ends;
+    std::vector<TokenId> query{90};
+    std::vector<std::uint32_t> positives{0};
+    std::vector<std::uint32_t> negatives;
+    std::vector<float> positive_scores{5.F};
+    std::vector<float> negative_scores;
+
+    Ranked() {
+        for (TokenId i = 0; i < 12; ++i) {
+            tokens.push_back(10 + i);
+            ends.push_back(tokens.size());
+        }
+        for (std::uint32_t n = 1; n <= 10; ++n) {
+            negatives.push_back(n);
+            negative_scores.push_back(static_cast<float>(10 - n));
+        }
+    }
+    [[nodiscard]] PairExample example(std::uint64_t epoch, std::uint64_t seed = 3) const {
+        return detail::at_epoch({.id = 4,
+                                 .query = query,
+                                 .positives = positives,
+                                 .negatives = negatives,
+                                 .positive_scores = positive_scores,
+                                 .negative_scores = negative_scores,
+                                 .texts = {tokens, ends}},
+                                {.seed = seed, .epoch = epoch});
+    }
+    [[nodiscard]] std::vector<std::int64_t> chosen(GroupOptions const& options, std::uint64_t epoch,
+                                                   std::uint64_t seed = 3) const {
+        std::vector<std::int64_t> ids;
+        for (auto const& text : detail::choose_group(example(epoch, seed), options, Draw({.seed = seed, .epoch = epoch}))) {
+            ids.push_back(text.id);
+            bool const scored = text.id >= 1 && text.id <= 10;
+            if (scored) { BOOST_TEST(text.score == static_cast<float>(10 - text.id)); }   // a score goes with its text
+        }
+        ids.erase(ids.begin());
+        return ids;
+    }
+};
+
+BOOST_AUTO_TEST_CASE(a_slice_advances_by_epochs_through_the_list_or_through_one_shuffle_of_it) {
+    Ranked const all;
+    GroupOptions options{.passages = 4, .sampling = NegativeChoice::modulo};
+    BOOST_TEST((all.chosen(options, 0, 0) == std::vector<std::int64_t>{1, 2, 3}));
+    BOOST_TEST((all.chosen(options, 1, 0) == std::vector<std::int64_t>{4, 5, 6}));
+    BOOST_TEST((all.chosen(options, 3, 0) == std::vector<std::int64_t>{10, 1, 2}));   // round the end
+    BOOST_TEST((all.chosen(options, 0, 1) == std::vector<std::int64_t>{4, 5, 6}));    // the seed is where it begins
+    options.skip = 2;
+    options.depth = 7;   // negatives 3 ... 7
+    BOOST_TEST((all.chosen(options, 1, 0) == std::vector<std::int64_t>{6, 7, 3}));
+    options = {.passages = 3, .sampling = NegativeChoice::shuffled};
+    std::vector<std::int64_t> order;
+    for (std::uint64_t epoch = 0; epoch < 5; ++epoch) {
+        for (std::int64_t const id : all.chosen(options, epoch)) { order.push_back(id); }
+    }
+    std::set<std::int64_t> const different(order.begin(), order.end());
+    BOOST_TEST(different.size() == 10U);   // five epochs read each of the ten once
+    BOOST_TEST(!std::ranges::is_sorted(order));
+    BOOST_TEST((all.chosen(options, 5) == all.chosen(options, 0)));
+    BOOST_TEST((all.chosen(options, 0, 8) != all.chosen(options, 0)));
+}
+
+BOOST_AUTO_TEST_CASE(a_window_of_ranks_bounds_every_choice) {
+    Ranked const all;
+    for (auto const sampling :
+         {NegativeChoice::random, NegativeChoice::modulo, NegativeChoice::shuffled, NegativeChoice::ambiguous}) {
+        GroupOptions options{.passages = 4, .depth = 6, .skip = 2, .sampling = sampling};
+        std::set<std::int64_t> seen;
+        for (std::uint64_t epoch = 0; epoch < 40; ++epoch) {
+            auto const ids = all.chosen(options, epoch);
+            BOOST_TEST((ids == all.chosen(options, epoch)));   // a function of its key
+            BOOST_TEST((std::set<std::int64_t>(ids.begin(), ids.end()).size() == 3U));
+            seen.insert(ids.begin(), ids.end());
+        }
+        BOOST_TEST((seen == std::set<std::int64_t>{3, 4, 5, 6}));
+        options.skip = 6;
+        BOOST_CHECK_THROW(static_cast<void>(all.chosen(options, 0)), InputError);
+        options.depth = 0;
+        options.skip = 20;   // none is left of this list
+        options.random_negatives = false;
+        BOOST_CHECK_THROW(static_cast<void>(all.chosen(options, 0)), InputError);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(ambiguous_negatives_are_drawn_by_their_distance_from_the_score_of_the_positive) {
+    Ranked all;
+    GroupOptions options{.passages = 2, .sampling = NegativeChoice::ambiguous, .ambiguity_a = .3, .ambiguity_b = -1};
+    double total = 0;
+    std::vector<double> weight(11, 0);
+    for (std::size_t n = 1; n <= 10; ++n) {
+        double const error = (10. - static_cast<double>(n)) - 5 + 1;
+        weight[n] = std::exp(-.3 * error * error);
+        total += weight[n];
+    }
+    constexpr std::uint64_t draws = 20000;
+    std::vector<double> count(11, 0);
+    for (std::uint64_t epoch = 0; epoch < draws; ++epoch) { count[static_cast<std::size_t>(all.chosen(options, epoch)[0])] += 1; }
+    for (std::size_t n = 1; n <= 10; ++n) { BOOST_CHECK_SMALL(count[n] / draws - weight[n] / total, .012); }   // 3.5 deviations
+    options.ambiguity_a = 1e6;   // every weight but one underflows
+    options.passages = 4;
+    std::vector<std::int64_t> nearest = all.chosen(options, 0);
+    BOOST_TEST(nearest[0] == 6);
+    std::ranges::sort(nearest);
+    BOOST_TEST((nearest == std::vector<std::int64_t>{5, 6, 7}));
+    options.ambiguity_a = 0;   // uniform
+    std::set<std::int64_t> seen;
+    for (std::uint64_t epoch = 0; epoch < 60; ++epoch) { seen.insert(all.chosen(options, epoch)[0]); }
+    BOOST_TEST(seen.size() == 10U);
+    options.ambiguity_a = -1;
+    BOOST_CHECK_THROW(static_cast<void>(all.chosen(options, 0)), InputError);
+    options.ambiguity_a = 1;
+    all.negative_scores.clear();
+    BOOST_CHECK_EXCEPTION(static_cast<void>(all.chosen(options, 0)), InputError, [](InputError const& e) {
+        return std::string(e.what()).find("--teacher-scores") != std::string::npos;
+    });
+}
+
+BOOST_AUTO_TEST_CASE(negatives_without_a_score_are_the_last_choice_and_a_positive_without_one_makes_all_alike) {
+    Ranked all;
+    GroupOptions const options{.passages = 10, .sampling = NegativeChoice::ambiguous};
+    all.negative_scores[4] = std::numeric_limits<float>::quiet_NaN();
+    for (std::uint64_t epoch = 0; epoch < 20; ++epoch) {
+        std::vector<std::int64_t> ids;
+        for (auto const& text : detail::choose_group(all.example(epoch), options, Draw({.epoch = epoch}))) {
+            ids.push_back(text.id);
+        }
+        BOOST_TEST((std::ranges::find(ids, 5) == ids.end()));   // nine of ten are scored
+    }
+    all.positive_scores[0] = std::numeric_limits<float>::quiet_NaN();
+    std::set<std::int64_t> first;
+    for (std::uint64_t epoch = 0; epoch < 100; ++epoch) {
+        first.insert(detail::choose_group(all.example(epoch), {.passages = 2, .sampling = NegativeChoice::ambiguous},
+                                          Draw({.epoch = epoch}))[1]
+                         .id);
+    }
+    BOOST_TEST(first.size() == 10U);
+}
+
 BOOST_AUTO_TEST_CASE(a_query_without_a_relevant_text_is_refused) {
     Data const data;
     PairExample example = data.example();

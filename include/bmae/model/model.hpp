@@ -93,7 +93,8 @@ public:
         batch.seed = key.seed;
         batch.views.resize(view_count());
         for (PackedView& view : batch.views) { view.special = traits.special(); }
-        for (auto const& example : examples) {
+        for (auto const& given : examples) {
+            auto const& example = detail::at_epoch(given, key);
             batch.examples.push_back(example.id);
             std::size_t view = 0;
             auto draws = [&]() -> ViewDraws {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -19,17 +21,41 @@
 
 namespace bmae {
 
+/// Which negatives of its list a query reads in an epoch; all are functions of seed, epoch and query.
+enum class NegativeChoice {
+    random,      ///< drawn anew in each epoch, without replacement
+    modulo,      ///< a slice that advances by epochs through the list as it is, cyclically (SimLM as released)
+    shuffled,    ///< the same through a list that is shuffled once in a run (Tevatron)
+    ambiguous,   ///< drawn by exp(-a (s - s+ - b)^2), s the score of the negative and s+ that of the positive (SimANS)
+};
+
+/// Names in command lines and checkpoints.
+constexpr std::array<std::string_view, 4> names_of(NegativeChoice) noexcept {
+    return {"random", "modulo", "shuffled", "ambiguous"};
+}
+[[nodiscard]] constexpr std::string_view to_string(NegativeChoice choice) noexcept {
+    return names_of(choice)[static_cast<std::size_t>(choice)];
+}
+
 /// How the texts of a group are chosen, the same for all sources of groups.
 struct GroupOptions {
     std::size_t passages = 8;       ///< of a query: one positive and `passages - 1` negatives (Tevatron: 8)
-    std::size_t depth = 0;          ///< negatives are drawn from the first `depth`; 0: from all (SimXNS: 100)
+    std::size_t depth = 0;          ///< negatives are chosen from the first `depth`; 0: from all (SimXNS: 100)
     bool random_negatives = true;   ///< short lists are filled with other texts of the dataset; false: refused
+    std::size_t skip = 0;           ///< the first `skip` of the list are left out: probably relevant, though nobody judged them
+    NegativeChoice sampling = NegativeChoice::random;
+    double ambiguity_a = 1;   ///< of `ambiguous`: 0 is uniform, the larger the closer to s+ + b
+    double ambiguity_b = 0;   ///< of `ambiguous`: below 0 the likeliest negatives score lower than the positive
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit("passages", passages, "passages per query: one positive and negatives");
-        visit("depth", depth, "negatives are drawn from the first N of the list; 0: from all");
+        visit("depth", depth, "negatives are chosen from the first N of the list; 0: from all");
         visit("random_negatives", random_negatives, "lists with too few negatives are filled with other texts of the dataset");
+        visit("skip", skip, "the first N of the list are left out");
+        visit("sampling", sampling, "which negatives an epoch reads");
+        visit("ambiguity_a", ambiguity_a, "a of exp(-a (s - s+ - b)^2), by which ambiguous negatives are drawn");
+        visit("ambiguity_b", ambiguity_b, "b of it");
     }
 };
 
@@ -55,7 +81,91 @@ inline std::uint32_t random_negative(PairExample const& example, std::span<Chose
                                 .hint = "Lower the number of passages per query."});
 }
 
-/// The positive of this epoch, then negatives in an order drawn anew in each epoch.
+/// The places of the list that may be chosen: a window of ranks.
+/// Throws InputError where the options leave none of any list.
+inline std::vector<std::uint32_t> window_of(std::size_t list, GroupOptions const& options) {
+    if (options.depth != 0 && options.skip >= options.depth) {
+        throw InputError(
+            Diagnostic{.file = {},
+                       .expected = "a depth above skip: negatives are those from skip on, up to depth",
+                       .found = "skip " + std::to_string(options.skip) + ", depth " + std::to_string(options.depth)});
+    }
+    std::size_t const end = options.depth == 0 ? list : std::min(options.depth, list);
+    std::vector<std::uint32_t> places;
+    for (std::size_t i = options.skip; i < end; ++i) { places.push_back(static_cast<std::uint32_t>(i)); }
+    return places;
+}
+
+/// Puts first the slice of `count` places that an epoch reads, cyclically; `turn` says which.
+inline void rotate_to_slice(std::vector<std::uint32_t>& places, std::size_t count, std::uint64_t turn) {
+    if (places.empty()) { return; }
+    std::uint64_t const size = places.size();
+    std::uint64_t const first = (turn % size) * (count % size) % size;
+    std::rotate(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(first), places.end());
+}
+
+/// A random order of draws without replacement by exp(-a (s - s+ - b)^2): logarithms of the weights plus Gumbel noise, largest first
+/// (Efraimidis, Spirakis: Weighted random sampling with a reservoir, 2006), which no small weight underflows. Places without a
+/// score come last, in uniform order; where the positive has none, all are uniform.
+inline void order_by_ambiguity(std::vector<std::uint32_t>& places, PairExample const& example, float positive,
+                               GroupOptions const& options, Draw& draw) {
+    if (!(options.ambiguity_a >= 0 && std::isfinite(options.ambiguity_a) && std::isfinite(options.ambiguity_b))) {
+        throw InputError(
+            Diagnostic{.file = {},
+                       .expected = "a finite ambiguity_a of at least 0 and a finite ambiguity_b",
+                       .found = std::to_string(options.ambiguity_a) + " and " + std::to_string(options.ambiguity_b)});
+    }
+    if (example.negative_scores.empty()) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "scores of positives and negatives, by which ambiguous negatives are drawn",
+                                    .found = "none",
+                                    .hint = "Prepare the pairs with --teacher-scores RUN, the run that the negatives are of."});
+    }
+    struct Key {
+        bool unscored;
+        double value;
+        std::uint32_t place;
+    };
+    std::vector<Key> keys;
+    for (std::uint32_t const place : places) {
+        double const noise = -std::log(-std::log(draw.uniform() + 0x1p-54));
+        double const gap = static_cast<double>(example.negative_scores[place]) - static_cast<double>(positive);
+        double const error = gap - options.ambiguity_b;
+        bool const unscored = std::isnan(gap);
+        keys.push_back({unscored, unscored ? noise : noise - options.ambiguity_a * error * error, place});
+    }
+    std::ranges::stable_sort(
+        keys, [](Key const& a, Key const& b) { return a.unscored != b.unscored ? b.unscored : a.value > b.value; });
+    for (std::size_t i = 0; i < keys.size(); ++i) { places[i] = keys[i].place; }
+}
+
+/// The places of the negatives of an epoch, those that are read first.
+/// \param positive  score of the positive; NaN: none
+inline std::vector<std::uint32_t> ordered_negatives(PairExample const& example, GroupOptions const& options, float positive,
+                                                    Draw& draw) {
+    std::vector<std::uint32_t> places = window_of(example.negatives.size(), options);
+    std::size_t const count = options.passages - 1;
+    switch (options.sampling) {
+        case NegativeChoice::modulo:
+            rotate_to_slice(places, count, example.epoch + example.seed);
+            break;
+        case NegativeChoice::shuffled: {
+            Draw once({.seed = example.seed, .example = example.id, .slot = 0x73687566666cULL});   // the same in all epochs
+            once.shuffle(std::span(places));
+            rotate_to_slice(places, count, example.epoch);
+            break;
+        }
+        case NegativeChoice::ambiguous:
+            order_by_ambiguity(places, example, positive, options, draw);
+            break;
+        case NegativeChoice::random:
+            draw.shuffle(std::span(places));
+            break;
+    }
+    return places;
+}
+
+/// The positive of this epoch, then the negatives of this epoch, each with its score.
 inline std::vector<ChosenText> choose_group(PairExample const& example, GroupOptions const& options, Draw const& shared) {
     auto const score_of = [](std::span<float const> scores, std::size_t i) {
         return scores.empty() ? std::numeric_limits<float>::quiet_NaN() : scores[i];
@@ -64,13 +174,11 @@ inline std::vector<ChosenText> choose_group(PairExample const& example, GroupOpt
     if (options.passages == 0) { return chosen; }
     std::size_t const positive = drawn_positive(example, shared);
     chosen.push_back({example.positives[positive], score_of(example.positive_scores, positive)});
+    if (options.passages == 1) { return chosen; }
     Draw draw = shared.fork(0x6e6567);   // negatives
-    std::size_t const depth = options.depth == 0 ? example.negatives.size() : std::min(options.depth, example.negatives.size());
-    std::vector<std::uint32_t> places(depth);
-    for (std::size_t i = 0; i < depth; ++i) { places[i] = static_cast<std::uint32_t>(i); }
-    draw.shuffle(std::span(places));
+    std::vector<std::uint32_t> const places = ordered_negatives(example, options, chosen[0].score, draw);
     for (std::size_t n = 0; chosen.size() < options.passages; ++n) {
-        if (n < depth) {
+        if (n < places.size()) {
             chosen.push_back({example.negatives[places[n]], score_of(example.negative_scores, places[n])});
         } else if (options.random_negatives) {
             chosen.push_back({random_negative(example, chosen, draw)});
@@ -78,7 +186,7 @@ inline std::vector<ChosenText> choose_group(PairExample const& example, GroupOpt
             throw InputError(
                 Diagnostic{.file = {},
                            .expected = std::to_string(options.passages - 1) + " negatives of query " + std::to_string(example.id),
-                           .found = std::to_string(depth),
+                           .found = std::to_string(places.size()),
                            .hint = "Mine more, lower the passages per query, or allow random_negatives."});
         }
     }

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include <bmae/values/draw.hpp>
 #include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
@@ -60,6 +61,23 @@ struct PairExample {
     std::span<float const> positive_scores = {};     ///< teacher's scores of `positives`; NaN: not scored; empty: no teacher
     std::span<float const> negative_scores = {};     ///< likewise, of `negatives`
     PackedTexts texts = {};                          ///< all texts of the dataset
+    std::uint64_t epoch = 0;                         ///< in which it is read, and
+    std::uint64_t seed = 0;                          ///< of the run: for sources that go through a list epoch by epoch
 };
+
+namespace detail {
+
+/// The example as an epoch reads it; an example of another dataset as it is.
+inline PairExample at_epoch(PairExample example, DrawKey const& key) {
+    example.epoch = key.epoch;
+    example.seed = key.seed;
+    return example;
+}
+template <class ExampleT>
+ExampleT const& at_epoch(ExampleT const& example, DrawKey const&) {
+    return example;
+}
+
+}  // namespace detail
 
 }  // namespace bmae
