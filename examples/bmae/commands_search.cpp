@@ -310,6 +310,12 @@ private:
                 app, "--relative-margin", [&all = all_](double margin) { all.mine.relative_margin = margin; }, {.most = 1e3},
                 "The same as a share of that document's absolute score: 0.05")
             .by_default("none");
+        table_
+            .path(app, "--reranker-scores", options.reranker_scores,
+                  "A run of `rerank` whose depth covers the window: only hits that it scores below the best relevant document")
+            .by_default("none");
+        table_.real(app, "--reranker-margin", options.reranker_margin, {.most = 1e9}, "By at least this")
+            .with_any({"--reranker-scores"});
         skip_malformed(app, options.skip_malformed);
         table_.text(app, "--format", options.format,
                     "ids: lines of query, document, and hard-negatives: JSON Lines with qid, pos, neg, as --negatives reads; "

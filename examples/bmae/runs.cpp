@@ -141,7 +141,8 @@ MiningOptions mining_options(Common const& common, MineOptions const& options) {
                             .sampling = options.sample == "top" ? NegativeSampling::top : NegativeSampling::random,
                             .seed = common.seed,
                             .margin = options.margin,
-                            .relative_margin = options.relative_margin};
+                            .relative_margin = options.relative_margin,
+                            .reranker_margin = options.reranker_margin};
     check(how);
     return how;
 }
@@ -149,6 +150,7 @@ MiningOptions mining_options(Common const& common, MineOptions const& options) {
 /// Relevant documents of each judged query.
 using Relevant = std::unordered_map<std::string, std::vector<std::string>>;
 
+/// \param runs  those of --run, then that of --reranker-scores if there is one
 MiningResult mine_split(BeirCollection const& collection, std::vector<Run> const& runs, MineOptions const& options,
                         MiningOptions const& how, ReadReport& read, Relevant& relevant) {
     JudgedPairs const judged = collection.judged_pairs(options.split);
@@ -158,13 +160,16 @@ MiningResult mine_split(BeirCollection const& collection, std::vector<Run> const
         auto& list = relevant[pair.query_id];
         if (pair.grade > 0) { list.push_back(pair.document_id); }
     }
+    bool const reranked = !options.reranker_scores.empty();
+    std::vector<Run const*> sources = pointers_to(runs);
+    if (reranked) { sources.pop_back(); }
     NegativeMiner miner(
-        pointers_to(runs),
+        std::move(sources),
         [&](std::string const& id) {
             auto const place = collection.documents().find(id);
             return place ? std::optional(joined_text(collection.documents()[*place])) : std::nullopt;
         },
-        how);
+        how, reranked ? &runs.back() : nullptr);
     for (Record const& query : collection.queries()) {
         auto const found = relevant.find(query.id);
         if (found != relevant.end()) { miner.add({.id = query.id, .relevant = found->second}, query.text); }
@@ -260,7 +265,9 @@ int mine(Common const& common, MineOptions const& options) {
     QuickExit interruptible;
     BeirCollection const collection = BeirCollection::open(options.data, reading_by(options.skip_malformed));
     ReadReport read = say_reports(collection);
-    std::vector<Run> const runs = read_runs(options.runs, options.skip_malformed, read);
+    std::vector<Path> files = options.runs;
+    if (!options.reranker_scores.empty()) { files.push_back(options.reranker_scores); }
+    std::vector<Run> const runs = read_runs(files, options.skip_malformed, read);
     Relevant relevant;
     MiningResult const result = mine_split(collection, runs, options, how, read, relevant);
     require_negatives(result, options);
@@ -274,7 +281,7 @@ int mine(Common const& common, MineOptions const& options) {
     print_result(common,
                  {{"command", "mine"},
                   {"output", options.output.string()},
-                  {"runs", runs.size()},
+                  {"runs", options.runs.size()},
                   {"queries", counts.queries},
                   {"negatives", counts.negatives},
                   {"left_out", std::move(left_out)},

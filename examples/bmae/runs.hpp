@@ -36,6 +36,8 @@ struct MineOptions {
     std::string sample = "random";
     std::optional<double> margin = {};
     std::optional<double> relative_margin = {};
+    Path reranker_scores = {};
+    double reranker_margin = 0;
     std::string format = "ids";   ///< or hard-negatives, or one of TrainingFormat
     bool skip_malformed = false;
     Path output = {};

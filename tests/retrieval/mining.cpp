@@ -3,6 +3,7 @@
 // torch-free
 #include <bmae/retrieval/mining.hpp>
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -24,14 +25,14 @@ using test::run_of;
 using Corpus = std::map<std::string, std::string>;
 
 bmae::MiningResult mine(std::vector<Run const*> const& runs, Corpus const& corpus, MiningOptions const& options,
-                        std::vector<bmae::MiningQuery> const& queries) {
+                        std::vector<bmae::MiningQuery> const& queries, Run const* reranker = nullptr) {
     bmae::NegativeMiner miner(
         runs,
         [&](std::string const& id) {
             auto const found = corpus.find(id);
             return found == corpus.end() ? std::nullopt : std::optional<std::string>(found->second);
         },
-        options);
+        options, reranker);
     for (auto const& query : queries) { miner.add(query, "what is it"); }
     return miner.finish();
 }
@@ -144,6 +145,31 @@ BOOST_AUTO_TEST_CASE(the_estimate_tries_relevant_hits_as_if_nobody_had_judged_th
     BOOST_TEST(!mine({&all.run}, all.corpus, {}, {{.id = "q", .relevant = {"d2"}}}).counts.false_negative_rate().has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_reranker_drops_what_it_scores_too_near_and_what_it_did_not_score) {
+    Twenty const all;
+    // d2, the better of the relevant two, has -1; d3 lies above it, d4 within 2 of it; d5 has no score
+    Run const reranker = run_of({{"d3", .5F}, {"d2", -1.F}, {"d4", -2.F}, {"d9", -2.5F}, {"d6", -3.5F}, {"d7", -9.F}});
+    MiningOptions options{.first = 4, .last = 8, .number = 9, .sampling = NegativeSampling::top, .reranker_margin = 2};
+    auto const result = mine({&all.run}, all.corpus, options, {all.query}, &reranker);
+    BOOST_TEST(text_of(result) == "q: d6 d7;");
+    BOOST_TEST(result.counts.reranker == 2U);
+    BOOST_TEST(result.counts.unranked == 1U);
+    BOOST_TEST(result.counts.without_reranker == 0U);
+    options.reranker_margin = 0;
+    BOOST_TEST(text_of(mine({&all.run}, all.corpus, options, {all.query}, &reranker)) == "q: d4 d6 d7;");
+    // both relevant documents are tried: d9 would be dropped by a margin of 2, not by none; it stands outside of this window
+    options = {.number = 9, .sampling = NegativeSampling::top, .reranker_margin = 2};
+    BOOST_TEST(*mine({&all.run}, all.corpus, options, {all.query}, &reranker).counts.false_negative_rate() == 0.0);
+    options.reranker_margin = 1;
+    BOOST_TEST(*mine({&all.run}, all.corpus, options, {all.query}, &reranker).counts.false_negative_rate() == 1.0);
+    Run const blind = run_of({{"d3", .5F}, {"d4", -2.F}});   // no relevant document: nothing to compare with
+    auto const none = mine({&all.run}, all.corpus, options, {all.query}, &blind);
+    BOOST_TEST(none.queries.empty());
+    BOOST_TEST(none.counts.without_reranker == 1U);
+    BOOST_TEST(none.counts.reranker == 2U);
+    BOOST_TEST(none.counts.unranked == 16U);
+}
+
 BOOST_AUTO_TEST_CASE(queries_that_cannot_be_mined_for_are_counted_and_options_checked) {
     Twenty const all;
     auto const result = mine({&all.run}, all.corpus, {}, {{.id = "empty"}, {.id = "elsewhere", .relevant = {"d1"}}});
@@ -158,6 +184,7 @@ BOOST_AUTO_TEST_CASE(queries_that_cannot_be_mined_for_are_counted_and_options_ch
     BOOST_TEST(test::contains(refused({.first = 9, .last = 8}), "9:8"));
     BOOST_TEST(test::contains(refused({.number = 0}), "at least 1"));
     BOOST_TEST(test::contains(refused({.relative_margin = -1}), "relative margin"));
+    BOOST_TEST(test::contains(refused({.reranker_margin = std::numeric_limits<double>::infinity()}), "margin of the reranker"));
     BOOST_TEST(test::contains(test::refusal([&] { mine({}, all.corpus, {}, {}); }), "at least one run"));
 }
 

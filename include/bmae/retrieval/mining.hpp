@@ -46,6 +46,9 @@ struct MiningOptions {
     std::optional<double> margin = {};
     /// The same by a share of the absolute score of the relevant document, so that scores below 0 are right, too (TopK-PercPos: 0.05).
     std::optional<double> relative_margin = {};
+    /// Where there is a reranker's run: a hit is dropped unless the reranker scores it below its best relevant document of the query by this
+    /// much. A hit that it did not score is dropped, too: nobody has looked at it (RocketQA, arXiv 2010.08191, drops by a threshold).
+    double reranker_margin = 0;
 };
 
 /// One query to mine for.
@@ -61,6 +64,8 @@ struct MiningCounts {
     std::uint64_t judged_relevant = 0;   ///< dropped: judged relevant to the query
     std::uint64_t equal_text = 0;   ///< dropped: the words of a relevant document, of the query, or of a negative already taken
     std::uint64_t margin = 0;       ///< dropped: too near to the best relevant document, or above it
+    std::uint64_t reranker = 0;     ///< dropped: the same by the reranker's scores
+    std::uint64_t unranked = 0;     ///< dropped: without a score of the reranker
     std::uint64_t unknown_documents = 0;   ///< dropped: the corpus lacks them
     std::uint64_t outside_window = 0;
     std::uint64_t not_drawn = 0;              ///< candidates that were not needed
@@ -68,10 +73,12 @@ struct MiningCounts {
     std::uint64_t without_relevant = 0;       ///< queries without a relevant document
     std::uint64_t without_hits = 0;           ///< queries that no run has
     std::uint64_t without_relevant_hit = 0;   ///< queries of which a run has no relevant document, where a margin is asked for
-    std::uint64_t too_few = 0;                ///< queries with fewer negatives than asked for
-    std::uint64_t above_relevant = 0;         ///< negatives that score at least as high as the best relevant document in a run
-    std::uint64_t tried = 0;                  ///< relevant hits that were tried as if nobody had judged them
-    double would_be_taken = 0;                ///< of these, the expected number that would have become negatives
+    std::uint64_t without_reranker =
+        0;                              ///< queries of which the reranker scored no relevant document: all their hits are dropped
+    std::uint64_t too_few = 0;          ///< queries with fewer negatives than asked for
+    std::uint64_t above_relevant = 0;   ///< negatives that score at least as high as the best relevant document in a run
+    std::uint64_t tried = 0;            ///< relevant hits that were tried as if nobody had judged them
+    double would_be_taken = 0;          ///< of these, the expected number that would have become negatives
 
     /// The share of relevant hits that would have become negatives had nobody judged them: of each hundred relevant documents without a
     /// judgment that the runs find, about so many are among the negatives. Nothing where no query has two relevant hits.
@@ -85,6 +92,8 @@ struct MiningCounts {
         visit("hits judged relevant", judged_relevant);
         visit("hits with the words of a relevant document, of the query or of another negative", equal_text);
         visit("hits within the margin of a relevant document", margin);
+        visit("hits within the reranker's margin of a relevant document", reranker);
+        visit("hits without a score of the reranker", unranked);
         visit("hits that the corpus lacks", unknown_documents);
         visit("hits outside of the window", outside_window);
         visit("candidates that were not needed", not_drawn);
@@ -92,6 +101,7 @@ struct MiningCounts {
         visit("queries without a relevant document", without_relevant);
         visit("queries that no run has", without_hits);
         visit("queries of which a run has no relevant document", without_relevant_hit);
+        visit("queries of which the reranker scored no relevant document", without_reranker);
         visit("queries with fewer negatives than asked for", too_few);
     }
 };
@@ -117,6 +127,7 @@ inline void check(MiningOptions const& options) {
            std::to_string(options.first) + ':' + std::to_string(options.last));
     demand(options.number != 0, "a number of negatives of at least 1", "0");
     demand(!options.margin || std::isfinite(*options.margin), "a finite margin", "another");
+    demand(std::isfinite(options.reranker_margin), "a finite margin of the reranker", "another");
     demand(!options.relative_margin || (*options.relative_margin >= 0 && std::isfinite(*options.relative_margin)),
            "a relative margin of at least 0", options.relative_margin ? std::to_string(*options.relative_margin) : "none");
 }
@@ -141,7 +152,9 @@ struct MiningHit {
     std::string_view id;
     std::size_t rank = 0;   // its best one
     bool relevant = false;
-    bool near = false;    // within the margin of the best relevant hit in a run that has it
+    bool near = false;       // within the margin of the best relevant hit in a run that has it
+    bool unranked = false;   // there is a reranker, which did not score it
+    bool near_by_reranker = false;
     bool above = false;   // at least as high as that in a run that has it
 };
 
@@ -153,9 +166,10 @@ struct MiningHit {
 template <class TextOf>
 class NegativeMiner {
 public:
-    /// \param runs  must outlive it
-    NegativeMiner(std::vector<Run const*> runs, TextOf text_of, MiningOptions const& options)
-        : runs_(std::move(runs)), text_of_(std::move(text_of)), options_(options) {
+    /// \param runs      must outlive it
+    /// \param reranker  scores of a reranker, which must outlive it; nullptr: none
+    NegativeMiner(std::vector<Run const*> runs, TextOf text_of, MiningOptions const& options, Run const* reranker = nullptr)
+        : runs_(std::move(runs)), text_of_(std::move(text_of)), options_(options), reranker_(reranker) {
         check(options_);
         if (runs_.empty()) { throw InputError(Diagnostic{.file = {}, .expected = "at least one run", .found = "none"}); }
     }
@@ -173,6 +187,7 @@ public:
             ++counts.without_hits;
             return;
         }
+        if (reranker_ != nullptr) { judge_by_reranker(query, hits); }
         std::unordered_set<std::uint64_t> known{keys_(query_text)};
         for (std::string const& id : query.relevant) {
             if (auto const text = text_of_(id)) { known.insert(keys_(*text)); }
@@ -228,6 +243,28 @@ private:
         return found;
     }
 
+    /// What the reranker says of each hit.
+    void judge_by_reranker(MiningQuery const& query, std::vector<detail::MiningHit>& hits) {
+        std::unordered_map<std::string_view, double> score_of;
+        double best = -std::numeric_limits<double>::infinity();
+        if (auto const at = reranker_->find(query.id)) {
+            auto const scored = reranker_->hits(*at);
+            std::vector<double> const scores = detail::scores_of(*reranker_, *at);
+            for (std::size_t i = 0; i < scored.size(); ++i) {
+                score_of.emplace(reranker_->document(scored[i].document), scores[i]);
+            }
+        }
+        for (std::string const& id : query.relevant) {
+            if (auto const found = score_of.find(id); found != score_of.end()) { best = std::max(best, found->second); }
+        }
+        if (std::isinf(best)) { ++result_.counts.without_reranker; }
+        for (detail::MiningHit& hit : hits) {
+            auto const found = score_of.find(hit.id);
+            hit.unranked = found == score_of.end();
+            hit.near_by_reranker = !hit.unranked && !(found->second < best - options_.reranker_margin);
+        }
+    }
+
     /// A score below this is no reason to drop a hit.
     [[nodiscard]] double limit(double best) const {
         double most = std::numeric_limits<double>::infinity();
@@ -240,6 +277,8 @@ private:
     [[nodiscard]] bool in_window(detail::MiningHit const& hit) const {
         return hit.rank >= options_.first && hit.rank <= options_.last;
     }
+    /// No margin, of the runs or of the reranker, drops it.
+    [[nodiscard]] static bool is_far(detail::MiningHit const& hit) { return !hit.near && !hit.unranked && !hit.near_by_reranker; }
 
     /// The hits that may become negatives.
     /// \param known  words of relevant documents and of the query; those of candidates are added
@@ -254,6 +293,10 @@ private:
                 ++counts.outside_window;
             } else if (hit.near) {
                 ++counts.margin;
+            } else if (hit.unranked) {
+                ++counts.unranked;
+            } else if (hit.near_by_reranker) {
+                ++counts.reranker;
             } else if (auto const text = text_of_(std::string(hit.id)); !text) {
                 ++counts.unknown_documents;
                 if (result_.unknown_document.empty()) { result_.unknown_document = hit.id; }
@@ -273,12 +316,12 @@ private:
         bool first = true;
         for (detail::MiningHit const& hit : hits) {
             if (!hit.relevant) {
-                before += in_window(hit) && !hit.near ? 1 : 0;
+                before += in_window(hit) && is_far(hit) ? 1 : 0;
                 continue;
             }
             if (std::exchange(first, false)) { continue; }
             ++counts.tried;
-            if (!in_window(hit) || hit.near) { continue; }
+            if (!in_window(hit) || !is_far(hit)) { continue; }
             double const share = static_cast<double>(options_.number) / static_cast<double>(candidates + 1);
             counts.would_be_taken +=
                 options_.sampling == NegativeSampling::top ? (before < options_.number ? 1 : 0) : std::min(1.0, share);
@@ -311,6 +354,7 @@ private:
     std::vector<Run const*> runs_;
     TextOf text_of_;
     MiningOptions options_;
+    Run const* reranker_;
     detail::TextKeys keys_ = {};
     std::unordered_set<std::string> asked_ = {};
     MiningResult result_ = {};
