@@ -161,3 +161,53 @@ BOOST_AUTO_TEST_CASE(empty_corpora_and_sizes_are_refused) {
     BOOST_CHECK_THROW(BatchPlanner(0, cost, 1), InputError);
     BOOST_CHECK_THROW(BatchPlanner(5, cost, 1, {.tokens = 0}), InputError);
 }
+
+BOOST_AUTO_TEST_CASE(batches_of_one_source_hold_no_other_and_resume_anywhere) {
+    constexpr std::size_t examples = 203;
+    auto const source = [](std::size_t example) { return example % 7 == 0 ? std::size_t{2} : example % 2; };
+    for (BatchOptions const& options :
+         {BatchOptions{.examples = 8, .one_source = true}, BatchOptions{.tokens = 400, .one_source = true},
+          BatchOptions{.examples = 8, .shuffle = false, .one_source = true},
+          BatchOptions{.tokens = 400, .sort_window = 50, .one_source = true}}) {
+        BatchPlanner planner(examples, cost, 5, options, source);
+        std::vector<std::vector<std::size_t>> epochs[2];
+        std::vector<Cursor> starts{planner.cursor()};
+        while (true) {
+            PlannedBatch const batch = planner.next();
+            if (batch.epoch == 2) { break; }
+            starts.push_back(batch.after);
+            for (std::size_t const example : batch.examples) { BOOST_TEST(source(example) == source(batch.examples[0])); }
+            epochs[batch.epoch].push_back(batch.examples);
+        }
+        for (auto const& batches : epochs) {
+            std::set<std::size_t> all;
+            for (auto const& batch : batches) { all.insert(batch.begin(), batch.end()); }
+            BOOST_TEST(all.size() == examples);
+        }
+        if (options.shuffle) { BOOST_TEST((epochs[0] != epochs[1])); }
+        // of 8 examples: only the last batch of each source is smaller
+        if (options.examples != 0) {
+            BOOST_TEST(std::ranges::count_if(epochs[0], [](auto const& batch) { return batch.size() < 8; }) <= 3);
+        }
+        std::size_t switches = 0;   // sources alternate where the batches are shuffled
+        for (std::size_t k = 1; k < epochs[0].size(); ++k) {
+            switches += source(epochs[0][k][0]) != source(epochs[0][k - 1][0]) ? 1 : 0;
+        }
+        if (options.shuffle) { BOOST_TEST(switches > 2U); }
+        std::vector<std::vector<std::size_t>> whole = epochs[0];
+        whole.insert(whole.end(), epochs[1].begin(), epochs[1].end());
+        for (std::size_t k = 0; k < whole.size(); ++k) {
+            BatchPlanner resumed(examples, cost, 5, options, source);
+            resumed.seek(starts[k]);
+            BOOST_TEST(resumed.next().examples == whole[k]);
+        }
+    }
+    BOOST_CHECK_THROW(BatchPlanner(examples, cost, 5, {.one_source = true}), InputError);
+}
+
+BOOST_AUTO_TEST_CASE(one_source_of_a_single_source_has_the_batches_of_a_sorted_window) {
+    auto const alone = [](std::size_t) { return std::size_t{0}; };
+    BatchPlanner plain(200, cost, 9, {.tokens = 500, .sort_window = 64});
+    BatchPlanner same(200, cost, 9, {.tokens = 500, .sort_window = 64, .one_source = true}, alone);
+    BOOST_TEST((take(plain, 60) == take(same, 60)));
+}

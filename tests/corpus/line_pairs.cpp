@@ -174,6 +174,45 @@ BOOST_AUTO_TEST_CASE(equal_queries_and_texts_are_joined) {
     BOOST_TEST(report.sources.at(0) == "triples.tsv: table of query, positive, negative");
 }
 
+BOOST_AUTO_TEST_CASE(labels_of_similarity_make_each_pair_a_query_of_its_own) {
+    test::Scratch const scratch;
+    fs::path const file =
+        scratch.file("sts.tsv", "a man runs\ta man walks\t3.2\na man runs\ta cat sleeps\t0\na man runs\ta man walks\t-1.5\n");
+    bmae::PairStoreOptions const options{.labels = bmae::PairLabels::similarity};
+    build(scratch / "store", file, options);
+    auto const store = PairStore::open(scratch / "store", bmae::Verify::full);
+    BOOST_TEST(store.has_similarities());
+    BOOST_REQUIRE(store.size() == 3U);
+    BOOST_TEST(store.texts() == 2U);
+    for (std::size_t i = 0; i < 3; ++i) {
+        BOOST_REQUIRE(store.example(i).positives.size() == 1U);
+        BOOST_TEST(store.example(i).negatives.empty());
+        BOOST_TEST(store.example(i).positive_scores[0] == std::vector<float>({3.2F, 0, -1.5F})[i]);
+    }
+    BOOST_TEST(store.query_id(2) == "sts.tsv:3");
+    BOOST_CHECK_EXCEPTION(build(scratch / "none", file), InputError, says("sts.tsv:1", "a label of 0 or 1", "scored-pairs"));
+    fs::path const relevant = scratch.file("pairs.tsv", "the query\tits text\n");
+    BOOST_CHECK_EXCEPTION(build(scratch / "none", relevant, options), InputError,
+                          says("pairs.tsv:1", "two texts and how similar they are"));
+    build(scratch / "limited", file, {.limit = 2, .labels = bmae::PairLabels::similarity});
+    BOOST_TEST(PairStore::open(scratch / "limited").size() == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(sources_are_the_files_in_order_and_equal_queries_of_two_stand_apart) {
+    test::Scratch const scratch;
+    std::vector<bmae::TrainingFile> const files{{.path = scratch.file("a.tsv", "one\tp\ntwo\tp\n")},
+                                                {.path = scratch.file("b.tsv", "one\tr\n"), .weight = 2}};
+    build_pair_store(scratch / "store", tokenizer, std::span<bmae::TrainingFile const>(files), {.keep_sources = true});
+    auto const store = PairStore::open(scratch / "store", bmae::Verify::full);
+    BOOST_REQUIRE(store.size() == 4U);
+    std::vector<std::size_t> sources;
+    for (std::size_t i = 0; i < store.size(); ++i) { sources.push_back(store.source_of(i)); }
+    BOOST_TEST(sources == std::vector<std::size_t>({0, 0, 1, 1}), boost::test_tools::per_element());
+    std::vector<bmae::TrainingFile> const plain{{.path = files[0].path}, {.path = files[1].path}};
+    build_pair_store(scratch / "joined", tokenizer, std::span<bmae::TrainingFile const>(plain));
+    BOOST_TEST(PairStore::open(scratch / "joined").size() == 2U);   // as before: equal queries are one
+}
+
 BOOST_AUTO_TEST_CASE(a_query_id_tells_equal_queries_apart_and_has_one_text) {
     test::Scratch const scratch;
     std::string const line = R"({"query_id": "1", "query": "q", "pos": ["p"]})"

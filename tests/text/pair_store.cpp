@@ -160,6 +160,47 @@ BOOST_AUTO_TEST_CASE(what_goes_in_comes_out) {
     BOOST_TEST(counts.longest_text == 3U);
 }
 
+BOOST_AUTO_TEST_CASE(sources_and_the_kind_of_labels_are_kept_where_they_are_told) {
+    Scratch const scratch;
+    BlankTokenizer const tokenizer;
+    bmae::PairStoreWriter writer(scratch / "store", tokenizer);
+    writer.keep_sources();
+    writer.labels(bmae::PairLabels::similarity);
+    std::uint32_t const a = writer.add_text("", tokenizer.encode("alpha beta"));
+    std::uint32_t const b = writer.add_text("", tokenizer.encode("gamma"));
+    writer.add({.id = "1", .tokens = tokenizer.encode("alpha"), .positives = {a}, .positive_scores = {4.5F}, .source = 2});
+    writer.add({.id = "2", .tokens = tokenizer.encode("beta"), .positives = {b}, .positive_scores = {0}, .source = 0});
+    writer.finish();
+    auto const store = bmae::PairStore::open(scratch / "store", bmae::Verify::full);
+    BOOST_TEST(store.has_sources());
+    BOOST_TEST(store.has_similarities());
+    BOOST_TEST(store.source_of(0) == 2U);
+    BOOST_TEST(store.source_of(1) == 0U);
+    BOOST_TEST(store.example(0).positive_scores[0] == 4.5F);
+    BOOST_CHECK_EXCEPTION(static_cast<void>(store.source_of(2)), bmae::InputError, says("a query below 2, found 2"));
+    forge(scratch / "store", "query_sources", "short");
+    BOOST_CHECK_EXCEPTION(bmae::PairStore::open(scratch / "store"), bmae::InputError, says("query_sources"));
+    build_rich(scratch / "plain");
+    auto const plain = bmae::PairStore::open(scratch / "plain");
+    BOOST_TEST(!plain.has_sources());
+    BOOST_TEST(!plain.has_similarities());
+    BOOST_TEST(!fs::exists(scratch / "plain" / "query_sources"));
+    BOOST_CHECK_EXCEPTION(static_cast<void>(plain.source_of(0)), bmae::InputError, says("--keep-sources"));
+}
+
+BOOST_AUTO_TEST_CASE(a_store_of_scored_pairs_has_one_text_of_each_query) {
+    Scratch const scratch;
+    BlankTokenizer const tokenizer;
+    bmae::PairStoreWriter writer(scratch / "store", tokenizer);
+    writer.labels(bmae::PairLabels::similarity);
+    std::uint32_t const a = writer.add_text("", tokenizer.encode("alpha beta"));
+    std::uint32_t const b = writer.add_text("", tokenizer.encode("gamma"));
+    writer.add({.id = "1", .tokens = tokenizer.encode("alpha"), .positives = {a, b}, .positive_scores = {4.5F, 1}});
+    writer.finish();
+    BOOST_CHECK_EXCEPTION(bmae::PairStore::open(scratch / "store", bmae::Verify::full), bmae::InputError,
+                          says("one text of each query"));
+}
+
 BOOST_AUTO_TEST_CASE(a_moved_store_keeps_what_it_handed_out) {
     Scratch const scratch;
     build_rich(scratch / "store");

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -27,6 +28,9 @@ struct BatchOptions {
     bool shuffle = true;           ///< new random order in each epoch; false: as in the corpus
     std::size_t sort_window = 0;   ///< examples that are sorted by cost before they are packed, so a batch has texts of
                                    ///< similar length; its batches then come in random order. 0: no sorting
+    bool one_source =
+        false;   ///< a batch holds examples of one source alone, so that its negatives do; batches of all sources come in
+                 ///< random order, each as often as its source has examples
 };
 
 /// The position of a run in its data: enough to resume it.
@@ -44,17 +48,20 @@ struct PlannedBatch {
     Cursor after = {};   ///< start of the next batch
 };
 
-/// An endless sequence of batches over the epochs of a corpus; a function of (examples, costs, seed, options).
+/// An endless sequence of batches over the epochs of a corpus; a function of (examples, costs, sources, seed, options).
 ///
-/// A batch never holds examples of two epochs, so the last one of an epoch may be small. `seek` costs the same at any position.
+/// A batch never holds examples of two epochs, so the last one of an epoch may be small; with `one_source` the last one of each source,
+/// in each window where there is a `sort_window`. `seek` costs the same at any position.
 class BatchPlanner {
 public:
     using Cost = std::function<std::size_t(std::size_t example)>;
+    using Source = std::function<std::size_t(std::size_t example)>;
 
     /// \param examples  in one epoch
     /// \param cost      tokens of an example
-    /// Throws InputError for an empty corpus and where both batch sizes are 0.
-    BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options = {});
+    /// \param source    number of the source of an example, for `one_source`
+    /// Throws InputError for an empty corpus, where both batch sizes are 0, and for `one_source` without sources.
+    BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options = {}, Source source = {});
 
     [[nodiscard]] Cursor cursor() const noexcept { return cursor_; }   ///< start of the next batch
 
@@ -73,11 +80,27 @@ private:
     /// True where a batch of `count` examples and `tokens` has room for one more; adds its tokens if so.
     bool admits(std::size_t count, std::size_t& tokens, std::size_t example) const;
 
+    /// Examples that are planned together; 0: one batch after another.
+    [[nodiscard]] std::size_t window_size() const {
+        return options_.sort_window == 0 && options_.one_source ? examples_ : options_.sort_window;
+    }
+
+    /// An example of a window, in the order in which it is packed.
+    struct Planned {
+        std::size_t source = 0;
+        std::size_t key = 0;   ///< its cost where the window is sorted, else its place
+        std::size_t example = 0;
+
+        friend auto operator<=>(Planned const&, Planned const&) = default;
+    };
+    [[nodiscard]] std::vector<Planned> sorted_window(std::size_t first, std::size_t size);
+
     /// Sorts the window that contains the cursor, packs it and shuffles its batches.
     void load_window();
 
     std::size_t examples_;
     Cost cost_;
+    Source source_;
     std::uint64_t seed_;
     BatchOptions options_;
     Permutation order_;
@@ -93,8 +116,13 @@ private:
 
 namespace bmae {
 
-BMAE_INLINE BatchPlanner::BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options)
-    : examples_(examples), cost_(std::move(cost)), seed_(seed), options_(options), order_(examples, seed, 0) {
+BMAE_INLINE BatchPlanner::BatchPlanner(std::size_t examples, Cost cost, std::uint64_t seed, BatchOptions options, Source source)
+    : examples_(examples),
+      cost_(std::move(cost)),
+      source_(std::move(source)),
+      seed_(seed),
+      options_(options),
+      order_(examples, seed, 0) {
     if (options_.tokens == 0 && options_.examples == 0) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "a batch size in tokens or in examples",
@@ -107,6 +135,10 @@ BMAE_INLINE BatchPlanner::BatchPlanner(std::size_t examples, Cost cost, std::uin
                                     .found = "an empty one",
                                     .hint = "Check the input of `bmae prepare`."});
     }
+    if (options_.one_source && !source_) {
+        throw InputError(Diagnostic{
+            .file = {}, .expected = "examples that name their source, for batches of one source", .found = "none that does"});
+    }
 }
 
 BMAE_INLINE void BatchPlanner::seek(Cursor cursor) {
@@ -114,13 +146,13 @@ BMAE_INLINE void BatchPlanner::seek(Cursor cursor) {
     cursor_ = cursor;
     window_.clear();
     batch_ends_.clear();
-    if (options_.sort_window != 0 && cursor.position != examples_) { load_window(); }
+    if (window_size() != 0 && cursor.position != examples_) { load_window(); }
 }
 
 BMAE_INLINE PlannedBatch BatchPlanner::next() {
     if (cursor_.position == examples_) { cursor_ = {cursor_.epoch + 1, 0}; }
     PlannedBatch batch{.examples = {}, .epoch = cursor_.epoch, .after = {}};
-    if (options_.sort_window == 0) {
+    if (window_size() == 0) {
         std::size_t tokens = 0;
         for (auto place = static_cast<std::size_t>(cursor_.position); place < examples_; ++place) {
             std::size_t const example = at(place);
@@ -128,8 +160,8 @@ BMAE_INLINE PlannedBatch BatchPlanner::next() {
             batch.examples.push_back(example);
         }
     } else {
-        if (cursor_.position % options_.sort_window == 0) { load_window(); }
-        auto const used = static_cast<std::size_t>(cursor_.position % options_.sort_window);
+        if (cursor_.position % window_size() == 0) { load_window(); }
+        auto const used = static_cast<std::size_t>(cursor_.position % window_size());
         auto const end = std::ranges::upper_bound(batch_ends_, used);
         auto const taken = std::span(window_).subspan(used, *end - used);
         batch.examples.assign(taken.begin(), taken.end());
@@ -164,22 +196,30 @@ BMAE_INLINE bool BatchPlanner::admits(std::size_t count, std::size_t& tokens, st
     return true;
 }
 
-BMAE_INLINE void BatchPlanner::load_window() {
-    auto const position = static_cast<std::size_t>(cursor_.position);
-    std::size_t const first = position - position % options_.sort_window;
-    std::size_t const size = std::min(options_.sort_window, examples_ - first);
-    std::vector<std::pair<std::size_t, std::size_t>> sorted;   // cost, example
+BMAE_INLINE std::vector<BatchPlanner::Planned> BatchPlanner::sorted_window(std::size_t first, std::size_t size) {
+    std::vector<Planned> sorted;
     sorted.reserve(size);
     for (std::size_t place = first; place < first + size; ++place) {
         std::size_t const example = at(place);
-        sorted.emplace_back(cost_(example), example);
+        sorted.push_back({.source = options_.one_source ? source_(example) : 0,
+                          .key = options_.sort_window == 0 ? place : cost_(example),
+                          .example = example});
     }
     std::ranges::sort(sorted);
+    return sorted;
+}
+
+BMAE_INLINE void BatchPlanner::load_window() {
+    auto const position = static_cast<std::size_t>(cursor_.position);
+    std::size_t const first = position - position % window_size();
+    std::size_t const size = std::min(window_size(), examples_ - first);
     std::vector<std::vector<std::size_t>> batches;
     std::size_t tokens = 0;
-    for (auto const& [cost, example] : sorted) {
-        if (batches.empty() || !admits(batches.back().size(), tokens, example)) {
+    std::size_t source_of_batch = 0;
+    for (auto const& [source, key, example] : sorted_window(first, size)) {
+        if (batches.empty() || source != source_of_batch || !admits(batches.back().size(), tokens, example)) {
             tokens = 0;
+            source_of_batch = source;
             batches.emplace_back();
             admits(0, tokens, example);
         }

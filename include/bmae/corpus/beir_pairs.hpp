@@ -118,6 +118,11 @@ PairStoreReport build_pair_store(std::filesystem::path const& output, T const& t
 namespace bmae::detail {
 
 BMAE_INLINE PairStoreReport BeirPairBuild::run(BeirPairs const& input) {
+    if (options_.labels == PairLabels::similarity) {
+        throw InputError(Diagnostic{.file = input.folder.string(),
+                                    .expected = "files of two texts and how similar they are",
+                                    .found = "a collection with judgments"});
+    }
     BeirFolder const folder(input.folder);
     std::filesystem::path const named = input.folder.has_filename() ? input.folder : input.folder.parent_path();
     report_.sources.push_back(named.filename().string() + ": BEIR folder" + (input.rows.empty() ? ", split " + input.split : ""));

@@ -44,9 +44,11 @@ namespace detail {
 /// How often a query is trained on per epoch: the whole part of the weight, and once more for a share of the queries as large as the rest.
 BMAE_INLINE std::uint64_t times_of(std::string_view query, double weight);
 
-/// The query with texts that a row is: of a labeled pair the second text is relevant (1) or a negative (0). False where it is skipped.
-/// \throws InputError  for rows of ids, and for other labels where the policy is to refuse
-BMAE_INLINE bool take_pair(TrainingRowReader& reader, TrainingRow&& row, PairRow& pair);
+/// The query with texts that a row is. Of a labeled pair the second text is relevant (1) or a negative (0); with similarities it is the
+/// one text of the first, whose score is the label. False where the row is skipped.
+/// \throws InputError  for rows of ids, and for other labels, or with similarities for rows without one, where the policy is to refuse
+BMAE_INLINE bool take_pair(TrainingRowReader& reader, TrainingRow&& row, PairRow& pair,
+                           PairLabels labels = PairLabels::relevance);
 
 /// Texts are streamed; queries and indices stay in memory.
 class LinePairBuild : PairStoreBuild {
@@ -60,6 +62,7 @@ private:
     /// A row in the pipeline: its texts are tokenized.
     struct Item {
         std::uint32_t query = 0;      // its number
+        std::uint32_t source = 0;     // number of its input
         std::string new_query = {};   // prompt and text, at the first row that has them
         PairRow row = {};
         std::vector<TokenId> query_tokens = {};
@@ -68,6 +71,9 @@ private:
 
     /// Finds or makes the query of a row, by its id or, where it has none, by its text; false where the row is skipped.
     bool number_query(TrainingRowReader& reader, PairRow const& row, std::uint32_t& number);
+
+    /// The number of a query that is not known yet.
+    std::uint32_t add_query(TrainingRowReader& reader, PairRow const& row, std::string const& key);
 
     void encode(Item& item) const;
 
@@ -88,8 +94,11 @@ private:
 /// its own is identified by its text and named FILE:LINE. Of labeled pairs the second text is relevant where the label is 1, a negative
 /// where it is 0; other labels are malformed. Rows of ids are refused: see `BeirPairs::rows`.
 ///
-/// Files with weights are sources of their own: equal queries of two of them are not joined, and each stands in the store as often as its
-/// weight says.
+/// With `PairStoreOptions::labels` of similarity each labeled pair is a query of its own, whatever finite number its label is; rows without
+/// a label are malformed.
+///
+/// Files with weights are sources of their own, and all files are where sources are kept: equal queries of two of them are not joined, and
+/// each stands in the store as often as its weight says.
 /// \param output       new folder, which appears when all is done
 /// \param inputs       files or folders; the first line of a file determines its format
 /// \throws InputError  naming file and line; RunError where a disk fails; whatever `options.progress` throws
@@ -141,11 +150,13 @@ BMAE_INLINE PairStoreReport LinePairBuild::run(std::span<TrainingFile const> inp
                                         .found = std::to_string(file.weight),
                                         .hint = "Leave out a file that is not to be trained on."});
         }
-        if (weighted) { source_ = std::to_string(&file - inputs.data()) + '/'; }
+        if (weighted || options_.keep_sources) { source_ = std::to_string(&file - inputs.data()) + '/'; }
         TrainingRowReader reader(std::span(&file.path, 1), options_.reading);
         for (TrainingRow row; reader.next(row);) {
-            Item item;
-            if (!take_pair(reader, std::move(row), item.row) || !number_query(reader, item.row, item.query)) { continue; }
+            Item item{.source = static_cast<std::uint32_t>(&file - inputs.data())};
+            if (!take_pair(reader, std::move(row), item.row, options_.labels) || !number_query(reader, item.row, item.query)) {
+                continue;
+            }
             if (!item.row.prompt.empty()) { ++report_.prompts[item.row.prompt]; }
             if (names_.size() > named_) {
                 named_ = names_.size();
@@ -177,8 +188,13 @@ BMAE_INLINE PairStoreReport LinePairBuild::run(std::span<TrainingFile const> inp
     return finish([&](std::size_t q) { return names_[q]; }, [&](std::size_t q) { return times_[q]; });
 }
 
-BMAE_INLINE bool take_pair(TrainingRowReader& reader, TrainingRow&& row, PairRow& pair) {
+BMAE_INLINE bool take_pair(TrainingRowReader& reader, TrainingRow&& row, PairRow& pair, PairLabels labels) {
+    bool const similarities = labels == PairLabels::similarity;
     if (auto* const whole = std::get_if<PairRow>(&row)) {
+        if (similarities) {
+            return reader.fault("two texts and how similar they are", "a row without a label",
+                                "Rows of relevant texts are for the other presets.");
+        }
         pair = std::move(*whole);
         return true;
     }
@@ -190,9 +206,17 @@ BMAE_INLINE bool take_pair(TrainingRowReader& reader, TrainingRow&& row, PairRow
                                     .found = "the ids of query and documents",
                                     .hint = "Name their collection, a BEIR folder, and this file as its rows."});
     }
+    if (similarities) {
+        pair = {.query = std::move(labeled->first)};
+        pair.positives.push_back({.text = std::move(labeled->second)});
+        pair.positive_scores = {labeled->label};
+        return true;
+    }
     if (labeled->label != 0 && labeled->label != 1) {
-        return reader.fault("a label of 0 or 1", std::to_string(labeled->label),
-                            "Similarities are not trained on: keep the pairs that mean the same, without a label.");
+        return reader.fault(
+            "a label of 0 or 1", std::to_string(labeled->label),
+            "Similarities are for the preset scored-pairs; for others keep the pairs that mean the same, without a "
+            "label.");
     }
     pair = {.query = std::move(labeled->first)};
     (labeled->label == 1 ? pair.positives : pair.negatives).push_back({.text = std::move(labeled->second)});
@@ -203,6 +227,11 @@ BMAE_INLINE bool LinePairBuild::number_query(TrainingRowReader& reader, PairRow 
     if (line.query.empty()) {
         ++writer_.statistics().empty_queries;
         return false;
+    }
+    if (options_.labels == PairLabels::similarity) {   // each pair is a query: its name is unique
+        if (options_.limit != 0 && names_.size() == options_.limit) { return false; }
+        number = add_query(reader, line, source_ + 'p' + std::to_string(names_.size()));
+        return true;
     }
     std::string const query = line.prompt + line.query;
     std::string const key = source_ + (line.query_id.empty() ? "t" + query : "i" + line.query_id);
@@ -218,11 +247,15 @@ BMAE_INLINE bool LinePairBuild::number_query(TrainingRowReader& reader, PairRow 
         return true;
     }
     if (options_.limit != 0 && names_.size() == options_.limit) { return false; }
-    number = keys_.add(key);
-    query_hashes_.push_back(text);
+    number = add_query(reader, line, key);
+    return true;
+}
+
+BMAE_INLINE std::uint32_t LinePairBuild::add_query(TrainingRowReader& reader, PairRow const& line, std::string const& key) {
+    query_hashes_.push_back(xxh64(line.prompt + line.query));
     names_.push_back(line.query_id.empty() ? reader.file().filename().string() + ':' + std::to_string(reader.line())
                                            : line.query_id);
-    return true;
+    return keys_.add(key);
 }
 
 BMAE_INLINE void LinePairBuild::encode(Item& item) const {
@@ -240,6 +273,7 @@ BMAE_INLINE void LinePairBuild::encode(Item& item) const {
 BMAE_INLINE void LinePairBuild::add(Item& item) {
     if (item.query >= queries_.size()) { queries_.resize(item.query + std::size_t{1}); }
     CollectedQuery& query = queries_[item.query];
+    query.source = item.source;
     if (!item.query_tokens.empty()) { query.tokens = std::move(item.query_tokens); }
     PairRow const& line = item.row;
     auto const score_at = [](std::vector<float> const& scores, std::size_t i) {

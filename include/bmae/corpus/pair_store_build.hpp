@@ -36,6 +36,9 @@ struct PairStoreOptions {
     unsigned threads = 0;               ///< 0: one per processor; the store does not depend on it
     std::string query_prompt = {};      ///< put before each query that has a token
     std::string document_prompt = {};   ///< the same before each text
+    bool keep_sources = false;          ///< the store says which of several inputs each query is of
+    PairLabels labels =
+        PairLabels::relevance;   ///< similarity: labels of pairs of texts are kept, and each pair is a query of its own
     std::function<void(PairStoreProgress const&)> progress = {};   ///< called often; may throw to stop
 };
 
@@ -56,6 +59,7 @@ struct CollectedQuery {
     std::vector<std::uint32_t> negatives = {};
     std::vector<float> positive_scores = {};   // no longer than `positives`: beyond the end there is no score
     std::vector<float> negative_scores = {};
+    std::uint32_t source = 0;   // number of its input
 
     static constexpr float no_score = std::numeric_limits<float>::quiet_NaN();
 
@@ -80,7 +84,10 @@ class PairStoreBuild {
 protected:
     /// \param writer  must outlive the build
     PairStoreBuild(PairStoreWriter& writer, EncodeText encode, PairStoreOptions options)
-        : options_(std::move(options)), encode_(std::move(encode)), writer_(writer) {}
+        : options_(std::move(options)), encode_(std::move(encode)), writer_(writer) {
+        if (options_.keep_sources) { writer_.keep_sources(); }
+        writer_.labels(options_.labels);
+    }
     ~PairStoreBuild() = default;
 
     void progress(std::string_view what, std::uint64_t count) const;
@@ -148,7 +155,8 @@ BMAE_INLINE PairQuery CollectedQuery::release(std::string id) {
             .positives = std::exchange(positives, {}),
             .negatives = std::exchange(negatives, {}),
             .positive_scores = std::exchange(positive_scores, {}),
-            .negative_scores = std::exchange(negative_scores, {})};
+            .negative_scores = std::exchange(negative_scores, {}),
+            .source = source};
 }
 
 BMAE_INLINE void CollectedQuery::add(std::vector<std::uint32_t>& numbers, std::vector<float>& scores, std::uint32_t number,

@@ -48,6 +48,14 @@ public:
     /// Whether a teacher scored at least one pair: then every example has scores, NaN where not scored.
     [[nodiscard]] bool has_teacher_scores() const noexcept { return manifest_.statistics.scores != 0; }
 
+    /// Whether each query names the input that it is of.
+    [[nodiscard]] bool has_sources() const noexcept { return manifest_.keeps_sources; }
+    /// Number of the input that query `i` is of. \throws InputError where the store has no sources, or there is no query `i`
+    [[nodiscard]] std::size_t source_of(std::size_t i) const;
+
+    /// Whether the store is of scored pairs: one text per query, and as its score how similar both are.
+    [[nodiscard]] bool has_similarities() const noexcept { return manifest_.labels == PairLabels::similarity; }
+
     /// Checksum of the store, from the checksums of its files: a resumed run checks that its data is unchanged.
     [[nodiscard]] std::uint64_t content_hash() const { return detail::content_hash(manifest_).digest(); }
 
@@ -112,6 +120,7 @@ private:
     detail::FileMap negatives_;
     detail::FileMap positive_scores_;
     detail::FileMap negative_scores_;
+    detail::FileMap query_sources_;
     detail::FileMap continues_word_;
     std::span<Row const> rows_;
 };
@@ -163,6 +172,17 @@ BMAE_INLINE std::string_view PairStore::text_id(std::size_t i) const {
     return folder_.cut_text(text_ids_, i == 0 ? 0 : ends[i - 1], ends[i], "text_id_ends");
 }
 
+BMAE_INLINE std::size_t PairStore::source_of(std::size_t i) const {
+    if (!has_sources()) {
+        throw InputError(Diagnostic{.file = path().string(),
+                                    .expected = "queries that name the input they are of, for batches of one source",
+                                    .found = "a store without",
+                                    .hint = "Make it by `bmae pairs --keep-sources`, or name the files by --data."});
+    }
+    if (i >= size()) { throw beyond("a query", size(), i); }
+    return query_sources_.as<std::uint32_t>()[i];
+}
+
 BMAE_INLINE PairStore::Rows PairStore::rows_of(std::size_t i) const {
     if (i >= size()) { throw beyond("a query", size(), i); }
     return {rows_[i], rows_[i + 1]};
@@ -188,6 +208,7 @@ BMAE_INLINE void PairStore::map_files(Verify verify) {
         map(positive_scores_, "positive_scores");
         map(negative_scores_, "negative_scores");
     }
+    if (has_sources()) { map(query_sources_, "query_sources"); }
     map(continues_word_, "continues_word");
     rows_ = query_rows_.as<Row>();
     traits_ = detail::store_traits(manifest_, continues_word_);
@@ -205,6 +226,7 @@ BMAE_INLINE void PairStore::check_counts() const {
     folder_.check_count(negatives_, "negatives", counts.negatives, sizeof(std::uint32_t));
     folder_.check_count(positive_scores_, "positive_scores", has_teacher_scores() ? counts.positives : 0, sizeof(float));
     folder_.check_count(negative_scores_, "negative_scores", has_teacher_scores() ? counts.negatives : 0, sizeof(float));
+    folder_.check_count(query_sources_, "query_sources", has_sources() ? counts.queries : 0, sizeof(std::uint32_t));
     folder_.check_count(continues_word_, "continues_word", manifest_.vocabulary_size, 1);
 }
 
@@ -226,6 +248,10 @@ BMAE_INLINE void PairStore::check_content() const {
         static_cast<void>(query_id(i));
         if (one.query.empty() || one.positives.empty()) {
             throw folder_.damaged("query_rows", "a query with a token and a positive", "row " + std::to_string(i));
+        }
+        if (has_similarities() && (one.positives.size() != 1 || !one.negatives.empty())) {
+            throw folder_.damaged("query_rows", "one text of each query of a store of scored pairs",
+                                  "others of row " + std::to_string(i));
         }
         check_numbers(one.positives, "positives", i, seen);
         check_numbers(one.negatives, "negatives", i, seen);

@@ -16,15 +16,21 @@
 ///     negatives        uint32 [M]           numbers of the hard negatives of each query, the hardest first
 ///     positive_scores  float32 [P]          teacher's scores of `positives`; NaN: none      (only with a teacher)
 ///     negative_scores  float32 [M]          likewise, of `negatives`                          (only with a teacher)
+///     query_sources    uint32 [Q]           number of the input that each query is of             (only where kept)
 ///     continues_word   uint8 [V]            1 where a token continues a word
+///
+/// A store of scored pairs has one positive per query, and as its score how similar the two are: `"labels": "similarity"` in the manifest.
 ///
 /// Texts are numbered in 32 bits; all that counts tokens or bytes has 64. The manifest records size and XXH64 of every file and,
 /// last, the checksum of itself.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -66,6 +72,15 @@ struct PairStoreStatistics {
     friend bool operator==(PairStoreStatistics const&, PairStoreStatistics const&) = default;
 };
 
+/// The meaning of a store's texts and scores.
+enum class PairLabels {
+    relevance,    ///< texts are relevant or not; scores are a teacher's
+    similarity,   ///< each query has one text, and the score of the pair says how similar both are
+};
+
+/// Names in command lines and manifests.
+constexpr std::array<std::string_view, 2> names_of(PairLabels) noexcept { return {"relevance", "similarity"}; }
+
 namespace detail::pair_format {
 
 inline constexpr StoreKind kind{.magic = "bmae pair store", .name = "pair store", .command = "pairs", .version = 1};
@@ -82,6 +97,8 @@ static_assert(sizeof(QueryRow) == 32 && std::is_trivially_copyable_v<QueryRow>);
 /// The content of manifest.json.
 struct Manifest : StoreHeader {
     std::string source;   ///< readable description of the sources
+    PairLabels labels = PairLabels::relevance;
+    bool keeps_sources = false;   ///< there is a file query_sources
     PairStoreStatistics statistics;
 };
 
@@ -139,6 +156,7 @@ BMAE_INLINE std::string to_text(Manifest const& manifest) {
     for_each_count(manifest.statistics, [&](char const* name, std::uint64_t value) { counts[name] = value; });
     nlohmann::ordered_json json = start_manifest(kind, manifest);
     json["source"] = manifest.source;
+    if (manifest.labels == PairLabels::similarity) { json["labels"] = "similarity"; }
     json["counts"] = std::move(counts);
     return finish_manifest(std::move(json), manifest);
 }
@@ -147,6 +165,11 @@ BMAE_INLINE Manifest manifest_from(std::string const& text, std::string const& f
     Manifest manifest;
     read_manifest(text, file, kind, manifest, [&](nlohmann::ordered_json const& json) {
         manifest.source = json.at("source").get<std::string>();
+        if (json.contains("labels")) {
+            if (json["labels"] != "similarity") { throw std::out_of_range("labels " + json["labels"].dump()); }
+            manifest.labels = PairLabels::similarity;
+        }
+        manifest.keeps_sources = manifest.files.contains("query_sources");
         for_each_count(manifest.statistics, [&](char const* name, std::uint64_t& value) {
             value = whole_number<std::uint64_t>(json.at("counts").at(name), name);
         });

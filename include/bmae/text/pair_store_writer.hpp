@@ -36,6 +36,7 @@ struct PairQuery {
     std::vector<std::uint32_t> negatives = {};   ///< hard negatives, the hardest first
     std::vector<float> positive_scores = {};     ///< teacher's scores of `positives`; NaN: not scored; empty: no teacher
     std::vector<float> negative_scores = {};     ///< likewise, of `negatives`
+    std::uint32_t source = 0;                    ///< number of the input that it is of, where sources are kept
 };
 
 /// Writes a pair store: texts and queries in any order, but a text before its queries. Texts are written immediately,
@@ -69,6 +70,13 @@ public:
 
     /// Sets the readable description of the sources.
     void source(std::string text) { manifest_.source = std::move(text); }
+
+    /// The store keeps which source each query is of. To be called before the first query.
+    void keep_sources() {
+        if (!std::exchange(manifest_.keeps_sources, true)) { files_.create("query_sources"); }
+    }
+    /// The scores of the positives say how similar query and text are.
+    void labels(PairLabels labels) { manifest_.labels = labels; }
 
     [[nodiscard]] PairStoreStatistics const& statistics() const noexcept { return manifest_.statistics; }
     /// The counts, for readers that skip data.
@@ -196,6 +204,7 @@ BMAE_INLINE void PairStoreWriter::add(PairQuery const& query) {
     counts.queries_with_scores += counts.scores == scored ? 0 : 1;
     files_.put<TokenId>("queries", query.tokens);
     files_.put<char>("query_ids", query.id);
+    if (manifest_.keeps_sources) { files_.put<std::uint32_t>("query_sources", {{query.source}}); }
     counts.query_tokens += query.tokens.size();
     counts.longest_query = std::max<std::uint64_t>(counts.longest_query, query.tokens.size());
     query_id_bytes_ += query.id.size();

@@ -91,6 +91,15 @@ public:
     [[nodiscard]] virtual std::size_t cost(std::size_t example) const = 0;   ///< tokens of an example
     [[nodiscard]] virtual std::size_t terms() const = 0;                     ///< summands of the loss
 
+    /// Number of the source of an example, for batches of one source.
+    /// \throws InputError where the examples do not name theirs
+    [[nodiscard]] virtual std::size_t source(std::size_t example) const {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "examples that name their source, for batches of one source",
+                                    .found = "example " + std::to_string(example) + " without one",
+                                    .hint = "Leave --one-source out."});
+    }
+
     /// Builds a batch; called from several threads at once. Draws depend on (key.seed, key.epoch, example index) alone.
     [[nodiscard]] virtual HostBatch collate(std::span<std::size_t const> examples, DrawKey key) const = 0;
 

@@ -202,7 +202,8 @@ BMAE_INLINE TrainResult Trainer::fit() {
     TrainState state = found ? files.load(*found, parameters, optimizer) : TrainState();
     require_finite_start(parameters);
     BatchPlanner planner(
-        objective_.examples(), [this](std::size_t example) { return objective_.cost(example); }, options_.seed, options_.batch);
+        objective_.examples(), [this](std::size_t example) { return objective_.cost(example); }, options_.seed, options_.batch,
+        [this](std::size_t example) { return objective_.source(example); });
     TrainPlan plan = plan_of(planner, found.has_value(), state);
     std::optional<ClockPlanner> clock;
     if (options_.seconds > 0) { clock.emplace(options_.seconds, state.seconds); }

@@ -120,6 +120,7 @@ BMAE_INLINE nlohmann::ordered_json deciding_options(TrainerOptions const& option
             {"batch.examples", options.batch.examples},
             {"batch.shuffle", options.batch.shuffle},
             {"batch.sort_window", options.batch.sort_window},
+            {"batch.one_source", options.batch.one_source},
             {"accumulation", options.accumulation},
             {"gradient_cache", options.gradient_cache},
             {"learning_rate", options.learning_rate},
