@@ -171,6 +171,7 @@
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/next_token.hpp>
+#include <bmae/losses/pair_similarity.hpp>
 #include <bmae/losses/r_drop.hpp>
 #include <bmae/losses/retrieval_contrast.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
@@ -214,8 +215,10 @@
 #include <bmae/model/group_scores.hpp>
 #include <bmae/model/group_softmax.hpp>
 #include <bmae/model/masked_language_model.hpp>
+#include <bmae/model/matryoshka.hpp>
 #include <bmae/model/max_sim_contrast.hpp>
 #include <bmae/model/model.hpp>
+#include <bmae/model/pair_similarity.hpp>
 #include <bmae/model/parameters.hpp>
 #include <bmae/model/parts.hpp>
 #include <bmae/model/pass.hpp>
@@ -285,7 +288,9 @@
 #include <bmae/presets/mlm_flops.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
+#include <bmae/presets/retriever_recipes.hpp>
 #include <bmae/presets/retromae.hpp>
+#include <bmae/presets/scored_pairs.hpp>
 #include <bmae/presets/seed.hpp>
 #include <bmae/presets/sentmae.hpp>
 #include <bmae/presets/simcse.hpp>

@@ -4,6 +4,7 @@
 /// Tests include/bmae/batch/contrast_pairs.hpp and include/bmae/batch/pair_list.hpp.
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <boost/test/unit_test.hpp>
@@ -123,4 +124,42 @@ BOOST_AUTO_TEST_CASE(a_third_pass_brings_own_negatives) {
     PairList const pairs = batch_pairs(views, {.own_negatives = true});
     equal(pairs.rows, {0, 3, 2, 5});
     equal(PairList::cells(pairs.own_negatives, 3), {0, 3, 1, 5});
+}
+
+namespace {
+
+/// Groups with a teacher's scores.
+Groups scored(std::vector<float> const& scores) {
+    Groups groups;
+    groups.texts.scores = scores;
+    return groups;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_teacher_says_which_negatives_are_too_near_to_the_positive) {
+    PairRules rules{.mask_false_negatives = false, .mask = MarginMask::teacher, .margin = 1};
+    Groups const groups = scored({3, 2.5F, 1, -4, -5.5F, -3});
+    equal(groups.pairs(rules).excluded, {0, 3, 1, 7});   // 2.5 >= 3 - 1, and -3 >= -4 - 1; -5.5 is below
+    rules.mask = MarginMask::teacher_relative;           // 3 - 3 and, right below 0, -4 - 4
+    equal(groups.pairs(rules).excluded, {0, 3, 0, 4, 1, 6, 1, 7});
+    rules.margin = 0;
+    equal(groups.pairs(rules).excluded, {1, 7});
+    rules.margin = -.2;   // only clearly above the positive
+    equal(groups.pairs(rules).excluded, {1, 7});
+    rules.margin = -.3;
+    equal(groups.pairs(rules).excluded, {});
+    rules.mask = MarginMask::score;   // of the model: not the collator's
+    equal(groups.pairs(rules).excluded, {});
+}
+
+BOOST_AUTO_TEST_CASE(a_text_without_a_score_stays_and_a_group_keeps_its_lowest_negative) {
+    float const none = std::numeric_limits<float>::quiet_NaN();
+    PairRules rules{.mask_false_negatives = false, .mask = MarginMask::teacher, .margin = 100};
+    equal(scored({3, none, 1, none, 9, 9}).pairs(rules).excluded, {0, 4});   // without a score of the positive nothing is said
+    rules.candidates = CandidateScope::own_group;
+    equal(scored({3, 2, 1, 0, 1, 2}).pairs(rules).excluded, {0, 3, 1, 7});   // 1 of the first, 1 of the second group are left
+    rules.candidates = CandidateScope::other_passes;
+    equal(Groups().pairs(rules).excluded, {});
+    BOOST_CHECK_THROW(scored({}).pairs(rules), InputError);   // the view has no scores
 }

@@ -214,4 +214,43 @@ BOOST_AUTO_TEST_CASE(names) {
     BOOST_CHECK_EQUAL(std::string(to_string(RetrievalContrast::four_block)), "four_block");
 }
 
+BOOST_AUTO_TEST_CASE(margins_between_a_passage_and_each_of_its_negatives) {
+    constexpr float never = -std::numeric_limits<float>::infinity();
+    at::Tensor const scores = at::tensor({2.F, 1.5F, 0.F, never, 1.F, 3.F}).view({2, 3}).requires_grad_(true);
+    ContrastiveLoss const loss = pairwise_margin(scores, Pairs{0, 1}, 1);
+    // (max(0, 1 - 2 + 1.5) + 0) / 2, and of the second row one negative: 1 - 1 + 3
+    BOOST_CHECK_CLOSE(loss.sum.item<double>(), .25 + 3, 1e-4);
+    BOOST_CHECK_EQUAL(loss.correct.item<double>(), 1);
+    loss.sum.backward();
+    BOOST_TEST(scores.grad().isfinite().all().item<bool>());
+    BOOST_CHECK_CLOSE(scores.grad()[0][0].item<double>(), -.5, 1e-4);
+    BOOST_CHECK_EQUAL(scores.grad()[1][0].item<double>(), 0);
+    Batch const batch(4, 2);
+    ContrastiveLoss const named =
+        retrieval_contrast(RetrievalContrast::pairwise_margin, batch.queries, batch.passages, batch.targets, {}, 1);
+    BOOST_TEST(named.sum.item<double>() > 0);
+    BOOST_TEST((retrieval_contrast_from("pairwise_margin") == RetrievalContrast::pairwise_margin));
+    BOOST_CHECK_THROW(pairwise_margin(scores.narrow(1, 0, 1), Pairs{0, 0}, 1), InputError);
+}
+
+BOOST_AUTO_TEST_CASE(candidates_too_near_to_the_own_one_are_left_out_at_any_sign) {
+    constexpr float never = -std::numeric_limits<float>::infinity();
+    at::Tensor const scores = at::tensor({2.F, 1.9F, 0.F, 3.F, /**/ -2.F, -2.1F, -5.F, never}).view({2, 4});
+    auto const left = [&](double margin, bool relative) {
+        at::Tensor const masked = without_near_candidates(scores, Pairs{0, 0}, margin, relative);
+        std::vector<std::int64_t> columns;
+        for (std::int64_t i = 0; i < 2; ++i) {
+            for (std::int64_t j = 0; j < 4; ++j) {
+                if (masked[i][j].isneginf().item<bool>()) { columns.push_back(10 * i + j); }
+            }
+        }
+        return columns;
+    };
+    BOOST_TEST(left(.5, false) == Pairs({1, 3, 11, 13}), boost::test_tools::per_element());   // -2.1 >= -2.5
+    BOOST_TEST(left(.1, true) == Pairs({1, 3, 11, 13}), boost::test_tools::per_element());    // 1.9 >= 1.8, -2.1 >= -2.2
+    BOOST_TEST(left(.02, true) == Pairs({3, 13}), boost::test_tools::per_element());
+    BOOST_TEST(left(-1.5, false) == Pairs({13}), boost::test_tools::per_element());            // none is that far above
+    BOOST_TEST(left(100, false) == Pairs({1, 3, 11, 13}), boost::test_tools::per_element());   // the lowest of each row stays
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,10 +3,14 @@
 // The fine-tuning presets: layout of a batch, the losses by hand, false negatives, degenerate batches, refusals.
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <ATen/ops/log_softmax.h>
@@ -16,11 +20,16 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/edge/composed_objective.hpp>
+#include <bmae/edge/preset_request.hpp>
 #include <bmae/model/group_softmax.hpp>
+#include <bmae/model/matryoshka.hpp>
 #include <bmae/model/max_sim_contrast.hpp>
+#include <bmae/model/pair_similarity.hpp>
 #include <bmae/presets/colbert.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
+#include <bmae/presets/retriever_recipes.hpp>
+#include <bmae/presets/scored_pairs.hpp>
 #include <bmae/presets/splade.hpp>
 #include <bmae/training/trainer.hpp>
 
@@ -313,6 +322,174 @@ BOOST_AUTO_TEST_CASE(lengths_beyond_the_positions_are_refused_by_path) {
     BOOST_CHECK_EXCEPTION(objective_of<Retriever>(pairs.store(), {.passage_length = 41}), InputError, [](InputError const& e) {
         return std::string(e.what()).find("passes.1.view.source.max_length") != std::string::npos;
     });
+}
+
+BOOST_AUTO_TEST_CASE(nested_vectors_have_the_widths_and_weights_that_are_named) {
+    using Widths = std::vector<std::pair<std::int64_t, double>>;
+    auto const of = [](std::vector<VectorPrefix> prefixes) { return Matryoshka{std::move(prefixes)}.widths(16); };
+    BOOST_TEST((of({}) == Widths{{16, 1}}));
+    BOOST_TEST((Matryoshka::halves(3).widths(16) == Widths{{16, 1}, {8, 1}, {4, 1}, {2, 1}}));
+    BOOST_TEST((of({{.dimension = 4, .weight = .5}, {.dimension = 16, .weight = 2}}) == Widths{{16, 2}, {4, .5}}));
+    BOOST_CHECK_THROW(of({{.dimension = 17}}), InputError);
+    BOOST_CHECK_THROW(of({{.dimension = 4}, {.dimension = 4}}), InputError);
+    BOOST_CHECK_THROW(of({{.dimension = 16}, {.dimension = 16}}), InputError);
+    BOOST_CHECK_THROW(of({{.dimension = 4, .weight = 0}}), InputError);
+    BOOST_CHECK_THROW(static_cast<void>(Matryoshka::halves(5).widths(16)), InputError);   // 16 has no half of 1
+}
+
+BOOST_AUTO_TEST_CASE(options_of_prefixes_are_there_as_soon_as_the_preset_has_some) {
+    auto const paths = [](RetrieverHyperparameters const& hyperparameters) {
+        auto options = PresetHyperparameters<Retriever>::options(hyperparameters);
+        std::size_t count = 0;
+        for (OptionEntry const& entry : option_entries(options)) {
+            count += entry.path.find("matryoshka") != std::string::npos ? 1 : 0;
+        }
+        return count;
+    };
+    RetrieverHyperparameters hyperparameters;
+    BOOST_TEST(paths(hyperparameters) == 0U);
+    hyperparameters.matryoshka = 2;
+    BOOST_TEST(paths(hyperparameters) == 4U);
+    auto const options = options_of<Retriever>(
+        hyperparameters, {{"terms.0.matryoshka.0.dimension", "4"}, {"terms.0.matryoshka.0.weight", "0.5"}, {"matryoshka", "1"}});
+    auto const& prefixes = std::get<0>(options.terms).matryoshka.prefixes;
+    BOOST_REQUIRE(prefixes.size() == 1U);
+    BOOST_TEST(prefixes[0].dimension == 4U);
+    BOOST_TEST(prefixes[0].weight == .5);
+}
+
+BOOST_AUTO_TEST_CASE(a_contrast_of_nested_vectors_is_the_sum_over_them) {
+    test::TestPairs const pairs = test::TestPairs::small();
+    std::vector<std::size_t> const examples{0, 1, 2};
+    RetrieverHyperparameters hyperparameters = plain(2);
+    hyperparameters.similarity = Similarity::cosine;
+    hyperparameters.temperature = .1;
+    hyperparameters.matryoshka = 1;
+    auto objective = objective_of<Retriever>(pairs.store(), hyperparameters);
+    HostBatch const batch = objective.collate(examples, {.seed = 1});
+    ForwardContext context;
+    at::Tensor const vectors = objective.step_contrast().represent(batch, context);   // 3 queries, 6 texts
+    std::vector<std::int64_t> const targets{0, 2, 4};
+    PairList const known = batch_pairs(std::vector<PackedView const*>{&batch.views[0], &batch.views[1]});
+    std::vector<std::int64_t> const excluded = known.excluded_cells(3, 6);
+    double expected = 0;
+    for (std::int64_t const width : {16, 8}) {
+        at::Tensor const rows = normalize_rows(vectors.narrow(1, 0, width));
+        expected += info_nce(rows.narrow(0, 0, 3), rows.narrow(0, 3, 6), targets, excluded, .1).sum.item<double>() / 3;
+    }
+    BOOST_CHECK_CLOSE(loss_of(objective, batch), expected, 1e-3);
+}
+
+BOOST_AUTO_TEST_CASE(a_temperature_is_learned_as_a_parameter_without_decay) {
+    test::TestPairs const pairs = test::TestPairs::small();
+    auto options = PresetHyperparameters<Retriever>::options(plain(2));
+    auto& contrast = std::get<0>(options.terms);
+    contrast.temperature = .25;
+    contrast.similarity = Similarity::cosine;
+    contrast.learn_temperature = true;
+    auto model = std::make_shared<Retriever>(BertEncoder(test::pair_config(), 4), options, 1);
+    ObjectiveOf<Retriever> objective(model, pairs.store(), {.max_length = 40}, "test");
+    bool seen = false;
+    objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool decay) {
+        if (name != "terms.0.log_scale") { return; }
+        seen = true;
+        BOOST_TEST(!decay);
+        BOOST_CHECK_CLOSE(value.item<double>(), std::log(4.), 1e-4);
+        value.requires_grad_(true);
+    });
+    BOOST_TEST(seen);
+    for (auto const& change : std::vector<std::function<void(ContrastOptions&)>>{
+             [](ContrastOptions& o) { o.temperature_warmup = .1; }, [](ContrastOptions& o) { o.temperature = 0; },
+             [](ContrastOptions& o) { o.margin = 0; }, [](ContrastOptions& o) { o.mask_margin = .1; },
+             [](ContrastOptions& o) {
+                 o.contrast = RetrievalContrast::four_block;
+                 o.margin_mask = MarginMask::score;
+             }}) {
+        auto bad = options;
+        change(std::get<0>(bad.terms));
+        BOOST_CHECK_THROW(Retriever(BertEncoder(test::pair_config(), 4), bad, 1), InputError);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(masks_by_a_teacher_and_ambiguous_negatives_ask_for_scores) {
+    test::TestPairs const pairs = test::TestPairs::small();
+    auto const refused = [&](auto const& change) {
+        auto options = PresetHyperparameters<Retriever>::options(plain(2));
+        change(options);
+        try {
+            ObjectiveOf<Retriever>(std::make_shared<Retriever>(BertEncoder(test::pair_config(), 4), options, 1), pairs.store(),
+                                   {.max_length = 40}, "test");
+        } catch (InputError const& error) { return std::string(error.what()); }
+        return std::string();
+    };
+    BOOST_TEST(refused([](auto&) {}).empty());
+    std::string const mask = refused([](auto& options) { std::get<0>(options.terms).margin_mask = MarginMask::teacher; });
+    BOOST_TEST(mask.find("terms.0.margin_mask") != std::string::npos);
+    std::string const ambiguous =
+        refused([](auto& options) { std::get<1>(options.passes).view.source.group.sampling = NegativeChoice::ambiguous; });
+    BOOST_TEST(ambiguous.find("passes.1.view.source.sampling=ambiguous") != std::string::npos);
+}
+
+/// Pairs of one text each with labels.
+test::TestPairs labeled(std::vector<float> const& labels) {
+    std::vector<test::PairRow> rows;
+    for (std::uint32_t i = 0; i < labels.size(); ++i) {
+        rows.push_back({.query = {static_cast<TokenId>(40 + i)}, .positives = {i}, .positive_scores = {labels[i]}});
+    }
+    return test::TestPairs(labels.size(), rows, PairLabels::similarity);
+}
+
+BOOST_AUTO_TEST_CASE(scored_pairs_are_put_in_the_order_of_their_labels) {
+    test::TestPairs const pairs = labeled({.5F, 3, 3, 1});
+    std::vector<std::size_t> const examples{0, 1, 2, 3};
+    at::Tensor const labels = at::tensor({.5F, 3.F, 3.F, 1.F});
+    for (PairLoss const loss : {PairLoss::cosent, PairLoss::angle, PairLoss::cosine}) {
+        auto objective =
+            objective_of<ScoredPairs>(pairs.store(), {.query_length = 8, .passage_length = 8, .loss = loss, .label_scale = 5});
+        HostBatch const batch = objective.collate(examples, {.seed = 1});
+        BOOST_TEST(batch.term_labels.at(0) == 4);
+        ForwardContext context;
+        at::Tensor const vectors = objective.step_contrast().represent(batch, context);
+        at::Tensor const first = vectors.narrow(0, 0, 4);
+        at::Tensor const second = vectors.narrow(0, 4, 4);
+        at::Tensor const similarities = loss == PairLoss::angle ? pair_angles(first, second) : pair_cosines(first, second);
+        double const expected = loss == PairLoss::cosine ? similarity_error(similarities, labels / 5).item<double>() / 4
+                                                         : ranking_loss(similarities, labels, 20).item<double>();
+        BOOST_CHECK_CLOSE(loss_of(objective, batch), expected, 1e-3);
+    }
+    auto objective = objective_of<ScoredPairs>(pairs.store(), {.query_length = 8, .passage_length = 8});
+    std::vector<std::size_t> const equal{1, 2};   // no order among equal labels: no label, and counted
+    HostBatch const none = objective.collate(equal, {.seed = 1});
+    BOOST_TEST(none.term_labels.at(0) == 0);
+    BOOST_TEST(none.term_absent.at(0) == 2);
+    BOOST_TEST(loss_of(objective, none) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(stores_of_scored_pairs_and_of_relevant_texts_are_told_apart) {
+    test::TestPairs const relevant = test::TestPairs::small();
+    test::TestPairs const scored = labeled({.5F, 3});
+    BOOST_CHECK_THROW(objective_of<ScoredPairs>(relevant.store(), {.query_length = 8, .passage_length = 8}), InputError);
+    BOOST_CHECK_THROW(objective_of<Retriever>(scored.store(), plain()), InputError);
+    // a cosine cannot be 3
+    auto objective =
+        objective_of<ScoredPairs>(scored.store(), {.query_length = 8, .passage_length = 8, .loss = PairLoss::cosine});
+    std::vector<std::size_t> const examples{0, 1};
+    BOOST_CHECK_THROW(static_cast<void>(objective.collate(examples, {.seed = 1})), InputError);
+    BOOST_CHECK_THROW(objective_of<ScoredPairs>(scored.store(), {.query_length = 8, .passage_length = 8, .scale = 0}),
+                      InputError);
+}
+
+BOOST_AUTO_TEST_CASE(settings_of_papers_are_hyperparameters_of_one_composition) {
+    std::set<std::string_view> names;
+    for (RetrieverRecipe const& recipe : retriever_recipes()) {
+        names.insert(recipe.name);
+        BOOST_TEST(recipe.name.starts_with("retriever-"));
+        auto const options = PresetHyperparameters<Retriever>::options(recipe.hyperparameters);
+        BOOST_TEST(std::get<1>(options.passes).view.source.group.passages >= 2U);
+        auto const& contrast = std::get<0>(options.terms);
+        BOOST_TEST((contrast.similarity == Similarity::cosine) == (contrast.temperature < 1));   // cosines need a temperature
+    }
+    BOOST_TEST(names.size() == retriever_recipes().size());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

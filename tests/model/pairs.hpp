@@ -39,7 +39,8 @@ struct PairRow {
 /// Text p is {10 + p, 20 + p, 30}; it lives in a folder of its own.
 class TestPairs {
 public:
-    TestPairs(std::size_t texts, std::vector<PairRow> const& rows) : store_(write(scratch_.path() / "pairs", texts, rows)) {}
+    TestPairs(std::size_t texts, std::vector<PairRow> const& rows, bmae::PairLabels labels = bmae::PairLabels::relevance)
+        : store_(write(scratch_.path() / "pairs", texts, rows, labels)) {}
 
     [[nodiscard]] bmae::PairStore const& store() const { return store_; }
 
@@ -55,9 +56,11 @@ public:
     }
 
 private:
-    static bmae::PairStore write(std::filesystem::path const& folder, std::size_t texts, std::vector<PairRow> const& rows) {
+    static bmae::PairStore write(std::filesystem::path const& folder, std::size_t texts, std::vector<PairRow> const& rows,
+                                 bmae::PairLabels labels) {
         bmae::TokenTraits const traits{{.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4}, std::vector<std::uint8_t>(60, 0)};
         bmae::PairStoreWriter writer(folder, traits, 1);
+        writer.labels(labels);
         for (std::size_t p = 0; p < texts; ++p) {
             auto const id = static_cast<bmae::TokenId>(p);
             std::vector<bmae::TokenId> const tokens{10 + id, 20 + id, 30};

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -16,6 +17,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/pair_list.hpp>
+#include <bmae/values/error.hpp>
 #include <bmae/values/tokens.hpp>
 
 namespace bmae {
@@ -33,11 +35,37 @@ constexpr std::array<std::string_view, 3> names_of(CandidateScope) noexcept { re
     return names_of(candidates)[static_cast<std::size_t>(candidates)];
 }
 
+/// Whose scores say that a candidate is probably relevant, because it scores too near to the positive or above it: s >= s+ - margin, or
+/// relative to the positive s >= s+ - margin |s+|, which is right for scores of either sign.
+enum class MarginMask {
+    none,
+    score,              ///< those of the model in this step, of all candidates
+    score_relative,     ///< the same, relative
+    teacher,            ///< a teacher's, of the query's own negatives; one that it did not score stays a negative
+    teacher_relative,   ///< the same, relative
+};
+
+/// Names in command lines and checkpoints.
+constexpr std::array<std::string_view, 5> names_of(MarginMask) noexcept {
+    return {"none", "score", "score_relative", "teacher", "teacher_relative"};
+}
+[[nodiscard]] constexpr std::string_view to_string(MarginMask mask) noexcept {
+    return names_of(mask)[static_cast<std::size_t>(mask)];
+}
+[[nodiscard]] constexpr bool is_by_teacher(MarginMask mask) noexcept {
+    return mask == MarginMask::teacher || mask == MarginMask::teacher_relative;
+}
+[[nodiscard]] constexpr bool is_relative(MarginMask mask) noexcept {
+    return mask == MarginMask::score_relative || mask == MarginMask::teacher_relative;
+}
+
 /// What `batch_pairs` shall collect.
 struct PairRules {
     CandidateScope candidates = CandidateScope::other_passes;
-    bool mask_false_negatives = true;   ///< another example's text that is relevant to this one too is not a negative
-    bool own_negatives = false;         ///< list the hard negatives of each pair
+    bool mask_false_negatives = true;     ///< another example's text that is relevant to this one too is not a negative
+    bool own_negatives = false;           ///< list the hard negatives of each pair
+    MarginMask mask = MarginMask::none;   ///< by a teacher; masks by the model's scores are none of the collator's
+    double margin = 0;                    ///< of the mask
 };
 
 namespace detail {
@@ -83,6 +111,36 @@ inline void exclude_relevant(PackedView const& view, std::vector<std::vector<std
     }
 }
 
+/// Adds the negatives of an example that a teacher finds too near to its positive. Where no other text is a candidate, the one that the
+/// teacher scores lowest stays, since a softmax over the positive alone would be 0 for any model.
+/// \param first  row of the view's first text
+/// Throws InputError where the view has no scores.
+inline void exclude_by_teacher(PackedView const& view, std::size_t example, std::int64_t pair, PairRules const& rules,
+                               std::int64_t first, PairList& pairs) {
+    if (view.scores.size() != view.texts()) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a teacher's scores of the texts, by which negatives are masked",
+                                    .found = "none",
+                                    .hint = "Give --teacher-scores FILE, or mask by score."});
+    }
+    auto const own = static_cast<std::size_t>(view.first_text(example));
+    auto const end = own + static_cast<std::size_t>(view.texts_of(example));
+    double const positive = static_cast<double>(view.scores[own]);
+    if (std::isnan(positive)) { return; }   // nothing to compare with
+    double const limit = positive - rules.margin * (is_relative(rules.mask) ? std::abs(positive) : 1);
+    std::vector<std::size_t> near;
+    for (std::size_t t = own + 1; t < end; ++t) {
+        if (static_cast<double>(view.scores[t]) >= limit) { near.push_back(t); }   // false for NaN
+    }
+    bool const all = rules.candidates == CandidateScope::own_group && near.size() + 1 == end - own;
+    if (all && !near.empty()) {
+        near.erase(std::ranges::min_element(near, {}, [&](std::size_t t) { return view.scores[t]; }));
+    }
+    for (std::size_t const t : near) {
+        pairs.excluded.insert(pairs.excluded.end(), {pair, first + static_cast<std::int64_t>(t)});
+    }
+}
+
 /// Adds what the groups of pass 1 say: relevant texts, own negatives, and, where no other texts count, where a group begins and
 /// ends.
 inline void add_groups(PackedView const& queries, PackedView const& view, PairRules const& rules, PairList& pairs) {
@@ -98,6 +156,7 @@ inline void add_groups(PackedView const& queries, PackedView const& view, PairRu
         if (pair_of[e] < 0) { continue; }
         std::int64_t const own = first + view.first_text(e);
         std::int64_t const end = own + view.texts_of(e);
+        if (is_by_teacher(rules.mask)) { exclude_by_teacher(view, e, pair_of[e], rules, first, pairs); }
         if (rules.candidates == CandidateScope::own_group) { pairs.spans.insert(pairs.spans.end(), {own, end}); }
         if (!rules.own_negatives) { continue; }
         for (std::int64_t row = own + 1; row < end; ++row) {

@@ -4,6 +4,8 @@
 /// A composition and a token store, bound together as something that a trainer can train.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +33,7 @@
 #include <bmae/maskers/keyword.hpp>
 #include <bmae/maskers/word_weights.hpp>
 #include <bmae/model/model.hpp>
+#include <bmae/sources/candidates.hpp>
 #include <bmae/text/pair_store.hpp>
 #include <bmae/text/token_store.hpp>
 #include <bmae/training/objective.hpp>
@@ -193,6 +196,13 @@ public:
         }
     }
     [[nodiscard]] std::size_t terms() const override { return Model::term_count; }
+    [[nodiscard]] std::size_t source(std::size_t example) const override {
+        if constexpr (reads_pairs) {
+            return corpus_.source_of(example);
+        } else {
+            return AnyModel::source(example);
+        }
+    }
 
     [[nodiscard]] HostBatch collate(std::span<std::size_t const> examples, DrawKey key) const override {
         std::vector<typename Model::ExampleType> texts;
@@ -325,24 +335,72 @@ private:
                                             .found = std::to_string(view.source.max_length)});
             }
         });
-        model_->for_each_cross_term([&]<class Term>(Term const&, std::size_t t) {
-            if constexpr (detail::wants_teacher_scores<Term>) {
-                if (corpus_.has_teacher_scores()) { return; }
-                throw InputError(Diagnostic{.file = corpus_.path().string(),
-                                            .expected = "a teacher's scores of queries and texts, from which terms." +
-                                                        std::to_string(t) + " (" + std::string(Term::kind) + ") learns",
-                                            .found = "none",
-                                            .hint = "Prepare the pairs with --teacher-scores FILE, or use a preset without "
-                                                    "distillation."});
-            }
-        });
+        require_scores(views);
         if constexpr (Model::cross_count > 0) {   // reconstruction alone needs no negative
-            if (corpus_.size() == 0 || negatives(corpus_.size()) != 0) { return; }
+            if (corpus_.size() == 0 || corpus_.has_similarities() || negatives(corpus_.size()) != 0) { return; }
             throw InputError(Diagnostic{.file = corpus_.path().string(),
                                         .expected = "at least two candidate passages, a relevant one and a negative",
                                         .found = "one training query with one text",
                                         .hint = "Add training queries, or hard negatives: --passages-per-query 2."});
         }
+    }
+
+    /// Refuses a store without the scores that terms or views read, and one whose scores are of another kind.
+    void require_scores(std::vector<ViewDescription> const& views) {
+        bool reads_scores = false;
+        auto const require_teacher = [&](std::string const& reader, char const* hint) {
+            reads_scores = true;
+            if (corpus_.has_teacher_scores()) { return; }
+            throw InputError(Diagnostic{.file = corpus_.path().string(),
+                                        .expected = "a teacher's scores of queries and texts, from which " + reader + " learns",
+                                        .found = "none",
+                                        .hint = hint});
+        };
+        model_->for_each_cross_term([&]<class Term>(Term const& term, std::size_t t) {
+            std::string const name = "terms." + std::to_string(t);
+            require_kind_of_labels(requires { requires Term::needs_similarities; }, name + " (" + std::string(Term::kind) + ')');
+            if constexpr (detail::wants_teacher_scores<Term>) {
+                require_teacher(name + " (" + std::string(Term::kind) + ')',
+                                "Prepare the pairs with --teacher-scores FILE, or use a preset without distillation.");
+            }
+            if constexpr (requires { term.teacher_reader(); }) {
+                if (term.teacher_reader().empty()) { return; }
+                require_teacher(name + '.' + std::string(term.teacher_reader()),
+                                "Prepare the pairs with --teacher-scores FILE, or mask by score.");
+            }
+        });
+        model_->for_each_view([&]<class ViewT>(ViewT const& view, auto const&, std::size_t v) {
+            if constexpr (requires { view.source.group.sampling; }) {
+                if (view.source.group.sampling != NegativeChoice::ambiguous) { return; }
+                require_teacher(views[v].path + ".source.sampling=ambiguous",
+                                "Prepare the pairs with --teacher-scores RUN, the run that the negatives are of.");
+            }
+        });
+        if (reads_scores) { warn_of_unscored(); }
+    }
+
+    void require_kind_of_labels(bool similarities, std::string const& reader) const {
+        if (similarities == corpus_.has_similarities()) { return; }
+        throw InputError(Diagnostic{
+            .file = corpus_.path().string(),
+            .expected = (similarities ? "scored pairs of texts, from which " : "queries with relevant texts, from which ") +
+                        reader + " learns",
+            .found = similarities ? "queries with relevant texts" : "scored pairs of texts",
+            .hint = similarities ? "Name files of pairs with labels, or make the store by `bmae pairs --labels similarity`."
+                                 : "The preset scored-pairs is trained on them."});
+    }
+
+    /// Queries whose relevant texts have no score: a teacher says nothing of them.
+    void warn_of_unscored() {
+        std::size_t unscored = 0;
+        for (std::size_t i = 0; i < corpus_.size(); ++i) {
+            auto const scores = corpus_.example(i).positive_scores;
+            unscored += std::ranges::all_of(scores, [](float score) { return std::isnan(score); }) ? 1 : 0;
+        }
+        if (unscored == 0) { return; }
+        warnings_.push_back(std::to_string(unscored) + " of " + std::to_string(corpus_.size()) +
+                            " queries have no teacher's score of a relevant text: no distillation, no mask by a teacher and no "
+                            "ambiguity is told of them");
     }
 
     static constexpr std::uint64_t window_slot = 0x77696e64;   // no view has this number

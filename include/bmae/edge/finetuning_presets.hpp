@@ -17,6 +17,8 @@
 #include <bmae/presets/colbert.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
+#include <bmae/presets/retriever_recipes.hpp>
+#include <bmae/presets/scored_pairs.hpp>
 #include <bmae/presets/splade.hpp>
 #include <bmae/text/pair_store.hpp>
 
@@ -24,7 +26,8 @@ namespace bmae {
 
 /// Presets that a program may compile together, in a file of their own: all at once take gigabytes.
 enum class FinetuningFamily {
-    dense,    ///< one vector per text: retriever, retriever-distilled
+    dense,    ///< one vector per text: retriever and its recipes, retriever-distilled
+    scored,   ///< one vector per text, losses over scores alone: retriever-margin-mse, scored-pairs
     others,   ///< scores of pairs, sparse vectors, vectors of tokens: reranker, reranker-r-drop, splade, colbert
 };
 
@@ -35,6 +38,12 @@ void for_each_finetuning_preset_of(Visit&& visit) {
         visit(Preset<Retriever>{
             "retriever", "Karpukhin et al.: DPR, arXiv 2004.04906; RetroMAE, arXiv 2205.12035, section 4.1", {}});
         visit(Preset<RetrieverDistilled>{"retriever-distilled", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
+        for (RetrieverRecipe const& recipe : retriever_recipes()) {
+            visit(Preset<Retriever>{recipe.name, recipe.citation, recipe.hyperparameters});
+        }
+    } else if constexpr (family == FinetuningFamily::scored) {
+        visit(Preset<RetrieverMarginMse>{"retriever-margin-mse", "Hofstaetter et al., arXiv 2010.02666", {}});
+        visit(Preset<ScoredPairs>{"scored-pairs", "Su: CoSENT; Sentence-BERT, arXiv 1908.10084; AnglE, arXiv 2309.12871", {}});
     } else {
         visit(Preset<Reranker>{"reranker", "Nogueira, Cho: Passage Re-ranking with BERT, arXiv 1901.04085", {}});
         visit(Preset<RerankerRDrop>{"reranker-r-drop", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
@@ -47,6 +56,7 @@ void for_each_finetuning_preset_of(Visit&& visit) {
 template <class Visit>
 void for_each_finetuning_preset(Visit&& visit) {
     for_each_finetuning_preset_of<FinetuningFamily::dense>(visit);
+    for_each_finetuning_preset_of<FinetuningFamily::scored>(visit);
     for_each_finetuning_preset_of<FinetuningFamily::others>(visit);
 }
 
@@ -117,6 +127,10 @@ extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::d
                                                                                                  AnyEncoder const&,
                                                                                                  PairStore const&);
 extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::dense>();
+extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::scored, PairStore>(PretrainingRequest const&,
+                                                                                                  AnyEncoder const&,
+                                                                                                  PairStore const&);
+extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::scored>();
 extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::others, PairStore>(PretrainingRequest const&,
                                                                                                   AnyEncoder const&,
                                                                                                   PairStore const&);
@@ -129,14 +143,16 @@ template <class Pairs = PairStore>
 std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, AnyEncoder const& encoder, Pairs const& pairs) {
     require_finetuning_preset(request.preset);
     if (auto dense = make_finetuning_of<FinetuningFamily::dense, Pairs>(request, encoder, pairs)) { return dense; }
+    if (auto scored = make_finetuning_of<FinetuningFamily::scored, Pairs>(request, encoder, pairs)) { return scored; }
     return make_finetuning_of<FinetuningFamily::others, Pairs>(request, encoder, pairs);
 }
 
 /// Describes the fine-tuning presets, in order.
 inline std::vector<PresetDescription> describe_finetuning_presets() {
     std::vector<PresetDescription> list = describe_finetuning_presets_of<FinetuningFamily::dense>();
-    for (PresetDescription& entry : describe_finetuning_presets_of<FinetuningFamily::others>()) {
-        list.push_back(std::move(entry));
+    for (auto more : {describe_finetuning_presets_of<FinetuningFamily::scored>(),
+                      describe_finetuning_presets_of<FinetuningFamily::others>()}) {
+        for (PresetDescription& entry : more) { list.push_back(std::move(entry)); }
     }
     return list;
 }

@@ -13,6 +13,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -54,6 +55,26 @@ inline at::Tensor add_to_cells(at::Tensor const& scores, std::span<std::int64_t 
     at::TensorOptions const single = at::TensorOptions().dtype(at::kFloat).device(scores.device());
     at::Tensor const added = at::zeros({scores.numel()}, single).index_fill_(0, row_by_row, value);
     return scores.add(added.view(scores.sizes()));
+}
+
+/// Leaves out candidates that score too near to the own one, or above it, as probably relevant: all with s >= s+ - margin, or with
+/// `relative` s >= s+ - margin |s+|, which is right for scores of either sign. Of each row the lowest negative stays, so that no row
+/// loses all. The scores decide without a gradient.
+/// \param scores   [B, P] fp32; -inf where a candidate does not count
+/// \param targets  [B] column of each row's own candidate
+/// \param margin   below 0: only candidates that score higher than the own one by more than this are left out
+/// \returns        [B, P] -inf where left out
+inline at::Tensor without_near_candidates(at::Tensor const& scores, std::span<std::int64_t const> targets, double margin,
+                                          bool relative = false) {
+    constexpr double never = -std::numeric_limits<double>::infinity();
+    at::Tensor const known = scores.detach();
+    at::Tensor const column = detail::sent<std::int64_t>(targets, scores.device()).unsqueeze(1);   // [B, 1]
+    at::Tensor const own = known.gather(1, column);
+    at::Tensor const limit = own - (relative ? own.abs() * margin : at::full_like(own, margin));
+    at::Tensor const outside = known.isneginf().scatter(1, column, true);                                   // no negative
+    at::Tensor const lowest = known.masked_fill(outside, -never).argmin(1, true);                           // [B, 1]
+    at::Tensor const near = known.ge(limit).logical_and(outside.logical_not()).scatter(1, lowest, false);   // [B, P]
+    return scores.masked_fill(near, never);
 }
 
 namespace detail {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Contrasts of queries and passages other than plain InfoNCE: both directions, and SimLM's four blocks.
+/// Contrasts of queries and passages other than plain InfoNCE: both directions, SimLM's four blocks, and a margin between pairs.
 #pragma once
 
 #include <array>
@@ -28,21 +28,25 @@ enum class RetrievalContrast {
     info_nce,     ///< all other passages of the batch (DPR, RetroMAE)
     symmetric,    ///< the same, and all other queries for the passage; the mean of both
     four_block,   ///< all other passages, queries against queries and own passages against own passages, in one softmax (SimLM)
+    pairwise_margin,   ///< no softmax: each negative is to score lower than the own passage by a margin
 };
 
 /// Names in command lines and reports.
-constexpr std::array<std::string_view, 3> names_of(RetrievalContrast) noexcept { return {"info_nce", "symmetric", "four_block"}; }
+constexpr std::array<std::string_view, 4> names_of(RetrievalContrast) noexcept {
+    return {"info_nce", "symmetric", "four_block", "pairwise_margin"};
+}
 constexpr std::string_view to_string(RetrievalContrast contrast) noexcept {
     return names_of(contrast)[static_cast<std::size_t>(contrast)];
 }
 
 /// \throws InputError  for a name that is none of them
 inline RetrievalContrast retrieval_contrast_from(std::string_view name) {
-    for (auto const contrast : {RetrievalContrast::info_nce, RetrievalContrast::symmetric, RetrievalContrast::four_block}) {
+    for (auto const contrast : {RetrievalContrast::info_nce, RetrievalContrast::symmetric, RetrievalContrast::four_block,
+                                RetrievalContrast::pairwise_margin}) {
         if (name == to_string(contrast)) { return contrast; }
     }
-    throw InputError(
-        Diagnostic{.file = {}, .expected = "the contrast info_nce, symmetric or four_block", .found = std::string(name)});
+    throw InputError(Diagnostic{
+        .file = {}, .expected = "the contrast info_nce, symmetric, four_block or pairwise_margin", .found = std::string(name)});
 }
 
 namespace detail {
@@ -130,7 +134,24 @@ inline ContrastiveLoss four_block_contrast(at::Tensor const& queries, at::Tensor
     return loss;
 }
 
-/// The contrast of that name. Parameters as of `info_nce`.
+/// Sum over queries of the mean over their negatives of max(0, margin - s+ + s-): the margin ranking loss of triplets.
+/// \param scores   [B, P] fp32, already divided by the temperature; -inf where a candidate does not count
+/// \param targets  [B] column of each query's own passage
+/// \returns        0 for a query without a negative
+/// Throws InputError where there is only one passage.
+inline ContrastiveLoss pairwise_margin(at::Tensor const& scores, std::span<std::int64_t const> targets, double margin = 1) {
+    detail::require_candidates(scores.size(1));
+    at::Tensor const target = detail::index_tensor(targets, scores.device());
+    ContrastiveLoss loss{.correct = detail::count_correct(scores, target)};
+    at::Tensor const column = target.unsqueeze(1);
+    at::Tensor const left_out = scores.detach().isneginf().scatter(1, column, true);   // [B, P]
+    at::Tensor const excess =
+        (scores.masked_fill(left_out, 0) - scores.gather(1, column) + margin).relu().masked_fill(left_out, 0);
+    loss.sum = (excess.sum(1) / left_out.logical_not().sum(1).clamp_min(1)).sum();
+    return loss;
+}
+
+/// The contrast of that name; `pairwise_margin` with a margin of 1. Parameters as of `info_nce`.
 inline ContrastiveLoss retrieval_contrast(RetrievalContrast contrast, at::Tensor const& queries, at::Tensor const& passages,
                                           std::span<std::int64_t const> targets, std::span<std::int64_t const> excluded,
                                           double temperature, ContrastForm form = {}) {
@@ -139,6 +160,10 @@ inline ContrastiveLoss retrieval_contrast(RetrievalContrast contrast, at::Tensor
             return symmetric_info_nce(queries, passages, targets, excluded, temperature, form);
         case RetrievalContrast::four_block:
             return four_block_contrast(queries, passages, targets, excluded, temperature, form);
+        case RetrievalContrast::pairwise_margin:
+            return pairwise_margin(add_to_cells(at::mm(queries, passages.t()).to(at::kFloat).div(temperature), excluded,
+                                                -std::numeric_limits<float>::infinity()),
+                                   targets);
         case RetrievalContrast::info_nce:
             break;
     }

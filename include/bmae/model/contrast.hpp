@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -18,6 +19,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
@@ -27,10 +29,12 @@
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/retrieval_contrast.hpp>
+#include <bmae/model/matryoshka.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/projection.hpp>
 #include <bmae/values/error.hpp>
+#include <bmae/values/parameter_role.hpp>
 #include <bmae/values/shape.hpp>
 
 namespace bmae {
@@ -76,7 +80,8 @@ void visit_contrast_options(Options& options, Visit& visit) {
 ///    `needs_momentum` (its positives are those of a momentum encoder), `negatives(examples, candidates)` (texts of pass 0, and of
 ///    all others), `candidates()` and `form()`, its names in reports.
 /// 2. `pairs(views)`, called by the collator; it reads no tensor.
-/// 3. `loss(comparison, rows, state)` over `state.pairs`, which are not empty; optional `open(state)`, before it, also of none.
+/// 3. `loss(comparison, rows, state)` over `state.pairs`, which are not empty; optional `open(state)`, before it, also of none. Optional
+///    `matryoshka()`, beginnings of the vectors that are contrasted, too, and `for_each_pool_parameter(prefix, visit)`.
 /// 4. Where it keeps vectors: `after_step()`, `forget_step()`, `for_each_state(prefix, visit)`, as a `CrossTerm`.
 ///
 /// Both are bases: what they declare, the term declares.
@@ -108,8 +113,19 @@ public:
         at::Tensor const rows = this->rows(state.sentences);
         if constexpr (requires { this->open(state); }) { this->open(state); }
         if (state.pairs.empty()) { return {.sum = at::zeros({}, rows.options().requires_grad(false))}; }
-        ContrastiveLoss const loss = this->loss(static_cast<Comparison const&>(*this), rows, state);
+        ContrastiveLoss loss = this->loss(static_cast<Comparison const&>(*this), rows, state);
+        if constexpr (Comparison::one_vector && requires { this->matryoshka(); }) {
+            if (!this->matryoshka().empty()) { add_prefixes(rows, state, loss); }
+        }
         return {.sum = loss.sum, .correct = loss.correct};
+    }
+
+    template <class Visit>
+    void for_each_parameter(std::string const& prefix, Visit&& visit) {
+        Comparison::for_each_parameter(prefix, visit);
+        if constexpr (requires { this->for_each_pool_parameter(prefix, visit); }) {
+            this->for_each_pool_parameter(prefix, visit);
+        }
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {
@@ -123,6 +139,16 @@ public:
     }
 
 private:
+    /// The loss over the whole vectors becomes that over all prefixes; what is correct is said of the whole ones.
+    void add_prefixes(at::Tensor const& rows, CrossState const& state, ContrastiveLoss& loss) {
+        auto const& comparison = static_cast<Comparison const&>(*this);
+        auto const widths = this->matryoshka().widths(rows.size(1));
+        loss.sum = loss.sum * widths.front().second;
+        for (auto const& [width, weight] : std::span(widths).subspan(1)) {
+            loss.sum = loss.sum + this->loss(comparison, comparison.prefix(rows, width), state).sum * weight;
+        }
+    }
+
     TermWeight weight_;
     double temperature_;
 };
@@ -138,6 +164,16 @@ struct ContrastOptions {
     RetrievalContrast contrast =
         RetrievalContrast::info_nce;    ///< the others: with candidates of other passes; anchors are the queries
     bool mask_false_negatives = true;   ///< another query's text that is relevant to this one too is not a negative
+    /// Candidates that score too near to the positive, or above it, are no negatives, either.
+    MarginMask margin_mask = MarginMask::none;
+    /// Of that mask, in the unit of similarities; below 0 only candidates above the positive (-.1: Qwen3 Embedding, arXiv 2506.05176).
+    double mask_margin = 0;
+    double margin = 1;   ///< of `pairwise_margin`
+    /// Share of the run over which 1 / temperature rises from 1 to its value (SimLM's code on NQ); 0: none.
+    double temperature_warmup = 0;
+    /// log(1 / temperature) is a parameter, which starts at that of `temperature` (Radford et al.: CLIP, arXiv 2103.00020).
+    bool learn_temperature = false;
+    Matryoshka matryoshka = {};   ///< beginnings of the vectors that are contrasted, too
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
@@ -146,8 +182,14 @@ struct ContrastOptions {
         visit("hard_negative_weight", hard_negative_weight, "added to the score of a row's own negative");
         visit("label_smoothing", form.label_smoothing, "share of the target spread over the candidates");
         visit("positive_in_denominator", form.positive_in_denominator, "0: equation 8 of SentMAE as printed");
-        visit("contrast", contrast, "plain InfoNCE, both directions, or SimLM's four blocks");
+        visit("contrast", contrast, "plain InfoNCE, both directions, SimLM's four blocks, or a margin between pairs");
         visit("mask_false_negatives", mask_false_negatives, "a text known to be relevant to a query is never its negative");
+        visit("margin_mask", margin_mask, "whose scores tell candidates too near to the positive, which are no negatives");
+        visit("mask_margin", mask_margin, "margin of that mask; below 0 only candidates above the positive");
+        visit("margin", margin, "margin of pairwise_margin");
+        visit("temperature_warmup", temperature_warmup, "share of the run over which 1 / temperature rises from 1");
+        visit("learn_temperature", learn_temperature, "the temperature is a parameter, which starts at its value");
+        visit.inside("matryoshka", matryoshka);
     }
 };
 
@@ -171,6 +213,11 @@ public:
     /// \param sentences  [passes] of [B, D]
     [[nodiscard]] at::Tensor rows(std::span<at::Tensor const> sentences) const {   // [R, D]
         return detail::compared(projection_(at::cat(sentences)), similarity_);
+    }
+
+    /// The first `width` numbers of rows that are compared, as they are compared alone.                   [R, D] -> [R, width]
+    [[nodiscard]] at::Tensor prefix(at::Tensor const& rows, std::int64_t width) const {
+        return detail::compared(rows.narrow(1, 0, width), similarity_);
     }
 
     [[nodiscard]] at::Tensor scores(at::Tensor const& rows, std::vector<std::int64_t> const& anchors, std::int64_t first,
@@ -199,36 +246,53 @@ public:
     static constexpr bool keeps_vectors = false;
     static constexpr bool needs_momentum = false;
 
-    /// Throws InputError for a label smoothing outside [0, 1), and options that a contrast other than InfoNCE does not have.
-    BatchPool(ContrastOptions options, Shape const&, std::uint64_t, std::string const&) : options_(options) {
+    /// Throws InputError for a label smoothing outside [0, 1), options that a contrast does not have, and a margin or warm-up out of range.
+    BatchPool(ContrastOptions options, Shape const&, std::uint64_t, std::string const&) : options_(std::move(options)) {
         require_smoothing(options_.form.label_smoothing);
-        if (!is_plain() && (options_.candidates != CandidateScope::other_passes || options_.hard_negative_weight != 0)) {
+        require_margins();
+        if (options_.learn_temperature) {
+            require_temperature(options_.temperature);
+            log_scale_ = at::full({1}, -std::log(options_.temperature), at::kFloat);
+        }
+        if (is_matrix()) { return; }
+        bool const by_score = options_.margin_mask != MarginMask::none && !is_by_teacher(options_.margin_mask);
+        if (options_.candidates != CandidateScope::other_passes || options_.hard_negative_weight != 0 || by_score) {
             throw InputError(Diagnostic{
                 .file = {},
-                .expected = "candidates of other passes and no hard_negative_weight with the contrast " +
+                .expected = "candidates of other passes, no hard_negative_weight and no margin_mask by score with the contrast " +
                             std::string(to_string(options_.contrast)),
-                .found = std::string(to_string(options_.candidates)) + " and " + std::to_string(options_.hard_negative_weight),
+                .found = std::string(to_string(options_.candidates)) + ", " + std::to_string(options_.hard_negative_weight) +
+                         " and " + std::string(to_string(options_.margin_mask)),
                 .hint = "all_rows runs in both directions already; use info_nce."});
         }
     }
 
     [[nodiscard]] std::string_view candidates() const { return to_string(options_.candidates); }
-    [[nodiscard]] std::string_view form() const { return is_plain() ? "" : to_string(options_.contrast); }
+    [[nodiscard]] std::string_view form() const {
+        return options_.contrast == RetrievalContrast::info_nce ? "" : to_string(options_.contrast);
+    }
     [[nodiscard]] std::size_t negatives(std::size_t examples, std::size_t candidates) const {
         if (candidates == 0) { return 0; }
         if (options_.candidates == CandidateScope::all_rows) { return examples + candidates - 2; }
         if (options_.candidates == CandidateScope::own_group) { return candidates / std::max<std::size_t>(1, examples) - 1; }
         return candidates - 1 + (options_.contrast == RetrievalContrast::four_block ? 3 * (examples - 1) : 0);
     }
+    [[nodiscard]] Matryoshka const& matryoshka() const noexcept { return options_.matryoshka; }
+    /// The option that reads a teacher's scores of the texts, in one word; empty: none does.
+    [[nodiscard]] std::string_view teacher_reader() const noexcept {
+        return is_by_teacher(options_.margin_mask) ? "margin_mask" : std::string_view();
+    }
 
     [[nodiscard]] PairList pairs(std::span<PackedView const* const> views) const {
         return batch_pairs(views, {.candidates = options_.candidates,
                                    .mask_false_negatives = options_.mask_false_negatives,
-                                   .own_negatives = options_.hard_negative_weight != 0});
+                                   .own_negatives = options_.hard_negative_weight != 0,
+                                   .mask = options_.margin_mask,
+                                   .margin = options_.mask_margin});
     }
 
     template <class Comparison>
-    [[nodiscard]] ContrastiveLoss loss(Comparison const& comparison, at::Tensor const& rows, CrossState const& state) const {
+    [[nodiscard]] ContrastiveLoss loss(Comparison const& comparison, at::Tensor const& given, CrossState const& state) const {
         std::int64_t texts = 0;
         for (PackedView const* const view : state.views) { texts += static_cast<std::int64_t>(view->texts()); }
         bool const all = options_.candidates == CandidateScope::all_rows;
@@ -236,23 +300,81 @@ public:
         std::vector<std::int64_t> const anchors = state.pairs.side(0);
         std::vector<std::int64_t> const targets = state.pairs.side(1, first);
         std::vector<std::int64_t> const excluded = state.pairs.excluded_cells(first, texts - first);
+        double const temperature = temperature_at(state.context.progress);
+        // Scores are products of two vectors: each of them takes the root of a learned factor.
+        at::Tensor const rows = log_scale_.defined() ? given * (log_scale_.to(at::kFloat) / 2).exp() : given;
         if constexpr (Comparison::one_vector) {
-            if (!is_plain()) {
+            if (!is_matrix()) {
                 return retrieval_contrast(options_.contrast, rows.index_select(0, detail::int64_tensor(anchors, rows.device())),
-                                          rows.narrow(0, first, texts - first), targets, excluded, options_.temperature,
-                                          options_.form);
+                                          rows.narrow(0, first, texts - first), targets, excluded, temperature, options_.form);
             }
         }
-        at::Tensor scores = comparison.scores(rows, anchors, first, state.views).div(options_.temperature);   // [P, C]
+        at::Tensor scores = comparison.scores(rows, anchors, first, state.views).div(temperature);   // [P, C]
         scores = add_to_cells(scores, PairList::cells(state.pairs.own_negatives, first),
                               static_cast<float>(options_.hard_negative_weight));
-        return softmax_contrast(add_to_cells(scores, excluded, -std::numeric_limits<float>::infinity()), targets, options_.form);
+        scores = add_to_cells(scores, excluded, -std::numeric_limits<float>::infinity());
+        scores = without_near(scores, targets, temperature);
+        if (options_.contrast == RetrievalContrast::pairwise_margin) { return pairwise_margin(scores, targets, options_.margin); }
+        return softmax_contrast(scores, targets, options_.form);
+    }
+
+    template <class Visit>
+    void for_each_pool_parameter(std::string const& prefix, Visit&& visit) {
+        if (log_scale_.defined()) { visit(prefix + ".log_scale", log_scale_, ParameterRole::norm_scale); }
     }
 
 private:
-    [[nodiscard]] bool is_plain() const { return options_.contrast == RetrievalContrast::info_nce; }
+    /// One matrix of scores decides; the other contrasts have several blocks.
+    [[nodiscard]] bool is_matrix() const {
+        return options_.contrast == RetrievalContrast::info_nce || options_.contrast == RetrievalContrast::pairwise_margin;
+    }
+
+    /// What divides the scores: 1 where it is learned, since the vectors then hold the factor. In the warm-up as SimLM's code: the factor
+    /// 1 / temperature grows linearly from 1, which it never is below.
+    [[nodiscard]] double temperature_at(double progress) const {
+        if (log_scale_.defined()) { return 1; }
+        if (options_.temperature_warmup == 0 || progress >= options_.temperature_warmup) { return options_.temperature; }
+        return 1 / std::max(1., progress / options_.temperature_warmup / options_.temperature);
+    }
+
+    /// The margin is one of similarities: without temperature, in the unit in which vectors are compared.
+    [[nodiscard]] at::Tensor without_near(at::Tensor const& scores, std::vector<std::int64_t> const& targets,
+                                          double temperature) const {
+        if (options_.margin_mask == MarginMask::none || is_by_teacher(options_.margin_mask)) { return scores; }
+        bool const relative = is_relative(options_.margin_mask);
+        double const learned =
+            log_scale_.defined() && !relative ? std::exp(log_scale_.detach().to(at::kFloat).item<double>()) : 1;
+        double const margin = relative ? options_.mask_margin : options_.mask_margin / temperature * learned;
+        return without_near_candidates(scores, targets, margin, relative);
+    }
+
+    void require_margins() const {
+        auto const demand = [](bool good, char const* expected, double found) {
+            if (!good) { throw InputError(Diagnostic{.file = {}, .expected = expected, .found = std::to_string(found)}); }
+        };
+        demand(std::isfinite(options_.mask_margin), "a finite mask_margin", options_.mask_margin);
+        demand(options_.margin > 0 && std::isfinite(options_.margin), "a finite margin above 0", options_.margin);
+        demand(options_.temperature_warmup >= 0 && options_.temperature_warmup <= 1, "a temperature_warmup from 0 to 1",
+               options_.temperature_warmup);
+        if (options_.mask_margin != 0 && options_.margin_mask == MarginMask::none) {
+            throw InputError(
+                Diagnostic{.file = {},
+                           .expected = "a margin_mask with a mask_margin: score, score_relative, teacher, teacher_relative",
+                           .found = "none"});
+        }
+        if (options_.learn_temperature && options_.temperature_warmup != 0) {
+            throw InputError(
+                Diagnostic{.file = {}, .expected = "a temperature that is learned or one that is warmed up", .found = "both"});
+        }
+        if (options_.temperature_warmup != 0 && options_.temperature >= 1) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "a temperature below 1 with temperature_warmup, which begins at 1",
+                                        .found = std::to_string(options_.temperature)});
+        }
+    }
 
     ContrastOptions options_;
+    at::Tensor log_scale_ = {};   ///< [1] log(1 / temperature); undefined: fixed
 };
 
 /// InfoNCE over the sentence vectors of the passes: row b of pass 0 and row b of pass 1 are a pair, a third pass brings hard

@@ -18,6 +18,7 @@
 #include <bmae/losses/distillation.hpp>
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/group_scores.hpp>
+#include <bmae/model/matryoshka.hpp>
 #include <bmae/model/term.hpp>
 
 namespace bmae {
@@ -46,6 +47,7 @@ struct DistillationOptions {
     double temperature = 1;                    ///< divides the student's scores; with cosine SimLM's .02
     double teacher_temperature = 1;            ///< divides the teacher's scores; SimLM: 1, raw logits of its reranker
     Similarity similarity = Similarity::dot;   ///< SimLM: cosine
+    Matryoshka matryoshka = {};                ///< beginnings of the vectors that are distilled, too
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
@@ -53,6 +55,7 @@ struct DistillationOptions {
         visit("temperature", temperature, "divides the scores of the student");
         visit("teacher_temperature", teacher_temperature, "divides the scores of the teacher");
         visit("similarity", similarity, "how two vectors are compared");
+        visit.inside("matryoshka", matryoshka);
     }
 };
 
@@ -72,7 +75,7 @@ public:
 
     /// Throws InputError for a temperature that is not above 0.
     template <Encoder E>
-    Distillation(Options options, E const&, std::uint64_t, std::string const&) : options_(options) {
+    Distillation(Options options, E const&, std::uint64_t, std::string const&) : options_(std::move(options)) {
         require_temperature(options_.temperature);
         require_temperature(options_.teacher_temperature, "a teacher's temperature");
     }
@@ -99,10 +102,19 @@ public:
         at::Tensor const texts = detail::compared(state.sentences[1], options_.similarity);
         std::int64_t const group = detail::group_size_of(candidates);
         at::Tensor const rows = detail::int64_tensor(state.pairs.side(0), anchors.device());
-        at::Tensor const student = detail::own_group_scores(anchors, texts, group).index_select(0, rows);
         at::Tensor const teacher = detail::teacher_scores(candidates, group, anchors.device()).index_select(0, rows);
-        return {.sum = Loss::loss(student, teacher, options_.temperature, options_.teacher_temperature),
-                .correct = student.detach().argmax(1).eq(teacher.argmax(1)).sum().to(at::kFloat)};
+        TermSum result;
+        for (auto const& [width, weight] : options_.matryoshka.widths(anchors.size(1))) {
+            bool const whole = width == anchors.size(1);
+            auto const part = [&, width = width](at::Tensor const& vectors) {
+                return whole ? vectors : detail::compared(vectors.narrow(1, 0, width), options_.similarity);
+            };
+            at::Tensor const student = detail::own_group_scores(part(anchors), part(texts), group).index_select(0, rows);
+            at::Tensor const loss = Loss::loss(student, teacher, options_.temperature, options_.teacher_temperature);
+            if (whole) { result.correct = student.detach().argmax(1).eq(teacher.argmax(1)).sum().to(at::kFloat); }
+            result.sum = whole ? (weight == 1 ? loss : loss * weight) : result.sum + loss * weight;   // the whole comes first
+        }
+        return result;
     }
 
     [[nodiscard]] TermDescription describe(std::string name) const {

@@ -8,8 +8,11 @@
 /// 4.1 (distillation: KL + .2 contrast over 24 passages, cosine / .02, four blocks); Zhou et al.: MASTER, arXiv 2212.07841, section
 /// 4.2. Recipes: AdamW 2e-5, warm-up 1,000 steps, linear decay; 3 epochs, 6 with a teacher.
 ///
-/// Deviations: SimLM takes a slice of the negatives per epoch; here negatives are drawn in each epoch. A text that is
-/// known to be relevant to a query is never its negative (`mask_false_negatives`), in released code it may be.
+/// Hofstaetter et al.: Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge Distillation, arXiv 2010.02666
+/// (margin-MSE). What other papers set differently: presets/retriever_recipes.hpp.
+///
+/// Deviations: SimLM takes a slice of the negatives per epoch; here negatives are drawn in each epoch unless `sampling` says modulo. A
+/// text that is known to be relevant to a query is never its negative (`mask_false_negatives`), in released code it may be.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +41,13 @@ using RetrieverDistilled = Model<BertEncoder,
     Contrast,
     Distillation<KlDivergence>>;
 
-/// The hyperparameters of both.
+/// The same by margins alone: those between the positive and each of a query's own negatives are the teacher's.
+using RetrieverMarginMse = Model<BertEncoder,
+    Pass<View<Query>, ClsBottleneck>,
+    Pass<View<Candidates>, ClsBottleneck>,
+    Distillation<MarginMse>>;
+
+/// The hyperparameters of the first two.
 struct RetrieverHyperparameters {
     std::size_t passages = 8;           ///< train_group_size: one positive and its negatives
     std::size_t query_length = 32;      ///< q_max_len
@@ -46,6 +55,10 @@ struct RetrieverHyperparameters {
     double temperature = 1;
     Similarity similarity = Similarity::dot;
     RetrievalContrast contrast = RetrievalContrast::info_nce;
+    CandidateScope candidates = CandidateScope::other_passes;
+    std::size_t depth = 0;   ///< negatives are chosen from the first of the list; 0: from all
+    NegativeChoice sampling = NegativeChoice::random;
+    std::size_t matryoshka = 0;
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
@@ -54,7 +67,33 @@ struct RetrieverHyperparameters {
         visit("passage_length", passage_length, "tokens of a passage, [CLS] and [SEP] included");
         visit("temperature", temperature, "divides the scores");
         visit("similarity", similarity, "how two vectors are compared");
-        visit("contrast", contrast, "plain InfoNCE, both directions, or SimLM's four blocks");
+        visit("contrast", contrast, "plain InfoNCE, both directions, SimLM's four blocks, or a margin between pairs");
+        visit("candidates", candidates, "what a query is compared with");
+        visit("depth", depth, "negatives are chosen from the first N of the list; 0: from all");
+        visit("sampling", sampling, "which negatives an epoch reads");
+        visit("matryoshka", matryoshka, "beginnings of the vectors that are trained, too: the halves, quarters, ...");
+    }
+};
+
+/// Those of margin-MSE: triples of a query and two passages, and no temperature.
+struct RetrieverMarginMseHyperparameters {
+    std::size_t passages = 2;
+    std::size_t query_length = 30;
+    std::size_t passage_length = 200;
+    Similarity similarity = Similarity::dot;
+    std::size_t depth = 0;
+    NegativeChoice sampling = NegativeChoice::random;
+    std::size_t matryoshka = 0;
+
+    template <class Visit>
+    void for_each_option(Visit&& visit) {
+        visit("passages", passages, "passages per query: one positive and negatives");
+        visit("query_length", query_length, "tokens of a query, [CLS] and [SEP] included");
+        visit("passage_length", passage_length, "tokens of a passage, [CLS] and [SEP] included");
+        visit("similarity", similarity, "how two vectors are compared");
+        visit("depth", depth, "negatives are chosen from the first N of the list; 0: from all");
+        visit("sampling", sampling, "which negatives an epoch reads");
+        visit("matryoshka", matryoshka, "beginnings of the vectors that are trained, too: the halves, quarters, ...");
     }
 };
 
@@ -84,13 +123,16 @@ template <class M>
 typename M::Options retriever_options(RetrieverHyperparameters const& hyperparameters, double contrast_weight) {
     typename M::Options options;
     std::get<0>(options.passes).view.source.max_length = hyperparameters.query_length;
-    std::get<1>(options.passes).view.source = {.group = {.passages = hyperparameters.passages},
-                                               .max_length = hyperparameters.passage_length};
+    std::get<1>(options.passes).view.source = {
+        .group = {.passages = hyperparameters.passages, .depth = hyperparameters.depth, .sampling = hyperparameters.sampling},
+        .max_length = hyperparameters.passage_length};
     auto& contrast = std::get<0>(options.terms);
     contrast.weight = contrast_weight;
     contrast.temperature = hyperparameters.temperature;
     contrast.similarity = hyperparameters.similarity;
     contrast.contrast = hyperparameters.contrast;
+    contrast.candidates = hyperparameters.candidates;
+    contrast.matryoshka = Matryoshka::halves(hyperparameters.matryoshka);
     return options;
 }
 
@@ -112,7 +154,23 @@ struct PresetHyperparameters<RetrieverDistilled> {
         typename M::Options options = detail::retriever_options<M>(hyperparameters, hyperparameters.contrast_weight);
         std::get<1>(options.terms) = {.weight = hyperparameters.kl_weight,
                                       .temperature = hyperparameters.temperature,
-                                      .similarity = hyperparameters.similarity};
+                                      .similarity = hyperparameters.similarity,
+                                      .matryoshka = Matryoshka::halves(hyperparameters.matryoshka)};
+        return options;
+    }
+};
+template <>
+struct PresetHyperparameters<RetrieverMarginMse> {
+    using type = RetrieverMarginMseHyperparameters;
+    template <class M = RetrieverMarginMse>
+    static typename M::Options options(type const& hyperparameters) {
+        typename M::Options options;
+        std::get<0>(options.passes).view.source.max_length = hyperparameters.query_length;
+        std::get<1>(options.passes).view.source = {
+            .group = {.passages = hyperparameters.passages, .depth = hyperparameters.depth, .sampling = hyperparameters.sampling},
+            .max_length = hyperparameters.passage_length};
+        std::get<0>(options.terms) = {.similarity = hyperparameters.similarity,
+                                      .matryoshka = Matryoshka::halves(hyperparameters.matryoshka)};
         return options;
     }
 };
