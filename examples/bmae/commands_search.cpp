@@ -248,11 +248,19 @@ private:
                   "SparseEncoder or "
                   "SentenceTransformer")
             .required();
-        table_.path(app, "--run", options.run, "TREC run to rerank; plain or gzip").required();
+        table_.path(app, "--run", options.run, "TREC run to rerank; plain or gzip")
+            .by_default("none: required without --negatives")
+            .without("--negatives");
+        table_.path(
+            app, "--negatives", options.negatives,
+            "In place of --run: score for finetune --teacher-scores what finetune --negatives reads of this file, and the "
+            "relevant documents of --split");
         table_.path(app, "--data", options.data, "BEIR folder").required();
         table_.text(app, "--split", options.split, "Split of the queries; all: every query of the run");
-        table_.whole(app, "--depth", options.depth, {.least = 1, .most = std::uint64_t{1} << 31},
-                     "Hits of a query that are scored; the others keep their order behind");
+        table_
+            .whole(app, "--depth", options.depth, {.least = 1, .most = std::uint64_t{1} << 31},
+                   "Hits of a query that are scored; the others keep their order behind")
+            .without("--negatives");
         table_.flag(
             app, "--as-teacher", options.as_teacher,
             "Write scores for finetune --teacher-scores: of the relevant documents of --split too, and of no hit below --depth");
@@ -262,11 +270,17 @@ private:
                    "Texts of a batch, instead of --batch-tokens")
             .by_default("none: batches are counted in tokens")
             .excludes("--batch-tokens");
+        table_
+            .whole(app, "--max-length", options.max_length, length_range,
+                   "Maximum tokens of a text, of a cross-encoder those of a pair; 0: the folder's")
+            .by_default("the folder's");
+        table_.text(app, "--precision", options.precision, "Compute type: fp32 or bf16");
         table_.text(app, "--tag", options.tag, "Last column of the run");
         skip_malformed(app, options.skip_malformed);
         table_.path(app, "--output", options.output, "New TREC run").required();
         table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run");
         common_.threads(app);
+        common_.device(app);
     }
 
     void fuse() {

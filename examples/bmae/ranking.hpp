@@ -19,10 +19,13 @@ namespace bmae::program {
 struct RerankOptions {
     Path model = {};
     Path run = {};
+    Path negatives = {};   ///< in place of `run`: what fine-tuning reads of it, and the relevant documents
     Path data = {};
     std::string split = "test";
     std::size_t depth = 100;
     bool as_teacher = false;
+    std::size_t max_length = 0;   ///< 0: the folder's
+    std::string precision = "fp32";
     std::size_t batch_tokens = 4096;
     std::size_t batch_examples = 0;   ///< texts of a batch; 0: by tokens
     std::string tag = "rerank";

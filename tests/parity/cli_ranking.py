@@ -109,6 +109,74 @@ def check_tokens(work, data, first):
     return check_order(read_run(first), read_run(work / "tokens-again.trec"), 100, score_of)
 
 
+def relevant(data, split):
+    judged = {}
+    for line in (data / "qrels" / f"{split}.tsv").read_text().splitlines()[1:]:
+        query, document, grade = line.split("\t")
+        if int(grade) > 0:
+            judged.setdefault(query, []).append(document)
+    return judged
+
+
+def check_negatives(work, data, first):
+    """What fine-tuning reads of a list of negatives is scored, each with the score that it has as a hit of a run."""
+    search = ["search", "--method", "bm25", "--data", data, "--split", "train", "--top-k", 25]
+    run(*search, "--output", work / "train.trec")
+    run("mine", "--run", work / "train.trec", "--data", data, "--split", "train", "--window", "1:25", "--number", 3, "--output", work / "mined.tsv")
+    lines = (work / "mined.tsv").read_text().splitlines()
+    listed = {}
+    for query, document, *_ in map(str.split, lines):
+        listed.setdefault(query, []).append(document)
+    lacking = lines[0].split()[0]   # a query without negatives: its relevant documents are scored all the same
+    (work / "mined.tsv").write_text("".join(line + "\n" for line in lines if line.split()[0] != lacking) + "qtest0-0\td1-1\n")
+    del listed[lacking]
+    command = ["rerank", "--model", work / "reranker", "--data", data, "--split", "train"]
+    told = result(*command, "--negatives", work / "mined.tsv", "--output", work / "teacher.trec")
+    judged = relevant(data, "train")
+    expected = {query: set(documents) | set(listed.get(query, [])) for query, documents in judged.items()}
+    found = read_run(work / "teacher.trec")
+    assert {query: {d for d, _ in hits} for query, hits in found.items()} == expected, found
+    assert told["pairs"] == sum(map(len, expected.values())) and told["depth"] is None and told["skipped"] == 1, told
+    run(*command, "--run", work / "train.trec", "--as-teacher", "--output", work / "all.trec")
+    whole = {(q, d): score for q, hits in read_run(work / "all.trec").items() for d, score in hits}
+    compared = [(score, whole[q, d]) for q, hits in found.items() for d, score in hits if (q, d) in whole]
+    assert len(compared) == told["pairs"] and all(abs(a - b) <= TOLERANCE for a, b in compared), compared
+    tuned = result("finetune", "--preset", "retriever-distilled", "--model", work / "pretrained", "--data", data, "--negatives", work / "mined.tsv",
+                   "--teacher-scores", work / "teacher.trec", "--passages-per-query", 3, "--batch-examples", 24, "--steps", 1, "--output",
+                   work / "distilled")
+    assert [term["absent"] for term in tuned["terms"]] == [0, 1], tuned   # the query whose negatives are drawn at random
+    check_computing(work, command, found)
+    for options, says in ((["--negatives", work / "mined.tsv", "--run", first], "--run"), (["--negatives", work / "mined.tsv", "--depth", 5], "--depth"),
+                          ([], "neither"), (["--negatives", work / "mined.tsv", "--precision", "int8"], "fp32 or bf16")):
+        refused = run(*command, *options, "--output", work / "no.trec", status=2)
+        assert says in refused.stderr and not (work / "no.trec").exists(), refused.stderr
+    (work / "others.tsv").write_text("qtest0-0\td1-1\n")
+    for options, says in ((["--negatives", work / "mined.tsv", "--split", "all"], "the split of the training queries"),
+                          (["--negatives", work / "others.tsv", "--split", "train"], "with a relevant document in --split train")):
+        refused = run("rerank", "--model", work / "reranker", "--data", data, *options, "--output", work / "no.trec", status=2)
+        assert says in refused.stderr and not (work / "no.trec").exists(), refused.stderr
+    return len(compared)
+
+
+def check_computing(work, command, scores):
+    """bf16 is near fp32, a shorter pair has another score, and a resumed run must be of one kind."""
+    negatives = [*command, "--negatives", work / "mined.tsv"]
+    told = result(*negatives, "--precision", "bf16", "--output", work / "bf16.trec")
+    assert told["precision"] == "bf16", told
+    exact = {(q, d): score for q, hits in scores.items() for d, score in hits}
+    coarse = {(q, d): score for q, hits in read_run(work / "bf16.trec").items() for d, score in hits}
+    assert exact.keys() == coarse.keys() and exact != coarse
+    assert max(abs(exact[key] - coarse[key]) for key in exact) < .05, "bf16"
+    run(*negatives, "--max-length", 12, "--output", work / "short.trec")
+    short = {(q, d): score for q, hits in read_run(work / "short.trec").items() for d, score in hits}
+    assert exact.keys() == short.keys() and exact != short
+    for model, status in (("colbert", 2), ("splade", 0)):
+        done = run("rerank", "--model", work / model, *command[3:], "--negatives", work / "mined.tsv", "--max-length", 12, "--precision", "bf16",
+                   "--output", work / f"{model}-short.trec", status=status)
+        assert status == 0 or "--max-length" in done.stderr, done.stderr
+    run("rerank", "--model", work / "colbert", *command[3:], "--negatives", work / "mined.tsv", "--precision", "bf16", "--output", work / "colbert.trec")
+
+
 def check_interrupt(work, data, first):
     """SIGINT and SIGKILL: the run that is resumed has the bytes of one that was left alone."""
     command = ["rerank", "--model", work / "reranker", "--run", first, "--data", data, "--batch-examples", 1]
@@ -177,6 +245,7 @@ def main():
         print("token vectors:", check_tokens(work, data, first), "scores equal")
         look = result("search", "--method", "sparse", "--model", work / "splade", "--data", data, "--query", "one word", "--top-k", 3)
         assert look["method"] == "sparse" and look["queries"] == 1, look
+        print("negatives:", check_negatives(work, data, first), "scores equal")
         check_interrupt(work, data, first)
         check_refusals(work, data, first)
 

@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// The scorers of `rerank`, by the kind of a folder.
+#include "scorers.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/edge/cross_encoder_folder.hpp>
+#include <bmae/edge/sentence_transformer_folder.hpp>
+#include <bmae/edge/sparse_encoder_folder.hpp>
+#include <bmae/edge/token_encoder_folder.hpp>
+#include <bmae/retrieval/any_text_model.hpp>
+#include <bmae/retrieval/similarity.hpp>
+#include <bmae/training/precision.hpp>
+#include <bmae/values/error.hpp>
+
+#include "models.hpp"
+#include "stored_vectors.hpp"
+
+namespace bmae::program {
+
+Path model_folder(Path const& path) {
+    for (char const* const name : {"cross-encoder", "sparse-encoder", "token-encoder", "sentence-transformer"}) {
+        if (std::filesystem::is_directory(path / name)) { return path / name; }
+    }
+    if (std::filesystem::exists(path / "config.json") || std::filesystem::exists(path / "modules.json")) { return path; }
+    throw InputError(Diagnostic{.file = path.string(),
+                                .expected = "the folder of a model, or the output folder of `bmae finetune`",
+                                .found = std::filesystem::exists(path) ? "something else" : "nothing of that name"});
+}
+
+FolderKind kind_of(Path const& folder) {
+    Path const list = folder / "modules.json";
+    std::string const modules = std::filesystem::exists(list) ? detail::read_file(list) : std::string();
+    auto const has = [&](std::string_view word) { return modules.find(word) != std::string::npos; };
+    if (has("SpladePooling")) { return FolderKind::sparse_encoder; }
+    if (has("MultiVectorMask")) { return FolderKind::token_encoder; }
+    if (has("Pooling")) { return FolderKind::sentence_encoder; }
+    return detail::holds_classifier(folder) ? FolderKind::cross_encoder : FolderKind::other;
+}
+
+namespace {
+
+/// How a model computes, from the options.
+struct Computing {
+    at::Device device = at::kCPU;
+    ComputeType precision = ComputeType::fp32;
+    std::optional<std::size_t> max_length = {};
+};
+
+/// A model that was just loaded, whose tensors nobody else reads, on the device and in the precision.
+template <class Model>
+Model computed_by(Computing const& how, Model model) {
+    AnyTextModel const& network = model.model();
+    PackedType const type = how.precision == ComputeType::bf16 ? PackedType::bf16 : PackedType::fp32;
+    if constexpr (requires { model.packed(type); }) {
+        if (how.device.is_cpu() && packing_pays(type) && network.packs(type)) { return model.packed(type); }
+    }
+    at::ScalarType const number = how.precision == ComputeType::bf16 ? at::kBFloat16 : at::kFloat;
+    auto const convert = [&](at::Tensor tensor) { tensor.set_data(tensor.detach().to(how.device, number)); };
+    AnyEncoder encoder = network.any_encoder();   // shares the tensors, whose data are exchanged
+    encoder.for_each_parameter("", [&](std::string const&, at::Tensor& value, auto const&) { convert(value); });
+    for (auto const& [name, tensor] : network.bottleneck_tensors()) { convert(tensor); }
+    return model;
+}
+
+class PairScorer final : public Scorer {
+public:
+    PairScorer(Path const& folder, Computing const& how) : model_(computed_by(how, load_cross_encoder(folder, how.max_length))) {}
+    [[nodiscard]] char const* kind() const override { return "cross-encoder"; }
+    [[nodiscard]] at::Tensor score(std::string const& query, std::vector<std::string> const& texts,
+                                   EncodeRun const& run) const override {
+        return model_.score(query, texts, run);
+    }
+
+private:
+    CrossEncoder model_;
+};
+
+class TokenScorer final : public Scorer {
+public:
+    TokenScorer(Path const& folder, Computing const& how) : model_(computed_by(how, load_token_encoder(folder))) {
+        if (how.max_length) {
+            throw InputError(Diagnostic{.file = folder.string(),
+                                        .expected = "the lengths of the folder, of an encoder of token vectors",
+                                        .found = "--max-length",
+                                        .hint = "Queries and texts have lengths of their own there; leave it out."});
+        }
+    }
+    [[nodiscard]] char const* kind() const override { return "token-encoder"; }
+    [[nodiscard]] at::Tensor score(std::string const& query, std::vector<std::string> const& texts,
+                                   EncodeRun const& run) const override {
+        return max_sim(model_.encode_queries(std::span(&query, 1), run), model_.encode_documents(texts, run)).squeeze(0);
+    }
+
+private:
+    TokenEncoder model_;
+};
+
+/// Vectors of texts, one each: sparse ones and dense ones.
+template <class Model>
+class VectorScorer final : public Scorer {
+public:
+    VectorScorer(Model model, char const* kind) : model_(std::move(model)), kind_(kind) {}
+    [[nodiscard]] char const* kind() const override { return kind_; }
+    [[nodiscard]] at::Tensor score(std::string const& query, std::vector<std::string> const& texts,
+                                   EncodeRun const& run) const override {
+        at::Tensor const asked = model_.encode_queries(std::span(&query, 1), run);
+        VectorSimilarity similarity = VectorSimilarity::dot;   // of sparse vectors, always
+        if constexpr (requires { model_.options().ranks_by(); }) { similarity = model_.options().ranks_by(); }
+        return similarity_scores(asked, model_.encode(texts, run), similarity).squeeze(0);
+    }
+
+private:
+    Model model_;
+    char const* kind_;
+};
+
+}  // namespace
+
+std::unique_ptr<Scorer> load_scorer(Common const& common, Path const& folder, ScorerOptions const& options) {
+    Computing const how{.device = device_from(common.device),
+                        .precision = compute_type_from(options.precision),
+                        .max_length = options.max_length == 0 ? std::nullopt : std::optional(options.max_length)};
+    switch (kind_of(folder)) {
+        case FolderKind::cross_encoder:
+            return std::make_unique<PairScorer>(folder, how);
+        case FolderKind::token_encoder:
+            return std::make_unique<TokenScorer>(folder, how);
+        case FolderKind::sparse_encoder:
+            return std::make_unique<VectorScorer<SparseEncoder>>(computed_by(how, load_sparse_encoder(folder, how.max_length)),
+                                                                 "sparse-encoder");
+        case FolderKind::sentence_encoder:
+            return std::make_unique<VectorScorer<SentenceEncoder>>(
+                make_inference_encoder(common,
+                                       {.model = folder, .max_length = options.max_length, .precision = options.precision}),
+                "sentence-transformer");
+        case FolderKind::other:
+            break;
+    }
+    throw InputError(
+        Diagnostic{.file = folder.string(),
+                   .expected = "a cross-encoder, or a sentence-transformers folder of token, sparse or dense vectors",
+                   .found = "a model without such a head",
+                   .hint = "Fine-tune it: bmae finetune --preset reranker."});
+}
+
+}  // namespace bmae::program
