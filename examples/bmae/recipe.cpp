@@ -46,7 +46,10 @@ public:
             throw refuse("/stages", "\"stages\", an array of one stage or more", "none");
         }
         for (std::size_t i = 0; i < json_["stages"].size(); ++i) {
-            recipe.stages.push_back(read_stage(json_["stages"][i], "/stages/" + std::to_string(i)));
+            std::string const path = "/stages/" + std::to_string(i);
+            Json const& json = json_["stages"][i];
+            bool const is_grid = json.is_object() && json.contains("grid");
+            is_grid ? read_grid(json, path, recipe.stages) : recipe.stages.push_back(read_stage(json, path));
         }
         return recipe;
     }
@@ -119,6 +122,82 @@ private:
         }
     }
 
+    /// One name of a grid with the values that it takes in turn.
+    struct GridAxis {
+        std::string name;
+        std::vector<std::string> values;
+    };
+
+    /// Values as an array, or as one text with commas, which may be a setting.
+    GridAxis read_axis(std::string const& name, Json const& given, std::string const& path) const {
+        bool const taken = settings_.contains(name) || std::ranges::find(stages_, name) != stages_.end();
+        if (!is_name(name) || taken) {
+            throw refuse(path, "a name of a-z, 0-9, - and _ that no setting and no stage has", '"' + name + '"');
+        }
+        GridAxis axis{.name = name, .values = {}};
+        if (given.is_array()) {
+            for (Json const& value : given) { axis.values.push_back(word_of(value, path)); }
+        } else {
+            std::string const list = word_of(given, path);
+            for (std::size_t at = 0; at <= list.size();) {
+                std::size_t const end = std::min(list.find(',', at), list.size());
+                axis.values.push_back(list.substr(at, end - at));
+                at = end + 1;
+            }
+        }
+        for (auto value = axis.values.begin(); value != axis.values.end(); ++value) {
+            if (value->empty() || std::find(axis.values.begin(), value, *value) != value) {
+                throw refuse(path, "values that differ, none of them empty", '"' + *value + '"');
+            }
+        }
+        if (axis.values.empty()) { throw refuse(path, "one value or more", "an empty array"); }
+        return axis;
+    }
+
+    /// A value as the end of a stage's name: "0.3" as "0_3".
+    static std::string suffix_of(std::string value) {
+        for (char& c : value) {
+            if (c >= 'A' && c <= 'Z') { c = static_cast<char>(c - 'A' + 'a'); }
+            if (!is_name(std::string_view(&c, 1))) { c = '_'; }
+        }
+        return '-' + value;
+    }
+
+    /// Stages repeated over all combinations of values, the last name first: their names end in the values.
+    void read_grid(Json const& json, std::string const& path, std::vector<Stage>& stages) {
+        require_keys(json, path, {"grid", "about", "stages"});
+        require_object(json["grid"], path + "/grid", "a grid");
+        std::vector<GridAxis> axes;
+        std::size_t combinations = 1;
+        for (auto const& [name, values] : json["grid"].items()) {
+            axes.push_back(read_axis(name, values, path + "/grid/" + name));
+            combinations *= axes.back().values.size();
+            constexpr std::size_t most = 1000;
+            if (combinations > most) { throw refuse(path + "/grid", "at most 1000 combinations", std::to_string(combinations)); }
+        }
+        bool const holds_stages = json.contains("stages") && json["stages"].is_array() && !json["stages"].empty();
+        if (axes.empty() || !holds_stages) {
+            throw refuse(path, "a name with values and \"stages\" of one stage or more in a grid", "none");
+        }
+        for (std::size_t c = 0; c < combinations; ++c) {
+            std::size_t rest = c;
+            grid_suffix_.clear();
+            for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
+                std::string const& value = axis->values[rest % axis->values.size()];
+                rest /= axis->values.size();
+                settings_[axis->name] = value;
+                grid_suffix_.insert(0, suffix_of(value));
+            }
+            in_grid_.clear();
+            for (std::size_t i = 0; i < json["stages"].size(); ++i) {
+                stages.push_back(read_stage(json["stages"][i], path + "/stages/" + std::to_string(i)));
+            }
+        }
+        for (GridAxis const& axis : axes) { settings_.erase(axis.name); }
+        in_grid_.clear();
+        grid_suffix_.clear();
+    }
+
     Stage read_stage(Json const& json, std::string const& path) {
         require_object(json, path, "a stage");
         require_keys(json, path, {"name", "about", "command", "options", "arguments"});
@@ -127,6 +206,10 @@ private:
                     .options = {},
                     .line = lines_.of(path)};
         if (!is_name(stage.name)) { throw refuse(path + "/name", "a name of a-z, 0-9, - and _", '"' + stage.name + '"'); }
+        if (!grid_suffix_.empty()) {
+            in_grid_.push_back(stage.name);
+            stage.name += grid_suffix_;
+        }
         if (settings_.contains(stage.name) || std::ranges::find(stages_, stage.name) != stages_.end()) {
             throw refuse(path + "/name", "a name that no other stage and no setting has", '"' + stage.name + '"');
         }
@@ -179,8 +262,10 @@ private:
 
     std::string value_of(std::string const& name, std::string const& path) const {
         if (auto const found = settings_.find(name); found != settings_.end()) { return found->second; }
+        if (std::ranges::find(in_grid_, name) != in_grid_.end()) { return (output_ / (name + grid_suffix_)).string(); }
         if (std::ranges::find(stages_, name) != stages_.end()) { return (output_ / name).string(); }
         std::vector<std::string> known = stages_;
+        known.insert(known.end(), in_grid_.begin(), in_grid_.end());
         for (auto const& [setting, value] : settings_) { known.push_back(setting); }
         throw refuse(path, "{NAME} of a setting, of this stage or of one before it", '{' + name + '}', did_you_mean(name, known));
     }
@@ -191,6 +276,8 @@ private:
     Path output_;
     std::map<std::string, std::string> settings_ = {};
     std::vector<std::string> stages_ = {};
+    std::vector<std::string> in_grid_ = {};   ///< stages of the present combination, by the names in the file
+    std::string grid_suffix_ = {};            ///< of the present combination; empty outside of a grid
 };
 
 /// The line of the option that an error of the parser is about, else of the stage.

@@ -41,7 +41,7 @@ struct Recipe {
     std::vector<Stage> stages;
 };
 
-/// Reads a recipe and substitutes {SETTING}, and {STAGE} by the folder of that stage.
+/// Reads a recipe and substitutes {SETTING}, and {STAGE} by the folder of that stage. Stages of a grid are repeated over its values.
 /// \param given   NAME=VALUE, in place of the recipe's settings
 /// \param output  the folder of the pipeline
 /// \throws InputError  FILE:LINE: an unknown key, a setting without a value, a stage that names a later one

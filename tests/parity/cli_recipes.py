@@ -179,15 +179,71 @@ def check_refusals(work):
     assert shown.count("\nbmae ") == 12 and not (work / "none").exists(), shown
 
 
+def stages_of(document):
+    """How many stages a recipe runs, its grids unrolled."""
+    count = 0
+    for entry in document["stages"]:
+        times = 1
+        for values in entry.get("grid", {}).values():
+            if isinstance(values, str):   # a setting with commas
+                values = str(document["settings"].get(values.strip("{}"), values)).split(",")
+            times *= len(values)
+        count += times * len(entry.get("stages", [entry]))
+    return count
+
+
+def check_grid(work):
+    """A grid: every combination, in order, each with its own folders; refused with its line where it is not one."""
+    tune = {"name": "tuned", "command": "finetune", "options": {"preset": "retriever", "model": "x", "data": "{data}", "limit": "{queries}",
+            "seed": "{seed}", "steps": 1, "output": "{tuned}/run"}}
+    find = {"name": "found", "command": "search", "options": {"model": "{tuned}/run", "data": "{data}", "output": "{found}/run.trec"}}
+    compare = {"name": "compared", "command": "evaluate", "options": {"qrels": "{data}/qrels/test.tsv", "run": ["{found-0_3-1}/run.trec"]}}
+    document = {"recipe": 1, "name": "grid", "settings": {"data": "d", "seeds": "1,2"},
+                "stages": [{"grid": {"queries": [3, 5], "seed": "{seeds}"}, "stages": [tune, find]}]}
+
+    def shown(change=None, status=0):
+        copy = json.loads(json.dumps(document))
+        if change:
+            change(copy)
+        write(work / "grid.json", copy)
+        return run("pipeline", work / "grid.json", "--output", work / "none", "--dry-run", status=status)
+
+    lines = shown().stdout.splitlines()
+    names = [line[2:] for line in lines if line.startswith("# ")]
+    assert names == [f"{stage}-{queries}-{seed}" for queries in (3, 5) for seed in (1, 2) for stage in ("tuned", "found")], names
+    command = lines[lines.index("# found-5-2") + 1]
+    assert f"--model={work}/none/tuned-5-2/run" in command and f"--output={work}/none/found-5-2/run.trec" in command, command
+    assert "--limit=5" in lines[lines.index("# tuned-5-1") + 1] and "--seed=1" in lines[lines.index("# tuned-5-1") + 1]
+    rates = lambda d: (d["stages"][0]["grid"].update({"queries": [0.3, 1]}), d["stages"][0]["stages"][0]["options"].pop("limit"),
+                       d["stages"][0]["stages"][0]["options"].update({"temperature": "{queries}"}), d["stages"].append(compare))
+    assert "found-0_3-1/run.trec" in shown(rates).stdout.splitlines()[-1]
+
+    def refused(change, *expected):
+        said = shown(change, status=2).stderr
+        for text in ("grid.json:", *expected):
+            assert text in said, f"{text!r} is not in {said!r}"
+
+    grid = lambda d: d["stages"][0]
+    refused(lambda d: grid(d)["grid"].update({"queries": []}), "one value or more")
+    refused(lambda d: grid(d)["grid"].update({"queries": [3, 3]}), "values that differ")
+    refused(lambda d: grid(d)["grid"].update({"queries": [0.1, "0_1"]}), "a name that no other stage")
+    refused(lambda d: grid(d)["grid"].update({"data": [1]}), "that no setting and no stage has")
+    refused(lambda d: grid(d)["grid"].update({"queries": list(range(1, 700))}), "at most 1000 combinations", "1398")
+    refused(lambda d: grid(d).update({"stages": []}), "one stage or more in a grid")
+    refused(lambda d: grid(d).update({"grids": 1}), "grids", "Did you mean grid?")
+    refused(lambda d: grid(d)["grid"].update({"queries": ["many"]}), "--limit", "many")
+    refused(lambda d: d["stages"].append({**compare, "options": {"qrels": "q", "run": ["{found}/run.trec"]}}), "{found}")
+
+
 def check_shipped():
     """The recipes of examples/recipes: every command line is one of this program."""
     recipes = sorted((pathlib.Path(__file__).resolve().parents[2] / "examples/recipes").glob("*.json"))
-    assert len(recipes) >= 6
+    assert len(recipes) >= 10
     for file in recipes:
         document = json.loads(file.read_text())
         given = [word for name, value in document["settings"].items() if value is None for word in ("--set", f"{name}=x")]
         shown = run("pipeline", file, *given, "--output", "experiment", "--dry-run").stdout
-        assert document["name"] == file.stem and shown.count("\nbmae ") == len(document["stages"]), shown
+        assert document["name"] == file.stem and shown.count("\nbmae ") == stages_of(document), shown
     print(len(recipes), "shipped recipes")
 
 
@@ -202,6 +258,7 @@ def main():
                                      "model_type": "bert", "max_position_embeddings": 192, "type_vocab_size": 2, "vocab_size": 300, "hidden_act": "gelu"})
         write(work / "recipe.json", recipe())
         check_shipped()
+        check_grid(work)
         check_refusals(work)
         check_whole(work)
         check_changes(work)
