@@ -4,6 +4,7 @@
 /// A preset over the poorest encoder: composed, and one step computed.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <functional>
@@ -52,7 +53,9 @@ void shrink(Options& options) {
     auto const view = [](auto& part) {
         if constexpr (requires { part.source.max_length; }) { part.source.max_length = 24; }
         if constexpr (requires { part.source.query_length; }) { part.source.query_length = 8; }
-        if constexpr (requires { part.source.group.passages; }) { part.source.group.passages = 3; }
+        if constexpr (requires { part.source.group.passages; }) {
+            part.source.group.passages = std::min<std::size_t>(part.source.group.passages, 3);   // a scored pair has one text
+        }
         if constexpr (requires { part.source.length; }) { part.source.length = 6; }
         if constexpr (requires { part.corruptor.generator; }) {
             part.corruptor.generator = std::make_shared<ConstantGenerator>();

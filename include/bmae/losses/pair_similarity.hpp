@@ -94,10 +94,10 @@ inline at::Tensor similarity_error(at::Tensor const& similarities, at::Tensor co
 /// \returns             [] fp32
 inline at::Tensor ranking_loss(at::Tensor const& similarities, at::Tensor const& labels, double scale) {
     at::Tensor const scaled = similarities.to(at::kFloat) * scale;
-    at::Tensor const gaps = scaled.unsqueeze(1) - scaled.unsqueeze(0);        // [P, P] s_i - s_j
-    at::Tensor const ordered = labels.unsqueeze(1).lt(labels.unsqueeze(0));   // label_i < label_j
-    at::Tensor const wrong = gaps.masked_select(ordered);
-    return at::logsumexp(at::cat({at::zeros({1}, wrong.options().requires_grad(false)), wrong}), {0});
+    at::Tensor const gaps = scaled.unsqueeze(1) - scaled.unsqueeze(0);   // [P, P] s_i - s_j
+    at::Tensor const unordered = labels.unsqueeze(1).ge(labels.unsqueeze(0));
+    at::Tensor const wrong = gaps.masked_fill(unordered, -std::numeric_limits<double>::infinity()).flatten();
+    return at::logsumexp(at::cat({at::zeros({1}, gaps.options().requires_grad(false)), wrong}), {0});
 }
 
 /// The loss of that name over the pairs: for `cosine` a sum over pairs, for the others one number times their count, so that both are
