@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
             auto const start = std::chrono::steady_clock::now();
             auto const saved = store.save(1, [&](std::filesystem::path const& folder) {
                 bmae::write_model(folder, parameters);
-                bmae::write_optimizer(folder, parameters, optimizer);
+                bmae::write_optimizer(folder, optimizer);
             });
             auto const middle = std::chrono::steady_clock::now();
             bool const sound = bmae::explain_damage(saved.path).empty();

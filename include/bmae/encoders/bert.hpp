@@ -18,6 +18,7 @@
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/language_model_head.hpp>
 #include <bmae/nn/packed_layers.hpp>
+#include <bmae/nn/recompute.hpp>
 #include <bmae/nn/transformer_layer.hpp>
 
 namespace bmae {
@@ -59,8 +60,11 @@ public:
         }
         Encoded encoded{.hidden = std::move(rows)};
         if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
+        LayerRuns const run(input, context);
         for (TransformerLayer const& layer : layers) {
-            encoded.hidden = layer(encoded.hidden, encoded.hidden, input, nullptr, context);
+            encoded.hidden = run(layer, encoded.hidden, [](auto const& each, auto const& given, auto const& read, auto& keys) {
+                return each(given, given, read, nullptr, keys);
+            });
             if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
         }
         return encoded;

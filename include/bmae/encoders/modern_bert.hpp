@@ -24,6 +24,7 @@
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/gated_layer.hpp>
 #include <bmae/nn/gather_rows.hpp>
+#include <bmae/nn/recompute.hpp>
 #include <bmae/nn/truncated_normal.hpp>
 #include <bmae/nn/unshifted_norm.hpp>
 #include <bmae/values/error.hpp>
@@ -141,8 +142,12 @@ public:
         GatedStack::Phases const phases = layers.phases(input.positions);
         Encoded encoded{.hidden = std::move(rows)};
         if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
+        LayerRuns const run(input, context);
         for (GatedLayer const& layer : layers.layer) {
-            encoded.hidden = layer(encoded.hidden, encoded.hidden, input, nullptr, phases.of(layer), context);
+            encoded.hidden = run(layer, encoded.hidden,
+                                 [turned = phases.of(layer)](auto const& each, auto const& given, auto const& read, auto& keys) {
+                                     return each(given, given, read, nullptr, turned, keys);
+                                 });
             if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
         }
         encoded.hidden = layers.final_norm(encoded.hidden);

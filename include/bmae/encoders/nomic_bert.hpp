@@ -28,6 +28,7 @@
 #include <bmae/nn/initialize.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
+#include <bmae/nn/recompute.hpp>
 #include <bmae/nn/rotary.hpp>
 #include <bmae/values/error.hpp>
 
@@ -196,8 +197,12 @@ public:
         RotaryPhases const phases = phases_of(input);
         Encoded encoded{.hidden = std::move(rows)};
         if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
+        LayerRuns const run(input, context);
         for (NomicBertLayer const& layer : rotary_layers) {
-            encoded.hidden = layer(encoded.hidden, input, phases, context);
+            encoded.hidden =
+                run(layer, encoded.hidden, [phases](auto const& each, auto const& given, auto const& read, auto& keys) {
+                    return each(given, read, phases, keys);
+                });
             if (keep_layers) { encoded.layers.push_back(encoded.hidden); }
         }
         return encoded;

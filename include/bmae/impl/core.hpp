@@ -49,6 +49,7 @@
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/description.hpp>
 #include <bmae/training/figures.hpp>
+#include <bmae/training/parameter_rates.hpp>
 #include <bmae/training/plan.hpp>
 #include <bmae/training/run_log.hpp>
 #include <bmae/training/train_log.hpp>

@@ -23,10 +23,15 @@
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear_cross_entropy.hpp>
 #include <bmae/nn/pooled_logits.hpp>
+#include <bmae/nn/recompute.hpp>
 #include <bmae/nn/rotary.hpp>
 #include <bmae/nn/unshifted_norm.hpp>
+#include <bmae/training/adafactor.hpp>
+#include <bmae/training/adamw8.hpp>
 #include <bmae/training/checkpoint.hpp>
 #include <bmae/training/held_out.hpp>
+#include <bmae/training/lamb.hpp>
+#include <bmae/training/lora.hpp>
 #include <bmae/training/non_finite.hpp>
 #include <bmae/training/optimizer.hpp>
 #include <bmae/training/run_files.hpp>

@@ -26,6 +26,7 @@ struct ForwardContext {
     bool opens_step = true;        ///< the first micro-batch of an optimizer step: queues drop vectors of a skipped step
     std::uint64_t step = 0;        ///< optimizer steps done before this one: for the alternation of towers
     SentenceAblation ablation = SentenceAblation::none;   ///< of what decoders read; for measuring alone
+    bool recompute = false;   ///< encoder layers are computed again in the backward pass, with the same keys: see LayerRuns
 
     /// Key of the next dropout site.
     std::uint64_t next_key() noexcept { return detail::mix64(seed ^ detail::mix64(++next_site)); }

@@ -35,13 +35,14 @@ inline constexpr char const* optimizer_file = "optimizer.safetensors";
 BMAE_INLINE std::string state_file_of(std::size_t rank);
 
 /// A flat fp32 buffer as named pieces; `flat` must be on the CPU and outlive them.
-BMAE_INLINE void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat,
-                             std::string const& prefix);
+BMAE_INLINE void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat);
+
+/// Masters and states are fp32, the codes of 8-bit states bytes.
+inline ElementType state_type(at::Tensor const& tensor) {
+    return tensor.scalar_type() == at::kByte ? ElementType::u8 : ElementType::f32;
+}
 
 BMAE_INLINE void read_into(at::Tensor const& target, SafetensorsFile const& file, std::string const& name);
-
-/// The count of updates of one tower of an alternation.
-BMAE_INLINE std::string count_name(std::size_t alternation);
 
 BMAE_INLINE void expect_count(SafetensorsFile const& file, std::size_t count);
 
@@ -50,9 +51,9 @@ BMAE_INLINE void expect_count(SafetensorsFile const& file, std::size_t count);
 /// Writes model.safetensors: every parameter by its name, in fp32 at any compute type.
 BMAE_INLINE void write_model(std::filesystem::path const& folder, FlatParameters const& parameters);
 
-/// Writes optimizer.safetensors: mean.NAME and square.NAME for every parameter, and `count`; with an alternation also
-/// `count.1`, `count.2`.
-BMAE_INLINE void write_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer);
+/// Writes optimizer.safetensors: the state of the optimizer. AdamW: mean.NAME and square.NAME for every trained parameter, and
+/// `count`; with an alternation also `count.1`, `count.2`.
+BMAE_INLINE void write_optimizer(std::filesystem::path const& folder, Optimizer const& optimizer);
 
 /// Reads what `write_model` wrote; the network reads it from then on.
 /// \throws InputError where a tensor is missing, unexpected or of another shape
@@ -67,7 +68,7 @@ BMAE_INLINE void write_state(std::filesystem::path const& folder, Objective& obj
 BMAE_INLINE void read_state(std::filesystem::path const& folder, Objective& objective, std::size_t rank = 0);
 
 /// Reads what `write_optimizer` wrote.
-BMAE_INLINE void read_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW& optimizer);
+BMAE_INLINE void read_optimizer(std::filesystem::path const& folder, Optimizer& optimizer);
 
 }  // namespace bmae
 
@@ -79,12 +80,11 @@ BMAE_INLINE std::string state_file_of(std::size_t rank) {
     return rank == 0 ? "state.safetensors" : "state-rank-" + std::to_string(rank) + ".safetensors";
 }
 
-BMAE_INLINE void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat,
-                             std::string const& prefix) {
+BMAE_INLINE void add_entries(std::vector<TensorEntry>& entries, FlatParameters const& parameters, at::Tensor const& flat) {
     std::span<std::byte const> const bytes(reinterpret_cast<std::byte const*>(flat.const_data_ptr<float>()), flat.nbytes());
     for (ParameterSlot const& slot : parameters.slots()) {
         TensorEntry entry;
-        entry.name = prefix + slot.name;
+        entry.name = slot.name;
         entry.type = ElementType::f32;
         entry.shape = slot.shape;
         entry.bytes = bytes.subspan(static_cast<std::size_t>(slot.offset) * sizeof(float),
@@ -95,17 +95,15 @@ BMAE_INLINE void add_entries(std::vector<TensorEntry>& entries, FlatParameters c
 
 BMAE_INLINE void read_into(at::Tensor const& target, SafetensorsFile const& file, std::string const& name) {
     TensorEntry const& entry = file.at(name);
-    if (entry.type != ElementType::f32 || entry.shape != target.sizes().vec()) {
-        throw InputError(Diagnostic{file.name(), 0, name + " as F32 " + shape_text(target.sizes().vec()),
+    ElementType const type = state_type(target);
+    if (entry.type != type || entry.shape != target.sizes().vec()) {
+        throw InputError(Diagnostic{file.name(), 0,
+                                    name + " as " + std::string(to_string(type)) + ' ' + shape_text(target.sizes().vec()),
                                     std::string(to_string(entry.type)) + ' ' + shape_text(entry.shape)});
     }
-    at::Tensor const copy = at::empty(entry.shape, at::kFloat);
-    if (!entry.bytes.empty()) { std::memcpy(copy.mutable_data_ptr<float>(), entry.bytes.data(), entry.bytes.size()); }
+    at::Tensor const copy = at::empty(entry.shape, target.scalar_type());
+    if (!entry.bytes.empty()) { std::memcpy(copy.mutable_data_ptr(), entry.bytes.data(), entry.bytes.size()); }
     target.copy_(copy);
-}
-
-BMAE_INLINE std::string count_name(std::size_t alternation) {
-    return alternation == 0 ? "count" : "count." + std::to_string(alternation);
 }
 
 BMAE_INLINE void expect_count(SafetensorsFile const& file, std::size_t count) {
@@ -121,25 +119,22 @@ namespace bmae {
 BMAE_INLINE void write_model(std::filesystem::path const& folder, FlatParameters const& parameters) {
     at::Tensor const master = parameters.master().cpu();
     std::vector<TensorEntry> entries;
-    detail::add_entries(entries, parameters, master, "");
+    detail::add_entries(entries, parameters, master);
     write_safetensors(folder / detail::model_file, entries, {{"format", "pt"}});
 }
 
-BMAE_INLINE void write_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer) {
-    at::Tensor const mean = optimizer.mean().cpu();
-    at::Tensor const square = optimizer.square().cpu();
-    std::vector<float> counts;
-    for (std::size_t t = 0; t < optimizer.alternations(); ++t) { counts.push_back(optimizer.count(t).item<float>()); }
+BMAE_INLINE void write_optimizer(std::filesystem::path const& folder, Optimizer const& optimizer) {
+    std::vector<at::Tensor> held;   // as the entries refer to their bytes
     std::vector<TensorEntry> entries;
-    detail::add_entries(entries, parameters, mean, "mean.");
-    detail::add_entries(entries, parameters, square, "square.");
-    for (std::size_t t = 0; t < counts.size(); ++t) {
-        TensorEntry counter;
-        counter.name = detail::count_name(t);
-        counter.type = ElementType::f32;
-        counter.bytes = std::as_bytes(std::span(&counts[t], 1));
-        entries.push_back(std::move(counter));
-    }
+    optimizer.for_each_state([&](std::string const& name, at::Tensor const& value) {
+        at::Tensor const& kept = held.emplace_back(value.detach().cpu().contiguous());
+        TensorEntry entry;
+        entry.name = name;
+        entry.type = detail::state_type(kept);
+        entry.shape = kept.sizes().vec();
+        entry.bytes = std::span(static_cast<std::byte const*>(kept.const_data_ptr()), static_cast<std::size_t>(kept.nbytes()));
+        entries.push_back(std::move(entry));
+    });
     write_safetensors(folder / detail::optimizer_file, entries);
 }
 
@@ -177,17 +172,13 @@ BMAE_INLINE void read_state(std::filesystem::path const& folder, Objective& obje
     });
 }
 
-BMAE_INLINE void read_optimizer(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW& optimizer) {
+BMAE_INLINE void read_optimizer(std::filesystem::path const& folder, Optimizer& optimizer) {
     c10::AutoGradMode const no_grad(false);
     SafetensorsFile const file = SafetensorsFile::open(folder / detail::optimizer_file);
-    detail::expect_count(file, 2 * parameters.slots().size() + optimizer.alternations());
-    for (std::size_t i = 0; i < parameters.slots().size(); ++i) {
-        detail::read_into(parameters.view(optimizer.mean(), i), file, "mean." + parameters.slots()[i].name);
-        detail::read_into(parameters.view(optimizer.square(), i), file, "square." + parameters.slots()[i].name);
-    }
-    for (std::size_t t = 0; t < optimizer.alternations(); ++t) {
-        detail::read_into(optimizer.count(t), file, detail::count_name(t));
-    }
+    std::size_t count = 0;
+    optimizer.for_each_state([&](std::string const&, at::Tensor const&) { ++count; });
+    detail::expect_count(file, count);
+    optimizer.for_each_state([&](std::string const& name, at::Tensor const& value) { detail::read_into(value, file, name); });
 }
 
 }  // namespace bmae

@@ -16,13 +16,13 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/cpu_threads.hpp>
 #include <bmae/nn/kernels.hpp>
 #include <bmae/training/objective.hpp>
+#include <bmae/training/parameter_rates.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/values/error.hpp>
 
@@ -36,13 +36,16 @@ struct ParameterSlot {
     std::int64_t size = 0;         ///< in elements
     bool decay = false;            ///< weight decay applies
     std::size_t alternation = 0;   ///< see `Objective::alternation`
+    bool frozen = false;           ///< never trained: without gradient and moments
+    double rate = 1;               ///< factor of the learning rate
 
     static constexpr std::int64_t alignment = 32;   ///< elements
     /// With the gap behind it: where the next slot starts.
     [[nodiscard]] std::int64_t end() const noexcept { return offset + (size + alignment - 1) / alignment * alignment; }
 };
 
-/// fp32 masters and gradients of a model, [decayed | not decayed], and the views of them that the network reads.
+/// fp32 masters and gradients of a model, [decayed | not decayed | frozen], and the views of them that the network reads. Frozen
+/// parameters have masters alone, and require no gradient, so that nothing is computed or kept for one.
 ///
 /// While this object lives the data of every parameter is in its buffers; the tensors keep their identity, so that a module
 /// which shares a tensor (a tied embedding) continues to share it. In fp32 the network reads the masters and backward() writes
@@ -54,26 +57,19 @@ class FlatParameters {
 public:
     static constexpr std::int64_t alignment = ParameterSlot::alignment;   ///< elements
 
-    /// \throws InputError if two parameters have one name or are one tensor, or if they are on different devices
-    explicit FlatParameters(Objective& objective, ComputeType precision = ComputeType::fp32) : precision_(precision) {
+    /// \throws InputError if two parameters have one name or are one tensor, if they are on different devices, or as `rates_of`
+    explicit FlatParameters(Objective& objective, ComputeType precision = ComputeType::fp32, ParameterRates const& rates = {})
+        : precision_(precision) {
         c10::AutoGradMode const no_grad(false);
-        gather(objective);
-        std::int64_t end = 0;
-        for (bool const decay : {true, false}) {
-            for (std::size_t i = 0; i < slots_.size(); ++i) {
-                if (slots_[i].decay != decay) { continue; }
-                slots_[i].offset = end;
-                end = slots_[i].end();
-            }
-            if (decay) { decayed_ = end; }
-        }
+        gather(objective, rates);
+        std::int64_t const end = place_slots();
         auto const device = tensors_.front().device();
         master_ = at::zeros({end}, at::TensorOptions().dtype(at::kFloat).device(device));
-        gradient_ = at::zeros_like(master_);
+        gradient_ = at::zeros({trained_}, master_.options());
         for (std::size_t i = 0; i < slots_.size(); ++i) { view(master_, i).copy_(tensors_[i]); }
         if (precision_ == ComputeType::bf16) {
             compute_ = at::zeros({end}, master_.options().dtype(at::kBFloat16));
-            compute_gradient_ = at::zeros_like(compute_);
+            compute_gradient_ = at::zeros({trained_}, compute_.options());
         }
         attach();
     }
@@ -88,10 +84,11 @@ public:
     [[nodiscard]] ComputeType precision() const noexcept { return precision_; }
     [[nodiscard]] std::int64_t elements() const noexcept { return master_.numel(); }   ///< including the gaps
     [[nodiscard]] std::int64_t decayed() const noexcept { return decayed_; }          ///< elements before the first without decay
+    [[nodiscard]] std::int64_t trained() const noexcept { return trained_; }          ///< elements before the first frozen one
     [[nodiscard]] at::Tensor const& master() const noexcept { return master_; }       ///< [elements()] fp32
-    [[nodiscard]] at::Tensor const& gradient() const noexcept { return gradient_; }   ///< [elements()] fp32
+    [[nodiscard]] at::Tensor const& gradient() const noexcept { return gradient_; }   ///< [trained()] fp32
 
-    /// The part of a flat buffer that belongs to slot `i`, in the parameter's shape.
+    /// The part of a flat buffer that belongs to slot `i`, in the parameter's shape. Only masters have one of a frozen slot.
     [[nodiscard]] at::Tensor view(at::Tensor const& flat, std::size_t i) const {
         return flat.narrow(0, slots_[i].offset, slots_[i].size).view(slots_[i].shape);
     }
@@ -112,6 +109,7 @@ public:
     void collect() {
         c10::AutoGradMode const no_grad(false);
         for (std::size_t i = 0; i < slots_.size(); ++i) {
+            if (slots_[i].frozen) { continue; }
             at::Tensor const& now = tensors_[i].grad();
             if (!now.defined() || now.data_ptr() != gradients_[i].data_ptr()) {
                 throw RunError("the gradient of " + slots_[i].name +
@@ -155,12 +153,13 @@ private:
     [[nodiscard]] std::string first_non_finite_in(at::Tensor const& flat) const {
         c10::AutoGradMode const no_grad(false);
         for (std::size_t i = 0; i < slots_.size(); ++i) {
+            if (slots_[i].end() > flat.numel()) { continue; }   // frozen: without a gradient
             if (!at::isfinite(view(flat, i)).all().item<bool>()) { return slots_[i].name; }
         }
         return {};
     }
 
-    void gather(Objective& objective) {
+    void gather(Objective& objective, ParameterRates const& rates) {
         std::unordered_map<void const*, std::string> by_tensor;
         objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool decay) {
             if (!by_name_.emplace(name, slots_.size()).second) { throw InputError("two parameters have the name " + name); }
@@ -181,6 +180,31 @@ private:
             tensors_.push_back(value);
         });
         if (tensors_.empty()) { throw InputError("the model has no parameters"); }
+        std::vector<std::string> names;
+        for (ParameterSlot const& slot : slots_) { names.push_back(slot.name); }
+        std::vector<ParameterRate> const own = rates_of(names, rates);
+        for (std::size_t i = 0; i < slots_.size(); ++i) {
+            bool const never = slots_[i].alternation == Objective::never_trained;
+            slots_[i].frozen = own[i].frozen || never;
+            if (never) { slots_[i].alternation = 0; }
+            slots_[i].rate = own[i].factor;
+        }
+    }
+
+    /// \returns the elements of all slots, with their gaps
+    std::int64_t place_slots() {
+        std::int64_t end = 0;
+        auto const place = [&](auto const& chosen) {
+            for (ParameterSlot& slot : slots_) {
+                if (!chosen(slot)) { continue; }
+                slot.offset = end;
+                end = slot.end();
+            }
+            return end;
+        };
+        decayed_ = place([](ParameterSlot const& slot) { return !slot.frozen && slot.decay; });
+        trained_ = place([](ParameterSlot const& slot) { return !slot.frozen && !slot.decay; });
+        return place([](ParameterSlot const& slot) { return slot.frozen; });
     }
 
     /// gradient_ += compute_gradient_, compute_gradient_ = 0; in one pass on a CPU, where LibTorch's mixed addition is slow.
@@ -201,9 +225,13 @@ private:
         publish();
         bool const copy = precision_ == ComputeType::bf16;
         for (std::size_t i = 0; i < slots_.size(); ++i) {
-            gradients_.push_back(view(copy ? compute_gradient_ : gradient_, i));
+            gradients_.push_back(slots_[i].frozen ? at::Tensor() : view(copy ? compute_gradient_ : gradient_, i));
             tensors_[i].mutable_grad().reset();
             tensors_[i].set_data(view(copy ? compute_ : master_, i));
+            if (slots_[i].frozen) {
+                tensors_[i].set_requires_grad(false);
+                continue;
+            }
             tensors_[i].set_requires_grad(true);
             tensors_[i].mutable_grad() = gradients_[i];
         }
@@ -221,8 +249,9 @@ private:
     std::vector<ParameterSlot> slots_;
     std::unordered_map<std::string, std::size_t> by_name_;   // slot
     std::vector<at::Tensor> tensors_;                        // handles of the model's own tensors
-    std::vector<at::Tensor> gradients_;                      // the views in their grad fields
+    std::vector<at::Tensor> gradients_;                      // the views in their grad fields; undefined: frozen
     std::int64_t decayed_ = 0;
+    std::int64_t trained_ = 0;
     at::Tensor master_, gradient_;            // fp32
     at::Tensor compute_, compute_gradient_;   // bf16, undefined in fp32
 };

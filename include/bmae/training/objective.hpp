@@ -124,6 +124,9 @@ public:
 
     virtual void for_each_parameter(ParameterVisitor const& visit) = 0;
 
+    /// The group of a parameter that belongs in a checkpoint and is trained in no step: the weights below low-rank factors.
+    static constexpr std::size_t never_trained = ~std::size_t{0};
+
     /// Alternation: parameters of group 0 are trained in all steps, others frozen in steps whose `frozen` names their group.
     [[nodiscard]] virtual std::size_t alternation(std::string const& parameter) const {
         static_cast<void>(parameter);

@@ -1,13 +1,16 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// AdamW over flat buffers: two fused calls per step for any number of parameters, a few more with an alternation.
+/// The seam of optimizers, and AdamW over flat buffers: two fused calls per step for any number of parameters, a few more with an
+/// alternation or rates by layer.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -28,22 +31,49 @@ namespace bmae {
 /// The 1e-6 is that of torch.nn.utils.clip_grad_norm_, so that steps can be compared exactly.
 inline double clip_divisor(double norm, double clip) { return clip > 0 ? std::max(1.0, (norm + 1e-6) / clip) : 1.0; }
 
-/// The optimizer: moments and update counts of one FlatParameters, which must outlive it.
+/// An optimizer: state and update counts of one FlatParameters, which must outlive it.
 ///
-/// Frozen parameters keep their values, moments and update count: neither weight decay nor momentum changes them.
-class AdamW {
+/// Parameters that rest in a step keep their values, state and update count: neither weight decay nor momentum changes them.
+class Optimizer {
+public:
+    /// Called with a tensor of the state and its name in checkpoints; a reader writes into it.
+    using StateVisitor = std::function<void(std::string const& name, at::Tensor const& value)>;
+
+    Optimizer() = default;
+    Optimizer(Optimizer const&) = delete;
+    Optimizer& operator=(Optimizer const&) = delete;
+    virtual ~Optimizer() = default;
+
+    /// One update of all masters, then of the network's parameters.
+    /// \param learning_rate     of this step; each parameter has its own share of it: `ParameterSlot::rate`
+    /// \param gradient_divisor  of `clip_divisor`
+    /// \param frozen           the group of an alternation whose parameters rest; 0: none
+    virtual void step(double learning_rate, double gradient_divisor = 1, std::size_t frozen = 0) = 0;
+
+    virtual void for_each_state(StateVisitor const& visit) const = 0;
+};
+
+namespace detail {
+
+/// The name of the count of updates of one tower of an alternation.
+inline std::string count_name(std::size_t alternation) {
+    return alternation == 0 ? "count" : "count." + std::to_string(alternation);
+}
+
+}  // namespace detail
+
+/// Its fused pass divides by the clip as well, so clipping costs no pass of its own.
+class AdamW final : public Optimizer {
 public:
     AdamW(FlatParameters& parameters, AdamWOptions options);
 
-    /// One update of all masters, then of the network's parameters.
-    /// \param learning_rate     of this step
-    /// \param gradient_divisor  of `clip_divisor`; applied inside the fused pass, so clipping costs no pass of its own
-    /// \param frozen           the group whose parameters are frozen; 0: none
-    void step(double learning_rate, double gradient_divisor = 1, std::size_t frozen = 0);
+    void step(double learning_rate, double gradient_divisor = 1, std::size_t frozen = 0) override;
+    /// `mean.NAME` and `square.NAME` of every trained parameter, then `count`; with an alternation `count.1`, `count.2`.
+    void for_each_state(StateVisitor const& visit) const override;
 
     [[nodiscard]] AdamWOptions const& options() const noexcept { return options_; }
-    [[nodiscard]] at::Tensor const& mean() const noexcept { return mean_; }       ///< [elements()] first moment, fp32
-    [[nodiscard]] at::Tensor const& square() const noexcept { return square_; }   ///< [elements()] second moment, fp32
+    [[nodiscard]] at::Tensor const& mean() const noexcept { return mean_; }       ///< [trained()] first moment, fp32
+    [[nodiscard]] at::Tensor const& square() const noexcept { return square_; }   ///< [trained()] second moment, fp32
     [[nodiscard]] std::size_t alternations() const noexcept;   ///< 1 where all parameters are trained in all steps
     [[nodiscard]] at::Tensor const& count(std::size_t alternation = 0) const;   ///< [] updates so far, fp32
 
@@ -54,6 +84,11 @@ private:
         std::int64_t length = 0;
         bool decay = false;
         std::size_t alternation = 0;
+        double rate = 1;
+
+        [[nodiscard]] bool takes(ParameterSlot const& slot) const {
+            return decay == slot.decay && alternation == slot.alternation && rate == slot.rate;
+        }
     };
 
     void update(Run const& run, double learning_rate, std::optional<at::Tensor> const& divisor);
@@ -74,14 +109,14 @@ namespace bmae {
 BMAE_INLINE AdamW::AdamW(FlatParameters& parameters, AdamWOptions options)
     : parameters_(parameters),
       options_(options),
-      mean_(at::zeros_like(parameters.master())),
-      square_(at::zeros_like(parameters.master())) {
+      mean_(at::zeros_like(parameters.gradient())),
+      square_(at::zeros_like(parameters.gradient())) {
     std::size_t alternations = 1;
     for (bool const decay : {true, false}) {
         for (ParameterSlot const& slot : parameters.slots()) {   // in the order of their offsets
-            if (slot.decay != decay) { continue; }
-            if (runs_.empty() || runs_.back().decay != decay || runs_.back().alternation != slot.alternation) {
-                runs_.push_back({.first = slot.offset, .decay = decay, .alternation = slot.alternation});
+            if (slot.decay != decay || slot.frozen) { continue; }
+            if (runs_.empty() || !runs_.back().takes(slot)) {
+                runs_.push_back({.first = slot.offset, .decay = decay, .alternation = slot.alternation, .rate = slot.rate});
             }
             runs_.back().length = slot.end() - runs_.back().first;
             alternations = std::max(alternations, slot.alternation + 1);
@@ -104,12 +139,25 @@ BMAE_INLINE void AdamW::step(double learning_rate, double gradient_divisor, std:
     parameters_.publish();
 }
 
+BMAE_INLINE void AdamW::for_each_state(StateVisitor const& visit) const {
+    auto const each = [&](char const* prefix, at::Tensor const& flat) {
+        for (std::size_t i = 0; i < parameters_.slots().size(); ++i) {
+            ParameterSlot const& slot = parameters_.slots()[i];
+            if (!slot.frozen) { visit(prefix + slot.name, parameters_.view(flat, i)); }
+        }
+    };
+    each("mean.", mean_);
+    each("square.", square_);
+    for (std::size_t t = 0; t < counts_.size(); ++t) { visit(detail::count_name(t), counts_[t]); }
+}
+
 BMAE_INLINE std::size_t AdamW::alternations() const noexcept { return counts_.size(); }
 
 BMAE_INLINE at::Tensor const& AdamW::count(std::size_t alternation) const { return counts_.at(alternation); }
 
 BMAE_INLINE void AdamW::update(Run const& run, double learning_rate, std::optional<at::Tensor> const& divisor) {
     auto const part = [&](at::Tensor const& flat) { return flat.narrow(0, run.first, run.length); };
+    learning_rate *= run.rate;
     at::_fused_adamw_({part(parameters_.master())}, {part(parameters_.gradient())}, {part(mean_)}, {part(square_)}, {},
                       {counts_[run.alternation]}, learning_rate, options_.beta1, options_.beta2,
                       run.decay ? options_.weight_decay : 0, options_.epsilon,

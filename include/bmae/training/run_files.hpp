@@ -58,20 +58,20 @@ public:
 
     /// \returns  the checkpoint on rank 0, nothing elsewhere
     /// \throws RunError where another rank failed; see its own error
-    std::filesystem::path save(FlatParameters const& parameters, AdamW const& optimizer, TrainState const& state);
+    std::filesystem::path save(FlatParameters const& parameters, Optimizer const& optimizer, TrainState const& state);
 
     /// Loads the parameters alone of a checkpoint of this run.
     /// \throws InputError where it is damaged or missing
     void load_parameters(std::uint64_t step, FlatParameters& parameters) const;
 
     /// \throws InputError where the checkpoint is of another model, other options, another number of ranks or an older format
-    TrainState load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const;
+    TrainState load(CheckpointFolder const& found, FlatParameters& parameters, Optimizer& optimizer) const;
 
 private:
     /// This process has locked the folder from here on.
     std::optional<CheckpointFolder> recover();
 
-    void write(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer,
+    void write(std::filesystem::path const& folder, FlatParameters const& parameters, Optimizer const& optimizer,
                TrainState const& state);
 
     /// The part of a checkpoint that a rank other than 0 writes.
@@ -146,7 +146,7 @@ BMAE_INLINE bool RunFiles::takes_part() const noexcept {
     return holds_folder() || (replicas_.ranks > 1 && has_state_ && !options_.output.empty());
 }
 
-BMAE_INLINE std::filesystem::path RunFiles::save(FlatParameters const& parameters, AdamW const& optimizer,
+BMAE_INLINE std::filesystem::path RunFiles::save(FlatParameters const& parameters, Optimizer const& optimizer,
                                                  TrainState const& state) {
     bool const together = replicas_.ranks > 1 && has_state_;
     if (!holds_folder()) {
@@ -172,7 +172,7 @@ BMAE_INLINE std::filesystem::path RunFiles::save(FlatParameters const& parameter
     }
 }
 
-BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParameters& parameters, AdamW& optimizer) const {
+BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParameters& parameters, Optimizer& optimizer) const {
     std::filesystem::path const file = found.path / "trainer.json";
     try {
         std::string const text = read_file(file);
@@ -189,7 +189,7 @@ BMAE_INLINE TrainState RunFiles::load(CheckpointFolder const& found, FlatParamet
                   ", this is " TORCH_VERSION "; it resumes, but not bit for bit");
         }
         read_model(found.path, parameters);
-        read_optimizer(found.path, parameters, optimizer);
+        read_optimizer(found.path, optimizer);
         read_state(found.path, objective_, replicas_.rank);
         return state;
     } catch (nlohmann::ordered_json::exception const& error) {
@@ -218,10 +218,10 @@ BMAE_INLINE std::optional<CheckpointFolder> RunFiles::recover() {
     return store_->recover(warn_);
 }
 
-BMAE_INLINE void RunFiles::write(std::filesystem::path const& folder, FlatParameters const& parameters, AdamW const& optimizer,
-                                 TrainState const& state) {
+BMAE_INLINE void RunFiles::write(std::filesystem::path const& folder, FlatParameters const& parameters,
+                                 Optimizer const& optimizer, TrainState const& state) {
     write_model(folder, parameters);
-    write_optimizer(folder, parameters, optimizer);
+    write_optimizer(folder, optimizer);
     write_state(folder, objective_);
     nlohmann::ordered_json const json{{"library", version},
                                       {"libtorch", TORCH_VERSION},

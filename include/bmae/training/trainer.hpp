@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,10 +30,10 @@
 
 namespace bmae {
 
-class AdamW;
 class BatchPlanner;
 class ClockPlanner;
 class FlatParameters;
+class Optimizer;
 class Prefetcher;
 class TrainPlan;
 struct TrainState;
@@ -103,7 +104,7 @@ private:
     /// Optimizer steps of the whole run.
     [[nodiscard]] std::uint64_t total_steps(BatchPlanner const& planner) const;
 
-    StepReport run_step(Prefetcher& batches, TrainPlan const& plan, FlatParameters& parameters, AdamW& optimizer,
+    StepReport run_step(Prefetcher& batches, TrainPlan const& plan, FlatParameters& parameters, Optimizer& optimizer,
                         TrainState& state);
 
     /// Labels of every term in all micro-batches of the step, on all ranks.                                       [terms]
@@ -154,8 +155,8 @@ private:
 #include <bmae/detail/parallel.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/flat_parameters.hpp>
+#include <bmae/training/make_optimizer.hpp>
 #include <bmae/training/non_finite.hpp>
-#include <bmae/training/optimizer.hpp>
 #include <bmae/training/plan.hpp>
 #include <bmae/training/run_files.hpp>
 #include <bmae/training/step_gradient.hpp>
@@ -196,8 +197,9 @@ BMAE_INLINE TrainResult Trainer::fit() {
     } const answered{stop_};
     for (std::string const& text : objective_.warnings()) { warn(text); }
     detail::RunFiles files(objective_, options_, replicas_, [this](std::string const& text) { warn(text); });
-    FlatParameters parameters(objective_, options_.precision);
-    AdamW optimizer(parameters, options_.adamw);
+    FlatParameters parameters(objective_, options_.precision, options_.rates);
+    std::unique_ptr<Optimizer> const held = make_optimizer(options_.optimizer, parameters, options_.adamw, options_.seed);
+    Optimizer& optimizer = *held;
     std::optional<CheckpointFolder> const found = files.open(parameters.master().device());
     TrainState state = found ? files.load(*found, parameters, optimizer) : TrainState();
     require_finite_start(parameters);
@@ -372,8 +374,8 @@ BMAE_INLINE std::uint64_t Trainer::total_steps(BatchPlanner const& planner) cons
     return (batches + per_step - 1) / per_step;
 }
 
-BMAE_INLINE StepReport Trainer::run_step(Prefetcher& batches, TrainPlan const& plan, FlatParameters& parameters, AdamW& optimizer,
-                                         TrainState& state) {
+BMAE_INLINE StepReport Trainer::run_step(Prefetcher& batches, TrainPlan const& plan, FlatParameters& parameters,
+                                         Optimizer& optimizer, TrainState& state) {
     Clock::time_point const start = Clock::now();
     double const waited = batches.waited();
     std::vector<HostBatch> micro;
@@ -385,7 +387,8 @@ BMAE_INLINE StepReport Trainer::run_step(Prefetcher& batches, TrainPlan const& p
                               .seed = dropout_seed(state.step, m),
                               .progress = plan.progress(state.step),
                               .opens_step = m == 0,
-                              .step = state.step};
+                              .step = state.step,
+                              .recompute = options_.recompute};
     };
     auto const collect = [&] { parameters.collect(); };
     HostBatch const whole = contrast_ != nullptr ? contrast_->join(micro) : HostBatch();

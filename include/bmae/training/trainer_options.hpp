@@ -19,6 +19,8 @@
 #include <bmae/training/adamw_options.hpp>
 #include <bmae/training/description.hpp>
 #include <bmae/training/figures.hpp>
+#include <bmae/training/optimizer_kind.hpp>
+#include <bmae/training/parameter_rates.hpp>
 #include <bmae/training/plan.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/training/schedule.hpp>
@@ -38,8 +40,11 @@ struct TrainerOptions {
     bool gradient_cache = false;          ///< a contrast spans the texts of the whole step, not of each micro-batch
     double learning_rate = 1e-4;          ///< peak
     Schedule schedule = {};
-    AdamWOptions adamw = {};
-    double clip = 1;   ///< largest norm of the gradient; 0: no clipping
+    OptimizerKind optimizer = OptimizerKind::adamw;
+    AdamWOptions adamw = {};     ///< of the other optimizers too, as far as they have such numbers
+    ParameterRates rates = {};   ///< frozen parts, and rates by layer
+    bool recompute = false;      ///< encoder layers are computed again in the backward pass: less memory, the same result
+    double clip = 1;             ///< largest norm of the gradient; 0: no clipping
     ComputeType precision = ComputeType::fp32;
     NonFinitePolicy non_finite = {};
     EvaluationOptions evaluation = {};   ///< by `TrainerCallbacks::evaluate`
@@ -113,6 +118,7 @@ BMAE_INLINE void check(TrainerOptions const& options) {
     demand(evaluation.best.empty() || !options.output.empty(), "an output folder, to keep the best checkpoint", "none");
     check(options.schedule);
     check(options.adamw);
+    check(options.rates);
 }
 
 BMAE_INLINE nlohmann::ordered_json deciding_options(TrainerOptions const& options) {
@@ -132,6 +138,9 @@ BMAE_INLINE nlohmann::ordered_json deciding_options(TrainerOptions const& option
             {"beta2", options.adamw.beta2},
             {"epsilon", options.adamw.epsilon},
             {"weight_decay", options.adamw.weight_decay},
+            {"optimizer", to_string(options.optimizer)},
+            {"frozen", list_text(options.rates.frozen)},
+            {"layer_decay", options.rates.layer_decay},
             {"clip", options.clip},
             {"precision", to_string(options.precision)},
             {"seed", options.seed}};
