@@ -462,7 +462,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     objective->for_each_parameter(
         [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
     FinetunedFolder const kind = finetuned_folder(*objective);
-    Path const folder = publish(training, kind.name, [&](Path const& unfinished) {
+    Path const folder = publish(training, trained, kind.name, [&](Path const& unfinished) {
         save_finetuned(*objective, model.tokenizer, length, prompts, unfinished);
     });
     result[kind.key] = folder.string();

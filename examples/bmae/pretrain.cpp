@@ -414,7 +414,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     move_encoder(encoder, at::Device(at::kCPU));
     std::string text;
     auto const published = [&](std::string const& name, char const* key, std::function<void(Path const&)> const& write) {
-        Path const folder = publish(training, name, write);
+        Path const folder = publish(training, trained, name, write);
         result[key] = folder.string();
         text += folder.string() + '\n';
     };

@@ -4,6 +4,7 @@
 // Changes a model's folder without training: `vocabulary` and `merge`.
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -20,6 +21,7 @@
 #include <bmae/text/wordpiece.hpp>
 
 #include "common.hpp"
+#include "model_card.hpp"
 
 namespace bmae::program {
 
@@ -106,6 +108,11 @@ int vocabulary(Common const& common, VocabularyOptions const& options) {
     warn_of(change.known, "are tokens already");
     warn_of(change.without_pieces, "have characters that the vocabulary lacks and are left out");
     VocabularyFolderReport const report = write_with_vocabulary(options.model, options.output, tokenizer, change);
+    write_model_card(options.output,
+                     {.model = options.model,
+                      .change = "Its vocabulary was " + std::string(options.action == "trim" ? "trimmed" : "extended") +
+                                " from " + count_text(report.tokens_before) + " to " + count_text(report.tokens_after) +
+                                " tokens" + (options.action == "trim" ? "." : "; new ones start as the mean of their pieces.")});
     Json const result{{"command", "vocabulary"},
                       {"action", options.action},
                       {"output", options.output.string()},
@@ -129,6 +136,15 @@ int merge(Common const& common, MergeOptions const& options) {
     std::vector<MergePart> parts;
     for (std::string const& text : options.parts) { parts.push_back(part_of(text)); }
     MergeReport const report = merge_folders(parts, options.output);
+    std::string shares;
+    for (MergePart const& part : parts) {
+        Path const folder = part.folder.has_filename() ? part.folder : part.folder.parent_path();
+        char weight[32];
+        std::snprintf(weight, sizeof weight, "%g", part.weight);
+        shares += (shares.empty() ? "" : ", ") + ('`' + folder.filename().string() + "` times ") + weight;
+    }
+    write_model_card(options.output,
+                     {.model = parts.front().folder, .change = "Its weights are those of " + shares + ", added."});
     Json const result{{"command", "merge"},        {"output", options.output.string()},     {"models", parts.size()},
                       {"tensors", report.tensors}, {"equal_tensors", report.equal_tensors}, {"omitted_files", report.left_out}};
     print_result(common, result,

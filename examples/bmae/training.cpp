@@ -18,6 +18,7 @@
 #include <bmae/training/trainer.hpp>
 
 #include "evaluation.hpp"
+#include "model_card.hpp"
 
 namespace bmae::program {
 
@@ -284,6 +285,8 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     progress.finish();
     if (!shown && result.resumed_from != 0) { say("the run has ended already, at step " + count_text(result.resumed_from)); }
     Trained trained{.step = result.step, .resumed_from = result.resumed_from, .checkpoint = result.checkpoint};
+    bool const holds_best = result.end == TrainEnd::finished && result.best.step != 0;
+    trained.result = holds_best ? options.output / ("step-" + std::to_string(result.best.step)) : result.checkpoint;
     if (result.end == TrainEnd::interrupted) { trained.to = out_of_time ? TrainedTo::the_time_limit : TrainedTo::an_interrupt; }
     char const* const ends[] = {"finished", "time limit", "interrupted"};
     double const seconds = progress.seconds();   // as it says itself
@@ -318,13 +321,15 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     return trained;
 }
 
-Path publish(TrainingOptions const& options, std::string const& name, std::function<void(Path const&)> const& write) {
+Path publish(TrainingOptions const& options, Trained const& trained, std::string const& name,
+             std::function<void(Path const&)> const& write) {
     Path const place = options.output / name;
     Path const unfinished = options.output / ('.' + name + ".new");
     std::error_code code;
     std::filesystem::remove_all(unfinished, code);   // of a publication that was killed
     if (code) { detail::fail_to_write(unfinished, "remove", code.value()); }
     write(unfinished);
+    write_model_card(unfinished, {.checkpoint = trained.result});
     detail::replace_folder(unfinished, place);
     return place;
 }

@@ -24,8 +24,9 @@ struct Trained {
     TrainedTo to = TrainedTo::the_end;
     std::uint64_t step = 0;
     std::uint64_t resumed_from = 0;
-    Path checkpoint = {};
-    Json json = {};   ///< for the result of the command
+    Path checkpoint = {};   ///< the last one
+    Path result = {};       ///< the one whose parameters the objective holds at the end: the best, where that is kept
+    Json json = {};         ///< for the result of the command
 };
 
 /// NAME=VALUE of `--set`, by name. \throws InputError for another form, and for a duplicate name
@@ -41,9 +42,11 @@ void check_output(TrainingOptions const& options);
 Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
               std::function<Figures(std::uint64_t step)> evaluate = {});
 
-/// Publishes a result of the run as OUTPUT/NAME, in place of that of an earlier end: readers see the old folder or the new one.
+/// Publishes a result of the run as OUTPUT/NAME with a model card, in place of that of an earlier end: readers see the old folder or
+/// the new one.
 /// \param write  makes the folder that it is given
 /// \returns  the path of the folder
-Path publish(TrainingOptions const& options, std::string const& name, std::function<void(Path const&)> const& write);
+Path publish(TrainingOptions const& options, Trained const& trained, std::string const& name,
+             std::function<void(Path const&)> const& write);
 
 }  // namespace bmae::program

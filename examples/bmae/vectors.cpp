@@ -29,6 +29,7 @@
 #include "collections.hpp"
 #include "common.hpp"
 #include "language.hpp"
+#include "model_card.hpp"
 #include "models.hpp"
 #include "ranking.hpp"
 #include "stored_vectors.hpp"
@@ -383,6 +384,9 @@ int export_model(Common const& common, ExportOptions const& options) {
                        .expected = "--format sentence-transformers, huggingface, retromae, dupmae, simlm, condenser or master",
                        .found = '"' + options.format + '"'});
     }
+    auto const checkpoint = find_checkpoint(options.model.model);
+    write_model_card(options.output,
+                     checkpoint ? CardOrigin{.checkpoint = *checkpoint} : CardOrigin{.model = options.model.model});
     print_result(common, result, options.output.string() + '\n');
     return done;
 }

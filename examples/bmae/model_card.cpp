@@ -1,0 +1,285 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+#include "model_card.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/detail/json_text.hpp>
+#include <bmae/detail/lines.hpp>
+#include <bmae/io/json_file.hpp>
+#include <bmae/version.hpp>
+
+namespace bmae::program {
+
+namespace {
+
+constexpr std::uint64_t largest_text = std::uint64_t{1} << 26;
+
+/// A kind of folder: what loads it, and how.
+struct FolderKind {
+    std::string_view title;
+    std::string_view library;
+    std::string_view task;   ///< pipeline_tag of the Hub
+    std::vector<std::string_view> tags;
+    std::string_view python;
+    std::string_view command;
+};
+
+FolderKind const sentence_kind{
+    .title = "Sentence encoder",
+    .library = "sentence-transformers",
+    .task = "sentence-similarity",
+    .tags = {"sentence-transformers", "sentence-similarity", "feature-extraction"},
+    .python =
+        "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(\"FOLDER\")\n"
+        "vectors = model.encode([\"a query\", \"a document\"])\n",
+    .command = "bmae search --model FOLDER --data COLLECTION --split test --output run.trec"};
+FolderKind const cross_kind{
+    .title = "Reranker",
+    .library = "sentence-transformers",
+    .task = "text-ranking",
+    .tags = {"sentence-transformers", "cross-encoder", "reranker"},
+    .python =
+        "from sentence_transformers import CrossEncoder\n\nmodel = CrossEncoder(\"FOLDER\")\n"
+        "scores = model.predict([(\"a query\", \"a document\")])\n",
+    .command = "bmae rerank --model FOLDER --run run.trec --data COLLECTION --split test --output reranked.trec"};
+FolderKind const sparse_kind{
+    .title = "Sparse encoder",
+    .library = "sentence-transformers",
+    .task = "feature-extraction",
+    .tags = {"sentence-transformers", "sparse-encoder", "splade", "feature-extraction"},
+    .python =
+        "from sentence_transformers import SparseEncoder\n\nmodel = SparseEncoder(\"FOLDER\")\n"
+        "vectors = model.encode([\"a query\", \"a document\"])\n",
+    .command = "bmae search --method sparse --model FOLDER --data COLLECTION --split test --output run.trec"};
+FolderKind const token_kind{
+    .title = "Encoder of token vectors",
+    .library = "sentence-transformers",
+    .task = "feature-extraction",
+    .tags = {"sentence-transformers", "multi-vector", "colbert", "feature-extraction"},
+    .python =
+        "from sentence_transformers import MultiVectorEncoder\n\nmodel = MultiVectorEncoder(\"FOLDER\")\n"
+        "vectors = model.encode_document([\"a document\"])\n",
+    .command = "bmae search --method maxsim --model FOLDER --data COLLECTION --split test --output run.trec"};
+FolderKind const bare_kind{
+    .title = "Encoder",
+    .library = "transformers",
+    .task = "fill-mask",
+    .tags = {"fill-mask"},
+    .python =
+        "from transformers import AutoModel, AutoTokenizer\n\ntokenizer = AutoTokenizer.from_pretrained(\"FOLDER\")\n"
+        "model = AutoModel.from_pretrained(\"FOLDER\")\n",
+    .command = "bmae search --model FOLDER --pooling cls --data COLLECTION --split test --output run.trec"};
+
+Json read_or_nothing(Path const& file) {
+    if (!std::filesystem::is_regular_file(file)) { return {}; }
+    Json json = detail::parse_json_or_nothing<Json>(detail::read_file(file, largest_text));
+    return json.is_discarded() ? Json() : json;
+}
+
+/// A member of an object; null where there is none.
+Json member(Json const& object, char const* key) { return object.is_object() && object.contains(key) ? object[key] : Json(); }
+
+FolderKind const& kind_of(Path const& folder) {
+    std::string const modules = read_or_nothing(folder / "modules.json").dump();
+    if (modules.find("sparse_encoder") != modules.npos) { return sparse_kind; }
+    if (modules.find("multi_vector_encoder") != modules.npos) { return token_kind; }
+    std::string const classes = member(read_or_nothing(folder / "config.json"), "architectures").dump();
+    if (classes.find("ForSequenceClassification") != classes.npos) { return cross_kind; }
+    return modules == "null" ? bare_kind : sentence_kind;
+}
+
+/// A folder or file by a name that says what it is, without the place where it lies: the last part of its path, or the last two
+/// where programs choose the last one.
+std::string short_name(Path path) {
+    path = path.lexically_normal();
+    if (!path.has_filename()) { path = path.parent_path(); }
+    constexpr std::array<std::string_view, 8> of_programs{
+        "run", "store", "model", "sentence-transformer", "cross-encoder", "sparse-encoder", "token-encoder", "train.jsonl"};
+    std::string const last = path.filename().string();
+    bool const general = std::ranges::find(of_programs, last) != of_programs.end() || last.starts_with("step-");
+    std::string const parent = path.parent_path().filename().string();
+    return general && !parent.empty() ? parent + '/' + last : last;
+}
+
+/// Whether a text can be the name of a model on the Hub: NAME or OWNER/NAME.
+bool is_hub_name(std::string_view text) {
+    auto const allowed = [](char c) {
+        bool const letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        return letter || c == '-' || c == '_' || c == '.' || c == '/';
+    };
+    return !text.empty() && text.size() <= 96 && std::ranges::all_of(text, allowed) && std::ranges::count(text, '/') <= 1 &&
+           text.front() != '/' && text.front() != '.' && text.back() != '/';
+}
+
+/// The model on the Hub that a folder descends from, as its own card or config.json says; empty where unknown.
+std::string base_model_of(Path const& folder) {
+    for (Path const& card : {folder / "README.md", folder / "model/README.md", folder / "sentence-transformer/README.md"}) {
+        if (!std::filesystem::is_regular_file(card) || std::filesystem::file_size(card) > largest_text) { continue; }
+        detail::LineReader lines(card);
+        std::string_view line;
+        constexpr std::string_view key = "base_model: ";
+        if (!lines.next(line) || line != "---") { continue; }
+        while (lines.next(line) && line != "---") {
+            if (line.starts_with(key) && is_hub_name(line.substr(key.size()))) { return std::string(line.substr(key.size())); }
+        }
+    }
+    Json const name = member(read_or_nothing(folder / "config.json"), "_name_or_path");
+    bool const known =
+        name.is_string() && is_hub_name(name.get<std::string>()) && !std::filesystem::exists(name.get<std::string>());
+    return known ? name.get<std::string>() : std::string();
+}
+
+/// A value as a cell of a Markdown table.
+std::string cell(Json const& value) {
+    std::string made;
+    for (char const c : value.is_string() ? value.get<std::string>() : value.dump()) {
+        made += c == '|' ? "\\|" : c == '\n' ? " " : std::string(1, c);
+    }
+    return made;
+}
+
+std::string row(std::string const& name, std::string const& value) { return "| " + name + " | " + value + " |\n"; }
+
+/// What is known of the run that made a checkpoint.
+class RunFacts {
+public:
+    explicit RunFacts(Path const& checkpoint) {
+        if (checkpoint.empty()) { return; }
+        trainer_ = read_or_nothing(checkpoint / "trainer.json");
+        Json const objective = member(trainer_, "objective");
+        if (objective.is_string()) { objective_ = detail::parse_json_or_nothing<Json>(objective.get<std::string>()); }
+        Path const run = std::filesystem::weakly_canonical(checkpoint).parent_path();
+        given_ = member(read_or_nothing(run / run_options_file), "options");
+        read_figures(run / "log.jsonl");
+    }
+
+    [[nodiscard]] Json step() const { return member(member(trainer_, "state"), "step"); }
+    [[nodiscard]] Json options() const { return member(trainer_, "options"); }
+    [[nodiscard]] Json of_objective(char const* key) const { return member(objective_, key); }
+    [[nodiscard]] Json const& figures() const noexcept { return figures_; }
+
+    /// The values of an option of the command line; none where the command is not recorded.
+    [[nodiscard]] std::vector<Path> given(char const* option) const {
+        Json const given = member(given_, option);
+        std::vector<Path> values;
+        for (Json const& value : given) {
+            if (value.is_string()) { values.emplace_back(value.get<std::string>()); }
+        }
+        return values;
+    }
+
+private:
+    /// Those of the last evaluation up to the step of the checkpoint.
+    void read_figures(Path const& log) {
+        if (!step().is_number_unsigned() || !std::filesystem::is_regular_file(log)) { return; }
+        auto const end = step().get<std::uint64_t>();
+        detail::LineReader lines(log);
+        for (std::string_view line; lines.next(line);) {
+            if (line.find("\"figures\"") == line.npos) { continue; }
+            Json const read = detail::parse_json_or_nothing<Json>(line);
+            Json const at = member(read, "step");
+            if (at.is_number_unsigned() && at.get<std::uint64_t>() <= end) { figures_ = member(read, "figures"); }
+        }
+    }
+
+    Json trainer_ = {};
+    Json objective_ = {};
+    Json given_ = {};
+    Json figures_ = {};
+};
+
+/// How the folder is named in an example: layouts with decoders have the encoder in a folder of its own.
+std::string with_place(std::string_view example, Path const& folder) {
+    bool const inside =
+        !std::filesystem::exists(folder / "config.json") && std::filesystem::exists(folder / "encoder_model/config.json");
+    std::string made(example);
+    std::size_t at = inside ? made.find("FOLDER") : made.npos;
+    for (constexpr std::string_view place = "FOLDER/encoder_model"; at != made.npos;
+         at = made.find("FOLDER", at + place.size())) {
+        made.replace(at, 6, place);
+    }
+    return made;
+}
+
+std::string metadata(FolderKind const& kind, std::string const& preset, std::string const& base) {
+    std::string text = "---\nlibrary_name: " + std::string(kind.library) + "\npipeline_tag: " + std::string(kind.task) + '\n';
+    if (!base.empty()) { text += "base_model: " + base + '\n'; }
+    text += "tags:\n";
+    for (std::string_view const tag : kind.tags) { text += "- " + std::string(tag) + '\n'; }
+    text += "- bmae\n";
+    if (!preset.empty()) { text += "- " + preset + '\n'; }
+    return text + "---\n\n";
+}
+
+/// Name and fingerprint of what was trained on.
+std::string data_row(RunFacts const& run) {
+    std::string text;
+    for (Path const& data : run.given("--data")) { text += (text.empty() ? "" : ", ") + ('`' + cell(short_name(data)) + '`'); }
+    for (char const* const kind : {"corpus", "pairs"}) {
+        Json const hash = run.of_objective(kind);
+        if (hash.is_string()) {
+            text += (text.empty() ? "" : ", ") + ("fingerprint of the " + std::string(kind)) + ' ' + cell(hash);
+        }
+    }
+    return text.empty() ? text : row("data", text);
+}
+
+std::string training_section(RunFacts const& run) {
+    std::string rows = data_row(run);
+    if (run.step().is_number()) { rows += row("optimizer steps", cell(run.step())); }
+    Json const options = run.options();
+    for (auto const& [name, value] : options.items()) {
+        if (name != "batch.shuffle" && name != "batch.sort_window") { rows += row(name, cell(value)); }
+    }
+    return rows.empty() ? rows : "## Training\n\n| setting | value |\n|---|---|\n" + rows + '\n';
+}
+
+std::string composition_section(RunFacts const& run) {
+    Json const composition = run.of_objective("composition");
+    if (!composition.is_string()) { return {}; }
+    std::string text = "## Composition\n\n```text\n" + cell(composition) + "\n```\n\n";
+    Json const numbers = run.of_objective("numbers");
+    std::string rows;
+    for (auto const& [name, value] : numbers.items()) { rows += row('`' + name + '`', cell(value)); }
+    return rows.empty() ? text : text + "| option | value |\n|---|---|\n" + rows + '\n';
+}
+
+std::string figures_section(RunFacts const& run) {
+    if (!run.figures().is_object() || run.figures().empty()) { return {}; }
+    std::string text = "## Evaluation while training\n\n| figure | value |\n|---|---|\n";
+    for (auto const& [name, value] : run.figures().items()) { text += row(cell(name), cell(value)); }
+    return text + '\n';
+}
+
+}  // namespace
+
+void write_model_card(Path const& folder, CardOrigin const& origin) {
+    FolderKind const& kind = kind_of(folder);
+    RunFacts const run(origin.checkpoint);
+    Json const named = run.of_objective("preset");
+    std::string const preset = named.is_string() ? named.get<std::string>() : std::string();
+    std::vector<Path> start = run.given("--model");
+    if (start.empty() && !origin.model.empty()) { start.push_back(origin.model); }
+    std::string const base = start.empty() ? std::string() : base_model_of(start.front());
+    std::string text =
+        metadata(kind, preset, base) + "# " + std::string(kind.title) + (preset.empty() ? "" : ": " + preset) + "\n\n";
+    text += "Made by bmae " + std::string(version);
+    if (!preset.empty()) { text += " with the preset `" + preset + '`'; }
+    if (!start.empty()) { text += ", from `" + cell(short_name(start.front())) + '`'; }
+    text += '.' + (origin.change.empty() ? std::string() : ' ' + origin.change) + "\n\n## Use\n\n";
+    text += "In Python:\n\n```python\n" + with_place(kind.python, folder) + "```\n\nWith bmae:\n\n```sh\n" +
+            with_place(kind.command, folder) + "\n```\n\n";
+    text += composition_section(run) + training_section(run) + figures_section(run);
+    text.pop_back();   // ends in one newline
+    detail::write_file(folder / "README.md", text, detail::Existing::replace);
+}
+
+}  // namespace bmae::program
