@@ -53,6 +53,7 @@
 #include <bmae/corpus/judged_pairs.hpp>
 #include <bmae/corpus/line_pairs.hpp>
 #include <bmae/corpus/master_rows.hpp>
+#include <bmae/corpus/near_duplicates.hpp>
 #include <bmae/corpus/nli.hpp>
 #include <bmae/corpus/pair_store_build.hpp>
 #include <bmae/corpus/plain_text.hpp>
@@ -132,6 +133,7 @@
 #include <bmae/evaluation/composed_evaluator.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/evaluation/file_evaluator.hpp>
+#include <bmae/evaluation/label_diagnosis.hpp>
 #include <bmae/evaluation/logistic_regression.hpp>
 #include <bmae/evaluation/profile.hpp>
 #include <bmae/evaluation/query_evaluator.hpp>
@@ -140,6 +142,7 @@
 #include <bmae/evaluation/report.hpp>
 #include <bmae/evaluation/run_comparison.hpp>
 #include <bmae/evaluation/significance.hpp>
+#include <bmae/evaluation/text_diagnosis.hpp>
 #include <bmae/evaluation/transfer.hpp>
 #include <bmae/fwd.hpp>
 #include <bmae/generation/generate.hpp>
@@ -374,6 +377,7 @@
 #include <bmae/text/grapheme_tables.hpp>
 #include <bmae/text/graphemes.hpp>
 #include <bmae/text/id_table.hpp>
+#include <bmae/text/language_guess.hpp>
 #include <bmae/text/merged_folder.hpp>
 #include <bmae/text/nfc.hpp>
 #include <bmae/text/nfc_tables.hpp>
