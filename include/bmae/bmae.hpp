@@ -48,6 +48,7 @@
 #include <bmae/corpus/beir.hpp>
 #include <bmae/corpus/beir_folder.hpp>
 #include <bmae/corpus/beir_pairs.hpp>
+#include <bmae/corpus/collection_folders.hpp>
 #include <bmae/corpus/csv.hpp>
 #include <bmae/corpus/jsonl.hpp>
 #include <bmae/corpus/judged_pairs.hpp>
@@ -131,10 +132,12 @@
 #include <bmae/encoders/stored_tensors.hpp>
 #include <bmae/evaluation/answers.hpp>
 #include <bmae/evaluation/composed_evaluator.hpp>
+#include <bmae/evaluation/diversity.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/evaluation/file_evaluator.hpp>
 #include <bmae/evaluation/label_diagnosis.hpp>
 #include <bmae/evaluation/logistic_regression.hpp>
+#include <bmae/evaluation/mteb_results.hpp>
 #include <bmae/evaluation/profile.hpp>
 #include <bmae/evaluation/query_evaluator.hpp>
 #include <bmae/evaluation/quicksort_order.hpp>

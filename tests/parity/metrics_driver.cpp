@@ -4,6 +4,7 @@
 //   QRELS RUN PROFILE LEVEL MISSING MEASURES   a report, by both readers of runs
 //   values FILE                                metrics of each block of lines "gold predicted"; a blank line ends a block
 //   paired FILE                                p of the three tests, for each block of lines "first second"
+//   diversity QRELS RUN MEASURES               alpha-nDCG of each query
 //   answers FILE                               1 or 0 per line "answer <tab> text"
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 
 #include <bmae/evaluation/answers.hpp>
 #include <bmae/evaluation/composed_evaluator.hpp>
+#include <bmae/evaluation/diversity.hpp>
 #include <bmae/evaluation/file_evaluator.hpp>
 #include <bmae/evaluation/significance.hpp>
 #include <bmae/metrics/classification.hpp>
@@ -72,6 +74,20 @@ void print_answers(std::string const& path) {
     }
 }
 
+void print_diversity(char** arguments) {
+    std::vector<bmae::AlphaNdcg> metrics;
+    for (std::string const& name : bmae::names_of_metrics({arguments[4]})) {
+        metrics.push_back(bmae::alpha_ndcg_from_name(name).value());
+    }
+    bmae::ReadReport read;
+    auto const qrels = bmae::SubtopicQrels::read(arguments[2], {}, read);
+    auto const report = bmae::evaluate_diversity(qrels, bmae::read_run(arguments[3]), metrics);
+    for (std::size_t i = 0; i < report.values.size(); ++i) {
+        std::printf("%s %s %.17g\n", report.measures[i % metrics.size()].c_str(), report.queries[i / metrics.size()].c_str(),
+                    report.values[i]);
+    }
+}
+
 int print_report(char** arguments) {
     std::string const missing = arguments[5];
     bmae::EvaluateOptions options{.profile = bmae::profile_from_name(arguments[3]), .relevance_level = std::atoi(arguments[4])};
@@ -107,6 +123,7 @@ int main(int count, char** arguments) {
         if (count == 3 && first == "values") { return print_values(arguments[2]), 0; }
         if (count == 3 && first == "paired") { return print_paired(arguments[2]), 0; }
         if (count == 3 && first == "answers") { return print_answers(arguments[2]), 0; }
+        if (count == 5 && first == "diversity") { return print_diversity(arguments), 0; }
         return count == 7 ? print_report(arguments) : 2;
     } catch (std::exception const& error) {
         std::fprintf(stderr, "%s\n", error.what());

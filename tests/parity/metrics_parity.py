@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: the bmae authors
 # SPDX-License-Identifier: Apache-2.0
 """Compares the evaluator with the tools that its profiles follow, on random topics full of ties: pytrec_eval, sentence-transformers and, where it is
-installed, ranx; metrics of values with scipy and scikit-learn, answer strings with Python's regex. Every run is measured in memory and from its file.
+installed, ranx; metrics of values with scipy and scikit-learn, answer strings with Python's regex, alpha-nDCG with ndeval. Every run is measured in memory and from its file.
 
 Usage: metrics_parity.py [DRIVER [TOPICS]]     DRIVER is the program built from metrics_driver.cpp; - is that of the build
 """
@@ -239,6 +239,27 @@ def check_answers(driver, folder, draw):
     print(f"answer strings: {len(rows)} texts judged alike, {found} with their answer")
 
 
+def check_diversity(driver, folder, draw):
+    """alpha-nDCG of ndeval, over topics with subtopics, negative grades and unjudged documents."""
+    import pyndeval
+    qrels, run = [], []
+    for query in map(str, range(300)):
+        documents = [f"d{number}" for number in range(30)]
+        for subtopic in range(1, draw.randrange(2, 6)):
+            qrels += [(query, str(subtopic), document, draw.choice([-1, 0, 1, 1, 2])) for document in draw.sample(documents, draw.randrange(1, 12))]
+        ranked = draw.sample(documents + [f"x{number}" for number in range(10)], draw.randrange(1, 35))
+        run += [(query, document, float(-rank)) for rank, document in enumerate(ranked)]
+    with open(f"{folder}/subtopics", "w") as out:
+        out.writelines(" ".join(map(str, line)) + "\n" for line in qrels)
+    with open(f"{folder}/diverse", "w") as out:
+        out.writelines(f"{query} Q0 {document} 1 {score} tag\n" for query, document, score in run)
+    expected = pyndeval.ndeval(qrels, run, measures=[f"alpha-nDCG@{k}" for k in (1, 5, 10, 20)])
+    lines = subprocess.run([driver, "diversity", f"{folder}/subtopics", f"{folder}/diverse", "alpha_ndcg@1,alpha_ndcg@5,alpha_ndcg@10,alpha_ndcg@20"],
+                           check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len(lines) == 4 * len(expected) == 1200, len(lines)
+    compare("ndeval", [(f"{query} {name}", expected[query][f"alpha-nDCG@{name.split('@')[1]}"], float(value)) for name, query, value in map(str.split, lines)])
+
+
 def check_trec10(driver, folder, qrels, run):
     """Ranks by scores in double precision: pytrec_eval on ranks that were made beforehand."""
     ranked = {q: {d: float(-i) for i, (d, _) in enumerate(sorted(run[q].items(), key=lambda i: (i[1], i[0]), reverse=True))} for q in run}
@@ -295,6 +316,10 @@ def main():
         except ModuleNotFoundError as error:
             print(f"skipped: metrics of values, for want of the Python package `{error.name}`")
         check_answers(driver, folder, random.Random(5))
+        try:
+            check_diversity(driver, folder, random.Random(6))
+        except ModuleNotFoundError as error:
+            print(f"skipped: alpha-nDCG, for want of the Python package `{error.name}`")
 
 
 main()
