@@ -1,5 +1,6 @@
 # For tests, examples and benchmarks only: warnings, ccache, job pool, precompiled LibTorch headers.
-#   bmae_add_program(name [TORCH] [HEADER_ONLY] SOURCES ...)    an executable with the project's flags
+#   bmae_add_program(name [TORCH] [HEADER_ONLY] [PRECOMPILED target] SOURCES ...)    an executable with the project's flags
+#   bmae_add_precompiled(name FORM target ...)                  headers precompiled once for several programs
 #   bmae_links_torch(result file...)              FALSE if one of the files has a line `// torch-free`
 include_guard(GLOBAL)
 
@@ -36,15 +37,27 @@ function(bmae_links_torch result)
     endforeach()
 endfunction()
 
-# The precompiled headers of one form of the library; further arguments: its macros.
+# Headers that several targets precompile once; those targets must have the same macros and options.
+#   FORM     the header-only target whose includes they see
+#   HEADERS  in the order given: LibTorch's are .cmake/precompiled.hpp
+#   LINKS, DEFINES, OPTIONS  further targets, macros and compiler options
 function(bmae_add_precompiled name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "FORM" "HEADERS;LINKS;DEFINES;OPTIONS")
     file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/${name}.cpp CONTENT "")
     add_library(${name} OBJECT ${PROJECT_BINARY_DIR}/${name}.cpp)
-    target_link_libraries(${name} PRIVATE bmae::bmae bmae_warnings)
-    target_compile_definitions(${name} PRIVATE ${ARGN})
-    set_target_properties(${name} PROPERTIES JOB_POOL_COMPILE torch)
-    target_precompile_headers(${name} PRIVATE ${PROJECT_SOURCE_DIR}/.cmake/precompiled.hpp)
+    target_link_libraries(${name} PRIVATE ${arg_FORM} bmae_warnings ${arg_LINKS})
+    target_compile_definitions(${name} PRIVATE ${arg_DEFINES})
+    target_compile_options(${name} PRIVATE ${arg_OPTIONS})
+    if(arg_FORM STREQUAL "bmae::bmae")
+        set_target_properties(${name} PROPERTIES JOB_POOL_COMPILE torch)
+    endif()
+    target_precompile_headers(${name} PRIVATE ${arg_HEADERS})
     target_compile_options(${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+endfunction()
+
+function(bmae_use_precompiled target precompiled)
+    target_precompile_headers(${target} REUSE_FROM ${precompiled})
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 endfunction()
 
 # The compiled form has the project's flags, and its own precompiled headers, which the programs that link it share.
@@ -58,15 +71,16 @@ function(bmae_develop_compiled)
             target_compile_definitions(bmae_compiled PUBLIC BMAE_COMPILED_WITH_CUDA)
         endif()
         if(BMAE_PRECOMPILE)
-            bmae_add_precompiled(bmae_pch BMAE_SEPARATE_COMPILATION)
-            target_precompile_headers(bmae_compiled REUSE_FROM bmae_pch)
-            target_compile_options(bmae_compiled PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+            bmae_add_precompiled(bmae_pch FORM bmae::bmae DEFINES BMAE_SEPARATE_COMPILATION
+                HEADERS ${PROJECT_SOURCE_DIR}/.cmake/precompiled.hpp)
+            bmae_use_precompiled(bmae_compiled bmae_pch)
         endif()
     endif()
 endfunction()
 
-# Links LibTorch by one form of the library, compiled or header-only; shares the precompiled headers and the job pool.
-function(bmae_use_torch target form)
+# Links LibTorch by one form of the library, compiled or header-only; shares the job pool, and the precompiled headers of that form
+# where none are given.
+function(bmae_use_torch target form precompiled)
     target_link_libraries(${target} PRIVATE ${form})
     if(TARGET bmae_cuda)
         target_link_libraries(${target} PRIVATE bmae_cuda)
@@ -74,20 +88,20 @@ function(bmae_use_torch target form)
     endif()
     set_target_properties(${target} PROPERTIES JOB_POOL_COMPILE torch)
     if(BMAE_PRECOMPILE)
-        set(precompiled bmae_pch)
-        if(form STREQUAL "bmae::bmae")
+        if(NOT precompiled AND form STREQUAL "bmae::bmae")
             set(precompiled bmae_pch_header_only)
             if(NOT TARGET ${precompiled})
-                bmae_add_precompiled(${precompiled})
+                bmae_add_precompiled(${precompiled} FORM bmae::bmae HEADERS ${PROJECT_SOURCE_DIR}/.cmake/precompiled.hpp)
             endif()
+        elseif(NOT precompiled)
+            set(precompiled bmae_pch)
         endif()
-        target_precompile_headers(${target} REUSE_FROM ${precompiled})
-        target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+        bmae_use_precompiled(${target} ${precompiled})
     endif()
 endfunction()
 
 function(bmae_add_program name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH;HEADER_ONLY" "" "SOURCES")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "TORCH;HEADER_ONLY" "PRECOMPILED" "SOURCES")
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE bmae_warnings)
     set(core bmae::compiled_core)
@@ -97,8 +111,11 @@ function(bmae_add_program name)
         set(torch bmae::bmae)
     endif()
     if(arg_TORCH)
-        bmae_use_torch(${name} ${torch})
+        bmae_use_torch(${name} ${torch} "${arg_PRECOMPILED}")
     else()
         target_link_libraries(${name} PRIVATE ${core})
+        if(BMAE_PRECOMPILE AND arg_PRECOMPILED)
+            bmae_use_precompiled(${name} ${arg_PRECOMPILED})
+        endif()
     endif()
 endfunction()

@@ -1,6 +1,5 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// compiled without optimization
 // The presets of reconstruction over the poorest encoder: no part of them requires BERT.
 #include <boost/test/unit_test.hpp>
 

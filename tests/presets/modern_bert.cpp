@@ -1,6 +1,5 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// compiled without optimization
 // Presets over ModernBERT, composed by the compiler: RetroMAE trains with either kind of decoder, and a step of each preset equals an
 // independent computation (tests/parity/dump_step_check.py).
 #include <cmath>
