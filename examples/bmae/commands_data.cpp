@@ -116,6 +116,16 @@ private:
                   "triples or dpr")
             .by_default("none: a pair store is written")
             .with_any({"--input"});
+        table_
+            .text(app, "--labels", options.labels,
+                  "Meaning of the labels of pairs of texts. relevance: 1 relevant, 0 a negative; similarity: how similar both "
+                  "are, for "
+                  "scored-pairs")
+            .with_any({"--input"})
+            .without("--convert");
+        table_.flag(app, "--keep-sources", options.keep_sources, "Note of which file each query is, for finetune --one-source")
+            .with_any({"--input"})
+            .without("--convert");
         skip_malformed(app, options.skip_malformed);
         table_.path(app, "--output", options.output, "New folder; with --convert a new file, gzip where its name ends in .gz")
             .required();

@@ -11,6 +11,7 @@
 #include <bmae/values/error.hpp>
 
 #include "commands.hpp"
+#include "commands_contrast.hpp"
 
 namespace bmae::program {
 
@@ -238,7 +239,12 @@ private:
                             "bmae finetune --preset retriever --model run --data scifact --epochs 5 --learning-rate 2e-5 "
                             "--output tuned",
                             [&all = all_] { return bmae::program::finetune(all.common, all.finetune); });
-        table_.text(app, "--preset", options.preset, "retriever, retriever-distilled, reranker, reranker-r-drop, splade, colbert")
+        table_
+            .text(
+                app, "--preset", options.preset,
+                "retriever, with the settings of papers retriever-dpr, -ance, -simcse, -cocondenser, -simlm, -e5, "
+                "-master-as-released, -bge; retriever-distilled, retriever-margin-mse, scored-pairs, reranker, reranker-r-drop, "
+                "splade, colbert")
             .by_default("retriever");
         table_.text(app, "--stage", options.stage, "Another name of --preset").by_default("that of --preset");
         table_
@@ -265,14 +271,18 @@ private:
             .by_default("none");
         table_.path(app, "--negatives", options.negatives,
                     "Hard negatives, of a BEIR folder: a TREC run, or lines of query and document");
-        table_.path(app, "--teacher-scores", options.teacher_scores,
-                    "Scores of query and document for retriever-distilled: a TREC run, three columns or JSON Lines");
-        table_.text(app, "--contrast", options.contrast, "info_nce, symmetric, or SimLM's four_block").by_default("the preset's");
+        table_.path(
+            app, "--teacher-scores", options.teacher_scores,
+            "Scores of query and document for retriever-distilled, retriever-margin-mse, sampling=ambiguous and masks by a "
+            "teacher: a TREC run, three columns or JSON Lines");
+        table_.text(app, "--contrast", options.contrast, "info_nce, symmetric, SimLM's four_block, or pairwise_margin")
+            .by_default("the preset's");
         table_
             .real(app, "--temperature", options.temperature, {.most = 1e6, .above_least = true},
                   "Temperature that divides the scores")
             .by_default("the preset's; 0.05 for cosines, where the preset's is 1");
         table_.flag(app, "--normalize", options.normalize, "Normalize vectors: scores are cosines");
+        add_contrast_choices(table_, app, options.contrasted, options.training.batch.one_source);
         table_.text(app, "--pooling", options.pooling, "cls or mean").by_default("the model's, else cls");
         auto const count = [&](char const* name, std::size_t& target, Whole const& range, char const* help) -> DeclaredOption& {
             return table_.whole(app, name, target, range, help).by_default("the preset's");

@@ -220,6 +220,8 @@ struct PairsOptions {
     std::size_t limit = 0;
     bool skip_malformed = false;
     std::string convert = {};   ///< the format of a file that is written in place of a store
+    std::string labels = "relevance";
+    bool keep_sources = false;
     Path output = {};
 };
 int pairs(Common const& common, PairsOptions const& options);
@@ -280,6 +282,12 @@ struct PromptOptions {
     std::string name = {};   ///< of a prompt of the model; empty: the role's
 };
 
+/// See contrast_choices.hpp.
+struct ContrastChoices {
+    std::string matryoshka = {};    ///< dimensions with weights; empty: whole vectors alone
+    std::size_t truncate_dim = 0;   ///< of the result; 0: all
+};
+
 struct FinetuneOptions {
     std::string preset = {};                  ///< empty: retriever
     std::string stage = {};                   ///< another name of `preset`
@@ -298,6 +306,7 @@ struct FinetuneOptions {
     std::size_t query_length = 0;
     std::size_t passage_length = 0;
     std::size_t limit = 0;
+    ContrastChoices contrasted = {};
     PromptOptions prompts = {};
     bool skip_malformed = false;
     TrainingOptions training = {};

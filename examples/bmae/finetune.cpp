@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
 // are compiled in the library bmae::compiled.
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <climits>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -28,6 +30,7 @@
 #include <bmae/values/option.hpp>
 
 #include "common.hpp"
+#include "contrast_choices.hpp"
 #include "evaluation.hpp"
 #include "finetuned_folders.hpp"
 #include "models.hpp"
@@ -42,6 +45,13 @@ InputError refuse(std::string expected, std::string found, std::string hint = {}
     return InputError(
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
+
+/// Presets of the program by what they make and how they learn.
+constexpr std::string_view scored_pairs = "scored-pairs";
+bool makes_vectors(std::string const& preset) { return preset.starts_with("retriever") || preset == scored_pairs; }
+bool is_distilled(std::string const& preset) { return preset == "retriever-distilled" || preset == "retriever-margin-mse"; }
+/// `retriever`, also with the settings of a paper.
+bool is_contrastive(std::string const& preset) { return preset.starts_with("retriever") && !is_distilled(preset); }
 
 /// What was read, and that hard negatives serve where they were asked for.
 void report_pairs(FinetuneOptions const& options, PairStoreReport const& report) {
@@ -171,7 +181,9 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
                          "a pair store, whose texts have none",
                          "Name the texts, or train without prompts by --query-prompt '' --document-prompt ''.");
         }
-        return open(data);
+        PairStore store = open(data);
+        if (options.training.batch.one_source) { static_cast<void>(store.source_of(0)); }   // throws where it has none
+        return store;
     }
     std::vector<TrainingFile> const inputs = training_files(options.data);
     bool const lines = options.data.size() > 1 || std::filesystem::is_regular_file(inputs.front().path);
@@ -180,11 +192,16 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
         throw refuse("--split, --rows, --negatives and --teacher-scores with a BEIR folder", "files of rows",
                      "Such rows hold their negatives and scores themselves.");
     }
+    if (options.training.batch.one_source && inputs.size() < 2) {
+        throw refuse("--one-source with several files of --data", "one");
+    }
     PairStoreOptions const how{.reading = reading_by(options.skip_malformed),
                                .limit = options.limit,
                                .threads = common.threads,
                                .query_prompt = prompts.of_queries(),
-                               .document_prompt = prompts.of_documents()};
+                               .document_prompt = prompts.of_documents(),
+                               .keep_sources = options.training.batch.one_source,
+                               .labels = options.preset == scored_pairs ? PairLabels::similarity : PairLabels::relevance};
     auto const list = [](Path const& file) { return file.empty() ? std::vector<Path>() : std::vector<Path>{file}; };
     PairStoreReport const report = lines
                                        ? build_pair_store(pending.place(), tokenizer, std::span<TrainingFile const>(inputs), how)
@@ -212,11 +229,36 @@ std::set<std::string> hyperparameters_of(std::string const& preset) {
     return names;
 }
 
-/// Only a preset that distills reads a teacher's scores.
+/// Presets that distill read a teacher's scores, and so do two settings.
 void check_teacher_scores(FinetuneOptions const& options) {
-    if (options.teacher_scores.empty() || hyperparameters_of(options.preset).contains("kl_weight")) { return; }
-    throw refuse("--teacher-scores with a preset that distills", "--preset " + options.preset,
-                 "retriever-distilled reads them; leave --teacher-scores out elsewhere.");
+    bool const is_set = std::ranges::any_of(options.settings, [](std::string const& setting) {
+        return setting.ends_with("=ambiguous") || setting.ends_with("=teacher") || setting.ends_with("=teacher_relative");
+    });
+    if (options.teacher_scores.empty() || is_distilled(options.preset) || is_set) { return; }
+    throw refuse(
+        "--teacher-scores with a preset that distills", "--preset " + options.preset,
+        "retriever-distilled and retriever-margin-mse read them, and so do --set sampling=ambiguous and margin_mask=teacher; "
+        "leave --teacher-scores out elsewhere.");
+}
+
+/// The value of a hyperparameter of the preset; nothing where it has none of that name.
+std::optional<OptionValue> preset_value(std::string const& preset, std::string_view name) {
+    std::optional<OptionValue> value;
+    for_each_finetuning_preset([&](auto known) {
+        if (known.name != preset) { return; }
+        std::vector<OptionEntry> const entries = option_entries(known.hyperparameters);
+        if (OptionEntry const* const entry = find_option(entries, name)) { value = entry->number.value(); }
+    });
+    return value;
+}
+
+/// Scored pairs are ranked within a batch.
+void check_scored_batches(FinetuneOptions const& options, std::map<std::string, std::string> const& overrides) {
+    if (options.preset != scored_pairs || options.training.batch.examples != 1) { return; }
+    auto const loss = overrides.find("loss");
+    if (loss != overrides.end() && loss->second == "cosine") { return; }
+    throw refuse("batches of at least 2 pairs, whose similarities are put in order", "--batch-examples 1",
+                 "Raise it, or train by --set loss=cosine.");
 }
 
 /// The options of the command line by the names of the preset.
@@ -245,7 +287,7 @@ std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, 
             throw refuse("one value of " + name, "an option of its own and --set " + name);
         }
     }
-    if (options.preset == "retriever" && pairs.statistics().negatives == 0 && !overrides.contains("passages")) {
+    if (is_contrastive(options.preset) && pairs.statistics().negatives == 0 && !overrides.contains("passages")) {
         say("no hard negatives: one passage per query, the others of its batch are its negatives");
         overrides["passages"] = "1";
     }
@@ -264,7 +306,7 @@ std::string bottleneck_of(FinetuneOptions const& options, LoadedModel const& mod
     std::string name;
     if (!options.pooling.empty()) {
         name = to_string(pooling_from(options.pooling));
-    } else if (options.preset.starts_with("retriever") && model.sentence) {
+    } else if (makes_vectors(options.preset) && model.sentence) {
         name = to_string(model.sentence->pooling);
     }
     if (name.empty() || name == ClsBottleneck::name || name == MeanBottleneck::name) { return name; }
@@ -298,11 +340,11 @@ void require_pair_form(AnyModel const& model, PairForm const& form) {
 
 /// The prompts that the texts are trained with. \throws InputError where the result cannot keep them
 Prompts prompts_of(FinetuneOptions const& options, LoadedModel const& model) {
-    bool const reads = options.preset.starts_with("retriever") || options.preset == "splade";
+    bool const reads = makes_vectors(options.preset) || options.preset == "splade";
     PromptOptions const& given = options.prompts;
     if (!reads) {
         if (given.query || given.document || !given.name.empty()) {
-            throw refuse("prompts with the presets retriever, retriever-distilled and splade", "--preset " + options.preset,
+            throw refuse("prompts with the presets of retrievers, scored-pairs and splade", "--preset " + options.preset,
                          "The folders of other models have none; write the prompt into the texts.");
         }
         if (model.sentence && !model.sentence->prompts.are_empty()) {
@@ -333,7 +375,8 @@ void choose_comparison(FinetuneOptions const& options, LoadedModel const& model,
     }
     auto const similarity = overrides.find("similarity");
     bool const cosine = similarity != overrides.end() && similarity->second == "cosine";
-    if (options.preset != "retriever" || !cosine || overrides.contains("temperature")) { return; }
+    if (!is_contrastive(options.preset) || !cosine || overrides.contains("temperature")) { return; }
+    if (preset_value(options.preset, "temperature") != OptionValue(1.)) { return; }   // that of a paper, for cosines
     overrides["temperature"] = "0.05";
     say("temperature 0.05: cosines differ by 2 at most, and hardly train at the preset's 1; --temperature sets another");
 }
@@ -399,6 +442,15 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     }
     NamedTensors const head = score_head(options, model);
     choose_comparison(options, model, request.overrides);
+    check_scored_batches(options, request.overrides);
+    if (!options.contrasted.matryoshka.empty() || options.contrasted.truncate_dim != 0) {
+        if (!makes_vectors(options.preset)) {
+            throw refuse("--matryoshka and --truncate-dim with a preset that makes one vector per text",
+                         "--preset " + options.preset);
+        }
+        set_matryoshka(options.contrasted, static_cast<std::size_t>(model.encoder.shape().width),
+                       options.preset == "retriever-distilled" ? 2 : 1, request.overrides);
+    }
     cut_lengths(options, static_cast<std::size_t>(model.encoder.shape().positions), request.overrides);
     request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
     std::size_t length = length_of(model);   // of the result, once it is known what it is trained with
@@ -440,8 +492,8 @@ int finetune(Common const& common, FinetuneOptions const& given) {
             throw refuse("--eval-data with a preset that makes dense vectors", options.preset,
                          "Evaluate a " + kind + " after its training.");
         }
-        evaluate =
-            ranking_evaluation(common, training.eval, *objective, model.tokenizer, sentence_options(*objective, length, prompts));
+        evaluate = ranking_evaluation(common, training.eval, *objective, model.tokenizer,
+                                      sentence_options(*objective, length, prompts, options.contrasted.truncate_dim));
     }
     pending.keep(is_resumed(training));
     Trained const trained = train(common, training, *objective, evaluate);
@@ -463,7 +515,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
         [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
     FinetunedFolder const kind = finetuned_folder(*objective);
     Path const folder = publish(training, trained, kind.name, [&](Path const& unfinished) {
-        save_finetuned(*objective, model.tokenizer, length, prompts, unfinished);
+        save_finetuned(*objective, model.tokenizer, length, prompts, unfinished, options.contrasted.truncate_dim);
     });
     result[kind.key] = folder.string();
     print_result(common, result, folder.string() + '\n');

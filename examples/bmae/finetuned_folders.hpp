@@ -66,20 +66,27 @@ inline std::size_t own_query_length(AnyModel const& model, std::size_t length) {
 }
 
 /// How a fine-tuned sentence encoder makes its vectors.
-inline SentenceEncoderOptions sentence_options(AnyModel const& model, std::size_t length, Prompts const& prompts) {
+/// \param truncate_dim  the first numbers of a vector, which are then not scaled to length 1; 0: all
+inline SentenceEncoderOptions sentence_options(AnyModel const& model, std::size_t length, Prompts const& prompts,
+                                               std::size_t truncate_dim = 0) {
     bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
-    return {.pooling = model.pooling(),
-            .normalize = cosine,
+    bool const cut = truncate_dim != 0;
+    SentenceBottleneck pooling = model.pooling();
+    if (cut) { pooling = pooling.followed_by(TruncateStep{.width = static_cast<std::int64_t>(truncate_dim)}); }
+    return {.pooling = std::move(pooling),
+            .normalize = cosine && !cut,
             .max_length = length,
             .query_length = own_query_length(model, length),
+            .similarity = cosine && cut ? std::optional(VectorSimilarity::cosine) : std::nullopt,
             .prompts = prompts};
 }
 
 /// Writes the folder.
 /// \param length  `finetuned_length`, of a sentence encoder and a sparse one; the others read what they were trained with
 /// \param prompts  those of training, of the same two
+/// \param truncate_dim  of a sentence encoder: as of `sentence_options`
 inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::size_t length, Prompts const& prompts,
-                           Path const& folder) {
+                           Path const& folder, std::size_t truncate_dim = 0) {
     auto const positions = static_cast<std::size_t>(model.encoder().shape().positions);
     std::size_t const query = count_option(model, "passes.0.view.source.max_length", positions);
     std::size_t const passage = count_option(model, "passes.1.view.source.max_length", query);
@@ -107,7 +114,8 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
                              .prompts = prompts});
         return;
     }
-    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer, sentence_options(model, length, prompts)), folder);
+    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer, sentence_options(model, length, prompts, truncate_dim)),
+                              folder);
 }
 
 }  // namespace bmae::program

@@ -105,6 +105,8 @@ int pairs(Common const& common, PairsOptions const& options) {
     PairStoreOptions const how{.reading = reading_by(options.skip_malformed),
                                .limit = options.limit,
                                .threads = common.threads,
+                               .keep_sources = options.keep_sources,
+                               .labels = named_value<PairLabels>("--labels", options.labels),
                                .progress = [&](PairStoreProgress const& now) {
                                    cancellation.check();
                                    if (now.what != phase) {
