@@ -15,7 +15,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "answer_strings.hpp"
+#include "collection_sets.hpp"
 #include "common.hpp"
+#include "diagnose.hpp"
 #include "embedding_tasks.hpp"
 #include "index.hpp"
 #include "option_table.hpp"
@@ -36,6 +39,7 @@ struct Options {
     Common common;
     TokenizeOptions tokenize;
     PrepareOptions prepare;
+    DiagnoseOptions diagnose;
     PairsOptions pairs;
     PretrainOptions pretrain;
     FinetuneOptions finetune;
@@ -44,6 +48,8 @@ struct Options {
     IndexOptions index;
     SearchIndexOptions search_index;
     EvaluateOptions evaluate;
+    CollectionsOptions collections;
+    AnswerStringOptions answers;
     SimilarityOptions similarity;
     TransferTaskOptions transfer;
     RerankOptions rerank;

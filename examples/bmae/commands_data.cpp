@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
-// Declares the commands that make training data: tokenize, prepare, pairs.
+// Declares the commands that make training data, and look at it: tokenize, prepare, diagnose, pairs.
 #include <cstdint>
 
 #include "commands.hpp"
@@ -20,6 +20,7 @@ public:
     void declare() {
         tokenize();
         prepare();
+        diagnose();
         pairs();
     }
 
@@ -76,6 +77,40 @@ private:
         table_.path(app, "--output", options.output, "New folder").required();
         common_.threads(app);
         common_.seed(app).with_any({"--short-probability"});
+    }
+
+    void diagnose() {
+        DiagnoseOptions& options = all_.diagnose;
+        CLI::App& app =
+            add("diagnose", "Look for what is wrong with texts and judgments, before hours of training are spent on them",
+                "bmae diagnose --data scifact --tokenizer bert-base-uncased\n  bmae diagnose --input articles.txt --held-out "
+                "dev.txt --tokenizer vocab.txt --lengths 128,512",
+                [&all = all_] { return bmae::program::diagnose(all.common, all.diagnose); });
+        table_.path(app, "--data", options.data, "BEIR folder: its documents, queries, judgments, and what its splits share");
+        table_.path(app, "--input", options.inputs, "Instead: files or folders of texts, plain or gzip, as prepare reads them");
+        table_
+            .path(app, "--held-out", options.held_out,
+                  "Texts that are not trained on: copies of training texts among them are counted")
+            .with_any({"--input"});
+        table_.text(app, "--format", options.format, "text, beir, msmarco, jsonl, nli, smart, lisa, trec")
+            .by_default(recognized)
+            .with_any({"--input"});
+        table_.text(app, "--layout", options.layout, "Of --format text and msmarco, as prepare has them")
+            .by_default("as prepare")
+            .with_any({"--input"});
+        table_.path(app, "--tokenizer", options.tokenizer,
+                    "vocab.txt, tokenizer.json or the folder of a model: counts tokens, unknown ones and lengths");
+        table_.text(app, "--lengths", options.lengths, "Maximum lengths whose truncation is counted, special tokens included")
+            .with_any({"--tokenizer"});
+        table_.real(app, "--similarity", options.similarity, {.least = .5, .above_least = true},
+                    "Least share of phrases that two near copies have in common: estimated Jaccard similarity");
+        table_.whole(app, "--compared", options.compared, {.least = 1, .most = std::uint64_t{1} << 31},
+                     "Texts among which copies are looked for, the first ones: some 200 bytes of memory each");
+        table_
+            .whole(app, "--depth", options.depth, {.least = 1, .most = std::uint64_t{1} << 31},
+                   "Hits of BM25 among which relevant documents are expected")
+            .with_any({"--data"});
+        common_.threads(app);
     }
 
     void pairs() {

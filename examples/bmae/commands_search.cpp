@@ -51,13 +51,20 @@ std::vector<DeclaredOption*> add_chunks(OptionTable& table, CLI::App& app, Model
 
 int search_somewhere(Options const& all) {
     if (!all.search_index.index.empty()) { return search_index(all.common, all.search, all.search_index); }
+    if (!all.collections.folder.empty()) { return search_collections(all.common, all.search, all.collections); }
     if (all.search.data.empty()) {
         throw InputError(Diagnostic{.file = {},
-                                    .expected = "--data with a corpus, or --index",
-                                    .found = "neither",
+                                    .expected = "--data with a corpus, --collections with a folder of them, or --index",
+                                    .found = "none",
                                     .hint = "`bmae index` makes an index."});
     }
     return search(all.common, all.search);
+}
+
+int evaluate_somewhere(Options const& all) {
+    if (!all.answers.answers.empty()) { return evaluate_answers(all.common, all.evaluate, all.answers); }
+    return all.collections.folder.empty() ? evaluate(all.common, all.evaluate)
+                                          : evaluate_collections(all.common, all.evaluate, all.collections);
 }
 
 class SearchCommands : CommandGroup {
@@ -113,7 +120,8 @@ private:
         CLI::App& app = add("search", "Queries to a TREC run, or one query to its best texts",
                             "bmae search --method hybrid --model tuned/sentence-transformer --data scifact --split test --output "
                             "run.trec\n  bmae search --method bm25 --data scifact --query 'does vitamin D help'\n"
-                            "  bmae search --index scifact.bm25 --query 'does vitamin D help'",
+                            "  bmae search --index scifact.bm25 --query 'does vitamin D help'\n"
+                            "  bmae search --method bm25 --collections beir --output runs",
                             [&all = all_] { return search_somewhere(all); });
         table_
             .text(app, "--method", options.method,
@@ -143,10 +151,18 @@ private:
         table_.flag(app, "--force", options.force, "Search vectors of another model than --model").with_any({"--embeddings"});
         add_chunks(table_, app, options.model).front()->excludes("--embeddings").with("--method", {"dense", "hybrid"});
         table_.path(app, "--data", options.data, "BEIR folder; with --query its corpus alone is read")
-            .by_default("none: this or --index")
-            .without("--index");
+            .by_default("none: this, --collections or --index")
+            .without("--index")
+            .without("--collections");
+        table_
+            .path(app, "--collections", all_.collections.folder,
+                  "Folder of BEIR folders: each is searched, and its run written to NAME.trec below --output")
+            .by_default("none")
+            .without("--index")
+            .without("--query")
+            .without("--embeddings");
         in_index(app);
-        table_.path(app, "--output", options.output, "TREC run; gzip where its name ends in .gz")
+        table_.path(app, "--output", options.output, "TREC run; gzip where its name ends in .gz; a folder with --collections")
             .by_default("none: this or --query");
         table_
             .checked(
@@ -206,34 +222,84 @@ private:
             add("evaluate", "Evaluate runs by judgments, and compare them",
                 "bmae evaluate --qrels scifact/qrels/test.tsv --run run.trec --profile beir --measures "
                 "ndcg@10,recall@100\n  bmae evaluate --qrels scifact/qrels/test.tsv --run bm25.trec dense.trec --test "
-                "randomization --format latex",
-                [&all = all_] { return bmae::program::evaluate(all.common, all.evaluate); });
-        table_.path(app, "--qrels", options.qrels, "TREC, BEIR or MS MARCO judgments").required();
-        table_.path(app, "--run,run", options.runs, "Runs to measure and compare, in any order of queries; plain or gzip")
+                "randomization --format latex\n  bmae evaluate --collections beir --run runs-bm25 runs-dense --profile beir",
+                [&all = all_] { return evaluate_somewhere(all); });
+        table_.path(app, "--qrels", options.qrels, "TREC, BEIR or MS MARCO judgments")
+            .by_default("none: this, --answers or --collections")
+            .without("--answers")
+            .without("--collections");
+        collections(app);
+        answers(app);
+        table_
+            .path(app, "--run,run", options.runs,
+                  "Runs to measure and compare, in any order of queries; plain or gzip; with --collections folders of runs, one "
+                  "per system")
             .required();
         table_.text(app, "--run-format", options.run_format, "trec, msmarco, tevatron");
         table_.text(app, "--profile", options.profile,
                     "trec9, trec10, pytrec_eval, beir, mteb, msmarco, sentence-transformers, ranx");
-        table_.text(app, "--measures", options.measures, "mrr@10,ndcg@10,recall@1000,map ...")
-            .by_default("mrr@10,ndcg@10,recall@100,map");
+        table_
+            .text(app, "--measures", options.measures,
+                  "mrr@10,ndcg@10,recall@1000,map ...; alpha_ndcg@20 by judgments with subtopics; hit_answers@20 with --answers")
+            .by_default(
+                "mrr@10,ndcg@10,recall@100,map; ndcg@10,recall@100 with --collections; hit_answers@1,5,20,100 with --answers");
         table_.text(app, "--missing", options.missing, "Judged queries without results: zero, skip, error")
             .by_default("the profile's rule");
-        table_.whole(app, "--relevance-level", options.relevance_level, {.least = 1, .most = 1'000'000}, "Lowest relevant grade");
+        table_.whole(app, "--relevance-level", options.relevance_level, {.least = 1, .most = 1'000'000}, "Lowest relevant grade")
+            .without("--answers");
         skip_malformed(app, options.skip_malformed);
         table_.flag(app, "--per-query", options.per_query, "Also print the value of each query");
         table_.text(app, "--format", options.format, "Table: text, csv, latex, markdown, or trec, the lines of trec_eval")
             .by_default("trec for one run, text for several");
-        table_.text(app, "--test", options.test, "Paired test of each pair of runs: student, randomization or bootstrap");
-        table_.text(app, "--correction", options.correction, "Of the p-values under one measure: holm, bonferroni or none");
-        table_.real(app, "--alpha", options.alpha, {.above_least = true}, "Largest corrected p of a significant difference");
+        table_.text(app, "--test", options.test, "Paired test of each pair of runs: student, randomization or bootstrap")
+            .without("--collections");
+        table_.text(app, "--correction", options.correction, "Of the p-values under one measure: holm, bonferroni or none")
+            .without("--collections");
+        table_.real(app, "--alpha", options.alpha, {.above_least = true}, "Largest corrected p of a significant difference")
+            .without("--collections");
         table_
             .whole(app, "--resamples", options.resamples, {.least = 1, .most = 100'000'000},
                    "Draws of the test; randomization takes all signs where they are no more")
+            .without("--collections")
             .with("--test", {"randomization", "bootstrap"});
         common_.seed(app).with("--test", {"randomization", "bootstrap"});
-        table_.path(app, "--differences", options.differences, "New file of query, measure and the value of each run");
+        table_.path(app, "--differences", options.differences, "New file of query, measure and the value of each run")
+            .without("--collections");
         table_.path(app, "--output", options.output, "Also write the table to this new file");
         common_.threads(app);
+    }
+
+    /// A benchmark of many collections.
+    void collections(CLI::App& app) {
+        CollectionsOptions& options = all_.collections;
+        table_
+            .path(
+                app, "--collections", options.folder,
+                "Folder of BEIR folders, whose runs are NAME.trec in the folders of runs: a value per collection and their mean, "
+                "in which a folder of folders (cqadupstack) counts once")
+            .by_default("none")
+            .without("--answers");
+        table_.text(app, "--split", options.split, "Judgments of each collection; dev where one has no test")
+            .with_any({"--collections"});
+        table_.path(app, "--mteb", options.mteb, "New folder for a result file of MTEB per collection")
+            .with_any({"--collections"});
+        table_.path(app, "--beside", options.beside, "Folders with result files of MTEB, whose main scores stand beside")
+            .with_any({"--collections"});
+    }
+
+    /// Open-domain question answering.
+    void answers(CLI::App& app) {
+        AnswerStringOptions& options = all_.answers;
+        table_
+            .path(app, "--answers", options.answers,
+                  "Answer strings in place of judgments, JSON Lines with _id and answers: a hit is relevant whose text has one, "
+                  "by the rules of DPR")
+            .by_default("none");
+        table_
+            .path(app, "--corpus", options.corpus,
+                  "Texts of the hits: BEIR folder, JSON Lines, or tab-separated as DPR's passages")
+            .with_any({"--answers"});
+        table_.flag(app, "--answer-titles", options.titles, "An answer in the title counts, too").with_any({"--answers"});
     }
 
     void rerank() {

@@ -32,8 +32,10 @@ InputError refusal(std::string expected, std::string found, std::string hint = {
 }
 
 Json result_of(std::string const& method, std::size_t documents) {
-    return {{"command", "search"}, {"method", method},  {"documents", documents}, {"split", nullptr},           {"queries", 0},
-            {"hits", 0},           {"output", nullptr}, {"answers", nullptr},     {"malformed", Json::object()}};
+    return {{"command", "search"},   {"method", method},   {"documents", documents},
+            {"split", nullptr},      {"queries", 0},       {"hits", 0},
+            {"output", nullptr},     {"answers", nullptr}, {"malformed", Json::object()},
+            {"collections", nullptr}};
 }
 
 /// The best documents of one query.

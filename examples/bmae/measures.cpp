@@ -10,12 +10,13 @@
 #include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/evaluation/diversity.hpp>
 #include <bmae/evaluation/file_evaluator.hpp>
 #include <bmae/evaluation/run_comparison.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
-#include "common.hpp"
+#include "measures.hpp"
 
 namespace bmae::program {
 
@@ -38,30 +39,6 @@ void warn_of_missing(Report const& report, bmae::EvaluateOptions const& rules) {
     warn(count_text(report.left_out_queries) + " of " + count_text(report.judged_queries) +
          " judged queries have no results and are left out of the means; --missing zero counts them as 0" +
          (setting.empty() ? "" : ", as " + setting));
-}
-
-/// Counts and means of one report.
-Json json_of(Report const& report, bool per_query) {
-    Json result{{"profile", report.profile},
-                {"measures", Json::object()},
-                {"queries", report.queries.size()},
-                {"judged_queries", report.judged_queries},
-                {"missing_queries", report.missing_queries},
-                {"left_out_queries", report.left_out_queries},
-                {"unjudged_queries", report.unjudged_queries},
-                {"queries_without_relevant", report.queries_without_relevant},
-                {"tied_hits", report.tied_hits},
-                {"own_hits", report.own_hits},
-                {"own_queries", report.own_queries},
-                {"unjudged_share", report.unjudged_share},
-                {"per_query", nullptr}};
-    for (std::size_t m = 0; m < report.labels.size(); ++m) { result["measures"][report.labels[m]] = report.means[m]; }
-    for (std::size_t q = 0; per_query && q < report.queries.size(); ++q) {
-        for (std::size_t m = 0; m < report.labels.size(); ++m) {
-            result["per_query"][report.queries[q]][report.labels[m]] = report.values[q * report.labels.size() + m];
-        }
-    }
-    return result;
 }
 
 Json json_of(RunComparison const& each, std::vector<NamedReport> const& runs) {
@@ -93,6 +70,11 @@ std::string text_of(std::vector<RunComparison> const& comparisons, std::vector<N
     return text;
 }
 
+void say_report_of(NamedReport const& run, EvaluateOptions const& options, bmae::EvaluateOptions const& rules) {
+    say(options.runs.size() == 1 ? run.report.summary() : run.name + ": " + run.report.summary());
+    warn_of_missing(run.report, rules);
+}
+
 /// What of the queries is not the same in all runs.
 void warn_of_queries(std::vector<NamedReport> const& runs) {
     for (NamedReport const& run : runs) {
@@ -100,13 +82,6 @@ void warn_of_queries(std::vector<NamedReport> const& runs) {
         warn("the means of the runs are over different queries; the comparisons are over those that both runs have");
         return;
     }
-}
-
-/// Names of runs: those of their files, or their paths where two files have one name.
-std::string name_of(Path const& path, std::vector<Path> const& all) {
-    auto const same =
-        std::count_if(all.begin(), all.end(), [&](Path const& other) { return other.filename() == path.filename(); });
-    return same > 1 ? path.string() : path.filename().string();
 }
 
 /// Streams the file; where malformed lines are skipped and counted, they are read by the reader that counts them.
@@ -120,33 +95,43 @@ Report report_of(Qrels const& qrels, Path const& path, std::vector<std::string> 
     return bmae::evaluate(qrels, run, measures, rules);
 }
 
-/// \param read  receives the reports of all files
-std::vector<NamedReport> measure(Common const& common, EvaluateOptions const& options, std::vector<std::string> const& measures,
-                                 ReadReport& read) {
-    bmae::EvaluateOptions rules{
-        .profile = profile_from_name(options.profile), .relevance_level = options.relevance_level, .threads = common.threads};
-    if (!options.missing.empty()) {
-        rules.missing =
-            choose<MissingQuery>("--missing", options.missing,
-                                 {{"zero", MissingQuery::zero}, {"skip", MissingQuery::skip}, {"error", MissingQuery::error}});
+/// Measures by subtopic; empty where none is. \throws InputError where others stand beside
+std::vector<AlphaNdcg> subtopic_metrics(std::vector<std::string> const& measures) {
+    std::vector<AlphaNdcg> metrics;
+    auto const names = names_of_metrics(measures);
+    for (std::string const& name : names) {
+        if (auto const metric = alpha_ndcg_from_name(name)) { metrics.push_back(*metric); }
     }
-    auto const format =
-        choose<RunFormat>("--run-format", options.run_format,
-                          {{"trec", RunFormat::trec}, {"msmarco", RunFormat::msmarco}, {"tevatron", RunFormat::tevatron}});
-    static_cast<void>(metrics_from_names(measures));   // a wrong name is reported before large files are read
-    MalformedLine const malformed = reading_by(options.skip_malformed).malformed;
-    Qrels const qrels = read_qrels(options.qrels, {.malformed = malformed}, read);
+    if (metrics.empty() || metrics.size() == names.size()) { return metrics; }
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "either measures by subtopic, alpha_ndcg@K, or others",
+                                .found = "both",
+                                .hint = "They are measured by other judgments: call evaluate twice."});
+}
+
+std::vector<NamedReport> measure_subtopics(EvaluateOptions const& options, std::vector<AlphaNdcg> const& metrics,
+                                           bmae::EvaluateOptions const& rules, RunFileOptions const& how, ReadReport& read) {
+    auto const qrels = SubtopicQrels::read(options.qrels, {.malformed = how.malformed}, read);
     say_report(read, "judgments");
     std::vector<NamedReport> runs;
     for (Path const& path : options.runs) {
-        runs.push_back({name_of(path, options.runs),
-                        report_of(qrels, path, measures, rules, {.format = format, .malformed = malformed}, read)});
-        Report const& report = runs.back().report;
-        say(options.runs.size() == 1 ? report.summary() : runs.back().name + ": " + report.summary());
-        warn_of_missing(report, rules);
+        ReadReport lines;
+        Run const run = read_run(path, how, lines);
+        say_report(lines, path.filename().string());
+        read.add(lines);
+        runs.push_back({name_of_run(path, options.runs), evaluate_diversity(qrels, run, metrics, rules)});
+        say_report_of(runs.back(), options, rules);
     }
     warn_of_queries(runs);
     return runs;
+}
+
+RunComparisonOptions comparing_by(Common const& common, EvaluateOptions const& options) {
+    return {.test = {.test = named_value<PairedTest>("--test", options.test),
+                     .resamples = options.resamples,
+                     .seed = common.seed,
+                     .threads = common.threads},
+            .correction = named_value<Correction>("--correction", options.correction)};
 }
 
 std::string table_text(EvaluateOptions const& options, std::vector<NamedReport> const& runs,
@@ -167,22 +152,85 @@ std::string table_text(EvaluateOptions const& options, std::vector<NamedReport> 
 
 }  // namespace
 
-int evaluate(Common const& common, EvaluateOptions const& options) {
-    RunComparisonOptions const how{.test = {.test = named_value<PairedTest>("--test", options.test),
-                                            .resamples = options.resamples,
-                                            .seed = common.seed,
-                                            .threads = common.threads},
-                                   .correction = named_value<Correction>("--correction", options.correction)};
+Json json_of(Report const& report, bool per_query) {
+    Json result{{"profile", report.profile},
+                {"measures", Json::object()},
+                {"queries", report.queries.size()},
+                {"judged_queries", report.judged_queries},
+                {"missing_queries", report.missing_queries},
+                {"left_out_queries", report.left_out_queries},
+                {"unjudged_queries", report.unjudged_queries},
+                {"queries_without_relevant", report.queries_without_relevant},
+                {"tied_hits", report.tied_hits},
+                {"own_hits", report.own_hits},
+                {"own_queries", report.own_queries},
+                {"unjudged_share", report.unjudged_share},
+                {"per_query", nullptr}};
+    for (std::size_t m = 0; m < report.labels.size(); ++m) { result["measures"][report.labels[m]] = report.means[m]; }
+    for (std::size_t q = 0; per_query && q < report.queries.size(); ++q) {
+        for (std::size_t m = 0; m < report.labels.size(); ++m) {
+            result["per_query"][report.queries[q]][report.labels[m]] = report.values[q * report.labels.size() + m];
+        }
+    }
+    return result;
+}
+
+std::string name_of_run(Path const& path, std::vector<Path> const& all) {
+    auto const same =
+        std::count_if(all.begin(), all.end(), [&](Path const& other) { return other.filename() == path.filename(); });
+    return same > 1 ? path.string() : path.filename().string();
+}
+
+bmae::EvaluateOptions rules_of(Common const& common, EvaluateOptions const& options) {
+    bmae::EvaluateOptions rules{
+        .profile = profile_from_name(options.profile), .relevance_level = options.relevance_level, .threads = common.threads};
+    if (!options.missing.empty()) {
+        rules.missing =
+            choose<MissingQuery>("--missing", options.missing,
+                                 {{"zero", MissingQuery::zero}, {"skip", MissingQuery::skip}, {"error", MissingQuery::error}});
+    }
+    return rules;
+}
+
+RunFormat run_format(EvaluateOptions const& options) {
+    return choose<RunFormat>("--run-format", options.run_format,
+                             {{"trec", RunFormat::trec}, {"msmarco", RunFormat::msmarco}, {"tevatron", RunFormat::tevatron}});
+}
+
+std::vector<NamedReport> measure(Common const& common, EvaluateOptions const& options, std::vector<std::string> const& measures,
+                                 ReadReport& read) {
+    bmae::EvaluateOptions const rules = rules_of(common, options);
+    RunFormat const format = run_format(options);
+    if (auto const by_subtopic = subtopic_metrics(measures); !by_subtopic.empty()) {
+        return measure_subtopics(options, by_subtopic, rules,
+                                 {.format = format, .malformed = reading_by(options.skip_malformed).malformed}, read);
+    }
+    static_cast<void>(metrics_from_names(measures));   // a wrong name is reported before large files are read
+    MalformedLine const malformed = reading_by(options.skip_malformed).malformed;
+    Qrels const qrels = read_qrels(options.qrels, {.malformed = malformed}, read);
+    say_report(read, "judgments");
+    std::vector<NamedReport> runs;
+    for (Path const& path : options.runs) {
+        runs.push_back({name_of_run(path, options.runs),
+                        report_of(qrels, path, measures, rules, {.format = format, .malformed = malformed}, read)});
+        say_report_of(runs.back(), options, rules);
+    }
+    warn_of_queries(runs);
+    return runs;
+}
+
+void check_tables(Common const& common, EvaluateOptions const& options) {
+    static_cast<void>(comparing_by(common, options));
     if (!options.format.empty() && options.format != "trec") {
         static_cast<void>(named_value<TableFormat>("--format", options.format));
     }
     for (Path const& output : {options.output, options.differences}) {
         if (!output.empty()) { check_new_file(output); }
     }
-    auto const measures = options.measures.empty() ? std::vector<std::string>{"mrr@10,ndcg@10,recall@100,map"} : options.measures;
-    ReadReport read;
-    auto const runs = measure(common, options, measures, read);
-    auto const comparisons = compare_runs(runs, how);
+}
+
+int publish(Common const& common, EvaluateOptions const& options, std::vector<NamedReport> const& runs, ReadReport const& read) {
+    auto const comparisons = compare_runs(runs, comparing_by(common, options));
     std::string const table = table_text(options, runs, comparisons);
     if (!options.output.empty()) { detail::write_file(options.output, table); }
     if (!options.differences.empty()) { detail::write_file(options.differences, values_of_queries(runs)); }
@@ -193,7 +241,9 @@ int evaluate(Common const& common, EvaluateOptions const& options) {
                    {"comparisons", Json::array()},
                    {"test", options.test},
                    {"correction", options.correction},
-                   {"malformed", malformed_json(read)}});
+                   {"malformed", malformed_json(read)},
+                   {"collections", nullptr},
+                   {"means", nullptr}});
     for (NamedReport const& run : runs) {
         Json& entry = result["runs"].emplace_back(json_of(run.report, options.per_query));
         entry["run"] = run.name;
@@ -201,6 +251,21 @@ int evaluate(Common const& common, EvaluateOptions const& options) {
     for (RunComparison const& each : comparisons) { result["comparisons"].push_back(json_of(each, runs)); }
     print_result(common, result, table);
     return done;
+}
+
+int evaluate(Common const& common, EvaluateOptions const& options) {
+    if (options.qrels.empty()) {
+        throw InputError(Diagnostic{
+            .file = {},
+            .expected = "--qrels with judgments, --answers with answer strings, or --collections with a folder of collections",
+            .found = "none of them",
+            .hint = "Name the judgments that the run is measured by."});
+    }
+    check_tables(common, options);
+    auto const measures = options.measures.empty() ? std::vector<std::string>{"mrr@10,ndcg@10,recall@100,map"} : options.measures;
+    ReadReport read;
+    auto const runs = measure(common, options, measures, read);
+    return publish(common, options, runs, read);
 }
 
 }  // namespace bmae::program

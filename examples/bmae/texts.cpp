@@ -32,6 +32,7 @@
 
 #include "collections.hpp"
 #include "common.hpp"
+#include "diagnose.hpp"
 
 namespace bmae::program {
 
@@ -136,6 +137,12 @@ std::unique_ptr<AnyReader> open_reader(PrepareOptions const& options) {
         return std::make_unique<ReaderOf<ClassicReader>>(options.inputs, layout, reading);
     }
     if (options.format == "trec") { return std::make_unique<ReaderOf<TrecSgmlReader>>(options.inputs, reading); }
+    if (options.format == "master") {
+        throw InputError(Diagnostic{.file = options.inputs.front().string(),
+                                    .expected = "texts",
+                                    .found = "rows of token ids, as MASTER's code writes them",
+                                    .hint = "`bmae prepare --format master` reads them."});
+    }
     refuse_name("--format", "text, beir, msmarco, jsonl, nli, smart, lisa, trec, master", options.format);
 }
 
@@ -270,9 +277,8 @@ void write_dictionary(Common const& common, PrepareOptions const& options, AnyTo
 
 }  // namespace
 
-std::uint64_t read_texts(PrepareOptions const& given, std::string const& command,
-                         std::function<void(std::string const&)> const& use) {
-    std::uint64_t records = 0;
+ReadReport for_each_record(PrepareOptions const& given, std::string const& command, std::function<void(Record&&)> const& use) {
+    ReadReport all;
     Cancellation const cancellation;
     for (Path const& input : given.inputs) {   // each by its own format
         PrepareOptions one = given;
@@ -281,10 +287,20 @@ std::uint64_t read_texts(PrepareOptions const& given, std::string const& command
         auto const reader = open_reader(one);
         for (Record record; reader->next(record); record = {}) {
             cancellation.check();
-            for_each_text_of(record, use);
-            ++records;
+            use(std::move(record));
         }
+        all.add(reader->report());
     }
+    return all;
+}
+
+std::uint64_t read_texts(PrepareOptions const& given, std::string const& command,
+                         std::function<void(std::string const&)> const& use) {
+    std::uint64_t records = 0;
+    for_each_record(given, command, [&](Record&& record) {
+        for_each_text_of(record, use);
+        ++records;
+    });
     return records;
 }
 

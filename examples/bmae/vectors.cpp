@@ -26,6 +26,7 @@
 #include <bmae/retrieval/run_file.hpp>
 
 #include "answer.hpp"
+#include "collection_sets.hpp"
 #include "collections.hpp"
 #include "common.hpp"
 #include "language.hpp"
@@ -230,9 +231,16 @@ Records read_documents(SearchOptions const& options, ReadReport& report) {
 
 /// The keys of a search, of which a kind of search fills its own.
 Json search_result(SearchOptions const& options, std::size_t documents) {
-    return {
-        {"command", "search"}, {"method", options.method}, {"documents", documents}, {"split", nullptr},           {"queries", 0},
-        {"hits", 0},           {"output", nullptr},        {"answers", nullptr},     {"malformed", Json::object()}};
+    return {{"command", "search"},
+            {"method", options.method},
+            {"documents", documents},
+            {"split", nullptr},
+            {"queries", 0},
+            {"hits", 0},
+            {"output", nullptr},
+            {"answers", nullptr},
+            {"malformed", Json::object()},
+            {"collections", nullptr}};
 }
 
 int search_by_hand(Common const& common, SearchOptions const& options) {
@@ -279,18 +287,16 @@ Records queries_of(BeirCollection const& collection, SearchOptions const& option
     return collection.queries();
 }
 
-}  // namespace
-
-int search(Common const& common, SearchOptions const& options) {
+/// What is wrong with the options is said before the texts are read.
+void check_search(SearchOptions const& options) {
     auto const refuse = [](std::string expected, std::string found, std::string hint = {}) {
         return InputError(
             Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
-    use_threads(common);
     if (!is_one_of(options.method, {"dense", "bm25", "hybrid", "sparse", "maxsim"})) {
         throw refuse("--method dense, bm25, hybrid, sparse or maxsim", '"' + options.method + '"');
     }
-    static_cast<void>(analyzer_by(options.terms, {}));   // refused before the texts are read
+    static_cast<void>(analyzer_by(options.terms, {}));
     if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted"})) {
         throw refuse("--fusion reciprocal-rank or weighted", '"' + options.fusion + '"');
     }
@@ -299,7 +305,24 @@ int search(Common const& common, SearchOptions const& options) {
     if (options.method != "bm25" && options.model.model.empty()) {
         throw refuse("--model with --method " + options.method, "none", "Without a model there is --method bm25.");
     }
+}
+
+}  // namespace
+
+int search(Common const& common, SearchOptions const& options) {
+    check_search(options);
+    use_threads(common);
     if (options.query) { return search_by_hand(common, options); }
+    Json const result = search_collection(common, options);
+    print_result(common, result,
+                 options.output.string() + ": " + count_text(result["queries"].get<std::uint64_t>()) + " queries, " +
+                     count_text(result["hits"].get<std::uint64_t>()) + " hits\n");
+    return done;
+}
+
+Json search_collection(Common const& common, SearchOptions const& options) {
+    check_search(options);
+    use_threads(common);
     std::string const tag = options.tag.empty() ? options.method : options.tag;
     check_new_run(options.output, tag);
 
@@ -319,10 +342,7 @@ int search(Common const& common, SearchOptions const& options) {
                    {"hits", run.hit_count()},
                    {"output", options.output.string()},
                    {"malformed", malformed_json(read)}});
-    print_result(
-        common, result,
-        options.output.string() + ": " + count_text(run.size()) + " queries, " + count_text(run.hit_count()) + " hits\n");
-    return done;
+    return result;
 }
 
 namespace {

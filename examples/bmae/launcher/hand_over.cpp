@@ -15,6 +15,7 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/values/error.hpp>
 
+#include "../collection_sets.hpp"
 #include "../common.hpp"
 #include "../embedding_tasks.hpp"
 #include "../index.hpp"
@@ -66,6 +67,7 @@ int presets(Common const&, std::string const&) { return hand_over(); }
 int finetune(Common const&, FinetuneOptions const&) { return hand_over(); }
 int encode(Common const&, EncodeOptions const&) { return hand_over(); }
 int search(Common const&, SearchOptions const&) { return hand_over(); }
+int search_collections(Common const&, SearchOptions const&, CollectionsOptions const&) { return hand_over(); }
 int index_by_model(Common const&, IndexOptions const&) { return hand_over(); }
 int search_index_by_model(Common const&, SearchOptions const&, SearchIndexOptions const&) { return hand_over(); }
 int rerank(Common const&, RerankOptions const&) { return hand_over(); }

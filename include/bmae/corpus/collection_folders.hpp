@@ -80,7 +80,7 @@ inline std::vector<NamedCollection> list_collections(std::filesystem::path const
         Diagnostic{.file = folder.string(),
                    .expected = "a folder with folders of collections, each with queries.jsonl, corpus.jsonl and qrels",
                    .found = is_one ? "one collection" : "none",
-                   .hint = is_one ? "Name the folder above it, or give it to --data and its judgments to --qrels." : ""});
+                   .hint = is_one ? "Name the folder above it." : ""});
 }
 
 /// The split of a collection to evaluate on: `wanted`; "dev" where it has that and not `wanted` ("test"), as BEIR does with MS MARCO.
