@@ -23,7 +23,9 @@
 #include "index.hpp"
 #include "option_table.hpp"
 #include "pipeline.hpp"
+#include "preset_figure.hpp"
 #include "ranking.hpp"
+#include "report.hpp"
 #include "runs.hpp"
 
 namespace bmae::program {
@@ -63,6 +65,8 @@ struct Options {
     Path doctor_data;
     PipelineOptions pipeline;
     std::string preset;
+    Path preset_figure;
+    ReportOptions report;
 };
 
 /// Options that several commands have; each command declares those that it reads.
@@ -186,5 +190,6 @@ void declare_embedding_commands(CLI::App& program, OptionTable& table, Options& 
 void declare_model_commands(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 void declare_pipeline_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands,
                               ParseStage parse);
+void declare_report_command(CLI::App& program, OptionTable& table, Options& all, std::vector<Command>& commands);
 
 }  // namespace bmae::program

@@ -123,9 +123,14 @@ private:
                 [&all = all_] { return bmae::program::doctor(all.common, all.doctor_data); });
         table_.path(doctor, "--data", all_.doctor_data, "Folder of data sets").by_default("the environment variable BMAE_DATA");
 
-        CLI::App& presets = add("presets", "List the presets, and the options that --set can set", "bmae presets master",
-                                [&all = all_] { return bmae::program::presets(all.common, all.preset); });
+        CLI::App& presets = add("presets", "List the presets, and the options that --set can set",
+                                "bmae presets master --svg master.svg", [&all = all_] {
+                                    if (!all.preset_figure.empty()) { draw_preset(all.preset, all.preset_figure); }
+                                    return bmae::program::presets(all.common, all.preset);
+                                });
         table_.text(presets, "name", all_.preset, "Describe this preset, with all its paths").by_default("all");
+        table_.path(presets, "--svg", all_.preset_figure, "New SVG file: its composition as a figure, from view to loss")
+            .with_any({"name"});
 
         add("options", "List the options of all commands, with ranges, defaults and the modes that read them",
             "bmae options --json", [&all = all_, &table = table_] {

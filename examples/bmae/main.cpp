@@ -58,6 +58,7 @@ public:
         declare_embedding_commands(program_, table_, options_, commands_);
         declare_model_commands(program_, table_, options_, commands_);
         declare_pipeline_command(program_, table_, options_, commands_, parse_stage);
+        declare_report_command(program_, table_, options_, commands_);
         table_.format(program_);
     }
     Parser(Parser const&) = delete;

@@ -155,6 +155,7 @@
 #include <bmae/generation/sampler.hpp>
 #include <bmae/generation/t5.hpp>
 #include <bmae/io/element_type.hpp>
+#include <bmae/io/event_file.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/model_folder.hpp>
 #include <bmae/io/number_rows.hpp>
@@ -214,6 +215,8 @@
 #include <bmae/model/branch.hpp>
 #include <bmae/model/cached_contrast.hpp>
 #include <bmae/model/composition.hpp>
+#include <bmae/model/composition_figure.hpp>
+#include <bmae/model/composition_text.hpp>
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/distillation.hpp>
 #include <bmae/model/encoder_generator.hpp>

@@ -19,6 +19,7 @@
 #include "../common.hpp"
 #include "../embedding_tasks.hpp"
 #include "../index.hpp"
+#include "../preset_figure.hpp"
 #include "../ranking.hpp"
 
 namespace bmae::program {
@@ -64,6 +65,7 @@ int pretrain(Common const&, PretrainOptions const&) { return hand_over(); }
 int similarity(Common const&, SimilarityOptions const&) { return hand_over(); }
 int transfer(Common const&, TransferTaskOptions const&) { return hand_over(); }
 int presets(Common const&, std::string const&) { return hand_over(); }
+int draw_preset(std::string const&, Path const&) { return hand_over(); }
 int finetune(Common const&, FinetuneOptions const&) { return hand_over(); }
 int encode(Common const&, EncodeOptions const&) { return hand_over(); }
 int search(Common const&, SearchOptions const&) { return hand_over(); }

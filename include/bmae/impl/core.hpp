@@ -33,6 +33,8 @@
 #include <bmae/io/safetensors.hpp>
 #include <bmae/io/safetensors_header.hpp>
 #include <bmae/maskers/word_weights.hpp>
+#include <bmae/model/composition_figure.hpp>
+#include <bmae/model/composition_text.hpp>
 #include <bmae/model/view_agreement.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
