@@ -16,6 +16,7 @@
 #include <bmae/text/tokenizer_warning.hpp>
 #include <bmae/text/word_splitter.hpp>
 #include <bmae/text/wordpiece.hpp>
+#include <bmae/values/draw.hpp>
 
 #include "scratch_folder.hpp"
 
@@ -106,6 +107,50 @@ BOOST_AUTO_TEST_CASE(contradicting_files_are_read_as_transformers_does_and_both_
     BOOST_TEST(warnings.say("out/vocab.txt and"));
     put(folder / "out" / "tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": false})");
     BOOST_TEST(WordPiece::from_file(folder / "out").encode("The the") == (Ids{5, 5}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(the_longest_added_token_is_found_and_of_equal_ones_the_first) {
+    bmae::Draw draw({.seed = 5});
+    auto const letters = [&](std::size_t least) {
+        std::string text;
+        for (std::size_t n = least + draw.below(6); n != 0; --n) { text += static_cast<char>('a' + draw.below(2)); }
+        return text;
+    };
+    for (int round = 0; round < 200; ++round) {
+        std::vector<std::string> tokens;
+        bmae::detail::AddedTokenFinder finder;
+        for (std::size_t n = draw.below(8); n != 0; --n) {
+            tokens.push_back(letters(1));
+            finder.add({.content = tokens.back(), .id = static_cast<TokenId>(tokens.size() - 1)});
+        }
+        std::string const text = letters(20);
+        Ids found, expected;   // -1: text between tokens
+        finder.split(
+            text, [&](TokenId id, std::size_t, std::size_t) { found.push_back(id); },
+            [&](std::size_t, std::size_t) { found.push_back(-1); });
+        for (std::size_t at = 0; at < text.size();) {
+            std::size_t best = tokens.size();
+            for (std::size_t i = 0; i < tokens.size(); ++i) {
+                bool const fits = std::string_view(text).substr(at).starts_with(tokens[i]);
+                if (fits && (best == tokens.size() || tokens[i].size() > tokens[best].size())) { best = i; }
+            }
+            if (best == tokens.size()) {
+                if (expected.empty() || expected.back() != -1) { expected.push_back(-1); }
+                ++at;
+            } else {
+                expected.push_back(static_cast<TokenId>(best));
+                at += tokens[best].size();
+            }
+        }
+        BOOST_TEST(found == expected, boost::test_tools::per_element());
+    }
+    bmae::detail::AddedTokenFinder many;   // 2 s where each token is compared at each place
+    for (int i = 0; i < 20'000; ++i) { many.add({.content = "<<" + std::to_string(i) + '>', .id = i}); }
+    std::size_t places = 0;
+    many.split(
+        std::string(50'000, '<') + "<<777>", [&](TokenId id, std::size_t, std::size_t) { places += id == 777 ? 1U : 100U; },
+        [](std::size_t, std::size_t) {});
+    BOOST_TEST(places == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_cased_vocabulary_alone_is_said_to_look_cased) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,8 @@ namespace bmae::detail {
 /// Lines of the keys and elements of a JSON document, by their path: "/stages/2/options/steps".
 ///
 /// Reads a document that has been parsed before: what is not JSON has no lines of interest. Escapes in keys are kept as they are
-/// written, '/' in a key is not escaped in the path.
+/// written, '/' in a key is not escaped in the path. Nothing is kept of paths above 1024 bytes, nor of values behind the first 65536,
+/// which nobody writes by hand: they have the lines of their ancestors.
 class JsonLines {
 public:
     explicit JsonLines(std::string_view text);
@@ -30,13 +32,16 @@ public:
     }
 
 private:
+    static constexpr std::size_t longest_path = 1024;
+    static constexpr std::size_t most_lines = 65536;
+
     std::map<std::string, std::size_t> lines_;
     std::size_t first_ = 1;
 };
 
 inline JsonLines::JsonLines(std::string_view text) {
     struct Level {
-        std::string path;   // of the array or object
+        std::optional<std::string> path;   // of the array or object; nothing where it is too long
         bool array;
         std::size_t index = 0;   // of the next element
     };
@@ -44,12 +49,15 @@ inline JsonLines::JsonLines(std::string_view text) {
     std::string key;
     bool at_key = false;
     std::size_t line = 1;
-    auto const path_of_value = [&] {
+    auto const path_of_value = [&]() -> std::optional<std::string> {
         if (levels.empty()) { return std::string(); }
         Level const& level = levels.back();
-        return level.path + '/' + (level.array ? std::to_string(level.index) : key);
+        if (!level.path || level.path->size() + key.size() >= longest_path) { return std::nullopt; }
+        return *level.path + '/' + (level.array ? std::to_string(level.index) : key);
     };
-    auto const note = [&](std::string const& path) { lines_.emplace(path, line); };
+    auto const note = [&](std::optional<std::string> const& path) {
+        if (path && lines_.size() < most_lines) { lines_.emplace(*path, line); }
+    };
     for (std::size_t i = 0; i < text.size(); ++i) {
         switch (text[i]) {
             case '\n':
@@ -69,7 +77,7 @@ inline JsonLines::JsonLines(std::string_view text) {
             }
             case '{':
             case '[': {
-                std::string path = path_of_value();
+                std::optional<std::string> path = path_of_value();
                 if (levels.empty()) {
                     first_ = line;
                 } else if (levels.back().array) {

@@ -55,9 +55,9 @@ public:
         auto const first = static_cast<unsigned char>(token.content.front());
         only_start_ = tokens_.empty() || only_start_ == static_cast<int>(first) ? static_cast<int>(first) : -1;
         starts_[first] = 1;
-        auto const after = std::ranges::upper_bound(longest_first_, token.content.size(), std::ranges::greater(),
-                                                    [this](std::size_t i) { return tokens_[i].content.size(); });
-        longest_first_.insert(after, static_cast<std::uint32_t>(tokens_.size()));   // a sort per token takes minutes for 20,000
+        auto const after = std::ranges::upper_bound(by_content_, token.content, std::ranges::less(),
+                                                    [this](std::size_t i) -> std::string const& { return tokens_[i].content; });
+        by_content_.insert(after, static_cast<std::uint32_t>(tokens_.size()));   // a sort per token takes minutes for 20,000
         tokens_.push_back(std::move(token));
     }
 
@@ -68,13 +68,11 @@ public:
     void split(std::string_view text, Special special, Segment segment) const {
         std::size_t begin = 0;
         for (std::size_t at = next_start(text, 0); at < text.size();) {
-            auto const place = std::ranges::find_if(
-                longest_first_, [&](std::size_t i) { return text.substr(at).starts_with(tokens_[i].content); });
-            if (place == longest_first_.end()) {
+            AddedToken const* const found = longest_at(text.substr(at));
+            if (found == nullptr) {
                 at = next_start(text, at + 1);
                 continue;
             }
-            AddedToken const* const found = &tokens_[*place];
             std::size_t first = at;
             std::size_t last = at + found->content.size();
             at = next_start(text, last);
@@ -90,6 +88,27 @@ public:
     }
 
 private:
+    /// The longest token that a text begins with, of equal ones the first added; null where there is none. The tokens with the bytes read
+    /// so far are narrowed byte by byte: one of 20,000 tokens after the other would take minutes for a text of their first bytes.
+    [[nodiscard]] AddedToken const* longest_at(std::string_view text) const {
+        AddedToken const* found = nullptr;
+        auto first = by_content_.begin();
+        auto last = by_content_.end();
+        for (std::size_t n = 0; first != last; ++n) {
+            if (tokens_[*first].content.size() == n) { found = &tokens_[*first]; }   // in ascending order: the shortest is first
+            if (n == text.size()) { break; }
+            auto const byte_of = [this, n](std::uint32_t i) {
+                std::string const& content = tokens_[i].content;
+                return n < content.size() ? static_cast<int>(static_cast<unsigned char>(content[n])) : -1;
+            };
+            auto const narrowed = std::ranges::equal_range(first, last, static_cast<int>(static_cast<unsigned char>(text[n])),
+                                                           std::ranges::less(), byte_of);
+            first = narrowed.begin();
+            last = narrowed.end();
+        }
+        return found;
+    }
+
     /// The next place from `from` on where a token may begin.
     [[nodiscard]] std::size_t next_start(std::string_view text, std::size_t from) const noexcept {
         if (from >= text.size() || tokens_.empty()) { return text.size(); }
@@ -131,7 +150,7 @@ private:
     }
 
     std::vector<AddedToken> tokens_;
-    std::vector<std::uint32_t> longest_first_;   // in `tokens_`
+    std::vector<std::uint32_t> by_content_;   // in `tokens_`, in ascending order of their bytes
     std::array<std::uint8_t, 256> starts_{};
     int only_start_ = -1;
 };

@@ -137,10 +137,11 @@ public:
     };
 
     /// Normalizes one chunk and calls `use(NormalizedWord const&)` for each word of it.
-    /// \param offset  added to the sources of the characters
+    /// \param offset   added to the sources of the characters
+    /// \param longest  characters of a word that are kept: a longer one has one more, with the source of all that follow
     template <class Use>
-    void normalize(std::string_view chunk, std::size_t offset, Scratch& scratch, Use use) const {
-        read_units(chunk, offset, scratch.units);
+    void normalize(std::string_view chunk, std::size_t offset, Scratch& scratch, Use use,
+                   std::size_t longest = std::string_view::npos) const {
         NormalizedWord& word = scratch.word;
         auto const clear = [&] {
             word.text.clear();
@@ -154,18 +155,22 @@ public:
             std::uint8_t const flags = table_->flags(character);
             if ((flags & (detail::is_space | detail::is_punctuation)) != 0) { flush(); }
             if ((flags & detail::is_space) != 0) { return; }
+            if (word.characters.size() > longest) {   // too long for any vocabulary: memory for its end alone
+                word.characters.back().source.end = source.end;
+                return;
+            }
             word.characters.push_back({static_cast<std::uint32_t>(word.text.size()), source});
             detail::append_utf8(word.text, character);
             if ((flags & detail::is_punctuation) != 0) { flush(); }
         };
         clear();
-        for (auto const& unit : scratch.units) {
+        read_units(chunk, offset, scratch.units, [&](Scratch::Unit const& unit) {
             if (options_.lower_case && (table_->flags(unit.character) & detail::changes_when_lowered) != 0) {
                 table_->lowered().apply(unit.character, [&](char32_t c) { put(c, unit.source); });
             } else {
                 put(unit.character, unit.source);
             }
-        }
+        });
         flush();
     }
 
@@ -180,15 +185,14 @@ public:
             at += step.bytes;
         }
         Scratch scratch;
-        read_units(spaced, 0, scratch.units);
         std::string result;
-        for (auto const& unit : scratch.units) {
+        read_units(spaced, 0, scratch.units, [&](Scratch::Unit const& unit) {
             if (options_.lower_case && (table_->flags(unit.character) & detail::changes_when_lowered) != 0) {
                 table_->lowered().apply(unit.character, [&](char32_t c) { detail::append_utf8(result, c); });
             } else {
                 detail::append_utf8(result, unit.character);
             }
-        }
+        });
         return result;
     }
 
@@ -204,21 +208,23 @@ private:
     }
 
     /// Cleaning, spaces around CJK, decomposition in canonical order, marks dropped. Lower-casing follows: it changes no order.
-    void read_units(std::string_view chunk, std::size_t offset, Units& units) const {
-        units.clear();
-        std::size_t run = 0;   // start of the characters that may still be reordered
+    /// \param run  a buffer: the characters that may still be reordered
+    /// \param use  `use(unit)` is called for each character, in order
+    template <class Use>
+    void read_units(std::string_view chunk, std::size_t offset, Units& run, Use use) const {
+        run.clear();
         auto const close_run = [&] {
-            if (units.size() - run > 1) {
+            if (run.size() > 1) {
                 std::vector<ByteSpan> sources;
-                for (std::size_t i = run; i < units.size(); ++i) { sources.push_back(units[i].source); }
-                std::stable_sort(units.begin() + static_cast<std::ptrdiff_t>(run), units.end(),
-                                 [&](auto const& left, auto const& right) {
-                                     return table_->combining_class(left.character) < table_->combining_class(right.character);
-                                 });
+                for (auto const& unit : run) { sources.push_back(unit.source); }
+                std::stable_sort(run.begin(), run.end(), [&](auto const& left, auto const& right) {
+                    return table_->combining_class(left.character) < table_->combining_class(right.character);
+                });
                 // Sources stay in the order of the text, so that no word begins after its end.
-                for (std::size_t i = run; i < units.size(); ++i) { units[i].source = sources[i - run]; }
+                for (std::size_t i = 0; i < run.size(); ++i) { run[i].source = sources[i]; }
             }
-            run = units.size();
+            for (auto const& unit : run) { use(unit); }
+            run.clear();
         };
         for (std::size_t at = 0; at < chunk.size();) {
             detail::Utf8Step const step = detail::read_utf8(chunk.substr(at, 4));
@@ -229,8 +235,7 @@ private:
             bool const chinese = options_.split_chinese && (flags & detail::is_chinese) != 0;
             auto const put_starter = [&](char32_t c) {
                 close_run();
-                units.push_back({c, source});
-                run = units.size();
+                use(Scratch::Unit{c, source});
             };
             if (chinese) { put_starter(U' '); }
             if (!strip_) {
@@ -240,7 +245,7 @@ private:
                     if (table_->combining_class(c) == 0) {
                         put_starter(c);
                     } else {
-                        units.push_back({c, source});
+                        run.push_back({c, source});
                     }
                 });
             }

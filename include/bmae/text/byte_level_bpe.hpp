@@ -10,9 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <queue>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,10 +45,12 @@ public:
             byte_ids_[byte] = table.find(ByteLetters::instance().letter(static_cast<unsigned char>(byte)));
         }
         merges_.reserve(description.merges.size());
+        results_.reserve(description.merges.size());
         for (std::size_t rank = 0; rank < description.merges.size(); ++rank) {
             auto const& [left, right] = description.merges[rank];
+            results_.push_back(require(left + right, "the result of a merge"));
             merges_[pair_key(require(left, "a piece of a merge"), require(right, "a piece of a merge"))] = {
-                static_cast<std::uint32_t>(rank), require(left + right, "the result of a merge")};
+                static_cast<std::uint32_t>(rank), results_.back()};
         }
         if (!description.unknown.empty()) { unknown_ = require(description.unknown, "the unknown token"); }
     }
@@ -100,6 +100,12 @@ private:
     struct Merge {
         std::uint32_t rank;
         TokenId id;
+    };
+
+    /// A pair of neighbors that may merge: the one that begins at `at`.
+    struct Candidate {
+        std::uint32_t rank;
+        std::int32_t at;
     };
 
     /// A piece of a word while it is merged; a list through `previous` and `next`. Removed by a merge where id is -1.
@@ -174,36 +180,48 @@ private:
         if (symbols.empty()) { return; }
         symbols.back().next = -1;
 
-        struct Candidate {
-            std::uint32_t rank;
-            std::int32_t at;
-            TokenId id;
-            bool operator>(Candidate const& other) const noexcept {
-                return rank != other.rank ? rank > other.rank : at > other.at;
-            }
+        auto const later = [](Candidate const& a, Candidate const& b) {
+            return a.rank != b.rank ? a.rank > b.rank : a.at > b.at;
         };
-        std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
-        auto const offer = [&](std::int32_t at) {
-            if (at < 0 || symbols[static_cast<std::size_t>(at)].next < 0) { return; }
+        auto const merge_at = [&](std::int32_t at) {
+            if (at < 0 || symbols[static_cast<std::size_t>(at)].next < 0) { return merges_.end(); }
             Symbol const& left = symbols[static_cast<std::size_t>(at)];
-            auto const found = merges_.find(pair_key(left.id, symbols[static_cast<std::size_t>(left.next)].id));
-            if (found != merges_.end()) { queue.push({found->second.rank, at, found->second.id}); }
+            return merges_.find(pair_key(left.id, symbols[static_cast<std::size_t>(left.next)].id));
         };
-        for (std::size_t i = 0; i + 1 < symbols.size(); ++i) { offer(static_cast<std::int32_t>(i)); }
-        while (!queue.empty()) {
-            Candidate const best = queue.top();
-            queue.pop();
+        auto const count = static_cast<std::int32_t>(symbols.size());
+        std::vector<Candidate> heap;
+        constexpr std::int32_t long_word = 4096;
+        if (count > long_word) {   // the capacity is taken once: a word may be a megabyte, and doubling would hold it three times
+            std::size_t pairs = 0;
+            for (std::int32_t at = 0; at < count; ++at) { pairs += merge_at(at) == merges_.end() ? 0U : 1U; }
+            heap.reserve(2 * pairs);
+        } else {
+            heap.reserve(symbols.size());
+        }
+        auto const offer = [&](std::int32_t at) {
+            auto const found = merge_at(at);
+            if (found != merges_.end()) { heap.push_back({found->second.rank, at}); }
+            return found != merges_.end();
+        };
+        for (std::int32_t at = 0; at < count; ++at) { offer(at); }
+        std::make_heap(heap.begin(), heap.end(), later);
+        while (!heap.empty()) {
+            std::pop_heap(heap.begin(), heap.end(), later);
+            Candidate const best = heap.back();
+            heap.pop_back();
             Symbol& left = symbols[static_cast<std::size_t>(best.at)];
             if (left.id < 0 || left.next < 0) { continue; }
             Symbol& right = symbols[static_cast<std::size_t>(left.next)];
             auto const found = merges_.find(pair_key(left.id, right.id));
-            if (found == merges_.end() || found->second.id != best.id) { continue; }   // changed by another merge
-            left.id = best.id;
+            TokenId const merged = results_[best.rank];
+            if (found == merges_.end() || found->second.id != merged) { continue; }   // changed by another merge
+            left.id = merged;
             left.next = right.next;
             right.id = -1;
             if (left.next >= 0) { symbols[static_cast<std::size_t>(left.next)].previous = best.at; }
-            offer(left.previous);
-            offer(best.at);
+            for (std::int32_t const at : {left.previous, best.at}) {
+                if (offer(at)) { std::push_heap(heap.begin(), heap.end(), later); }
+            }
         }
         for (std::int32_t at = 0; at >= 0; at = symbols[static_cast<std::size_t>(at)].next) {
             ids.push_back(symbols[static_cast<std::size_t>(at)].id);
@@ -211,6 +229,7 @@ private:
     }
 
     std::unordered_map<std::uint64_t, Merge> merges_;
+    std::vector<TokenId> results_;   // of the merge of each rank
     std::array<TokenId, 256> byte_ids_{};
     TokenId unknown_ = -1;
 };

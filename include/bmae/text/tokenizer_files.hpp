@@ -437,10 +437,10 @@ inline void warn_of_capitals(WordPieceDescription const& description) {
         capitals += has && !is_bracketed ? 1 : 0;
     }
     if (capitals < 3 || capitals * 50 < description.tokens.size()) { return; }
-    warn_of_tokenizer(description.file + " looks cased: " + std::to_string(capitals) + " of " +
-                      std::to_string(description.tokens.size()) +
-                      " tokens have capitals, which lower-cased text never matches. If the model is cased, name its folder, with "
-                      "\"do_lower_case\": false in a tokenizer_config.json.");
+    warn_of_tokenizer(
+        description.file + " looks cased: " + std::to_string(capitals) + " of " + std::to_string(description.tokens.size()) +
+        " tokens have capitals, which lower-cased text never matches. If the model is cased, say so: \"do_lower_case\": "
+        "false in a tokenizer_config.json beside the vocabulary, or --cased for a vocabulary alone.");
 }
 
 inline WordPieceDescription read_wordpiece_vocabulary(std::filesystem::path const& file, WordPieceOptions options) {
@@ -448,12 +448,19 @@ inline WordPieceDescription read_wordpiece_vocabulary(std::filesystem::path cons
         .tokens = read_vocabulary_lines(file.string()), .options = std::move(options), .file = file.string()};
     description.model_tokens = description.tokens.size();
     std::unordered_map<std::string_view, std::size_t> lines;
+    constexpr std::size_t most_warnings = 5;
+    std::size_t repeated = 0;
     for (std::size_t i = 0; i < description.tokens.size(); ++i) {
         auto const [place, is_new] = lines.emplace(description.tokens[i], i);
         if (is_new) { continue; }
-        warn_of_tokenizer(file.string() + ": line " + std::to_string(i + 1) + " repeats '" + description.tokens[i] +
-                          "' of line " + std::to_string(place->second + 1) + ": the last one is read, as transformers does.");
+        if (++repeated <= most_warnings) {
+            warn_of_tokenizer(file.string() + ": line " + std::to_string(i + 1) + " repeats '" + description.tokens[i] +
+                              "' of line " + std::to_string(place->second + 1) + ": the last one is read, as transformers does.");
+        }
         place->second = i;
+    }
+    if (repeated > most_warnings) {
+        warn_of_tokenizer(file.string() + ": " + std::to_string(repeated - most_warnings) + " more lines repeat earlier ones.");
     }
     return description;
 }

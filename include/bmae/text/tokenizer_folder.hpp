@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -194,10 +195,11 @@ private:
     void read_legacy() {
         if (exists("added_tokens.json")) {
             JsonFile const file(folder_ / "added_tokens.json");
+            std::unordered_set<std::string>
+                special;   // the list of special_tokens_map.json comes too late for a token of this file
+            for (std::size_t i = 0; i < configured_; ++i) { special.insert(extra_[i].content); }
             for (auto const& [content, id] : file.root().items()) {
-                // The list of special_tokens_map.json comes too late to make a token of this file special.
-                bool is_special = std::any_of(extra_.begin(), extra_.begin() + static_cast<std::ptrdiff_t>(configured_),
-                                              [&](AddedToken const& token) { return token.content == content; });
+                bool is_special = special.contains(content);
                 for (auto const& [key, token] : named_) { is_special = is_special || token.content == content; }
                 put({.content = content,
                      .id = file.get<TokenId>(file.root(), content.c_str(), -1),
@@ -229,17 +231,16 @@ private:
             std::sort(added.begin(), added.end(), [](auto const& a, auto const& b) { return a.id < b.id; });
         }
         for (auto const& [id, token] : by_id_) { added.push_back(token); }
-        auto const is_there = [&](AddedToken const& token) {
-            return std::any_of(added.begin(), added.end(),
-                               [&](AddedToken const& other) { return other.content == token.content; });
+        std::unordered_set<std::string> seen;   // a search of the list per token takes minutes for 20,000
+        for (AddedToken const& token : added) { seen.insert(token.content); }
+        auto const add_new = [&](AddedToken const& token) {
+            if (seen.insert(token.content).second) { added.push_back(token); }
         };
         for (char const* const key : keys) {
             auto const found = named_.find(key);
-            if (found != named_.end() && !is_there(found->second)) { added.push_back(found->second); }
+            if (found != named_.end()) { add_new(found->second); }
         }
-        for (AddedToken const& token : extra_) {
-            if (!is_there(token)) { added.push_back(token); }
-        }
+        for (AddedToken const& token : extra_) { add_new(token); }
         for (AddedToken& token : added) {
             for (auto const& [key, named] : named_) { token.special = token.special || named.content == token.content; }
         }

@@ -180,15 +180,15 @@ private:
     /// The path of the largest sum of scores (Viterbi); an unknown character scores ten less than the worst
     /// token, and neighbors of that kind are one unknown token.
     void encode_word(std::string_view word, std::vector<TokenId>& ids) const {
-        struct Best {
+        struct Best {   // of the paths to one byte: 16 bytes, since a text without blanks may be megabytes
             double score = 0;
-            std::size_t from = std::string_view::npos;
+            std::uint32_t length = 0;   // of the last token; 0: no path
             TokenId id = -1;
         };
         TokenId const unknown = description.unknown;
         std::vector<Best> best(word.size() + 1);
         auto const offer = [&](std::size_t from, std::size_t to, double score, TokenId id) {
-            if (best[to].from == std::string_view::npos || score > best[to].score) { best[to] = {score, from, id}; }
+            if (best[to].length == 0 || score > best[to].score) { best[to] = {score, static_cast<std::uint32_t>(to - from), id}; }
         };
         for (std::size_t at = 0; at < word.size();) {
             std::size_t const character = read_utf8(word.substr(at)).bytes;
@@ -207,7 +207,7 @@ private:
             at += character;
         }
         std::size_t const before = ids.size();
-        for (std::size_t at = word.size(); at > 0; at = best[at].from) {
+        for (std::size_t at = word.size(); at > 0; at -= best[at].length) {
             bool const joins = best[at].id == unknown && ids.size() > before && ids.back() == unknown;
             if (!joins) { ids.push_back(best[at].id); }
         }

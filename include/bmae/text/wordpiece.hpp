@@ -282,15 +282,15 @@ private:
     /// Reference path: normalizes a chunk and calls `put(id, begin, end)` for each piece of its words.
     template <class Put>
     void encode_chunk(std::string_view chunk, std::size_t offset, detail::WordPieceScratch& scratch, Put put) const {
-        core_->normalizer.normalize(chunk, offset, scratch.normalizer, [&](NormalizedWord const& word) {
+        std::size_t const longest = core_->options.max_word_characters;
+        auto const use = [&](NormalizedWord const& word) {
             std::size_t const characters = word.characters.size();
             ByteSpan const whole{word.characters.front().source.begin, word.characters.back().source.end};
             scratch.pieces.clear();
-            bool const known =
-                characters <= core_->options.max_word_characters &&
-                core_->vocabulary.split_word(word.text, [&](TokenId id, std::size_t begin, std::size_t end) {
-                    scratch.pieces.push_back({id, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
-                });
+            bool const known = characters <= longest && core_->vocabulary.split_word(word.text, [&](TokenId id, std::size_t begin,
+                                                                                                    std::size_t end) {
+                scratch.pieces.push_back({id, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)});
+            });
             if (!known) {
                 put(core_->special.unk, whole.begin, whole.end);
                 return;
@@ -301,7 +301,8 @@ private:
                 while (at < characters && word.characters[at].begin < piece.end) { ++at; }
                 put(piece.id, word.characters[first].source.begin, word.characters[at - 1].source.end);
             }
-        });
+        };
+        core_->normalizer.normalize(chunk, offset, scratch.normalizer, use, longest);
     }
 
     /// The path of chains and of added tokens in normalized text: the segment as a whole is normalized, then cut.
