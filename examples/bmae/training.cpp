@@ -101,22 +101,12 @@ void record_steps(TrainingOptions const& options, std::uint64_t steps) {
     detail::write_file(file, record.dump(1) + '\n', detail::Existing::replace);
 }
 
-/// Removes what a program that was killed while it wrote run.json left. The folder is locked.
-void remove_unfinished_records(Path const& output) {
-    std::error_code ignored;
-    for (auto const& entry : std::filesystem::directory_iterator(output, ignored)) {
-        bool const is_rest = entry.path().filename().string().starts_with('.' + std::string(run_options_file) + ".tmp-");
-        if (is_rest) { std::filesystem::remove(entry.path(), ignored); }
-    }
-}
-
 /// At the first step that this start has done: its folder is locked, and any checkpoint was accepted.
 /// \param before  steps of earlier starts
 void start_run(TrainingOptions const& options, std::uint64_t before, Progress& progress) {
     if (before != 0) { progress.line("going on from step " + count_text(before)); }
     progress.restart(before);
     if (!options.record.empty()) {
-        remove_unfinished_records(options.output);
         detail::write_file(options.output / run_options_file, options.record, detail::Existing::replace);
     }
 }
@@ -171,8 +161,7 @@ namespace {
 bool is_trace(std::filesystem::directory_entry const& entry, bool resume) {
     std::string const name = entry.path().filename().string();
     if (name == "log.jsonl") { return resume || entry.file_size() == 0; }
-    bool const unfinished = (name.starts_with("step-") && name.ends_with(".tmp")) || name.starts_with(".log.jsonl.tmp-") ||
-                            name.starts_with(".latest.tmp-") || name.starts_with('.' + std::string(run_options_file) + ".tmp-");
+    bool const unfinished = (name.starts_with("step-") && name.ends_with(".tmp")) || detail::AtomicFile::is_remains(name);
     return unfinished || name == ".lock" || name == "pairs" || name == run_options_file;
 }
 

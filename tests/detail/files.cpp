@@ -197,6 +197,19 @@ BOOST_AUTO_TEST_CASE(a_file_is_whole_or_absent) {
     BOOST_CHECK_EXCEPTION(bmae::detail::write_file(scratch / std::string(300, 'n'), "x"), InputError, says("shorter name"));
 }
 
+BOOST_AUTO_TEST_CASE(unfinished_files_are_told_by_their_names) {
+    using bmae::detail::AtomicFile;
+    test::Scratch const scratch;
+    AtomicFile const file(scratch / "run.json");
+    for (auto const& entry : fs::directory_iterator(scratch.path())) {
+        BOOST_TEST(AtomicFile::is_remains(entry.path().filename().string()));
+    }
+    for (char const* const name : {"", ".", "run.json", "run.json.tmp-1-2", ".tmp-1-2", ".a.tmp-", ".a.tmp-1", ".a.tmp--1",
+                                   ".a.tmp-1-", ".a.tmp-1-2x", ".a.tmp-x-2"}) {
+        BOOST_TEST(!AtomicFile::is_remains(name), name);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(a_name_taken_meanwhile_is_not_written_over) {
     test::Scratch const scratch;
     bmae::detail::AtomicFile file(scratch / "out");

@@ -157,16 +157,15 @@ BOOST_AUTO_TEST_CASE(leftovers_are_removed_but_nothing_else) {
     Scratch scratch;
     fs::create_directories(scratch.path() / "step-4.tmp" / "deep");
     fs::create_directories(scratch.path() / "notes.tmp");
-    for (char const* name : {".latest.tmp-17-3", ".log.jsonl.tmp-17-4", ".latest.tmp", ".notes.tmp-17-5"}) {
-        std::ofstream(scratch.path() / name) << "x";
-    }
+    char const* const remains[] = {".latest.tmp-17-3", ".log.jsonl.tmp-17-4", ".run.json.tmp-17-5", ".figures.json.tmp-17-6"};
+    char const* const others[] = {".latest.tmp", ".notes.tmp-today", ".notes.tmp-17", "notes.tmp-17-5", ".notes.tmp-17-5.old"};
+    for (char const* name : remains) { std::ofstream(scratch.path() / name) << "x"; }
+    for (char const* name : others) { std::ofstream(scratch.path() / name) << "x"; }
     CheckpointStore const store(scratch.path());
-    for (char const* name : {"step-4.tmp", ".latest.tmp-17-3", ".log.jsonl.tmp-17-4"}) {
-        BOOST_TEST(!fs::exists(scratch.path() / name), name);
-    }
-    for (char const* name : {"notes.tmp", ".latest.tmp", ".notes.tmp-17-5"}) {
-        BOOST_TEST(fs::exists(scratch.path() / name), name);
-    }
+    BOOST_TEST(!fs::exists(scratch.path() / "step-4.tmp"));
+    for (char const* name : remains) { BOOST_TEST(!fs::exists(scratch.path() / name), name); }
+    BOOST_TEST(fs::exists(scratch.path() / "notes.tmp"));
+    for (char const* name : others) { BOOST_TEST(fs::exists(scratch.path() / name), name); }
 }
 
 BOOST_AUTO_TEST_CASE(one_writer_at_a_time) {

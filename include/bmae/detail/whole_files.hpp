@@ -163,6 +163,9 @@ public:
     /// Discards the written data; the destination is unchanged.
     void discard() noexcept;
 
+    /// True for the name of a file that a killed program left unfinished: ".NAME.tmp-PROCESS-NUMBER".
+    static bool is_remains(std::string_view name) noexcept;
+
 private:
     static constexpr std::size_t buffer_size = std::size_t{1} << 18;
 
@@ -383,6 +386,17 @@ BMAE_INLINE AtomicFile::AtomicFile(std::filesystem::path path, Existing existing
     file_ = Descriptor(::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (!file_.is_open()) { fail_to_write(path_, "create", errno); }
     buffer_.reserve(buffer_size);
+}
+
+BMAE_INLINE bool AtomicFile::is_remains(std::string_view name) noexcept {
+    constexpr std::string_view mark = ".tmp-";
+    constexpr std::string_view digits = "0123456789";
+    std::size_t const at = name.rfind(mark);
+    if (!name.starts_with('.') || at == name.npos || at < 2) { return false; }
+    std::string_view const numbers = name.substr(at + mark.size());
+    std::size_t const dash = numbers.find_first_not_of(digits);
+    return dash != 0 && dash < numbers.size() && numbers[dash] == '-' && dash + 1 < numbers.size() &&
+           numbers.find_first_not_of(digits, dash + 1) == numbers.npos;
 }
 
 BMAE_INLINE void AtomicFile::write(std::span<std::byte const> bytes) {

@@ -110,7 +110,7 @@ public:
 private:
     static constexpr std::string_view unfinished = ".tmp";
 
-    /// True for remains of a killed save: half a checkpoint, or a small file that had no name yet (see detail::AtomicFile).
+    /// True for remains of a killed save: half a checkpoint, or a file of any name that was not finished (see detail::AtomicFile).
     static bool is_rest(std::string_view name);
 
     /// Renames the file at `path`, if anything, to the first free of PATH.damaged, PATH.damaged-2 ...
@@ -316,9 +316,7 @@ BMAE_INLINE std::optional<CheckpointFolder> CheckpointStore::recover(std::functi
 }
 
 BMAE_INLINE bool CheckpointStore::is_rest(std::string_view name) {
-    for (std::string_view const file : {".latest.tmp-", ".best.tmp-", ".log.jsonl.tmp-"}) {
-        if (name.starts_with(file)) { return true; }
-    }
+    if (detail::AtomicFile::is_remains(name)) { return true; }
     return name.ends_with(unfinished) && detail::step_of(name.substr(0, name.size() - unfinished.size()));
 }
 
