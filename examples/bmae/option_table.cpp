@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <tuple>
 
 #include <bmae/values/error.hpp>
 #include <bmae/values/option.hpp>
@@ -110,16 +109,6 @@ private:
 };
 
 }  // namespace
-
-std::string did_you_mean(std::string_view name, std::vector<std::string> const& known) {
-    std::string nearest;
-    std::size_t distance = std::max<std::size_t>(2, name.size() / 3) + 1;
-    for (std::string const& candidate : known) {
-        std::size_t const changes = detail::edit_distance(name, candidate);
-        if (changes < distance) { std::tie(nearest, distance) = std::pair(candidate, changes); }
-    }
-    return nearest.empty() ? nearest : "Did you mean " + nearest + '?';
-}
 
 // ---- one option ----------------------------------------------------------------------------------------------------------
 

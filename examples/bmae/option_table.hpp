@@ -17,6 +17,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common.hpp"
+#include "did_you_mean.hpp"
 
 namespace bmae::program {
 
@@ -131,8 +132,5 @@ private:
 
     std::deque<DeclaredOption> options_;
 };
-
-/// The most similar of some names, quoted in a question: "Did you mean --learning-rate?"; empty where none is near.
-std::string did_you_mean(std::string_view name, std::vector<std::string> const& known);
 
 }  // namespace bmae::program

@@ -14,7 +14,7 @@
 #include <bmae/detail/json_text.hpp>
 #include <bmae/values/error.hpp>
 
-#include "option_table.hpp"
+#include "did_you_mean.hpp"
 
 namespace bmae::program {
 
@@ -254,8 +254,13 @@ private:
             std::size_t const end = text.find('}', at);
             std::string const name = text.substr(at + 1, end == text.npos ? text.npos : end - at - 1);
             if (end == text.npos) { throw refuse(path, "a } behind {" + name, "none"); }
-            made += value_of(name, path);
+            std::string const value = value_of(name, path);
+            made += value;
             at = end + 1;
+            if (substituted_ += value.size(); substituted_ > most_substituted) {   // settings that repeat each other double
+                throw refuse(path, "at most " + std::to_string(most_substituted) + " bytes put in place of {NAME}",
+                             "more in the recipe");
+            }
         }
         return made;
     }
@@ -270,10 +275,13 @@ private:
         throw refuse(path, "{NAME} of a setting, of this stage or of one before it", '{' + name + '}', did_you_mean(name, known));
     }
 
+    static constexpr std::size_t most_substituted = std::size_t{16} << 20;
+
     std::string file_;
     Json json_;
     detail::JsonLines lines_;
     Path output_;
+    mutable std::size_t substituted_ = 0;   // bytes, of all values
     std::map<std::string, std::string> settings_ = {};
     std::vector<std::string> stages_ = {};
     std::vector<std::string> in_grid_ = {};   ///< stages of the present combination, by the names in the file

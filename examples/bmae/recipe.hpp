@@ -5,13 +5,16 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "common.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace bmae::program {
 

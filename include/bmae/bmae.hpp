@@ -352,6 +352,7 @@
 #include <bmae/retrieval/token_encoder.hpp>
 #include <bmae/retrieval/top_k.hpp>
 #include <bmae/retrieval/vector_folder.hpp>
+#include <bmae/retrieval/vector_manifest.hpp>
 #include <bmae/sources/candidates.hpp>
 #include <bmae/sources/cloze.hpp>
 #include <bmae/sources/continuation.hpp>

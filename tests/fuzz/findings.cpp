@@ -61,7 +61,7 @@ std::string raw(std::initializer_list<T> numbers) {
 std::string many_added_tokens() {
     Json json = Json::parse(sound("tokenizer_json", bpe));
     auto& entries = static_cast<std::vector<Json::object_t::value_type>&>(json["model"]["vocab"].get_ref<Json::object_t&>());
-    for (int i = 0; i < 2'000; ++i) {   // filled directly: an ordered object searches all its keys at each insertion
+    for (int i = 0; i < 20'000; ++i) {   // filled directly: an ordered object searches all its keys at each insertion
         std::string const name = "<|added " + std::string(static_cast<std::size_t>(i % 50), 'x') + std::to_string(i) + "|>";
         entries.emplace_back(name, 9 + i);
         json["added_tokens"].push_back({{"id", 9 + i}, {"content", name}, {"special", true}});
@@ -132,7 +132,7 @@ void add_tokenizers(std::vector<Finding>& list) {
     list.push_back({"a unigram token twice", file, with(file, "/model/vocab/4/0", "b", unigram), "each once"});
     list.push_back({"an empty unigram token", file, with(file, "/model/vocab/4/0", "", unigram), "not empty"});
     list.push_back({"a normalizer that doubles", file, doubling_normalizer, "a normalizer that gives at most"});
-    list.push_back({"2,000 added tokens", file, many_added_tokens, ""});
+    list.push_back({"20,000 added tokens", file, many_added_tokens, ""});
     list.push_back({"a token of 100,000 bytes", file, [] { return long_token(wordpiece); }, "at most 1024 bytes"});
     list.push_back({"a unigram token of 100,000 bytes", file, [] { return long_token(unigram); }, "at most 1024 bytes"});
     list.push_back({"deep vocab.json", "vocab_json", nested, levels});
@@ -261,6 +261,87 @@ void add_collections(std::vector<Finding>& list) {
                     "found an empty one"});
 }
 
+/// A word of a megabyte, of each kind of letter: plain, decomposed, a mark alone, an ideograph, one of four bytes, bytes that are no UTF-8.
+void add_long_words(std::vector<Finding>& list) {
+    for (std::string const piece :
+         {"a", "ab", "\xc3\xa9", "e\xcc\x81", "\xcc\x81", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80", "\xff", "#", "<", "'s"}) {
+        auto const input = [piece] {
+            std::string word;
+            while (word.size() < 1'000'000) { word += piece; }
+            return word;
+        };
+        list.push_back({"a megabyte of " + Json(piece).dump(-1, ' ', true, Json::error_handler_t::replace), "text", input, ""});
+    }
+}
+
+void add_indexes(std::vector<Finding>& list) {
+    std::string_view const dense = "dense_index_manifest", terms = "lexical_index_manifest", vectors = "vector_folder_manifest";
+    for (char const* const type : {"int8", "binary"}) {
+        list.push_back(
+            {std::string("finer rows of ") + type, dense, with(dense, "/finer_rows", type), "finer rows of fp32 or bf16"});
+    }
+    list.push_back({"rows of another type", dense, with(dense, "/rows", "fp32"), "elements"});
+    list.push_back({"a dimension of 2^40", dense, with(dense, "/dimension", std::uint64_t{1} << 40), "a dimension of 1 to"});
+    for (std::string_view const file : {dense, terms}) {
+        std::string const of = " of " + std::string(file);
+        list.push_back({"documents 2^61" + of, file, with(file, "/documents", std::uint64_t{1} << 61), "elements"});
+        list.push_back({"documents -1" + of, file, with(file, "/documents", -1), "\"documents\""});
+        list.push_back({"a file in another folder" + of, file,
+                        with(file, "/files/..~1ids", Json::object({{"bytes", 4}, {"xxh64", "0000000000000000"}})),
+                        "a name, its bytes and a checksum"});
+        list.push_back({"deep manifest" + of, file, nested, levels});
+    }
+    for (Json const& wrong : {Json(1e300), Json(-1), Json("3")}) {
+        list.push_back({"shortest term " + wrong.dump(), terms, with(terms, "/analyzer/min_characters", wrong),
+                        "the settings of an analyzer"});
+    }
+    list.push_back({"an index of another kind", terms, with(terms, "/kind", "dense"), "an index of BM25"});
+    list.push_back({"2^63 postings", terms, with(terms, "/postings", std::uint64_t{1} << 63), "elements"});
+    for (Json const& wrong : {Json(0), Json(-3), Json(std::int64_t{1} << 62)}) {
+        list.push_back(
+            {"vectors of dimension " + wrong.dump(), vectors, with(vectors, "/model/dimension", wrong), "a dimension of 1 to"});
+    }
+    list.push_back(
+        {"texts 2^63 of a shard", vectors, with(vectors, "/shards/0/texts", std::uint64_t{1} << 63), "with as many ids"});
+    list.push_back(
+        {"a shard outside of the folder", vectors, with(vectors, "/shards/0/ids", "../ids"), "shards named by their number"});
+    list.push_back(
+        {"a shard of another model", vectors, with(vectors, "/model/weights", "ff"), "vectors of the manifest's model"});
+    list.push_back({"deep manifest of vectors", vectors, nested, levels});
+}
+
+void add_recipes(std::vector<Finding>& list) {
+    std::string_view const file = "recipe";
+    auto const doubling = [] {
+        Json json = Json::parse(sound("recipe"));
+        json["settings"]["s0"] = "0123456789";
+        for (int i = 1; i < 40; ++i) {
+            std::string const before = "{s" + std::to_string(i - 1) + '}';
+            json["settings"]["s" + std::to_string(i)] = before + before;
+        }
+        return json.dump();
+    };
+    list.push_back({"settings that double", file, doubling, "bytes put in place of"});
+    auto const long_key = [] {
+        std::string text = R"({"recipe": 1, "name": "a", ")" + std::string(500'000, 'k') + "\": [";
+        for (int i = 0; i < 200'000; ++i) { text += "\"\","; }
+        return text + "1]}";
+    };
+    list.push_back({"a long key of many values", file, long_key, "a key of recipe, name"});
+    auto const long_names = [] {
+        Json json = Json::parse(sound("recipe"));
+        json["settings"][std::string(300'000, 'a')] = 1;
+        json["stages"][0]["options"]["input"] = '{' + std::string(300'000, 'b') + '}';
+        return json.dump();
+    };
+    list.push_back({"long names that are compared", file, long_names, "{NAME} of a setting"});
+    list.push_back({"a brace that is not closed", file, with(file, "/stages/0/options/input", "{data"), "a } behind"});
+    list.push_back({"a recipe of version 2", file, with(file, "/recipe", 2), "the version of the format"});
+    list.push_back(
+        {"a stage without a command", file, with(file, "/stages/0", Json::object({{"name", "a"}})), "the text \"command\""});
+    list.push_back({"deep recipe", file, nested, levels});
+}
+
 }  // namespace
 
 std::vector<Finding> const& findings() {
@@ -271,6 +352,9 @@ std::vector<Finding> const& findings() {
         add_runs(made);
         add_folders(made);
         add_collections(made);
+        add_long_words(made);
+        add_indexes(made);
+        add_recipes(made);
         return made;
     }();
     return list;

@@ -75,8 +75,8 @@ inline std::string damaged(std::string text, int kind, bmae::Draw& draw) {
             while (many.size() < 300'000) { many += piece; }
             return text.insert(at, many);
         }
-        case 7:   // one word: the merges of byte-level BPE take some eighty bytes for each of its characters
-            return text.insert(at, std::string(500'000, 'a'));
+        case 7:   // one word
+            return text.insert(at, std::string(1'000'000, 'a'));
         case 8:
             return text + text;
         case 9:

@@ -1,18 +1,13 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Stores whose checksums are right: a byte chooses the file, the rest replaces it, and the manifest is made to fit. Without that, the
-// checksums would refuse every input.
+// Stores of tokens and of pairs.
 #include <exception>
 #include <filesystem>
-#include <map>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include <bmae/detail/hash.hpp>
-#include <bmae/detail/json_text.hpp>
 #include <bmae/sources/crop.hpp>
 #include <bmae/sources/sentence_pair.hpp>
 #include <bmae/text/pair_store.hpp>
@@ -21,21 +16,12 @@
 #include <bmae/text/token_store_builder.hpp>
 
 #include "../blank_tokenizer.hpp"
+#include "stores.hpp"
 #include "targets.hpp"
 
 namespace fuzz {
 
 namespace {
-
-using Files = std::map<std::string, std::string>;
-
-Files files_of(std::filesystem::path const& folder) {
-    Files files;
-    for (auto const& entry : std::filesystem::directory_iterator(folder)) {
-        files[entry.path().filename().string()] = bytes_of(entry.path());
-    }
-    return files;
-}
 
 Files const& token_store_files() {
     static Files const files = [] {
@@ -73,42 +59,6 @@ Files const& pair_store_files() {
         return files_of(scratch() / "pairs-seed");
     }();
     return files;
-}
-
-/// The manifest with a right checksum of itself, where it is JSON.
-std::string signed_manifest(std::string const& text) {
-    auto json = bmae::detail::parse_json_or_nothing<nlohmann::ordered_json>(text);
-    if (!json.is_object()) { return text; }
-    json.erase("checksum");
-    try {
-        json["checksum"] = bmae::detail::to_hex(bmae::detail::xxh64(json.dump()));
-        return json.dump(2) + '\n';
-    } catch (nlohmann::json::exception const&) { return text; }   // text that is not UTF-8
-}
-
-/// Writes a store, one of its files replaced.
-std::filesystem::path write_store(char const* name, Files const& sound, std::string_view input) {
-    std::filesystem::path const folder = scratch() / name;
-    Files files = sound;
-    std::size_t chosen = input.empty() ? 0 : static_cast<unsigned char>(input.front()) % (files.size() - 1);
-    std::string const bytes(input.substr(std::min<std::size_t>(1, input.size())));
-    for (auto& [file, content] : files) {
-        if (file != "manifest.json" && chosen-- == 0) { content = bytes; }
-    }
-    auto manifest = nlohmann::ordered_json::parse(files.at("manifest.json"));
-    for (auto& [file, entry] : manifest["files"].items()) {
-        entry = {{"bytes", files.at(file).size()},
-                 {"xxh64", bmae::detail::to_hex(bmae::detail::xxh64(std::as_bytes(std::span(files.at(file)))))}};
-    }
-    files["manifest.json"] = signed_manifest(manifest.dump());
-    for (auto const& [file, content] : files) { put((std::filesystem::path(name) / file).string(), content); }
-    return folder;
-}
-
-std::filesystem::path write_manifest(char const* name, Files const& sound, std::string_view input) {
-    for (auto const& [file, content] : sound) { put((std::filesystem::path(name) / file).string(), content); }
-    put((std::filesystem::path(name) / "manifest.json").string(), signed_manifest(std::string(input)));
-    return scratch() / name;
 }
 
 /// All that training reads of a store that was opened.
@@ -153,15 +103,6 @@ void read_token_manifest(std::string_view input) {
 void read_pair_store(std::string_view input) { open<bmae::PairStore>(write_store("pairs", pair_store_files(), input)); }
 void read_pair_manifest(std::string_view input) {
     open<bmae::PairStore>(write_manifest("pairs-manifest", pair_store_files(), input));
-}
-
-/// Each file as an input: its number, then its bytes.
-std::vector<std::string> seeds_of(Files const& files) {
-    std::vector<std::string> seeds;
-    for (auto const& [file, content] : files) {
-        if (file != "manifest.json") { seeds.push_back(static_cast<char>(seeds.size()) + content); }
-    }
-    return seeds;
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ namespace fuzz {
 std::vector<Target> const& all_targets() {
     static std::vector<Target> const all = [] {
         std::vector<Target> joined;
-        for (auto const& part : {text_targets(), store_targets(), corpus_targets(), model_targets()}) {
+        for (auto const& part :
+             {text_targets(), store_targets(), corpus_targets(), model_targets(), index_targets(), recipe_targets()}) {
             joined.insert(joined.end(), part.begin(), part.end());
         }
         return joined;

@@ -22,6 +22,8 @@ std::vector<Target> text_targets();
 std::vector<Target> store_targets();
 std::vector<Target> corpus_targets();
 std::vector<Target> model_targets();
+std::vector<Target> index_targets();
+std::vector<Target> recipe_targets();
 std::vector<Target> const& all_targets();
 
 /// \throws std::out_of_range  for another name

@@ -23,9 +23,13 @@
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/values/draw.hpp>
 
-#include "scratch_folder.hpp"
+#include "indexes.hpp"
 
 namespace {
+
+using test::contains;
+using test::refusal;
+using test::same;
 
 using bmae::DenseIndex;
 using bmae::RowType;
@@ -61,29 +65,6 @@ at::Tensor tensor_of(std::vector<float>& values) {
                          at::kFloat)
         .clone();
 }
-
-/// The same documents with the same bits of scores, in the same order.
-bool same(bmae::Run const& a, bmae::Run const& b) {
-    if (a.size() != b.size()) { return false; }
-    for (std::size_t q = 0; q < a.size(); ++q) {
-        if (a.hits(q).size() != b.hits(q).size()) { return false; }
-        for (std::size_t i = 0; i < a.hits(q).size(); ++i) {
-            bmae::Hit const x = a.hits(q)[i];
-            bmae::Hit const y = b.hits(q)[i];
-            if (x.score != y.score || a.document(x.document) != b.document(y.document)) { return false; }
-        }
-    }
-    return true;
-}
-
-std::string message_of(auto&& action) {
-    try {
-        action();
-    } catch (bmae::InputError const& error) { return error.what(); }
-    return {};
-}
-
-bool holds(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -146,7 +127,7 @@ BOOST_AUTO_TEST_CASE(coarse_rows_with_all_candidates_give_the_run_of_their_finer
             BOOST_TEST(right >= (coarse == RowType::int8 ? 50U : 40U));   // of 50; a hit has the finer score
             DenseIndex const few = DenseIndex::open(folder, bmae::Verify::quick, {.rescore = 5});
             BOOST_TEST(
-                holds(message_of([&] { static_cast<void>(few.find({queries, width}, 10)); }), "at least as many candidates"));
+                contains(refusal([&] { static_cast<void>(few.find({queries, width}, 10)); }), "at least as many candidates"));
         }
     }
 }
@@ -192,20 +173,20 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_and_leaves_nothing) {
     test::ScratchFolder const scratch;
     auto const folder = scratch.path() / "index";
     auto values = invented(3, 8);
-    BOOST_TEST(holds(message_of([&] { build(folder, {}); }), "at least one document"));
-    BOOST_TEST(holds(message_of([&] { build(folder, values, {.finer_rows = RowType::fp32}); }), "finer rows"));
+    BOOST_TEST(contains(refusal([&] { build(folder, {}); }), "at least one document"));
+    BOOST_TEST(contains(refusal([&] { build(folder, values, {.finer_rows = RowType::fp32}); }), "finer rows"));
     BOOST_TEST(
-        holds(message_of([&] { build(folder, values, {.rows = RowType::int8, .finer_rows = RowType::binary}); }), "finer rows"));
+        contains(refusal([&] { build(folder, values, {.rows = RowType::int8, .finer_rows = RowType::binary}); }), "finer rows"));
     BOOST_TEST(
-        holds(message_of([&] { build(folder, values, {.rows = RowType::binary, .similarity = VectorSimilarity::manhattan}); }),
-              "binary rows"));
+        contains(refusal([&] { build(folder, values, {.rows = RowType::binary, .similarity = VectorSimilarity::manhattan}); }),
+                 "binary rows"));
     values[width + 1] = std::numeric_limits<float>::quiet_NaN();
-    BOOST_TEST(holds(message_of([&] { build(folder, values); }), "id '" + ids_of(3)[1] + "'"));
+    BOOST_TEST(contains(refusal([&] { build(folder, values); }), "id '" + ids_of(3)[1] + "'"));
     BOOST_TEST(std::filesystem::is_empty(scratch.path()));
     build(folder, invented(3, 9));
     DenseIndex const index = DenseIndex::open(folder);
-    BOOST_TEST(holds(message_of([&] { static_cast<void>(index.find({values, 20}, 1)); }), "queries of 40 values"));
-    BOOST_TEST(holds(message_of([&] { static_cast<void>(index.find({values, width}, 1)); }), "nan or infinity in query 1"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(index.find({values, 20}, 1)); }), "queries of 40 values"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(index.find({values, width}, 1)); }), "nan or infinity in query 1"));
     BOOST_TEST(index.find({{}, width}, 1).empty());
     BOOST_TEST(index.find({invented(1, 1), width}, 0)[0].empty());
 }
@@ -215,24 +196,9 @@ BOOST_AUTO_TEST_CASE(damage_is_named_by_its_file_and_never_reads_outside) {
     auto const whole = scratch.path() / "whole";
     build(whole, invented(60, 10), {.rows = RowType::int8, .finer_rows = RowType::bf16});
     auto const queries = invented(2, 11);
-    for (auto const& entry : std::filesystem::directory_iterator(whole)) {
-        std::string const name = entry.path().filename().string();
-        std::string const content = bmae::detail::read_file(entry.path());
-        auto const damaged = [&](std::string const& changed, bmae::Verify verify) {
-            auto const folder = scratch.path() / "damaged";
-            std::filesystem::remove_all(folder);
-            std::filesystem::copy(whole, folder);
-            bmae::detail::write_file(folder / name, changed, bmae::detail::Existing::replace);
-            return message_of([&] { static_cast<void>(DenseIndex::open(folder, verify).search({queries, width}, 20)); });
-        };
-        BOOST_TEST(holds(damaged(content.substr(0, content.size() - 1), bmae::Verify::quick), name));
-        for (std::size_t at = 0; at < content.size(); at += content.size() / 40 + 1) {
-            std::string flipped = content;
-            flipped[at] = static_cast<char>(flipped[at] ^ (1 << (at % 8)));
-            BOOST_TEST(holds(damaged(flipped, bmae::Verify::full), name));
-            static_cast<void>(damaged(flipped, bmae::Verify::quick));   // another result or an error, nothing worse
-        }
-    }
+    test::check_damage(whole, 40, [&](std::filesystem::path const& folder, bmae::Verify verify) {
+        static_cast<void>(DenseIndex::open(folder, verify).search({queries, width}, 20));
+    });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -17,9 +17,13 @@
 #include <bmae/retrieval/lexical_index_builder.hpp>
 #include <bmae/values/draw.hpp>
 
-#include "scratch_folder.hpp"
+#include "indexes.hpp"
 
 namespace {
+
+using test::contains;
+using test::refusal;
+using test::same;
 
 using bmae::InputError;
 using bmae::LexicalIndex;
@@ -51,29 +55,6 @@ void build(std::filesystem::path const& folder, Collection const& collection, bm
     for (std::size_t i = 0; i < collection.ids.size(); ++i) { builder.add(collection.ids[i], collection.texts[i]); }
     builder.commit();
 }
-
-/// The same documents with the same bits of scores, in the same order.
-bool same(bmae::Run const& a, bmae::Run const& b) {
-    if (a.size() != b.size()) { return false; }
-    for (std::size_t q = 0; q < a.size(); ++q) {
-        if (a.query(q) != b.query(q) || a.hits(q).size() != b.hits(q).size()) { return false; }
-        for (std::size_t i = 0; i < a.hits(q).size(); ++i) {
-            bmae::Hit const x = a.hits(q)[i];
-            bmae::Hit const y = b.hits(q)[i];
-            if (x.score != y.score || a.document(x.document) != b.document(y.document)) { return false; }
-        }
-    }
-    return true;
-}
-
-std::string message_of(auto&& action) {
-    try {
-        action();
-    } catch (InputError const& error) { return error.what(); }
-    return {};
-}
-
-bool holds(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
 
 std::vector<std::string> const queries = {"w0 w3 w3", "w250 w1", "unheard", "", "w7 w8 w9 w10 w299"};
 
@@ -130,19 +111,19 @@ BOOST_AUTO_TEST_CASE(analyzer_settings_are_kept_and_obeyed) {
     auto later = to_json(analyzer);
     later["from_a_later_version"] = true;
     BOOST_TEST(
-        holds(message_of([&] { bmae::analyzer_options_from_json(later); }), "settings of an analyzer that this version knows"));
+        contains(refusal([&] { bmae::analyzer_options_from_json(later); }), "settings of an analyzer that this version knows"));
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_indexed_is_refused_and_leaves_nothing) {
     test::ScratchFolder const scratch;
     auto const folder = scratch.path() / "index";
-    BOOST_TEST(holds(message_of([&] { build(folder, {}); }), "at least one document"));
-    BOOST_TEST(holds(message_of([&] { build(folder, {{"a", "a"}, {"x", "y"}}); }), "'a' a second time"));
-    BOOST_TEST(holds(message_of([&] { build(folder, {{""}, {"x"}}); }), "an empty id"));
-    BOOST_TEST(holds(message_of([&] { build(folder, {{"a"}, {"x"}}, {.bm25 = {.k1 = -1}}); }), "k1 >= 0"));
+    BOOST_TEST(contains(refusal([&] { build(folder, {}); }), "at least one document"));
+    BOOST_TEST(contains(refusal([&] { build(folder, {{"a", "a"}, {"x", "y"}}); }), "'a' a second time"));
+    BOOST_TEST(contains(refusal([&] { build(folder, {{""}, {"x"}}); }), "an empty id"));
+    BOOST_TEST(contains(refusal([&] { build(folder, {{"a"}, {"x"}}, {.bm25 = {.k1 = -1}}); }), "k1 >= 0"));
     BOOST_TEST(std::filesystem::is_empty(scratch.path()));
     build(folder, {{"a"}, {"x"}});
-    BOOST_TEST(holds(message_of([&] { build(folder, {{"a"}, {"x"}}); }), "a new or empty output folder"));
+    BOOST_TEST(contains(refusal([&] { build(folder, {{"a"}, {"x"}}); }), "a new or empty output folder"));
     BOOST_TEST(LexicalIndex::open(folder).size() == 1U);
     // Documents without a term are documents: they count in the mean length.
     build(scratch.path() / "empty", {{"a", "b"}, {"", "the"}});
@@ -161,26 +142,11 @@ BOOST_AUTO_TEST_CASE(damage_is_named_by_its_file_and_never_reads_outside) {
     test::ScratchFolder const scratch;
     auto const whole = scratch.path() / "whole";
     build(whole, invented(200, 3), {.store_texts = true});
-    for (auto const& entry : std::filesystem::directory_iterator(whole)) {
-        std::string const name = entry.path().filename().string();
-        std::string const content = bmae::detail::read_file(entry.path());
-        auto const damaged = [&](std::string const& changed, bmae::Verify verify) {
-            auto const folder = scratch.path() / "damaged";
-            std::filesystem::remove_all(folder);
-            std::filesystem::copy(whole, folder);
-            bmae::detail::write_file(folder / name, changed, bmae::detail::Existing::replace);
-            return message_of([&] { static_cast<void>(LexicalIndex::open(folder, verify).search(queries, 300)); });
-        };
-        BOOST_TEST(holds(damaged(content.substr(0, content.size() - 1), bmae::Verify::quick), name));
-        for (std::size_t at = 0; at < content.size(); at += content.size() / 50 + 1) {
-            std::string flipped = content;
-            flipped[at] = static_cast<char>(flipped[at] ^ (1 << (at % 8)));
-            BOOST_TEST(holds(damaged(flipped, bmae::Verify::full), name));
-            static_cast<void>(damaged(flipped, bmae::Verify::quick));   // another result or an error, nothing worse
-        }
-    }
+    test::check_damage(whole, 50, [&](std::filesystem::path const& folder, bmae::Verify verify) {
+        static_cast<void>(LexicalIndex::open(folder, verify).search(queries, 300));
+    });
     std::filesystem::remove(whole / "postings");
-    BOOST_TEST(holds(message_of([&] { static_cast<void>(LexicalIndex::open(whole)); }), "postings"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(LexicalIndex::open(whole)); }), "postings"));
 }
 
 BOOST_AUTO_TEST_CASE(other_versions_and_other_folders_are_refused) {
@@ -190,9 +156,9 @@ BOOST_AUTO_TEST_CASE(other_versions_and_other_folders_are_refused) {
     std::string manifest = bmae::detail::read_file(folder / "manifest.json");
     manifest.replace(manifest.find("\"version\": 1"), 12, "\"version\": 9");
     bmae::detail::write_file(folder / "manifest.json", manifest, bmae::detail::Existing::replace);
-    BOOST_TEST(holds(message_of([&] { static_cast<void>(LexicalIndex::open(folder)); }), "version 9"));
-    BOOST_TEST(holds(message_of([&] { static_cast<void>(LexicalIndex::open(scratch.path())); }), "manifest.json"));
-    BOOST_TEST(holds(message_of([&] { static_cast<void>(LexicalIndex::open(scratch.path() / "none")); }), "none"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(LexicalIndex::open(folder)); }), "version 9"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(LexicalIndex::open(scratch.path())); }), "manifest.json"));
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(LexicalIndex::open(scratch.path() / "none")); }), "none"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 // Tests of VectorModel of retrieval/vector_folder.hpp: when vectors can be compared, and that what made them comes back. Of whole
 // models and folders: encoders/vector_folder.cpp, parity/cli_readers.py.
 #include <bmae/retrieval/vector_folder.hpp>
+#include <bmae/retrieval/vector_manifest.hpp>
 
 #include <string>
 #include <vector>

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <bmae/detail/json_text.hpp>
 #include <bmae/detail/lines.hpp>
 #include <bmae/detail/whole_files.hpp>
 #include <bmae/retrieval/analyzer.hpp>
@@ -102,7 +104,7 @@ inline AnalyzerOptions analyzer_options_from_json(nlohmann::json const& json, st
             detail::value_of(detail::stop_word_names, json.at("stop_words").get<std::string>(), "stop_words", file);
         options.stop_list = json.at("stop_list").get<std::vector<std::string>>();
         options.stemming = detail::value_of(detail::stemming_names, json.at("stemming").get<std::string>(), "stemming", file);
-        options.min_characters = json.at("min_characters").get<std::size_t>();
+        options.min_characters = detail::whole_number<std::size_t>(json.at("min_characters"), "min_characters");
         options.form = detail::value_of(detail::form_names, json.at("unicode_form").get<std::string>(), "unicode_form", file);
         options.bigrams = json.at("bigrams").get<bool>();
         options.language = json.at("language").get<std::string>();
@@ -121,7 +123,9 @@ inline AnalyzerOptions analyzer_options_from_json(nlohmann::json const& json, st
                              options.pieces->fingerprint() + " in " + options.pieces->folder());
             }
         }
-    } catch (nlohmann::json::exception const& error) { throw refuse("the settings of an analyzer", error.what()); }
+    } catch (nlohmann::json::exception const& error) {
+        throw refuse("the settings of an analyzer", error.what());
+    } catch (std::out_of_range const& error) { throw refuse("the settings of an analyzer", error.what()); }
     return options;
 }
 

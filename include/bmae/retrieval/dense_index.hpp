@@ -146,8 +146,18 @@ private:
                                   "Make the index again with this version.");
         }
         similarity_ = *similarity;
-        coarse_ = open_rows(folder, "rows", manifest.require<std::string>("rows"));
-        if (auto const finer = manifest.find<std::string>("finer_rows")) { finer_ = open_rows(folder, "finer_rows", *finer); }
+        auto const rows = manifest.require<std::string>("rows");
+        auto const finer = manifest.find<std::string>("finer_rows");
+        bool const is_fine = !finer || *finer == to_string(RowType::fp32) || *finer == to_string(RowType::bf16);
+        bool const by_distance = similarity_ == VectorSimilarity::euclidean || similarity_ == VectorSimilarity::manhattan;
+        if (!is_fine ||
+            (rows == to_string(RowType::binary) && by_distance)) {   // no builder writes them, nor could they be scored
+            throw manifest.refuse("finer rows of fp32 or bf16, and binary rows of dot products or cosines alone",
+                                  "rows of " + rows + (finer ? " with finer ones of " + *finer : "") + " by " + name,
+                                  "Make the index again.");
+        }
+        coarse_ = open_rows(folder, "rows", rows);
+        if (finer) { finer_ = open_rows(folder, "finer_rows", *finer); }
         std::span<std::uint32_t const> const order = documents_.order();
         places_.resize(order.size());
         for (std::uint32_t place = 0; place < order.size(); ++place) { places_[documents_.row_of(place)] = place; }

@@ -15,8 +15,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <map>
 #include <memory>
 #include <numeric>
 #include <span>
@@ -192,23 +190,19 @@ class IndexFolderWriter {
 public:
     /// \throws InputError  a folder that is not empty or cannot be written  \throws InUseError  one that another program is writing
     explicit IndexFolderWriter(std::filesystem::path folder, bool with_texts)
-        : folder_(std::move(folder)), with_texts_(with_texts) {
-        for (char const* const name : {"ids", "id_ends"}) { create(name); }
+        : files_(std::move(folder), {"ids", "id_ends"}), with_texts_(with_texts) {
         if (!with_texts) { return; }
         for (char const* const name : {"texts", "text_ends"}) { create(name); }
     }
 
-    [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
-    [[nodiscard]] std::filesystem::path const& partial() const noexcept { return folder_.partial(); }
+    [[nodiscard]] std::filesystem::path const& path() const noexcept { return files_.path(); }
+    [[nodiscard]] std::filesystem::path const& partial() const noexcept { return files_.partial(); }
     [[nodiscard]] std::size_t documents() const noexcept { return ids_.size(); }
 
-    void create(char const* name) { files_.emplace(name, std::make_unique<File>(folder_.partial() / name)); }
+    void create(char const* name) { files_.create(name); }
     template <class T>
-        requires std::is_trivially_copyable_v<T>
-    void put(char const* name, std::span<T const> values) {
-        File& file = *files_.find(name)->second;
-        file.hash.update(std::as_bytes(values));
-        file.file.write(std::as_bytes(values));
+    void put(char const* name, std::span<std::type_identity_t<T> const> values) {
+        files_.put<T>(name, values);
     }
 
     /// The next document. \throws InputError  an id that is empty or was added before
@@ -251,10 +245,6 @@ public:
     /// \param fields  what the kind adds to the manifest
     void commit(std::string const& kind, detail::Json const& fields) {
         detail::StoreHeader header;
-        for (auto& [name, file] : files_) {
-            header.files[name] = {file->file.size(), file->hash.digest()};
-            file->file.commit();
-        }
         detail::Json manifest{{"format", detail::index_format.magic},
                               {"version", detail::index_format.version},
                               {"library", version},
@@ -262,27 +252,18 @@ public:
                               {"documents", documents()},
                               {"corpus_xxh64", detail::to_hex(corpus_.digest())}};
         for (auto const& [key, value] : fields.items()) { manifest[key] = value; }
-        detail::write_file(folder_.partial() / "manifest.json", detail::finish_manifest(std::move(manifest), header));
-        files_.clear();
-        folder_.commit();
+        files_.commit(header, [&] { return detail::finish_manifest(std::move(manifest), header); });
     }
 
 private:
-    struct File {
-        explicit File(std::filesystem::path const& path) : file(path) {}
-        detail::AtomicFile file;
-        detail::Xxh64 hash;
-    };
-
     void append(char const* name, char const* ends, std::string_view text, std::uint64_t& end) {
         end += text.size();
         put<char>(name, text);
         put<std::uint64_t>(ends, std::span(&end, 1));
     }
 
-    detail::AtomicFolder folder_;
+    detail::StoreFolderWriter files_;
     bool with_texts_;
-    std::map<std::string, std::unique_ptr<File>, std::less<>> files_;   // released before their folder
     IdTable ids_;
     std::uint64_t id_end_ = 0;
     std::uint64_t text_end_ = 0;

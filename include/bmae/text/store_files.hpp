@@ -94,13 +94,14 @@ private:
 /// The traits of the ids, from a manifest and its file `continues_word`.
 BMAE_INLINE TokenTraits store_traits(StoreHeader const& header, FileMap const& continues_word);
 
-/// The files of a store for writing, with their checksums. The folder appears only on `commit`.
+/// The files of a store or an index for writing, with their checksums. The folder appears only on `commit`.
 class StoreFolderWriter {
 public:
     /// \throws InputError, RunError  as AtomicFolder does
     StoreFolderWriter(std::filesystem::path folder, std::initializer_list<char const*> names);
 
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
+    [[nodiscard]] std::filesystem::path const& partial() const noexcept { return folder_.partial(); }   ///< until `commit`
 
     void create(char const* name) { files_.emplace(name, std::make_unique<File>(folder_.partial() / name)); }
     /// Omits a file.
@@ -120,20 +121,27 @@ public:
     /// The written bytes of a file, from `offset` on.
     void read_back(char const* name, std::uint64_t offset, std::span<std::byte> bytes);
 
-    /// Writes which tokens continue a word, completes all files and renames the store.
-    /// \param header       gets the entries of the files
-    /// \param to_manifest  `to_manifest()` is the text of the manifest once `header` is complete
+    /// Writes which tokens continue a word, then as `commit(header, to_manifest)`.
     template <class ToManifest>
     void commit(StoreHeader& header, TokenTraits const& traits, ToManifest&& to_manifest) {
         create("continues_word");
         std::vector<std::uint8_t> continues(traits.size());
         for (std::size_t i = 0; i < traits.size(); ++i) { continues[i] = traits.continues_word(static_cast<TokenId>(i)) ? 1 : 0; }
         put<std::uint8_t>("continues_word", continues);
+        commit(header, to_manifest);
+    }
+
+    /// Completes all files and gives the folder its name.
+    /// \param header       gets the entries of the files
+    /// \param to_manifest  `to_manifest()` is the text of the manifest once `header` is complete
+    template <class ToManifest>
+    void commit(StoreHeader& header, ToManifest&& to_manifest) {
         for (auto& [name, file] : files_) {
             header.files[name] = {file->file.size(), file->hash.digest()};
             file->file.commit();
         }
         write_file(folder_.partial() / "manifest.json", to_manifest());
+        files_.clear();
         folder_.commit();
     }
 
