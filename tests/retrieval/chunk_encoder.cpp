@@ -116,6 +116,41 @@ BOOST_AUTO_TEST_CASE(documents_beyond_the_length_of_the_model_are_read_to_their_
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_prompt_stands_before_each_part) {
+    for (auto const pooling : {ChunkPooling::max, ChunkPooling::late}) {
+        SentenceEncoder const plain = small_model(MeanBottleneck{});
+        SentenceEncoder const model = plain.with_prompt("w50 w51 ");
+        std::vector<std::string> const documents{words(3), words(12), ""};
+        ChunkVectors const found = encode_chunks(model, documents, {.tokens = 5, .pooling = pooling});
+        BOOST_TEST((found.offsets == std::vector<std::int64_t>{0, 1, 4, 5}));
+        BOOST_CHECK_LE((found.rows[0] - model.encode(documents[0])[0]).abs().max().item<double>(), 1e-6);   // one chunk: the text
+        BOOST_CHECK_LE((found.rows[4] - model.encode(documents[2])[0]).abs().max().item<double>(), 1e-6);
+        auto const tokens = model.tokenizer().encode("w50 w51 " + documents[1]);   // 14
+        std::vector<std::vector<TokenId>> parts;
+        for (std::size_t const begin : {2U, 7U, 12U}) {
+            std::vector<TokenId> ids(tokens.begin(), tokens.begin() + 2);
+            ids.insert(ids.end(), tokens.begin() + begin, tokens.begin() + std::min<std::ptrdiff_t>(begin + 5, 14));
+            parts.push_back(detail::with_specials(ids, model.tokenizer().traits().special(), 20));
+        }
+        if (pooling == ChunkPooling::max) {
+            BOOST_CHECK_LE((found.rows.narrow(0, 1, 3) - model.encode_ids(parts)).abs().max().item<double>(), 1e-6);
+        } else {   // [CLS], prompt and 5 tokens; 5 tokens; 2 and [SEP]: together the mean of the whole
+            at::Tensor const sum = found.rows[1] * 8 + found.rows[2] * 5 + found.rows[3] * 3;
+            BOOST_CHECK_LE((sum / 16 - model.encode(documents[1])[0]).abs().max().item<double>(), 1e-6);
+        }
+    }
+    std::vector<std::string> const documents{"w5"};
+    SentenceEncoder const prompted = small_model(ClsBottleneck{}).with_prompt("w50 w51 ");
+    auto const says = refusal([&] { static_cast<void>(encode_chunks(prompted, documents, {.tokens = 17})); });
+    BOOST_CHECK_NE(says.find("1 to 16 tokens"), std::string::npos);
+    SentenceEncoderOptions apart{.pooling = MeanBottleneck{}, .max_length = 20, .prompts = {}, .pools_prompt = false};
+    SentenceEncoder const unpooled = SentenceEncoder(small_encoder(), sixty_words(), apart).with_prompt("w50 ");
+    BOOST_CHECK_EQUAL(refusal([&] { static_cast<void>(encode_chunks(unpooled, documents, {.tokens = 5})); }), "");
+    auto const late =
+        refusal([&] { static_cast<void>(encode_chunks(unpooled, documents, {.tokens = 5, .pooling = ChunkPooling::late})); });
+    BOOST_CHECK_NE(late.find("pools its prompts"), std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused) {
     std::vector<std::string> const documents{"w5"};
     SentenceEncoder const cls = small_model(ClsBottleneck{});
