@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
 // Declares the commands that train: pretrain, finetune.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <bmae/encoders/bert_config.hpp>
 #include <bmae/values/error.hpp>
@@ -39,6 +41,7 @@ public:
         add_length();
         add_batches();
         add_optimizer();
+        add_memory();
         add_evaluation();
         add_run();
     }
@@ -108,10 +111,13 @@ private:
         trained(table_.real(app_, "--schedule-floor", options_.schedule.floor, {.most = 1},
                             "Final rate of linear and cosine, as a share of the peak"))
             .with("--schedule", {"linear", "cosine"});
-        trained(table_.real(app_, "--beta1", options_.adamw.beta1, {.below_most = true}, "AdamW: decay of the first moment"));
-        trained(table_.real(app_, "--beta2", options_.adamw.beta2, {.below_most = true}, "AdamW: decay of the second moment"));
-        trained(table_.real(app_, "--epsilon", options_.adamw.epsilon, {.above_least = true},
-                            "AdamW: added to the root of the second moment"));
+        for (DeclaredOption* const option :
+             {&table_.real(app_, "--beta1", options_.adamw.beta1, {.below_most = true}, "Decay of the first moment"),
+              &table_.real(app_, "--beta2", options_.adamw.beta2, {.below_most = true}, "Decay of the second moment"),
+              &table_.real(app_, "--epsilon", options_.adamw.epsilon, {.above_least = true},
+                           "Added to the root of the second moment")}) {
+            trained(*option).with("--optimizer", {"adamw", "lamb", "adamw8"});
+        }
         trained(table_.real(app_, "--weight-decay", options_.adamw.weight_decay, {.most = 10}, "Decay of matrices"));
         trained(table_.real(app_, "--clip", options_.clip, {.most = 1e6}, "Maximum gradient norm; 0: no clipping"));
         trained(table_
@@ -122,6 +128,56 @@ private:
                     .by_default(std::string(to_string(options_.precision))));
         trained(table_.real(app_, "--dropout", options_.dropout, {.most = .99}, "Dropout, overrides both rates of config.json")
                     .by_default("the rates of config.json"));
+    }
+
+    /// What makes a run fit into the memory that there is.
+    void add_memory() {
+        trained(table_
+                    .checked(
+                        app_, "--optimizer",
+                        [&options = options_](std::string const& name) { options.optimizer = bmae::optimizer_from(name); },
+                        "adamw; lamb for batches of thousands; adafactor: second moments as rows and columns, no first moment; "
+                        "adamw8: "
+                        "second moments of 8 bits")
+                    .by_default(std::string(to_string(options_.optimizer))));
+        trained(table_
+                    .checked(
+                        app_, "--freeze",
+                        [&rates = options_.rates](std::string const& text) { rates.frozen = listed("--freeze", text); },
+                        "Parts that are not trained, with commas: embeddings, layers:N (the first N of the encoder), or names of "
+                        "parameters with * for any characters")
+                    .by_default("none"));
+        trained(table_.real(app_, "--layer-decay", options_.rates.layer_decay, {.above_least = true},
+                            "Factor of the learning rate from a layer to that below it"));
+        trained(table_.flag(app_, "--recompute", options_.recompute,
+                            "Compute encoder layers again in the backward pass: less memory, the same result"));
+        trained(table_.whole(app_, "--lora-rank", options_.lora.rank, {.most = 65536},
+                             "Train low-rank factors of this rank beside weights that stay as they are; 0: the weights"));
+        for (DeclaredOption* const option :
+             {&table_.real(app_, "--lora-alpha", options_.lora.alpha, {.most = 1e6, .above_least = true},
+                           "Factors are scaled by alpha / rank"),
+              &table_
+                   .checked(
+                       app_, "--lora-targets",
+                       [&lora = options_.lora](std::string const& text) { lora.targets = listed("--lora-targets", text); },
+                       "Linear maps of the encoder's layers, by the ends of their names, with commas")
+                   .by_default(list_text(options_.lora.targets))}) {
+            trained(*option).with_any({"--lora-rank"});
+        }
+    }
+
+    /// The entries of a list with commas.
+    static std::vector<std::string> listed(char const* option, std::string const& text) {
+        std::vector<std::string> entries;
+        for (std::size_t begin = 0; begin <= text.size();) {
+            std::size_t const end = std::min(text.find(',', begin), text.size());
+            entries.push_back(text.substr(begin, end - begin));
+            begin = end + 1;
+            if (!entries.back().empty()) { continue; }
+            throw bmae::InputError(bmae::Diagnostic{
+                .file = {}, .expected = std::string(option) + " as names with commas", .found = '"' + text + '"'});
+        }
+        return entries;
     }
 
     void add_evaluation() {
@@ -177,6 +233,23 @@ public:
     }
 
 private:
+    /// ANCE.
+    void add_refresh(CLI::App& app, RefreshOptions& options) {
+        table_
+            .whole(app, "--refresh-every", options.every, {.least = 1},
+                   "Search the training queries and mine their negatives again every so many steps (ANCE)")
+            .by_default("none: the negatives are those of --negatives throughout")
+            .with_any({"--negatives"})
+            .with_any({"--steps", "--epochs"})
+            .without("--teacher-scores")
+            .without("--teacher")
+            .without("--rows");
+        table_.text(app, "--refresh-window", options.window, "Ranks FIRST:LAST of the new negatives, from 1")
+            .with_any({"--refresh-every"});
+        table_.whole(app, "--refresh-number", options.number, {.least = 1, .most = 1'000'000}, "New negatives per query")
+            .with_any({"--refresh-every"});
+    }
+
     void pretrain() {
         PretrainOptions& options = all_.pretrain;
         CLI::App& app = add("pretrain", "Trains a preset over a token store",
@@ -275,6 +348,16 @@ private:
             app, "--teacher-scores", options.teacher_scores,
             "Scores of query and document for retriever-distilled, retriever-margin-mse, sampling=ambiguous and masks by a "
             "teacher: a TREC run, three columns or JSON Lines");
+        table_
+            .path(app, "--teacher", options.teacher,
+                  "In place of --teacher-scores: a cross-encoder or a retriever of any tokenizer, which scores the relevant "
+                  "documents "
+                  "and "
+                  "--negatives once, before the first step")
+            .with_any({"--negatives"})
+            .without("--teacher-scores")
+            .without("--rows");
+        add_refresh(app, options.refresh);
         table_.text(app, "--contrast", options.contrast, "info_nce, symmetric, SimLM's four_block, or pairwise_margin")
             .by_default("the preset's");
         table_

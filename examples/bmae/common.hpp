@@ -20,6 +20,7 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/corpus/reading.hpp>
+#include <bmae/training/lora_options.hpp>
 #include <bmae/training/trainer_options.hpp>
 
 namespace bmae::program {
@@ -245,6 +246,8 @@ struct TrainingOptions : TrainerOptions {
     double minutes = 0;    ///< 0: no limit
     Path plan_of = {};     ///< a run by the clock whose plan is repeated; empty: none
     double dropout = -1;   ///< below 0: from config.json
+    LoraOptions lora = {};
+    std::uint64_t pause_every = 0;   ///< steps after which `train` returns, to go on with `resume`; 0: never
     EvalOptions eval = {};
     std::string record = {};   ///< text of `run_options_file`; empty: none is written
 
@@ -288,6 +291,14 @@ struct ContrastChoices {
     std::size_t truncate_dim = 0;   ///< of the result; 0: all
 };
 
+/// Hard negatives that are mined again while training.
+struct RefreshOptions {
+    std::uint64_t every = 0;   ///< steps; 0: never
+    std::string window = "1:200";
+    std::size_t number = 20;
+    [[nodiscard]] bool is_used() const noexcept { return every != 0; }
+};
+
 struct FinetuneOptions {
     std::string preset = {};                  ///< empty: retriever
     std::string stage = {};                   ///< another name of `preset`
@@ -298,6 +309,8 @@ struct FinetuneOptions {
     std::string split = "train";
     Path negatives = {};
     Path teacher_scores = {};
+    Path teacher = {};   ///< scores what is read, in place of `teacher_scores`
+    RefreshOptions refresh = {};
     std::string contrast = {};   ///< empty: the preset's; so below with 0
     double temperature = 0;
     bool normalize = false;

@@ -35,6 +35,8 @@
 #include "finetuned_folders.hpp"
 #include "models.hpp"
 #include "pair_report.hpp"
+#include "refresh.hpp"
+#include "teacher.hpp"
 #include "training.hpp"
 
 namespace bmae::program {
@@ -234,11 +236,12 @@ void check_teacher_scores(FinetuneOptions const& options) {
     bool const is_set = std::ranges::any_of(options.settings, [](std::string const& setting) {
         return setting.ends_with("=ambiguous") || setting.ends_with("=teacher") || setting.ends_with("=teacher_relative");
     });
-    if (options.teacher_scores.empty() || is_distilled(options.preset) || is_set) { return; }
+    std::string const given = !options.teacher_scores.empty() ? "--teacher-scores" : !options.teacher.empty() ? "--teacher" : "";
+    if (given.empty() || is_distilled(options.preset) || is_set) { return; }
     throw refuse(
-        "--teacher-scores with a preset that distills", "--preset " + options.preset,
+        given + " with a preset that distills", "--preset " + options.preset,
         "retriever-distilled and retriever-margin-mse read them, and so do --set sampling=ambiguous and margin_mask=teacher; "
-        "leave --teacher-scores out elsewhere.");
+        "leave " + given + " out elsewhere.");
 }
 
 /// The value of a hyperparameter of the preset; nothing where it has none of that name.
@@ -405,11 +408,24 @@ void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map
     });
 }
 
-}  // namespace
+/// The pairs of a refresh: those of the run with other negatives.
+PairStore refreshed_pairs(Common const& common, FinetuneOptions options, std::uint64_t refresh, AnyTokenizer const& tokenizer,
+                          Prompts const& prompts, PendingStore const& pending) {
+    options.negatives = refreshed_negatives(common, options, refresh);
+    options.training.resume = false;   // they differ from the pairs that the run began with
+    ReadReport read;
+    return open_pairs(common, options, tokenizer, prompts, pending, read);
+}
 
-int finetune(Common const& common, FinetuneOptions const& given) {
+/// Exit status of a run that goes on with other negatives.
+constexpr int paused = -1;
+
+/// The run until its end, an interrupt or a refresh.
+/// \param resumed_from  where the command took up the run: set by the first call
+int finetune_once(Common const& common, FinetuneOptions const& given, std::optional<std::uint64_t>& resumed_from) {
     FinetuneOptions options = given;
     use_threads(common);
+    options.training.pause_every = options.refresh.every;
     TrainingOptions const& training = options.training;
     if (!options.stage.empty()) {
         if (!options.preset.empty()) { throw refuse("--preset or --stage", "both", "--stage is another name of --preset."); }
@@ -430,9 +446,23 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     PretrainingRequest request{.preset = options.preset, .seed = common.seed};
     request.bottleneck = bottleneck_of(options, model);
     Prompts const prompts = prompts_of(options, model);
+    if (!options.teacher.empty()) {
+        std::optional<Path> const scores = scores_of_teacher(common, options);
+        if (!scores) {
+            print_result(common, {{"command", "finetune"}, {"preset", options.preset}, {"end", "interrupted"}});
+            return interrupted;
+        }
+        options.teacher_scores = *scores;
+    }
     PendingStore pending(training.output);
     ReadReport read;
-    PairStore const pairs = open_pairs(common, options, model.tokenizer, prompts, pending, read);
+    PairStore const first = open_pairs(common, options, model.tokenizer, prompts, pending, read);
+    std::uint64_t const refresh = refreshes_done(options);
+    PendingStore const refreshed_place(training.output / "refresh");
+    std::optional<PairStore> const mined =
+        refresh == 0 ? std::nullopt
+                     : std::optional(refreshed_pairs(common, options, refresh, model.tokenizer, prompts, refreshed_place));
+    PairStore const& pairs = mined ? *mined : first;
     request.overrides = overrides_of(options, pairs);
     bool const reranks = options.preset.starts_with("reranker");
     PairForm const form = reranks ? pair_form(model.tokenizer, model.encoder.shape()) : PairForm();
@@ -474,6 +504,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     };
     auto const objective = build(model.encoder);
     if (reranks) { require_pair_form(*objective, form); }
+    require_refreshable(options, finetuned_folder(*objective).name);
     length = finetuned_length(*objective, length);
     query_length = reranks ? 0 : own_query_length(*objective, length);
     say(options.preset + ": " + objective->composition());
@@ -496,7 +527,11 @@ int finetune(Common const& common, FinetuneOptions const& given) {
                                       sentence_options(*objective, length, prompts, options.contrasted.truncate_dim));
     }
     pending.keep(is_resumed(training));
-    Trained const trained = train(common, training, *objective, evaluate);
+    std::optional<RefreshedObjective> same_run;
+    if (options.refresh.is_used()) { same_run.emplace(*objective, options.refresh, first.content_hash()); }
+    Trained const trained = train(common, training, same_run ? *same_run : static_cast<Objective&>(*objective), evaluate);
+    if (!resumed_from) { resumed_from = trained.resumed_from; }
+    if (trained.to == TrainedTo::a_pause) { return paused; }
     Json result{{"command", "finetune"},
                 {"preset", options.preset},
                 {"stage", options.preset},
@@ -505,6 +540,7 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     result["queries_with_negatives"] = pairs.size() - pairs.statistics().queries_without_negatives;
     result["malformed"] = malformed_json(read);
     result.update(trained.json);
+    result["resumed_from"] = *resumed_from;
     result.update(
         {{"sentence_transformer", nullptr}, {"cross_encoder", nullptr}, {"sparse_encoder", nullptr}, {"token_encoder", nullptr}});
     if (trained.to == TrainedTo::an_interrupt) {
@@ -520,6 +556,17 @@ int finetune(Common const& common, FinetuneOptions const& given) {
     result[kind.key] = folder.string();
     print_result(common, result, folder.string() + '\n');
     return done;
+}
+
+}  // namespace
+
+int finetune(Common const& common, FinetuneOptions const& given) {
+    FinetuneOptions options = given;
+    for (std::optional<std::uint64_t> resumed_from;;) {
+        int const status = finetune_once(common, options, resumed_from);
+        if (status != paused) { return status; }
+        options.training.resume = true;   // from the checkpoint of the pause
+    }
 }
 
 }  // namespace bmae::program

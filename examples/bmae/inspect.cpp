@@ -200,7 +200,7 @@ void look_at_checkpoint(Path const& path, bool all, Findings& findings) {
     if (auto const state = file.find<detail::JsonObject>("state")) { findings.add("step", state->get<std::int64_t>("step", 0)); }
     if (trainer.contains("options")) { findings.add("options", trainer["options"]); }
     Json const objective = detail::parse_json_or_nothing<Json>(file.get<std::string>("objective", "{}"));
-    for (char const* const key : {"preset", "stage", "composition", "pooling", "max_length"}) {
+    for (char const* const key : {"preset", "stage", "composition", "pooling", "max_length", "lora"}) {
         if (objective.is_object() && objective.contains(key)) { findings.add(key, objective[key]); }
     }
     look_at_config(path, findings);

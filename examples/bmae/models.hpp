@@ -27,6 +27,7 @@
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/training/checkpoint_store.hpp>
+#include <bmae/training/lora_tensors.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/values/prompts.hpp>
 
@@ -179,11 +180,17 @@ inline Tower tower_from(std::string const& name) {
     throw InputError(Diagnostic{.file = {}, .expected = "--tower first or second", .found = '"' + name + '"'});
 }
 
+/// The parameters of a checkpoint, weights with their low-rank factors added.
+inline NamedTensors checkpoint_tensors(Path const& checkpoint) {
+    Path const file = checkpoint / "model.safetensors";
+    return merge_lora(load_tensors(file, Loading::mapped), file.string());
+}
+
 /// Encoder and head of a checkpoint.
 inline AnyEncoder encoder_of_checkpoint(Path const& path, Tower tower = Tower::first, TokenHead head = TokenHead::optional) {
     constexpr std::string_view second = "second.";
     NamedTensors parameters;
-    for (auto& [name, tensor] : load_tensors(path / "model.safetensors", Loading::mapped)) {
+    for (auto& [name, tensor] : checkpoint_tensors(path)) {
         if ((tower == Tower::second) != name.starts_with(second)) { continue; }
         parameters.emplace(tower == Tower::second ? name.substr(second.size()) : name, tensor);
     }

@@ -199,9 +199,7 @@ std::shared_ptr<WordWeights const> read_words(Path const& file, AnyTokenizer con
 class InitFile {
 public:
     explicit InitFile(Path const& init)
-        : folder_(*find_checkpoint(init)),
-          tensors_(load_tensors(file(), Loading::mapped)),
-          decoders_(objective_of_checkpoint(folder_)) {
+        : folder_(*find_checkpoint(init)), tensors_(checkpoint_tensors(folder_)), decoders_(objective_of_checkpoint(folder_)) {
         if (Path const state = folder_ / "state.safetensors"; std::filesystem::exists(state)) { state_ = load_tensors(state); }
     }
 
@@ -327,6 +325,10 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     bool const trains = training.has_length();
     if (!trains && options.dump_step.empty()) {
         throw refuse("--steps, --epochs or --minutes", "none", "To inspect one step: --dump-step FILE.");
+    }
+    if (training.lora.is_used() && options.model.empty() && options.init.empty()) {
+        throw refuse("--model or --init with --lora-rank", "random weights",
+                     "Factors are trained beside weights that stay as they are: these must have been trained.");
     }
     if (trains && training.output.empty()) { throw refuse("--output", "none", "Checkpoints and the finished model go there."); }
     require_preset(options.preset);   // an unknown name is reported first

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -15,10 +16,12 @@
 #include <bmae/io/json_file.hpp>
 #include <bmae/training/allocator.hpp>
 #include <bmae/training/checkpoint_store.hpp>
+#include <bmae/training/lora.hpp>
 #include <bmae/training/trainer.hpp>
 
 #include "evaluation.hpp"
 #include "model_card.hpp"
+#include "teacher.hpp"
 
 namespace bmae::program {
 
@@ -161,6 +164,7 @@ namespace {
 bool is_trace(std::filesystem::directory_entry const& entry, bool resume) {
     std::string const name = entry.path().filename().string();
     if (name == "log.jsonl") { return resume || entry.file_size() == 0; }
+    if (name.starts_with(teacher_files)) { return resume; }
     bool const unfinished = (name.starts_with("step-") && name.ends_with(".tmp")) || detail::AtomicFile::is_remains(name);
     return unfinished || name == ".lock" || name == "pairs" || name == run_options_file;
 }
@@ -181,7 +185,8 @@ void check_output(TrainingOptions const& options) {
     for (auto const& entry : std::filesystem::directory_iterator(options.output)) {
         if (is_trace(entry, options.resume)) { continue; }
         std::string const name = entry.path().filename().string();
-        bool const holds_run = !list_checkpoints(options.output).empty() || name == "log.jsonl";
+        bool const holds_run =
+            !list_checkpoints(options.output).empty() || name == "log.jsonl" || name.starts_with(teacher_files);
         throw InputError(Diagnostic{.file = options.output.string(),
                                     .expected = "a new or empty output folder",
                                     .found = "a folder that holds '" + name + "'",
@@ -208,6 +213,19 @@ Json json_of(BestFigure const& best, std::string const& figure) {
     return {{"step", best.step}, {"figure", figure}, {"value", best.value}, {"ended_early", best.has_ended_run}};
 }
 
+/// Low-rank factors around the objective; evaluations read the weights with them.
+void adapt(Common const& common, TrainingOptions const& options, Objective& objective, std::optional<LoraObjective>& lora,
+           std::function<Figures(std::uint64_t)>& evaluate) {
+    lora.emplace(objective, options.lora, common.seed);
+    say("LoRA: " + count_text(static_cast<std::uint64_t>(lora->factor_elements())) + " numbers in the factors of " +
+        count_text(lora->targets()) + " weights; the encoder itself stays as it is");
+    if (!evaluate) { return; }
+    evaluate = [&model = *lora, inner = std::move(evaluate)](std::uint64_t step) {
+        LoraObjective::Merged const merged(model);
+        return inner(step);
+    };
+}
+
 }  // namespace
 
 Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
@@ -224,6 +242,8 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     }
     progress.total(settings.steps);
     bool out_of_time = false;
+    bool paused = false;
+    bool asked = false;
     bool shown = false;
     std::uint64_t tokens = 0;
     double stepping = 0;   // seconds of the steps themselves
@@ -236,6 +256,10 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
                                        if (!shown) { start_run(options, step.step - 1, progress); }
                                        shown = true;
                                        progress.update(step.step, note);
+                                       if (options.pause_every != 0 && step.step % options.pause_every == 0) {
+                                           paused = true;
+                                           running->request_stop();
+                                       }
                                        if (options.minutes > 0 && !by_clock && seconds_since(start) > options.minutes * 60 &&
                                            step.step != settings.steps) {
                                            out_of_time = true;
@@ -251,17 +275,22 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
                                .on_save = [&](Path const& checkpoint) { progress.line("saved " + checkpoint.string()); },
                                .on_warning = [&](std::string const& text) { progress.line("warning: " + text); }};
     Figures last;
+    std::optional<LoraObjective> lora;
+    if (options.lora.is_used()) { adapt(common, options, objective, lora, evaluate); }
     callbacks.evaluate = std::move(evaluate);
     callbacks.on_figures = [&](std::uint64_t step, Figures const& figures, bool best) {
         last = figures;
         progress.line("step " + count_text(step) + ": " + text_of(figures) + (best ? ", the best so far" : ""));
     };
-    Trainer trainer(objective, settings, callbacks);
+    Trainer trainer(lora ? *lora : objective, settings, callbacks);
     running = &trainer;
     if (std::string const text = negatives_text(objective, options); !text.empty()) { say(text); }
     TrainResult result;
     try {
-        Interrupt const interrupt([&] { trainer.request_stop(); });
+        Interrupt const interrupt([&] {
+            asked = true;
+            trainer.request_stop();
+        });
         result = trainer.fit();
     } catch (InputError const&) {   // a full disk after the first checkpoint: that one is kept
         auto const whole = shown ? list_checkpoints(options.output) : std::vector<CheckpointFolder>();
@@ -271,13 +300,15 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
         }
         throw;
     }
+    if (lora && result.end == TrainEnd::finished) { lora->merge(); }
     progress.finish();
     if (!shown && result.resumed_from != 0) { say("the run has ended already, at step " + count_text(result.resumed_from)); }
     Trained trained{.step = result.step, .resumed_from = result.resumed_from, .checkpoint = result.checkpoint};
     bool const holds_best = result.end == TrainEnd::finished && result.best.step != 0;
     trained.result = holds_best ? options.output / ("step-" + std::to_string(result.best.step)) : result.checkpoint;
     if (result.end == TrainEnd::interrupted) { trained.to = out_of_time ? TrainedTo::the_time_limit : TrainedTo::an_interrupt; }
-    char const* const ends[] = {"finished", "time limit", "interrupted"};
+    if (trained.to == TrainedTo::an_interrupt && paused && !asked) { trained.to = TrainedTo::a_pause; }
+    char const* const ends[] = {"finished", "time limit", "interrupted", "paused"};
     double const seconds = progress.seconds();   // as it says itself
     trained.json = {{"end", ends[static_cast<int>(trained.to)]},
                     {"step", result.step},

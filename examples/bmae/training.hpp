@@ -17,7 +17,7 @@
 
 namespace bmae::program {
 
-enum class TrainedTo { the_end, the_time_limit, an_interrupt };
+enum class TrainedTo { the_end, the_time_limit, an_interrupt, a_pause };
 
 /// The result of `train`.
 struct Trained {

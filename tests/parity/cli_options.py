@@ -66,7 +66,8 @@ def check_readers(options):
     readers = "\n".join(path.read_text() for path in sources)
     by_hand = {"--warmup": "schedule", "--schedule": "schedule", "--precision": "precision", "--top-k": "top_k",
                "path": "path", "name": "preset", "--data": "data", "--query": "query", "--margin": "margin",
-               "--relative-margin": "relative_margin", "--query-prompt": "query", "--document-prompt": "document"}
+               "--relative-margin": "relative_margin", "--query-prompt": "query", "--document-prompt": "document",
+               "--optimizer": "optimizer", "--freeze": "frozen", "--lora-targets": "targets"}
     for option in options:
         name = option["name"]
         found = re.findall(rf'"{name}(?:,[^"]*)?",\s*(?:all_\.|options_?\.|common_\.)?([\w.]+)', declared)

@@ -23,6 +23,7 @@ public:
     [[nodiscard]] std::size_t examples() const override { return inner_.examples(); }
     [[nodiscard]] std::size_t cost(std::size_t example) const override { return inner_.cost(example); }
     [[nodiscard]] std::size_t terms() const override { return inner_.terms(); }
+    [[nodiscard]] std::size_t source(std::size_t example) const override { return inner_.source(example); }
     [[nodiscard]] HostBatch collate(std::span<std::size_t const> examples, DrawKey key) const override {
         return inner_.collate(examples, key);
     }
