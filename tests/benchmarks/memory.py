@@ -89,7 +89,7 @@ class Bench:
         step = [*self.finetune, "--batch-examples", 8, "--steps", 6]
         for optimizer in ("adamw", "lamb", "adamw8", "adafactor"):
             self.line(f"8 pairs, --optimizer {optimizer}", *step, "--optimizer", optimizer)
-        self.line("8 pairs, --freeze embeddings,layers:2", *step, "--freeze", "embeddings,layers:2")
+        self.line("8 pairs, --freeze embeddings,layers:1", *step, "--freeze", "embeddings,layers:1")
         self.line("8 pairs, --lora-rank 8", *step, "--lora-rank", 8)
 
 
