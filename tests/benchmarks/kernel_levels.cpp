@@ -19,15 +19,18 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
 
 #include <bmae/nn/attention.hpp>
 #include <bmae/nn/causal_window.hpp>
+#include <bmae/nn/gated_activation.hpp>
 #include <bmae/nn/gather_rows.hpp>
 #include <bmae/nn/linear_cross_entropy.hpp>
 #include <bmae/nn/pooled_logits.hpp>
+#include <bmae/nn/rotary.hpp>
 #include <bmae/nn/transformer_layer.hpp>
 
 namespace {
@@ -48,11 +51,21 @@ at::Tensor normal(std::vector<std::int64_t> const& shape, at::ScalarType format,
 
 void learn(at::Tensor const& y) { y.backward(y.detach()); }
 
-/// The row kernels of `operation` from `level` on, in both formats; those of others stay as they are.
-void use(Operation operation, detail::LaneLevel level) {
-    auto& choice = detail::kernel_choices()[static_cast<std::size_t>(operation)];
-    choice.single = choice.half = level;
-}
+/// The row kernels of `operation` from `level` on, in both formats, until the end of the scope; those of others stay as they are.
+class Use {
+public:
+    Use(Operation operation, detail::LaneLevel level)
+        : choice_(detail::kernel_choices()[static_cast<std::size_t>(operation)]), before_(choice_) {
+        choice_.single = choice_.half = level;
+    }
+    Use(Use const&) = delete;
+    Use& operator=(Use const&) = delete;
+    ~Use() { choice_ = before_; }
+
+private:
+    detail::KernelChoice& choice_;
+    detail::KernelChoice before_;
+};
 
 double seconds(std::function<void()> const& run) {
     auto const start = std::chrono::steady_clock::now();
@@ -118,6 +131,18 @@ std::vector<Case> cases() {
                            learn(dropout(x, .1, context));
                        };
                    }});
+    all.push_back({"gated gelu", Operation::row_wise, [](auto format) -> std::function<void()> {
+                       auto const x = normal({texts * length, 2 * 1152}, format);   // ModernBERT-base
+                       return [=] { learn(gated_activation(x, Activation::gelu)); };
+                   }});
+    all.push_back({"rotary positions", Operation::row_wise, [](auto format) -> std::function<void()> {
+                       auto const x = normal({texts * length, 3 * width}, format);
+                       auto const phases = rotary_phases(at::arange(texts * length) % length, width / 12, 1e4);
+                       return [=] {
+                           auto const parts = rotated_parts(x, phases, 12, 3, 2);
+                           learn(parts[0] + parts[1] + parts[2]);
+                       };
+                   }});
     // Only the softmax: 16 columns of H keep the products small beside it.
     all.push_back({"cross-entropy", Operation::cross_entropy, [](auto format) -> std::function<void()> {
                        auto const rows = normal({256, 16}, format);
@@ -159,12 +184,11 @@ int main(int count, char** argument) {
             std::vector<double> times[2];
             for (int i = -2; i < repeats; ++i) {   // the first two warm up
                 for (int rows = 0; rows < 2; ++rows) {
-                    use(one.operation, rows == 1 ? detail::LaneLevel::plain : detail::no_level);
+                    Use const only(one.operation, rows == 1 ? detail::LaneLevel::plain : detail::no_level);
                     double const time = seconds(run);
                     if (i >= 0) { times[rows].push_back(1e3 * time); }
                 }
             }
-            use(one.operation, detail::LaneLevel::avx512);
             double const plain = median(times[0]);
             double const rows = median(times[1]);
             std::printf("| %s | %s | %.2f | %.2f | %.2f |\n", one.name.c_str(), format == at::kFloat ? "fp32" : "bf16", plain,

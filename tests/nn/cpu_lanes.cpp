@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
-// Sixteen numbers at a time: the exponential, the normal distribution, bf16 and dropout factors on every instruction set.
+// Vectors of every width: sums, the exponential, the normal distribution, bf16 and dropout factors on every instruction set.
 #include <bit>
 #include <cmath>
 #include <vector>
@@ -28,8 +28,8 @@ void on_every_level(Each const& each) {
 
 std::vector<float> exponentials(std::vector<float> const& x) {
     std::vector<float> y(x.size());
-    detail::with_lanes([&](auto) __attribute__((always_inline)) {
-        detail::along(static_cast<std::int64_t>(x.size()),
+    detail::with_lanes([&](auto level) __attribute__((always_inline)) {
+        detail::along(level, static_cast<std::int64_t>(x.size()),
                       [&](auto read, auto write, std::int64_t)
                           __attribute__((always_inline)) { write(y.data(), detail::exponential(read(x.data()))); });
     });
@@ -67,12 +67,40 @@ BOOST_AUTO_TEST_CASE(exponential_of_no_number_is_none_and_far_below_zero_it_is_z
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_vector_is_as_wide_as_the_registers_of_its_level) {
+    using enum detail::LaneLevel;
+    BOOST_CHECK_EQUAL(detail::LaneConstant<avx512>::lanes, 16);
+    BOOST_CHECK_EQUAL(detail::LaneConstant<avx2>::lanes, 8);
+    BOOST_CHECK_EQUAL(detail::LaneConstant<plain>::lanes, 4);
+    on_every_level([] {
+        detail::with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Level = decltype(level);
+            using Vector = detail::FloatsOf<Level>;
+            static_assert(sizeof(Vector) == 4 * Level::lanes);
+            std::vector<float> x(static_cast<std::size_t>(Level::lanes));
+            for (std::size_t i = 0; i < x.size(); ++i) { x[i] = static_cast<float>((i * 7) % x.size()); }   // a permutation
+            auto const v = detail::load<Vector>(x.data());
+            BOOST_CHECK_EQUAL(detail::sum(v), static_cast<float>(Level::lanes * (Level::lanes - 1) / 2));
+            BOOST_CHECK_EQUAL(detail::largest(v), static_cast<float>(Level::lanes - 1));
+            x[0] = 1e8F;   // halves are added first, so this and its opposite leave nothing else out
+            x[x.size() / 2] = -1e8F;
+            BOOST_CHECK_EQUAL(detail::sum(detail::load<Vector>(x.data())), static_cast<float>([&] {
+                                  float rest = 0;
+                                  for (std::size_t i = 1; i < x.size(); ++i) { rest += i == x.size() / 2 ? 0 : x[i]; }
+                                  return rest;
+                              }()));
+            auto const places = detail::counting<typename Level::Bits, std::uint32_t>();
+            for (int i = 0; i < Level::lanes; ++i) { BOOST_CHECK_EQUAL(places[i], static_cast<std::uint32_t>(i)); }
+        });
+    });
+}
+
 BOOST_AUTO_TEST_CASE(bf16_rounds_as_libtorch_does) {
     on_every_level([] {
         std::vector<float> x{1.0F, 1.00390625F, 1.01171875F, -3.4e38F, 3.4e38F, 1e-40F, -0.0F, NAN, INFINITY, -INFINITY, 0.1F};
         std::vector<std::uint16_t> y(x.size());
-        detail::with_lanes([&](auto) __attribute__((always_inline)) {
-            detail::along(static_cast<std::int64_t>(x.size()),
+        detail::with_lanes([&](auto level) __attribute__((always_inline)) {
+            detail::along(level, static_cast<std::int64_t>(x.size()),
                           [&](auto read, auto write, std::int64_t)
                               __attribute__((always_inline)) { write(y.data(), read(x.data())); });
         });

@@ -18,22 +18,23 @@
 namespace bmae::detail {
 inline namespace BMAE_KERNELS {
 
-/// C [R, 16 V] = A B, or C + A B, with A [R, depth] at strides (row_step, step) and B [depth, 16 V] at rows of `b_row`.
-template <int R, int V, bool add>
+/// C [R, w V] = A B, or C + A B, with A [R, depth] at strides (row_step, step) and B [depth, w V] at rows of `b_row`; w numbers in F.
+template <class F, int R, int V, bool add>
 [[gnu::always_inline]] inline void product_tile(float const* a, std::int64_t row_step, std::int64_t step, float const* b,
                                                 std::int64_t b_row, std::int64_t depth, float* c, std::int64_t c_row) noexcept {
-    Floats sums[R][V] = {};
+    constexpr std::int64_t width = VectorsOf<F>::lanes;
+    F sums[R][V] = {};
     if constexpr (add) {
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-            for (int v = 0; v < V; ++v) { sums[r][v] = load(c + r * c_row + v * lanes); }
+            for (int v = 0; v < V; ++v) { sums[r][v] = load<F>(c + r * c_row + v * width); }
         }
     }
     for (std::int64_t k = 0; k < depth; ++k) {
-        Floats right[V];
+        F right[V];
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) { right[v] = load(b + k * b_row + v * lanes); }
+        for (int v = 0; v < V; ++v) { right[v] = load<F>(b + k * b_row + v * width); }
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             float const left = a[r * row_step + k * step];
@@ -44,17 +45,17 @@ template <int R, int V, bool add>
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) { store(c + r * c_row + v * lanes, sums[r][v]); }
+        for (int v = 0; v < V; ++v) { store(c + r * c_row + v * width, sums[r][v]); }
     }
 }
 
-template <int V, bool add>
+template <class F, int V, bool add>
 [[gnu::always_inline]] inline void product_columns(std::int64_t rows, float const* a, std::int64_t row_step, std::int64_t step,
                                                    float const* b, std::int64_t b_row, std::int64_t depth, float* c,
                                                    std::int64_t c_row) noexcept {
     std::int64_t r = 0;
     auto const tile = [&]<int R>(std::integral_constant<int, R>) __attribute__((always_inline)) {
-        product_tile<R, V, add>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row);
+        product_tile<F, R, V, add>(a + r * row_step, row_step, step, b, b_row, depth, c + r * c_row, c_row);
     };
     for (; r + 6 <= rows; r += 6) { tile(std::integral_constant<int, 6>()); }
     for (; r + 2 <= rows; r += 2) { tile(std::integral_constant<int, 2>()); }
@@ -66,13 +67,18 @@ template <LaneLevel level, bool add = false>
 [[gnu::always_inline]] inline void product(std::int64_t rows, std::int64_t columns, float const* a, std::int64_t row_step,
                                            std::int64_t step, float const* b, std::int64_t b_row, std::int64_t depth, float* c,
                                            std::int64_t c_row) noexcept {
+    using F = FloatsOf<LaneConstant<level>>;
+    constexpr std::int64_t width = VectorsOf<F>::lanes;
+    constexpr int wide = level == LaneLevel::avx512 ? 4 : 2;   // 24 sums in 32 registers, 12 in 16
     std::int64_t j = 0;
-    if constexpr (level == LaneLevel::avx512) {   // 24 sums in 32 registers
-        for (; j + 4 * lanes <= columns; j += 4 * lanes) {
-            product_columns<4, add>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row);
+    for (; j + wide * width <= columns; j += wide * width) {
+        product_columns<F, wide, add>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row);
+    }
+    if constexpr (lanes % (wide * width) != 0) {
+        for (; j < columns; j += width) {
+            product_columns<F, 1, add>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row);
         }
     }
-    for (; j < columns; j += lanes) { product_columns<1, add>(rows, a, row_step, step, b + j, b_row, depth, c + j, c_row); }
 }
 
 /// softmax(scale Q K^T + M) V of one text and head. Rows of all matrices are `stride` apart.
@@ -95,25 +101,28 @@ struct HeadAttention {
     void forward(Real* weights, Real* output) const {
         Scratch& at = scratch();
         with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Vector = FloatsOf<decltype(level)>;
             std::int64_t const columns = padded(length);
             std::int64_t const inner = padded(width);
-            pack(query, length, at.first, scale);
-            pack_transposed(key, length, at.second);
-            pack(value, length, at.third, 1);
+            pack(level, query, length, at.first, scale);
+            pack_transposed(level, key, length, at.second);
+            pack(level, value, length, at.third, 1);
             product<decltype(level)::value>(length, columns, at.first.data(), inner, 1, at.second.data(), columns, width,
                                             at.scores.data(), columns);
             for (std::int64_t i = 0; i < length; ++i) {
                 float* const row = at.scores.data() + i * columns;
-                softmax(row, i, columns);
-                if (weights != nullptr) { copy(row, weights + i * length, length); }
+                softmax(level, row, i, columns);
+                if (weights != nullptr) { copy(level, row, weights + i * length, length); }
                 if (dropout.threshold != 0) {
-                    float const* const factors = dropout.fill(at.factors.data(), first_element + i * length, columns);
-                    for (std::int64_t j = 0; j < columns; j += lanes) { store(row + j, load(row + j) * load(factors + j)); }
+                    float const* const factors = dropout.fill(level, at.factors.data(), first_element + i * length, columns);
+                    for (std::int64_t j = 0; j < columns; j += level.lanes) {
+                        store(row + j, load<Vector>(row + j) * load<Vector>(factors + j));
+                    }
                 }
             }
             product<decltype(level)::value>(length, inner, at.scores.data(), columns, 1, at.third.data(), inner, length,
                                             at.first.data(), inner);
-            for (std::int64_t i = 0; i < length; ++i) { copy(at.first.data() + i * inner, output + i * stride, width); }
+            for (std::int64_t i = 0; i < length; ++i) { copy(level, at.first.data() + i * inner, output + i * stride, width); }
         });
     }
 
@@ -123,64 +132,75 @@ struct HeadAttention {
                   Real* value_gradient) const {
         Scratch& at = scratch();
         with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Vector = FloatsOf<decltype(level)>;
             constexpr LaneLevel set = decltype(level)::value;
             std::int64_t const columns = padded(length);
             std::int64_t const inner = padded(width);
-            pack(output_gradient, length, at.first, 1);
-            pack_transposed(value, length, at.second);
+            pack(level, output_gradient, length, at.first, 1);
+            pack_transposed(level, value, length, at.second);
             product<set>(length, columns, at.first.data(), inner, 1, at.second.data(), columns, width, at.scores.data(), columns);
             for (std::int64_t i = 0; i < length; ++i) {
                 float* const slope = at.scores.data() + i * columns;
                 float* const dropped = at.dropped.data() + i * columns;
                 bool const drops = dropout.threshold != 0;
                 float const* const factors =
-                    drops ? dropout.fill(at.factors.data(), first_element + i * length, columns) : nullptr;
-                Floats total = {};
-                along(length, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
-                    Floats const weight = read(weights + i * length);   // 0 beyond the end, so all below is
-                    Floats const factor = drops ? load(factors + j) : splat(1);
-                    Floats const gradient = load(slope + j) * factor;
+                    drops ? dropout.fill(level, at.factors.data(), first_element + i * length, columns) : nullptr;
+                Vector total = {};
+                along(level, length, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
+                    Vector const weight = read(weights + i * length);   // 0 beyond the end, so all below is
+                    Vector const factor = drops ? load<Vector>(factors + j) : splat<Vector>(1);
+                    Vector const gradient = load<Vector>(slope + j) * factor;
                     store(dropped + j, weight * factor);
                     store(slope + j, gradient);
                     total += weight * gradient;
                 });
                 float const mean = sum(total);
-                along(length, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
-                    store(slope + j, read(weights + i * length) * (load(slope + j) - mean) * scale);
+                along(level, length, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
+                    store(slope + j, read(weights + i * length) * (load<Vector>(slope + j) - mean) * scale);
                 });
             }
             product<set>(length, inner, at.dropped.data(), 1, columns, at.first.data(), inner, length, at.third.data(), inner);
-            for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, value_gradient + i * stride, width); }
-            pack(key, length, at.first, 1);
+            for (std::int64_t i = 0; i < length; ++i) {
+                copy(level, at.third.data() + i * inner, value_gradient + i * stride, width);
+            }
+            pack(level, key, length, at.first, 1);
             product<set>(length, inner, at.scores.data(), columns, 1, at.first.data(), inner, length, at.third.data(), inner);
-            for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, query_gradient + i * stride, width); }
-            pack(query, length, at.first, 1);
+            for (std::int64_t i = 0; i < length; ++i) {
+                copy(level, at.third.data() + i * inner, query_gradient + i * stride, width);
+            }
+            pack(level, query, length, at.first, 1);
             product<set>(length, inner, at.scores.data(), 1, columns, at.first.data(), inner, length, at.third.data(), inner);
-            for (std::int64_t i = 0; i < length; ++i) { copy(at.third.data() + i * inner, key_gradient + i * stride, width); }
+            for (std::int64_t i = 0; i < length; ++i) {
+                copy(level, at.third.data() + i * inner, key_gradient + i * stride, width);
+            }
         });
     }
 
     /// The first `count` rows of a matrix of this head, times `factor`: [count, padded(width)].
-    [[gnu::always_inline]] void pack(Real const* from, std::int64_t count, std::vector<float>& to, float factor) const noexcept {
+    template <class Level>
+    [[gnu::always_inline]] void pack(Level level, Real const* from, std::int64_t count, std::vector<float>& to,
+                                     float factor) const noexcept {
         for (std::int64_t i = 0; i < count; ++i) {
-            along(width, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
+            along(level, width, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
                 store(to.data() + i * padded(width) + j, read(from + i * stride) * factor);
             });
         }
     }
 
     /// The same transposed: [width, padded(count)].
-    [[gnu::always_inline]] void pack_transposed(Real const* from, std::int64_t count, std::vector<float>& to) const noexcept {
+    template <class Level>
+    [[gnu::always_inline]] void pack_transposed(Level level, Real const* from, std::int64_t count,
+                                                std::vector<float>& to) const noexcept {
         std::int64_t const columns = padded(count);
-        float row[lanes];
+        float row[Level::lanes];
         for (std::int64_t i = 0; i < columns; ++i) {
             if (i >= count) {
                 for (std::int64_t k = 0; k < width; ++k) { to[static_cast<std::size_t>(k * columns + i)] = 0; }
                 continue;
             }
-            along(width, [&](auto read, auto, std::int64_t k) __attribute__((always_inline)) {
+            along(level, width, [&](auto read, auto, std::int64_t k) __attribute__((always_inline)) {
                 store(row, read(from + i * stride));
-                for (std::int64_t j = 0; j < lanes && k + j < width; ++j) {
+                for (std::int64_t j = 0; j < Level::lanes && k + j < width; ++j) {
                     to[static_cast<std::size_t>((k + j) * columns + i)] = row[j];
                 }
             });
@@ -188,8 +208,9 @@ struct HeadAttention {
     }
 
     /// The first `count` numbers of a row.
-    [[gnu::always_inline]] static void copy(float const* from, Real* to, std::int64_t count) noexcept {
-        along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) { write(to, read(from)); });
+    template <class Level>
+    [[gnu::always_inline]] static void copy(Level level, float const* from, Real* to, std::int64_t count) noexcept {
+        along(level, count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) { write(to, read(from)); });
     }
 
     /// The bits of row `i`, or null.
@@ -197,29 +218,32 @@ struct HeadAttention {
         return visibility == nullptr ? nullptr : visibility->entry(static_cast<std::size_t>(i));
     }
 
-    /// The scores of row `i` in the columns [j, j + 16), j a multiple of 16. The most negative number is added where the mask
-    /// hides a column, so that a row whose mask leaves nothing averages its window instead of becoming NaN; minus infinity
-    /// stands beyond the window and beyond the end.
-    [[gnu::always_inline]] Floats masked(Floats const& scores, std::uint64_t const* bits, std::int64_t i,
-                                         std::int64_t j) const noexcept {
+    /// The scores of row `i` in the columns from j on, a vector of them; j is a multiple of its width. The most negative number is
+    /// added where the mask hides a column, so that a row whose mask leaves nothing averages its window instead of becoming NaN; minus
+    /// infinity stands beyond the window and beyond the end.
+    template <class F>
+    [[gnu::always_inline]] F masked(F const& scores, std::uint64_t const* bits, std::int64_t i, std::int64_t j) const noexcept {
+        using Unsigned = typename VectorsOf<F>::Bits;
+        using Signed = typename VectorsOf<F>::Integers;
+        constexpr std::int64_t count = VectorsOf<F>::lanes;
         constexpr float blocked = std::numeric_limits<float>::lowest() / 2;
-        constexpr Bits places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-        Floats score = scores;
+        auto const places = counting<Unsigned, std::uint32_t>();
+        F score = scores;
         if (bits != nullptr && j < length) {
             auto sees = static_cast<std::uint32_t>(bits[j / 64] >> (j % 64));
-            if (i >= j && i < j + lanes && !visibility->reads_itself) { sees &= ~(std::uint32_t{1} << (i - j)); }
-            Bits const seen = ((Bits{} + sees) >> places) & (Bits{} + 1U);
-            score += seen != Bits{} ? Floats{} : splat(blocked);   // both sides vectors: clang does not widen a scalar here
+            if (i >= j && i < j + count && !visibility->reads_itself) { sees &= ~(std::uint32_t{1} << (i - j)); }
+            Unsigned const seen = ((Unsigned{} + sees) >> places) & (Unsigned{} + 1U);
+            score += seen != Unsigned{} ? F{} : splat<F>(blocked);   // both sides vectors: clang does not widen a scalar here
         }
-        if (window > 0 && (j < i - window || j + lanes - 1 > i + window)) {
-            Integers const column = std::bit_cast<Integers>(places) + static_cast<std::int32_t>(j);
-            Integers const near =
+        if (window > 0 && (j < i - window || j + count - 1 > i + window)) {
+            Signed const column = std::bit_cast<Signed>(places) + static_cast<std::int32_t>(j);
+            Signed const near =
                 (column >= static_cast<std::int32_t>(i - window)) & (column <= static_cast<std::int32_t>(i + window));
-            score = near != Integers{} ? score : splat(-std::numeric_limits<float>::infinity());
+            score = near != Signed{} ? score : splat<F>(-std::numeric_limits<float>::infinity());
         }
-        if (j + lanes > length) {
+        if (j + count > length) {
             auto const rest = static_cast<std::uint32_t>(std::max<std::int64_t>(length - j, 0));
-            score = places < rest ? score : splat(-std::numeric_limits<float>::infinity());
+            score = places < rest ? score : splat<F>(-std::numeric_limits<float>::infinity());
         }
         return score;
     }
@@ -246,23 +270,25 @@ private:
     }
 
     /// Softmax in place of row `i`.
-    [[gnu::always_inline]] void softmax(float* row, std::int64_t i, std::int64_t columns) const noexcept {
+    template <class Level>
+    [[gnu::always_inline]] void softmax(Level, float* row, std::int64_t i, std::int64_t columns) const noexcept {
+        using Vector = FloatsOf<Level>;
         std::uint64_t const* const bits = bits_of(i);
-        Floats most = splat(-std::numeric_limits<float>::infinity());
-        for (std::int64_t j = 0; j < columns; j += lanes) {
-            Floats const score = masked(load(row + j), bits, i, j);
+        auto most = splat<Vector>(-std::numeric_limits<float>::infinity());
+        for (std::int64_t j = 0; j < columns; j += Level::lanes) {
+            Vector const score = masked(load<Vector>(row + j), bits, i, j);
             store(row + j, score);
             most = larger(score, most);
         }
         float const top = largest(most);
-        Floats masses = {};
-        for (std::int64_t j = 0; j < columns; j += lanes) {
-            Floats const mass = exponential(load(row + j) - top);
+        Vector masses = {};
+        for (std::int64_t j = 0; j < columns; j += Level::lanes) {
+            Vector const mass = exponential(load<Vector>(row + j) - top);
             store(row + j, mass);
             masses += mass;
         }
         float const share = 1.0F / sum(masses);
-        for (std::int64_t j = 0; j < columns; j += lanes) { store(row + j, load(row + j) * share); }
+        for (std::int64_t j = 0; j < columns; j += Level::lanes) { store(row + j, load<Vector>(row + j) * share); }
     }
 };
 

@@ -156,17 +156,17 @@ private:
     }
 
     [[gnu::noinline]] void pack(Real const* from, std::int64_t count, std::vector<float>& to, float factor) const {
-        with_lanes([&](auto) __attribute__((always_inline)) { head.pack(from, count, to, factor); });
+        with_lanes([&](auto level) __attribute__((always_inline)) { head.pack(level, from, count, to, factor); });
     }
     [[gnu::noinline]] void pack_transposed(Real const* from, std::int64_t count, std::vector<float>& to) const {
-        with_lanes([&](auto) __attribute__((always_inline)) { head.pack_transposed(from, count, to); });
+        with_lanes([&](auto level) __attribute__((always_inline)) { head.pack_transposed(level, from, count, to); });
     }
 
     /// Rows of sums times `factor`, to the rows of a result.
     [[gnu::noinline]] void write(float* sums, Range const& rows, Real* result, float factor) const {
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
             for (std::int64_t i = 0; i < rows.size(); ++i) {
-                along(head.width, [&](auto read, auto write_at, std::int64_t) __attribute__((always_inline)) {
+                along(level, head.width, [&](auto read, auto write_at, std::int64_t) __attribute__((always_inline)) {
                     write_at(result + (rows.first + i) * head.stride, read(sums + i * head.padded(head.width)) * factor);
                 });
             }
@@ -177,39 +177,42 @@ private:
     /// \param top,mass  of the tile's rows: the largest score, and the sum of e^(score - top) so far
     [[gnu::noinline]] void soften(Range const& rows, Range const& columns, Scratch& at, float* sums, float* top,
                                   float* mass) const {
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Vector = FloatsOf<decltype(level)>;
             std::int64_t const wide = head.padded(columns.size());
             std::int64_t const inner = head.padded(head.width);
             for (std::int64_t k = 0; k < rows.size(); ++k) {
                 std::int64_t const i = rows.first + k;
                 float* const row = at.scores.data() + k * wide;
                 std::uint64_t const* const bits = head.bits_of(i);
-                Floats most = splat(top[k]);
-                for (std::int64_t j = 0; j < wide; j += lanes) {
-                    Floats const score = head.masked(load(row + j), bits, i, columns.first + j);
+                Vector most = splat<Vector>(top[k]);
+                for (std::int64_t j = 0; j < wide; j += level.lanes) {
+                    Vector const score = head.masked(load<Vector>(row + j), bits, i, columns.first + j);
                     store(row + j, score);
                     most = larger(score, most);
                 }
                 float const above = largest(most);
                 if (above > top[k]) {
-                    Floats const decay = exponential(splat(top[k] - above));
-                    for (std::int64_t j = 0; j < inner; j += lanes) {
-                        store(sums + k * inner + j, load(sums + k * inner + j) * decay);
+                    Vector const decay = exponential(splat<Vector>(top[k] - above));
+                    for (std::int64_t j = 0; j < inner; j += level.lanes) {
+                        store(sums + k * inner + j, load<Vector>(sums + k * inner + j) * decay);
                     }
                     mass[k] *= decay[0];
                     top[k] = above;
                 }
-                Floats masses = {};
+                Vector masses = {};
                 float const base = finite(above);
-                for (std::int64_t j = 0; j < wide; j += lanes) {
-                    Floats const share = exponential(load(row + j) - base);
+                for (std::int64_t j = 0; j < wide; j += level.lanes) {
+                    Vector const share = exponential(load<Vector>(row + j) - base);
                     store(row + j, share);
                     masses += share;
                 }
                 mass[k] += sum(masses);
                 if (head.dropout.threshold != 0) {
-                    float const* const factors = factors_of(i, columns, at, wide);
-                    for (std::int64_t j = 0; j < wide; j += lanes) { store(row + j, load(row + j) * load(factors + j)); }
+                    float const* const factors = factors_of(level, i, columns, at, wide);
+                    for (std::int64_t j = 0; j < wide; j += level.lanes) {
+                        store(row + j, load<Vector>(row + j) * load<Vector>(factors + j));
+                    }
                 }
             }
         });
@@ -218,8 +221,10 @@ private:
     /// Minus infinity, the top of a row that has seen no column yet, becomes 0.
     static float finite(float top) noexcept { return top == -std::numeric_limits<float>::infinity() ? 0 : top; }
 
-    [[gnu::always_inline]] float const* factors_of(std::int64_t i, Range const& columns, Scratch& at, std::int64_t wide) const {
-        return head.dropout.fill(at.factors.data(), head.first_element + i * head.length + columns.first, wide);
+    template <class Level>
+    [[gnu::always_inline]] float const* factors_of(Level level, std::int64_t i, Range const& columns, Scratch& at,
+                                                   std::int64_t wide) const {
+        return head.dropout.fill(level, at.factors.data(), head.first_element + i * head.length + columns.first, wide);
     }
 
     [[gnu::noinline]] void finish(Range const& rows, float* sums, Real* output, float* top, float* share) const {
@@ -233,11 +238,12 @@ private:
 
     /// Of each row, the mean of its weights' gradients under its weights: the product of output and gradient.
     [[gnu::noinline]] void means(Real const* output, Scratch& at) const {
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Vector = FloatsOf<decltype(level)>;
             for (std::int64_t i = 0; i < head.length; ++i) {
-                Floats total = {};
-                along(head.width, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
-                    total += read(output + i * head.stride) * load(at.slopes.data() + i * head.padded(head.width) + j);
+                Vector total = {};
+                along(level, head.width, [&](auto read, auto, std::int64_t j) __attribute__((always_inline)) {
+                    total += read(output + i * head.stride) * load<Vector>(at.slopes.data() + i * head.padded(head.width) + j);
                 });
                 at.means[static_cast<std::size_t>(i)] = sum(total);
             }
@@ -264,21 +270,22 @@ private:
     /// The scores of a tile become its dropped weights, the gradients of those become the gradients of the scores.
     [[gnu::noinline]] void differentiate(Range const& rows, Range const& columns, float const* top, float const* share,
                                          Scratch& at) const {
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Vector = FloatsOf<decltype(level)>;
             std::int64_t const wide = head.padded(columns.size());
             bool const drops = head.dropout.threshold != 0;
             for (std::int64_t i = rows.first; i < rows.end; ++i) {
                 float* const score = at.scores.data() + (i - rows.first) * wide;
                 float* const slope = at.gradients.data() + (i - rows.first) * wide;
                 std::uint64_t const* const bits = head.bits_of(i);
-                float const* const factors = drops ? factors_of(i, columns, at, wide) : nullptr;
+                float const* const factors = drops ? factors_of(level, i, columns, at, wide) : nullptr;
                 float const mean = at.means[static_cast<std::size_t>(i)];
-                for (std::int64_t j = 0; j < wide; j += lanes) {
-                    Floats const weight =
-                        exponential(head.masked(load(score + j), bits, i, columns.first + j) - top[i]) * share[i];
-                    Floats const factor = drops ? load(factors + j) : splat(1);
+                for (std::int64_t j = 0; j < wide; j += level.lanes) {
+                    Vector const weight =
+                        exponential(head.masked(load<Vector>(score + j), bits, i, columns.first + j) - top[i]) * share[i];
+                    Vector const factor = drops ? load<Vector>(factors + j) : splat<Vector>(1);
                     store(score + j, weight * factor);
-                    store(slope + j, weight * (load(slope + j) * factor - mean));
+                    store(slope + j, weight * (load<Vector>(slope + j) * factor - mean));
                 }
             }
         });

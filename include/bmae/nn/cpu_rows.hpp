@@ -17,10 +17,10 @@ inline namespace BMAE_KERNELS {
 
 /// sum += part, part = 0.
 inline void add_and_zero(Bf16* part, float* sum, std::int64_t count) {
-    with_lanes([&](auto) __attribute__((always_inline)) {
-        along(count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+    with_lanes([&](auto level) __attribute__((always_inline)) {
+        along(level, count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
             write(sum, read(sum) + read(part));
-            write(part, Floats{});
+            write(part, FloatsOf<decltype(level)>{});
         });
     });
 }
@@ -30,9 +30,9 @@ inline void add_and_zero(Bf16* part, float* sum, std::int64_t count) {
 /// \param order  [count] in [0, T)
 template <class Real>
 void sum_rows(Real const* rows, std::int64_t const* order, std::int64_t count, std::int64_t width, Real* out) {
-    with_lanes([&](auto) __attribute__((always_inline)) {
-        along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-            Floats sum = {};
+    with_lanes([&](auto level) __attribute__((always_inline)) {
+        along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+            FloatsOf<decltype(level)> sum = {};
             for (std::int64_t i = 0; i < count; ++i) { sum += read(rows + order[i] * width); }
             write(out, sum);
         });
@@ -44,7 +44,7 @@ inline constexpr std::int64_t mask_block = 1024;
 
 /// Writes the factors of elements [begin, end) of `site` to `factors` [end - begin].
 inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, float* factors) {
-    if (!has_lanes || lane_level() != LaneLevel::avx512) {   // without such registers one hash at a time is faster
+    if (!has_lanes || lane_level() == LaneLevel::plain) {   // without such registers one hash at a time is faster
         for (std::int64_t i = begin; i < end;) {
             std::uint64_t const bits = mix64(site.key + static_cast<std::uint64_t>(i) / 4);
             for (std::int64_t const next = std::min(end, i / 4 * 4 + 4); i < next; ++i) {
@@ -53,11 +53,11 @@ inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int6
         }
         return;
     }
-    with_lanes([&](auto) __attribute__((always_inline)) {
+    with_lanes([&](auto level) __attribute__((always_inline)) {
         float part[DropoutSite::room(mask_block)];
         for (std::int64_t first = begin; first < end; first += mask_block) {
             std::int64_t const count = std::min(mask_block, end - first);
-            std::copy_n(site.fill(part, first, count), count, factors + (first - begin));
+            std::copy_n(site.fill(level, part, first, count), count, factors + (first - begin));
         }
     });
 }
@@ -65,13 +65,14 @@ inline void mask_elements(DropoutSite const& site, std::int64_t begin, std::int6
 /// y = x times the factors of elements [begin, end) of `site`.
 template <class Real>
 void drop_elements(DropoutSite const& site, std::int64_t begin, std::int64_t end, Real const* x, Real* y) {
-    with_lanes([&](auto) __attribute__((always_inline)) {
+    with_lanes([&](auto level) __attribute__((always_inline)) {
         float part[DropoutSite::room(mask_block)];
         for (std::int64_t first = begin; first < end; first += mask_block) {
             std::int64_t const count = std::min(mask_block, end - first);
-            float const* const factors = site.fill(part, first, count);
-            along(count, [&](auto read, auto write, std::int64_t)
-                             __attribute__((always_inline)) { write(y + first, read(x + first) * read(factors)); });
+            float const* const factors = site.fill(level, part, first, count);
+            along(level, count, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                write(y + first, read(x + first) * read(factors));
+            });
         }
     });
 }
@@ -92,14 +93,15 @@ struct NormRows {
     /// \param means,inverses  [T] mean and inverse deviation of each row
     void forward(std::int64_t first, std::int64_t end, Real* sums, float* means, float* inverses, Real* y) const {
         std::vector<float> scratch(static_cast<std::size_t>(width + DropoutSite::room(width)));
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Vector = FloatsOf<decltype(level)>;
             float* const row = scratch.data();
             for (std::int64_t t = first; t < end; ++t) {
                 std::int64_t const at = t * width;
-                float const* const factors = dropout.threshold == 0 ? nullptr : dropout.fill(row + width, at, width);
-                Floats total = {};
-                along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                    Floats value = read(x + at);
+                float const* const factors = dropout.threshold == 0 ? nullptr : dropout.fill(level, row + width, at, width);
+                Vector total = {};
+                along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    Vector value = read(x + at);
                     if (bias != nullptr) { value += read(bias); }
                     if (factors != nullptr) { value *= read(factors); }
                     if (residual != nullptr) { value += read(residual + at); }
@@ -111,10 +113,10 @@ struct NormRows {
                     write(row, value);
                 });
                 float const mean = sum(total) / static_cast<float>(width);
-                Floats squares = {};
+                Vector squares = {};
                 std::int64_t i = 0;
-                for (; i + lanes <= width; i += lanes) {
-                    Floats const centred = load(row + i) - mean;
+                for (; i + level.lanes <= width; i += level.lanes) {
+                    Vector const centred = load<Vector>(row + i) - mean;
                     squares += centred * centred;
                 }
                 float square = sum(squares);
@@ -122,7 +124,7 @@ struct NormRows {
                 float const inverse = 1.0F / std::sqrt(square / static_cast<float>(width) + epsilon);
                 means[t] = mean;
                 inverses[t] = inverse;
-                along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
                     write(y + at, (read(row) - mean) * inverse * read(scale) + read(shift));
                 });
             }
@@ -139,30 +141,31 @@ struct NormRows {
                   Real const* gradient, Real* x_gradient, Real* residual_gradient, float* scale_part, float* shift_part,
                   float* bias_part) const {
         std::vector<float> scratch(static_cast<std::size_t>(width + DropoutSite::room(width)));
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Vector = FloatsOf<decltype(level)>;
             float* const row = scratch.data();
             for (std::int64_t t = first; t < end; ++t) {
                 std::int64_t const at = t * width;
                 float const mean = means[t];
                 float const inverse = inverses[t];
-                Floats total = {};
-                Floats product = {};
-                along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                    Floats const slope = read(gradient + at);
-                    Floats const normal = (read(sums + at) - mean) * inverse;
+                Vector total = {};
+                Vector product = {};
+                along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    auto const slope = read(gradient + at);
+                    auto const normal = (read(sums + at) - mean) * inverse;
                     write(scale_part, read(scale_part) + slope * normal);
                     write(shift_part, read(shift_part) + slope);
-                    Floats const scaled = slope * read(scale);   // 0 beyond the end of the row
+                    auto const scaled = slope * read(scale);   // 0 beyond the end of the row
                     write(row, scaled);
                     total += scaled;
                     product += scaled * normal;
                 });
                 float const shared = sum(total) / static_cast<float>(width);
                 float const along_normal = sum(product) / static_cast<float>(width);
-                float const* const factors = dropout.threshold == 0 ? nullptr : dropout.fill(row + width, at, width);
-                along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                    Floats const normal = (read(sums + at) - mean) * inverse;
-                    Floats slope = (read(row) - shared - normal * along_normal) * inverse;
+                float const* const factors = dropout.threshold == 0 ? nullptr : dropout.fill(level, row + width, at, width);
+                along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    auto const normal = (read(sums + at) - mean) * inverse;
+                    auto slope = (read(row) - shared - normal * along_normal) * inverse;
                     if (residual_gradient != nullptr) { write(residual_gradient + at, slope); }
                     if (factors != nullptr) { slope *= read(factors); }
                     if (x_gradient != nullptr) { write(x_gradient + at, slope); }
@@ -176,10 +179,10 @@ struct NormRows {
 /// y = gelu(x + bias), exact.
 template <class Real>
 void gelu_rows(Real const* x, Real const* bias, std::int64_t width, std::int64_t first, std::int64_t end, Real* y) {
-    with_lanes([&](auto) __attribute__((always_inline)) {
+    with_lanes([&](auto level) __attribute__((always_inline)) {
         for (std::int64_t t = first; t < end; ++t) {
-            along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                Floats const value = read(x + t * width) + read(bias);
+            along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                auto const value = read(x + t * width) + read(bias);
                 write(y + t * width, value * normal_at(value).cumulative);
             });
         }
@@ -190,10 +193,10 @@ void gelu_rows(Real const* x, Real const* bias, std::int64_t width, std::int64_t
 template <class Real>
 void gelu_rows_backward(Real const* x, Real const* bias, Real const* gradient, std::int64_t width, std::int64_t first,
                         std::int64_t end, Real* x_gradient, float* bias_part) {
-    with_lanes([&](auto) __attribute__((always_inline)) {
+    with_lanes([&](auto level) __attribute__((always_inline)) {
         for (std::int64_t t = first; t < end; ++t) {
-            along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                Floats const slope = read(gradient + t * width) * normal_at(read(x + t * width) + read(bias)).slope;
+            along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                auto const slope = read(gradient + t * width) * normal_at(read(x + t * width) + read(bias)).slope;
                 write(x_gradient + t * width, slope);
                 write(bias_part, read(bias_part) + slope);
             });
@@ -213,12 +216,14 @@ template <class Real>
 RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width, std::int64_t label, float const* weight,
                              float* bias_part) {
     RowEntropy result;
-    with_lanes([&](auto) __attribute__((always_inline)) {
-        Floats most = splat(-std::numeric_limits<float>::infinity());
-        std::int64_t const even = width / lanes * lanes;
-        for (std::int64_t i = 0; i < even; i += lanes) { most = larger(load(logits + i) + load(bias + i), most); }
+    with_lanes([&](auto level) __attribute__((always_inline)) {
+        using Vector = FloatsOf<decltype(level)>;
+        constexpr std::int64_t step = decltype(level)::lanes;
+        auto most = splat<Vector>(-std::numeric_limits<float>::infinity());
+        std::int64_t const even = width / step * step;
+        for (std::int64_t i = 0; i < even; i += step) { most = larger(load<Vector>(logits + i) + load<Vector>(bias + i), most); }
         auto const scalar = [](Real const* from, std::int64_t i)
-                                __attribute__((always_inline)) { return load_part(from + i, 1)[0]; };
+                                __attribute__((always_inline)) { return load_part<Vector>(from + i, 1)[0]; };
         float top = largest(most);
         for (std::int64_t i = even; i < width; ++i) { top = std::max(top, scalar(logits, i) + scalar(bias, i)); }
         float const target = scalar(logits, label) + scalar(bias, label);
@@ -231,16 +236,16 @@ RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width,
                 }
             }
         }
-        Floats masses[2] = {};
+        Vector masses[2] = {};
         std::int64_t i = 0;
-        for (; i + 2 * lanes <= width; i += 2 * lanes) {
-            masses[0] += exponential(load(logits + i) + load(bias + i) - top);
-            masses[1] += exponential(load(logits + i + lanes) + load(bias + i + lanes) - top);
+        for (; i + 2 * step <= width; i += 2 * step) {
+            masses[0] += exponential(load<Vector>(logits + i) + load<Vector>(bias + i) - top);
+            masses[1] += exponential(load<Vector>(logits + i + step) + load<Vector>(bias + i + step) - top);
         }
         float mass = sum(masses[0] + masses[1]);
-        for (; i < width; i += lanes) {
-            std::int64_t const rest = std::min(lanes, width - i);
-            Floats const part = exponential(load_part(logits + i, rest) + load_part(bias + i, rest) - top);
+        for (; i < width; i += step) {
+            std::int64_t const rest = std::min(step, width - i);
+            auto const part = exponential(load_part<Vector>(logits + i, rest) + load_part<Vector>(bias + i, rest) - top);
             for (std::int64_t j = 0; j < rest; ++j) { mass += part[j]; }
         }
         if (std::isnan(mass)) {
@@ -255,9 +260,9 @@ RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width,
         result.loss = normaliser - target;
         if (weight == nullptr) { return; }
         float const factor = *weight;
-        along(width, [&](auto read, auto write, std::int64_t at) __attribute__((always_inline)) {
-            Floats slope = exponential(read(logits) + read(bias) - normaliser) * factor;
-            if (label >= at && label < at + lanes) { slope[label - at] -= factor; }
+        along(level, width, [&](auto read, auto write, std::int64_t at) __attribute__((always_inline)) {
+            auto slope = exponential(read(logits) + read(bias) - normaliser) * factor;
+            if (label >= at && label < at + step) { slope[label - at] -= factor; }
             write(logits, slope);
             write(bias_part, read(bias_part) + slope);
         });

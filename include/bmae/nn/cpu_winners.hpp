@@ -30,19 +30,20 @@ struct WonWords {
     /// Writes the gradient of weight[v] for v in [first, end): the sum over texts of slope x winning row.
     void weight_gradient(std::int64_t first, std::int64_t end, Real* out) const {
         std::vector<float> sums(static_cast<std::size_t>(width));
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
             for (std::int64_t v = first; v < end; ++v) {
                 std::fill(sums.begin(), sums.end(), 0.0F);
                 for (std::int64_t n = 0; n < count; ++n) {
                     std::int64_t const cell = texts[n] * vocabulary + v;
                     float const slope = slopes[cell];
                     Real const* const row = rows + winners[cell] * width;
-                    along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
                         write(sums.data(), read(sums.data()) + read(row) * slope);
                     });
                 }
-                along(width, [&](auto read, auto write, std::int64_t)
-                                 __attribute__((always_inline)) { write(out + v * width, read(sums.data())); });
+                along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    write(out + v * width, read(sums.data()));
+                });
             }
         });
     }
@@ -52,19 +53,21 @@ struct WonWords {
     void rows_gradient(std::int64_t b, std::int64_t begin, std::int64_t end, std::int64_t column, Real* out) const {
         std::int64_t const columns = std::min(part, width - column);
         std::vector<float> sums(static_cast<std::size_t>((end - begin) * part));
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
             for (std::int64_t v = 0; v < vocabulary; ++v) {
                 std::int64_t const cell = b * vocabulary + v;
                 float const slope = slopes[cell];
                 float* const sum = sums.data() + (winners[cell] - begin) * part;
                 Real const* const from = weight + v * width + column;
-                along(columns, [&](auto read, auto write, std::int64_t)
-                                   __attribute__((always_inline)) { write(sum, read(sum) + read(from) * slope); });
+                along(level, columns, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    write(sum, read(sum) + read(from) * slope);
+                });
             }
             for (std::int64_t t = begin; t < end; ++t) {
                 float const* const sum = sums.data() + (t - begin) * part;
-                along(columns, [&](auto read, auto write, std::int64_t)
-                                   __attribute__((always_inline)) { write(out + t * width + column, read(sum)); });
+                along(level, columns, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    write(out + t * width + column, read(sum));
+                });
             }
         });
     }

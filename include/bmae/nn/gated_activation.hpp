@@ -42,10 +42,10 @@ inline namespace BMAE_KERNELS {
 /// y = gelu(a) b for rows [a, b] of 2 x `width`.
 template <class Real>
 void gated_gelu_rows(Real const* x, std::int64_t width, std::int64_t first, std::int64_t end, Real* y) {
-    with_lanes([&](auto) __attribute__((always_inline)) {
+    with_lanes([&](auto level) __attribute__((always_inline)) {
         for (std::int64_t t = first; t < end; ++t) {
-            along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                Floats const value = read(x + 2 * t * width);
+            along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                auto const value = read(x + 2 * t * width);
                 write(y + t * width, value * normal_at(value).cumulative * read(x + 2 * t * width + width));
             });
         }
@@ -55,13 +55,13 @@ void gated_gelu_rows(Real const* x, std::int64_t width, std::int64_t first, std:
 template <class Real>
 void gated_gelu_rows_backward(Real const* x, Real const* gradient, std::int64_t width, std::int64_t first, std::int64_t end,
                               Real* x_gradient) {
-    with_lanes([&](auto) __attribute__((always_inline)) {
+    with_lanes([&](auto level) __attribute__((always_inline)) {
         for (std::int64_t t = first; t < end; ++t) {
             std::int64_t const at = 2 * t * width;
-            along(width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                Floats const value = read(x + at);
-                NormalAt const normal = normal_at(value);
-                Floats const slope = read(gradient + t * width);
+            along(level, width, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                auto const value = read(x + at);
+                auto const normal = normal_at(value);
+                auto const slope = read(gradient + t * width);
                 write(x_gradient + at, slope * read(x + at + width) * normal.slope);
                 write(x_gradient + at + width, slope * (value * normal.cumulative));
             });

@@ -67,27 +67,27 @@ inline constexpr LaneLevel no_level = LaneLevel{255};
 ///
 /// | operation     | CPU, fp32     | CPU, bf16     | GPU                                                                  |
 /// |---------------|---------------|---------------|----------------------------------------------------------------------|
-/// | attention     | rows: AVX-512 | rows: AVX-512 | flash attention or, with masks or in fp32, efficient attention       |
-/// | layer_norm    | rows: AVX-512 | rows: AVX-512 | LibTorch's layer_norm                                                |
-/// | gelu          | rows: AVX-512 | rows: AVX-512 | LibTorch's gelu                                                      |
-/// | dropout       | rows: AVX-512 | rows: AVX-512 | the same bits: a kernel of kernels/cuda, or integers of LibTorch     |
+/// | attention     | rows: AVX2    | rows: AVX2    | flash attention or, with masks or in fp32, efficient attention       |
+/// | layer_norm    | rows: AVX2    | rows: AVX2    | LibTorch's layer_norm                                                |
+/// | gelu          | rows: AVX2    | rows: AVX2    | LibTorch's gelu                                                      |
+/// | dropout       | rows: AVX2    | rows: AVX2    | the same bits: a kernel of kernels/cuda, or integers of LibTorch     |
 /// | cross_entropy | rows: AVX2    | rows: AVX2    | LibTorch's operators, in place on one chunk of logits                |
 /// | pooled_logits | rows: AVX2    | rows: AVX2    | LibTorch's operators                                                 |
 /// | look_up       | LibTorch      | rows, always  | LibTorch's embedding_dense_backward, which sums in fp32              |
 /// | gradient_sum  | -             | rows, always  | LibTorch's mixed addition                                            |
-/// | row_wise      | rows: AVX-512 | rows: AVX-512 | LibTorch's operators                                                 |
+/// | row_wise      | rows: AVX2    | rows: AVX2    | LibTorch's operators                                                 |
 inline std::array<KernelChoice, 9>& kernel_choices() noexcept {
     using enum LaneLevel;
     static std::array<KernelChoice, 9> table{{
-        {.operation = Operation::attention, .single = avx512, .half = avx512, .elsewhere = Path::device},
-        {.operation = Operation::layer_norm, .single = avx512, .half = avx512, .elsewhere = Path::libtorch},
-        {.operation = Operation::gelu, .single = avx512, .half = avx512, .elsewhere = Path::libtorch},
-        {.operation = Operation::dropout, .single = avx512, .half = avx512, .elsewhere = Path::device},
+        {.operation = Operation::attention, .single = avx2, .half = avx2, .elsewhere = Path::device},
+        {.operation = Operation::layer_norm, .single = avx2, .half = avx2, .elsewhere = Path::libtorch},
+        {.operation = Operation::gelu, .single = avx2, .half = avx2, .elsewhere = Path::libtorch},
+        {.operation = Operation::dropout, .single = avx2, .half = avx2, .elsewhere = Path::device},
         {.operation = Operation::cross_entropy, .single = avx2, .half = avx2, .elsewhere = Path::libtorch},
         {.operation = Operation::pooled_logits, .single = avx2, .half = avx2, .elsewhere = Path::libtorch},
         {.operation = Operation::look_up, .single = no_level, .half = plain, .elsewhere = Path::libtorch},
         {.operation = Operation::gradient_sum, .single = no_level, .half = plain, .elsewhere = Path::libtorch},
-        {.operation = Operation::row_wise, .single = avx512, .half = avx512, .elsewhere = Path::libtorch},
+        {.operation = Operation::row_wise, .single = avx2, .half = avx2, .elsewhere = Path::libtorch},
     }};
     return table;
 }

@@ -272,11 +272,12 @@ private:
 
     void to_bf16(float const* x, std::int64_t stride, std::int64_t rows, LeftRows& left) const {
         auto* const halves = reinterpret_cast<Bf16*>(left.own.data());
-        with_lanes([&](auto) __attribute__((always_inline)) {
+        with_lanes([&](auto level) __attribute__((always_inline)) {
             for (std::int64_t r = 0; r < rows; ++r) {
                 Bf16* const to = halves + r * words_ * 2;
-                along(in_, [&](auto read, auto write, std::int64_t)
-                               __attribute__((always_inline)) { write(to, read(x + r * stride)); });
+                along(level, in_, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                    write(to, read(x + r * stride));
+                });
                 if (in_ % 2 != 0) { to[in_] = 0; }
             }
         });
@@ -286,13 +287,13 @@ private:
         auto* const bytes = reinterpret_cast<std::uint8_t*>(left.own.data());
         float* const scales = left.scales.grow(rows);
         std::int32_t* const zeros = left.zeros.grow(rows);
-        with_lanes([&](auto) __attribute__((always_inline)) {
-            using Bytes [[gnu::vector_size(16)]] = std::uint8_t;
+        with_lanes([&](auto level) __attribute__((always_inline)) {
+            using Vector = FloatsOf<decltype(level)>;
             for (std::int64_t r = 0; r < rows; ++r) {
                 float const* const row = x + r * stride;
-                Floats low = {}, high = {}, nothing = {};
-                along(in_, [&](auto read, auto, std::int64_t) __attribute__((always_inline)) {
-                    Floats const value = read(row);
+                Vector low = {}, high = {}, nothing = {};
+                along(level, in_, [&](auto read, auto, std::int64_t) __attribute__((always_inline)) {
+                    Vector const value = read(row);
                     low = low < value ? low : value;
                     high = larger(high, value);
                     nothing += value * 0.0F;   // NaN where a number is not finite: such a row must not become finite
@@ -304,11 +305,13 @@ private:
                 scales[r] = (range > 0 ? range / 255.0F : 0.0F) + sum(nothing);
                 zeros[r] = static_cast<std::int32_t>(zero);
                 std::uint8_t* const to = bytes + r * words_ * 4;
-                along(in_, [&](auto read, auto, std::int64_t k) __attribute__((always_inline)) {
-                    Floats const place = read(row) * factor + (zero + 0.5F);
-                    Bytes const numbers =
-                        __builtin_convertvector(__builtin_convertvector(place < 255.0F ? place : splat(255.0F), Integers), Bytes);
-                    std::memcpy(to + k, &numbers, static_cast<std::size_t>(std::min(lanes, in_ - k)));
+                along(level, in_, [&](auto read, auto, std::int64_t k) __attribute__((always_inline)) {
+                    using Level = decltype(level);
+                    Vector const place = read(row) * factor + (zero + 0.5F);
+                    auto const numbers = __builtin_convertvector(
+                        __builtin_convertvector(place < 255.0F ? place : splat<Vector>(255.0F), typename Level::Integers),
+                        typename Level::Bytes);
+                    std::memcpy(to + k, &numbers, static_cast<std::size_t>(std::min(Level::lanes, in_ - k)));
                 });
                 std::fill(to + in_, to + words_ * 4, std::uint8_t{0});
             }

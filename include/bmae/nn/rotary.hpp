@@ -66,13 +66,13 @@ inline namespace BMAE_KERNELS {
 template <class Real>
 void rotate_row(Real const* from, float const* cosine, float const* sine, std::int64_t heads, std::int64_t half, float direction,
                 Real* to) {
-    with_lanes([&](auto) __attribute__((always_inline)) {
+    with_lanes([&](auto level) __attribute__((always_inline)) {
         for (std::int64_t head = 0; head < heads; ++head, from += 2 * half, to += 2 * half) {
-            along(half, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
-                Floats const a = read(from);
-                Floats const b = read(from + half);
-                Floats const c = read(cosine);
-                Floats const s = read(sine) * direction;
+            along(level, half, [&](auto read, auto write, std::int64_t) __attribute__((always_inline)) {
+                auto const a = read(from);
+                auto const b = read(from + half);
+                auto const c = read(cosine);
+                auto const s = read(sine) * direction;
                 write(to, a * c - b * s);
                 write(to + half, b * c + a * s);
             });
