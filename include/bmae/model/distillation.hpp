@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -81,6 +82,11 @@ public:
     }
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
+
+    /// Texts of its group that a query is told apart from.
+    [[nodiscard]] std::size_t negatives(std::size_t examples, std::size_t candidates) const {
+        return examples == 0 ? 0 : candidates / examples - 1;
+    }
 
     /// Query and positive of every group that the teacher scored completely.
     [[nodiscard]] PairList pairs(std::span<PackedView const* const> views) const {
