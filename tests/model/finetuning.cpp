@@ -430,6 +430,17 @@ BOOST_AUTO_TEST_CASE(masks_by_a_teacher_and_ambiguous_negatives_ask_for_scores) 
     BOOST_TEST(ambiguous.find("passes.1.view.source.sampling=ambiguous") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(margins_of_a_teacher_alone_are_an_objective) {
+    test::TestPairs const pairs(5, {{{40}, {0}, {3, 4}, {2}, {1, -1}}, {{41}, {1}, {2, 3}, {0}, {.5F, 3}}});
+    RetrieverMarginMseHyperparameters const hyperparameters{.passages = 3, .query_length = 8, .passage_length = 8};
+    auto objective = objective_of<RetrieverMarginMse>(pairs.store(), hyperparameters);
+    BOOST_TEST(objective.negatives(2) == 2U);
+    std::vector<std::size_t> const examples{0, 1};
+    HostBatch const batch = objective.collate(examples, {.seed = 1});
+    BOOST_TEST(batch.term_labels.at(0) == 2);
+    BOOST_TEST(loss_of(objective, batch) > 0);
+}
+
 /// Pairs of one text each with labels.
 test::TestPairs labeled(std::vector<float> const& labels) {
     std::vector<test::PairRow> rows;
