@@ -33,8 +33,9 @@ public:
     Axis(double least, double most, double from, double to, bool logarithmic)
         : least_(scaled(least, logarithmic)), most_(scaled(most, logarithmic)), from_(from), to_(to), logarithmic_(logarithmic) {
         double const spread = most_ - least_;
-        double const room =
-            spread > 0 ? 0 : std::max(std::abs(most_) * .05, logarithmic ? .1 : most_ == 0 ? .5 : 0);   // a constant in the middle
+        if (spread > 0) { return; }
+        double const least_room = logarithmic ? .1 : 0;
+        double const room = most_ == 0 ? .5 : std::max(std::abs(most_) * .05, least_room);   // a constant in the middle
         least_ -= room;
         most_ += room;
     }
