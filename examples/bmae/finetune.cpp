@@ -3,10 +3,7 @@
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
 // are compiled in the library bmae::compiled.
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <climits>
-#include <csignal>
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
@@ -15,12 +12,9 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include <unistd.h>
 
 #include <bmae/corpus/beir_pairs.hpp>
 #include <bmae/corpus/line_pairs.hpp>
@@ -35,6 +29,7 @@
 #include "finetuned_folders.hpp"
 #include "models.hpp"
 #include "pair_report.hpp"
+#include "pending_store.hpp"
 #include "refresh.hpp"
 #include "teacher.hpp"
 #include "training.hpp"
@@ -75,66 +70,6 @@ void say_coverage(PairStore const& pairs) {
     with * 2 < counts.queries ? warn(text) : say(text);
 }
 
-/// A pair store beside the output folder, which moves into it when the run begins; a command that is refused leaves nothing.
-class PendingStore {
-public:
-    explicit PendingStore(Path const& output)
-        : output_(output), place_(std::filesystem::absolute(output).parent_path() / (own_names() + std::to_string(::getpid()))) {
-        clear();
-        remove_those_of_ended_programs();
-    }
-    PendingStore(PendingStore const&) = delete;
-    PendingStore& operator=(PendingStore const&) = delete;
-    ~PendingStore() { clear(); }
-
-    [[nodiscard]] Path const& place() const { return place_; }
-    /// Moves the store into the output folder, unless the run has its own.
-    void keep(bool resumed) {
-        if (!std::filesystem::exists(place_) || (resumed && std::filesystem::exists(output_ / "pairs"))) { return; }
-        std::filesystem::create_directories(output_);
-        std::filesystem::remove_all(output_ / "pairs");   // of a start that failed before its first checkpoint
-        std::filesystem::rename(place_, output_ / "pairs");
-    }
-
-private:
-    /// ".NAME.pairs-HOST-", and behind it the process: a killed program leaves its store.
-    [[nodiscard]] std::string own_names() const {
-        char host[HOST_NAME_MAX + 1] = {};
-        ::gethostname(host, sizeof host - 1);
-        return '.' + output_.filename().string() + ".pairs-" + host + '-';
-    }
-
-    void clear() const {
-        std::error_code ignored;
-        std::filesystem::remove_all(place_, ignored);
-    }
-
-    void remove_those_of_ended_programs() const {
-        std::error_code ignored;
-        std::string const own = own_names();
-        for (auto const& entry : std::filesystem::directory_iterator(place_.parent_path(), ignored)) {
-            std::string const name = entry.path().filename().string();
-            if (!name.starts_with(own)) { continue; }
-            std::string_view const digits =
-                std::string_view(name).substr(own.size(), name.find('.', own.size()) - own.size());   // .partial
-            auto const process = detail::number_from<std::uint64_t>(digits);
-            if (process && has_ended(*process)) { std::filesystem::remove_all(entry.path(), ignored); }
-        }
-    }
-
-    /// True also for a process that ended and was not waited for, which /proc shows behind the name in parentheses.
-    static bool has_ended(std::uint64_t process) {
-        if (process > INT_MAX) { return false; }
-        if (::kill(static_cast<pid_t>(process), 0) != 0) { return errno == ESRCH; }
-        Path const state = "/proc/" + std::to_string(process) + "/stat";
-        std::error_code ignored;
-        return std::filesystem::exists(state, ignored) && detail::read_file(state).find(") Z ") != std::string::npos;
-    }
-
-    Path output_;
-    Path place_;
-};
-
 bool is_resumed(TrainingOptions const& training) { return training.resume && !list_checkpoints(training.output).empty(); }
 
 /// What a store holds, to tell two apart.
@@ -162,7 +97,7 @@ void require_same_pairs(FinetuneOptions const& options, PairStore const& now) {
 /// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines.
 /// \param read  receives the report of what was read
 PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer, Prompts const& prompts,
-                     PendingStore const& pending, ReadReport& read) {
+                     PendingStore& pending, ReadReport& read) {
     auto const open = [&](Path const& folder) {
         PairStore store = PairStore::open(folder);
         store.require_tokenizer(tokenizer, options.model);
@@ -205,18 +140,18 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
                                .keep_sources = options.training.batch.one_source,
                                .labels = options.preset == scored_pairs ? PairLabels::similarity : PairLabels::relevance};
     auto const list = [](Path const& file) { return file.empty() ? std::vector<Path>() : std::vector<Path>{file}; };
-    PairStoreReport const report = lines
-                                       ? build_pair_store(pending.place(), tokenizer, std::span<TrainingFile const>(inputs), how)
-                                       : build_pair_store(pending.place(), tokenizer,
-                                                          {.folder = data,
-                                                           .split = options.split,
-                                                           .negatives = list(options.negatives),
-                                                           .teacher_scores = list(options.teacher_scores),
-                                                           .rows = options.rows},
-                                                          how);
+    Path const place = pending.claim();
+    PairStoreReport const report = lines ? build_pair_store(place, tokenizer, std::span<TrainingFile const>(inputs), how)
+                                         : build_pair_store(place, tokenizer,
+                                                            {.folder = data,
+                                                             .split = options.split,
+                                                             .negatives = list(options.negatives),
+                                                             .teacher_scores = list(options.teacher_scores),
+                                                             .rows = options.rows},
+                                                            how);
     report_pairs(options, report);
     read = report.reading;
-    PairStore store = open(pending.place());
+    PairStore store = open(place);
     if (is_resumed(options.training)) { require_same_pairs(options, store); }
     return store;
 }
