@@ -141,21 +141,25 @@ inline std::vector<DeclaredOption*> add_model(OptionTable& table, CLI::App& app,
                          "Maximum tokens of a text with [CLS] and [SEP]; 0: the model's limit")};
 }
 
+/// The option --query-prompt or --document-prompt.
+/// \param role      query or document
+/// \param standard  what is put there without it
+inline DeclaredOption& add_prompt(OptionTable& table, CLI::App& app, std::string const& role,
+                                  std::function<void(std::string const&)> take, std::string const& standard = "the model's") {
+    std::string const example = role == "query" ? "\"query: \"" : "\"passage: \"";
+    return table
+        .checked(app, "--" + role + "-prompt", std::move(take),
+                 "Put before each " + role + ", as it is: " + example + "; an empty one: nothing")
+        .by_default(standard);
+}
+
 /// Prompts before queries and documents. \returns its options
 /// \param named  what --prompt is read for; empty: there is none
 inline std::vector<DeclaredOption*> add_prompts(OptionTable& table, CLI::App& app, PromptOptions& options,
                                                 std::string const& named) {
     std::vector<DeclaredOption*> added{
-        &table
-             .checked(
-                 app, "--query-prompt", [&options](std::string const& prompt) { options.query = prompt; },
-                 "Put before each query, as it is: \"query: \"; an empty one: nothing")
-             .by_default("the model's"),
-        &table
-             .checked(
-                 app, "--document-prompt", [&options](std::string const& prompt) { options.document = prompt; },
-                 "The same before each document: \"passage: \"")
-             .by_default("the model's")};
+        &add_prompt(table, app, "query", [&options](std::string const& prompt) { options.query = prompt; }),
+        &add_prompt(table, app, "document", [&options](std::string const& prompt) { options.document = prompt; })};
     if (named.empty()) { return added; }
     added.push_back(&table.text(app, "--prompt", options.name, "A prompt of the model, by its name, before " + named)
                          .by_default("that of the role")

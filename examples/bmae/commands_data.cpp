@@ -3,6 +3,8 @@
 // torch-free
 // Declares the commands that make training data, and look at it: tokenize, prepare, diagnose, pairs.
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "commands.hpp"
 
@@ -25,12 +27,18 @@ public:
     }
 
 private:
+    DeclaredOption& cased(CLI::App& app, bool& is_cased) {
+        return table_.flag(app, "--cased", is_cased,
+                           "Do not lower-case; of a vocab.txt alone, which does not say whether it is cased");
+    }
+
     void tokenize() {
         TokenizeOptions& options = all_.tokenize;
         CLI::App& app = add("tokenize", "Lines of standard input to token ids, one line each",
                             "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
                             [&all = all_] { return bmae::program::tokenize(all.common, all.tokenize); });
         table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model").required();
+        cased(app, options.cased);
         table_.whole(app, "--max-length", options.max_length, {.most = std::uint64_t{1} << 20},
                      "Maximum tokens, special ones included; 0: no limit");
         table_.flag(app, "--no-special-tokens", options.no_special_tokens,
@@ -61,6 +69,7 @@ private:
                   "Also keep the text under this key, for the source Field<\"NAME\">; may be repeated")
             .with("--format", {"jsonl", "beir", recognized});
         table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
+        cased(app, options.cased).with_any({"--tokenizer"});
         table_
             .whole(app, "--build-vocabulary", options.build_vocabulary, {.least = 1, .most = 10'000'000},
                    "Train a WordPiece vocabulary of N tokens on the input")
@@ -144,6 +153,13 @@ private:
                     "any, negative or label (tabs or CSV); plain or gzip. FILE:WEIGHT: its queries stand so often in an epoch");
         table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")
             .without("--convert");
+        cased(app, options.cased).with_any({"--tokenizer"});
+        for (auto const& [role, prompt] :
+             {std::pair{"query", &options.query_prompt}, std::pair{"document", &options.document_prompt}}) {
+            add_prompt(
+                table_, app, role, [prompt = prompt](std::string const& given) { *prompt = given; }, "none")
+                .without("--convert");
+        }
         table_.whole(app, "--limit", options.limit, {}, "Use the first N training queries; 0: all");
         table_
             .text(app, "--convert", options.convert,

@@ -44,6 +44,8 @@ public:
 
     void dense(CLI::App& app, IndexOptions& options) {
         std::vector<DeclaredOption*> encoding = add_model(table_, app, options.model);
+        encoding.push_back(&add_prompt(table_, app, "document",
+                                       [&options](std::string const& prompt) { options.model.prompts.document = prompt; }));
         for (DeclaredOption* const option :
              {&table_.text(app, "--precision", options.model.precision, "Compute type of the encoder: fp32, bf16 or int8"),
               &table_.whole(app, "--batch-tokens", options.model.batch_tokens, batch_range, "Tokens of a batch"),

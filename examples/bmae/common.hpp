@@ -184,6 +184,7 @@ std::string count_text(std::uint64_t count);
 
 struct TokenizeOptions {
     Path tokenizer = {};
+    bool cased = false;           ///< of a vocab.txt alone: text is not lower-cased; so below
     std::size_t max_length = 0;   ///< 0: no limit
     bool no_special_tokens = false;
 };
@@ -196,6 +197,7 @@ struct PrepareOptions {
     std::string titles = {};
     std::vector<std::string> fields = {};
     Path tokenizer = {};
+    bool cased = false;
     std::size_t build_vocabulary = 0;
     bool keep_case = false;   ///< of a vocabulary that is built
     std::size_t max_length = 512;
@@ -218,7 +220,10 @@ struct PairsOptions {
     std::vector<Path> rows = {};     ///< of ids, in place of the judgments of `data`
     std::vector<Path> inputs = {};   ///< FILE or FILE:WEIGHT
     Path tokenizer = {};
+    bool cased = false;
     std::size_t limit = 0;
+    std::string query_prompt = {};      ///< put before each query
+    std::string document_prompt = {};   ///< the same before each text
     bool skip_malformed = false;
     std::string convert = {};   ///< the format of a file that is written in place of a store
     std::string labels = "relevance";

@@ -94,6 +94,22 @@ void require_same_pairs(FinetuneOptions const& options, PairStore const& now) {
                                         "choose another output folder."});
 }
 
+/// The texts of a store stand behind the prompts that it was made with: the result must read the same ones.
+void require_prompts(PairStore const& store, Prompts const& asked) {
+    auto const words = [](std::string const& query, std::string const& document) {
+        return Json({{"query", query}, {"document", document}}).dump();
+    };
+    std::string const wanted = words(asked.of_queries(), asked.of_documents());
+    std::string const found = words(store.query_prompt(), store.document_prompt());
+    if (wanted == found) { return; }
+    throw InputError(Diagnostic{.file = store.path().string(),
+                                .expected = "pairs with the prompts of the model, " + wanted,
+                                .found = found,
+                                .hint =
+                                    "Make the store with them by `bmae pairs --query-prompt --document-prompt`, or train with "
+                                    "those of the store by --query-prompt and --document-prompt."});
+}
+
 /// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines.
 /// \param read  receives the report of what was read
 PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTokenizer const& tokenizer, Prompts const& prompts,
@@ -112,14 +128,9 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
             throw refuse("--split, --rows, --negatives, --teacher-scores and --limit with a BEIR folder",
                          "a pair store, which holds its own", "Give them to `bmae pairs`, which makes the store.");
         }
-        if (!prompts.of_queries().empty() || !prompts.of_documents().empty()) {
-            throw refuse("a BEIR folder or lines with a model that has prompts: " +
-                             Json({{"query", prompts.of_queries()}, {"document", prompts.of_documents()}}).dump(),
-                         "a pair store, whose texts have none",
-                         "Name the texts, or train without prompts by --query-prompt '' --document-prompt ''.");
-        }
         PairStore store = open(data);
         if (options.training.batch.one_source) { static_cast<void>(store.source_of(0)); }   // throws where it has none
+        require_prompts(store, prompts);
         return store;
     }
     std::vector<TrainingFile> const inputs = training_files(options.data);
@@ -345,7 +356,7 @@ void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map
 
 /// The pairs of a refresh: those of the run with other negatives.
 PairStore refreshed_pairs(Common const& common, FinetuneOptions options, std::uint64_t refresh, AnyTokenizer const& tokenizer,
-                          Prompts const& prompts, PendingStore const& pending) {
+                          Prompts const& prompts, PendingStore& pending) {
     options.negatives = refreshed_negatives(common, options, refresh);
     options.training.resume = false;   // they differ from the pairs that the run began with
     ReadReport read;
@@ -393,7 +404,7 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
     ReadReport read;
     PairStore const first = open_pairs(common, options, model.tokenizer, prompts, pending, read);
     std::uint64_t const refresh = refreshes_done(options);
-    PendingStore const refreshed_place(training.output / "refresh");
+    PendingStore refreshed_place(training.output / "refresh");
     std::optional<PairStore> const mined =
         refresh == 0 ? std::nullopt
                      : std::optional(refreshed_pairs(common, options, refresh, model.tokenizer, prompts, refreshed_place));

@@ -90,6 +90,7 @@ int index_by_model(Common const& common, IndexOptions const& options) {
     use_threads(common);
     Cancellation const cancellation;
     SentenceEncoder const encoder = make_inference_encoder(common, options.model);
+    say_prompts("documents", encoder.prompt());
     auto const dimension = static_cast<std::size_t>(encoder.model().width());
     SentenceEncoderOptions ranked = encoder.options();
     if (auto const given = given_similarity(options)) { ranked.similarity = given; }
@@ -114,6 +115,7 @@ int search_index_by_model(Common const& common, SearchOptions const& options, Se
     use_threads(common);
     DenseIndex const index = DenseIndex::open(asked.index, Verify::quick, {.rescore = asked.rescore, .threads = common.threads});
     SentenceEncoder const encoder = make_inference_encoder(common, options.model);
+    say_prompts("queries", encoder.options().prompts.of_queries());
     require_same_model(asked, index.model(), describe_vectors(encoder, options.model.precision));
     auto const encode = [&](std::vector<std::string> const& queries) {
         return rows_of(encoder.encode_queries(queries, run_of(common, options.model)));

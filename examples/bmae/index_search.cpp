@@ -197,6 +197,10 @@ int search_index(Common const& common, SearchOptions const& options, SearchIndex
     if (!options.embeddings.empty() || options.model.chunk_tokens != 0) {
         throw refusal("--index alone, which has its documents", options.embeddings.empty() ? "--chunks" : "--embeddings");
     }
+    if (options.skip_malformed && index.queries.empty()) {
+        throw refusal("--skip-malformed with --queries, whose lines it is about", asks ? "--query" : "--query-vectors",
+                      "Leave it out.");
+    }
     if (!options.similarity.empty()) {
         throw refusal("the similarity that the index was made with", "--similarity", "Leave it out.");
     }

@@ -153,6 +153,8 @@ void look_at_pairs(Path const& path, Findings& findings) {
     detail::pair_format::for_each_count(store.statistics(), [&](std::string const& name, std::uint64_t count) {
         if (count != 0) { findings.add(name, count); }
     });
+    if (!store.query_prompt().empty()) { findings.add("query_prompt", store.query_prompt()); }
+    if (!store.document_prompt().empty()) { findings.add("document_prompt", store.document_prompt()); }
     findings.add("tokenizer", store.tokenizer_kind().empty() ? "unknown" : store.tokenizer_kind());
     findings.add("vocabulary", store.traits().size());
     findings.add("fingerprint", detail::to_hex(store.fingerprint()));

@@ -12,10 +12,10 @@
 #include <bmae/corpus/training_rows.hpp>
 #include <bmae/corpus/training_writer.hpp>
 #include <bmae/detail/folders.hpp>
-#include <bmae/text/any_tokenizer.hpp>
 
 #include "common.hpp"
 #include "pair_report.hpp"
+#include "tokenizers.hpp"
 
 namespace bmae::program {
 
@@ -96,7 +96,7 @@ int pairs(Common const& common, PairsOptions const& options) {
     if (!options.convert.empty()) { return convert(common, options); }
     detail::require_nothing_lost(options.output);
     Cancellation const cancellation;
-    AnyTokenizer const tokenizer = AnyTokenizer::from_file(options.tokenizer);
+    AnyTokenizer const tokenizer = tokenizer_from(options.tokenizer, options.cased);
     require_encoder_tokens(tokenizer, /*for_training=*/false, options.tokenizer);
     Progress progress("pairs", "lines", 0);
     std::string phase;
@@ -105,6 +105,8 @@ int pairs(Common const& common, PairsOptions const& options) {
     PairStoreOptions const how{.reading = reading_by(options.skip_malformed),
                                .limit = options.limit,
                                .threads = common.threads,
+                               .query_prompt = options.query_prompt,
+                               .document_prompt = options.document_prompt,
                                .keep_sources = options.keep_sources,
                                .labels = named_value<PairLabels>("--labels", options.labels),
                                .progress = [&](PairStoreProgress const& now) {

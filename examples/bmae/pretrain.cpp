@@ -32,6 +32,17 @@ namespace bmae::program {
 
 namespace {
 
+/// Pre-training reads texts without prompts, and its folders have none.
+void warn_of_prompts(Path const& model) {
+    if (model.empty()) { return; }
+    Path const file = find_checkpoint(model).value_or(model) / prompts_file;
+    if (!std::filesystem::exists(file) || detail::read_prompts(detail::JsonObject::read(file)).are_empty()) { return; }
+    warn("the prompts of " + model.string() +
+         " are not kept: pre-training reads texts without them. Give them to `bmae finetune` or `bmae export` by --query-prompt "
+         "and "
+         "--document-prompt");
+}
+
 InputError refuse(std::string expected, std::string found, std::string hint = {}) {
     return InputError(
         Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
@@ -414,6 +425,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     }
     AnyEncoder encoder = objective->encoder();
     move_encoder(encoder, at::Device(at::kCPU));
+    warn_of_prompts(options.model);
     std::string text;
     auto const published = [&](std::string const& name, char const* key, std::function<void(Path const&)> const& write) {
         Path const folder = publish(training, trained, name, write);

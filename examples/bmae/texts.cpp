@@ -33,11 +33,12 @@
 #include "collections.hpp"
 #include "common.hpp"
 #include "diagnose.hpp"
+#include "tokenizers.hpp"
 
 namespace bmae::program {
 
 int tokenize(Common const& common, TokenizeOptions const& options) {
-    AnyTokenizer const tokenizer = AnyTokenizer::from_file(options.tokenizer);
+    AnyTokenizer const tokenizer = tokenizer_from(options.tokenizer, options.cased);
     auto const [before, after] = options.no_special_tokens ? WrappingTokens{} : tokenizer.wrapping();
     std::size_t const special = before.size() + after.size();
     if (options.max_length != 0 && options.max_length < special + 1) {
@@ -208,7 +209,7 @@ void for_each_text_of(Record const& record, Use&& use) {
 
 AnyTokenizer make_tokenizer(PrepareOptions const& options, Cancellation const& cancellation) {
     if (options.build_vocabulary == 0) {
-        AnyTokenizer tokenizer = AnyTokenizer::from_file(options.tokenizer);
+        AnyTokenizer tokenizer = tokenizer_from(options.tokenizer, options.cased);
         require_encoder_tokens(tokenizer, /*for_training=*/true, options.tokenizer);
         return tokenizer;
     }

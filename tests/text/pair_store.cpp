@@ -102,6 +102,24 @@ void forge_element(fs::path const& folder, std::string const& name, std::size_t 
 
 BOOST_AUTO_TEST_SUITE(pair_store)
 
+BOOST_AUTO_TEST_CASE(prompts_are_kept_and_absent_where_there_are_none) {
+    Scratch const scratch;
+    BlankTokenizer const tokenizer;
+    for (bool const prompted : {false, true}) {
+        fs::path const folder = scratch / (prompted ? "prompted" : "plain");
+        bmae::PairStoreWriter writer(folder, tokenizer);
+        if (prompted) { writer.prompts("query: ", ""); }
+        writer.add(
+            {.id = "q", .tokens = tokenizer.encode("what"), .positives = {writer.add_text("a", tokenizer.encode("alpha"))}});
+        writer.finish();
+        auto const store = bmae::PairStore::open(folder, bmae::Verify::full);
+        BOOST_TEST(store.query_prompt() == (prompted ? "query: " : ""));
+        BOOST_TEST(store.document_prompt() == "");
+        bool const told = bmae::detail::read_file(folder / "manifest.json").find("\"prompts\"") != std::string::npos;
+        BOOST_TEST(told == prompted);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(what_goes_in_comes_out) {
     Scratch const scratch;
     BlankTokenizer const tokenizer;

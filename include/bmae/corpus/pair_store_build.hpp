@@ -87,6 +87,7 @@ protected:
         : options_(std::move(options)), encode_(std::move(encode)), writer_(writer) {
         if (options_.keep_sources) { writer_.keep_sources(); }
         writer_.labels(options_.labels);
+        writer_.prompts(options_.query_prompt, options_.document_prompt);
     }
     ~PairStoreBuild() = default;
 

@@ -43,6 +43,8 @@ public:
     [[nodiscard]] std::uint64_t fingerprint() const noexcept { return manifest_.fingerprint; }            ///< of the tokenizer
     [[nodiscard]] std::string_view tokenizer_kind() const noexcept { return manifest_.tokenizer_kind; }   ///< empty: unknown
     [[nodiscard]] std::string_view source() const noexcept { return manifest_.source; }   ///< description of its sources
+    [[nodiscard]] std::string const& query_prompt() const noexcept { return manifest_.query_prompt; }         ///< before queries
+    [[nodiscard]] std::string const& document_prompt() const noexcept { return manifest_.document_prompt; }   ///< before texts
     [[nodiscard]] std::filesystem::path const& path() const noexcept { return folder_.path(); }
 
     /// Whether a teacher scored at least one pair: then every example has scores, NaN where not scored.

@@ -100,6 +100,8 @@ struct Manifest : StoreHeader {
     PairLabels labels = PairLabels::relevance;
     bool keeps_sources = false;   ///< there is a file query_sources
     PairStoreStatistics statistics;
+    std::string query_prompt = {};   ///< put before every query; empty: none, and in stores of earlier versions nothing is said
+    std::string document_prompt = {};   ///< the same before every text
 };
 
 /// Calls `visit(name, value)` for every number of `s`, shared by reading and writing.
@@ -158,6 +160,9 @@ BMAE_INLINE std::string to_text(Manifest const& manifest) {
     json["source"] = manifest.source;
     if (manifest.labels == PairLabels::similarity) { json["labels"] = "similarity"; }
     json["counts"] = std::move(counts);
+    if (!manifest.query_prompt.empty() || !manifest.document_prompt.empty()) {
+        json["prompts"] = {{"query", manifest.query_prompt}, {"document", manifest.document_prompt}};
+    }
     return finish_manifest(std::move(json), manifest);
 }
 
@@ -170,6 +175,10 @@ BMAE_INLINE Manifest manifest_from(std::string const& text, std::string const& f
             manifest.labels = PairLabels::similarity;
         }
         manifest.keeps_sources = manifest.files.contains("query_sources");
+        if (auto const prompts = json.find("prompts"); prompts != json.end()) {
+            manifest.query_prompt = prompts->at("query").get<std::string>();
+            manifest.document_prompt = prompts->at("document").get<std::string>();
+        }
         for_each_count(manifest.statistics, [&](char const* name, std::uint64_t& value) {
             value = whole_number<std::uint64_t>(json.at("counts").at(name), name);
         });

@@ -70,6 +70,11 @@ public:
 
     /// Sets the readable description of the sources.
     void source(std::string text) { manifest_.source = std::move(text); }
+    /// Sets what stands before every query and before every text; the caller has tokenized it with them.
+    void prompts(std::string query, std::string document) {
+        manifest_.query_prompt = std::move(query);
+        manifest_.document_prompt = std::move(document);
+    }
 
     /// The store keeps which source each query is of. To be called before the first query.
     void keep_sources() {
