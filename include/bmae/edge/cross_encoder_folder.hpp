@@ -81,19 +81,40 @@ inline std::int64_t labels_of(Classifier const& classifier) {
 inline constexpr char const* identity_class = "torch.nn.modules.linear.Identity";
 inline constexpr char const* sigmoid_class = "torch.nn.modules.activation.Sigmoid";
 
-/// The activation of the score: version 6 writes it beside the model, version 4 and earlier in config.json; default: sigmoid.
+/// The activation of the score: version 6 writes it beside the model, versions before into config.json; default: sigmoid.
+/// \throws InputError  another activation, a key of theirs that is not obeyed
 inline bool reads_sigmoid(std::filesystem::path const& folder) {
     auto const config = JsonObject::read(folder / "config.json");
     auto name = config.find<std::string>("sbert_ce_default_activation_function");
-    if (auto const inner = config.find<JsonObject>("sentence_transformers"); inner && inner->has("activation_fn")) {
-        name = inner->require<std::string>("activation_fn");
+    if (auto const inner = config.find<JsonObject>("sentence_transformers")) {
+        require_known_keys(*inner, classifier_inner_keys);
+        if (auto const given = inner->find<std::string>("activation_fn")) { name = given; }
     }
+    std::filesystem::path source = folder / "config.json";
     if (auto const path = folder / "config_sentence_transformers.json"; std::filesystem::exists(path)) {
-        if (auto const given = JsonObject::read(path).find<std::string>("activation_fn")) { name = given; }
+        auto const object = JsonObject::read(path);
+        require_known_keys(object, cross_model_keys);
+        if (auto const given = object.find<std::string>("activation_fn")) {
+            name = given;
+            source = path;
+        }
     }
-    if (!name || name->ends_with(".Sigmoid")) { return true; }
-    if (name->ends_with(".Identity")) { return false; }
-    throw config.refuse("the activation Identity or Sigmoid of the score", '"' + *name + '"');
+    if (!name) { return true; }
+    bool const is_stock = name->starts_with("torch.nn.");   // Python replaces another library's class by its default
+    if (is_stock && name->ends_with(".Sigmoid")) { return true; }
+    if (is_stock && name->ends_with(".Identity")) { return false; }
+    throw InputError(Diagnostic{.file = source.string(),
+                                .expected = "the activation Identity or Sigmoid of torch.nn of the score",
+                                .found = '"' + *name + '"',
+                                .hint = "Any other would give other scores."});
+}
+
+/// The labels that config.json declares; nothing where it says none.
+inline std::optional<std::size_t> declared_labels(std::filesystem::path const& folder) {
+    auto const config = JsonObject::read(folder / "config.json");
+    if (auto const count = config.find<std::size_t>("num_labels")) { return count; }
+    auto const names = config.find<JsonObject>("id2label");
+    return names ? std::optional(names->json().size()) : std::nullopt;
 }
 
 /// Further keys of a classifier's config.json.
@@ -166,7 +187,7 @@ inline CrossEncoder load_cross_encoder(std::filesystem::path const& folder, std:
                                         .found = '"' + modules.front().path + '"'});
         }
     }
-    detail::require_no_prompts(folder, "a cross-encoder");
+    detail::require_no_prompts(folder, "a cross-encoder", detail::PromptUse::standard);
     detail::Classifier const read = detail::load_classifier(folder);
     if (std::int64_t const labels = detail::labels_of(read); labels != 1) {
         throw InputError(Diagnostic{.file = folder.string(),
@@ -174,6 +195,12 @@ inline CrossEncoder load_cross_encoder(std::filesystem::path const& folder, std:
                                     .found = labels == 0 ? "none" : std::to_string(labels) + " labels",
                                     .hint = labels == 0 ? "Fine-tune it: bmae finetune --preset reranker."
                                                         : "A model that sorts pairs into classes is not a reranker."});
+    }
+    if (auto const declared = detail::declared_labels(folder); declared && *declared != 1) {
+        throw InputError(Diagnostic{.file = (folder / "config.json").string(),
+                                    .expected = "one label, as the head has",
+                                    .found = std::to_string(*declared) + " labels",
+                                    .hint = "Config and weights are of two models: copy the folder again."});
     }
     CrossEncoderOptions options{.max_length = detail::folder_max_length(folder), .sigmoid = detail::reads_sigmoid(folder)};
     options.query_length = detail::JsonObject::read(folder / "config.json").get<std::size_t>("bmae_query_length", 0);

@@ -26,13 +26,8 @@
 
 namespace bmae::detail {
 
-/// A line of modules.json.
-struct FolderModule {
-    std::string kind = {};   ///< the class without its package: "Transformer", "Dense" ...
-    std::string path = {};   ///< inside the folder; empty: the folder itself
-};
-
-/// The modules of a folder, which must be of the kinds `wanted`, in this order; those of `optional` may be missing.
+/// The modules of a folder, which must be of the kinds `wanted`, in this order; those of `optional` may be missing. Their types are
+/// without the package.
 inline std::vector<FolderModule> read_modules(std::filesystem::path const& folder, std::vector<std::string_view> const& wanted,
                                               std::vector<std::string_view> const& optional, std::string_view what) {
     auto const path = folder / "modules.json";
@@ -46,25 +41,19 @@ inline std::vector<FolderModule> read_modules(std::filesystem::path const& folde
                                      .hint = "Other modules are not supported: results without them would be wrong."});
     };
     if (!std::filesystem::exists(path)) { throw refuse("no such file"); }
-    Json const list = parse_json(read_file(path, largest_config_file), path.string());
-    if (!list.is_array()) { throw refuse(kind_of(list)); }
-    std::vector<FolderModule> modules;
+    std::vector<FolderModule> modules = list_modules(folder);
     std::string found;
-    for (Json const& value : list) {
-        JsonObject const module(value, path.string(), " of a module");
-        auto const type = module.require<std::string>("type");
-        FolderModule one{.path = module.require<std::string>("path")};
-        require_inside(module, one.path);
+    for (FolderModule& one : modules) {   // the class without its package: "Transformer", "Dense" ...
+        std::string const type = std::move(one.type);
         // PyLate's Dense is the class of sentence-transformers under a name of its own.
-        one.kind = type.starts_with("pylate.models.") ? type.substr(type.rfind('.') + 1) : std::string(stock_class(type));
-        if (one.kind == "MLMTransformer") { one.kind = "Transformer"; }
-        if (one.kind.empty()) { throw refuse('"' + type + '"'); }
-        found += (found.empty() ? "" : " ") + one.kind;
-        modules.push_back(std::move(one));
+        one.type = type.starts_with("pylate.models.") ? type.substr(type.rfind('.') + 1) : std::string(stock_class(type));
+        if (one.type == "MLMTransformer") { one.type = "Transformer"; }
+        if (one.type.empty()) { throw refuse('"' + type + '"'); }
+        found += (found.empty() ? "" : " ") + one.type;
     }
     std::size_t m = 0;
     for (std::string_view const kind : wanted) {
-        if (m < modules.size() && modules[m].kind == kind) {
+        if (m < modules.size() && modules[m].type == kind) {
             ++m;
         } else if (std::ranges::find(optional, kind) == optional.end()) {
             throw refuse(found.empty() ? "none" : found);
@@ -85,12 +74,12 @@ inline bool holds_classifier(std::filesystem::path const& folder) {
     return std::ranges::any_of(classes, [](std::string const& name) { return name.ends_with("ForSequenceClassification"); });
 }
 
-/// Writes modules.json for classes of sentence-transformers; numbers before the paths of all but the first.
-inline void write_modules(std::filesystem::path const& folder, std::vector<std::pair<std::string, FolderModule>> const& modules) {
+/// Writes modules.json for classes of sentence-transformers.
+inline void write_modules(std::filesystem::path const& folder, std::vector<FolderModule> const& modules) {
     Json list = Json::array();
-    for (auto const& [type, module] : modules) {
+    for (auto const& [type, path] : modules) {
         std::size_t const number = list.size();
-        list.push_back({{"idx", number}, {"name", std::to_string(number)}, {"path", module.path}, {"type", type}});
+        list.push_back({{"idx", number}, {"name", std::to_string(number)}, {"path", path}, {"type", type}});
     }
     write_file(folder / "modules.json", json_document(list));
 }
@@ -121,17 +110,20 @@ inline Json sentence_transformers_json(std::string const& model_type, std::strin
     return document;
 }
 
-/// Refuses a folder with a prompt, which `what` does not support.
-inline void require_no_prompts(std::filesystem::path const& folder, std::string_view what) {
+/// Whose prompts a kind of model reads by itself.
+enum class PromptUse { roles, standard };
+
+/// Refuses a folder with a prompt that would be read, which `what` does not support.
+/// \param use  roles: those of queries and documents and the standard one; standard: that one alone
+inline void require_no_prompts(std::filesystem::path const& folder, std::string_view what, PromptUse use = PromptUse::roles) {
     auto const path = folder / "config_sentence_transformers.json";
     if (!std::filesystem::exists(path)) { return; }
     auto const object = JsonObject::read(path);
+    Prompts const prompts = read_prompts(object);
     std::map<std::string, std::string> texts;
-    if (auto const prompts = object.find<JsonObject>("prompts")) {
-        auto const standard = object.find<std::string>("default_prompt_name");
-        for (auto const& [name, text] : prompts->json().items()) {
-            if (name == "query" || name == "document" || name == standard) { texts[name] = prompts->require<std::string>(name); }
-        }
+    for (auto const& [name, text] : prompts.texts) {
+        bool const of_role = use == PromptUse::roles && (name == "query" || name == "document");
+        if (of_role || name == prompts.standard) { texts[name] = text; }
     }
     for (char const* const key : {"query_prefix", "document_prefix"}) {   // PyLate's
         if (object.has(key)) { texts[key] = object.get<std::string>(key, ""); }
@@ -170,30 +162,14 @@ inline void require_lower_casing(std::filesystem::path const& transformer, bool 
 
 /// The length limit of a transformer's folder, in tokens with specials.
 inline std::size_t folder_max_length(std::filesystem::path const& transformer) {
-    std::optional<std::int64_t> declared;
-    if (auto const path = transformer / "sentence_bert_config.json"; std::filesystem::exists(path)) {
-        auto const object = JsonObject::read(path);
-        require_known_keys(object, other_transformer_keys);
-        declared = object.find<std::int64_t>("max_seq_length");
-        require_lower_casing(transformer, object.get<bool>("do_lower_case", false));
-    }
-    return static_cast<std::size_t>(read_max_length(transformer, declared));
-}
-
-/// The length limit of a role by its key, "query_length" or "document_length"; 0 where it has none of its own.
-inline std::size_t folder_role_length(std::filesystem::path const& transformer, std::string const& key) {
-    auto const path = transformer / "sentence_bert_config.json";
-    if (!std::filesystem::exists(path)) { return 0; }
-    auto const object = JsonObject::read(path);
-    if (!object.has(key) || object.json().at(key).is_null()) { return 0; }
-    auto const length = object.require<std::int64_t>(key);
-    if (length < 2) { throw object.refuse("a " + key + " of at least 2", std::to_string(length)); }
-    return static_cast<std::size_t>(length);
+    DeclaredLengths const declared = declared_lengths(transformer, other_transformer_keys);
+    require_lower_casing(transformer, declared.do_lower_case);
+    return static_cast<std::size_t>(read_max_length(transformer, declared.longest));
 }
 
 /// The length limit of queries; 0 where they have none of their own.
 inline std::size_t folder_query_length(std::filesystem::path const& transformer) {
-    return folder_role_length(transformer, "query_length");
+    return static_cast<std::size_t>(declared_lengths(transformer, other_transformer_keys).query);
 }
 
 /// Writes the tokenizer with a length limit, which version 6 and cross-encoders of all versions read it.

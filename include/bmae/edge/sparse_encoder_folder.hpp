@@ -58,8 +58,7 @@ inline void save_sparse_encoder(std::filesystem::path const& folder, AnyEncoder 
     save_encoder(folder, encoder, /*with_head=*/true, [&](std::filesystem::path const& unfinished) {
         detail::save_tokenizer(tokenizer, unfinished, options.max_length);
         std::string const package = "sentence_transformers.sparse_encoder.models.";
-        detail::write_modules(unfinished,
-                              {{package + "MLMTransformer", {}}, {package + "SpladePooling", {.path = "1_SpladePooling"}}});
+        detail::write_modules(unfinished, {{package + "MLMTransformer", ""}, {package + "SpladePooling", "1_SpladePooling"}});
         detail::write_json(unfinished / "1_SpladePooling" / "config.json",
                            {{"pooling_strategy", "max"},
                             {"activation_function", "relu"},
@@ -98,7 +97,8 @@ inline SparseEncoder load_sparse_encoder(std::filesystem::path const& folder, st
         options.prompts = detail::read_prompts(object);
     }
     std::size_t const longest = max_length ? *max_length : detail::folder_max_length(transformer);
-    std::size_t const documents = detail::folder_role_length(transformer, "document_length");
+    std::size_t const documents =
+        static_cast<std::size_t>(detail::declared_lengths(transformer, detail::other_transformer_keys).document);
     options.max_length = documents != 0 ? std::min(documents, longest) : longest;
     options.query_length = std::min(detail::folder_query_length(transformer), longest);
     if (options.query_length == 0 && documents != 0) { options.query_length = longest; }

@@ -49,12 +49,12 @@ inline void save_token_encoder(std::filesystem::path const& folder, AnyEncoder c
     save_encoder(folder, encoder, /*with_head=*/false, [&](std::filesystem::path const& unfinished) {
         std::size_t const longest = std::max(options.query_length, options.document_length);
         detail::save_tokenizer(tokenizer, unfinished, longest);
-        detail::write_modules(unfinished,
-                              {{"sentence_transformers.base.modules.transformer.Transformer", {}},
-                               {"sentence_transformers.base.modules.dense.Dense", {.path = "1_Dense"}},
-                               {"sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask",
-                                {.path = "2_MultiVectorMask"}},
-                               {"sentence_transformers.base.modules.normalize.Normalize", {.path = "3_Normalize"}}});
+        detail::write_modules(
+            unfinished,
+            {{"sentence_transformers.base.modules.transformer.Transformer", ""},
+             {"sentence_transformers.base.modules.dense.Dense", "1_Dense"},
+             {"sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask", "2_MultiVectorMask"},
+             {"sentence_transformers.base.modules.normalize.Normalize", "3_Normalize"}});
         auto on_tokens = [](detail::Json document) {
             document["module_input_name"] = document["module_output_name"] = "token_embeddings";
             return document;
@@ -113,11 +113,11 @@ inline TokenEncoder load_token_encoder(std::filesystem::path const& folder) {
     }
     for (std::size_t m = 2; m < modules.size(); ++m) {
         auto const path = folder / modules[m].path / "config.json";
-        if (modules[m].kind == "MultiVectorMask" && std::filesystem::exists(path)) {
+        if (modules[m].type == "MultiVectorMask" && std::filesystem::exists(path)) {
             auto const mask = detail::JsonObject::read(path);
             refuse_key(mask, "skiplist_words");
             refuse_key(mask, "keep_only_token_ids");
-        } else if (modules[m].kind == "Normalize") {
+        } else if (modules[m].type == "Normalize") {
             auto const normalize = detail::JsonObject::read(path);
             auto const on = normalize.get<std::string>("module_input_name", "sentence_embedding");
             if (on != "token_embeddings") { throw normalize.refuse("Normalize of the token_embeddings", '"' + on + '"'); }
@@ -127,10 +127,10 @@ inline TokenEncoder load_token_encoder(std::filesystem::path const& folder) {
     std::size_t const longest = detail::folder_max_length(transformer);
     TokenEncoderOptions options{.query_length = longest, .document_length = longest};
     if (auto const path = transformer / "sentence_bert_config.json"; std::filesystem::exists(path)) {
-        auto const object = detail::JsonObject::read(path);
-        refuse_key(object, "query_expansion");
-        options.query_length = std::min(longest, object.get<std::size_t>("query_length", longest));
-        options.document_length = std::min(longest, object.get<std::size_t>("document_length", longest));
+        refuse_key(detail::JsonObject::read(path), "query_expansion");
+        auto const declared = detail::declared_lengths(transformer, detail::other_transformer_keys);
+        if (declared.query != 0) { options.query_length = std::min(longest, static_cast<std::size_t>(declared.query)); }
+        if (declared.document != 0) { options.document_length = std::min(longest, static_cast<std::size_t>(declared.document)); }
     }
     NamedTensors const weights = detail::load_all_tensors(folder / modules[1].path, Loading::copy);
     auto const weight = weights.find("linear.weight");

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -251,30 +252,66 @@ inline void read_similarity(std::filesystem::path const& folder, SentenceTransfo
     }
 }
 
+/// What sentence_bert_config.json says; all of it may be missing.
+struct DeclaredLengths {
+    std::optional<std::int64_t> longest = {};   ///< tokens of a text, special ones included
+    std::int64_t query = 0;                     ///< the same of a query; 0: none of its own
+    std::int64_t document = 0;                  ///< the same of a document
+    bool do_lower_case = false;
+};
+
+/// \param keys         of that file in folders of the kind
+/// \throws InputError  a key that is not obeyed, lengths below 2
+inline DeclaredLengths declared_lengths(std::filesystem::path const& transformer, std::span<FolderKey const> keys) {
+    DeclaredLengths lengths;
+    auto const path = transformer / "sentence_bert_config.json";
+    if (!std::filesystem::exists(path)) { return lengths; }
+    auto const object = JsonObject::read(path);
+    require_known_keys(object, keys);
+    lengths.longest = object.find<std::int64_t>("max_seq_length");
+    lengths.do_lower_case = object.get<bool>("do_lower_case", false);
+    for (auto const& [key, length] :
+         {std::pair{"query_length", &lengths.query}, std::pair{"document_length", &lengths.document}}) {
+        auto const declared = object.find<std::int64_t>(key);
+        if (!declared) { continue; }
+        if (*declared < 2) { throw object.refuse("a " + std::string(key) + " of at least 2", std::to_string(*declared)); }
+        *length = *declared;
+    }
+    return lengths;
+}
+
 /// The length of texts, which the transformer's folder holds.
 inline void read_lengths(std::filesystem::path const& folder, SentenceTransformerLayout& layout) {
     auto const transformer = folder / layout.transformer_folder;
-    std::optional<std::int64_t> max_length;
-    if (auto const path = transformer / "sentence_bert_config.json"; std::filesystem::exists(path)) {
-        auto const object = JsonObject::read(path);
-        require_known_keys(object, transformer_keys);
-        max_length = object.find<std::int64_t>("max_seq_length");
-        layout.do_lower_case = object.get<bool>("do_lower_case", false);
-        for (auto const& [key, length] :
-             {std::pair{"query_length", &layout.query_length}, std::pair{"document_length", &layout.document_length}}) {
-            if (!object.has(key) || object.json().at(key).is_null()) { continue; }
-            *length = object.require<std::int64_t>(key);
-            if (*length < 2) { throw object.refuse("a " + std::string(key) + " of at least 2", std::to_string(*length)); }
-        }
-    }
-    layout.max_seq_length = read_max_length(transformer, max_length);
-    layout.query_length = std::min(layout.query_length, layout.max_seq_length);
-    layout.document_length = std::min(layout.document_length, layout.max_seq_length);
+    DeclaredLengths const declared = declared_lengths(transformer, transformer_keys);
+    layout.do_lower_case = declared.do_lower_case;
+    layout.max_seq_length = read_max_length(transformer, declared.longest);
+    layout.query_length = std::min(declared.query, layout.max_seq_length);
+    layout.document_length = std::min(declared.document, layout.max_seq_length);
 }
 
-}  // namespace detail
+/// A line of modules.json.
+struct FolderModule {
+    std::string type = {};   ///< the Python class
+    std::string path = {};   ///< inside the folder; empty: the folder itself
+};
 
-namespace detail {
+/// The lines of modules.json. \throws InputError  a file that is no array of modules, a path that leaves the folder
+inline std::vector<FolderModule> list_modules(std::filesystem::path const& folder) {
+    auto const path = folder / "modules.json";
+    Json const list = parse_json(read_file(path, largest_config_file), path.string());
+    if (!list.is_array()) {
+        throw InputError(Diagnostic{.file = path.string(), .expected = "an array of modules", .found = kind_of(list)});
+    }
+    std::vector<FolderModule> modules;
+    for (Json const& value : list) {
+        JsonObject const module(value, path.string(), " of a module");
+        require_known_keys(module, module_keys);
+        modules.push_back({.type = module.require<std::string>("type"), .path = module.require<std::string>("path")});
+        require_inside(module, modules.back().path);
+    }
+    return modules;
+}
 
 /// A module after the pooling; dropout is none.
 inline void read_module(std::string const& kind, std::filesystem::path const& config, std::string const& path,
@@ -323,20 +360,13 @@ inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path
                                     .found = "none",
                                     .hint = "Pass --pooling (cls, mean ...) if this is the folder of a bare transformer."});
     }
-    auto const modules = detail::parse_json(detail::read_file(modules_path, detail::largest_config_file), modules_path.string());
     auto const refuse = [&modules_path](std::string expected, std::string found, std::string hint = {}) {
         return InputError(Diagnostic{
             .file = modules_path.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
-    if (!modules.is_array()) { throw refuse("an array of modules", detail::kind_of(modules)); }
     SentenceTransformerLayout layout;
     std::vector<std::string> order;
-    for (auto const& value : modules) {
-        detail::JsonObject const module(value, modules_path.string(), " of a module");
-        detail::require_known_keys(module, detail::module_keys);
-        auto const type = module.require<std::string>("type");
-        auto const path = module.require<std::string>("path");
-        detail::require_inside(module, path);
+    for (auto const& [type, path] : detail::list_modules(folder)) {
         std::string const kind(detail::stock_class(type));
         auto const config = folder / path / "config.json";
         bool const known = kind == "Transformer" || kind == "Pooling" || kind == "Dense" || kind == "LayerNorm" ||

@@ -126,6 +126,34 @@ inline constexpr FolderKey splade_keys[] = {
     {"embedding_dimension", KeyUse::irrelevant, "the vocabulary of the model"},
     {"chunk_size", KeyUse::irrelevant, "memory alone"},
 };
+inline constexpr FolderKey cross_model_keys[] = {
+    {"__version__", KeyUse::irrelevant, "the versions that wrote the folder"},
+    {"model_type", KeyUse::refused, "another kind of model than a CrossEncoder", "\"CrossEncoder\""},
+    {"activation_fn", KeyUse::obeyed,
+     "torch.nn's Identity or Sigmoid of the score, before those of config.json; others are refused"},
+    {"prompts", KeyUse::irrelevant, "read where the caller names one, or by default_prompt_name"},
+    {"default_prompt_name", KeyUse::obeyed, "refused where that prompt is not empty: pairs are read without one"},
+    {"keep_in_fp32_modules", KeyUse::irrelevant, "scores are computed in fp32"},
+};
+/// Of config.json, which has all the keys of the transformer beside: no others are refused there.
+inline constexpr FolderKey classifier_keys[] = {
+    {"architectures", KeyUse::obeyed, "a class ForSequenceClassification"},
+    {"num_labels", KeyUse::obeyed, "1, as many as the head has; others are refused"},
+    {"id2label", KeyUse::obeyed, "the same by its size"},
+    {"label2id", KeyUse::irrelevant, "names for Python"},
+    {"problem_type", KeyUse::irrelevant, "the loss of training alone"},
+    {"classifier_dropout", KeyUse::irrelevant, "scoring drops nothing"},
+    {"classifier_pooling", KeyUse::obeyed, "cls or mean, of ModernBERT"},
+    {"sentence_transformers", KeyUse::obeyed,
+     "activation_fn, as written by versions 4 and 5; its version is irrelevant, other keys are refused"},
+    {"sbert_ce_default_activation_function", KeyUse::obeyed, "the same, as written by versions before 4"},
+    {"bmae_query_length", KeyUse::obeyed, "tokens of a query, which Python does not read"},
+};
+/// Of the object "sentence_transformers" in config.json.
+inline constexpr FolderKey classifier_inner_keys[] = {
+    {"activation_fn", KeyUse::obeyed, "the activation of the score"},
+    {"version", KeyUse::irrelevant, "the version that wrote the folder"},
+};
 
 /// Refuses, by name, a key whose value would change vectors or scores and is not obeyed: one marked so, and one that is not known.
 inline void require_known_keys(JsonObject const& object, std::span<FolderKey const> keys) {
