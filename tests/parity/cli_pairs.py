@@ -235,6 +235,25 @@ def check_said(work, data, tokenizer):
     assert "negatives: expected the checksum" in run("inspect", work / "damaged", status=2).stderr
 
 
+def check_cased(work):
+    """A vocab.txt alone is lower-cased, with a warning where it looks cased, unless --cased says otherwise; other files say it themselves."""
+    vocabulary = work / "cased.txt"
+    vocabulary.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cat", "Cat", "Dog", "Sat"]) + "\n")
+    for options, ids, warned in (([], "2 5 5 3", True), (["--cased"], "2 6 5 3", False)):
+        done = run("tokenize", "--tokenizer", vocabulary, *options, stdin="Cat cat\n")
+        assert done.stdout.strip() == ids and ("looks cased" in done.stderr) == warned, done
+    (work / "cased.jsonl").write_text('{"query": "Cat", "pos": ["cat"]}\n')
+    run("pairs", "--input", work / "cased.jsonl", "--tokenizer", vocabulary, "--cased", "--output", work / "cased.pairs")
+    assert json.loads((work / "cased.pairs" / "tokenizer_config.json").read_text())["do_lower_case"] is False
+    (work / "cased-texts.jsonl").write_text('{"_id": "1", "text": "Cat cat Dog Sat"}\n')
+    run("prepare", "--input", work / "cased-texts.jsonl", "--format", "jsonl", "--tokenizer", vocabulary, "--cased", "--output", work / "cased.tokens")
+    assert json.loads((work / "cased.tokens" / "tokenizer_config.json").read_text())["do_lower_case"] is False
+    told = run("tokenize", "--tokenizer", work / "cased.pairs", "--cased", stdin="Cat\n", status=2).stderr
+    assert "--cased with a vocab.txt alone" in told and "tokenizer.json" in told, told
+    told = run("pairs", "--input", work / "cased.jsonl", "--convert", "tevatron", "--cased", "--output", work / "none", status=2).stderr
+    assert "--cased" in told and "--tokenizer" in told, told
+
+
 def check_scifact(work):
     """A real collection against a plain count of its files."""
     folder = pathlib.Path(os.environ.get("BMAE_DATA", "")) / "scifact" / "beir"
@@ -259,6 +278,7 @@ def main(work):
     check_formats(work, work / "store", store)
     check_ids(work, data, work / "store", store)
     check_said(work, data, work / "store")
+    check_cased(work)
     check_scifact(work)
 
 
