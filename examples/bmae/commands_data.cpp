@@ -27,8 +27,8 @@ public:
     }
 
 private:
-    DeclaredOption& cased(CLI::App& app, bool& is_cased) {
-        return table_.flag(app, "--cased", is_cased,
+    DeclaredOption& cased_vocabulary(CLI::App& app, bool& cased) {
+        return table_.flag(app, "--cased", cased,
                            "Do not lower-case; of a vocab.txt alone, which does not say whether it is cased");
     }
 
@@ -38,7 +38,7 @@ private:
                             "echo 'Hello, world' | bmae tokenize --tokenizer vocab.txt",
                             [&all = all_] { return bmae::program::tokenize(all.common, all.tokenize); });
         table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model").required();
-        cased(app, options.cased);
+        cased_vocabulary(app, options.cased);
         table_.whole(app, "--max-length", options.max_length, {.most = std::uint64_t{1} << 20},
                      "Maximum tokens, special ones included; 0: no limit");
         table_.flag(app, "--no-special-tokens", options.no_special_tokens,
@@ -69,7 +69,7 @@ private:
                   "Also keep the text under this key, for the source Field<\"NAME\">; may be repeated")
             .with("--format", {"jsonl", "beir", recognized});
         table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model");
-        cased(app, options.cased).with_any({"--tokenizer"});
+        cased_vocabulary(app, options.cased).with_any({"--tokenizer"});
         table_
             .whole(app, "--build-vocabulary", options.build_vocabulary, {.least = 1, .most = 10'000'000},
                    "Train a WordPiece vocabulary of N tokens on the input")
@@ -153,7 +153,7 @@ private:
                     "any, negative or label (tabs or CSV); plain or gzip. FILE:WEIGHT: its queries stand so often in an epoch");
         table_.path(app, "--tokenizer", options.tokenizer, "vocab.txt, tokenizer.json or the folder of a model")
             .without("--convert");
-        cased(app, options.cased).with_any({"--tokenizer"});
+        cased_vocabulary(app, options.cased).with_any({"--tokenizer"});
         for (auto const& [role, prompt] :
              {std::pair{"query", &options.query_prompt}, std::pair{"document", &options.document_prompt}}) {
             add_prompt(
