@@ -102,6 +102,7 @@ def check_refusals(work, data):
     refused("search", "--query", "a", says=["--data with a corpus, or --index"])
     refused("search", "--index", index, says=["one of --query, --queries and --query-vectors", "none"])
     refused("search", "--index", index, "--queries", queries, says=["--output"])
+    refused("search", "--index", index, "--query", "a", "--skip-malformed", says=["--skip-malformed with --queries", "--query"])
     refused("search", "--index", index, "--k1", 1, "--queries", queries, *out, says=["--k1"])
     refused("search", "--index", index, "--model", work, "--queries", queries, *out, says=["no --model with an index of BM25"])
     refused("search", "--index", data, "--query", "a", says=["manifest.json"])

@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
+import sentence_folders
 import xlm_roberta_pipeline
 from cli_ranking import read_run, texts_of
 from cli_support import result, run, write_collection
@@ -170,6 +171,57 @@ def check_refusals(work, data, first, tune):
     assert "another post_processor" in refused, refused
 
 
+def check_keys(work, data, first):
+    """The keys of a CrossEncoder's folder: each that its versions write is in the table of docs/formats.md, and is obeyed, without effect, or
+    refused by its name."""
+    table = sentence_folders.tables()
+    corpus, queries = texts_of(data)
+    write_classifier(work / "plain", FAMILIES["bert"], list(corpus.values()))
+    peer = CrossEncoder(str(work / "plain"), device="cpu")
+    unknown = set(peer._get_model_config()) - set(table["cross_model"])
+    assert not unknown, unknown
+    written = json.loads((work / "plain" / "config.json").read_text())
+    assert {key for key in written if "label" in key or "classifier" in key} <= set(table["classifier"]), written
+    number = 0
+
+    def folder_with(model=None, config=None):
+        nonlocal number
+        number += 1
+        folder = work / f"keys-{number}"
+        peer.save_pretrained(str(folder))
+        for name, changes in (("config_sentence_transformers.json", model), ("config.json", config)):
+            path = folder / name
+            content = {**json.loads(path.read_text()), **(changes or {})}
+            path.write_text(json.dumps({key: value for key, value in content.items() if value != "remove"}))
+        return folder
+
+    stock = "torch.nn.modules.{}".format
+    identity, sigmoid = stock("linear.Identity"), stock("activation.Sigmoid")
+    obeyed = [({"activation_fn": identity}, {}), ({"activation_fn": sigmoid}, {"sentence_transformers": {"activation_fn": identity, "version": "5.0"}}),
+              ({"activation_fn": "remove"}, {"sentence_transformers": {"activation_fn": identity, "version": "5.0"}}),
+              ({"activation_fn": "remove"}, {"sentence_transformers": "remove", "sbert_ce_default_activation_function": identity}),
+              ({"activation_fn": "remove"}, {"sentence_transformers": "remove"}),
+              ({"prompts": {"query": "find ", "other": "tell "}}, {}),
+              ({}, {"problem_type": "regression", "classifier_dropout": .5, "label2id": {"relevant": 0}, "id2label": {"0": "relevant"}})]
+    spreads = []
+    for model, config in obeyed:
+        folder = folder_with(model, config)
+        worst, spread = check_scores(folder, data, first, work / f"{folder.name}.trec", corpus, queries)
+        assert worst <= TOLERANCE, (model, config, worst)
+        spreads.append(spread)
+    raw, squeezed = spreads[0], spreads[1]   # of Identity, of Sigmoid
+    assert raw > 1.5 * squeezed and max(abs(raw - spreads[i]) for i in (2, 3)) < 1e-5 and abs(squeezed - spreads[4]) < 1e-5, spreads
+    refused = [({"activation_fn": stock("activation.Tanh")}, {}, "activation.Tanh"), ({"activation_fn": "mine.Identity"}, {}, "mine.Identity"),
+               ({"activation_fn": "remove"}, {"sentence_transformers": {"activation_fn": stock("activation.ReLU")}}, "activation.ReLU"),
+               ({"model_type": "SparseEncoder"}, {}, '"model_type": "CrossEncoder"'), ({"new_key": 1}, {}, '"new_key": 1'),
+               ({}, {"sentence_transformers": {"new_key": 1}}, '"new_key": 1'), ({}, {"id2label": {"0": "a", "1": "b"}}, "found 2 labels"),
+               ({"prompts": {"all": "find "}, "default_prompt_name": "all"}, {}, '"all": "find "'),
+               ({"prompts": {}, "default_prompt_name": "all"}, {}, "a default_prompt_name among the prompts")]
+    for model, config, words in refused:
+        told = run("rerank", "--model", folder_with(model, config), "--run", first, "--data", data, "--output", work / "no.trec", status=2).stderr
+        assert words in told, (words, told)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--family", nargs="*", default=list(FAMILIES), choices=list(FAMILIES))
@@ -185,6 +237,8 @@ def main():
             tune = check_family(name, work, data, first)
             if name == "xlm-roberta":
                 check_refusals(work, data, first, tune)
+            if name == "bert":
+                check_keys(work, data, first)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,14 @@ def as_version_2(folder, target):
     return target
 
 
+def hits_of(path):
+    hits = {}
+    for line in path.read_text().splitlines():
+        query, _, document, _, score, _ = line.split()
+        hits.setdefault(query, []).append((document, float(score)))
+    return hits
+
+
 def write_texts(work):
     (work / "texts.jsonl").write_text("".join(json.dumps({"_id": str(i), "text": text}) + "\n" for i, text in enumerate([*QUERIES, *DOCUMENTS])))
     data = work / "data"
@@ -107,11 +115,7 @@ class Program:
     def search(self, folder, *options):
         output = self.fresh(".trec")
         done = run("search", "--model", folder, "--data", self.work / "data", "--output", output, "--threads", 1, *options)
-        hits = {}
-        for line in output.read_text().splitlines():
-            query, _, document, _, score, _ = line.split()
-            hits.setdefault(query, []).append((document, float(score)))
-        return hits, done.stderr
+        return hits_of(output), done.stderr
 
 
 def close(what, found, expected):
@@ -290,6 +294,7 @@ def check_finetuning(program, transformer):
     close("checkpoint with prompts", program.encode(checkpoint, "--role", "query"), peer.encode_query([*QUERIES, *DOCUMENTS]))
     told, config, _ = finetune(cosine, "--temperature", "1", "--query-prompt", "find ")
     assert "temperature 0.05" not in told and config["prompts"]["query"] == "find ", (told, config)
+    check_pairs_with_prompts(program, cosine, output / "pairs", prompts)
     dot = save(program.fresh("-to-tune"), transformer, ["mean"], similarity_fn_name="dot")
     told, config, _ = finetune(dot)
     assert config["similarity_fn_name"] == "dot" and "temperature" not in told, (told, config)
@@ -300,6 +305,44 @@ def check_finetuning(program, transformer):
     assert "mean+layer_norm" in finetune(chain, status=2)[0]
     apart = save(program.fresh("-to-tune"), transformer, ["mean"], prompts=prompts, include_prompt=False)
     assert "include_prompt" in finetune(apart, status=2)[0]
+
+
+def check_pairs_with_prompts(program, folder, trained, prompts):
+    """`pairs` puts the prompts before the texts as `finetune` does, and a store goes with a model of the same prompts alone."""
+    data = program.work / "data"
+    store, plain = program.fresh("-pairs"), program.fresh("-pairs")
+    make = ["pairs", "--data", data, "--tokenizer", folder]
+    run(*make, "--query-prompt", prompts["query"], "--document-prompt", prompts["document"], "--output", store)
+    run(*make, "--output", plain)
+    for name in ("queries", "texts", "text_ends", "positives"):
+        assert (store / name).read_bytes() == (trained / name).read_bytes(), name
+    assert (store / "texts").read_bytes() != (plain / "texts").read_bytes()
+    stated = [json.loads((place / "manifest.json").read_text()).get("prompts") for place in (store, trained, plain)]
+    assert stated == [prompts, prompts, None], stated
+    assert "query_prompt: query :" in run("inspect", store).stdout
+    tune = ["finetune", "--model", folder, "--steps", 1, "--batch-examples", 4]
+    output = program.fresh("-tuned")
+    run(*tune, "--data", store, "--output", output)
+    assert json.loads((output / "sentence-transformer/config_sentence_transformers.json").read_text())["prompts"] == prompts
+    for options in (["--data", plain], ["--data", store, "--query-prompt", ""]):
+        assert "pairs with the prompts of the model" in run(*tune, *options, "--output", program.fresh("-tuned"), status=2).stderr, options
+    run(*tune, "--data", plain, "--query-prompt", "", "--document-prompt", "", "--output", program.fresh("-tuned"))
+
+
+def check_index_with_prompts(program, transformer):
+    """`index` reads the prompt of documents, or the one that it is given; a search names the same one."""
+    folder = save(program.fresh("-to-index"), transformer, ["mean"], prompts={"query": "query : ", "document": "passage : "})
+    for options in ([], ["--document-prompt", "a "]):
+        index, output = program.fresh("-index"), program.fresh(".trec")
+        told = run("index", "--method", "dense", "--model", folder, "--data", program.work / "data", *options, "--output", index).stderr
+        assert f'documents: prompt "{options[1] if options else "passage : "}"' in told, told
+        search = ["search", "--index", index, "--queries", program.work / "data/queries.jsonl", "--model", folder, "--top-k", 100]
+        run(*search, *options, "--output", output)
+        peer = SentenceTransformer(str(folder), device="cpu")
+        asked, texts = peer.encode_query(QUERIES), peer.encode(DOCUMENTS, prompt=options[1]) if options else peer.encode_document(DOCUMENTS)
+        same_ranking(f"index, {options}", hits_of(output), peer.similarity(asked, texts).numpy())
+        refused = run(*search, "--document-prompt", "the ", "--output", program.fresh(".trec"), status=2).stderr
+        assert "one of another model" in refused and '"the "' in refused, refused
 
 
 def tables():
@@ -425,7 +468,8 @@ def main(work):
         return
     write_texts(work)
     transformer, program = write_transformer(work / "transformer"), Program(work)
-    for check in (check_similarity, check_prompts, check_poolings, check_modules, check_sparse, check_finetuning, check_refused_modules):
+    for check in (check_similarity, check_prompts, check_poolings, check_modules, check_sparse, check_finetuning, check_index_with_prompts,
+                  check_refused_modules):
         check(program, transformer)
         print(check.__name__, program.number)
     check_keys(program, transformer, found)
