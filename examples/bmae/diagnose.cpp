@@ -151,6 +151,33 @@ std::string text_of(std::string const& kind, TextDiagnosis const& texts, std::ve
     return text;
 }
 
+/// Whether one name is the writing system of the other, which nothing more was told of.
+bool may_be_same(std::string const& one, std::string const& other) {
+    return std::any_of(detail::function_words.begin(), detail::function_words.end(), [&](auto const& known) {
+        return (known.language == one && known.writing == other) || (known.language == other && known.writing == one);
+    });
+}
+
+void find_languages(Findings& findings, std::string const& kind, TextDiagnosis const& texts) {
+    std::string main;
+    std::uint64_t told = 0, others = 0, most = 0;
+    for (auto const& [language, count] : texts.languages) {
+        told += language.empty() ? 0 : count;
+        if (language.empty() || count <= most) { continue; }
+        main = language;
+        most = count;
+    }
+    Json names = Json::array();
+    for (auto const& [language, count] : texts.languages) {
+        if (language.empty() || language == main || may_be_same(language, main)) { continue; }
+        others += count;
+        names.push_back(language);
+    }
+    constexpr double worth_saying = .05;
+    if (static_cast<double>(others) <= worth_saying * static_cast<double>(told)) { return; }
+    findings.add(kind + "-other-languages", "in other languages than most", others, told, std::move(names));
+}
+
 /// \param kind  "documents", "queries" or "texts": the first part of the names
 void find_in_texts(Findings& findings, std::string const& kind, TextDiagnosis const& texts) {
     struct Issue {
@@ -176,19 +203,7 @@ void find_in_texts(Findings& findings, std::string const& kind, TextDiagnosis co
                  texts.held_out, texts.copies.held_out_first);
     findings.add(kind + "-held-out-near-copies", "held-out texts that are nearly equal to a training text", texts.near.held_out,
                  texts.held_out, texts.near.held_out_first);
-    std::uint64_t told = 0, most = 0;
-    for (auto const& [language, count] : texts.languages) {
-        told += language.empty() ? 0 : count;
-        most = std::max(most, language.empty() ? 0 : count);
-    }
-    constexpr double main_share = .95;
-    if (static_cast<double>(most) < main_share * static_cast<double>(told)) {
-        Json names = Json::array();
-        for (auto const& [language, count] : texts.languages) {
-            if (!language.empty() && count != most) { names.push_back(language); }
-        }
-        findings.add(kind + "-other-languages", "in other languages than most", told - most, told, std::move(names));
-    }
+    find_languages(findings, kind, texts);
     if (!texts.has_tokens) { return; }
     findings.add(kind + "-without-token", "without a token", texts.without_token, texts.texts);
     constexpr double worth_saying = .005;
