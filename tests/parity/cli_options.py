@@ -12,6 +12,7 @@ import fcntl
 import json
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 
@@ -296,11 +297,15 @@ def check_results(work, data, store, run_folder):
                 ["evaluate", "--qrels", data / "qrels" / "test.tsv", "--run", work / "r.trec"],
                 ["evaluate", "--qrels", data / "qrels" / "test.tsv", "--run", work / "r.trec", "--per-query"],
                 ["evaluate", "--qrels", data / "qrels" / "test.tsv", work / "r.trec", work / "r-again.trec"],
+                ["diagnose", "--data", data, "--tokenizer", store], ["diagnose", "--input", data / "corpus.jsonl"],
+                ["search", "--method", "bm25", "--collections", work / "r-sets", "--output", work / "r-runs"],
+                ["evaluate", "--collections", work / "r-sets", work / "r-runs"],
                 ["similarity", "--model", encoder, "--input", work / "r-pairs.tsv", "--format", "tsv"],
                 ["transfer", "--model", encoder, "--task", "mr", "--data", work, "--classifier", "convex", "--folds", 2],
                 ["export", "--model", encoder, "--output", work / "r-export"],
                 ["export", "--model", encoder, "--format", "huggingface", "--output", work / "r-hf"]]
     (work / "r-pairs.tsv").write_text("".join(f"a{i} b\ta{i} c\t{i}\n" for i in range(6)))
+    shutil.copytree(data, work / "r-sets/one")
     for side, word in (("pos", "good"), ("neg", "bad")):
         (work / f"rt-polarity.{side}").write_text("".join(f"{word} w{i}\n" for i in range(8)))
     for arguments in commands:
