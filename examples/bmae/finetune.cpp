@@ -187,7 +187,8 @@ void check_teacher_scores(FinetuneOptions const& options) {
     throw refuse(
         given + " with a preset that distills", "--preset " + options.preset,
         "retriever-distilled and retriever-margin-mse read them, and so do --set sampling=ambiguous and margin_mask=teacher; "
-        "leave " + given + " out elsewhere.");
+        "leave " +
+            given + " out elsewhere.");
 }
 
 /// The value of a hyperparameter of the preset; nothing where it has none of that name.
