@@ -300,7 +300,7 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
         }
         throw;
     }
-    if (lora && result.end == TrainEnd::finished) { lora->merge(); }
+    if (lora && (result.end == TrainEnd::finished || out_of_time)) { lora->merge(); }   // both have a result
     progress.finish();
     if (!shown && result.resumed_from != 0) { say("the run has ended already, at step " + count_text(result.resumed_from)); }
     Trained trained{.step = result.step, .resumed_from = result.resumed_from, .checkpoint = result.checkpoint};

@@ -182,6 +182,12 @@ def check_lora(runs):
     vectors = [load_file(runs.work / f"{name}.safetensors")["embeddings"] for name in "abc"]
     assert numpy.abs(vectors[0] - vectors[2]).max() <= 1e-6 and numpy.array_equal(vectors[0], vectors[1])
     assert "lora" in run("inspect", output / "step-3").stdout
+    timed = result(*runs.line("--model", runs.work / "pretrained", *options, "--steps", 1_000_000, "--minutes", .02, "--save-every", 0), "--output", runs.work / "timed")
+    assert timed["end"] == "time limit", timed
+    for name, folder in (("d", timed["checkpoint"]), ("e", timed["sentence_transformer"])):
+        run("encode", "--model", folder, "--input", texts, "--output", runs.work / f"{name}.safetensors")
+    vectors += [load_file(runs.work / f"{name}.safetensors")["embeddings"] for name in "de"]
+    assert numpy.abs(vectors[3] - vectors[4]).max() <= 1e-6 and numpy.abs(vectors[3] - vectors[0]).max() > 1e-3
 
 
 def check_recompute(runs):
