@@ -20,6 +20,7 @@
 #include "common.hpp"
 #include "diagnose.hpp"
 #include "embedding_tasks.hpp"
+#include "glue.hpp"
 #include "index.hpp"
 #include "option_table.hpp"
 #include "pipeline.hpp"
@@ -54,6 +55,7 @@ struct Options {
     AnswerStringOptions answers;
     SimilarityOptions similarity;
     TransferTaskOptions transfer;
+    GlueOptions glue;
     RerankOptions rerank;
     FuseOptions fuse;
     MineOptions mine;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
-// Declares the commands that train: pretrain, finetune.
+// Declares the commands that train: pretrain, finetune, glue.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -37,12 +37,13 @@ class TrainingGroup {
 public:
     TrainingGroup(OptionTable& table, CLI::App& app, TrainingOptions& options) : table_(table), app_(app), options_(options) {}
 
-    void add() {
+    /// \param while_training  the command has --eval-data
+    void add(bool while_training = true) {
         add_length();
         add_batches();
         add_optimizer();
         add_memory();
-        add_evaluation();
+        if (while_training) { add_evaluation(); }
         add_run();
     }
 
@@ -230,6 +231,7 @@ public:
     void declare() {
         pretrain();
         finetune();
+        glue();
     }
 
 private:
@@ -390,6 +392,36 @@ private:
         common_.threads(app);
         common_.device(app);
         common_.seed(app);
+    }
+
+    void glue() {
+        GlueOptions& options = all_.glue;
+        CLI::App& app =
+            add("glue", "Fine-tune an encoder on tasks of language understanding, with several seeds, and measure it",
+                "bmae glue --model run --task cola,mrpc,stsb,qqp --data GLUE --epochs 3 --learning-rate 2e-5 --output glue",
+                [&all = all_] { return bmae::program::glue(all.common, all.glue); });
+        table_
+            .path(app, "--model", options.model,
+                  "Folder of an encoder, checkpoint or output folder of pretrain; a classification head of it with the task's "
+                  "labels is trained on")
+            .required();
+        table_
+            .text(app, "--task", options.tasks,
+                  "cola (Matthews correlation), mrpc and qqp (accuracy, F1), stsb (Pearson, Spearman); several with commas")
+            .required();
+        table_.path(app, "--data", options.data, "GLUE's folder of tasks, or the folder of one, with train.tsv and dev.tsv")
+            .required();
+        table_.text(app, "--seeds", options.seeds,
+                    "Of head, order and dropout: a run each; the result has their mean and standard deviation");
+        table_.whole(app, "--max-length", options.max_length, {.least = 4, .most = std::uint64_t{1} << 20},
+                     "Tokens of a text or pair with its special ones");
+        skip_malformed(app, options.skip_malformed);
+        table_.path(app, "--output", options.training.output, "New folder: a run per task and seed").required();
+        options.training.batch.examples = 32;
+        options.training.learning_rate = 2e-5;
+        TrainingGroup(table_, app, options.training).add(/*while_training=*/false);
+        common_.threads(app);
+        common_.device(app);
     }
 };
 

@@ -49,7 +49,8 @@ public:
         program_.footer(
             "`bmae COMMAND --help` shows the options and an example, `bmae options` those of all commands. Exit status: 0 done,\n"
             "2 bad usage, bad input, or an output that is full or in use, 1 failure while running, 130 interrupted (pretrain,\n"
-            "finetune, generate, rerank and encode into a folder go on with --resume, pipeline with the same command; other\n"
+            "finetune, glue, generate, rerank and encode into a folder go on with --resume, pipeline with the same command; "
+            "other\n"
             "commands leave no output).");
         declare_data_commands(program_, table_, options_, commands_);
         declare_training_commands(program_, table_, options_, commands_);

@@ -50,6 +50,7 @@
 #include <bmae/corpus/beir_pairs.hpp>
 #include <bmae/corpus/collection_folders.hpp>
 #include <bmae/corpus/csv.hpp>
+#include <bmae/corpus/glue_files.hpp>
 #include <bmae/corpus/jsonl.hpp>
 #include <bmae/corpus/judged_pairs.hpp>
 #include <bmae/corpus/line_pairs.hpp>
@@ -101,6 +102,7 @@
 #include <bmae/edge/pretrain.hpp>
 #include <bmae/edge/reference_layouts.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
+#include <bmae/edge/sequence_classifier.hpp>
 #include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/text_coverage.hpp>

@@ -37,7 +37,7 @@ def usage():
     refused(says="subcommand")
     refused("fly", says=["fly"])
     refused("rank", says=["rank", "rerank"])
-    for command in ("tokenize", "prepare", "diagnose", "pairs", "pretrain", "finetune", "encode", "search", "evaluate", "similarity", "transfer", "export", "generate", "inspect", "doctor", "presets", "options", "rerank", "fuse", "mine"):
+    for command in ("tokenize", "prepare", "diagnose", "pairs", "pretrain", "finetune", "glue", "encode", "search", "evaluate", "similarity", "transfer", "export", "generate", "inspect", "doctor", "presets", "options", "rerank", "fuse", "mine"):
         shown = run(command, "--help").stdout
         assert "Example:" in shown and f"bmae {command}" in shown and "--json" in shown, shown
         refused(command, "--no-such-option", says=["no-such-option", f"bmae {command}"])

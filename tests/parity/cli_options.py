@@ -300,12 +300,15 @@ def check_results(work, data, store, run_folder):
                 ["diagnose", "--data", data, "--tokenizer", store], ["diagnose", "--input", data / "corpus.jsonl"],
                 ["search", "--method", "bm25", "--collections", work / "r-sets", "--output", work / "r-runs"],
                 ["evaluate", "--collections", work / "r-sets", work / "r-runs"],
+                ["glue", "--model", encoder, "--task", "cola", "--data", work, "--steps", 1, "--seeds", 1, "--output", work / "r-glue"],
                 ["similarity", "--model", encoder, "--input", work / "r-pairs.tsv", "--format", "tsv"],
                 ["transfer", "--model", encoder, "--task", "mr", "--data", work, "--classifier", "convex", "--folds", 2],
                 ["export", "--model", encoder, "--output", work / "r-export"],
                 ["export", "--model", encoder, "--format", "huggingface", "--output", work / "r-hf"]]
     (work / "r-pairs.tsv").write_text("".join(f"a{i} b\ta{i} c\t{i}\n" for i in range(6)))
     shutil.copytree(data, work / "r-sets/one")
+    for part in ("train.tsv", "dev.tsv"):
+        (work / part).write_text("x\t1\t\ta b\nx\t0\t\tb a\n")
     for side, word in (("pos", "good"), ("neg", "bad")):
         (work / f"rt-polarity.{side}").write_text("".join(f"{word} w{i}\n" for i in range(8)))
     for arguments in commands:

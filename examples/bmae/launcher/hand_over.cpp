@@ -18,6 +18,7 @@
 #include "../collection_sets.hpp"
 #include "../common.hpp"
 #include "../embedding_tasks.hpp"
+#include "../glue.hpp"
 #include "../index.hpp"
 #include "../preset_figure.hpp"
 #include "../ranking.hpp"
@@ -64,6 +65,7 @@ int hand_over() {
 int pretrain(Common const&, PretrainOptions const&) { return hand_over(); }
 int similarity(Common const&, SimilarityOptions const&) { return hand_over(); }
 int transfer(Common const&, TransferTaskOptions const&) { return hand_over(); }
+int glue(Common const&, GlueOptions const&) { return hand_over(); }
 int presets(Common const&, std::string const&) { return hand_over(); }
 int draw_preset(std::string const&, Path const&) { return hand_over(); }
 int finetune(Common const&, FinetuneOptions const&) { return hand_over(); }
