@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 // The compiled form of the library, as a program uses it; the header-only form is that of tests/newcomer and tests/linking.
+// sees no precompiled headers: it checks which headers a program of models includes
 #include <bmae/edge/pretrain.hpp>
 #include <bmae/presets/retromae.hpp>
 

@@ -99,7 +99,7 @@ def check_refusals(work, data):
     out = ["--output", work / "none.trec"]
     refused("search", "--index", index, "--data", data, "--query", "a", says=["--data without --index"])
     refused("search", "--index", index, "--method", "bm25", "--query", "a", says=["--method without --index"])
-    refused("search", "--query", "a", says=["--data with a corpus, or --index"])
+    refused("search", "--query", "a", says=["--data with a corpus, --collections with a folder of them, or --index"])
     refused("search", "--index", index, says=["one of --query, --queries and --query-vectors", "none"])
     refused("search", "--index", index, "--queries", queries, says=["--output"])
     refused("search", "--index", index, "--query", "a", "--skip-malformed", says=["--skip-malformed with --queries", "--query"])
