@@ -49,7 +49,8 @@ BOOST_AUTO_TEST_CASE(where_nothing_tells_it_says_the_writing_or_nothing) {
     BOOST_TEST(bmae::guess_language("and the").empty());   // too short
     BOOST_TEST(bmae::guess_language("1234567890 1234567890 1234567890").empty());
     BOOST_TEST(bmae::guess_language("").empty());
-    std::string const cut = std::string(1999, ' ') + "\u4e2d";   // a character across the end of what is read
+    std::string cut(1999, ' ');   // a character across the end of what is read
+    cut += "\u4e2d";
     BOOST_TEST(bmae::guess_language(cut).empty());
 }
 
