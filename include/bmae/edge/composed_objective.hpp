@@ -358,7 +358,7 @@ private:
         };
         model_->for_each_cross_term([&]<class Term>(Term const& term, std::size_t t) {
             std::string const name = "terms." + std::to_string(t);
-            require_kind_of_labels(requires { requires Term::needs_similarities; }, name + " (" + std::string(Term::kind) + ')');
+            require_kind_of_labels(detail::wants_similarities<Term>, name + " (" + std::string(Term::kind) + ')');
             if constexpr (detail::wants_teacher_scores<Term>) {
                 require_teacher(name + " (" + std::string(Term::kind) + ')',
                                 "Prepare the pairs with --teacher-scores FILE, or use a preset without distillation.");

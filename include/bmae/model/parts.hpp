@@ -49,6 +49,9 @@ template <class Part>
 inline constexpr bool wants_groups = requires { requires Part::needs_groups; };
 template <class Part>
 inline constexpr bool wants_teacher_scores = requires { requires Part::needs_teacher_scores; };
+/// Of a store of scored pairs.
+template <class Part>
+inline constexpr bool wants_similarities = requires { requires Part::needs_similarities; };
 template <class Part>
 inline constexpr bool wants_one_vector = !is_pass<Part> && !wants_scores<Part> && !wants_token_vectors<Part>;
 

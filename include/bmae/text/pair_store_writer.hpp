@@ -209,7 +209,7 @@ BMAE_INLINE void PairStoreWriter::add(PairQuery const& query) {
     counts.queries_with_scores += counts.scores == scored ? 0 : 1;
     files_.put<TokenId>("queries", query.tokens);
     files_.put<char>("query_ids", query.id);
-    if (manifest_.keeps_sources) { files_.put<std::uint32_t>("query_sources", {{query.source}}); }
+    if (manifest_.keeps_sources) { files_.put<std::uint32_t>("query_sources", {&query.source, 1}); }
     counts.query_tokens += query.tokens.size();
     counts.longest_query = std::max<std::uint64_t>(counts.longest_query, query.tokens.size());
     query_id_bytes_ += query.id.size();

@@ -17,7 +17,7 @@ namespace bmae {
 /// Options of a run; the defaults train all parameters at one rate.
 struct ParameterRates {
     /// Parameters that are not trained, each entry one of: `embeddings`; `layers:N`, the first N layers of the encoder; a name, in
-    /// which `*` stands for any characters: `*.LayerNorm.*`. Frozen parameters have neither gradient nor moments.
+    /// which an asterisk stands for any characters. Frozen parameters have neither gradient nor moments.
     std::vector<std::string> frozen = {};
     /// Factor of the learning rate from one layer to that below it: of L layers, layer i (from 0) has decay^(L - 1 - i), the embeddings
     /// decay^L, heads and decoders 1 (Howard, Ruder: ULMFiT, arXiv 1801.06146, section 3.2, discriminative fine-tuning).
