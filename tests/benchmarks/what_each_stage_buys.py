@@ -34,7 +34,8 @@ def figures_of(folder, measure):
 
 def table(rows, measure, seeds):
     """rows: stage, mean, standard deviation or None."""
-    lines = [f"| stage | {measure} | spread over {seeds} seeds | against the stage before |", "|---|---|---|---|"]
+    column = f"spread over {seeds} seeds" if seeds > 1 else "spread (one seed)"
+    lines = [f"| stage | {measure} | {column} | against the stage before |", "|---|---|---|---|"]
     for number, (stage, mean, spread) in enumerate(rows):
         gain = "" if number == 0 else f"{mean - rows[number - 1][1]:+.4f}"
         lines.append(f"| {stage} | {mean:.4f} | {'-' if spread is None else f'{spread:.4f}'} | {gain} |")
