@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/detail/columns.hpp>
 #include <bmae/detail/lines.hpp>
 #include <bmae/text/unicode.hpp>
 #include <bmae/values/error.hpp>
@@ -132,15 +133,9 @@ inline void add_reviews(LabeledTexts& rows, std::filesystem::path const& path) {
 inline void add_paraphrases(LabeledTexts& rows, std::filesystem::path const& path) {
     LineReader lines(path);
     for (std::string_view line; lines.next(line);) {
-        std::array<std::string_view, 5> cells = {};
-        std::size_t count = 0;
-        for (std::size_t begin = 0; begin <= line.size(); ++count) {
-            std::size_t const end = std::min(line.find('\t', begin), line.size());
-            if (count < cells.size()) { cells[count] = line.substr(begin, end - begin); }
-            begin = end + 1;
-        }
-        if (count != cells.size()) {
-            throw InputError(lines.diagnostic("5 columns: class, two ids, two sentences", std::to_string(count)));
+        Columns const cells = split_tabs(line);
+        if (cells.count != 5) {
+            throw InputError(lines.diagnostic("5 columns: class, two ids, two sentences", std::to_string(cells.count)));
         }
         if (lines.line() == 1 && cells[0] == "Quality") { continue; }
         rows.labels.push_back(binary_label(lines, cells[0]));
