@@ -21,15 +21,11 @@
 #include <bmae/metrics/any_metric.hpp>
 
 #include "measures.hpp"
+#include "option_text.hpp"
 
 namespace bmae::program {
 
 namespace {
-
-InputError refuse(std::string expected, std::string found, std::string hint = {}) {
-    return InputError(
-        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-}
 
 /// The run of a collection, plain or gzip.
 Path run_of(Path const& folder, NamedCollection const& collection) {

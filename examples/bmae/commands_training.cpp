@@ -14,6 +14,7 @@
 
 #include "commands.hpp"
 #include "commands_contrast.hpp"
+#include "option_text.hpp"
 
 namespace bmae::program {
 
@@ -169,16 +170,9 @@ private:
 
     /// The entries of a list with commas.
     static std::vector<std::string> listed(char const* option, std::string const& text) {
-        std::vector<std::string> entries;
-        for (std::size_t begin = 0; begin <= text.size();) {
-            std::size_t const end = std::min(text.find(',', begin), text.size());
-            entries.push_back(text.substr(begin, end - begin));
-            begin = end + 1;
-            if (!entries.back().empty()) { continue; }
-            throw bmae::InputError(bmae::Diagnostic{
-                .file = {}, .expected = std::string(option) + " as names with commas", .found = '"' + text + '"'});
-        }
-        return entries;
+        std::vector<std::string> entries = parts_of(text);
+        if (std::ranges::find(entries, "") == entries.end()) { return entries; }
+        throw refuse(std::string(option) + " as names with commas", '"' + text + '"');
     }
 
     void add_evaluation() {

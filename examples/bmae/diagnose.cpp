@@ -5,7 +5,6 @@
 #include "diagnose.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -25,6 +24,7 @@
 #include "collections.hpp"
 #include "common.hpp"
 #include "language.hpp"
+#include "option_text.hpp"
 
 namespace bmae::program {
 
@@ -81,16 +81,12 @@ private:
 
 std::vector<std::size_t> lengths_of(std::string const& list) {
     std::vector<std::size_t> lengths;
-    for (std::size_t begin = 0; begin <= list.size();) {
-        std::size_t const end = std::min(list.find(',', begin), list.size());
-        std::size_t value = 0;
-        auto const [stop, error] = std::from_chars(list.data() + begin, list.data() + end, value);
-        if (error != std::errc() || stop != list.data() + end || value == 0) {
-            throw InputError(Diagnostic{
-                .file = {}, .expected = "--lengths as numbers above 0 with commas between: 128,512", .found = '"' + list + '"'});
+    for (std::string const& part : parts_of(list)) {
+        auto const length = number_of<std::size_t>(part);
+        if (!length || *length == 0) {
+            throw refuse("--lengths as numbers above 0 with commas between: 128,512", '"' + list + '"');
         }
-        lengths.push_back(value);
-        begin = end + 1;
+        lengths.push_back(*length);
     }
     return lengths;
 }

@@ -3,7 +3,6 @@
 // Fine-tunes an encoder as a retriever, a reranker, a sparse or a late-interaction model: `finetune`. The compositions
 // are compiled in the library bmae::compiled.
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
@@ -28,6 +27,7 @@
 #include "evaluation.hpp"
 #include "finetuned_folders.hpp"
 #include "models.hpp"
+#include "option_text.hpp"
 #include "pair_report.hpp"
 #include "pending_store.hpp"
 #include "refresh.hpp"
@@ -37,11 +37,6 @@
 namespace bmae::program {
 
 namespace {
-
-InputError refuse(std::string expected, std::string found, std::string hint = {}) {
-    return InputError(
-        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-}
 
 /// Presets of the program by what they make and how they learn.
 constexpr std::string_view scored_pairs = "scored-pairs";
@@ -343,9 +338,9 @@ void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map
             auto const* const number = std::get_if<std::uint64_t>(&preset);
             std::uint64_t length = number != nullptr ? *number : 0;
             if (given != overrides.end()) {
-                char const* const end = given->second.data() + given->second.size();
-                auto const read = std::from_chars(given->second.data(), end, length);
-                if (read.ec != std::errc() || read.ptr != end) { continue; }   // refused where it is set
+                auto const read = number_of<std::uint64_t>(given->second);
+                if (!read) { continue; }   // refused where it is set
+                length = *read;
             }
             if (length <= positions) { continue; }
             overrides[name] = std::to_string(positions);

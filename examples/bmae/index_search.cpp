@@ -19,17 +19,13 @@
 
 #include "answer.hpp"
 #include "index_answers.hpp"
+#include "option_text.hpp"
 #include "unmatched.hpp"
 #include "vector_files.hpp"
 
 namespace bmae::program {
 
 namespace {
-
-InputError refusal(std::string expected, std::string found, std::string hint = {}) {
-    return InputError(
-        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-}
 
 Json result_of(std::string const& method, std::size_t documents) {
     return {{"command", "search"},   {"method", method},   {"documents", documents},
@@ -77,7 +73,7 @@ void require_no_model(ModelOptions const& model, std::string const& why) {
                                                   {"--precision", model.precision != "fp32"},
                                                   {"--batch-examples", model.batch_examples != 0}};
     for (auto const& [name, is_given] : given) {
-        if (is_given) { throw refusal(std::string("no ") + name + ' ' + why, name, "Leave it out."); }
+        if (is_given) { throw refuse(std::string("no ") + name + ' ' + why, name, "Leave it out."); }
     }
 }
 
@@ -98,8 +94,8 @@ void check_weights(SearchIndexOptions const& asked, Json const& documents, Json 
 
 int search_lexical(Common const& common, SearchOptions const& options, SearchIndexOptions const& asked) {
     require_no_model(options.model, "with an index of BM25");
-    if (!asked.query_vectors.empty()) { throw refusal("queries as texts with an index of BM25", "--query-vectors"); }
-    if (asked.rescore != 0) { throw refusal("an index of vectors with --rescore", "one of BM25"); }
+    if (!asked.query_vectors.empty()) { throw refuse("queries as texts with an index of BM25", "--query-vectors"); }
+    if (asked.rescore != 0) { throw refuse("an index of vectors with --rescore", "one of BM25"); }
     LexicalIndex const index = LexicalIndex::open(asked.index, Verify::quick, common.threads);
     return answer_from_index(
         common, options, asked,
@@ -192,20 +188,20 @@ int search_index(Common const& common, SearchOptions const& options, SearchIndex
     bool const asks = options.query.has_value();
     int const given = (asks ? 1 : 0) + (index.queries.empty() ? 0 : 1) + (index.query_vectors.empty() ? 0 : 1);
     if (given != 1) {
-        throw refusal("one of --query, --queries and --query-vectors with --index", given == 0 ? "none" : std::to_string(given));
+        throw refuse("one of --query, --queries and --query-vectors with --index", given == 0 ? "none" : std::to_string(given));
     }
     if (!options.embeddings.empty() || options.model.chunk_tokens != 0) {
-        throw refusal("--index alone, which has its documents", options.embeddings.empty() ? "--chunks" : "--embeddings");
+        throw refuse("--index alone, which has its documents", options.embeddings.empty() ? "--chunks" : "--embeddings");
     }
     if (options.skip_malformed && index.queries.empty()) {
-        throw refusal("--skip-malformed with --queries, whose lines it is about", asks ? "--query" : "--query-vectors",
-                      "Leave it out.");
+        throw refuse("--skip-malformed with --queries, whose lines it is about", asks ? "--query" : "--query-vectors",
+                     "Leave it out.");
     }
     if (!options.similarity.empty()) {
-        throw refusal("the similarity that the index was made with", "--similarity", "Leave it out.");
+        throw refuse("the similarity that the index was made with", "--similarity", "Leave it out.");
     }
     if (asks != options.output.empty()) {
-        throw refusal(asks ? "no --output with --query" : "--output for the run", asks ? "one" : "none");
+        throw refuse(asks ? "no --output with --query" : "--output for the run", asks ? "one" : "none");
     }
     if (!asks) { check_new_file(options.output); }
     IndexFolder const folder(index.index, index.verify ? Verify::full : Verify::quick);
@@ -214,7 +210,7 @@ int search_index(Common const& common, SearchOptions const& options, SearchIndex
     if (folder.kind() == "dense") {
         if (!index.query_vectors.empty()) { return search_vectors(common, options, index); }
         if (!options.model.model.empty()) { return search_index_by_model(common, options, index); }
-        throw refusal("--model, which reads the queries, with an index of vectors", "none", "Or queries by --query-vectors.");
+        throw refuse("--model, which reads the queries, with an index of vectors", "none", "Or queries by --query-vectors.");
     }
     throw folder.manifest().refuse("an index of a kind that this version knows", '"' + folder.kind() + '"',
                                    "Make the index again with this version of bmae.");

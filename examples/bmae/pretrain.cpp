@@ -26,6 +26,7 @@
 #include "common.hpp"
 #include "evaluation.hpp"
 #include "models.hpp"
+#include "option_text.hpp"
 #include "training.hpp"
 
 namespace bmae::program {
@@ -41,11 +42,6 @@ void warn_of_prompts(Path const& model) {
          " are not kept: pre-training reads texts without them. Give them to `bmae finetune` or `bmae export` by --query-prompt "
          "and "
          "--document-prompt");
-}
-
-InputError refuse(std::string expected, std::string found, std::string hint = {}) {
-    return InputError(
-        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
 }
 
 /// True where the command line sets a size of the config.

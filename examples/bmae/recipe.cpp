@@ -15,6 +15,7 @@
 #include <bmae/values/error.hpp>
 
 #include "did_you_mean.hpp"
+#include "option_text.hpp"
 
 namespace bmae::program {
 
@@ -138,12 +139,7 @@ private:
         if (given.is_array()) {
             for (Json const& value : given) { axis.values.push_back(word_of(value, path)); }
         } else {
-            std::string const list = word_of(given, path);
-            for (std::size_t at = 0; at <= list.size();) {
-                std::size_t const end = std::min(list.find(',', at), list.size());
-                axis.values.push_back(list.substr(at, end - at));
-                at = end + 1;
-            }
+            axis.values = parts_of(word_of(given, path));
         }
         for (auto value = axis.values.begin(); value != axis.values.end(); ++value) {
             if (value->empty() || std::find(axis.values.begin(), value, *value) != value) {

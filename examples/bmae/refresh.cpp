@@ -2,10 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "refresh.hpp"
 
-#include <charconv>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include <bmae/detail/folders.hpp>
@@ -13,6 +11,7 @@
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/values/error.hpp>
 
+#include "option_text.hpp"
 #include "runs.hpp"
 
 namespace bmae::program {
@@ -24,13 +23,9 @@ Path place_of(FinetuneOptions const& options, std::string const& name, std::uint
 }
 
 /// The last rank of "FIRST:LAST"; 0 where it is another text.
-std::size_t last_rank(std::string_view window) {
-    std::size_t const colon = window.find(':');
-    if (colon == window.npos) { return 0; }
-    window.remove_prefix(colon + 1);
-    std::size_t last = 0;
-    auto const read = std::from_chars(window.data(), window.data() + window.size(), last);
-    return read.ec == std::errc() && read.ptr == window.data() + window.size() ? last : 0;
+std::size_t last_rank(std::string const& window) {
+    auto const ranks = rank_window_of(window);
+    return ranks ? ranks->second : 0;
 }
 
 }  // namespace
@@ -45,14 +40,10 @@ std::uint64_t refreshes_done(FinetuneOptions const& options) {
 void require_refreshable(FinetuneOptions const& options, std::string const& kind) {
     if (!options.refresh.is_used()) { return; }
     if (kind != "sentence-transformer") {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = "--refresh-every with a preset that makes dense vectors, which search the corpus",
-                                    .found = options.preset});
+        throw refuse("--refresh-every with a preset that makes dense vectors, which search the corpus", options.preset);
     }
     if (last_rank(options.refresh.window) == 0) {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = "--refresh-window as ranks FIRST:LAST, from 1: 1:200",
-                                    .found = '"' + options.refresh.window + '"'});
+        throw refuse("--refresh-window as ranks FIRST:LAST, from 1: 1:200", '"' + options.refresh.window + '"');
     }
 }
 

@@ -4,7 +4,6 @@
 // Runs to a fused run, and to hard negatives: `fuse`, `mine`.
 #include "runs.hpp"
 
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -24,33 +23,20 @@
 #include <bmae/retrieval/run_file.hpp>
 
 #include "collections.hpp"
+#include "option_text.hpp"
 
 namespace bmae::program {
 
 namespace {
 
-InputError refuse(std::string expected, std::string found, std::string hint = {}) {
-    return InputError(
-        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-}
-
-/// A whole text as a number.
-template <class Number>
-std::optional<Number> number_of(std::string_view text) {
-    Number value{};
-    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(value) : std::nullopt;
-}
-
 /// "0.7,0.3"
 std::vector<double> weights_of(std::string const& text) {
     std::vector<double> weights;
-    for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
-        std::size_t const end = std::min(text.find(',', begin), text.size());
-        auto const weight = number_of<double>(std::string_view(text).substr(begin, end - begin));
+    if (text.empty()) { return weights; }
+    for (std::string const& part : parts_of(text)) {
+        auto const weight = number_of<double>(part);
         if (!weight) { throw refuse("--weights as numbers with commas between, one per run: 0.7,0.3", '"' + text + '"'); }
         weights.push_back(*weight);
-        begin = end + 1;
     }
     return weights;
 }
@@ -121,17 +107,10 @@ int fuse(Common const& common, FuseOptions const& options) {
 
 namespace {
 
-/// "10:100", ranks from 1.
-std::pair<std::size_t, std::size_t> window_of(std::string const& text) {
-    std::size_t const colon = text.find(':');
-    auto const first = number_of<std::size_t>(text.substr(0, colon));
-    auto const last = number_of<std::size_t>(colon == std::string::npos ? std::string() : text.substr(colon + 1));
-    if (!first || !last) { throw refuse("--window as ranks FIRST:LAST, from 1: 10:100", '"' + text + '"'); }
-    return {*first, *last};
-}
-
 MiningOptions mining_options(Common const& common, MineOptions const& options) {
-    auto const [first, last] = window_of(options.window);
+    auto const window = rank_window_of(options.window);
+    if (!window) { throw refuse("--window as ranks FIRST:LAST, from 1: 10:100", '"' + options.window + '"'); }
+    auto const [first, last] = *window;
     if (options.sample != "random" && options.sample != "top") {
         throw refuse("--sample random or top", '"' + options.sample + '"');
     }

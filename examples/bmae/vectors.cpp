@@ -32,6 +32,7 @@
 #include "language.hpp"
 #include "model_card.hpp"
 #include "models.hpp"
+#include "option_text.hpp"
 #include "ranking.hpp"
 #include "stored_vectors.hpp"
 #include "unmatched.hpp"
@@ -289,10 +290,6 @@ Records queries_of(BeirCollection const& collection, SearchOptions const& option
 
 /// What is wrong with the options is said before the texts are read.
 void check_search(SearchOptions const& options) {
-    auto const refuse = [](std::string expected, std::string found, std::string hint = {}) {
-        return InputError(
-            Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-    };
     if (!is_one_of(options.method, {"dense", "bm25", "hybrid", "sparse", "maxsim"})) {
         throw refuse("--method dense, bm25, hybrid, sparse or maxsim", '"' + options.method + '"');
     }
@@ -310,9 +307,11 @@ void check_search(SearchOptions const& options) {
 }  // namespace
 
 int search(Common const& common, SearchOptions const& options) {
-    check_search(options);
-    use_threads(common);
-    if (options.query) { return search_by_hand(common, options); }
+    if (options.query) {
+        check_search(options);
+        use_threads(common);
+        return search_by_hand(common, options);
+    }
     Json const result = search_collection(common, options);
     print_result(common, result,
                  options.output.string() + ": " + count_text(result["queries"].get<std::uint64_t>()) + " queries, " +
