@@ -4,8 +4,6 @@
 #include "glue.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -28,6 +26,8 @@
 #include <bmae/metrics/correlation.hpp>
 
 #include "models.hpp"
+#include "option_text.hpp"
+#include "spread.hpp"
 #include "training.hpp"
 
 namespace bmae::program {
@@ -36,22 +36,15 @@ namespace {
 
 constexpr char const* result_file = "result.json";
 
-InputError refuse(std::string expected, std::string found, std::string hint = {}) {
-    return InputError(
-        Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-}
-
 /// "1,2,3"
 std::vector<std::uint64_t> seeds_of(std::string const& list) {
     std::vector<std::uint64_t> seeds;
-    for (std::string const& text : names_of_metrics({list})) {
-        std::uint64_t seed = 0;
-        auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
-        bool const whole = error == std::errc() && end == text.data() + text.size();
-        if (!whole || std::find(seeds.begin(), seeds.end(), seed) != seeds.end()) {
+    for (std::string const& text : parts_of(list)) {
+        auto const seed = number_of<std::uint64_t>(text);
+        if (!seed || std::find(seeds.begin(), seeds.end(), *seed) != seeds.end()) {
             throw refuse("--seeds as different whole numbers with commas between: 1,2,3", '"' + list + '"');
         }
-        seeds.push_back(seed);
+        seeds.push_back(*seed);
     }
     return seeds;
 }
@@ -161,11 +154,9 @@ std::pair<Json, Json> mean_and_spread(Json const& runs) {
         }
         means[name] = spreads[name] = nullptr;
         if (values.size() != runs.size()) { continue; }
-        double mean = 0, squares = 0;
-        for (double const value : values) { mean += value / static_cast<double>(values.size()); }
-        for (double const value : values) { squares += (value - mean) * (value - mean); }
-        means[name] = mean;
-        if (values.size() > 1) { spreads[name] = std::sqrt(squares / static_cast<double>(values.size() - 1)); }
+        Spread const spread = spread_of(values);
+        means[name] = spread.mean;
+        if (spread.deviation) { spreads[name] = *spread.deviation; }
     }
     return {means, spreads};
 }

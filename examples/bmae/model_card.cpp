@@ -16,6 +16,8 @@
 #include <bmae/io/json_file.hpp>
 #include <bmae/version.hpp>
 
+#include "json_member.hpp"
+
 namespace bmae::program {
 
 namespace {
@@ -83,9 +85,6 @@ Json read_or_nothing(Path const& file) {
     Json json = detail::parse_json_or_nothing<Json>(detail::read_file(file, largest_text));
     return json.is_discarded() ? Json() : json;
 }
-
-/// A member of an object; null where there is none.
-Json member(Json const& object, char const* key) { return object.is_object() && object.contains(key) ? object[key] : Json(); }
 
 FolderKind const& kind_of(Path const& folder) {
     std::string const modules = read_or_nothing(folder / "modules.json").dump();

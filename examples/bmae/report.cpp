@@ -3,7 +3,6 @@
 // torch-free
 #include "report.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -20,17 +19,6 @@
 namespace bmae::program {
 
 namespace {
-
-/// Seconds of training at a step: that of the last line of the log up to it.
-double seconds_at(RunFolder const& run, double step) {
-    if (run.curves.empty() || run.seconds.empty()) { return 0; }
-    auto const& lines = run.curves.front().points;
-    double seconds = 0;
-    for (std::size_t i = 0; i < std::min(lines.size(), run.seconds.size()) && lines[i].first <= step; ++i) {
-        seconds = run.seconds[i];
-    }
-    return seconds;
-}
 
 /// "term passes.0.terms.1 (branch, MKP): loss" as "terms/passes.0.terms.1 (branch, MKP): loss".
 std::string tag_of(std::string const& curve) {
@@ -49,8 +37,7 @@ void write_events(ReportedFolders const& folders, Path const& output) {
         EventFile events;
         for (Curve const& curve : run.curves) {
             for (auto const& [step, value] : curve.points) {
-                events.add(tag_of(curve.name), static_cast<std::uint64_t>(step), seconds_at(run, step),
-                           static_cast<float>(value));
+                events.add(tag_of(curve.name), static_cast<std::uint64_t>(step), run.seconds_at(step), static_cast<float>(value));
             }
         }
         Path const folder = target.partial() / Path(run.name).relative_path();

@@ -3,7 +3,6 @@
 // torch-free
 // The page of bmae report: tables and curves of runs side by side.
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <map>
@@ -23,6 +22,7 @@
 #include "line_chart.hpp"
 #include "report.hpp"
 #include "run_folder.hpp"
+#include "spread.hpp"
 
 namespace bmae::program {
 
@@ -99,7 +99,7 @@ std::string runs_table(std::vector<RunFolder> const& runs) {
         Curve const* const loss = run.find("loss");
         bool const any = loss != nullptr && !loss->points.empty();
         table.row({run.name, run.path.string(), run.preset, any ? number_text(loss->points.back().first) : "-",
-                   setting(run, "training: seed"), run.seconds.empty() ? "-" : duration_text(run.seconds.back()),
+                   setting(run, "training: seed"), run.seconds.empty() ? "-" : duration_text(run.seconds.back().second),
                    any ? number_text(loss->points.back().second) : "-"});
     }
     return table.html();
@@ -157,14 +157,10 @@ std::string spread_tables(std::vector<RunFolder> const& runs) {
                 if (auto const value = last_of(*run, curve)) { values.push_back(*value); }
             }
             if (values.empty() || curve == "learning_rate" || curve == "tokens_per_second") { continue; }
-            double mean = 0;
-            for (double const value : values) { mean += value / static_cast<double>(values.size()); }
-            double squares = 0;
-            for (double const value : values) { squares += (value - mean) * (value - mean); }
+            Spread const spread = spread_of(values);
             auto const [least, most] = std::ranges::minmax(values);
-            table.row({curve, std::to_string(values.size()), number_text(mean),
-                       values.size() < 2 ? "-" : number_text(std::sqrt(squares / static_cast<double>(values.size() - 1))),
-                       number_text(least), number_text(most)});
+            table.row({curve, std::to_string(values.size()), number_text(spread.mean),
+                       spread.deviation ? number_text(*spread.deviation) : "-", number_text(least), number_text(most)});
         }
         text += "<h3>" + escaped_markup(names) + "</h3>\n" + table.html();
     }

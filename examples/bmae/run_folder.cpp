@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <string_view>
 
@@ -15,6 +16,8 @@
 #include <bmae/detail/lines.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/values/error.hpp>
+
+#include "json_member.hpp"
 
 namespace bmae::program {
 
@@ -25,13 +28,6 @@ constexpr char const* manifest_file = "manifest.json";
 constexpr std::size_t most_told = 20;   ///< problems of one file that are told one by one
 
 std::string text_of(Json const& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
-
-/// A member of an object; null where there is none.
-Json const& member(Json const& object, char const* key) {
-    static Json const none;
-    auto const found = object.is_object() ? object.find(key) : object.end();
-    return found == object.end() ? none : *found;
-}
 
 /// Collects the problems of one file.
 class Problems {
@@ -120,7 +116,7 @@ private:
             seconds_ += std::max(0.0, tokens.get<double>() - tokens_) / rate.get<double>();
             tokens_ = tokens.get<double>();
         }
-        run_.seconds.push_back(seconds_);
+        run_.seconds.emplace_back(step_, seconds_);
     }
 
     void add(std::string const& name, Json const& value) {
@@ -275,6 +271,11 @@ std::vector<std::string> names_of(std::vector<Path> const& folders) {
 Curve const* RunFolder::find(std::string const& curve) const {
     auto const found = std::ranges::find(curves, curve, &Curve::name);
     return found == curves.end() ? nullptr : &*found;
+}
+
+double RunFolder::seconds_at(double step) const {
+    auto const after = std::ranges::upper_bound(seconds, step, {}, &std::pair<double, double>::first);
+    return after == seconds.begin() ? 0 : std::prev(after)->second;
 }
 
 ReportedFolders read_folders(std::vector<Path> const& folders) {

@@ -24,13 +24,15 @@ struct RunFolder {
     std::string name = {};   ///< as the report calls it
     Path path = {};
     std::vector<Curve> curves = {};                        ///< loss, terms, gradient norm, learning rate, figures ... in order
-    std::vector<double> seconds = {};                      ///< training time until each point of the first curve
+    std::vector<std::pair<double, double>> seconds = {};   ///< step and training time until then, by step
     std::map<std::string, std::string> settings = {};      ///< everything that decides the result, by name
     std::map<std::string, std::string> composition = {};   ///< options of the composition by path
     std::string preset = {};
     std::string text = {};   ///< of the composition; empty where no checkpoint tells it
 
     [[nodiscard]] Curve const* find(std::string const& curve) const;
+    /// Seconds of training at a step: those of the last line of the log up to it.
+    [[nodiscard]] double seconds_at(double step) const;
 };
 
 /// One finished stage of a pipeline.
