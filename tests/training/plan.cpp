@@ -56,6 +56,7 @@ BOOST_AUTO_TEST_CASE(a_run_by_the_clock_anneals_to_its_end_at_any_load) {
         [](double t) { return t < 50 ? .5 : .1; },                           // five times faster
         [](double t) { return t < 90 ? .02 : .4; },                          // twenty times slower at the end
         [](double t) { return t == 0 ? 3 : .1 + .05 * std::sin(17 * t); },   // a slow first step, uneven steps
+        [](double t) { return t > 80 && t < 80.02 ? 8 : .02; },              // one step that stalls for most of the rest
     };
     for (auto const& cost : loads) {
         Simulated const run(100, cost);

@@ -71,9 +71,11 @@ private:
     bool by_clock_ = false;
 };
 
-/// Decides when a run by the clock plans its rest again, and how many steps that is: the time left over the mean time of a step since the
-/// plan before. It does so after each sixteenth of the time that has passed since this start or of the time that is left, whichever is
-/// less: often while little is known, and often where little is left, some hundred times in all.
+/// Decides when a run by the clock plans its rest again, and how many steps that is: the time left over the expected time of a step, the
+/// geometric mean of the time expected before and of the mean time since the plan before. One step that stalls (a slow disk, a machine
+/// that sleeps) therefore does not end the run early with a high learning rate, and a lasting change of speed is followed within a few
+/// plans. It plans after each sixteenth of the time that has passed since this start or of the time that is left, whichever is less:
+/// often while little is known, and often where little is left, some hundred times in all.
 ///
 /// Time is training time: that of the steps of all starts of the run, with the logs and checkpoints between them, without loading.
 class ClockPlanner {
@@ -92,6 +94,7 @@ private:
     double start_;
     double planned_at_;
     std::uint64_t steps_ = 0;   // since then
+    double expected_ = 0;       // seconds of a step; 0: not known yet
 };
 
 /// [[step, progress, left], ...]
@@ -155,10 +158,11 @@ BMAE_INLINE std::optional<std::uint64_t> ClockPlanner::after_step(double seconds
     double const since = seconds - planned_at_;
     double const left = budget_ - seconds;
     if (left > 0 && since < std::min(seconds - start_, left) / parts) { return std::nullopt; }
-    double const each = std::max(since / static_cast<double>(steps_), 1e-9);
+    double const measured = std::max(since / static_cast<double>(steps_), 1e-9);
+    expected_ = expected_ == 0 ? measured : std::sqrt(expected_ * measured);
     planned_at_ = seconds;
     steps_ = 0;
-    return left <= 0 ? 0 : static_cast<std::uint64_t>(std::llround(std::min(left / each, 1e12)));
+    return left <= 0 ? 0 : static_cast<std::uint64_t>(std::llround(std::min(left / expected_, 1e12)));
 }
 
 BMAE_INLINE nlohmann::ordered_json to_json(std::span<PlanSegment const> segments) {
