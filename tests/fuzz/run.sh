@@ -5,7 +5,7 @@
 #
 # usage: tests/fuzz/run.sh MINUTES [TARGET...]      minutes of each target, as 5 or .5; all targets where none is named
 #
-# Needs clang 16 or newer with its run-time library (apt: clang-19). Keeps its inputs in build/fuzz/corpus/TARGET, so that a later run goes on
+# Needs clang 16 or newer with its run-time library (apt: clang-19 libclang-rt-19-dev). Keeps its inputs in build/fuzz/corpus/TARGET, so that a later run goes on
 # from them; a finding is build/fuzz/findings/TARGET/crash-..., which `test_fuzz TARGET FILE` reads again.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,11 +15,14 @@ shift
 for clang in clang++-19 clang++-20 clang++-21 clang++-18 clang++-17 clang++-16 clang++; do
     command -v "$clang" > /dev/null && break
 done
-command -v "$clang" > /dev/null || { echo "run.sh: expected clang 16 or newer, found none. Install it: apt install clang-19" >&2; exit 2; }
+command -v "$clang" > /dev/null || { echo "run.sh: expected clang 16 or newer, found none. Install it: apt install clang-19 libclang-rt-19-dev" >&2; exit 2; }
+echo 'extern "C" int LLVMFuzzerTestOneInput(unsigned char const*, unsigned long) { return 0; }' |
+    "$clang" -x c++ - -fsanitize=fuzzer,address,undefined -o /dev/null 2> /dev/null ||
+    { echo "run.sh: $clang has no libFuzzer or no sanitizers. Install its run-time library: apt install libclang-rt-19-dev (of the same version)" >&2; exit 2; }
 launcher=$(command -v ccache || true)
 out=build/fuzz
 mkdir -p $out
-flags="-std=c++20 -O1 -g1 -Iinclude -D_GLIBCXX_ASSERTIONS -fno-omit-frame-pointer -fno-sanitize-recover=all"
+flags="-std=c++20 -O1 -g1 -Wno-deprecated-declarations -Iinclude -D_GLIBCXX_ASSERTIONS -fno-omit-frame-pointer -fno-sanitize-recover=all"
 sanitizers="address,undefined,float-cast-overflow"
 units=(targets text_targets corpus_targets store_targets model_targets index_targets recipe_targets)
 objects=("${units[@]/#/$out/}")
