@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -247,6 +248,75 @@ def check_shipped():
     print(len(recipes), "shipped recipes")
 
 
+def commands_of(name):
+    """stage -> its command and its options as the pipeline would run it; an option that is repeated has its values in one tuple."""
+    file = pathlib.Path(__file__).resolve().parents[2] / f"examples/recipes/{name}.json"
+    given = [word for setting, value in json.loads(file.read_text())["settings"].items() if value is None for word in ("--set", f"{setting}=x")]
+    lines = run("pipeline", file, *given, "--output", "experiment", "--dry-run").stdout.splitlines()
+    commands = {}
+    for at, line in enumerate(lines):
+        if line.startswith("# ") and at + 1 < len(lines) and lines[at + 1].startswith("bmae "):
+            words = shlex.split(lines[at + 1])[1:]
+            options = {}
+            for word in words[1:]:
+                option, _, value = word.removeprefix("--").partition("=")
+                options[option] = options.get(option, ()) + (value,)
+            commands[line[2:]] = (words[0], {option: values[0] if len(values) == 1 and option != "set" else values for option, values in options.items()})
+    return commands
+
+
+def of_command(commands, command):
+    return [options for name, options in commands.values() if name == command]
+
+
+def differing(one, other):
+    return {option for option in one.keys() | other.keys() if one.get(option) != other.get(option)}
+
+
+# Papers and released scripts: SimLM's (MASTER's text refers to them), RetroMAE's, those of supervised SimCSE for SentMAE's second stage.
+PRETRAINING = {
+    "master-msmarco": {"pretrained": {"steps": 120_000, "batch-examples": 2048, "learning-rate": 3e-4, "warmup": 4000, "weight-decay": 0}},
+    "simlm-msmarco": {"pretrained": {"steps": 80_000, "batch-examples": 2048, "learning-rate": 3e-4, "warmup": 4000, "weight-decay": 0}},
+    "retromae-msmarco": {"pretrained": {"epochs": 20, "batch-examples": 1024, "learning-rate": 1e-4, "warmup": .1, "weight-decay": .01}},
+    "retromae-nq": {"pretrained": {"epochs": 20, "batch-examples": 1024, "learning-rate": 1e-4, "warmup": .1, "weight-decay": .01}},
+    "sentmae-nli": {"stage-1": {"epochs": 8, "batch-examples": 256, "learning-rate": 1e-4, "warmup": .1, "weight-decay": .01},
+                    "stage-2": {"epochs": 3, "batch-examples": 512, "learning-rate": 5e-5, "warmup": 0, "weight-decay": 0}}}
+SIMLM = {"passages-per-query": 16, "epochs": 3, "batch-examples": 64, "learning-rate": 2e-5, "warmup": 1000, "weight-decay": 0, "temperature": .02, "query-length": 32, "passage-length": 144}
+RETROMAE = {"passages-per-query": 16, "epochs": 4, "batch-examples": 128, "learning-rate": 2e-5, "warmup": 0, "weight-decay": 0, "temperature": 1, "query-length": 32, "passage-length": 140}
+FIRST_RETRIEVERS = {"master-msmarco": SIMLM, "simlm-msmarco": SIMLM, "retromae-msmarco": RETROMAE, "retromae-nq": RETROMAE}
+
+
+def check_numbers():
+    """The numbers of the shipped recipes are those of the papers, and the stages of a grid are those of the whole recipe but for what is varied."""
+    known = {name: commands_of(name) for name in ("master-msmarco", "simlm-msmarco", "retromae-msmarco", "retromae-nq", "sentmae-nli")}
+    for name, stages in PRETRAINING.items():
+        for stage, numbers in stages.items():
+            options = known[name][stage][1]
+            assert all(float(options[option]) == value for option, value in numbers.items()), (name, stage, options)
+    for name, numbers in FIRST_RETRIEVERS.items():
+        options = known[name]["retriever-1"][1]
+        assert all(float(options[option]) == value for option, value in numbers.items()), (name, options)
+    grids = {"master-few-shot": ("master-msmarco", {"limit"}), "master-steps": ("master-msmarco", {"save-every", "keep-last"}),
+             "master-mask-rates": ("master-msmarco", set()), "retromae-ablations": ("retromae-msmarco", {"preset"})}
+    for name, (whole, varied) in grids.items():
+        known[name] = commands_of(name)
+        for command, stage in (("pretrain", "pretrained"), ("finetune", "retriever-1")):
+            for options in of_command(known[name], command):
+                more = differing(options, known[whole][stage][1]) - {"model", "data", "negatives", "output"} - (varied | ({"set"} if command == "pretrain" else set()))
+                assert not more, (name, stage, more, options)
+    rates = lambda options: tuple(sorted(options["set"]))
+    assert [int(options["limit"]) for options in of_command(known["master-few-shot"], "finetune")] == [round(502_939 * share / 100) for share in (5, 10, 20, 50, 100)]
+    settings = [rates(options) for options in of_command(known["master-mask-rates"], "pretrain")]
+    assert sorted(settings) == [(f"decoder_mask={decoder}", f"encoder_mask={encoder}") for decoder, encoder in ((.3, .3), (.5, .15), (.5, .3), (.5, .5), (.7, .3))], settings   # table 9
+    pretrained, = of_command(known["master-steps"], "pretrain")
+    read = {int(options["model"].split("step-")[1]) for options in of_command(known["master-steps"], "finetune")}
+    assert min(read) == 10_000 and max(read) == int(pretrained["steps"]) == 120_000 and all(step % int(pretrained["save-every"]) == 0 for step in read), read   # figure 2
+    ablations = sorted((options["preset"], *rates(options)) for options in of_command(known["retromae-ablations"], "pretrain"))
+    shares = (.15, .3, .5, .7, .9)
+    assert ablations == sorted([("retromae", f"encoder_mask={share}") for share in shares] + [("retromae-basic", f"decoder_layers={layers}") for layers in (1, 2, 3)] +
+                               [(preset, f"decoder_mask={share}") for preset in ("retromae", "retromae-basic") for share in shares]), ablations
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=3)
@@ -258,6 +328,7 @@ def main():
                                      "model_type": "bert", "max_position_embeddings": 192, "type_vocab_size": 2, "vocab_size": 300, "hidden_act": "gelu"})
         write(work / "recipe.json", recipe())
         check_shipped()
+        check_numbers()
         check_grid(work)
         check_refusals(work)
         check_whole(work)
