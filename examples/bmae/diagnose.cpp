@@ -224,7 +224,7 @@ void find_in_labels(Findings& findings, std::string const& split, LabelDiagnosis
     };
     findings.add(split + "-queries-without-positive", "judged queries without a relevant document", labels.without_positive.count,
                  labels.queries, labels.without_positive.first);
-    pairs("missing-documents", "judgments of documents that the corpus lacks", labels.without_document, labels.judgements);
+    pairs("missing-documents", "judgments of documents that the corpus lacks", labels.without_document, labels.judgments);
     pairs("no-common-term", "relevant documents without a term of their query", labels.without_common_term, labels.positives);
     pairs("contradicted", "relevant documents with a copy that is judged not relevant", labels.contradicted, labels.positives);
     pairs("below-nonrelevant",
@@ -247,7 +247,7 @@ void find_in_overlap(Findings& findings, std::string const& name, SplitOverlap c
 
 Json json_of(std::string const& split, LabelDiagnosis const& labels) {
     return {{"split", split},
-            {"judgements", labels.judgements},
+            {"judgments", labels.judgments},
             {"queries", labels.queries},
             {"positives", labels.positives},
             {"without_common_term", labels.without_common_term.count},

@@ -205,7 +205,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
 
     std::atomic<bool> stop = false;
     Interrupt const interrupt([&] { stop = true; });
-    plan.generation.cancelled = [&] { return stop.load(); };
+    plan.generation.canceled = [&] { return stop.load(); };
     Progress progress("generate", "texts", 0, resumed);
     std::uint64_t tokens = 0;
     std::uint64_t blank = 0;
@@ -231,7 +231,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
         auto const start = std::chrono::steady_clock::now();
         Generated const written = bmae::generate(model, prompts, plan.generation);
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        if (written.cancelled) { break; }
+        if (written.canceled) { break; }
         std::string rows;
         for (std::size_t i = 0; i < records.size(); ++i) {
             std::span<std::vector<TokenId> const> texts;

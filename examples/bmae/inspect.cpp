@@ -266,9 +266,9 @@ void look_at_text(Path const& path, Findings& findings) {
                                     .hint = "JSON Lines are read by prepare, encode and search."});
     }
     Qrels const qrels = read_qrels(path);
-    findings.add("kind", "judgements");
+    findings.add("kind", "judgments");
     findings.add("queries", qrels.size());
-    findings.add("judgements", qrels.judgement_count());
+    findings.add("judgments", qrels.judgment_count());
 }
 
 }  // namespace

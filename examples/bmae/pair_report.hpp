@@ -42,7 +42,7 @@ inline std::vector<std::pair<std::string, std::uint64_t>> left_out(PairStoreStat
     return {{"queries without a relevant text", counts.queries_without_positives},
             {"queries without a token", counts.empty_queries},
             {"texts without a token", counts.empty_texts},
-            {"judgments of grade 0 or below", counts.irrelevant_judgements},
+            {"judgments of grade 0 or below", counts.irrelevant_judgments},
             {"relevant texts that the corpus lacks or has without a token", counts.unknown_positives},
             {"duplicate relevant texts of a query", counts.repeated_positives},
             {"negatives that are relevant to their query", counts.relevant_negatives},

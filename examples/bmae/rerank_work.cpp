@@ -24,7 +24,7 @@ namespace {
 
 bool has_relevant(Qrels const& qrels, std::string_view query) {
     auto const judged = qrels.find(query);
-    return judged && std::ranges::any_of(qrels.judgements(*judged), [](auto const& judgment) { return judgment.grade > 0; });
+    return judged && std::ranges::any_of(qrels.judgments(*judged), [](auto const& judgment) { return judgment.grade > 0; });
 }
 
 /// A file of negatives as a run: of each query with a relevant document those that `finetune --negatives` reads, in their order.

@@ -25,7 +25,7 @@ inline std::string number(double value, char const* format = "%.1f") {
 
 inline std::string loss_chart(std::vector<Curve> const& curves, std::string const& title) {
     constexpr double width = 720, height = 420, left = 60, right = 20, top = 50, bottom = 50;
-    static constexpr std::array<char const*, 6> colours{"#1b6ca8", "#c8553d", "#2e8b57", "#7d5ba6", "#b8860b", "#444444"};
+    static constexpr std::array<char const*, 6> colors{"#1b6ca8", "#c8553d", "#2e8b57", "#7d5ba6", "#b8860b", "#444444"};
     double last = 1, most = 0, least = 1e300;
     for (Curve const& curve : curves) {
         for (auto const& [x, y] : curve.points) {
@@ -56,10 +56,10 @@ inline std::string loss_chart(std::vector<Curve> const& curves, std::string cons
     for (std::size_t c = 0; c < curves.size(); ++c) {
         std::string line;
         for (auto const& [x, y] : curves[c].points) { line += number(place_x(x)) + ',' + number(place_y(y)) + ' '; }
-        svg += "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"" + std::string(colours[c % colours.size()]) +
-               "\" points=\"" + line + "\"/>\n";
+        svg += "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"" + std::string(colors[c % colors.size()]) + "\" points=\"" +
+               line + "\"/>\n";
         svg += "<text x=\"690\" y=\"" + number(top + 18 * static_cast<double>(c)) + "\" text-anchor=\"end\" fill=\"" +
-               std::string(colours[c % colours.size()]) + "\">" + curves[c].name + "</text>\n";
+               std::string(colors[c % colors.size()]) + "\">" + curves[c].name + "</text>\n";
     }
     return svg + "</svg>\n";
 }

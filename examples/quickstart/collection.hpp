@@ -27,12 +27,12 @@ struct Collection {
     std::string name;
     std::vector<std::string> ids = {};   // of the texts that are searched
     std::vector<std::string> texts = {};
-    std::vector<std::string> queries = {};      // of each text, where known: what pre-training may reconstruct besides it
-    std::vector<std::size_t> unread = {};       // held-out rows: neither they nor their queries are pre-trained on
-    std::vector<std::string> unlabelled = {};   // more texts to pre-train on
-    std::vector<Question> train = {};           // for fine-tuning
-    std::vector<Question> test = {};            // for evaluation
-    std::vector<std::string> samples = {};      // queries to print results for
+    std::vector<std::string> queries = {};     // of each text, where known: what pre-training may reconstruct besides it
+    std::vector<std::size_t> unread = {};      // held-out rows: neither they nor their queries are pre-trained on
+    std::vector<std::string> unlabeled = {};   // more texts to pre-train on
+    std::vector<Question> train = {};          // for fine-tuning
+    std::vector<Question> test = {};           // for evaluation
+    std::vector<std::string> samples = {};     // queries to print results for
 
     bmae::Qrels test_qrels() const {
         bmae::Qrels qrels;
@@ -78,9 +78,9 @@ inline Collection read_beir(std::filesystem::path const& folder) {
         for (std::size_t q = 0; q < qrels.size(); ++q) {
             auto const place = queries.find(qrels.query(q));
             Question question{.id = std::string(qrels.query(q)), .text = place ? query_texts[*place] : ""};
-            for (auto const& judgement : qrels.judgements(q)) {
-                auto const row = documents.find(qrels.document(judgement.document));
-                if (judgement.grade > 0 && row) { question.relevant.push_back(*row); }
+            for (auto const& judgment : qrels.judgments(q)) {
+                auto const row = documents.find(qrels.document(judgment.document));
+                if (judgment.grade > 0 && row) { question.relevant.push_back(*row); }
             }
             if (!question.relevant.empty() && place) { list.push_back(std::move(question)); }
         }

@@ -56,8 +56,8 @@ inline void write_collection(Collection const& collection, std::size_t vocabular
         if (!collection.queries.empty()) { document["queries"] = {collection.queries[i]}; }
         documents += detail::line_of(document);
     }
-    for (std::size_t i = 0; i < collection.unlabelled.size(); ++i) {
-        documents += detail::line_of({{"_id", "u" + std::to_string(i)}, {"text", collection.unlabelled[i]}});
+    for (std::size_t i = 0; i < collection.unlabeled.size(); ++i) {
+        documents += detail::line_of({{"_id", "u" + std::to_string(i)}, {"text", collection.unlabeled[i]}});
     }
     bmae::detail::write_file(folder / "documents.jsonl", documents);
 }
@@ -69,7 +69,7 @@ inline void write_world(World const& world, std::size_t vocabulary, std::filesys
     bmae::WordPiece const tokenizer = detail::write_texts_to_search(collection, vocabulary, folder);
     bmae::MasterRowWriter rows(folder / "rows.jsonl");
     std::string documents;
-    for (std::uint64_t i = 0; i < collection.unlabelled.size() / 2; ++i) {
+    for (std::uint64_t i = 0; i < collection.unlabeled.size() / 2; ++i) {
         WorldDocument const document = world.document(i);
         documents += detail::line_of({{"_id", "d" + std::to_string(i)},
                                       {"text", document.articles[0].text('\n') + '\n' + document.articles[1].text('\n')},

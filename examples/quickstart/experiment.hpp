@@ -246,7 +246,7 @@ private:
             for (std::size_t i = 0; i < collection_.texts.size(); ++i) {
                 if (!unread.contains(i)) { builder.add({.id = std::to_string(number_of++), .text = collection_.texts[i]}); }
             }
-            for (std::string const& text : collection_.unlabelled) {
+            for (std::string const& text : collection_.unlabeled) {
                 builder.add({.id = std::to_string(number_of++), .text = text});
             }
             builder.finish();

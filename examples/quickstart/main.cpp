@@ -186,7 +186,7 @@ int run(Request const& request) {
     std::filesystem::create_directories(request.output);
     Collection const collection = load(request);
     std::printf("%s: %zu texts to search, %zu more to read, %zu questions to train on, %zu to measure\n", collection.name.c_str(),
-                collection.texts.size(), collection.unlabelled.size(), collection.train.size(), collection.test.size());
+                collection.texts.size(), collection.unlabeled.size(), collection.train.size(), collection.test.size());
     std::printf("  a text:       %s\n  its question: %s\n", shortened(collection.texts[collection.test[0].relevant[0]]).c_str(),
                 collection.test[0].text.c_str());
     std::fflush(stdout);

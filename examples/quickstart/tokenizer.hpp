@@ -18,12 +18,12 @@ namespace quickstart {
 // output layer; single characters are kept, so that queries need no [UNK] for new words.
 inline bmae::WordPiece make_tokenizer(Collection const& collection, std::size_t vocabulary) {
     bmae::VocabularyBuilder builder({.vocabulary_size = vocabulary});
-    for (auto const* part : {&collection.texts, &collection.unlabelled}) {
+    for (auto const* part : {&collection.texts, &collection.unlabeled}) {
         for (std::string const& text : *part) { builder.add(text); }
     }
     bmae::WordPiece const all = builder.build_tokenizer();
     std::vector<bool> used(all.size(), false);
-    for (auto const* part : {&collection.texts, &collection.unlabelled}) {
+    for (auto const* part : {&collection.texts, &collection.unlabeled}) {
         for (std::string const& text : *part) {
             for (bmae::TokenId const id : all.encode(text)) { used[static_cast<std::size_t>(id)] = true; }
         }

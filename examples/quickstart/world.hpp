@@ -23,7 +23,7 @@ namespace quickstart {
 
 struct WorldOptions {
     std::uint64_t seed = 1;
-    std::size_t unlabelled = 20000;                              // articles to pre-train on
+    std::size_t unlabeled = 20000;                               // articles to pre-train on
     std::size_t searched = 1000;                                 // articles to search, no two of the same three topics
     std::size_t train = 200;                                     // further articles with a question, for fine-tuning
     std::size_t topics = quickstart::topics.size();              // the first of the list
@@ -88,7 +88,7 @@ public:
 
     Collection collection() const {
         Collection collection{.name = "invented world"};
-        for (std::uint64_t i = 0; i < options_.unlabelled; ++i) { collection.unlabelled.push_back(article(0, i).text()); }
+        for (std::uint64_t i = 0; i < options_.unlabeled; ++i) { collection.unlabeled.push_back(article(0, i).text()); }
         std::set<std::vector<std::size_t>> taken;
         for (std::uint64_t i = 0; collection.ids.size() < options_.searched + options_.train; ++i) {
             Article const next = article(1, i);

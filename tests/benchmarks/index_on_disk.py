@@ -177,7 +177,7 @@ def main():
             forget(index)
             cold = float(dict(zip(*[iter(measured(search(index), env=environment)[2].split())] * 2))["first"])
             entries.append((name, search, index, seconds, megabytes, size_of(index), cold, []))
-        for _ in range(options.repeats):   # interleaved: all have the same neighbours
+        for _ in range(options.repeats):   # interleaved: all have the same neighbors
             for name, search, index, *_, found in entries:
                 found.append({key: float(value) for key, value in zip(*[iter(measured(search(index), env=environment)[2].split())] * 2)})
         print(f"{options.passages} passages, {options.dimension} numbers, k = {options.k}, {options.threads} threads, {options.queries} queries; "

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using bmae::InputError;
-using bmae::JudgementLayout;
+using bmae::JudgmentLayout;
 using test::says;
 
 /// query document grade of each pair.
@@ -25,7 +25,7 @@ std::vector<std::string> pairs_of(bmae::JudgedPairs const& judged) {
     return found;
 }
 
-/// The least that a set of judgements must be able to do.
+/// The least that a set of judgments must be able to do.
 struct PairCounter {
     void add(std::string_view, std::string_view, std::int32_t grade) { sum += grade; }
     int sum = 0;
@@ -84,10 +84,10 @@ BOOST_AUTO_TEST_CASE(what_can_be_wrong_with_a_folder) {
     BOOST_CHECK_EXCEPTION(bmae::BeirCollection::open(scratch.path()), InputError, says("corpus.jsonl:2", "corpus.jsonl:1"));
 }
 
-BOOST_AUTO_TEST_CASE(judgements_of_beir) {
+BOOST_AUTO_TEST_CASE(judgments_of_beir) {
     test::Scratch const scratch;
     auto const read = [&](std::string const& text, bmae::ReadOptions options = {}) {
-        return read_judged_pairs(scratch.file("q.tsv", text), JudgementLayout::beir, options);
+        return read_judged_pairs(scratch.file("q.tsv", text), JudgmentLayout::beir, options);
     };
     bmae::JudgedPairs const without_header = read("1\td1\t1\r\n2\td2\t0\r\n");
     BOOST_TEST(pairs_of(without_header) == (std::vector<std::string>{"1 d1 1", "2 d2 0"}), boost::test_tools::per_element());
@@ -110,10 +110,10 @@ BOOST_AUTO_TEST_CASE(judgements_of_beir) {
     BOOST_CHECK_EXCEPTION(read("query-id\tcorpus-id\tscore\n"), InputError, says("at least one judgment"));
 }
 
-BOOST_AUTO_TEST_CASE(judgements_of_msmarco) {
+BOOST_AUTO_TEST_CASE(judgments_of_msmarco) {
     test::Scratch const scratch;
     auto const read = [&](std::string const& text) {
-        return read_judged_pairs(scratch.file("q", text), JudgementLayout::msmarco);
+        return read_judged_pairs(scratch.file("q", text), JudgmentLayout::msmarco);
     };
     BOOST_TEST(pairs_of(read("1\t0\t77\t1\n2 0 78 3\n")) == (std::vector<std::string>{"1 77 1", "2 78 3"}),
                boost::test_tools::per_element());
@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(judgements_of_msmarco) {
                boost::test_tools::per_element());
     BOOST_CHECK_EXCEPTION(read("1\t77\t1\n"), InputError, says("q:1", "3 in"));
     if (fs::path const folder = test::data_folder("msmarco"); !folder.empty()) {
-        BOOST_TEST(read_judged_pairs(folder / "qrels.msmarco-passage.dev-subset.txt", JudgementLayout::msmarco).pairs.size() ==
+        BOOST_TEST(read_judged_pairs(folder / "qrels.msmarco-passage.dev-subset.txt", JudgmentLayout::msmarco).pairs.size() ==
                    7437U);
     }
 }

@@ -27,8 +27,8 @@ using test::says;
 
 test::BlankTokenizer const tokenizer(30'000);
 
-/// Five documents of which two are equal and one is empty, three queries with judgements and one without.
-fs::path collection(test::Scratch const& scratch, std::string const& more_judgements = {}) {
+/// Five documents of which two are equal and one is empty, three queries with judgments and one without.
+fs::path collection(test::Scratch const& scratch, std::string const& more_judgments = {}) {
     scratch.file("c/corpus.jsonl", R"({"_id": "d1", "title": "Ähre", "text": "golden wheat "})"
                                    "\n"
                                    R"({"_id": "d2", "title": "", "text": "red apple"})"
@@ -48,7 +48,7 @@ fs::path collection(test::Scratch const& scratch, std::string const& more_judgem
                                     R"({"_id": "q4", "text": "of no split"})"
                                     "\n");
     scratch.file("c/qrels/train.tsv",
-                 "query-id\tcorpus-id\tscore\nq2\td2\t1\nq1\td1\t2\nq1\td3\t1\nq3\td5\t0\n" + more_judgements);
+                 "query-id\tcorpus-id\tscore\nq2\td2\t1\nq1\td1\t2\nq1\td3\t1\nq3\td5\t0\n" + more_judgments);
     return scratch / "c";
 }
 
@@ -64,12 +64,12 @@ using Strings = std::vector<std::string>;
 
 BOOST_AUTO_TEST_SUITE(beir_pairs)
 
-BOOST_AUTO_TEST_CASE(judgements_become_examples) {
+BOOST_AUTO_TEST_CASE(judgments_become_examples) {
     test::Scratch const scratch;
     auto const report = build_pair_store(scratch / "store", tokenizer, {.folder = collection(scratch)});
     auto const store = PairStore::open(scratch / "store", bmae::Verify::full);
     BOOST_TEST((store.statistics() == report.counts));
-    BOOST_REQUIRE(store.size() == 2U);   // in the order of the judgements; q3 has none above 0
+    BOOST_REQUIRE(store.size() == 2U);   // in the order of the judgments; q3 has none above 0
     BOOST_TEST(store.query_id(0) == "q2");
     BOOST_TEST(store.query_id(1) == "q1");
     BOOST_TEST(store.texts() == 3U);   // d3 is d1, d4 is empty
@@ -81,7 +81,7 @@ BOOST_AUTO_TEST_CASE(judgements_become_examples) {
     BOOST_TEST(report.counts.equal_texts == 1U);
     BOOST_TEST(report.counts.empty_texts == 1U);
     BOOST_TEST(report.counts.repeated_positives == 1U);
-    BOOST_TEST(report.counts.irrelevant_judgements == 1U);
+    BOOST_TEST(report.counts.irrelevant_judgments == 1U);
     BOOST_TEST(report.counts.queries_without_negatives == 2U);
     BOOST_TEST(store.source() == "c: BEIR folder, split train");
 }
@@ -284,7 +284,7 @@ BOOST_AUTO_TEST_CASE(scifact) {
     auto const store = PairStore::open(scratch / "1", bmae::Verify::full);
     auto const whole = bmae::BeirCollection::open(folder);
     for (bmae::JudgedPair const& pair :
-         whole.judged_pairs("train").pairs) {   // each judgement is in the store, as search reads it
+         whole.judged_pairs("train").pairs) {   // each judgment is in the store, as search reads it
         std::size_t query = 0;
         while (store.query_id(query) != pair.query_id) { ++query; }
         auto const example = store.example(query);

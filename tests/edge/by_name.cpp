@@ -73,9 +73,9 @@ BOOST_AUTO_TEST_CASE(a_preset_around_an_encoder) {
     BOOST_TEST(holds(objective->composition(), "masked_language_model"));
     std::size_t const first = 0;
     HostBatch const batch = objective->collate(std::span(&first, 1), {.seed = 1});
-    std::size_t labelled = 0;
-    for (TokenId const label : batch.views.at(0).labels) { labelled += label != ignored_label ? 1U : 0U; }
-    BOOST_TEST(labelled == 7U);   // half of 12 tokens, [CLS] and [SEP]
+    std::size_t labeled = 0;
+    for (TokenId const label : batch.views.at(0).labels) { labeled += label != ignored_label ? 1U : 0U; }
+    BOOST_TEST(labeled == 7U);   // half of 12 tokens, [CLS] and [SEP]
 
     // What a slot refuses when it draws is told before the run.
     request.overrides = {{"encoder_mask", "1.5"}};

@@ -63,8 +63,8 @@ BOOST_AUTO_TEST_CASE(hidden_states_and_logits_equal_transformers) {
     }
     at::Tensor const rows = encoded.hidden.index_select(0, expected.at("logits_rows"));
     BOOST_CHECK_LE(largest_difference(encoder.head.logits(rows, encoder.embeddings.word), expected.at("logits")), 2e-5);
-    at::Tensor const labelled = encoded.hidden.index_select(0, input.label_rows);
-    at::Tensor const loss = at::cross_entropy_loss(encoder.head.logits(labelled, encoder.embeddings.word), input.labels);
+    at::Tensor const labeled = encoded.hidden.index_select(0, input.label_rows);
+    at::Tensor const loss = at::cross_entropy_loss(encoder.head.logits(labeled, encoder.embeddings.word), input.labels);
     BOOST_CHECK_CLOSE(loss.item<double>(), expected.at("loss").item<double>(), 1e-3);
 }
 

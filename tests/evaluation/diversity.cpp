@@ -46,7 +46,7 @@ BOOST_AUTO_TEST_CASE(a_run_by_judgments_of_a_file) {
     bmae::detail::write_file(scratch / "qrels", "q 1 a 1\nq 2 a 1\nq 1 b 2\nq 2 c 0\nlost 1 z 1\n");
     bmae::ReadReport report;
     auto const qrels = bmae::SubtopicQrels::read(scratch / "qrels", {}, report);
-    BOOST_TEST(qrels.flat().judgement_count() == 4U);
+    BOOST_TEST(qrels.flat().judgment_count() == 4U);
     auto const run = test::run_of({{"b", 3.0F}, {"a", 2.0F}, {"c", 1.0F}});
     auto const measured = bmae::evaluate_diversity(qrels, run, {{2}, {1}});
     double const log3 = std::log2(3);

@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(ranx_cuts_gains_below_the_level_and_has_an_order_of_its_own
     BOOST_TEST(measure(bmae::profiles::trec10) != measure(bmae::profiles::ranx));
     bmae::detail::Ranking ranking;
     bmae::detail::GradeTable grades;
-    grades.assign(*run.documents(), qrels, qrels.judgements(0));
+    grades.assign(*run.documents(), qrels, qrels.judgments(0));
     ranking.assign(bmae::detail::RunHits(run, 0, grades), true, bmae::TieOrder::ranx, hits.size());
     std::vector<double> scores;
     for (auto const& hit : ranking.hits()) { scores.push_back(hit.score); }

@@ -35,7 +35,7 @@ BOOST_AUTO_TEST_CASE(labels_that_the_texts_speak_against) {
                                                  {"q4", "d2", 0}, {"q4", "lost", 1}};
     auto const found = bmae::diagnose_labels(documents, queries, pairs, index, {.depth = 2});
     using Pair = std::pair<std::string, std::string>;
-    BOOST_TEST(found.judgements == 6U);
+    BOOST_TEST(found.judgments == 6U);
     BOOST_TEST(found.queries == 4U);
     BOOST_TEST(found.positives == 3U);
     BOOST_TEST((found.contradicted.first == std::vector{Pair("q1", "d1")}));

@@ -124,7 +124,7 @@ void read_scored_pairs(std::string_view input) {
 
 void read_judged_pairs(std::string_view input) {
     auto const path = file_of(input);
-    any_of(std::array{bmae::JudgementLayout::beir, bmae::JudgementLayout::msmarco}, [&](bmae::JudgementLayout layout) {
+    any_of(std::array{bmae::JudgmentLayout::beir, bmae::JudgmentLayout::msmarco}, [&](bmae::JudgmentLayout layout) {
         both([&](bmae::ReadOptions options) { static_cast<void>(bmae::read_judged_pairs(path, layout, options)); });
     });
 }
@@ -151,7 +151,7 @@ void read_master_rows(std::string_view input) {
     });
 }
 
-void read_judgements(std::string_view input) {
+void read_judgments(std::string_view input) {
     auto const path = file_of(input);
     static_cast<void>(bmae::read_qrels(path, {.comments = true, .first_of_duplicates = true}));
     static_cast<void>(bmae::read_qrels(path));
@@ -200,7 +200,7 @@ std::vector<Target> corpus_targets() {
          read_master_rows,
          {R"({"text": [5, 6, 3, 7], "queries": [[8], [9, 10]], "next": [[11]]})"
           "\n"}},
-        {"qrels", read_judgements, {"q1 0 d1 1\nq1 0 d2 0\n", "query-id\tcorpus-id\tscore\nq1\td1\t2\n", packed("q1 0 d1 1\n")}},
+        {"qrels", read_judgments, {"q1 0 d1 1\nq1 0 d2 0\n", "query-id\tcorpus-id\tscore\nq1\td1\t2\n", packed("q1 0 d1 1\n")}},
         {"run", read_ranking, {"q1 Q0 d1 1 3.5 tag\nq1 Q0 d2 2 -1e3 tag\nq2 Q0 d1 1 0 tag\n"}},
         {"recognize", recognize, {jsonl, table, "1\ttext\n"}},
     };

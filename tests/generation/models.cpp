@@ -132,8 +132,8 @@ void check_texts(Model const& model, std::string const& name) {
     for (auto const& text : bmae::generate(model, expected.prompts, limited).texts) {
         for (TokenId const id : text) { BOOST_TEST(id < 5); }
     }
-    limited.cancelled = [] { return true; };
-    BOOST_TEST(bmae::generate(model, expected.prompts, limited).cancelled);
+    limited.canceled = [] { return true; };
+    BOOST_TEST(bmae::generate(model, expected.prompts, limited).canceled);
     BOOST_TEST(bmae::generate(model, std::span<Prompt const>(), greedy).texts.empty());
 
     std::vector<Prompt> const empty{{.ids = {}}};

@@ -45,7 +45,7 @@ at::Tensor drawn(std::int64_t high, std::int64_t count) {
 
 BOOST_AUTO_TEST_SUITE(embeddings)
 
-BOOST_AUTO_TEST_CASE(sums_of_three_tables_normalised) {
+BOOST_AUTO_TEST_CASE(sums_of_three_tables_normalized) {
     for (std::int64_t const count : {0, 1, 7}) {
         at::Tensor const ids = drawn(20, count);
         at::Tensor const positions = at::arange(count, at::kLong);

@@ -18,7 +18,7 @@ bmae::Shape eight_wide() {
     config.width = 8;
     return config;
 }
-at::Tensor normalised(at::Tensor const& x) { return (x - x.mean(0)) / (x.var(0, /*unbiased=*/false) + 1e-5).sqrt(); }
+at::Tensor normalized(at::Tensor const& x) { return (x - x.mean(0)) / (x.var(0, /*unbiased=*/false) + 1e-5).sqrt(); }
 at::Tensor batch_norm_projection(Tensors const& x) {
     bmae::BatchNormProjection projection(eight_wide());
     projection.first = x[1];
@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(batch_norm_between_two_maps) {
     Tensors const inputs{normal({7, 8}, 1), normal({16, 8}, 2), normal({16}, 3), normal({16}, 4), normal({8, 16}, 5)};
     Tensors const found = run(batch_norm_projection, inputs, at::kFloat);
     Tensors const wanted =
-        run([](Tensors const& x) { return normalised(at::relu(normalised(x[0].mm(x[1].t())) * x[2] + x[3]).mm(x[4].t())); },
+        run([](Tensors const& x) { return normalized(at::relu(normalized(x[0].mm(x[1].t())) * x[2] + x[3]).mm(x[4].t())); },
             rounded(inputs, at::kFloat), at::kDouble);
     for (std::size_t i = 0; i < wanted.size(); ++i) { check_like("batch norm", found[i], wanted[i], true, 1e-4); }
 }

@@ -202,7 +202,7 @@ def check_modes(work, data, store, run_folder):
     refused(*tune, "--preset", "splade", "--pooling", "mean", says=["no --pooling with the preset splade", "mean"])
     export = ["export", "--model", run_folder / "model", "--format", "huggingface", "--output", work / "out"]
     refused(*export, "--pooling", "cls", says=["--pooling", "--format huggingface"])
-    refused("inspect", data / "qrels" / "test.tsv", "--tensors", says=["--tensors", "judgements"])
+    refused("inspect", data / "qrels" / "test.tsv", "--tensors", says=["--tensors", "judgments"])
     assert not (work / "out").exists() and not (work / "x.trec").exists()
 
 

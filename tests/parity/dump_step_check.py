@@ -150,8 +150,8 @@ class Network:
         return x @ self.p[f"{name}.weight"].T + self.p[f"{name}.bias"]
 
     def norm(self, name, x):
-        centred = x - x.mean(-1, keepdim=True)
-        scaled = centred / (centred.square().mean(-1, keepdim=True) + self.dump.epsilon).sqrt() * self.p[f"{name}.weight"]
+        centered = x - x.mean(-1, keepdim=True)
+        scaled = centered / (centered.square().mean(-1, keepdim=True) + self.dump.epsilon).sqrt() * self.p[f"{name}.weight"]
         return scaled + self.p[f"{name}.bias"] if self.has(f"{name}.bias") else scaled
 
     def embed(self, ids, positions, types, root="encoder.embeddings"):
@@ -563,12 +563,12 @@ def implausible(dump):
 
     def recovered(view, what):
         """Labels of a term that recovers hidden tokens."""
-        labelled = view.labels != IGNORED
-        if (view.labels[labelled] != view.original_ids[labelled]).any():
+        labeled = view.labels != IGNORED
+        if (view.labels[labeled] != view.original_ids[labeled]).any():
             found.append(f"{what}: a label is not the original id")
-        if torch.isin(view.original_ids[labelled], torch.tensor(sorted(fixed))).any():
+        if torch.isin(view.original_ids[labeled], torch.tensor(sorted(fixed))).any():
             found.append(f"{what}: a label stands at [CLS], [SEP] or [PAD]")
-        changed = (view.input_ids != view.original_ids) & ~labelled
+        changed = (view.input_ids != view.original_ids) & ~labeled
         if changed.any():
             found.append(f"{what}: {int(changed.sum())} corrupted token(s) without a label")
 

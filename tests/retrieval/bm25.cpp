@@ -250,7 +250,7 @@ BOOST_AUTO_TEST_CASE(reciprocal_ranks_are_summed) {
     BOOST_TEST(static_cast<double>(fused.hits(0)[0].score) == 1.0 / 63 + 1.0 / 61, boost::test_tools::tolerance(1e-6));
 }
 
-BOOST_AUTO_TEST_CASE(normalised_scores_are_weighed) {
+BOOST_AUTO_TEST_CASE(normalized_scores_are_weighed) {
     auto const first = run_of({{"a", 10}, {"b", 5}, {"c", 0}});
     auto const second = run_of({{"c", 3}, {"d", 1}});
     auto const fused = bmae::weighted_sum(first, second, {.first_weight = 0.75});

@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_SUITE_END()
 
 BOOST_AUTO_TEST_SUITE(qrels)
 
-BOOST_AUTO_TEST_CASE(four_layouts_give_the_same_judgements) {
+BOOST_AUTO_TEST_CASE(four_layouts_give_the_same_judgments) {
     test::Folder folder;
     for (std::string const content :
          {"1 0 a 1\n2 0 b 1\n1 0 c 1\n", "1\ta\n2\tb\n1\tc\n", "query-id\tcorpus-id\tscore\n1\ta\t1\n2\tb\t1\n1\tc\t1\n",
@@ -179,13 +179,13 @@ BOOST_AUTO_TEST_CASE(four_layouts_give_the_same_judgements) {
         auto const qrels = bmae::read_qrels(folder.file("qrels", content));
         BOOST_REQUIRE_EQUAL(qrels.size(), 2U);
         BOOST_TEST(qrels.query(0) == "1");
-        BOOST_REQUIRE_EQUAL(qrels.judgements(0).size(), 2U);
-        BOOST_TEST(qrels.document(qrels.judgements(0)[1].document) == "c");
-        BOOST_TEST(qrels.judgements(0)[1].grade == 1);
+        BOOST_REQUIRE_EQUAL(qrels.judgments(0).size(), 2U);
+        BOOST_TEST(qrels.document(qrels.judgments(0)[1].document) == "c");
+        BOOST_TEST(qrels.judgments(0)[1].grade == 1);
     }
     auto const quoted = bmae::read_qrels(folder.file("qrels", "query-id\tcorpus-id\tscore\n1\t\"a \"\"b\"\"\"\t-2\n"));
     BOOST_TEST(quoted.document(0) == "a \"b\"");
-    BOOST_TEST(quoted.judgements(0)[0].grade == -2);
+    BOOST_TEST(quoted.judgments(0)[0].grade == -2);
     auto const tabbed = bmae::read_qrels(folder.file("qrels", "query-id\tcorpus-id\tscore\n\"a\tb\"\td\"x\"\t1\n"));
     BOOST_TEST(tabbed.query(0) == "a\tb");
     BOOST_TEST(tabbed.document(0) == "d\"x\"");
@@ -222,9 +222,9 @@ BOOST_AUTO_TEST_CASE(real_files_have_their_counts) {
     auto const marco = test::data("msmarco/qrels.msmarco-passage.dev-subset.txt");
     if (scifact.empty() || marco.empty()) { return; }
     BOOST_TEST(bmae::read_qrels(scifact).size() == 300U);
-    BOOST_TEST(bmae::read_qrels(scifact).judgement_count() == 339U);
+    BOOST_TEST(bmae::read_qrels(scifact).judgment_count() == 339U);
     BOOST_TEST(bmae::read_qrels(marco).size() == 6980U);
-    BOOST_TEST(bmae::read_qrels(marco).judgement_count() == 7437U);
+    BOOST_TEST(bmae::read_qrels(marco).judgment_count() == 7437U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(metaspace_alone_keeps_every_space) {
     BOOST_TEST(Unigram(description).encode("a<extra>a") == (Ids{7, 8, 4}), boost::test_tools::per_element());
 }
 
-BOOST_AUTO_TEST_CASE(normaliser_steps) {
+BOOST_AUTO_TEST_CASE(normalizer_steps) {
     using Step = bmae::UnigramNormalizerStep;
     BOOST_TEST(bmae::normalize({.kind = Step::Kind::strip, .right = true}, " a \n") == " a");
     BOOST_TEST(bmae::normalize({.kind = Step::Kind::strip, .left = true, .right = true}, " \n") == "");

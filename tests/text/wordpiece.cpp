@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(words_have_at_most_a_hundred_characters_not_bytes) {
     check_ids(tokenizer.encode(accents + 'a'), {1});
 }
 
-BOOST_AUTO_TEST_CASE(options_of_the_normaliser) {
+BOOST_AUTO_TEST_CASE(options_of_the_normalizer) {
     check_ids(small().encode("\xc3\x89"), {13});
     check_ids(small({.normalizer = {.lower_case = false}}).encode("A a \xc3\xa9"), {14, 9, 15});
     check_ids(small({.normalizer = {.lower_case = false, .strip_accents = true}}).encode("A \xc3\xa9"), {14, 13});

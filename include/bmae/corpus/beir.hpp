@@ -54,7 +54,7 @@ public:
     /// since they affect the measures.
     [[nodiscard]] JudgedPairs judged_pairs(std::string_view split) const {
         std::filesystem::path const file = qrels_path(split);
-        JudgedPairs result = read_judged_pairs(file, JudgementLayout::recognized, options_);
+        JudgedPairs result = read_judged_pairs(file, JudgmentLayout::recognized, options_);
         std::uint64_t missing = 0;
         auto const lacks_query = [&](JudgedPair const& pair) {
             if (queries_.find(pair.query_id)) {

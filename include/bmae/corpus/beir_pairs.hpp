@@ -130,7 +130,7 @@ BMAE_INLINE PairStoreReport BeirPairBuild::run(BeirPairs const& input) {
     auto const scores = open(input.teacher_scores, PairPurpose::scores, "teacher scores");
     std::filesystem::path const qrels = input.rows.empty() ? folder.qrels(input.split) : input.rows.front();
     JudgedPairs judged =
-        input.rows.empty() ? read_judged_pairs(qrels, JudgementLayout::recognized, options_.reading) : read_rows(input.rows);
+        input.rows.empty() ? read_judged_pairs(qrels, JudgmentLayout::recognized, options_.reading) : read_rows(input.rows);
     std::vector<JudgedPair> const positives = choose_queries(folder, qrels, std::move(judged));
     read_corpus(folder.corpus());
     add_positives(qrels, positives);
@@ -206,7 +206,7 @@ BMAE_INLINE std::vector<JudgedPair> BeirPairBuild::choose_queries(BeirFolder con
             return true;
         }
         if (pair.grade <= 0) {
-            ++writer_.statistics().irrelevant_judgements;
+            ++writer_.statistics().irrelevant_judgments;
             return true;
         }
         if (query_ids_.find(pair.query_id)) { return false; }

@@ -38,7 +38,7 @@ struct JudgedPairs {
 };
 
 /// The layout of a file of judgments.
-enum class JudgementLayout {
+enum class JudgmentLayout {
     beir,         ///< `query-id <tab> corpus-id <tab> score` after a header line of any names, fields quoted as in CSV
     msmarco,      ///< `query <blank> 0 <blank> passage <blank> grade` (also TREC), or `query <blank> passage`
     recognized,   ///< one of these, or three columns separated by blanks, as the first line is, with a header or without
@@ -46,16 +46,16 @@ enum class JudgementLayout {
 
 namespace detail {
 
-struct JudgementRules {
-    JudgementLayout layout = JudgementLayout::recognized;
+struct JudgmentRules {
+    JudgmentLayout layout = JudgmentLayout::recognized;
     bool comments = false;              ///< skip lines that start with '#'
     bool first_of_duplicates = false;   ///< of two grades of one document keep the first; false: the second is malformed
 };
 
 /// Reads one line of judgments at a time, and remembers the pairs so far.
-class JudgementParser {
+class JudgmentParser {
 public:
-    JudgementParser(RecordLines& lines, JudgementRules rules) : lines_(lines), rules_(rules) {}
+    JudgmentParser(RecordLines& lines, JudgmentRules rules) : lines_(lines), rules_(rules) {}
 
     /// The pair of the line read last; nothing for a blank line, the header, a duplicate, or a malformed line that is skipped.
     std::optional<JudgedPair> parse(std::string_view line);
@@ -70,7 +70,7 @@ private:
     std::nullopt_t fault(std::string expected, std::string found, std::string hint);
 
     RecordLines& lines_;
-    JudgementRules rules_;
+    JudgmentRules rules_;
     std::size_t columns_ = 0;   // separated by blanks; 3 also: a table with tabs; 0 before the first line
     bool table_ = false;
     std::string storage_ = {};   // of fields that were quoted
@@ -79,10 +79,10 @@ private:
 
 /// Calls `add(pair)` with every judgment of a file. \returns the report of the reader
 template <class Add>
-ReadReport for_each_judgement(std::filesystem::path const& path, JudgementRules rules, ReadOptions options, Add&& add) {
+ReadReport for_each_judgment(std::filesystem::path const& path, JudgmentRules rules, ReadOptions options, Add&& add) {
     static_cast<void>(open_for_reading(path));   // one file, not a folder of them
     RecordLines lines(std::span(&path, 1), options);
-    JudgementParser parser(lines, rules);
+    JudgmentParser parser(lines, rules);
     std::uint64_t count = 0;
     lines.next_file();
     for (std::string_view line; lines.next(line);) {
@@ -106,7 +106,7 @@ ReadReport for_each_judgement(std::filesystem::path const& path, JudgementRules 
 /// Reads a file of judgments, plain or gzip. A judgment that stands twice with the same grade is read once, with a warning.
 /// \throws InputError  on a malformed line where the policy is to refuse (another number of columns, a grade that is no integer, an
 ///                     empty id, two grades of one document), and for a file without judgments
-BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout = JudgementLayout::recognized,
+BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgmentLayout layout = JudgmentLayout::recognized,
                                           ReadOptions options = {});
 
 }  // namespace bmae
@@ -115,7 +115,7 @@ BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, Jud
 
 namespace bmae::detail {
 
-BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse(std::string_view line) {
+BMAE_INLINE std::optional<JudgedPair> JudgmentParser::parse(std::string_view line) {
     bool const comment = line.starts_with('#');
     if ((rules_.comments && comment) || line.find_first_not_of(" \t") == line.npos) { return std::nullopt; }
     if (columns_ == 0 && recognize(line)) { return std::nullopt; }
@@ -139,10 +139,10 @@ BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse(std::string_view li
     return std::nullopt;
 }
 
-BMAE_INLINE bool JudgementParser::recognize(std::string_view line) {
+BMAE_INLINE bool JudgmentParser::recognize(std::string_view line) {
     Columns const fields = split_blanks(line);
-    bool const any = rules_.layout == JudgementLayout::recognized;
-    table_ = any ? split_tabs(line).count == 3 : rules_.layout == JudgementLayout::beir;
+    bool const any = rules_.layout == JudgmentLayout::recognized;
+    table_ = any ? split_tabs(line).count == 3 : rules_.layout == JudgmentLayout::beir;
     columns_ = table_ ? 3 : fields.count;
     if (table_) {
         auto const cells = split_csv(line, storage_);
@@ -169,7 +169,7 @@ BMAE_INLINE bool JudgementParser::recognize(std::string_view line) {
     return false;
 }
 
-BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_table(std::string_view line) {
+BMAE_INLINE std::optional<JudgedPair> JudgmentParser::parse_table(std::string_view line) {
     auto const fields = split_csv(line, storage_);
     if (!fields) { return fault("a closing quote for each opening one", excerpt(line), "Columns are quoted as in CSV files."); }
     if (fields->count != 3) {
@@ -181,7 +181,7 @@ BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_table(std::string_v
     return JudgedPair{.query_id = std::string((*fields)[0]), .document_id = std::string((*fields)[1]), .grade = *grade};
 }
 
-BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_columns(std::string_view line) {
+BMAE_INLINE std::optional<JudgedPair> JudgmentParser::parse_columns(std::string_view line) {
     Columns const fields = split_blanks(line);
     if (fields.count != columns_) {
         return fault(std::to_string(columns_) + " columns, as on the first line",
@@ -198,7 +198,7 @@ BMAE_INLINE std::optional<JudgedPair> JudgementParser::parse_columns(std::string
     return pair;
 }
 
-BMAE_INLINE std::nullopt_t JudgementParser::fault(std::string expected, std::string found, std::string hint) {
+BMAE_INLINE std::nullopt_t JudgmentParser::fault(std::string expected, std::string found, std::string hint) {
     lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
     return std::nullopt;
 }
@@ -207,10 +207,10 @@ BMAE_INLINE std::nullopt_t JudgementParser::fault(std::string expected, std::str
 
 namespace bmae {
 
-BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgementLayout layout, ReadOptions options) {
+BMAE_INLINE JudgedPairs read_judged_pairs(std::filesystem::path const& path, JudgmentLayout layout, ReadOptions options) {
     JudgedPairs result;
-    result.report = detail::for_each_judgement(path, {.layout = layout}, options,
-                                               [&](JudgedPair&& pair) { result.pairs.push_back(std::move(pair)); });
+    result.report = detail::for_each_judgment(path, {.layout = layout}, options,
+                                              [&](JudgedPair&& pair) { result.pairs.push_back(std::move(pair)); });
     return result;
 }
 

@@ -70,7 +70,7 @@ private:
 
     static bool is_blank(std::string_view line) { return line.find_first_not_of(" \t") == std::string_view::npos; }
 
-    void recognise();
+    void recognize();
 
     bool parse_columns(std::string_view line, ScoredPair& pair);
 
@@ -113,7 +113,7 @@ BMAE_INLINE ScoredPairReader::ScoredPairReader(std::filesystem::path const& path
     for (std::string_view line; lines_.next(line);) {
         if (is_blank(line)) { continue; }
         pending_ = line;
-        recognise();
+        recognize();
         return;
     }
     throw InputError(Diagnostic{.file = path.string(),
@@ -166,7 +166,7 @@ BMAE_INLINE void ScoredPairReader::fault(std::string expected, std::string found
     lines_.fault(lines_.diagnostic(std::move(expected), std::move(found), std::move(hint)));
 }
 
-BMAE_INLINE void ScoredPairReader::recognise() {
+BMAE_INLINE void ScoredPairReader::recognize() {
     bool const scores = purpose_ == PairPurpose::scores;
     std::size_t const count = detail::split_blanks(*pending_).count;
     if (pending_->starts_with('{')) {

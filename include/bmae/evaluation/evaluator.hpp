@@ -63,10 +63,9 @@ inline std::vector<CountedQuery> counted_queries(Qrels const& qrels, RunOutline 
     std::vector<std::size_t> missing;
     std::vector<CountedQuery> counted;
     for (std::size_t const judged : order) {
-        auto const judgements = qrels.judgements(judged);
-        bool const hopeless = std::none_of(judgements.begin(), judgements.end(), [&](Judgement const& judgement) {
-            return judgement.grade >= options.relevance_level;
-        });
+        auto const judgments = qrels.judgments(judged);
+        bool const hopeless = std::none_of(judgments.begin(), judgments.end(),
+                                           [&](Judgment const& judgment) { return judgment.grade >= options.relevance_level; });
         report.queries_without_relevant += hopeless ? 1U : 0U;
         auto const place = outline.places[judged];
         place ? ++report.answered_queries : ++report.missing_queries;

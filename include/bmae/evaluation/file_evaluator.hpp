@@ -105,16 +105,16 @@ public:
 
 private:
     void look_up(std::size_t judged, ScannedHits const& hits) {
-        auto const judgements = qrels_.judgements(judged);
-        places_.reset(judgements.size());
-        for (std::uint32_t i = 0; i < judgements.size(); ++i) {
-            places_.add(hash_of_id(qrels_.document(judgements[i].document)), i, [](std::uint32_t) { return false; });
+        auto const judgments = qrels_.judgments(judged);
+        places_.reset(judgments.size());
+        for (std::uint32_t i = 0; i < judgments.size(); ++i) {
+            places_.add(hash_of_id(qrels_.document(judgments[i].document)), i, [](std::uint32_t) { return false; });
         }
         grades_.clear();
         for (std::size_t i = 0; i < hits.ids.size(); ++i) {
-            auto const same = [&](std::uint32_t place) { return qrels_.document(judgements[place].document) == hits.ids[i]; };
+            auto const same = [&](std::uint32_t place) { return qrels_.document(judgments[place].document) == hits.ids[i]; };
             std::uint32_t const place = places_.find(hits.hashes[i], same);
-            std::int32_t const grade = place == HashedPlaces::free ? unjudged : judgements[place].grade;
+            std::int32_t const grade = place == HashedPlaces::free ? unjudged : judgments[place].grade;
             grades_.push_back(place != HashedPlaces::free && grade < 0 ? sampled_unjudged : grade);
         }
     }

@@ -40,7 +40,7 @@ struct CountedPairs {
 
 /// The judgments of one split. "Positive": a judgment of a grade above 0 whose two texts are there.
 struct LabelDiagnosis {
-    std::uint64_t judgements = 0;
+    std::uint64_t judgments = 0;
     std::uint64_t queries = 0;   ///< judged
     std::uint64_t positives = 0;
     CountedTexts without_positive = {};      ///< judged queries
@@ -214,7 +214,7 @@ private:
 /// \param bm25  over `documents`; its terms are those that texts share
 inline LabelDiagnosis diagnose_labels(Records const& documents, Records const& queries, std::vector<JudgedPair> const& pairs,
                                       Bm25Index const& bm25, LabelDiagnosisOptions const& options = {}) {
-    LabelDiagnosis diagnosis{.judgements = pairs.size()};
+    LabelDiagnosis diagnosis{.judgments = pairs.size()};
     auto const groups = detail::group_by_query(documents, pairs, diagnosis);
     diagnosis.queries = groups.size();
     std::vector<std::string> texts;

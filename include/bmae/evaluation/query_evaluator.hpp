@@ -89,7 +89,7 @@ public:
     /// \param values  [metrics]
     Counts evaluate(Run const& run, std::size_t judged, std::optional<std::size_t> place, double* values) {
         if (!place) { return missing(judged, values); }
-        grades_.assign(*run.documents(), qrels_, qrels_.judgements(judged));
+        grades_.assign(*run.documents(), qrels_, qrels_.judgments(judged));
         return evaluate(RunHits(run, *place, grades_), judged, values);
     }
 
@@ -97,7 +97,7 @@ public:
     template <class Hits>
     Counts evaluate(Hits const& hits, std::size_t judged, double* values) {
         Profile const& profile = options_.profile;
-        read_judgements(judged);
+        read_judgments(judged);
         std::size_t const drop = profile.drop_query_itself ? hits.place_of(qrels_.query(judged)) : hits.size();
         if (profile.mrr_as_listed) { rank(hits, true, TieOrder::run_order, drop, listed_); }
         rank(hits, profile.double_scores, ties_, drop, gains_);
@@ -109,7 +109,7 @@ public:
 
     /// A judged query without results.
     Counts missing(std::size_t judged, double* values) {
-        read_judgements(judged);
+        read_judgments(judged);
         gains_.clear();
         listed_.clear();
         measure(values);
@@ -117,15 +117,15 @@ public:
     }
 
 private:
-    void read_judgements(std::size_t judged) {
+    void read_judgments(std::size_t judged) {
         ideal_.clear();
         nonrelevant_ = 0;
-        for (Judgement const& judgement : qrels_.judgements(judged)) {
-            bool const relevant = judgement.grade >= options_.relevance_level;
-            nonrelevant_ += judgement.grade >= 0 && !relevant ? 1U : 0U;
+        for (Judgment const& judgment : qrels_.judgments(judged)) {
+            bool const relevant = judgment.grade >= options_.relevance_level;
+            nonrelevant_ += judgment.grade >= 0 && !relevant ? 1U : 0U;
             bool const cut = options_.profile.binary_gains || options_.profile.level_cuts_gains;
-            if (cut ? relevant : judgement.grade > 0) {
-                ideal_.push_back(options_.profile.binary_gains ? options_.relevance_level : judgement.grade);
+            if (cut ? relevant : judgment.grade > 0) {
+                ideal_.push_back(options_.profile.binary_gains ? options_.relevance_level : judgment.grade);
             }
         }
         std::sort(ideal_.begin(), ideal_.end(), std::greater<>());

@@ -25,13 +25,13 @@ inline constexpr std::uint32_t no_document = 0xffffffffU;
 /// Looks up the grade of a document of the run; small enough for the L1 cache, since a query has few judgments.
 class GradeTable {
 public:
-    void assign(IdTable const& run_documents, Qrels const& qrels, std::span<Judgement const> judgements) {
+    void assign(IdTable const& run_documents, Qrels const& qrels, std::span<Judgment const> judgments) {
         std::size_t slots = 4;
-        while (slots < judgements.size() * 2) { slots *= 2; }
+        while (slots < judgments.size() * 2) { slots *= 2; }
         slots_.assign(slots, {no_document, unjudged});
-        for (Judgement const& judgement : judgements) {
-            auto const number = run_documents.find(qrels.document(judgement.document));
-            if (number) { slots_[place_of(*number)] = {*number, judgement.grade < 0 ? sampled_unjudged : judgement.grade}; }
+        for (Judgment const& judgment : judgments) {
+            auto const number = run_documents.find(qrels.document(judgment.document));
+            if (number) { slots_[place_of(*number)] = {*number, judgment.grade < 0 ? sampled_unjudged : judgment.grade}; }
         }
     }
     [[nodiscard]] std::int32_t operator[](std::uint32_t document) const noexcept { return slots_[place_of(document)].grade; }

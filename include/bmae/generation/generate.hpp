@@ -54,14 +54,14 @@ struct GenerateOptions {
     std::vector<TokenId> stop = {};   ///< stop tokens: any of them ends a text and is not part of it
     std::size_t vocabulary = 0;       ///< only ids below this are used; 0: all. Models are often padded beyond their tokenizer
     std::uint64_t seed = 42;
-    std::function<bool()> cancelled = {};   ///< called before each token; true ends the call without a result
+    std::function<bool()> canceled = {};   ///< called before each token; true ends the call without a result
 };
 
 /// The generated texts: `texts[prompt * samples + sample]`.
 struct Generated {
     std::vector<std::vector<TokenId>> texts = {};
     std::uint64_t tokens = 0;   ///< number of sampled tokens, stop tokens included
-    bool cancelled = false;     ///< then the texts are incomplete
+    bool canceled = false;      ///< then the texts are incomplete
 };
 
 /// Generates up to `max_new_tokens` tokens after each prompt. Draws are keyed by (seed, sample, example, position).
@@ -86,8 +86,8 @@ Generated generate(M const& model, std::span<Prompt const> prompts, GenerateOpti
     std::vector<std::uint8_t> ended(result.texts.size(), 0);
     std::vector<TokenId> tokens;
     for (std::int64_t position = 0; position < options.max_new_tokens; ++position) {
-        if (options.cancelled && options.cancelled()) {
-            result.cancelled = true;
+        if (options.canceled && options.canceled()) {
+            result.canceled = true;
             return result;
         }
         at::Tensor const scores = state.scores.to(at::kCPU, at::kFloat).contiguous();

@@ -54,7 +54,7 @@ inline bool is_constant(std::span<double const> values) {
 }
 
 /// Twice the rank of every number less (n + 1), equal numbers sharing the mean of their ranks: integers of sum 0.        [n]
-inline std::vector<double> centred_ranks(std::span<double const> values) {
+inline std::vector<double> centered_ranks(std::span<double const> values) {
     std::size_t const count = values.size();
     std::vector<std::size_t> order(count);
     std::iota(order.begin(), order.end(), std::size_t{0});
@@ -76,7 +76,7 @@ inline std::vector<double> centred_ranks(std::span<double const> values) {
 inline std::optional<double> pearson(std::span<double const> x, std::span<double const> y) {
     detail::require_pairs(x, y);
     if (x.size() < 2 || detail::is_constant(x) || detail::is_constant(y)) { return std::nullopt; }
-    auto const centred = [](std::span<double const> values) {   // and of length 1
+    auto const centered = [](std::span<double const> values) {   // and of length 1
         double const mean = std::accumulate(values.begin(), values.end(), 0.) / static_cast<double>(values.size());
         std::vector<double> result(values.begin(), values.end());
         double largest = 0;
@@ -92,8 +92,8 @@ inline std::optional<double> pearson(std::span<double const> x, std::span<double
         for (double& value : result) { value /= std::sqrt(squares); }
         return result;
     };
-    std::vector<double> const a = centred(x);
-    std::vector<double> const b = centred(y);
+    std::vector<double> const a = centered(x);
+    std::vector<double> const b = centered(y);
     return std::clamp(std::inner_product(a.begin(), a.end(), b.begin(), 0.), -1., 1.);
 }
 
@@ -103,8 +103,8 @@ inline std::optional<double> pearson(std::span<double const> x, std::span<double
 inline std::optional<double> spearman(std::span<double const> x, std::span<double const> y) {
     detail::require_pairs(x, y);
     if (x.size() < 2 || detail::is_constant(x) || detail::is_constant(y)) { return std::nullopt; }
-    std::vector<double> const a = detail::centred_ranks(x);
-    std::vector<double> const b = detail::centred_ranks(y);
+    std::vector<double> const a = detail::centered_ranks(x);
+    std::vector<double> const b = detail::centered_ranks(y);
     auto const product = [](std::vector<double> const& p, std::vector<double> const& q) {   // sums of integers: exact
         return std::inner_product(p.begin(), p.end(), q.begin(), 0.);
     };

@@ -132,23 +132,23 @@ public:
     [[nodiscard]] TokenRows rows(PassState<E>& pass, PackedInput const& view) const
         requires(!has_own_head)
     {
-        return labelled_rows(pass, view);
+        return labeled_rows(pass, view);
     }
 
     template <class E>
     [[nodiscard]] TermSum sum(PassState<E>& pass, PackedInput const& view) const
         requires has_own_head
     {
-        TokenRows const labelled = labelled_rows(pass, view);
+        TokenRows const labeled = labeled_rows(pass, view);
         at::Tensor const& word = pass.encoder.embeddings.word;
-        at::Tensor const rows = head_.head.transform(labelled.rows);
+        at::Tensor const rows = head_.head.transform(labeled.rows);
         RowLosses const losses =
-            linear_cross_entropy(rows, word, head_.head.bias, labelled.labels,
-                                 at::full({labelled.labels.size(0)}, 1.0, labelled.rows.options().dtype(at::kFloat)));
+            linear_cross_entropy(rows, word, head_.head.bias, labeled.labels,
+                                 at::full({labeled.labels.size(0)}, 1.0, labeled.rows.options().dtype(at::kFloat)));
         TermSum result{.sum = losses.total, .correct = losses.correct.sum()};
         if (options_.label_smoothing != 0) {
             result.sum =
-                result.sum + smoothing_excess(rows, word, head_.head.bias, labelled.labels).sum() * options_.label_smoothing;
+                result.sum + smoothing_excess(rows, word, head_.head.bias, labeled.labels).sum() * options_.label_smoothing;
         }
         return result;
     }
@@ -188,7 +188,7 @@ public:
 
 private:
     template <class E>
-    TokenRows labelled_rows(PassState<E>& pass, PackedInput const& view) const {
+    TokenRows labeled_rows(PassState<E>& pass, PackedInput const& view) const {
         at::Tensor const hidden = decoder_.decode(detail::ablated(pass.sentence, pass.context), view, pass.encoder, pass.encoded,
                                                   pass.context);   // [T, H]
         return {

@@ -314,8 +314,8 @@ private:
                 } else {
                     batch.term_labels.push_back(static_cast<std::int64_t>(view.label_count()));
                 }
-                constexpr bool labelled = requires { typename Term::Labels; };
-                batch.term_absent.push_back(labelled ? view.texts_without_label() : view.empty_texts());
+                constexpr bool labeled = requires { typename Term::Labels; };
+                batch.term_absent.push_back(labeled ? view.texts_without_label() : view.empty_texts());
             });
         });
         make_pairs(pass_views(batch), batch);

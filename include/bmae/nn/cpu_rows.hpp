@@ -116,8 +116,8 @@ struct NormRows {
                 Vector squares = {};
                 std::int64_t i = 0;
                 for (; i + level.lanes <= width; i += level.lanes) {
-                    Vector const centred = load<Vector>(row + i) - mean;
-                    squares += centred * centred;
+                    Vector const centered = load<Vector>(row + i) - mean;
+                    squares += centered * centered;
                 }
                 float square = sum(squares);
                 for (; i < width; ++i) { square += (row[i] - mean) * (row[i] - mean); }
@@ -256,12 +256,12 @@ RowEntropy cross_entropy_row(Real* logits, Real const* bias, std::int64_t width,
                 }
             }
         }
-        float const normaliser = top + std::log(mass);
-        result.loss = normaliser - target;
+        float const normalizer = top + std::log(mass);
+        result.loss = normalizer - target;
         if (weight == nullptr) { return; }
         float const factor = *weight;
         along(level, width, [&](auto read, auto write, std::int64_t at) __attribute__((always_inline)) {
-            auto slope = exponential(read(logits) + read(bias) - normaliser) * factor;
+            auto slope = exponential(read(logits) + read(bias) - normalizer) * factor;
             if (label >= at && label < at + step) { slope[label - at] -= factor; }
             write(logits, slope);
             write(bias_part, read(bias_part) + slope);

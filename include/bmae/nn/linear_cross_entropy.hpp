@@ -71,13 +71,13 @@ struct ChunkEntropy {
     at::Tensor plain(at::Tensor const& product, at::Tensor& bias_gradient) const {
         at::Tensor const target = labels.unsqueeze(1);              // [c, 1]
         at::Tensor logits = product.to(at::kFloat).add_(bias);      // [c, V]
-        at::Tensor normaliser = at::logsumexp(logits, {1}, true);   // [c, 1]
-        normaliser.add_(normaliser.sub(normaliser));                // NaN where infinite, as in log_softmax
-        losses.copy_((normaliser - logits.gather(1, target)).squeeze(1));
+        at::Tensor normalizer = at::logsumexp(logits, {1}, true);   // [c, 1]
+        normalizer.add_(normalizer.sub(normalizer));                // NaN where infinite, as in log_softmax
+        losses.copy_((normalizer - logits.gather(1, target)).squeeze(1));
         correct.copy_(logits.argmax(1).eq(labels));
         if (!differentiate) { return {}; }
         at::Tensor const scale = row_weights.unsqueeze(1);
-        logits.sub_(normaliser).exp_().mul_(scale);   // d total / d logits
+        logits.sub_(normalizer).exp_().mul_(scale);   // d total / d logits
         logits.scatter_add_(1, target, scale.neg());
         bias_gradient.add_(logits.sum(0));
         return logits.to(product.scalar_type());

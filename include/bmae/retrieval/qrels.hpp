@@ -24,22 +24,22 @@
 namespace bmae {
 
 /// The judgment of one document.
-struct Judgement {
+struct Judgment {
     std::uint32_t document = 0;   ///< index in the table of document ids
     std::int32_t grade = 0;       ///< 0: not relevant; above: degree of relevance; below: unjudged
 
-    friend bool operator==(Judgement const&, Judgement const&) = default;
+    friend bool operator==(Judgment const&, Judgment const&) = default;
 };
 
 /// Judgments of many queries, in the order in which they were added.
 class Qrels {
 public:
-    [[nodiscard]] std::size_t size() const noexcept { return judgements_.size(); }   ///< queries
+    [[nodiscard]] std::size_t size() const noexcept { return judgments_.size(); }   ///< queries
     [[nodiscard]] std::string_view query(std::size_t i) const noexcept { return queries_[i]; }
-    [[nodiscard]] std::span<Judgement const> judgements(std::size_t i) const noexcept { return judgements_[i]; }
+    [[nodiscard]] std::span<Judgment const> judgments(std::size_t i) const noexcept { return judgments_[i]; }
     [[nodiscard]] std::string_view document(std::uint32_t number) const noexcept { return documents_[number]; }
     [[nodiscard]] IdTable const& documents() const noexcept { return documents_; }
-    [[nodiscard]] std::size_t judgement_count() const noexcept { return count_; }
+    [[nodiscard]] std::size_t judgment_count() const noexcept { return count_; }
 
     /// The index of a query; nothing where it has no judgments.
     [[nodiscard]] std::optional<std::size_t> find(std::string_view query) const noexcept;
@@ -65,7 +65,7 @@ private:
 
     IdTable queries_;
     IdTable documents_;
-    std::vector<std::vector<Judgement>> judgements_;   // [queries]
+    std::vector<std::vector<Judgment>> judgments_;   // [queries]
     KeySet seen_;
     std::size_t count_ = 0;
 };
@@ -105,10 +105,10 @@ BMAE_INLINE std::optional<std::size_t> Qrels::find(std::string_view query) const
 
 BMAE_INLINE bool Qrels::add(std::string_view query, std::string_view document, std::int32_t grade) {
     std::uint32_t const place = queries_.add(query);
-    if (place == judgements_.size()) { judgements_.emplace_back(); }
+    if (place == judgments_.size()) { judgments_.emplace_back(); }
     std::uint32_t const number = documents_.add(document);
     if (!seen_.insert_new((static_cast<std::uint64_t>(place) << 32) | number)) { return false; }
-    judgements_[place].push_back({number, grade});
+    judgments_[place].push_back({number, grade});
     ++count_;
     return true;
 }
@@ -139,9 +139,9 @@ BMAE_INLINE void Qrels::KeySet::grow() {
 
 BMAE_INLINE Qrels read_qrels(std::filesystem::path const& path, QrelsFileOptions const& options, ReadReport& report) {
     Qrels qrels;
-    report = detail::for_each_judgement(path, {.comments = options.comments, .first_of_duplicates = options.first_of_duplicates},
-                                        {.malformed = options.malformed},
-                                        [&](JudgedPair&& pair) { qrels.add(pair.query_id, pair.document_id, pair.grade); });
+    report = detail::for_each_judgment(path, {.comments = options.comments, .first_of_duplicates = options.first_of_duplicates},
+                                       {.malformed = options.malformed},
+                                       [&](JudgedPair&& pair) { qrels.add(pair.query_id, pair.document_id, pair.grade); });
     return qrels;
 }
 

@@ -60,7 +60,7 @@ inline Run teacher_candidates(Run const& run, Qrels const& qrels, std::size_t de
     auto const documents = std::make_shared<IdTable>();
     std::vector<std::pair<std::string_view, std::vector<std::uint32_t>>> queries;
     auto const add_relevant = [&](std::size_t judged, std::vector<std::uint32_t>& chosen) {
-        for (auto const& judgment : qrels.judgements(judged)) {
+        for (auto const& judgment : qrels.judgments(judged)) {
             if (judgment.grade > 0) { chosen.push_back(documents->add(qrels.document(judgment.document))); }
         }
     };

@@ -56,18 +56,18 @@ struct PairStoreStatistics {
 
     // Skipped data.
     std::uint64_t queries_without_positives = 0;
-    std::uint64_t joined_lines = 0;            ///< further lines of a query, whose texts it got
-    std::uint64_t empty_queries = 0;           ///< without a token
-    std::uint64_t empty_texts = 0;             ///< without a token
-    std::uint64_t equal_texts = 0;             ///< duplicates of an earlier text, which share its number
-    std::uint64_t repeated_positives = 0;      ///< duplicate texts of one query
-    std::uint64_t repeated_negatives = 0;      ///< likewise
-    std::uint64_t relevant_negatives = 0;      ///< negatives that are positives of the same query
-    std::uint64_t unknown_positives = 0;       ///< judged texts that the collection lacks or has without a token
-    std::uint64_t unknown_negatives = 0;       ///< likewise, of the negatives
-    std::uint64_t unknown_queries = 0;         ///< lines of negatives for queries outside the split
-    std::uint64_t unused_scores = 0;           ///< a teacher's, of pairs that are not in the store
-    std::uint64_t irrelevant_judgements = 0;   ///< of grade 0 or below
+    std::uint64_t joined_lines = 0;           ///< further lines of a query, whose texts it got
+    std::uint64_t empty_queries = 0;          ///< without a token
+    std::uint64_t empty_texts = 0;            ///< without a token
+    std::uint64_t equal_texts = 0;            ///< duplicates of an earlier text, which share its number
+    std::uint64_t repeated_positives = 0;     ///< duplicate texts of one query
+    std::uint64_t repeated_negatives = 0;     ///< likewise
+    std::uint64_t relevant_negatives = 0;     ///< negatives that are positives of the same query
+    std::uint64_t unknown_positives = 0;      ///< judged texts that the collection lacks or has without a token
+    std::uint64_t unknown_negatives = 0;      ///< likewise, of the negatives
+    std::uint64_t unknown_queries = 0;        ///< lines of negatives for queries outside the split
+    std::uint64_t unused_scores = 0;          ///< a teacher's, of pairs that are not in the store
+    std::uint64_t irrelevant_judgments = 0;   ///< of grade 0 or below
 
     friend bool operator==(PairStoreStatistics const&, PairStoreStatistics const&) = default;
 };
@@ -132,7 +132,7 @@ void for_each_count(Statistics& s, Visit&& visit) {
     visit("unknown_negatives", s.unknown_negatives);
     visit("unknown_queries", s.unknown_queries);
     visit("unused_scores", s.unused_scores);
-    visit("irrelevant_judgements", s.irrelevant_judgements);
+    visit("irrelevant_judgements", s.irrelevant_judgments);   // the key of stored manifests, in their spelling
 }
 
 /// The manifest as text: see finish_manifest.
