@@ -98,11 +98,20 @@ std::vector<std::string> names_of_folders(std::vector<Path> const& folders) {
     return names;
 }
 
+/// A mean over some of NanoBEIR's collections, or over others besides, is not what others publish.
+void say_if_partial(std::vector<NamedCollection> const& collections) {
+    std::size_t const known = count_nanobeir(collections);
+    if (known == 0 || name_of_mean(collections) == "NanoBEIR") { return; }
+    warn("the mean is not NanoBEIR's: " + std::to_string(known) + " of its " + std::to_string(nanobeir_names.size()) +
+         " collections are there, and " + std::to_string(collections.size() - known) + " of others");
+}
+
 Measured measure_all(Common const& common, EvaluateOptions const& evaluate, CollectionsOptions const& options,
                      std::vector<std::string> const& measures) {
     Measured all{.collections = list_collections(options.folder),
                  .systems = names_of_folders(evaluate.runs),
                  .beside = names_of_folders(options.beside)};
+    say_if_partial(all.collections);
     std::vector<std::vector<MtebResult>> results;
     for (Path const& folder : options.beside) { results.push_back(read_results(folder)); }
     std::vector<std::vector<Path>> runs;   // all are known before the first is read
@@ -142,7 +151,7 @@ std::string tables_of(Measured const& all, TableFormat format) {
         for (std::size_t c = 0; c <= all.collections.size(); ++c) {
             bool const is_mean = c == all.collections.size();
             auto& row = rows.emplace_back();
-            row.push_back(is_mean ? "mean" : detail::cell_of(all.collections[c].name, format));
+            row.push_back(is_mean ? name_of_mean(all.collections) : detail::cell_of(all.collections[c].name, format));
             for (std::size_t r = 0; r < all.systems.size(); ++r) {
                 row.push_back(detail::digits_of(is_mean ? all.mean(r, m) : all.reports[c][r].report.means[m], 4));
             }
@@ -172,14 +181,15 @@ Json summary_of(Measured const& all, EvaluateOptions const& evaluate) {
         for (std::size_t b = 0; b < all.beside.size(); ++b) { entry["beside"][all.beside[b]] = number(all.scores[b][c]); }
         collections.push_back(std::move(entry));
     }
+    std::string const name = name_of_mean(all.collections);
     Json means = Json::array();
     auto const& labels = all.reports[0][0].report.labels;
     for (std::size_t r = 0; r < all.systems.size(); ++r) {
-        Json& entry = means.emplace_back(Json{{"run", all.systems[r]}, {"measures", Json::object()}});
+        Json& entry = means.emplace_back(Json{{"name", name}, {"run", all.systems[r]}, {"measures", Json::object()}});
         for (std::size_t m = 0; m < labels.size(); ++m) { entry["measures"][labels[m]] = all.mean(r, m); }
     }
     for (std::size_t b = 0; b < all.beside.size(); ++b) {
-        means.push_back({{"run", all.beside[b]}, {"main_score", number(all.mean_beside(b))}});
+        means.push_back({{"name", name}, {"run", all.beside[b]}, {"main_score", number(all.mean_beside(b))}});
     }
     return {{"collections", collections}, {"means", means}};
 }

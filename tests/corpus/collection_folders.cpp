@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <bmae/corpus/collection_folders.hpp>
@@ -64,6 +65,21 @@ BOOST_AUTO_TEST_CASE(what_is_no_folder_of_collections) {
     says("one", "one collection");
     says("absent", "found none");
     says("nano", "Parquet");
+    says("nano", "nanobeir.py " + (scratch / "nano").string());
+    for (char const* const part : {"queries", "corpus", "qrels"}) {   // all collections in one repository
+        scratch.file("whole/" + std::string(part) + "/NanoNQ-00000-of-00001.parquet", "");
+    }
+    says("whole", "nanobeir.py " + (scratch / "whole").string());
+}
+
+BOOST_AUTO_TEST_CASE(the_mean_over_nanobeir_has_its_name) {
+    std::vector<bmae::NamedCollection> all;
+    for (std::string_view const name : bmae::nanobeir_names) { all.push_back({.name = std::string(name)}); }
+    BOOST_TEST(bmae::name_of_mean(all) == "NanoBEIR");
+    all.push_back({.name = "scifact"});
+    BOOST_TEST(bmae::name_of_mean(all) == "mean");
+    BOOST_TEST(bmae::count_nanobeir(all) == 13U);
+    BOOST_TEST(bmae::name_of_mean({}) == "mean");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

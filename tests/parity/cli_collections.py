@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # ctest:
 """`bmae search --collections` and `evaluate --collections` give what the collections give one by one, and BEIR's mean, in which a group counts once; result files of MTEB; `evaluate
---answers` by DPR's rules in Python, and `alpha_ndcg` through the program; what they refuse."""
+--answers` by DPR's rules in Python, and `alpha_ndcg` through the program; what they refuse. NanoBEIR's files in Parquet, converted by examples/nanobeir.py, have a mean of
+that name."""
 import json
 import pathlib
+import subprocess
+import sys
 import tempfile
 
 from cli_support import result, run, write_collection
@@ -49,6 +52,61 @@ def check_collections(work):
     assert all(each["beside"]["runs"] == each["runs"][0]["measures"]["ndcg@10"] for each in told["collections"]), told
     assert told["means"][1]["main_score"] == told["means"][0]["measures"]["ndcg@10"], told["means"]
     check_refusals(work)
+
+
+NANO = ("NanoArguAna", "NanoClimateFEVER", "NanoDBPedia", "NanoFEVER", "NanoFiQA2018", "NanoHotpotQA", "NanoMSMARCO", "NanoNFCorpus", "NanoNQ", "NanoQuoraRetrieval",
+        "NanoSCIDOCS", "NanoSciFact", "NanoTouche2020")
+
+
+def write_parquet(pandas, collection, place):
+    """A collection as NanoBEIR is published. place: part -> path of its file."""
+    rows = {part: [json.loads(line) for line in (collection / f"{part}.jsonl").read_text().splitlines()] for part in ("corpus", "queries")}
+    judged = [line.split("\t") for line in (collection / "qrels/test.tsv").read_text().splitlines()[1:]]
+    tables = {part: pandas.DataFrame([{"_id": row["_id"], "text": (row.get("title", "") + " " + row["text"]).strip()} for row in rows[part]]) for part in rows}
+    tables["qrels"] = pandas.DataFrame([{"query-id": query, "corpus-id": document} for query, document, _ in judged])
+    for part, table in tables.items():
+        place(part).parent.mkdir(parents=True, exist_ok=True)
+        table.to_parquet(place(part))
+
+
+def convert(folder, output, status=0):
+    script = pathlib.Path(__file__).resolve().parents[2] / "examples/nanobeir.py"
+    done = subprocess.run([sys.executable, script, folder, output], capture_output=True, text=True)
+    assert (done.returncode == 0) == (status == 0), done.stderr
+    return done.stdout + done.stderr
+
+
+def check_nanobeir(work):
+    """Thirteen collections in Parquet, a folder each or all in one."""
+    try:
+        import pandas
+        pandas.DataFrame({"a": ["b"]}).to_parquet(work / "probe.parquet")
+    except ImportError as error:
+        return print(f"NanoBEIR's Parquet is left out: {error}")
+    for seed, name in enumerate(NANO):
+        write_collection(work / "beir-layout" / name, topics=3, documents=3, seed=seed)
+        write_parquet(pandas, work / "beir-layout" / name, lambda part: work / "hub" / name / part / "train-00000-of-00001.parquet")
+        write_parquet(pandas, work / "beir-layout" / name, lambda part: work / "one" / part / f"{name}-00000-of-00001.parquet")
+    for downloaded in ("hub", "one"):
+        refused("search", "--method", "bm25", "--collections", work / downloaded, "--output", work / "none", says=["Parquet", f"examples/nanobeir.py {work / downloaded} nanobeir"])
+        assert f"{NANO[0]}: 9 documents, 12 queries" in convert(work / downloaded, work / f"nano-{downloaded}")
+        run("search", "--method", "bm25", "--collections", work / f"nano-{downloaded}", "--output", work / f"nano-{downloaded}-runs")
+    run("search", "--method", "bm25", "--collections", work / "beir-layout", "--output", work / "nano-runs")
+    for name in NANO:   # texts and judgments are those that were converted
+        expected = (work / f"nano-runs/{name}.trec").read_bytes()
+        assert all((work / f"nano-{downloaded}-runs/{name}.trec").read_bytes() == expected for downloaded in ("hub", "one")), name
+    told = result("evaluate", "--collections", work / "nano-hub", "--run", work / "nano-hub-runs", "--measures", "ndcg@10")
+    figures = [each["runs"][0]["measures"]["ndcg@10"] for each in told["collections"]]
+    assert len(figures) == 13 and told["means"][0]["name"] == "NanoBEIR" and abs(told["means"][0]["measures"]["ndcg@10"] - sum(figures) / 13) < 1e-12, told["means"]
+    assert "\nNanoBEIR" in run("evaluate", "--collections", work / "nano-hub", "--run", work / "nano-hub-runs").stdout
+    (work / "nano-hub/NanoNQ").rename(work / "nano-hub/other")
+    (work / "nano-hub-runs/NanoNQ.trec").rename(work / "nano-hub-runs/other.trec")
+    done = run("evaluate", "--collections", work / "nano-hub", "--run", work / "nano-hub-runs")
+    assert "12 of its 13 collections are there, and 1 of others" in done.stderr and "\nmean" in done.stdout, done.stderr + done.stdout
+    assert "exists" in convert(work / "hub", work / "nano-hub", status=1)
+    assert "no collection" in convert(work / "beir-layout", work / "nothing", status=1)
+    (work / "one/qrels/NanoNQ-00000-of-00001.parquet").unlink()
+    assert "NanoNQ has not all of" in convert(work / "one", work / "nothing", status=1) and not (work / "nothing").exists()
 
 
 def check_refusals(work):
@@ -104,6 +162,7 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         work = pathlib.Path(place)
         check_collections(work)
+        check_nanobeir(work)
         check_answers(work)
         check_subtopics(work)
     print("collections: figures one by one and their mean, result files of MTEB, answer strings, subtopics")

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -38,8 +39,10 @@ inline std::vector<std::filesystem::path> subfolders_of(std::filesystem::path co
     return found;
 }
 
-/// Whether a folder is a collection. \throws InputError for one in Parquet
-inline bool is_collection(std::filesystem::path const& folder) {
+/// Whether a folder is a collection.
+/// \param files  what was asked for, where the collection may be one of many
+/// \throws InputError for one in Parquet
+inline bool is_collection(std::filesystem::path const& folder, std::filesystem::path const& files) {
     std::error_code code;
     auto const has = [&](char const* name) { return std::filesystem::exists(folder / name, code); };
     if (has("queries.jsonl") || has("queries.jsonl.gz")) { return true; }
@@ -49,7 +52,7 @@ inline bool is_collection(std::filesystem::path const& folder) {
         throw InputError(Diagnostic{.file = entry.path().string(),
                                     .expected = "queries.jsonl, corpus.jsonl and qrels/test.tsv",
                                     .found = "Parquet, as NanoBEIR is published",
-                                    .hint = "docs/profiles.md has the lines of Python that write such a folder."});
+                                    .hint = "Convert the files: python3 examples/nanobeir.py " + files.string() + " nanobeir"});
     }
     return false;
 }
@@ -63,19 +66,19 @@ inline std::vector<NamedCollection> list_collections(std::filesystem::path const
     std::vector<NamedCollection> all;
     for (auto const& path : detail::subfolders_of(folder)) {
         std::string const name = path.filename().string();
-        if (detail::is_collection(path)) {
+        if (detail::is_collection(path, folder)) {
             all.push_back({.name = name, .path = path});
             continue;
         }
         for (auto const& member : detail::subfolders_of(path)) {
-            if (detail::is_collection(member)) {
+            if (detail::is_collection(member, folder)) {
                 all.push_back({.name = name + '/' + member.filename().string(), .group = name, .path = member});
             }
         }
     }
     if (!all.empty()) { return all; }
     std::error_code code;
-    bool const is_one = std::filesystem::is_directory(folder, code) && detail::is_collection(folder);
+    bool const is_one = std::filesystem::is_directory(folder, code) && detail::is_collection(folder, folder);
     throw InputError(
         Diagnostic{.file = folder.string(),
                    .expected = "a folder with folders of collections, each with queries.jsonl, corpus.jsonl and qrels",
@@ -92,6 +95,25 @@ inline std::string split_of(NamedCollection const& collection, std::string_view 
     if (!has(wanted) && wanted == "test" && has("dev")) { return "dev"; }
     static_cast<void>(folder.qrels(wanted));   // names the splits where there is none
     return std::string(wanted);
+}
+
+/// The collections of NanoBEIR, by the names of their folders: 50 queries of each of thirteen collections of BEIR.
+inline constexpr std::array<std::string_view, 13> nanobeir_names = {
+    "NanoArguAna",  "NanoClimateFEVER", "NanoDBPedia",        "NanoFEVER",   "NanoFiQA2018", "NanoHotpotQA",  "NanoMSMARCO",
+    "NanoNFCorpus", "NanoNQ",           "NanoQuoraRetrieval", "NanoSCIDOCS", "NanoSciFact",  "NanoTouche2020"};
+
+/// How many of some collections are NanoBEIR's.
+inline std::size_t count_nanobeir(std::vector<NamedCollection> const& collections) {
+    auto const is_known = [](NamedCollection const& collection) {
+        return std::find(nanobeir_names.begin(), nanobeir_names.end(), collection.name) != nanobeir_names.end();
+    };
+    return static_cast<std::size_t>(std::count_if(collections.begin(), collections.end(), is_known));
+}
+
+/// What the mean over collections is called: "NanoBEIR" where they are NanoBEIR's thirteen, else "mean".
+inline std::string name_of_mean(std::vector<NamedCollection> const& collections) {
+    bool const whole = collections.size() == nanobeir_names.size() && count_nanobeir(collections) == collections.size();
+    return whole ? "NanoBEIR" : "mean";
 }
 
 /// The mean over collections, in which a group counts once, with the mean of its members (BEIR, arXiv 2104.08663, appendix).
