@@ -72,6 +72,32 @@ BOOST_AUTO_TEST_CASE(weights_depth_ties_and_queries_of_one_run_alone) {
     BOOST_TEST(fused.hits(0)[0].score == static_cast<float>(fused.exact_scores(0)[0]));
 }
 
+BOOST_AUTO_TEST_CASE(a_product_has_the_documents_of_all_runs_alone) {
+    Three const runs;
+    BOOST_TEST(text_of(runs.fused({.method = FusionMethod::product})) == "a 5.400 ");   // 9 x .2 x 3
+    std::vector<Run const*> const two{&runs.first, &runs.second};
+    BOOST_TEST(text_of(bmae::fuse_runs(two, {.method = FusionMethod::product})) == "a 1.800 c 0.400 ");
+    // min-max: a 1 and 0, c 0 and 1
+    BOOST_TEST(text_of(bmae::fuse_runs(two, {.method = FusionMethod::product, .normalization = Normalization::min_max})) ==
+               "a 0.000 c 0.000 ");
+    Run const cosines = run_of({{"a", .5F}, {"b", -.25F}});
+    Run const distances = run_of({{"a", -1}, {"b", -2}});
+    std::vector<Run const*> const one_sign{&runs.first, &cosines};
+    BOOST_TEST(text_of(bmae::fuse_runs(one_sign, {.method = FusionMethod::product})) == "a 4.500 b -1.250 ");
+    std::vector<Run const*> const both{&distances, &cosines};
+    BOOST_TEST(test::contains(test::refusal([&] { bmae::fuse_runs(both, {.method = FusionMethod::product}); }), "below 0"));
+    BOOST_TEST(test::contains(test::refusal([&] { runs.fused({.method = FusionMethod::product, .weights = {1, 1, 1}}); }),
+                              "no weights with product"));
+    BOOST_TEST(test::contains(
+        test::refusal([&] { runs.fused({.method = FusionMethod::product, .normalization = Normalization::z_score}); }),
+        "multiplies"));
+    Run const elsewhere = run_of({{"a", 1}}, "r");
+    std::vector<Run const*> const apart{&runs.first, &elsewhere};
+    Run const none = bmae::fuse_runs(apart, {.method = FusionMethod::product});
+    BOOST_TEST(none.size() == 2U);
+    BOOST_TEST(none.hit_count() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(what_cannot_be_fused_is_refused) {
     Three const runs;
     std::vector<Run const*> const one{&runs.first};

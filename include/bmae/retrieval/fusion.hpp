@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// Fusion of any number of runs: reciprocal ranks, weighted sums of normalized scores, CombSUM, CombMNZ.
+/// Fusion of any number of runs: reciprocal ranks, weighted sums of normalized scores, CombSUM, CombMNZ, products.
 #pragma once
 
 #include <algorithm>
@@ -43,18 +43,22 @@ enum class FusionMethod {
     z_score,    ///< as `weighted`, with scores of mean 0 and standard deviation 1
     comb_sum,   ///< sum of w_i s_i (Fox, Shaw, TREC-2 1994), min-max; a run without d adds 0
     comb_mnz,   ///< comb_sum times the number of runs that hold d (Fox, Shaw 1994)
+    /// Product of the s_i as they are: BM25 times cosine, the lexicon-enhanced retrieval of LaPraDoR (Xu et al., Findings of ACL 2022,
+    /// arXiv 2203.06169). A run without d would make it 0: such a d is no hit.
+    product,
 };
 
 /// As command lines write it.
-constexpr std::array<std::string_view, 5> names_of(FusionMethod) noexcept {
-    return {"reciprocal-rank", "weighted", "z-score", "comb-sum", "comb-mnz"};
+constexpr std::array<std::string_view, 6> names_of(FusionMethod) noexcept {
+    return {"reciprocal-rank", "weighted", "z-score", "comb-sum", "comb-mnz", "product"};
 }
 constexpr std::string_view to_string(FusionMethod method) noexcept { return names_of(method)[static_cast<std::size_t>(method)]; }
 
 struct FusionOptions {
     FusionMethod method = FusionMethod::reciprocal_rank;
-    std::vector<double> weights = {};   ///< one per run, 0 or more; empty: equal ones, 1 / runs for the weighted sums, else 1
-    double k = 60;                      ///< rank constant of reciprocal_rank (the paper's value)
+    std::vector<double> weights =
+        {};          ///< one per run, 0 or more; empty: equal ones, 1 / runs for the weighted sums, else 1; none of product
+    double k = 60;   ///< rank constant of reciprocal_rank (the paper's value)
     std::optional<Normalization> normalization = {};   ///< of the methods that read scores; nothing: the method's
     std::size_t depth = 1000;                          ///< hits kept per query
 };
@@ -96,9 +100,14 @@ inline void normalize(std::vector<double>& scores, Normalization how) {
     for (double& score : scores) { score = flat ? (how == Normalization::min_max ? 1.0 : 0.0) : (score - shift) / width; }
 }
 
+constexpr Normalization usual_normalization(FusionMethod method) noexcept {
+    if (method == FusionMethod::product) { return Normalization::none; }
+    return method == FusionMethod::z_score ? Normalization::z_score : Normalization::min_max;
+}
+
 /// What one run adds to the documents of one query.
 struct Contribution {
-    std::vector<double> gains = {};   ///< [hits] beyond `absent`
+    std::vector<double> gains = {};   ///< [hits] beyond `absent`; of product factors
     double absent = 0;                ///< to each document, in the run or not
 };
 
@@ -110,8 +119,7 @@ inline Contribution contribution_of(Run const& run, std::size_t query, double we
         return result;
     }
     bool const continues = options.method == FusionMethod::weighted || options.method == FusionMethod::z_score;
-    normalize(result.gains, options.normalization.value_or(options.method == FusionMethod::z_score ? Normalization::z_score
-                                                                                                   : Normalization::min_max));
+    normalize(result.gains, options.normalization.value_or(usual_normalization(options.method)));
     double const floor = continues && !result.gains.empty() ? *std::min_element(result.gains.begin(), result.gains.end()) : 0.0;
     result.absent = weight * floor;
     for (double& gain : result.gains) { gain = weight * (gain - floor); }
@@ -121,6 +129,12 @@ inline Contribution contribution_of(Run const& run, std::size_t query, double we
 /// Weights of the runs. \throws InputError for another number of them, for one below 0, for none above 0
 inline std::vector<double> weights_of(std::size_t runs, FusionOptions const& options) {
     bool const shares = options.method == FusionMethod::weighted || options.method == FusionMethod::z_score;
+    if (options.method == FusionMethod::product && !options.weights.empty()) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "no weights with product: they would change no order",
+                                    .found = std::to_string(options.weights.size()),
+                                    .hint = "Leave them out, or take weighted."});
+    }
     if (options.weights.empty()) { return std::vector<double>(runs, shares ? 1 / static_cast<double>(runs) : 1.0); }
     if (options.weights.size() != runs) {
         throw InputError(Diagnostic{.file = {},
@@ -161,7 +175,30 @@ struct FusedQuery {
     }
 };
 
-/// Sums what the runs add to the documents of a query.
+/// Leaves the documents that all runs hold, with a product of one sign: two scores below 0 would make a good one.
+/// \param holders  [found] runs that hold the document
+inline void keep_common(FusedQuery& fused, std::vector<std::uint32_t> const& holders, std::size_t runs,
+                        std::span<Contribution const> factors) {
+    auto const is_below = [](Contribution const& factor) {
+        return std::any_of(factor.gains.begin(), factor.gains.end(), [](double score) { return score < 0; });
+    };
+    if (std::count_if(factors.begin(), factors.end(), is_below) > 1) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "scores of 0 or more in all runs but one, of which a product is made",
+                                    .found = "scores below 0 in several, for the query '" + std::string(fused.query) + "'",
+                                    .hint = "Normalize by min-max, or take weighted."});
+    }
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < holders.size(); ++i) {
+        if (holders[i] != runs) { continue; }
+        fused.documents[kept] = fused.documents[i];
+        fused.scores[kept++] = fused.scores[i];
+    }
+    fused.documents.resize(kept);
+    fused.scores.resize(kept);
+}
+
+/// Sums or multiplies what the runs say of the documents of a query.
 /// \param place  [documents] scratch, all `nowhere` before and after
 inline FusedQuery fuse_query(std::span<Run const* const> runs, std::string_view query, std::span<double const> weights,
                              FusionOptions const& options, IdTable& ids, std::vector<std::uint32_t>& place) {
@@ -174,6 +211,7 @@ inline FusedQuery fuse_query(std::span<Run const* const> runs, std::string_view 
         all.push_back(at.back() ? contribution_of(*runs[r], *at.back(), weights[r], options) : Contribution());
         absent += all.back().absent;
     }
+    bool const multiplies = options.method == FusionMethod::product;
     FusedQuery fused{.query = query};
     std::vector<std::uint32_t> holders;   // [found] runs that hold the document
     for (std::size_t r = 0; r < runs.size(); ++r) {
@@ -185,10 +223,11 @@ inline FusedQuery fuse_query(std::span<Run const* const> runs, std::string_view 
             if (place[document] == nowhere) {
                 place[document] = static_cast<std::uint32_t>(fused.documents.size());
                 fused.documents.push_back(document);
-                fused.scores.push_back(absent);
+                fused.scores.push_back(multiplies ? 1 : absent);
                 holders.push_back(0);
             }
-            fused.scores[place[document]] += all[r].gains[i];
+            double& score = fused.scores[place[document]];
+            score = multiplies ? score * all[r].gains[i] : score + all[r].gains[i];
             ++holders[place[document]];
         }
     }
@@ -196,6 +235,7 @@ inline FusedQuery fuse_query(std::span<Run const* const> runs, std::string_view 
     if (options.method == FusionMethod::comb_mnz) {
         for (std::size_t i = 0; i < holders.size(); ++i) { fused.scores[i] *= holders[i]; }
     }
+    if (multiplies) { keep_common(fused, holders, runs.size(), all); }
     fused.sort(ids, options.depth);
     return fused;
 }
@@ -205,17 +245,19 @@ inline FusedQuery fuse_query(std::span<Run const* const> runs, std::string_view 
 /// Fuses runs query by query. Queries: those of the first run, then those of the second that the first lacks, and so on; a run without
 /// a query adds nothing to it. Hits are ordered by score, of equal scores the smaller id comes first.
 /// \param exact  keep scores in double precision beside the hits (`Run::exact_scores`), as `write_run` then writes them
-/// \throws InputError for fewer than two runs, for weights that do not fit, and for z-scores in comb_mnz: the number of runs would lower
-///                    scores below 0
+/// \throws InputError for fewer than two runs, for weights that do not fit, for z-scores in comb_mnz and product: the number of runs would
+///                    lower scores below 0, and two of them would make a good product; for a product of several runs with scores below 0
 inline Run fuse_runs(std::span<Run const* const> runs, FusionOptions const& options = {}, bool exact = true) {
     if (runs.size() < 2) {
         throw InputError(Diagnostic{.file = {}, .expected = "at least two runs to fuse", .found = std::to_string(runs.size())});
     }
-    if (options.method == FusionMethod::comb_mnz && options.normalization == Normalization::z_score) {
-        throw InputError(Diagnostic{.file = {},
-                                    .expected = "scores of 0 or more for comb-mnz, which multiplies them by the number of runs",
-                                    .found = "z-scores, half of which are below 0",
-                                    .hint = "Normalize by min-max, or take comb-sum."});
+    bool const multiplies = options.method == FusionMethod::comb_mnz || options.method == FusionMethod::product;
+    if (multiplies && options.normalization == Normalization::z_score) {
+        throw InputError(Diagnostic{
+            .file = {},
+            .expected = "scores of 0 or more for " + std::string(to_string(options.method)) + ", which multiplies them",
+            .found = "z-scores, half of which are below 0",
+            .hint = "Normalize by min-max, or take comb-sum."});
     }
     std::vector<double> const weights = detail::weights_of(runs.size(), options);
     auto ids = std::make_shared<IdTable>();
