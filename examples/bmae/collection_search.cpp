@@ -38,6 +38,7 @@ int search_collections(Common const& common, SearchOptions const& search, Collec
                 {"hits", 0},
                 {"output", search.output.string()},
                 {"answers", nullptr},
+                {"token_vectors", nullptr},
                 {"malformed", Json::object()},
                 {"collections", Json::array()}};
     for (std::size_t c = 0; c < collections.size(); ++c) {

@@ -108,7 +108,17 @@ private:
         table_
             .whole(app, "--shard-texts", options.shard_texts, {.least = 1, .most = std::uint64_t{1} << 31},
                    "Texts of a shard, where --output is a folder")
-            .by_default(std::to_string(default_shard_texts));
+            .by_default(std::to_string(default_shard_texts) + "; " + std::to_string(default_sparse_shard_texts) + " of sparse, " +
+                        std::to_string(default_token_shard_texts) + " of tokens");
+        table_
+            .text(app, "--vectors", options.vectors,
+                  "dense; sparse: a weight per term of the vocabulary (SPLADE); tokens: a vector per token (ColBERT)")
+            .by_default("what the model makes");
+        table_
+            .whole(app, "--impacts", options.impact_scale, {.least = 1, .most = 1'000'000},
+                   "Beside sparse vectors their weights times this, rounded, as JSON Lines in the folder impacts, which Anserini "
+                   "indexes; SPLADE's code takes 100")
+            .by_default("none");
         table_.flag(app, "--resume", options.resume, "Resume an interrupted or killed run, where --output is a folder");
         skip_malformed(app, options.skip_malformed);
         common_.threads(app);
@@ -125,7 +135,8 @@ private:
                             [&all = all_] { return search_somewhere(all); });
         table_
             .text(app, "--method", options.method,
-                  "dense, bm25, hybrid, sparse (SPLADE) or maxsim (ColBERT; the vectors of all tokens stay in memory)")
+                  "dense, bm25, hybrid, sparse (SPLADE) or maxsim (ColBERT; the vectors of all tokens stay in memory, with "
+                  "--bits compressed)")
             .without("--index");
         auto const model = add_model(table_, app, options.model);
         model.front()->with("--method", {"dense", "hybrid", "sparse", "maxsim"});
@@ -134,12 +145,15 @@ private:
         for (DeclaredOption* const option : {encoding[0], encoding[1]}) {
             option->with("--method", {"dense", "hybrid", "sparse", "maxsim"});
         }
-        for (DeclaredOption* const option : {model[1], model[2], encoding[2], &add_query_length(table_, app, options.model),
-                                             &table_.path(app, "--embeddings", options.embeddings,
-                                                          "Vectors of the documents made by encode: a file or a folder"),
-                                             &common_.device(app)}) {
+        for (DeclaredOption* const option :
+             {model[1], model[2], encoding[2], &add_query_length(table_, app, options.model), &common_.device(app)}) {
             option->with("--method", {"dense", "hybrid"});
         }
+        table_
+            .path(app, "--embeddings", options.embeddings,
+                  "Vectors of the documents made by encode: a folder; of dense ones also a file")
+            .with("--method", {"dense", "hybrid", "sparse", "maxsim"});
+        compression(app, options);
         for (DeclaredOption* const option : add_prompts(table_, app, options.model.prompts, "queries")) {
             option->with("--method", {"dense", "hybrid", "sparse"});
         }
@@ -186,11 +200,27 @@ private:
         for (DeclaredOption* const option : add_terms(table_, app, options.terms)) {
             option->with("--method", {"bm25", "hybrid"});
         }
-        table_.text(app, "--fusion", options.fusion, "reciprocal-rank or weighted").with("--method", {"hybrid"});
+        table_
+            .text(app, "--fusion", options.fusion,
+                  "reciprocal-rank, weighted, or product: BM25 times the dense score, of texts that both find (LaPraDoR)")
+            .with("--method", {"hybrid"});
         table_.real(app, "--dense-weight", options.dense_weight, {}, "Weight of the dense score")
             .with("--method", {"hybrid"})
             .with("--fusion", {"weighted"});
         common_.threads(app);
+    }
+
+    /// Vectors of tokens in few bits.
+    void compression(CLI::App& app, SearchOptions& options) {
+        table_
+            .whole(app, "--bits", options.bits, {.least = 1, .most = 8},
+                   "Of a dimension of a token's vector: 1, 2, 4 or 8, as ColBERTv2's residual compression")
+            .by_default("none: fp32")
+            .with("--method", {"maxsim"});
+        table_
+            .whole(app, "--centroids", options.centroids, {.most = std::uint64_t{1} << 24},
+                   "Of compressed vectors; 0: the power of two up to 16 times the square root of their number")
+            .with_any({"--bits"});
     }
 
     /// Search in an index on disk.
@@ -355,11 +385,14 @@ private:
             add("fuse", "Fuse runs into one", "bmae fuse bm25.trec dense.trec splade.trec --method comb-sum --output fused.trec",
                 [&all = all_] { return bmae::program::fuse(all.common, all.fuse); });
         table_.path(app, "run", options.runs, "TREC runs, two or more; plain or gzip").required();
-        table_.text(app, "--method", options.method, "reciprocal-rank, weighted, z-score, comb-sum, comb-mnz");
-        table_.text(app, "--weights", options.weights, "One per run, with commas: 0.7,0.3").by_default("equal");
+        table_.text(app, "--method", options.method,
+                    "reciprocal-rank, weighted, z-score, comb-sum, comb-mnz, or product: BM25 times cosine as LaPraDoR");
+        table_.text(app, "--weights", options.weights, "One per run, with commas: 0.7,0.3")
+            .by_default("equal")
+            .with("--method", {"reciprocal-rank", "weighted", "z-score", "comb-sum", "comb-mnz"});
         table_.text(app, "--normalization", options.normalization, "Of scores per query and run: min-max, z-score or none")
-            .by_default("min-max")
-            .with("--method", {"weighted", "comb-sum", "comb-mnz"});
+            .by_default("min-max; none of product")
+            .with("--method", {"weighted", "comb-sum", "comb-mnz", "product"});
         table_.real(app, "--k", options.k, {.most = 1e9}, "Rank constant").with("--method", {"reciprocal-rank"});
         table_.whole(app, "--top-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query");
         table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method");

@@ -347,6 +347,8 @@ struct ModelOptions {
 };
 
 inline constexpr std::size_t default_shard_texts = 32768;
+inline constexpr std::size_t default_sparse_shard_texts = 8192;
+inline constexpr std::size_t default_token_shard_texts = 2048;   ///< with a vector per token
 
 struct EncodeOptions {
     ModelOptions model = {};
@@ -355,8 +357,10 @@ struct EncodeOptions {
     bool by_role = false;    ///< the role was given: a default prompt of the model is not read in its place
     Path output = {};
     bool skip_malformed = false;
-    std::size_t shard_texts = 0;   ///< of an output that is a folder; 0: `default_shard_texts`
+    std::size_t shard_texts = 0;   ///< of an output that is a folder; 0: the default of the kind of vectors
     bool resume = false;
+    std::string vectors = {};         ///< dense, sparse or tokens; empty: what the model makes
+    std::uint64_t impact_scale = 0;   ///< of impacts in JSON Lines beside sparse vectors; 0: none
 };
 int encode(Common const& common, EncodeOptions const& options);
 
@@ -387,6 +391,8 @@ struct SearchOptions {
     TermOptions terms = {};
     std::string fusion = "reciprocal-rank";
     double dense_weight = 0.5;
+    unsigned bits = 0;           ///< of a dimension of a token's vector; 0: fp32
+    std::size_t centroids = 0;   ///< of compressed vectors of tokens; 0: by their number
 };
 int search(Common const& common, SearchOptions const& options);
 

@@ -30,6 +30,7 @@
 #include "common.hpp"
 #include "models.hpp"
 #include "stored_vectors.hpp"
+#include "vector_encoders.hpp"
 
 namespace bmae::program {
 
@@ -210,19 +211,21 @@ Json loss_json(std::optional<PrecisionLoss> const& loss) {
 }
 
 /// The keys of a result, of which a folder and a file fill their own.
-Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder, std::uint64_t texts) {
+Json encode_result(EncodeOptions const& options, VectorModel const& made_by, bool normalizes, std::uint64_t texts) {
     return {{"command", "encode"},
+            {"vectors", to_string(made_by.kind)},
             {"output", options.output.string()},
             {"ids", nullptr},
             {"texts", texts},
-            {"dimension", encoder.model().width()},
-            {"pooling", to_string(encoder.options().pooling)},
-            {"normalize", encoder.options().normalize},
-            {"role", options.role},
-            {"prompt", encoder.prompt()},
-            {"max_length", encoder.options().max_length},
-            {"precision", options.model.precision},
+            {"dimension", made_by.dimension},
+            {"pooling", made_by.pooling},
+            {"normalize", normalizes},
+            {"role", made_by.role},
+            {"prompt", made_by.prompt},
+            {"max_length", made_by.max_length},
+            {"precision", made_by.precision},
             {"chunks", nullptr},
+            {"values", nullptr},
             {"int8_cosine", nullptr},
             {"end", "finished"},
             {"shards", nullptr},
@@ -230,27 +233,6 @@ Json encode_result(EncodeOptions const& options, SentenceEncoder const& encoder,
             {"resumed_texts", 0},
             {"seconds", nullptr},
             {"malformed", Json::object()}};
-}
-
-/// The encoder of a role. \throws InputError  for a role that is none
-SentenceEncoder make_role_encoder(Common const& common, EncodeOptions const& options) {
-    if (options.role != "document" && options.role != "query") {
-        throw InputError(Diagnostic{.file = {}, .expected = "--role document or query", .found = '"' + options.role + '"'});
-    }
-    if (options.role == "query" && options.model.chunk_tokens != 0) {
-        throw InputError(Diagnostic{.file = {}, .expected = "--chunks with --role document", .found = "--role query"});
-    }
-    SentenceEncoder encoder = make_inference_encoder(common, options.model);
-    Prompts const& prompts = encoder.options().prompts;
-    PromptOptions const& given = options.model.prompts;
-    if (options.role == "query") { encoder = encoder.for_queries(); }
-    if (!given.name.empty()) {
-        encoder = encoder.with_prompt(prompts.texts.at(given.name));
-    } else if (!options.by_role && !given.document && prompts.standard) {
-        encoder = encoder.with_prompt(prompts.of_texts());
-    }
-    say_prompts("encode", encoder.prompt());
-    return encoder;
 }
 
 std::vector<std::string> first_of(std::vector<std::string> const& texts) {
@@ -264,6 +246,12 @@ int encode_into_file(Common const& common, EncodeOptions const& options) {
             .expected = std::string(options.resume ? "--resume" : "--shard-texts") + " with an output that is a folder",
             .found = "a file",
             .hint = "A file appears as a whole; name a folder for a run that can be resumed."});
+    }
+    if (VectorKind const kind = vector_kind(options); kind != VectorKind::dense || options.impact_scale != 0) {
+        throw InputError(Diagnostic{.file = options.output.string(),
+                                    .expected = "an output folder with " + std::string(to_string(kind)) + " vectors",
+                                    .found = "a file",
+                                    .hint = "Name a folder, which has no ending."});
     }
     check_new_file(options.output);
     Cancellation const cancellation;
@@ -291,17 +279,16 @@ int encode_into_file(Common const& common, EncodeOptions const& options) {
     cancellation.check();   // from here on both files are written, the ids first, so that vectors always have ids
     if (!has_ids) { detail::write_file(beside, ids); }
     NamedTensors tensors{{"embeddings", vectors.rows}};
+    VectorModel const made_by = describe_vectors(encoder, options.model.precision, options.role);
     FileMetadata metadata{
-        {"format", "pt"},
-        {ids_checksum, checksum_of(ids)},
-        {vector_model_key, detail::json_of(describe_vectors(encoder, options.model.precision, options.role)).dump()}};
+        {"format", "pt"}, {ids_checksum, checksum_of(ids)}, {vector_model_key, detail::json_of(made_by).dump()}};
     if (!vectors.offsets.empty()) {
         tensors[offsets_key] = detail::int64_tensor(vectors.offsets, at::kCPU);
         metadata["chunk_tokens"] = std::to_string(options.model.chunk_tokens);
         metadata["chunk_pooling"] = options.model.chunk_pooling;
     }
     save_tensors(options.output, tensors, metadata);
-    Json result = encode_result(options, encoder, texts.size());
+    Json result = encode_result(options, made_by, encoder.options().normalize, texts.size());
     result.update({{"ids", beside.string()},
                    {"chunks", vectors.rows.size(0)},
                    {"int8_cosine", loss_json(loss)},
@@ -329,7 +316,7 @@ struct Stopped {};
 /// Reads shard after shard.
 class ShardReader {
 public:
-    ShardReader(EncodeOptions const& options, std::size_t shard_texts, SentenceEncoder const& encoder,
+    ShardReader(EncodeOptions const& options, std::size_t shard_texts, VectorEncoder const& encoder,
                 std::atomic<bool> const& stop)
         : shard_texts_(shard_texts), encoder_(encoder), stop_(stop), reader_(open_texts(options)) {}
 
@@ -355,7 +342,7 @@ public:
 
 private:
     std::size_t shard_texts_;
-    SentenceEncoder const& encoder_;
+    VectorEncoder const& encoder_;
     std::atomic<bool> const& stop_;
     TextReader reader_;
 };
@@ -372,17 +359,22 @@ std::uint64_t count_lines(std::vector<Path> const& inputs) {
     return lines;
 }
 
+/// Texts of a shard, whose vectors are in memory together.
+std::size_t usual_shard_texts(VectorKind kind) {
+    if (kind == VectorKind::tokens) { return default_token_shard_texts; }
+    return kind == VectorKind::sparse ? default_sparse_shard_texts : default_shard_texts;
+}
+
 /// A run of `encode` into a folder.
 class FolderRun {
 public:
     FolderRun(Common const& common, EncodeOptions const& options)
         : common_(common),
           options_(options),
-          shard_texts_(options.shard_texts != 0 ? options.shard_texts : default_shard_texts),
-          encoder_(make_role_encoder(common, options)),
-          reader_(options, shard_texts_, encoder_, stop_),
-          folder_(options.output, describe_vectors(encoder_, options.model.precision, options.role), shard_texts_,
-                  options.resume),
+          encoder_(make_vector_encoder(common, options)),
+          shard_texts_(options.shard_texts != 0 ? options.shard_texts : usual_shard_texts(encoder_->made_by().kind)),
+          reader_(options, shard_texts_, *encoder_, stop_),
+          folder_(options.output, encoder_->made_by(), shard_texts_, options.resume, encoder_->parts()),
           progress_("encode", "texts", count_lines(options.inputs)) {}
 
     int run() {
@@ -395,17 +387,22 @@ public:
         } catch (Stopped const&) { finished = false; }
         progress_.finish();
         say_report(reader_.report(), "encode");
-        Json result = encode_result(options_, encoder_, folder_.manifest().texts());
+        VectorModel const& made_by = encoder_->made_by();
+        Json result = encode_result(options_, made_by, encoder_->normalizes(), folder_.manifest().texts());
         result.update({{"int8_cosine", loss_json(loss_)},
+                       {"values", made_by.kind == VectorKind::dense ? Json() : Json(values_)},
                        {"end", finished ? "finished" : "interrupted"},
                        {"shards", folder_.manifest().shards.size()},
                        {"tokens", folder_.manifest().tokens()},
                        {"resumed_texts", resumed_},
                        {"malformed", malformed_json(reader_.report())},
                        {"seconds", progress_.seconds()}});
+        std::string const what = made_by.kind == VectorKind::dense    ? " vectors of "
+                                 : made_by.kind == VectorKind::sparse ? " sparse vectors over a vocabulary of "
+                                                                      : " texts with token vectors of ";
         print_result(common_, result,
-                     options_.output.string() + ": " + count_text(folder_.manifest().texts()) + " vectors of " +
-                         std::to_string(encoder_.model().width()) + " in " + std::to_string(folder_.manifest().shards.size()) +
+                     options_.output.string() + ": " + count_text(folder_.manifest().texts()) + what +
+                         std::to_string(made_by.dimension) + " in " + std::to_string(folder_.manifest().shards.size()) +
                          " shards" + (finished ? "\n" : "; resume by --resume\n"));
         return finished ? done : interrupted;
     }
@@ -427,14 +424,15 @@ private:
         if (folder_.manifest().complete) { return; }
         ShardTexts shard = reader_.next(/*tokenize=*/true, common_.threads);
         if (shard.texts == 0 && resumed_ == 0) { throw no_text(options_); }
-        if (options_.model.precision == "int8" && shard.texts != 0) { loss_ = measure_loss(encoder_, shard.first); }
+        loss_ = encoder_->measure(shard.first);
         while (shard.texts != 0) {
             auto following = std::async(std::launch::async, [this] { return reader_.next(/*tokenize=*/true, 1); });
             try {
-                at::Tensor const rows =
+                EncodedTexts const encoded =
                     naming_texts([&](std::size_t i) { return NamedText{line_of(shard.ids, i), shard.starts[i]}; },
                                  [&] { return encode_shard(shard); });
-                folder_.append(rows, shard.ids, shard.token_count);
+                folder_.append(encoded.tensors, shard.texts, shard.ids, shard.token_count, encoded.impacts);
+                values_ += encoded.values;
             } catch (...) {
                 stop_ = true;   // the reading thread ends soon
                 throw;
@@ -443,41 +441,42 @@ private:
         }
     }
 
-    at::Tensor encode_shard(ShardTexts const& shard) {
+    EncodedTexts encode_shard(ShardTexts const& shard) {
         std::vector<std::uint64_t> lengths;
         for (auto const& text : shard.tokens) { lengths.push_back(text.size()); }
         std::ranges::sort(lengths, std::ranges::greater{});   // as they are encoded
         std::size_t counted = 0;
         std::uint64_t tokens = 0;
         std::uint64_t const before = folder_.manifest().texts();
-        at::Tensor rows = encoder_.encode_ids(
-            shard.tokens, {.batch_tokens = options_.model.batch_tokens,
-                           .batch_texts = options_.model.batch_examples,
-                           .threads = common_.threads,
-                           .on_progress = [&](std::size_t texts, std::size_t) {
-                               if (stop_) { throw Stopped{}; }
-                               for (; counted < texts; ++counted) { tokens += lengths[counted]; }
-                               double const share = static_cast<double>(tokens) / static_cast<double>(shard.token_count);
-                               auto const rate =
-                                   static_cast<std::uint64_t>(static_cast<double>(tokens_ + tokens) / progress_.seconds());
-                               progress_.update(before + static_cast<std::uint64_t>(share * static_cast<double>(shard.texts)),
-                                                count_text(rate) + " tokens/s");
-                           }});
+        EncodedTexts encoded = encoder_->encode(
+            shard.tokens, shard.ids,
+            {.batch_tokens = options_.model.batch_tokens,
+             .batch_texts = options_.model.batch_examples,
+             .threads = common_.threads,
+             .on_progress = [&](std::size_t texts, std::size_t) {
+                 if (stop_) { throw Stopped{}; }
+                 for (; counted < texts; ++counted) { tokens += lengths[counted]; }
+                 double const share = static_cast<double>(tokens) / static_cast<double>(shard.token_count);
+                 auto const rate = static_cast<std::uint64_t>(static_cast<double>(tokens_ + tokens) / progress_.seconds());
+                 progress_.update(before + static_cast<std::uint64_t>(share * static_cast<double>(shard.texts)),
+                                  count_text(rate) + " tokens/s");
+             }});
         tokens_ += shard.token_count;
-        return rows;
+        return encoded;
     }
 
     Common const& common_;
     EncodeOptions const& options_;
-    std::size_t shard_texts_;
     std::atomic<bool> stop_ = false;
-    SentenceEncoder encoder_;
+    std::unique_ptr<VectorEncoder> encoder_;
+    std::size_t shard_texts_;
     ShardReader reader_;   // before the folder: a missing input leaves none
     VectorFolderWriter folder_;
     Progress progress_;
     std::optional<PrecisionLoss> loss_ = {};
     std::uint64_t resumed_ = 0;
     std::uint64_t tokens_ = 0;   ///< encoded by this run
+    std::uint64_t values_ = 0;   ///< vectors of tokens or weights that this run has encoded
 };
 
 }  // namespace

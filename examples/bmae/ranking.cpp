@@ -8,45 +8,34 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/token_encoder_folder.hpp>
 #include <bmae/retrieval/impact_index.hpp>
+#include <bmae/retrieval/sparse_token_folder.hpp>
 #include <bmae/retrieval/top_k.hpp>
 
 #include "prompts.hpp"
 #include "scorers.hpp"
 #include "stored_vectors.hpp"
+#include "token_rows.hpp"
 
 namespace bmae::program {
 
 namespace {
 
-EncodeRun run_of(Common const& common, SearchOptions const& options, Progress* progress = nullptr, std::size_t before = 0) {
+EncodeRun run_of(Common const& common, SearchOptions const& options, Progress* progress = nullptr) {
     EncodeRun run{
         .batch_tokens = options.model.batch_tokens, .batch_texts = options.model.batch_examples, .threads = common.threads};
     if (progress != nullptr) {
-        run.on_progress = [progress, before](std::size_t count, std::size_t) { progress->update(before + count); };
+        run.on_progress = [progress](std::size_t count, std::size_t total) {
+            progress->total(total);   // vectors that are compressed are encoded in several parts
+            progress->update(count);
+        };
     }
     return run;
-}
-
-/// Texts to sparse vectors, in parts: a whole row has a value for each token of the vocabulary.
-template <class Encode>
-SparseVectors sparse_vectors(std::vector<std::string> const& texts, Encode&& encode) {
-    constexpr std::size_t part = 256;
-    SparseVectors vectors;
-    for (std::size_t first = 0; first < texts.size(); first += part) {
-        auto const some = std::span(texts).subspan(first, std::min(part, texts.size() - first));
-        at::Tensor rows;
-        try {
-            rows = encode(some, first).contiguous();
-        } catch (NonFiniteVector const& error) { throw NonFiniteVector(first + error.text(), texts.size()); }
-        auto const width = static_cast<std::size_t>(rows.size(1));
-        for (std::size_t i = 0; i < some.size(); ++i) { vectors.add({rows.const_data_ptr<float>() + i * width, width}); }
-    }
-    return vectors;
 }
 
 class SparseSearcher final : public CollectionSearcher {
@@ -60,9 +49,7 @@ public:
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids,
                              std::size_t k) const override {
-        SparseVectors const vectors = sparse_vectors(
-            queries, [&](auto some, std::size_t) { return model_.encode_queries(some, run_of(common_, options_)); });
-        return index_.search(vectors, k, ids);
+        return index_.search(model_.for_queries().encode_sparse(queries, run_of(common_, options_)), k, ids);
     }
 
 private:
@@ -85,11 +72,16 @@ private:
     }
 
     ImpactIndex build(Records const& documents) const {
+        auto const terms = static_cast<std::size_t>(model_.model().width());
+        if (!options_.embeddings.empty()) {
+            StoredSparseVectors const stored = read_sparse_folder(options_.embeddings);
+            require_same_model(options_, stored.model, describe_vectors(model_, "fp32"));
+            require_collection(options_, stored.ids, documents);
+            return {stored.vectors, stored.ids, terms, common_.threads};
+        }
         Progress progress("encode documents", "texts", documents.size());
-        SparseVectors const vectors = sparse_vectors(documents.texts(), [&](auto some, std::size_t before) {
-            return model_.encode(some, run_of(common_, options_, &progress, before));
-        });
-        return {vectors, documents.ids(), static_cast<std::size_t>(model_.model().width()), common_.threads};
+        SparseVectors const vectors = model_.encode_sparse(documents.texts(), run_of(common_, options_, &progress));
+        return {vectors, documents.ids(), terms, common_.threads};
     }
 
     Common const& common_;
@@ -102,14 +94,13 @@ private:
 class TokenSearcher final : public CollectionSearcher {
 public:
     TokenSearcher(Common const& common, SearchOptions const& options, Records const& documents)
-        : common_(common), options_(options), model_(load(options)), ids_(std::make_shared<IdTable>(documents.ids())) {
-        Progress progress("encode documents", "texts", documents.size());
-        vectors_ = model_.encode_documents(documents.texts(), run_of(common, options, &progress));
-        progress.finish();
-        auto const megabytes = static_cast<std::uint64_t>(vectors_.rows.numel()) * sizeof(float) >> 20;
-        say("maxsim: " + count_text(documents.size()) + " texts, " +
-            count_text(static_cast<std::uint64_t>(vectors_.rows.size(0))) + " vectors, " + count_text(megabytes) + " MB");
+        : common_(common), options_(options), model_(load(options)), rows_(read(documents)) {
+        Json const facts = rows_.facts();
+        say("maxsim: " + count_text(documents.size()) + " texts, " + count_text(facts["rows"].get<std::uint64_t>()) +
+            " vectors, " + count_text(facts["bytes"].get<std::uint64_t>() >> 20) + " MB");
     }
+
+    [[nodiscard]] Json token_vectors() const override { return rows_.facts(); }
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids,
                              std::size_t k) const override {
@@ -146,7 +137,23 @@ private:
         return load_token_encoder(folder);
     }
 
-    /// Texts first to end - 1 of some vectors.
+    /// The vectors of the documents, in the order of `ids_`, which it sets.
+    TokenRows read(Records const& documents) {
+        if (!options_.embeddings.empty()) {
+            StoredTokenVectors stored = read_token_folder(options_.embeddings);
+            require_same_model(options_, stored.model, describe_vectors(model_, "fp32"));
+            require_collection(options_, stored.ids, documents);
+            ids_ = std::make_shared<IdTable>(stored.ids);
+            return {options_, common_.threads, std::move(stored.vectors)};
+        }
+        ids_ = std::make_shared<IdTable>(documents.ids());
+        Progress progress("encode documents", "texts", documents.size());
+        return {options_, common_.threads, documents.texts(), [&](std::vector<std::string> const& texts) {
+                    return model_.encode_documents(texts, run_of(common_, options_, &progress));
+                }};
+    }
+
+    /// Queries first to end - 1.
     static MultiVectors part_of(MultiVectors const& all, std::size_t first, std::size_t end) {
         MultiVectors part;
         part.rows = all.rows.narrow(0, all.offsets[first], all.offsets[end] - all.offsets[first]);
@@ -157,10 +164,11 @@ private:
     void search_group(MultiVectors const& queries, std::size_t first, std::size_t end, std::vector<TopK>& best) const {
         constexpr std::int64_t most_rows = 1 << 16;   // token vectors of a block of texts
         MultiVectors const asked = part_of(queries, first, end);
+        std::vector<std::int64_t> const& offsets = rows_.offsets();
         for (std::size_t begin = 0; begin < ids_->size();) {
             std::size_t last = begin + 1;
-            while (last < ids_->size() && vectors_.offsets[last + 1] - vectors_.offsets[begin] <= most_rows) { ++last; }
-            at::Tensor const scores = max_sim(asked, part_of(vectors_, begin, last)).contiguous();
+            while (last < ids_->size() && offsets[last + 1] - offsets[begin] <= most_rows) { ++last; }
+            at::Tensor const scores = max_sim(asked, rows_.part(begin, last)).contiguous();
             for (std::size_t q = first; q < end; ++q) {
                 std::span<float const> const row(scores.const_data_ptr<float>() + (q - first) * (last - begin), last - begin);
                 best[q].push_all(row, [&](std::size_t i) { return static_cast<std::uint32_t>(begin + i); });
@@ -172,8 +180,8 @@ private:
     Common const& common_;
     SearchOptions const& options_;
     TokenEncoder model_;
-    std::shared_ptr<IdTable const> ids_;
-    MultiVectors vectors_;
+    std::shared_ptr<IdTable const> ids_ = {};
+    TokenRows rows_;
 };
 
 }  // namespace

@@ -44,6 +44,8 @@ public:
     virtual ~CollectionSearcher() = default;
     [[nodiscard]] virtual Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids,
                                      std::size_t k) const = 0;
+    /// The key `token_vectors` of results; null of sparse vectors.
+    [[nodiscard]] virtual Json token_vectors() const { return nullptr; }
 };
 
 /// The index of --method sparse or maxsim. \throws InputError where the model is of another kind

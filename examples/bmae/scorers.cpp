@@ -14,11 +14,11 @@
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/token_encoder_folder.hpp>
-#include <bmae/retrieval/any_text_model.hpp>
 #include <bmae/retrieval/similarity.hpp>
 #include <bmae/training/precision.hpp>
 #include <bmae/values/error.hpp>
 
+#include "computed_model.hpp"
 #include "models.hpp"
 #include "stored_vectors.hpp"
 
@@ -45,29 +45,6 @@ FolderKind kind_of(Path const& folder) {
 }
 
 namespace {
-
-/// How a model computes, from the options.
-struct Computing {
-    at::Device device = at::kCPU;
-    ComputeType precision = ComputeType::fp32;
-    std::optional<std::size_t> max_length = {};
-};
-
-/// A model that was just loaded, whose tensors nobody else reads, on the device and in the precision.
-template <class Model>
-Model computed_by(Computing const& how, Model model) {
-    AnyTextModel const& network = model.model();
-    PackedType const type = how.precision == ComputeType::bf16 ? PackedType::bf16 : PackedType::fp32;
-    if constexpr (requires { model.packed(type); }) {
-        if (how.device.is_cpu() && packing_pays(type) && network.packs(type)) { return model.packed(type); }
-    }
-    at::ScalarType const number = how.precision == ComputeType::bf16 ? at::kBFloat16 : at::kFloat;
-    auto const convert = [&](at::Tensor tensor) { tensor.set_data(tensor.detach().to(how.device, number)); };
-    AnyEncoder encoder = network.any_encoder();   // shares the tensors, whose data are exchanged
-    encoder.for_each_parameter("", [&](std::string const&, at::Tensor& value, auto const&) { convert(value); });
-    for (auto const& [name, tensor] : network.bottleneck_tensors()) { convert(tensor); }
-    return model;
-}
 
 class PairScorer final : public Scorer {
 public:

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <bmae/corpus/record.hpp>
 #include <bmae/retrieval/chunk_encoder.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/vector_folder.hpp>
@@ -62,6 +64,13 @@ auto naming_texts(TextOf const& text_of, Encode const& encode) {
 /// \throws InputError  for chunks that the model does not fit
 ChunkVectors encode_documents(SentenceEncoder const& encoder, std::vector<std::string> const& texts, Common const& common,
                               ModelOptions const& options, std::function<void()> const& check, std::string const& title);
+
+/// Refuses vectors of another model than that of the queries; --force takes them with a warning.
+/// \param made_by  nothing where the file does not say it, which is warned of
+/// \param own      of documents
+void require_same_model(SearchOptions const& options, std::optional<VectorModel> const& made_by, VectorModel const& own);
+/// Refuses vectors of other texts than those of a collection.
+void require_collection(SearchOptions const& options, std::vector<std::string> const& ids, Records const& documents);
 
 /// Vectors that `encode` wrote: a file with its ids, or a folder. \throws InputError where they do not fit each other
 StoredVectors read_vectors(Path const& path);

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include <bmae/detail/files.hpp>
-#include <bmae/detail/folders.hpp>
 #include <bmae/detail/hash.hpp>
 #include <bmae/detail/lines.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/safetensors.hpp>
+#include <bmae/retrieval/vector_manifest.hpp>
 
 namespace bmae::program {
 
@@ -73,31 +73,12 @@ void require_checksum(Path const& file, std::string const& expected) {
 
 void read_folder(Path const& folder, std::function<void(VectorSource const&)> const& begin,
                  std::function<void(std::string_view, std::span<float const>)> const& use) {
-    auto const manifest = detail::JsonObject::read(folder / "manifest.json");
-    if (manifest.get<std::string>("format", "") != "bmae vectors" || manifest.get<int>("version", 0) != 1) {
-        throw manifest.refuse("\"format\": \"bmae vectors\" of version 1", "another file or version",
-                              "Encode again with this version.");
-    }
-    if (!manifest.require<bool>("complete")) {
-        throw manifest.refuse("vectors of a whole corpus", "an unfinished run",
-                              "Finish it by `bmae encode --resume` with the options that it began with.");
-    }
-    auto const model = manifest.require<detail::JsonObject>("model");
-    auto const dimension = model.require<std::size_t>("dimension");
-    begin({.dimension = dimension, .model = model.json()});
-    auto const list = manifest.json().find("shards");
-    if (list == manifest.json().end() || !list->is_array()) { throw manifest.refuse("the array \"shards\"", "none"); }
-    for (Json const& entry : *list) {
-        detail::JsonObject const shard(entry, manifest.file(), " of a shard");
-        Path const vectors = shard.require<std::string>("vectors");
-        Path const ids = shard.require<std::string>("ids");
-        if (detail::leaves_folder(vectors) || detail::leaves_folder(ids)) {
-            throw shard.refuse("files of this folder", '"' + vectors.string() + '"');
-        }
-        require_checksum(folder / vectors, shard.require<std::string>("vectors_xxh64"));
-        require_checksum(folder / ids, shard.require<std::string>("ids_xxh64"));
-        auto const file = SafetensorsFile::open(folder / vectors);
-        use_rows(embeddings_of(file), folder / vectors, folder / ids, dimension, use);
+    VectorManifest const manifest = detail::finished_manifest(folder, VectorKind::dense);
+    auto const dimension = static_cast<std::size_t>(manifest.model.dimension);
+    begin({.dimension = dimension, .model = detail::json_of(manifest.model)});
+    for (VectorShard const& shard : manifest.shards) {
+        detail::OpenShard const opened = detail::open_shard(folder, manifest, shard);
+        use_rows(opened.rows(), folder / shard.vectors, folder / shard.ids, dimension, use);
     }
 }
 

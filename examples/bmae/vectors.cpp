@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Vectors to texts: `search`, and `export`.
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <numeric>
 #include <span>
 #include <string>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -77,6 +77,9 @@ public:
         }
     }
 
+    /// The key `token_vectors` of results; null where there are none.
+    [[nodiscard]] Json token_vectors() const { return other_ ? other_->token_vectors() : Json(); }
+
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids, std::size_t k) const {
         return naming_texts([&](std::size_t i) { return NamedText{ids[i], queries[i]}; },
                             [&] { return search_all(queries, ids, k); });
@@ -95,6 +98,10 @@ private:
         Run const lexical = lexical_->search(queries, k, ids);
         if (options_.fusion == "weighted") {
             return weighted_sum(dense, lexical, {.first_weight = options_.dense_weight, .depth = k});
+        }
+        if (options_.fusion == "product") {
+            std::array const both{&lexical, &dense};
+            return fuse_runs(both, {.method = FusionMethod::product, .depth = k}, /*exact=*/false);
         }
         return reciprocal_rank_fusion(dense, lexical, {.depth = k});
     }
@@ -116,23 +123,8 @@ private:
             return;
         }
         StoredVectors vectors = read_vectors(options_.embeddings);
-        require_same_model(vectors);
-        std::unordered_set<std::string> known;
-        for (std::string const& id : vectors.ids) {
-            known.insert(id);
-            if (!documents.find(id)) {
-                throw InputError(Diagnostic{.file = options_.embeddings.string(),
-                                            .expected = "vectors of this collection",
-                                            .found = "id '" + id + "', which its corpus lacks",
-                                            .hint = "Encode the corpus.jsonl of --data."});
-            }
-        }
-        if (known.size() != documents.size()) {
-            throw InputError(Diagnostic{.file = options_.embeddings.string(),
-                                        .expected = "a vector of each of the " + std::to_string(documents.size()) + " texts",
-                                        .found = std::to_string(known.size()),
-                                        .hint = "Encode the corpus.jsonl of --data."});
-        }
+        require_same_model(options_, vectors.model, describe_vectors(*encoder_, options_.model.precision));
+        require_collection(options_, vectors.ids, documents);
         index({.rows = std::move(vectors.rows), .offsets = std::move(vectors.offsets)}, vectors.ids);
     }
 
@@ -148,6 +140,11 @@ private:
             }
         }
         similarity_ = model.index_similarity();
+        bool const is_distance = !is_one_of(std::string(to_string(model.ranks_by())), {"cosine", "dot"});
+        if (options_.method == "hybrid" && options_.fusion == "product" && is_distance) {
+            throw refuse("a model that ranks by cosine or dot with --fusion product",
+                         std::string(to_string(model.ranks_by())) + ", whose scores are below 0", "Name --similarity cosine.");
+        }
         say("dense: similarity " + std::string(to_string(model.ranks_by())));
     }
 
@@ -159,26 +156,6 @@ private:
         }
         chunks_ = std::make_unique<ChunkIndex>(std::move(vectors.rows), vectors.offsets, ids, options);
         say("dense: " + count_text(chunks_->chunks()) + " chunks of " + count_text(chunks_->size()) + " texts");
-    }
-
-    /// Refuses vectors of another model than that of the queries; --force takes them with a warning.
-    void require_same_model(StoredVectors const& vectors) const {
-        if (!vectors.model) {
-            warn(options_.embeddings.string() + " does not say which model made its vectors: encode again to be sure");
-            return;
-        }
-        VectorModel const own = describe_vectors(*encoder_, options_.model.precision);
-        if (own.matches(*vectors.model)) { return; }
-        if (options_.force) {
-            warn("vectors of another model are searched: " + to_string(*vectors.model) + "; the queries' is " + to_string(own));
-            return;
-        }
-        throw InputError(Diagnostic{
-            .file = options_.embeddings.string(),
-            .expected = "vectors of the model of the queries, " + to_string(own),
-            .found = to_string(*vectors.model),
-            .hint = "Name the model, the pooling, the normalization and the prompt that the documents were encoded with; "
-                    "--force compares them nevertheless."});
     }
 
     SearchOptions const& options_;
@@ -240,6 +217,7 @@ Json search_result(SearchOptions const& options, std::size_t documents) {
             {"hits", 0},
             {"output", nullptr},
             {"answers", nullptr},
+            {"token_vectors", nullptr},
             {"malformed", Json::object()},
             {"collections", nullptr}};
 }
@@ -252,6 +230,7 @@ int search_by_hand(Common const& common, SearchOptions const& options) {
     std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
     Json result = search_result(options, documents.size());
     result["malformed"] = malformed_json(read);
+    result["token_vectors"] = searcher.token_vectors();
     if (*options.query == "-") {
         answer_lines(common, searcher, documents, count, result);
         print_result(common, result);
@@ -294,8 +273,11 @@ void check_search(SearchOptions const& options) {
         throw refuse("--method dense, bm25, hybrid, sparse or maxsim", '"' + options.method + '"');
     }
     static_cast<void>(analyzer_by(options.terms, {}));
-    if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted"})) {
-        throw refuse("--fusion reciprocal-rank or weighted", '"' + options.fusion + '"');
+    if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted", "product"})) {
+        throw refuse("--fusion reciprocal-rank, weighted or product", '"' + options.fusion + '"');
+    }
+    if (options.bits != 0 && options.bits != 1 && options.bits != 2 && options.bits != 4 && options.bits != 8) {
+        throw refuse("--bits 1, 2, 4 or 8", std::to_string(options.bits));
     }
     if (!options.query && options.output.empty()) { throw refuse("--output for a run, or --query for a look", "neither"); }
     if (options.query && !options.output.empty()) { throw refuse("either --output or --query", "both"); }
@@ -340,6 +322,7 @@ Json search_collection(Common const& common, SearchOptions const& options) {
                    {"queries", run.size()},
                    {"hits", run.hit_count()},
                    {"output", options.output.string()},
+                   {"token_vectors", searcher.token_vectors()},
                    {"malformed", malformed_json(read)}});
     return result;
 }

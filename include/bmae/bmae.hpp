@@ -343,6 +343,7 @@
 #include <bmae/retrieval/postings.hpp>
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/rerank.hpp>
+#include <bmae/retrieval/residual_codec.hpp>
 #include <bmae/retrieval/row_kernels.hpp>
 #include <bmae/retrieval/run.hpp>
 #include <bmae/retrieval/run_file.hpp>
@@ -351,6 +352,7 @@
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/similarity.hpp>
 #include <bmae/retrieval/sparse_encoder.hpp>
+#include <bmae/retrieval/sparse_token_folder.hpp>
 #include <bmae/retrieval/token_encoder.hpp>
 #include <bmae/retrieval/top_k.hpp>
 #include <bmae/retrieval/vector_folder.hpp>

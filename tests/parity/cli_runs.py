@@ -114,6 +114,30 @@ def check_fusion(work, rng):
     assert "file of that name" in run("fuse", *paths, "--output", few, status=2).stderr
 
 
+def check_products(work, rng):
+    """Products of the documents that all runs hold, as they are and by min-max; scores below 0 in one run alone."""
+    runs = [{f"q{q}": {f"d{d}": round(rng.uniform(low, 9), 3) for d in rng.sample(range(60), 40)} for q in range(number, 12)}
+            for number, low in enumerate((0, -1))]
+    paths = [write_run(work / f"factor-{number}.trec", run) for number, run in enumerate(runs)]
+    runs = [read_run(path) for path in paths]
+    for normalization in (None, "min-max"):
+        output = work / f"product-{normalization}.trec"
+        told = result("fuse", *paths, "--method", "product", *(["--normalization", normalization] if normalization else []), "--output", output)
+        found = read_run(output)
+        assert told["hits"] == sum(map(len, found.values())) > 0 and told["partial_queries"] == 1, told
+        for query in runs[0]:
+            factors = [run.get(query, {}) for run in runs]
+            if normalization:
+                factors = [min_max(scores) if scores else {} for scores in factors]
+            expected = {d: factors[0][d] * factors[1][d] for d in factors[0].keys() & factors[1].keys()}
+            assert found.get(query, {}).keys() == expected.keys(), query
+            assert all(abs(expected[d] - found[query][d]) < 1e-12 * max(1, abs(expected[d])) for d in expected), query
+    below = write_run(work / "below.trec", {"q1": {"d1": -1.0, "d2": -2.0}})
+    for wrong, says in (([below, paths[1]], "scores below 0"), ([*paths, "--weights", "1,2"], "--weights"), ([*paths, "--normalization", "z-score"], "multiplies")):
+        refused = run("fuse", *wrong, "--method", "product", "--output", work / "no.trec", status=2)
+        assert says in refused.stderr and not (work / "no.trec").exists(), refused.stderr
+
+
 def check_ranx(method, runs, found):
     queries = [q for q in found if all(q in run for run in runs)]   # ranx fuses queries that all runs have
     name, norm = {"reciprocal-rank": ("rrf", None), "comb-sum": ("sum", "min-max"), "comb-mnz": ("mnz", "min-max")}[method]
@@ -229,6 +253,7 @@ def main():
         work = pathlib.Path(folder)
         check_comparison(work, random.Random(4))
         check_fusion(work, random.Random(3))
+        check_products(work, random.Random(4))
         data = write_collection(work / "data")
         run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
         check_mining(work, data)

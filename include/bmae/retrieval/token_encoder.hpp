@@ -49,27 +49,24 @@ public:
     template <Encoder E>
     TokenEncoder(E encoder, TokenVectors projection, AnyTokenizer tokenizer, TokenEncoderOptions options = {})
         : model_(std::move(encoder), std::move(projection)), tokenizer_(std::move(tokenizer)), options_(options) {
-        for (std::size_t const length : {options_.query_length, options_.document_length}) {
-            detail::require_fit(tokenizer_, model_.shape(), length, 2);
-        }
+        require_lengths();
     }
 
     [[nodiscard]] MultiVectors encode_queries(std::span<std::string const> texts, EncodeRun const& run = {}) const {
-        return encode(texts, options_.query_length, run);
+        return for_queries().encode_documents(texts, run);
     }
     [[nodiscard]] MultiVectors encode_documents(std::span<std::string const> texts, EncodeRun const& run = {}) const {
-        return encode(texts, options_.document_length, run);
+        return encode_ids(
+            detail::tokenize_all<std::vector<TokenId>>(texts.size(), run, [&](std::size_t i) { return tokenize(texts[i]); }),
+            run);
     }
 
-    [[nodiscard]] AnyTextModel const& model() const noexcept { return model_; }
-    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
-    [[nodiscard]] TokenEncoderOptions const& options() const noexcept { return options_; }
-
-private:
-    [[nodiscard]] MultiVectors encode(std::span<std::string const> texts, std::size_t max_length, EncodeRun const& run) const {
-        auto const ids = detail::tokenize_all<std::vector<TokenId>>(texts.size(), run, [&](std::size_t i) {
-            return detail::with_specials(tokenizer_.encode(texts[i]), tokenizer_.traits().special(), max_length);
-        });
+    /// The ids of a document as the encoder reads them: [CLS] content [SEP], cut to its length.
+    [[nodiscard]] std::vector<TokenId> tokenize(std::string const& text) const {
+        return detail::with_specials(tokenizer_.encode(text), tokenizer_.traits().special(), options_.document_length);
+    }
+    /// The vectors of token ids with [CLS] and [SEP], as `tokenize` gives them.
+    [[nodiscard]] MultiVectors encode_ids(std::span<std::vector<TokenId> const> ids, EncodeRun const& run = {}) const {
         MultiVectors output;
         for (auto const& text : ids) { output.offsets.push_back(output.offsets.back() + static_cast<std::int64_t>(text.size())); }
         output.rows = at::empty({output.offsets.back(), model_.width()}, at::kFloat);
@@ -78,12 +75,35 @@ private:
             for (std::size_t b = 0; b < places.size(); ++b) {
                 std::int64_t const count = view.offsets[b + 1] - view.offsets[b];
                 detail::require_finite(rows.narrow(0, view.offsets[b], count),
-                                       std::vector(static_cast<std::size_t>(count), places[b]), texts.size());
+                                       std::vector(static_cast<std::size_t>(count), places[b]), ids.size());
                 output.rows.narrow(0, output.offsets[static_cast<std::size_t>(places[b])], count)
                     .copy_(rows.narrow(0, view.offsets[b], count));
             }
         });
         return output;
+    }
+
+    /// An encoder of queries as documents, which shares the tensors: the query's length is that of its texts.
+    [[nodiscard]] TokenEncoder for_queries() const {
+        return with_options({.query_length = options_.query_length, .document_length = options_.query_length});
+    }
+    /// The same encoder with these lengths. \throws InputError  for a length that does not fit the encoder
+    [[nodiscard]] TokenEncoder with_options(TokenEncoderOptions options) const {
+        TokenEncoder copy = *this;
+        copy.options_ = options;
+        copy.require_lengths();
+        return copy;
+    }
+
+    [[nodiscard]] AnyTextModel const& model() const noexcept { return model_; }
+    [[nodiscard]] AnyTokenizer const& tokenizer() const noexcept { return tokenizer_; }
+    [[nodiscard]] TokenEncoderOptions const& options() const noexcept { return options_; }
+
+private:
+    void require_lengths() const {
+        for (std::size_t const length : {options_.query_length, options_.document_length}) {
+            detail::require_fit(tokenizer_, model_.shape(), length, 2);
+        }
     }
 
     AnyTextModel model_;

@@ -83,14 +83,22 @@ std::string similarity_of(E const& encoder) {
             .similarity = detail::similarity_of(encoder)};
 }
 
+/// What a folder of sparse vectors has beside its shards.
+struct SparseFolderParts {
+    std::vector<std::string> vocabulary = {};   ///< the terms by their ids
+    std::uint64_t impact_scale = 0;             ///< see `VectorManifest`
+};
+
 /// Writes a folder of vectors shard by shard. What a killed run has finished is kept: the same run, resumed, ends with the same bytes.
 class VectorFolderWriter {
 public:
     /// \param shard_texts  texts of a shard, at least 1
+    /// \param parts        of sparse vectors
     /// \param resume       continue an unfinished folder; without it the folder must be new or empty
     /// \throws InputError  a folder that is not empty, or one of another model or shard size, which both are named; damaged shards
     /// \throws InUseError  another program is writing there
-    VectorFolderWriter(std::filesystem::path folder, VectorModel model, std::uint64_t shard_texts, bool resume)
+    VectorFolderWriter(std::filesystem::path folder, VectorModel model, std::uint64_t shard_texts, bool resume,
+                       SparseFolderParts const& parts = {})
         : folder_(std::move(folder)) {
         bool const begun = std::filesystem::exists(folder_ / VectorManifest::file);
         if (begun && !resume) {
@@ -104,12 +112,24 @@ public:
             detail::create_folders(folder_);
         }
         lock();
-        manifest_ = {.model = std::move(model), .shard_texts = shard_texts};
-        remove_remains();
+        manifest_ = {.model = std::move(model), .shard_texts = shard_texts, .impact_scale = parts.impact_scale};
+        remove_remains(folder_);
+        std::string vocabulary;
+        if (!parts.vocabulary.empty()) {
+            vocabulary = detail::Json(parts.vocabulary).dump() + '\n';
+            manifest_.vocabulary_xxh64 = detail::to_hex(detail::xxh64(vocabulary));
+        }
         if (begun) {
             continue_from(VectorManifest::read(folder_));
         } else {
             manifest_.write(folder_);
+        }
+        if (!vocabulary.empty()) {
+            detail::write_file(folder_ / VectorManifest::vocabulary, vocabulary, detail::Existing::replace);
+        }
+        if (manifest_.impact_scale != 0) {
+            detail::create_folders(folder_ / VectorManifest::impacts);
+            remove_remains(folder_ / VectorManifest::impacts);
         }
     }
 
@@ -132,15 +152,26 @@ public:
     /// \param rows  [texts, D] fp32
     /// \param ids   one per line
     void append(at::Tensor const& rows, std::string const& ids, std::uint64_t tokens) {
+        append({{"embeddings", rows}}, static_cast<std::uint64_t>(rows.size(0)), ids, tokens);
+    }
+    /// \param tensors  those of the model's kind: see `VectorShard`
+    /// \param impacts  JSON Lines, where the folder has impacts
+    void append(NamedTensors const& tensors, std::uint64_t texts, std::string const& ids, std::uint64_t tokens,
+                std::string const& impacts = {}) {
         std::size_t const number = manifest_.shards.size();
         VectorShard shard{.vectors = detail::shard_name(number, "safetensors"),
                           .ids = detail::shard_name(number, "ids"),
-                          .texts = static_cast<std::uint64_t>(rows.size(0)),
+                          .texts = texts,
                           .tokens = tokens,
                           .ids_xxh64 = detail::to_hex(detail::xxh64(ids))};
         // Files that a killed run left without an entry in the manifest are replaced.
         detail::write_file(folder_ / shard.ids, ids, detail::Existing::replace);
-        save_tensors(folder_ / shard.vectors, {{"embeddings", rows}},
+        if (manifest_.impact_scale != 0) {
+            detail::write_file(folder_ / VectorManifest::impacts / detail::shard_name(number, "jsonl"), impacts,
+                               detail::Existing::replace);
+            shard.impacts_xxh64 = detail::to_hex(detail::xxh64(impacts));
+        }
+        save_tensors(folder_ / shard.vectors, tensors,
                      {{"format", "pt"}, {"ids_xxh64", shard.ids_xxh64}, {"model", to_string(manifest_.model)}},
                      detail::Existing::replace);
         shard.vectors_xxh64 = detail::checksum_of_file(folder_ / shard.vectors);
@@ -171,17 +202,19 @@ private:
     }
 
     /// Unfinished files of a killed program, which nobody else writes while the lock is held.
-    void remove_remains() const {
-        for (auto const& entry : std::filesystem::directory_iterator(folder_)) {
+    static void remove_remains(std::filesystem::path const& folder) {
+        for (auto const& entry : std::filesystem::directory_iterator(folder)) {
             std::string const name = entry.path().filename().string();
             if (detail::AtomicFile::is_remains(name)) { std::filesystem::remove(entry.path()); }
         }
     }
 
     void continue_from(VectorManifest before) {
-        if (before.model != manifest_.model || before.shard_texts != manifest_.shard_texts) {
+        if (before.model != manifest_.model || before.shard_texts != manifest_.shard_texts ||
+            before.impact_scale != manifest_.impact_scale || before.vocabulary_xxh64 != manifest_.vocabulary_xxh64) {
             auto const text = [](VectorManifest const& manifest) {
-                return to_string(manifest.model) + ", shards of " + std::to_string(manifest.shard_texts);
+                return to_string(manifest.model) + ", shards of " + std::to_string(manifest.shard_texts) +
+                       (manifest.impact_scale == 0 ? "" : ", impacts of scale " + std::to_string(manifest.impact_scale));
             };
             throw InputError(Diagnostic{.file = (folder_ / VectorManifest::file).string(),
                                         .expected = "the model and the options of the run that is resumed: " + text(before),
@@ -189,7 +222,12 @@ private:
                                         .hint = "Resume with those, or encode into another folder."});
         }
         manifest_ = std::move(before);
-        for (VectorShard const& shard : manifest_.shards) { detail::check_shard(folder_, shard, manifest_.model); }
+        for (std::size_t number = 0; number < manifest_.shards.size(); ++number) {
+            VectorShard const& shard = manifest_.shards[number];
+            detail::check_shard(folder_, shard, manifest_.model);
+            if (manifest_.impact_scale == 0) { continue; }
+            detail::check_file(folder_ / VectorManifest::impacts / detail::shard_name(number, "jsonl"), shard.impacts_xxh64);
+        }
         kept_ = manifest_.shards.size();
     }
 
@@ -208,22 +246,12 @@ struct StoredVectors {
     std::vector<std::int64_t> offsets = {};   ///< [N+1] text n has the chunks offsets[n] .. offsets[n+1]; empty: a row per text
 };
 
-/// All shards of a folder, in one tensor.
-/// \throws InputError  an unfinished folder, a shard that is missing, damaged or of another model
+/// All shards of a folder of dense vectors, in one tensor.
+/// \throws InputError  an unfinished folder, a shard that is missing, damaged or of another model; vectors of another kind
 [[nodiscard]] inline StoredVectors read_vector_folder(std::filesystem::path const& folder) {
-    VectorManifest const manifest = VectorManifest::read(folder);
-    if (!manifest.complete) {
-        throw InputError(Diagnostic{.file = (folder / VectorManifest::file).string(),
-                                    .expected = "vectors of a whole corpus",
-                                    .found = "an unfinished run",
-                                    .hint = "Finish it by `bmae encode --resume` with the options that it began with."});
-    }
-    std::vector<detail::OpenShard> shards;   // all of them, before there is memory for their rows
+    auto [manifest, shards] = detail::open_folder(folder, VectorKind::dense);
     std::int64_t count = 0;
-    for (VectorShard const& shard : manifest.shards) {
-        shards.push_back(detail::open_shard(folder, manifest, shard));
-        count += static_cast<std::int64_t>(shards.back().ids.size());
-    }
+    for (detail::OpenShard const& shard : shards) { count += static_cast<std::int64_t>(shard.ids.size()); }
     StoredVectors all{.rows = at::empty({count, manifest.model.dimension}, at::kFloat), .model = manifest.model};
     std::int64_t place = 0;
     for (detail::OpenShard& shard : shards) {

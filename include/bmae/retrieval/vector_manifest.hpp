@@ -4,10 +4,12 @@
 /// The manifest of a folder of vectors: what made them, and its shards, each checked when it is opened. Free of LibTorch.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +23,17 @@
 
 namespace bmae {
 
+/// What a folder holds of each text.
+enum class VectorKind {
+    dense,    ///< one vector
+    sparse,   ///< a weight per term of the vocabulary, of which those above 0 are kept
+    tokens,   ///< a vector per token
+};
+
+/// As command lines and manifests write it.
+constexpr std::array<std::string_view, 3> names_of(VectorKind) noexcept { return {"dense", "sparse", "tokens"}; }
+constexpr std::string_view to_string(VectorKind kind) noexcept { return names_of(kind)[static_cast<std::size_t>(kind)]; }
+
 /// What determines the vector of a text.
 struct VectorModel {
     std::string weights = {};     ///< checksum of the parameters of encoder and bottleneck
@@ -28,39 +41,51 @@ struct VectorModel {
     std::string pooling = {};
     bool normalize = false;
     std::uint64_t max_length = 0;
-    std::string precision = {};   ///< fp32, bf16 or int8
-    std::int64_t dimension = 0;
+    std::string precision = {};      ///< fp32, bf16 or int8
+    std::int64_t dimension = 0;      ///< of a vector; of sparse ones the size of the vocabulary
     std::string role = "document";   ///< or query
     std::string prompt = {};         ///< read before every text
     std::string similarity = {};     ///< by which the model compares its vectors; empty: it does not say
+    VectorKind kind = VectorKind::dense;
 
     friend bool operator==(VectorModel const&, VectorModel const&) = default;
     /// Whether vectors of both can be compared: lengths and precisions may differ.
     [[nodiscard]] bool matches(VectorModel const& other) const {
         return weights == other.weights && tokenizer == other.tokenizer && pooling == other.pooling &&
-               normalize == other.normalize && role == other.role && prompt == other.prompt;
+               normalize == other.normalize && role == other.role && prompt == other.prompt && kind == other.kind;
     }
 };
 
-/// For messages: "weights 3f.., tokenizer 09.., pooling mean, normalized, 256 tokens, fp32". Role, prompt and similarity are named where
-/// they are not the usual ones.
+/// For messages: "weights 3f.., tokenizer 09.., pooling mean, normalized, 256 tokens, fp32". Role, prompt, similarity and kind are named
+/// where they are not the usual ones.
 [[nodiscard]] inline std::string to_string(VectorModel const& model) {
     return "weights " + model.weights + ", tokenizer " + model.tokenizer + ", pooling " + model.pooling +
            (model.normalize ? ", normalized, " : ", not normalized, ") + std::to_string(model.max_length) + " tokens, " +
            model.precision + (model.role == "document" ? "" : ", role " + model.role) +
            (model.prompt.empty() ? "" : ", prompt \"" + model.prompt + '"') +
-           (model.similarity.empty() ? "" : ", similarity " + model.similarity);
+           (model.similarity.empty() ? "" : ", similarity " + model.similarity) +
+           (model.kind == VectorKind::dense ? "" : ", kind " + std::string(to_string(model.kind)));
 }
 
 namespace detail {
 
 /// The key "model" of a manifest, or of the metadata of a file.
 inline Json json_of(VectorModel const& model) {
-    return {{"weights", model.weights},       {"tokenizer", model.tokenizer},
-            {"pooling", model.pooling},       {"normalize", model.normalize},
-            {"max_length", model.max_length}, {"precision", model.precision},
-            {"dimension", model.dimension},   {"role", model.role},
-            {"prompt", model.prompt},         {"similarity", model.similarity}};
+    Json json{{"weights", model.weights},       {"tokenizer", model.tokenizer},
+              {"pooling", model.pooling},       {"normalize", model.normalize},
+              {"max_length", model.max_length}, {"precision", model.precision},
+              {"dimension", model.dimension},   {"role", model.role},
+              {"prompt", model.prompt},         {"similarity", model.similarity}};
+    if (model.kind != VectorKind::dense) { json["kind"] = to_string(model.kind); }   // dense ones as they always were
+    return json;
+}
+
+inline VectorKind vector_kind_from(JsonObject const& object) {
+    auto const name = object.get<std::string>("kind", "dense");
+    for (VectorKind const kind : {VectorKind::dense, VectorKind::sparse, VectorKind::tokens}) {
+        if (name == to_string(kind)) { return kind; }
+    }
+    throw object.refuse("the kind dense, sparse or tokens", '"' + name + '"', "Read it with the version that wrote it.");
 }
 
 /// \throws InputError  where a key is missing or of another type
@@ -74,31 +99,42 @@ inline VectorModel vector_model_from(JsonObject const& object) {
             .dimension = object.require<std::int64_t>("dimension"),
             .role = object.get<std::string>("role", "document"),   // absent in older folders
             .prompt = object.get<std::string>("prompt", ""),
-            .similarity = object.get<std::string>("similarity", "")};
+            .similarity = object.get<std::string>("similarity", ""),
+            .kind = vector_kind_from(object)};
 }
 
 }  // namespace detail
 
-/// One pair of files.
+/// The files of some texts.
+///
+/// "00000.safetensors" has, of dense vectors, `embeddings` fp32 [texts, D]; of tokens `offsets` int64 [texts + 1], the first row of each
+/// text, and `embeddings` fp32 [rows, D]; of sparse ones `offsets` int64 [texts + 1], `ids` int32 [N], the terms of each text in
+/// ascending order, and `weights` fp32 [N].
 struct VectorShard {
-    std::string vectors = {};   ///< "00000.safetensors": the tensor `embeddings`                 [texts, D] fp32
+    std::string vectors = {};   ///< "00000.safetensors"
     std::string ids = {};       ///< "00000.ids": one per line
     std::uint64_t texts = 0;
     std::uint64_t tokens = 0;
     std::string vectors_xxh64 = {};   ///< of the file
     std::string ids_xxh64 = {};       ///< of the file
+    std::string impacts_xxh64 = {};   ///< of the file "impacts/00000.jsonl", where the manifest has a scale of impacts
 };
 
 /// manifest.json of a folder of vectors.
 struct VectorManifest {
     static constexpr char const* file = "manifest.json";
     static constexpr char const* format = "bmae vectors";
-    static constexpr int version = 1;
+    static constexpr int version = 1;                              ///< of dense vectors
+    static constexpr int version_of_kinds = 2;                     ///< of others
+    static constexpr char const* vocabulary = "vocabulary.json";   ///< of sparse vectors: a list of the terms, by their ids
+    static constexpr char const* impacts = "impacts";              ///< folder of sparse vectors as JSON Lines
 
     VectorModel model = {};
     std::uint64_t shard_texts = 0;   ///< texts of every shard but the last
     bool complete = false;           ///< the end of the input was reached
     std::vector<VectorShard> shards = {};
+    std::string vocabulary_xxh64 = {};   ///< of the file `vocabulary`; empty where there is none
+    std::uint64_t impact_scale = 0;      ///< an impact is a weight times this, rounded; 0: no files of impacts
 
     [[nodiscard]] std::uint64_t texts() const {
         std::uint64_t sum = 0;
@@ -129,42 +165,64 @@ inline std::string checksum_of_file(std::filesystem::path const& path) {
     return to_hex(xxh64(map.bytes()));
 }
 
+inline InputError unfit_shard(std::filesystem::path const& path, std::string expected, std::string found) {
+    return InputError(Diagnostic{.file = path.string(),
+                                 .expected = std::move(expected),
+                                 .found = std::move(found),
+                                 .hint = "Keep the folder as `bmae encode` wrote it, or encode into a new one."});
+}
+
+/// Refuses a file of a shard that is missing or changed. \param sum  of the manifest
+inline void check_file(std::filesystem::path const& path, std::string const& sum) {
+    if (!std::filesystem::exists(path)) { throw unfit_shard(path, "a shard of the manifest", "no such file"); }
+    if (std::string const found = checksum_of_file(path); found != sum) {
+        throw unfit_shard(path, "the checksum " + sum + " of the manifest", found);
+    }
+}
+
 /// Refuses a shard whose files are missing, damaged or of another model.
 inline void check_shard(std::filesystem::path const& folder, VectorShard const& shard, VectorModel const& model) {
-    auto const refuse = [](std::filesystem::path const& path, std::string expected, std::string found) {
-        return InputError(Diagnostic{.file = path.string(),
-                                     .expected = std::move(expected),
-                                     .found = std::move(found),
-                                     .hint = "Keep the folder as `bmae encode` wrote it, or encode into a new one."});
-    };
-    for (std::string const& name : {shard.vectors, shard.ids}) {
-        if (!std::filesystem::exists(folder / name)) { throw refuse(folder / name, "a shard of the manifest", "no such file"); }
-    }
-    auto const file = SafetensorsFile::open(folder / shard.vectors);
+    std::filesystem::path const vectors = folder / shard.vectors;
+    if (!std::filesystem::exists(vectors)) { throw unfit_shard(vectors, "a shard of the manifest", "no such file"); }
+    auto const file = SafetensorsFile::open(vectors);
     auto const made_by = file.metadata().find("model");
     if (made_by == file.metadata().end() || made_by->second != to_string(model)) {
-        throw refuse(folder / shard.vectors, "vectors of the manifest's model, " + to_string(model),
-                     made_by == file.metadata().end() ? "a file that names none" : made_by->second);
+        throw unfit_shard(vectors, "vectors of the manifest's model, " + to_string(model),
+                          made_by == file.metadata().end() ? "a file that names none" : made_by->second);
     }
-    for (auto const& [name, sum] : {std::pair{shard.vectors, shard.vectors_xxh64}, std::pair{shard.ids, shard.ids_xxh64}}) {
-        if (std::string const found = checksum_of_file(folder / name); found != sum) {
-            throw refuse(folder / name, "the checksum " + sum + " of the manifest", found);
-        }
-    }
+    check_file(vectors, shard.vectors_xxh64);
+    check_file(folder / shard.ids, shard.ids_xxh64);
+}
+
+/// Refuses vectors of another kind than the reader takes.
+inline void require_kind(std::filesystem::path const& path, VectorKind found, VectorKind wanted) {
+    if (found == wanted) { return; }
+    auto const text = [](VectorKind kind) -> std::string {
+        if (kind == VectorKind::dense) { return "dense vectors, one per text"; }
+        return kind == VectorKind::sparse ? "sparse vectors, a weight per term" : "vectors of tokens";
+    };
+    std::string const method = found == VectorKind::dense ? "dense" : found == VectorKind::sparse ? "sparse" : "maxsim";
+    throw InputError(Diagnostic{.file = path.string(),
+                                .expected = text(wanted),
+                                .found = text(found),
+                                .hint = "`bmae search --embeddings` reads them with --method " + method + '.'});
 }
 
 }  // namespace detail
 
 inline VectorManifest VectorManifest::read(std::filesystem::path const& folder) {
     auto const object = detail::JsonObject::read(folder / file);
-    if (object.get<std::string>("format", "") != format || object.get<int>("version", 0) != version) {
-        throw object.refuse("\"format\": \"bmae vectors\" of version 1", "another file or version",
+    int const found = object.get<int>("version", 0);
+    if (object.get<std::string>("format", "") != format || (found != version && found != version_of_kinds)) {
+        throw object.refuse("\"format\": \"bmae vectors\" of version 1 or 2", "another file or version",
                             "Encode again with this version, or read the folder with the one that wrote it.");
     }
     auto const made_by = object.require<detail::JsonObject>("model");
     VectorManifest manifest{.model = detail::vector_model_from(made_by),
                             .shard_texts = object.require<std::uint64_t>("shard_texts"),
-                            .complete = object.require<bool>("complete")};
+                            .complete = object.require<bool>("complete"),
+                            .vocabulary_xxh64 = object.get<std::string>("vocabulary_xxh64", ""),
+                            .impact_scale = object.get<std::uint64_t>("impact_scale", 0)};
     constexpr std::int64_t widest = 1 << 24;   // as of an index
     if (manifest.model.dimension < 1 || manifest.model.dimension > widest) {
         throw object.refuse("a dimension of 1 to " + std::to_string(widest), std::to_string(manifest.model.dimension),
@@ -179,7 +237,8 @@ inline VectorManifest VectorManifest::read(std::filesystem::path const& folder) 
                                    .texts = shard.require<std::uint64_t>("texts"),
                                    .tokens = shard.require<std::uint64_t>("tokens"),
                                    .vectors_xxh64 = shard.require<std::string>("vectors_xxh64"),
-                                   .ids_xxh64 = shard.require<std::string>("ids_xxh64")});
+                                   .ids_xxh64 = shard.require<std::string>("ids_xxh64"),
+                                   .impacts_xxh64 = shard.get<std::string>("impacts_xxh64", "")});
         std::size_t const number = manifest.shards.size() - 1;
         if (manifest.shards.back().vectors != detail::shard_name(number, "safetensors") ||
             manifest.shards.back().ids != detail::shard_name(number, "ids")) {
@@ -198,15 +257,18 @@ inline void VectorManifest::write(std::filesystem::path const& folder) const {
                         {"tokens", shard.tokens},
                         {"vectors_xxh64", shard.vectors_xxh64},
                         {"ids_xxh64", shard.ids_xxh64}});
+        if (impact_scale != 0) { list.back()["impacts_xxh64"] = shard.impacts_xxh64; }
     }
-    detail::Json const document{{"format", format},
-                                {"version", version},
-                                {"complete", complete},
-                                {"texts", texts()},
-                                {"tokens", tokens()},
-                                {"shard_texts", shard_texts},
-                                {"model", detail::json_of(model)},
-                                {"shards", std::move(list)}};
+    detail::Json document{{"format", format},
+                          {"version", model.kind == VectorKind::dense ? version : version_of_kinds},
+                          {"complete", complete},
+                          {"texts", texts()},
+                          {"tokens", tokens()},
+                          {"shard_texts", shard_texts},
+                          {"model", detail::json_of(model)}};
+    if (!vocabulary_xxh64.empty()) { document.update({{"vocabulary", vocabulary}, {"vocabulary_xxh64", vocabulary_xxh64}}); }
+    if (impact_scale != 0) { document.update({{"impacts", impacts}, {"impact_scale", impact_scale}}); }
+    document["shards"] = std::move(list);
     detail::write_file(folder / file, detail::json_document(document), detail::Existing::replace);
 }
 
@@ -217,10 +279,53 @@ struct OpenShard {
     SafetensorsFile file;
     std::vector<std::string> ids = {};   ///< [texts]
 
-    [[nodiscard]] TensorEntry const& rows() const { return file.at("embeddings"); }   ///< [texts, D] fp32
+    [[nodiscard]] TensorEntry const& rows() const { return file.at("embeddings"); }   ///< [texts or rows, D] fp32
+    /// Of sparse vectors and vectors of tokens: where each text begins.                                        [texts + 1]
+    [[nodiscard]] std::span<std::int64_t const> offsets() const { return values<std::int64_t>("offsets"); }
+    /// \pre  `open_shard` has checked the tensor, whose data is aligned
+    template <class T>
+    [[nodiscard]] std::span<T const> values(char const* name) const {
+        std::span<std::byte const> const bytes = file.at(name).bytes;
+        return {reinterpret_cast<T const*>(bytes.data()), bytes.size() / sizeof(T)};
+    }
 };
 
-/// \throws InputError  as `check_shard`; rows or ids of another number than the manifest's
+/// Refuses a shard whose tensors are not those of its kind and number of texts.
+inline void require_tensors(OpenShard const& shard, std::filesystem::path const& path, VectorModel const& model,
+                            std::uint64_t texts) {
+    auto const count = static_cast<std::int64_t>(shard.ids.size());
+    bool fits = shard.ids.size() == texts;
+    auto const require = [&](char const* name, ElementType type, std::vector<std::int64_t> const& shape) {
+        TensorEntry const& entry = shard.file.at(name);
+        bool const aligned = reinterpret_cast<std::uintptr_t>(entry.bytes.data()) % (bits_of(type) / 8) == 0;
+        fits = fits && entry.type == type && entry.shape == shape && (aligned || model.kind == VectorKind::dense);
+    };
+    std::string what = " vectors of " + std::to_string(model.dimension) + " numbers of fp32 with as many ids";
+    if (model.kind == VectorKind::dense) {
+        require("embeddings", ElementType::f32, {count, model.dimension});
+    } else {
+        require("offsets", ElementType::i64, {count + 1});
+        std::span<std::int64_t const> const offsets = fits ? shard.offsets() : std::span<std::int64_t const>();
+        for (std::size_t i = 0; i < offsets.size(); ++i) { fits = fits && offsets[i] >= (i == 0 ? 0 : offsets[i - 1]); }
+        fits = fits && offsets.front() == 0;
+        std::int64_t const rows = fits ? offsets.back() : 0;
+        if (model.kind == VectorKind::sparse) {
+            require("ids", ElementType::i32, {rows});
+            require("weights", ElementType::f32, {rows});
+            what = " sparse vectors with as many ids";
+        } else {
+            require("embeddings", ElementType::f32, {rows, model.dimension});
+            what = " texts with ids and vectors of their tokens";
+        }
+    }
+    if (fits) { return; }
+    throw InputError(Diagnostic{.file = path.string(),
+                                .expected = std::to_string(texts) + what,
+                                .found = "another number",
+                                .hint = "Encode again: the manifest and its files do not fit."});
+}
+
+/// \throws InputError  as `check_shard`; tensors or ids of another number than the manifest's
 inline OpenShard open_shard(std::filesystem::path const& folder, VectorManifest const& manifest, VectorShard const& shard) {
     check_shard(folder, shard, manifest.model);
     OpenShard opened{.file = SafetensorsFile::open(folder / shard.vectors)};
@@ -235,16 +340,35 @@ inline OpenShard open_shard(std::filesystem::path const& folder, VectorManifest 
         }
         opened.ids.emplace_back(line);
     }
-    TensorEntry const& rows = opened.rows();
-    std::vector<std::int64_t> const shape{static_cast<std::int64_t>(opened.ids.size()), manifest.model.dimension};
-    if (rows.type != ElementType::f32 || rows.shape != shape || opened.ids.size() != shard.texts) {
-        throw InputError(Diagnostic{.file = (folder / shard.vectors).string(),
-                                    .expected = std::to_string(shard.texts) + " vectors of " +
-                                                std::to_string(manifest.model.dimension) + " numbers of fp32 with as many ids",
-                                    .found = "another number",
-                                    .hint = "Encode again: the manifest and its files do not fit."});
-    }
+    require_tensors(opened, folder / shard.vectors, manifest.model, shard.texts);
     return opened;
+}
+
+/// The manifest of a folder that was finished.
+/// \throws InputError  a folder of another kind, or an unfinished one
+inline VectorManifest finished_manifest(std::filesystem::path const& folder, VectorKind kind) {
+    VectorManifest manifest = VectorManifest::read(folder);
+    require_kind(folder / VectorManifest::file, manifest.model.kind, kind);
+    if (!manifest.complete) {
+        throw InputError(Diagnostic{.file = (folder / VectorManifest::file).string(),
+                                    .expected = "vectors of a whole corpus",
+                                    .found = "an unfinished run",
+                                    .hint = "Finish it by `bmae encode --resume` with the options that it began with."});
+    }
+    return manifest;
+}
+
+struct OpenFolder {
+    VectorManifest manifest = {};
+    std::vector<OpenShard> shards = {};
+};
+
+/// All shards of a folder, checked before there is memory for their rows.
+/// \throws InputError  as `finished_manifest` and `open_shard`
+inline OpenFolder open_folder(std::filesystem::path const& folder, VectorKind kind) {
+    OpenFolder open{.manifest = finished_manifest(folder, kind)};
+    for (VectorShard const& shard : open.manifest.shards) { open.shards.push_back(open_shard(folder, open.manifest, shard)); }
+    return open;
 }
 
 }  // namespace detail
