@@ -100,8 +100,21 @@ def boxes(svg):
     return [(x, y, x + width, y + height) for x, y, width, height in found]
 
 
+def segments(svg):
+    """The horizontal pieces of all lines as left, right, y, and the vertical ones as top, bottom, x."""
+    flat, upright = [], []
+    for line in svg.iter(SVG + "polyline"):
+        points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+        for (x0, y0), (x1, y1) in zip(points, points[1:]):
+            if y0 == y1:
+                flat.append((min(x0, x1), max(x0, x1), y0))
+            else:
+                upright.append((min(y0, y1), max(y0, y1), x0))
+    return flat, upright
+
+
 def check_drawing(name, text):
-    """No box touches another one, lies outside, or is crossed by a line; texts lie in boxes that are wide enough."""
+    """No box touches another one, lies outside, or is crossed by a line; no line crosses another; texts lie in boxes that are wide enough."""
     svg = xml.etree.ElementTree.fromstring(text)
     width, height = float(svg.get("width")), float(svg.get("height"))
     all_boxes = boxes(svg)
@@ -110,6 +123,10 @@ def check_drawing(name, text):
         assert 0 <= x0 and 0 <= y0 and x1 <= width and y1 <= height, f"{name}: a box lies outside"
         for u0, v0, u1, v1 in all_boxes[:number]:
             assert x1 <= u0 or u1 <= x0 or y1 <= v0 or v1 <= y0, f"{name}: two boxes overlap at {x0}, {y0}"
+    flat, upright = segments(svg)
+    for left, right, y in flat:
+        for top, bottom, x in upright:   # lines may end at one another
+            assert not (left + .05 < x < right - .05 and top + .05 < y < bottom - .05), f"{name}: two lines cross at {x}, {y}"
     for line in svg.iter(SVG + "polyline"):
         points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
         for (x0, y0), (x1, y1) in zip(points, points[1:]):

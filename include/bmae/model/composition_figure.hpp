@@ -52,6 +52,9 @@ struct FigureRow {
     bool reads_tokens = false;   ///< hidden states of all tokens
     bool reads_bottleneck = false;
 
+    /// Both come from the encoder's side: the tokens enter above the vector, whose line goes on downwards.
+    [[nodiscard]] bool reads_both() const { return reads_tokens && reads_bottleneck && view.lines.empty(); }
+
     /// With room above the box of the view for the line that comes from the bottleneck.
     [[nodiscard]] double height() const {
         double const left = view.lines.empty() ? 0 : view.height() + (reads_bottleneck ? 22 : 0);
@@ -64,7 +67,7 @@ struct FigurePass {
     std::string encoder = {};
     FigureBox view = {};
     FigureBox bottleneck = {};
-    std::vector<FigureRow> rows = {};   ///< those that do not read the bottleneck first
+    std::vector<FigureRow> rows = {};   ///< first those that do not read the bottleneck, then those that read the tokens, too
     double top = 0;
     double bottom = 0;
 
@@ -157,7 +160,9 @@ private:
         for (std::size_t t = 0; t < text.terms.size(); ++t) {
             pass.rows.push_back(row_of(text.terms[t], text, path + ".terms." + std::to_string(t)));
         }
-        std::ranges::stable_partition(pass.rows, [](FigureRow const& row) { return !row.reads_bottleneck; });
+        std::ranges::stable_sort(pass.rows, {}, [](FigureRow const& row) {
+            return row.reads_bottleneck ? (row.reads_both() ? 1 : 2) : 0;   // so that no line crosses that of the vector
+        });
         bool const reads = std::ranges::any_of(pass.rows, &FigureRow::reads_bottleneck);
         if (!reads) { pass.rows.emplace_back(); }   // the bottleneck has a row of its own
         passes_.push_back(std::move(pass));
@@ -253,7 +258,9 @@ private:
         for (FigureRow const& row : pass.rows) {
             double const height = std::max(row.height(), pass.bottleneck.height());
             bool const is_first = vector_y == 0 && (row.reads_bottleneck || row.part.lines.empty());
-            double const input = row.view.lines.empty() && !row.reads_tokens ? y + height / 2 : y + 9;
+            double const input = row.reads_both()                              ? y + height - pass.bottleneck.height() / 2
+                                 : row.view.lines.empty() && !row.reads_tokens ? y + height / 2
+                                                                               : y + 9;
             if (is_first) {
                 vector_y = std::max(input, y + pass.bottleneck.height() / 2);
                 draw_bottleneck(pass, edge, vector_y);
@@ -280,7 +287,7 @@ private:
         double const edge = encoder_x_ + encoder_width_;
         double const from = is_first ? bottleneck_x_ + bottleneck_width_ : bus_x();
         if (row.reads_bottleneck) { svg_.arrow({{from, input}, {part_x_, input}}); }
-        double const tokens = row.reads_bottleneck ? y + height - 8 : y + height / 2;
+        double const tokens = row.reads_both() ? y + 9 : row.reads_bottleneck ? y + height - 8 : y + height / 2;
         if (row.reads_tokens) { svg_.arrow({{edge, tokens}, {part_x_, tokens}}); }
         if (!row.view.lines.empty()) {
             double const top = y + height - row.view.height();
