@@ -20,10 +20,12 @@
 #include <bmae/detail/folders.hpp>
 #include <bmae/edge/cross_encoder_folder.hpp>
 #include <bmae/edge/sequence_classifier.hpp>
+#include <bmae/edge/sequence_classifier_folder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/metrics/any_metric.hpp>
 #include <bmae/metrics/classification.hpp>
 #include <bmae/metrics/correlation.hpp>
+#include <bmae/values/option.hpp>
 
 #include "models.hpp"
 #include "option_text.hpp"
@@ -34,13 +36,14 @@ namespace bmae::program {
 
 namespace {
 
-constexpr char const* result_file = "result.json";
+constexpr double lowest_score = -1000;   // figures are in percent, correlations from -100
+constexpr char const* classifier_folder = "classifier";
 
 /// "1,2,3"
 std::vector<std::uint64_t> seeds_of(std::string const& list) {
     std::vector<std::uint64_t> seeds;
     for (std::string const& text : parts_of(list)) {
-        auto const seed = number_of<std::uint64_t>(text);
+        auto const seed = detail::number_from<std::uint64_t>(text);
         if (!seed || std::find(seeds.begin(), seeds.end(), *seed) != seeds.end()) {
             throw refuse("--seeds as different whole numbers with commas between: 1,2,3", '"' + list + '"');
         }
@@ -63,6 +66,25 @@ Json figures_of(std::string const& task, ClassifiedTexts const& dev, at::Tensor 
         return {{"matthews", percent(Matthews{}(gold, predicted))}, {"accuracy", percent(Accuracy{}(gold, predicted))}};
     }
     return {{"accuracy", percent(Accuracy{}(gold, predicted))}, {"f1", percent(F1{}(gold, predicted))}};
+}
+
+/// What GLUE ranks models by: Matthews correlation of CoLA, else the mean of both figures; the lowest where one is not defined.
+double score_of(std::string const& task, Json const& figures) {
+    if (task == "cola") { return figures["matthews"].is_number() ? figures["matthews"].get<double>() : lowest_score; }
+    double sum = 0;
+    for (auto const& [name, value] : figures.items()) {
+        if (!value.is_number()) { return lowest_score; }
+        sum += value.get<double>();
+    }
+    return sum / static_cast<double>(figures.size());
+}
+
+/// Names of the outputs, as GLUE's data sets have them.
+std::vector<std::string> labels_of_task(std::string const& task) {
+    if (task == "cola") { return {"unacceptable", "acceptable"}; }
+    if (task == "mrpc") { return {"not_equivalent", "equivalent"}; }
+    if (task == "qqp") { return {"not_duplicate", "duplicate"}; }
+    return {"score"};
 }
 
 /// The model and its tokenizer, loaded anew for each run, and the head of a folder that has one of the same labels.
@@ -94,12 +116,53 @@ struct TaskRun {
     TrainingOptions training;
 };
 
+std::string folder_of_seed(std::uint64_t seed) { return "seed-" + std::to_string(seed); }
+
+/// Refuses a folder that holds something, but for the runs of this command, which are looked at one by one: they may have ended before their
+/// first checkpoint. With --resume further tasks and seeds begin beside those that are there.
+void check_folder(GlueOptions const& options, std::vector<GlueTask> const& tasks, std::vector<std::uint64_t> const& seeds) {
+    Path const& output = options.training.output;
+    if (std::filesystem::exists(output / "log.jsonl")) {
+        throw InputError(Diagnostic{.file = output.string(),
+                                    .expected = "a folder for the runs of all tasks and seeds",
+                                    .found = "the run of one seed",
+                                    .hint = "Name the folder of the command by --output, two levels above."});
+    }
+    if (!std::filesystem::is_directory(output)) {
+        if (options.training.resume) { warn("there is nothing to resume in " + output.string() + "; new runs begin there"); }
+        return detail::require_nothing_lost(output);
+    }
+    if (options.training.resume) { return; }
+    auto const require_own = [&](Path const& folder, auto const& is_own) {
+        for (auto const& entry : std::filesystem::directory_iterator(folder)) {
+            std::string const name = entry.path().filename().string();
+            if (is_own(name)) { continue; }
+            throw InputError(Diagnostic{.file = folder.string(),
+                                        .expected = "a new or empty output folder",
+                                        .found = "a folder that holds '" + name + "'",
+                                        .hint =
+                                            "Resume by --resume, which also begins further tasks and seeds, or choose another "
+                                            "folder; nothing is overwritten."});
+        }
+    };
+    auto const is_task = [&](std::string const& name) {
+        return name == run_options_file || std::ranges::any_of(tasks, [&](GlueTask const& task) { return task.name == name; });
+    };
+    auto const is_run = [&](std::string const& name) {
+        return std::ranges::any_of(seeds, [&](std::uint64_t seed) { return folder_of_seed(seed) == name; });
+    };
+    require_own(output, is_task);
+    for (GlueTask const& task : tasks) {
+        if (std::filesystem::is_directory(output / task.name)) { require_own(output / task.name, is_run); }
+    }
+}
+
 /// The runs of a task, a folder each. \throws InputError where one cannot be begun or resumed
 std::vector<TaskRun> runs_of(GlueOptions const& options, GlueTask const& task, std::vector<std::uint64_t> const& seeds) {
     std::vector<TaskRun> runs;
     for (std::uint64_t const seed : seeds) {
         TrainingOptions training = options.training;
-        training.output = options.training.output / task.name / ("seed-" + std::to_string(seed));
+        training.output = options.training.output / task.name / folder_of_seed(seed);
         training.resume = training.resume && std::filesystem::is_directory(training.output);   // further seeds begin
         check_output(training);
         runs.push_back({.task = task, .seed = seed, .training = std::move(training)});
@@ -107,11 +170,27 @@ std::vector<TaskRun> runs_of(GlueOptions const& options, GlueTask const& task, s
     return runs;
 }
 
+/// The options of the command, for its --resume.
+void write_record(GlueOptions const& options) {
+    detail::create_folders(options.training.output);
+    detail::write_file(options.training.output / run_options_file, options.training.record, detail::Existing::replace);
+}
+
+/// A run that has ended, with what it takes to write its folder.
+struct Ended {
+    Json result;
+    double score;
+    Trained trained;
+    AnyEncoder encoder;
+    NamedTensors head;
+    AnyTokenizer tokenizer;
+    SequenceClassifierOptions options;
+};
+
 /// Trains and measures. A run that has ended is measured again: the trainer refuses other options than its own.
 /// \returns nothing where it was interrupted
-std::optional<Json> run_seed(Common const& common, GlueOptions const& options, TaskRun const& run) {
+std::optional<Ended> run_seed(Common const& common, GlueOptions const& options, TaskRun const& run) {
     GlueTask const& task = run.task;
-    detail::create_folders(run.training.output.parent_path());
     Start start = load_start(options, task.labels);
     AnyTokenizer const& tokenizer = start.model.tokenizer;
     auto const framed = [&](GlueRows const& rows) {
@@ -133,15 +212,36 @@ std::optional<Json> run_seed(Common const& common, GlueOptions const& options, T
     say(task.name + ", seed " + std::to_string(run.seed) + ": " + count_text(task.train.targets.size()) + " training rows");
     Common own = common;
     own.seed = run.seed;
+    detail::create_folders(run.training.output.parent_path());   // nothing is refused any more before it begins
+    // A run without a checkpoint refuses nothing any more; else the options of the last command stay until they were accepted.
+    bool const is_new = list_checkpoints(run.training.output).empty();
+    if (is_new) { write_record(options); }
     Trained const trained = train(own, run.training, model);
+    if (!is_new) { write_record(options); }
     if (trained.to == TrainedTo::an_interrupt) { return std::nullopt; }
     ClassifiedTexts const dev = framed(task.dev);
-    Json result{{"seed", run.seed},
-                {"step", trained.step},
-                {"end", trained.json["end"]},
-                {"figures", figures_of(task.name, dev, model.predict(dev))}};
-    detail::write_file(run.training.output / result_file, result.dump(1) + '\n', detail::Existing::replace);
-    return result;
+    Json const figures = figures_of(task.name, dev, model.predict(dev));
+    Json result{{"seed", run.seed}, {"step", trained.step}, {"end", trained.json["end"]}, {"figures", figures}};
+    detail::write_file(run.training.output / run_figures_file, result.dump(1) + '\n', detail::Existing::replace);
+    model.for_each_parameter(
+        [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
+    return Ended{.result = std::move(result),
+                 .score = score_of(task.name, figures),
+                 .trained = trained,
+                 .encoder = model.encoder(),
+                 .head = model.head(),
+                 .tokenizer = tokenizer,
+                 .options = model.options()};
+}
+
+/// Writes the classifier of the best seed as OUTPUT/TASK/classifier.
+Path publish_best(GlueOptions const& options, Ended const& best) {
+    TrainingOptions of_task = options.training;
+    of_task.output /= best.options.task;
+    return publish(of_task, best.trained, classifier_folder, [&](Path const& unfinished) {
+        save_sequence_classifier(unfinished, best.encoder, best.head, best.tokenizer, best.options,
+                                 labels_of_task(best.options.task));
+    });
 }
 
 /// Mean and sample standard deviation of each figure; `null` where a run has none, and the spread of one run.
@@ -174,7 +274,47 @@ std::string line_of(Json const& entry) {
         line += text;
     }
     std::size_t const seeds = entry["runs"].size();
-    return line + ", " + std::to_string(seeds) + (seeds == 1 ? " seed\n" : " seeds\n");
+    return line + ", " + std::to_string(seeds) + (seeds == 1 ? " seed" : " seeds") + "; the best is " +
+           entry["classifier"].get<std::string>() + '\n';
+}
+
+/// The tasks, all of which are read before the first is trained on.
+std::vector<GlueTask> read_tasks(GlueOptions const& options, ReadReport& read) {
+    std::vector<GlueTask> tasks;
+    for (std::string const& name : names_of_metrics(options.tasks)) {
+        if (std::ranges::any_of(tasks, [&](GlueTask const& task) { return task.name == name; })) {
+            throw refuse("--task with each task once", '"' + name + "\" twice");
+        }
+        tasks.push_back(read_glue_task(options.data, name, reading_by(options.skip_malformed)));
+        say_report(tasks.back().report, name);
+        read.add(tasks.back().report);
+    }
+    return tasks;
+}
+
+/// All seeds of a task, and the folder of the best. \returns whether none was interrupted
+bool run_task(Common const& common, GlueOptions const& options, std::vector<TaskRun> const& runs, Json& result) {
+    GlueTask const& task = runs.front().task;
+    Json& entry = result["results"].emplace_back(Json{{"task", task.name},
+                                                      {"train", task.train.targets.size()},
+                                                      {"dev", task.dev.targets.size()},
+                                                      {"runs", Json::array()},
+                                                      {"mean", nullptr},
+                                                      {"spread", nullptr},
+                                                      {"best", nullptr},
+                                                      {"classifier", nullptr}});
+    std::optional<Ended> best;
+    for (TaskRun const& run : runs) {
+        std::optional<Ended> ended = run_seed(common, options, run);
+        result["end"] = ended ? ended->result["end"] : Json("interrupted");
+        if (!ended) { return false; }
+        entry["runs"].push_back(ended->result);
+        if (!best || ended->score > best->score) { best = std::move(ended); }
+    }
+    std::tie(entry["mean"], entry["spread"]) = mean_and_spread(entry["runs"]);
+    entry["best"] = best->result["seed"];
+    entry["classifier"] = publish_best(options, *best).string();
+    return true;
 }
 
 }  // namespace
@@ -185,39 +325,19 @@ int glue(Common const& common, GlueOptions const& options) {
         throw refuse("--steps, --epochs or --minutes", "none", "BERT's paper trains for 3 epochs.");
     }
     std::vector<std::uint64_t> const seeds = seeds_of(options.seeds);
-    std::vector<GlueTask> tasks;   // all are read before the first is trained on
     ReadReport read;
-    for (std::string const& name : names_of_metrics(options.tasks)) {
-        if (std::ranges::any_of(tasks, [&](GlueTask const& task) { return task.name == name; })) {
-            throw refuse("--task with each task once", '"' + name + "\" twice");
-        }
-        tasks.push_back(read_glue_task(options.data, name, reading_by(options.skip_malformed)));
-        say_report(tasks.back().report, name);
-        read.add(tasks.back().report);
-    }
+    std::vector<GlueTask> const tasks = read_tasks(options, read);
+    check_folder(options, tasks, seeds);
     std::vector<std::vector<TaskRun>> runs;   // and every folder is looked at
     for (GlueTask const& task : tasks) { runs.push_back(runs_of(options, task, seeds)); }
     Json result{{"command", "glue"}, {"end", "finished"}, {"results", Json::array()}, {"malformed", malformed_json(read)}};
     std::string table;
     for (std::vector<TaskRun> const& some : runs) {
-        GlueTask const& task = some.front().task;
-        Json& entry = result["results"].emplace_back(Json{{"task", task.name},
-                                                          {"train", task.train.targets.size()},
-                                                          {"dev", task.dev.targets.size()},
-                                                          {"runs", Json::array()},
-                                                          {"mean", nullptr},
-                                                          {"spread", nullptr}});
-        for (TaskRun const& run : some) {
-            std::optional<Json> measured = run_seed(common, options, run);
-            result["end"] = measured ? (*measured)["end"] : Json("interrupted");
-            if (!measured) {
-                print_result(common, result, table);
-                return interrupted;
-            }
-            entry["runs"].push_back(*std::move(measured));
+        if (!run_task(common, options, some, result)) {
+            print_result(common, result, table);
+            return interrupted;
         }
-        std::tie(entry["mean"], entry["spread"]) = mean_and_spread(entry["runs"]);
-        table += line_of(entry);
+        table += line_of(result["results"].back());
     }
     print_result(common, result, table);
     return done;

@@ -12,6 +12,9 @@
 
 namespace bmae::program {
 
+/// The figures of a run on the development rows, in its folder.
+inline constexpr char const* run_figures_file = "result.json";
+
 struct GlueOptions {
     Path model = {};
     std::vector<std::string> tasks = {};

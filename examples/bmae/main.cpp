@@ -84,7 +84,8 @@ public:
         }
         auto const command = std::ranges::find_if(commands_, [](Command const& each) { return each.app->parsed(); });
         table_.refuse_unread(*command->app);
-        options_.pretrain.training.record = options_.finetune.training.record = record_of(*command->app);
+        options_.pretrain.training.record = options_.finetune.training.record = options_.glue.training.record =
+            record_of(*command->app);
         return &*command;
     }
 

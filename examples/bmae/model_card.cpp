@@ -16,6 +16,7 @@
 #include <bmae/io/json_file.hpp>
 #include <bmae/version.hpp>
 
+#include "glue.hpp"
 #include "json_member.hpp"
 
 namespace bmae::program {
@@ -52,6 +53,18 @@ FolderKind const cross_kind{
         "from sentence_transformers import CrossEncoder\n\nmodel = CrossEncoder(\"FOLDER\")\n"
         "scores = model.predict([(\"a query\", \"a document\")])\n",
     .command = "bmae rerank --model FOLDER --run run.trec --data COLLECTION --split test --output reranked.trec"};
+FolderKind const classifier_kind{
+    .title = "Classifier",
+    .library = "transformers",
+    .task = "text-classification",
+    .tags = {"text-classification"},
+    .python =
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\n"
+        "tokenizer = AutoTokenizer.from_pretrained(\"FOLDER\")\n"
+        "model = AutoModelForSequenceClassification.from_pretrained(\"FOLDER\")\n"
+        "logits = model(**tokenizer(\"a text\", \"a second one\", return_tensors=\"pt\")).logits   # tasks of one text: without "
+        "it\n",
+    .command = "bmae glue --model FOLDER --task TASK --data GLUE --epochs 3 --output glue   # trains it further"};
 FolderKind const sparse_kind{
     .title = "Sparse encoder",
     .library = "sentence-transformers",
@@ -90,8 +103,11 @@ FolderKind const& kind_of(Path const& folder) {
     std::string const modules = read_or_nothing(folder / "modules.json").dump();
     if (modules.find("sparse_encoder") != modules.npos) { return sparse_kind; }
     if (modules.find("multi_vector_encoder") != modules.npos) { return token_kind; }
-    std::string const classes = member(read_or_nothing(folder / "config.json"), "architectures").dump();
-    if (classes.find("ForSequenceClassification") != classes.npos) { return cross_kind; }
+    Json const config = read_or_nothing(folder / "config.json");
+    std::string const classes = member(config, "architectures").dump();
+    if (classes.find("ForSequenceClassification") != classes.npos) {
+        return member(config, "problem_type").is_string() ? classifier_kind : cross_kind;   // rerankers have none
+    }
     return modules == "null" ? bare_kind : sentence_kind;
 }
 
@@ -100,8 +116,9 @@ FolderKind const& kind_of(Path const& folder) {
 std::string short_name(Path path) {
     path = path.lexically_normal();
     if (!path.has_filename()) { path = path.parent_path(); }
-    constexpr std::array<std::string_view, 8> of_programs{
-        "run", "store", "model", "sentence-transformer", "cross-encoder", "sparse-encoder", "token-encoder", "train.jsonl"};
+    constexpr std::array<std::string_view, 9> of_programs{
+        "run",           "store",      "model",      "sentence-transformer", "cross-encoder", "sparse-encoder",
+        "token-encoder", "classifier", "train.jsonl"};
     std::string const last = path.filename().string();
     bool const general = std::ranges::find(of_programs, last) != of_programs.end() || last.starts_with("step-");
     std::string const parent = path.parent_path().filename().string();
@@ -158,12 +175,20 @@ public:
         Path const run = std::filesystem::weakly_canonical(checkpoint).parent_path();
         given_ = member(read_or_nothing(run / run_options_file), "options");
         read_figures(run / "log.jsonl");
+        result_ = read_or_nothing(run / run_figures_file);
     }
 
     [[nodiscard]] Json step() const { return member(member(trainer_, "state"), "step"); }
     [[nodiscard]] Json options() const { return member(trainer_, "options"); }
     [[nodiscard]] Json of_objective(char const* key) const { return member(objective_, key); }
     [[nodiscard]] Json const& figures() const noexcept { return figures_; }
+    /// What `glue` measured when the run had ended.
+    [[nodiscard]] Json const& result() const noexcept { return result_; }
+    /// The preset, or the task of `glue`; empty where nothing is known.
+    [[nodiscard]] std::string subject() const {
+        Json const task = of_objective("task"), preset = of_objective("preset");
+        return task.is_string() ? task.get<std::string>() : preset.is_string() ? preset.get<std::string>() : std::string();
+    }
 
     /// The values of an option of the command line; none where the command is not recorded.
     [[nodiscard]] std::vector<Path> given(char const* option) const {
@@ -193,6 +218,7 @@ private:
     Json objective_ = {};
     Json given_ = {};
     Json figures_ = {};
+    Json result_ = {};
 };
 
 /// How the folder is named in an example: layouts with decoders have the encoder in a folder of its own.
@@ -208,13 +234,13 @@ std::string with_place(std::string_view example, Path const& folder) {
     return made;
 }
 
-std::string metadata(FolderKind const& kind, std::string const& preset, std::string const& base) {
+std::string metadata(FolderKind const& kind, std::string const& subject, std::string const& base) {
     std::string text = "---\nlibrary_name: " + std::string(kind.library) + "\npipeline_tag: " + std::string(kind.task) + '\n';
     if (!base.empty()) { text += "base_model: " + base + '\n'; }
     text += "tags:\n";
     for (std::string_view const tag : kind.tags) { text += "- " + std::string(tag) + '\n'; }
     text += "- bmae\n";
-    if (!preset.empty()) { text += "- " + preset + '\n'; }
+    if (!subject.empty()) { text += "- " + subject + '\n'; }
     return text + "---\n\n";
 }
 
@@ -222,7 +248,7 @@ std::string metadata(FolderKind const& kind, std::string const& preset, std::str
 std::string data_row(RunFacts const& run) {
     std::string text;
     for (Path const& data : run.given("--data")) { text += (text.empty() ? "" : ", ") + ('`' + cell(short_name(data)) + '`'); }
-    for (char const* const kind : {"corpus", "pairs"}) {
+    for (char const* const kind : {"corpus", "pairs", "texts"}) {
         Json const hash = run.of_objective(kind);
         if (hash.is_string()) {
             text += (text.empty() ? "" : ", ") + ("fingerprint of the " + std::string(kind)) + ' ' + cell(hash);
@@ -258,25 +284,34 @@ std::string figures_section(RunFacts const& run) {
     return text + '\n';
 }
 
+std::string result_section(RunFacts const& run) {
+    Json const figures = member(run.result(), "figures");
+    if (!figures.is_object() || figures.empty()) { return {}; }
+    std::string text = "## Evaluation\n\nDevelopment rows of `" + run.subject() + "`, in percent, with seed " +
+                       cell(member(run.result(), "seed")) + ".\n\n| figure | value |\n|---|---|\n";
+    for (auto const& [name, value] : figures.items()) { text += row(cell(name), cell(value)); }
+    return text + '\n';
+}
+
 }  // namespace
 
 void write_model_card(Path const& folder, CardOrigin const& origin) {
     FolderKind const& kind = kind_of(folder);
     RunFacts const run(origin.checkpoint);
-    Json const named = run.of_objective("preset");
-    std::string const preset = named.is_string() ? named.get<std::string>() : std::string();
+    std::string const subject = run.subject();
     std::vector<Path> start = run.given("--model");
     if (start.empty() && !origin.model.empty()) { start.push_back(origin.model); }
     std::string const base = start.empty() ? std::string() : base_model_of(start.front());
     std::string text =
-        metadata(kind, preset, base) + "# " + std::string(kind.title) + (preset.empty() ? "" : ": " + preset) + "\n\n";
+        metadata(kind, subject, base) + "# " + std::string(kind.title) + (subject.empty() ? "" : ": " + subject) + "\n\n";
     text += "Made by bmae " + std::string(version);
-    if (!preset.empty()) { text += " with the preset `" + preset + '`'; }
+    bool const of_task = run.of_objective("task").is_string();
+    if (!subject.empty()) { text += (of_task ? " for the task `" : " with the preset `") + subject + '`'; }
     if (!start.empty()) { text += ", from `" + cell(short_name(start.front())) + '`'; }
     text += '.' + (origin.change.empty() ? std::string() : ' ' + origin.change) + "\n\n## Use\n\n";
     text += "In Python:\n\n```python\n" + with_place(kind.python, folder) + "```\n\nWith bmae:\n\n```sh\n" +
             with_place(kind.command, folder) + "\n```\n\n";
-    text += composition_section(run) + training_section(run) + figures_section(run);
+    text += composition_section(run) + training_section(run) + figures_section(run) + result_section(run);
     text.pop_back();   // ends in one newline
     detail::write_file(folder / "README.md", text, detail::Existing::replace);
 }

@@ -159,7 +159,9 @@ std::pair<std::string, Json> what_it_said(Path const& file) {
     return {std::move(text), std::move(result)};
 }
 
-bool measures(std::string const& command) { return command == "evaluate" || command == "similarity" || command == "transfer"; }
+bool measures(std::string const& command) {
+    return command == "evaluate" || command == "similarity" || command == "transfer" || command == "glue";
+}
 
 class Pipeline {
 public:

@@ -197,7 +197,7 @@ RunFolder read_run_folder(std::string name, Path const& path, std::vector<std::s
     return run;
 }
 
-/// The numbers of what evaluate, similarity or transfer printed.
+/// The numbers of what evaluate, similarity, transfer or glue printed.
 void read_stage_figures(Json const& value, std::string const& prefix, ReportedStage& stage, int depth = 0) {
     constexpr int deepest = 3;
     if (value.is_number() && !prefix.empty()) { stage.figures.emplace_back(prefix, value.get<double>()); }
@@ -225,6 +225,9 @@ PipelineFolder read_pipeline(std::string name, Path const& path, Json const& man
         read_stage_figures(member(figures, "measures"), {}, stage);
         for (char const* const key : {"scores", "alignment", "uniformity", "isotropy", "mean_accuracy"}) {
             read_stage_figures(member(figures, key), key, stage);
+        }
+        for (Json const& task : member(figures, "results")) {   // of glue
+            read_stage_figures(member(task, "mean"), text_of(member(task, "task")), stage);
         }
         pipeline.stages.push_back(std::move(stage));
     }
@@ -284,10 +287,11 @@ ReportedFolders read_folders(std::vector<Path> const& folders) {
     for (std::size_t i = 0; i < folders.size(); ++i) {
         Path const& folder = folders[i];
         auto const refuse = [&](std::string found) {
-            return InputError(
-                Diagnostic{.file = folder.string(),
-                           .expected = "the output folder of a run, with log.jsonl, or of a pipeline, with manifest.json",
-                           .found = std::move(found)});
+            return InputError(Diagnostic{
+                .file = folder.string(),
+                .expected = "the output folder of a run, with log.jsonl, of glue, with run.json, or of a pipeline, with "
+                            "manifest.json",
+                .found = std::move(found)});
         };
         if (!std::filesystem::is_directory(folder)) {
             throw refuse(std::filesystem::exists(folder) ? "a file" : "nothing of that name");
@@ -296,11 +300,15 @@ ReportedFolders read_folders(std::vector<Path> const& folders) {
             read.runs.push_back(read_run_folder(names[i], folder, read.problems));
             continue;
         }
-        if (!std::filesystem::is_regular_file(folder / manifest_file)) { throw refuse("a folder of another kind"); }
-        Json const manifest = read_object(folder / manifest_file, read.problems);
-        if (!member(manifest, "stages").is_array()) { throw refuse("a manifest without stages"); }
-        read.pipelines.push_back(read_pipeline(names[i], folder, manifest, read.problems));
-        for (Path const& run : runs_below(folder)) {
+        std::vector<Path> const below = runs_below(folder);
+        if (std::filesystem::is_regular_file(folder / manifest_file)) {
+            Json const manifest = read_object(folder / manifest_file, read.problems);
+            if (!member(manifest, "stages").is_array()) { throw refuse("a manifest without stages"); }
+            read.pipelines.push_back(read_pipeline(names[i], folder, manifest, read.problems));
+        } else if (below.empty() || !std::filesystem::is_regular_file(folder / run_options_file)) {
+            throw refuse("a folder of another kind");
+        }
+        for (Path const& run : below) {
             read.runs.push_back(read_run_folder(names[i] + '/' + run.lexically_relative(folder).string(), run, read.problems));
         }
     }

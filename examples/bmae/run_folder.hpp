@@ -57,7 +57,7 @@ struct ReportedFolders {
     std::vector<std::string> problems = {};   ///< FILE:LINE: what is wrong, one sentence each
 };
 
-/// Reads output folders of runs, and of pipelines with the runs of their stages.
+/// Reads output folders of runs, of `glue` with a run per task and seed, and of pipelines with the runs of their stages.
 /// \throws InputError  a folder that is missing, or is of neither kind
 ReportedFolders read_folders(std::vector<Path> const& folders);
 

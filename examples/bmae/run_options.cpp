@@ -97,7 +97,7 @@ std::string record_of(CLI::App const& command) {
 }
 
 std::vector<std::string> with_options_of_run(std::vector<std::string> words, CLI::App& program) {
-    bool const trains = !words.empty() && (words.front() == "pretrain" || words.front() == "finetune");
+    bool const trains = !words.empty() && (words.front() == "pretrain" || words.front() == "finetune" || words.front() == "glue");
     std::optional<std::string> const output = value_of(words, "--output");
     if (!trains || !output || std::ranges::find(words, "--resume") == words.end()) { return words; }
     Path const file = Path(*output) / run_options_file;

@@ -103,6 +103,7 @@
 #include <bmae/edge/reference_layouts.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/edge/sequence_classifier.hpp>
+#include <bmae/edge/sequence_classifier_folder.hpp>
 #include <bmae/edge/slot_names.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/text_coverage.hpp>

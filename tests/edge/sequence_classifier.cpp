@@ -9,10 +9,16 @@
 #include <string>
 #include <vector>
 
+#include <ATen/TensorOperators.h>
+
+#include <bmae/edge/cross_encoder_folder.hpp>
 #include <bmae/edge/sequence_classifier.hpp>
+#include <bmae/edge/sequence_classifier_folder.hpp>
 #include <bmae/encoders/bert.hpp>
 #include <bmae/text/wordpiece.hpp>
 #include <bmae/training/trainer.hpp>
+
+#include "scratch_folder.hpp"
 
 namespace {
 
@@ -69,6 +75,38 @@ BOOST_AUTO_TEST_CASE(a_loss_is_the_share_of_its_step) {
     BOOST_TEST(std::abs(whole.total.item<double>() - (part.total + rest.total).item<double>()) < 1e-6);
     BOOST_TEST(std::abs(whole.terms[0].loss.item<double>() - whole.total.item<double>()) < 1e-6);
     BOOST_TEST(!whole.terms[0].correct.defined());
+}
+
+BOOST_AUTO_TEST_CASE(a_folder_has_encoder_head_and_labels) {
+    test::ScratchFolder const scratch;
+    auto const texts = framed({"sea", "sea", "ship", "ship"});
+    bmae::SequenceClassifier const model(encoder(), texts, tokenizer().traits().special(), {.task = "red", .max_length = 8});
+    bmae::save_sequence_classifier(scratch / "named", model, tokenizer(), {"no", "yes"});
+    auto const read = bmae::detail::load_classifier(scratch / "named");
+    BOOST_TEST(bmae::detail::labels_of(read) == 2);
+    bmae::SequenceClassifier again(read.encoder, texts, tokenizer().traits().special(), {.task = "red", .seed = 7});
+    again.take_head(read.head, "named");
+    BOOST_TEST((again.predict(texts) - model.predict(texts)).abs().max().item<double>() == 0);
+    auto const config = bmae::detail::JsonObject::read(scratch / "named/config.json");
+    BOOST_TEST(config.json().at("id2label").dump() == R"({"0":"no","1":"yes"})");
+    BOOST_TEST(config.get<std::string>("problem_type", "") == "single_label_classification");
+    BOOST_CHECK_THROW(bmae::load_cross_encoder(scratch / "named"), bmae::InputError);   // of two labels
+    BOOST_CHECK_THROW(bmae::save_sequence_classifier(scratch / "one", model, tokenizer(), {"no"}), bmae::InputError);
+    BOOST_CHECK_THROW(bmae::save_sequence_classifier(scratch / "same", model, tokenizer(), {"no", "no"}), bmae::InputError);
+    bmae::save_sequence_classifier(scratch / "unnamed", model, tokenizer());
+    auto const unnamed = bmae::detail::JsonObject::read(scratch / "unnamed/config.json");
+    BOOST_TEST(unnamed.json().at("id2label").dump() == R"({"0":"LABEL_0","1":"LABEL_1"})");
+}
+
+BOOST_AUTO_TEST_CASE(a_regression_is_a_cross_encoder_too) {
+    test::ScratchFolder const scratch;
+    auto const texts = framed({"sea", "sea", "ship", "ship"});
+    bmae::SequenceClassifier const model(encoder(), texts, tokenizer().traits().special(), {.labels = 1, .max_length = 8});
+    bmae::save_sequence_classifier(scratch / "score", model, tokenizer(), {"score"});
+    bmae::CrossEncoder const cross = bmae::load_cross_encoder(scratch / "score");
+    BOOST_TEST(!cross.options().sigmoid);
+    std::vector<std::string> const seconds = {"sea"};
+    BOOST_TEST(std::abs((cross.score("red ship", seconds) - model.predict(texts).select(0, 0)).item<double>()) < 1e-6);
 }
 
 BOOST_AUTO_TEST_CASE(targets_beyond_the_labels_are_refused) {

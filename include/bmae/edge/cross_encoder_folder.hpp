@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -132,6 +133,35 @@ inline std::string classifier_extra(std::string const& extra_json, CrossEncoderO
     return extra.dump();
 }
 
+/// Writes a ForSequenceClassification of any family.
+/// \param head        by the names of `Scored`, with an output per label
+/// \param extra       makes the further keys of config.json from those of the encoder and the value of classifier_pooling, which is
+///                    empty where the family has no such key
+/// \param pooling     the bottleneck within `Scored`
+/// \param max_length  tokens of a text or a pair with its special ones
+inline void write_classifier(std::filesystem::path const& folder, AnyEncoder const& encoder, AnyTokenizer const& tokenizer,
+                             NamedTensors const& head,
+                             std::function<std::string(std::string const&, std::string_view)> const& extra,
+                             std::string_view pooling, std::size_t max_length) {
+    NamedTensors values;
+    for (auto const& [name, tensor] : head) { values[name] = tensor.detach().to(at::kCPU, at::kFloat); }
+    auto const saved = with_family<bool>(encoder, [&]<ClassifierFamily F>(F family, auto const& held) {
+        if (pooling != ClsBottleneck::name && !(F::pools_by_config && pooling == MeanBottleneck::name)) {
+            throw InputError(Diagnostic{.file = folder.string(),
+                                        .expected = "a score of [CLS], as every " + std::string(family.title(held.config())) +
+                                                    " classifier reads it" + (F::pools_by_config ? ", or of the mean" : ""),
+                                        .found = "of the bottleneck " + std::string(pooling),
+                                        .hint = "Keep the checkpoint."});
+        }
+        family.save_classifier(
+            folder, held, renamed_score(values, family.score_names(held.config()), /*to_folder=*/true),
+            extra(held.config().extra_json, F::pools_by_config ? pooling : std::string_view()),
+            [&](std::filesystem::path const& unfinished) { save_tokenizer(tokenizer, unfinished, max_length); });
+        return true;
+    });
+    if (!saved) { throw no_folder_for(encoder, folder.string()); }
+}
+
 }  // namespace detail
 
 /// Writes a folder that transformers, sentence-transformers' CrossEncoder and `load_cross_encoder` read.
@@ -150,23 +180,13 @@ inline void save_cross_encoder(std::filesystem::path const& folder, AnyEncoder c
     take_tensors(scored, head, folder.string());
     CrossEncoder const checked(encoder, scored, tokenizer, options);   // refuses what could not be loaded again
     NamedTensors values;
-    scored.for_each_parameter(
-        "", [&](std::string const& name, at::Tensor& value, bool) { values[name] = value.detach().to(at::kCPU, at::kFloat); });
-    auto const saved = detail::with_family<bool>(encoder, [&]<ClassifierFamily F>(F family, auto const& held) {
-        if (pooling != ClsBottleneck::name && !(F::pools_by_config && pooling == MeanBottleneck::name)) {
-            throw InputError(Diagnostic{.file = folder.string(),
-                                        .expected = "a score of [CLS], as every " + std::string(family.title(held.config())) +
-                                                    " classifier reads it" + (F::pools_by_config ? ", or of the mean" : ""),
-                                        .found = "of the bottleneck " + std::string(pooling),
-                                        .hint = "Keep the checkpoint."});
-        }
-        family.save_classifier(
-            folder, held, detail::renamed_score(values, family.score_names(held.config()), /*to_folder=*/true),
-            detail::classifier_extra(held.config().extra_json, options, F::pools_by_config ? pooling : std::string_view()),
-            [&](std::filesystem::path const& unfinished) { detail::save_tokenizer(tokenizer, unfinished, options.max_length); });
-        return true;
-    });
-    if (!saved) { throw detail::no_folder_for(encoder, folder.string()); }
+    scored.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) { values[name] = value; });
+    detail::write_classifier(
+        folder, encoder, tokenizer, values,
+        [&](std::string const& extra_json, std::string_view by_config) {
+            return detail::classifier_extra(extra_json, options, by_config);
+        },
+        pooling, options.max_length);
 }
 /// The same for a cross-encoder that was loaded or built.
 inline void save_cross_encoder(std::filesystem::path const& folder, CrossEncoder const& cross) {

@@ -130,6 +130,14 @@ public:
     }
 
     [[nodiscard]] AnyEncoder const& encoder() const noexcept { return encoder_; }
+    [[nodiscard]] SequenceClassifierOptions const& options() const noexcept { return options_; }
+    /// The parameters of the head by the names of `Scored`, sharing their memory.
+    [[nodiscard]] NamedTensors head() const {
+        NamedTensors tensors;
+        Scored<> shared = head_;   // visiting requires a mutable one
+        shared.for_each_parameter("", [&](std::string const& name, at::Tensor& value, bool) { tensors[name] = value.detach(); });
+        return tensors;
+    }
 
     [[nodiscard]] std::size_t examples() const override { return texts_.texts.size(); }
     [[nodiscard]] std::size_t cost(std::size_t example) const override { return texts_.texts[example].input_ids.size(); }
