@@ -82,7 +82,7 @@ private:
 std::vector<std::size_t> lengths_of(std::string const& list) {
     std::vector<std::size_t> lengths;
     for (std::string const& part : parts_of(list)) {
-        auto const length = number_of<std::size_t>(part);
+        auto const length = detail::number_from<std::size_t>(part);
         if (!length || *length == 0) {
             throw refuse("--lengths as numbers above 0 with commas between: 128,512", '"' + list + '"');
         }
@@ -314,20 +314,21 @@ TextDiagnosis count_records(Records const& records, TextDiagnosisOptions const& 
 }
 
 /// Queries whose text is that of a document, as in ArguAna: training takes such a document for a negative or a positive by its id alone.
-void find_queries_in_corpus(Findings& findings, BeirCollection const& data) {
-    std::unordered_set<std::uint64_t> texts;
+void find_queries_in_corpus(Findings& findings, BeirCollection const& data, CopiesOfTexts const& copies) {
+    std::unordered_set<std::uint64_t> bodies;   // of documents with a title
     for (Record const& document : data.documents()) {
-        texts.insert(detail::copy_key(document.text));
-        texts.insert(detail::copy_key(joined_text(document)));
+        if (!document.title.empty()) { bodies.insert(detail::copy_key(document.text)); }
     }
     CountedTexts found;
     for (Record const& query : data.queries()) {
-        if (!query.text.empty() && texts.contains(detail::copy_key(query.text))) { found.add(query.id); }
+        if (query.text.empty()) { continue; }
+        if (copies.contains(query.text) || bodies.contains(detail::copy_key(query.text))) { found.add(query.id); }
     }
     findings.add("queries-in-corpus", "whose text is that of a document", found.count, data.queries().size(), found.first);
 }
 
-void diagnose_splits(Common const& common, DiagnoseOptions const& options, BeirCollection const& data, Diagnosis& diagnosis) {
+void diagnose_splits(Common const& common, DiagnoseOptions const& options, BeirCollection const& data,
+                     CopiesOfTexts const& copies, Diagnosis& diagnosis) {
     ScriptCounts scripts;
     for (std::size_t i = 0; i < std::min(detected_documents, data.documents().size()); ++i) {
         scripts.add(joined_text(data.documents()[i]));
@@ -341,7 +342,7 @@ void diagnose_splits(Common const& common, DiagnoseOptions const& options, BeirC
         JudgedPairs judged = data.judged_pairs(split);
         diagnosis.add(split + "-judgments", judged.report);
         LabelDiagnosis const labels =
-            diagnose_labels(data.documents(), data.queries(), judged.pairs, index, {.depth = options.depth});
+            diagnose_labels(data.documents(), copies, data.queries(), judged.pairs, index, {.depth = options.depth});
         diagnosis.json["splits"].push_back(json_of(split, labels));
         diagnosis.text += "split " + split + ": " + count_text(labels.queries) + " queries, " + count_text(labels.positives) +
                           " relevant documents, " + percent(labels.below_depth.count, labels.positives) +
@@ -369,8 +370,9 @@ void diagnose_collection(Common const& common, DiagnoseOptions const& options, D
     diagnosis.add("texts", "documents", count_records(data.documents(), how, "documents"));
     how.shingle = 2;   // queries are short
     diagnosis.add("queries", "queries", count_records(data.queries(), how, "queries"));
-    find_queries_in_corpus(diagnosis.findings, data);
-    diagnose_splits(common, options, data, diagnosis);
+    CopiesOfTexts const copies(data.documents());
+    find_queries_in_corpus(diagnosis.findings, data, copies);
+    diagnose_splits(common, options, data, copies, diagnosis);
 }
 
 void diagnose_files(Common const& common, DiagnoseOptions const& options, Diagnosis& diagnosis) {

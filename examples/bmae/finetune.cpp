@@ -338,7 +338,7 @@ void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map
             auto const* const number = std::get_if<std::uint64_t>(&preset);
             std::uint64_t length = number != nullptr ? *number : 0;
             if (given != overrides.end()) {
-                auto const read = number_of<std::uint64_t>(given->second);
+                auto const read = detail::number_from<std::uint64_t>(given->second);
                 if (!read) { continue; }   // refused where it is set
                 length = *read;
             }

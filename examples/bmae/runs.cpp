@@ -34,7 +34,7 @@ std::vector<double> weights_of(std::string const& text) {
     std::vector<double> weights;
     if (text.empty()) { return weights; }
     for (std::string const& part : parts_of(text)) {
-        auto const weight = number_of<double>(part);
+        auto const weight = detail::number_from<double>(part);
         if (!weight) { throw refuse("--weights as numbers with commas between, one per run: 0.7,0.3", '"' + text + '"'); }
         weights.push_back(*weight);
     }

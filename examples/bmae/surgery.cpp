@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
 // Changes a model's folder without training: `vocabulary` and `merge`.
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include <bmae/text/vocabulary_change.hpp>
 #include <bmae/text/vocabulary_folder.hpp>
 #include <bmae/text/wordpiece.hpp>
+#include <bmae/values/option.hpp>
 
 #include "common.hpp"
 #include "model_card.hpp"
@@ -78,14 +78,9 @@ void warn_of(std::vector<std::string> const& words, std::string const& what) {
 
 MergePart part_of(std::string const& text) {
     std::size_t const colon = text.rfind(':');
-    double weight = 0;
-    bool sound = colon != text.npos && colon != 0;
-    if (sound) {
-        char const* const end = text.data() + text.size();
-        auto const [stop, error] = std::from_chars(text.data() + colon + 1, end, weight);
-        sound = error == std::errc() && stop == end;
-    }
-    if (sound) { return {.folder = text.substr(0, colon), .weight = weight}; }
+    bool const has_both = colon != text.npos && colon != 0;
+    auto const weight = has_both ? detail::number_from<double>(std::string_view(text).substr(colon + 1)) : std::nullopt;
+    if (weight) { return {.folder = text.substr(0, colon), .weight = *weight}; }
     throw InputError(
         Diagnostic{.file = {}, .expected = "FOLDER:WEIGHT", .found = '"' + text + '"', .hint = "Such as A:0.6 B:0.4."});
 }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/test/unit_test.hpp>
 
+#include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +35,8 @@ BOOST_AUTO_TEST_CASE(labels_that_the_texts_speak_against) {
                                                  {"q2", "d2", 1},                    // d5 is not judged
                                                  {"q3", "d4", 1},                    // no common term
                                                  {"q4", "d2", 0}, {"q4", "lost", 1}};
-    auto const found = bmae::diagnose_labels(documents, queries, pairs, index, {.depth = 2});
+    bmae::CopiesOfTexts const copies(documents);
+    auto const found = bmae::diagnose_labels(documents, copies, queries, pairs, index, {.depth = 2});
     using Pair = std::pair<std::string, std::string>;
     BOOST_TEST(found.judgments == 6U);
     BOOST_TEST(found.queries == 4U);
@@ -47,6 +50,17 @@ BOOST_AUTO_TEST_CASE(labels_that_the_texts_speak_against) {
     BOOST_TEST(found.below_nonrelevant.count == 0U);
     BOOST_TEST(found.noise() == 2. / 3);
     BOOST_TEST(bmae::LabelDiagnosis{}.noise() == 0);
+    BOOST_CHECK_THROW(bmae::diagnose_labels(queries, copies, queries, pairs, index), std::invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(copies_of_a_text) {
+    bmae::Records documents = records({{"a", "Ships lie in the harbour"}, {"b", "Bread"}, {"c", "Ships  lie in the harbour "}});
+    documents.add({.id = "d", .title = "Ships", .text = "lie in the harbour"});
+    bmae::CopiesOfTexts const copies(documents);
+    BOOST_TEST(copies.size() == 4U);
+    BOOST_TEST(copies.of(2) == (std::vector<std::size_t>{0, 2, 3}), boost::test_tools::per_element());
+    BOOST_TEST(copies.contains("Bread"));
+    BOOST_TEST(!copies.contains("lie in the harbour"));   // without the title
 }
 
 BOOST_AUTO_TEST_CASE(relevant_documents_far_below_one_that_is_not) {
@@ -54,10 +68,12 @@ BOOST_AUTO_TEST_CASE(relevant_documents_far_below_one_that_is_not) {
         records({{"d1", "bread bread bread"}, {"d2", "oven"}, {"d3", "cake of bread and much else that is long"}});
     auto const queries = records({{"q", "bread oven"}});
     bmae::Bm25Index const index(documents.texts(), documents.ids(), {.threads = 1});
-    auto const found = bmae::diagnose_labels(documents, queries, {{"q", "d3", 2}, {"q", "d2", 0}}, index, {.depth = 1});
+    std::vector<bmae::JudgedPair> const pairs = {{"q", "d3", 2}, {"q", "d2", 0}};
+    bmae::CopiesOfTexts const copies(documents);
+    auto const found = bmae::diagnose_labels(documents, copies, queries, pairs, index, {.depth = 1});
     BOOST_TEST(found.below_nonrelevant.count == 1U);
     BOOST_TEST(found.suspects == 1U);
-    BOOST_TEST(bmae::diagnose_labels(documents, queries, {{"q", "d3", 2}, {"q", "d2", 0}}, index, {.depth = 3}).suspects == 0U);
+    BOOST_TEST(bmae::diagnose_labels(documents, copies, queries, pairs, index, {.depth = 3}).suspects == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(what_training_and_test_share) {

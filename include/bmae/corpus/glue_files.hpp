@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +19,7 @@
 #include <bmae/corpus/reading.hpp>
 #include <bmae/corpus/senteval_files.hpp>
 #include <bmae/corpus/sts_files.hpp>
+#include <bmae/detail/columns.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -64,7 +64,7 @@ inline GlueRows read_glue_rows(std::filesystem::path const& path, GlueLayout con
     lines.next_file();
     for (std::string_view line; lines.next(line);) {
         if (line.find_first_not_of(" \t") == std::string_view::npos) { continue; }
-        std::vector<std::string_view> const cells = cells_of(line);
+        std::vector<std::string_view> const cells = split_at(line, '\t');
         if (lines.line() == 1 && !layout.header.empty() && cells[0] == layout.header) { continue; }
         if (cells.size() < layout.columns || (cells.size() > layout.columns && !layout.more_columns)) {
             fault(std::to_string(layout.columns) + " columns separated by tabs", std::to_string(cells.size()),
@@ -72,14 +72,12 @@ inline GlueRows read_glue_rows(std::filesystem::path const& path, GlueLayout con
             continue;
         }
         std::string_view const text = cells[layout.target];
-        double target = 0;
-        auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), target);
-        bool const whole = error == std::errc() && end == text.data() + text.size();
-        if (!whole || (labels == 1 ? !(target >= 0 && target <= 5) : target != 0 && target != 1)) {
+        std::optional<double> const target = parse_score(text);
+        if (!target || (labels == 1 ? *target < 0 || *target > 5 : *target != 0 && *target != 1)) {
             fault(labels == 1 ? "a score from 0 to 5" : "a class 0 or 1", excerpt(text), "Test files of GLUE have no targets.");
             continue;
         }
-        rows.targets.push_back(target);
+        rows.targets.push_back(*target);
         rows.texts.push_back(normal_blanks(cells[layout.first]));
         if (layout.second) { rows.seconds.push_back(normal_blanks(cells[*layout.second])); }
     }

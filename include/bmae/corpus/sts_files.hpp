@@ -47,17 +47,6 @@ inline InputError refuse_sts(LineReader const& lines, std::string expected, std:
     return InputError(lines.diagnostic(std::move(expected), std::move(found), std::move(hint)));
 }
 
-/// The columns of a line between tabs, however many.
-inline std::vector<std::string_view> cells_of(std::string_view line) {
-    std::vector<std::string_view> cells;
-    for (std::size_t begin = 0;;) {
-        std::size_t const end = std::min(line.find('\t', begin), line.size());
-        cells.push_back(line.substr(begin, end - begin));
-        if (end == line.size()) { return cells; }
-        begin = end + 1;
-    }
-}
-
 inline double gold_score(LineReader const& lines, std::string_view text) {
     auto const score = parse_score(text);
     if (!score) { throw refuse_sts(lines, "a finite gold score", "'" + std::string(text.substr(0, 60)) + "'"); }
@@ -89,7 +78,7 @@ inline void read_sts(std::filesystem::path const& path, StsPairs& pairs) {
     std::string_view line, score;
     while (lines.next(line)) {
         if (!scores.next(score)) { throw refuse_sts(lines, "a line for each one of " + scores.path().string(), "more"); }
-        auto const cells = cells_of(line);
+        auto const cells = split_at(line, '\t');
         if (cells.size() != 2) { throw refuse_sts(lines, "sentence TAB sentence", std::to_string(cells.size()) + " columns"); }
         if (score.find_first_not_of(" \t") == std::string_view::npos) {
             ++pairs.unscored;
@@ -103,7 +92,7 @@ inline void read_sts(std::filesystem::path const& path, StsPairs& pairs) {
 /// Files of one line per pair. \param places  columns of first sentence, second sentence, score
 inline void read_columns(LineReader& lines, StsPairs& pairs, std::array<std::size_t, 3> places, std::size_t least, bool exactly) {
     for (std::string_view line; lines.next(line);) {
-        auto const cells = cells_of(line);
+        auto const cells = split_at(line, '\t');
         if (cells.size() < least || (exactly && cells.size() != least)) {
             throw refuse_sts(lines, std::to_string(least) + (exactly ? " columns" : " columns or more"),
                              std::to_string(cells.size()), "Columns are separated by tabs, without quoting.");
@@ -116,7 +105,7 @@ inline void read_sick(LineReader& lines, StsPairs& pairs) {
     std::string_view line;
     std::array<std::size_t, 3> places = {};
     if (!lines.next(line)) { return; }
-    auto const head = cells_of(line);
+    auto const head = split_at(line, '\t');
     constexpr std::array<std::string_view, 3> names = {"sentence_A", "sentence_B", "relatedness_score"};
     for (std::size_t i = 0; i < names.size(); ++i) {
         places[i] = static_cast<std::size_t>(std::find(head.begin(), head.end(), names[i]) - head.begin());

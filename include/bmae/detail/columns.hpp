@@ -4,6 +4,7 @@
 /// Columns of a line: of runs, judgments and other tables.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -14,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 namespace bmae::detail {
 
@@ -48,6 +50,17 @@ inline Columns split_tabs(std::string_view line) noexcept {
         if (columns.count < columns.text.size()) { columns.text[columns.count] = line.substr(begin, end - begin); }
         ++columns.count;
         if (end == std::string_view::npos) { return columns; }
+        begin = end + 1;
+    }
+}
+
+/// All parts of a text between separators, empty ones too; an empty text is one empty part.
+inline std::vector<std::string_view> split_at(std::string_view text, char separator) {
+    std::vector<std::string_view> parts;
+    for (std::size_t begin = 0;;) {
+        std::size_t const end = std::min(text.find(separator, begin), text.size());
+        parts.push_back(text.substr(begin, end - begin));
+        if (end == text.size()) { return parts; }
         begin = end + 1;
     }
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -71,6 +72,26 @@ struct SplitOverlap {
     std::uint64_t shared_documents = 0;   ///< of these, relevant in training, too
 };
 
+/// Which documents of a corpus have the same text. Every document is hashed: one object serves all splits of a collection.
+class CopiesOfTexts {
+public:
+    explicit CopiesOfTexts(Records const& documents) {
+        for (std::size_t d = 0; d < documents.size(); ++d) {
+            keys_.push_back(detail::copy_key(joined_text(documents[d])));
+            places_[keys_.back()].push_back(d);
+        }
+    }
+    /// The places of the documents with the text of `document`, itself among them.
+    [[nodiscard]] std::vector<std::size_t> const& of(std::size_t document) const { return places_.at(keys_[document]); }
+    /// Whether a document has this text, title included.
+    [[nodiscard]] bool contains(std::string_view text) const { return places_.contains(detail::copy_key(text)); }
+    [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }   ///< documents
+
+private:
+    std::vector<std::uint64_t> keys_ = {};
+    std::unordered_map<std::uint64_t, std::vector<std::size_t>> places_ = {};
+};
+
 namespace detail {
 
 /// Sorted numbers of the distinct terms of a text.
@@ -89,23 +110,6 @@ inline bool have_common_term(std::vector<std::uint64_t> const& a, std::vector<st
     }
     return false;
 }
-
-/// Documents with the same text, by its key.
-class CopiesOfTexts {
-public:
-    explicit CopiesOfTexts(Records const& documents) {
-        for (std::size_t d = 0; d < documents.size(); ++d) {
-            keys_.push_back(copy_key(joined_text(documents[d])));
-            places_[keys_.back()].push_back(d);
-        }
-    }
-    /// The documents with the text of `document`, itself among them.
-    [[nodiscard]] std::vector<std::size_t> const& of(std::size_t document) const { return places_.at(keys_[document]); }
-
-private:
-    std::vector<std::uint64_t> keys_;
-    std::unordered_map<std::uint64_t, std::vector<std::size_t>> places_;
-};
 
 /// The judgments of one query by the place of their document.
 using JudgedDocuments = std::unordered_map<std::size_t, std::int32_t>;
@@ -148,13 +152,9 @@ namespace detail {
 /// Compares the judgments of one query after the other with the texts.
 class LabelDiagnoser {
 public:
-    LabelDiagnoser(Records const& documents, Bm25Index const& bm25, LabelDiagnosisOptions const& options,
-                   LabelDiagnosis& diagnosis)
-        : documents_(documents),
-          options_(options),
-          copies_(documents),
-          analyzer_(bm25.options().analyzer),
-          diagnosis_(diagnosis) {}
+    LabelDiagnoser(Records const& documents, CopiesOfTexts const& copies, Bm25Index const& bm25,
+                   LabelDiagnosisOptions const& options, LabelDiagnosis& diagnosis)
+        : documents_(documents), options_(options), copies_(copies), analyzer_(bm25.options().analyzer), diagnosis_(diagnosis) {}
 
     /// \param hits  of the query, from `run`
     void add(std::string const& id, std::string const& text, JudgedDocuments const& judged, Run const& run,
@@ -203,7 +203,7 @@ private:
 
     Records const& documents_;
     LabelDiagnosisOptions const& options_;
-    CopiesOfTexts copies_;
+    CopiesOfTexts const& copies_;
     Analyzer analyzer_;
     LabelDiagnosis& diagnosis_;
 };
@@ -211,9 +211,13 @@ private:
 }  // namespace detail
 
 /// Compares the judgments of a split with the texts.
-/// \param bm25  over `documents`; its terms are those that texts share
-inline LabelDiagnosis diagnose_labels(Records const& documents, Records const& queries, std::vector<JudgedPair> const& pairs,
-                                      Bm25Index const& bm25, LabelDiagnosisOptions const& options = {}) {
+/// \param copies  of `documents`
+/// \param bm25    over `documents`; its terms are those that texts share
+/// \throws std::invalid_argument  for copies of another corpus
+inline LabelDiagnosis diagnose_labels(Records const& documents, CopiesOfTexts const& copies, Records const& queries,
+                                      std::vector<JudgedPair> const& pairs, Bm25Index const& bm25,
+                                      LabelDiagnosisOptions const& options = {}) {
+    if (copies.size() != documents.size()) { throw std::invalid_argument("diagnose_labels: copies of another corpus"); }
     LabelDiagnosis diagnosis{.judgments = pairs.size()};
     auto const groups = detail::group_by_query(documents, pairs, diagnosis);
     diagnosis.queries = groups.size();
@@ -223,7 +227,7 @@ inline LabelDiagnosis diagnose_labels(Records const& documents, Records const& q
         texts.push_back(place ? joined_text(queries[*place]) : std::string());
     }
     Run const run = bm25.search(texts, options.depth);
-    detail::LabelDiagnoser diagnoser(documents, bm25, options, diagnosis);
+    detail::LabelDiagnoser diagnoser(documents, copies, bm25, options, diagnosis);
     for (std::size_t q = 0; q < groups.size(); ++q) {
         diagnoser.add(groups[q].first, texts[q], groups[q].second, run, run.hits(q));
     }

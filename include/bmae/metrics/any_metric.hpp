@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <bmae/concepts/metric.hpp>
+#include <bmae/detail/columns.hpp>
 #include <bmae/metrics/average_precision.hpp>
 #include <bmae/metrics/incomplete.hpp>
 #include <bmae/metrics/mrr.hpp>
@@ -119,11 +120,7 @@ inline AnyMetric metric_from_name(std::string_view name) {
 inline std::vector<std::string> names_of_metrics(std::vector<std::string> const& lists) {
     std::vector<std::string> names;
     for (std::string const& list : lists) {
-        for (std::size_t begin = 0; begin <= list.size();) {
-            std::size_t const end = std::min(list.find(',', begin), list.size());
-            names.push_back(list.substr(begin, end - begin));
-            begin = end + 1;
-        }
+        for (std::string_view const name : detail::split_at(list, ',')) { names.emplace_back(name); }
     }
     return names;
 }

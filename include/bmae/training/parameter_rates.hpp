@@ -60,10 +60,10 @@ BMAE_INLINE std::vector<ParameterRate> rates_of(std::vector<std::string> const& 
 #if BMAE_DEFINITIONS
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include <bmae/values/error.hpp>
+#include <bmae/values/option.hpp>
 
 namespace bmae::detail {
 
@@ -73,10 +73,8 @@ inline constexpr std::string_view frozen_layers = "layers:";
 inline std::optional<std::size_t> layers_of(std::string_view entry) {
     if (!entry.starts_with(frozen_layers)) { return std::nullopt; }
     entry.remove_prefix(frozen_layers.size());
-    std::size_t count = 0;
-    auto const read = std::from_chars(entry.data(), entry.data() + entry.size(), count);
-    bool const whole = read.ec == std::errc() && read.ptr == entry.data() + entry.size() && !entry.empty();
-    return whole && count != 0 ? std::optional(count) : std::nullopt;
+    auto const count = number_from<std::size_t>(entry);
+    return count && *count != 0 ? count : std::nullopt;
 }
 
 inline bool is_frozen_by(std::string_view entry, std::string_view name, EncoderPlace const& place) {
@@ -131,9 +129,7 @@ BMAE_INLINE EncoderPlace encoder_place(std::string_view name) {
     for (std::string_view const prefix : {"layer.", "layers."}) {
         if (!name.starts_with(prefix)) { continue; }
         std::string_view const number = name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size());
-        std::size_t layer = 0;
-        auto const read = std::from_chars(number.data(), number.data() + number.size(), layer);
-        if (read.ec == std::errc()) { return {.layer = layer}; }
+        if (auto const layer = detail::number_from<std::size_t>(number)) { return {.layer = layer}; }
     }
     return {};
 }
