@@ -63,9 +63,9 @@ def batch_of(tokenizer, rows, task):
 def figures_of(task, gold, logits):
     if task == "stsb":
         found = logits.squeeze(1).numpy()
-        return {"pearson": 100 * stats.pearsonr(gold, found)[0], "spearman": 100 * stats.spearmanr(gold, found)[0]}
+        return {"pearson": 100 * float(stats.pearsonr(gold, found)[0]), "spearman": 100 * float(stats.spearmanr(gold, found)[0])}
     found = logits.argmax(1).numpy()
-    return {"accuracy": 100 * metrics.accuracy_score(gold, found), "f1": 100 * metrics.f1_score(gold, found)}
+    return {"accuracy": 100 * float(metrics.accuracy_score(gold, found)), "f1": 100 * float(metrics.f1_score(gold, found))}
 
 
 def peer(options, task, seed, train, dev):
