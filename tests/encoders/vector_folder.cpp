@@ -85,6 +85,25 @@ BOOST_AUTO_TEST_CASE(shards_are_read_as_one_and_a_resumed_run_has_the_same_bytes
     }
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_was_killed_before_its_first_manifest_is_resumed) {
+    test::ScratchFolder const scratch;
+    fs::path const whole = scratch.path() / "whole";
+    fs::path const killed = scratch.path() / "killed";
+    write_two_shards(whole);
+    fs::create_directories(killed);
+    detail::write_file(killed / ".manifest.json.tmp-7-0", "{");
+    check_says(refusal([&] { VectorFolderWriter(killed, model_of("aa"), 2, false); }), "empty output folder");
+    detail::write_file(killed / "mine", "");
+    check_says(refusal([&] { VectorFolderWriter(killed, model_of("aa"), 2, true); }), "mine");
+    fs::remove(killed / "mine");
+    VectorFolderWriter resumed(killed, model_of("aa"), 2, true);
+    resumed.append(rows_from(0, 2), "a\nb\n", 10);
+    resumed.append(rows_from(2, 1), "c\n", 4);
+    resumed.finish();
+    BOOST_TEST(detail::read_file(whole / "manifest.json") == detail::read_file(killed / "manifest.json"));
+    BOOST_TEST(!fs::exists(killed / ".manifest.json.tmp-7-0"));
+}
+
 BOOST_AUTO_TEST_CASE(another_model_is_refused_and_both_are_named) {
     test::ScratchFolder const scratch;
     fs::path const folder = scratch.path() / "vectors";

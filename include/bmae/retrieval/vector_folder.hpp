@@ -108,6 +108,7 @@ public:
                                         .hint = "Continue that run by --resume, choose another name or remove it yourself."});
         }
         if (!begun) {
+            if (resume) { remove_unbegun(); }
             detail::require_empty_or_new_folder(folder_);
             detail::create_folders(folder_);
         }
@@ -198,6 +199,17 @@ private:
         if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
             throw InUseError(folder_.string() +
                              ": another program is writing there. Wait for it or choose another output folder.");
+        }
+    }
+
+    /// What a run that was killed before its first manifest was complete has left.
+    void remove_unbegun() {
+        if (!std::filesystem::is_directory(folder_)) { return; }
+        lock();
+        std::string const unfinished = '.' + std::string(VectorManifest::file) + ".tmp-";
+        for (auto const& entry : std::filesystem::directory_iterator(folder_)) {
+            std::string const name = entry.path().filename().string();
+            if (name.starts_with(unfinished) && detail::AtomicFile::is_remains(name)) { std::filesystem::remove(entry.path()); }
         }
     }
 
