@@ -23,6 +23,7 @@
 #include <bmae/training/checkpoint_store.hpp>
 
 #include "common.hpp"
+#include "json_member.hpp"
 
 namespace bmae::program {
 
@@ -201,9 +202,9 @@ void look_at_checkpoint(Path const& path, bool all, Findings& findings) {
     }
     if (auto const state = file.find<detail::JsonObject>("state")) { findings.add("step", state->get<std::int64_t>("step", 0)); }
     if (trainer.contains("options")) { findings.add("options", trainer["options"]); }
-    Json const objective = detail::parse_json_or_nothing<Json>(file.get<std::string>("objective", "{}"));
+    Json const objective = objective_from(objective_text(trainer));
     for (char const* const key : {"preset", "stage", "composition", "pooling", "max_length", "lora"}) {
-        if (objective.is_object() && objective.contains(key)) { findings.add(key, objective[key]); }
+        if (objective.contains(key)) { findings.add(key, objective[key]); }
     }
     look_at_config(path, findings);
     look_at_tensors(path / "model.safetensors", all, findings);

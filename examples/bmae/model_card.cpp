@@ -11,11 +11,13 @@
 #include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/folders.hpp>
 #include <bmae/detail/json_text.hpp>
 #include <bmae/detail/lines.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/version.hpp>
 
+#include "folder_kind.hpp"
 #include "glue.hpp"
 #include "json_member.hpp"
 
@@ -25,8 +27,8 @@ namespace {
 
 constexpr std::uint64_t largest_text = std::uint64_t{1} << 26;
 
-/// A kind of folder: what loads it, and how.
-struct FolderKind {
+/// What the card says of a kind of folder: what loads it, and how.
+struct KindText {
     std::string_view title;
     std::string_view library;
     std::string_view task;   ///< pipeline_tag of the Hub
@@ -35,7 +37,7 @@ struct FolderKind {
     std::string_view command;
 };
 
-FolderKind const sentence_kind{
+KindText const sentence_text{
     .title = "Sentence encoder",
     .library = "sentence-transformers",
     .task = "sentence-similarity",
@@ -44,7 +46,7 @@ FolderKind const sentence_kind{
         "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(\"FOLDER\")\n"
         "vectors = model.encode([\"a query\", \"a document\"])\n",
     .command = "bmae search --model FOLDER --data COLLECTION --split test --output run.trec"};
-FolderKind const cross_kind{
+KindText const cross_text{
     .title = "Reranker",
     .library = "sentence-transformers",
     .task = "text-ranking",
@@ -53,7 +55,7 @@ FolderKind const cross_kind{
         "from sentence_transformers import CrossEncoder\n\nmodel = CrossEncoder(\"FOLDER\")\n"
         "scores = model.predict([(\"a query\", \"a document\")])\n",
     .command = "bmae rerank --model FOLDER --run run.trec --data COLLECTION --split test --output reranked.trec"};
-FolderKind const classifier_kind{
+KindText const classifier_text{
     .title = "Classifier",
     .library = "transformers",
     .task = "text-classification",
@@ -65,7 +67,7 @@ FolderKind const classifier_kind{
         "logits = model(**tokenizer(\"a text\", \"a second one\", return_tensors=\"pt\")).logits   # tasks of one text: without "
         "it\n",
     .command = "bmae glue --model FOLDER --task TASK --data GLUE --epochs 3 --output glue   # trains it further"};
-FolderKind const sparse_kind{
+KindText const sparse_text{
     .title = "Sparse encoder",
     .library = "sentence-transformers",
     .task = "feature-extraction",
@@ -74,7 +76,7 @@ FolderKind const sparse_kind{
         "from sentence_transformers import SparseEncoder\n\nmodel = SparseEncoder(\"FOLDER\")\n"
         "vectors = model.encode([\"a query\", \"a document\"])\n",
     .command = "bmae search --method sparse --model FOLDER --data COLLECTION --split test --output run.trec"};
-FolderKind const token_kind{
+KindText const token_text{
     .title = "Encoder of token vectors",
     .library = "sentence-transformers",
     .task = "feature-extraction",
@@ -83,7 +85,7 @@ FolderKind const token_kind{
         "from sentence_transformers import MultiVectorEncoder\n\nmodel = MultiVectorEncoder(\"FOLDER\")\n"
         "vectors = model.encode_document([\"a document\"])\n",
     .command = "bmae search --method maxsim --model FOLDER --data COLLECTION --split test --output run.trec"};
-FolderKind const bare_kind{
+KindText const bare_text{
     .title = "Encoder",
     .library = "transformers",
     .task = "fill-mask",
@@ -99,16 +101,20 @@ Json read_or_nothing(Path const& file) {
     return json.is_discarded() ? Json() : json;
 }
 
-FolderKind const& kind_of(Path const& folder) {
-    std::string const modules = read_or_nothing(folder / "modules.json").dump();
-    if (modules.find("sparse_encoder") != modules.npos) { return sparse_kind; }
-    if (modules.find("multi_vector_encoder") != modules.npos) { return token_kind; }
-    Json const config = read_or_nothing(folder / "config.json");
-    std::string const classes = member(config, "architectures").dump();
-    if (classes.find("ForSequenceClassification") != classes.npos) {
-        return member(config, "problem_type").is_string() ? classifier_kind : cross_kind;   // rerankers have none
+KindText const& text_of(Path const& folder) {
+    switch (kind_of_folder(folder)) {
+        case FolderKind::cross_encoder:   // rerankers state no problem type
+            return member(read_or_nothing(folder / "config.json"), "problem_type").is_string() ? classifier_text : cross_text;
+        case FolderKind::sparse_encoder:
+            return sparse_text;
+        case FolderKind::token_encoder:
+            return token_text;
+        case FolderKind::sentence_encoder:
+            return sentence_text;
+        case FolderKind::other:
+            break;
     }
-    return modules == "null" ? bare_kind : sentence_kind;
+    return bare_text;
 }
 
 /// A folder or file by a name that says what it is, without the place where it lies: the last part of its path, or the last two
@@ -170,8 +176,7 @@ public:
     explicit RunFacts(Path const& checkpoint) {
         if (checkpoint.empty()) { return; }
         trainer_ = read_or_nothing(checkpoint / "trainer.json");
-        Json const objective = member(trainer_, "objective");
-        if (objective.is_string()) { objective_ = detail::parse_json_or_nothing<Json>(objective.get<std::string>()); }
+        objective_ = objective_from(objective_text(trainer_));
         Path const run = std::filesystem::weakly_canonical(checkpoint).parent_path();
         given_ = member(read_or_nothing(run / run_options_file), "options");
         read_figures(run / "log.jsonl");
@@ -234,7 +239,7 @@ std::string with_place(std::string_view example, Path const& folder) {
     return made;
 }
 
-std::string metadata(FolderKind const& kind, std::string const& subject, std::string const& base) {
+std::string metadata(KindText const& kind, std::string const& subject, std::string const& base) {
     std::string text = "---\nlibrary_name: " + std::string(kind.library) + "\npipeline_tag: " + std::string(kind.task) + '\n';
     if (!base.empty()) { text += "base_model: " + base + '\n'; }
     text += "tags:\n";
@@ -296,7 +301,7 @@ std::string result_section(RunFacts const& run) {
 }  // namespace
 
 void write_model_card(Path const& folder, CardOrigin const& origin) {
-    FolderKind const& kind = kind_of(folder);
+    KindText const& kind = text_of(folder);
     RunFacts const run(origin.checkpoint);
     std::string const subject = run.subject();
     std::vector<Path> start = run.given("--model");
@@ -314,6 +319,18 @@ void write_model_card(Path const& folder, CardOrigin const& origin) {
     text += composition_section(run) + training_section(run) + figures_section(run) + result_section(run);
     text.pop_back();   // ends in one newline
     detail::write_file(folder / "README.md", text, detail::Existing::replace);
+}
+
+void write_with_card(Path const& output, std::function<CardOrigin(Path const&)> const& write) {
+    detail::AtomicFolder whole(output);
+    Path const model = whole.partial() / ".model";
+    CardOrigin const origin = write(model);
+    write_model_card(model, origin);
+    for (auto const& entry : std::filesystem::directory_iterator(model)) {
+        std::filesystem::rename(entry.path(), whole.partial() / entry.path().filename());
+    }
+    std::filesystem::remove(model);
+    whole.commit();
 }
 
 }  // namespace bmae::program

@@ -4,6 +4,7 @@
 /// Model cards: README.md in the folder of a model, with the metadata that Hugging Face's Hub reads. Free of LibTorch.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "common.hpp"
@@ -19,5 +20,11 @@ struct CardOrigin {
 
 /// Writes README.md into the finished folder of a model, in place of one that tells of another model.
 void write_model_card(Path const& folder, CardOrigin const& origin);
+
+/// A folder of a model with its card: it appears when both are complete.
+/// \param output  must not exist, or be empty
+/// \param write   writes the model into the new folder that it is given, and tells what it was made of
+/// \throws InputError  as `detail::AtomicFolder` does
+void write_with_card(Path const& output, std::function<CardOrigin(Path const&)> const& write);
 
 }  // namespace bmae::program

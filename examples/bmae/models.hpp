@@ -32,6 +32,7 @@
 #include <bmae/values/prompts.hpp>
 
 #include "common.hpp"
+#include "json_member.hpp"
 #include "prompts.hpp"
 #include "reference_init.hpp"
 
@@ -109,26 +110,23 @@ inline SentenceBottleneck pooling_from(std::string const& name) {
 
 /// The description of a checkpoint's objective; empty where there is none.
 inline std::string objective_of_checkpoint(Path const& checkpoint) {
-    auto const file = detail::parse_json(detail::read_file(checkpoint / "trainer.json"), (checkpoint / "trainer.json").string());
-    bool const told = file.is_object() && file.contains("objective") && file["objective"].is_string();
-    return told ? file["objective"].get<std::string>() : std::string();
+    Path const file = checkpoint / "trainer.json";
+    return objective_text(detail::parse_json(detail::read_file(file), file.string()));
 }
 
 /// The bottleneck of a checkpoint's first pass: "mean", "scored" ...; empty where unknown.
 inline std::string bottleneck_of_checkpoint(Path const& checkpoint) {
-    auto const objective = detail::parse_json_or_nothing<nlohmann::json>(objective_of_checkpoint(checkpoint));
-    bool const told = objective.is_object() && objective.contains("passes") && objective["passes"].is_array() &&
-                      !objective["passes"].empty() && objective["passes"].front().is_object();
-    auto const& pass = told ? objective["passes"].front() : objective;
-    bool const is_text = told && pass.contains("bottleneck") && pass["bottleneck"].is_string();
-    return is_text ? pass["bottleneck"].get<std::string>() : std::string();
+    Json const objective = objective_from(objective_of_checkpoint(checkpoint));
+    Json const& passes = member(objective, "passes");
+    Json const name = passes.is_array() && !passes.empty() ? member(passes.front(), "bottleneck") : Json();
+    return name.is_string() ? name.get<std::string>() : std::string();
 }
 
 /// How a checkpoint makes its vectors: the bottleneck of the first pass, the length of texts, and whether fine-tuning compared
 /// by cosine. Nothing where the bottleneck is no pooling of hidden states (lexicon, scored ...) and where unknown.
 inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& checkpoint) {
-    auto const parsed = detail::parse_json_or_nothing<detail::Json>(objective_of_checkpoint(checkpoint));
-    if (!parsed.is_object()) { return std::nullopt; }
+    Json const parsed = objective_from(objective_of_checkpoint(checkpoint));
+    if (parsed.is_null()) { return std::nullopt; }
     detail::JsonObject const objective(parsed, (checkpoint / "trainer.json").string(), " of the objective");
     if (objective.has("pooling")) {   // fine-tuning of 0.1
         return SentenceEncoderOptions{.pooling = pooling_from(objective.require<std::string>("pooling")),

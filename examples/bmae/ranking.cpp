@@ -17,8 +17,8 @@
 #include <bmae/retrieval/sparse_token_folder.hpp>
 #include <bmae/retrieval/top_k.hpp>
 
+#include "folder_kind.hpp"
 #include "prompts.hpp"
-#include "scorers.hpp"
 #include "stored_vectors.hpp"
 #include "token_rows.hpp"
 
@@ -55,7 +55,7 @@ public:
 private:
     static SparseEncoder load(SearchOptions const& options) {
         Path const folder = model_folder(options.model.model);
-        FolderKind const kind = kind_of(folder);
+        FolderKind const kind = kind_of_folder(folder);
         if (kind != FolderKind::sparse_encoder && kind != FolderKind::other) {
             throw InputError(Diagnostic{.file = folder.string(),
                                         .expected = "an encoder of sparse vectors with --method sparse",
@@ -122,7 +122,7 @@ public:
 private:
     static TokenEncoder load(SearchOptions const& options) {
         Path const folder = model_folder(options.model.model);
-        if (kind_of(folder) != FolderKind::token_encoder) {
+        if (kind_of_folder(folder) != FolderKind::token_encoder) {
             throw InputError(Diagnostic{.file = folder.string(),
                                         .expected = "an encoder of token vectors with --method maxsim",
                                         .found = "another model",

@@ -19,6 +19,7 @@
 #include <bmae/retrieval/rerank.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
+#include "folder_kind.hpp"
 #include "rerank_work.hpp"
 #include "scorers.hpp"
 #include "stored_vectors.hpp"

@@ -170,9 +170,8 @@ void read_command(Json const& record, RunFolder& run) {
 void read_checkpoint(Path const& file, RunFolder& run, std::vector<std::string>& problems) {
     Json const trainer = read_object(file, problems);
     for (auto const& [name, value] : member(trainer, "options").items()) { run.settings["training: " + name] = text_of(value); }
-    Json const& told = member(trainer, "objective");
-    Json const objective = told.is_string() ? detail::parse_json_or_nothing<Json>(told.get<std::string>()) : Json();
-    if (!objective.is_object()) { return; }
+    Json const objective = objective_from(objective_text(trainer));
+    if (objective.is_null()) { return; }
     if (member(objective, "preset").is_string()) { run.preset = objective["preset"].get<std::string>(); }
     if (member(objective, "composition").is_string()) { run.text = objective["composition"].get<std::string>(); }
     for (char const* const key : {"preset", "composition", "max_length", "corpus", "pairs", "generator", "dictionary"}) {

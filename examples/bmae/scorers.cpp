@@ -3,13 +3,10 @@
 // The scorers of `rerank`, by the kind of a folder.
 #include "scorers.hpp"
 
-#include <filesystem>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <utility>
 
-#include <bmae/detail/files.hpp>
 #include <bmae/edge/cross_encoder_folder.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>
@@ -19,30 +16,11 @@
 #include <bmae/values/error.hpp>
 
 #include "computed_model.hpp"
+#include "folder_kind.hpp"
 #include "models.hpp"
 #include "stored_vectors.hpp"
 
 namespace bmae::program {
-
-Path model_folder(Path const& path) {
-    for (char const* const name : {"cross-encoder", "sparse-encoder", "token-encoder", "sentence-transformer"}) {
-        if (std::filesystem::is_directory(path / name)) { return path / name; }
-    }
-    if (std::filesystem::exists(path / "config.json") || std::filesystem::exists(path / "modules.json")) { return path; }
-    throw InputError(Diagnostic{.file = path.string(),
-                                .expected = "the folder of a model, or the output folder of `bmae finetune`",
-                                .found = std::filesystem::exists(path) ? "something else" : "nothing of that name"});
-}
-
-FolderKind kind_of(Path const& folder) {
-    Path const list = folder / "modules.json";
-    std::string const modules = std::filesystem::exists(list) ? detail::read_file(list) : std::string();
-    auto const has = [&](std::string_view word) { return modules.find(word) != std::string::npos; };
-    if (has("SpladePooling")) { return FolderKind::sparse_encoder; }
-    if (has("MultiVectorMask")) { return FolderKind::token_encoder; }
-    if (has("Pooling")) { return FolderKind::sentence_encoder; }
-    return detail::holds_classifier(folder) ? FolderKind::cross_encoder : FolderKind::other;
-}
 
 namespace {
 
@@ -104,7 +82,7 @@ std::unique_ptr<Scorer> load_scorer(Common const& common, Path const& folder, Sc
     Computing const how{.device = device_from(common.device),
                         .precision = compute_type_from(options.precision),
                         .max_length = options.max_length == 0 ? std::nullopt : std::optional(options.max_length)};
-    switch (kind_of(folder)) {
+    switch (kind_of_folder(folder)) {
         case FolderKind::cross_encoder:
             return std::make_unique<PairScorer>(folder, how);
         case FolderKind::token_encoder:

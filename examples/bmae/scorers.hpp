@@ -17,13 +17,6 @@
 
 namespace bmae::program {
 
-enum class FolderKind { cross_encoder, sparse_encoder, token_encoder, sentence_encoder, other };
-
-/// The folder of a model: itself, or what `finetune` wrote into its output folder.
-/// \throws InputError  where it is neither
-Path model_folder(Path const& path);
-FolderKind kind_of(Path const& folder);
-
 /// Scores the relevance of texts to a query.
 class Scorer {
 public:

@@ -102,12 +102,15 @@ int vocabulary(Common const& common, VocabularyOptions const& options) {
     warn_of(change.not_words, "are none or several words for this tokenizer and are left out");
     warn_of(change.known, "are tokens already");
     warn_of(change.without_pieces, "have characters that the vocabulary lacks and are left out");
-    VocabularyFolderReport const report = write_with_vocabulary(options.model, options.output, tokenizer, change);
-    write_model_card(options.output,
-                     {.model = options.model,
-                      .change = "Its vocabulary was " + std::string(options.action == "trim" ? "trimmed" : "extended") +
-                                " from " + count_text(report.tokens_before) + " to " + count_text(report.tokens_after) +
-                                " tokens" + (options.action == "trim" ? "." : "; new ones start as the mean of their pieces.")});
+    VocabularyFolderReport report;
+    write_with_card(options.output, [&](Path const& folder) {
+        report = write_with_vocabulary(options.model, folder, tokenizer, change);
+        bool const trims = options.action == "trim";
+        return CardOrigin{.model = options.model,
+                          .change = "Its vocabulary was " + std::string(trims ? "trimmed" : "extended") + " from " +
+                                    count_text(report.tokens_before) + " to " + count_text(report.tokens_after) + " tokens" +
+                                    (trims ? "." : "; new ones start as the mean of their pieces.")};
+    });
     Json const result{{"command", "vocabulary"},
                       {"action", options.action},
                       {"output", options.output.string()},
@@ -130,7 +133,6 @@ int merge(Common const& common, MergeOptions const& options) {
     detail::require_nothing_lost(options.output);
     std::vector<MergePart> parts;
     for (std::string const& text : options.parts) { parts.push_back(part_of(text)); }
-    MergeReport const report = merge_folders(parts, options.output);
     std::string shares;
     for (MergePart const& part : parts) {
         Path const folder = part.folder.has_filename() ? part.folder : part.folder.parent_path();
@@ -138,8 +140,11 @@ int merge(Common const& common, MergeOptions const& options) {
         std::snprintf(weight, sizeof weight, "%g", part.weight);
         shares += (shares.empty() ? "" : ", ") + ('`' + folder.filename().string() + "` times ") + weight;
     }
-    write_model_card(options.output,
-                     {.model = parts.front().folder, .change = "Its weights are those of " + shares + ", added."});
+    MergeReport report;
+    write_with_card(options.output, [&](Path const& folder) {
+        report = merge_folders(parts, folder);
+        return CardOrigin{.model = parts.front().folder, .change = "Its weights are those of " + shares + ", added."};
+    });
     Json const result{{"command", "merge"},        {"output", options.output.string()},     {"models", parts.size()},
                       {"tensors", report.tensors}, {"equal_tensors", report.equal_tensors}, {"omitted_files", report.left_out}};
     print_result(common, result,

@@ -351,10 +351,8 @@ void export_with_decoders(ReferenceLayout layout, ExportOptions const& options, 
                            [&](Path const& folder) { write_model(model, folder); });
 }
 
-}  // namespace
-
-int export_model(Common const& common, ExportOptions const& options) {
-    detail::require_nothing_lost(options.output);
+/// Writes the folder, without a card. \returns what the command reports
+Json write_export(Common const& common, ExportOptions const& options) {
     Tower const tower = tower_from(options.tower);
     Json result{
         {"command", "export"},    {"format", options.format}, {"tower", options.tower}, {"output", options.output.string()},
@@ -386,9 +384,22 @@ int export_model(Common const& common, ExportOptions const& options) {
                        .expected = "--format sentence-transformers, huggingface, retromae, dupmae, simlm, condenser or master",
                        .found = '"' + options.format + '"'});
     }
-    auto const checkpoint = find_checkpoint(options.model.model);
-    write_model_card(options.output,
-                     checkpoint ? CardOrigin{.checkpoint = *checkpoint} : CardOrigin{.model = options.model.model});
+    return result;
+}
+
+}  // namespace
+
+int export_model(Common const& common, ExportOptions const& options) {
+    detail::require_nothing_lost(options.output);
+    Json result;
+    write_with_card(options.output, [&](Path const& folder) {
+        ExportOptions inner = options;
+        inner.output = folder;
+        result = write_export(common, inner);
+        auto const checkpoint = find_checkpoint(options.model.model);
+        return checkpoint ? CardOrigin{.checkpoint = *checkpoint} : CardOrigin{.model = options.model.model};
+    });
+    result["output"] = options.output.string();
     print_result(common, result, options.output.string() + '\n');
     return done;
 }

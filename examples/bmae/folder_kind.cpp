@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: the bmae authors
+// SPDX-License-Identifier: Apache-2.0
+// torch-free
+#include "folder_kind.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <bmae/detail/files.hpp>
+#include <bmae/edge/encoder_folders.hpp>
+#include <bmae/io/json_file.hpp>
+#include <bmae/values/error.hpp>
+
+namespace bmae::program {
+
+Path model_folder(Path const& path) {
+    for (char const* const name : {"cross-encoder", "sparse-encoder", "token-encoder", "sentence-transformer"}) {
+        if (std::filesystem::is_directory(path / name)) { return path / name; }
+    }
+    if (std::filesystem::exists(path / "config.json") || std::filesystem::exists(path / "modules.json")) { return path; }
+    throw InputError(Diagnostic{.file = path.string(),
+                                .expected = "the folder of a model, or the output folder of `bmae finetune`",
+                                .found = std::filesystem::exists(path) ? "something else" : "nothing of that name"});
+}
+
+FolderKind kind_of_folder(Path const& folder) {
+    Path const list = folder / "modules.json";
+    std::string const modules =
+        std::filesystem::exists(list) ? detail::read_file(list, detail::largest_config_file) : std::string();
+    auto const has = [&](std::string_view word) { return modules.find(word) != std::string::npos; };
+    if (has("SpladePooling")) { return FolderKind::sparse_encoder; }
+    if (has("MultiVectorMask")) { return FolderKind::token_encoder; }
+    if (has("Pooling")) { return FolderKind::sentence_encoder; }
+    return detail::holds_classifier(folder) ? FolderKind::cross_encoder : FolderKind::other;
+}
+
+}  // namespace bmae::program
