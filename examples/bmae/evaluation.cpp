@@ -3,15 +3,20 @@
 // Evaluation while training.
 #include "evaluation.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <bmae/corpus/beir.hpp>
+#include <bmae/corpus/beir_folder.hpp>
 #include <bmae/evaluation/evaluator.hpp>
+#include <bmae/metrics/any_metric.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/qrels.hpp>
+#include <bmae/values/error.hpp>
 
 namespace bmae::program {
 
@@ -27,7 +32,7 @@ public:
           how_(std::move(how)),
           threads_(common.threads),
           measures_{options.measures} {
-        static_cast<void>(metrics_from_names(measures_));   // a wrong name is reported before large files are read
+        check_ranking(options);
         BeirCollection const collection = BeirCollection::open(options.data);
         say_report(collection.documents_report(), "corpus of --eval-data");
         qrels_ = collection.qrels<Qrels>(options.split);
@@ -80,6 +85,26 @@ private:
 };
 
 }  // namespace
+
+void check_figure(EvalOptions const& options, std::vector<std::string> const& figures) {
+    if (options.keep_best.empty() || std::ranges::find(figures, options.keep_best) != figures.end()) { return; }
+    std::string names;
+    for (std::string const& figure : figures) { names += (names.empty() ? "" : ", ") + figure; }
+    throw InputError(Diagnostic{.file = {},
+                                .expected = "the figure \"" + options.keep_best + "\" of --keep-best among those of --eval-data",
+                                .found = names,
+                                .hint = "Choose one of those that the evaluation gives."});
+}
+
+void check_ranking(EvalOptions const& options) {
+    if (options.data.empty()) { return; }
+    std::vector<std::string> figures;
+    for (AnyMetric const& metric : metrics_from_names({options.measures})) {
+        figures.push_back(std::visit([](auto const& known) { return known.name(); }, metric));
+    }
+    check_figure(options, figures);
+    static_cast<void>(BeirFolder(options.data).qrels(options.split));
+}
 
 Evaluate ranking_evaluation(Common const& common, EvalOptions const& options, AnyModel const& model,
                             AnyTokenizer const& tokenizer, SentenceEncoderOptions const& how) {

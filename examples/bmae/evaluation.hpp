@@ -5,6 +5,8 @@
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
@@ -16,6 +18,12 @@
 namespace bmae::program {
 
 using Evaluate = std::function<Figures(std::uint64_t step)>;
+
+/// Refuses a --keep-best that is none of the figures, which else ends the run at its first evaluation.
+void check_figure(EvalOptions const& options, std::vector<std::string> const& figures);
+
+/// Refuses a wrong folder, split, measure or figure of --eval-data, before its texts are read.
+void check_ranking(EvalOptions const& options);
 
 /// Ranking figures of a retriever on a BEIR folder: its queries of a split are searched in its corpus.
 /// \param model  must outlive the result

@@ -31,6 +31,7 @@
 #include "pair_report.hpp"
 #include "pending_store.hpp"
 #include "refresh.hpp"
+#include "sample_pairs.hpp"
 #include "teacher.hpp"
 #include "training.hpp"
 
@@ -207,7 +208,7 @@ void check_scored_batches(FinetuneOptions const& options, std::map<std::string, 
 }
 
 /// The options of the command line by the names of the preset.
-std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, PairStore const& pairs) {
+std::map<std::string, std::string> overrides_of(FinetuneOptions const& options) {
     std::map<std::string, std::string> overrides;
     std::set<std::string> const known = hyperparameters_of(options.preset);
     /// \param names  of the hyperparameter, which papers call differently
@@ -232,18 +233,24 @@ std::map<std::string, std::string> overrides_of(FinetuneOptions const& options, 
             throw refuse("one value of " + name, "an option of its own and --set " + name);
         }
     }
-    if (is_contrastive(options.preset) && pairs.statistics().negatives == 0 && !overrides.contains("passages")) {
+    auto const passages = overrides.find("passages");
+    if (passages != overrides.end() && passages->second == "1" && !options.negatives.empty()) {
+        throw refuse("at least 2 passages per query with --negatives", "1, the relevant one",
+                     "Raise --passages-per-query or leave it out: the negatives are not read otherwise.");
+    }
+    return overrides;
+}
+
+/// Without hard negatives a contrast has one passage per query, unless told.
+void choose_passages(FinetuneOptions const& options, PairStore const& pairs, std::map<std::string, std::string>& overrides) {
+    bool const has_negatives = pairs.statistics().negatives != 0;
+    if (is_contrastive(options.preset) && !has_negatives && !overrides.contains("passages")) {
         say("no hard negatives: one passage per query, the others of its batch are its negatives");
         overrides["passages"] = "1";
     }
-    if (auto const passages = overrides.find("passages"); passages != overrides.end() && passages->second == "1") {
-        if (!options.negatives.empty()) {
-            throw refuse("at least 2 passages per query with --negatives", "1, the relevant one",
-                         "Raise --passages-per-query or leave it out: the negatives are not read otherwise.");
-        }
-        if (pairs.statistics().negatives != 0) { warn("the hard negatives of the pairs are not read: one passage per query"); }
-    }
-    return overrides;
+    auto const passages = overrides.find("passages");
+    bool const one = passages != overrides.end() && passages->second == "1";
+    if (one && has_negatives) { warn("the hard negatives of the pairs are not read: one passage per query"); }
 }
 
 /// What makes the vectors: --pooling, or what made them so far; empty: the preset's own.
@@ -350,6 +357,23 @@ void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map
     });
 }
 
+/// Refuses what options and model alone decide, before a teacher scores and pairs are prepared: the model is composed on a few made-up
+/// pairs.
+void check_composition(Common const& common, FinetuneOptions const& options, PretrainingRequest const& request,
+                       LoadedModel const& model, PairForm const& form) {
+    SamplePairs const sample(model.tokenizer, options.preset == scored_pairs ? PairLabels::similarity : PairLabels::relevance);
+    auto const objective = make_finetuning(request, model.encoder, sample.store());
+    if (options.preset.starts_with("reranker")) { require_pair_form(*objective, form); }
+    std::string const kind = finetuned_folder(*objective).name;
+    require_refreshable(options, kind);
+    if (!options.training.eval.data.empty() && kind != "sentence-transformer") {
+        throw refuse("--eval-data with a preset that makes dense vectors", options.preset,
+                     "Evaluate a " + kind + " after its training.");
+    }
+    check_ranking(options.training.eval);
+    check_training(common, options.training, *objective);
+}
+
 /// The pairs of a refresh: those of the run with other negatives.
 PairStore refreshed_pairs(Common const& common, FinetuneOptions options, std::uint64_t refresh, AnyTokenizer const& tokenizer,
                           Prompts const& prompts, PendingStore& pending) {
@@ -377,6 +401,7 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
     require_finetuning_preset(options.preset);
     if (!training.has_length()) { throw refuse("--steps, --epochs or --minutes", "none"); }
     check_teacher_scores(options);
+    check_numbers(common, training);
     check_output(training);
     at::Device const device = device_from(common.device);
     auto const load = [&] {
@@ -388,6 +413,26 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
     PretrainingRequest request{.preset = options.preset, .seed = common.seed};
     request.bottleneck = bottleneck_of(options, model);
     Prompts const prompts = prompts_of(options, model);
+    request.overrides = overrides_of(options);
+    bool const reranks = options.preset.starts_with("reranker");
+    PairForm const form = reranks ? pair_form(model.tokenizer, model.encoder.shape()) : PairForm();
+    if (reranks) {   // what the command line says otherwise, `require_pair_form` refuses
+        request.overrides.emplace("separators", std::to_string(form.separators));
+        request.overrides.emplace("token_types", form.token_types ? "true" : "false");
+    }
+    choose_comparison(options, model, request.overrides);
+    check_scored_batches(options, request.overrides);
+    if (!options.contrasted.matryoshka.empty() || options.contrasted.truncate_dim != 0) {
+        if (!makes_vectors(options.preset)) {
+            throw refuse("--matryoshka and --truncate-dim with a preset that makes one vector per text",
+                         "--preset " + options.preset);
+        }
+        set_matryoshka(options.contrasted, static_cast<std::size_t>(model.encoder.shape().width),
+                       options.preset == "retriever-distilled" ? 2 : 1, request.overrides);
+    }
+    cut_lengths(options, static_cast<std::size_t>(model.encoder.shape().positions), request.overrides);
+    request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
+    check_composition(common, options, request, model, form);
     if (!options.teacher.empty()) {
         std::optional<Path> const scores = scores_of_teacher(common, options);
         if (!scores) {
@@ -405,26 +450,8 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
         refresh == 0 ? std::nullopt
                      : std::optional(refreshed_pairs(common, options, refresh, model.tokenizer, prompts, refreshed_place));
     PairStore const& pairs = mined ? *mined : first;
-    request.overrides = overrides_of(options, pairs);
-    bool const reranks = options.preset.starts_with("reranker");
-    PairForm const form = reranks ? pair_form(model.tokenizer, model.encoder.shape()) : PairForm();
-    if (reranks) {   // what the command line says otherwise, `require_pair_form` refuses
-        request.overrides.emplace("separators", std::to_string(form.separators));
-        request.overrides.emplace("token_types", form.token_types ? "true" : "false");
-    }
+    choose_passages(options, pairs, request.overrides);
     NamedTensors const head = score_head(options, model);
-    choose_comparison(options, model, request.overrides);
-    check_scored_batches(options, request.overrides);
-    if (!options.contrasted.matryoshka.empty() || options.contrasted.truncate_dim != 0) {
-        if (!makes_vectors(options.preset)) {
-            throw refuse("--matryoshka and --truncate-dim with a preset that makes one vector per text",
-                         "--preset " + options.preset);
-        }
-        set_matryoshka(options.contrasted, static_cast<std::size_t>(model.encoder.shape().width),
-                       options.preset == "retriever-distilled" ? 2 : 1, request.overrides);
-    }
-    cut_lengths(options, static_cast<std::size_t>(model.encoder.shape().positions), request.overrides);
-    request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
     std::size_t length = length_of(model);   // of the result, once it is known what it is trained with
     std::size_t query_length = 0;
     request.sidecars = [&model, &length, &query_length, &prompts](Path const& folder) {
@@ -445,8 +472,6 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
         return objective;
     };
     auto const objective = build(model.encoder);
-    if (reranks) { require_pair_form(*objective, form); }
-    require_refreshable(options, finetuned_folder(*objective).name);
     length = finetuned_length(*objective, length);
     query_length = reranks ? 0 : own_query_length(*objective, length);
     say(options.preset + ": " + objective->composition());
@@ -461,10 +486,6 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
 
     Evaluate evaluate;
     if (!training.eval.data.empty()) {
-        if (std::string const kind = finetuned_folder(*objective).name; kind != "sentence-transformer") {
-            throw refuse("--eval-data with a preset that makes dense vectors", options.preset,
-                         "Evaluate a " + kind + " after its training.");
-        }
         evaluate = ranking_evaluation(common, training.eval, *objective, model.tokenizer,
                                       sentence_options(*objective, length, prompts, options.contrasted.truncate_dim));
     }

@@ -244,6 +244,19 @@ Path publish_best(GlueOptions const& options, Ended const& best) {
     });
 }
 
+/// Refuses what options and model alone decide, before tasks are read: a classifier is made on one text.
+void check_model(Common const& common, GlueOptions const& options) {
+    check_numbers(common, options.training);
+    static_cast<void>(device_from(common.device));
+    LoadedModel const model = load_model(options.model);
+    constexpr std::size_t labels = 2;
+    SequenceClassifier sample(
+        model.encoder, classified_texts(model.tokenizer, model.encoder.shape(), {std::string()}, {}, {0}, options.max_length),
+        model.tokenizer.traits().special(),
+        {.task = "sample", .labels = static_cast<std::int64_t>(labels), .max_length = options.max_length, .seed = common.seed});
+    check_training(common, options.training, sample);
+}
+
 /// Mean and sample standard deviation of each figure; `null` where a run has none, and the spread of one run.
 std::pair<Json, Json> mean_and_spread(Json const& runs) {
     Json means = Json::object(), spreads = Json::object();
@@ -324,6 +337,7 @@ int glue(Common const& common, GlueOptions const& options) {
     if (!options.training.has_length()) {
         throw refuse("--steps, --epochs or --minutes", "none", "BERT's paper trains for 3 epochs.");
     }
+    check_model(common, options);
     std::vector<std::uint64_t> const seeds = seeds_of(options.seeds);
     ReadReport read;
     std::vector<GlueTask> const tasks = read_tasks(options, read);

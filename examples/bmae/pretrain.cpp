@@ -339,7 +339,11 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     }
     if (trains && training.output.empty()) { throw refuse("--output", "none", "Checkpoints and the finished model go there."); }
     require_preset(options.preset);   // an unknown name is reported first
-    if (trains) { check_output(training); }
+    if (trains) {
+        check_numbers(common, training);
+        if (!training.eval.data.empty()) { check_figure(training.eval, {"loss", "decoders", "gap.shuffled", "gap.zeroed"}); }
+        check_output(training);
+    }
     if (!options.dump_step.empty() && std::filesystem::exists(options.dump_step)) {
         throw detail::exists_failure(options.dump_step, "a file of that name");
     }
@@ -387,6 +391,10 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         return objective;
     };
     auto const objective = build(corpus);
+    if (trains) {
+        check_training(common, training, *objective);
+        for (Path const& from : {options.model, options.init}) { warn_of_prompts(from); }
+    }
     std::optional<TokenStore> held_out_texts;
     std::unique_ptr<AnyModel> held_out_model;
     std::optional<HeldOut> held_out;
@@ -421,7 +429,6 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     }
     AnyEncoder encoder = objective->encoder();
     move_encoder(encoder, at::Device(at::kCPU));
-    warn_of_prompts(options.model);
     std::string text;
     auto const published = [&](std::string const& name, char const* key, std::function<void(Path const&)> const& write) {
         Path const folder = publish(training, trained, name, write);

@@ -17,6 +17,7 @@
 #include <bmae/training/allocator.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/lora.hpp>
+#include <bmae/training/parameter_rates.hpp>
 #include <bmae/training/trainer.hpp>
 
 #include "evaluation.hpp"
@@ -213,6 +214,14 @@ Json json_of(BestFigure const& best, std::string const& figure) {
     return {{"step", best.step}, {"figure", figure}, {"value", best.value}, {"ended_early", best.has_ended_run}};
 }
 
+/// The trainer's options, with the length of the run and its evaluation.
+TrainerOptions whole_options(Common const& common, TrainingOptions const& options) {
+    TrainerOptions settings = trainer_options(common, options);
+    set_length(options, settings);
+    set_evaluation(options.eval, settings);
+    return settings;
+}
+
 /// Low-rank factors around the objective; evaluations read the weights with them.
 void adapt(Common const& common, TrainingOptions const& options, Objective& objective, std::optional<LoraObjective>& lora,
            std::function<Figures(std::uint64_t)>& evaluate) {
@@ -228,14 +237,28 @@ void adapt(Common const& common, TrainingOptions const& options, Objective& obje
 
 }  // namespace
 
+void check_numbers(Common const& common, TrainingOptions const& options) {
+    check(whole_options(common, options));
+    check(options.lora);
+}
+
+void check_training(Common const& common, TrainingOptions const& options, Objective& objective) {
+    check_numbers(common, options);
+    if (options.gradient_cache) { static_cast<void>(objective.step_contrast()); }
+    std::optional<LoraObjective> lora;
+    if (options.lora.is_used()) { lora.emplace(objective, options.lora, common.seed); }
+    std::vector<std::string> names;
+    Objective& trained = lora ? *lora : objective;
+    trained.for_each_parameter([&](std::string const& name, at::Tensor&, bool) { names.push_back(name); });
+    static_cast<void>(rates_of(names, options.rates));
+}
+
 Trained train(Common const& common, TrainingOptions const& options, Objective& objective,
               std::function<Figures(std::uint64_t step)> evaluate) {
     Clock::time_point const start = Clock::now();
     keep_freed_memory();   // this process ends after training
-    TrainerOptions settings = trainer_options(common, options);
+    TrainerOptions settings = whole_options(common, options);
     Progress progress("training", "steps", 0);   // its time is that of the command
-    set_length(options, settings);
-    set_evaluation(options.eval, settings);
     bool const by_clock = settings.seconds > 0;
     if (by_clock) {
         say("the learning rate follows the clock: it ends after " + duration_text(settings.seconds) + " of training");

@@ -36,6 +36,14 @@ std::map<std::string, std::string> parse_settings(std::vector<std::string> const
 /// there is nothing to resume.
 void check_output(TrainingOptions const& options);
 
+/// Refuses options out of range, before anything is read.
+void check_numbers(Common const& common, TrainingOptions const& options);
+
+/// Refuses what the trainer would refuse of a model, before data are prepared: parts to freeze and weights to adapt that it does not
+/// have, a gradient cache without a contrast.
+/// \param objective  the model, on any data
+void check_training(Common const& common, TrainingOptions const& options, Objective& objective);
+
 /// Trains until the end, the time limit or an interrupt; the objective then holds the result.
 /// With --minutes alone the schedule follows the clock: the plan is in the checkpoints, and --plan repeats it.
 /// \param evaluate  what --eval-data measures; empty: nothing

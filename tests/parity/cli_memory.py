@@ -7,6 +7,7 @@ named instead of its scores; each bit for bit the same where the run is killed a
 """
 import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -261,12 +262,20 @@ def check_teacher(runs):
 
 def check_refusals(runs):
     tune = [*runs.tune, "--model", runs.work / "pretrained", "--steps", 1, "--output", runs.work / "no"]
+    broken = runs.work / "broken"   # nothing of it is read before the refusal
+    shutil.copytree(runs.data, broken)
+    (broken / "corpus.jsonl").write_text("{\n")
+    tune[tune.index("--data") + 1] = broken
+    assert "corpus.jsonl" in run(*tune, status=2).stderr
     for options, says in ((["--freeze", "layers:3"], "a model with 2 layers"), (["--freeze", "nothing.*"], "nothing.*"), (["--freeze", "embeddings,"], "--freeze"),
                           (["--freeze", "*"], "all of them frozen"), (["--layer-decay", 2], "--layer-decay"), (["--optimizer", "sgd"], "an optimizer"),
                           (["--optimizer", "adafactor", "--beta1", .8], "--beta1"), (["--lora-targets", "query"], "--lora-rank"),
-                          (["--lora-rank", 2, "--lora-targets", "Wqkv"], "attention.self.query"), (["--lora-rank", 64], "at most 32")):
+                          (["--lora-rank", 2, "--lora-targets", "Wqkv"], "attention.self.query"), (["--lora-rank", 64], "at most 32"),
+                          (["--set", "nothing=1"], "nothing"), (["--pooling", "token"], "token"),
+                          (["--temperature", .1, "--preset", "reranker"], "--temperature"), (["--preset", "splade", "--refresh-every", 2], "dense vectors"),
+                          (["--device", "tpu"], "--device"), (["--eval-data", runs.data, "--eval-split", "nowhere"], "nowhere")):
         refused = run(*tune, *options, status=2).stderr
-        assert says in refused, (options, refused)
+        assert says in refused and "corpus.jsonl" not in refused and not (runs.work / "no").exists(), (options, refused)
     pretrain = ["pretrain", "--data", runs.work / "store", "--steps", 1, "--batch-tokens", 512, "--output", runs.work / "no-pretraining"]
     for options, says in ((["--config", "tiny", "--lora-rank", 2], "--model or --init"),
                           (["--model", runs.work / "pretrained" / "model", "--preset", "contriever", "--lora-rank", 2], "momentum")):
