@@ -17,6 +17,7 @@
 #include <bmae/corpus/beir_folder.hpp>
 #include <bmae/corpus/collection_folders.hpp>
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/folders.hpp>
 #include <bmae/evaluation/mteb_results.hpp>
 #include <bmae/metrics/any_metric.hpp>
 
@@ -90,7 +91,7 @@ struct Measured {
 std::vector<std::string> names_of_folders(std::vector<Path> const& folders) {
     std::vector<std::string> names;
     for (Path const& folder : folders) {
-        auto const last = [](Path const& path) { return path.has_filename() ? path.filename() : path.parent_path().filename(); };
+        auto const last = [](Path const& path) { return detail::without_slash(path).filename(); };
         auto const same =
             std::count_if(folders.begin(), folders.end(), [&](Path const& other) { return last(other) == last(folder); });
         names.push_back(same > 1 ? folder.string() : last(folder).string());

@@ -55,8 +55,7 @@ private:
     static constexpr char const* store = "store";
 
     static Path beside(Path const& output) {
-        Path whole = std::filesystem::absolute(output).lexically_normal();
-        if (!whole.has_filename()) { whole = whole.parent_path(); }   // "runs/first/"
+        Path const whole = detail::without_slash(std::filesystem::absolute(output).lexically_normal());
         return whole.parent_path() / ('.' + whole.filename().string() + ".pairs");
     }
 

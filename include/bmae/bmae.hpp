@@ -397,6 +397,8 @@
 #include <bmae/text/pair_store.hpp>
 #include <bmae/text/pair_store_format.hpp>
 #include <bmae/text/pair_store_writer.hpp>
+#include <bmae/text/pattern_set.hpp>
+#include <bmae/text/pattern_tables.hpp>
 #include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/store_files.hpp>
 #include <bmae/text/store_manifest.hpp>
@@ -422,6 +424,8 @@
 #include <bmae/text/vocabulary_change.hpp>
 #include <bmae/text/vocabulary_folder.hpp>
 #include <bmae/text/word_cache.hpp>
+#include <bmae/text/word_pattern.hpp>
+#include <bmae/text/word_pattern_syntax.hpp>
 #include <bmae/text/word_splitter.hpp>
 #include <bmae/text/word_tables.hpp>
 #include <bmae/text/wordpiece.hpp>

@@ -267,6 +267,9 @@ BOOST_AUTO_TEST_CASE(output_folders) {
                           says("a file, not a folder"));
     BOOST_CHECK_THROW(bmae::detail::require_empty_or_new_folder("/proc/bmae"), InputError);
     {
+        BOOST_TEST(bmae::detail::without_slash("a/b/") == "a/b");
+        BOOST_TEST(bmae::detail::without_slash("a") == "a");
+        BOOST_TEST(bmae::detail::without_slash("") == "");
         bmae::detail::AtomicFolder folder((scratch / "new").string() + '/');
         bmae::detail::write_file(folder.partial() / "x", "1");
         BOOST_TEST(!fs::exists(scratch / "new"));

@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 import transformers
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast, RobertaTokenizer, XLMRobertaTokenizer
 
 from subword_parity import byte_level, character_map, drive
@@ -30,6 +30,15 @@ WORDS = ["covid", "Covid", "COVID", "covids", "xcovid", "New York", "new york", 
 ADDED = [AddedToken("[ENT]", special=True, normalized=False), AddedToken("covid", normalized=True), AddedToken("New York", normalized=False, lstrip=True),
          AddedToken("caf\u00e9", normalized=True, single_word=True), AddedToken("foo", single_word=True, normalized=False),
          AddedToken("<e1>", rstrip=True, normalized=False), AddedToken("ABC", single_word=True, normalized=True, rstrip=True), AddedToken("the", normalized=True)]
+
+
+# Expressions of known tokenizers (GPT-2, cl100k, SMILES), and what they are made of.
+PATTERNS = [(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", "isolated", False),
+            (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", "removed", True),
+            (r"(\[[^\]]+]|Br?|Cl?|N|O|S|P|F|I|b|c|n|o|s|p|\(|\)|\.|=|#|-|\+|\\|\/|:|~|@|\?|>>?|\*|\$|\%[0-9]{2}|[0-9])", "isolated", False),
+            (r"\s+", "removed", False), (r"\d", "isolated", False), (r"\d+", "contiguous", True), (r"\w+|[^\w\s]+", "removed", True),
+            (r"[\p{P}\p{S}]", "merged_with_previous", False), (r"[^\w ]", "merged_with_next", False), (r"(?>[a-z]+?)[.,]|\p{L}\p{M}*+", "contiguous", False),
+            (" {2,}|[\u4e00-\u9fff]", "isolated", False), (r"(?i:[sdmt]|ll|ve|re|k)", "merged_with_previous", True)]
 
 
 def texts_of(count, seed=4):
@@ -163,25 +172,34 @@ def chains(work, texts):
         "Digits, Split": (normalizers.BertNormalizer(lowercase=False), pre_tokenizers.Sequence(
             [pre_tokenizers.Split("_", "removed"), pre_tokenizers.Split("'", "isolated"), pre_tokenizers.Whitespace(), pre_tokenizers.Digits()])),
         "Punctuation in runs": (normalizers.Lowercase(), pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("contiguous")])),
+        "Punctuation before": (None, pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("merged_with_next")])),
+        "Replace": (normalizers.Sequence([normalizers.Replace(Regex(r"\s+"), " "), normalizers.Replace(Regex(r"[.!]{2,}|\d"), "0")]), pre_tokenizers.WhitespaceSplit()),
     }
+    forms |= {f"Split {expression} {behavior}{' inverted' * invert}": (None, pre_tokenizers.Split(Regex(expression), behavior, invert))
+              for expression, behavior, invert in PATTERNS}
+    vocabulary = [*bert_vocabulary(), " ", "## "]   # so that each boundary shows in the ids
     for name, (normalizer, splitter) in forms.items():
-        inner = Tokenizer(models.WordPiece({token: i for i, token in enumerate(bert_vocabulary())}, unk_token="[UNK]"))
+        inner = Tokenizer(models.WordPiece({token: i for i, token in enumerate(vocabulary)}, unk_token="[UNK]"))
         if normalizer is not None:
             inner.normalizer = normalizer
         inner.pre_tokenizer = splitter
         inner.decoder = decoders.WordPiece()
         inner.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]", mask_token="[MASK]")
-        for added in (False, True):
+        for added in (False,) if name.startswith("Split ") else (False, True):
             if added:
                 tokenizer.add_tokens(ADDED)
             folder = work / ("chain-" + "".join(c if c.isalnum() else "-" for c in name) + str(added))
             tokenizer.save_pretrained(folder)
             compare(f"chain {name}{', added tokens' if added else ''}", write(folder, config={"model_type": "bert"}), texts)
     described = json.loads((folder / "tokenizer.json").read_text())
-    for part, step in (("normalizer", {"type": "Nmt"}), ("pre_tokenizer", {"type": "UnicodeScripts"})):
-        _, said = ids_of(write(work / f"refused-{part}", tokenizer={**described, part: step}, config={}), texts[:1])
-        assert step["type"] in said and "tokenizer.json" in said, said
+    split = {"type": "Split", "behavior": "Isolated", "invert": False}
+    for number, (part, step, says) in enumerate((("normalizer", {"type": "Nmt"}, "Nmt"), ("pre_tokenizer", {"type": "UnicodeScripts"}, "UnicodeScripts"),
+                                                 ("pre_tokenizer", {**split, "pattern": {"Regex": r"(?<=a)b"}}, "(?<="),
+                                                 ("pre_tokenizer", {**split, "pattern": {"Regex": r"\b\w+"}}, r"\b"),
+                                                 ("normalizer", {"type": "Replace", "pattern": {"Regex": "^ "}, "content": ""}, "^"))):
+        _, said = ids_of(write(work / f"refused-{number}", tokenizer={**described, part: step}, config={}), texts[:1])
+        assert says in said and "tokenizer.json" in said, said
 
 
 def others(work, texts):

@@ -27,6 +27,7 @@
 #include <bmae/corpus/scored_pairs.hpp>
 #include <bmae/corpus/training_row.hpp>
 #include <bmae/corpus/training_rows.hpp>
+#include <bmae/detail/folders.hpp>
 #include <bmae/detail/parallel.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/text/id_table.hpp>
@@ -124,8 +125,8 @@ BMAE_INLINE PairStoreReport BeirPairBuild::run(BeirPairs const& input) {
                                     .found = "a collection with judgments"});
     }
     BeirFolder const folder(input.folder);
-    std::filesystem::path const named = input.folder.has_filename() ? input.folder : input.folder.parent_path();
-    report_.sources.push_back(named.filename().string() + ": BEIR folder" + (input.rows.empty() ? ", split " + input.split : ""));
+    std::string const name = without_slash(input.folder).filename().string();
+    report_.sources.push_back(name + ": BEIR folder" + (input.rows.empty() ? ", split " + input.split : ""));
     auto const negatives = open(input.negatives, PairPurpose::negatives, "negatives");
     auto const scores = open(input.teacher_scores, PairPurpose::scores, "teacher scores");
     std::filesystem::path const qrels = input.rows.empty() ? folder.qrels(input.split) : input.rows.front();

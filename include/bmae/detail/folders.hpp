@@ -28,6 +28,11 @@ inline bool leaves_folder(std::filesystem::path const& path) {
     return path.is_absolute() || std::any_of(path.begin(), path.end(), [](auto const& part) { return part == ".."; });
 }
 
+/// The path of a folder without a slash at its end, so that its last part is the folder's name.
+inline std::filesystem::path without_slash(std::filesystem::path path) {
+    return path.has_filename() || path.empty() ? path : path.parent_path();
+}
+
 /// Refuses a path that is a file or a non-empty folder; changes nothing.
 BMAE_INLINE void require_nothing_lost(std::filesystem::path const& path);
 
@@ -66,8 +71,6 @@ public:
 
 private:
     static constexpr char const* mark = ".unfinished";
-
-    static std::filesystem::path without_slash(std::filesystem::path path);
 
     /// Removes the files of an earlier attempt; other folders are not touched.
     static void clear(std::filesystem::path const& folder);
@@ -167,10 +170,6 @@ BMAE_INLINE void AtomicFolder::discard() noexcept {
     }
     partial_.clear();
     lock_ = Descriptor();
-}
-
-BMAE_INLINE std::filesystem::path AtomicFolder::without_slash(std::filesystem::path path) {
-    return path.has_filename() || path.empty() ? path : path.parent_path();
 }
 
 BMAE_INLINE void AtomicFolder::clear(std::filesystem::path const& folder) {

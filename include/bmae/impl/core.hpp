@@ -48,6 +48,7 @@
 #include <bmae/text/token_store_writer.hpp>
 #include <bmae/text/tokenizer_files.hpp>
 #include <bmae/text/tokenizer_json.hpp>
+#include <bmae/text/word_pattern_syntax.hpp>
 #include <bmae/training/checkpoint_store.hpp>
 #include <bmae/training/description.hpp>
 #include <bmae/training/figures.hpp>

@@ -12,6 +12,7 @@
 #include <bmae/text/bert_normalizer.hpp>
 #include <bmae/text/tokenizer_json.hpp>
 #include <bmae/text/unigram_normalizer.hpp>
+#include <bmae/text/word_pattern.hpp>
 #include <bmae/text/word_splitter.hpp>
 
 namespace bmae::detail {
@@ -58,10 +59,15 @@ inline void read_normalizer(JsonFile const& file, PlainJson const& part, std::ve
         auto const expression = file.get<std::string>(pattern, "Regex", "");
         auto const to = file.get<std::string>(part, "content", "");
         auto const from = file.get<std::string>(pattern, "String", "");
-        if (expression != " {2,}" && from.empty()) {
-            file.refuse("the pattern \" {2,}\" or a text to replace", pattern.dump(), other_normalizer);
+        if (from.empty() == expression.empty()) {
+            file.refuse("a text or a regular expression to replace", pattern.dump(), other_normalizer);
         }
-        steps.push_back({.kind = from.empty() ? Kind::join_spaces : Kind::replace, .from = from, .to = to});
+        if (!from.empty() || expression == " {2,}") {
+            steps.push_back({.kind = from.empty() ? Kind::join_spaces : Kind::replace, .from = from, .to = to});
+        } else {
+            steps.push_back(
+                {.kind = Kind::replace_matches, .to = to, .expression = WordPattern(expression, file.path().string())});
+        }
     } else {
         file.refuse(
             "the normalizers BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Precompiled, Prepend, Replace, Sequence, Strip or "
@@ -82,7 +88,12 @@ inline void read_splits(JsonFile const& file, PlainJson const& part, std::vector
         auto const name = file.get<std::string>(part, "behavior", usual);
         if (name == "Removed") { return Behavior::removed; }
         if (name == "Isolated") { return Behavior::isolated; }
-        if (name != "Contiguous") { refuse("the \"behavior\" Removed, Isolated or Contiguous of the pre_tokenizer " + type); }
+        if (name == "MergedWithPrevious") { return Behavior::merged_with_previous; }
+        if (name == "MergedWithNext") { return Behavior::merged_with_next; }
+        if (name != "Contiguous") {
+            refuse("the \"behavior\" Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous of the pre_tokenizer " +
+                   type);
+        }
         return Behavior::contiguous;
     };
     if (type == "Sequence") {
@@ -103,8 +114,13 @@ inline void read_splits(JsonFile const& file, PlainJson const& part, std::vector
         splits.push_back({.kind = Kind::digits, .behavior = each ? Behavior::isolated : Behavior::contiguous});
     } else if (type == "Split" && part.contains("pattern") && part["pattern"].is_object()) {
         auto const text = file.get<std::string>(part["pattern"], "String", "");
-        if (text.empty() || file.get(part, "invert", false)) { refuse("a Split at a text, not inverted"); }
-        splits.push_back({.kind = Kind::text, .behavior = behavior("Removed"), .pattern = text});
+        auto const expression = file.get<std::string>(part["pattern"], "Regex", "");
+        if (text.empty() == expression.empty()) { refuse("a Split at a text or at a regular expression"); }
+        splits.push_back({.kind = text.empty() ? Kind::expression : Kind::text,
+                          .behavior = behavior("Removed"),
+                          .pattern = text,
+                          .expression = text.empty() ? WordPattern(expression, file.path().string()) : WordPattern(),
+                          .invert = file.get(part, "invert", false)});
     } else {
         refuse("the pre_tokenizers BertPreTokenizer, Digits, Punctuation, Sequence, Split, Whitespace or WhitespaceSplit");
     }

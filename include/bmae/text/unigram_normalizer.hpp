@@ -22,6 +22,7 @@
 #include <bmae/text/graphemes.hpp>
 #include <bmae/text/unicode.hpp>
 #include <bmae/text/unicode_form.hpp>
+#include <bmae/text/word_pattern.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -128,6 +129,7 @@ struct UnigramNormalizerStep {
         strip_accents,   ///< drops nonspacing marks; composed letters keep theirs
         prepend,
         bert,
+        replace_matches,   ///< of a regular expression
     };
 
     Kind kind = Kind::unicode_form;
@@ -136,12 +138,13 @@ struct UnigramNormalizerStep {
     bool left = false;                                          ///< of strip
     bool right = false;                                         ///< of strip
     std::string from = {};                                      ///< of replace
-    std::string to = {};                               ///< of replace, of join_spaces: for two or more spaces, and of prepend
+    std::string to = {};   ///< of replace and replace_matches, of join_spaces: for two or more spaces, and of prepend
     std::shared_ptr<BertNormalizer const> bert = {};   ///< of bert
+    WordPattern expression = {};                       ///< of replace_matches
 
     /// Everything that decides what the step does.
     void hash_into(detail::Xxh64& hash) const {
-        hash.update(std::to_string(static_cast<int>(kind)) + from + '\n' + to + '\n');
+        hash.update(std::to_string(static_cast<int>(kind)) + from + expression.expression() + '\n' + to + '\n');
         hash.update(std::to_string(static_cast<int>(form)) + (left ? '+' : '-') + (right ? '+' : '-'));
         if (map) { map->hash_into(hash); }
         if (!bert) { return; }
@@ -222,6 +225,18 @@ inline std::string with_replacements(std::string_view text, std::string const& f
     return result;
 }
 
+inline std::string with_replaced_matches(std::string_view text, WordPattern const& expression, std::string const& to) {
+    std::string result;
+    std::size_t done = 0;
+    expression.for_each_match(text, [&](std::size_t begin, std::size_t end) {
+        result += text.substr(done, begin - done);
+        result += to;
+        done = end;
+    });
+    result += text.substr(done);
+    return result;
+}
+
 inline std::string lower_cased(std::string_view text) {
     CharacterMap const& lowered = UnicodeTable::instance().lowered();
     std::string result;
@@ -271,6 +286,8 @@ inline std::string normalize(UnigramNormalizerStep const& step, std::string_view
             return text.empty() ? std::string() : step.to + std::string(text);
         case UnigramNormalizerStep::Kind::bert:
             return step.bert->normalized(text);
+        case UnigramNormalizerStep::Kind::replace_matches:
+            return detail::with_replaced_matches(text, step.expression, step.to);
         case UnigramNormalizerStep::Kind::unicode_form:
             break;
     }

@@ -108,7 +108,7 @@ public:
             for (UnigramNormalizerStep const& step : core_->chain->normalizer) { step.hash_into(hash); }
             for (WordSplit const& split : core_->chain->splits) {
                 hash.update(std::to_string(static_cast<int>(split.kind)) + std::to_string(static_cast<int>(split.behavior)) +
-                            split.pattern);
+                            split.pattern + split.expression.expression() + (split.invert ? "!" : ""));
             }
         }
         return hash.digest();
