@@ -272,7 +272,7 @@ def check_refusals(runs):
                           (["--optimizer", "adafactor", "--beta1", .8], "--beta1"), (["--lora-targets", "query"], "--lora-rank"),
                           (["--lora-rank", 2, "--lora-targets", "Wqkv"], "attention.self.query"), (["--lora-rank", 64], "at most 32"),
                           (["--set", "nothing=1"], "nothing"), (["--pooling", "token"], "token"),
-                          (["--temperature", .1, "--preset", "reranker"], "--temperature"), (["--preset", "splade", "--refresh-every", 2], "dense vectors"),
+                          (["--temperature", .1, "--preset", "reranker"], "--temperature"), (["--preset", "splade", "--eval-data", runs.data], "dense vectors"),
                           (["--device", "tpu"], "--device"), (["--eval-data", runs.data, "--eval-split", "nowhere"], "nowhere")):
         refused = run(*tune, *options, status=2).stderr
         assert says in refused and "corpus.jsonl" not in refused and not (runs.work / "no").exists(), (options, refused)
