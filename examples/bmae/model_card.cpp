@@ -120,8 +120,7 @@ KindText const& text_of(Path const& folder) {
 /// A folder or file by a name that says what it is, without the place where it lies: the last part of its path, or the last two
 /// where programs choose the last one.
 std::string short_name(Path path) {
-    path = path.lexically_normal();
-    if (!path.has_filename()) { path = path.parent_path(); }
+    path = detail::without_slash(path.lexically_normal());
     constexpr std::array<std::string_view, 9> of_programs{
         "run",           "store",      "model",      "sentence-transformer", "cross-encoder", "sparse-encoder",
         "token-encoder", "classifier", "train.jsonl"};

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/detail/folders.hpp>
 #include <bmae/detail/json_text.hpp>
 #include <bmae/detail/lines.hpp>
 #include <bmae/training/checkpoint_store.hpp>
@@ -248,8 +249,7 @@ std::vector<Path> runs_below(Path const& folder) {
 std::vector<std::string> names_of(std::vector<Path> const& folders) {
     std::vector<Path> whole;
     for (Path const& folder : folders) {
-        Path const path = std::filesystem::absolute(folder).lexically_normal();
-        whole.push_back(path.has_filename() ? path : path.parent_path());
+        whole.push_back(detail::without_slash(std::filesystem::absolute(folder).lexically_normal()));
     }
     auto const last = [](Path path, std::size_t parts) {
         Path name = path.filename();

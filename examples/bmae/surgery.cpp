@@ -135,10 +135,10 @@ int merge(Common const& common, MergeOptions const& options) {
     for (std::string const& text : options.parts) { parts.push_back(part_of(text)); }
     std::string shares;
     for (MergePart const& part : parts) {
-        Path const folder = part.folder.has_filename() ? part.folder : part.folder.parent_path();
+        std::string const name = detail::without_slash(part.folder).filename().string();
         char weight[32];
         std::snprintf(weight, sizeof weight, "%g", part.weight);
-        shares += (shares.empty() ? "" : ", ") + ('`' + folder.filename().string() + "` times ") + weight;
+        shares += (shares.empty() ? "" : ", ") + ('`' + name + "` times ") + weight;
     }
     MergeReport report;
     write_with_card(options.output, [&](Path const& folder) {
