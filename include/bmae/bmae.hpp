@@ -116,6 +116,10 @@
 #include <bmae/encoders/bert_family.hpp>
 #include <bmae/encoders/bert_folder.hpp>
 #include <bmae/encoders/bert_names.hpp>
+#include <bmae/encoders/config_checks.hpp>
+#include <bmae/encoders/config_keys.hpp>
+#include <bmae/encoders/described_family.hpp>
+#include <bmae/encoders/described_folder.hpp>
 #include <bmae/encoders/encoder_description.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/encoders/encoder_role.hpp>

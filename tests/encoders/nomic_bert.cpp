@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
@@ -18,6 +19,8 @@
 #include <nlohmann/json.hpp>
 
 #include <bmae/batch/to_tensors.hpp>
+#include <bmae/encoders/described_family.hpp>
+#include <bmae/encoders/described_folder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/encoders/nomic_bert.hpp>
 #include <bmae/encoders/nomic_bert_config.hpp>
@@ -166,9 +169,22 @@ BOOST_AUTO_TEST_CASE(folders_keep_the_model) {
     HfNomicBert files = to_hf_nomic_bert(encoder);
     files.tensors.erase("encoder.layers.0.norm1.bias");
     files.tensors["encoder.layers.0.attn.out_proj.bias"] = files.tensors.at("encoder.emb_ln.bias");
-    std::string const message = refusal([&] { detail::check_nomic_bert_tensors(files, "folder"); });
+    std::string const message = refusal([&] { detail::check_encoder_tensors(files, "folder"); });
     BOOST_TEST(contains(message, "1 missing: nomic_bert.encoder.layers.0.norm1.bias"), message);
     BOOST_TEST(contains(message, "1 unexpected: nomic_bert.encoder.layers.0.attn.out_proj.bias"), message);
+}
+
+// What the family does follows from the names of its files, which lead there and back.
+BOOST_AUTO_TEST_CASE(names_in_files_lead_there_and_back) {
+    static_assert(std::is_base_of_v<DescribedFamily<NomicBertFiles>, NomicBertFamily>);
+    StoredEncoder<NomicBertFiles> const files = to_hf_nomic_bert(NomicBertEncoder(tiny(), 3));
+    BOOST_TEST(files.has_head());
+    for (auto const& [name, tensor] : files.tensors) {
+        BOOST_TEST(NomicBertFiles::canonical(NomicBertFiles::file_name(name, /*bare=*/false)) == name);
+        if (name.starts_with(NomicBertFiles::head)) { continue; }
+        BOOST_TEST(NomicBertFiles::canonical(NomicBertFiles::file_name(name, /*bare=*/true)) == name);
+    }
+    BOOST_TEST(contains(NomicBertEncoder(tiny(), 3).description(), "\"model_type\":\"nomic_bert\""));
 }
 
 BOOST_AUTO_TEST_CASE(both_forms_of_one_model_are_read_alike) {

@@ -44,6 +44,7 @@ public:
     [[nodiscard]] virtual std::string_view type() const noexcept = 0;
     [[nodiscard]] virtual bool has(EncoderRole role) const noexcept = 0;
     [[nodiscard]] virtual Shape shape() const = 0;
+    [[nodiscard]] virtual std::string description() const = 0;   // empty where the encoder tells nothing
     virtual void visit(std::string const& prefix, Visitor const& visit) = 0;
     virtual void visit_body(std::string const& prefix, Visitor const& visit) = 0;
 
@@ -101,6 +102,15 @@ public:
         return HasTokenHead<E>;
     }
     [[nodiscard]] Shape shape() const override { return encoder.shape(); }
+    [[nodiscard]] std::string description() const override {
+        if constexpr (requires {
+                          { encoder.description() } -> std::convertible_to<std::string>;
+                      }) {
+            return encoder.description();
+        } else {
+            return {};
+        }
+    }
     void visit(std::string const& prefix, Visitor const& visit) override { encoder.for_each_parameter(prefix, visit); }
     void visit_body(std::string const& prefix, Visitor const& visit) override {
         bmae::for_each_body_parameter(encoder, prefix, visit);
@@ -250,6 +260,8 @@ public:
     [[nodiscard]] std::string_view held_type() const noexcept { return held_->type(); }
     [[nodiscard]] bool has(EncoderRole role) const noexcept { return held_->has(role); }
     [[nodiscard]] Shape shape() const { return held_->shape(); }
+    /// The held encoder's own description, JSON; empty where it has none. See `describe_encoder`.
+    [[nodiscard]] std::string description() const { return held_->description(); }
     /// The held encoder's, where it is ModernBERT or has such layers; else null.
     [[nodiscard]] GatedStack const* gated_layers() const noexcept { return held_->gated_layers(); }
 

@@ -13,6 +13,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <bmae/concepts/encoder_roles.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/encoders/bert_config.hpp>
 #include <bmae/nn/embeddings.hpp>
 #include <bmae/nn/initialize.hpp>
@@ -80,6 +81,8 @@ public:
     }
 
     [[nodiscard]] BertConfig const& config() const noexcept { return config_; }
+    /// What a run records of the encoder, to tell two apart: JSON.
+    [[nodiscard]] std::string description() const;
     [[nodiscard]] Shape shape() const { return config_.shape(); }
 
     /// \param prefix  put before every name: empty for the encoder of a model, "query." for a second tower
@@ -124,3 +127,15 @@ using ElectraEncoder = BertEncoder;
 using DistilBertEncoder = BertEncoder;
 
 }  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+#include <bmae/encoders/bert_config_json.hpp>
+
+namespace bmae {
+
+BMAE_INLINE std::string BertEncoder::description() const { return config_json(config_).dump(); }
+
+}  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

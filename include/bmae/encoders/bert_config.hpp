@@ -4,14 +4,12 @@
 /// The options of a BERT encoder and its relatives, by the names of BERT's config.json.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include <bmae/encoders/activation_names.hpp>
+#include <bmae/encoders/config_checks.hpp>
 #include <bmae/encoders/model_type.hpp>
-#include <bmae/values/error.hpp>
 #include <bmae/values/shape.hpp>
 
 namespace bmae {
@@ -140,51 +138,37 @@ struct BertConfig {
     /// Refuses options that do not describe a model.
     /// \param file  name of the source in messages
     void validate(std::string const& file = {}) const {
-        auto const refuse = [&file](std::string expected, std::string found) {
-            throw InputError(Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found)});
-        };
-        auto const within = [&refuse](char const* name, std::int64_t value, std::int64_t least, std::int64_t most) {
-            if (value < least || value > most) {
-                refuse(std::string(name) + " between " + std::to_string(least) + " and " + std::to_string(most),
-                       std::to_string(value));
-            }
-        };
-        auto const number = [&refuse](char const* name, double value, double least, double below) {
-            if (!std::isfinite(value) || value < least || value >= below) {
-                refuse(std::string(name) + " of at least " + std::to_string(least) + " and below " + std::to_string(below),
-                       std::to_string(value));
-            }
-        };
-        within("vocab_size", vocab_size, 1, 100'000'000);
-        within("hidden_size", hidden_size, 1, 1'000'000);
-        within("num_hidden_layers", num_hidden_layers, 1, 10'000);
-        within("num_attention_heads", num_attention_heads, 1, hidden_size);
-        within("intermediate_size", intermediate_size, 1, 10'000'000);
-        within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
+        detail::ConfigChecks const check(file);
+        check.within("vocab_size", vocab_size, 1, 100'000'000);
+        check.within("hidden_size", hidden_size, 1, 1'000'000);
+        check.within("num_hidden_layers", num_hidden_layers, 1, 10'000);
+        check.within("num_attention_heads", num_attention_heads, 1, hidden_size);
+        check.within("intermediate_size", intermediate_size, 1, 10'000'000);
+        check.within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
         bool const typed = model_type != ModelType::distilbert;
-        within("type_vocab_size", type_vocab_size, typed ? 1 : 0, typed ? 1'000'000 : 0);
-        within("pad_token_id", pad_token_id, is_roberta(model_type) ? 0 : -1, vocab_size - 1);
-        within("embedding_size", embedding_size, 0, 1'000'000);
+        check.within("type_vocab_size", type_vocab_size, typed ? 1 : 0, typed ? 1'000'000 : 0);
+        check.within("pad_token_id", pad_token_id, is_roberta(model_type) ? 0 : -1, vocab_size - 1);
+        check.within("embedding_size", embedding_size, 0, 1'000'000);
         if (embedding_width() != hidden_size && model_type != ModelType::electra) {
-            refuse("an embedding_size of hidden_size or 0, as only ELECTRA projects its embeddings",
-                   std::to_string(embedding_size));
+            check.refuse("an embedding_size of hidden_size or 0, as only ELECTRA projects its embeddings",
+                         std::to_string(embedding_size));
         }
         if (!typed && layer_norm_eps != 1e-12) {
-            refuse("a layer_norm_eps of 1e-12, which DistilBERT fixes", std::to_string(layer_norm_eps));
+            check.refuse("a layer_norm_eps of 1e-12, which DistilBERT fixes", std::to_string(layer_norm_eps));
         }
         if (usable_positions() < 1) {
-            refuse("a max_position_embeddings above " + std::to_string(first_position()) + ", the first position of " +
-                       std::string(title(model_type)),
-                   std::to_string(max_position_embeddings));
+            check.refuse("a max_position_embeddings above " + std::to_string(first_position()) + ", the first position of " +
+                             std::string(title(model_type)),
+                         std::to_string(max_position_embeddings));
         }
         if (hidden_size % num_attention_heads != 0) {
-            refuse("a hidden_size that num_attention_heads divides",
-                   std::to_string(hidden_size) + " and " + std::to_string(num_attention_heads));
+            check.refuse("a hidden_size that num_attention_heads divides",
+                         std::to_string(hidden_size) + " and " + std::to_string(num_attention_heads));
         }
-        number("hidden_dropout_prob", hidden_dropout_prob, 0, 1);
-        number("attention_probs_dropout_prob", attention_probs_dropout_prob, 0, 1);
-        number("initializer_range", initializer_range, 0, 1'000);
-        number("layer_norm_eps", layer_norm_eps, 0, 1);
+        check.number("hidden_dropout_prob", hidden_dropout_prob, 0, 1);
+        check.number("attention_probs_dropout_prob", attention_probs_dropout_prob, 0, 1);
+        check.number("initializer_range", initializer_range, 0, 1'000);
+        check.number("layer_norm_eps", layer_norm_eps, 0, 1);
         static_cast<void>(activation(file));
     }
 

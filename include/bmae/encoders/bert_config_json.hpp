@@ -17,6 +17,7 @@
 
 #include <bmae/detail/files.hpp>
 #include <bmae/encoders/bert_config.hpp>
+#include <bmae/encoders/config_keys.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/values/error.hpp>
 
@@ -108,7 +109,7 @@ inline BertConfig bert_config_from_json(std::string_view text, std::string const
         field = required ? object.require<Field>(key) : object.get<Field>(key, field);
         extra.erase(key);
     });
-    if (object.has("pad_token_id") && object.json().at("pad_token_id").is_null()) { config.pad_token_id = -1; }
+    if (detail::is_null(object, "pad_token_id")) { config.pad_token_id = -1; }
     if (config.model_type == ModelType::electra && config.embedding_size < 1) {
         throw object.refuse("an \"embedding_size\" of at least 1", std::to_string(config.embedding_size));
     }
@@ -141,12 +142,7 @@ inline std::string to_json(BertConfig const& config, std::string const& architec
     detail::visit_bert_config(config, [&document](char const* key, auto const& field, bool) { document[key] = field; });
     if (config.model_type == ModelType::electra) { document["embedding_size"] = config.embedding_width(); }
     if (config.pad_token_id < 0) { document["pad_token_id"] = nullptr; }
-    detail::JsonObject const extra(detail::parse_json(config.extra_json, "extra_json"), "extra_json");
-    for (auto const& [key, value] : extra.json().items()) {
-        if (!document.contains(key)) { document[key] = value; }
-    }
-    document["torch_dtype"] = element_type;
-    return detail::json_document(document);
+    return detail::finish_config(std::move(document), config.extra_json, element_type);
 }
 
 /// What a run and a dumped step record of a config.

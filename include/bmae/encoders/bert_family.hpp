@@ -14,7 +14,6 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
-#include <nlohmann/json.hpp>
 
 #include <bmae/encoders/bert.hpp>
 #include <bmae/encoders/bert_config_json.hpp>
@@ -47,7 +46,6 @@ struct BertFamily {
     static std::string config_text(BertConfig const& config, bool with_head) {
         return to_json(config, class_name(config.model_type, with_head ? "ForMaskedLM" : "Model"));
     }
-    static nlohmann::ordered_json description(BertConfig const& config) { return config_json(config); }
     static std::string_view title(BertConfig const& config) { return bmae::title(config.model_type); }
     static void set_dropout(BertConfig& config, double rate) {
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = rate;

@@ -11,26 +11,24 @@
 
 namespace bmae {
 
-/// What a run records of its encoder, to tell two apart: the config of its family, or the shape of an encoder without one.
+/// What a run records of its encoder, to tell two apart: its own `description()`, or the shape of an encoder without one.
 BMAE_INLINE nlohmann::ordered_json describe_encoder(AnyEncoder const& encoder);
 
 }  // namespace bmae
 
 #if BMAE_TORCH_DEFINITIONS
 
-#include <optional>
-#include <utility>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
-#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/values/shape.hpp>
 
 namespace bmae {
 
 namespace detail {
 
-/// What is known of an encoder without a family.
+/// What is known of an encoder that tells nothing.
 inline nlohmann::ordered_json shape_json(Shape const& shape) {
     return {{"vocab_size", shape.vocabulary},         {"hidden_size", shape.width},
             {"num_hidden_layers", shape.layers},      {"num_attention_heads", shape.heads},
@@ -42,9 +40,8 @@ inline nlohmann::ordered_json shape_json(Shape const& shape) {
 }  // namespace detail
 
 BMAE_INLINE nlohmann::ordered_json describe_encoder(AnyEncoder const& encoder) {
-    auto described = detail::with_family<nlohmann::ordered_json>(
-        encoder, [](auto family, auto const& held) { return family.description(held.config()); });
-    return described ? *std::move(described) : detail::shape_json(encoder.shape());
+    std::string const told = encoder.description();
+    return told.empty() ? detail::shape_json(encoder.shape()) : nlohmann::ordered_json::parse(told);
 }
 
 }  // namespace bmae

@@ -19,6 +19,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <bmae/concepts/encoder_roles.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/encoders/modern_bert_config.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/dropout.hpp>
@@ -171,6 +172,8 @@ public:
     }
 
     [[nodiscard]] ModernBertConfig const& config() const noexcept { return config_; }
+    /// What a run records of the encoder, to tell two apart: JSON.
+    [[nodiscard]] std::string description() const;
     [[nodiscard]] Shape shape() const { return config_.shape(); }
     /// The layers, which a decoder of this family may copy.
     [[nodiscard]] GatedStack const* gated_layers() const noexcept { return &layers; }
@@ -230,3 +233,15 @@ private:
 static_assert(HasTokenHead<ModernBertEncoder> && HasPositionTable<ModernBertEncoder> && EncodesRows<ModernBertEncoder>);
 
 }  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+#include <bmae/encoders/modern_bert_config_json.hpp>
+
+namespace bmae {
+
+BMAE_INLINE std::string ModernBertEncoder::description() const { return config_json(config_).dump(); }
+
+}  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

@@ -4,15 +4,13 @@
 /// The options of a ModernBERT encoder, by the names of its config.json.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <bmae/encoders/activation_names.hpp>
-#include <bmae/values/error.hpp>
+#include <bmae/encoders/config_checks.hpp>
 #include <bmae/values/shape.hpp>
 
 namespace bmae {
@@ -85,45 +83,29 @@ struct ModernBertConfig {
     /// Refuses options that do not describe a model.
     /// \param file  name of the source in messages
     void validate(std::string const& file = {}) const {
-        auto const refuse = [&file](std::string expected, std::string found) {
-            throw InputError(Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found)});
-        };
-        auto const within = [&refuse](char const* name, std::int64_t value, std::int64_t least, std::int64_t most) {
-            if (value < least || value > most) {
-                refuse(std::string(name) + " between " + std::to_string(least) + " and " + std::to_string(most),
-                       std::to_string(value));
-            }
-        };
-        auto const number = [&refuse](char const* name, double value, double least, double below) {
-            if (!std::isfinite(value) || value < least || value >= below) {
-                refuse(std::string(name) + " of at least " + std::to_string(least) + " and below " + std::to_string(below),
-                       std::to_string(value));
-            }
-        };
-        within("vocab_size", vocab_size, 1, 100'000'000);
-        within("hidden_size", hidden_size, 2, 1'000'000);
-        within("num_hidden_layers", num_hidden_layers, 1, 10'000);
-        within("num_attention_heads", num_attention_heads, 1, hidden_size / 2);
-        within("intermediate_size", intermediate_size, 1, 10'000'000);
-        within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
-        within("global_attn_every_n_layers", global_attn_every_n_layers, 1, 10'000);
-        within("local_attention", local_attention, 2, 10'000'000);
-        within("pad_token_id", pad_token_id, -1, vocab_size - 1);
-        if (hidden_size % (2 * num_attention_heads) != 0) {
-            refuse("a hidden_size that num_attention_heads divides into heads of an even width, which rotary positions need",
-                   std::to_string(hidden_size) + " and " + std::to_string(num_attention_heads));
-        }
+        detail::ConfigChecks const check(file);
+        check.within("vocab_size", vocab_size, 1, 100'000'000);
+        check.within("hidden_size", hidden_size, 2, 1'000'000);
+        check.within("num_hidden_layers", num_hidden_layers, 1, 10'000);
+        check.within("num_attention_heads", num_attention_heads, 1, hidden_size / 2);
+        check.within("intermediate_size", intermediate_size, 1, 10'000'000);
+        check.within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
+        check.within("global_attn_every_n_layers", global_attn_every_n_layers, 1, 10'000);
+        check.within("local_attention", local_attention, 2, 10'000'000);
+        check.within("pad_token_id", pad_token_id, -1, vocab_size - 1);
+        check.even_heads(hidden_size, num_attention_heads);
         if (!local_layers.empty() && local_layers.size() != static_cast<std::size_t>(num_hidden_layers)) {
-            refuse("layer_types of num_hidden_layers, " + std::to_string(num_hidden_layers), std::to_string(local_layers.size()));
+            check.refuse("layer_types of num_hidden_layers, " + std::to_string(num_hidden_layers),
+                         std::to_string(local_layers.size()));
         }
-        number("global_rope_theta", global_rope_theta, 1, 1e12);
-        number("local_rope_theta", local_rope_theta, 1, 1e12);
-        number("embedding_dropout", embedding_dropout, 0, 1);
-        number("attention_dropout", attention_dropout, 0, 1);
-        number("mlp_dropout", mlp_dropout, 0, 1);
-        number("norm_eps", norm_eps, 0, 1);
-        number("initializer_range", initializer_range, 0, 1'000);
-        number("initializer_cutoff_factor", initializer_cutoff_factor, 0.01, 1'000);
+        check.number("global_rope_theta", global_rope_theta, 1, 1e12);
+        check.number("local_rope_theta", local_rope_theta, 1, 1e12);
+        check.number("embedding_dropout", embedding_dropout, 0, 1);
+        check.number("attention_dropout", attention_dropout, 0, 1);
+        check.number("mlp_dropout", mlp_dropout, 0, 1);
+        check.number("norm_eps", norm_eps, 0, 1);
+        check.number("initializer_range", initializer_range, 0, 1'000);
+        check.number("initializer_cutoff_factor", initializer_cutoff_factor, 0.01, 1'000);
         static_cast<void>(activation_named(hidden_activation, "hidden_activation", file));
         static_cast<void>(activation_named(classifier_activation, "classifier_activation", file));
     }

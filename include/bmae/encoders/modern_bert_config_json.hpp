@@ -13,9 +13,11 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/encoders/config_keys.hpp>
 #include <bmae/encoders/modern_bert_config.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/values/error.hpp>
@@ -47,10 +49,6 @@ void visit_modern_bert_config(Config& config, Visit&& visit) {
 }
 
 /// Switches of the architecture that ModernBERT models leave as they are.
-struct FixedSwitch {
-    char const* key;
-    bool value;
-};
 inline constexpr std::array<FixedSwitch, 7> modern_bert_switches{{{"attention_bias", false},
                                                                   {"mlp_bias", false},
                                                                   {"norm_bias", false},
@@ -65,10 +63,7 @@ inline double read_rope_theta(JsonObject const& object, std::string const& kind,
     auto const parameters = object.find<JsonObject>("rope_parameters");
     auto const of_kind = parameters ? parameters->find<JsonObject>(kind) : std::nullopt;
     if (of_kind) {
-        if (auto const type = of_kind->get<std::string>("rope_type", "default"); type != "default") {
-            throw object.refuse("\"rope_type\": \"default\" in rope_parameters." + kind, '"' + type + '"',
-                                "Scaled rotary positions are not supported: results would be wrong.");
-        }
+        require_plain_rotation(*of_kind, "rope_parameters." + kind);
         auto const newer = of_kind->find<double>("rope_theta");
         if (newer && theta && *newer != *theta) {
             throw object.refuse(key + " equal to rope_parameters." + kind + ".rope_theta, " + std::to_string(*newer),
@@ -80,12 +75,10 @@ inline double read_rope_theta(JsonObject const& object, std::string const& kind,
 }
 
 inline void read_rope(JsonObject const& object, ModernBertConfig& config) {
-    if (object.find<JsonObject>("rope_scaling")) {
-        throw object.refuse("no \"rope_scaling\"", "one", "Scaled rotary positions are not supported: results would be wrong.");
-    }
+    if (object.find<JsonObject>("rope_scaling")) { throw object.refuse("no \"rope_scaling\"", "one", no_scaled_rotation); }
     config.global_rope_theta = read_rope_theta(object, "full_attention", "global_rope_theta", config.global_rope_theta);
     // Where the key is null, layers with a window have the base of the others (transformers 4).
-    bool const none = object.has("local_rope_theta") && object.json().at("local_rope_theta").is_null();
+    bool const none = is_null(object, "local_rope_theta");
     config.local_rope_theta = read_rope_theta(object, "sliding_attention", "local_rope_theta",
                                               none ? config.global_rope_theta : config.local_rope_theta);
 }
@@ -130,19 +123,12 @@ inline void read_layer_types(JsonObject const& object, ModernBertConfig& config)
 inline void require_plain_modern_bert(JsonObject const& object) {
     auto const type = object.require<std::string>("model_type");
     if (type != "modernbert") { throw object.refuse("\"model_type\": \"modernbert\"", '"' + type + '"'); }
-    auto const classes = object.get<std::vector<std::string>>("architectures", {});
-    if (!classes.empty() && std::none_of(classes.begin(), classes.end(), [](auto const& name) {
-            return name.starts_with("ModernBertModel") || name.starts_with("ModernBertFor");
-        })) {
-        throw object.refuse("a class in \"architectures\" that begins with ModernBert", '"' + classes.front() + '"',
+    std::string first;
+    if (!is_of_classes(object, {"ModernBertModel", "ModernBertFor"}, first)) {
+        throw object.refuse("a class in \"architectures\" that begins with ModernBert", '"' + first + '"',
                             "ModernBertDecoder and other architectures cannot be read.");
     }
-    for (FixedSwitch const& fixed : modern_bert_switches) {
-        if (object.get<bool>(fixed.key, fixed.value) != fixed.value) {
-            throw object.refuse('"' + std::string(fixed.key) + "\": " + (fixed.value ? "true" : "false"),
-                                fixed.value ? "false" : "true", "No other ModernBERT can be read.");
-        }
-    }
+    require_switches(object, modern_bert_switches, "ModernBERT");
     auto const older = object.find<double>("layer_norm_eps");
     if (older && *older != object.get<double>("norm_eps", 1e-5)) {
         throw object.refuse("a layer_norm_eps equal to norm_eps, which alone is used", std::to_string(*older),
@@ -171,9 +157,10 @@ inline ModernBertConfig modern_bert_config_from_json(std::string_view text, std:
         field = required ? object.require<Field>(key) : object.get<Field>(key, field);
         extra.erase(key);
     });
-    auto const is_null = [&](char const* key) { return object.has(key) && object.json().at(key).is_null(); };
-    if (is_null("pad_token_id")) { config.pad_token_id = -1; }
-    if (is_null("initializer_cutoff_factor")) { config.initializer_cutoff_factor = 3; }   // as transformers reads it
+    if (detail::is_null(object, "pad_token_id")) { config.pad_token_id = -1; }
+    if (detail::is_null(object, "initializer_cutoff_factor")) {
+        config.initializer_cutoff_factor = 3;
+    }   // as transformers reads it
     detail::read_rope(object, config);
     detail::read_layer_types(object, config);
     for (char const* const key : {"model_type", "architectures", "dtype", "torch_dtype", "rope_parameters", "rope_scaling",
@@ -212,12 +199,29 @@ inline std::string to_json(ModernBertConfig const& config, std::string const& ar
     for (detail::FixedSwitch const& fixed : detail::modern_bert_switches) {
         if (std::string_view(fixed.key).ends_with("_bias")) { document[fixed.key] = fixed.value; }
     }
-    detail::JsonObject const extra(detail::parse_json(config.extra_json, "extra_json"), "extra_json");
-    for (auto const& [key, value] : extra.json().items()) {
-        if (!document.contains(key)) { document[key] = value; }
-    }
-    document["torch_dtype"] = element_type;
-    return detail::json_document(document);
+    return detail::finish_config(std::move(document), config.extra_json, element_type);
+}
+
+/// What a run and a dumped step record of a config.
+inline nlohmann::ordered_json config_json(ModernBertConfig const& config) {
+    nlohmann::ordered_json layers = nlohmann::ordered_json::array();
+    for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) { layers.push_back(config.is_local(i) ? "local" : "global"); }
+    return {{"vocab_size", config.vocab_size},
+            {"hidden_size", config.hidden_size},
+            {"num_hidden_layers", config.num_hidden_layers},
+            {"num_attention_heads", config.num_attention_heads},
+            {"intermediate_size", config.intermediate_size},
+            {"max_position_embeddings", config.max_position_embeddings},
+            {"layer_norm_eps", config.norm_eps},
+            {"hidden_act", config.hidden_activation},
+            {"head_act", config.classifier_activation},
+            {"model_type", "modernbert"},
+            {"pad_token_id", config.pad_token_id},
+            {"layers", std::move(layers)},
+            {"local_attention", config.local_attention},
+            {"global_rope_theta", config.global_rope_theta},
+            {"local_rope_theta", config.local_rope_theta},
+            {"embedding_dropout", config.embedding_dropout}};
 }
 
 }  // namespace bmae

@@ -21,6 +21,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <bmae/concepts/encoder_roles.hpp>
+#include <bmae/detail/separate.hpp>
 #include <bmae/encoders/nomic_bert_config.hpp>
 #include <bmae/nn/attention.hpp>
 #include <bmae/nn/dropout.hpp>
@@ -222,6 +223,8 @@ public:
     }
 
     [[nodiscard]] NomicBertConfig const& config() const noexcept { return config_; }
+    /// What a run records of the encoder, to tell two apart: JSON.
+    [[nodiscard]] std::string description() const;
     [[nodiscard]] Shape shape() const { return config_.shape(); }
 
     /// \param prefix  put before every name: empty for the encoder of a model, "query." for a second tower
@@ -275,3 +278,15 @@ private:
 static_assert(HasTokenHead<NomicBertEncoder> && HasPositionTable<NomicBertEncoder> && EncodesRows<NomicBertEncoder>);
 
 }  // namespace bmae
+
+#if BMAE_TORCH_DEFINITIONS
+
+#include <bmae/encoders/nomic_bert_config_json.hpp>
+
+namespace bmae {
+
+BMAE_INLINE std::string NomicBertEncoder::description() const { return config_json(config_).dump(); }
+
+}  // namespace bmae
+
+#endif   // BMAE_TORCH_DEFINITIONS

@@ -4,12 +4,10 @@
 /// The options of a NomicBERT encoder, by the names of its config.json.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <string>
-#include <utility>
 
-#include <bmae/values/error.hpp>
+#include <bmae/encoders/config_checks.hpp>
 #include <bmae/values/shape.hpp>
 
 namespace bmae {
@@ -55,36 +53,21 @@ struct NomicBertConfig {
     /// Refuses options that do not describe a model.
     /// \param file  name of the source in messages
     void validate(std::string const& file = {}) const {
-        auto const refuse = [&file](std::string expected, std::string found) {
-            throw InputError(Diagnostic{.file = file, .expected = std::move(expected), .found = std::move(found)});
-        };
-        auto const within = [&refuse](char const* name, std::int64_t value, std::int64_t least, std::int64_t most) {
-            if (value >= least && value <= most) { return; }
-            refuse(std::string(name) + " between " + std::to_string(least) + " and " + std::to_string(most),
-                   std::to_string(value));
-        };
-        auto const number = [&refuse](char const* name, double value, double least, double below) {
-            if (std::isfinite(value) && value >= least && value < below) { return; }
-            refuse(std::string(name) + " of at least " + std::to_string(least) + " and below " + std::to_string(below),
-                   std::to_string(value));
-        };
-        within("vocab_size", vocab_size, 1, 100'000'000);
-        within("hidden_size", hidden_size, 2, 1'000'000);
-        within("num_hidden_layers", num_hidden_layers, 1, 10'000);
-        within("num_attention_heads", num_attention_heads, 1, hidden_size / 2);
-        within("intermediate_size", intermediate_size, 1, 10'000'000);
-        within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
-        within("type_vocab_size", type_vocab_size, 1, 1'000);
-        within("pad_token_id", pad_token_id, -1, vocab_size - 1);
-        if (hidden_size % (2 * num_attention_heads) != 0) {
-            refuse("a hidden_size that num_attention_heads divides into heads of an even width, which rotary positions need",
-                   std::to_string(hidden_size) + " and " + std::to_string(num_attention_heads));
-        }
-        number("rope_theta", rope_theta, 1, 1e12);
-        number("hidden_dropout_prob", hidden_dropout_prob, 0, 1);
-        number("attention_probs_dropout_prob", attention_probs_dropout_prob, 0, 1);
-        number("layer_norm_eps", layer_norm_eps, 0, 1);
-        number("initializer_range", initializer_range, 0, 1'000);
+        detail::ConfigChecks const check(file);
+        check.within("vocab_size", vocab_size, 1, 100'000'000);
+        check.within("hidden_size", hidden_size, 2, 1'000'000);
+        check.within("num_hidden_layers", num_hidden_layers, 1, 10'000);
+        check.within("num_attention_heads", num_attention_heads, 1, hidden_size / 2);
+        check.within("intermediate_size", intermediate_size, 1, 10'000'000);
+        check.within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
+        check.within("type_vocab_size", type_vocab_size, 1, 1'000);
+        check.within("pad_token_id", pad_token_id, -1, vocab_size - 1);
+        check.even_heads(hidden_size, num_attention_heads);
+        check.number("rope_theta", rope_theta, 1, 1e12);
+        check.number("hidden_dropout_prob", hidden_dropout_prob, 0, 1);
+        check.number("attention_probs_dropout_prob", attention_probs_dropout_prob, 0, 1);
+        check.number("layer_norm_eps", layer_norm_eps, 0, 1);
+        check.number("initializer_range", initializer_range, 0, 1'000);
     }
 
     friend bool operator==(NomicBertConfig const&, NomicBertConfig const&) = default;

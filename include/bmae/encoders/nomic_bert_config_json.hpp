@@ -4,7 +4,6 @@
 /// NomicBertConfig from config.json and back. Unknown keys are preserved.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -12,9 +11,9 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <bmae/detail/files.hpp>
+#include <bmae/encoders/config_keys.hpp>
 #include <bmae/encoders/nomic_bert_config.hpp>
 #include <bmae/io/json_file.hpp>
 #include <bmae/values/error.hpp>
@@ -40,12 +39,8 @@ void visit_nomic_bert_config(Config& config, Visit&& visit) {
     visit("pad_token_id", "pad_token_id", config.pad_token_id);
 }
 
-/// A switch of the first publications' code, which transformers' has as a constant.
-struct NomicSwitch {
-    char const* key;
-    bool value;
-};
-inline constexpr std::array<NomicSwitch, 9> nomic_switches{{{"prenorm", false},
+/// Switches of the first publications' code, which transformers' has as constants.
+inline constexpr std::array<FixedSwitch, 9> nomic_switches{{{"prenorm", false},
                                                             {"parallel_block", false},
                                                             {"qkv_proj_bias", false},
                                                             {"mlp_fc1_bias", false},
@@ -57,17 +52,11 @@ inline constexpr std::array<NomicSwitch, 9> nomic_switches{{{"prenorm", false},
 
 /// Refuses what this architecture has no code for.
 inline void require_plain_nomic_bert(JsonObject const& object, NomicBertConfig const& config) {
-    auto const classes = object.get<std::vector<std::string>>("architectures", {});
-    if (!classes.empty() &&
-        std::none_of(classes.begin(), classes.end(), [](auto const& name) { return name.starts_with("NomicBert"); })) {
-        throw object.refuse("a class in \"architectures\" that begins with NomicBert", '"' + classes.front() + '"');
+    std::string first;
+    if (!is_of_classes(object, {"NomicBert"}, first)) {
+        throw object.refuse("a class in \"architectures\" that begins with NomicBert", '"' + first + '"');
     }
-    for (NomicSwitch const& fixed : nomic_switches) {
-        if (object.get<bool>(fixed.key, fixed.value) != fixed.value) {
-            throw object.refuse('"' + std::string(fixed.key) + "\": " + (fixed.value ? "true" : "false"),
-                                fixed.value ? "false" : "true", "No other NomicBERT can be read.");
-        }
-    }
+    require_switches(object, nomic_switches, "NomicBERT");
     for (auto const& [key, only] :
          {std::pair<char const*, char const*>{"hidden_act", "silu"}, {"activation_function", "swiglu"}}) {
         if (auto const name = object.get<std::string>(key, only); name != only) {
@@ -76,16 +65,14 @@ inline void require_plain_nomic_bert(JsonObject const& object, NomicBertConfig c
         }
     }
     for (char const* const key : {"rotary_scaling_factor", "rotary_emb_scale_base", "rope_scaling"}) {
-        if (object.has(key) && !object.json().at(key).is_null()) {
-            throw object.refuse("no \"" + std::string(key) + '"', object.json().at(key).dump(),
-                                "Scaled rotary positions are not supported: results would be wrong.");
-        }
+        if (!object.has(key) || is_null(object, key)) { continue; }
+        throw object.refuse("no \"" + std::string(key) + '"', object.json().at(key).dump(), no_scaled_rotation);
     }
     if (double const share = object.get<double>("rotary_emb_fraction", 1.0); share != 1.0) {
         throw object.refuse("\"rotary_emb_fraction\": 1", std::to_string(share), "No other NomicBERT can be read.");
     }
     std::int64_t const width = config.num_attention_heads > 0 ? config.hidden_size / config.num_attention_heads : 0;
-    if (object.has("head_dim") && !object.json().at("head_dim").is_null() && object.require<std::int64_t>("head_dim") != width) {
+    if (object.has("head_dim") && !is_null(object, "head_dim") && object.require<std::int64_t>("head_dim") != width) {
         throw object.refuse("a head_dim of hidden_size / num_attention_heads, " + std::to_string(width),
                             object.json().at("head_dim").dump());
     }
@@ -95,10 +82,7 @@ inline void require_plain_nomic_bert(JsonObject const& object, NomicBertConfig c
 inline double read_nomic_rope(JsonObject const& object, double fallback) {
     double theta = object.get<double>("rotary_emb_base", fallback);
     if (auto const parameters = object.find<JsonObject>("rope_parameters")) {
-        if (auto const type = parameters->get<std::string>("rope_type", "default"); type != "default") {
-            throw object.refuse("\"rope_type\": \"default\" in rope_parameters", '"' + type + '"',
-                                "Scaled rotary positions are not supported: results would be wrong.");
-        }
+        require_plain_rotation(*parameters, "rope_parameters");
         theta = parameters->get<double>("rope_theta", theta);
     }
     return theta;
@@ -127,7 +111,7 @@ inline NomicBertConfig nomic_bert_config_from_json(std::string_view text, std::s
         extra.erase(key);
         extra.erase(old_key);
     });
-    if (object.has("pad_token_id") && object.json().at("pad_token_id").is_null()) { config.pad_token_id = -1; }
+    if (detail::is_null(object, "pad_token_id")) { config.pad_token_id = -1; }
     config.rope_theta = detail::read_nomic_rope(object, config.rope_theta);
     detail::require_plain_nomic_bert(object, config);
     for (char const* const key : {"model_type",
@@ -152,7 +136,7 @@ inline NomicBertConfig nomic_bert_config_from_json(std::string_view text, std::s
                                   "tie_word_embeddings"}) {
         extra.erase(key);   // rewritten, or settings of another program's code
     }
-    for (detail::NomicSwitch const& fixed : detail::nomic_switches) { extra.erase(fixed.key); }
+    for (detail::FixedSwitch const& fixed : detail::nomic_switches) { extra.erase(fixed.key); }
     config.extra_json = extra.dump();
     config.validate(file);
     return config;
@@ -175,12 +159,23 @@ inline std::string to_json(NomicBertConfig const& config, std::string const& arc
     if (config.pad_token_id < 0) { document["pad_token_id"] = nullptr; }
     document["head_dim"] = config.hidden_size / config.num_attention_heads;
     document["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", config.rope_theta}};
-    detail::JsonObject const extra(detail::parse_json(config.extra_json, "extra_json"), "extra_json");
-    for (auto const& [key, value] : extra.json().items()) {
-        if (!document.contains(key)) { document[key] = value; }
-    }
-    document["torch_dtype"] = element_type;
-    return detail::json_document(document);
+    return detail::finish_config(std::move(document), config.extra_json, element_type);
+}
+
+/// What a run and a dumped step record of a config.
+inline nlohmann::ordered_json config_json(NomicBertConfig const& config) {
+    return {{"vocab_size", config.vocab_size},
+            {"hidden_size", config.hidden_size},
+            {"num_hidden_layers", config.num_hidden_layers},
+            {"num_attention_heads", config.num_attention_heads},
+            {"intermediate_size", config.intermediate_size},
+            {"max_position_embeddings", config.max_position_embeddings},
+            {"type_vocab_size", config.type_vocab_size},
+            {"layer_norm_eps", config.layer_norm_eps},
+            {"hidden_act", "silu"},
+            {"model_type", "nomic_bert"},
+            {"pad_token_id", config.pad_token_id},
+            {"rope_theta", config.rope_theta}};
 }
 
 }  // namespace bmae

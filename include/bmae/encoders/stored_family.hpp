@@ -13,8 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <bmae/concepts/encoder.hpp>
 #include <bmae/io/tensors.hpp>
 
@@ -33,7 +31,7 @@ using WriteMore = std::function<void(std::filesystem::path const&)>;
 /// 3. `F::read_config(file)` and `F::config_text(options, with_head)`: config.json, as class ForMaskedLM or as the bare model.
 /// 4. `F::from_parameters(options, parameters, head, file)`: an encoder with the parameters of a checkpoint, by the names of
 ///    `for_each_parameter`; other tensors are ignored, and one that is missing or of another shape is refused.
-/// 5. `F::description(options)`: what a run records, to tell two encoders apart; `F::title(options)`: "BERT".
+/// 5. `F::title(options)`: "BERT".
 /// 6. `F::set_dropout(options, rate)`: all rates of dropout.
 ///
 /// With classification heads, for rerankers (`ClassifierFamily`):
@@ -54,7 +52,6 @@ concept StoredFamily = Encoder<typename F::EncoderType> &&
                            {
                                F::from_parameters(options, tensors, TokenHead::optional, std::string())
                            } -> std::same_as<typename F::EncoderType>;
-                           { F::description(options) } -> std::same_as<nlohmann::ordered_json>;
                            { F::title(options) } -> std::convertible_to<std::string_view>;
                            F::set_dropout(options, .1);
                        };

@@ -13,7 +13,10 @@
 #include <bmae/bottlenecks/sentence_steps.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/dump_step.hpp>
+#include <bmae/encoders/bert.hpp>
 #include <bmae/encoders/encoder_description.hpp>
+#include <bmae/encoders/modern_bert.hpp>
+#include <bmae/encoders/nomic_bert.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/attention.hpp>
