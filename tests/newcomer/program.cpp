@@ -10,6 +10,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/edge/pretrain.hpp>
+#include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/model/branch.hpp>
