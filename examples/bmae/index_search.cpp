@@ -28,9 +28,16 @@ namespace bmae::program {
 namespace {
 
 Json result_of(std::string const& method, std::size_t documents) {
-    return {{"command", "search"},   {"method", method},   {"documents", documents},
-            {"split", nullptr},      {"queries", 0},       {"hits", 0},
-            {"output", nullptr},     {"answers", nullptr}, {"malformed", Json::object()},
+    return {{"command", "search"},
+            {"method", method},
+            {"documents", documents},
+            {"split", nullptr},
+            {"queries", 0},
+            {"hits", 0},
+            {"output", nullptr},
+            {"answers", nullptr},
+            {"token_vectors", nullptr},
+            {"malformed", Json::object()},
             {"collections", nullptr}};
 }
 

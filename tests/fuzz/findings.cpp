@@ -274,6 +274,26 @@ void add_long_words(std::vector<Finding>& list) {
     }
 }
 
+/// The shard of sparse vectors, whose data are three offsets, three terms and three weights, with other offsets.
+Input with_offsets(std::vector<std::int64_t> offsets) {
+    return [=] {
+        std::string input = sound("sparse_folder", 1);
+        std::memcpy(input.data() + input.size() - 48, offsets.data(), 24);
+        return input;
+    };
+}
+
+void add_sparse_folders(std::vector<Finding>& list) {
+    std::string_view const shard = "sparse_folder", manifest = "sparse_folder_manifest";
+    std::string const fit = "sparse vectors with as many ids";
+    list.push_back({"offsets that descend", shard, with_offsets({0, 4, 3}), fit});
+    list.push_back({"offsets beyond the weights", shard, with_offsets({0, 2, std::int64_t{1} << 62}), fit});
+    list.push_back({"offsets below 0", shard, with_offsets({-1, 2, 3}), fit});
+    list.push_back({"offsets that begin late", shard, with_offsets({1, 2, 3}), fit});
+    list.push_back({"sparse texts 2^63", manifest, with(manifest, "/shards/0/texts", std::uint64_t{1} << 63), fit});
+    list.push_back({"a scale of impacts below 0", manifest, with(manifest, "/impact_scale", -1), "\"impact_scale\""});
+}
+
 void add_indexes(std::vector<Finding>& list) {
     std::string_view const dense = "dense_index_manifest", terms = "lexical_index_manifest", vectors = "vector_folder_manifest";
     for (char const* const type : {"int8", "binary"}) {
@@ -308,6 +328,10 @@ void add_indexes(std::vector<Finding>& list) {
     list.push_back(
         {"a shard of another model", vectors, with(vectors, "/model/weights", "ff"), "vectors of the manifest's model"});
     list.push_back({"deep manifest of vectors", vectors, nested, levels});
+    list.push_back(
+        {"vectors of another kind", vectors, with(vectors, "/model/kind", "many"), "the kind dense, sparse or tokens"});
+    list.push_back({"dense vectors as sparse ones", vectors, with(vectors, "/model/kind", "sparse"), "the manifest's model"});
+    add_sparse_folders(list);
 }
 
 void add_recipes(std::vector<Finding>& list) {

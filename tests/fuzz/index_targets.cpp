@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <stdexcept>
@@ -85,6 +86,42 @@ void read_lexical_manifest(std::string_view input) { search_terms(write_manifest
 void read_dense(std::string_view input) { search_vectors(write_store("dense", dense_files(), input)); }
 void read_dense_manifest(std::string_view input) { search_vectors(write_manifest("dense-manifest", dense_files(), input)); }
 
+/// A folder of one shard of sparse vectors.
+Files const& sparse_files() {
+    static Files const files = [] {
+        std::filesystem::path const folder = scratch() / "sparse-seed";
+        std::filesystem::create_directories(folder);
+        std::array<std::int64_t, 3> const offsets{0, 2, 3};
+        std::array<std::int32_t, 3> const ids{0, 2, 1};
+        std::array<float, 3> const weights{1, 2, 3};
+        bmae::VectorManifest manifest{.model = {.weights = "00",
+                                                .tokenizer = "11",
+                                                .pooling = "lexical",
+                                                .max_length = 16,
+                                                .precision = "fp32",
+                                                .dimension = dimension,
+                                                .kind = bmae::VectorKind::sparse},
+                                      .shard_texts = 2,
+                                      .complete = true};
+        std::vector<bmae::TensorEntry> const entries{
+            {{"offsets", bmae::ElementType::i64, {3}}, std::as_bytes(std::span(offsets))},
+            {{"ids", bmae::ElementType::i32, {3}}, std::as_bytes(std::span(ids))},
+            {{"weights", bmae::ElementType::f32, {3}}, std::as_bytes(std::span(weights))}};
+        bmae::write_safetensors(folder / "00000.safetensors", entries, {{"model", to_string(manifest.model)}},
+                                bmae::Existing::replace);
+        put("sparse-seed/00000.ids", "a\nb\n");
+        manifest.shards.push_back({.vectors = "00000.safetensors",
+                                   .ids = "00000.ids",
+                                   .texts = 2,
+                                   .tokens = 9,
+                                   .vectors_xxh64 = checksum_of(bytes_of(folder / "00000.safetensors")),
+                                   .ids_xxh64 = checksum_of("a\nb\n")});
+        manifest.write(folder);
+        return files_of(folder);
+    }();
+    return files;
+}
+
 Files const& vector_files() {
     static Files const files = [] {
         std::filesystem::path const folder = scratch() / "vectors-seed";
@@ -120,6 +157,16 @@ void open_vectors(std::filesystem::path const& folder) {
     static_cast<void>(manifest.texts() + manifest.tokens());
     for (bmae::VectorShard const& shard : manifest.shards) {
         auto const opened = bmae::detail::open_shard(folder, manifest, shard);
+        if (manifest.model.kind != bmae::VectorKind::dense) {
+            bool const sparse = manifest.model.kind == bmae::VectorKind::sparse;
+            auto const values = opened.values<float>(sparse ? "weights" : "embeddings").size();
+            auto const width = sparse ? 1 : static_cast<std::size_t>(manifest.model.dimension);
+            if (opened.offsets().size() != opened.ids.size() + 1 ||
+                static_cast<std::size_t>(opened.offsets().back()) * width != values) {
+                throw std::logic_error("offsets that leave the values were let pass");
+            }
+            continue;
+        }
         std::span<std::byte const> const bytes = opened.rows().bytes;
         if (bytes.size() != opened.ids.size() * static_cast<std::size_t>(manifest.model.dimension) * sizeof(float)) {
             throw std::logic_error("rows of another number than the ids were let pass");
@@ -127,18 +174,25 @@ void open_vectors(std::filesystem::path const& folder) {
     }
 }
 
-void read_vectors(std::string_view input) {
-    Files files = with_replaced(vector_files(), input);
+void read_shards(Files files) {
     auto manifest = nlohmann::ordered_json::parse(files.at("manifest.json"));
     manifest["shards"][0]["vectors_xxh64"] = checksum_of(files.at("00000.safetensors"));
     manifest["shards"][0]["ids_xxh64"] = checksum_of(files.at("00000.ids"));
     files["manifest.json"] = manifest.dump();
     open_vectors(write_files("vectors", files));
 }
+void read_vectors(std::string_view input) { read_shards(with_replaced(vector_files(), input)); }
+void read_sparse(std::string_view input) { read_shards(with_replaced(sparse_files(), input)); }
 void read_vectors_manifest(std::string_view input) {
     Files files = vector_files();
     files["manifest.json"] = input;
     open_vectors(write_files("vectors-manifest", files));
+}
+
+void read_sparse_manifest(std::string_view input) {
+    Files files = sparse_files();
+    files["manifest.json"] = input;
+    open_vectors(write_files("sparse-manifest", files));
 }
 
 }  // namespace
@@ -151,6 +205,8 @@ std::vector<Target> index_targets() {
         {"dense_index_manifest", read_dense_manifest, {dense_files().at("manifest.json")}},
         {"vector_folder", read_vectors, seeds_of(vector_files())},
         {"vector_folder_manifest", read_vectors_manifest, {vector_files().at("manifest.json")}},
+        {"sparse_folder", read_sparse, seeds_of(sparse_files())},
+        {"sparse_folder_manifest", read_sparse_manifest, {sparse_files().at("manifest.json")}},
     };
 }
 
