@@ -19,10 +19,10 @@
 #include <bmae/values/error.hpp>
 
 #include "computed_model.hpp"
+#include "folder_kind.hpp"
 #include "models.hpp"
 #include "option_text.hpp"
 #include "prompts.hpp"
-#include "scorers.hpp"
 
 namespace bmae::program {
 
@@ -148,7 +148,7 @@ VectorKind own_kind(Path const& model) {
     if (std::filesystem::is_directory(model / "sparse-encoder")) { return VectorKind::sparse; }
     if (std::filesystem::is_directory(model / "token-encoder")) { return VectorKind::tokens; }
     if (!std::filesystem::exists(model / "modules.json")) { return VectorKind::dense; }
-    FolderKind const folder = kind_of(model);
+    FolderKind const folder = kind_of_folder(model);
     if (folder == FolderKind::sparse_encoder) { return VectorKind::sparse; }
     return folder == FolderKind::token_encoder ? VectorKind::tokens : VectorKind::dense;
 }
