@@ -18,13 +18,10 @@ namespace bmae::detail {
 
 /// Calls `visit(part, index)` for each part of a tuple in order; `Parts` is const where the parts are to be.
 template <class Parts, class Visit>
-void visit_each(Parts& parts, Visit& visit) {
-    std::apply(
-        [&](auto&... part) {
-            [[maybe_unused]] std::size_t index = 0;
-            (visit(part, index++), ...);
-        },
-        parts);
+void visit_each([[maybe_unused]] Parts& parts, [[maybe_unused]] Visit& visit) {
+    [&]<std::size_t... index>(std::index_sequence<index...>) {   // not std::apply: four functions less for each tuple and visitor
+        (visit(std::get<index>(parts), index), ...);
+    }(std::make_index_sequence<std::tuple_size_v<std::remove_const_t<Parts>>>());
 }
 
 template <class Part>
