@@ -161,6 +161,9 @@ def check_seeds(work, common):
     for option, value, says in (("--task", "rte", "cola, mrpc, stsb, qqp"), ("--task", "mrpc,mrpc", "twice"), ("--task", "qqp", "train.tsv and dev.tsv of QQP"),
                                 ("--data", work / "absent", "absent"), ("--max-length", 1024, "1024")):
         assert says in run(*replaced(replaced(common, "--output", work / "none"), option, value), "--seeds", 9, status=2).stderr, (option, value)
+    for option, value, says in (("--freeze", "nothing.*", "nothing.*"), ("--lora-rank", 4096, "a rank of LoRA of at most")):   # before any data are looked at
+        refused = run(*replaced(replaced(common, "--output", work / "none"), "--data", work / "absent"), "--seeds", 9, option, value, status=2).stderr
+        assert says in refused and "absent" not in refused, refused
     assert not (work / "none").exists()
     common = replaced(common, "--output", work / "others")
     timed = result(*replaced(common, "--steps", 1_000_000), "--seeds", 8, "--minutes", .01, "--lora-rank", 2)
