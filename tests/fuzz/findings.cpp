@@ -69,8 +69,8 @@ std::string many_added_tokens() {
     return json.dump();
 }
 
-std::string doubling_normalizer() {
-    Json json = Json::parse(sound("tokenizer_json", unigram));
+std::string doubling_normalizer(std::size_t seed) {
+    Json json = Json::parse(sound("tokenizer_json", seed));
     json["normalizer"] = {{"type", "Sequence"}, {"normalizers", Json::array()}};
     for (int i = 0; i < 24; ++i) {
         json["normalizer"]["normalizers"].push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
@@ -131,10 +131,18 @@ void add_tokenizers(std::vector<Finding>& list) {
     }
     list.push_back({"a unigram token twice", file, with(file, "/model/vocab/4/0", "b", unigram), "each once"});
     list.push_back({"an empty unigram token", file, with(file, "/model/vocab/4/0", "", unigram), "not empty"});
-    list.push_back({"a normalizer that doubles", file, doubling_normalizer, "a normalizer that gives at most"});
+    list.push_back(
+        {"a normalizer that doubles", file, [] { return doubling_normalizer(unigram); }, "a normalizer that gives at most"});
+    list.push_back({"a WordPiece normalizer that doubles", file, [] { return doubling_normalizer(wordpiece); },
+                    "a normalizer that gives at most"});
     list.push_back({"20,000 added tokens", file, many_added_tokens, ""});
     list.push_back({"a token of 100,000 bytes", file, [] { return long_token(wordpiece); }, "at most 1024 bytes"});
     list.push_back({"a unigram token of 100,000 bytes", file, [] { return long_token(unigram); }, "at most 1024 bytes"});
+    list.push_back(
+        {"an expression of 100,000 groups", "word_pattern", [] { return std::string(100'000, '('); }, "groups more than"});
+    list.push_back({"an expression of repeats of repeats", "word_pattern",
+                    [] { return std::string("(((a{999}){999}){999}){999}"); }, "repeats of characters"});
+    list.push_back({"an expression of exponential effort", "word_pattern", [] { return std::string("(?:a+)+c"); }, "retries"});
     list.push_back({"deep vocab.json", "vocab_json", nested, levels});
     list.push_back({"deep tokenizer_config.json", "tokenizer_config", nested, levels});
     list.push_back({"deep special_tokens_map.json", "special_tokens_map", nested, levels});

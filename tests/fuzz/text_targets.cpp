@@ -3,6 +3,7 @@
 // Tokenizers and their files, dictionaries of words.
 #include <exception>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include <bmae/text/byte_level_bpe.hpp>
 #include <bmae/text/sentence_splitter.hpp>
 #include <bmae/text/unigram.hpp>
+#include <bmae/text/word_pattern.hpp>
 #include <bmae/text/wordpiece.hpp>
 
 #include "targets.hpp"
@@ -55,6 +57,31 @@ std::string const unigram_json =
     R"("post_processor":{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],)"
     R"("special_tokens":{"</s>":{"id":"</s>","ids":[1],"tokens":["</s>"]}}},"decoder":{"type":"Metaspace"},)"
     R"("model":{"type":"Unigram","unk_id":2,"vocab":[["<pad>",0],["</s>",0],["<unk>",0],["\u2581",-2],["a",-3],["b",-3],["ab",-4],["\u2581a",-3.5],["<extra>",-9]]}})";
+
+/// WordPiece behind expressions.
+std::string pattern_json() {
+    std::string json = wordpiece_file("tokenizer.json");
+    auto const set = [&](std::string const& key, std::string const& value) {
+        std::size_t const begin = json.find('{', json.find('"' + key + '"'));
+        json.replace(begin, json.find('}', begin) + 1 - begin, value);
+    };
+    set("normalizer", R"({"type":"Replace","pattern":{"Regex":"\\s+|[.!]{2,}"},"content":" "})");
+    set("pre_tokenizer",
+        R"json({"type":"Split","pattern":{"Regex":"(?i:'s|'ll)| ?\\p{L}+|\\d{1,3}|[^\\s\\w]+?|\\s+(?!\\S)"},)json"
+        R"json("behavior":"MergedWithPrevious","invert":true})json");
+    return json;
+}
+
+/// An expression, and its matches in a text.
+void read_pattern(std::string_view input) {
+    bmae::WordPattern const pattern{std::string(input)};
+    std::string const text = bmae::detail::well_formed(sample) + "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
+    std::size_t end = 0;
+    pattern.for_each_match(text, [&](std::size_t from, std::size_t to) {
+        if (from < end || to <= from || to > text.size()) { throw std::logic_error("a match out of order"); }
+        end = to;
+    });
+}
 
 /// Everything that a tokenizer says of a text.
 template <class T>
@@ -122,7 +149,7 @@ std::vector<Target> text_targets() {
     static std::string const merges = "#version: 0.2\na b\na a\n";
     static std::string const vocabulary = R"({"a": 0, "b": 1, "ab": 2, "aa": 3, "x": 4, "<|endoftext|>": 5})";
     return {
-        {"tokenizer_json", read_tokenizer_json, {wordpiece_file("tokenizer.json"), bpe_json, unigram_json}},
+        {"tokenizer_json", read_tokenizer_json, {wordpiece_file("tokenizer.json"), bpe_json, unigram_json, pattern_json()}},
         {"tokenizer_config",
          [](std::string_view input) { read_folder("tokenizer_config.json", input); },
          {wordpiece_file("tokenizer_config.json")}},
@@ -130,6 +157,9 @@ std::vector<Target> text_targets() {
          [](std::string_view input) { read_folder("special_tokens_map.json", input); },
          {wordpiece_file("special_tokens_map.json"),
           R"({"mask_token": {"content": "[MASK]", "lstrip": false}, "unk_token": "[UNK]"})"}},
+        {"word_pattern",
+         read_pattern,
+         {R"('s|'t| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", R"((?i:'s|'ll)|(?>a++|[^\w\s-]{2,5}?)|\d{,3}x|(ab)*c)"}},
         {"vocab_txt", read_vocabulary, {wordpiece_file("vocab.txt")}},
         {"vocab_json", [](std::string_view input) { read_pair_of_files(input, merges); }, {vocabulary}},
         {"merges_txt", [](std::string_view input) { read_pair_of_files(vocabulary, input); }, {merges}},

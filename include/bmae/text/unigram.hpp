@@ -30,9 +30,6 @@ namespace bmae {
 
 namespace detail {
 
-/// Bytes that a text of `size` bytes may have after normalization. Unicode's longest compatibility form has eleven times as many.
-inline std::size_t longest_normalized(std::size_t size) noexcept { return 32 * size + (std::size_t{1} << 16); }
-
 /// Scores, and segmentation by them.
 class UnigramCore {
 public:
@@ -100,12 +97,7 @@ private:
             refuse("the id of the unknown token", std::to_string(given.unknown));
         }
         if (given.space.empty()) { refuse("a marker of spaces", "none"); }
-        for (UnigramNormalizerStep const& step : given.normalizer) {
-            constexpr std::size_t longest = 256;
-            if (step.to.size() > longest) {
-                refuse("replacements of at most 256 bytes in the normalizer", std::to_string(step.to.size()));
-            }
-        }
+        check_replacements(given.normalizer, given.file);
         std::unordered_set<std::string_view> seen;
         for (std::size_t i = 0; i < scored; ++i) {
             std::string const& token = given.tokens[i];
@@ -120,17 +112,7 @@ private:
     }
 
     [[nodiscard]] std::string normalized(std::string text) const {
-        std::size_t const most = longest_normalized(text.size());
-        for (UnigramNormalizerStep const& step : description.normalizer) {
-            text = normalize(step, text);
-            if (text.size() <= most) { continue; }
-            throw InputError(
-                Diagnostic{.file = description.file,
-                           .expected = "a normalizer that gives at most " + std::to_string(most) + " bytes for this text",
-                           .found = std::to_string(text.size()),
-                           .hint = "Steps that repeat each other double a text again and again: copy the file again."});
-        }
-        return text;
+        return normalize_by(description.normalizer, std::move(text), description.file);
     }
 
     void encode_segment(std::string_view segment, bool at_start, std::vector<TokenId>& ids) const {

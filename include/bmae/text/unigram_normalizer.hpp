@@ -294,4 +294,40 @@ inline std::string normalize(UnigramNormalizerStep const& step, std::string_view
     return to_unicode_form(text, step.form);
 }
 
+namespace detail {
+
+/// Bytes that a text of `size` bytes may have after normalization. Unicode's longest compatibility form has eleven times as many.
+inline std::size_t longest_normalized(std::size_t size) noexcept { return 32 * size + (std::size_t{1} << 16); }
+
+/// \param file  of the steps, named in errors
+/// \throws InputError  for a replacement of more than 256 bytes
+inline void check_replacements(std::vector<UnigramNormalizerStep> const& steps, std::string const& file) {
+    constexpr std::size_t longest = 256;
+    for (UnigramNormalizerStep const& step : steps) {
+        if (step.to.size() <= longest) { continue; }
+        throw InputError(Diagnostic{.file = file,
+                                    .expected = "replacements of at most 256 bytes in the normalizer",
+                                    .found = std::to_string(step.to.size()),
+                                    .hint = "Save the tokenizer again."});
+    }
+}
+
+/// The text after all steps. \param file  of them, named in errors
+/// \throws InputError  where the text grows beyond `longest_normalized`
+inline std::string normalize_by(std::vector<UnigramNormalizerStep> const& steps, std::string text, std::string const& file) {
+    std::size_t const most = longest_normalized(text.size());
+    for (UnigramNormalizerStep const& step : steps) {
+        text = normalize(step, text);
+        if (text.size() <= most) { continue; }
+        throw InputError(
+            Diagnostic{.file = file,
+                       .expected = "a normalizer that gives at most " + std::to_string(most) + " bytes for this text",
+                       .found = std::to_string(text.size()),
+                       .hint = "Steps that repeat each other double a text again and again: copy the file again."});
+    }
+    return text;
+}
+
+}  // namespace detail
+
 }  // namespace bmae

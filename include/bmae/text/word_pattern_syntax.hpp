@@ -99,7 +99,7 @@ struct PatternNode {
                                 .expected =
                                     "a regular expression of literals, sets, \\s, \\d, \\w, \\p{L}, \\p{M}, \\p{N}, \\p{P}, "
                                     "\\p{S}, groups, (?i:...), lookahead, alternatives and repeats",
-                                .found = what + " in \"" + std::string(expression) + '"',
+                                .found = what + " in \"" + std::string(expression.substr(0, 200)) + '"',
                                 .hint = "Write the pattern without it; tokenizers with other patterns cannot be read."});
 }
 

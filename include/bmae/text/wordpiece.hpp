@@ -203,12 +203,14 @@ public:
 private:
     struct Core {
         explicit Core(WordPieceDescription description)
-            : added(std::move(description.added)),
+            : file(description.file),
+              added(std::move(description.added)),
               model_tokens(description.model_tokens),
               chain(std::move(description.chain)),
               options(std::move(description.options)),
               vocabulary(std::move(description.tokens), options.continuation, description.file, model_tokens),
               normalizer(options.normalizer) {
+            if (chain) { detail::check_replacements(chain->normalizer, file); }
             SpecialTokens const& names = options.special;
             auto const required = [&](std::string const& name) {
                 TokenId const found = vocabulary.id(name);
@@ -260,11 +262,10 @@ private:
         [[nodiscard]] bool is_general() const noexcept { return chain.has_value() || !in_normalized.empty(); }
         [[nodiscard]] std::string normalized(std::string_view text) const {
             if (!chain) { return normalizer.normalized(text); }
-            std::string result = detail::well_formed(text);
-            for (UnigramNormalizerStep const& step : chain->normalizer) { result = normalize(step, result); }
-            return result;
+            return detail::normalize_by(chain->normalizer, detail::well_formed(text), file);
         }
 
+        std::string file;   // of the description, for errors
         std::vector<AddedToken> added;
         std::size_t model_tokens;
         std::optional<WordPieceChain> chain;
