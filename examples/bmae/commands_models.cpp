@@ -77,7 +77,8 @@ private:
         for (DeclaredOption* const option : add_prompts(table_, app, options.model.prompts, {})) {
             option->with("--format", {"sentence-transformers"});
         }
-        table_.text(app, "--tower", options.tower, "Of a model with two encoders: first or second");
+        table_.text(app, "--tower", options.tower, "Of a model with two encoders: first (queries) or second (passages)")
+            .by_default("both of a fine-tuned model, else first");
         table_.path(app, "--output", options.output, "New folder").required();
     }
 

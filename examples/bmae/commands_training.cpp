@@ -363,6 +363,9 @@ private:
         table_.flag(app, "--normalize", options.normalize, "Normalize vectors: scores are cosines");
         add_contrast_choices(table_, app, options.contrasted, options.training.batch.one_source);
         table_.text(app, "--pooling", options.pooling, "cls or mean").by_default("the model's, else cls");
+        table_.flag(
+            app, "--two-encoders", options.two_encoders,
+            "Train an encoder of queries and one of passages, which both start from --model (DPR), in place of one of both");
         auto const count = [&](char const* name, std::size_t& target, Whole const& range, char const* help) -> DeclaredOption& {
             return table_.whole(app, name, target, range, help).by_default("the preset's");
         };

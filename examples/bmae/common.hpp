@@ -328,6 +328,7 @@ struct FinetuneOptions {
     PromptOptions prompts = {};
     bool skip_malformed = false;
     TrainingOptions training = {};
+    bool two_encoders = false;   ///< passages are read by an encoder of their own
 };
 int finetune(Common const& common, FinetuneOptions const& options);
 
@@ -437,7 +438,7 @@ int generate(Common const& common, GenerateOptions const& options);
 struct ExportOptions {
     ModelOptions model = {};
     std::string format = "sentence-transformers";
-    std::string tower = "first";
+    std::string tower = {};   ///< first or second; empty: both of a fine-tuned model, else the first
     Path output = {};
 };
 int export_model(Common const& common, ExportOptions const& options);

@@ -18,6 +18,8 @@
 #include <bmae/retrieval/qrels.hpp>
 #include <bmae/values/error.hpp>
 
+#include "two_encoders.hpp"
+
 namespace bmae::program {
 
 namespace {
@@ -54,10 +56,7 @@ public:
     }
 
     [[nodiscard]] Figures measure() const {
-        AnyEncoder encoder = model_.encoder();   // bf16 while a run in bf16 goes on
-        encoder.for_each_parameter(
-            "", [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kCPU, at::kFloat); });
-        SentenceEncoder sentences(std::move(encoder), tokenizer_, how_);
+        SentenceEncoder sentences = sentence_encoder_of(model_, tokenizer_, how_);   // bf16 while a run in bf16 goes on
         bool const packs = packing_pays(PackedType::fp32) && sentences.model().packs(PackedType::fp32);
         if (packs) { sentences = sentences.packed(PackedType::fp32); }   // as search encodes, bit for bit
         EncodeRun const run{.threads = threads_};

@@ -34,6 +34,7 @@
 #include "sample_pairs.hpp"
 #include "teacher.hpp"
 #include "training.hpp"
+#include "two_encoders.hpp"
 
 namespace bmae::program {
 
@@ -362,7 +363,7 @@ void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map
 void check_composition(Common const& common, FinetuneOptions const& options, PretrainingRequest const& request,
                        LoadedModel const& model, PairForm const& form) {
     SamplePairs const sample(model.tokenizer, options.preset == scored_pairs ? PairLabels::similarity : PairLabels::relevance);
-    auto const objective = make_finetuning(request, model.encoder, sample.store());
+    auto const objective = make_finetuning(request, first_encoder(model), sample.store());
     if (options.preset.starts_with("reranker")) { require_pair_form(*objective, form); }
     std::string const kind = finetuned_folder(*objective).name;
     require_refreshable(options, kind);
@@ -401,16 +402,20 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
     require_finetuning_preset(options.preset);
     if (!training.has_length()) { throw refuse("--steps, --epochs or --minutes", "none"); }
     check_teacher_scores(options);
+    check_two_encoders(options.two_encoders, options.preset);
     check_numbers(common, training);
     check_output(training);
     at::Device const device = device_from(common.device);
     auto const load = [&] {
-        LoadedModel model = load_model(options.model);
-        if (training.dropout >= 0) { model.encoder = with_dropout(model.encoder, training.dropout); }
+        LoadedModel model = load_start(options.model, options.two_encoders);
+        if (training.dropout >= 0) {
+            model.encoder = with_dropout(model.encoder, training.dropout);
+            if (model.queries) { model.queries->encoder = with_dropout(model.queries->encoder, training.dropout); }
+        }
         return model;
     };
     LoadedModel model = load();
-    PretrainingRequest request{.preset = options.preset, .seed = common.seed};
+    PretrainingRequest request{.preset = options.preset, .two_encoders = options.two_encoders, .seed = common.seed};
     request.bottleneck = bottleneck_of(options, model);
     Prompts const prompts = prompts_of(options, model);
     request.overrides = overrides_of(options);
@@ -460,8 +465,9 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
         write_prompts(folder, prompts);
         model.tokenizer.save(folder);
     };
-    auto const build = [&](AnyEncoder const& encoder) {
-        auto objective = make_finetuning(request, encoder, pairs);
+    auto const build = [&](LoadedModel const& from) {
+        auto objective = make_finetuning(request, first_encoder(from), pairs);
+        set_second_encoder(*objective, from);
         objective->for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
             if (auto const found = head.find(name); found != head.end()) { value.detach().copy_(found->second); }
         });
@@ -471,7 +477,7 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
         }
         return objective;
     };
-    auto const objective = build(model.encoder);
+    auto const objective = build(model);
     length = finetuned_length(*objective, length);
     query_length = reranks ? 0 : own_query_length(*objective, length);
     say(options.preset + ": " + objective->composition());

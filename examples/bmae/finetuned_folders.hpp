@@ -21,6 +21,7 @@
 #include <bmae/values/prompts.hpp>
 
 #include "common.hpp"
+#include "two_encoders.hpp"
 
 namespace bmae::program {
 
@@ -114,7 +115,7 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
                              .prompts = prompts});
         return;
     }
-    save_sentence_transformer(SentenceEncoder(model.encoder(), tokenizer, sentence_options(model, length, prompts, truncate_dim)),
+    save_sentence_transformer(sentence_encoder_of(model, tokenizer, sentence_options(model, length, prompts, truncate_dim)),
                               folder);
 }
 

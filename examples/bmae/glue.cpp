@@ -95,6 +95,7 @@ struct Start {
 
 Start load_start(GlueOptions const& options, std::size_t labels) {
     Start start{.model = load_model(options.model)};
+    require_one_encoder(start.model, "fine-tuning on GLUE");
     if (start.model.sentence && !start.model.sentence->prompts.are_empty()) { say("the prompts of the model are not read"); }
     if (options.training.dropout >= 0) { start.model.encoder = with_dropout(start.model.encoder, options.training.dropout); }
     if (!detail::holds_classifier(start.model.path)) { return start; }

@@ -46,6 +46,15 @@ KindText const sentence_text{
         "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(\"FOLDER\")\n"
         "vectors = model.encode([\"a query\", \"a document\"])\n",
     .command = "bmae search --model FOLDER --data COLLECTION --split test --output run.trec"};
+KindText const router_text{
+    .title = "Sentence encoder of queries and documents",
+    .library = "sentence-transformers",
+    .task = "sentence-similarity",
+    .tags = {"sentence-transformers", "sentence-similarity", "feature-extraction", "router"},
+    .python =
+        "from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer(\"FOLDER\")\n"
+        "queries = model.encode_query([\"a query\"])\ndocuments = model.encode_document([\"a document\"])\n",
+    .command = "bmae search --model FOLDER --data COLLECTION --split test --output run.trec"};
 KindText const cross_text{
     .title = "Reranker",
     .library = "sentence-transformers",
@@ -110,7 +119,7 @@ KindText const& text_of(Path const& folder) {
         case FolderKind::token_encoder:
             return token_text;
         case FolderKind::sentence_encoder:
-            return sentence_text;
+            return holds_two_encoders(folder) ? router_text : sentence_text;
         case FolderKind::other:
             break;
     }

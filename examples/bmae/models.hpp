@@ -38,6 +38,12 @@
 
 namespace bmae::program {
 
+/// The encoder of queries of a model that has one of documents, too.
+struct QueryEncoder {
+    AnyEncoder encoder;
+    SentenceBottleneck pooling = {};
+};
+
 /// A loaded model, before its pooling is chosen.
 struct LoadedModel {
     AnyEncoder encoder;
@@ -48,7 +54,17 @@ struct LoadedModel {
     std::string bottleneck = {};    ///< a checkpoint's, by its name in the composition; empty: unknown
     std::size_t max_length = 0;     ///< tokens of a text, as recorded beside the weights; 0: not recorded
     std::size_t query_length = 0;   ///< the same of a query; 0: as a text
+    std::optional<QueryEncoder> queries = {};   ///< of a model of two encoders, whose `encoder` is that of documents
 };
+
+/// Refuses a model of two encoders where one is wanted.
+inline void require_one_encoder(LoadedModel const& model, std::string const& what) {
+    if (!model.queries) { return; }
+    throw InputError(Diagnostic{.file = model.path.string(),
+                                .expected = what + " with a model of one encoder",
+                                .found = "one encoder of queries and one of documents",
+                                .hint = "Name the folder of one of them, query_0_Transformer or document_0_Transformer."});
+}
 
 /// The file in which sentence-transformers records the length of texts. Checkpoints and folders of models have it too, so that every
 /// route to the vectors of a run reads the same tokens.
@@ -169,10 +185,12 @@ inline AnyTokenizer load_tokenizer(Path const& path) {
     return tokenizer;
 }
 
-/// Which encoder of a model that has two: LaPraDoR's second one reads passages, its first queries.
+/// Which encoder of a model that has two: the first reads queries, the second passages.
 enum class Tower { first, second };
 
-inline Tower tower_from(std::string const& name) {
+/// Nothing where no encoder is named.
+inline std::optional<Tower> tower_from(std::string const& name) {
+    if (name.empty()) { return std::nullopt; }
     if (name == "first") { return Tower::first; }
     if (name == "second") { return Tower::second; }
     throw InputError(Diagnostic{.file = {}, .expected = "--tower first or second", .found = '"' + name + '"'});
@@ -196,24 +214,72 @@ inline AnyEncoder encoder_of_checkpoint(Path const& path, Tower tower = Tower::f
         throw InputError(Diagnostic{.file = path.string(),
                                     .expected = "a checkpoint with a second encoder",
                                     .found = "one encoder",
-                                    .hint = "The preset laprador trains two; leave --tower out."});
+                                    .hint = "The preset laprador and finetune --two-encoders train two; leave --tower out."});
     }
     return encoder_from_parameters(path / "config.json", parameters, path.string(), head);
 }
 
-inline LoadedModel load_checkpoint(Path const& path, Tower tower = Tower::first) {
-    return {.encoder = encoder_of_checkpoint(path, tower),
-            .tokenizer = load_tokenizer(path),
-            .sentence = sentence_options_of(path),
-            .kind = "checkpoint",
-            .path = path,
-            .bottleneck = bottleneck_of_checkpoint(path),
-            .max_length = read_length(path),
-            .query_length = detail::folder_query_length(path)};
+/// Whether a second encoder of a checkpoint was trained with the first, and whether on queries with passages.
+struct SecondEncoderFacts {
+    bool is_there = false;
+    bool is_finetuned = false;
+};
+
+inline SecondEncoderFacts second_encoder_of(Path const& checkpoint) {
+    auto const objective = detail::parse_json_or_nothing<nlohmann::json>(objective_of_checkpoint(checkpoint));
+    if (!objective.is_object() || !objective.contains("passes") || !objective["passes"].is_array()) { return {}; }
+    bool const second = std::ranges::any_of(objective["passes"], [](nlohmann::json const& pass) {
+        return pass.is_object() && pass.contains("encoder") && pass["encoder"] == "second";
+    });
+    return {.is_there = second, .is_finetuned = second && objective.contains("pairs")};
 }
 
+/// \param tower  the encoder that is wanted; nothing: both of a fine-tuned model, else the first
+inline LoadedModel load_checkpoint(Path const& path, std::optional<Tower> tower = {}) {
+    bool const both = !tower && second_encoder_of(path).is_finetuned;
+    LoadedModel model{.encoder = encoder_of_checkpoint(path, both ? Tower::second : tower.value_or(Tower::first)),
+                      .tokenizer = load_tokenizer(path),
+                      .sentence = sentence_options_of(path),
+                      .kind = "checkpoint",
+                      .path = path,
+                      .bottleneck = bottleneck_of_checkpoint(path),
+                      .max_length = read_length(path),
+                      .query_length = detail::folder_query_length(path)};
+    if (both) {
+        model.queries = {.encoder = encoder_of_checkpoint(path, Tower::first),
+                         .pooling = model.sentence.value_or(SentenceEncoderOptions{}).pooling};
+    }
+    return model;
+}
+
+inline InputError no_second_encoder(Path const& path) {
+    return InputError(Diagnostic{.file = path.string(),
+                                 .expected = "a checkpoint or the output folder of a run with --tower second",
+                                 .found = "a folder of one encoder",
+                                 .hint = "pretrain also writes the second one, as second-sentence-transformer."});
+}
+
+/// A sentence-transformers folder.
+inline LoadedModel load_sentence_folder(Path const& path, std::optional<Tower> tower) {
+    SentenceEncoder encoder = load_sentence_encoder(path);
+    bool const two = encoder.has_query_encoder();
+    if (tower == Tower::second && !two) { throw no_second_encoder(path); }
+    if (tower == Tower::first) { encoder = encoder.for_queries(); }
+    LoadedModel model{.encoder = encoder.model().any_encoder(),
+                      .tokenizer = encoder.tokenizer(),
+                      .sentence = encoder.options(),
+                      .kind = "sentence-transformers folder",
+                      .path = path};
+    if (two && !tower) {
+        SentenceEncoder::Tower const queries = encoder.towers().back();
+        model.queries = {.encoder = queries.model.any_encoder(), .pooling = queries.pooling};
+    }
+    return model;
+}
+
+/// \param tower  as of `load_checkpoint`
 /// \throws InputError  where the folder is of an unknown kind
-inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
+inline LoadedModel load_model(Path const& path, std::optional<Tower> tower = {}) {
     if (!std::filesystem::is_directory(path)) {
         throw InputError(Diagnostic{
             .file = path.string(),
@@ -223,20 +289,10 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
     }
     if (auto const checkpoint = find_checkpoint(path)) { return load_checkpoint(*checkpoint, tower); }
     tell_weights(path);
-    if (tower == Tower::second) {
-        throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "a checkpoint or the output folder of a run with --tower second",
-                                    .found = "a folder of one encoder",
-                                    .hint = "pretrain also writes the second one, as second-sentence-transformer."});
-    }
     if (std::filesystem::exists(path / "modules.json") && !detail::holds_classifier(path)) {
-        SentenceEncoder const encoder = load_sentence_encoder(path);
-        return {.encoder = encoder.model().any_encoder(),
-                .tokenizer = encoder.tokenizer(),
-                .sentence = encoder.options(),
-                .kind = "sentence-transformers folder",
-                .path = path};
+        return load_sentence_folder(path, tower);
     }
+    if (tower == Tower::second) { throw no_second_encoder(path); }
     AnyEncoder encoder = load_encoder(path);
     std::string kind = encoder_title(encoder) + " folder";
     return {.encoder = std::move(encoder),
@@ -245,6 +301,17 @@ inline LoadedModel load_model(Path const& path, Tower tower = Tower::first) {
             .path = path,
             .max_length = read_length(path),
             .query_length = detail::folder_query_length(path)};
+}
+
+/// A model from which two encoders are trained: of one encoder both start as a copy of it, of two each from its own.
+inline LoadedModel load_two_encoders(Path const& path) {
+    LoadedModel model = load_model(path);
+    auto const checkpoint = find_checkpoint(path);
+    if (model.queries || !checkpoint || !second_encoder_of(*checkpoint).is_there) { return model; }
+    say("both encoders of " + checkpoint->string() + " are trained: the first reads queries, the second passages");
+    model.queries = {.encoder = std::move(model.encoder), .pooling = model.sentence.value_or(SentenceEncoderOptions{}).pooling};
+    model.encoder = encoder_of_checkpoint(*checkpoint, Tower::second);
+    return model;
 }
 
 /// A masked language model with its own head, from a folder or a checkpoint. \throws InputError where it has no head
@@ -300,7 +367,8 @@ inline std::string hint_without_pooling(std::string const& bottleneck) {
 }
 
 /// The sentence encoder that the options describe. \throws InputError where no pooling is known
-inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options, Tower tower = Tower::first) {
+/// \param tower  as of `load_checkpoint`
+inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions const& options, std::optional<Tower> tower = {}) {
     ComputeType const precision = compute_type_from(options.precision);
     if (options.model.empty()) {
         throw InputError(Diagnostic{.file = {}, .expected = "--model", .found = "none", .hint = "Name the folder of a model."});
@@ -326,12 +394,19 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
     }
     if (options.query_length != 0) { sentence.query_length = options.query_length; }
     sentence.prompts = prompts_by(std::move(sentence.prompts), options.prompts);
-    move_encoder(model.encoder, device_from(common.device));
-    if (precision == ComputeType::bf16) {
-        model.encoder.for_each_parameter(
-            "", [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kBFloat16); });
-    }
-    return {std::move(model.encoder), std::move(model.tokenizer), sentence};
+    auto const convert = [&](AnyEncoder& encoder) {
+        move_encoder(encoder, device_from(common.device));
+        if (precision != ComputeType::bf16) { return; }
+        encoder.for_each_parameter("",
+                                   [](std::string const&, at::Tensor& value, bool) { value = value.detach().to(at::kBFloat16); });
+    };
+    convert(model.encoder);
+    SentenceEncoder encoder(std::move(model.encoder), std::move(model.tokenizer), sentence);
+    if (!model.queries) { return encoder; }
+    say("two encoders: one reads queries, the other all other texts");
+    convert(model.queries->encoder);
+    return encoder.with_query_encoder(std::move(model.queries->encoder),
+                                      options.pooling.empty() ? std::move(model.queries->pooling) : sentence.pooling);
 }
 
 }  // namespace bmae::program

@@ -108,12 +108,18 @@ public:
 
     /// The encoder, with new tensors each time.
     [[nodiscard]] AnyEncoder make() const {
-        AnyEncoder encoder = options_.model.empty() ? AnyEncoder(config_, seed_) : load_model(options_.model).encoder;
+        AnyEncoder encoder = options_.model.empty() ? AnyEncoder(config_, seed_) : load_encoder_to_train();
         if (options_.positions != 0) { encoder = with_positions(encoder, options_.positions); }
         return options_.training.dropout >= 0 ? with_dropout(encoder, options_.training.dropout) : encoder;
     }
 
 private:
+    [[nodiscard]] AnyEncoder load_encoder_to_train() const {
+        LoadedModel model = load_model(options_.model);
+        require_one_encoder(model, "pre-training");
+        return std::move(model.encoder);
+    }
+
     /// That of the model, of the checkpoint, of the command line or of the store, the first that exists. All that exist
     /// must be the tokenizer of the store.
     [[nodiscard]] AnyTokenizer read_tokenizer(TokenStore const& corpus) const {

@@ -337,7 +337,7 @@ void write_model(LoadedModel const& model, Path const& folder) {
     });
 }
 
-void export_with_decoders(ReferenceLayout layout, ExportOptions const& options, Tower tower) {
+void export_with_decoders(ReferenceLayout layout, ExportOptions const& options, std::optional<Tower> tower) {
     auto const checkpoint = find_checkpoint(options.model.model);
     if (!checkpoint) {
         throw InputError(
@@ -347,20 +347,23 @@ void export_with_decoders(ReferenceLayout layout, ExportOptions const& options, 
                        .hint = "Folders of models: --format huggingface."});
     }
     LoadedModel const model = load_model(*checkpoint, tower);
+    require_one_encoder(model, "--format " + options.format);
     write_reference_layout(layout, *checkpoint, objective_of_checkpoint(*checkpoint), options.output,
                            [&](Path const& folder) { write_model(model, folder); });
 }
 
 /// Writes the folder, without a card. \returns what the command reports
 Json write_export(Common const& common, ExportOptions const& options) {
-    Tower const tower = tower_from(options.tower);
+    std::optional<Tower> const tower = tower_from(options.tower);
+    std::string const chosen = options.tower.empty() ? "first" : options.tower;
     Json result{
-        {"command", "export"},    {"format", options.format}, {"tower", options.tower}, {"output", options.output.string()},
-        {"pooling", nullptr},     {"normalize", nullptr},     {"similarity", nullptr},  {"max_length", nullptr},
+        {"command", "export"},    {"format", options.format}, {"tower", chosen},       {"output", options.output.string()},
+        {"pooling", nullptr},     {"normalize", nullptr},     {"similarity", nullptr}, {"max_length", nullptr},
         {"query_length", nullptr}};
     if (options.format == "sentence-transformers") {
         SentenceEncoder const encoder = make_sentence_encoder(common, options.model, tower);
         save_sentence_transformer(encoder, options.output);
+        if (encoder.has_query_encoder()) { result["tower"] = "both"; }
         result.update({{"pooling", to_string(encoder.options().pooling)},
                        {"normalize", encoder.options().normalize},
                        {"similarity", to_string(encoder.options().ranks_by())},
@@ -372,6 +375,7 @@ Json write_export(Common const& common, ExportOptions const& options) {
         }
     } else if (options.format == "huggingface") {
         LoadedModel const model = load_model(options.model.model, tower);
+        require_one_encoder(model, "--tower first or second and --format huggingface");
         write_model(model, options.output);
         if (model.sentence) {
             say("export: a Hugging Face folder has no pooling and no normalization: name them where it is loaded");

@@ -170,6 +170,7 @@
 #include <bmae/io/reference_state.hpp>
 #include <bmae/io/safetensors.hpp>
 #include <bmae/io/safetensors_header.hpp>
+#include <bmae/io/sentence_router.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 #include <bmae/io/sentence_transformer_keys.hpp>
 #include <bmae/io/tensor_folder.hpp>
@@ -247,6 +248,7 @@
 #include <bmae/model/term_weight.hpp>
 #include <bmae/model/token_reduction.hpp>
 #include <bmae/model/towers.hpp>
+#include <bmae/model/two_encoders.hpp>
 #include <bmae/model/vector_queue.hpp>
 #include <bmae/model/vector_set_contrast.hpp>
 #include <bmae/model/via.hpp>

@@ -8,6 +8,7 @@
 #include <bmae/decoders/shared.hpp>
 #include <bmae/model/distillation.hpp>
 #include <bmae/model/max_sim_contrast.hpp>
+#include <bmae/model/two_encoders.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
 #include <bmae/presets/retromae.hpp>
@@ -62,6 +63,10 @@ constexpr std::size_t tokens_are_compared_that_no_pass_keeps = looked_into<Late<
 template <class B>
 using Early = Model<PoorEncoder, Pass<View<Query>, B>, Pass<View<Candidates>, B>, Contrast>;
 constexpr std::size_t one_vector_is_compared_of_many = looked_into<Early<Pick<ClsBottleneck, TokenVectors>>>;
+
+// case: a_second_encoder_without_a_pass
+// expect: TwoEncoders: the composition has no second pass by the model's own encoder
+constexpr std::size_t a_second_encoder_without_a_pass = looked_into<TwoEncoders<Pick<Retriever, Reranker>>>;
 
 // case: no_pass_gives_scores
 // expect: GroupSoftmax, RDrop: they compare one number per text, which a pass here does not give

@@ -363,6 +363,7 @@ FILES = {"model": ("config_sentence_transformers.json", "config_sentence_transfo
          "transformer": ("sentence_bert_config.json", "sentence_bert_config.json"), "pooling": ("Pooling", "1_Pooling/config.json"),
          "dense": ("Dense", "2_Dense/config.json"), "layer_norm": ("LayerNorm", "3_LayerNorm/config.json"),
          "dropout": ("Dropout", "4_Dropout/config.json"), "normalize": ("Normalize", "5_Normalize/config.json"),
+         "router": ("router_config.json", None), "route": ("router_config.json, parameters", None),
          "sparse_model": ("config_sentence_transformers.json of a SparseEncoder", None), "splade": ("SpladePooling", None),
          "cross_model": ("config_sentence_transformers.json of a CrossEncoder", None), "classifier": ("config.json of a CrossEncoder", None)}
 

@@ -74,16 +74,6 @@ inline bool holds_classifier(std::filesystem::path const& folder) {
     return std::ranges::any_of(classes, [](std::string const& name) { return name.ends_with("ForSequenceClassification"); });
 }
 
-/// Writes modules.json for classes of sentence-transformers.
-inline void write_modules(std::filesystem::path const& folder, std::vector<FolderModule> const& modules) {
-    Json list = Json::array();
-    for (auto const& [type, path] : modules) {
-        std::size_t const number = list.size();
-        list.push_back({{"idx", number}, {"name", std::to_string(number)}, {"path", path}, {"type", type}});
-    }
-    write_file(folder / "modules.json", json_document(list));
-}
-
 /// Writes a file of settings, and the folder above it.
 inline void write_json(std::filesystem::path const& path, Json const& document) {
     create_folders(path.parent_path());

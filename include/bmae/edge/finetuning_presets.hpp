@@ -14,6 +14,7 @@
 #include <bmae/bottlenecks/mean.hpp>
 #include <bmae/edge/preset_request.hpp>
 #include <bmae/model/rebind.hpp>
+#include <bmae/model/two_encoders.hpp>
 #include <bmae/presets/colbert.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
@@ -88,7 +89,30 @@ std::unique_ptr<AnyModel> make_finetuning_as(Preset<M> const& preset, Pretrainin
                                                               request.sidecars);
 }
 
+/// The same with the bottleneck that is requested.
+template <class Built, class M, class Pairs>
+std::unique_ptr<AnyModel> make_finetuning_pooled(Preset<M> const& preset, PretrainingRequest const& request,
+                                                 AnyEncoder const& encoder, Pairs const& pairs) {
+    using Mean = WithBottleneck<Built, ClsBottleneck, MeanBottleneck>;
+    bool const has_choice = !std::is_same_v<Built, Mean>;
+    if (request.bottleneck.empty() || (has_choice && request.bottleneck == ClsBottleneck::name)) {
+        return make_finetuning_as<Built, M>(preset, request, encoder, pairs);
+    }
+    if (has_choice && request.bottleneck == MeanBottleneck::name) {
+        return make_finetuning_as<Mean, M>(preset, request, encoder, pairs);
+    }
+    throw InputError(Diagnostic{
+        .file = {},
+        .expected = has_choice ? "the bottleneck cls or mean for " + request.preset : "no other bottleneck for " + request.preset,
+        .found = request.bottleneck});
+}
+
 }  // namespace detail
+
+/// Presets that can be trained with two encoders: queries and passages have one vector each.
+template <class M>
+inline constexpr bool has_two_encoder_form =
+    std::is_same_v<M, Retriever> || std::is_same_v<M, RetrieverDistilled> || std::is_same_v<M, RetrieverMarginMse>;
 
 /// Builds the fine-tuning preset `request.preset` if it belongs to `family`; otherwise nothing is made. A template, so that a
 /// program may compile each family in a file of its own by `extern template`.
@@ -97,20 +121,32 @@ template <FinetuningFamily family, class Pairs = PairStore>
 std::unique_ptr<AnyModel> make_finetuning_of(PretrainingRequest const& request, AnyEncoder const& encoder, Pairs const& pairs) {
     std::unique_ptr<AnyModel> result;
     for_each_finetuning_preset_of<family>([&]<class M>(Preset<M> const& preset) {
-        if (preset.name != request.preset) { return; }
-        using Mean = WithBottleneck<M, ClsBottleneck, MeanBottleneck>;
-        bool const has_choice = !std::is_same_v<M, Mean>;
-        if (request.bottleneck.empty() || (has_choice && request.bottleneck == ClsBottleneck::name)) {
-            result = detail::make_finetuning_as<M, M>(preset, request, encoder, pairs);
-        } else if (has_choice && request.bottleneck == MeanBottleneck::name) {
-            result = detail::make_finetuning_as<Mean, M>(preset, request, encoder, pairs);
-        } else {
-            throw InputError(Diagnostic{.file = {},
-                                        .expected = has_choice ? "the bottleneck cls or mean for " + request.preset
-                                                               : "no other bottleneck for " + request.preset,
-                                        .found = request.bottleneck});
-        }
+        if (preset.name == request.preset) { result = detail::make_finetuning_pooled<M>(preset, request, encoder, pairs); }
     });
+    return result;
+}
+
+/// The same with two encoders, of any family.
+/// Throws InputError for a preset that has no such form, too.
+template <class Pairs = PairStore>
+std::unique_ptr<AnyModel> make_two_encoder_finetuning(PretrainingRequest const& request, AnyEncoder const& encoder,
+                                                      Pairs const& pairs) {
+    std::unique_ptr<AnyModel> result;
+    auto const build = [&]<class M>(Preset<M> const& preset) {
+        if constexpr (has_two_encoder_form<M>) {
+            if (preset.name != request.preset) { return; }
+            result = detail::make_finetuning_pooled<TwoEncoders<M>>(preset, request, encoder, pairs);
+        }
+    };
+    for_each_finetuning_preset_of<FinetuningFamily::dense>(build);
+    for_each_finetuning_preset_of<FinetuningFamily::scored>(build);
+    if (result == nullptr) {
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "a preset with a vector of the query and one of the passage, for two encoders",
+                                    .found = request.preset,
+                                    .hint = "retriever, retriever-distilled and retriever-margin-mse have one, and the settings "
+                                            "of papers."});
+    }
     return result;
 }
 
@@ -135,6 +171,8 @@ extern template std::unique_ptr<AnyModel> make_finetuning_of<FinetuningFamily::o
                                                                                                   AnyEncoder const&,
                                                                                                   PairStore const&);
 extern template std::vector<PresetDescription> describe_finetuning_presets_of<FinetuningFamily::others>();
+extern template std::unique_ptr<AnyModel> make_two_encoder_finetuning<PairStore>(PretrainingRequest const&, AnyEncoder const&,
+                                                                                 PairStore const&);
 #endif
 
 /// Builds the fine-tuning preset `request.preset` around `encoder`, on `pairs`, which must outlive the result.
@@ -142,6 +180,7 @@ extern template std::vector<PresetDescription> describe_finetuning_presets_of<Fi
 template <class Pairs = PairStore>
 std::unique_ptr<AnyModel> make_finetuning(PretrainingRequest const& request, AnyEncoder const& encoder, Pairs const& pairs) {
     require_finetuning_preset(request.preset);
+    if (request.two_encoders) { return make_two_encoder_finetuning<Pairs>(request, encoder, pairs); }
     if (auto dense = make_finetuning_of<FinetuningFamily::dense, Pairs>(request, encoder, pairs)) { return dense; }
     if (auto scored = make_finetuning_of<FinetuningFamily::scored, Pairs>(request, encoder, pairs)) { return scored; }
     return make_finetuning_of<FinetuningFamily::others, Pairs>(request, encoder, pairs);

@@ -32,6 +32,7 @@ struct PretrainingRequest {
     /// {"passes.0.view.masker.rate", "0.4"}, which are set after them.
     std::map<std::string, std::string> overrides = {};
     std::string bottleneck = {};   ///< fine-tuning: cls or mean in place of the preset's [CLS]; empty: the preset's
+    bool two_encoders = false;     ///< fine-tuning: passages are read by an encoder of their own, see `TwoEncoders`
     ViewSettings settings = {};
     std::uint64_t seed = 42;   ///< of new decoder parameters
     std::function<void(std::filesystem::path const&)> sidecars = {};

@@ -20,6 +20,7 @@
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
+#include <bmae/io/sentence_router.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 #include <bmae/io/tensor_folder.hpp>
 #include <bmae/io/tensors.hpp>
@@ -182,15 +183,92 @@ inline SentenceTransformerLayout layout_of(SentenceBottleneck const& bottleneck,
     return layout;
 }
 
+/// The layout that an encoder is written as, with its length limit alone.
+/// \param pooling  of the encoder, which may be that of queries
+/// \param weights  of the modules that have some
+inline SentenceTransformerLayout layout_of(SentenceEncoderOptions const& options, SentenceBottleneck const& pooling,
+                                           std::int64_t width, std::size_t max_length, std::vector<NamedTensors>& weights,
+                                           std::string const& folder) {
+    SentenceTransformerLayout layout = layout_of(pooling, options.normalize, weights, folder);
+    layout.width = width;
+    layout.max_seq_length = static_cast<std::int64_t>(max_length);
+    layout.similarity =
+        to_string(options.similarity.value_or(layout.unit_length() ? VectorSimilarity::cosine : options.ranks_by()));
+    Prompts prompts = options.prompts;
+    if (!prompts.are_empty()) { name_roles(prompts); }
+    layout.prompts = std::move(prompts.texts);
+    layout.default_prompt = std::move(prompts.standard);
+    layout.include_prompt = options.pools_prompt;
+    return layout;
+}
+
+inline void save_module_weights(std::vector<std::filesystem::path> const& folders, std::vector<NamedTensors> const& weights) {
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+        save_tensors(folders[i] / "model.safetensors", weights[i], {{"format", "pt"}});
+    }
+}
+
+/// Reads a folder with an encoder of queries and one of documents; the arguments as of `load_sentence_encoder`.
+/// \throws InputError  encoders with two tokenizers, too
+inline SentenceEncoder load_sentence_router(std::filesystem::path const& folder, std::optional<SentenceBottleneck> const& pooling,
+                                            std::optional<std::size_t> max_length) {
+    RouterLayout const layout = read_sentence_router(folder);
+    auto const place_of = [&](SentenceTransformerLayout const& one) { return folder / one.transformer_folder; };
+    for (SentenceTransformerLayout const* const one : {&layout.query, &layout.document}) {
+        require_lower_casing(place_of(*one), one->do_lower_case);
+    }
+    AnyTokenizer tokenizer = AnyTokenizer::from_file(place_of(layout.document));
+    if (AnyTokenizer::from_file(place_of(layout.query)).fingerprint() != tokenizer.fingerprint()) {
+        throw InputError(Diagnostic{.file = place_of(layout.query).string(),
+                                    .expected = "the tokenizer of documents, as that of queries",
+                                    .found = "another one",
+                                    .hint = "Two encoders read texts by one tokenizer."});
+    }
+    SentenceEncoderOptions options = sentence_options(layout.document, folder);
+    SentenceEncoderOptions queries = sentence_options(layout.query, folder);
+    std::size_t const query_length = queries.query_length != 0 ? queries.query_length : queries.max_length;
+    options.query_length = query_length != options.max_length ? query_length : 0;
+    if (pooling) { options.pooling = queries.pooling = *pooling; }
+    if (max_length) {
+        options.max_length = *max_length;
+        options.query_length = std::min(options.query_length, *max_length);
+    }
+    return SentenceEncoder(load_encoder(place_of(layout.document)), std::move(tokenizer), std::move(options))
+        .with_query_encoder(load_encoder(place_of(layout.query)), std::move(queries.pooling));
+}
+
+/// Writes a folder with an encoder of queries and one of documents.
+inline void save_sentence_router(SentenceEncoder const& sentences, std::filesystem::path const& folder) {
+    SentenceEncoderOptions const& options = sentences.options();
+    std::vector<SentenceEncoder::Tower> const towers = sentences.towers();   // documents, queries
+    std::array<std::vector<NamedTensors>, 2> weights;                        // queries, documents
+    auto const layout_for = [&](SentenceEncoder::Tower const& tower, std::size_t length, std::vector<NamedTensors>& tensors) {
+        return layout_of(options, tower.pooling, tower.model.shape().width, length, tensors, folder.string());
+    };
+    std::size_t const query_length = options.query_length == 0 ? options.max_length : options.query_length;
+    RouterLayout const layout{.query = layout_for(towers[1], query_length, weights[0]),
+                              .document = layout_for(towers[0], options.max_length, weights[1])};
+    AtomicFolder whole(folder);
+    for (std::size_t r = 0; r < route_names.size(); ++r) {
+        save_encoder(whole.partial() / route_folder(route_names[r], 0, "Transformer"), towers[1 - r].model.any_encoder(),
+                     /*with_head=*/false,
+                     [&](std::filesystem::path const& unfinished) { sentences.tokenizer().save(unfinished); });
+    }
+    std::array<RouteFolders, 2> const folders = write_sentence_router_files(whole.partial(), layout);
+    for (std::size_t r = 0; r < folders.size(); ++r) { save_module_weights(folders[r].weights, weights[r]); }
+    whole.commit();
+}
+
 }  // namespace detail
 
-/// Reads the folder of a sentence encoder, or that of a bare encoder where `pooling` is given.
+/// Reads the folder of a sentence encoder, of two of them (a Router), or that of a bare encoder where `pooling` is given.
 /// \param pooling     overrides the folder's
 /// \param max_length  likewise; tokens with [CLS] and [SEP]
 /// \throws InputError  a folder without a pooling while `pooling` is absent, a module that is not supported, files
 ///                     that do not match
 inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder, std::optional<SentenceBottleneck> pooling = {},
                                              std::optional<std::size_t> max_length = {}) {
+    if (is_router_folder(folder)) { return detail::load_sentence_router(folder, pooling, max_length); }
     std::filesystem::path transformer = folder;
     SentenceEncoderOptions options;
     bool const laid_out = std::filesystem::exists(folder / "modules.json");
@@ -213,33 +291,23 @@ inline SentenceEncoder load_sentence_encoder(std::filesystem::path const& folder
 }
 
 /// Writes a folder that sentence-transformers and `load_sentence_encoder` read: weights, tokenizer, pooling, modules behind it,
-/// similarity, prompts, length limits.
+/// similarity, prompts, length limits; of two encoders a Router, which versions 5 and 6 read.
 /// \param folder  must not exist, or be empty; appears when all of it is on the disk
 /// \throws InputError  a non-empty folder, an encoder of a type without folders, a bottleneck that sentence-transformers has
 ///                     no module for, a full disk and the like
 inline void save_sentence_transformer(SentenceEncoder const& sentences, std::filesystem::path const& folder) {
+    if (sentences.has_query_encoder()) { return detail::save_sentence_router(sentences, folder); }
     AnyEncoder const encoder = sentences.model().any_encoder();
     SentenceEncoderOptions const& options = sentences.options();
     std::vector<NamedTensors> weights;
-    SentenceTransformerLayout layout = detail::layout_of(options.pooling, options.normalize, weights, folder.string());
-    layout.width = encoder.shape().width;
     std::size_t const longest = std::max(options.max_length, options.query_length);
-    layout.max_seq_length = static_cast<std::int64_t>(longest);
+    SentenceTransformerLayout layout =
+        detail::layout_of(options, options.pooling, encoder.shape().width, longest, weights, folder.string());
     if (options.query_length < longest) { layout.query_length = static_cast<std::int64_t>(options.query_length); }
     if (options.max_length < longest) { layout.document_length = static_cast<std::int64_t>(options.max_length); }
-    layout.similarity =
-        to_string(options.similarity.value_or(layout.unit_length() ? VectorSimilarity::cosine : options.ranks_by()));
-    Prompts prompts = options.prompts;
-    if (!prompts.are_empty()) { detail::name_roles(prompts); }
-    layout.prompts = std::move(prompts.texts);
-    layout.default_prompt = std::move(prompts.standard);
-    layout.include_prompt = options.pools_prompt;
     save_encoder(folder, encoder, /*with_head=*/false, [&](std::filesystem::path const& unfinished) {
         sentences.tokenizer().save(unfinished);
-        auto const folders = write_sentence_transformer_files(unfinished, layout);
-        for (std::size_t i = 0; i < weights.size(); ++i) {
-            save_tensors(folders[i] / "model.safetensors", weights[i], {{"format", "pt"}});
-        }
+        detail::save_module_weights(write_sentence_transformer_files(unfinished, layout), weights);
     });
 }
 

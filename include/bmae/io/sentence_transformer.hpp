@@ -313,6 +313,16 @@ inline std::vector<FolderModule> list_modules(std::filesystem::path const& folde
     return modules;
 }
 
+/// Writes modules.json for classes of sentence-transformers.
+inline void write_modules(std::filesystem::path const& folder, std::vector<FolderModule> const& modules) {
+    Json list = Json::array();
+    for (auto const& [type, path] : modules) {
+        std::size_t const number = list.size();
+        list.push_back({{"idx", number}, {"name", std::to_string(number)}, {"path", path}, {"type", type}});
+    }
+    write_file(folder / "modules.json", json_document(list));
+}
+
 /// A module after the pooling; dropout is none.
 inline void read_module(std::string const& kind, std::filesystem::path const& config, std::string const& path,
                         SentenceTransformerLayout& layout) {
@@ -348,26 +358,19 @@ void require_fitting_widths(SentenceTransformerLayout const& layout, Refuse cons
     }
 }
 
-}  // namespace detail
-
-/// Reads the layout of a folder; the transformer in it and the weights of Dense modules are read by the caller.
-/// \throws InputError  no modules.json, no pooling, a module of another kind or order, a class of another library
-inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path const& folder) {
-    auto const modules_path = folder / "modules.json";
-    if (!std::filesystem::exists(modules_path)) {
-        throw InputError(Diagnostic{.file = folder.string(),
-                                    .expected = "modules.json, which defines the pooling",
-                                    .found = "none",
-                                    .hint = "Pass --pooling (cls, mean ...) if this is the folder of a bare transformer."});
-    }
-    auto const refuse = [&modules_path](std::string expected, std::string found, std::string hint = {}) {
+/// The layout that a list of modules describes, without similarity and prompts.
+/// \param listed_in  names the list in messages
+/// \throws InputError  no pooling, a module of another kind or order, a class of another library
+inline SentenceTransformerLayout read_module_list(std::filesystem::path const& folder, std::filesystem::path const& listed_in,
+                                                  std::vector<FolderModule> const& modules) {
+    auto const refuse = [&listed_in](std::string expected, std::string found, std::string hint = {}) {
         return InputError(Diagnostic{
-            .file = modules_path.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
+            .file = listed_in.string(), .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
     };
     SentenceTransformerLayout layout;
     std::vector<std::string> order;
-    for (auto const& [type, path] : detail::list_modules(folder)) {
-        std::string const kind(detail::stock_class(type));
+    for (auto const& [type, path] : modules) {
+        std::string const kind(stock_class(type));
         auto const config = folder / path / "config.json";
         bool const known = kind == "Transformer" || kind == "Pooling" || kind == "Dense" || kind == "LayerNorm" ||
                            kind == "Normalize" || kind == "Dropout";
@@ -378,21 +381,36 @@ inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path
         if (kind == "Transformer") {
             layout.transformer_folder = path;
         } else if (kind == "Pooling") {
-            if (!std::filesystem::exists(config)) {
-                throw refuse("the file " + path + "/config.json", "none", detail::pooling_hint);
-            }
-            detail::read_pooling(detail::JsonObject::read(config), layout);
+            if (!std::filesystem::exists(config)) { throw refuse("the file " + path + "/config.json", "none", pooling_hint); }
+            read_pooling(JsonObject::read(config), layout);
         } else {
-            detail::read_module(kind, config, path, layout);
+            read_module(kind, config, path, layout);
         }
         order.push_back(kind);
     }
-    if (std::ranges::find(order, "Pooling") == order.end()) { throw refuse("a Pooling module", "none", detail::pooling_hint); }
+    if (std::ranges::find(order, "Pooling") == order.end()) { throw refuse("a Pooling module", "none", pooling_hint); }
     bool const in_order = order.size() >= 2 && order[0] == "Transformer" && order[1] == "Pooling" &&
                           std::ranges::count(order, "Transformer") == 1 && std::ranges::count(order, "Pooling") == 1;
     if (!in_order) { throw refuse("Transformer, Pooling, then the others, in this order", "another order"); }
-    detail::require_fitting_widths(layout, refuse);
-    detail::read_lengths(folder, layout);
+    require_fitting_widths(layout, refuse);
+    read_lengths(folder, layout);
+    return layout;
+}
+
+}  // namespace detail
+
+/// Reads the layout of a folder; the transformer in it and the weights of Dense modules are read by the caller. Of two encoders in one
+/// folder: see io/sentence_router.hpp.
+/// \throws InputError  no modules.json, no pooling, a module of another kind or order, a class of another library
+inline SentenceTransformerLayout read_sentence_transformer(std::filesystem::path const& folder) {
+    auto const modules_path = folder / "modules.json";
+    if (!std::filesystem::exists(modules_path)) {
+        throw InputError(Diagnostic{.file = folder.string(),
+                                    .expected = "modules.json, which defines the pooling",
+                                    .found = "none",
+                                    .hint = "Pass --pooling (cls, mean ...) if this is the folder of a bare transformer."});
+    }
+    SentenceTransformerLayout layout = detail::read_module_list(folder, modules_path, detail::list_modules(folder));
     detail::read_similarity(folder, layout);
     return layout;
 }
@@ -419,13 +437,8 @@ inline Json pooling_json(SentenceTransformerLayout const& layout) {
     return pooling;
 }
 
-}  // namespace detail
-
-/// Writes the files of the layout into an existing folder without them; the transformer goes into the folder
-/// itself. Returns the new folders for the weights of the modules that have some, in their order.
-inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::filesystem::path const& folder,
-                                                                           SentenceTransformerLayout const& layout) {
-    using detail::Json;
+/// \throws InputError  a layout that no folder can hold
+inline void require_writable(std::filesystem::path const& folder, SentenceTransformerLayout const& layout) {
     auto const refuse = [&folder](std::string expected, std::string found) {
         return InputError(Diagnostic{.file = folder.string(), .expected = std::move(expected), .found = std::move(found)});
     };
@@ -444,29 +457,34 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
     if (layout.default_prompt && !layout.prompts.contains(*layout.default_prompt)) {
         throw refuse("a default prompt among the prompts", '"' + *layout.default_prompt + '"');
     }
-    Json modules = Json::array();
-    auto const add = [&modules](std::string const& kind, std::string const& path) {
-        std::size_t const number = modules.size();
-        modules.push_back({{"idx", number},
-                           {"name", std::to_string(number)},
-                           {"path", path},
-                           {"type", "sentence_transformers.models." + kind}});
+}
+
+/// What `write_module_files` wrote.
+struct WrittenModules {
+    std::vector<FolderModule> modules = {};                   ///< the transformer first
+    std::vector<std::filesystem::path> weight_folders = {};   ///< for the weights of the modules that have some, in order
+};
+
+/// Writes the files of each module, and the lengths beside the transformer.
+/// \param place  (number, class) -> the folder of a module inside the whole
+template <class Place>
+WrittenModules write_module_files(std::filesystem::path const& folder, SentenceTransformerLayout const& layout,
+                                  Place const& place) {
+    WrittenModules written;
+    auto const add = [&](std::string const& kind) {
+        written.modules.push_back({.type = "sentence_transformers.models." + kind, .path = place(written.modules.size(), kind)});
+        return folder / written.modules.back().path;
     };
-    auto const write = [&folder](std::string const& path, Json const& document) {
-        detail::create_folders((folder / path).parent_path());
-        detail::write_file(folder / path, detail::json_document(document));
+    auto const write = [](std::filesystem::path const& path, Json const& document) {
+        create_folders(path.parent_path());
+        write_file(path, json_document(document));
     };
-    add("Transformer", "");
-    add("Pooling", "1_Pooling");
-    Json pooling = detail::pooling_json(layout);
-    write("1_Pooling/config.json", pooling);
-    std::vector<std::filesystem::path> weight_folders;
+    std::filesystem::path const transformer = add("Transformer");
+    write(add("Pooling") / "config.json", pooling_json(layout));
     for (ModuleLayout const& module : layout.modules) {
         auto const* const dense = std::get_if<DenseLayout>(&module);
         auto const* const norm = std::get_if<LayerNormLayout>(&module);
-        std::string const kind = dense != nullptr ? "Dense" : norm != nullptr ? "LayerNorm" : "Normalize";
-        std::string const path = std::to_string(modules.size()) + '_' + kind;
-        add(kind, path);
+        std::filesystem::path const path = add(dense != nullptr ? "Dense" : norm != nullptr ? "LayerNorm" : "Normalize");
         Json config = Json::object();   // of Normalize, too: archives would omit an empty folder
         if (norm != nullptr) { config["dimension"] = norm->width; }
         if (dense != nullptr) {
@@ -475,23 +493,42 @@ inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::
                       {"bias", dense->bias},
                       {"activation_function", dense->activation}};
         }
-        write(path + "/config.json", config);
-        if (dense != nullptr || norm != nullptr) { weight_folders.push_back(folder / path); }
+        write(path / "config.json", config);
+        if (dense != nullptr || norm != nullptr) { written.weight_folders.push_back(path); }
     }
-    write("modules.json", modules);
     Json lengths = {{"max_seq_length", layout.max_seq_length}, {"do_lower_case", layout.do_lower_case}};
     // versions before 6 refuse these keys
     if (layout.query_length != 0) { lengths["query_length"] = layout.query_length; }
     if (layout.document_length != 0) { lengths["document_length"] = layout.document_length; }
-    write("sentence_bert_config.json", lengths);
+    write(transformer / "sentence_bert_config.json", lengths);
+    return written;
+}
+
+/// Writes modules.json, and similarity and prompts of the layout.
+inline void write_model_files(std::filesystem::path const& folder, std::vector<FolderModule> const& modules,
+                              SentenceTransformerLayout const& layout) {
+    write_modules(folder, modules);
     Json config = {{"__version__", {{"sentence_transformers", "3.0.0"}, {"transformers", "4.41.0"}, {"pytorch", "2.3.0"}}},
                    {"prompts", layout.prompts},
                    {"default_prompt_name", nullptr},
                    {"similarity_fn_name", layout.similarity}};
     if (layout.default_prompt) { config["default_prompt_name"] = *layout.default_prompt; }
     if (layout.truncate_dim != 0) { config["truncate_dim"] = layout.truncate_dim; }
-    write("config_sentence_transformers.json", config);
-    return weight_folders;
+    write_file(folder / "config_sentence_transformers.json", json_document(config));
+}
+
+}  // namespace detail
+
+/// Writes the files of the layout into an existing folder without them; the transformer goes into the folder
+/// itself. Returns the new folders for the weights of the modules that have some, in their order.
+inline std::vector<std::filesystem::path> write_sentence_transformer_files(std::filesystem::path const& folder,
+                                                                           SentenceTransformerLayout const& layout) {
+    detail::require_writable(folder, layout);
+    detail::WrittenModules written = detail::write_module_files(folder, layout, [](std::size_t number, std::string const& kind) {
+        return number == 0 ? std::string() : std::to_string(number) + '_' + kind;
+    });
+    detail::write_model_files(folder, written.modules, layout);
+    return std::move(written.weight_folders);
 }
 
 }  // namespace bmae

@@ -111,6 +111,17 @@ inline constexpr FolderKey layer_norm_keys[] = {
 inline constexpr FolderKey dropout_keys[] = {
     {"dropout", KeyUse::irrelevant, "encoding drops nothing"},
 };
+/// Of router_config.json, and of its object "parameters".
+inline constexpr FolderKey router_keys[] = {
+    {"types", KeyUse::obeyed, "the class of each module, whose name is its folder"},
+    {"structure", KeyUse::obeyed, "the modules of the routes query and document; other routes are refused"},
+    {"parameters", KeyUse::obeyed, "as below"},
+};
+inline constexpr FolderKey route_keys[] = {
+    {"default_route", KeyUse::irrelevant, "texts without a role are documents"},
+    {"allow_empty_key", KeyUse::irrelevant, "texts without a role are documents"},
+    {"route_mappings", KeyUse::refused, "routes by other words than query and document"},
+};
 inline constexpr FolderKey sparse_model_keys[] = {
     {"__version__", KeyUse::irrelevant, "the versions that wrote the folder"},
     {"model_type", KeyUse::refused, "another kind of model than a SparseEncoder", "\"SparseEncoder\""},

@@ -9,7 +9,8 @@
 /// 4.2. Recipes: AdamW 2e-5, warm-up 1,000 steps, linear decay; 3 epochs, 6 with a teacher.
 ///
 /// Hofstaetter et al.: Improving Efficient Neural Ranking Models with Cross-Architecture Knowledge Distillation, arXiv 2010.02666
-/// (margin-MSE). What other papers set differently: presets/retriever_recipes.hpp.
+/// (margin-MSE). What other papers set differently: presets/retriever_recipes.hpp. `TwoEncoders<Retriever>` and the like have an encoder
+/// of queries and one of passages.
 ///
 /// Deviations: SimLM takes a slice of the negatives per epoch; here negatives are drawn in each epoch unless `sampling` says modulo. A
 /// text that is known to be relevant to a query is never its negative (`mask_false_negatives`), in released code it may be.
@@ -23,6 +24,7 @@
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/distillation.hpp>
 #include <bmae/model/model.hpp>
+#include <bmae/model/two_encoders.hpp>
 #include <bmae/sources/candidates.hpp>
 #include <bmae/sources/query.hpp>
 
@@ -174,6 +176,13 @@ struct PresetHyperparameters<RetrieverMarginMse> {
         return options;
     }
 };
+
+template <>
+struct PresetHyperparameters<TwoEncoders<Retriever>> : TwoEncoderHyperparameters<Retriever> {};
+template <>
+struct PresetHyperparameters<TwoEncoders<RetrieverDistilled>> : TwoEncoderHyperparameters<RetrieverDistilled> {};
+template <>
+struct PresetHyperparameters<TwoEncoders<RetrieverMarginMse>> : TwoEncoderHyperparameters<RetrieverMarginMse> {};
 
 #if defined(BMAE_SEPARATE_COMPILATION)   // in the library `bmae::compiled`
 extern BMAE_BIND_MODEL(Retriever, PairStore);

@@ -3,8 +3,8 @@
 /// \file
 /// `Retriever` with the settings of other papers: one composition, other hyperparameters.
 ///
-/// What a composition cannot set stands on the page docs/papers/retriever.md: two encoders (DPR, MASTER as released), prompts and mean
-/// pooling (E5), batches across devices, learning rates.
+/// What hyperparameters cannot set stands on the page docs/papers/retriever.md: two encoders (`TwoEncoders`: DPR, MASTER as released), prompts
+/// and mean pooling (E5), batches across devices, learning rates.
 #pragma once
 
 #include <array>

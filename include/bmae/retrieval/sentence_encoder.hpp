@@ -50,9 +50,16 @@ struct SentenceEncoderOptions {
     }
 };
 
-/// Tokenizer, encoder and pooling in one object, for search services.
+/// Tokenizer, encoder and pooling in one object, for search services. A model of two encoders reads queries by one of their own
+/// (`with_query_encoder`) and everything else by the other.
 class SentenceEncoder {
 public:
+    /// One of the encoders with its pooling.
+    struct Tower {
+        AnyTextModel model;
+        SentenceBottleneck pooling;
+    };
+
     /// Throws InputError where vocabulary or length do not fit the encoder, and for a tokenizer without [CLS] and [SEP].
     template <Encoder E>
     SentenceEncoder(E encoder, AnyTokenizer tokenizer, SentenceEncoderOptions options)
@@ -78,9 +85,16 @@ public:
         return for_queries().encode(texts, run);
     }
 
-    /// An encoder of queries as texts, which shares the tensors: the query's length is its maximum length, the query's prompt its prompt.
+    /// An encoder of queries as texts, which shares the tensors: the query's length is its maximum length, the query's prompt its prompt,
+    /// the encoder of queries its encoder.
     [[nodiscard]] SentenceEncoder for_queries() const {
         SentenceEncoder queries = *this;
+        if (has_query_encoder()) {
+            queries.other_ = Tower{model_, options_.pooling};
+            queries.reads_queries_ = true;
+            queries.model_ = other_->model;
+            queries.options_.pooling = other_->pooling;
+        }
         if (options_.query_length != 0) { queries.options_.max_length = std::exchange(queries.options_.query_length, 0); }
         queries.set_prompt(options_.prompts.of_queries());
         return queries;
@@ -91,6 +105,31 @@ public:
         copy.set_prompt(std::move(prompt));
         return copy;
     }
+    /// The same encoder of documents beside one of queries (Karpukhin et al.: DPR, arXiv 2004.04906), which have one tokenizer.
+    /// Throws InputError where vocabulary or length do not fit the encoder, and for vectors of another width.
+    template <Encoder E>
+    [[nodiscard]] SentenceEncoder with_query_encoder(E encoder, SentenceBottleneck pooling) const {
+        SentenceEncoder copy = *this;
+        copy.other_ = Tower{AnyTextModel(std::move(encoder), pooling), pooling};
+        detail::require_fit(tokenizer_, copy.other_->model.shape(),
+                            options_.query_length == 0 ? options_.max_length : options_.query_length, 2);
+        if (std::int64_t const width = copy.other_->model.width(); width != model_.width()) {
+            throw InputError(Diagnostic{
+                .file = {},
+                .expected = "vectors of queries of " + std::to_string(model_.width()) + " numbers, as those of documents",
+                .found = std::to_string(width)});
+        }
+        return copy;
+    }
+    /// Whether queries have an encoder of their own; that of `for_queries` has none.
+    [[nodiscard]] bool has_query_encoder() const noexcept { return other_ && !reads_queries_; }
+    /// All encoders, each with its pooling: that of documents first.
+    [[nodiscard]] std::vector<Tower> towers() const {
+        std::vector<Tower> all{{model_, options_.pooling}};
+        if (other_) { all.insert(reads_queries_ ? all.begin() : all.end(), *other_); }
+        return all;
+    }
+
     /// What `encode` puts before each text; empty: nothing.
     [[nodiscard]] std::string const& prompt() const noexcept { return prompt_; }
 
@@ -122,6 +161,7 @@ public:
     [[nodiscard]] SentenceEncoder packed(PackedType type = PackedType::fp32) const {
         SentenceEncoder copy = *this;
         copy.model_ = model_.packed(type);
+        if (other_) { copy.other_->model = other_->model.packed(type); }
         return copy;
     }
 
@@ -149,6 +189,8 @@ private:
     AnyTextModel model_;
     AnyTokenizer tokenizer_;
     SentenceEncoderOptions options_;
+    std::optional<Tower> other_ = {};   ///< of two encoders: that of queries, or where this one reads queries that of documents
+    bool reads_queries_ = false;
     std::string prompt_ = {};
     std::int64_t unpooled_rows_ = 0;   ///< of each text: those of a prompt that is not pooled
 };

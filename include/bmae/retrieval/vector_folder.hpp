@@ -57,6 +57,23 @@ std::string similarity_of(E const& encoder) {
     }
 }
 
+/// Checksum of the parameters of an encoder and its pooling; of two encoders that of both, whichever reads.
+inline std::string weights_of(std::vector<SentenceEncoder::Tower> const& towers) {
+    Xxh64 both;
+    std::string one;
+    for (auto const& [model, pooling] : towers) {
+        Xxh64 hash;
+        hash.update(to_hex(model.fingerprint()));
+        for (SentenceStep const& step : pooling.steps()) {
+            if (!std::holds_alternative<UnitLengthStep>(step)) { hash_step(hash, step); }   // that is `normalize`
+        }
+        for (auto const& [name, tensor] : pooling.tensors()) { hash_tensor(hash, tensor); }
+        one = to_hex(hash.digest());
+        both.update(one);
+    }
+    return towers.size() == 1 ? one : to_hex(both.digest());
+}
+
 }  // namespace detail
 
 /// What makes the vectors of an encoder.
@@ -65,13 +82,7 @@ std::string similarity_of(E const& encoder) {
 /// \param role       document or query
 [[nodiscard]] inline VectorModel describe_vectors(SentenceEncoder const& encoder, std::string precision,
                                                   std::string role = "document") {
-    detail::Xxh64 hash;
-    hash.update(detail::to_hex(encoder.model().fingerprint()));
-    for (SentenceStep const& step : encoder.options().pooling.steps()) {
-        if (!std::holds_alternative<UnitLengthStep>(step)) { hash_step(hash, step); }   // that is `normalize`
-    }
-    for (auto const& [name, tensor] : encoder.options().pooling.tensors()) { detail::hash_tensor(hash, tensor); }
-    return {.weights = detail::to_hex(hash.digest()),
+    return {.weights = detail::weights_of(encoder.towers()),
             .tokenizer = detail::to_hex(encoder.tokenizer().fingerprint()),
             .pooling = to_string(encoder.options().pooling),
             .normalize = encoder.options().normalize || encoder.options().pooling.unit_length(),
