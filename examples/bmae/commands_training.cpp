@@ -313,7 +313,7 @@ private:
                 app, "--preset", options.preset,
                 "retriever, with the settings of papers retriever-dpr, -ance, -simcse, -cocondenser, -simlm, -e5, "
                 "-master-as-released, -bge; retriever-distilled, retriever-margin-mse, scored-pairs, reranker, reranker-r-drop, "
-                "splade, colbert")
+                "splade, colbert, bge-m3")
             .by_default("retriever");
         table_.text(app, "--stage", options.stage, "Another name of --preset").by_default("that of --preset");
         table_

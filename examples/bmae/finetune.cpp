@@ -26,6 +26,7 @@
 #include "contrast_choices.hpp"
 #include "evaluation.hpp"
 #include "finetuned_folders.hpp"
+#include "hybrid_models.hpp"
 #include "models.hpp"
 #include "option_text.hpp"
 #include "pair_report.hpp"
@@ -244,8 +245,8 @@ std::map<std::string, std::string> overrides_of(FinetuneOptions const& options) 
 
 /// Without hard negatives a contrast has one passage per query, unless told.
 void choose_passages(FinetuneOptions const& options, PairStore const& pairs, std::map<std::string, std::string>& overrides) {
-    bool const has_negatives = pairs.statistics().negatives != 0;
-    if (is_contrastive(options.preset) && !has_negatives && !overrides.contains("passages")) {
+    bool const by_batch = is_contrastive(options.preset) || options.preset == hybrid_preset;
+    if (by_batch && pairs.statistics().negatives == 0 && !overrides.contains("passages")) {
         say("no hard negatives: one passage per query, the others of its batch are its negatives");
         overrides["passages"] = "1";
     }
@@ -293,11 +294,11 @@ void require_pair_form(AnyModel const& model, PairForm const& form) {
 
 /// The prompts that the texts are trained with. \throws InputError where the result cannot keep them
 Prompts prompts_of(FinetuneOptions const& options, LoadedModel const& model) {
-    bool const reads = makes_vectors(options.preset) || options.preset == "splade";
+    bool const reads = makes_vectors(options.preset) || options.preset == "splade" || options.preset == hybrid_preset;
     PromptOptions const& given = options.prompts;
     if (!reads) {
         if (given.query || given.document || !given.name.empty()) {
-            throw refuse("prompts with the presets of retrievers, scored-pairs and splade", "--preset " + options.preset,
+            throw refuse("prompts with the presets of retrievers, scored-pairs, splade and bge-m3", "--preset " + options.preset,
                          "The folders of other models have none; write the prompt into the texts.");
         }
         if (model.sentence && !model.sentence->prompts.are_empty()) {
@@ -456,7 +457,8 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
                      : std::optional(refreshed_pairs(common, options, refresh, model.tokenizer, prompts, refreshed_place));
     PairStore const& pairs = mined ? *mined : first;
     choose_passages(options, pairs, request.overrides);
-    NamedTensors const head = score_head(options, model);
+    NamedTensors head = score_head(options, model);
+    head.merge(hybrid_heads_of(options.preset, model));
     std::size_t length = length_of(model);   // of the result, once it is known what it is trained with
     std::size_t query_length = 0;
     request.sidecars = [&model, &length, &query_length, &prompts](Path const& folder) {

@@ -11,8 +11,10 @@
 #include <utility>
 #include <variant>
 
+#include <bmae/bottlenecks/hybrid_vectors.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/cross_encoder_folder.hpp>
+#include <bmae/edge/hybrid_heads.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/token_encoder_folder.hpp>
@@ -66,11 +68,14 @@ inline std::size_t own_query_length(AnyModel const& model, std::size_t length) {
     return query < length ? query : 0;
 }
 
+/// Its dense vector is one of three representations.
+inline bool is_hybrid(AnyModel const& model) { return model.passes().front().bottleneck == HybridVectors::name; }
+
 /// How a fine-tuned sentence encoder makes its vectors.
 /// \param truncate_dim  the first numbers of a vector, which are then not scaled to length 1; 0: all
 inline SentenceEncoderOptions sentence_options(AnyModel const& model, std::size_t length, Prompts const& prompts,
                                                std::size_t truncate_dim = 0) {
-    bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine"));
+    bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine")) || is_hybrid(model);
     bool const cut = truncate_dim != 0;
     SentenceBottleneck pooling = model.pooling();
     if (cut) { pooling = pooling.followed_by(TruncateStep{.width = static_cast<std::int64_t>(truncate_dim)}); }
@@ -117,6 +122,11 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
     }
     save_sentence_transformer(sentence_encoder_of(model, tokenizer, sentence_options(model, length, prompts, truncate_dim)),
                               folder);
+    if (!is_hybrid(model)) { return; }
+    save_hybrid_heads(folder, shared_tensors(model));
+    say("sentence-transformer: the folder also holds sparse_linear.pt and colbert_linear.pt, the heads of lexical weights and "
+        "token "
+        "vectors, as FlagEmbedding reads them");
 }
 
 }  // namespace bmae::program

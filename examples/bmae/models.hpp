@@ -19,7 +19,9 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 
+#include <bmae/bottlenecks/hybrid_vectors.hpp>
 #include <bmae/edge/encoder_folders.hpp>
+#include <bmae/edge/hybrid_heads.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
@@ -155,12 +157,13 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
     for (auto& [name, tensor] : load_tensors(checkpoint / "model.safetensors", Loading::mapped)) {
         if (name.starts_with("shared.")) { shared.emplace(name, tensor); }
     }
+    bool const hybrid = bottleneck == HybridVectors::name;   // the dense one of three representations is [CLS] at length 1
     auto pooling = SentenceBottleneck::of(
-        {.name = bottleneck,
+        {.name = hybrid ? std::string(ClsBottleneck::name) : bottleneck,
          .projection = detail::JsonObject(parsed["passes"].front(), objective.file()).get<std::string>("projection", "")},
         shared);
     if (!pooling) { return std::nullopt; }
-    bool const unit_length = pooling->unit_length();
+    bool const unit_length = pooling->unit_length() || hybrid;
     SentenceEncoderOptions options{
         .pooling = *std::move(pooling), .normalize = unit_length, .max_length = objective.get("max_length", std::size_t{512})};
     bool const finetuned = objective.has("pairs");
@@ -382,6 +385,9 @@ inline SentenceEncoder make_sentence_encoder(Common const& common, ModelOptions 
                                     .expected = "--pooling, as the " + why,
                                     .found = "none",
                                     .hint = hint_without_pooling(model.bottleneck)});
+    }
+    if (model.bottleneck == HybridVectors::name || holds_hybrid_heads(model.path)) {
+        say(model.path.string() + ": the dense vectors are read; its heads of lexical weights and token vectors are not");
     }
     SentenceEncoderOptions sentence = model.sentence.value_or(SentenceEncoderOptions{});
     sentence.max_length = length_of(model);

@@ -19,6 +19,7 @@
 #include <bmae/bottlenecks/cls.hpp>
 #include <bmae/bottlenecks/concatenated.hpp>
 #include <bmae/bottlenecks/dual.hpp>
+#include <bmae/bottlenecks/hybrid_vectors.hpp>
 #include <bmae/bottlenecks/layers.hpp>
 #include <bmae/bottlenecks/lexical.hpp>
 #include <bmae/bottlenecks/lexicon.hpp>
@@ -96,6 +97,7 @@
 #include <bmae/edge/decoder_places.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/encoder_folders.hpp>
+#include <bmae/edge/hybrid_heads.hpp>
 #include <bmae/edge/preset.hpp>
 #include <bmae/edge/preset_request.hpp>
 #include <bmae/edge/presets.hpp>
@@ -231,6 +233,7 @@
 #include <bmae/model/flops_regularizer.hpp>
 #include <bmae/model/group_scores.hpp>
 #include <bmae/model/group_softmax.hpp>
+#include <bmae/model/hybrid_contrast.hpp>
 #include <bmae/model/masked_language_model.hpp>
 #include <bmae/model/matryoshka.hpp>
 #include <bmae/model/max_sim_contrast.hpp>
@@ -292,6 +295,7 @@
 #include <bmae/nn/transformer_layer.hpp>
 #include <bmae/nn/truncated_normal.hpp>
 #include <bmae/nn/unshifted_norm.hpp>
+#include <bmae/presets/bge_m3.hpp>
 #include <bmae/presets/bow_dpr.hpp>
 #include <bmae/presets/colbert.hpp>
 #include <bmae/presets/condenser.hpp>

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // links LibTorch
 // Compositions over queries and candidates, and over encoders that lack what a part requires: one slot of each is wrong.
+#include <bmae/bottlenecks/hybrid_vectors.hpp>
 #include <bmae/bottlenecks/lexical.hpp>
 #include <bmae/bottlenecks/token_vectors.hpp>
 #include <bmae/decoders/full_depth.hpp>
 #include <bmae/decoders/shared.hpp>
 #include <bmae/model/distillation.hpp>
+#include <bmae/model/hybrid_contrast.hpp>
 #include <bmae/model/max_sim_contrast.hpp>
 #include <bmae/model/two_encoders.hpp>
 #include <bmae/presets/reranker.hpp>
@@ -63,6 +65,16 @@ constexpr std::size_t tokens_are_compared_that_no_pass_keeps = looked_into<Late<
 template <class B>
 using Early = Model<PoorEncoder, Pass<View<Query>, B>, Pass<View<Candidates>, B>, Contrast>;
 constexpr std::size_t one_vector_is_compared_of_many = looked_into<Early<Pick<ClsBottleneck, TokenVectors>>>;
+
+// case: three_representations_are_no_vectors_of_tokens
+// expect: HybridContrast, SelfDistillation: they compare the rows of HybridVectors
+constexpr std::size_t three_representations_are_no_vectors_of_tokens = looked_into<Late<Pick<TokenVectors, HybridVectors>>>;
+
+// case: a_hybrid_contrast_of_vectors_of_tokens
+// expect: HybridContrast, SelfDistillation: they compare the rows of HybridVectors
+template <class B>
+using Hybrid = Model<PoorEncoder, Pass<View<Query>, B>, Pass<View<Candidates>, B>, HybridContrast, SelfDistillation>;
+constexpr std::size_t a_hybrid_contrast_of_vectors_of_tokens = looked_into<Hybrid<Pick<HybridVectors, TokenVectors>>>;
 
 // case: a_second_encoder_without_a_pass
 // expect: TwoEncoders: the composition has no second pass by the model's own encoder

@@ -21,7 +21,7 @@ from cli_support import contents, result, run, write_collection
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIGURES = ROOT / "docs/figures"
-PRESETS = ("bow-dpr", "cocondenser", "colbert", "condenser", "contriever", "cot-mae", "cot-mae-v2", "diffcse", "dupmae", "ict", "laprador", "lexmae",
+PRESETS = ("bge-m3", "bow-dpr", "cocondenser", "colbert", "condenser", "contriever", "cot-mae", "cot-mae-v2", "diffcse", "dupmae", "ict", "laprador", "lexmae",
            "master", "master-as-released", "mlm", "mlm-flops", "reranker-r-drop", "retriever", "retriever-distilled", "retromae", "retromae-basic",
            "seed", "sentmae-nli", "simcse-supervised", "simlm", "splade", "tsdae")
 SVG = "{http://www.w3.org/2000/svg}"

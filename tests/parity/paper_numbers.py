@@ -42,7 +42,7 @@ def defaults_of(page, preset):
     column = table[0].index("default")
     found = {}
     for row in table[1:]:
-        names = [name for cell in row[:column] for name in re.findall(r"`(\w+)`", cell)]
+        names = [name for cell in row[:column] for name in re.findall(r"`([\w.]+)`", cell)]
         first, *others = row[column].split(";")
         values = re.findall(NUMBER, first)
         for other in others:

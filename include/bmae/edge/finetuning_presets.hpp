@@ -15,6 +15,7 @@
 #include <bmae/edge/preset_request.hpp>
 #include <bmae/model/rebind.hpp>
 #include <bmae/model/two_encoders.hpp>
+#include <bmae/presets/bge_m3.hpp>
 #include <bmae/presets/colbert.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
@@ -29,7 +30,7 @@ namespace bmae {
 enum class FinetuningFamily {
     dense,    ///< one vector per text: retriever and its recipes, retriever-distilled
     scored,   ///< one vector per text, losses over scores alone: retriever-margin-mse, scored-pairs
-    others,   ///< scores of pairs, sparse vectors, vectors of tokens: reranker, reranker-r-drop, splade, colbert
+    others,   ///< scores of pairs, sparse vectors, vectors of tokens: reranker, reranker-r-drop, splade, colbert, bge-m3
 };
 
 /// Calls `visit(preset)` with every fine-tuning preset of a family, in order: models over a pair store.
@@ -50,6 +51,7 @@ void for_each_finetuning_preset_of(Visit&& visit) {
         visit(Preset<RerankerRDrop>{"reranker-r-drop", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
         visit(Preset<Splade>{"splade", "Formal et al.: SPLADE v2, arXiv 2109.10086", {}});
         visit(Preset<ColBert>{"colbert", "Khattab, Zaharia: ColBERT, arXiv 2004.12832", {}});
+        visit(Preset<BgeM3>{"bge-m3", "Chen et al.: M3-Embedding, arXiv 2402.03216", {}});
     }
 }
 

@@ -87,6 +87,11 @@ protected:
     static_assert(!(wants_token_vectors<Part> || ...) || ((!is_pass<Part> || pass_keeps_tokens<Part>) && ...),
                   "MaxSimContrast: it compares the vectors of tokens, which a pass here does not keep. Use the bottleneck "
                   "TokenVectors in every pass.");
+    static_assert(
+        !((pass_is_hybrid<Part> || wants_hybrid_vectors<Part>) || ...) ||
+            ((pass_is_hybrid<Part> || wants_hybrid_vectors<Part>) && ...),
+        "HybridContrast, SelfDistillation: they compare the rows of HybridVectors, a dense vector, weights and vectors of "
+        "tokens in one, and nothing else does. Use that bottleneck in every pass, and no other term beside them.");
     static_assert(!(wants_one_vector<Part> || ...) || !((pass_keeps_tokens<Part> || pass_gives_scores<Part>) || ...),
                   "Contrast, Distillation: they compare one vector per text, and a pass here gives token vectors or scores. Use "
                   "MaxSimContrast over TokenVectors, GroupSoftmax over Scored.");

@@ -42,6 +42,9 @@ template <class Part>
 inline constexpr bool wants_scores = requires { requires Part::needs_scores; };
 template <class Part>
 inline constexpr bool wants_token_vectors = requires { requires Part::needs_token_vectors; };
+/// Of rows of all three representations in one.
+template <class Part>
+inline constexpr bool wants_hybrid_vectors = requires { requires Part::needs_hybrid_vectors; };
 template <class Part>
 inline constexpr bool wants_groups = requires { requires Part::needs_groups; };
 template <class Part>
@@ -57,6 +60,8 @@ template <class Part>
 inline constexpr bool pass_gives_scores = requires { requires Part::BottleneckType::gives_scores; };
 template <class Part>
 inline constexpr bool pass_keeps_tokens = requires { requires Part::BottleneckType::keeps_tokens; };
+template <class Part>
+inline constexpr bool pass_is_hybrid = requires { requires Part::BottleneckType::is_hybrid; };
 template <class Part>
 inline constexpr bool pass_reads_groups = [] {
     if constexpr (is_pass<Part>) {
