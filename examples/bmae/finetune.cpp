@@ -252,7 +252,7 @@ void choose_passages(FinetuneOptions const& options, PairStore const& pairs, std
     }
     auto const passages = overrides.find("passages");
     bool const one = passages != overrides.end() && passages->second == "1";
-    if (one && has_negatives) { warn("the hard negatives of the pairs are not read: one passage per query"); }
+    if (one && pairs.statistics().negatives != 0) { warn("the hard negatives of the pairs are not read: one passage per query"); }
 }
 
 /// What makes the vectors: --pooling, or what made them so far; empty: the preset's own.
