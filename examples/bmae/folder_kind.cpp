@@ -24,30 +24,15 @@ Path model_folder(Path const& path) {
                                 .found = std::filesystem::exists(path) ? "something else" : "nothing of that name"});
 }
 
-namespace {
-
-std::string modules_of(Path const& folder) {
-    Path const list = folder / "modules.json";
-    return std::filesystem::exists(list) ? detail::read_file(list, detail::largest_config_file) : std::string();
-}
-
-bool has_router(std::string_view modules) {
-    return modules.find(".Router") != modules.npos || modules.find(".Asym") != modules.npos;
-}
-
-}  // namespace
-
 FolderKind kind_of_folder(Path const& folder) {
-    std::string const modules = modules_of(folder);
+    Path const list = folder / "modules.json";
+    std::string const modules =
+        std::filesystem::exists(list) ? detail::read_file(list, detail::largest_config_file) : std::string();
     auto const has = [&](std::string_view word) { return modules.find(word) != std::string::npos; };
     if (has("SpladePooling")) { return FolderKind::sparse_encoder; }
     if (has("MultiVectorMask")) { return FolderKind::token_encoder; }
-    if (has("Pooling") || has_router(modules)) { return FolderKind::sentence_encoder; }
+    if (has("Pooling") || has(".Router") || has(".Asym")) { return FolderKind::sentence_encoder; }
     return detail::holds_classifier(folder) ? FolderKind::cross_encoder : FolderKind::other;
-}
-
-bool holds_two_encoders(Path const& folder) {
-    return has_router(modules_of(folder));
 }
 
 }  // namespace bmae::program

@@ -17,7 +17,4 @@ Path model_folder(Path const& path);
 /// The kind of a folder; `other` is a bare encoder, and a folder without a model.
 FolderKind kind_of_folder(Path const& folder);
 
-/// Whether a sentence encoder has an encoder of queries and another one of documents (a Router of sentence-transformers).
-bool holds_two_encoders(Path const& folder);
-
 }  // namespace bmae::program

@@ -250,6 +250,7 @@ void check_model(Common const& common, GlueOptions const& options) {
     check_numbers(common, options.training);
     static_cast<void>(device_from(common.device));
     LoadedModel const model = load_model(options.model);
+    require_one_encoder(model, "fine-tuning on GLUE");
     constexpr std::size_t labels = 2;
     SequenceClassifier sample(
         model.encoder, classified_texts(model.tokenizer, model.encoder.shape(), {std::string()}, {}, {0}, options.max_length),

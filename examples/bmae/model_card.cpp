@@ -15,6 +15,7 @@
 #include <bmae/detail/json_text.hpp>
 #include <bmae/detail/lines.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/sentence_router.hpp>
 #include <bmae/version.hpp>
 
 #include "folder_kind.hpp"
@@ -119,7 +120,7 @@ KindText const& text_of(Path const& folder) {
         case FolderKind::token_encoder:
             return token_text;
         case FolderKind::sentence_encoder:
-            return holds_two_encoders(folder) ? router_text : sentence_text;
+            return is_router_folder(folder) ? router_text : sentence_text;
         case FolderKind::other:
             break;
     }
