@@ -19,8 +19,8 @@
 namespace bmae {
 
 /// A regular expression over characters of Unicode, as far as tokenizers use them, with the matches of Oniguruma, which HuggingFace's
-/// tokenizers match by: literals, `.`, sets, `\s \d \w` and `\p{L M N P S Nd}` with their complements, groups, `(?i:...)` of ASCII,
-/// lookahead, atomic groups, alternatives in their order, and repeats, greedy, lazy (`*?`) and possessive (`*+`).
+/// tokenizers match by: literals, any character, sets, the classes s, d, w and the properties L, M, N, P, S, Nd with their complements,
+/// groups, `(?i:...)` of ASCII, lookahead, atomic groups, alternatives in their order, and repeats: greedy, lazy and possessive.
 class WordPattern {
 public:
     WordPattern() = default;
