@@ -139,7 +139,9 @@ void add_tokenizers(std::vector<Finding>& list) {
     list.push_back({"a token of 100,000 bytes", file, [] { return long_token(wordpiece); }, "at most 1024 bytes"});
     list.push_back({"a unigram token of 100,000 bytes", file, [] { return long_token(unigram); }, "at most 1024 bytes"});
     list.push_back(
-        {"an expression of 100,000 groups", "word_pattern", [] { return std::string(100'000, '('); }, "groups more than"});
+        {"an expression of 10,000 groups", "word_pattern", [] { return std::string(10'000, '('); }, "groups more than"});
+    list.push_back(
+        {"an expression of a megabyte", "word_pattern", [] { return std::string(1'000'000, 'a'); }, "bytes, more than"});
     list.push_back({"an expression of repeats of repeats", "word_pattern",
                     [] { return std::string("(((a{999}){999}){999}){999}"); }, "repeats of characters"});
     list.push_back({"an expression of exponential effort", "word_pattern", [] { return std::string("(?:a+)+c"); }, "retries"});

@@ -442,6 +442,11 @@ private:
 };
 
 BMAE_INLINE PatternProgram compile_pattern(std::string_view expression, std::string const& file) {
+    constexpr std::size_t longest = 32'768;   // of tokenizers they have some hundred bytes; a tree takes 400 times its text
+    if (expression.size() > longest) {
+        refuse_pattern(file, expression,
+                       std::to_string(expression.size()) + " bytes, more than " + std::to_string(longest) + ',');
+    }
     return PatternCompiler(PatternParser(expression, file).whole(), expression, file).program();
 }
 
