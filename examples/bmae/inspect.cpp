@@ -202,7 +202,7 @@ void look_at_checkpoint(Path const& path, bool all, Findings& findings) {
     }
     if (auto const state = file.find<detail::JsonObject>("state")) { findings.add("step", state->get<std::int64_t>("step", 0)); }
     if (trainer.contains("options")) { findings.add("options", trainer["options"]); }
-    Json const objective = objective_from(objective_text(trainer));
+    Json const objective = objective_from(file.get<std::string>("objective", ""));
     for (char const* const key : {"preset", "stage", "composition", "pooling", "max_length", "lora"}) {
         if (objective.contains(key)) { findings.add(key, objective[key]); }
     }

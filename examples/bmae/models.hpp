@@ -214,10 +214,11 @@ inline AnyEncoder encoder_of_checkpoint(Path const& path, Tower tower = Tower::f
         parameters.emplace(tower == Tower::second ? name.substr(second.size()) : name, tensor);
     }
     if (tower == Tower::second && parameters.empty()) {
-        throw InputError(Diagnostic{.file = path.string(),
-                                    .expected = "a checkpoint with a second encoder",
-                                    .found = "one encoder",
-                                    .hint = "The preset laprador and finetune --two-encoders train two; leave --tower out."});
+        throw InputError(
+            Diagnostic{.file = path.string(),
+                       .expected = "a checkpoint with a second encoder",
+                       .found = "one encoder",
+                       .hint = "The preset laprador and a fine-tuning of two encoders train two; leave --tower out."});
     }
     return encoder_from_parameters(path / "config.json", parameters, path.string(), head);
 }
