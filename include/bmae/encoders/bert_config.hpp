@@ -139,12 +139,7 @@ struct BertConfig {
     /// \param file  name of the source in messages
     void validate(std::string const& file = {}) const {
         detail::ConfigChecks const check(file);
-        check.within("vocab_size", vocab_size, 1, 100'000'000);
-        check.within("hidden_size", hidden_size, 1, 1'000'000);
-        check.within("num_hidden_layers", num_hidden_layers, 1, 10'000);
-        check.within("num_attention_heads", num_attention_heads, 1, hidden_size);
-        check.within("intermediate_size", intermediate_size, 1, 10'000'000);
-        check.within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
+        check.sizes(*this, 1);
         bool const typed = model_type != ModelType::distilbert;
         check.within("type_vocab_size", type_vocab_size, typed ? 1 : 0, typed ? 1'000'000 : 0);
         check.within("pad_token_id", pad_token_id, is_roberta(model_type) ? 0 : -1, vocab_size - 1);

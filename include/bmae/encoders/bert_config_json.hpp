@@ -147,18 +147,14 @@ inline std::string to_json(BertConfig const& config, std::string const& architec
 
 /// What a run and a dumped step record of a config.
 inline nlohmann::ordered_json config_json(BertConfig const& config) {
-    return {{"vocab_size", config.vocab_size},
-            {"hidden_size", config.hidden_size},
-            {"num_hidden_layers", config.num_hidden_layers},
-            {"num_attention_heads", config.num_attention_heads},
-            {"intermediate_size", config.intermediate_size},
-            {"max_position_embeddings", config.max_position_embeddings},
-            {"type_vocab_size", config.type_vocab_size},
-            {"layer_norm_eps", config.layer_norm_eps},
-            {"hidden_act", config.hidden_act},
-            {"model_type", to_string(config.model_type)},
-            {"pad_token_id", config.pad_token_id},
-            {"embedding_size", config.embedding_width()}};
+    nlohmann::ordered_json record = detail::recorded_sizes(config);
+    record.update({{"type_vocab_size", config.type_vocab_size},
+                   {"layer_norm_eps", config.layer_norm_eps},
+                   {"hidden_act", config.hidden_act},
+                   {"model_type", to_string(config.model_type)},
+                   {"pad_token_id", config.pad_token_id},
+                   {"embedding_size", config.embedding_width()}});
+    return record;
 }
 
 }  // namespace bmae

@@ -31,6 +31,17 @@ public:
         refuse(std::string(name) + " of at least " + std::to_string(least) + " and below " + std::to_string(below),
                std::to_string(value));
     }
+    /// The sizes that every family has.
+    /// \param head_width  the least width of a head
+    template <class Config>
+    void sizes(Config const& config, std::int64_t head_width) const {
+        within("vocab_size", config.vocab_size, 1, 100'000'000);
+        within("hidden_size", config.hidden_size, head_width, 1'000'000);
+        within("num_hidden_layers", config.num_hidden_layers, 1, 10'000);
+        within("num_attention_heads", config.num_attention_heads, 1, config.hidden_size / head_width);
+        within("intermediate_size", config.intermediate_size, 1, 10'000'000);
+        within("max_position_embeddings", config.max_position_embeddings, 1, 10'000'000);
+    }
     /// Of an encoder with rotary positions, which turn pairs of columns.
     void even_heads(std::int64_t hidden_size, std::int64_t num_attention_heads) const {
         if (hidden_size % (2 * num_attention_heads) == 0) { return; }

@@ -51,6 +51,17 @@ inline void require_plain_rotation(JsonObject const& parameters, std::string con
 /// Whether a key is there with null in place of a value.
 inline bool is_null(JsonObject const& object, char const* key) { return object.has(key) && object.json().at(key).is_null(); }
 
+/// The beginning of what a run and a dumped step record of a config: the sizes that every family has.
+template <class Config>
+Json recorded_sizes(Config const& config) {
+    return {{"vocab_size", config.vocab_size},
+            {"hidden_size", config.hidden_size},
+            {"num_hidden_layers", config.num_hidden_layers},
+            {"num_attention_heads", config.num_attention_heads},
+            {"intermediate_size", config.intermediate_size},
+            {"max_position_embeddings", config.max_position_embeddings}};
+}
+
 /// The text of a config.json: the document, then keys that were kept when it was read, then the type of the weights.
 inline std::string finish_config(Json document, std::string const& extra_json, std::string const& element_type) {
     JsonObject const extra(parse_json(extra_json, "extra_json"), "extra_json");

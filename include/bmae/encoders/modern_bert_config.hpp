@@ -84,12 +84,7 @@ struct ModernBertConfig {
     /// \param file  name of the source in messages
     void validate(std::string const& file = {}) const {
         detail::ConfigChecks const check(file);
-        check.within("vocab_size", vocab_size, 1, 100'000'000);
-        check.within("hidden_size", hidden_size, 2, 1'000'000);
-        check.within("num_hidden_layers", num_hidden_layers, 1, 10'000);
-        check.within("num_attention_heads", num_attention_heads, 1, hidden_size / 2);
-        check.within("intermediate_size", intermediate_size, 1, 10'000'000);
-        check.within("max_position_embeddings", max_position_embeddings, 1, 10'000'000);
+        check.sizes(*this, 2);
         check.within("global_attn_every_n_layers", global_attn_every_n_layers, 1, 10'000);
         check.within("local_attention", local_attention, 2, 10'000'000);
         check.within("pad_token_id", pad_token_id, -1, vocab_size - 1);

@@ -206,22 +206,18 @@ inline std::string to_json(ModernBertConfig const& config, std::string const& ar
 inline nlohmann::ordered_json config_json(ModernBertConfig const& config) {
     nlohmann::ordered_json layers = nlohmann::ordered_json::array();
     for (std::int64_t i = 0; i < config.num_hidden_layers; ++i) { layers.push_back(config.is_local(i) ? "local" : "global"); }
-    return {{"vocab_size", config.vocab_size},
-            {"hidden_size", config.hidden_size},
-            {"num_hidden_layers", config.num_hidden_layers},
-            {"num_attention_heads", config.num_attention_heads},
-            {"intermediate_size", config.intermediate_size},
-            {"max_position_embeddings", config.max_position_embeddings},
-            {"layer_norm_eps", config.norm_eps},
-            {"hidden_act", config.hidden_activation},
-            {"head_act", config.classifier_activation},
-            {"model_type", "modernbert"},
-            {"pad_token_id", config.pad_token_id},
-            {"layers", std::move(layers)},
-            {"local_attention", config.local_attention},
-            {"global_rope_theta", config.global_rope_theta},
-            {"local_rope_theta", config.local_rope_theta},
-            {"embedding_dropout", config.embedding_dropout}};
+    nlohmann::ordered_json record = detail::recorded_sizes(config);
+    record.update({{"layer_norm_eps", config.norm_eps},
+                   {"hidden_act", config.hidden_activation},
+                   {"head_act", config.classifier_activation},
+                   {"model_type", "modernbert"},
+                   {"pad_token_id", config.pad_token_id},
+                   {"layers", std::move(layers)},
+                   {"local_attention", config.local_attention},
+                   {"global_rope_theta", config.global_rope_theta},
+                   {"local_rope_theta", config.local_rope_theta},
+                   {"embedding_dropout", config.embedding_dropout}});
+    return record;
 }
 
 }  // namespace bmae

@@ -164,18 +164,14 @@ inline std::string to_json(NomicBertConfig const& config, std::string const& arc
 
 /// What a run and a dumped step record of a config.
 inline nlohmann::ordered_json config_json(NomicBertConfig const& config) {
-    return {{"vocab_size", config.vocab_size},
-            {"hidden_size", config.hidden_size},
-            {"num_hidden_layers", config.num_hidden_layers},
-            {"num_attention_heads", config.num_attention_heads},
-            {"intermediate_size", config.intermediate_size},
-            {"max_position_embeddings", config.max_position_embeddings},
-            {"type_vocab_size", config.type_vocab_size},
-            {"layer_norm_eps", config.layer_norm_eps},
-            {"hidden_act", "silu"},
-            {"model_type", "nomic_bert"},
-            {"pad_token_id", config.pad_token_id},
-            {"rope_theta", config.rope_theta}};
+    nlohmann::ordered_json record = detail::recorded_sizes(config);
+    record.update({{"type_vocab_size", config.type_vocab_size},
+                   {"layer_norm_eps", config.layer_norm_eps},
+                   {"hidden_act", "silu"},
+                   {"model_type", "nomic_bert"},
+                   {"pad_token_id", config.pad_token_id},
+                   {"rope_theta", config.rope_theta}});
+    return record;
 }
 
 }  // namespace bmae
