@@ -34,4 +34,18 @@ void Answer::add(std::string const& id, float score, std::optional<std::string> 
     text += std::to_string(hits.size()) + '\t' + digits + '\t' + id + (words ? '\t' + shown : "") + '\n';
 }
 
+Json search_result(std::string const& method, std::size_t documents) {
+    return {{"command", "search"},
+            {"method", method},
+            {"documents", documents},
+            {"split", nullptr},
+            {"queries", 0},
+            {"hits", 0},
+            {"output", nullptr},
+            {"answers", nullptr},
+            {"token_vectors", nullptr},
+            {"malformed", Json::object()},
+            {"collections", nullptr}};
+}
+
 }  // namespace bmae::program

@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// The hits of one query as search shows them, of a collection in memory or of an index on disk. Free of LibTorch.
+/// What search reports, and the hits of one query as it shows them, of a collection in memory or of an index on disk. Free of LibTorch.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -21,5 +22,8 @@ struct Answer {
     /// \param words  the text; nothing where none is stored
     void add(std::string const& id, float score, std::optional<std::string> words);
 };
+
+/// The keys of a search, of which a kind of search fills its own.
+Json search_result(std::string const& method, std::size_t documents);
 
 }  // namespace bmae::program

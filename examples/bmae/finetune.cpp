@@ -245,14 +245,15 @@ std::map<std::string, std::string> overrides_of(FinetuneOptions const& options) 
 
 /// Without hard negatives a contrast has one passage per query, unless told.
 void choose_passages(FinetuneOptions const& options, PairStore const& pairs, std::map<std::string, std::string>& overrides) {
+    bool const has_negatives = pairs.statistics().negatives != 0;
     bool const by_batch = is_contrastive(options.preset) || options.preset == hybrid_preset;
-    if (by_batch && pairs.statistics().negatives == 0 && !overrides.contains("passages")) {
+    if (by_batch && !has_negatives && !overrides.contains("passages")) {
         say("no hard negatives: one passage per query, the others of its batch are its negatives");
         overrides["passages"] = "1";
     }
     auto const passages = overrides.find("passages");
     bool const one = passages != overrides.end() && passages->second == "1";
-    if (one && pairs.statistics().negatives != 0) { warn("the hard negatives of the pairs are not read: one passage per query"); }
+    if (one && has_negatives) { warn("the hard negatives of the pairs are not read: one passage per query"); }
 }
 
 /// What makes the vectors: --pooling, or what made them so far; empty: the preset's own.

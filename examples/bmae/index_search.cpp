@@ -27,20 +27,6 @@ namespace bmae::program {
 
 namespace {
 
-Json result_of(std::string const& method, std::size_t documents) {
-    return {{"command", "search"},
-            {"method", method},
-            {"documents", documents},
-            {"split", nullptr},
-            {"queries", 0},
-            {"hits", 0},
-            {"output", nullptr},
-            {"answers", nullptr},
-            {"token_vectors", nullptr},
-            {"malformed", Json::object()},
-            {"collections", nullptr}};
-}
-
 /// The best documents of one query.
 Answer answer(IndexSearch const& search, std::string const& query, std::size_t count) {
     Answer found(query);
@@ -56,7 +42,7 @@ Answer answer(IndexSearch const& search, std::string const& query, std::size_t c
 
 /// Answers each line of standard input as soon as it is read.
 int answer_lines(Common const& common, IndexSearch const& search, std::size_t count) {
-    Json result = result_of(search.method, search.documents->size());
+    Json result = search_result(search.method, search.documents->size());
     std::uint64_t queries = 0;
     std::size_t hits = 0;
     for (std::string line; std::getline(std::cin, line); ++queries) {
@@ -160,7 +146,7 @@ int write_index_run(Common const& common, SearchOptions const& options, std::str
                     Run const& run, ReadReport const& read) {
     say_unmatched(run);
     write_run(run, options.output, {.tag = options.tag.empty() ? method : options.tag});
-    Json result = result_of(method, documents);
+    Json result = search_result(method, documents);
     result.update({{"queries", run.size()},
                    {"hits", run.hit_count()},
                    {"output", options.output.string()},
@@ -184,7 +170,7 @@ int answer_from_index(Common const& common, SearchOptions const& options, Search
     std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
     if (*options.query == "-") { return answer_lines(common, search, count); }
     Answer const found = answer(search, *options.query, count);
-    Json result = result_of(search.method, search.documents->size());
+    Json result = search_result(search.method, search.documents->size());
     result.update({{"queries", 1}, {"hits", found.json["hits"].size()}});
     result["answers"] = Json::array({found.json});
     print_result(common, result, found.text);

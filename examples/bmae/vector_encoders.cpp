@@ -180,9 +180,8 @@ SentenceEncoder make_role_encoder(Common const& common, EncodeOptions const& opt
 
 VectorKind vector_kind(EncodeOptions const& options) {
     VectorKind const own = own_kind(options.model.model);
-    if (options.vectors.empty()) {
-        return options.model.pooling.empty() ? own : VectorKind::dense;
-    }   // only dense ones have a pooling
+    // Only dense vectors have a pooling.
+    if (options.vectors.empty()) { return options.model.pooling.empty() ? own : VectorKind::dense; }
     auto const asked = named_value<VectorKind>("--vectors", options.vectors);
     bool const bare = own == VectorKind::dense && !std::filesystem::exists(options.model.model / "modules.json");
     if (asked == own || asked == VectorKind::dense || (asked == VectorKind::sparse && bare)) { return asked; }

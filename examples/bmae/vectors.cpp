@@ -23,6 +23,7 @@
 #include <bmae/retrieval/chunk_index.hpp>
 #include <bmae/retrieval/exact_index.hpp>
 #include <bmae/retrieval/hybrid.hpp>
+#include <bmae/retrieval/residual_codec.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
 #include "answer.hpp"
@@ -207,28 +208,13 @@ Records read_documents(SearchOptions const& options, ReadReport& report) {
     return documents;
 }
 
-/// The keys of a search, of which a kind of search fills its own.
-Json search_result(SearchOptions const& options, std::size_t documents) {
-    return {{"command", "search"},
-            {"method", options.method},
-            {"documents", documents},
-            {"split", nullptr},
-            {"queries", 0},
-            {"hits", 0},
-            {"output", nullptr},
-            {"answers", nullptr},
-            {"token_vectors", nullptr},
-            {"malformed", Json::object()},
-            {"collections", nullptr}};
-}
-
 int search_by_hand(Common const& common, SearchOptions const& options) {
     QuickExit const interruptible;
     ReadReport read;
     Records const documents = read_documents(options, read);
     Searcher const searcher(common, options, documents);
     std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
-    Json result = search_result(options, documents.size());
+    Json result = search_result(options.method, documents.size());
     result["malformed"] = malformed_json(read);
     result["token_vectors"] = searcher.token_vectors();
     if (*options.query == "-") {
@@ -276,7 +262,7 @@ void check_search(SearchOptions const& options) {
     if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted", "product"})) {
         throw refuse("--fusion reciprocal-rank, weighted or product", '"' + options.fusion + '"');
     }
-    if (options.bits != 0 && options.bits != 1 && options.bits != 2 && options.bits != 4 && options.bits != 8) {
+    if (options.bits != 0 && !ResidualCodec::has_bits(options.bits)) {
         throw refuse("--bits 1, 2, 4 or 8", std::to_string(options.bits));
     }
     if (!options.query && options.output.empty()) { throw refuse("--output for a run, or --query for a look", "neither"); }
@@ -310,7 +296,7 @@ Json search_collection(Common const& common, SearchOptions const& options) {
     QuickExit interruptible;
     BeirCollection const collection = BeirCollection::open(options.data, reading_by(options.skip_malformed));
     ReadReport read = say_reports(collection);
-    Json result = search_result(options, collection.documents().size());
+    Json result = search_result(options.method, collection.documents().size());
     Records const queries = queries_of(collection, options, read);
     for (Records const* const records : {&queries, &collection.documents()}) { check_run_ids(*records); }
     Searcher const searcher(common, options, collection.documents());

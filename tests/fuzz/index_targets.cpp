@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -86,11 +87,26 @@ void read_lexical_manifest(std::string_view input) { search_terms(write_manifest
 void read_dense(std::string_view input) { search_vectors(write_store("dense", dense_files(), input)); }
 void read_dense_manifest(std::string_view input) { search_vectors(write_manifest("dense-manifest", dense_files(), input)); }
 
+/// A folder of vectors with one shard of two texts.
+Files one_shard(std::string const& name, bmae::VectorManifest manifest, std::vector<bmae::TensorEntry> const& entries) {
+    std::filesystem::path const folder = scratch() / name;
+    std::filesystem::create_directories(folder);
+    bmae::write_safetensors(folder / "00000.safetensors", entries, {{"model", to_string(manifest.model)}},
+                            bmae::Existing::replace);
+    put(name + "/00000.ids", "a\nb\n");
+    manifest.shards.push_back({.vectors = "00000.safetensors",
+                               .ids = "00000.ids",
+                               .texts = 2,
+                               .tokens = 9,
+                               .vectors_xxh64 = checksum_of(bytes_of(folder / "00000.safetensors")),
+                               .ids_xxh64 = checksum_of("a\nb\n")});
+    manifest.write(folder);
+    return files_of(folder);
+}
+
 /// A folder of one shard of sparse vectors.
 Files const& sparse_files() {
     static Files const files = [] {
-        std::filesystem::path const folder = scratch() / "sparse-seed";
-        std::filesystem::create_directories(folder);
         std::array<std::int64_t, 3> const offsets{0, 2, 3};
         std::array<std::int32_t, 3> const ids{0, 2, 1};
         std::array<float, 3> const weights{1, 2, 3};
@@ -107,25 +123,13 @@ Files const& sparse_files() {
             {{"offsets", bmae::ElementType::i64, {3}}, std::as_bytes(std::span(offsets))},
             {{"ids", bmae::ElementType::i32, {3}}, std::as_bytes(std::span(ids))},
             {{"weights", bmae::ElementType::f32, {3}}, std::as_bytes(std::span(weights))}};
-        bmae::write_safetensors(folder / "00000.safetensors", entries, {{"model", to_string(manifest.model)}},
-                                bmae::Existing::replace);
-        put("sparse-seed/00000.ids", "a\nb\n");
-        manifest.shards.push_back({.vectors = "00000.safetensors",
-                                   .ids = "00000.ids",
-                                   .texts = 2,
-                                   .tokens = 9,
-                                   .vectors_xxh64 = checksum_of(bytes_of(folder / "00000.safetensors")),
-                                   .ids_xxh64 = checksum_of("a\nb\n")});
-        manifest.write(folder);
-        return files_of(folder);
+        return one_shard("sparse-seed", std::move(manifest), entries);
     }();
     return files;
 }
 
 Files const& vector_files() {
     static Files const files = [] {
-        std::filesystem::path const folder = scratch() / "vectors-seed";
-        std::filesystem::create_directories(folder);
         std::array<float, 2 * dimension> const rows{1, 2, 3, 4, 5, 6};
         bmae::VectorManifest manifest{.model = {.weights = "00",
                                                 .tokenizer = "11",
@@ -137,17 +141,7 @@ Files const& vector_files() {
                                       .complete = true};
         std::vector<bmae::TensorEntry> const entries{
             {{"embeddings", bmae::ElementType::f32, {2, dimension}}, std::as_bytes(std::span(rows))}};
-        bmae::write_safetensors(folder / "00000.safetensors", entries, {{"model", to_string(manifest.model)}},
-                                bmae::Existing::replace);
-        put("vectors-seed/00000.ids", "a\nb\n");
-        manifest.shards.push_back({.vectors = "00000.safetensors",
-                                   .ids = "00000.ids",
-                                   .texts = 2,
-                                   .tokens = 9,
-                                   .vectors_xxh64 = checksum_of(bytes_of(folder / "00000.safetensors")),
-                                   .ids_xxh64 = checksum_of("a\nb\n")});
-        manifest.write(folder);
-        return files_of(folder);
+        return one_shard("vectors-seed", std::move(manifest), entries);
     }();
     return files;
 }

@@ -5,8 +5,6 @@
 // INPUT: hidden.0 [Tq, H], ids.0 [Tq], offsets.0 [B+1] of queries; hidden.1 ... of their texts, one group of G each; the heads by their names.
 // OUTPUT: of each case NAME NAME.loss, NAME.hidden.0, NAME.hidden.1 and a gradient of each head.
 #include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +16,8 @@
 #include <bmae/encoders/bert.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/model/hybrid_contrast.hpp>
+
+#include "tensor_driver.hpp"
 
 namespace {
 
@@ -108,13 +108,4 @@ NamedTensors computed(NamedTensors const& input) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-    try {
-        if (argc != 3) { return 2; }
-        save_tensors(argv[2], computed(load_tensors(argv[1])));
-        return 0;
-    } catch (std::exception const& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-        return 1;
-    }
-}
+int main(int argc, char** argv) { return run_tensor_driver(argc, argv, computed); }

@@ -5,8 +5,6 @@
 // INPUT: queries [B, D], texts [B G, D] in groups of a positive and its negatives, scores [B G] of a teacher, seconds [B, D], labels [B].
 // OUTPUT: of each case NAME NAME.loss [], NAME.first and NAME.second (gradients), NAME.log_scale where it is learned.
 #include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +16,8 @@
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/distillation.hpp>
 #include <bmae/model/pair_similarity.hpp>
+
+#include "tensor_driver.hpp"
 
 namespace {
 
@@ -143,13 +143,4 @@ NamedTensors computed(NamedTensors const& input) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-    try {
-        if (argc != 3) { return 2; }
-        save_tensors(argv[2], computed(load_tensors(argv[1])));
-        return 0;
-    } catch (std::exception const& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-        return 1;
-    }
-}
+int main(int argc, char** argv) { return run_tensor_driver(argc, argv, computed); }

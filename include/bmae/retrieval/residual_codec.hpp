@@ -49,12 +49,17 @@ struct CompressedRows {
 /// with evenly spaced vectors: the same input has the same result, whatever the number of threads.
 class ResidualCodec {
 public:
+    /// Whether a dimension can have so many bits.
+    [[nodiscard]] static constexpr bool has_bits(unsigned bits) noexcept {
+        return bits == 1 || bits == 2 || bits == 4 || bits == 8;
+    }
+
     /// \param rows  [N, D] of unit length, in memory one behind the other; k-means reads at most 32 per centroid, the quantiles 65,536 of
     ///              them, evenly spaced
     /// \throws InputError  no rows, a number that is no multiple of D, other bits
     [[nodiscard]] static ResidualCodec train(std::span<float const> rows, std::size_t dimension,
                                              ResidualCodecOptions const& options = {}) {
-        if (options.bits != 1 && options.bits != 2 && options.bits != 4 && options.bits != 8) {
+        if (!has_bits(options.bits)) {
             throw refuse("1, 2, 4 or 8 bits of a dimension", std::to_string(options.bits));
         }
         if (dimension == 0 || rows.empty() || rows.size() % dimension != 0) {
