@@ -16,6 +16,7 @@
 #include <bmae/encoders/bert_config_json.hpp>
 #include <bmae/encoders/modern_bert_config_json.hpp>
 #include <bmae/io/safetensors.hpp>
+#include <bmae/io/sentence_router.hpp>
 #include <bmae/io/sentence_transformer.hpp>
 #include <bmae/io/torch_file.hpp>
 #include <bmae/io/torch_file_writer.hpp>
@@ -81,16 +82,19 @@ void read_modern_config(std::string_view input) {
     static_cast<void>(bmae::modern_bert_config_from_json(input, "config.json").shape());
 }
 
+std::string const lengths_json = R"({"max_seq_length": 16, "do_lower_case": false})";
+std::string const pooling_json = R"({"word_embedding_dimension": 8, "pooling_mode_cls_token": true})";
+
 /// A folder of sentence-transformers, one of its files replaced.
 void read_sentence_folder(std::string const& name, std::string_view input) {
     put("st/modules.json", R"([{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Transformer"},)"
                            R"({"idx":1,"name":"1","path":"1_Pooling","type":"sentence_transformers.models.Pooling"},)"
                            R"({"idx":2,"name":"2","path":"2_Dense","type":"sentence_transformers.models.Dense"}])");
-    put("st/1_Pooling/config.json", R"({"word_embedding_dimension": 8, "pooling_mode_cls_token": true})");
+    put("st/1_Pooling/config.json", pooling_json);
     put("st/2_Dense/config.json",
         R"({"in_features": 8, "out_features": 4, "bias": true, "activation_function": "torch.nn.modules.activation.Tanh"})");
     put("st/config.json", bert_json);
-    put("st/sentence_bert_config.json", R"({"max_seq_length": 16, "do_lower_case": false})");
+    put("st/sentence_bert_config.json", lengths_json);
     put("st/config_sentence_transformers.json",
         R"({"prompts": {"query": "q: "}, "default_prompt_name": null, "similarity_fn_name": "cosine"})");
     std::string const sound = bytes_of(scratch() / "st" / name);
@@ -111,6 +115,27 @@ void read_dense(std::string_view input) { read_sentence_folder("2_Dense/config.j
 void read_lengths(std::string_view input) { read_sentence_folder("sentence_bert_config.json", input); }
 void read_similarity(std::string_view input) { read_sentence_folder("config_sentence_transformers.json", input); }
 void read_transformer(std::string_view input) { read_sentence_folder("config.json", input); }
+
+std::string const router_json =
+    R"({"types":{"query_0_Transformer":"sentence_transformers.models.Transformer","query_1_Pooling":"sentence_transformers.models.Pooling",)"
+    R"("document_0_Transformer":"sentence_transformers.models.Transformer","document_1_Pooling":"sentence_transformers.models.Pooling"},)"
+    R"("structure":{"query":["query_0_Transformer","query_1_Pooling"],"document":["document_0_Transformer","document_1_Pooling"]},)"
+    R"("parameters":{"default_route":"document","allow_empty_key":true}})";
+
+/// The routes of a folder of two encoders.
+void read_router(std::string_view input) {
+    put("router/modules.json", R"([{"idx":0,"name":"0","path":"","type":"sentence_transformers.models.Router"}])");
+    for (std::string const route : {"router/query_", "router/document_"}) {
+        put(route + "0_Transformer/config.json", bert_json);
+        put(route + "0_Transformer/sentence_bert_config.json", lengths_json);
+        put(route + "1_Pooling/config.json", pooling_json);
+    }
+    put("router/router_config.json", input);
+    auto const layout = bmae::read_sentence_router(scratch() / "router");
+    if (layout.query.include_prompt != layout.document.include_prompt) {
+        throw std::logic_error("routes that take prompts in two ways were let pass");
+    }
+}
 
 /// The manifest of a checkpoint, with its right checksum where it is JSON: no file outside of the folder may be read.
 void read_checkpoint(std::string_view input) {
@@ -204,6 +229,7 @@ std::vector<Target> model_targets() {
         {"train_state", read_state, {state_seed()}},
         {"description", read_description, {description}},
         {"transformer_config", read_transformer, {bert_json}},
+        {"router", read_router, {router_json}},
     };
     try {   // makes the files that are the seeds
         read_transformer(bert_json);
