@@ -3,7 +3,10 @@
 # ctest:
 """`bmae finetune --refresh-every N`: at each refresh the negatives are those that `search` and `mine` find with the checkpoint of that step;
 a run that is killed at random has the bytes of one that was not, and what cannot be refreshed is refused.
+
+usage: cli_refresh.py [--kills 3]
 """
+import argparse
 import json
 import pathlib
 import random
@@ -52,6 +55,9 @@ def check_killed(command, output, times):
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=3)
+    kills = parser.parse_args().kills
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         data = write_collection(work / "data")
@@ -65,7 +71,7 @@ def main():
         told = result(*command, "--keep-last", 0, "--output", work / "whole")
         assert told["step"] == STEPS and told["resumed_from"] == 0 and told["sentence_transformer"], told
         check_negatives(work, data, work / "whole")
-        print(check_killed(command, work / "whole", 3), "kills, the same bytes")
+        print(check_killed(command, work / "whole", kills), "kills, the same bytes")
         plain = run(*base, "--steps", STEPS, "--negatives", work / "bm25.trec", "--output", work / "plain")
         assert plain.returncode == 0
         assert (work / "plain" / f"step-{STEPS}" / "model.safetensors").read_bytes() != (work / "whole" / f"step-{STEPS}" / "model.safetensors").read_bytes()
