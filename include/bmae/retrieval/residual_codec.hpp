@@ -59,9 +59,7 @@ public:
     /// \throws InputError  no rows, a number that is no multiple of D, other bits
     [[nodiscard]] static ResidualCodec train(std::span<float const> rows, std::size_t dimension,
                                              ResidualCodecOptions const& options = {}) {
-        if (!has_bits(options.bits)) {
-            throw refuse("1, 2, 4 or 8 bits of a dimension", std::to_string(options.bits));
-        }
+        if (!has_bits(options.bits)) { throw refuse("1, 2, 4 or 8 bits of a dimension", std::to_string(options.bits)); }
         if (dimension == 0 || rows.empty() || rows.size() % dimension != 0) {
             throw refuse("one or more vectors of " + std::to_string(dimension) + " numbers",
                          std::to_string(rows.size()) + " numbers");
