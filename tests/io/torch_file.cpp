@@ -32,7 +32,7 @@ std::span<std::byte const> bytes_of(std::string_view text) { return std::as_byte
 
 std::string number(std::uint64_t value, std::size_t size) {
     std::string text;
-    for (std::size_t i = 0; i < size; ++i) { text += static_cast<char>(value >> (8 * i) & 0xff); }
+    for (std::size_t i = 0; i < size; ++i, value >>= 8) { text += static_cast<char>(value & 0xff); }
     return text;
 }
 

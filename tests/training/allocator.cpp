@@ -13,7 +13,7 @@
 
 namespace {
 
-#if defined(__GLIBC__)
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)   // whose own allocator stands in place of glibc's
 
 /// Whether glibc maps a block that is larger than any threshold of its own choice.
 bool maps_large_blocks() {
