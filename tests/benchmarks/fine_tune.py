@@ -7,7 +7,7 @@ usage: fine_tune.py --ours build/release/bin/bmae --data BEIR --negatives FILE [
 
 BEIR has qrels/train.tsv and qrels/test.tsv; FILE has lines of query and document, as `bmae mine` writes them. The peer is MultipleNegativesRankingLoss over
 one positive and one negative per query, scale 20, its own AdamW and linear schedule with a tenth of warm-up, under autocast where --precision is bf16. Vectors of
-both models are measured by the peer's encode and pytrec_eval. With --rerank RUN (a TREC run of the test queries) both fine-tune a cross-encoder over groups of six, too,
+both models are measured by the peer's encode, in the same type, and pytrec_eval. With --rerank RUN (a TREC run of the test queries) both fine-tune a cross-encoder over groups of six, too,
 by the cross-entropy of the positive, and rerank its first 20 hits.
 """
 import argparse
@@ -71,21 +71,27 @@ def ndcg(scores, judged):
     return statistics.mean(values.get(query, {"ndcg_cut_10": 0})["ndcg_cut_10"] for query in judged)
 
 
-def dense_figure(model, collection):
+def half(options):
+    return torch.autocast("cpu", torch.bfloat16) if options.precision == "bf16" else contextlib.nullcontext()
+
+
+def dense_figure(model, collection, options):
     model.max_seq_length = 256
     documents, queries = list(collection.documents), list(collection.test)
-    encode = lambda texts: model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False)
-    similar = encode([collection.queries[q] for q in queries]) @ encode([collection.documents[d] for d in documents]).T
+    encode = lambda texts: model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True).float().numpy()
+    with half(options):
+        similar = encode([collection.queries[q] for q in queries]) @ encode([collection.documents[d] for d in documents]).T
     best = numpy.argsort(-similar, axis=1)[:, :100]
     return ndcg({q: {documents[d]: float(similar[i, d]) for d in best[i]} for i, q in enumerate(queries)}, collection.test)
 
 
-def reranked_figure(model, collection, run):
+def reranked_figure(model, collection, run, options):
     scores = {}
     for query in collection.test:
         hits = run.get(query, [])[:DEPTH]
         if hits:
-            values = model.predict([(collection.queries[query], collection.documents[d]) for d in hits], batch_size=32, show_progress_bar=False)
+            with half(options):
+                values = model.predict([(collection.queries[query], collection.documents[d]) for d in hits], batch_size=32, show_progress_bar=False, convert_to_tensor=True)
             scores[query] = {d: float(value) for d, value in zip(hits, values)}
     return ndcg(scores, collection.test)
 
@@ -100,10 +106,9 @@ def optimizer_of(parameters, rate, steps):
 def trained(loss_of, parameters, rate, options):
     """Seconds of the steps; loss_of gives a batch's loss."""
     optimizer, schedule = optimizer_of(parameters, rate, options.steps)
-    half = torch.autocast("cpu", torch.bfloat16) if options.precision == "bf16" else contextlib.nullcontext()
     began = time.perf_counter()
     for _ in range(options.steps):
-        with half:
+        with half(options):
             loss = loss_of()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.)
@@ -213,12 +218,12 @@ def main():
                 made = next(path.parent for path in sorted(folder.rglob("config.json")))
                 if kind == "retriever":
                     made = next(path.parent for path in sorted(folder.rglob("modules.json")))
-                    figures["bmae"].append(dense_figure(sentence_transformers.SentenceTransformer(str(made), device="cpu"), collection))
-                    figures["sentence-transformers"].append(dense_figure(peer, collection))
+                    figures["bmae"].append(dense_figure(sentence_transformers.SentenceTransformer(str(made), device="cpu"), collection, options))
+                    figures["sentence-transformers"].append(dense_figure(peer, collection, options))
                 else:
                     run = read_run(options.rerank)
-                    figures["bmae"].append(reranked_figure(sentence_transformers.CrossEncoder(str(made), device="cpu", max_length=PAIR_LENGTH), collection, run))
-                    figures["sentence-transformers"].append(reranked_figure(peer, collection, run))
+                    figures["bmae"].append(reranked_figure(sentence_transformers.CrossEncoder(str(made), device="cpu", max_length=PAIR_LENGTH), collection, run, options))
+                    figures["sentence-transformers"].append(reranked_figure(peer, collection, run, options))
         table(kind, figures, seconds, options.steps)
 
 
