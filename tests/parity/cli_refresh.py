@@ -32,25 +32,39 @@ def check_negatives(work, data, output):
     assert lists[0] != lists[1] and not (output / "refresh" / "negatives-3.tsv").exists()   # none behind the last step
 
 
+def begun(command, place):
+    """The process of a run whose second step is saved, or which has ended."""
+    process = subprocess.Popen([str(PROGRAM), *map(str, command), "--output", str(place)], env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (place / "step-2" / "manifest.json").exists():
+        time.sleep(.001)
+    return process
+
+
 def check_killed(command, output, times):
     rng = random.Random(5)
     whole = [(output / f"step-{STEPS}" / name).read_bytes() for name in ("model.safetensors", "optimizer.safetensors")]
-    kills = 0
-    for number in range(times):
-        place = output.parent / f"killed-{number}"
-        process = subprocess.Popen([str(PROGRAM), *map(str, command), "--output", str(place)], env=ENVIRONMENT, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        while process.poll() is None and not (place / "step-2" / "manifest.json").exists():
-            time.sleep(.002)
-        time.sleep(rng.random() * .5)
+    process = begun(command, output.parent / "timed")
+    since = time.perf_counter()
+    assert process.wait() == 0
+    rest = time.perf_counter() - since
+    kills = tries = 0
+    while kills < times:
+        tries += 1
+        assert tries <= 10 * times, (kills, rest)
+        place = output.parent / f"killed-{tries}"
+        process = begun(command, place)
+        time.sleep(rng.random() * rest)
         process.send_signal(signal.SIGKILL)
-        kills += process.wait() != 0
+        if process.wait() == 0:
+            continue
+        kills += 1
         again = result(*command, "--output", place, "--resume")
         assert again["end"] == "finished", again
-        assert [(place / f"step-{STEPS}" / name).read_bytes() for name in ("model.safetensors", "optimizer.safetensors")] == whole, number
+        assert [(place / f"step-{STEPS}" / name).read_bytes() for name in ("model.safetensors", "optimizer.safetensors")] == whole, tries
         for refresh in (1, 2):
             name = pathlib.Path("refresh") / f"negatives-{refresh}.tsv"
-            assert (place / name).read_bytes() == (output / name).read_bytes(), (number, refresh)
+            assert (place / name).read_bytes() == (output / name).read_bytes(), (tries, refresh)
     return kills
 
 
