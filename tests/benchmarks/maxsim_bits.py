@@ -37,6 +37,9 @@ def main():
     parser.add_argument("--folder")
     options = parser.parse_args()
     threads = ["--threads", options.threads]
+    corpus = next((path for path in (options.data / "corpus.jsonl", options.data / "corpus.jsonl.gz") if path.exists()), None)
+    if corpus is None:
+        parser.error(f"--data: {options.data} has no corpus.jsonl and no corpus.jsonl.gz")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         work, model = pathlib.Path(folder), options.model
         if not is_colbert(model):
@@ -44,7 +47,7 @@ def main():
             _, seconds = run(options.program, "finetune", "--preset", "colbert", "--model", options.model, "--data", options.data, "--batch-examples", 16,
                              "--epochs", options.epochs, "--learning-rate", "1e-5", "--output", model, *threads)
             print(f"fine-tuned in {seconds:.0f} s")
-        told, seconds = run(options.program, "encode", "--model", model, "--input", options.data / "corpus.jsonl", "--output", work / "vectors", *threads)
+        told, seconds = run(options.program, "encode", "--model", model, "--input", corpus, "--output", work / "vectors", *threads)
         print(f"{told['texts']} texts, {told['values']} vectors of {told['dimension']}, encoded in {seconds:.0f} s")
         print("| bits | centroids | MB | bytes per vector | cosine, mean | cosine, least | nDCG@10 | seconds |\n|---|---|---|---|---|---|---|---|")
         for bits in (None, 8, 4, 2, 1):
