@@ -34,6 +34,7 @@
 #include "refresh.hpp"
 #include "sample_pairs.hpp"
 #include "teacher.hpp"
+#include "token_head.hpp"
 #include "training.hpp"
 #include "two_encoders.hpp"
 
@@ -483,6 +484,7 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
     auto const objective = build(model);
     length = finetuned_length(*objective, length);
     query_length = reranks ? 0 : own_query_length(*objective, length);
+    warn_of_new_token_head(options.model, *objective);
     say(options.preset + ": " + objective->composition());
     say(count_text(pairs.size()) + " training queries, " + count_text(pairs.texts()) + " texts");
     say_coverage(pairs);

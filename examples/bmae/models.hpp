@@ -129,7 +129,7 @@ inline SentenceBottleneck pooling_from(std::string const& name) {
 /// The description of a checkpoint's objective; empty where there is none.
 inline std::string objective_of_checkpoint(Path const& checkpoint) {
     Path const file = checkpoint / "trainer.json";
-    return objective_text(detail::parse_json(detail::read_file(file), file.string()));
+    return detail::JsonObject::read(file).get<std::string>("objective", "");
 }
 
 /// The bottleneck of a checkpoint's first pass: "mean", "scored" ...; empty where unknown.

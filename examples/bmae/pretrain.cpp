@@ -27,6 +27,7 @@
 #include "evaluation.hpp"
 #include "models.hpp"
 #include "option_text.hpp"
+#include "token_head.hpp"
 #include "training.hpp"
 
 namespace bmae::program {
@@ -400,6 +401,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
     if (trains) {
         check_training(common, training, *objective);
         for (Path const& from : {options.model, options.init}) { warn_of_prompts(from); }
+        if (!options.model.empty()) { warn_of_new_token_head(options.model, *objective); }
     }
     std::optional<TokenStore> held_out_texts;
     std::unique_ptr<AnyModel> held_out_model;
@@ -409,6 +411,7 @@ int pretrain(Common const& common, PretrainOptions const& given) {
         held_out_model = build(*held_out_texts);
         held_out.emplace(*held_out_model, *objective,
                          HeldOutOptions{.texts = training.eval.texts, .batch = training.batch, .seed = common.seed});
+        check_figure(training.eval, held_out->names());
         say("evaluated on " + count_text(held_out->texts()) + " held-out passages of " + training.eval.data.string());
     }
     say(options.preset + ": " + objective->composition());

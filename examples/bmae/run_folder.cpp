@@ -172,7 +172,12 @@ void read_checkpoint(Path const& file, RunFolder& run, std::vector<std::string>&
     Json const trainer = read_object(file, problems);
     for (auto const& [name, value] : member(trainer, "options").items()) { run.settings["training: " + name] = text_of(value); }
     Json const objective = objective_from(objective_text(trainer));
-    if (objective.is_null()) { return; }
+    if (objective.is_null()) {
+        if (trainer.contains("objective")) {
+            problems.push_back(file.string() + ": its objective is no description; it is left out");
+        }
+        return;
+    }
     if (member(objective, "preset").is_string()) { run.preset = objective["preset"].get<std::string>(); }
     if (member(objective, "composition").is_string()) { run.text = objective["composition"].get<std::string>(); }
     for (char const* const key : {"preset", "composition", "max_length", "corpus", "pairs", "generator", "dictionary"}) {

@@ -178,6 +178,7 @@ BOOST_AUTO_TEST_CASE(every_family_is_read_by_the_name_in_its_config) {
                          [](std::filesystem::path const& folder) { detail::write_file(folder / "more.txt", "more"); });
             BOOST_TEST(detail::read_file(scratch / "folder" / "more.txt") == "more");
             AnyEncoder const loaded = load_encoder(scratch / "folder", 0, TokenHead::required);
+            BOOST_TEST(stores_token_head(scratch / "folder"));
             BOOST_TEST(loaded.embeddings.word.equal(encoder.embeddings.word));
             BOOST_TEST(describe_encoder(loaded) == describe_encoder(encoder));
             BOOST_TEST(describe_encoder(loaded)["model_type"] == to_string(type));
@@ -216,6 +217,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_family_and_one_without_folders_are_refused) {
     BOOST_TEST(describe_encoder(poor)["hidden_size"] == 16);   // its shape
     BOOST_TEST(encoder_title(poor) == "poor");
     save_encoder(scratch / "headless", BertEncoder(test::tiny(), 1), /*with_head=*/false);
+    BOOST_TEST(!stores_token_head(scratch / "headless"));
     refusal([&] { static_cast<void>(load_encoder(scratch / "headless", 0, TokenHead::required)); });
 }
 

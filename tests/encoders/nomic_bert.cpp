@@ -160,6 +160,7 @@ BOOST_AUTO_TEST_CASE(folders_keep_the_model) {
         }
         BOOST_TEST(files.contains("cls.predictions.bias") == with_head);
         AnyEncoder const read = load_encoder(folder, 3, with_head ? TokenHead::required : TokenHead::optional);
+        BOOST_TEST(stores_token_head(folder) == with_head);
         BOOST_REQUIRE(read.as<NomicBertEncoder>() != nullptr);
         BOOST_CHECK(read.as<NomicBertEncoder>()->config() == tiny());
         BOOST_TEST(read.as<NomicBertEncoder>()->rotary_layers[1].qkv.weight.equal(encoder.rotary_layers[1].qkv.weight));

@@ -233,11 +233,20 @@ def main():
         run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
         run("pretrain", "--config", "tiny", "--hidden", 32, "--layers", 2, "--data", work / "store", "--batch-tokens", 512, "--steps", 4,
             "--output", work / "pretrained")
+        new_head = "has no language-model head: a new one is initialized"
         tune = ["finetune", "--model", work / "pretrained", "--data", data, "--batch-examples", 4, "--steps", 3, "--learning-rate", "1e-3"]
         run(*tune, "--preset", "reranker", "--passages-per-query", 2, "--query-length", 64, "--passage-length", 200, "--output",
             work / "reranker")
-        run(*tune, "--preset", "splade", "--query-length", 8, "--passage-length", 64, "--output", work / "splade")
-        run(*tune, "--preset", "colbert", "--query-length", 8, "--passage-length", 48, "--output", work / "colbert")
+        assert new_head not in run(*tune, "--preset", "splade", "--query-length", 8, "--passage-length", 64, "--output", work / "splade").stderr
+        assert new_head not in run(*tune, "--preset", "colbert", "--query-length", 8, "--passage-length", 48, "--output", work / "colbert").stderr
+        for start in ("colbert", "pretrained/sentence-transformer"):   # a checkpoint and a folder without a head
+            told = run("finetune", "--model", work / start, "--data", data, "--batch-examples", 4, "--steps", 1, "--preset", "splade", "--output", work / f"new-head-{start[:3]}")
+            assert new_head in told.stderr, (start, told.stderr)
+        told = run("pretrain", "--model", work / "colbert", "--data", work / "store", "--batch-tokens", 512, "--steps", 1, "--output", work / "new-head-retromae")
+        assert new_head in told.stderr, told.stderr
+        refused = run("pretrain", "--preset", "mlm", "--model", work / "pretrained", "--data", work / "store", "--batch-tokens", 512, "--steps", 1, "--eval-data",
+                      work / "store", "--keep-best", "decoders", "--output", work / "never", status=2)
+        assert "--keep-best" in refused.stderr and not (work / "never").exists(), refused.stderr
         first = work / "bm25.trec"
         run("search", "--method", "bm25", "--data", data, "--top-k", 25, "--output", first)
         print("cross-encoder:", check_cross_encoder(work, data, first), "scores equal")

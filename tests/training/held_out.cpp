@@ -51,6 +51,9 @@ BOOST_AUTO_TEST_CASE(the_gaps_are_those_of_a_forward_run) {
     Figures const figures = held_out.measure();
     BOOST_TEST(figures.size() == 4U);
     BOOST_TEST((figures == held_out.measure()));   // the same masks each time
+    std::vector<std::string> names;
+    for (auto const& [name, value] : figures) { names.push_back(name); }
+    BOOST_TEST(held_out.names() == names, boost::test_tools::per_element());
 
     at::NoGradGuard const no_gradients;
     auto const decoders = [&](SentenceAblation ablation) {
@@ -80,10 +83,18 @@ BOOST_AUTO_TEST_CASE(of_one_text_there_is_no_other_vector) {
     TokenStore const corpus = ::test::invented_store(scratch.path() / "store");
     auto const trained = objective_of<RetroMae>(corpus, 1);
     auto const other = objective_of<RetroMae>(corpus, 1);
-    HeldOut held_out(*other, *trained, {.texts = 5, .batch = {.tokens = 0, .examples = 4}});
-    Figures const figures = held_out.measure();
-    BOOST_TEST(std::isnan(value_of(figures, "gap.shuffled")));
-    BOOST_TEST(figures.size() == 3U);
+    HeldOut ones(*other, *trained, {.texts = 3, .batch = {.tokens = 0, .examples = 1}});
+    BOOST_TEST(std::isnan(value_of(ones.measure(), "gap.shuffled")));
+    std::vector<std::string> const names{"loss", "decoders", "gap.zeroed"};
+    BOOST_TEST(ones.names() == names, boost::test_tools::per_element());
+
+    // Texts of batches that have others: the last of five is alone.
+    HeldOut four(*other, *trained, {.texts = 4, .batch = {.tokens = 0, .examples = 4}});
+    HeldOut five(*other, *trained, {.texts = 5, .batch = {.tokens = 0, .examples = 4}});
+    Figures const figures = five.measure();
+    BOOST_TEST(figures.size() == 4U);
+    BOOST_TEST(value_of(figures, "gap.shuffled") == value_of(four.measure(), "gap.shuffled"));
+    BOOST_TEST(value_of(figures, "gap.zeroed") != value_of(four.measure(), "gap.zeroed"));
 }
 
 BOOST_AUTO_TEST_CASE(without_decoders_there_is_the_loss_alone) {
@@ -91,7 +102,9 @@ BOOST_AUTO_TEST_CASE(without_decoders_there_is_the_loss_alone) {
     TokenStore const corpus = ::test::invented_store(scratch.path() / "store");
     auto const trained = objective_of<PlainMaskedLanguageModel>(corpus, 1);
     auto const other = objective_of<PlainMaskedLanguageModel>(corpus, 1);
-    BOOST_TEST(HeldOut(*other, *trained, {}).measure().size() == 1U);
+    HeldOut held_out(*other, *trained, {});
+    BOOST_TEST(held_out.measure().size() == 1U);
+    BOOST_TEST(held_out.names().size() == 1U);
     auto const different = objective_of<RetroMae>(corpus, 1);
     BOOST_CHECK_THROW(HeldOut(*other, *different, {}), InputError);
     BOOST_CHECK_THROW(HeldOut(*different, *trained, {}), InputError);

@@ -38,6 +38,7 @@ struct BertFamily {
     static BertEncoder load(std::filesystem::path const& folder, TokenHead head, std::uint64_t seed) {
         return head == TokenHead::required ? load_masked_language_model(folder) : load_bert(folder, seed);
     }
+    static bool stores_head(std::filesystem::path const& folder) { return read_hf_folder(folder, Loading::mapped).has_head(); }
     static void save(std::filesystem::path const& folder, BertEncoder const& encoder, bool with_head,
                      WriteMore const& write_more) {
         write_hf_folder(folder, to_hf_bert(encoder, with_head), write_more);

@@ -30,6 +30,9 @@ struct DescribedFamily {
         require_head(files, head, folder.string(), "Name a folder saved by " + std::string(F::class_name) + "ForMaskedLM.");
         return detail::make_encoder(files, seed);
     }
+    static bool stores_head(std::filesystem::path const& folder) {
+        return detail::read_encoder_folder<F>(folder, Loading::mapped).has_head();
+    }
     static void save(std::filesystem::path const& folder, EncoderType const& encoder, bool with_head,
                      WriteMore const& write_more) {
         write(folder, detail::to_stored<F>(encoder, with_head), write_more);

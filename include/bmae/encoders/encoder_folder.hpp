@@ -101,6 +101,13 @@ inline AnyEncoder load_encoder(std::filesystem::path const& folder, std::uint64_
                                                  [&](auto family) { return AnyEncoder(family.load(folder, head, seed)); });
 }
 
+/// Whether a folder of any family has a language-model head; where it has none, `load_encoder` initializes a new one.
+/// \throws InputError  as `load_encoder`
+inline bool stores_token_head(std::filesystem::path const& folder) {
+    detail::require_model_folder(folder);
+    return detail::with_named_family<bool>(folder / "config.json", [&](auto family) { return family.stores_head(folder); });
+}
+
 /// Writes a folder that transformers and `load_encoder` read; it appears when all of it is on the disk.
 /// \param folder      must not exist, or be empty
 /// \param write_more  called with the unfinished folder: writes further files

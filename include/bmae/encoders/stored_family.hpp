@@ -27,7 +27,8 @@ using WriteMore = std::function<void(std::filesystem::path const&)>;
 /// How the encoders of one class are stored: static functions, so that a family is an entry of a list.
 ///
 /// 1. `F::EncoderType`, with `config()`, which returns its `Options`; `F::model_types()`: the values of config.json's model_type.
-/// 2. `F::load(folder, head, seed)` and `F::save(folder, encoder, with_head, write_more)`: a folder of transformers.
+/// 2. `F::load(folder, head, seed)` and `F::save(folder, encoder, with_head, write_more)`: a folder of transformers;
+///    `F::stores_head(folder)`: whether it has a language-model head.
 /// 3. `F::read_config(file)` and `F::config_text(options, with_head)`: config.json, as class ForMaskedLM or as the bare model.
 /// 4. `F::from_parameters(options, parameters, head, file)`: an encoder with the parameters of a checkpoint, by the names of
 ///    `for_each_parameter`; other tensors are ignored, and one that is missing or of another shape is refused.
@@ -47,6 +48,7 @@ concept StoredFamily = Encoder<typename F::EncoderType> &&
                            { encoder.config() } -> std::convertible_to<typename F::EncoderType::Options const&>;
                            { F::load(path, TokenHead::optional, std::uint64_t{}) } -> std::same_as<typename F::EncoderType>;
                            F::save(path, encoder, true, more);
+                           { F::stores_head(path) } -> std::same_as<bool>;
                            { F::read_config(path) } -> std::same_as<typename F::EncoderType::Options>;
                            { F::config_text(options, true) } -> std::same_as<std::string>;
                            {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,20 +42,29 @@ public:
     [[nodiscard]] std::size_t texts() const noexcept { return texts_; }
 
     /// "loss", the weighted total; and where there are decoders "decoders", their part of it, "gap.shuffled" and "gap.zeroed", by how much
-    /// that part is higher with the vectors shuffled or zeroed.
+    /// that part is higher with the vectors shuffled or zeroed. Vectors are shuffled within a batch, so "gap.shuffled" is measured on the
+    /// batches of two texts and more, and is absent where there is none.
     /// \throws RunError  where the loss is not finite
     [[nodiscard]] BMAE_INLINE Figures measure();
 
+    /// The names of the figures that `measure` gives, from one batch.
+    [[nodiscard]] BMAE_INLINE std::vector<std::string> names();
+
 private:
+    using Batches = std::span<HostBatch const>;
+
     struct Sums {
         double total = 0;      // weighted means of all terms
         double decoders = 0;   // of those, the terms with a decoder
         bool decodes = false;
     };
-    BMAE_INLINE Sums run(SentenceAblation ablation);
+    BMAE_INLINE Sums run(SentenceAblation ablation, Batches batches);
+    /// The batches in which a text has another one's vector to take.
+    [[nodiscard]] Batches of_several_texts() const { return Batches(batches_).first(several_); }
 
     Objective& model_;
-    std::vector<HostBatch> batches_ = {};
+    std::vector<HostBatch> batches_ = {};   // those of one text last
+    std::size_t several_ = 0;               // batches of two texts and more
     std::size_t texts_ = 0;
 };
 
@@ -107,9 +117,12 @@ BMAE_INLINE HeldOut::HeldOut(Objective& model, Objective& trained, HeldOutOption
         texts_ += examples.size();
         batches_.push_back(model.collate(examples, {.seed = options.seed, .epoch = 0}));
     }
+    auto const ones =
+        std::stable_partition(batches_.begin(), batches_.end(), [](HostBatch const& batch) { return batch.examples.size() > 1; });
+    several_ = static_cast<std::size_t>(ones - batches_.begin());
 }
 
-BMAE_INLINE HeldOut::Sums HeldOut::run(SentenceAblation ablation) {
+BMAE_INLINE HeldOut::Sums HeldOut::run(SentenceAblation ablation, Batches batches) {
     c10::AutoGradMode const no_gradients(false);
     struct Term {
         double loss = 0;   // sum over labels
@@ -118,7 +131,7 @@ BMAE_INLINE HeldOut::Sums HeldOut::run(SentenceAblation ablation) {
         bool decodes = false;
     };
     std::map<std::string, Term> terms;
-    for (HostBatch const& batch : batches_) {
+    for (HostBatch const& batch : batches) {
         ForwardContext context{.training = false, .ablation = ablation};
         StepOutput const output = model_.forward(batch, context, batch.term_labels);
         for (TermOutput const& term : output.terms) {
@@ -141,14 +154,25 @@ BMAE_INLINE HeldOut::Sums HeldOut::run(SentenceAblation ablation) {
 }
 
 BMAE_INLINE Figures HeldOut::measure() {
-    Sums const own = run(SentenceAblation::none);
+    Sums const own = run(SentenceAblation::none, batches_);
     Figures figures{{"loss", own.total}};
     if (!own.decodes) { return figures; }
-    bool const alone = std::ranges::any_of(batches_, [](HostBatch const& batch) { return batch.examples.size() < 2; });
     figures.emplace_back("decoders", own.decoders);
-    if (!alone) { figures.emplace_back("gap.shuffled", run(SentenceAblation::shuffled).decoders - own.decoders); }
-    figures.emplace_back("gap.zeroed", run(SentenceAblation::zeroed).decoders - own.decoders);
+    if (Batches const several = of_several_texts(); !several.empty()) {
+        double const theirs = several.size() == batches_.size() ? own.decoders : run(SentenceAblation::none, several).decoders;
+        figures.emplace_back("gap.shuffled", run(SentenceAblation::shuffled, several).decoders - theirs);
+    }
+    figures.emplace_back("gap.zeroed", run(SentenceAblation::zeroed, batches_).decoders - own.decoders);
     return figures;
+}
+
+BMAE_INLINE std::vector<std::string> HeldOut::names() {
+    std::vector<std::string> names{"loss"};
+    if (!run(SentenceAblation::none, Batches(batches_).first(1)).decodes) { return names; }
+    names.push_back("decoders");
+    if (!of_several_texts().empty()) { names.push_back("gap.shuffled"); }
+    names.push_back("gap.zeroed");
+    return names;
 }
 
 }  // namespace bmae
