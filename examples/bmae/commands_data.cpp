@@ -145,8 +145,13 @@ private:
             .with_any({"--data"});
         table_
             .path(app, "--teacher-scores", options.teacher_scores,
-                  "TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score")
+                  "TREC runs, lines of query, document, score, or JSON Lines with query_id, docid, score; several are of a "
+                  "teacher each, and a pair has the mean of its scores")
             .with_any({"--data"});
+        table_
+            .text(app, "--teacher-normalization", options.teacher_normalization,
+                  "Of the scores of a query by one teacher, before teachers are averaged: none or z-score")
+            .with_any({"--teacher-scores"});
         table_.path(app, "--input", options.inputs,
                     "Instead: files of FlagEmbedding, Tevatron, Sentence Transformers or DPR (JSON), or tables of query, "
                     "positive and, if "

@@ -135,15 +135,16 @@ private:
                             [&all = all_] { return search_somewhere(all); });
         table_
             .text(app, "--method", options.method,
-                  "dense, bm25, hybrid, sparse (SPLADE) or maxsim (ColBERT; the vectors of all tokens stay in memory, with "
+                  "dense, bm25, hybrid, sparse (SPLADE), dense-lexical (DupMAE) or maxsim (ColBERT; the vectors of all tokens "
+                  "stay in memory, with "
                   "--bits compressed)")
             .without("--index");
         auto const model = add_model(table_, app, options.model);
-        model.front()->with("--method", {"dense", "hybrid", "sparse", "maxsim"});
+        model.front()->with("--method", {"dense", "hybrid", "sparse", "dense-lexical", "maxsim"});
         model.back()->with("--method", {"dense", "hybrid", "sparse"});   // --max-length
         auto const encoding = add_encoding(table_, app, options.model);
         for (DeclaredOption* const option : {encoding[0], encoding[1]}) {
-            option->with("--method", {"dense", "hybrid", "sparse", "maxsim"});
+            option->with("--method", {"dense", "hybrid", "sparse", "dense-lexical", "maxsim"});
         }
         for (DeclaredOption* const option :
              {model[1], model[2], encoding[2], &add_query_length(table_, app, options.model), &common_.device(app)}) {
@@ -381,23 +382,35 @@ private:
 
     void fuse() {
         FuseOptions& options = all_.fuse;
-        CLI::App& app =
-            add("fuse", "Fuse runs into one", "bmae fuse bm25.trec dense.trec splade.trec --method comb-sum --output fused.trec",
-                [&all = all_] { return bmae::program::fuse(all.common, all.fuse); });
+        CLI::App& app = add("fuse", "Fuse runs into one",
+                            "bmae fuse bm25.trec dense.trec splade.trec --method comb-sum --output fused.trec\n"
+                            "  bmae fuse bm25.trec dense.trec --method weighted --tune scifact/qrels/dev.tsv --output fused.trec",
+                            [&all = all_] { return bmae::program::fuse(all.common, all.fuse); });
         table_.path(app, "run", options.runs, "TREC runs, two or more; plain or gzip").required();
         table_.text(app, "--method", options.method,
                     "reciprocal-rank, weighted, z-score, comb-sum, comb-mnz, or product: BM25 times cosine as LaPraDoR");
         table_.text(app, "--weights", options.weights, "One per run, with commas: 0.7,0.3")
             .by_default("equal")
-            .with("--method", {"reciprocal-rank", "weighted", "z-score", "comb-sum", "comb-mnz"});
+            .with("--method", {"reciprocal-rank", "weighted", "z-score", "comb-sum", "comb-mnz"})
+            .without("--tune");
         table_.text(app, "--normalization", options.normalization, "Of scores per query and run: min-max, z-score or none")
             .by_default("min-max; none of product")
             .with("--method", {"weighted", "comb-sum", "comb-mnz", "product"});
-        table_.real(app, "--k", options.k, {.most = 1e9}, "Rank constant").with("--method", {"reciprocal-rank"});
+        table_.real(app, "--k", options.k, {.most = 1e9}, "Rank constant")
+            .with("--method", {"reciprocal-rank"})
+            .without("--tune");
+        table_
+            .path(app, "--tune", options.tune,
+                  "Choose the weights, of reciprocal-rank k too, by these judgments: TREC, BEIR or MS MARCO, of queries beside "
+                  "those that the result is measured on")
+            .with("--method", {"reciprocal-rank", "weighted", "z-score", "comb-sum", "comb-mnz"});
+        table_.text(app, "--tune-measure", options.tune_measure, "The measure whose mean is to be the best, one of evaluate's")
+            .with_any({"--tune"});
         table_.whole(app, "--top-k", options.top_k, {.least = 1, .most = std::uint64_t{1} << 31}, "Hits per query");
         table_.text(app, "--tag", options.tag, "Last column of the run").by_default("the method");
         skip_malformed(app, options.skip_malformed);
         table_.path(app, "--output", options.output, "New TREC run; gzip where its name ends in .gz").required();
+        common_.threads(app).with_any({"--tune"});
     }
 
     void mine() {

@@ -311,9 +311,10 @@ private:
         table_
             .text(
                 app, "--preset", options.preset,
-                "retriever, with the settings of papers retriever-dpr, -ance, -simcse, -cocondenser, -simlm, -e5, "
+                "retriever, with the settings of papers retriever-dpr, -ance, -simcse, -cocondenser, -retromae, -retromae-beir, "
+                "-simlm, -e5, "
                 "-master-as-released, -bge; retriever-distilled, retriever-margin-mse, scored-pairs, reranker, reranker-r-drop, "
-                "splade, colbert, bge-m3")
+                "splade, splade-doc, dupmae-retriever, colbert, bge-m3")
             .by_default("retriever");
         table_.text(app, "--stage", options.stage, "Another name of --preset").by_default("that of --preset");
         table_
@@ -343,16 +344,19 @@ private:
         table_.path(
             app, "--teacher-scores", options.teacher_scores,
             "Scores of query and document for retriever-distilled, retriever-margin-mse, sampling=ambiguous and masks by a "
-            "teacher: a TREC run, three columns or JSON Lines");
+            "teacher: a TREC run, three columns or JSON Lines; several are of a teacher each, and a pair has the mean of its "
+            "scores");
         table_
-            .path(app, "--teacher", options.teacher,
+            .path(app, "--teacher", options.teachers,
                   "In place of --teacher-scores: a cross-encoder or a retriever of any tokenizer, which scores the relevant "
-                  "documents "
-                  "and "
-                  "--negatives once, before the first step")
+                  "documents and --negatives once, before the first step; of several the mean")
             .with_any({"--negatives"})
             .without("--teacher-scores")
             .without("--rows");
+        table_
+            .text(app, "--teacher-normalization", options.teacher_normalization,
+                  "Of the scores of a query by one teacher, before teachers are averaged: none or z-score")
+            .with_any({"--teacher-scores", "--teacher"});
         add_refresh(app, options.refresh);
         table_.text(app, "--contrast", options.contrast, "info_nce, symmetric, SimLM's four_block, or pairwise_margin")
             .by_default("the preset's");

@@ -216,7 +216,8 @@ struct PairsOptions {
     Path data = {};           ///< BEIR folder, or `inputs`
     std::string split = {};   ///< empty: train
     std::vector<Path> negatives = {};
-    std::vector<Path> teacher_scores = {};
+    std::vector<Path> teacher_scores = {};   ///< of a teacher each
+    std::string teacher_normalization = "none";
     std::vector<Path> rows = {};     ///< of ids, in place of the judgments of `data`
     std::vector<Path> inputs = {};   ///< FILE or FILE:WEIGHT
     Path tokenizer = {};
@@ -313,8 +314,9 @@ struct FinetuneOptions {
     std::vector<Path> rows = {};   ///< of ids, in place of the judgments of a BEIR folder
     std::string split = "train";
     Path negatives = {};
-    Path teacher_scores = {};
-    Path teacher = {};   ///< scores what is read, in place of `teacher_scores`
+    std::vector<Path> teacher_scores = {};   ///< of a teacher each: a pair has their mean
+    std::vector<Path> teachers = {};         ///< score what is read, in place of `teacher_scores`
+    std::string teacher_normalization = "none";
     RefreshOptions refresh = {};
     std::string contrast = {};   ///< empty: the preset's; so below with 0
     double temperature = 0;

@@ -89,8 +89,8 @@ void require_same_pairs(FinetuneOptions const& options, PairStore const& now) {
     throw InputError(Diagnostic{.file = options.data.front().string(),
                                 .expected = "the training data of the run, as in " + kept.string() + ": " + before,
                                 .found = found == before ? "other texts or judgments of the same counts" : found,
-                                .hint = "Resume with the same --data, --split, --negatives, --teacher-scores and --limit, or "
-                                        "choose another output folder."});
+                                .hint = "Resume with the same --data, --split, --negatives, --teacher-scores, "
+                                        "--teacher-normalization and --limit, or choose another output folder."});
 }
 
 /// The texts of a store stand behind the prompts that it was made with: the result must read the same ones.
@@ -107,6 +107,10 @@ void require_prompts(PairStore const& store, Prompts const& asked) {
                                 .hint =
                                     "Make the store with them by `bmae pairs --query-prompt --document-prompt`, or train with "
                                     "those of the store by --query-prompt and --document-prompt."});
+}
+
+TeacherNormalization normalization_of(FinetuneOptions const& options) {
+    return named_value<TeacherNormalization>("--teacher-normalization", options.teacher_normalization);
 }
 
 /// The pairs to train on: a pair store, or what is built from a BEIR folder or from lines.
@@ -156,7 +160,8 @@ PairStore open_pairs(Common const& common, FinetuneOptions const& options, AnyTo
                                                             {.folder = data,
                                                              .split = options.split,
                                                              .negatives = list(options.negatives),
-                                                             .teacher_scores = list(options.teacher_scores),
+                                                             .teacher_scores = options.teacher_scores,
+                                                             .teacher_normalization = normalization_of(options),
                                                              .rows = options.rows},
                                                             how);
     report_pairs(options, report);
@@ -181,7 +186,8 @@ void check_teacher_scores(FinetuneOptions const& options) {
     bool const is_set = std::ranges::any_of(options.settings, [](std::string const& setting) {
         return setting.ends_with("=ambiguous") || setting.ends_with("=teacher") || setting.ends_with("=teacher_relative");
     });
-    std::string const given = !options.teacher_scores.empty() ? "--teacher-scores" : !options.teacher.empty() ? "--teacher" : "";
+    static_cast<void>(normalization_of(options));
+    std::string const given = !options.teacher_scores.empty() ? "--teacher-scores" : !options.teachers.empty() ? "--teacher" : "";
     if (given.empty() || is_distilled(options.preset) || is_set) { return; }
     throw refuse(
         given + " with a preset that distills", "--preset " + options.preset,
@@ -233,7 +239,9 @@ std::map<std::string, std::string> overrides_of(FinetuneOptions const& options) 
     if (!options.contrast.empty()) { set("--contrast", {"contrast"}, options.contrast); }
     for (auto& [name, value] : parse_settings(options.settings)) {
         if (!overrides.emplace(name, value).second) {
-            throw refuse("one value of " + name, "an option of its own and --set " + name);
+            throw refuse(
+                "one value of " + name, "an option of its own and --set " + name,
+                name == "similarity" ? "--normalize is similarity=cosine; by dot and euclidean vectors keep their length." : "");
         }
     }
     auto const passages = overrides.find("passages");
@@ -296,12 +304,12 @@ void require_pair_form(AnyModel const& model, PairForm const& form) {
 
 /// The prompts that the texts are trained with. \throws InputError where the result cannot keep them
 Prompts prompts_of(FinetuneOptions const& options, LoadedModel const& model) {
-    bool const reads = makes_vectors(options.preset) || options.preset == "splade" || options.preset == hybrid_preset;
+    bool const reads = makes_vectors(options.preset) || options.preset.starts_with("splade") || options.preset == hybrid_preset;
     PromptOptions const& given = options.prompts;
     if (!reads) {
         if (given.query || given.document || !given.name.empty()) {
-            throw refuse("prompts with the presets of retrievers, scored-pairs, splade and bge-m3", "--preset " + options.preset,
-                         "The folders of other models have none; write the prompt into the texts.");
+            throw refuse("prompts with the presets of retrievers, scored-pairs, splade, splade-doc and bge-m3",
+                         "--preset " + options.preset, "The folders of other models have none; write the prompt into the texts.");
         }
         if (model.sentence && !model.sentence->prompts.are_empty()) {
             say("the prompts of the model are not read by --preset " + options.preset);
@@ -322,17 +330,33 @@ Prompts prompts_of(FinetuneOptions const& options, LoadedModel const& model) {
 void choose_comparison(FinetuneOptions const& options, LoadedModel const& model, std::map<std::string, std::string>& overrides) {
     if (options.preset.starts_with("retriever") && model.sentence && !overrides.contains("similarity")) {
         VectorSimilarity const before = model.sentence->ranks_by();
-        if (before == VectorSimilarity::euclidean || before == VectorSimilarity::manhattan) {
-            throw refuse("a model whose vectors are compared by dot or cosine, as training does",
+        if (before == VectorSimilarity::manhattan) {
+            throw refuse("a model whose vectors are compared by dot, cosine or euclidean, as training does",
                          "\"similarity_fn_name\": \"" + std::string(to_string(before)) + '"',
-                         "Name another by --set similarity=dot or --set similarity=cosine: the result then ranks by it.");
+                         "Name another by --set similarity=dot, cosine or euclidean: the result then ranks by it.");
         }
-        if (model.sentence->normalize || before == VectorSimilarity::cosine) { overrides["similarity"] = "cosine"; }
+        bool const by_distance = before == VectorSimilarity::euclidean;
+        if (model.sentence->normalize || before == VectorSimilarity::cosine) {
+            overrides["similarity"] = "cosine";
+            if (by_distance) {
+                say("similarity cosine: of vectors of length 1, as the model makes them, distances are in its order");
+            }
+        } else if (by_distance) {
+            overrides["similarity"] = "euclidean";
+            say("similarity euclidean, as the model's folder names it");
+        }
     }
     auto const similarity = overrides.find("similarity");
-    bool const cosine = similarity != overrides.end() && similarity->second == "cosine";
-    if (!is_contrastive(options.preset) || !cosine || overrides.contains("temperature")) { return; }
-    if (preset_value(options.preset, "temperature") != OptionValue(1.)) { return; }   // that of a paper, for cosines
+    if (!is_contrastive(options.preset) || similarity == overrides.end() || overrides.contains("temperature")) { return; }
+    bool const cosine = similarity->second == "cosine";
+    if (preset_value(options.preset, "temperature") != OptionValue(1.)) {   // that of a paper, for cosines
+        if (!cosine) {
+            say("the temperature of " + options.preset + " is one for cosines, and divides the scores of " + similarity->second +
+                ", too; --temperature sets another");
+        }
+        return;
+    }
+    if (!cosine) { return; }
     overrides["temperature"] = "0.05";
     say("temperature 0.05: cosines differ by 2 at most, and hardly train at the preset's 1; --temperature sets another");
 }
@@ -361,6 +385,34 @@ void cut_lengths(FinetuneOptions const& options, std::size_t positions, std::map
     });
 }
 
+/// Sparse vectors, and those with a sparse part, are searched by products: training by another similarity would be lost.
+void require_products(AnyModel const& model, std::string const& kind, std::string const& preset) {
+    if (kind != "sparse-encoder" && kind != "dense-lexical-encoder") { return; }
+    for (std::size_t t = 0; t < model.terms(); ++t) {
+        std::string const path = "terms." + std::to_string(t) + ".similarity";
+        std::optional<OptionValue> const compared = option_at(model, path);
+        if (!compared || *compared == OptionValue(std::string("dot"))) { continue; }
+        throw refuse(path + "=dot, by which the vectors of --preset " + preset + " are searched",
+                     std::get<std::string>(*compared), "Leave out --set " + path + '.');
+    }
+}
+
+/// The folder of sparse vectors has one bottleneck, whose weights are not below 0.
+void check_lexical(AnyModel const& objective) {
+    auto const options = objective.option_values();
+    LexicalBottleneck::Options const texts = lexical_options(options, "passes.1.bottleneck");
+    bool const counted = objective.passes().front().bottleneck != LexicalBottleneck::name;
+    if (!texts.saturated) { throw refuse("--set passes.1.bottleneck.saturated=true: sparse vectors are not below 0", "false"); }
+    if (counted && !(texts.first_row_counts && texts.separator_counts)) {
+        throw refuse("with splade-doc weights over all rows of a passage", "rows that are left out",
+                     "Leave out --set passes.1.bottleneck.first_row_counts and separator_counts.");
+    }
+    if (!counted && texts != lexical_options(options, "passes.0.bottleneck")) {
+        throw refuse("equal options of passes.0.bottleneck and passes.1.bottleneck, as one encoder reads queries and texts",
+                     "others", "--set both.");
+    }
+}
+
 /// Refuses what options and model alone decide, before a teacher scores and pairs are prepared: the model is composed on a few made-up
 /// pairs.
 void check_composition(Common const& common, FinetuneOptions const& options, PretrainingRequest const& request,
@@ -369,6 +421,14 @@ void check_composition(Common const& common, FinetuneOptions const& options, Pre
     auto const objective = make_finetuning(request, first_encoder(model), sample.store());
     if (options.preset.starts_with("reranker")) { require_pair_form(*objective, form); }
     std::string const kind = finetuned_folder(*objective).name;
+    require_products(*objective, kind, options.preset);
+    std::size_t const tokens = model.tokenizer.traits().size();
+    if (options.preset == "splade-doc" && tokens != static_cast<std::size_t>(model.encoder.shape().vocabulary)) {
+        throw refuse("with splade-doc an encoder whose vocabulary is the tokenizer's, " + count_text(tokens) + " tokens",
+                     count_text(static_cast<std::size_t>(model.encoder.shape().vocabulary)),
+                     "sentence-transformers counts the tokens of a query by the tokenizer's vocabulary.");
+    }
+    if (kind == "sparse-encoder") { check_lexical(*objective); }
     require_refreshable(options, kind);
     if (!options.training.eval.data.empty() && kind != "sentence-transformer") {
         throw refuse("--eval-data with a preset that makes dense vectors", options.preset,
@@ -441,13 +501,13 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
     cut_lengths(options, static_cast<std::size_t>(model.encoder.shape().positions), request.overrides);
     request.settings.max_length = static_cast<std::size_t>(model.encoder.shape().positions);
     check_composition(common, options, request, model, form);
-    if (!options.teacher.empty()) {
-        std::optional<Path> const scores = scores_of_teacher(common, options);
-        if (!scores) {
+    if (!options.teachers.empty()) {
+        std::vector<Path> const scores = scores_of_teachers(common, options);
+        if (scores.empty()) {
             print_result(common, {{"command", "finetune"}, {"preset", options.preset}, {"end", "interrupted"}});
             return interrupted;
         }
-        options.teacher_scores = *scores;
+        options.teacher_scores = scores;
     }
     PendingStore pending(training.output);
     ReadReport read;
@@ -515,8 +575,11 @@ int finetune_once(Common const& common, FinetuneOptions const& given, std::optio
     result["malformed"] = malformed_json(read);
     result.update(trained.json);
     result["resumed_from"] = *resumed_from;
-    result.update(
-        {{"sentence_transformer", nullptr}, {"cross_encoder", nullptr}, {"sparse_encoder", nullptr}, {"token_encoder", nullptr}});
+    result.update({{"sentence_transformer", nullptr},
+                   {"cross_encoder", nullptr},
+                   {"sparse_encoder", nullptr},
+                   {"dense_lexical_encoder", nullptr},
+                   {"token_encoder", nullptr}});
     if (trained.to == TrainedTo::an_interrupt) {
         print_result(common, result);
         return interrupted;

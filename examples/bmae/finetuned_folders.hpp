@@ -11,9 +11,16 @@
 #include <utility>
 #include <variant>
 
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/relu.h>
+
+#include <bmae/bottlenecks/dual.hpp>
 #include <bmae/bottlenecks/hybrid_vectors.hpp>
+#include <bmae/bottlenecks/term_presence.hpp>
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/cross_encoder_folder.hpp>
+#include <bmae/edge/dense_lexical_folder.hpp>
 #include <bmae/edge/hybrid_heads.hpp>
 #include <bmae/edge/sentence_transformer_folder.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>
@@ -36,7 +43,8 @@ struct FinetunedFolder {
 inline FinetunedFolder finetuned_folder(AnyModel const& model) {
     std::string const bottleneck = model.passes().front().bottleneck;
     if (bottleneck == "scored") { return {"cross-encoder", "cross_encoder"}; }
-    if (bottleneck == "lexical") { return {"sparse-encoder", "sparse_encoder"}; }
+    if (bottleneck == "lexical" || bottleneck == TermPresence::name) { return {"sparse-encoder", "sparse_encoder"}; }
+    if (bottleneck == DualBottleneck::name) { return {"dense-lexical-encoder", "dense_lexical_encoder"}; }
     if (bottleneck == "token_vectors") { return {"token-encoder", "token_encoder"}; }
     return {};
 }
@@ -75,7 +83,9 @@ inline bool is_hybrid(AnyModel const& model) { return model.passes().front().bot
 /// \param truncate_dim  the first numbers of a vector, which are then not scaled to length 1; 0: all
 inline SentenceEncoderOptions sentence_options(AnyModel const& model, std::size_t length, Prompts const& prompts,
                                                std::size_t truncate_dim = 0) {
-    bool const cosine = option_at(model, "terms.0.similarity") == OptionValue(std::string("cosine")) || is_hybrid(model);
+    std::optional<OptionValue> const compared = option_at(model, "terms.0.similarity");
+    bool const cosine = compared == OptionValue(std::string("cosine")) || is_hybrid(model);
+    bool const euclidean = compared == OptionValue(std::string("euclidean"));
     bool const cut = truncate_dim != 0;
     SentenceBottleneck pooling = model.pooling();
     if (cut) { pooling = pooling.followed_by(TruncateStep{.width = static_cast<std::int64_t>(truncate_dim)}); }
@@ -83,8 +93,22 @@ inline SentenceEncoderOptions sentence_options(AnyModel const& model, std::size_
             .normalize = cosine && !cut,
             .max_length = length,
             .query_length = own_query_length(model, length),
-            .similarity = cosine && cut ? std::optional(VectorSimilarity::cosine) : std::nullopt,
+            .similarity = euclidean       ? std::optional(VectorSimilarity::euclidean)
+                          : cosine && cut ? std::optional(VectorSimilarity::cosine)
+                                          : std::nullopt,
             .prompts = prompts};
+}
+
+/// The weights of tokens in queries of a model that counts them; undefined: it encodes its queries.                       [V]
+inline at::Tensor query_weights_of(AnyModel& model, AnyTokenizer const& tokenizer) {
+    if (model.passes().front().bottleneck != TermPresence::name) { return {}; }
+    at::Tensor weights = at::ones({model.encoder().shape().vocabulary}, at::kFloat);
+    model.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        if (name == "passes.0.bottleneck.weights") { weights = at::relu(value.detach().to(at::kCPU, at::kFloat)).contiguous(); }
+    });
+    SpecialIds const special = tokenizer.traits().special();
+    for (TokenId const id : {special.cls, special.sep, special.pad}) { weights.mutable_data_ptr<float>()[id] = 0; }
+    return weights;
 }
 
 /// Writes the folder.
@@ -108,6 +132,12 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
                            {.query_length = query, .document_length = passage});
         return;
     }
+    if (kind == "dense-lexical-encoder") {
+        save_dense_lexical_encoder(
+            folder, model.encoder(), tokenizer, shared_tensors(model),
+            {.terms = count_option(model, "passes.1.bottleneck.parts.1.terms", 0), .query_length = query, .max_length = passage});
+        return;
+    }
     if (query != length || passage != length) {
         say(kind + ": reads queries of up to " + std::to_string(std::min(query, length)) + " tokens and texts of up to " +
             std::to_string(length) + "; trained on passages of up to " + std::to_string(passage));
@@ -117,7 +147,8 @@ inline void save_finetuned(AnyModel& model, AnyTokenizer const& tokenizer, std::
                             {.lexical = lexical_options(model.option_values(), "passes.1.bottleneck"),
                              .max_length = length,
                              .query_length = own_query_length(model, length),
-                             .prompts = prompts});
+                             .prompts = prompts,
+                             .query_weights = query_weights_of(model, tokenizer)});
         return;
     }
     save_sentence_transformer(sentence_encoder_of(model, tokenizer, sentence_options(model, length, prompts, truncate_dim)),

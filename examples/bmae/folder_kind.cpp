@@ -15,7 +15,8 @@
 namespace bmae::program {
 
 Path model_folder(Path const& path) {
-    for (char const* const name : {"cross-encoder", "sparse-encoder", "token-encoder", "sentence-transformer"}) {
+    for (char const* const name :
+         {"cross-encoder", "sparse-encoder", "dense-lexical-encoder", "token-encoder", "sentence-transformer"}) {
         if (std::filesystem::is_directory(path / name)) { return path / name; }
     }
     if (std::filesystem::exists(path / "config.json") || std::filesystem::exists(path / "modules.json")) { return path; }
@@ -25,13 +26,24 @@ Path model_folder(Path const& path) {
 }
 
 FolderKind kind_of_folder(Path const& folder) {
+    if (std::filesystem::exists(folder / "dense_lexical.json")) { return FolderKind::dense_lexical_encoder; }
+    if (std::filesystem::exists(folder / "lexical.json")) { return FolderKind::sparse_encoder; }
     Path const list = folder / "modules.json";
     std::string const modules =
         std::filesystem::exists(list) ? detail::read_file(list, detail::largest_config_file) : std::string();
     auto const has = [&](std::string_view word) { return modules.find(word) != std::string::npos; };
-    if (has("SpladePooling")) { return FolderKind::sparse_encoder; }
+    auto const routes = [&] {
+        for (char const* const name : {"router_config.json", "config.json"}) {
+            if (std::filesystem::exists(folder / name)) { return detail::read_file(folder / name, detail::largest_config_file); }
+        }
+        return std::string();
+    };
+    bool const routed = has(".Router") || has(".Asym");
+    if (has("SpladePooling") || (routed && routes().find("SpladePooling") != std::string::npos)) {
+        return FolderKind::sparse_encoder;
+    }
     if (has("MultiVectorMask")) { return FolderKind::token_encoder; }
-    if (has("Pooling") || has(".Router") || has(".Asym")) { return FolderKind::sentence_encoder; }
+    if (has("Pooling") || routed) { return FolderKind::sentence_encoder; }
     return detail::holds_classifier(folder) ? FolderKind::cross_encoder : FolderKind::other;
 }
 

@@ -8,7 +8,7 @@
 
 namespace bmae::program {
 
-enum class FolderKind { cross_encoder, sparse_encoder, token_encoder, sentence_encoder, other };
+enum class FolderKind { cross_encoder, sparse_encoder, token_encoder, dense_lexical_encoder, sentence_encoder, other };
 
 /// The folder of a model: itself, or what `finetune` wrote into its output folder.
 /// \throws InputError  where it is neither

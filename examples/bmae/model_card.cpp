@@ -95,6 +95,24 @@ KindText const token_text{
         "from sentence_transformers import MultiVectorEncoder\n\nmodel = MultiVectorEncoder(\"FOLDER\")\n"
         "vectors = model.encode_document([\"a document\"])\n",
     .command = "bmae search --method maxsim --model FOLDER --data COLLECTION --split test --output run.trec"};
+KindText const lexical_text{
+    .title = "Sparse encoder",
+    .library = "transformers",
+    .task = "fill-mask",
+    .tags = {"fill-mask", "sparse-encoder"},
+    .python =
+        "from transformers import AutoModelForMaskedLM   # lexical.json tells the rows whose logits count\n\n"
+        "model = AutoModelForMaskedLM.from_pretrained(\"FOLDER\")\n",
+    .command = "bmae search --method sparse --model FOLDER --data COLLECTION --split test --output run.trec"};
+KindText const dense_lexical_text{
+    .title = "Encoder of dense vectors and lexical weights",
+    .library = "transformers",
+    .task = "fill-mask",
+    .tags = {"fill-mask", "dupmae"},
+    .python =
+        "from transformers import AutoModelForMaskedLM   # the reduction of [CLS] is in reduction.safetensors\n\n"
+        "model = AutoModelForMaskedLM.from_pretrained(\"FOLDER\")\n",
+    .command = "bmae search --method dense-lexical --model FOLDER --data COLLECTION --split test --output run.trec"};
 KindText const bare_text{
     .title = "Encoder",
     .library = "transformers",
@@ -116,7 +134,9 @@ KindText const& text_of(Path const& folder) {
         case FolderKind::cross_encoder:   // rerankers state no problem type
             return member(read_or_nothing(folder / "config.json"), "problem_type").is_string() ? classifier_text : cross_text;
         case FolderKind::sparse_encoder:
-            return sparse_text;
+            return std::filesystem::exists(folder / "lexical.json") ? lexical_text : sparse_text;
+        case FolderKind::dense_lexical_encoder:
+            return dense_lexical_text;
         case FolderKind::token_encoder:
             return token_text;
         case FolderKind::sentence_encoder:

@@ -171,7 +171,9 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
     if (finetuned && numbers) {
         auto const length = numbers->get("passes.0.view.source.max_length", options.max_length);
         options.max_length = std::min(options.max_length, numbers->get("passes.1.view.source.max_length", length));
-        options.normalize = options.normalize || numbers->get<std::string>("terms.0.similarity", "") == "cosine";
+        auto const compared = numbers->get<std::string>("terms.0.similarity", "");
+        options.normalize = options.normalize || compared == "cosine";
+        if (compared == "euclidean") { options.similarity = VectorSimilarity::euclidean; }
     }
     if (std::size_t const recorded = read_length(checkpoint); recorded != 0) { options.max_length = recorded; }
     options.query_length = std::min(detail::folder_query_length(checkpoint), options.max_length);

@@ -126,6 +126,8 @@ int pairs(Common const& common, PairsOptions const& options) {
                                                            .split = options.split.empty() ? "train" : options.split,
                                                            .negatives = options.negatives,
                                                            .teacher_scores = options.teacher_scores,
+                                                           .teacher_normalization = named_value<TeacherNormalization>(
+                                                               "--teacher-normalization", options.teacher_normalization),
                                                            .rows = options.rows},
                                                           how);
     tokenizer.save(options.output);   // the store is complete without it; with it, training needs no other path

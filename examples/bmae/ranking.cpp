@@ -11,8 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/edge/dense_lexical_folder.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/token_encoder_folder.hpp>
+#include <bmae/retrieval/dual_index.hpp>
 #include <bmae/retrieval/impact_index.hpp>
 #include <bmae/retrieval/sparse_token_folder.hpp>
 #include <bmae/retrieval/top_k.hpp>
@@ -88,6 +90,44 @@ private:
     SearchOptions const& options_;
     SparseEncoder model_;
     ImpactIndex index_;
+};
+
+/// A dense vector and lexical weights of one model, whose scores are summed.
+class DenseLexicalSearcher final : public CollectionSearcher {
+public:
+    DenseLexicalSearcher(Common const& common, SearchOptions const& options, Records const& documents)
+        : common_(common), options_(options), model_(load(options)), index_(build(documents)) {
+        say("dense-lexical: " + count_text(index_.size()) + " texts, " +
+            count_text(static_cast<std::uint64_t>(model_.dense_width())) + " dimensions and " +
+            count_text(model_.options().terms) + " terms each");
+    }
+
+    [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids,
+                             std::size_t k) const override {
+        return index_.search(model_.encode_queries(queries, run_of(common_, options_)), k, ids);
+    }
+
+private:
+    static DenseLexicalEncoder load(SearchOptions const& options) {
+        Path const folder = model_folder(options.model.model);
+        if (kind_of_folder(folder) != FolderKind::dense_lexical_encoder) {
+            throw InputError(Diagnostic{.file = folder.string(),
+                                        .expected = "an encoder of dense vectors and lexical weights with --method dense-lexical",
+                                        .found = "another model",
+                                        .hint = "Fine-tune one: bmae finetune --preset dupmae-retriever."});
+        }
+        return load_dense_lexical_encoder(folder);
+    }
+
+    DualIndex build(Records const& documents) const {
+        Progress progress("encode documents", "texts", documents.size());
+        return {model_.encode_documents(documents.texts(), run_of(common_, options_, &progress)), documents.ids()};
+    }
+
+    Common const& common_;
+    SearchOptions const& options_;
+    DenseLexicalEncoder model_;
+    DualIndex index_;
 };
 
 /// Late interaction over all texts, whose vectors stay in memory.
@@ -189,6 +229,7 @@ private:
 std::unique_ptr<CollectionSearcher> make_collection_searcher(Common const& common, SearchOptions const& options,
                                                              Records const& documents) {
     if (options.method == "sparse") { return std::make_unique<SparseSearcher>(common, options, documents); }
+    if (options.method == "dense-lexical") { return std::make_unique<DenseLexicalSearcher>(common, options, documents); }
     return std::make_unique<TokenSearcher>(common, options, documents);
 }
 

@@ -48,7 +48,7 @@ public:
     [[nodiscard]] virtual Json token_vectors() const { return nullptr; }
 };
 
-/// The index of --method sparse or maxsim. \throws InputError where the model is of another kind
+/// The index of --method sparse, dense-lexical or maxsim. \throws InputError where the model is of another kind
 std::unique_ptr<CollectionSearcher> make_collection_searcher(Common const& common, SearchOptions const& options,
                                                              Records const& documents);
 

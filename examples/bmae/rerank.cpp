@@ -35,10 +35,22 @@ std::string settings_of(Common const& common, RerankOptions const& options, Rera
     for (auto const& entry : std::filesystem::recursive_directory_iterator(folder)) {
         if (entry.path().extension() == ".safetensors") { weights ^= detail::xxh64(detail::read_file(entry.path())); }
     }
+    auto const routes = [&] {   // a Router has its encoders in folders of their own
+        std::uint64_t all = 0;
+        for (auto const& entry : std::filesystem::recursive_directory_iterator(folder)) {
+            if (entry.path().extension() != ".json") { continue; }
+            all ^= detail::xxh64(entry.path().lexically_relative(folder).string() + detail::read_file(entry.path()));
+        }
+        return detail::to_hex(all);
+    };
+    Path const config = folder / "config.json";
     bool const by_run = options.negatives.empty();
-    Json settings{{by_run ? "run" : "negatives", checksum(work.source)}, {"weights", detail::to_hex(weights)},
-                  {"config", checksum(folder / "config.json")},          {"split", options.split},
-                  {"depth", by_run ? Json(options.depth) : Json()},      {"tag", options.tag}};
+    Json settings{{by_run ? "run" : "negatives", checksum(work.source)},
+                  {"weights", detail::to_hex(weights)},
+                  {"config", std::filesystem::exists(config) ? checksum(config) : routes()},
+                  {"split", options.split},
+                  {"depth", by_run ? Json(options.depth) : Json()},
+                  {"tag", options.tag}};
     if (scores_as_teacher(options)) {
         settings["as_teacher"] = true;
         settings["judgments"] = checksum(work.collection.qrels_path(options.split));

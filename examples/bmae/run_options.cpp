@@ -27,7 +27,7 @@ bool is_of_one_start(std::string_view name) {
 bool names_a_path(std::string_view name) {
     static std::set<std::string_view> const known{"--model",          "--init",       "--data",      "--tokenizer",
                                                   "--config",         "--dictionary", "--generator", "--negatives",
-                                                  "--teacher-scores", "--plan",       "--eval-data"};
+                                                  "--teacher-scores", "--teacher",    "--plan",      "--eval-data"};
     return known.contains(name);
 }
 

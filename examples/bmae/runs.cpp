@@ -18,11 +18,15 @@
 #include <bmae/corpus/training_row.hpp>
 #include <bmae/corpus/training_writer.hpp>
 #include <bmae/detail/text_file.hpp>
+#include <bmae/evaluation/fusion_tuning.hpp>
+#include <bmae/metrics/any_metric.hpp>
 #include <bmae/retrieval/fusion.hpp>
 #include <bmae/retrieval/mining.hpp>
+#include <bmae/retrieval/qrels.hpp>
 #include <bmae/retrieval/run_file.hpp>
 
 #include "collections.hpp"
+#include "measures.hpp"
 #include "option_text.hpp"
 
 namespace bmae::program {
@@ -71,6 +75,72 @@ std::uint64_t queries_of_some_runs(std::vector<Run> const& runs, Run const& fuse
     return partial;
 }
 
+/// The judgments of --tune; without it none. Its measure is refused before large files are read.
+std::optional<Qrels> read_tuning(FuseOptions const& options, ReadReport& all) {
+    if (options.tune.empty()) { return std::nullopt; }
+    if (metrics_from_names({options.tune_measure}).size() != 1) {
+        throw refuse("--tune-measure as one measure", '"' + options.tune_measure + '"');
+    }
+    ReadReport report;
+    Qrels qrels = read_qrels(options.tune, {.malformed = reading_by(options.skip_malformed).malformed}, report);
+    say_report(report, "judgments");
+    all.add(report);
+    return qrels;
+}
+
+/// Whether the figures of the fused run are of queries that it was tuned on.
+void say_held_out(FusionTuning const& tuning) {
+    std::string const judged = count_text(tuning.judged_queries);
+    if (tuning.other_queries != 0) {
+        say("fuse: tuned on " + judged + " judged queries; " + count_text(tuning.other_queries) +
+            " other queries of the runs are outside of them");
+        return;
+    }
+    warn("all " + judged +
+         " queries of the runs are tuned on, 0 are outside of --tune: figures of the fused run on them are not held out");
+}
+
+Json json_of(FusionTuning const& tuning, FusionOptions const& how, FuseOptions const& options) {
+    bool const by_ranks = how.method == FusionMethod::reciprocal_rank;
+    Json result{{"measure", tuning.measure},
+                {"mean", tuning.best.value},
+                {"weights", tuning.best.weights},
+                {"k", by_ranks ? Json(tuning.best.constant) : Json()},
+                {"runs", Json::array()},
+                {"judged_queries", tuning.judged_queries},
+                {"other_queries", tuning.other_queries},
+                {"measured", tuning.best.measured}};
+    for (std::size_t r = 0; r < tuning.run_means.size(); ++r) {
+        result["runs"].push_back({{"run", name_of_run(options.runs[r], options.runs)}, {"mean", tuning.run_means[r]}});
+    }
+    return result;
+}
+
+/// "weights 0.35,0.65: ndcg@10 0.4321 over 300 judged queries; alone bm25.trec 0.3987, dense.trec 0.4012"
+std::string text_of(Json const& tuning) {
+    auto const figure = [](Json const& mean) { return ' ' + detail::digits_of(mean.get<double>(), 4); };
+    std::string weights;
+    for (Json const& weight : tuning["weights"]) { weights += (weights.empty() ? "" : ",") + weight.dump(); }
+    std::string alone;
+    for (Json const& run : tuning["runs"]) {
+        alone += (alone.empty() ? "" : ", ") + run["run"].get<std::string>() + figure(run["mean"]);
+    }
+    std::string const k = tuning["k"].is_null() ? "" : ", k " + count_text(tuning["k"].get<std::uint64_t>());
+    return "weights " + weights + k + ": " + tuning["measure"].get<std::string>() + figure(tuning["mean"]) + " over " +
+           count_text(tuning["judged_queries"].get<std::uint64_t>()) + " judged queries; alone " + alone + '\n';
+}
+
+/// Sets weights, and k where it is read. \returns what the choice rests on; null without --tune
+Json tune(Common const& common, FuseOptions const& options, std::vector<Run> const& runs, std::optional<Qrels> const& qrels,
+          FusionOptions& how) {
+    if (!qrels) { return nullptr; }
+    FusionTuning const tuning = tune_fusion(pointers_to(runs), *qrels, options.tune_measure, how, common.threads);
+    say_held_out(tuning);
+    how.weights = tuning.best.weights;
+    how.k = tuning.best.constant;
+    return json_of(tuning, how, options);
+}
+
 }  // namespace
 
 int fuse(Common const& common, FuseOptions const& options) {
@@ -85,23 +155,26 @@ int fuse(Common const& common, FuseOptions const& options) {
     check_new_run(options.output, tag);
     QuickExit interruptible;
     ReadReport read;
+    std::optional<Qrels> const qrels = read_tuning(options, read);
     std::vector<Run> const runs = read_runs(options.runs, options.skip_malformed, read);
+    Json const tuning = tune(common, options, runs, qrels, how);
     Run const fused = fuse_runs(pointers_to(runs), how);
     std::uint64_t const partial = queries_of_some_runs(runs, fused);
     if (partial != 0) { warn(count_text(partial) + " of " + count_text(fused.size()) + " queries are not in all of the runs"); }
     interruptible.finish();
     write_run(fused, options.output, {.tag = tag});
-    print_result(
-        common,
-        {{"command", "fuse"},
-         {"method", options.method},
-         {"runs", runs.size()},
-         {"queries", fused.size()},
-         {"partial_queries", partial},
-         {"hits", fused.hit_count()},
-         {"output", options.output.string()},
-         {"malformed", malformed_json(read)}},
-        options.output.string() + ": " + count_text(fused.size()) + " queries, " + count_text(fused.hit_count()) + " hits\n");
+    print_result(common,
+                 {{"command", "fuse"},
+                  {"method", options.method},
+                  {"runs", runs.size()},
+                  {"queries", fused.size()},
+                  {"partial_queries", partial},
+                  {"hits", fused.hit_count()},
+                  {"output", options.output.string()},
+                  {"tuning", tuning},
+                  {"malformed", malformed_json(read)}},
+                 (tuning.is_null() ? std::string() : text_of(tuning)) + options.output.string() + ": " +
+                     count_text(fused.size()) + " queries, " + count_text(fused.hit_count()) + " hits\n");
     return done;
 }
 

@@ -20,6 +20,8 @@ struct FuseOptions {
     std::string weights = {};         ///< "0.7,0.3"; empty: equal ones
     std::string normalization = {};   ///< empty: the method's
     double k = 60;
+    Path tune = {};   ///< judgments by which weights and k are chosen; empty: none
+    std::string tune_measure = "ndcg@10";
     std::size_t top_k = 1000;
     std::string tag = {};   ///< empty: the method
     bool skip_malformed = false;

@@ -95,6 +95,7 @@ std::unique_ptr<Scorer> load_scorer(Common const& common, Path const& folder, Sc
                 make_inference_encoder(common,
                                        {.model = folder, .max_length = options.max_length, .precision = options.precision}),
                 "sentence-transformer");
+        case FolderKind::dense_lexical_encoder:
         case FolderKind::other:
             break;
     }

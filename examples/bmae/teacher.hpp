@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // torch-free
 /// \file
-/// `finetune --teacher`: the scores of a model for what a run will read.
+/// `finetune --teacher`: the scores of models for what a run will read.
 #pragma once
 
-#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "common.hpp"
 
@@ -15,10 +15,12 @@ namespace bmae::program {
 /// What the names of the teacher's files in an output folder begin with.
 inline constexpr std::string_view teacher_files = "teacher-scores.";
 
-/// Scores the relevant documents and the negatives of the run by `options.teacher`, each once and without a gradient, as `rerank
-/// --negatives` does, into the output folder. What is there of an earlier start is kept, and must be of the same teacher.
-/// \returns  the file of scores; nothing where it was interrupted
-/// \throws InputError  for data without texts, another teacher than that of the run, and as `rerank`
-std::optional<Path> scores_of_teacher(Common const& common, FinetuneOptions const& options);
+/// Scores the relevant documents and the negatives of the run by each of `options.teachers`, each pair once and without a gradient, as
+/// `rerank --negatives` does, into the output folder: one teacher after the other, into teacher-scores.trec, or where they are several
+/// into teacher-scores.1-of-2.trec and so on. What is there of an earlier start is kept, and must be of the same teachers.
+/// \returns  the files of scores, one per teacher; none where it was interrupted
+/// \throws InputError  for data without texts, other teachers than those of the run, and as `rerank`; all teachers are loaded before the
+///                     first one scores
+std::vector<Path> scores_of_teachers(Common const& common, FinetuneOptions const& options);
 
 }  // namespace bmae::program

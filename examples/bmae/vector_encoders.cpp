@@ -147,7 +147,8 @@ public:
 VectorKind own_kind(Path const& model) {
     if (std::filesystem::is_directory(model / "sparse-encoder")) { return VectorKind::sparse; }
     if (std::filesystem::is_directory(model / "token-encoder")) { return VectorKind::tokens; }
-    if (!std::filesystem::exists(model / "modules.json")) { return VectorKind::dense; }
+    bool const laid_out = std::filesystem::exists(model / "modules.json") || std::filesystem::exists(model / "lexical.json");
+    if (!laid_out) { return VectorKind::dense; }
     FolderKind const folder = kind_of_folder(model);
     if (folder == FolderKind::sparse_encoder) { return VectorKind::sparse; }
     return folder == FolderKind::token_encoder ? VectorKind::tokens : VectorKind::dense;

@@ -61,7 +61,7 @@ class Searcher {
 public:
     Searcher(Common const& common, SearchOptions const& options, Records const& documents)
         : options_(options), threads_(common.threads) {
-        if (options.method == "sparse" || options.method == "maxsim") {
+        if (is_one_of(options.method, {"sparse", "dense-lexical", "maxsim"})) {
             other_ = naming_texts([&](std::size_t i) { return NamedText{documents[i].id, documents[i].text}; },
                                   [&] { return make_collection_searcher(common, options, documents); });
             return;
@@ -255,8 +255,8 @@ Records queries_of(BeirCollection const& collection, SearchOptions const& option
 
 /// What is wrong with the options is said before the texts are read.
 void check_search(SearchOptions const& options) {
-    if (!is_one_of(options.method, {"dense", "bm25", "hybrid", "sparse", "maxsim"})) {
-        throw refuse("--method dense, bm25, hybrid, sparse or maxsim", '"' + options.method + '"');
+    if (!is_one_of(options.method, {"dense", "bm25", "hybrid", "sparse", "dense-lexical", "maxsim"})) {
+        throw refuse("--method dense, bm25, hybrid, sparse, dense-lexical or maxsim", '"' + options.method + '"');
     }
     static_cast<void>(analyzer_by(options.terms, {}));
     if (!is_one_of(options.fusion, {"reciprocal-rank", "weighted", "product"})) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <bmae/batch/contrast_pairs.hpp>
+#include <bmae/batch/kept_texts.hpp>
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/pair_list.hpp>
 #include <bmae/batch/permutation.hpp>
@@ -30,6 +31,7 @@
 #include <bmae/bottlenecks/scored.hpp>
 #include <bmae/bottlenecks/sentence_bottleneck.hpp>
 #include <bmae/bottlenecks/sentence_steps.hpp>
+#include <bmae/bottlenecks/term_presence.hpp>
 #include <bmae/bottlenecks/token_poolings.hpp>
 #include <bmae/bottlenecks/token_vectors.hpp>
 #include <bmae/concepts/bottleneck.hpp>
@@ -68,6 +70,7 @@
 #include <bmae/corpus/senteval_files.hpp>
 #include <bmae/corpus/smart.hpp>
 #include <bmae/corpus/sts_files.hpp>
+#include <bmae/corpus/teacher_scores.hpp>
 #include <bmae/corpus/training_json.hpp>
 #include <bmae/corpus/training_row.hpp>
 #include <bmae/corpus/training_rows.hpp>
@@ -95,6 +98,7 @@
 #include <bmae/edge/composed_objective.hpp>
 #include <bmae/edge/cross_encoder_folder.hpp>
 #include <bmae/edge/decoder_places.hpp>
+#include <bmae/edge/dense_lexical_folder.hpp>
 #include <bmae/edge/dump_step.hpp>
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/edge/hybrid_heads.hpp>
@@ -144,6 +148,7 @@
 #include <bmae/evaluation/diversity.hpp>
 #include <bmae/evaluation/evaluator.hpp>
 #include <bmae/evaluation/file_evaluator.hpp>
+#include <bmae/evaluation/fusion_tuning.hpp>
 #include <bmae/evaluation/label_diagnosis.hpp>
 #include <bmae/evaluation/logistic_regression.hpp>
 #include <bmae/evaluation/mteb_results.hpp>
@@ -156,6 +161,7 @@
 #include <bmae/evaluation/significance.hpp>
 #include <bmae/evaluation/text_diagnosis.hpp>
 #include <bmae/evaluation/transfer.hpp>
+#include <bmae/evaluation/weight_search.hpp>
 #include <bmae/fwd.hpp>
 #include <bmae/generation/generate.hpp>
 #include <bmae/generation/gpt2.hpp>
@@ -185,12 +191,14 @@
 #include <bmae/losses/all_tokens.hpp>
 #include <bmae/losses/distillation.hpp>
 #include <bmae/losses/flops.hpp>
+#include <bmae/losses/group_loss.hpp>
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/next_token.hpp>
 #include <bmae/losses/pair_similarity.hpp>
 #include <bmae/losses/r_drop.hpp>
 #include <bmae/losses/retrieval_contrast.hpp>
+#include <bmae/losses/row_scores.hpp>
 #include <bmae/losses/token_cross_entropy.hpp>
 #include <bmae/maskers/candidate_words.hpp>
 #include <bmae/maskers/complement.hpp>
@@ -302,6 +310,7 @@
 #include <bmae/presets/contriever.hpp>
 #include <bmae/presets/cot_mae.hpp>
 #include <bmae/presets/dupmae.hpp>
+#include <bmae/presets/dupmae_retriever.hpp>
 #include <bmae/presets/inverse_cloze.hpp>
 #include <bmae/presets/lexmae.hpp>
 #include <bmae/presets/masked_language_model.hpp>
@@ -334,7 +343,9 @@
 #include <bmae/retrieval/cross_encoder.hpp>
 #include <bmae/retrieval/dense_index.hpp>
 #include <bmae/retrieval/dense_index_builder.hpp>
+#include <bmae/retrieval/dense_lexical_encoder.hpp>
 #include <bmae/retrieval/dense_rows.hpp>
+#include <bmae/retrieval/dual_index.hpp>
 #include <bmae/retrieval/encode.hpp>
 #include <bmae/retrieval/encode_run.hpp>
 #include <bmae/retrieval/exact_index.hpp>

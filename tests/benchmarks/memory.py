@@ -76,9 +76,9 @@ class Bench:
     def cache(self):
         self.line("64 pairs", *self.finetune, "--batch-examples", 64, "--steps", 4)
         self.line("512 pairs", *self.finetune, "--batch-examples", 512, "--steps", 3)
-        self.line("4,096 pairs, gradient cache of 64", *self.finetune, "--batch-examples", 64, "--accumulate", 64, "--gradient-cache", "--steps", 3)
+        self.line("4,096 pairs, gradient cache of 64", *self.finetune, "--batch-examples", 64, "--accumulate", 64, "--gradient-cache", "--steps", 2)
         self.line("4,096 pairs, gradient cache of 64, --recompute", *self.finetune, "--batch-examples", 64, "--accumulate", 64, "--gradient-cache",
-                  "--recompute", "--steps", 3)
+                  "--recompute", "--steps", 2)
 
     def recompute(self):
         for name, more in (("kept activations", []), ("--recompute", ["--recompute"])):

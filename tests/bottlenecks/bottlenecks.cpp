@@ -18,6 +18,7 @@
 #include <ATen/ops/log1p.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/topk.h>
 #include <ATen/ops/zeros.h>
 #include <boost/test/unit_test.hpp>
 
@@ -26,6 +27,7 @@
 #include <bmae/bottlenecks/layers.hpp>
 #include <bmae/bottlenecks/lexicon.hpp>
 #include <bmae/bottlenecks/projected.hpp>
+#include <bmae/bottlenecks/term_presence.hpp>
 #include <bmae/encoders/bert.hpp>
 
 #include "../scratch_folder.hpp"
@@ -233,6 +235,45 @@ BOOST_AUTO_TEST_CASE(of_equal_words_the_first_are_kept) {
     BOOST_CHECK_THROW(keep_strongest_words(broken, 1, 2), RunError);
     BOOST_CHECK_EQUAL(to_dual_vectors(rows.narrow(0, 0, 0), 1, 2).words.size(0), 0);   // no text
     BOOST_CHECK_EQUAL(dual_scores(rows, to_dual_vectors(rows.narrow(0, 0, 0), 1, 2)).size(1), 0);
+}
+
+BOOST_AUTO_TEST_CASE(the_highest_weights_alone_are_kept) {
+    Texts const texts;
+    auto const pool = [&](std::size_t terms) {
+        return LexicalBottleneck({.saturated = true, .first_row_counts = true, .terms = terms}, texts.encoder, 1, "b")
+            .pool(texts.encoded, texts.input, texts.encoder);
+    };
+    at::Tensor const all = pool(0);
+    at::Tensor const kept = pool(3);
+    BOOST_TEST(all.gt(0).sum(1).min().item<std::int64_t>() > 3);
+    BOOST_TEST(kept.gt(0).sum(1).eq(3).all().item<bool>());
+    auto const [values, places] = at::topk(all, 3, 1);
+    BOOST_CHECK(kept.gather(1, places).equal(values));
+    BOOST_CHECK(pool(1000).equal(all));
+}
+
+BOOST_AUTO_TEST_CASE(a_query_is_the_set_of_its_tokens) {
+    BertEncoder const encoder(tiny(), 1);
+    PackedInput input;
+    input.special = {.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4};
+    input.original_ids = at::tensor({2, 9, 7, 9, 3, 2, 3}, at::kLong);
+    input.text_of_row = at::tensor({0, 0, 0, 0, 0, 1, 1}, at::kLong);
+    input.offsets = {0, 5, 7};
+    TermPresence const fixed({}, encoder, 1, "b");
+    at::Tensor const rows = fixed.pool({}, input, encoder);
+    BOOST_TEST(rows.size(1) == encoder.shape().vocabulary);
+    BOOST_TEST(rows.sum().item<float>() == 2);   // the second text is empty
+    BOOST_TEST(rows[0][7].item<float>() == 1);
+    BOOST_TEST(rows[0][9].item<float>() == 1);   // twice in the text
+    TermPresence learned({.learned = true}, encoder, 1, "b");
+    BOOST_CHECK(learned.pool({}, input, encoder).equal(rows));
+    learned.for_each_parameter("p", [&](std::string const& name, at::Tensor& value, auto role) {
+        BOOST_TEST(name == "p.weights");
+        BOOST_TEST(!static_cast<bool>(role));
+        value[7] = .5;
+        value[9] = -1;
+    });
+    BOOST_TEST(learned.pool({}, input, encoder).sum().item<float>() == .5F);
 }
 
 BOOST_AUTO_TEST_CASE(the_pair_over_an_encoder) {

@@ -179,6 +179,54 @@ BOOST_AUTO_TEST_CASE(scores_of_a_teacher_stand_beside_their_texts) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(several_teachers_are_averaged) {
+    test::Scratch const scratch;
+    fs::path const negatives = scratch.file("n.tsv", "q2 d5\nq2 d1\nq1 d5\n");
+    bmae::BeirPairs input{
+        .folder = collection(scratch),
+        .negatives = {negatives},
+        .teacher_scores = {scratch.file("a", "q2 d2 4\nq2 d5 -2\nq2 d1 1\nq1 d3 3\nq1 d5 1\n"),
+                           scratch.file("b.trec", "q2 Q0 d2 1 30 t\nq2 Q0 d1 2 21 t\nq2 Q0 d5 3 9 t\nq1 Q0 d3 1 7 t\n")}};
+    auto const report = build_pair_store(scratch / "mean", tokenizer, input);
+    auto const store = PairStore::open(scratch / "mean", bmae::Verify::full);
+    auto const q2 = store.example(0);
+    BOOST_TEST(q2.positive_scores[0] == 17.F);
+    BOOST_REQUIRE(q2.negative_scores.size() == 2U);
+    BOOST_TEST(q2.negative_scores[0] == 3.5F);
+    BOOST_TEST(q2.negative_scores[1] == 11.F);
+    auto const q1 = store.example(1);
+    BOOST_TEST(q1.positive_scores[0] == 5.F);
+    BOOST_TEST(std::isnan(q1.negative_scores[0]));   // of one teacher alone: no mean over fewer
+    BOOST_TEST(report.counts.scores == 4U);
+    BOOST_TEST(report.reading.left_out.at("pairs that one of several teachers did not score") == 1U);
+    BOOST_REQUIRE(report.reading.messages.size() == 1U);
+    BOOST_TEST(report.reading.messages[0].find("document 'd5' for query 'q1' has no score of one of the 2 teachers") !=
+                   std::string::npos,
+               report.reading.messages[0]);
+    BOOST_TEST(report.sources[2] == "a: teacher scores, query, document, score");
+
+    // of q2 4, -2, 1 have mean 1 and variance 6; 30, 9, 21 mean 20 and variance 74; of q1 3, 1 and 7 alone
+    input.teacher_normalization = bmae::TeacherNormalization::z_score;
+    auto const normalized = build_pair_store(scratch / "z", tokenizer, input);
+    BOOST_TEST(normalized.sources[2] == "a: teacher scores as z-score, query, document, score");
+    auto const z = PairStore::open(scratch / "z", bmae::Verify::full);
+    auto const close = [](float a, double b) { return std::abs(static_cast<double>(a) - b) < 1e-6; };
+    BOOST_TEST(close(z.example(0).positive_scores[0], (3 / std::sqrt(6.) + 10 / std::sqrt(74.)) / 2));
+    BOOST_TEST(close(z.example(0).negative_scores[0], (-3 / std::sqrt(6.) - 11 / std::sqrt(74.)) / 2));
+    BOOST_TEST(close(z.example(0).negative_scores[1], (0 + 1 / std::sqrt(74.)) / 2));
+    BOOST_TEST(close(z.example(1).positive_scores[0], (1. + 0) / 2));   // equal scores are 0
+    BOOST_TEST(std::isnan(z.example(1).negative_scores[0]));
+    input.teacher_scores.pop_back();
+    build_pair_store(scratch / "one", tokenizer, input);
+    auto const one = PairStore::open(scratch / "one");
+    BOOST_TEST(close(one.example(1).negative_scores[0], -1));
+
+    // two halves of one teacher are not two teachers
+    input.teacher_scores = {scratch.file("first", "q2 d2 4\n"), scratch.file("second", "q2 d5 -2\nq1 d3 3\n")};
+    BOOST_CHECK_EXCEPTION(build_pair_store(scratch / "out", tokenizer, input), InputError,
+                          says("first", "pairs that all 2 teachers scored", "none of 3", "document 'd2' for query 'q2'"));
+}
+
 BOOST_AUTO_TEST_CASE(wrong_files_are_refused_by_name_and_leave_nothing) {
     test::Scratch const scratch;
     fs::path const folder = collection(scratch);

@@ -10,10 +10,14 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/topk.h>
+#include <ATen/ops/zeros.h>
 #include <boost/test/unit_test.hpp>
 
 #include <bmae/detail/files.hpp>
 #include <bmae/edge/cross_encoder_folder.hpp>
+#include <bmae/edge/dense_lexical_folder.hpp>
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/token_encoder_folder.hpp>
 #include <bmae/encoders/bert.hpp>
@@ -21,6 +25,7 @@
 #include <bmae/io/json_file.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/nn/activation.hpp>
+#include <bmae/retrieval/dual_index.hpp>
 #include <bmae/text/wordpiece.hpp>
 
 #include "../io/support.hpp"
@@ -138,6 +143,89 @@ BOOST_AUTO_TEST_CASE(what_is_saved_is_loaded_and_saved_again) {
     check_close(results_of(load_cross_encoder(scratch / "cross2")), results_of(cross), "cross");
     check_close(results_of(load_sparse_encoder(scratch / "sparse2")), results_of(sparse), "sparse");
     check_close(results_of(load_token_encoder(scratch / "tokens2")), results_of(tokens), "tokens");
+}
+
+BOOST_AUTO_TEST_CASE(queries_that_are_counted_have_a_route_of_their_own) {
+    test::ScratchFolder const scratch;
+    Models const models;
+    at::Tensor weights = at::arange(60, at::kFloat).mul(.25);
+    weights.narrow(0, 0, 5).fill_(0);
+    SparseEncoderOptions const options{.lexical = {.saturated = true, .first_row_counts = true, .terms = 4},
+                                       .max_length = 24,
+                                       .query_length = 5,
+                                       .query_weights = weights};
+    save_sparse_encoder(scratch / "doc", models.encoder, models.tokenizer, options);
+    BOOST_TEST(std::filesystem::exists(scratch / "doc" / "query_0_SparseStaticEmbedding" / "model.safetensors"));
+    SparseEncoder const sparse = load_sparse_encoder(scratch / "doc");
+    BOOST_TEST(sparse.options().query_length == 5U);
+    BOOST_TEST(sparse.options().lexical.terms == 4U);
+    BOOST_CHECK(sparse.options().query_weights.equal(weights));
+    std::vector<std::string> const texts{"w7 w8 w7", "w20 w21 w22 w23", ""};   // of the second three tokens are read
+    at::Tensor const rows = sparse.encode_queries(texts);
+    at::Tensor expected = at::zeros({3, 60});
+    for (auto const& [text, term] : {std::pair{0, 7}, {0, 8}, {1, 20}, {1, 21}, {1, 22}}) { expected[text][term] = .25 * term; }
+    BOOST_CHECK(rows.equal(expected));
+    SparseVectors const lists = sparse.for_queries().encode_sparse(texts);
+    BOOST_TEST(lists.size() == 3U);
+    BOOST_TEST(lists[0].size() == 2U);
+    BOOST_TEST(lists[1][2].weight == 5.5F);
+    BOOST_TEST(lists[2].empty());
+    at::Tensor const encoded = sparse.encode(documents);
+    BOOST_TEST(encoded.gt(0).sum(1).max().item<std::int64_t>() == 4);
+    save_sparse_encoder(scratch / "again", sparse);
+    check_close(results_of(load_sparse_encoder(scratch / "again")), results_of(sparse), "sparse");
+
+    detail::write_file(scratch / "doc" / "query_0_SparseStaticEmbedding" / "config.json", R"({"path": "idf.json"})",
+                       detail::Existing::replace);
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(load_sparse_encoder(scratch / "doc")); }), "path"));
+    SparseEncoderOptions wrong = options;
+    wrong.query_weights = weights.narrow(0, 0, 59);
+    BOOST_TEST(
+        contains(refusal([&] { save_sparse_encoder(scratch / "no", models.encoder, models.tokenizer, wrong); }), "59 weights"));
+    wrong.query_weights = weights.neg();
+    BOOST_TEST(
+        contains(refusal([&] { save_sparse_encoder(scratch / "no", models.encoder, models.tokenizer, wrong); }), "at least 0"));
+}
+
+BOOST_AUTO_TEST_CASE(a_dense_vector_and_word_weights_are_searched_in_one_pass) {
+    test::ScratchFolder const scratch;
+    Models const models;
+    DualBottleneck::Options sizes;
+    std::get<0>(sizes.parts).width = 6;
+    NamedTensors const head = tensors_of(DualBottleneck(sizes, models.encoder, 2, {}));
+    DenseLexicalOptions const options{.terms = 9, .query_length = 8, .max_length = 20};
+    save_dense_lexical_encoder(scratch / "dual", models.encoder, models.tokenizer, head, options);
+    DenseLexicalEncoder const dual = load_dense_lexical_encoder(scratch / "dual");
+    BOOST_TEST(dual.dense_width() == 6);
+    BOOST_TEST(dual.options().terms == 9U);
+    at::Tensor const asked = dual.encode_queries(queries);
+    DualVectors const texts = dual.encode_documents(documents);
+    BOOST_TEST(texts.words.size(1) == 9);
+    at::Tensor const whole = dual.encode_queries(documents);   // the second is cut at another length there
+    for (std::int64_t const text : {0, 2, 3}) {
+        BOOST_TEST((texts.dense[text] - whole[text].narrow(0, 0, 6)).abs().max().item<float>() < 1e-5);
+        at::Tensor const best = std::get<0>(at::topk(whole[text].narrow(0, 6, 60), 9));
+        BOOST_TEST((std::get<0>(texts.weights[text].sort(0, true)) - best).abs().max().item<float>() < 1e-5);
+    }
+    at::Tensor const scores = dual_scores(asked, texts);
+    std::vector<std::string> const ids{"a", "b", "c", "d"};
+    Run const run = DualIndex(texts, ids).search(asked, 3, {"q0", "q1", "q2"});
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+        auto const hits = run.hits(q);
+        BOOST_REQUIRE(hits.size() == 3U);
+        auto const [values, places] = at::topk(scores[static_cast<std::int64_t>(q)], 3);
+        for (std::int64_t i = 0; i < 3; ++i) {
+            BOOST_TEST(hits[static_cast<std::size_t>(i)].score == values[i].item<float>());
+            BOOST_TEST(hits[static_cast<std::size_t>(i)].document == places[i].item<std::int64_t>());
+        }
+    }
+    BOOST_CHECK_THROW(DualIndex(texts, {"a", "b"}), InputError);
+    refusal([&] { save_dense_lexical_encoder(scratch / "no", models.encoder, models.tokenizer, {}, options); });
+    BOOST_TEST(contains(refusal([&] {
+                            save_dense_lexical_encoder(scratch / "no", models.encoder, models.tokenizer, head,
+                                                       {.terms = 0, .query_length = 8, .max_length = 20});
+                        }),
+                        "at least 1 token"));
 }
 
 /// A folder of each family's form: the names of its head, what stands between both maps, and whether it has token types.
@@ -294,16 +382,13 @@ BOOST_AUTO_TEST_CASE(refuses_by_name_what_a_folder_cannot_say) {
     BOOST_TEST(contains(
         refused([&](auto const& folder) { save_token_encoder(folder, models.encoder, models.tokenizer, models.score, {}); }),
         "shared.token_projection.weight"));
-    for (auto const& [lexical, word] :
-         {std::pair{LexicalBottleneck::Options{}, "saturated = false"},
-          std::pair{LexicalBottleneck::Options{.saturated = true}, "first_row_counts = false"},
-          std::pair{LexicalBottleneck::Options{.saturated = true, .separator_counts = false, .first_row_counts = true},
-                    "separator_counts = false"}}) {
-        BOOST_TEST(contains(refused([&](auto const& folder) {
-                                save_sparse_encoder(folder, models.encoder, models.tokenizer,
-                                                    {.lexical = lexical, .max_length = 24});
-                            }),
-                            word));
+    at::Tensor const counted = at::ones({60}, at::kFloat);
+    for (auto const& [options, word] :
+         {std::pair{SparseEncoderOptions{.lexical = {}, .max_length = 24}, "saturated = false"},
+          std::pair{SparseEncoderOptions{.lexical = {.saturated = true}, .max_length = 24, .query_weights = counted},
+                    "first_row_counts = false"}}) {
+        BOOST_TEST(contains(
+            refused([&](auto const& folder) { save_sparse_encoder(folder, models.encoder, models.tokenizer, options); }), word));
     }
     models.save_cross(scratch / "cross");
     BOOST_TEST(contains(refusal([&] { static_cast<void>(load_sparse_encoder(scratch / "cross")); }), "language-model head"));
@@ -327,13 +412,23 @@ BOOST_AUTO_TEST_CASE(the_first_row_counts_where_it_is_told_to) {
         SparseEncoder(models.encoder, models.tokenizer, {.lexical = {.saturated = true}, .max_length = 24}).encode(documents);
     BOOST_CHECK_LE((rest - all).max().item<double>(), 1e-5);
     BOOST_CHECK_GE((all - rest).max().item<double>(), 1e-2);
+    // SpladePooling cannot leave rows out, so the folder has a form of its own.
+    test::ScratchFolder const scratch;
+    save_sparse_encoder(scratch / "own", models.encoder, models.tokenizer,
+                        {.lexical = {.saturated = true, .terms = 7}, .max_length = 24, .query_length = 9});
+    BOOST_TEST(!std::filesystem::exists(scratch / "own" / "modules.json"));
+    SparseEncoder const own = load_sparse_encoder(scratch / "own");
+    BOOST_CHECK(own.options().lexical == (LexicalBottleneck::Options{.saturated = true, .terms = 7}));
+    BOOST_TEST(own.options().query_length == 9U);
+    BOOST_TEST(own.encode(documents).gt(0).sum(1).max().item<std::int64_t>() == 7);
     // What training was told reaches the folder: nothing is saved as what it is not.
     std::vector<std::pair<std::string, OptionValue>> const values{{"passes.0.bottleneck.saturated", false},
                                                                   {"passes.1.bottleneck.saturated", true},
                                                                   {"passes.1.bottleneck.separator_counts", false},
-                                                                  {"passes.1.bottleneck.first_row_counts", true}};
+                                                                  {"passes.1.bottleneck.first_row_counts", true},
+                                                                  {"passes.1.bottleneck.terms", std::uint64_t{30}}};
     LexicalBottleneck::Options const told = lexical_options(values, "passes.1.bottleneck");
-    BOOST_CHECK(told.saturated && !told.separator_counts && told.first_row_counts);
+    BOOST_CHECK(told.saturated && !told.separator_counts && told.first_row_counts && told.terms == 30);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

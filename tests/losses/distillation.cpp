@@ -76,6 +76,14 @@ BOOST_AUTO_TEST_CASE(pitfall_20_divergence_is_a_sum_over_queries_and_asks_nothin
     double const sum = at::kl_div(at::log_softmax(student, 1), at::softmax(teacher, 1), /*reduction=sum*/ 2).item<double>();
     BOOST_CHECK_CLOSE(kl_distillation(student, teacher).item<double>(), sum, 1e-3);
     check_gradient(student, [&](at::Tensor const& x) { return kl_distillation(x, teacher, 2); });
+    // by name: the mean over queries of either is what frameworks call so
+    auto const reduced = [&](DivergenceReduction reduction) {
+        return kl_distillation(student, teacher, 1, reduction).item<double>() / 6;
+    };
+    double const over_all = at::kl_div(at::log_softmax(student, 1), at::softmax(teacher, 1), /*reduction=mean*/ 1).item<double>();
+    BOOST_CHECK_CLOSE(reduced(DivergenceReduction::batchmean), sum / 6, 1e-3);
+    BOOST_CHECK_CLOSE(reduced(DivergenceReduction::mean), over_all, 1e-3);
+    check_gradient(student, [&](at::Tensor const& x) { return kl_distillation(x, teacher, 1, DivergenceReduction::mean) * 5; });
     at::Tensor const taught = teacher.clone().requires_grad_(true);
     at::Tensor const learning = student.clone().requires_grad_(true);
     kl_distillation(learning, taught).backward();

@@ -46,11 +46,14 @@ BOOST_AUTO_TEST_CASE(similarities_by_hand) {
     BOOST_CHECK_CLOSE(pair_cosines(first, second)[0].item<double>(), .96, 1e-4);
     BOOST_CHECK_SMALL(pair_cosines(first, second)[1].item<double>(), 1e-7);
     BOOST_CHECK_CLOSE(pair_dots(first, second)[0].item<double>(), 24, 1e-4);
+    BOOST_CHECK_CLOSE(pair_distances(first, second)[0].item<double>(), -std::sqrt(2.), 1e-4);
+    BOOST_CHECK_CLOSE(pair_distances(first, second)[1].item<double>(), -std::sqrt(5.), 1e-4);
     // (3, 4) / (4, 3) element by element over lengths 5 and 5: (12 + 12) / 25; 1 / (2 i) = -i / 2, scaled to -i
     BOOST_CHECK_CLOSE(pair_angles(first, second)[0].item<double>(), .96, 1e-4);
     BOOST_CHECK_CLOSE(pair_angles(first, second)[1].item<double>(), 1., 1e-4);
     BOOST_CHECK_THROW(pair_angles(rows({1, 2, 3}, 3), rows({1, 2, 3}, 3)), InputError);   // no halves
     BOOST_CHECK_THROW(pair_dots(first, rows({1, 2, 3, 4}, 4)), InputError);
+    BOOST_CHECK_THROW(pair_distances(first, rows({1, 2, 3, 4}, 4)), InputError);
 }
 
 BOOST_AUTO_TEST_CASE(a_zero_vector_gives_no_nan) {
@@ -61,6 +64,11 @@ BOOST_AUTO_TEST_CASE(a_zero_vector_gives_no_nan) {
         pair_similarity_loss(loss, similarities, numbers({1, 0}), 20).backward();
         BOOST_TEST(first.grad().isfinite().all().item<bool>());
     }
+    at::Tensor const same = rows({1, 1, 0, 0}, 2).requires_grad_(true);   // its first row is that of `second`
+    pair_similarity_loss(PairLoss::cosent, pair_distances(same, second), numbers({0, 1}), 20).backward();
+    BOOST_TEST(same.grad().isfinite().all().item<bool>());
+    BOOST_TEST(same.grad()[0].abs().sum().item<double>() == 0);
+    BOOST_TEST(same.grad()[1].abs().sum().item<double>() > 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

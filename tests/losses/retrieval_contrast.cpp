@@ -48,6 +48,11 @@ struct Batch {
     [[nodiscard]] at::Tensor own(std::int64_t i) const { return passage(targets[static_cast<std::size_t>(i)]); }
 };
 
+/// q . p or -|q - p|.
+at::Tensor score(at::Tensor const& q, at::Tensor const& p, RowScore how) {
+    return how == RowScore::product ? at::dot(q, p) : -(q - p).square().sum().sqrt();
+}
+
 /// -log softmax of the first of some scores.
 at::Tensor minus_log_first(std::vector<at::Tensor> const& scores) {
     at::Tensor const row = at::stack(scores);
@@ -55,7 +60,7 @@ at::Tensor minus_log_first(std::vector<at::Tensor> const& scores) {
 }
 
 /// The four blocks one pair after another.
-at::Tensor four_blocks_by_pairs(Batch const& batch, Pairs const& excluded, double temperature) {
+at::Tensor four_blocks_by_pairs(Batch const& batch, Pairs const& excluded, double temperature, RowScore how) {
     std::set<std::pair<std::int64_t, std::int64_t>> answers;   // (query, column) that belong together
     for (std::size_t e = 0; e < excluded.size(); e += 2) { answers.emplace(excluded[e], excluded[e + 1]); }
     auto const known = [&](std::int64_t i, std::int64_t j) {
@@ -63,37 +68,38 @@ at::Tensor four_blocks_by_pairs(Batch const& batch, Pairs const& excluded, doubl
     };
     at::Tensor sum = at::zeros({}, at::kDouble);
     for (std::int64_t i = 0; i < batch.count; ++i) {
-        std::vector<at::Tensor> scores = {at::dot(batch.query(i), batch.own(i)) / temperature};
+        std::vector<at::Tensor> scores = {score(batch.query(i), batch.own(i), how) / temperature};
         for (std::int64_t c = 0; c < batch.passages.size(0); ++c) {
             if (c == batch.targets[static_cast<std::size_t>(i)] || answers.contains({i, c})) { continue; }
-            scores.push_back(at::dot(batch.query(i), batch.passage(c)) / temperature);
+            scores.push_back(score(batch.query(i), batch.passage(c), how) / temperature);
         }
         for (std::int64_t j = 0; j < batch.count; ++j) {
             if (j == i) { continue; }
-            if (!known(j, i)) { scores.push_back(at::dot(batch.own(i), batch.query(j)) / temperature); }
+            if (!known(j, i)) { scores.push_back(score(batch.own(i), batch.query(j), how) / temperature); }
             if (known(i, j) || known(j, i)) { continue; }
-            scores.push_back(at::dot(batch.query(i), batch.query(j)) / temperature);
-            scores.push_back(at::dot(batch.own(i), batch.own(j)) / temperature);
+            scores.push_back(score(batch.query(i), batch.query(j), how) / temperature);
+            scores.push_back(score(batch.own(i), batch.own(j), how) / temperature);
         }
         sum = sum + minus_log_first(scores);
     }
     return sum;
 }
 
-at::Tensor both_ways_by_pairs(Batch const& batch, Pairs const& excluded, double temperature) {
+at::Tensor both_ways_by_pairs(Batch const& batch, Pairs const& excluded, double temperature, RowScore how) {
     std::set<std::pair<std::int64_t, std::int64_t>> answers;
     for (std::size_t e = 0; e < excluded.size(); e += 2) { answers.emplace(excluded[e], excluded[e + 1]); }
     at::Tensor sum = at::zeros({}, at::kDouble);
     for (std::int64_t i = 0; i < batch.count; ++i) {
         auto const own = batch.targets[static_cast<std::size_t>(i)];
-        std::vector<at::Tensor> there = {at::dot(batch.query(i), batch.own(i)) / temperature};
+        std::vector<at::Tensor> there = {score(batch.query(i), batch.own(i), how) / temperature};
         std::vector<at::Tensor> back = there;
         for (std::int64_t c = 0; c < batch.passages.size(0); ++c) {
             if (c == own || answers.contains({i, c})) { continue; }
-            there.push_back(at::dot(batch.query(i), batch.passage(c)) / temperature);
+            there.push_back(score(batch.query(i), batch.passage(c), how) / temperature);
         }
         for (std::int64_t j = 0; j < batch.count; ++j) {
-            if (j != i && !answers.contains({j, own})) { back.push_back(at::dot(batch.own(i), batch.query(j)) / temperature); }
+            if (j == i || answers.contains({j, own})) { continue; }
+            back.push_back(score(batch.own(i), batch.query(j), how) / temperature);
         }
         sum = sum + (minus_log_first(there) + minus_log_first(back)) / 2;
     }
@@ -116,14 +122,15 @@ template <class ByPairs>
 void check(RetrievalContrast contrast, ByPairs&& by_pairs) {
     for (auto const& [count, group] : {std::pair{4, 3}, std::pair{2, 1}, std::pair{5, 2}, std::pair{1, 4}}) {
         Batch batch(count, group);
-        for (double const temperature : {1., .3}) {
+        for (auto const& [temperature, how] :
+             {std::pair{1., RowScore::product}, {.3, RowScore::product}, {1., RowScore::distance}, {.3, RowScore::distance}}) {
             Pairs excluded;
             if (count > 2) {   // query 0 also answers to the own passage of query 1 and to a hard negative of query 2
                 excluded = {0, batch.targets[1], 0, 2 * group + (batch.targets[2] + 1) % group};
             }
             ContrastiveLoss const loss =
-                retrieval_contrast(contrast, batch.queries, batch.passages, batch.targets, excluded, temperature);
-            at::Tensor const expected = by_pairs(batch, excluded, temperature);
+                retrieval_contrast(contrast, batch.queries, batch.passages, batch.targets, excluded, temperature, {}, how);
+            at::Tensor const expected = by_pairs(batch, excluded, temperature, how);
             BOOST_CHECK_CLOSE(loss.sum.item<double>(), expected.item<double>(), 1e-3);
             loss.sum.backward();
             std::vector<at::Tensor> const gradients = take_gradients(batch);
@@ -169,6 +176,27 @@ BOOST_AUTO_TEST_CASE(values_by_hand) {
     // p1 answers q0: query 0 keeps its own and p0 . q1, query 1 its own and q1 . p0
     double const excluded = four_block_contrast(unit, unit, targets, Pairs{0, 1}, 1).sum.item<double>();
     BOOST_CHECK_CLOSE(excluded, std::log((e + 1) / e) + std::log((e + 1) / e), 1e-4);
+}
+
+// A duplicate: query, own passage and another query are one vector, whose distances of 0 have no gradient.
+BOOST_AUTO_TEST_CASE(equal_vectors_have_finite_gradients_by_distance) {
+    at::Tensor const queries = at::tensor({1.F, 2.F, 1.F, 2.F, 0.F, 1.F}).view({3, 2}).requires_grad_(true);
+    at::Tensor const passages = at::tensor({1.F, 2.F, 3.F, 0.F, 5.F, 1.F}).view({3, 2}).requires_grad_(true);
+    for (auto const contrast : {RetrievalContrast::info_nce, RetrievalContrast::symmetric, RetrievalContrast::four_block,
+                                RetrievalContrast::pairwise_margin}) {
+        ContrastiveLoss const loss =
+            retrieval_contrast(contrast, queries, passages, Pairs{0, 1, 2}, {}, .5, {}, RowScore::distance);
+        BOOST_TEST(std::isfinite(loss.sum.item<double>()));
+        loss.sum.backward();
+        for (at::Tensor const& one : {queries, passages}) {
+            BOOST_TEST(one.grad().isfinite().all().item<bool>());
+            BOOST_TEST(one.grad().abs().sum().item<double>() > 0);
+        }
+    }
+    // by hand: distances 0 and 2 of one query
+    at::Tensor const two = at::tensor({0.F, 0.F, 2.F, 0.F}).view({2, 2});
+    BOOST_CHECK_CLOSE(info_nce(two.narrow(0, 0, 1), two, Pairs{0}, {}, .5, {}, RowScore::distance).sum.item<double>(),
+                      std::log(1 + std::exp(-4.)), 1e-3);   // 1 - .98 in fp32
 }
 
 // Two queries that resemble each other more than their passages: right in the first block, which alone is counted.

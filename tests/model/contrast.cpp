@@ -52,6 +52,7 @@ struct Passes {
     [[nodiscard]] double score(std::size_t p, std::size_t a, std::size_t q, std::size_t b, ContrastOptions const& options) const {
         at::Tensor x = sentences[p][static_cast<std::int64_t>(a)].to(at::kDouble);
         at::Tensor y = sentences[q][static_cast<std::int64_t>(b)].to(at::kDouble);
+        if (options.similarity == Similarity::euclidean) { return -(x - y).norm().item<double>() / options.temperature; }
         double const dot = (x * y).sum().item<double>();
         double const lengths =
             options.similarity == Similarity::cosine ? std::sqrt((x * x).sum().item<double>() * (y * y).sum().item<double>()) : 1;
@@ -133,7 +134,7 @@ BOOST_AUTO_TEST_SUITE(contrast)
 BOOST_AUTO_TEST_CASE(every_form_equals_a_loop_over_pairs) {
     Passes const two({{5, 7, 4, 9}, {6, 3, 8, 5}});
     Passes const three({{5, 7, 4, 9}, {6, 3, 8, 5}, {4, 4, 6, 3}});
-    for (Similarity const similarity : {Similarity::dot, Similarity::cosine}) {
+    for (Similarity const similarity : {Similarity::dot, Similarity::cosine, Similarity::euclidean}) {
         for (double const temperature : {1., .05}) {
             ContrastOptions options{.temperature = temperature, .similarity = similarity};
             two.check(options);
@@ -166,7 +167,7 @@ BOOST_AUTO_TEST_CASE(other_forms_equal_loops_over_pairs) {
     std::vector<Passes> const several = {Passes({{5, 7, 4, 9}, {6, 3, 8, 5}}), Passes({{5, 2, 4, 9, 6}, {6, 3, 2, 5, 4}}),
                                          Passes({{5, 7, 4}, {6, 3, 8}, {4, 2, 6}})};
     for (Passes const& passes : several) {
-        for (Similarity const similarity : {Similarity::dot, Similarity::cosine}) {
+        for (Similarity const similarity : {Similarity::dot, Similarity::cosine, Similarity::euclidean}) {
             ContrastOptions options{.temperature = .5, .similarity = similarity};
             auto const exponential = [&](std::size_t p, std::size_t a, std::size_t q, std::size_t b) {
                 return passes.absent(p, a) || passes.absent(q, b) ? 0 : std::exp(passes.score(p, a, q, b, options));
@@ -266,6 +267,37 @@ BOOST_AUTO_TEST_CASE(every_pool_finds_the_positive_of_a_group) {
     at::Tensor const back = scores.index_select(1, detail::int64_tensor(std::vector{0, 2}, at::kCPU)).t();
     BOOST_CHECK_CLOSE(sum(cached, 0), (back.logsumexp({1}) - own).sum().item<double>(), 1e-3);
     BOOST_CHECK_CLOSE(sum(Contrast({.mask_false_negatives = false}, encoder, 0, "terms.0")), forward, 1e-3);
+
+    // The same by distance.
+    constexpr Similarity euclidean = Similarity::euclidean;
+    at::Tensor const far = -(passes.sentences[0].unsqueeze(1) - passes.sentences[1].unsqueeze(0)).norm(2, 2);   // [2, 4]
+    at::Tensor const own_far = far.gather(1, detail::int64_tensor(std::vector{0, 2}, at::kCPU).unsqueeze(1)).squeeze(1);
+    at::Tensor const kept_far = -(passes.sentences[0].unsqueeze(1) - kept.unsqueeze(0)).norm(2, 2);   // [2, 3]
+    QueueContrast by_queue({.temperature = 1, .similarity = euclidean, .queue = 3}, encoder, 0, "terms.0");
+    BOOST_CHECK_CLOSE(sum(by_queue), (at::cat({own_far.unsqueeze(1), kept_far}, 1).logsumexp({1}) - own_far).sum().item<double>(),
+                      1e-3);
+    CachedContrast const by_cache({.similarity = euclidean}, encoder, 0, "terms.0");
+    BOOST_CHECK_CLOSE(sum(by_cache), (far.logsumexp({1}) - own_far).sum().item<double>(), 1e-3);
+    Distillation<MarginMse> const taught({.similarity = euclidean}, encoder, 0, "terms.0");
+    texts.scores = {1, 3, 2, 2.5F};
+    double const first = (far[0][0] - far[0][1]).item<double>() - (1 - 3);
+    double const second = (far[1][2] - far[1][3]).item<double>() - (2 - 2.5);
+    BOOST_CHECK_CLOSE(sum(taught), first * first + second * second, 1e-3);
+    BOOST_TEST(by_cache.describe("terms.0").similarity == "euclidean");
+}
+
+// A learned factor multiplies the scores, whatever makes them: products get its root from both vectors, distances the whole.
+BOOST_AUTO_TEST_CASE(a_learned_temperature_divides_any_score) {
+    Passes const two({{5, 7, 4, 9}, {6, 3, 8, 5}});
+    for (Similarity const similarity : {Similarity::dot, Similarity::cosine, Similarity::euclidean}) {
+        for (RetrievalContrast const contrast : {RetrievalContrast::info_nce, RetrievalContrast::four_block}) {
+            ContrastOptions options{.temperature = .2, .similarity = similarity, .contrast = contrast};
+            std::int64_t count = 0;
+            double const fixed = two.computed(options, count).sum.item<double>();
+            options.learn_temperature = true;
+            BOOST_CHECK_CLOSE(two.computed(options, count).sum.item<double>(), fixed, 1e-3);
+        }
+    }
 }
 
 // A text without tokens but [CLS] and [SEP] is no candidate; a third pass brings further ones.

@@ -26,6 +26,7 @@
 #include <bmae/model/max_sim_contrast.hpp>
 #include <bmae/model/pair_similarity.hpp>
 #include <bmae/presets/colbert.hpp>
+#include <bmae/presets/dupmae_retriever.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
 #include <bmae/presets/retriever_recipes.hpp>
@@ -112,6 +113,19 @@ BOOST_AUTO_TEST_CASE(the_contrast_equals_its_formula) {
                 .sum.item<double>() /
             3;
         BOOST_CHECK_CLOSE(loss_of(objective, batch), expected, 1e-4);
+        hyperparameters.similarity = Similarity::euclidean;   // the same vectors, and their prefixes, by distance
+        hyperparameters.matryoshka = 1;
+        auto by_distance = objective_of<Retriever>(pairs.store(), hyperparameters);
+        double far = 0;
+        for (std::int64_t const width : {16, 8}) {
+            at::Tensor const rows = vectors.narrow(1, 0, width);
+            far += retrieval_contrast(contrast, rows.narrow(0, 0, 3), rows.narrow(0, 3, 6), targets, excluded, .5, {},
+                                      RowScore::distance)
+                       .sum.item<double>() /
+                   3;
+        }
+        BOOST_CHECK_CLOSE(loss_of(by_distance, by_distance.collate(examples, {.seed = 1})), far, 1e-4);
+        BOOST_TEST(std::abs(far - expected) > 1e-3);
     }
 }
 
@@ -190,6 +204,64 @@ BOOST_AUTO_TEST_CASE(negatives_are_those_of_the_contrast) {
     BOOST_CHECK_EQUAL(negatives(four_block, 2, 1), 1U);
 }
 
+BOOST_AUTO_TEST_CASE(queries_that_are_counted_need_no_encoder) {
+    test::TestPairs const pairs = test::TestPairs::small();
+    std::vector<std::size_t> const examples{0, 1, 2};
+    auto objective =
+        objective_of<SpladeDoc>(pairs.store(), {.passages = 1, .query_length = 8, .passage_length = 8, .learned_queries = true});
+    bool has_weights = false;
+    objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        value.requires_grad_(true);
+        has_weights |= name == "passes.0.bottleneck.weights";
+    });
+    BOOST_CHECK(has_weights);
+    HostBatch const batch = objective.collate(examples, {.seed = 1});
+    ForwardContext context;
+    at::Tensor const vectors = objective.step_contrast().represent(batch, context).detach();   // 3 queries, 3 texts
+    at::Tensor const queries = vectors.narrow(0, 0, 3);
+    BOOST_CHECK_EQUAL(queries.sum().item<float>(), 3);
+    for (std::int64_t q = 0; q < 3; ++q) { BOOST_CHECK_EQUAL(queries[q][40 + q].item<float>(), 1); }
+    at::Tensor const scores = at::mm(queries, vectors.narrow(0, 3, 3).t()).to(at::kDouble);
+    double expected = 0;
+    for (std::int64_t q = 0; q < 3; ++q) {
+        at::Tensor row = scores[q].clone();
+        auto const& relevant = batch.views[1].relevant[static_cast<std::size_t>(q)];
+        for (std::int64_t t = 0; t < 3; ++t) {
+            bool const known =
+                std::ranges::find(relevant, batch.views[1].text_ids[static_cast<std::size_t>(t)]) != relevant.end();
+            if (known && t != q) { row[t] = -std::numeric_limits<double>::infinity(); }
+        }
+        expected -= at::log_softmax(row, 0)[q].item<double>();
+    }
+    StepOutput const output = objective.forward(batch, context, batch.term_labels);
+    BOOST_CHECK_CLOSE(output.total.item<double>(), expected / 3, 1e-3);   // FLOPS begins at 0
+    output.total.backward();
+    objective.for_each_parameter([&](std::string const& name, at::Tensor& value, bool) {
+        if (name != "passes.0.bottleneck.weights") { return; }
+        BOOST_CHECK(value.grad()[40].item<float>() != 0);
+        BOOST_CHECK_EQUAL(value.grad()[43].item<float>(), 0);   // in no query
+    });
+}
+
+BOOST_AUTO_TEST_CASE(the_products_of_two_representations_are_summed) {
+    test::TestPairs const pairs = test::TestPairs::small();
+    std::vector<std::size_t> const examples{0, 2};
+    auto objective = objective_of<DupMaeRetriever>(
+        pairs.store(), {.passages = 2, .query_length = 8, .passage_length = 8, .width = 5, .terms = 6, .temperature = 2});
+    HostBatch const batch = objective.collate(examples, {.seed = 1});
+    ForwardContext context;
+    at::Tensor const vectors = objective.step_contrast().represent(batch, context);   // 2 queries, 4 texts
+    BOOST_REQUIRE_EQUAL(vectors.size(1), 5 + 60);
+    at::Tensor const queries = vectors.narrow(0, 0, 2);
+    BOOST_CHECK_EQUAL(queries.narrow(1, 5, 60).ne(0).sum().item<std::int64_t>(), 120);
+    at::Tensor const texts = vectors.narrow(0, 2, 4);
+    BOOST_CHECK(texts.narrow(1, 5, 60).ne(0).sum(1).eq(6).all().item<bool>());
+    at::Tensor const scores = dual_scores(queries, to_dual_vectors(texts, 5, 6));
+    at::Tensor const logs = at::log_softmax(scores.to(at::kDouble).div(2), 1);
+    double const expected = -(logs[0][0] + logs[1][2]).item<double>() / 2;
+    BOOST_CHECK_CLOSE(loss_of(objective, batch), expected, 1e-3);
+}
+
 BOOST_AUTO_TEST_CASE(training_moves_the_encoder_and_not_the_head) {
     test::TestPairs const pairs = test::TestPairs::small();
     auto objective = objective_of<Retriever>(pairs.store(), plain());
@@ -237,6 +309,14 @@ BOOST_AUTO_TEST_CASE(distillation_equals_its_formula_and_leaves_out_what_was_not
         expected += (log_p.exp() * (log_p - at::log_softmax(student, 0))).sum().item<double>();
     }
     BOOST_CHECK_CLOSE(loss_of(objective, batch), expected / 2, 1e-3);
+    hyperparameters.kl_reduction = DivergenceReduction::mean;   // over two queries with three scores each
+    auto over_all = objective_of<RetrieverDistilled>(pairs.store(), hyperparameters);
+    BOOST_CHECK_CLOSE(loss_of(over_all, batch), expected / 6, 1e-3);
+    RetrieverMarginMse::Options margins = PresetHyperparameters<RetrieverMarginMse>::options({});
+    std::get<0>(margins.terms).reduction = DivergenceReduction::mean;   // margins have none
+    BOOST_CHECK_EXCEPTION(
+        RetrieverMarginMse(BertEncoder(test::pair_config(), 4), margins, 1), InputError,
+        [](InputError const& e) { return std::string(e.what()).find("reduction=batchmean") != std::string::npos; });
     test::TestPairs const unscored = test::TestPairs::small();
     BOOST_CHECK_EXCEPTION(
         objective_of<RetrieverDistilled>(unscored.store(), hyperparameters), InputError,
@@ -481,6 +561,12 @@ BOOST_AUTO_TEST_CASE(stores_of_scored_pairs_and_of_relevant_texts_are_told_apart
     test::TestPairs const scored = labeled({.5F, 3});
     BOOST_CHECK_THROW(objective_of<ScoredPairs>(relevant.store(), {.query_length = 8, .passage_length = 8}), InputError);
     BOOST_CHECK_THROW(objective_of<Retriever>(scored.store(), plain()), InputError);
+    // distances are put in order; they equal no label, and have no angle
+    BertEncoder const encoder(test::pair_config(), 4);
+    constexpr Similarity euclidean = Similarity::euclidean;
+    BOOST_TEST(PairSimilarity({.similarity = euclidean}, encoder, 1, "terms.0").describe("terms.0").similarity == "euclidean");
+    BOOST_CHECK_THROW(PairSimilarity({.loss = PairLoss::cosine, .similarity = euclidean}, encoder, 1, "terms.0"), InputError);
+    BOOST_CHECK_THROW(PairSimilarity({.loss = PairLoss::angle, .similarity = euclidean}, encoder, 1, "terms.0"), InputError);
     // a cosine cannot be 3
     auto objective =
         objective_of<ScoredPairs>(scored.store(), {.query_length = 8, .passage_length = 8, .loss = PairLoss::cosine});

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -27,16 +28,16 @@ using Objective_ = ComposedObjective<Retriever, PairStore>;
 
 test::TestPairs shared_positives() { return {9, test::TestPairs::shared_positives()}; }
 
-RetrieverHyperparameters cosine() {
-    return {.passages = 2, .query_length = 8, .passage_length = 8, .temperature = .1, .similarity = Similarity::cosine};
+RetrieverHyperparameters compared_by(Similarity similarity) {
+    return {.passages = 2, .query_length = 8, .passage_length = 8, .temperature = .1, .similarity = similarity};
 }
 
 Objective_ objective_of(PairStore const& pairs, Retriever::Options const& options, double dropout) {
     return {
         std::make_shared<Retriever>(BertEncoder(test::pair_config(dropout), 4), options, 1), pairs, {.max_length = 40}, "test"};
 }
-Objective_ objective_of(PairStore const& pairs, double dropout) {
-    return objective_of(pairs, PresetHyperparameters<Retriever>::options(cosine()), dropout);
+Objective_ objective_of(PairStore const& pairs, double dropout, Similarity similarity = Similarity::cosine) {
+    return objective_of(pairs, PresetHyperparameters<Retriever>::options(compared_by(similarity)), dropout);
 }
 
 std::vector<at::Tensor> take_gradients(Objective_& objective) {
@@ -77,10 +78,11 @@ struct Result {
     std::vector<StepReport> steps = {};
 };
 
-Result train(TrainerOptions const& options, double dropout, std::uint64_t stop_at = 0) {
+Result train(TrainerOptions const& options, double dropout, std::uint64_t stop_at = 0,
+             Similarity similarity = Similarity::cosine) {
     at::set_num_threads(1);
     test::TestPairs const data = shared_positives();
-    Objective_ objective = objective_of(data.store(), dropout);
+    Objective_ objective = objective_of(data.store(), dropout, similarity);
     Result result;
     Trainer* running = nullptr;
     Trainer trainer(objective, options, {.on_step = [&](StepReport const& step) {
@@ -113,8 +115,9 @@ BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
     test::TestPairs const data = shared_positives();
     std::vector<std::size_t> const all{0, 1, 2, 3, 4, 5, 6, 7};
     std::vector<std::vector<std::size_t>> const uneven{{0, 1, 2}, {3}, {4, 5, 6, 7}};
-    for (double const dropout : {0., .1}) {
-        Objective_ objective = objective_of(data.store(), dropout);
+    for (auto const& [dropout, similarity] :
+         {std::pair{0., Similarity::cosine}, {.1, Similarity::cosine}, {0., Similarity::euclidean}}) {
+        Objective_ objective = objective_of(data.store(), dropout, similarity);
         StepContrast& contrast = objective.step_contrast();
         objective.for_each_parameter([](std::string const&, at::Tensor& value, bool) { value.requires_grad_(true); });
         std::vector<HostBatch> chunks;
@@ -199,19 +202,21 @@ BOOST_AUTO_TEST_CASE(a_run_with_the_cache_is_a_run_with_large_batches) {
 }
 
 BOOST_AUTO_TEST_CASE(a_resumed_run_is_the_same_bit_for_bit) {
-    for (ComputeType const precision : {ComputeType::fp32, ComputeType::bf16}) {
+    using enum Similarity;
+    for (auto const& [precision, similarity] :
+         {std::pair{ComputeType::fp32, cosine}, {ComputeType::bf16, cosine}, {ComputeType::bf16, euclidean}}) {
         TrainerOptions options = run_of(2, 3);
         options.precision = precision;
         options.batch.shuffle = true;
-        std::vector<float> const expected = train(options, .1).bits;
+        std::vector<float> const expected = train(options, .1, 0, similarity).bits;
         for (float const value : expected) { BOOST_REQUIRE(std::isfinite(value)); }
         test::MemoryFolder scratch;
         options.output = scratch.path() / "run";
-        BOOST_CHECK_EQUAL(train(options, .1, 3).end.step, 3U);
+        BOOST_CHECK_EQUAL(train(options, .1, 3, similarity).end.step, 3U);
         options.resume = true;
-        BOOST_CHECK((train(options, .1).bits == expected));
+        BOOST_CHECK((train(options, .1, 0, similarity).bits == expected));
         options.gradient_cache = false;
-        BOOST_CHECK_THROW(train(options, .1), InputError);   // another run
+        BOOST_CHECK_THROW(train(options, .1, 0, similarity), InputError);   // another run
     }
 }
 

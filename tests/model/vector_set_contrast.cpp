@@ -109,6 +109,13 @@ BOOST_AUTO_TEST_CASE(the_loss_equals_loops_over_vectors) {
     BOOST_TEST(gradients.at("shared.codes.weight").norm().item<double>() > 0);
 }
 
+BOOST_AUTO_TEST_CASE(distances_are_refused) {
+    BertEncoder const encoder(test::pair_config(), 4);
+    BOOST_CHECK_NO_THROW(VectorSetContrast({.similarity = Similarity::cosine}, encoder, 1, "terms.0"));
+    BOOST_CHECK_EXCEPTION(VectorSetContrast({.similarity = Similarity::euclidean}, encoder, 1, "terms.0"), InputError,
+                          [](InputError const& e) { return std::string(e.what()).find("found euclidean") != std::string::npos; });
+}
+
 BOOST_AUTO_TEST_CASE(vectors_of_another_width_are_refused) {
     using Narrow = Reduced<ClsBottleneck>;
     test::TestPairs const pairs = test::TestPairs::small();

@@ -212,7 +212,7 @@ def searching(work, data, run_folder):
     search = ["search", "--data", data]
     file = work / "run.trec"
     refused(*search, "--method", "bm25", says="--output")
-    refused(*search, "--method", "spares", "--output", file, says="dense, bm25, hybrid, sparse or maxsim")
+    refused(*search, "--method", "spares", "--output", file, says="dense, bm25, hybrid, sparse, dense-lexical or maxsim")
     refused(*search, "--output", file, says="--model")
     refused(*search, "--method", "bm25", "--output", file, "--split", "dev", says="test, train")
     refused(*search, "--method", "bm25", "--output", file, "--b", 2, says="--b as a number, 0 to 1")

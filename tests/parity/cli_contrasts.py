@@ -1,18 +1,26 @@
 # SPDX-FileCopyrightText: the bmae authors
 # SPDX-License-Identifier: Apache-2.0
 # ctest:
-"""`bmae finetune` with scored pairs, nested vectors, negatives by epoch, masks, batches of one source and the settings of papers; `bmae mine`
-with a reranker. Each resumes to the same bits; what lacks its data is refused by name."""
+"""`bmae finetune` with scored pairs, nested vectors, Euclidean distances, negatives by epoch, masks, batches of one source and the settings of
+papers; `bmae mine` with a reranker. Each resumes to the same bits; what lacks its data is refused by name. The folder of a retriever by distance
+is ranked as sentence-transformers ranks it."""
 import json
 import pathlib
 import random
 import shutil
+import subprocess
 import tempfile
+import time
 
 import numpy
 from safetensors.numpy import load_file
 
-from cli_support import result, run, write_collection
+from cli_support import ENVIRONMENT, PROGRAM, result, run, write_collection
+
+try:
+    from sentence_transformers import SentenceTransformer
+except ModuleNotFoundError:
+    SentenceTransformer = None
 
 
 def weights(folder):
@@ -85,6 +93,115 @@ def check_nested(work, tune):
     assert "one vector per text" in refused, refused
 
 
+def killed_and_resumed(arguments, whole, cut, steps=60):
+    """A run that SIGKILL ended behind its first checkpoint goes on to the bytes of one that was left alone."""
+    words = [*arguments, "--steps", steps, "--save-every", 4, "--keep-last", 0]
+    done = result(*words, "--output", whole)
+    process = subprocess.Popen([str(PROGRAM), *map(str, words), "--output", str(cut)], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (cut / "step-4").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(.005)
+    process.kill()
+    process.wait()
+    assert (cut / "step-4").exists() and not (cut / "sentence-transformer").exists(), "the run ended before it was killed"
+    result(*words, "--output", cut, "--resume")
+    assert weights(whole) == weights(cut)
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        assert (whole / f"step-{steps}" / name).read_bytes() == (cut / f"step-{steps}" / name).read_bytes(), name
+    return done
+
+
+def check_ranking(work, folder, name):
+    """Search by the folder, without an option, ranks by distance; scores and order are those of sentence-transformers."""
+    config = json.loads((folder / "config_sentence_transformers.json").read_text())
+    assert config["similarity_fn_name"] == "euclidean", config
+    assert "Normalize" not in (folder / "modules.json").read_text()
+    hits = work / f"{name}.trec"
+    done = run("search", "--model", folder, "--data", work / "data", "--split", "test", "--top-k", 10, "--output", hits)
+    assert "similarity euclidean" in done.stderr, done.stderr
+    if SentenceTransformer is None:
+        print("skipped: ranking by sentence-transformers, which is not installed")
+        return hits
+    read = lambda part: [json.loads(line) for line in (work / "data" / f"{part}.jsonl").read_text().splitlines()]
+    queries, documents = read("queries"), read("corpus")
+    peer = SentenceTransformer(str(folder), device="cpu")
+    assert peer.similarity_fn_name == "euclidean", peer.similarity_fn_name
+    scores = peer.similarity(peer.encode_query([q["text"] for q in queries]),
+                             peer.encode_document([d["title"] + " " + d["text"] for d in documents])).numpy()
+    row, column = ({one["_id"]: i for i, one in enumerate(some)} for some in (queries, documents))
+    found = {}
+    for line in hits.read_text().splitlines():
+        query, _, document, _, score, _ = line.split()
+        found.setdefault(query, []).append((column[document], float(score)))
+    assert len(found) > 10, found
+    for query, ranked in found.items():
+        theirs = scores[row[query]]
+        best = numpy.sort(theirs)[::-1][:10]
+        assert len(ranked) == 10 and best.max() <= 0, (query, ranked)
+        for rank, (document, score) in enumerate(ranked):
+            for wanted in (theirs[document], best[rank]):   # both expand |q - p|^2, so that small distances have the error of the squares
+                assert abs(score - wanted) < 1e-4 or abs(score**2 - wanted**2) < 2e-5, (query, rank, score, wanted)
+    return hits
+
+
+def check_distances(work, tune):
+    """Training by Euclidean distances, and what comes behind it without an option: folder, search, further training."""
+    assert "euclidean" in run("presets", "retriever").stdout
+    far = [*tune, "--data", work / "data", "--set", "similarity=euclidean"]
+    whole = work / "far"
+    done = killed_and_resumed([*far, "--negatives", work / "bm25.trec", "--passages-per-query", 3], whole, work / "far-cut")
+    assert done["terms"][0]["loss"] > 0 and done["terms"][0]["labels"] > 0, done
+    folder = whole / "sentence-transformer"
+    hits = check_ranking(work, folder, "far")
+    again = work / "far-run.trec"   # the checkpoint itself says how it compares
+    run("search", "--model", whole, "--data", work / "data", "--split", "test", "--top-k", 10, "--output", again)
+    for mine, theirs in zip(*(map(str.split, file.read_text().splitlines()) for file in (again, hits)), strict=True):
+        assert mine[0] == theirs[0] and abs(float(mine[4]) - float(theirs[4])) < 1e-5, (mine, theirs)
+    exported = work / "far-exported"
+    assert result("export", "--model", whole, "--output", exported)["similarity"] == "euclidean"
+    check_ranking(work, exported, "far-exported")
+    dot = work / "far-dot.trec"
+    run("search", "--model", folder, "--data", work / "data", "--split", "test", "--top-k", 10, "--similarity", "dot", "--output", dot)
+    assert dot.read_bytes() != hits.read_bytes()
+    further = run("finetune", "--model", folder, "--data", work / "data", "--steps", 1, "--output", work / "far-on")
+    assert "similarity euclidean" in further.stderr and "temperature 0.05" not in further.stderr, further.stderr
+    check_ranking(work, work / "far-on" / "sentence-transformer", "far-on")
+    (work / "far-nested").mkdir()
+    resumes(work / "far-nested", [*far, "--matryoshka", "16,8:0.5", "--truncate-dim", 16])
+    check_ranking(work, work / "far-nested" / "whole" / "sentence-transformer", "far-nested")
+    seen = {}
+    scores = ["--negatives", work / "bm25.trec", "--teacher-scores", work / "bm25.trec", "--passages-per-query", 3]
+    for name, options in {"plain": [], "four_block": ["--contrast", "four_block"], "symmetric": ["--contrast", "symmetric"],
+                          "pairwise_margin": ["--contrast", "pairwise_margin"],
+                          "masked": ["--set", "terms.0.margin_mask=score_relative", "--set", "terms.0.mask_margin=0.2"],
+                          "cached": ["--accumulate", 2, "--gradient-cache", "--batch-examples", 4],
+                          "two": ["--two-encoders"], "bf16": ["--precision", "bf16"],
+                          "kl": ["--preset", "retriever-distilled", "--temperature", "1", *scores],
+                          "margins": ["--preset", "retriever-margin-mse", *scores]}.items():
+        output = work / f"far-{name}"
+        seen[name] = result(*far, *options, "--steps", 2, "--output", output)["terms"][0]["loss"]
+        config = json.loads((output / "sentence-transformer" / "config_sentence_transformers.json").read_text())
+        assert seen[name] > 0 and config["similarity_fn_name"] == "euclidean", (name, seen, config)
+    assert abs(seen.pop("two") - seen["plain"]) < 1e-4, seen   # two encoders start as copies of one
+    assert len(set(seen.values())) == len(seen), seen
+    told = run(*far, "--preset", "retriever-bge", "--set", "passages=2", "--steps", 1, "--output", work / "far-bge").stderr
+    assert "temperature of retriever-bge is one for cosines" in told, told
+    scored = [*tune, "--preset", "scored-pairs", "--data", work / "sts.tsv", "--batch-examples", 16, "--set", "terms.0.similarity=euclidean"]
+    assert result(*scored, "--steps", 1, "--output", work / "far-scored")["terms"][0]["loss"] > 0
+    config = json.loads((work / "far-scored" / "sentence-transformer" / "config_sentence_transformers.json").read_text())
+    assert config["similarity_fn_name"] == "euclidean", config
+    unpooled = [word for word in tune if word not in ("--pooling", "cls")]
+    for arguments, words in (([*far, "--normalize"], ["one value of similarity", "--normalize is similarity=cosine"]),
+                             ([*tune, "--data", work / "data", "--set", "similarity=manhattan"], ["one of dot, cosine, euclidean"]),
+                             ([*scored, "--set", "loss=cosine"], ["which labels can equal", "euclidean"]),
+                             ([*unpooled, "--preset", "splade", "--data", work / "data", "--set", "terms.0.similarity=euclidean"],
+                              ["terms.0.similarity=dot", "euclidean"])):
+        refused = run(*arguments, "--steps", 1, "--output", work / "none", status=2).stderr
+        assert all(word in refused for word in words), refused
+        shutil.rmtree(work / "none", ignore_errors=True)
+    print("by distance:", {name: round(loss, 3) for name, loss in seen.items()})
+
+
 def check_negatives(work, tune):
     """Choices of negatives and masks give runs of their own, which resume; those that need scores say so."""
     data = ["--data", work / "data", "--negatives", work / "bm25.trec", "--passages-per-query", 4]
@@ -139,7 +256,7 @@ def check_sources(work, tune, texts):
 
 def check_papers(work, tune):
     names = [preset["name"] for preset in result("presets")["finetuning"] if preset["name"].startswith("retriever-")]
-    assert len(names) == 10, names
+    assert len(names) == 12, names
     for name in names:
         scores = ["--teacher-scores", work / "bm25.trec"] if name in ("retriever-distilled", "retriever-margin-mse") else []
         done = result(*tune, "--preset", name, "--data", work / "data", "--negatives", work / "bm25.trec", *scores, "--set", "passages=3",
@@ -182,6 +299,7 @@ def main(work):
     tune = ["finetune", "--model", work / "pretrained" / "model", "--pooling", "cls", "--learning-rate", "1e-3"]
     check_scored_pairs(work, tune, texts)
     check_nested(work, tune)
+    check_distances(work, tune)
     check_negatives(work, tune)
     check_sources(work, tune, texts)
     check_papers(work, tune)

@@ -258,6 +258,70 @@ def check_teacher(runs):
             options = options[:2]
         refused = run(*line, *options, "--output", work / "no", status=2).stderr
         assert says in refused and not (work / "no").exists(), refused
+    check_teachers(runs, tune)
+
+
+def read_scores(path):
+    return {(line.split()[0], line.split()[2]): numpy.float32(line.split()[4]) for line in path.read_text().splitlines()}
+
+
+def check_teachers(runs, tune):
+    """Two teachers: each into a file of its own, a kill resumes between and within them, and the run trains on numpy's mean."""
+    work, first, second = runs.work, runs.work / "reranker0", runs.work / "plain"
+    run("rerank", "--model", second, "--negatives", work / "mined.tsv", "--data", runs.data, "--split", "train", "--output", work / "scores-2.trec")
+    files = [work / "scores.trec", work / "scores-2.trec"]
+    scores = [read_scores(file) for file in files]
+    assert scores[0].keys() == scores[1].keys() and scores[0] != scores[1]
+    mean = {pair: numpy.float32(numpy.mean([score[pair] for score in scores], dtype=numpy.float64)) for pair in scores[0]}
+    (work / "mean.tsv").write_text("".join(f"{query}\t{document}\t{float(score)!r}\n" for (query, document), score in mean.items()))
+    run(*tune, "--teacher-scores", work / "mean.tsv", "--output", work / "by-mean")
+    run(*tune, "--teacher-scores", *files, "--output", work / "by-files")
+    lives = work / "lives"
+    live = [*tune, "--teacher", first, second, "--output"]
+    run(*live, lives)
+    for number, file in enumerate(files, 1):
+        assert (lives / f"teacher-scores.{number}-of-2.trec").read_bytes() == file.read_bytes()
+    trained = [(work / name / "step-2" / "model.safetensors").read_bytes() for name in ("by-mean", "by-files", "lives")]
+    assert trained[0] == trained[1] == trained[2] != (work / "by-file" / "step-2" / "model.safetensors").read_bytes()
+
+    def resumed(output):
+        run(*live, output, "--resume")
+        for name in ("teacher-scores.1-of-2.trec", "teacher-scores.2-of-2.trec", "step-2/model.safetensors"):
+            assert (output / name).read_bytes() == (lives / name).read_bytes(), (output.name, name)
+
+    for place in ("between", "within"):   # what a kill leaves after the first teacher, and in the second query of the second one
+        killed = work / f"killed-{place}"
+        killed.mkdir()
+        for name in ("run.json", "teacher-scores.1-of-2.trec", "teacher-scores.1-of-2.json"):
+            shutil.copy(lives / name, killed / name)
+        if place == "within":
+            lines = files[1].read_text().splitlines(keepends=True)
+            whole = next(i for i, line in enumerate(lines) if line.split()[0] != lines[0].split()[0])
+            shutil.copy(lives / "teacher-scores.2-of-2.json", killed / "teacher-scores.2-of-2.trec.partial.json")
+            (killed / "teacher-scores.2-of-2.trec.partial").write_text("".join(lines[:whole + 1]) + lines[whole + 1][:5])
+        resumed(killed)
+    shot = work / "shot"   # by a signal, wherever it was
+    process = subprocess.Popen([str(PROGRAM), *map(str, [*live, shot])], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (shot / "teacher-scores.1-of-2.trec.partial").exists():
+        time.sleep(.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    resumed(shot)
+    for output, teachers, says in ((lives, [second, first], "the teacher and the data of the run"), (lives, [first], "as many teachers as the run has, 2"),
+                                   (lives, [first, second, first], "as many teachers as the run has, 2"),
+                                   (work / "live", [first, second], "as many teachers as the run has, 1")):
+        refused = run(*tune, "--teacher", *teachers, "--output", output, "--resume", status=2).stderr
+        assert says in refused, refused
+    refused = run(*live, lives, "--teacher-normalization", "z-score", "--resume", status=2).stderr
+    assert "the training data of the run" in refused, refused
+    refused = run(*tune, "--teacher", first, work / "store", "--output", work / "no", status=2).stderr   # before the first one scores
+    assert str(work / "store") in refused and not (work / "no").exists(), refused
+    lines = files[1].read_text().splitlines(keepends=True)
+    (work / "fewer.trec").write_text("".join(lines[1:]))
+    told = run(*tune, "--teacher-scores", files[0], work / "fewer.trec", "--output", work / "fewer").stderr
+    query, _, document, *_ = lines[0].split()
+    assert f"document '{document}' for query '{query}' has no score of one of the 2 teachers" in told, told
+    assert "skipped 1 pairs that one of several teachers did not score" in told, told
 
 
 def check_refusals(runs):

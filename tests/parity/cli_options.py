@@ -166,7 +166,7 @@ def check_modes(work, data, store, run_folder):
     encoder = run_folder / "sentence-transformer"
     search = ["search", "--data", data, "--output", work / "x.trec"]
     for more, words in ((["--method", "bm25", "--model", encoder], ["--model", "--method bm25"]),
-                        (["--method", "bm25", "--batch-tokens", 64], ["--batch-tokens", "dense, hybrid, sparse or maxsim"]),
+                        (["--method", "bm25", "--batch-tokens", 64], ["--batch-tokens", "dense, hybrid, sparse, dense-lexical or maxsim"]),
                         (["--method", "bm25", "--device", "cpu"], ["--device"]),
                         (["--model", encoder, "--k1", 1], ["--k1", "bm25 or hybrid", "--method dense"]),
                         (["--model", encoder, "--stem"], ["--stem"]),

@@ -96,7 +96,39 @@ def check_beir(work, data, tokenizer):
     for name in ("texts", "query_rows", "negatives", "negative_scores", "manifest.json"):
         assert (work / "pairs" / name).read_bytes() == (work / "again" / name).read_bytes(), name
     print("BEIR folder:", done["queries"], "queries,", done["negatives"], "negatives,", done["scores"], "scores")
+    check_teachers(work, arguments, scores, store, rng)
     return store
+
+
+def check_teachers(work, arguments, scores, store, rng):
+    """The mean of two teachers as numpy's, of scores as they are and of z-scores; pairs of one alone have no score and are counted."""
+    other = {pair: round(100 + 30 * rng.random(), 3) for pair in scores if rng.random() < .8}
+    (work / "other.tsv").write_text("".join(f"{query}\t{document}\t{score}\n" for (query, document), score in other.items()))
+    at = arguments.index(work / "scores.tsv") + 1
+
+    def z_scores(teacher):
+        found = {}
+        for query in {query for query, _ in teacher}:
+            pairs = [pair for pair in teacher if pair[0] == query]
+            values = numpy.array([teacher[pair] for pair in pairs])
+            found.update(zip(pairs, (values - values.mean()) / values.std() if values.std() > 0 else 0 * values))
+        return found
+
+    for normalization, as_read in (("none", dict), ("z-score", z_scores)):
+        done = result(*arguments[:at], work / "other.tsv", *arguments[at:], "--teacher-normalization", normalization,
+                      "--output", work / f"mean-{normalization}")
+        assert done["scores"] == len(other) and done["left_out"] == {"pairs that one of several teachers did not score": len(scores) - len(other)}, done
+        teachers = [as_read(scores), as_read(other)]
+        mean = Store(work / f"mean-{normalization}")
+        for q, query in enumerate(store.query_ids):
+            for numbers, values in ((store.positives[q], mean.positive_scores[q]), (store.negatives[q], mean.negative_scores[q])):
+                for number, value in zip(numbers, values):
+                    pair = query, store.text_ids[number]
+                    assert value != value if pair not in other else abs(value - numpy.mean([t[pair] for t in teachers])) < 1e-4, (pair, value)
+    (work / "half.tsv").write_text("".join(f"{query}\t{document}\t1.5\n" for query, document in scores if (query, document) not in other))
+    refused = run(*arguments[:at - 1], work / "other.tsv", work / "half.tsv", *arguments[at:], "--output", work / "halves", status=2).stderr
+    assert "pairs that all 2 teachers scored" in refused and not (work / "halves").exists(), refused
+    assert "--teacher-scores" in run("pairs", "--data", work, "--tokenizer", work, "--teacher-normalization", "z-score", "--output", work / "no", status=2).stderr
 
 
 def check_lines(work, data, tokenizer, store):

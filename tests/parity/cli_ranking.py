@@ -69,26 +69,66 @@ def check_cross_encoder(work, data, first):
     return check_order(before, after, 10, lambda q, d: scores[q, d])
 
 
-def check_sparse(work, data, first):
+def check_sparse(work, data, first, run_name="splade"):
     from sentence_transformers import SparseEncoder
     corpus, queries = texts_of(data)
-    theirs = SparseEncoder(str(work / "splade" / "sparse-encoder"), device="cpu")
+    theirs = SparseEncoder(str(work / run_name / "sparse-encoder"), device="cpu")
 
     def encoded(encode, texts):
         return encode(texts, convert_to_sparse_tensor=False, show_progress_bar=False).cpu().numpy()
 
     rows = encoded(theirs.encode_document, list(corpus.values()))
-    told = result("search", "--method", "sparse", "--model", work / "splade", "--data", data, "--top-k", 30, "--output", work / "sparse.trec")
+    told = result("search", "--method", "sparse", "--model", work / run_name, "--data", data, "--top-k", 30, "--output", work / f"{run_name}.trec")
     assert told["queries"] == 24, told
-    found = read_run(work / "sparse.trec")
+    found = read_run(work / f"{run_name}.trec")
     for query, hits in found.items():
         scores = rows @ encoded(theirs.encode_query, [queries[query]])[0]
         best = sorted(zip(corpus, scores.tolist()), key=lambda hit: -hit[1])[:30]
         close([hit for hit in best if hit[1] > 0], hits)
-    run("rerank", "--model", work / "splade", "--run", first, "--data", data, "--depth", 5, "--output", work / "sparse-again.trec")
+    run("rerank", "--model", work / run_name, "--run", first, "--data", data, "--depth", 5, "--output", work / f"{run_name}-again.trec")
     by_place = {document: row for row, document in enumerate(corpus)}
     asked = {q: encoded(theirs.encode_query, [queries[q]])[0] for q in found}
-    return check_order(read_run(first), read_run(work / "sparse-again.trec"), 5, lambda q, d: float(rows[by_place[d]] @ asked[q]))
+    return check_order(read_run(first), read_run(work / f"{run_name}-again.trec"), 5, lambda q, d: float(rows[by_place[d]] @ asked[q]))
+
+
+def check_dense_lexical(work, data):
+    """DupMAE's two representations, recomputed by transformers."""
+    import numpy
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+    corpus, queries = texts_of(data)
+    folder = work / "dupmae" / "dense-lexical-encoder"
+    model, tokenizer = AutoModelForMaskedLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    reduction, kept = load_file(folder / "reduction.safetensors"), json.loads((folder / "dense_lexical.json").read_text())
+    assert kept == {"width": 12, "terms": 20, "query_length": 8, "max_length": 64}, kept
+
+    def rows(texts, length):
+        dense, words = [], []
+        for text in texts:
+            encoded = tokenizer(text, truncation=True, max_length=length, return_tensors="pt")
+            with torch.no_grad():
+                out = model(**encoded, output_hidden_states=True)
+            dense.append(out.hidden_states[-1][0, 0] @ reduction["linear.weight"].T + reduction["linear.bias"])
+            words.append(out.logits[0, 1:].max(0).values)   # all rows but that of [CLS]
+        return torch.stack(dense).numpy(), torch.stack(words).numpy()
+
+    dense, words = rows(corpus.values(), 64)
+    for row in words:
+        row[numpy.argsort(-row)[20:]] = 0
+    told = result("search", "--method", "dense-lexical", "--model", work / "dupmae", "--data", data, "--top-k", 30, "--output", work / "dupmae.trec")
+    assert told["queries"] == 24, told
+    found = read_run(work / "dupmae.trec")
+    asked = rows(queries.values(), 8)
+    scores = asked[0] @ dense.T + asked[1] @ words.T
+    rows_of = dict(zip(queries, scores))
+    for query in found:   # those of the split
+        row = rows_of[query]
+        close(sorted(zip(corpus, row.tolist()), key=lambda hit: -hit[1])[:30], found[query])
+    for words, says in ((["encode", "--input", data / "corpus.jsonl", "--output", work / "no-vectors"], "pooling"), (["rerank", "--run", work / "dupmae.trec", "--data", data, "--output", work / "no.trec"], "cross-encoder"),
+                        (["search", "--method", "sparse", "--data", data, "--output", work / "no.trec"], "sparse vectors")):
+        assert says in run(words[0], "--model", work / "dupmae" / "dense-lexical-encoder", *words[1:], status=2).stderr
+    return len(found)
 
 
 def check_tokens(work, data, first):
@@ -238,19 +278,30 @@ def main():
         run(*tune, "--preset", "reranker", "--passages-per-query", 2, "--query-length", 64, "--passage-length", 200, "--output",
             work / "reranker")
         assert new_head not in run(*tune, "--preset", "splade", "--query-length", 8, "--passage-length", 64, "--output", work / "splade").stderr
+        run(*tune, "--preset", "splade-doc", "--query-length", 8, "--passage-length", 64, "--set", "terms=40", "--set", "learned_queries=true", "--output", work / "splade-doc")
+        run(*tune, "--preset", "dupmae-retriever", "--query-length", 8, "--passage-length", 64, "--passages-per-query", 1, "--set", "width=12", "--set", "terms=20",
+            "--output", work / "dupmae")
         assert new_head not in run(*tune, "--preset", "colbert", "--query-length", 8, "--passage-length", 48, "--output", work / "colbert").stderr
+        for option, says in (("passes.1.bottleneck.saturated=false", "not below 0"), ("passes.1.bottleneck.first_row_counts=false", "equal options")):
+            assert says in run(*tune, "--preset", "splade", "--set", option, "--output", work / "never", status=2).stderr
+        run(*tune, "--preset", "splade", "--set", "passes.0.bottleneck.first_row_counts=false", "--set", "passes.1.bottleneck.first_row_counts=false", "--output", work / "lexmae")
+        assert result("search", "--method", "sparse", "--model", work / "lexmae", "--data", data, "--top-k", 30, "--output", work / "lexmae.trec")["queries"] == 24
         for start in ("colbert", "pretrained/sentence-transformer"):   # a checkpoint and a folder without a head
             told = run("finetune", "--model", work / start, "--data", data, "--batch-examples", 4, "--steps", 1, "--preset", "splade", "--output", work / f"new-head-{start[:3]}")
             assert new_head in told.stderr, (start, told.stderr)
         told = run("pretrain", "--model", work / "colbert", "--data", work / "store", "--batch-tokens", 512, "--steps", 1, "--output", work / "new-head-retromae")
         assert new_head in told.stderr, told.stderr
+        (work / "others.jsonl").write_text("".join(json.dumps({"_id": f"x{i}", "text": f"ba be bi {i} bo bu"}) + "\n" for i in range(8)))
+        run("prepare", "--input", work / "others.jsonl", "--tokenizer", work / "store", "--max-length", 64, "--output", work / "others")
         refused = run("pretrain", "--preset", "mlm", "--model", work / "pretrained", "--data", work / "store", "--batch-tokens", 512, "--steps", 1, "--eval-data",
-                      work / "store", "--keep-best", "decoders", "--output", work / "never", status=2)
+                      work / "others", "--keep-best", "decoders", "--output", work / "never", status=2)
         assert "--keep-best" in refused.stderr and not (work / "never").exists(), refused.stderr
         first = work / "bm25.trec"
         run("search", "--method", "bm25", "--data", data, "--top-k", 25, "--output", first)
         print("cross-encoder:", check_cross_encoder(work, data, first), "scores equal")
         print("sparse:", check_sparse(work, data, first), "scores equal")
+        print("sparse, counted queries, 40 terms:", check_sparse(work, data, first, "splade-doc"), "scores equal")
+        print("dense vectors and word weights:", check_dense_lexical(work, data), "queries equal")
         print("token vectors:", check_tokens(work, data, first), "scores equal")
         look = result("search", "--method", "sparse", "--model", work / "splade", "--data", data, "--query", "one word", "--top-k", 3)
         assert look["method"] == "sparse" and look["queries"] == 1, look

@@ -44,7 +44,7 @@ def recipe():
             {"name": "teacher", "command": "rerank", "options": {"model": "{reranker}/run", "negatives": "{negatives}/negatives.tsv",
              "data": "{data}", "split": "train", "threads": 1, "output": "{teacher}/scores.trec"}},
             {"name": "distilled", "command": "finetune", "options": {"preset": "retriever-distilled", "model": "{pretrained}/run",
-             "data": "{data}", "negatives": "{negatives}/negatives.tsv", "teacher-scores": "{teacher}/scores.trec", "steps": 2,
+             "data": "{data}", "negatives": "{negatives}/negatives.tsv", "teacher-scores": ["{teacher}/scores.trec", "{teacher}/scores.trec"], "steps": 2,
              "batch-examples": 4, "threads": 1, "output": "{distilled}/run"}},
             {"name": "dense", "command": "search", "options": {"model": "{distilled}/run", "data": "{data}", "split": "test",
              "threads": 1, "output": "{dense}/run.trec"}},
@@ -283,6 +283,7 @@ PRETRAINING = {
                     "stage-2": {"epochs": 3, "batch-examples": 512, "learning-rate": 5e-5, "warmup": 0, "weight-decay": 0}}}
 SIMLM = {"passages-per-query": 16, "epochs": 3, "batch-examples": 64, "learning-rate": 2e-5, "warmup": 1000, "weight-decay": 0, "temperature": .02, "query-length": 32, "passage-length": 144}
 RETROMAE = {"passages-per-query": 16, "epochs": 4, "batch-examples": 128, "learning-rate": 2e-5, "warmup": 0, "weight-decay": 0, "temperature": 1, "query-length": 32, "passage-length": 140}
+RERANKER = {"passages-per-query": 16, "epochs": 3, "batch-examples": 64, "learning-rate": 3e-5, "warmup": 1000, "weight-decay": 0, "query-length": 32, "passage-length": 192}
 FIRST_RETRIEVERS = {"master-msmarco": SIMLM, "simlm-msmarco": SIMLM, "retromae-msmarco": RETROMAE, "retromae-nq": RETROMAE}
 
 
@@ -296,6 +297,10 @@ def check_numbers():
     for name, numbers in FIRST_RETRIEVERS.items():
         options = known[name]["retriever-1"][1]
         assert all(float(options[option]) == value for option, value in numbers.items()), (name, options)
+    for name in ("master-msmarco", "simlm-msmarco"):   # 64 are scored, 16 are trained on
+        options = known[name]["reranker"][1]
+        assert all(float(options[option]) == value for option, value in RERANKER.items()), (name, options)
+        assert options["preset"] == "reranker-r-drop" and options["set"] == ("forward=64",), (name, options)
     grids = {"master-few-shot": ("master-msmarco", {"limit"}), "master-steps": ("master-msmarco", {"save-every", "keep-last"}),
              "master-mask-rates": ("master-msmarco", set()), "retromae-ablations": ("retromae-msmarco", {"preset"})}
     for name, (whole, varied) in grids.items():

@@ -21,9 +21,9 @@ from cli_support import contents, result, run, write_collection
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIGURES = ROOT / "docs/figures"
-PRESETS = ("bge-m3", "bow-dpr", "cocondenser", "colbert", "condenser", "contriever", "cot-mae", "cot-mae-v2", "diffcse", "dupmae", "ict", "laprador", "lexmae",
+PRESETS = ("bge-m3", "bow-dpr", "cocondenser", "colbert", "condenser", "contriever", "cot-mae", "cot-mae-v2", "diffcse", "dupmae", "dupmae-retriever", "ict", "laprador", "lexmae",
            "master", "master-as-released", "mlm", "mlm-flops", "reranker-r-drop", "retriever", "retriever-distilled", "retromae", "retromae-basic",
-           "seed", "sentmae-nli", "simcse-supervised", "simlm", "splade", "tsdae")
+           "seed", "sentmae-nli", "simcse-supervised", "simlm", "splade", "splade-doc", "tsdae")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -64,7 +64,8 @@ def check_cards(work):
     shutil.copytree(work / "first/model", hub)
     (hub / "README.md").write_text("---\nlibrary_name: transformers\nbase_model: google-bert/bert-base-uncased\ntags:\n- x\n---\n\n# A model\n")
     for preset, name, tag in (("retriever", "sentence-transformer", "sentence-similarity"), ("reranker", "cross-encoder", "text-ranking"),
-                              ("splade", "sparse-encoder", "feature-extraction"), ("colbert", "token-encoder", "feature-extraction")):
+                              ("splade", "sparse-encoder", "feature-extraction"), ("splade-doc", "sparse-encoder", "feature-extraction"),
+                              ("dupmae-retriever", "dense-lexical-encoder", "fill-mask"), ("colbert", "token-encoder", "feature-extraction")):
         run("finetune", "--preset", preset, "--model", hub, "--data", work / "world", "--steps", 1, "--batch-examples", 2, "--passages-per-query",
             2, "--threads", 1, "--output", work / preset)
         data, card = metadata(work / preset / name)

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: the bmae authors
 # SPDX-License-Identifier: Apache-2.0
 # ctest:
-"""`bmae evaluate` of several runs against scipy, `bmae fuse` against its formulas in plain Python (and against ranx, where that is installed and has the same rule), and `bmae mine`
+"""`bmae evaluate` of several runs against scipy, `bmae fuse` against its formulas in plain Python, its tuning against all weights of the grid (both against ranx, where that is installed and has the same rule), and `bmae mine`
 against a re-computation of every negative; what they refuse, and that `finetune` reads what `mine` writes.
 """
+import array
 import json
 import math
 import pathlib
@@ -138,6 +139,81 @@ def check_products(work, rng):
         assert says in refused.stderr and not (work / "no.trec").exists(), refused.stderr
 
 
+def ndcg(scores, grades, k=10):
+    """Of float32 scores, equal ones by id descending, as trec_eval."""
+    order = sorted(scores, key=lambda d: (array.array("f", [scores[d]])[0], d), reverse=True)
+    gain = sum(grades.get(d, 0) / math.log2(rank + 1) for rank, d in enumerate(order[:k], 1))
+    return gain / sum(g / math.log2(rank + 1) for rank, g in enumerate(sorted(grades.values(), reverse=True)[:k], 1))
+
+
+def check_tuning(work, rng):
+    """The best mean of the grid, of equal ones the weights nearest to equal; the fused run is that of these weights, of all queries."""
+    grades = {f"q{q}": {f"d{d}": rng.randint(1, 3) for d in rng.sample(range(40), 6)} for q in range(20)}
+    runs, paths = [], []
+    for number, noise in enumerate((4, 6, 9)):
+        hits = {f"q{q}": {f"d{d}": round(grades[f"q{q}"].get(f"d{d}", 0) + noise * rng.random(), 4) for d in rng.sample(range(40), 30)} for q in range(20)}
+        paths.append(write_run(work / f"tuned-{number}.trec", hits))
+        runs.append(read_run(paths[-1]))
+    judged = [f"q{q}" for q in range(12)]
+    qrels = work / "tune.qrels"
+    qrels.write_text("".join(f"{query} 0 {d} {g}\n" for query in judged for d, g in grades[query].items()) + "elsewhere 0 d1 1\n")
+
+    def mean(total):
+        return sum(ndcg(total[q], grades[q]) for q in judged) / len(judged)
+
+    constants = (1, 2, 5, 10, 20, 30, 60, 100, 200, 500, 1000)
+    for method in ("reciprocal-rank", "weighted", "z-score", "comb-sum", "comb-mnz"):
+        output = work / f"tuned-{method}.trec"
+        done = run("fuse", *paths[:2], "--method", method, "--tune", qrels, "--output", output, "--json")
+        told = json.loads(done.stdout.splitlines()[-1])["tuning"]
+        assert "tuned on 12 judged queries; 8 other queries" in done.stderr and "warning" not in done.stderr, done.stderr
+        assert f"ndcg@10 {told['mean']:.4f} over 12 judged queries; alone tuned-0.trec" in done.stdout, done.stdout
+        trials = {(step, k): mean(fused(method, runs[:2], [step / 20, (20 - step) / 20], k))
+                  for step in range(21) for k in (constants if method == "reciprocal-rank" else (60,))}
+        best = max(trials.values())
+        *_, constant, step = min((abs(step - 10), abs(math.log(k / 60)), -step, k, step) for (step, k), value in trials.items() if value > best - 1e-12)
+        assert abs(told["mean"] - best) < 1e-12 and told["measure"] == "ndcg@10" and told["measured"] == len(trials), (method, told, best)
+        assert abs(told["weights"][0] - step / 20) < 1e-12 and abs(sum(told["weights"]) - 1) < 1e-12, (method, told, step)
+        assert told["k"] == (constant if method == "reciprocal-rank" else None) and told["judged_queries"] == 12 and told["other_queries"] == 8, told
+        for entry, path, alone in zip(told["runs"], paths, runs):
+            assert entry["run"] == path.name and abs(entry["mean"] - mean(alone)) < 1e-12, (entry, mean(alone))
+        again = work / f"again-{method}.trec"
+        constant = ["--k", told["k"]] if told["k"] else []
+        run("fuse", *paths[:2], "--method", method, "--weights", ",".join(map(repr, told["weights"])), *constant, "--output", again)
+        assert again.read_bytes() == output.read_bytes() and len(read_run(output)) == 20, method
+        measured = result("evaluate", "--qrels", qrels, "--run", output, "--measures", "ndcg@10")["measures"]["ndcg@10"]
+        assert abs(measured - told["mean"]) < 1e-12, (method, measured, told)
+    three = result("fuse", *paths, "--method", "weighted", "--tune", qrels, "--threads", 1, "--output", work / "three.trec")["tuning"]
+    assert three["mean"] >= max(mean(fused("weighted", runs, [1 / 3] * 3)), *(entry["mean"] for entry in three["runs"])), three
+    assert three == result("fuse", *paths, "--method", "weighted", "--tune", qrels, "--threads", 2, "--output", work / "three-again.trec")["tuning"]
+    assert (work / "three.trec").read_bytes() == (work / "three-again.trec").read_bytes()
+    if ranx:
+        check_ranx_tuning(work, runs, judged, grades, paths, qrels)
+    whole = work / "whole.qrels"
+    whole.write_text("".join(f"{query}\t{d}\t{g}\n" for query in grades for d, g in grades[query].items()))   # BEIR's layout without a header
+    told = run("fuse", *paths[:2], "--tune", whole, "--tune-measure", "recall@5", "--output", work / "all.trec")
+    assert "all 20 queries of the runs are tuned on, 0 are outside" in told.stderr and "recall@5" in told.stdout, told
+    elsewhere = work / "elsewhere.qrels"
+    elsewhere.write_text("elsewhere 0 d1 1\n")
+    for wrong, says in (([*paths, "--tune", elsewhere], "none of their 20 queries among the 1 judged"), ([*paths[:1], "--tune", qrels], "at least two runs"),
+                        ([*paths[:2], "--tune", qrels, "--weights", ".5,.5"], "--weights without --tune"), ([*paths, "--tune", qrels, "--k", 10], "--k without --tune"),
+                        ([*paths, "--tune", qrels, "--method", "product"], "--tune with --method reciprocal-rank"),
+                        ([*paths, "--tune", qrels, "--tune-measure", "ndgc@10"], "the name of a measure"),
+                        ([*paths, "--tune", qrels, "--tune-measure", "map,mrr"], "--tune-measure as one measure"), ([*paths, "--tune", work / "absent"], "absent"),
+                        ([*paths, "--tune-measure", "map"], "--tune-measure with --tune")):
+        refused = run("fuse", *wrong, "--output", work / "no.trec", status=2)
+        assert says in refused.stderr and not (work / "no.trec").exists(), (wrong, refused.stderr)
+    print("tuned weights are the best of the grid" + (", as ranx finds" if ranx else ""))
+
+
+def check_ranx_tuning(work, runs, judged, grades, paths, qrels):
+    """ranx's weighted sum of min-max scores is CombSUM with weights. It takes another of equally good weights: the last of its grid."""
+    theirs, trials = ranx.optimize_fusion(ranx.Qrels({q: grades[q] for q in judged}), [ranx.Run({q: run[q] for q in judged}) for run in runs[:2]], norm="min-max",
+                                          method="wsum", metric="ndcg@10", step=.05, return_optimization_report=True)
+    ours = result("fuse", *paths[:2], "--method", "comb-sum", "--tune", qrels, "--output", work / "ranx.trec")["tuning"]
+    assert len(trials.results) == ours["measured"] and abs(ours["mean"] - max(trials.results)) < 1e-6, (ours, theirs)
+
+
 def check_ranx(method, runs, found):
     queries = [q for q in found if all(q in run for run in runs)]   # ranx fuses queries that all runs have
     name, norm = {"reciprocal-rank": ("rrf", None), "comb-sum": ("sum", "min-max"), "comb-mnz": ("mnz", "min-max")}[method]
@@ -254,6 +330,7 @@ def main():
         check_comparison(work, random.Random(4))
         check_fusion(work, random.Random(3))
         check_products(work, random.Random(4))
+        check_tuning(work, random.Random(5))
         data = write_collection(work / "data")
         run("prepare", "--input", data, "--format", "beir", "--build-vocabulary", 300, "--max-length", 64, "--output", work / "store")
         check_mining(work, data)

@@ -460,11 +460,7 @@ class Step:
         for projection in projections:
             self.note(f"{name}: rows projected by tanh({projection})")
             rows = torch.tanh(self.net.linear(projection, rows))
-        if term["similarity"] == "cosine":
-            rows = rows / rows.norm(dim=-1, keepdim=True)
-        elif term["similarity"] != "dot":
-            raise FormatError(f"{name}: similarity `{term['similarity']}` is not one of dot, cosine")
-        scores = rows @ rows.T / float(term["temperature"])
+        scores = self.row_scores(term, rows, rows) / float(term["temperature"])
         anchors = set(pairs[:, 0].tolist())
         others = len(anchors) == len(sentences)
         self.note(f"{name}: candidates are " + ("all other rows" if others else "all rows that are no anchor"))
@@ -480,13 +476,27 @@ class Step:
         pairs, queue = self.dump.tensors[f"{name}.pairs"], self.net.p[f"{name}.queue"].detach()
         self.note(f"{name}: {len(queue)} keys in the queue")
         rows = torch.stack([h for sentences in self.sentences for h in sentences])
-        if term["similarity"] == "cosine":
+        if term["similarity"] == "cosine":   # the queue holds unit vectors
             rows = rows / rows.norm(dim=-1, keepdim=True)
         total = torch.zeros((), dtype=torch.float64)
         for anchor, positive in pairs.tolist():
             keys = torch.cat([rows[positive].detach()[None], queue])
-            total = total - F.log_softmax(keys @ rows[anchor] / float(term["temperature"]), -1)[0].double()
+            scores = self.row_scores({**term, "similarity": "dot"} if term["similarity"] == "cosine" else term, keys, rows[anchor][None])
+            total = total - F.log_softmax(scores[:, 0] / float(term["temperature"]), -1)[0].double()
         return total / max(len(pairs), 1), len(pairs)
+
+    @staticmethod
+    def row_scores(term, first, second):
+        """[A, D] and [B, D] -> [A, B]; a distance of 0, as of a row with itself, has no gradient."""
+        if term["similarity"] == "cosine":
+            first, second = (rows / rows.norm(dim=-1, keepdim=True) for rows in (first, second))
+        elif term["similarity"] == "euclidean":
+            squares = (first[:, None] - second[None]).square().sum(-1)
+            equal = squares == 0
+            return -squares.masked_fill(equal, 1).sqrt().masked_fill(equal, 0)
+        elif term["similarity"] != "dot":
+            raise FormatError(f"{term['name']}: similarity `{term['similarity']}` is not one of dot, cosine, euclidean")
+        return first @ second.T
 
     def replaced_token_detection(self, term, view):
         """Which tokens of the view are not the original ones; a linear layer of two outputs (or one) on the decoder's states."""

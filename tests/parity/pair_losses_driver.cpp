@@ -87,6 +87,7 @@ private:
 
 NamedTensors computed(NamedTensors const& input) {
     constexpr Similarity cosine = Similarity::cosine;
+    constexpr Similarity euclidean = Similarity::euclidean;
     Matryoshka const nested{{{.dimension = 8, .weight = .5}, {.dimension = 4, .weight = 2}}};
     Cases cases(input);
     cases.run<PairSimilarity>("cosent", {});
@@ -138,6 +139,40 @@ NamedTensors computed(NamedTensors const& input) {
     cases.run<Contrast>("cold", with([&](auto& o) { o.temperature_warmup = .2; }), .001);
     cases.run<Distillation<MarginMse>>("margin_mse_nested", {.matryoshka = nested});
     cases.run<Distillation<KlDivergence>>("kl_nested", {.temperature = .05, .similarity = cosine, .matryoshka = nested});
+    cases.run<PairSimilarity>("far_cosent_nested", {.similarity = euclidean, .matryoshka = nested});
+    auto const far = [&](auto&& change) {
+        ContrastOptions options{.temperature = .5, .similarity = euclidean};
+        change(options);
+        return options;
+    };
+    cases.run<Contrast>("far_contrast", far([](auto&) {}));
+    cases.run<Contrast>("far_contrast_nested", far([&](auto& o) { o.matryoshka = nested; }));
+    cases.run<Contrast>("far_hard", far([](auto& o) { o.hard_negative_weight = 1.5; }));
+    cases.run<Contrast>("far_symmetric", far([](auto& o) { o.contrast = RetrievalContrast::symmetric; }));
+    cases.run<Contrast>("far_four_block_nested", far([&](auto& o) {
+                            o.contrast = RetrievalContrast::four_block;
+                            o.matryoshka = nested;
+                        }));
+    cases.run<Contrast>("far_margin", far([](auto& o) {
+                            o.contrast = RetrievalContrast::pairwise_margin;
+                            o.margin = 4;
+                        }));
+    cases.run<Contrast>("far_mask_score", far([](auto& o) {
+                            o.margin_mask = MarginMask::score;
+                            o.mask_margin = 1;
+                        }));
+    cases.run<Contrast>("far_mask_score_relative", far([](auto& o) {
+                            o.margin_mask = MarginMask::score_relative;
+                            o.mask_margin = .3;
+                        }));
+    cases.run<Contrast>("far_learned", far([](auto& o) { o.learn_temperature = true; }));
+    cases.run<Contrast>("far_learned_masked", far([](auto& o) {
+                            o.learn_temperature = true;
+                            o.margin_mask = MarginMask::score;
+                            o.mask_margin = 1;
+                        }));
+    cases.run<Distillation<MarginMse>>("far_margin_mse_nested", {.similarity = euclidean, .matryoshka = nested});
+    cases.run<Distillation<KlDivergence>>("far_kl_nested", {.temperature = .5, .similarity = euclidean, .matryoshka = nested});
     return cases.output();
 }
 

@@ -301,6 +301,11 @@ def check_finetuning(program, transformer):
     far = save(program.fresh("-to-tune"), transformer, ["mean"], similarity_fn_name="manhattan")
     assert '"similarity_fn_name": "manhattan"' in finetune(far, status=2)[0]
     assert finetune(far, "--set", "similarity=dot")[1]["similarity_fn_name"] == "dot"
+    assert finetune(far, "--set", "similarity=euclidean")[1]["similarity_fn_name"] == "euclidean"
+    for modules, expected in (([], "euclidean"), ([Normalize()], "cosine")):   # of unit vectors both have one order
+        euclidean = save(program.fresh("-to-tune"), transformer, ["mean"], modules, similarity_fn_name="euclidean")
+        told, config, _ = finetune(euclidean)
+        assert config["similarity_fn_name"] == expected and f"similarity {expected}" in told, (told, config)
     chain = save(program.fresh("-to-tune"), transformer, ["mean"], [LayerNorm(WIDTH)])
     assert "mean+layer_norm" in finetune(chain, status=2)[0]
     apart = save(program.fresh("-to-tune"), transformer, ["mean"], prompts=prompts, include_prompt=False)
@@ -365,6 +370,7 @@ FILES = {"model": ("config_sentence_transformers.json", "config_sentence_transfo
          "dropout": ("Dropout", "4_Dropout/config.json"), "normalize": ("Normalize", "5_Normalize/config.json"),
          "router": ("router_config.json", None), "route": ("router_config.json, parameters", None),
          "sparse_model": ("config_sentence_transformers.json of a SparseEncoder", None), "splade": ("SpladePooling", None),
+         "static_embedding": ("SparseStaticEmbedding", None),
          "cross_model": ("config_sentence_transformers.json of a CrossEncoder", None), "classifier": ("config.json of a CrossEncoder", None)}
 
 
@@ -397,9 +403,9 @@ OTHERS = {"prompts": {"query": "find "}, "default_prompt_name": None, "similarit
 
 def check_keys(program, transformer, found):
     """Each key that the versions write, with another value: refused by its name, without effect, or with that of sentence-transformers."""
-    from sentence_transformers.sparse_encoder.modules import SpladePooling
+    from sentence_transformers.sparse_encoder.modules import SparseStaticEmbedding, SpladePooling
     for module, name in ((Pooling, "pooling"), (Dense, "dense"), (LayerNorm, "layer_norm"), (Dropout, "dropout"), (Normalize, "normalize"),
-                         (Transformer, "transformer"), (SpladePooling, "splade")):
+                         (Transformer, "transformer"), (SpladePooling, "splade"), (SparseStaticEmbedding, "static_embedding")):
         unknown = set(module.config_keys) - set(found[name])
         assert not unknown, (name, unknown)
     modules = [Dense(WIDTH, 8), LayerNorm(8), Dropout(.1), Normalize()]

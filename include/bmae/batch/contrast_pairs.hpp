@@ -36,7 +36,8 @@ constexpr std::array<std::string_view, 3> names_of(CandidateScope) noexcept { re
 }
 
 /// Whose scores say that a candidate is probably relevant, because it scores too near to the positive or above it: s >= s+ - margin, or
-/// relative to the positive s >= s+ - margin |s+|, which is right for scores of either sign.
+/// relative to the positive s >= s+ - margin |s+|, which is right for scores of either sign: the margins of GISTEmbed (arXiv 2402.16829)
+/// in Sentence Transformers, and of `MiningOptions`. Of distances |q - p| <= (1 + margin) |q - p+| is masked.
 enum class MarginMask {
     none,
     score,              ///< those of the model in this step, of all candidates

@@ -12,7 +12,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mm.h>
-#include <ATen/ops/topk.h>
 
 #include <bmae/bottlenecks/concatenated.hpp>
 #include <bmae/bottlenecks/lexical.hpp>
@@ -33,7 +32,7 @@ struct DualVectors {
 
 namespace detail {
 
-/// True for the `count` largest numbers of every row, of equal ones those further left.                [N, V] -> [N, V] bool
+/// As `largest_of_rows`, with its errors.                                                              [N, V] -> [N, V] bool
 inline at::Tensor strongest(at::Tensor const& weights, std::int64_t count) {
     if (count < 1) {
         throw InputError(Diagnostic{.file = {},
@@ -45,11 +44,7 @@ inline at::Tensor strongest(at::Tensor const& weights, std::int64_t count) {
     if (values.isnan().any().item<bool>()) {
         throw RunError("a lexical weight is NaN: check the training log for the step where the loss became NaN");
     }
-    if (count >= values.size(1)) { return values.eq(values); }
-    at::Tensor const least = std::get<0>(at::topk(values, count, 1)).narrow(1, count - 1, 1);   // [N, 1]
-    at::Tensor const above = values.gt(least);
-    at::Tensor const tied = values.eq(least);
-    return above.logical_or(tied.logical_and(tied.cumsum(1).le(count - above.sum(1, true))));
+    return largest_of_rows(values, count);
 }
 
 }  // namespace detail

@@ -38,7 +38,7 @@ concept Bottleneck =
 /// A bottleneck with parameters, or one that needs the encoder's tables (a projection, a lexicon).
 ///
 /// 1. `B::Options`, `B(options, encoder, seed, name)`, `bottleneck.for_each_parameter(prefix, visit)`, `B::name` as above.
-/// 2. `bottleneck.pool(encoded, input, encoder)` returns one row per text.                                            [B, D]
+/// 2. `bottleneck.pool(encoded, input, encoder)` returns one row per text; with `B::reads_hidden` false `encoded` is empty. [B, D]
 template <class B, class E>
 concept BuiltBottleneck = Encoder<E> && detail::HasOptions<B> && detail::HasStaticName<B> && detail::BuiltOver<B, E> &&
                           detail::VisitsParameters<B> && detail::PoolsOver<B, E>;

@@ -32,6 +32,7 @@ concept PairTextSource =
 /// 1. `source.read_group(example, traits, max_length, shared)` returns framed texts, [CLS] and [SEP] included, with their ids in
 ///    the dataset and a teacher's scores.
 /// 2. `source.group_size()` is their number, the same for every query.
+/// 3. Optional: `source.kept_size()`, how many of them are trained on; of more, the highest-scored are chosen: `QueryWithCandidate::forward`.
 /// Law: all draws come from `shared`, so that two passes over one group read the same texts.
 template <class S>
 concept GroupSource =

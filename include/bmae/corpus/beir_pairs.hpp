@@ -25,6 +25,7 @@
 #include <bmae/corpus/reading.hpp>
 #include <bmae/corpus/record.hpp>
 #include <bmae/corpus/scored_pairs.hpp>
+#include <bmae/corpus/teacher_scores.hpp>
 #include <bmae/corpus/training_row.hpp>
 #include <bmae/corpus/training_rows.hpp>
 #include <bmae/detail/folders.hpp>
@@ -42,7 +43,8 @@ struct BeirPairs {
     std::filesystem::path folder;
     std::string split = "train";                              ///< whose judgments are trained on: grades above 0 are positives
     std::vector<std::filesystem::path> negatives = {};        ///< see PairPurpose; joined in this order
-    std::vector<std::filesystem::path> teacher_scores = {};   ///< see PairPurpose
+    std::vector<std::filesystem::path> teacher_scores = {};   ///< see PairPurpose; of a teacher each: a pair has their mean
+    TeacherNormalization teacher_normalization = TeacherNormalization::none;
     /// Rows of ids in place of the judgments: MS MARCO's triples, dumps of hard negatives with `qid`, `pos` and `neg`. See TrainingRowReader.
     std::vector<std::filesystem::path> rows = {};
 };
@@ -92,6 +94,9 @@ private:
 
     void add_scores(ScoredPairReader& reader);
 
+    /// The means of the teachers; a pair that one of them lacks has no score, and is counted.
+    void add_teachers(Readers const& readers, TeacherNormalization normalization);
+
     IdTable query_ids_;   // of `queries_`
     IdTable document_ids_;
     std::vector<std::uint32_t> numbers_;                               // [documents] of their texts
@@ -102,7 +107,8 @@ private:
 }  // namespace detail
 
 /// Builds a pair store: queries in the order of their first judgment above 0, all texts of the corpus, which may serve as random
-/// negatives. The negatives of a run are ordered by score, those of a list by line.
+/// negatives. The negatives of a run are ordered by score, those of a list by line. The score of a pair is the mean of those of the
+/// teachers; one that a teacher did not score has none, and is among `left_out` of the report.
 /// \param output       new folder, which appears when it is complete
 /// \throws InputError  naming file and line; RunError where a disk fails; whatever `options.progress` throws
 template <Tokenizer T>
@@ -128,7 +134,10 @@ BMAE_INLINE PairStoreReport BeirPairBuild::run(BeirPairs const& input) {
     std::string const name = without_slash(input.folder).filename().string();
     report_.sources.push_back(name + ": BEIR folder" + (input.rows.empty() ? ", split " + input.split : ""));
     auto const negatives = open(input.negatives, PairPurpose::negatives, "negatives");
-    auto const scores = open(input.teacher_scores, PairPurpose::scores, "teacher scores");
+    bool const normalizes = input.teacher_normalization != TeacherNormalization::none;
+    auto const scores =
+        open(input.teacher_scores, PairPurpose::scores,
+             "teacher scores" + (normalizes ? " as " + std::string(to_string(input.teacher_normalization)) : std::string()));
     std::filesystem::path const qrels = input.rows.empty() ? folder.qrels(input.split) : input.rows.front();
     JudgedPairs judged =
         input.rows.empty() ? read_judged_pairs(qrels, JudgmentLayout::recognized, options_.reading) : read_rows(input.rows);
@@ -137,7 +146,7 @@ BMAE_INLINE PairStoreReport BeirPairBuild::run(BeirPairs const& input) {
     add_positives(qrels, positives);
     add_row_negatives();
     for (auto const& reader : negatives) { add_negatives(*reader, input.split); }
-    for (auto const& reader : scores) { add_scores(*reader); }
+    add_teachers(scores, input.teacher_normalization);
     return finish([&](std::size_t q) { return query_ids_[q]; });
 }
 
@@ -358,6 +367,38 @@ BMAE_INLINE void BeirPairBuild::add_scores(ScoredPairReader& reader) {
                                     .found = "none",
                                     .hint = "Check that the ids are those of this collection."});
     }
+}
+
+BMAE_INLINE void BeirPairBuild::add_teachers(Readers const& readers, TeacherNormalization normalization) {
+    if (readers.size() < 2 && normalization == TeacherNormalization::none) {
+        for (auto const& reader : readers) { add_scores(*reader); }
+        return;
+    }
+    TeacherMean mean(normalization);
+    for (auto const& reader : readers) {
+        add_scores(*reader);
+        mean.take(queries_);
+    }
+    std::uint64_t unscored = 0;
+    std::string first;
+    std::uint64_t const whole = mean.give(queries_, [&](std::size_t query, std::uint32_t text) {
+        if (++unscored != 1) { return; }
+        for (std::size_t d = 0; d < numbers_.size() && first.empty(); ++d) {
+            if (numbers_[d] == text) {
+                first = "document " + excerpt(document_ids_[d]) + " for query " + excerpt(query_ids_[query]);
+            }
+        }
+    });
+    if (unscored == 0) { return; }
+    if (whole == 0) {
+        throw InputError(Diagnostic{.file = readers.front()->path().string(),
+                                    .expected = "pairs that all " + std::to_string(readers.size()) + " teachers scored",
+                                    .found = "none of " + std::to_string(unscored) + ", the first is " + first,
+                                    .hint = "Each file is a teacher of its own: join files of one teacher beforehand."});
+    }
+    report_.reading.left_out["pairs that one of several teachers did not score"] += unscored;
+    report_.reading.warn(first + " has no score of one of the " + std::to_string(readers.size()) +
+                         " teachers, and so no mean; others are only counted");
 }
 
 }  // namespace bmae::detail

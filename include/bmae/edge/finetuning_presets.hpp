@@ -17,6 +17,7 @@
 #include <bmae/model/two_encoders.hpp>
 #include <bmae/presets/bge_m3.hpp>
 #include <bmae/presets/colbert.hpp>
+#include <bmae/presets/dupmae_retriever.hpp>
 #include <bmae/presets/reranker.hpp>
 #include <bmae/presets/retriever.hpp>
 #include <bmae/presets/retriever_recipes.hpp>
@@ -50,6 +51,8 @@ void for_each_finetuning_preset_of(Visit&& visit) {
         visit(Preset<Reranker>{"reranker", "Nogueira, Cho: Passage Re-ranking with BERT, arXiv 1901.04085", {}});
         visit(Preset<RerankerRDrop>{"reranker-r-drop", "Wang et al.: SimLM, arXiv 2207.02578, section 3.3", {}});
         visit(Preset<Splade>{"splade", "Formal et al.: SPLADE v2, arXiv 2109.10086", {}});
+        visit(Preset<SpladeDoc>{"splade-doc", "Formal et al.: SPLADE v2, arXiv 2109.10086, section 3.3", {}});
+        visit(Preset<DupMaeRetriever>{"dupmae-retriever", "Xiao, Liu: DupMAE, arXiv 2211.08769", {}});
         visit(Preset<ColBert>{"colbert", "Khattab, Zaharia: ColBERT, arXiv 2004.12832", {}});
         visit(Preset<BgeM3>{"bge-m3", "Chen et al.: M3-Embedding, arXiv 2402.03216", {}});
     }

@@ -128,7 +128,12 @@ inline constexpr FolderKey sparse_model_keys[] = {
     {"prompts", KeyUse::obeyed, "as of a SentenceTransformer"},
     {"default_prompt_name", KeyUse::obeyed, "as of a SentenceTransformer"},
     {"similarity_fn_name", KeyUse::refused, "sparse search ranks by dot products", "\"dot\""},
-    {"max_active_dims", KeyUse::refused, "the largest weights of a vector alone"},
+    {"max_active_dims", KeyUse::obeyed, "the largest weights of a vector alone"},
+};
+/// Of a SparseStaticEmbedding: the weights of the tokens of queries, which no encoder reads.
+inline constexpr FolderKey static_embedding_keys[] = {
+    {"frozen", KeyUse::irrelevant, "training alone"},
+    {"path", KeyUse::refused, "weights from another file than model.safetensors"},
 };
 inline constexpr FolderKey splade_keys[] = {
     {"pooling_strategy", KeyUse::refused, "sum over the tokens", "\"max\""},

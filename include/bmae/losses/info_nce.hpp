@@ -15,10 +15,10 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/logsumexp.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include <bmae/batch/to_tensors.hpp>
+#include <bmae/losses/row_scores.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -132,10 +132,12 @@ inline ContrastiveLoss softmax_contrast(at::Tensor const& scores, std::span<std:
 /// \param queries   [B, D], and \param passages [P, D], both as they are scored: normalize them first for cosine
 /// \param targets   [B] column of each query's own passage
 /// \param excluded  flat list of (query, column) pairs that are not negatives
+/// \param how       s(q, p); DPR's section 5.2 compares products and distances
 /// Throws InputError where there is only one candidate.
 inline ContrastiveLoss info_nce(at::Tensor const& queries, at::Tensor const& passages, std::span<std::int64_t const> targets,
-                                std::span<std::int64_t const> excluded, double temperature, ContrastForm form = {}) {
-    at::Tensor const scores = at::mm(queries, passages.t()).to(at::kFloat).div(temperature);   // [B, P]
+                                std::span<std::int64_t const> excluded, double temperature, ContrastForm form = {},
+                                RowScore how = RowScore::product) {
+    at::Tensor const scores = row_scores(queries, passages, how).to(at::kFloat).div(temperature);   // [B, P]
     return softmax_contrast(add_to_cells(scores, excluded, -std::numeric_limits<float>::infinity()), targets, form);
 }
 

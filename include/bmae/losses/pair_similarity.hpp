@@ -19,6 +19,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <bmae/bottlenecks/normalize.hpp>
+#include <bmae/losses/row_scores.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -50,7 +51,13 @@ inline void require_pairs_of_rows(at::Tensor const& first, at::Tensor const& sec
 /// Dot product of each pair of rows.                                                              [P, D], [P, D] -> [P] fp32
 inline at::Tensor pair_dots(at::Tensor const& first, at::Tensor const& second) {
     detail::require_pairs_of_rows(first, second);
-    return (first.to(at::kFloat) * second.to(at::kFloat)).sum(1);
+    return paired_scores(first, second, RowScore::product);
+}
+
+/// Negative Euclidean distance of each pair of rows; equal rows have no gradient.                 [P, D], [P, D] -> [P] fp32
+inline at::Tensor pair_distances(at::Tensor const& first, at::Tensor const& second) {
+    detail::require_pairs_of_rows(first, second);
+    return paired_scores(first, second, RowScore::distance);
 }
 
 /// Cosine of each pair of rows.                                                                   [P, D], [P, D] -> [P] fp32
@@ -102,7 +109,7 @@ inline at::Tensor ranking_loss(at::Tensor const& similarities, at::Tensor const&
 
 /// The loss of that name over the pairs: for `cosine` a sum over pairs, for the others one number times their count, so that both are
 /// divided by the number of pairs.
-/// \param similarities  [P] as the loss compares: `pair_angles` for angle, else `pair_cosines` or `pair_dots`
+/// \param similarities  [P] as the loss compares: `pair_angles` for angle, else `pair_cosines`, `pair_dots` or `pair_distances`
 /// \param labels        [P]
 /// \returns             [] fp32
 inline at::Tensor pair_similarity_loss(PairLoss loss, at::Tensor const& similarities, at::Tensor const& labels, double scale) {

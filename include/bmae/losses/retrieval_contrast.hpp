@@ -16,9 +16,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/mm.h>
 
 #include <bmae/losses/info_nce.hpp>
+#include <bmae/losses/row_scores.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae {
@@ -64,14 +64,14 @@ inline std::vector<std::int64_t> owners(std::span<std::int64_t const> targets, s
 
 /// The mean of -log softmax_p(s(q_i, p))[p_i+] over all passages and -log softmax_j(s(p_i+, q_j))[q_i] over all queries, summed
 /// over the B queries (both directions as in Radford et al.: CLIP, arXiv 2103.00020). Hard negatives are in the first alone.
-/// \param queries,passages,targets,excluded,temperature  as of `info_nce`; an excluded pair is left out in both directions
+/// \param queries,passages,targets,excluded,temperature,how  as of `info_nce`; an excluded pair is left out in both directions
 /// Throws InputError where there is only one passage. With one query the second direction has one candidate and is 0.
 inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor const& passages,
                                           std::span<std::int64_t const> targets, std::span<std::int64_t const> excluded,
-                                          double temperature, ContrastForm form = {}) {
+                                          double temperature, ContrastForm form = {}, RowScore how = RowScore::product) {
     detail::require_candidates(passages.size(0));
     constexpr float never = -std::numeric_limits<float>::infinity();
-    at::Tensor const scores = at::mm(queries, passages.t()).to(at::kFloat).div(temperature);   // [B, P]
+    at::Tensor const scores = row_scores(queries, passages, how).to(at::kFloat).div(temperature);   // [B, P]
     ContrastiveLoss loss = softmax_contrast(add_to_cells(scores, excluded, never), targets, form);
     auto const count = static_cast<std::int64_t>(targets.size());
     if (count < 2) {
@@ -95,8 +95,8 @@ inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor 
 ///
 ///     [ q_i . P | p_i+ . q_j | q_i . q_j | p_i+ . p_j+ ] / tau,  j != i,                                 [B, P + 3 (B - 1)]
 ///
-/// whose target is the own passage in the first block; summed over the B queries. With one query it is the cross-entropy over its
-/// own group.
+/// whose target is the own passage in the first block; summed over the B queries. By distance a product is -|x - y|. With one query it
+/// is the cross-entropy over its own group.
 /// \param queries   [B, D], and \param passages [P, D], as they are scored: SimLM normalizes them, tau .02
 /// \param targets   [B] column of each query's own passage p_i+
 /// \param excluded  flat list of (query, column) pairs that are not negatives. Where the column is the own passage of another
@@ -105,7 +105,7 @@ inline ContrastiveLoss symmetric_info_nce(at::Tensor const& queries, at::Tensor 
 /// Throws InputError where there is only one passage.
 inline ContrastiveLoss four_block_contrast(at::Tensor const& queries, at::Tensor const& passages,
                                            std::span<std::int64_t const> targets, std::span<std::int64_t const> excluded,
-                                           double temperature, ContrastForm form = {}) {
+                                           double temperature, ContrastForm form = {}, RowScore how = RowScore::product) {
     std::int64_t const columns = passages.size(0);
     detail::require_candidates(columns);
     auto const count = static_cast<std::int64_t>(targets.size());
@@ -122,12 +122,13 @@ inline ContrastiveLoss four_block_contrast(at::Tensor const& queries, at::Tensor
         cells.insert(cells.end(), {j, block_2 + i, i, block_3 + j, j, block_3 + i, i, block_4 + j, j, block_4 + i});
     }
     at::Tensor const target = detail::index_tensor(targets, passages.device());
-    at::Tensor const own = passages.index_select(0, target);        // [B, D]
-    at::Tensor const to_passages = at::mm(queries, passages.t());   // [B, P]
-    at::Tensor const scores =
-        at::cat({to_passages, to_passages.index_select(1, target).t(), at::mm(queries, queries.t()), at::mm(own, own.t())}, 1)
-            .to(at::kFloat)
-            .div(temperature);
+    at::Tensor const own = passages.index_select(0, target);             // [B, D]
+    at::Tensor const to_passages = row_scores(queries, passages, how);   // [B, P]
+    at::Tensor const scores = at::cat({to_passages, to_passages.index_select(1, target).t(), row_scores(queries, queries, how),
+                                       row_scores(own, own, how)},
+                                      1)
+                                  .to(at::kFloat)
+                                  .div(temperature);
     at::Tensor const left = add_to_cells(scores, cells, -std::numeric_limits<float>::infinity());   // [B, P + 3 B]
     ContrastiveLoss loss = softmax_contrast(left, targets, form);
     loss.correct = detail::count_correct(left.narrow(1, 0, columns), target);
@@ -154,20 +155,20 @@ inline ContrastiveLoss pairwise_margin(at::Tensor const& scores, std::span<std::
 /// The contrast of that name; `pairwise_margin` with a margin of 1. Parameters as of `info_nce`.
 inline ContrastiveLoss retrieval_contrast(RetrievalContrast contrast, at::Tensor const& queries, at::Tensor const& passages,
                                           std::span<std::int64_t const> targets, std::span<std::int64_t const> excluded,
-                                          double temperature, ContrastForm form = {}) {
+                                          double temperature, ContrastForm form = {}, RowScore how = RowScore::product) {
     switch (contrast) {
         case RetrievalContrast::symmetric:
-            return symmetric_info_nce(queries, passages, targets, excluded, temperature, form);
+            return symmetric_info_nce(queries, passages, targets, excluded, temperature, form, how);
         case RetrievalContrast::four_block:
-            return four_block_contrast(queries, passages, targets, excluded, temperature, form);
+            return four_block_contrast(queries, passages, targets, excluded, temperature, form, how);
         case RetrievalContrast::pairwise_margin:
-            return pairwise_margin(add_to_cells(at::mm(queries, passages.t()).to(at::kFloat).div(temperature), excluded,
+            return pairwise_margin(add_to_cells(row_scores(queries, passages, how).to(at::kFloat).div(temperature), excluded,
                                                 -std::numeric_limits<float>::infinity()),
                                    targets);
         case RetrievalContrast::info_nce:
             break;
     }
-    return info_nce(queries, passages, targets, excluded, temperature, form);
+    return info_nce(queries, passages, targets, excluded, temperature, form, how);
 }
 
 }  // namespace bmae

@@ -77,7 +77,7 @@ public:
     }
 
     template <class Comparison>
-    [[nodiscard]] ContrastiveLoss loss(Comparison const&, at::Tensor const& rows, CrossState const& state) {
+    [[nodiscard]] ContrastiveLoss loss(Comparison const& comparison, at::Tensor const& rows, CrossState const& state) {
         std::size_t const key_pass = state.frozen.value_or(1);
         std::int64_t const first = key_pass == 0 ? 0 : static_cast<std::int64_t>(state.views[0]->texts());
         auto const texts = static_cast<std::int64_t>(state.views[key_pass]->texts());
@@ -91,7 +91,8 @@ public:
             at::Tensor const given = keys.detach().index_select(0, detail::int64_tensor(targets, rows.device()));
             cache_.hold(given.index_select(0, given.isfinite().all(1).nonzero().squeeze(1)));
         }
-        return info_nce(anchors, candidates, targets, state.pairs.excluded_cells(first, texts), options_.temperature);
+        return info_nce(anchors, candidates, targets, state.pairs.excluded_cells(first, texts), options_.temperature, {},
+                        comparison.row_score());
     }
 
     /// The cache receives the vectors of the tower that was frozen in the step, and of no other.

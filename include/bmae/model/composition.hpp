@@ -60,6 +60,11 @@ protected:
 
 public:
     static constexpr bool has_second_encoder = runs<SecondEncoder>;
+    /// The scores of groups may choose the texts that are trained on: nothing but losses over these scores reads them.
+    static constexpr bool chooses_texts =
+        ((is_pass<Part> ? pass_offers_choice<Part> && terms_of<Part>() == 0 && runs_on<Part, TiedEncoder>()
+                        : wants_scores<Part>) &&
+         ...);
 
 protected:
     /// Two towers that share nothing but a contrast can be trained in alternation.
@@ -160,6 +165,7 @@ public:
         if (options_.alternate != 0) { require_own_parameters(); }
         if constexpr (cross_count > 0) { require_equal_widths(); }
         if constexpr ((wants_groups<Part> || ...)) { require_groups(); }
+        if constexpr ((pass_offers_choice<Part> || ...)) { require_choice(); }
         auto const refuse_weight = [](auto const& term, std::size_t) {
             static_cast<void>(term.weight(1));
         };   // throws where it is none
@@ -360,14 +366,60 @@ protected:
     void require_groups() const {
         for_each_pass([&](auto const& pass, std::size_t p) {
             if constexpr (requires { pass.view().source.group_size(); }) {
-                if (pass.view().source.group_size() >= 2) { return; }
+                std::size_t const size = trained_size(pass.view().source);
+                if (size >= 2) { return; }
                 throw InputError(Diagnostic{
                     .file = {},
                     .expected = "at least 2 texts per query in passes." + std::to_string(p) + ", for a loss over groups",
-                    .found = std::to_string(pass.view().source.group_size()),
+                    .found = std::to_string(size),
                     .hint = "Raise the passages per query: one positive and its negatives."});
             }
         });
+    }
+
+    /// Texts of a group that are trained on.
+    template <class SourceT>
+    [[nodiscard]] static std::size_t trained_size(SourceT const& source) {
+        if constexpr (requires { source.kept_size(); }) {
+            return source.kept_size();
+        } else {
+            return source.group_size();
+        }
+    }
+
+    /// Refuses a choice of texts that nothing makes, one of more texts than are read, and passes that would choose differently.
+    void require_choice() const {
+        bool chooses = false;
+        for_each_pass([&](auto const& pass, std::size_t p) {
+            if constexpr (requires { pass.view().source.kept_size(); }) {
+                auto const& source = pass.view().source;
+                if (source.group_size() == source.kept_size()) { return; }
+                chooses = true;
+                std::string const path = "passes." + std::to_string(p) + ".view.source.forward";
+                if (!chooses_texts) {
+                    throw InputError(Diagnostic{.file = {},
+                                                .expected = path + "=0 in a composition with other terms than losses over the "
+                                                                   "scores of groups (GroupSoftmax, RDrop)",
+                                                .found = std::to_string(source.group_size()),
+                                                .hint = "All texts that such a composition reads are trained on."});
+                }
+                if (source.group_size() > source.kept_size()) { return; }
+                throw InputError(Diagnostic{
+                    .file = {},
+                    .expected = path + " of at least the " + std::to_string(source.kept_size()) + " passages that are trained on",
+                    .found = std::to_string(source.group_size()),
+                    .hint = "Lower the passages, or set forward to 0: all that are read are trained on."});
+            }
+        });
+        if constexpr (chooses_texts) {
+            if (!chooses) { return; }
+            NamedNumbers const first = numbers_of(std::get<0>(passes_).view().source);
+            for_each_pass([&](auto const& pass, std::size_t p) {
+                require_same_numbers(first, "passes.0.view.source", numbers_of(pass.view().source),
+                                     "passes." + std::to_string(p) + ".view.source",
+                                     "the scores of the first pass choose the texts of all.");
+            });
+        }
     }
 
     /// A trailing term compares the vectors of all passes with each other.

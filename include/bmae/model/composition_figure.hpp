@@ -63,8 +63,11 @@ struct FigureRow {
     }
 };
 
+/// `TermPresence`, whose pass runs no encoder, by its name in a composition.
+inline constexpr std::string_view reads_tokens_alone = "term_presence";
+
 struct FigurePass {
-    std::string encoder = {};
+    std::string encoder = {};   ///< empty: none runs
     FigureBox view = {};
     FigureBox bottleneck = {};
     std::vector<FigureRow> rows = {};   ///< first those that do not read the bottleneck, then those that read the tokens, too
@@ -154,7 +157,9 @@ private:
     }
 
     void add_pass(PassText const& text, std::string const& path) {
-        FigurePass pass{.encoder = text.encoder == "tied" ? "encoder" : readable(text.encoder) + " encoder",
+        FigurePass pass{.encoder = text.bottleneck == reads_tokens_alone ? ""
+                                   : text.encoder == "tied"              ? "encoder"
+                                                                         : readable(text.encoder) + " encoder",
                         .view = view_box(text.view, path + ".view"),
                         .bottleneck = {.lines = {readable(text.bottleneck)}}};
         for (std::size_t t = 0; t < text.terms.size(); ++t) {
@@ -237,21 +242,25 @@ private:
 
     void draw_title() { svg_.text({margin, margin + 8}, title_, "font-size=\"15\" font-weight=\"bold\""); }
 
-    /// Passes of one encoder have one box where they follow each other.
+    /// Passes of one encoder have one box where they follow each other; a pass that reads tokens alone has none.
     void draw_encoders() {
         for (std::size_t first = 0; first < passes_.size();) {
             std::size_t last = first;
             while (last + 1 < passes_.size() && passes_[last + 1].encoder == passes_[first].encoder) { ++last; }
             FigureBox const content{.lines = {passes_[first].encoder, encoder_line()}};
-            box(content, {encoder_x_, passes_[first].top}, encoder_width_, "#cfe2f3", passes_[last].bottom - passes_[first].top);
+            if (!passes_[first].encoder.empty()) {
+                box(content, {encoder_x_, passes_[first].top}, encoder_width_, "#cfe2f3",
+                    passes_[last].bottom - passes_[first].top);
+            }
             first = last + 1;
         }
     }
 
     void draw_pass(FigurePass const& pass) {
-        double const edge = encoder_x_ + encoder_width_;
+        bool const encodes = !pass.encoder.empty();
+        double const edge = encodes ? encoder_x_ + encoder_width_ : margin + view_width_;
         box(pass.view, {margin, pass.middle() - pass.view.height() / 2}, view_width_, "#f3f3f3");
-        svg_.arrow({{margin + view_width_, pass.middle()}, {encoder_x_, pass.middle()}});
+        if (encodes) { svg_.arrow({{margin + view_width_, pass.middle()}, {encoder_x_, pass.middle()}}); }
         double y = pass.top;
         double vector_y = 0;   // of the line out of the bottleneck; 0: not drawn yet
         double last_y = 0;

@@ -20,7 +20,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include <bmae/batch/contrast_pairs.hpp>
@@ -29,6 +28,7 @@
 #include <bmae/losses/info_nce.hpp>
 #include <bmae/losses/label_smoothing.hpp>
 #include <bmae/losses/retrieval_contrast.hpp>
+#include <bmae/losses/row_scores.hpp>
 #include <bmae/model/matryoshka.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/nn/initialize.hpp>
@@ -40,20 +40,29 @@
 namespace bmae {
 
 /// How two sentence vectors are compared.
-enum class Similarity { dot, cosine };
+enum class Similarity {
+    dot,
+    cosine,
+    euclidean,   ///< -|q - p|, the L2 of DPR (arXiv 2004.04906, section 5.2); vectors keep their length
+};
 
 /// Names in command lines and checkpoints.
-constexpr std::array<std::string_view, 2> names_of(Similarity) noexcept { return {"dot", "cosine"}; }
+constexpr std::array<std::string_view, 3> names_of(Similarity) noexcept { return {"dot", "cosine", "euclidean"}; }
 [[nodiscard]] constexpr std::string_view to_string(Similarity similarity) noexcept {
     return names_of(similarity)[static_cast<std::size_t>(similarity)];
 }
 
 namespace detail {
 
-/// Vectors as their dot products score them.                                                              [R, D] -> [R, D] fp32
+/// Vectors as `row_score_of` the similarity scores them.                                                  [R, D] -> [R, D] fp32
 inline at::Tensor compared(at::Tensor const& rows, Similarity similarity) {
     at::Tensor const single = rows.to(at::kFloat);
     return similarity == Similarity::cosine ? normalize_rows(single) : single;
+}
+
+/// What is scored of vectors that are `compared`.
+constexpr RowScore row_score_of(Similarity similarity) noexcept {
+    return similarity == Similarity::euclidean ? RowScore::distance : RowScore::product;
 }
 
 /// The options that contrasts have in common.
@@ -61,7 +70,9 @@ template <class Options, class Visit>
 void visit_contrast_options(Options& options, Visit& visit) {
     visit.inside("weight", options.weight);
     visit("temperature", options.temperature, "divides the scores");
-    if constexpr (requires { options.similarity; }) { visit("similarity", options.similarity, "how two vectors are compared"); }
+    if constexpr (requires { options.similarity; }) {
+        visit("similarity", options.similarity, "how two vectors are compared: dot, cosine or euclidean");
+    }
 }
 
 }  // namespace detail
@@ -69,8 +80,9 @@ void visit_contrast_options(Options& options, Visit& visit) {
 /// A contrastive term: -log softmax over a pool of candidates of each anchor's score with its positive.
 ///
 /// `Comparison` scores anchors and candidates: `VectorComparison` by one vector per text, `MaxSim` by one per token.
-/// 1. `Comparison(options, encoder, seed, name)`, `kind`, `one_vector` (per text, its scores are dot products), `BatchOptions`
-///    (its options in a `BatchPool`), `has_parameters`, `for_each_parameter(prefix, visit)`, `similarity()`, its name in reports.
+/// 1. `Comparison(options, encoder, seed, name)`, `kind`, `one_vector` (per text, its scores are `row_scores`), `BatchOptions`
+///    (its options in a `BatchPool`), `has_parameters`, `for_each_parameter(prefix, visit)`, `similarity()`, its name in reports,
+///    `row_score()`, what two rows are scored by.
 /// 2. `rows(sentences)`: what is compared of all passes, fp32. `scores(rows, anchors, first, views)`: anchors against all texts
 ///    from row `first` on.                                                                                                [P, C]
 ///
@@ -157,7 +169,7 @@ private:
 struct ContrastOptions {
     TermWeight weight = 1;                     ///< in the total
     double temperature = 1;                    ///< divides the scores; SimCSE .05, coCondenser 1
-    Similarity similarity = Similarity::dot;   ///< SimCSE: cosine; coCondenser: dot
+    Similarity similarity = Similarity::dot;   ///< SimCSE: cosine; coCondenser: dot; DPR compares dot and euclidean
     CandidateScope candidates = CandidateScope::other_passes;
     double hard_negative_weight = 0;   ///< added to the score of a row's own negative (pass 2); SimCSE: 0
     ContrastForm form = {};
@@ -193,7 +205,7 @@ struct ContrastOptions {
     }
 };
 
-/// Dot products or cosines of one vector per text; `Projection` stands between the vectors and the loss.
+/// Dot products, cosines or distances of one vector per text; `Projection` stands between the vectors and the loss.
 template <class Projection = NoProjection>
 class VectorComparison {
 public:
@@ -209,6 +221,7 @@ public:
     }
 
     [[nodiscard]] std::string_view similarity() const { return to_string(similarity_); }
+    [[nodiscard]] RowScore row_score() const noexcept { return detail::row_score_of(similarity_); }
 
     /// \param sentences  [passes] of [B, D]
     [[nodiscard]] at::Tensor rows(std::span<at::Tensor const> sentences) const {   // [R, D]
@@ -223,7 +236,7 @@ public:
     [[nodiscard]] at::Tensor scores(at::Tensor const& rows, std::vector<std::int64_t> const& anchors, std::int64_t first,
                                     std::span<PackedView const* const>) const {
         at::Tensor const asking = rows.index_select(0, detail::int64_tensor(anchors, rows.device()));
-        return at::mm(asking, rows.narrow(0, first, rows.size(0) - first).t());
+        return row_scores(asking, rows.narrow(0, first, rows.size(0) - first), row_score());
     }
 
     template <class Visit>
@@ -301,12 +314,14 @@ public:
         std::vector<std::int64_t> const targets = state.pairs.side(1, first);
         std::vector<std::int64_t> const excluded = state.pairs.excluded_cells(first, texts - first);
         double const temperature = temperature_at(state.context.progress);
-        // Scores are products of two vectors: each of them takes the root of a learned factor.
-        at::Tensor const rows = log_scale_.defined() ? given * (log_scale_.to(at::kFloat) / 2).exp() : given;
+        // A product grows with both vectors, each of which takes the root of a learned factor; a distance grows as they do.
+        double const share = comparison.row_score() == RowScore::distance ? 1 : 2;
+        at::Tensor const rows = log_scale_.defined() ? given * (log_scale_.to(at::kFloat) / share).exp() : given;
         if constexpr (Comparison::one_vector) {
             if (!is_matrix()) {
                 return retrieval_contrast(options_.contrast, rows.index_select(0, detail::int64_tensor(anchors, rows.device())),
-                                          rows.narrow(0, first, texts - first), targets, excluded, temperature, options_.form);
+                                          rows.narrow(0, first, texts - first), targets, excluded, temperature, options_.form,
+                                          comparison.row_score());
             }
         }
         at::Tensor scores = comparison.scores(rows, anchors, first, state.views).div(temperature);   // [P, C]

@@ -27,17 +27,20 @@ namespace bmae {
 /// KL( softmax(t / T) || softmax(s / tau) ) over each query's own group: SimLM, MASTER. See `kl_distillation`.
 struct KlDivergence {
     static constexpr std::string_view name = "kl_divergence";
+    static constexpr bool has_reduction = true;
 
-    static at::Tensor loss(at::Tensor const& student, at::Tensor const& teacher, double temperature, double teacher_temperature) {
-        return kl_distillation(student.div(temperature), teacher, teacher_temperature);
+    static at::Tensor loss(at::Tensor const& student, at::Tensor const& teacher, double temperature, double teacher_temperature,
+                           DivergenceReduction reduction) {
+        return kl_distillation(student.div(temperature), teacher, teacher_temperature, reduction);
     }
 };
 
 /// Squared error of the margins between the positive and each negative: see `margin_mse`. It uses no temperature.
 struct MarginMse {
     static constexpr std::string_view name = "margin_mse";
+    static constexpr bool has_reduction = false;   ///< the mean over negatives and queries is the mean over all margins
 
-    static at::Tensor loss(at::Tensor const& student, at::Tensor const& teacher, double, double) {
+    static at::Tensor loss(at::Tensor const& student, at::Tensor const& teacher, double, double, DivergenceReduction) {
         return margin_mse(student, teacher);
     }
 };
@@ -48,14 +51,16 @@ struct DistillationOptions {
     double temperature = 1;                    ///< divides the student's scores; with cosine SimLM's .02
     double teacher_temperature = 1;            ///< divides the teacher's scores; SimLM: 1, raw logits of its reranker
     Similarity similarity = Similarity::dot;   ///< SimLM: cosine
-    Matryoshka matryoshka = {};                ///< beginnings of the vectors that are distilled, too
+    DivergenceReduction reduction = DivergenceReduction::batchmean;   ///< of KL divergences; RetroMAE's released code: mean
+    Matryoshka matryoshka = {};                                       ///< beginnings of the vectors that are distilled, too
 
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit.inside("weight", weight);
         visit("temperature", temperature, "divides the scores of the student");
         visit("teacher_temperature", teacher_temperature, "divides the scores of the teacher");
-        visit("similarity", similarity, "how two vectors are compared");
+        visit("similarity", similarity, "how two vectors are compared: dot, cosine or euclidean");
+        visit("reduction", reduction, "divergences are divided by the queries (batchmean) or by all their scores (mean)");
         visit.inside("matryoshka", matryoshka);
     }
 };
@@ -74,11 +79,16 @@ public:
     static constexpr bool needs_groups = true;
     static constexpr bool needs_teacher_scores = true;
 
-    /// Throws InputError for a temperature that is not above 0.
+    /// Throws InputError for a temperature that is not above 0, and for a reduction of a loss that has none.
     template <Encoder E>
     Distillation(Options options, E const&, std::uint64_t, std::string const&) : options_(std::move(options)) {
         require_temperature(options_.temperature);
         require_temperature(options_.teacher_temperature, "a teacher's temperature");
+        if (Loss::has_reduction || options_.reduction == DivergenceReduction::batchmean) { return; }
+        throw InputError(
+            Diagnostic{.file = {},
+                       .expected = "reduction=batchmean with " + std::string(Loss::name) + ", which is no divergence",
+                       .found = std::string(to_string(options_.reduction))});
     }
 
     [[nodiscard]] double weight(double progress) const { return options_.weight.at(progress); }
@@ -115,8 +125,11 @@ public:
             auto const part = [&, width = width](at::Tensor const& vectors) {
                 return whole ? vectors : detail::compared(vectors.narrow(1, 0, width), options_.similarity);
             };
-            at::Tensor const student = detail::own_group_scores(part(anchors), part(texts), group).index_select(0, rows);
-            at::Tensor const loss = Loss::loss(student, teacher, options_.temperature, options_.teacher_temperature);
+            at::Tensor const student =
+                detail::own_group_scores(part(anchors), part(texts), group, detail::row_score_of(options_.similarity))
+                    .index_select(0, rows);
+            at::Tensor const loss =
+                Loss::loss(student, teacher, options_.temperature, options_.teacher_temperature, options_.reduction);
             if (whole) { result.correct = student.detach().argmax(1).eq(teacher.argmax(1)).sum().to(at::kFloat); }
             result.sum = whole ? (weight == 1 ? loss : loss * weight) : result.sum + loss * weight;   // the whole comes first
         }

@@ -11,6 +11,7 @@
 
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/to_tensors.hpp>
+#include <bmae/losses/row_scores.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae::detail {
@@ -28,10 +29,10 @@ inline std::int64_t group_size_of(PackedView const& view) {
     return size;
 }
 
-/// The product of each anchor with the texts of its own group.                       [B, D] and [B G, D] -> [B, G] fp32
-inline at::Tensor own_group_scores(at::Tensor const& anchors, at::Tensor const& candidates, std::int64_t group) {
-    std::int64_t const count = anchors.size(0);
-    return (candidates.to(at::kFloat).view({count, group, -1}) * anchors.to(at::kFloat).unsqueeze(1)).sum(2);
+/// The score of each anchor with the texts of its own group.                         [B, D] and [B G, D] -> [B, G] fp32
+inline at::Tensor own_group_scores(at::Tensor const& anchors, at::Tensor const& candidates, std::int64_t group,
+                                   RowScore how = RowScore::product) {
+    return paired_scores(candidates.view({anchors.size(0), group, -1}), anchors.unsqueeze(1), how);
 }
 
 /// A teacher's scores of the texts of `view`.                                                          [B, G] fp32

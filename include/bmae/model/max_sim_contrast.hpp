@@ -73,6 +73,7 @@ public:
     MaxSim(Options const&, E const&, std::uint64_t, std::string const&) {}
 
     [[nodiscard]] static std::string_view similarity() { return "max_sim"; }
+    [[nodiscard]] static RowScore row_score() noexcept { return RowScore::product; }
 
     /// \param sentences  [passes] of [T, D], T the tokens of each
     [[nodiscard]] static at::Tensor rows(std::span<at::Tensor const> sentences) { return at::cat(sentences).to(at::kFloat); }

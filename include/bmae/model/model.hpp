@@ -21,6 +21,7 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
+#include <bmae/batch/kept_texts.hpp>
 #include <bmae/batch/packed_batch.hpp>
 #include <bmae/batch/pair_list.hpp>
 #include <bmae/batch/to_tensors.hpp>
@@ -122,7 +123,8 @@ public:
         for (PackedView const& view : batch.views) { view.require_known_ids(traits.size()); }
         for_each_view([&](auto const&, auto const& part, std::size_t v) {
             if constexpr (detail::is_pass<std::remove_cvref_t<decltype(part)>>) {
-                batch.encoder_tokens += batch.views[v].tokens();
+                bool const counts = v == 0 || texts_kept() == 0;   // else the first pass alone scores: each candidate counts once
+                batch.encoder_tokens += counts ? batch.views[v].tokens() : 0;
             }
         });
         count_labels(batch);
@@ -146,11 +148,16 @@ public:
     ///                     `batch.term_labels`
     /// It updates neither a momentum encoder nor a queue: `after_step` does. Where towers alternate, the frozen one is run
     /// without a gradient and without dropout.
+    ///
+    /// Where a source reads more texts of a group than are trained on (`QueryWithCandidate::forward`), the first pass scores all of them without
+    /// a gradient and without dropout, in training and in evaluation. All passes then read the positive and the highest-scored negatives
+    /// (`highest_texts`), packed anew: dropout is keyed by the rows of this smaller batch, so that a group of which all are kept
+    /// has the dropout of one that was not chosen from.
     [[nodiscard]] ModelLoss forward(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
         if constexpr (replaces_tokens()) {
-            return run(replaced(batch), context, step_labels);
+            return choose_and_run(replaced(batch), context, step_labels);
         } else {
-            return run(batch, context, step_labels);
+            return choose_and_run(batch, context, step_labels);
         }
     }
 
@@ -240,7 +247,7 @@ public:
         std::size_t candidates = 0;   // texts of all passes but the first
         for_each_pass([&](auto const& pass, std::size_t p) {
             std::size_t group = 1;
-            if constexpr (requires { pass.view().source.group_size(); }) { group = pass.view().source.group_size(); }
+            if constexpr (requires { pass.view().source.group_size(); }) { group = Base::trained_size(pass.view().source); }
             candidates += p == 0 && Base::pass_count > 1 ? 0 : group * texts;
         });
         for_each_cross_term([&](auto const& term, std::size_t) {
@@ -330,6 +337,70 @@ private:
         });
     }
 
+    /// Texts of each group that are kept of those that are read; 0: all.
+    [[nodiscard]] std::size_t texts_kept() const {
+        std::size_t kept = 0;
+        if constexpr (Base::chooses_texts) {
+            for_each_pass([&](auto const& pass, std::size_t p) {
+                auto const& source = pass.view().source;
+                if (p == 0 && source.group_size() > source.kept_size()) { kept = source.kept_size(); }
+            });
+        }
+        return kept;
+    }
+
+    ModelLoss choose_and_run(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
+        if constexpr (Base::chooses_texts) {
+            if (std::size_t const keep = texts_kept(); keep != 0) {
+                return run(with_highest_texts(batch, keep, context), context, step_labels);
+            }
+        }
+        return run(batch, context, step_labels);
+    }
+
+    /// The batch with `keep` texts of each group: see `forward`.
+    [[nodiscard]] HostBatch with_highest_texts(HostBatch const& batch, std::size_t keep, ForwardContext const& context) const {
+        std::vector<std::int64_t> const kept = highest_texts(batch.views[0], scores_of(batch.views[0], keep, context), keep);
+        HostBatch chosen{.examples = batch.examples,
+                         .term_labels = batch.term_labels,
+                         .term_absent = batch.term_absent,
+                         .epoch = batch.epoch,
+                         .replaced = batch.replaced,
+                         .seed = batch.seed};
+        for (PackedView const& view : batch.views) {
+            chosen.encoder_tokens += chosen.views.emplace_back(only_texts(view, kept)).tokens();
+        }
+        for_each_cross_term(   // as many as before: a pair per query
+            [&](auto const& term, std::size_t) { chosen.pairs.push_back(term.pairs(pass_views(chosen))); });
+        return chosen;
+    }
+
+    /// The scores of all texts of the first pass, without a gradient and without dropout, a few groups at a time: never more texts
+    /// than `keep` per group of the batch, as in the run that is trained on, but for a group of its own.                  [B]
+    [[nodiscard]] std::vector<float> scores_of(PackedView const& view, std::size_t keep, ForwardContext const& context) const {
+        c10::AutoGradMode const no_gradient(false);
+        ForwardContext without_dropout{.progress = context.progress, .step = context.step};
+        std::vector<at::Tensor> scores;
+        for_each_pass([&]<class PassT>(PassT const& pass, std::size_t p) {
+            if (p != 0) { return; }
+            EncoderT const& tower = this->encoder();
+            std::size_t const groups = std::max(std::size_t{1}, view.examples() * keep / pass.view().source.group_size());
+            for (std::size_t e = 0; e < view.examples(); e += groups) {
+                std::size_t const last = std::min(e + groups, view.examples()) - 1;
+                std::vector<std::int64_t> texts;
+                for (std::int64_t t = view.first_text(e); t < view.first_text(last) + view.texts_of(last); ++t) {
+                    texts.push_back(t);
+                }
+                PackedView const part = only_texts(view, texts);
+                PackedInput const input = to_tensors(part, tower.embeddings.word.device());
+                Encoded const encoded = tower.encode(input, without_dropout, PassT::keeps_layers);
+                scores.push_back(pass.pool(encoded, input, tower).to(at::kFloat));   // [n, 1]
+            }
+        });
+        at::Tensor const all = at::cat(scores).to(at::kCPU).contiguous();
+        return {all.template const_data_ptr<float>(), all.template const_data_ptr<float>() + all.numel()};
+    }
+
     ModelLoss run(HostBatch const& batch, ForwardContext& context, std::span<std::int64_t const> step_labels) {
         std::vector<detail::TermResult> results;
         std::vector<at::Tensor> const sentences = run_passes(batch, context, &results);
@@ -365,7 +436,10 @@ private:
             context.next_site = first_site + (std::uint64_t{p} << 32);
             ForwardContext without_dropout{.progress = context.progress, .step = context.step};
             PackedInput const input = to_tensors(batch.views[next_view++], device);
-            Encoded const encoded = tower.encode(input, is_frozen ? without_dropout : context, PassT::keeps_layers);
+            Encoded encoded;
+            if constexpr (detail::reads_hidden<typename PassT::BottleneckType>) {
+                encoded = tower.encode(input, is_frozen ? without_dropout : context, PassT::keeps_layers);
+            }
             at::Tensor const sentence = pass.pool(encoded, input, tower);   // [B, D]
             sentences.push_back(sentence);
             PassState<EncoderT> state{

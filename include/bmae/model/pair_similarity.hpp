@@ -41,7 +41,7 @@ struct PairSimilarityOptions {
     void for_each_option(Visit&& visit) {
         visit.inside("weight", weight);
         visit("loss", loss, "cosent, angle: similarities are in the order of the labels; cosine: they are the labels");
-        visit("similarity", similarity, "how two vectors are compared, but for angle");
+        visit("similarity", similarity, "how two vectors are compared, but for angle: dot, cosine or euclidean");
         visit("scale", scale, "multiplies the similarities of cosent and angle");
         visit("label_scale", label_scale, "divides the labels of cosine");
         visit.inside("matryoshka", matryoshka);
@@ -60,7 +60,7 @@ public:
     static constexpr std::size_t passes = 2;
     static constexpr bool needs_similarities = true;   ///< of a store of scored pairs
 
-    /// Throws InputError for a scale that is not above 0, and for angles of dot products.
+    /// Throws InputError for a scale that is not above 0, for angles of what is no cosine, and for distances that shall equal labels.
     template <Encoder E>
     PairSimilarity(Options options, E const&, std::uint64_t, std::string const&) : options_(std::move(options)) {
         for (auto const& [name, value] : {std::pair{"scale", options_.scale}, {"label_scale", options_.label_scale}}) {
@@ -69,7 +69,15 @@ public:
                 Diagnostic{.file = {}, .expected = std::string("a finite ") + name + " above 0", .found = std::to_string(value)});
         }
         if (options_.loss == PairLoss::angle && options_.similarity != Similarity::cosine) {
-            throw InputError(Diagnostic{.file = {}, .expected = "similarity=cosine with the loss angle", .found = "dot"});
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "similarity=cosine with the loss angle",
+                                        .found = std::string(to_string(options_.similarity))});
+        }
+        if (options_.loss == PairLoss::cosine && options_.similarity == Similarity::euclidean) {
+            throw InputError(Diagnostic{.file = {},
+                                        .expected = "similarity=cosine or dot with the loss cosine, which labels can equal",
+                                        .found = "euclidean, which is never above 0",
+                                        .hint = "The loss cosent asks for the order of the labels alone."});
         }
     }
 
@@ -142,6 +150,7 @@ private:
 
     [[nodiscard]] at::Tensor similarities(at::Tensor const& first, at::Tensor const& second) const {   // [P]
         if (options_.loss == PairLoss::angle) { return pair_angles(first, second); }
+        if (options_.similarity == Similarity::euclidean) { return pair_distances(first, second); }
         return options_.similarity == Similarity::cosine ? pair_cosines(first, second) : pair_dots(first, second);
     }
 

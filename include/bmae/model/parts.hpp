@@ -71,8 +71,22 @@ inline constexpr bool pass_reads_groups = [] {
     }
 }();
 
+/// The source of its groups may read more texts than are trained on.
+template <class Part>
+inline constexpr bool pass_offers_choice = [] {
+    if constexpr (is_pass<Part>) {
+        return requires(typename Part::View const& view) { view.source.kept_size(); };
+    } else {
+        return false;
+    }
+}();
+
 template <class Part>
 concept NeedsTokenHead = requires { requires Part::needs_token_head; };
+
+/// False for a bottleneck that reads the tokens of a text alone, so that its pass runs no encoder.
+template <class B>
+inline constexpr bool reads_hidden = !requires { requires !B::reads_hidden; };
 
 template <class... Term>
 constexpr bool any_needs_token_head(std::tuple<Term...> const*) {

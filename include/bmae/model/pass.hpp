@@ -145,6 +145,8 @@ class PassOf {
         (detail::FitsPass<Term> && ...),
         "Pass: after view and bottleneck come the terms of this pass: MaskedLanguageModel, Branch, BagOfWords. A Contrast "
         "compares passes and follows them.");
+    static_assert(detail::reads_hidden<BottleneckT> || sizeof...(Term) == 0,
+                  "Pass: this bottleneck reads tokens alone (reads_hidden = false), so the pass has no hidden states for terms.");
     static_assert(!ViewT::has_row_masks,
                   "Pass: the encoder's view must mask tokens, not context: row masks belong into a branch.");
     static_assert(!ViewT::is_related, "Pass: the encoder's view comes first; a masker that depends on it belongs into a branch.");

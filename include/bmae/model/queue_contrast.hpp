@@ -16,7 +16,6 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 
 #include <bmae/model/contrast.hpp>
 #include <bmae/model/vector_queue.hpp>
@@ -69,12 +68,14 @@ public:
     [[nodiscard]] static PairList pairs(std::span<PackedView const* const> views) { return present_pairs(views); }
 
     template <class Comparison>
-    [[nodiscard]] ContrastiveLoss loss(Comparison const&, at::Tensor const& rows, CrossState const& state) {
+    [[nodiscard]] ContrastiveLoss loss(Comparison const& comparison, at::Tensor const& rows, CrossState const& state) {
         at::Tensor const anchors = rows.index_select(0, detail::int64_tensor(state.pairs.side(0), rows.device()));   // [P, D]
         at::Tensor const keys = rows.index_select(0, detail::int64_tensor(state.pairs.side(1), rows.device())).detach();
         queue_.rows = queue_.rows.to(rows.device());
-        at::Tensor const own = (anchors * keys).sum(1, true);                                                      // [P, 1]
-        at::Tensor const scores = at::cat({own, at::mm(anchors, queue_.rows.t())}, 1).div(options_.temperature);   // [P, 1 + Q]
+        RowScore const how = comparison.row_score();
+        at::Tensor const own = paired_scores(anchors, keys, how).unsqueeze(1);   // [P, 1]
+        at::Tensor const scores =
+            at::cat({own, row_scores(anchors, queue_.rows, how)}, 1).div(options_.temperature);   // [P, 1 + Q]
         if (state.context.training) { queue_.hold(keys); }
         std::vector<std::int64_t> const targets(state.pairs.size(), 0);
         return softmax_contrast(scores, targets, {.label_smoothing = options_.label_smoothing});

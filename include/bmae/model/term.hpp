@@ -57,7 +57,7 @@ struct TermDescription {
     std::string bottleneck = {};     ///< of a term that reads one of its own (`Via`); empty: that of its pass
     std::string projection = {};     ///< adaptors of that bottleneck, joined by +
     std::string words = {};          ///< of a bag of words: its weights, one_over_tokens, one_over_words or one
-    std::string similarity = {};     ///< of a contrast: dot or cosine
+    std::string similarity = {};     ///< of a contrast: dot, cosine, euclidean
     std::string contrast = {};       ///< of a contrast that is not plain InfoNCE: symmetric or four_block
     std::string candidates = {};     ///< of a contrast: other_passes, all_rows, queue or other_passes_and_cache
     std::int64_t decoder_layers = 0;

@@ -23,7 +23,7 @@ namespace bmae {
 struct VectorSetContrastOptions {
     TermWeight weight = 1;                     ///< in the total
     double temperature = 1;                    ///< divides the scores
-    Similarity similarity = Similarity::dot;   ///< of two vectors
+    Similarity similarity = Similarity::dot;   ///< of two vectors: dot or cosine
     bool mask_false_negatives = true;          ///< another query's text that is relevant to this one too is not a negative
 
     template <class Visit>
@@ -45,11 +45,20 @@ public:
     static constexpr bool one_vector = false;
     static constexpr bool has_parameters = false;
 
+    /// Throws InputError for euclidean: the highest products are summed, as search by token vectors does.
     template <class Options, Encoder E>
     VectorSets(Options const& options, E const& encoder, std::uint64_t, std::string const&)
-        : similarity_(options.similarity), width_(encoder.shape().width) {}
+        : similarity_(options.similarity), width_(encoder.shape().width) {
+        if (similarity_ == Similarity::euclidean) {
+            throw InputError(
+                Diagnostic{.file = {},
+                           .expected = "similarity dot or cosine of several vectors per text, whose products are summed",
+                           .found = std::string(to_string(similarity_))});
+        }
+    }
 
     [[nodiscard]] static std::string_view similarity() { return "max_sim"; }
+    [[nodiscard]] static RowScore row_score() noexcept { return RowScore::product; }
 
     /// \param sentences  [passes] of [B, K H]
     /// Throws InputError where the vectors are not K times as wide as hidden states.

@@ -68,7 +68,7 @@ struct RetrieverHyperparameters {
         visit("query_length", query_length, "tokens of a query, [CLS] and [SEP] included");
         visit("passage_length", passage_length, "tokens of a passage, [CLS] and [SEP] included");
         visit("temperature", temperature, "divides the scores");
-        visit("similarity", similarity, "how two vectors are compared");
+        visit("similarity", similarity, "how two vectors are compared: dot, cosine or euclidean");
         visit("contrast", contrast, "plain InfoNCE, both directions, SimLM's four blocks, or a margin between pairs");
         visit("candidates", candidates, "what a query is compared with");
         visit("depth", depth, "negatives are chosen from the first N of the list; 0: from all");
@@ -92,7 +92,7 @@ struct RetrieverMarginMseHyperparameters {
         visit("passages", passages, "passages per query: one positive and negatives");
         visit("query_length", query_length, "tokens of a query, [CLS] and [SEP] included");
         visit("passage_length", passage_length, "tokens of a passage, [CLS] and [SEP] included");
-        visit("similarity", similarity, "how two vectors are compared");
+        visit("similarity", similarity, "how two vectors are compared: dot, cosine or euclidean");
         visit("depth", depth, "negatives are chosen from the first N of the list; 0: from all");
         visit("sampling", sampling, "which negatives an epoch reads");
         visit("matryoshka", matryoshka, "beginnings of the vectors that are trained, too: the halves, quarters, ...");
@@ -103,6 +103,7 @@ struct RetrieverMarginMseHyperparameters {
 struct RetrieverDistilledHyperparameters : RetrieverHyperparameters {
     double contrast_weight = .2;   ///< kd_cont_loss_weight
     double kl_weight = 1;
+    DivergenceReduction kl_reduction = DivergenceReduction::batchmean;   ///< RetroMAE's released code: mean
 
     RetrieverDistilledHyperparameters()
         : RetrieverHyperparameters{.passages = 24,
@@ -116,6 +117,7 @@ struct RetrieverDistilledHyperparameters : RetrieverHyperparameters {
         RetrieverHyperparameters::for_each_option(visit);
         visit("contrast_weight", contrast_weight, "factor of the contrast beside the distillation");
         visit("kl_weight", kl_weight, "factor of the distillation");
+        visit("kl_reduction", kl_reduction, "divergences are divided by the queries (batchmean) or by all their scores (mean)");
     }
 };
 
@@ -157,6 +159,7 @@ struct PresetHyperparameters<RetrieverDistilled> {
         std::get<1>(options.terms) = {.weight = hyperparameters.kl_weight,
                                       .temperature = hyperparameters.temperature,
                                       .similarity = hyperparameters.similarity,
+                                      .reduction = hyperparameters.kl_reduction,
                                       .matryoshka = Matryoshka::halves(hyperparameters.matryoshka)};
         return options;
     }

@@ -22,7 +22,7 @@ struct RetrieverRecipe {
 };
 
 /// All of them, in order of publication.
-inline std::array<RetrieverRecipe, 8> retriever_recipes() {
+inline std::array<RetrieverRecipe, 10> retriever_recipes() {
     constexpr Similarity cosine = Similarity::cosine;
     return {{
         {"retriever-dpr",
@@ -37,6 +37,12 @@ inline std::array<RetrieverRecipe, 8> retriever_recipes() {
         {"retriever-cocondenser",
          "Gao, Callan: coCondenser, arXiv 2108.05540, as Tevatron trains it",
          {.passages = 8, .query_length = 32, .passage_length = 128, .sampling = NegativeChoice::shuffled}},
+        {"retriever-retromae",
+         "Xiao et al.: RetroMAE, arXiv 2205.12035, code for MS MARCO",
+         {.passages = 16, .query_length = 32, .passage_length = 140, .depth = 200}},
+        {"retriever-retromae-beir",
+         "Xiao et al.: RetroMAE, arXiv 2205.12035, code for BEIR",
+         {.passages = 2, .query_length = 32, .passage_length = 144}},
         {"retriever-simlm",
          "Wang et al.: SimLM, arXiv 2207.02578, section 4.1; so MASTER, arXiv 2212.07841",
          {.passages = 16,

@@ -105,24 +105,81 @@ constexpr Normalization usual_normalization(FusionMethod method) noexcept {
     return method == FusionMethod::z_score ? Normalization::z_score : Normalization::min_max;
 }
 
-/// What one run adds to the documents of one query.
-struct Contribution {
-    std::vector<double> gains = {};   ///< [hits] beyond `absent`; of product factors
-    double absent = 0;                ///< to each document, in the run or not
+/// What one run says of the documents of one query, before its weight.
+struct QueryOfRun {
+    std::vector<std::uint32_t> places = {};   ///< [hits] of their documents among those of the query
+    std::vector<double> points = {};          ///< [hits] ranks from 1, or scores beyond `absent`; of a product factors
+    double absent = 0;                        ///< to each document, in the run or not
 };
 
-inline Contribution contribution_of(Run const& run, std::size_t query, double weight, FusionOptions const& options) {
-    Contribution result{.gains = scores_of(run, query)};
+/// Ranks or normalized scores of a query of a run; `places` are left to the caller.
+inline QueryOfRun points_of(Run const& run, std::size_t query, FusionOptions const& options) {
+    QueryOfRun result{.points = scores_of(run, query)};
     if (options.method == FusionMethod::reciprocal_rank) {
-        std::vector<std::size_t> const ranks = ranks_of(result.gains);
-        for (std::size_t i = 0; i < ranks.size(); ++i) { result.gains[i] = weight / (options.k + static_cast<double>(ranks[i])); }
+        std::vector<std::size_t> const ranks = ranks_of(result.points);
+        std::copy(ranks.begin(), ranks.end(), result.points.begin());
         return result;
     }
     bool const continues = options.method == FusionMethod::weighted || options.method == FusionMethod::z_score;
-    normalize(result.gains, options.normalization.value_or(usual_normalization(options.method)));
-    double const floor = continues && !result.gains.empty() ? *std::min_element(result.gains.begin(), result.gains.end()) : 0.0;
-    result.absent = weight * floor;
-    for (double& gain : result.gains) { gain = weight * (gain - floor); }
+    normalize(result.points, options.normalization.value_or(usual_normalization(options.method)));
+    if (continues && !result.points.empty()) { result.absent = *std::min_element(result.points.begin(), result.points.end()); }
+    for (double& point : result.points) { point -= result.absent; }
+    return result;
+}
+
+/// One query of all runs: what its fusions by any weights and any k have in common.
+struct QueryOfRuns {
+    std::string_view query = {};
+    std::vector<std::uint32_t> documents = {};   ///< [found]
+    std::vector<std::uint32_t> holders = {};     ///< [found] runs that hold the document
+    std::vector<QueryOfRun> runs = {};           ///< empty of one that lacks the query
+
+    /// Sums or multiplies what the runs say.
+    /// \param weights  [runs]
+    /// \param scores   receives those of the documents                                                           [found]
+    void fuse(FusionMethod method, std::span<double const> weights, double k, std::vector<double>& scores) const {
+        bool const multiplies = method == FusionMethod::product;
+        double absent = 0;
+        for (std::size_t r = 0; r < runs.size(); ++r) { absent += weights[r] * runs[r].absent; }
+        scores.assign(documents.size(), multiplies ? 1 : absent);
+        for (std::size_t r = 0; r < runs.size(); ++r) {
+            for (std::size_t i = 0; i < runs[r].places.size(); ++i) {
+                double const point = runs[r].points[i];
+                double& score = scores[runs[r].places[i]];
+                if (multiplies) {
+                    score *= point;
+                } else {
+                    score += method == FusionMethod::reciprocal_rank ? weights[r] / (k + point) : weights[r] * point;
+                }
+            }
+        }
+        if (method != FusionMethod::comb_mnz) { return; }
+        for (std::size_t i = 0; i < holders.size(); ++i) { scores[i] *= holders[i]; }
+    }
+};
+
+/// \param place  [documents] scratch, all `nowhere` before and after
+inline QueryOfRuns query_of_runs(std::span<Run const* const> runs, std::string_view query, FusionOptions const& options,
+                                 IdTable& ids, std::vector<std::uint32_t>& place) {
+    constexpr std::uint32_t nowhere = 0xffffffffU;
+    QueryOfRuns result{.query = query};
+    for (Run const* const run : runs) {
+        auto const at = run->find(query);
+        result.runs.push_back(at ? points_of(*run, *at, options) : QueryOfRun());
+        if (!at) { continue; }
+        for (Hit const& hit : run->hits(*at)) {
+            std::uint32_t const document = ids.add(run->document(hit.document));
+            if (document >= place.size()) { place.resize(ids.size(), nowhere); }
+            if (place[document] == nowhere) {
+                place[document] = static_cast<std::uint32_t>(result.documents.size());
+                result.documents.push_back(document);
+                result.holders.push_back(0);
+            }
+            result.runs.back().places.push_back(place[document]);
+            ++result.holders[place[document]];
+        }
+    }
+    for (std::uint32_t const document : result.documents) { place[document] = nowhere; }
     return result;
 }
 
@@ -176,21 +233,19 @@ struct FusedQuery {
 };
 
 /// Leaves the documents that all runs hold, with a product of one sign: two scores below 0 would make a good one.
-/// \param holders  [found] runs that hold the document
-inline void keep_common(FusedQuery& fused, std::vector<std::uint32_t> const& holders, std::size_t runs,
-                        std::span<Contribution const> factors) {
-    auto const is_below = [](Contribution const& factor) {
-        return std::any_of(factor.gains.begin(), factor.gains.end(), [](double score) { return score < 0; });
+inline void keep_common(FusedQuery& fused, QueryOfRuns const& found) {
+    auto const is_below = [](QueryOfRun const& run) {
+        return std::any_of(run.points.begin(), run.points.end(), [](double score) { return score < 0; });
     };
-    if (std::count_if(factors.begin(), factors.end(), is_below) > 1) {
+    if (std::count_if(found.runs.begin(), found.runs.end(), is_below) > 1) {
         throw InputError(Diagnostic{.file = {},
                                     .expected = "scores of 0 or more in all runs but one, of which a product is made",
                                     .found = "scores below 0 in several, for the query '" + std::string(fused.query) + "'",
                                     .hint = "Normalize by min-max, or take weighted."});
     }
     std::size_t kept = 0;
-    for (std::size_t i = 0; i < holders.size(); ++i) {
-        if (holders[i] != runs) { continue; }
+    for (std::size_t i = 0; i < found.holders.size(); ++i) {
+        if (found.holders[i] != found.runs.size()) { continue; }
         fused.documents[kept] = fused.documents[i];
         fused.scores[kept++] = fused.scores[i];
     }
@@ -198,46 +253,28 @@ inline void keep_common(FusedQuery& fused, std::vector<std::uint32_t> const& hol
     fused.scores.resize(kept);
 }
 
-/// Sums or multiplies what the runs say of the documents of a query.
-/// \param place  [documents] scratch, all `nowhere` before and after
-inline FusedQuery fuse_query(std::span<Run const* const> runs, std::string_view query, std::span<double const> weights,
-                             FusionOptions const& options, IdTable& ids, std::vector<std::uint32_t>& place) {
-    constexpr std::uint32_t nowhere = 0xffffffffU;
-    std::vector<std::optional<std::size_t>> at;
-    std::vector<Contribution> all;
-    double absent = 0;
-    for (std::size_t r = 0; r < runs.size(); ++r) {
-        at.push_back(runs[r]->find(query));
-        all.push_back(at.back() ? contribution_of(*runs[r], *at.back(), weights[r], options) : Contribution());
-        absent += all.back().absent;
-    }
-    bool const multiplies = options.method == FusionMethod::product;
-    FusedQuery fused{.query = query};
-    std::vector<std::uint32_t> holders;   // [found] runs that hold the document
-    for (std::size_t r = 0; r < runs.size(); ++r) {
-        if (!at[r]) { continue; }
-        auto const hits = runs[r]->hits(*at[r]);
-        for (std::size_t i = 0; i < hits.size(); ++i) {
-            std::uint32_t const document = ids.add(runs[r]->document(hits[i].document));
-            if (document >= place.size()) { place.resize(ids.size(), nowhere); }
-            if (place[document] == nowhere) {
-                place[document] = static_cast<std::uint32_t>(fused.documents.size());
-                fused.documents.push_back(document);
-                fused.scores.push_back(multiplies ? 1 : absent);
-                holders.push_back(0);
-            }
-            double& score = fused.scores[place[document]];
-            score = multiplies ? score * all[r].gains[i] : score + all[r].gains[i];
-            ++holders[place[document]];
-        }
-    }
-    for (std::uint32_t const document : fused.documents) { place[document] = nowhere; }
-    if (options.method == FusionMethod::comb_mnz) {
-        for (std::size_t i = 0; i < holders.size(); ++i) { fused.scores[i] *= holders[i]; }
-    }
-    if (multiplies) { keep_common(fused, holders, runs.size(), all); }
+inline FusedQuery fuse_query(QueryOfRuns const& found, std::span<double const> weights, FusionOptions const& options,
+                             IdTable const& ids) {
+    FusedQuery fused{.query = found.query, .documents = found.documents};
+    found.fuse(options.method, weights, options.k, fused.scores);
+    if (options.method == FusionMethod::product) { keep_common(fused, found); }
     fused.sort(ids, options.depth);
     return fused;
+}
+
+/// \throws InputError  as `fuse_runs`, but for weights
+inline void check_fusion(std::size_t runs, FusionOptions const& options) {
+    if (runs < 2) {
+        throw InputError(Diagnostic{.file = {}, .expected = "at least two runs to fuse", .found = std::to_string(runs)});
+    }
+    bool const multiplies = options.method == FusionMethod::comb_mnz || options.method == FusionMethod::product;
+    if (multiplies && options.normalization == Normalization::z_score) {
+        throw InputError(Diagnostic{
+            .file = {},
+            .expected = "scores of 0 or more for " + std::string(to_string(options.method)) + ", which multiplies them",
+            .found = "z-scores, half of which are below 0",
+            .hint = "Normalize by min-max, or take comb-sum."});
+    }
 }
 
 }  // namespace detail
@@ -248,17 +285,7 @@ inline FusedQuery fuse_query(std::span<Run const* const> runs, std::string_view 
 /// \throws InputError for fewer than two runs, for weights that do not fit, for z-scores in comb_mnz and product: the number of runs would
 ///                    lower scores below 0, and two of them would make a good product; for a product of several runs with scores below 0
 inline Run fuse_runs(std::span<Run const* const> runs, FusionOptions const& options = {}, bool exact = true) {
-    if (runs.size() < 2) {
-        throw InputError(Diagnostic{.file = {}, .expected = "at least two runs to fuse", .found = std::to_string(runs.size())});
-    }
-    bool const multiplies = options.method == FusionMethod::comb_mnz || options.method == FusionMethod::product;
-    if (multiplies && options.normalization == Normalization::z_score) {
-        throw InputError(Diagnostic{
-            .file = {},
-            .expected = "scores of 0 or more for " + std::string(to_string(options.method)) + ", which multiplies them",
-            .found = "z-scores, half of which are below 0",
-            .hint = "Normalize by min-max, or take comb-sum."});
-    }
+    detail::check_fusion(runs.size(), options);
     std::vector<double> const weights = detail::weights_of(runs.size(), options);
     auto ids = std::make_shared<IdTable>();
     IdTable queries;
@@ -270,7 +297,8 @@ inline Run fuse_runs(std::span<Run const* const> runs, FusionOptions const& opti
         for (std::size_t i = 0; i < run->size(); ++i) {
             if (queries.find(run->query(i))) { continue; }
             queries.add(run->query(i));
-            auto const fused = detail::fuse_query(runs, run->query(i), weights, options, *ids, place);
+            auto const found = detail::query_of_runs(runs, run->query(i), options, *ids, place);
+            auto const fused = detail::fuse_query(found, weights, options, *ids);
             for (std::size_t h = 0; h < fused.scores.size(); ++h) {
                 hits.push_back({fused.documents[h], static_cast<float>(fused.scores[h])});
             }

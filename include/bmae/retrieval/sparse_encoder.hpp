@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include <bmae/batch/to_tensors.hpp>
 #include <bmae/bottlenecks/lexical.hpp>
@@ -21,6 +23,7 @@
 #include <bmae/retrieval/impact_index.hpp>
 #include <bmae/retrieval/postings.hpp>
 #include <bmae/text/any_tokenizer.hpp>
+#include <bmae/values/error.hpp>
 #include <bmae/values/prompts.hpp>
 
 namespace bmae {
@@ -32,9 +35,14 @@ struct SparseEncoderOptions {
     std::size_t max_length = 256;   ///< tokens with [CLS] and [SEP]; longer texts are truncated
     std::size_t query_length = 0;   ///< the same of a query; 0: as a text
     Prompts prompts = {};           ///< put before texts, which the lengths count too
+    /// [V] fp32 on the CPU: a query is the set of its tokens with these weights, and no encoder runs (SPLADE-doc); undefined: queries are
+    /// encoded as texts are.
+    at::Tensor query_weights = {};
 };
 
 /// Encoder and language-model head as an encoder of sparse vectors (Formal et al.: SPLADE v2, arXiv 2109.10086).
+///
+/// With `query_weights` the encoder of `for_queries` counts the tokens of a text instead of encoding it.
 class SparseEncoder {
 public:
     /// Throws InputError where vocabulary or length do not fit the encoder, and for a tokenizer without [CLS] and [SEP].
@@ -45,6 +53,7 @@ public:
           options_(std::move(options)) {
         detail::require_fit(tokenizer_, model_.shape(), options_.max_length, 2);
         if (options_.query_length != 0) { detail::require_fit(tokenizer_, model_.shape(), options_.query_length, 2); }
+        if (options_.query_weights.defined()) { require_query_weights(); }
         prompt_ = options_.prompts.of_documents();
     }
 
@@ -72,6 +81,7 @@ public:
     }
     /// The same for token ids with [CLS] and [SEP], as `tokenize` gives them.
     [[nodiscard]] SparseVectors encode_sparse_ids(std::span<std::vector<TokenId> const> ids, EncodeRun const& run = {}) const {
+        if (counts_terms_) { return term_weights(ids); }
         std::vector<std::vector<WeightedTerm>> lists(ids.size());
         for_each_row_batch(ids, run, [&](at::Tensor const& weights, std::vector<std::int64_t> const& places) {
             at::Tensor const rows = weights.contiguous();
@@ -100,6 +110,7 @@ public:
     [[nodiscard]] SparseEncoder for_queries() const {
         SparseEncoder queries = *this;
         if (options_.query_length != 0) { queries.options_.max_length = std::exchange(queries.options_.query_length, 0); }
+        queries.counts_terms_ = options_.query_weights.defined();
         queries.prompt_ = options_.prompts.of_queries();
         return queries;
     }
@@ -138,6 +149,16 @@ private:
     /// Calls `use(weights, places)` with whole rows of each batch.                                              weights [B, V]
     template <class Use>
     void for_each_row_batch(std::span<std::vector<TokenId> const> ids, EncodeRun const& run, Use const& use) const {
+        if (counts_terms_) {
+            for (std::size_t i = 0; i < ids.size(); ++i) {
+                at::Tensor const row = at::zeros({1, model_.width()}, at::kFloat);
+                for (WeightedTerm const& term : term_weights(ids.subspan(i, 1)).weights) {
+                    row.mutable_data_ptr<float>()[term.term] = term.weight;
+                }
+                use(row, {static_cast<std::int64_t>(i)});
+            }
+            return;
+        }
         detail::for_each_batch(ids, run, [&](PackedView const& view, std::vector<std::int64_t> const& places) {
             at::Tensor const weights = model_(to_tensors(view, model_.device())).to(at::kFloat).cpu();
             detail::require_finite(weights, places, ids.size());
@@ -145,10 +166,36 @@ private:
         });
     }
 
+    /// The set of the tokens of each text between [CLS] and [SEP], with the weights of queries.
+    [[nodiscard]] SparseVectors term_weights(std::span<std::vector<TokenId> const> ids) const {
+        float const* const weights = options_.query_weights.const_data_ptr<float>();
+        SparseVectors all;
+        for (std::vector<TokenId> const& text : ids) {
+            std::set<TokenId> const terms(text.begin() + 1, text.end() - 1);
+            for (TokenId const term : terms) {
+                if (weights[term] > 0) { all.weights.push_back({static_cast<std::uint32_t>(term), weights[term]}); }
+            }
+            all.begins.push_back(all.weights.size());
+        }
+        return all;
+    }
+
+    void require_query_weights() const {
+        at::Tensor const& weights = options_.query_weights;
+        bool const fits = weights.dim() == 1 && weights.size(0) == model_.width() && weights.scalar_type() == at::kFloat &&
+                          weights.is_contiguous();
+        if (fits && weights.ge(0).logical_and(weights.isfinite()).all().item<bool>()) { return; }
+        throw InputError(Diagnostic{.file = {},
+                                    .expected = "one finite weight of at least 0 for each of the " +
+                                                std::to_string(model_.width()) + " tokens in queries",
+                                    .found = fits ? "other numbers" : std::to_string(weights.numel()) + " weights"});
+    }
+
     AnyTextModel model_;
     AnyTokenizer tokenizer_;
     SparseEncoderOptions options_;
     std::string prompt_ = {};
+    bool counts_terms_ = false;   // texts are queries of `query_weights`
 };
 
 }  // namespace bmae

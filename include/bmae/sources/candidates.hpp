@@ -78,7 +78,7 @@ inline std::uint32_t random_negative(PairExample const& example, std::span<Chose
     throw InputError(Diagnostic{.file = {},
                                 .expected = "texts of the dataset that are not relevant to query " + std::to_string(example.id),
                                 .found = "too few among " + std::to_string(example.texts.size()),
-                                .hint = "Lower the number of passages per query."});
+                                .hint = "Lower the number of passages per query; where `forward` is set, lower that."});
 }
 
 /// The places of the list that may be chosen: a window of ranks.
@@ -228,10 +228,14 @@ struct Candidates {
 
 /// [CLS] query [SEP] passage [SEP] for one positive and its negatives, with token types 0 and 1 or in the form of another tokenizer:
 /// the pairs of a cross-encoder. Only the passage is truncated, as Hugging Face's `only_second` does.
+///
+/// With `forward` a group of that many texts is read. The model scores it without a gradient and without dropout, and trains on
+/// the positive and the `passages - 1` negatives that score highest (SimLM's released code: rerank_forward_factor): see `Model::forward`.
 struct QueryWithCandidate {
     static constexpr std::string_view name = "query_with_candidate";
 
     GroupOptions group = {};
+    std::size_t forward = 0;   ///< texts that are read and scored, of which `passages` are trained on; 0: all are (SimLM: 64)
     std::size_t query_length = 32;   ///< tokens of the query alone (SimLM: 32)
     std::size_t max_length = 192;    ///< tokens of the pair with its special ones (SimLM: 192)
     PairForm form = {};              ///< of the tokenizer and the encoder: see `pair_form`
@@ -239,18 +243,23 @@ struct QueryWithCandidate {
     template <class Visit>
     void for_each_option(Visit&& visit) {
         visit.inside("", group);
+        visit("forward", forward, "passages that are scored without a gradient; the highest are trained on; 0: all are");
         visit("query_length", query_length, "tokens of a query, specials not counted");
         visit("max_length", max_length, "tokens of query and passage, [CLS] and both [SEP] included");
         visit("separators", form.separators, "separators between query and passage: 1 of BERT, 2 of RoBERTa");
         visit("token_types", form.token_types, "query and passage have the token types 0 and 1");
     }
 
-    [[nodiscard]] std::size_t group_size() const noexcept { return group.passages; }
+    [[nodiscard]] std::size_t group_size() const noexcept { return forward == 0 ? group.passages : forward; }
+    /// Texts of a group that are trained on.
+    [[nodiscard]] std::size_t kept_size() const noexcept { return group.passages; }
 
     [[nodiscard]] std::vector<CandidateText> read_group(PairExample const& example, TokenTraits const& traits, std::size_t limit,
                                                         Draw const& shared) const {
+        GroupOptions read = group;
+        read.passages = group_size();
         std::vector<CandidateText> texts;
-        for (auto const& [id, score] : detail::choose_group(example, group, shared)) {
+        for (auto const& [id, score] : detail::choose_group(example, read, shared)) {
             texts.push_back({.text = pair_text(example.query, example.texts[id], traits.special(), query_length,
                                                std::min(limit, max_length), form),
                              .id = id,

@@ -84,11 +84,12 @@ BMAE_INLINE std::optional<DescriptionDifference> difference(nlohmann::ordered_js
 }
 
 /// Options that later versions have, at the value that earlier ones had without a choice: `...decoder.family`, the encoder's; the form
-/// of a reranker's pairs, BERT's; negatives drawn at random; contrasts of a fixed temperature, without masks by margins.
+/// of a reranker's pairs, BERT's; negatives drawn at random; contrasts of a fixed temperature, without masks by margins; losses over groups
+/// by a softmax, all of whose texts are trained on; divergences divided by the queries.
 inline std::vector<std::string> implied_options(nlohmann::ordered_json const& before, nlohmann::ordered_json const& after) {
     std::vector<std::string> paths;
     if (!before.is_object() || !after.is_object() || !before.contains("numbers") || !after.contains("numbers")) { return paths; }
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 12> implied{{{".decoder.family", "\"encoder\""},
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 15> implied{{{".decoder.family", "\"encoder\""},
                                                                                      {".view.source.separators", "1"},
                                                                                      {".view.source.token_types", "true"},
                                                                                      {".view.source.skip", "0"},
@@ -99,7 +100,10 @@ inline std::vector<std::string> implied_options(nlohmann::ordered_json const& be
                                                                                      {".mask_margin", "0.0"},
                                                                                      {".margin", "1.0"},
                                                                                      {".temperature_warmup", "0.0"},
-                                                                                     {".learn_temperature", "false"}}};
+                                                                                     {".learn_temperature", "false"},
+                                                                                     {".view.source.forward", "0"},
+                                                                                     {".loss", "\"softmax\""},
+                                                                                     {".reduction", "\"batchmean\""}}};
     for (auto const& [path, value] : after["numbers"].items()) {
         if (before["numbers"].contains(path)) { continue; }
         for (auto const& [end, only] : implied) {

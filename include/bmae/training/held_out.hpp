@@ -118,7 +118,7 @@ BMAE_INLINE HeldOut::HeldOut(Objective& model, Objective& trained, HeldOutOption
         batches_.push_back(model.collate(examples, {.seed = options.seed, .epoch = 0}));
     }
     auto const ones =
-        std::stable_partition(batches_.begin(), batches_.end(), [](HostBatch const& batch) { return batch.examples.size() > 1; });
+        std::stable_partition(batches_.begin(), batches_.end(), [](HostBatch const& held) { return held.examples.size() > 1; });
     several_ = static_cast<std::size_t>(ones - batches_.begin());
 }
 
