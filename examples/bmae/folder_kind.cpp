@@ -10,6 +10,7 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/sentence_router.hpp>
 #include <bmae/values/error.hpp>
 
 namespace bmae::program {
@@ -32,16 +33,13 @@ FolderKind kind_of_folder(Path const& folder) {
     std::string const modules =
         std::filesystem::exists(list) ? detail::read_file(list, detail::largest_config_file) : std::string();
     auto const has = [&](std::string_view word) { return modules.find(word) != std::string::npos; };
-    auto const routes = [&] {
-        for (char const* const name : {"router_config.json", "config.json"}) {
-            if (std::filesystem::exists(folder / name)) { return detail::read_file(folder / name, detail::largest_config_file); }
-        }
-        return std::string();
-    };
     bool const routed = has(".Router") || has(".Asym");
-    if (has("SpladePooling") || (routed && routes().find("SpladePooling") != std::string::npos)) {
-        return FolderKind::sparse_encoder;
-    }
+    auto const routes_have = [&](std::string_view word) {
+        Path const file = detail::router_file(folder);
+        return std::filesystem::exists(file) &&
+               detail::read_file(file, detail::largest_config_file).find(word) != std::string::npos;
+    };
+    if (has("SpladePooling") || (routed && routes_have("SpladePooling"))) { return FolderKind::sparse_encoder; }
     if (has("MultiVectorMask")) { return FolderKind::token_encoder; }
     if (has("Pooling") || routed) { return FolderKind::sentence_encoder; }
     return detail::holds_classifier(folder) ? FolderKind::cross_encoder : FolderKind::other;
