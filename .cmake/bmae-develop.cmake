@@ -1,6 +1,7 @@
 # For tests, examples and benchmarks only: warnings, ccache, job pool, precompiled LibTorch headers.
 #   bmae_add_program(name [TORCH] [HEADER_ONLY] [PRECOMPILED target] SOURCES ...)    an executable with the project's flags
 #   bmae_add_precompiled(name FORM target ...)                  headers precompiled once for several programs
+#   bmae_unite(target source...)                  compiles several of its sources as one translation unit; those named stay alone
 #   bmae_links_torch(result file...)              FALSE if one of the files has a line `// torch-free`
 include_guard(GLOBAL)
 
@@ -58,6 +59,16 @@ endfunction()
 function(bmae_use_precompiled target precompiled)
     target_precompile_headers(${target} REUSE_FROM ${precompiled})
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+endfunction()
+
+# Sources of one program instantiate the same templates of the trainer, the encoders and JSON: three quarters of their object code was
+# there more than once. GCC takes types of an unnamed namespace for those of a header then, which the warning is about.
+function(bmae_unite target)
+    if(BMAE_UNITY)
+        set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+        target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
+        set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
 endfunction()
 
 # The compiled form has the project's flags, and its own precompiled headers, which the programs that link it share.

@@ -24,14 +24,11 @@
 
 #include "common.hpp"
 #include "models.hpp"
+#include "option_text.hpp"
 
 namespace bmae::program {
 
 namespace {
-
-[[noreturn]] void refuse(std::string expected, std::string found, std::string hint = {}) {
-    throw InputError(Diagnostic{.file = {}, .expected = std::move(expected), .found = std::move(found), .hint = std::move(hint)});
-}
 
 /// The options with the defaults of the model filled in.
 struct Plan {
@@ -43,16 +40,16 @@ struct Plan {
 
 Plan make_plan(Common const& common, GenerateOptions const& options, bool asks) {
     if (options.method != "greedy" && options.method != "sample") {
-        refuse("--method greedy or sample", '"' + options.method + '"');
+        throw refuse("--method greedy or sample", '"' + options.method + '"');
     }
     Plan plan{.asks = asks, .per_text = options.per_text != 0 ? options.per_text : asks && options.method == "sample" ? 5 : 1};
     if (!asks && plan.per_text != 1) {
-        refuse("--per-text 1 with GPT-2", std::to_string(plan.per_text),
-               "A row holds one continuation; run again with another --seed for a second file.");
+        throw refuse("--per-text 1 with GPT-2", std::to_string(plan.per_text),
+                     "A row holds one continuation; run again with another --seed for a second file.");
     }
     if (options.method == "greedy" && plan.per_text != 1) {
-        refuse("--per-text 1 with --method greedy", std::to_string(plan.per_text),
-               "Greedy texts are all equal: use --method sample.");
+        throw refuse("--per-text 1 with --method greedy", std::to_string(plan.per_text),
+                     "Greedy texts are all equal: use --method sample.");
     }
     plan.texts_per_batch = std::max<std::size_t>(1, options.batch_size / plan.per_text);
     plan.generation = {.max_new_tokens = static_cast<std::int64_t>(options.max_new_tokens != 0 ? options.max_new_tokens
@@ -156,12 +153,12 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
     }
     if constexpr (std::is_same_v<Model, Gpt2>) {
         if (plan.generation.max_new_tokens >= model.config().positions) {
-            refuse("--max-new-tokens below the " + std::to_string(model.config().positions) + " positions of the model",
-                   std::to_string(plan.generation.max_new_tokens));
+            throw refuse("--max-new-tokens below the " + std::to_string(model.config().positions) + " positions of the model",
+                         std::to_string(plan.generation.max_new_tokens));
         }
     } else if (options.max_prompt_tokens != 0 &&
                options.max_prompt_tokens <= tokenizer.wrapping().before.size() + tokenizer.wrapping().after.size()) {
-        refuse("--max-prompt-tokens with room for a text", std::to_string(options.max_prompt_tokens));
+        throw refuse("--max-prompt-tokens with room for a text", std::to_string(options.max_prompt_tokens));
     }
     plan.generation.vocabulary = tokenizer.size();
 

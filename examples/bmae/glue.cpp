@@ -88,13 +88,13 @@ std::vector<std::string> labels_of_task(std::string const& task) {
 }
 
 /// The model and its tokenizer, loaded anew for each run, and the head of a folder that has one of the same labels.
-struct Start {
+struct LabelledStart {
     LoadedModel model;
     NamedTensors head = {};
 };
 
-Start load_start(GlueOptions const& options, std::size_t labels) {
-    Start start{.model = load_model(options.model)};
+LabelledStart load_start(GlueOptions const& options, std::size_t labels) {
+    LabelledStart start{.model = load_model(options.model)};
     require_one_encoder(start.model, "fine-tuning on GLUE");
     if (start.model.sentence && !start.model.sentence->prompts.are_empty()) { say("the prompts of the model are not read"); }
     if (options.training.dropout >= 0) { start.model.encoder = with_dropout(start.model.encoder, options.training.dropout); }
@@ -192,7 +192,7 @@ struct Ended {
 /// \returns nothing where it was interrupted
 std::optional<Ended> run_seed(Common const& common, GlueOptions const& options, TaskRun const& run) {
     GlueTask const& task = run.task;
-    Start start = load_start(options, task.labels);
+    LabelledStart start = load_start(options, task.labels);
     AnyTokenizer const& tokenizer = start.model.tokenizer;
     auto const framed = [&](GlueRows const& rows) {
         return classified_texts(tokenizer, start.model.encoder.shape(), rows.texts, rows.seconds, rows.targets,

@@ -30,7 +30,7 @@ namespace bmae::program {
 namespace {
 
 /// One finding: a readable line, and a member of the JSON object.
-class Findings {
+class Contents {
 public:
     void add(std::string const& name, Json const& value) {
         json_[name] = value;
@@ -47,7 +47,7 @@ private:
 
 Json read_json(Path const& path) { return detail::parse_json(detail::read_file(path, std::uint64_t{1} << 28), path.string()); }
 
-void look_at_tensors(Path const& path, bool all, Findings& findings) {
+void look_at_tensors(Path const& path, bool all, Contents& findings) {
     auto const file = SafetensorsFile::open(path);
     std::uint64_t numbers = 0;
     std::uint64_t bytes = 0;
@@ -86,7 +86,7 @@ void look_at_tensors(Path const& path, bool all, Findings& findings) {
 }
 
 /// A file of torch.save: the numbers of shared storages count once.
-void look_at_pickled(Path const& path, bool all, Findings& findings) {
+void look_at_pickled(Path const& path, bool all, Contents& findings) {
     auto const file = TorchFile::open(path);
     std::uint64_t numbers = 0;
     std::uint64_t bytes = 0;
@@ -108,7 +108,7 @@ void look_at_pickled(Path const& path, bool all, Findings& findings) {
 }
 
 /// The weights of a folder of a model, if it has any.
-void look_at_weights(Path const& folder, bool all, Findings& findings) {
+void look_at_weights(Path const& folder, bool all, Contents& findings) {
     WeightFiles const files = find_weights(folder);
     findings.add("weights", files.file.filename().string());
     if (!files.shards.empty()) { return findings.add("shards", files.shards.size()); }
@@ -120,7 +120,7 @@ bool is_pickled(Path const& path) {
     return ending == ".bin" || ending == ".pt" || ending == ".pth";
 }
 
-void look_at_store(Path const& path, Findings& findings) {
+void look_at_store(Path const& path, Contents& findings) {
     TokenStore const store = TokenStore::open(path, Verify::full);
     TokenStoreStatistics const& counts = store.statistics();
     findings.add("kind", "token store, all checksums valid");
@@ -147,7 +147,7 @@ bool is_pair_store(Path const& path) {
     return manifest.is_object() && manifest.contains("format") && manifest["format"] == detail::pair_format::kind.magic;
 }
 
-void look_at_pairs(Path const& path, Findings& findings) {
+void look_at_pairs(Path const& path, Contents& findings) {
     PairStore const store = PairStore::open(path, Verify::full);
     findings.add("kind", "pair store, all checksums valid");
     findings.add("source", store.source());
@@ -172,7 +172,7 @@ void look_at_pairs(Path const& path, Findings& findings) {
 }
 
 /// What made an index, and that all of it is as it was made.
-void look_at_index(Path const& path, Findings& findings) {
+void look_at_index(Path const& path, Contents& findings) {
     IndexFolder const folder(path, Verify::full);
     findings.add("kind", "index of " + folder.kind() + ", all checksums valid");
     for (auto const& [key, value] : folder.manifest().json().items()) {
@@ -181,7 +181,7 @@ void look_at_index(Path const& path, Findings& findings) {
     findings.add("bytes", folder.bytes());
 }
 
-void look_at_config(Path const& folder, Findings& findings) {
+void look_at_config(Path const& folder, Contents& findings) {
     if (!std::filesystem::exists(folder / "config.json")) { return; }
     Json const config = read_json(folder / "config.json");
     for (char const* const key : {"model_type", "hidden_size", "embedding_size", "num_hidden_layers", "num_attention_heads",
@@ -191,7 +191,7 @@ void look_at_config(Path const& folder, Findings& findings) {
     }
 }
 
-void look_at_checkpoint(Path const& path, bool all, Findings& findings) {
+void look_at_checkpoint(Path const& path, bool all, Contents& findings) {
     findings.add("kind", "checkpoint");
     std::string const damage = explain_damage(std::filesystem::weakly_canonical(path));
     findings.add("damage", damage.empty() ? "none" : damage);
@@ -210,7 +210,7 @@ void look_at_checkpoint(Path const& path, bool all, Findings& findings) {
     look_at_tensors(path / "model.safetensors", all, findings);
 }
 
-void look_at_folder(Path const& path, bool all, Findings& findings) {
+void look_at_folder(Path const& path, bool all, Contents& findings) {
     if (std::filesystem::exists(path / "trainer.json")) { return look_at_checkpoint(path, all, findings); }
     if (auto const checkpoints = list_checkpoints(path); !checkpoints.empty()) {
         findings.add("kind", "output folder of a run with " + std::to_string(checkpoints.size()) + " checkpoints");
@@ -245,7 +245,7 @@ void look_at_folder(Path const& path, bool all, Findings& findings) {
 }
 
 /// A text file: a run has six columns, judgments have two to four.
-void look_at_text(Path const& path, Findings& findings) {
+void look_at_text(Path const& path, Contents& findings) {
     detail::LineReader lines(path);
     std::string_view line;
     if (!lines.next(line)) {
@@ -275,7 +275,7 @@ void look_at_text(Path const& path, Findings& findings) {
 }  // namespace
 
 int inspect(Common const& common, InspectOptions const& options) {
-    Findings findings;
+    Contents findings;
     if (std::filesystem::is_directory(options.path)) {
         look_at_folder(options.path, options.tensors, findings);
     } else if (options.path.extension() == ".safetensors") {

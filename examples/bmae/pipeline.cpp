@@ -364,10 +364,10 @@ private:
     void report() const {
         std::string text = "\n";
         Json stages = Json::array();
-        std::size_t width = 5;
-        for (auto const& [name, row] : rows_) { width = std::max(width, name.size()); }
+        std::size_t longest = 5;
+        for (auto const& [name, row] : rows_) { longest = std::max(longest, name.size()); }
         for (auto const& [name, row] : rows_) {
-            text += name + std::string(width + 2 - name.size(), ' ') + row.state +
+            text += name + std::string(longest + 2 - name.size(), ' ') + row.state +
                     (row.seconds > 0 ? ", " + duration_text(row.seconds) : "") + '\n';
             stages.push_back({{"name", name}, {"state", row.state}, {"seconds", row.seconds}});
         }

@@ -117,7 +117,7 @@ Json json_of(FusionTuning const& tuning, FusionOptions const& how, FuseOptions c
 }
 
 /// "weights 0.35,0.65: ndcg@10 0.4321 over 300 judged queries; alone bm25.trec 0.3987, dense.trec 0.4012"
-std::string text_of(Json const& tuning) {
+std::string tuning_text(Json const& tuning) {
     auto const figure = [](Json const& mean) { return ' ' + detail::digits_of(mean.get<double>(), 4); };
     std::string weights;
     for (Json const& weight : tuning["weights"]) { weights += (weights.empty() ? "" : ",") + weight.dump(); }
@@ -173,7 +173,7 @@ int fuse(Common const& common, FuseOptions const& options) {
                   {"output", options.output.string()},
                   {"tuning", tuning},
                   {"malformed", malformed_json(read)}},
-                 (tuning.is_null() ? std::string() : text_of(tuning)) + options.output.string() + ": " +
+                 (tuning.is_null() ? std::string() : tuning_text(tuning)) + options.output.string() + ": " +
                      count_text(fused.size()) + " queries, " + count_text(fused.hit_count()) + " hits\n");
     return done;
 }

@@ -13,6 +13,8 @@
 #include <bmae/bottlenecks/attention_vectors.hpp>
 #include <bmae/encoders/bert.hpp>
 
+BOOST_AUTO_TEST_SUITE(attention_vectors)
+
 namespace {
 
 using namespace bmae;
@@ -27,8 +29,6 @@ BertConfig tiny() {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(attention_vectors)
 
 BOOST_AUTO_TEST_CASE(each_vector_is_attention_over_its_text) {
     PackedView view;

@@ -32,6 +32,8 @@
 
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(bottlenecks)
+
 namespace {
 
 using namespace bmae;
@@ -102,8 +104,6 @@ static_assert(reads_layers<Projected<FirstLastBottleneck, TanhProjection>> && re
 static_assert(!reads_layers<Both> && !reads_layers<DualBottleneck>);
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(bottlenecks)
 
 BOOST_AUTO_TEST_CASE(side_by_side) {
     Texts const texts;

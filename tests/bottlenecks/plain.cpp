@@ -29,6 +29,8 @@
 #include <bmae/bottlenecks/token_poolings.hpp>
 #include <bmae/encoders/bert.hpp>
 
+BOOST_AUTO_TEST_SUITE(plain)
+
 namespace {
 
 using namespace bmae;
@@ -131,8 +133,6 @@ Rows batch_normalized(Rows rows) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(plain)
 
 BOOST_AUTO_TEST_CASE(a_view_that_is_only_encoded_gives_the_same_without_labels) {
     Texts const texts;

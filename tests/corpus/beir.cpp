@@ -9,6 +9,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(beir)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -44,8 +46,6 @@ void write_collection(test::Scratch const& scratch) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(beir)
 
 BOOST_AUTO_TEST_CASE(a_small_collection) {
     test::Scratch const scratch;

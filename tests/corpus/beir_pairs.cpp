@@ -17,6 +17,8 @@
 #include <blank_tokenizer.hpp>
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(beir_pairs)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -61,8 +63,6 @@ std::vector<std::string> ids_of(PairStore const& store, std::span<std::uint32_t 
 using Strings = std::vector<std::string>;
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(beir_pairs)
 
 BOOST_AUTO_TEST_CASE(judgments_become_examples) {
     test::Scratch const scratch;

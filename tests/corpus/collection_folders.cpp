@@ -11,6 +11,8 @@
 
 #include "scratch.hpp"
 
+BOOST_AUTO_TEST_SUITE(collection_folders)
+
 namespace {
 
 std::vector<std::string> names(std::vector<bmae::NamedCollection> const& all) {
@@ -20,8 +22,6 @@ std::vector<std::string> names(std::vector<bmae::NamedCollection> const& all) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(collection_folders)
 
 BOOST_AUTO_TEST_CASE(folders_of_collections_and_a_group) {
     test::Scratch const scratch;

@@ -23,9 +23,8 @@ using bmae::InputError;
 using bmae::TrecSgmlReader;
 using test::check_summary;
 using test::says;
+using test::skipping;
 using test::summary;
-
-bmae::ReadOptions const skipping{.malformed = bmae::MalformedLine::skip};
 
 }  // namespace
 

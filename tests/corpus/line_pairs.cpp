@@ -14,6 +14,8 @@
 #include <blank_tokenizer.hpp>
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(line_pairs)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -50,8 +52,6 @@ bmae::PairStoreReport build(fs::path const& output, fs::path const& file, bmae::
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(line_pairs)
 
 BOOST_AUTO_TEST_CASE(lines_of_flag_embedding) {
     test::Scratch const scratch;

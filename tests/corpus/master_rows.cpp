@@ -12,23 +12,23 @@
 #include <bmae/text/token_store.hpp>
 
 #include <corpus/scratch.hpp>
+#include <corpus/summary.hpp>
+
+BOOST_AUTO_TEST_SUITE(master_rows)
 
 namespace {
 
 using namespace bmae;
 using Ids = std::vector<TokenId>;
 using test::says;
+using test::skipping;
 
 TokenTraits const traits({.pad = 0, .unk = 1, .cls = 2, .sep = 3, .mask = 4}, std::vector<std::uint8_t>(100, 0));
-ReadOptions const skipping{.malformed = MalformedLine::skip};
-
 void equal(std::span<TokenId const> found, Ids const& expected) {
     BOOST_TEST(Ids(found.begin(), found.end()) == expected, boost::test_tools::per_element());
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(master_rows)
 
 BOOST_AUTO_TEST_CASE(rows_become_a_store) {
     test::Scratch const scratch;

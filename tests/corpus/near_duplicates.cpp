@@ -12,6 +12,8 @@
 
 #include <bmae/corpus/near_duplicates.hpp>
 
+BOOST_AUTO_TEST_SUITE(near_duplicates)
+
 namespace {
 
 using Set = std::vector<std::uint64_t>;
@@ -32,8 +34,6 @@ double jaccard(Set const& a, Set const& b) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(near_duplicates)
 
 BOOST_AUTO_TEST_CASE(shingles_are_terms_in_a_row) {
     Set const terms = {1, 2, 3, 4};

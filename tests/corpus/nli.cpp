@@ -12,11 +12,15 @@
 #include <bmae/corpus/nli.hpp>
 
 #include <corpus/scratch.hpp>
+#include <corpus/summary.hpp>
+
+BOOST_AUTO_TEST_SUITE(nli)
 
 namespace {
 
 using namespace bmae;
 using test::says;
+using test::skipping;
 using Texts = std::vector<std::string>;
 
 std::string row(std::string const& label, std::string const& premise, std::string const& hypothesis) {
@@ -49,8 +53,6 @@ void refused(std::string const& name, std::string const& content, auto... parts)
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(nli)
 
 BOOST_AUTO_TEST_CASE(entailments_meet_contradictions_of_their_premise) {
     test::Scratch const scratch;
@@ -112,7 +114,6 @@ BOOST_AUTO_TEST_CASE(malformed_lines_are_refused_with_their_place) {
 
 BOOST_AUTO_TEST_CASE(malformed_lines_can_be_left_out) {
     test::Scratch const scratch;
-    ReadOptions const skipping{.malformed = MalformedLine::skip};
     NliReader lines(scratch.file("a.jsonl", "{broken\n" + row("maybe", "A", "B") + row("entailment", "A", "B")), skipping);
     equal(rows_of(lines), {{"A", "B"}});
     BOOST_TEST(lines.report().skipped == 2U);

@@ -16,6 +16,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(prepare_articles)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -48,8 +50,6 @@ bmae::TokenStoreStatistics prepare(std::vector<fs::path> const& files, fs::path 
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(prepare_articles)
 
 // BMAE_FULL=1 takes all 2453 articles instead of one file of them.
 BOOST_AUTO_TEST_CASE(articles_become_a_store) {

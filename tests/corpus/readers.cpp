@@ -20,10 +20,9 @@ using bmae::InputError;
 using bmae::TextLayout;
 using test::check_summary;
 using test::says;
+using test::skipping;
 using test::Summary;
 using test::summary;
-
-bmae::ReadOptions const skipping{.malformed = bmae::MalformedLine::skip};
 
 }  // namespace
 

@@ -10,9 +10,9 @@
 
 #include "../retrieval/files.hpp"
 
-using bmae::StsFormat;
-
 BOOST_AUTO_TEST_SUITE(sts_files)
+
+using bmae::StsFormat;
 
 BOOST_AUTO_TEST_CASE(real_files_have_their_published_counts) {
     auto const root = test::data("sts12");

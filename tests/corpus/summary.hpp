@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the bmae authors
 // SPDX-License-Identifier: Apache-2.0
 /// \file
-/// What a reader of a corpus gives, as one line per record.
+/// What a reader of a corpus gives, as one line per record; options that several tests of readers use.
 #pragma once
 
 #include <string>
@@ -9,9 +9,13 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <bmae/corpus/reading.hpp>
 #include <bmae/corpus/record.hpp>
 
 namespace test {
+
+/// Malformed lines are skipped and counted.
+inline bmae::ReadOptions const skipping{.malformed = bmae::MalformedLine::skip};
 
 using Summary = std::vector<std::string>;
 

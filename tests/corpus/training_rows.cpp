@@ -18,6 +18,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(training_rows)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -70,8 +72,6 @@ void check_rows(fs::path const& file, std::vector<std::string> const& expected, 
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(training_rows)
 
 BOOST_AUTO_TEST_CASE(json_lines_of_the_field) {
     test::Scratch const scratch;

@@ -22,6 +22,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(files)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -40,8 +42,6 @@ std::vector<std::string> lines_of(fs::path const& path, bmae::detail::LineOption
 std::ptrdiff_t entries(fs::path const& folder) { return std::distance(fs::directory_iterator(folder), fs::directory_iterator()); }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(files)
 
 BOOST_AUTO_TEST_CASE(lines_of_plain_and_packed_files_are_equal) {
     test::Scratch const scratch;

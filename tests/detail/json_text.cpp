@@ -10,6 +10,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(json_text)
+
 namespace {
 
 using bmae::InputError;
@@ -25,8 +27,6 @@ std::string nested(int depth) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(json_text)
 
 BOOST_AUTO_TEST_CASE(outlines_count_what_is_outside_of_quotes) {
     auto const outline = bmae::detail::outline_of_json(R"({"a:[{": "\\", "b": {"c": ["\":]", 1]}})");

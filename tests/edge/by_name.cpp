@@ -17,6 +17,8 @@
 #include "../scratch_folder.hpp"
 #include "store.hpp"
 
+BOOST_AUTO_TEST_SUITE(by_name)
+
 namespace {
 
 using namespace bmae;
@@ -43,8 +45,6 @@ Diagnostic refusal(Call&& call) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(by_name)
 
 BOOST_AUTO_TEST_CASE(options_by_the_name_of_the_paper_and_by_path) {
     auto const rate = [](std::map<std::string, std::string> const& texts) {

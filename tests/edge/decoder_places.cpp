@@ -7,6 +7,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(decoder_places)
+
 namespace {
 
 using bmae::DecoderPlaces;
@@ -26,8 +28,6 @@ DecoderPlaces const several(R"({"terms": [{"name": "passes.0.terms.1", "kind": "
     {"name": "passes.0.terms.2", "kind": "branch", "decoder": "basic"}, {"name": "passes.0.terms.3", "kind": "branch", "decoder": "enhanced"}]})");
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(decoder_places)
 
 BOOST_AUTO_TEST_CASE(a_decoder_is_found_under_its_other_name) {
     BOOST_TEST(shared.names_in(own, "shared.enhanced.layer.0.weight") == Names{"passes.0.terms.1.decoder.layer.0.weight"},

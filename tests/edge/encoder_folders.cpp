@@ -30,6 +30,8 @@
 
 #include "../io/support.hpp"
 
+BOOST_AUTO_TEST_SUITE(encoder_folders)
+
 namespace {
 
 using namespace bmae;
@@ -118,8 +120,6 @@ struct Models {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(encoder_folders)
 
 BOOST_AUTO_TEST_CASE(what_is_saved_is_loaded_and_saved_again) {
     test::ScratchFolder const scratch;

@@ -9,11 +9,11 @@
 
 #include "../io/support.hpp"
 
+BOOST_AUTO_TEST_SUITE(hybrid_heads)
+
 using namespace bmae;
 using io_test::contains;
 using io_test::refusal;
-
-BOOST_AUTO_TEST_SUITE(hybrid_heads)
 
 BOOST_AUTO_TEST_CASE(files_round_trip) {
     io_test::Scratch const scratch;

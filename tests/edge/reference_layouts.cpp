@@ -13,6 +13,8 @@
 
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(reference_layouts)
+
 namespace {
 
 using bmae::NamedTensors;
@@ -53,8 +55,6 @@ std::string refusal(std::string const& description, ReferenceLayout layout) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(reference_layouts)
 
 BOOST_AUTO_TEST_CASE(layouts_have_names) {
     BOOST_TEST((bmae::reference_layout("simlm") == ReferenceLayout::simlm));

@@ -20,6 +20,8 @@
 
 #include "scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(sequence_classifier)
+
 namespace {
 
 bmae::WordPiece tokenizer() {
@@ -39,8 +41,6 @@ bmae::ClassifiedTexts framed(std::vector<std::string> const& seconds = {}) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sequence_classifier)
 
 BOOST_AUTO_TEST_CASE(texts_and_pairs_are_framed) {
     auto const single = framed();

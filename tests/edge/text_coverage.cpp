@@ -18,6 +18,8 @@
 #include "../scratch_folder.hpp"
 #include "store.hpp"
 
+BOOST_AUTO_TEST_SUITE(coverage)
+
 namespace {
 
 using namespace bmae;
@@ -35,8 +37,6 @@ Diagnostic refusal(TokenStore const& store) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(coverage)
 
 BOOST_AUTO_TEST_CASE(documents_are_counted_by_what_they_have) {
     test::ScratchFolder const scratch;

@@ -17,6 +17,8 @@
 
 #include "../io/support.hpp"
 
+BOOST_AUTO_TEST_SUITE(two_encoders)
+
 namespace {
 
 using namespace bmae;
@@ -55,8 +57,6 @@ SentenceEncoder one(std::uint64_t seed, std::size_t length, std::string const& p
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(two_encoders)
 
 BOOST_AUTO_TEST_CASE(each_role_is_read_by_its_own) {
     SentenceEncoder const both = two();

@@ -33,6 +33,8 @@
 #include "../model/tiny.hpp"
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(any_encoder)
+
 namespace {
 
 using namespace bmae;
@@ -108,8 +110,6 @@ BertConfig config_of(ModelType type) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(any_encoder)
 
 BOOST_AUTO_TEST_CASE(a_preset_gives_the_same_bits_over_any_encoder) {
     runs_alike<RetroMae>();

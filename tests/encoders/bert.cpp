@@ -19,6 +19,8 @@
 
 #include "../parity_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(bert_encoder)
+
 namespace {
 
 using namespace bmae;
@@ -47,8 +49,6 @@ PackedView golden_view(NamedTensors const& expected) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(bert_encoder)
 
 BOOST_AUTO_TEST_CASE(hidden_states_and_logits_equal_transformers) {
     NamedTensors const expected = load_tensors(golden / "bert.safetensors");

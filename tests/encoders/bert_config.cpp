@@ -8,6 +8,8 @@
 
 #include "../io/support.hpp"
 
+BOOST_AUTO_TEST_SUITE(bert_config)
+
 namespace {
 
 using io_test::contains;
@@ -26,8 +28,6 @@ std::string refused(std::string const& text) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(bert_config)
 
 BOOST_AUTO_TEST_CASE(sizes_are_those_of_the_published_models) {
     BOOST_TEST(bmae::BertConfig::base().num_hidden_layers == 12);

@@ -21,6 +21,8 @@
 #include <bmae/model/model.hpp>
 #include <bmae/sources/passage.hpp>
 
+BOOST_AUTO_TEST_SUITE(families_in_compositions)
+
 namespace {
 
 using namespace bmae;
@@ -69,8 +71,6 @@ void check_step(Model& model) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(families_in_compositions)
 
 BOOST_AUTO_TEST_CASE(retromae_over_roberta) {
     OneBranch<RobertaEncoder, EnhancedDecoder, RowVisibility> model(shrink(BertConfig::roberta_base()));

@@ -19,6 +19,8 @@
 
 #include "../parity_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(encoder_families)
+
 namespace {
 
 using namespace bmae;
@@ -76,8 +78,6 @@ struct Scratch {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(encoder_families)
 
 BOOST_AUTO_TEST_CASE(hidden_states_and_logits_equal_transformers) {
     at::NoGradGuard const no_gradients;

@@ -24,6 +24,8 @@
 #include "../parity_folder.hpp"
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(modern_bert)
+
 namespace {
 
 using namespace bmae;
@@ -91,8 +93,6 @@ PackedInput texts(PackedView& view, std::vector<std::size_t> const& lengths) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(modern_bert)
 
 BOOST_AUTO_TEST_CASE(hidden_states_and_logits_are_those_of_transformers) {
     ModernBertEncoder const encoder = load_modern_bert(golden / "tiny_modernbert");

@@ -9,6 +9,8 @@
 #include <bmae/encoders/activation_names.hpp>
 #include <bmae/encoders/modern_bert_config_json.hpp>
 
+BOOST_AUTO_TEST_SUITE(modern_bert_config)
+
 namespace {
 
 using namespace bmae;
@@ -41,8 +43,6 @@ Json rope(double global, double local) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(modern_bert_config)
 
 BOOST_AUTO_TEST_CASE(both_forms_of_one_model_are_read_alike) {
     ModernBertConfig const old =

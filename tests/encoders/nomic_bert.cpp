@@ -32,6 +32,8 @@
 
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(nomic_bert)
+
 namespace {
 
 using namespace bmae;
@@ -95,8 +97,6 @@ at::Tensor turned(at::Tensor const& rows, std::int64_t heads, double base) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(nomic_bert)
 
 BOOST_AUTO_TEST_CASE(a_layer_is_its_formula) {
     at::NoGradGuard const no_gradients;

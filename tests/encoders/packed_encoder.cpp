@@ -15,6 +15,8 @@
 #include <bmae/text/wordpiece.hpp>
 #include <bmae/values/packed_type.hpp>
 
+BOOST_AUTO_TEST_SUITE(packed_encoder)
+
 namespace {
 using namespace bmae;
 
@@ -52,8 +54,6 @@ SentenceEncoder encoder_of(SentenceBottleneck pooling, std::int64_t hidden = 64,
 
 double distance(at::Tensor const& a, at::Tensor const& b) { return (a - b).abs().max().item<double>(); }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(packed_encoder)
 
 BOOST_AUTO_TEST_CASE(vectors_are_those_of_the_weights) {
     auto const texts = texts_of_many_lengths();

@@ -20,6 +20,8 @@
 #include <bmae/encoders/modern_bert.hpp>
 #include <bmae/encoders/nomic_bert.hpp>
 
+BOOST_AUTO_TEST_SUITE(recompute)
+
 namespace {
 
 using namespace bmae;
@@ -107,8 +109,6 @@ void check_equal(Run const& again, Run const& kept) {
         BOOST_CHECK_MESSAGE(at::equal(again.gradients.at(name), gradient), name);
     }
 }
-
-BOOST_AUTO_TEST_SUITE(recompute)
 
 BOOST_AUTO_TEST_CASE(outputs_and_gradients_are_the_same_bits) {
     for (AnyEncoder& encoder : families()) {

@@ -23,6 +23,8 @@
 
 #include "../parity_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(sentences_of_families)
+
 namespace {
 
 using namespace bmae;
@@ -36,8 +38,6 @@ WordPiece sixty_words() {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sentences_of_families)
 
 BOOST_AUTO_TEST_CASE(vectors_survive_a_folder_and_lengths_fit_the_positions) {
     for (std::string const name : {"roberta", "electra", "distilbert"}) {

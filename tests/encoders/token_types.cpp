@@ -17,6 +17,8 @@
 #include <bmae/sources/passage.hpp>
 #include <bmae/sources/title_and_body.hpp>
 
+BOOST_AUTO_TEST_SUITE(token_types)
+
 namespace {
 
 using namespace bmae;
@@ -45,8 +47,6 @@ PackedInput read(Source source) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(token_types)
 
 BOOST_AUTO_TEST_CASE(the_encoder_adds_their_embeddings) {
     BertEncoder const encoder(tiny(2), 3);

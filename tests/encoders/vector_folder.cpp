@@ -13,6 +13,8 @@
 
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(vector_folder)
+
 namespace {
 using namespace bmae;
 namespace fs = std::filesystem;
@@ -51,8 +53,6 @@ void write_two_shards(fs::path const& folder) {
     writer.finish();
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(vector_folder)
 
 BOOST_AUTO_TEST_CASE(shards_are_read_as_one_and_a_resumed_run_has_the_same_bytes) {
     test::ScratchFolder const scratch;

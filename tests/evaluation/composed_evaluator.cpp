@@ -17,6 +17,8 @@
 #include "../retrieval/files.hpp"
 #include "../retrieval/run_of.hpp"
 
+BOOST_AUTO_TEST_SUITE(composed_evaluator)
+
 namespace {
 
 /// A metric of one's own: the rank of the last relevant document that was found, 0 without one.
@@ -44,8 +46,6 @@ struct LargestError {
 static_assert(bmae::explain_value_metric<LargestError>());
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(composed_evaluator)
 
 BOOST_AUTO_TEST_CASE(metrics_over_rankings_in_one_pass) {
     bmae::Evaluator<bmae::Mrr, bmae::Recall, bmae::Ndcg, LastFound> const evaluator;

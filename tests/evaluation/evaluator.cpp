@@ -20,6 +20,8 @@
 #include "../retrieval/files.hpp"
 #include "../retrieval/run_of.hpp"
 
+BOOST_AUTO_TEST_SUITE(evaluator)
+
 namespace {
 
 using test::run_of;
@@ -53,8 +55,6 @@ std::vector<std::string> const trec_measures = {
     "map_cut_5,map_cut_10,map_cut_100,map_cut_1000,success_1,success_5,success_10,p,recall"};
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(evaluator)
 
 BOOST_AUTO_TEST_CASE(expected_outputs_of_trec_eval) {
     auto const folder = test::data("trec_eval_fixtures");

@@ -15,6 +15,8 @@
 
 #include "../retrieval/files.hpp"
 
+BOOST_AUTO_TEST_SUITE(file_evaluator)
+
 namespace {
 
 std::vector<std::string> const measures = {"ndcg@10,map,mrr@10,bpref,infap,judged@10"};
@@ -50,8 +52,6 @@ bool scans(std::string const& text, bmae::RunFileOptions const& file = {}) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(file_evaluator)
 
 BOOST_AUTO_TEST_CASE(plain_packed_and_scattered_files_give_the_report_of_the_run_in_memory) {
     test::Folder folder;

@@ -18,6 +18,8 @@
 #include "../retrieval/files.hpp"
 #include "../retrieval/run_of.hpp"
 
+BOOST_AUTO_TEST_SUITE(fusion_tuning)
+
 namespace {
 
 using bmae::FusionMethod;
@@ -73,8 +75,6 @@ struct World {
         return bmae::evaluate(qrels, bmae::fuse_runs(pointers(), options), {measure}).means.front();
     }
 };
-
-BOOST_AUTO_TEST_SUITE(fusion_tuning)
 
 BOOST_AUTO_TEST_CASE(two_runs_get_the_best_weights_of_the_grid) {
     std::vector<std::pair<FusionOptions, std::string>> const cases{

@@ -10,6 +10,8 @@
 
 #include <bmae/evaluation/label_diagnosis.hpp>
 
+BOOST_AUTO_TEST_SUITE(label_diagnosis)
+
 namespace {
 
 bmae::Records records(std::vector<std::pair<std::string, std::string>> const& texts) {
@@ -19,8 +21,6 @@ bmae::Records records(std::vector<std::pair<std::string, std::string>> const& te
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(label_diagnosis)
 
 BOOST_AUTO_TEST_CASE(labels_that_the_texts_speak_against) {
     auto const documents = records({{"d1", "Bread is baked in an oven"},

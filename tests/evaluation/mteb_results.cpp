@@ -9,6 +9,8 @@
 
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(mteb_results)
+
 namespace {
 
 std::string refusal(std::filesystem::path const& path) {
@@ -19,8 +21,6 @@ std::string refusal(std::filesystem::path const& path) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(mteb_results)
 
 BOOST_AUTO_TEST_CASE(written_and_read) {
     test::ScratchFolder const scratch;

@@ -16,6 +16,8 @@
 
 #include "../retrieval/files.hpp"
 
+BOOST_AUTO_TEST_SUITE(run_comparison)
+
 namespace {
 
 using Numbers = std::vector<double>;
@@ -32,8 +34,6 @@ bmae::NamedReport report_of(std::string name, std::vector<std::string> queries, 
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(run_comparison)
 
 BOOST_AUTO_TEST_CASE(paired_tests) {
     auto const near = boost::test_tools::tolerance(1e-12);

@@ -9,6 +9,8 @@
 #include <bmae/evaluation/text_diagnosis.hpp>
 #include <bmae/text/wordpiece.hpp>
 
+BOOST_AUTO_TEST_SUITE(text_diagnosis)
+
 namespace {
 
 bool has(bmae::TextIssue issue, std::string_view text) { return bmae::detail::issues_of(text)[static_cast<std::size_t>(issue)]; }
@@ -17,8 +19,6 @@ constexpr char const* bread =
     "Bread is baked in an oven of clay that was heated since the early morning by a fire of oak and beech wood.";
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(text_diagnosis)
 
 BOOST_AUTO_TEST_CASE(oddities_of_a_text) {
     using enum bmae::TextIssue;

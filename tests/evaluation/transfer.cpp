@@ -14,6 +14,8 @@
 
 #include "../retrieval/files.hpp"
 
+BOOST_AUTO_TEST_SUITE(transfer)
+
 namespace {
 
 /// Points around one center per class.
@@ -33,8 +35,6 @@ bmae::TransferOptions few_folds(bmae::TransferSolver solver) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(transfer)
 
 BOOST_AUTO_TEST_CASE(the_optimum_has_no_gradient) {
     for (std::int32_t const classes : {2, 3}) {

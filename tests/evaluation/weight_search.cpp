@@ -9,6 +9,8 @@
 
 #include <bmae/evaluation/weight_search.hpp>
 
+BOOST_AUTO_TEST_SUITE(weight_search)
+
 namespace {
 
 using bmae::search_weights;
@@ -31,8 +33,6 @@ bool near(std::vector<double> const& a, std::vector<double> const& b, double mos
     }
     return a.size() == b.size();
 }
-
-BOOST_AUTO_TEST_SUITE(weight_search)
 
 BOOST_AUTO_TEST_CASE(two_parts_try_the_whole_grid_with_every_constant) {
     std::vector<double> const constants{1, 10, 60, 100};

@@ -18,6 +18,8 @@
 
 #include "../parity_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(models)
+
 namespace {
 
 using bmae::Prompt;
@@ -159,8 +161,6 @@ void check_refusal(std::string const& name, std::string const& from, std::string
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(models)
 
 BOOST_AUTO_TEST_CASE(gpt2) {
     auto const model = bmae::Gpt2::load(golden / "tiny_gpt2");

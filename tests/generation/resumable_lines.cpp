@@ -13,6 +13,8 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/generation/resumable_lines.hpp>
 
+BOOST_AUTO_TEST_SUITE(resumable_lines)
+
 namespace {
 
 using bmae::ResumableLines;
@@ -31,8 +33,6 @@ struct Folder {
 auto const all = [](std::string_view) { return true; };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(resumable_lines)
 
 BOOST_AUTO_TEST_CASE(a_run_without_a_break) {
     Folder const folder;

@@ -12,6 +12,8 @@
 
 #include <bmae/generation/sampler.hpp>
 
+BOOST_AUTO_TEST_SUITE(sampler)
+
 namespace {
 
 using bmae::Draw;
@@ -58,8 +60,6 @@ void check(std::vector<float> const& scores, SamplerOptions const& options) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sampler)
 
 BOOST_AUTO_TEST_CASE(distribution) {
     std::vector<float> const scores{1.0F, -2.0F, 2.5F, 0.0F, 2.0F, -30.0F, 0.5F};

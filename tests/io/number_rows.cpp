@@ -12,6 +12,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(number_rows)
+
 namespace {
 
 using bmae::ElementType;
@@ -19,8 +21,6 @@ using bmae::ElementType;
 std::span<std::byte const> bytes(auto const& numbers) { return std::as_bytes(std::span(numbers)); }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(number_rows)
 
 BOOST_AUTO_TEST_CASE(sixteen_bits_round_to_the_nearest_and_even_numbers) {
     using bmae::detail::from_half;

@@ -8,6 +8,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(reference_state)
+
 namespace {
 
 using Named = std::map<std::string, int, std::less<>>;
@@ -21,8 +23,6 @@ Named named(std::vector<std::string> const& names) {
 Named encoder_of(std::vector<std::string> const& names) { return bmae::detail::encoder_of_state(named(names)); }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(reference_state)
 
 BOOST_AUTO_TEST_CASE(the_encoder_of_a_state_is_found_by_its_names) {
     BOOST_TEST((encoder_of({"lm.bert.a", "lm.cls.b", "decoder_embeddings.a", "c_head.c"}) == Named{{"bert.a", 0}, {"cls.b", 1}}));

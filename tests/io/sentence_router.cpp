@@ -9,6 +9,8 @@
 
 #include "support.hpp"
 
+BOOST_AUTO_TEST_SUITE(sentence_router)
+
 namespace {
 
 using bmae::RouterLayout;
@@ -56,8 +58,6 @@ private:
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sentence_router)
 
 BOOST_AUTO_TEST_CASE(round_trips) {
     Folder const folder;

@@ -6,6 +6,8 @@
 
 #include "support.hpp"
 
+BOOST_AUTO_TEST_SUITE(sentence_transformer)
+
 namespace {
 
 using Pooling = bmae::PoolingMode;
@@ -57,8 +59,6 @@ private:
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sentence_transformer)
 
 BOOST_AUTO_TEST_CASE(round_trips) {
     for (Layout const& layout :

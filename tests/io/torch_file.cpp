@@ -21,6 +21,8 @@
 
 #include "support.hpp"
 
+BOOST_AUTO_TEST_SUITE(torch_file)
+
 namespace {
 
 using io_test::contains;
@@ -101,8 +103,6 @@ std::string const good = tensor(storage("0", 6), tuple({2, 3}), tuple({3, 1}));
 std::string dictionary(std::string const& pairs) { return "}(" + pairs + 'u'; }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(torch_file)
 
 BOOST_AUTO_TEST_CASE(reads_a_dictionary_wherever_it_is) {
     std::string const inner = dictionary(text("a") + good);

@@ -12,6 +12,8 @@
 #include <bmae/kernels/cuda/keyed_dropout.cuh>
 #include <bmae/nn/cpu_rows.hpp>
 
+BOOST_AUTO_TEST_SUITE(keyed_dropout)
+
 namespace {
 using namespace bmae::detail;
 
@@ -29,8 +31,6 @@ std::vector<float> numbers(std::size_t count) {
     return all;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(keyed_dropout)
 
 BOOST_AUTO_TEST_CASE(factors_are_those_of_the_cpu) {
     for (double const p : {.1, .5, .999}) {

@@ -13,6 +13,8 @@
 #include <bmae/values/draw.hpp>
 #include <bmae/values/visibility.hpp>
 
+BOOST_AUTO_TEST_SUITE(row_mask)
+
 namespace {
 using namespace bmae;
 using detail::cuda::row_mask_bias;
@@ -60,8 +62,6 @@ struct Texts {
     }
 };
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(row_mask)
 
 BOOST_AUTO_TEST_CASE(rows_attend_to_what_their_bits_allow) {
     Texts const texts({1, 80, 0, 65, 64});

@@ -22,6 +22,8 @@
 #include <bmae/losses/flops.hpp>
 #include <bmae/losses/r_drop.hpp>
 
+BOOST_AUTO_TEST_SUITE(distillation)
+
 namespace {
 
 using namespace bmae;
@@ -54,8 +56,6 @@ void check_gradient(at::Tensor const& at_point, std::function<at::Tensor(at::Ten
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(distillation)
 
 BOOST_AUTO_TEST_CASE(divergence_by_hand) {
     double const third = std::log(3.);   // softmax of (ln 3, 0) is (3/4, 1/4)

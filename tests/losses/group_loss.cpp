@@ -22,6 +22,8 @@
 
 #include <bmae/losses/group_loss.hpp>
 
+BOOST_AUTO_TEST_SUITE(group_losses)
+
 namespace {
 
 using namespace bmae;
@@ -43,8 +45,6 @@ at::Tensor gradient(at::Tensor const& at, std::function<at::Tensor(at::Tensor co
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(group_losses)
 
 BOOST_AUTO_TEST_CASE(each_loss_by_hand) {
     at::Tensor const scores = rows({1, 0, 2, 0, -3, 0.5F}, 3);

@@ -12,6 +12,8 @@
 
 #include <bmae/losses/pair_similarity.hpp>
 
+BOOST_AUTO_TEST_SUITE(pair_similarity)
+
 namespace {
 
 using namespace bmae;
@@ -22,8 +24,6 @@ at::Tensor rows(std::vector<double> const& values, std::int64_t columns) {
 at::Tensor numbers(std::vector<double> const& values) { return at::tensor(values).to(at::kFloat); }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(pair_similarity)
 
 BOOST_AUTO_TEST_CASE(order_is_by_ranking_loss_of_ordered_pairs_alone) {
     at::Tensor const similarities = numbers({.9, .1, .4});

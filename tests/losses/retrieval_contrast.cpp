@@ -23,6 +23,8 @@
 
 #include <bmae/losses/retrieval_contrast.hpp>
 
+BOOST_AUTO_TEST_SUITE(retrieval_contrasts)
+
 namespace {
 
 using namespace bmae;
@@ -142,8 +144,6 @@ void check(RetrievalContrast contrast, ByPairs&& by_pairs) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(retrieval_contrasts)
 
 BOOST_AUTO_TEST_CASE(four_blocks_are_one_softmax_over_all_pairs) { check(RetrievalContrast::four_block, four_blocks_by_pairs); }
 

@@ -15,6 +15,8 @@
 
 #include <bmae/losses/row_scores.hpp>
 
+BOOST_AUTO_TEST_SUITE(row_scores_of_vectors)
+
 namespace {
 
 using namespace bmae;
@@ -39,8 +41,6 @@ double apart(at::Tensor const& a, at::Tensor const& b) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(row_scores_of_vectors)
 
 BOOST_AUTO_TEST_CASE(values_by_hand) {
     at::Tensor const first = at::tensor({0.F, 0.F, 3.F, 4.F}).view({2, 2});

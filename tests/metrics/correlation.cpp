@@ -15,6 +15,8 @@
 
 #include "correlation_golden.hpp"
 
+BOOST_AUTO_TEST_SUITE(correlation)
+
 namespace {
 
 using bmae::StsAggregation;
@@ -23,8 +25,6 @@ using Numbers = std::vector<double>;
 auto const near = boost::test_tools::tolerance(1e-14);
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(correlation)
 
 BOOST_AUTO_TEST_CASE(values_by_hand) {
     Numbers const x = {1, 2, 3, 4};

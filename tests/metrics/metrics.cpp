@@ -11,6 +11,8 @@
 
 #include <bmae/metrics/any_metric.hpp>
 
+BOOST_AUTO_TEST_SUITE(metrics)
+
 namespace {
 
 std::vector<std::int32_t> const gains = {0, bmae::unjudged, 2, 0, 1, bmae::unjudged};
@@ -28,8 +30,6 @@ std::string name_of(std::string_view name) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(metrics)
 
 BOOST_AUTO_TEST_CASE(values_by_hand) {
     BOOST_TEST(bmae::Mrr{}(ranked) == 1.0 / 3);

@@ -11,14 +11,14 @@
 #include <bmae/metrics/kendall.hpp>
 #include <bmae/metrics/squared_error.hpp>
 
+BOOST_AUTO_TEST_SUITE(values)
+
 namespace {
 
 using Numbers = std::vector<double>;
 auto const near = boost::test_tools::tolerance(1e-14);
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(values)
 
 BOOST_AUTO_TEST_CASE(kendall_with_ties) {
     BOOST_TEST(*bmae::kendall(Numbers{1, 2, 3, 4}, Numbers{1, 2, 4, 3}) == 4. / 6, near);

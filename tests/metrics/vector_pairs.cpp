@@ -8,14 +8,14 @@
 
 #include <bmae/metrics/vector_pairs.hpp>
 
+BOOST_AUTO_TEST_SUITE(vector_pairs)
+
 namespace {
 
 using Rows = std::vector<float>;
 auto const near = boost::test_tools::tolerance(1e-6);
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(vector_pairs)
 
 BOOST_AUTO_TEST_CASE(scores_of_pairs) {
     Rows const a = {3, 4, 0, 0}, b = {4, 3, 1, 2};

@@ -14,6 +14,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(absent)
+
 namespace {
 
 using namespace bmae;
@@ -33,8 +35,6 @@ void equal(std::vector<std::int64_t> const& found, std::vector<std::int64_t> con
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(absent)
 
 BOOST_AUTO_TEST_CASE(empty_texts_by_term) {
     HostBatch const batch = collated<DupMae>(Texts({0, 12, 0, 20}, false));

@@ -21,6 +21,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(alternation)
+
 namespace {
 
 using namespace bmae;
@@ -78,8 +80,6 @@ struct Turns {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(alternation)
 
 BOOST_AUTO_TEST_CASE(one_tower_learns_and_the_other_rests) {
     Turns turns;

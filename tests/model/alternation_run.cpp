@@ -23,6 +23,8 @@
 #include "invented_store.hpp"
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(alternation_run)
+
 namespace {
 
 using namespace bmae;
@@ -70,8 +72,6 @@ Run run(TokenStore const& corpus, TrainerOptions const& options, std::uint64_t s
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(alternation_run)
 
 BOOST_AUTO_TEST_CASE(the_resting_tower_keeps_its_bits) {
     test::ScratchFolder scratch;

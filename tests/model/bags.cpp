@@ -26,6 +26,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(bags)
+
 namespace {
 
 using namespace bmae;
@@ -49,8 +51,6 @@ using Challenging = Model<BertEncoder,
         Branch<View<Passage, WeightedRowVisibility>, EnhancedDecoder>>>;
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(bags)
 
 BOOST_AUTO_TEST_CASE(a_bag_of_another_text_is_the_sum_over_its_words) {
     Texts texts({12, 16, 20});

@@ -13,6 +13,8 @@
 #include <bmae/model/composition.hpp>
 #include <bmae/presets/retromae.hpp>
 
+BOOST_AUTO_TEST_SUITE(composition)
+
 namespace {
 
 using namespace bmae;
@@ -56,8 +58,6 @@ using Mine = Model<BertEncoder,
         Branch<View<Passage, ComplementMasker, MaskOnly>, BasicDecoder>>>;
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(composition)
 
 BOOST_AUTO_TEST_CASE(numbers_reach_their_slots_by_either_name) {
     RetroMae const flat(tiny(), {.encoder_mask = .15, .decoder_mask = .7});

@@ -19,6 +19,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(contrast)
+
 namespace {
 
 using namespace bmae;
@@ -128,8 +130,6 @@ struct Passes {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(contrast)
 
 BOOST_AUTO_TEST_CASE(every_form_equals_a_loop_over_pairs) {
     Passes const two({{5, 7, 4, 9}, {6, 3, 8, 5}});

@@ -21,9 +21,9 @@
 #include "../scratch_folder.hpp"
 #include "tiny.hpp"
 
-using namespace bmae;
-
 BOOST_AUTO_TEST_SUITE(dumped_step)
+
+using namespace bmae;
 
 BOOST_AUTO_TEST_CASE(token_types_of_a_view_are_written_where_it_has_them) {
     using Titled = Model<BertEncoder, Pass<View<TitleAndBody, WholeWordMasker>, ClsBottleneck, MaskedLanguageModel>>;

@@ -30,6 +30,8 @@
 #include "apart.hpp"
 #include "pairs.hpp"
 
+BOOST_AUTO_TEST_SUITE(family)
+
 namespace {
 
 using namespace bmae;
@@ -85,8 +87,6 @@ at::Tensor tied_rows(BertEncoder const& encoder, std::vector<SingleKeyAttention>
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(family)
 
 BOOST_AUTO_TEST_CASE(mlm_flops_is_a_language_model_and_a_regularizer_of_its_logits) {
     Texts const texts({12, 20, 6});

@@ -21,6 +21,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(fields)
+
 namespace {
 
 using namespace bmae;
@@ -55,8 +57,6 @@ std::size_t labels_of(PackedView const& view, std::size_t b, std::vector<TokenId
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(fields)
 
 BOOST_AUTO_TEST_CASE(labels_of_a_branch_are_the_ids_of_its_field) {
     Texts texts({12, 16});

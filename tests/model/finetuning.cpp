@@ -36,6 +36,8 @@
 
 #include "pairs.hpp"
 
+BOOST_AUTO_TEST_SUITE(finetuning)
+
 namespace {
 
 using namespace bmae;
@@ -61,8 +63,6 @@ double loss_of(ObjectiveOf<M>& objective, HostBatch const& batch) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(finetuning)
 
 BOOST_AUTO_TEST_CASE(a_batch_holds_queries_and_their_groups) {
     test::TestPairs const pairs = test::TestPairs::small();

@@ -17,6 +17,8 @@
 #include "../dumped_view.hpp"
 #include "../parity_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(golden_steps)
+
 namespace {
 
 using namespace bmae;
@@ -67,8 +69,6 @@ void check(std::string const& name, RetroMaeHyperparameters numbers = {}) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(golden_steps)
 
 BOOST_AUTO_TEST_CASE(retromae) { check<RetroMae>("retromae"); }
 BOOST_AUTO_TEST_CASE(retromae_layernorm_query) { check<RetroMaeLayerNormQuery>("retromae-layernorm-query"); }

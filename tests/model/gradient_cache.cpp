@@ -24,6 +24,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(gradient_cache)
+
 namespace {
 
 using namespace bmae;
@@ -164,8 +166,6 @@ void check_model(Texts const& texts, std::vector<std::size_t> const& sizes, type
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(gradient_cache)
 
 BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
     Texts const texts({12, 20, 9, 17, 14, 10, 22});

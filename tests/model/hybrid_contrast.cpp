@@ -21,6 +21,8 @@
 
 #include "pairs.hpp"
 
+BOOST_AUTO_TEST_SUITE(hybrid_contrast)
+
 namespace {
 
 using namespace bmae;
@@ -41,8 +43,6 @@ ComposedObjective<BgeM3, PairStore> objective_of(PairStore const& pairs, BgeM3Hy
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(hybrid_contrast)
 
 BOOST_AUTO_TEST_CASE(rows_hold_a_dense_vector_weights_and_vectors_of_tokens) {
     BertEncoder const encoder(test::pair_config(), 4);

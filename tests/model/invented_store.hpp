@@ -20,7 +20,7 @@ namespace test {
 /// Twelve documents of four sentences each.
 inline bmae::TokenStore invented_store(std::filesystem::path const& folder, std::uint64_t seed = 4) {
     std::vector<std::string> documents;
-    bmae::VocabularyBuilder vocabulary({.min_frequency = 1});
+    bmae::VocabularyBuilder words({.min_frequency = 1});
     bmae::Draw draw({.seed = seed});
     for (int d = 0; d < 12; ++d) {
         std::string& text = documents.emplace_back();
@@ -28,9 +28,9 @@ inline bmae::TokenStore invented_store(std::filesystem::path const& folder, std:
             text += std::string(1, static_cast<char>('a' + draw.below(6))) + static_cast<char>('k' + draw.below(6)) +
                     (word % 5 == 0 ? "\n" : " ");
         }
-        vocabulary.add(text);
+        words.add(text);
     }
-    bmae::WordPiece const tokenizer = vocabulary.build_tokenizer();
+    bmae::WordPiece const tokenizer = words.build_tokenizer();
     bmae::TokenStoreBuilder builder(folder, tokenizer, {.passages = {.max_length = 36}});
     for (std::string const& text : documents) {
         builder.add({.id = "d" + std::to_string(&text - documents.data()), .text = text});

@@ -33,6 +33,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(numbers)
+
 namespace {
 
 using namespace bmae;
@@ -70,8 +72,6 @@ struct EveryThird {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(numbers)
 
 BOOST_AUTO_TEST_CASE(every_number_of_master_is_reached_by_its_path) {
     MasterAsReleased::Options options = PresetHyperparameters<MasterAsReleased>::options({});

@@ -24,6 +24,8 @@
 #include "apart.hpp"
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(oracles)
+
 namespace {
 
 using namespace bmae;
@@ -122,8 +124,6 @@ std::int64_t extra_parameters(Model& model) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(oracles)
 
 // (a), and every tied weight: the gradient of an embedding is the sum over all the routes by which it was read.
 BOOST_AUTO_TEST_CASE(oracle_a_master_as_released_is_the_sum_of_eight_cross_entropies) {

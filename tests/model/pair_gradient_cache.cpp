@@ -20,6 +20,8 @@
 
 #include "pairs.hpp"
 
+BOOST_AUTO_TEST_SUITE(pair_gradient_cache)
+
 namespace {
 
 using namespace bmae;
@@ -108,8 +110,6 @@ double largest_difference(std::vector<float> const& a, std::vector<float> const&
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(pair_gradient_cache)
 
 BOOST_AUTO_TEST_CASE(oracle_f_gradient_cache_equals_the_full_batch) {
     test::TestPairs const data = shared_positives();

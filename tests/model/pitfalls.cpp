@@ -40,6 +40,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(pitfalls)
+
 namespace {
 
 using namespace bmae;
@@ -124,8 +126,6 @@ void check_one_decoder(Bags& model) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(pitfalls)
 
 // The kernel that never holds [T, V] against plain operators, with texts that have no row left.
 BOOST_AUTO_TEST_CASE(pooled_logits_equal_plain_operators_with_gradients) {

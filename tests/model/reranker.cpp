@@ -32,6 +32,8 @@
 
 #include "pairs.hpp"
 
+BOOST_AUTO_TEST_SUITE(reranker)
+
 namespace {
 
 using namespace bmae;
@@ -150,8 +152,6 @@ auto says(std::string_view words) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(reranker)
 
 BOOST_AUTO_TEST_CASE(each_loss_is_a_mean_over_queries) {
     test::TestPairs const pairs = with_negatives();

@@ -29,6 +29,8 @@
 #include "invented_store.hpp"
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(resume)
+
 namespace {
 
 using namespace bmae;
@@ -95,8 +97,6 @@ using Rebuilds = Model<BertEncoder,
         Branch<View<Passage, TokenMasker, NoCorruption>, BasicDecoder, Loss, Head>>>;
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(resume)
 
 BOOST_AUTO_TEST_CASE(momentum_encoder_and_queue_go_on_bit_for_bit) {
     test::ScratchFolder scratch;

@@ -19,6 +19,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(sharing)
+
 namespace {
 
 using namespace bmae;
@@ -48,8 +50,6 @@ std::set<std::string> decoders_of(M model) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sharing)
 
 BOOST_AUTO_TEST_CASE(one_name_is_one_decoder) {
     BOOST_CHECK((decoders_of(One(BertEncoder(test::tiny()), options(2, 2), 1)) == std::set<std::string>{"shared.decoder"}));

@@ -15,6 +15,8 @@
 
 #include "pairs.hpp"
 
+BOOST_AUTO_TEST_SUITE(two_encoders)
+
 namespace {
 
 using namespace bmae;
@@ -44,8 +46,6 @@ std::pair<double, std::map<std::string, at::Tensor>> step_of(Objective& objectiv
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(two_encoders)
 
 BOOST_AUTO_TEST_CASE(both_start_as_the_given_one_and_have_names_of_their_own) {
     test::TestPairs const pairs = test::TestPairs::small();

@@ -25,6 +25,8 @@
 
 #include "pairs.hpp"
 
+BOOST_AUTO_TEST_SUITE(vector_set_contrast)
+
 namespace {
 
 using namespace bmae;
@@ -50,8 +52,6 @@ std::shared_ptr<ManyVectors<B>> made(double temperature) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(vector_set_contrast)
 
 BOOST_AUTO_TEST_CASE(the_loss_equals_loops_over_vectors) {
     test::TestPairs const pairs = test::TestPairs::small();

@@ -28,6 +28,8 @@
 #include "../scratch_folder.hpp"
 #include "apart.hpp"
 
+BOOST_AUTO_TEST_SUITE(via)
+
 namespace {
 
 using namespace bmae;
@@ -96,8 +98,6 @@ Scaled scaled(double factor, std::int64_t missing = 0) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(via)
 
 // Two vectors of each span, two decoders for each vector: five losses in each direction, every one computed apart.
 BOOST_AUTO_TEST_CASE(cot_mae_v2_is_the_sum_of_ten_cross_entropies) {

@@ -27,6 +27,8 @@
 
 #include "tiny.hpp"
 
+BOOST_AUTO_TEST_SUITE(view_agreement)
+
 namespace {
 
 using namespace bmae;
@@ -75,8 +77,6 @@ using Unhidden = Model<BertEncoder,
     Pass<Clean, ClsBottleneck, Branch<View<Passage, SupersetMasker>, BasicDecoder>>>;
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(view_agreement)
 
 BOOST_AUTO_TEST_CASE(a_superset_has_the_rate_and_basis_of_the_encoder) {
     SimLm::Options options = paper<SimLm>();

@@ -23,6 +23,8 @@
 #include <bmae/presets/lexmae.hpp>
 #include <bmae/presets/seed.hpp>
 
+BOOST_AUTO_TEST_SUITE(presets)
+
 namespace {
 
 using namespace bmae;
@@ -70,8 +72,6 @@ std::set<std::pair<std::string_view, std::string_view>> const without_slot = {
 };
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(presets)
 
 BOOST_AUTO_TEST_CASE(every_hyperparameter_reaches_the_composition) {
     for_each_preset([]<class Model>(Preset<Model> const& preset) {

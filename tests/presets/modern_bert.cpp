@@ -24,6 +24,8 @@
 #include "../scratch_folder.hpp"
 #include "any_encoder.hpp"
 
+BOOST_AUTO_TEST_SUITE(over_modern_bert)
+
 namespace {
 
 using namespace bmae;
@@ -80,8 +82,6 @@ void dump(std::string const& preset, test::ScratchFolder const& folder, DecoderF
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(over_modern_bert)
 
 BOOST_AUTO_TEST_CASE(retromae_composes_and_trains) {
     for (DecoderFamily const family : {DecoderFamily::encoder, DecoderFamily::bert}) {

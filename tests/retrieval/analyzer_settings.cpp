@@ -18,6 +18,8 @@
 
 #include "scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(analyzer_settings)
+
 namespace {
 
 using bmae::Analyzer;
@@ -33,8 +35,6 @@ auto says(std::string const& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(analyzer_settings)
 
 BOOST_AUTO_TEST_CASE(stored_options_give_the_same_terms) {
     AnalyzerOptions const options{.lower_case = false,

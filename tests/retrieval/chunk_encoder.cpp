@@ -20,6 +20,8 @@
 #include <bmae/retrieval/chunk_encoder.hpp>
 #include <bmae/text/wordpiece.hpp>
 
+BOOST_AUTO_TEST_SUITE(chunk_encoder)
+
 namespace {
 using namespace bmae;
 
@@ -60,8 +62,6 @@ std::string refusal(Action const& action) {
     return {};
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(chunk_encoder)
 
 BOOST_AUTO_TEST_CASE(max_encodes_each_chunk_as_a_text) {
     SentenceEncoder const model = small_model(ClsBottleneck{});

@@ -16,6 +16,8 @@
 #include <bmae/retrieval/chunk_index.hpp>
 #include <bmae/values/draw.hpp>
 
+BOOST_AUTO_TEST_SUITE(chunk_index)
+
 namespace {
 using namespace bmae;
 
@@ -40,8 +42,6 @@ std::vector<std::pair<std::string, float>> by_hand(at::Tensor const& scores, std
     return documents;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(chunk_index)
 
 BOOST_AUTO_TEST_CASE(documents_are_ranked_by_their_best_chunks) {
     Draw draw({.seed = 5});

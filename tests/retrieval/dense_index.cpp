@@ -25,6 +25,8 @@
 
 #include "indexes.hpp"
 
+BOOST_AUTO_TEST_SUITE(dense_index)
+
 namespace {
 
 using test::contains;
@@ -67,8 +69,6 @@ at::Tensor tensor_of(std::vector<float>& values) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(dense_index)
 
 BOOST_AUTO_TEST_CASE(exact_rows_give_the_run_of_the_index_in_memory) {
     test::ScratchFolder const scratch;

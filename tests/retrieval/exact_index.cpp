@@ -23,6 +23,8 @@
 
 #include "files.hpp"
 
+BOOST_AUTO_TEST_SUITE(exact_index)
+
 namespace {
 
 /// Values from -1 to 1; in steps of 1/4 where `coarse`, so that sums are exact and ties many.
@@ -51,8 +53,6 @@ bool same(bmae::Run const& a, bmae::Run const& b) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(exact_index)
 
 BOOST_AUTO_TEST_CASE(the_index_owns_its_vectors_whatever_their_width) {
     for (std::int64_t const width : {5, 16, 32}) {

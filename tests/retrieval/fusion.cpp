@@ -11,6 +11,8 @@
 #include "files.hpp"
 #include "run_of.hpp"
 
+BOOST_AUTO_TEST_SUITE(fusion)
+
 namespace {
 
 using bmae::FusionMethod;
@@ -38,8 +40,6 @@ struct Three {
         return bmae::fuse_runs(runs, options);
     }
 };
-
-BOOST_AUTO_TEST_SUITE(fusion)
 
 BOOST_AUTO_TEST_CASE(each_method_has_its_sum_and_its_rule_for_a_document_that_a_run_lacks) {
     Three const runs;

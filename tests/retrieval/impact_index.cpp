@@ -15,6 +15,8 @@
 
 #include "files.hpp"
 
+BOOST_AUTO_TEST_SUITE(impact_index)
+
 namespace {
 
 using bmae::ImpactIndex;
@@ -42,8 +44,6 @@ SparseVectors sparse(std::vector<std::vector<float>> const& rows) {
     for (auto const& row : rows) { vectors.add(row); }
     return vectors;
 }
-
-BOOST_AUTO_TEST_SUITE(impact_index)
 
 BOOST_AUTO_TEST_CASE(scores_are_the_dot_products_of_all_texts_that_share_a_term) {
     constexpr std::size_t terms = 90;

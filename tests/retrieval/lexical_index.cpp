@@ -19,6 +19,8 @@
 
 #include "indexes.hpp"
 
+BOOST_AUTO_TEST_SUITE(lexical_index)
+
 namespace {
 
 using test::contains;
@@ -59,8 +61,6 @@ void build(std::filesystem::path const& folder, Collection const& collection, bm
 std::vector<std::string> const queries = {"w0 w3 w3", "w250 w1", "unheard", "", "w7 w8 w9 w10 w299"};
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(lexical_index)
 
 BOOST_AUTO_TEST_CASE(scores_and_ties_are_those_of_the_index_in_memory) {
     test::ScratchFolder const scratch;

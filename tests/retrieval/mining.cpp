@@ -15,6 +15,8 @@
 #include "files.hpp"
 #include "run_of.hpp"
 
+BOOST_AUTO_TEST_SUITE(mining)
+
 namespace {
 
 using bmae::MiningOptions;
@@ -62,8 +64,6 @@ struct Twenty {
         return run_of(hits);
     }
 };
-
-BOOST_AUTO_TEST_SUITE(mining)
 
 BOOST_AUTO_TEST_CASE(the_best_of_the_window_without_what_is_relevant_or_says_the_same) {
     Twenty all;

@@ -11,9 +11,9 @@
 #include "files.hpp"
 #include "run_of.hpp"
 
-namespace {
-
 BOOST_AUTO_TEST_SUITE(rerank)
+
+namespace {
 
 BOOST_AUTO_TEST_CASE(the_first_hits_come_by_their_new_scores_and_the_others_keep_their_order_behind) {
     bmae::Run const run = test::run_of({{"c", 1}, {"a", 9}, {"b", 9}, {"d", -4}, {"e", 0}});

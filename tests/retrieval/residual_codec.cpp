@@ -15,6 +15,8 @@
 
 #include "files.hpp"
 
+BOOST_AUTO_TEST_SUITE(residual_codec)
+
 namespace {
 
 using bmae::CompressedRows;
@@ -55,8 +57,6 @@ std::vector<float> restored(ResidualCodec const& codec, CompressedRows const& pa
     codec.decompress(packed, 0, packed.size(), rows);
     return rows;
 }
-
-BOOST_AUTO_TEST_SUITE(residual_codec)
 
 BOOST_AUTO_TEST_CASE(each_vector_is_its_nearest_centroid_and_the_buckets_of_its_residual) {
     std::vector<float> const rows = random_rows(500, 1);

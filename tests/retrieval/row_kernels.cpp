@@ -14,6 +14,8 @@
 #include <bmae/retrieval/row_kernels.hpp>
 #include <bmae/values/draw.hpp>
 
+BOOST_AUTO_TEST_SUITE(row_kernels)
+
 namespace {
 
 using bmae::detail::RowKernels;
@@ -42,8 +44,6 @@ std::vector<RowKernels> all_kernels() {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(row_kernels)
 
 BOOST_AUTO_TEST_CASE(scores_are_right_and_do_not_depend_on_the_tile) {
     constexpr std::size_t width = 48;

@@ -14,6 +14,8 @@
 #include "../scratch_folder.hpp"
 #include "files.hpp"
 
+BOOST_AUTO_TEST_SUITE(sparse_token_folder)
+
 namespace {
 
 using namespace bmae;
@@ -50,8 +52,6 @@ void write_sparse(fs::path const& folder, std::uint64_t scale = 100) {
     writer.append(shard_tensors(second), 1, "c\n", 4, impact_lines(second, "c\n", terms, scale));
     writer.finish();
 }
-
-BOOST_AUTO_TEST_SUITE(sparse_token_folder)
 
 BOOST_AUTO_TEST_CASE(weights_come_back_and_a_resumed_folder_has_the_same_bytes) {
     test::ScratchFolder const scratch;

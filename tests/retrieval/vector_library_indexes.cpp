@@ -28,6 +28,9 @@
 #pragma GCC diagnostic ignored "-Wextra"
 #pragma GCC diagnostic ignored "-Wall"
 #include <hnswlib/hnswlib.h>
+
+BOOST_AUTO_TEST_SUITE(vector_library_indexes)
+
 #pragma GCC diagnostic pop
 #endif
 
@@ -112,8 +115,6 @@ void check_order(bmae::Run const& run) {
 std::vector<std::string> const ids = {"e", "b", "d", "a", "c"};
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(vector_library_indexes)
 
 BOOST_AUTO_TEST_CASE(scores_of_faiss_are_larger_where_vectors_are_closer) {
     auto const queries = invented(3, 2);

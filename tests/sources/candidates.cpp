@@ -18,6 +18,8 @@
 #include <bmae/sources/candidates.hpp>
 #include <bmae/sources/query.hpp>
 
+BOOST_AUTO_TEST_SUITE(candidates)
+
 namespace {
 
 using namespace bmae;
@@ -54,8 +56,6 @@ struct Data {
 Draw draw_of(std::uint64_t epoch) { return Draw({.seed = 3, .epoch = epoch}); }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(candidates)
 
 BOOST_AUTO_TEST_CASE(a_group_is_a_relevant_text_and_negatives_drawn_anew_in_each_epoch) {
     static_assert(GroupSource<Candidates> && GroupSource<QueryWithCandidate> && PairTextSource<Query>);

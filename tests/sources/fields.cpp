@@ -19,6 +19,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(fields)
+
 using namespace bmae;
 using Ids = std::vector<TokenId>;
 
@@ -54,8 +56,6 @@ using Decision = Field<"decision">;
 static_assert(Summary::name == "field_summary" && Summary::key == "summary" && Summary::needs == Needs::field);
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(fields)
 
 BOOST_AUTO_TEST_CASE(fields_of_records_are_read_by_name) {
     test::Scratch const scratch;

@@ -13,6 +13,8 @@
 #include <bmae/sources/pair.hpp>
 #include <bmae/sources/sentence_pair.hpp>
 
+BOOST_AUTO_TEST_SUITE(pairs)
+
 namespace {
 
 using namespace bmae;
@@ -27,8 +29,6 @@ Ids read(Source const& source, Example const& example, std::uint64_t seed, Share
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(pairs)
 
 BOOST_AUTO_TEST_CASE(the_first_and_the_second_of_the_queries) {
     Ids const passage = {9}, entailment = {10, 11}, contradiction = {20};

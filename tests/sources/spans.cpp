@@ -27,6 +27,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(shared_sources)
+
 using namespace bmae;
 using Ids = std::vector<TokenId>;
 
@@ -79,8 +81,6 @@ static_assert(!AnyTextSource<Nameless> && !AnyTextSource<int>);
 static_assert(explain_text_source<Passage>() && explain_text_source<PartnerSpan>());
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(shared_sources)
 
 BOOST_AUTO_TEST_CASE(absent_texts_are_empty_and_views_agree) {
     using All = std::tuple<PartnerSpan, FirstSpan, SecondSpan, ClozeSentence, ClozeContext, OneQuery>;

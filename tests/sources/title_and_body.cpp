@@ -22,6 +22,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(title_and_body)
+
 using namespace bmae;
 using Ids = std::vector<TokenId>;
 
@@ -63,8 +65,6 @@ TokenStoreStatistics prepare(std::filesystem::path const& folder, std::vector<Re
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(title_and_body)
 
 BOOST_AUTO_TEST_CASE(the_title_stands_before_the_passage) {
     Ids const document = letters("TI|abcdef|gh");   // a second [SEP] belongs to the body

@@ -21,6 +21,8 @@
 
 #include "scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(any_tokenizer)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -69,8 +71,6 @@ std::string message_of(auto const& call) {
 bool has(std::string const& text, char const* part) { return text.find(part) != text.npos; }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(any_tokenizer)
 
 BOOST_AUTO_TEST_CASE(files_say_which_it_is) {
     test::ScratchFolder const scratch;

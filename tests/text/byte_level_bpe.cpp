@@ -16,6 +16,8 @@
 #include <bmae/text/added_tokens.hpp>
 #include <bmae/text/byte_level_bpe.hpp>
 
+BOOST_AUTO_TEST_SUITE(byte_level_bpe)
+
 namespace {
 
 using bmae::ByteLevelBpe;
@@ -56,8 +58,6 @@ std::filesystem::path scratch(std::string const& name) {
 void write(std::filesystem::path const& path, std::string const& text) { std::ofstream(path) << text; }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(byte_level_bpe)
 
 BOOST_AUTO_TEST_CASE(words_as_gpt2_cuts_them) {
     using Words = std::vector<std::string>;

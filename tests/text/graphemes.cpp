@@ -9,6 +9,8 @@
 
 #include <bmae/text/graphemes.hpp>
 
+BOOST_AUTO_TEST_SUITE(graphemes)
+
 namespace {
 
 std::vector<std::size_t> sizes(std::string_view text) {
@@ -23,8 +25,6 @@ std::vector<std::size_t> sizes(std::string_view text) {
 using Sizes = std::vector<std::size_t>;
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(graphemes)
 
 BOOST_AUTO_TEST_CASE(marks_belong_to_their_letters) {
     BOOST_TEST(sizes("ab") == (Sizes{1, 1}), boost::test_tools::per_element());

@@ -24,6 +24,8 @@
 #include "../blank_tokenizer.hpp"
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(pair_store)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -99,8 +101,6 @@ void forge_element(fs::path const& folder, std::string const& name, std::size_t 
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(pair_store)
 
 BOOST_AUTO_TEST_CASE(prompts_are_kept_and_absent_where_there_are_none) {
     Scratch const scratch;
@@ -470,8 +470,6 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_refused_by_name) {
     BOOST_TEST(writer.statistics().queries == 0U);
 }
 
-BOOST_AUTO_TEST_SUITE_END()
-
 BOOST_AUTO_TEST_CASE(packed_texts_check_what_they_are_asked_for) {
     Ids const tokens{5, 6, 7};
     std::vector<std::uint64_t> ends{2, 3};
@@ -486,3 +484,5 @@ BOOST_AUTO_TEST_CASE(packed_texts_check_what_they_are_asked_for) {
     BOOST_CHECK_THROW(static_cast<void>(texts[1]), bmae::InputError);
     BOOST_TEST(bmae::PackedTexts().empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()

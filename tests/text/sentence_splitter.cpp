@@ -8,6 +8,8 @@
 #include <bmae/text/sentence_splitter.hpp>
 #include <bmae/values/draw.hpp>
 
+BOOST_AUTO_TEST_SUITE(sentence_splitter)
+
 namespace {
 
 std::vector<std::string> sentences(std::string const& text, bmae::SentenceSplitterOptions options = {}) {
@@ -26,8 +28,6 @@ void check(std::string const& text, List const& expected) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(sentence_splitter)
 
 BOOST_AUTO_TEST_CASE(plain_sentences) {
     check("", {});

@@ -23,6 +23,8 @@
 #include "../blank_tokenizer.hpp"
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(token_store)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -70,8 +72,6 @@ bool names(bmae::Error const& error, std::string_view part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(token_store)
 
 BOOST_AUTO_TEST_CASE(passages_hold_whole_sentences_and_never_overshoot) {
     std::vector<std::uint32_t> const ends{3, 5, 9};

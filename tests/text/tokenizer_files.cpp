@@ -11,6 +11,8 @@
 
 #include <bmae/text/wordpiece.hpp>
 
+BOOST_AUTO_TEST_SUITE(tokenizer_files)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -46,8 +48,6 @@ void check_diagnostic(fs::path const& path, std::string const& part) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(tokenizer_files)
 
 BOOST_AUTO_TEST_CASE(lines_of_a_vocabulary) {
     Folder const folder;

@@ -20,6 +20,8 @@
 
 #include "scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(tokenizer_folder)
+
 namespace {
 
 using bmae::TokenId;
@@ -49,8 +51,6 @@ std::vector<std::string> words(std::vector<bmae::WordSplit> const& splits, std::
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(tokenizer_folder)
 
 BOOST_AUTO_TEST_CASE(added_tokens_are_read_in_three_layouts) {
     std::string const covid =

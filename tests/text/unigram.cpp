@@ -13,6 +13,8 @@
 
 #include <bmae/text/unigram.hpp>
 
+BOOST_AUTO_TEST_SUITE(unigram)
+
 namespace {
 
 using bmae::TokenId;
@@ -30,8 +32,6 @@ UnigramDescription small() {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(unigram)
 
 BOOST_AUTO_TEST_CASE(the_best_path_wins) {
     Unigram const tokenizer(small());

@@ -10,6 +10,8 @@
 #include <bmae/text/vocabulary_builder.hpp>
 #include <bmae/values/draw.hpp>
 
+BOOST_AUTO_TEST_SUITE(vocabulary_builder)
+
 namespace {
 
 using List = std::vector<std::string>;
@@ -61,8 +63,6 @@ List build_slowly(std::map<std::string, int> const& words, std::size_t size, int
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(vocabulary_builder)
 
 BOOST_AUTO_TEST_CASE(merges_the_most_frequent_pair_and_breaks_ties_by_id) {
     bmae::VocabularyBuilder builder({.vocabulary_size = 14, .min_frequency = 1});

@@ -17,6 +17,8 @@
 
 #include <corpus/scratch.hpp>
 
+BOOST_AUTO_TEST_SUITE(vocabulary_folder)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -77,8 +79,6 @@ std::vector<float> numbers_of(fs::path const& folder, std::string const& name) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(vocabulary_folder)
 
 BOOST_AUTO_TEST_CASE(frequent_words_of_several_pieces_are_found) {
     bmae::CountedWords words(small());

@@ -10,6 +10,8 @@
 #include <bmae/text/word_splitter.hpp>
 #include <bmae/values/error.hpp>
 
+BOOST_AUTO_TEST_SUITE(word_pattern)
+
 namespace {
 
 using Words = std::vector<std::string>;
@@ -36,8 +38,6 @@ Words split(std::string const& expression, bmae::WordSplit::Behavior behavior, b
 void check(Words const& found, Words const& expected) { BOOST_TEST(found == expected, boost::test_tools::per_element()); }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(word_pattern)
 
 BOOST_AUTO_TEST_CASE(literals_sets_and_classes) {
     check(matches("ab", "abab-b"), {"ab", "ab"});

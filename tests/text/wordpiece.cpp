@@ -15,6 +15,8 @@
 #include <bmae/text/wordpiece.hpp>
 #include <bmae/values/draw.hpp>
 
+BOOST_AUTO_TEST_SUITE(wordpiece)
+
 namespace {
 
 using Ids = std::vector<bmae::TokenId>;
@@ -76,8 +78,6 @@ std::string random_text(bmae::Draw& draw) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(wordpiece)
 
 BOOST_AUTO_TEST_CASE(longest_piece_first) {
     bmae::WordPiece const tokenizer = small();

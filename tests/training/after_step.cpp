@@ -10,12 +10,14 @@
 #include <string>
 #include <vector>
 
-#include <ATen/Parallel.h>
 #include <boost/test/unit_test.hpp>
 
 #include "../scratch_folder.hpp"
+#include "one_thread.hpp"
 #include "toy_memory.hpp"
 #include "two_ranks.hpp"
+
+BOOST_AUTO_TEST_SUITE(after_step, *boost::unit_test::fixture<bmae::test::OneThread>())
 
 namespace {
 
@@ -45,12 +47,6 @@ std::vector<float> bits(ToyMemory& toy) {
     }
     return all;
 }
-
-struct OneThread {
-    OneThread() { at::set_num_threads(1); }
-};
-
-BOOST_AUTO_TEST_SUITE(after_step, *boost::unit_test::fixture<OneThread>())
 
 BOOST_AUTO_TEST_CASE(once_after_each_update_and_the_same_for_all_micro_batches) {
     ToyMemory toy;

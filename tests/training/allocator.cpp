@@ -11,6 +11,8 @@
 
 #include "toy_objective.hpp"
 
+BOOST_AUTO_TEST_SUITE(allocator)
+
 namespace {
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)   // whose own allocator stands in place of glibc's
@@ -23,8 +25,6 @@ bool maps_large_blocks() {
     std::free(block);
     return mapped;
 }
-
-BOOST_AUTO_TEST_SUITE(allocator)
 
 // The first test of this program, since what it checks lasts until the process ends.
 BOOST_AUTO_TEST_CASE(the_process_keeps_its_allocator_until_a_program_asks) {

@@ -20,6 +20,8 @@
 
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(checkpoint_store)
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -31,8 +33,6 @@ void write_some(fs::path const& folder) {
     std::ofstream(folder / "weights.bin") << std::string(300, 'w');
     std::ofstream(folder / "tokenizer" / "vocab.txt") << "[PAD]\n[UNK]\n";
 }
-
-BOOST_AUTO_TEST_SUITE(checkpoint_store)
 
 BOOST_AUTO_TEST_CASE(the_last_ones_stay) {
     Scratch scratch;

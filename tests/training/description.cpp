@@ -10,6 +10,8 @@
 
 #include <bmae/training/trainer_options.hpp>
 
+BOOST_AUTO_TEST_SUITE(description)
+
 namespace {
 
 using bmae::first_difference;
@@ -26,8 +28,6 @@ void differs(std::string const& then, std::string const& now, std::string const&
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(description)
 
 BOOST_AUTO_TEST_CASE(equal_texts_have_no_difference) {
     BOOST_TEST(!first_difference(R"({"a":1,"b":[1,{"c":2}]})", R"({"a":1,"b":[1,{"c":2}]})").has_value());

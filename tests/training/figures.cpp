@@ -21,6 +21,8 @@
 #include "../scratch_folder.hpp"
 #include "toy_objective.hpp"
 
+BOOST_AUTO_TEST_SUITE(figures)
+
 namespace {
 
 using namespace bmae;
@@ -81,8 +83,6 @@ std::vector<std::string> figures_of_log(fs::path const& folder) {
     }
     return lines;
 }
-
-BOOST_AUTO_TEST_SUITE(figures)
 
 BOOST_AUTO_TEST_CASE(the_best_figure_decides) {
     BestFigure best;

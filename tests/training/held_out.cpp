@@ -20,6 +20,8 @@
 #include "../model/tiny.hpp"
 #include "../scratch_folder.hpp"
 
+BOOST_AUTO_TEST_SUITE(held_out)
+
 namespace {
 
 using namespace bmae;
@@ -38,8 +40,6 @@ double value_of(Figures const& figures, std::string const& name) {
     }
     return std::nan("");
 }
-
-BOOST_AUTO_TEST_SUITE(held_out)
 
 BOOST_AUTO_TEST_CASE(the_gaps_are_those_of_a_forward_run) {
     ::test::ScratchFolder const scratch;

@@ -29,6 +29,8 @@
 #include "../scratch_folder.hpp"
 #include "toy_objective.hpp"
 
+BOOST_AUTO_TEST_SUITE(memory)
+
 namespace {
 
 using namespace bmae;
@@ -118,8 +120,6 @@ double norm(Vector const& values) {
     for (double const value : values) { sum += value * value; }
     return std::sqrt(sum);
 }
-
-BOOST_AUTO_TEST_SUITE(memory)
 
 BOOST_AUTO_TEST_CASE(follows_the_formula_of_lamb) {
     ToyObjective toy;

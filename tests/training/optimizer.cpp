@@ -13,6 +13,8 @@
 
 #include "toy_objective.hpp"
 
+BOOST_AUTO_TEST_SUITE(optimizer)
+
 namespace {
 
 using bmae::AdamW;
@@ -30,8 +32,6 @@ void run_backward(ToyObjective& toy, std::vector<std::size_t> const& examples, s
     bmae::ForwardContext context{.training = true, .seed = 5};
     toy.forward(toy.collate(examples, {.seed = 1}), context, step_labels).total.backward();
 }
-
-BOOST_AUTO_TEST_SUITE(optimizer)
 
 BOOST_AUTO_TEST_CASE(parameters_move_into_one_buffer_and_back) {
     for (ComputeType const precision : {ComputeType::fp32, ComputeType::bf16}) {

@@ -12,6 +12,8 @@
 #include <bmae/training/optimizer_kind.hpp>
 #include <bmae/values/error.hpp>
 
+BOOST_AUTO_TEST_SUITE(parameter_rates)
+
 namespace {
 
 using bmae::ParameterRates;
@@ -41,8 +43,6 @@ std::string refusal(ParameterRates const& rates) {
 }
 
 bool contains(std::string const& text, std::string const& part) { return text.find(part) != text.npos; }
-
-BOOST_AUTO_TEST_SUITE(parameter_rates)
 
 BOOST_AUTO_TEST_CASE(parts_are_frozen_by_place_and_by_name) {
     BOOST_TEST(frozen_by({}) == "---------");

@@ -12,6 +12,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(plan)
+
 namespace {
 
 using bmae::ClockPlanner;
@@ -35,8 +37,6 @@ struct Simulated {
         }
     }
 };
-
-BOOST_AUTO_TEST_SUITE(plan)
 
 BOOST_AUTO_TEST_CASE(a_known_number_of_steps_has_the_rates_of_the_schedule) {
     Schedule const schedule;

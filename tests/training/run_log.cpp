@@ -6,13 +6,13 @@
 
 #include <boost/test/unit_test.hpp>
 
+BOOST_AUTO_TEST_SUITE(run_log)
+
 namespace {
 
 using bmae::settings_text;
 
 bool has(std::string const& text, std::string const& part) { return text.find(part) != std::string::npos; }
-
-BOOST_AUTO_TEST_SUITE(run_log)
 
 BOOST_AUTO_TEST_CASE(a_default_that_matters_is_told) {
     BOOST_TEST(settings_text({.steps = 20}) ==

@@ -6,12 +6,12 @@
 
 #include <bmae/training/precision.hpp>
 
+BOOST_AUTO_TEST_SUITE(schedule)
+
 namespace {
 
 using bmae::Decay;
 using bmae::Schedule;
-
-BOOST_AUTO_TEST_SUITE(schedule)
 
 BOOST_AUTO_TEST_CASE(linear_has_the_values_of_the_published_recipe) {
     Schedule const linear;   // a tenth warm-up, to 0

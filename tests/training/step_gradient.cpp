@@ -18,6 +18,8 @@
 #include "toy_towers.hpp"
 #include "two_ranks.hpp"
 
+BOOST_AUTO_TEST_SUITE(step_gradient)
+
 namespace {
 
 using namespace bmae;
@@ -64,8 +66,6 @@ double largest_difference(std::vector<float> const& a, std::vector<float> const&
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(step_gradient)
 
 BOOST_AUTO_TEST_CASE(one_contrast_over_the_step_equals_one_large_batch) {
     TowersOptions const still{.dropout = 0};

@@ -21,15 +21,17 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/core/GradMode.h>
 #include <nlohmann/json.hpp>
 
 #include "../scratch_folder.hpp"
+#include "one_thread.hpp"
 #include "toy_memory.hpp"
 #include "toy_objective.hpp"
 #include "two_ranks.hpp"
+
+BOOST_AUTO_TEST_SUITE(trainer, *boost::unit_test::fixture<bmae::test::OneThread>())
 
 namespace {
 
@@ -78,13 +80,6 @@ double largest_difference(std::vector<float> const& a, std::vector<float> const&
     }
     return worst;
 }
-
-/// The networks are so small that a second thread only costs.
-struct OneThread {
-    OneThread() { at::set_num_threads(1); }
-};
-
-BOOST_AUTO_TEST_SUITE(trainer, *boost::unit_test::fixture<OneThread>())
 
 BOOST_AUTO_TEST_CASE(the_loss_falls_and_is_reported_by_term) {
     for (ComputeType const precision : {ComputeType::fp32, ComputeType::bf16}) {

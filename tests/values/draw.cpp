@@ -15,6 +15,8 @@
 
 #include <bmae/values/draw.hpp>
 
+BOOST_AUTO_TEST_SUITE(draw)
+
 namespace {
 
 using bmae::Draw;
@@ -39,8 +41,6 @@ double excess(std::span<std::size_t const> counts) {
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(draw)
 
 // SplitMix64 from state 0, as its authors publish it (prng.di.unimi.it/splitmix64.c).
 BOOST_AUTO_TEST_CASE(the_mixing_is_splitmix64) {

@@ -15,13 +15,13 @@
 #include <bmae/values/visibility.hpp>
 #include <bmae/version.hpp>
 
+BOOST_AUTO_TEST_SUITE(values)
+
 using namespace bmae;
 
 static_assert(std::is_base_of_v<Error, InputError> && std::is_base_of_v<Error, RunError>);
 static_assert(!std::is_base_of_v<InputError, RunError>,
               "who catches one kind must not catch the other: they end a program differently");
-
-BOOST_AUTO_TEST_SUITE(values)
 
 BOOST_AUTO_TEST_CASE(a_diagnostic_in_one_sentence) {
     Diagnostic diagnostic{.file = {}, .expected = "a number", .found = "\"x\""};

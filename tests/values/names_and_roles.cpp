@@ -12,6 +12,8 @@
 #include <bmae/values/shape.hpp>
 #include <bmae/values/vector_similarity.hpp>
 
+BOOST_AUTO_TEST_SUITE(names_and_roles)
+
 namespace {
 
 using namespace bmae;
@@ -24,8 +26,6 @@ struct Named {
 bool decays(bool decay) { return decay; }   // as a visitor that cares for decay alone takes it
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(names_and_roles)
 
 BOOST_AUTO_TEST_CASE(a_name_is_a_template_argument) {
     static_assert(Named<"decoder">::text == "decoder");

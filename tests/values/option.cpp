@@ -13,6 +13,8 @@
 
 #include <bmae/values/option.hpp>
 
+BOOST_AUTO_TEST_SUITE(option)
+
 namespace {
 
 using namespace bmae;
@@ -69,8 +71,6 @@ Diagnostic refusal(std::vector<OptionEntry> const& entries, std::string const& p
 }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(option)
 
 BOOST_AUTO_TEST_CASE(paths_of_nested_parts_in_order) {
     Outer outer;
