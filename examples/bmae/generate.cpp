@@ -14,7 +14,6 @@
 #include <vector>
 
 #include <bmae/corpus/jsonl.hpp>
-#include <bmae/detail/hash.hpp>
 #include <bmae/generation/generate.hpp>
 #include <bmae/generation/gpt2.hpp>
 #include <bmae/generation/resumable_lines.hpp>
@@ -23,6 +22,7 @@
 #include <bmae/text/unigram.hpp>
 
 #include "common.hpp"
+#include "model_checksum.hpp"
 #include "models.hpp"
 #include "option_text.hpp"
 
@@ -69,13 +69,8 @@ Plan make_plan(Common const& common, GenerateOptions const& options, bool asks) 
 
 /// The settings that determine the rows, besides the input: resuming requires the same.
 std::string settings_of(GenerateOptions const& options, Plan const& plan) {
-    std::uint64_t weights = 0;
-    for (auto const& entry : std::filesystem::directory_iterator(options.model)) {
-        if (entry.path().extension() == ".safetensors") { weights += entry.file_size(); }
-    }
     bmae::GenerateOptions const& g = plan.generation;
-    Json const settings{{"config", detail::to_hex(detail::xxh64(detail::read_file(options.model / "config.json")))},
-                        {"weight_bytes", weights},
+    Json const settings{{"model", model_checksum(options.model)},
                         {"prefix", options.prefix},
                         {"method", options.method},
                         {"per_text", plan.per_text},

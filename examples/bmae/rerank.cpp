@@ -20,6 +20,7 @@
 #include <bmae/retrieval/run_file.hpp>
 
 #include "folder_kind.hpp"
+#include "model_checksum.hpp"
 #include "rerank_work.hpp"
 #include "scorers.hpp"
 #include "stored_vectors.hpp"
@@ -31,23 +32,9 @@ namespace {
 /// What determines the lines; resuming requires the same.
 std::string settings_of(Common const& common, RerankOptions const& options, RerankWork const& work, Path const& folder) {
     auto const checksum = [](Path const& file) { return detail::to_hex(detail::xxh64(detail::read_file(file))); };
-    std::uint64_t weights = 0;
-    for (auto const& entry : std::filesystem::recursive_directory_iterator(folder)) {
-        if (entry.path().extension() == ".safetensors") { weights ^= detail::xxh64(detail::read_file(entry.path())); }
-    }
-    auto const routes = [&] {   // a Router has its encoders in folders of their own
-        std::uint64_t all = 0;
-        for (auto const& entry : std::filesystem::recursive_directory_iterator(folder)) {
-            if (entry.path().extension() != ".json") { continue; }
-            all ^= detail::xxh64(entry.path().lexically_relative(folder).string() + detail::read_file(entry.path()));
-        }
-        return detail::to_hex(all);
-    };
-    Path const config = folder / "config.json";
     bool const by_run = options.negatives.empty();
     Json settings{{by_run ? "run" : "negatives", checksum(work.source)},
-                  {"weights", detail::to_hex(weights)},
-                  {"config", std::filesystem::exists(config) ? checksum(config) : routes()},
+                  {"model", model_checksum(folder)},
                   {"split", options.split},
                   {"depth", by_run ? Json(options.depth) : Json()},
                   {"tag", options.tag}};

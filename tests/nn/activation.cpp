@@ -11,6 +11,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(activation)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -25,8 +27,6 @@ at::Tensor gelu(Tensors const& x) { return at::gelu(x[0] + x[1]); }
 at::Tensor relu(Tensors const& x) { return at::relu(x[0] + x[1]); }
 at::Tensor gelu_tanh(Tensors const& x) { return at::gelu(x[0] + x[1], "tanh"); }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(activation)
 
 BOOST_AUTO_TEST_CASE(biased_activations_are_those_of_libtorch) {
     for (auto const& [rows, width] : {std::pair{1, 1}, {3, 17}, {200, 64}, {0, 8}, {4, 0}}) {

@@ -20,6 +20,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(attention)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -103,8 +105,6 @@ void check_options(std::vector<std::int64_t> const& lengths, std::int64_t width,
     }
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(attention)
 
 BOOST_AUTO_TEST_CASE(attention_over_texts_of_any_length) {
     for (std::int64_t const stored : {0, 32, 512}) {   // recomputed, both in one batch, stored

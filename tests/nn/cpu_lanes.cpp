@@ -12,6 +12,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(cpu_lanes)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -36,8 +38,6 @@ std::vector<float> exponentials(std::vector<float> const& x) {
     return y;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(cpu_lanes)
 
 BOOST_AUTO_TEST_CASE(exponential_is_near_to_that_of_the_standard_library) {
     on_every_level([] {

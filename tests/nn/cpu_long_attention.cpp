@@ -18,6 +18,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(cpu_long_attention)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -54,8 +56,6 @@ at::Tensor textbook(Tensors const& x) {
     return at::matmul(at::softmax(scores, -1), x[2]);
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(cpu_long_attention)
 
 BOOST_AUTO_TEST_CASE(one_head_on_every_instruction_set) {
     Settings const settings;

@@ -12,12 +12,12 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(cpu_path)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(cpu_path)
 
 BOOST_AUTO_TEST_CASE(kernels_are_called_with_the_number_format_of_the_tensor) {
     if (!detail::has_lanes) { return; }

@@ -17,6 +17,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(cpu_rows)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -37,8 +39,6 @@ void with_special(Each const& each) {
 }
 float* data(at::Tensor const& tensor) { return tensor.mutable_data_ptr<float>(); }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(cpu_rows)
 
 BOOST_AUTO_TEST_CASE(gelu_and_its_gradient) {
     with_special([](std::int64_t width, std::int64_t place, double number) {

@@ -13,12 +13,12 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(cpu_winners)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(cpu_winners)
 
 BOOST_AUTO_TEST_CASE(sums_over_texts_and_over_words) {
     Settings const settings;

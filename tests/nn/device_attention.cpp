@@ -14,6 +14,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(device_attention)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -30,8 +32,6 @@ Operation here(PackedInput const& input, AttentionOptions const& options) {
     };
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(device_attention)
 
 BOOST_AUTO_TEST_CASE(padded_texts_attend_as_packed_ones) {
     using Case = std::pair<std::vector<std::int64_t>, std::int64_t>;

@@ -15,6 +15,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(device_masks)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -39,8 +41,6 @@ at::Tensor by_kernel(detail::DeviceRowMasks const& masks, detail::PaddedTexts co
     return bias;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(device_masks)
 
 BOOST_AUTO_TEST_CASE(factors_have_the_bits_of_the_host) {
     for (std::int64_t const count : {0, 1, 4, 1003, 40000}) {

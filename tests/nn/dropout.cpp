@@ -11,6 +11,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(dropout_)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -22,8 +24,6 @@ at::Tensor dropped(Tensors const& x) {
 /// The factors that `dropped` multiplies by, times x, in LibTorch's operations.
 at::Tensor multiplied(Tensors const& x) { return x[0] * dropped({at::ones(x[0].sizes(), at::kFloat)}).to(x[0].scalar_type()); }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(dropout_)
 
 BOOST_AUTO_TEST_CASE(any_shape) {
     for (std::int64_t const count : {0, 1, 15, 1000, 40000}) { check("dropout", {normal({count}, 1)}, dropped, multiplied); }

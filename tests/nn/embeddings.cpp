@@ -15,6 +15,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(embeddings)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -42,8 +44,6 @@ at::Tensor drawn(std::int64_t high, std::int64_t count) {
     return at::randint(high, {count}, at::make_generator<at::CPUGeneratorImpl>(8), at::TensorOptions(at::kLong));
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(embeddings)
 
 BOOST_AUTO_TEST_CASE(sums_of_three_tables_normalized) {
     for (std::int64_t const count : {0, 1, 7}) {

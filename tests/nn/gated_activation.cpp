@@ -12,6 +12,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(gated_activations)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -28,8 +30,6 @@ Operation by_halves(Function function) {
 }
 auto const gelu = [](at::Tensor const& x) { return at::gelu(x); };
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(gated_activations)
 
 BOOST_AUTO_TEST_CASE(rows_of_any_width) {
     for (auto const& [rows, width] : {std::pair{1, 1}, {3, 16}, {40, 33}, {0, 8}, {70, 48}}) {

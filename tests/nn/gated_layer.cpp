@@ -13,6 +13,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(gated_layers)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -40,8 +42,6 @@ GatedStack stack(std::int64_t count, at::ScalarType type = at::kFloat) {
     return made;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(gated_layers)
 
 BOOST_AUTO_TEST_CASE(one_stream_is_two_equal_ones) {
     GatedStack const made = stack(1);

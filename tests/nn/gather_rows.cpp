@@ -12,12 +12,12 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(gather_rows_)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(gather_rows_)
 
 BOOST_AUTO_TEST_CASE(values_and_gradients_are_those_of_embedding) {
     for (std::int64_t const count : {0, 1, 300}) {

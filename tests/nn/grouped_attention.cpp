@@ -10,12 +10,12 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(grouped_attention)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(grouped_attention)
 
 BOOST_AUTO_TEST_CASE(long_texts_and_narrow_windows_recompute) {
     BOOST_CHECK(!detail::recomputes_attention(512, 0));

@@ -14,6 +14,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(initialize_)
+
 namespace {
 using namespace bmae;
 
@@ -27,8 +29,6 @@ struct Network {
     }
 };
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(initialize_)
 
 BOOST_AUTO_TEST_CASE(each_scheme_draws_what_it_says) {
     Network network;

@@ -11,6 +11,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(kernels)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -22,8 +24,6 @@ at::Tensor of(at::ScalarType format, at::Device device = at::kCPU) {
     return at::empty({1}, at::TensorOptions().dtype(format).device(device));
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(kernels)
 
 BOOST_AUTO_TEST_CASE(the_table_is_in_the_order_of_the_operations) {
     auto const& table = detail::kernel_choices();

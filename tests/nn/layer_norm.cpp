@@ -11,6 +11,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(layer_norm)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -35,8 +37,6 @@ Tensors block_inputs(std::int64_t rows, std::int64_t width) {
     return {normal({rows, width}, 1), normal({width}, 2), normal({rows, width}, 3), normal({width}, 4), normal({width}, 5)};
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(layer_norm)
 
 BOOST_AUTO_TEST_CASE(rows_of_any_shape) {
     for (auto const& [rows, width] : {std::pair{1, 5}, {3, 16}, {70, 100}, {0, 8}, {2, 1}}) {

@@ -16,6 +16,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(linear_cross_entropy_)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -42,8 +44,6 @@ struct ChunksOf64 {
     ~ChunksOf64() { detail::logits_at_once() = before; }
 };
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(linear_cross_entropy_)
 
 BOOST_AUTO_TEST_CASE(any_vocabulary) {
     for (auto const& [rows, vocabulary] : {std::pair<std::int64_t, std::int64_t>{0, 50}, {1, 1}, {1, 3}, {37, 33}, {70, 1000}}) {

@@ -20,6 +20,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(packed_layers)
+
 namespace {
 using namespace bmae;
 
@@ -37,8 +39,6 @@ Linear packed_linear(std::int64_t in, std::int64_t out, PackedType type) {
     return map;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(packed_layers)
 
 BOOST_AUTO_TEST_CASE(a_product_with_packed_weights_is_the_product) {
     at::NoGradGuard const no_gradients;

@@ -15,6 +15,8 @@
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 
+BOOST_AUTO_TEST_SUITE(parameters)
+
 namespace {
 
 using namespace bmae;
@@ -22,8 +24,6 @@ using namespace bmae;
 double largest(at::Tensor const& value) { return value.abs().max().item<double>(); }
 
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(parameters)
 
 BOOST_AUTO_TEST_CASE(the_scheme_of_bert) {
     Linear dense(64, 128);

@@ -14,6 +14,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(pooled_logits)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -33,8 +35,6 @@ Operation pooled_by_libtorch(std::vector<std::int64_t> const& offsets) {
     };
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(pooled_logits)
 
 BOOST_AUTO_TEST_CASE(values_and_gradients) {
     for (auto const& [vocabulary, width] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {40, 17}, {200, 64}, {90, 100}}) {

@@ -10,6 +10,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(projection)
+
 namespace {
 using namespace oracle;
 
@@ -28,8 +30,6 @@ at::Tensor batch_norm_projection(Tensors const& x) {
     return projection(x[0]);
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(projection)
 
 BOOST_AUTO_TEST_CASE(tanh_of_an_affine_map) {
     check(

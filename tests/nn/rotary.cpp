@@ -15,6 +15,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(rotary)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -38,8 +40,6 @@ at::Tensor by_operators(at::Tensor const& product, std::int64_t heads, std::int6
     return at::cat(results, 1);
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(rotary)
 
 BOOST_AUTO_TEST_CASE(each_plane_turns_at_its_own_speed) {
     at::Tensor const positions = at::arange(0, 50, at::kLong);

@@ -17,6 +17,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(transformer_layer)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -86,8 +88,6 @@ Operation each(PackedInput const& input, OneText const& one_text) {
     };
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(transformer_layer)
 
 BOOST_AUTO_TEST_CASE(post_norm_and_pre_norm) {
     for (std::vector<std::int64_t> const& lengths : {std::vector<std::int64_t>{}, {1}, {3, 0, 5, 5}}) {

@@ -9,6 +9,8 @@
 
 #include <bmae/nn/truncated_normal.hpp>
 
+BOOST_AUTO_TEST_SUITE(truncated_normal)
+
 namespace {
 using namespace bmae;
 
@@ -18,8 +20,6 @@ at::Tensor drawn(ParameterRole role, double cutoff, std::uint64_t seed = 1, std:
     return value;
 }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(truncated_normal)
 
 BOOST_AUTO_TEST_CASE(weights_lie_within_the_cutoff) {
     at::Tensor const value = drawn(ParameterRole::weight, 2);

@@ -11,6 +11,8 @@
 
 #include "oracle.hpp"
 
+BOOST_AUTO_TEST_SUITE(unshifted_norm)
+
 namespace {
 using namespace bmae;
 using namespace oracle;
@@ -22,8 +24,6 @@ at::Tensor ours(Tensors const& x) {
 }
 at::Tensor of_libtorch(Tensors const& x) { return at::layer_norm(x[0], {x[1].size(0)}, x[1], {}, 1e-5); }
 }  // namespace
-
-BOOST_AUTO_TEST_SUITE(unshifted_norm)
 
 BOOST_AUTO_TEST_CASE(rows_of_any_shape) {
     for (auto const& [rows, width] : {std::pair{1, 5}, {3, 16}, {70, 100}, {0, 8}}) {

@@ -221,6 +221,7 @@ def check_interrupt(work, data, first):
     """SIGINT and SIGKILL: the run that is resumed has the bytes of one that was left alone."""
     command = ["rerank", "--model", work / "reranker", "--run", first, "--data", data, "--batch-examples", 1]
     run(*command, "--output", work / "whole.trec")
+    tokenizer = next((work / "reranker").rglob("tokenizer_config.json"))
     for number, stop in enumerate((signal.SIGINT, signal.SIGKILL)):
         output = work / f"stopped{number}.trec"
         partial = pathlib.Path(f"{output}.partial")
@@ -236,6 +237,11 @@ def check_interrupt(work, data, first):
             with partial.open("ab") as lines:
                 lines.write(b"half of a li")   # what a kill may leave
             other = run(*command, "--depth", 7, "--output", output, "--resume", status=2)
+            assert "settings of this run" in other.stderr, other.stderr
+            kept = tokenizer.read_bytes()
+            tokenizer.write_bytes(kept + b"\n")   # another tokenizer gives other scores
+            other = run(*command, "--output", output, "--resume", status=2)
+            tokenizer.write_bytes(kept)
             assert "settings of this run" in other.stderr, other.stderr
             again = result(*command, "--output", output, "--resume")
             assert again["end"] == "finished" and again["resumed_from"] > 0, again
