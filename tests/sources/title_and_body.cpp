@@ -30,19 +30,19 @@ using Ids = std::vector<TokenId>;
 namespace {
 
 constexpr TokenId sep = 3;
-TokenTraits const traits({.pad = 0, .unk = 1, .cls = 2, .sep = sep, .mask = 4}, std::vector<std::uint8_t>(200, 0));
+TokenTraits const letter_traits({.pad = 0, .unk = 1, .cls = 2, .sep = sep, .mask = 4}, std::vector<std::uint8_t>(200, 0));
 
 template <class S>
 Ids read(S const& source, Example const& example) {
     Draw draw({.seed = 1});
-    return source.read(example, traits, draw);
+    return source.read(example, letter_traits, draw);
 }
 
 void equal(Ids const& found, Ids const& expected) { BOOST_TEST(found == expected, boost::test_tools::per_element()); }
 
 /// One token per letter; '|' is [SEP], as the word "[SEP]" is to a real tokenizer.
 struct LetterTokenizer {
-    TokenTraits known = ::traits;
+    TokenTraits known = letter_traits;
     [[nodiscard]] Ids encode(std::string_view text) const {
         Ids ids;
         for (char const c : text) {
@@ -100,19 +100,19 @@ BOOST_AUTO_TEST_CASE(without_a_part_the_other_stands_alone) {
 BOOST_AUTO_TEST_CASE(token_types_tell_the_parts_apart) {
     using Types = std::vector<std::uint8_t>;
     TitleAndBody const typed{.token_types = true};
-    BOOST_TEST((typed.types_of(Ids{2, 'T', 'I', sep, 'a', 'b', sep}, traits) == Types{0, 0, 0, 0, 1, 1, 1}));
-    BOOST_TEST((typed.types_of(Ids{2, 'T', sep, 'a', sep, 'b', sep}, traits) == Types{0, 0, 0, 1, 1, 1, 1}));
-    BOOST_TEST((typed.types_of(Ids{2, 'a', 'b', sep}, traits) == Types{0, 0, 0, 0}));   // one part: nothing to tell
-    BOOST_TEST((typed.types_of(Ids{2, sep}, traits) == Types{0, 0}));
+    BOOST_TEST((typed.types_of(Ids{2, 'T', 'I', sep, 'a', 'b', sep}, letter_traits) == Types{0, 0, 0, 0, 1, 1, 1}));
+    BOOST_TEST((typed.types_of(Ids{2, 'T', sep, 'a', sep, 'b', sep}, letter_traits) == Types{0, 0, 0, 1, 1, 1, 1}));
+    BOOST_TEST((typed.types_of(Ids{2, 'a', 'b', sep}, letter_traits) == Types{0, 0, 0, 0}));   // one part: nothing to tell
+    BOOST_TEST((typed.types_of(Ids{2, sep}, letter_traits) == Types{0, 0}));
     BOOST_TEST((typed.types_of(Ids{2, 'a'}, TokenTraits({}, Types(200, 0))) == Types{0, 0}));
-    BOOST_TEST(TitleAndBody{}.types_of(Ids{2, 'T', sep, 'a', sep}, traits).empty());
+    BOOST_TEST(TitleAndBody{}.types_of(Ids{2, 'T', sep, 'a', sep}, letter_traits).empty());
     // packed beside texts without any
     PackedView view;
     Ids const ids = {2, 'T', sep, 'a', sep};
     MaskedText const plain{.original_ids = ids, .input_ids = ids};
     view.append(plain);
     BOOST_TEST(view.token_types.empty());
-    view.append(MaskedText{.original_ids = ids, .input_ids = ids, .types = typed.types_of(ids, traits)});
+    view.append(MaskedText{.original_ids = ids, .input_ids = ids, .types = typed.types_of(ids, letter_traits)});
     view.append(plain);
     BOOST_TEST((view.token_types == Types{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0}));
     PackedView joined;
