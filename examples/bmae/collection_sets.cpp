@@ -29,7 +29,7 @@ namespace bmae::program {
 namespace {
 
 /// The run of a collection, plain or gzip.
-Path run_of(Path const& folder, NamedCollection const& collection) {
+Path run_of_collection(Path const& folder, NamedCollection const& collection) {
     for (char const* const ending : {".trec", ".trec.gz"}) {
         Path path = folder / (collection.name + ending);
         if (std::filesystem::exists(path)) { return path; }
@@ -119,7 +119,7 @@ Measured measure_all(Common const& common, EvaluateOptions const& evaluate, Coll
     for (NamedCollection const& collection : all.collections) {
         all.splits.push_back(chosen_split(collection, options.split));
         auto& files = runs.emplace_back();
-        for (Path const& folder : evaluate.runs) { files.push_back(run_of(folder, collection)); }
+        for (Path const& folder : evaluate.runs) { files.push_back(run_of_collection(folder, collection)); }
     }
     all.scores.resize(options.beside.size());
     for (std::size_t c = 0; c < all.collections.size(); ++c) {

@@ -127,7 +127,7 @@ double Progress::rate() const {
 namespace {
 
 /// The parts of a note: "loss 2.3127, rate 1.00e-04" are two.
-std::vector<std::string> parts_of(std::string note) {
+std::vector<std::string> parts_of_note(std::string note) {
     std::vector<std::string> parts;
     while (!note.empty()) {
         std::size_t const end = note.find(", ");
@@ -147,7 +147,7 @@ void Progress::draw() {
     if (total_ != 0 && now > 0 && count_ < total_) {
         parts.push_back(duration_text(static_cast<double>(total_ - count_) / now) + " left");
     }
-    for (std::string& part : parts_of(note_)) { parts.push_back(std::move(part)); }
+    for (std::string& part : parts_of_note(note_)) { parts.push_back(std::move(part)); }
     char numbers[96];
     std::snprintf(numbers, sizeof numbers, now < 10 ? "%.2f %s/s" : "%.0f %s/s", now, unit_.c_str());
     if (now > 0) { parts.insert(parts.begin() + std::min<std::ptrdiff_t>(3, std::ssize(parts)), numbers); }

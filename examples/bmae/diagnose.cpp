@@ -91,19 +91,19 @@ std::vector<std::size_t> lengths_of(std::string const& list) {
     return lengths;
 }
 
-Json json_of(DuplicateCounts const& counts) {
+Json diagnosis_json(DuplicateCounts const& counts) {
     return {{"groups", counts.groups}, {"redundant", counts.redundant}, {"held_out", counts.held_out}, {"first", counts.first}};
 }
 
-Json json_of(TextDiagnosis const& texts, std::vector<std::size_t> const& lengths) {
+Json diagnosis_json(TextDiagnosis const& texts, std::vector<std::size_t> const& lengths) {
     Json result{{"texts", texts.texts}, {"held_out", texts.held_out}, {"compared", texts.compared}};
     for (std::size_t i = 0; i < texts.issues.size(); ++i) {
         result["issues"][std::string(names_of(TextIssue{})[i])] = texts.issues[i].count;
     }
     result["languages"] = Json::object();
     for (auto const& [language, count] : texts.languages) { result["languages"][language.empty() ? "short" : language] = count; }
-    result["copies"] = json_of(texts.copies);
-    result["near_copies"] = json_of(texts.near);
+    result["copies"] = diagnosis_json(texts.copies);
+    result["near_copies"] = diagnosis_json(texts.near);
     result["tokens"] = nullptr;
     if (!texts.has_tokens) { return result; }
     Json truncation = Json::array();
@@ -127,7 +127,7 @@ std::string percent(std::uint64_t count, std::uint64_t of) {
 }
 
 /// The counts of texts in some lines.
-std::string text_of(std::string const& kind, TextDiagnosis const& texts, std::vector<std::size_t> const& lengths) {
+std::string diagnosis_text(std::string const& kind, TextDiagnosis const& texts, std::vector<std::size_t> const& lengths) {
     std::string text = kind + ": " + count_text(texts.texts);
     std::string languages;
     for (auto const& [language, count] : texts.languages) {
@@ -245,7 +245,7 @@ void find_in_overlap(Findings& findings, std::string const& name, SplitOverlap c
     queries("same-pairs", "queries whose words and relevant document training has together", overlap.same_pair);
 }
 
-Json json_of(std::string const& split, LabelDiagnosis const& labels) {
+Json diagnosis_json(std::string const& split, LabelDiagnosis const& labels) {
     return {{"split", split},
             {"judgments", labels.judgments},
             {"queries", labels.queries},
@@ -257,7 +257,7 @@ Json json_of(std::string const& split, LabelDiagnosis const& labels) {
             {"noise", labels.noise()}};
 }
 
-Json json_of(std::string const& split, SplitOverlap const& overlap) {
+Json diagnosis_json(std::string const& split, SplitOverlap const& overlap) {
     return {{"split", split},
             {"queries", overlap.test_queries},
             {"same_queries", overlap.same_id.count},
@@ -287,8 +287,8 @@ struct Diagnosis {
     ReadReport reading = {};
 
     void add(char const* key, std::string const& kind, TextDiagnosis const& texts) {
-        json[key] = json_of(texts, lengths);
-        text += text_of(kind, texts, lengths);
+        json[key] = diagnosis_json(texts, lengths);
+        text += diagnosis_text(kind, texts, lengths);
         find_in_texts(findings, kind, texts);
         if (texts.compared < texts.texts - texts.of(TextIssue::empty).count) {
             warn("copies were looked for among the first " + count_text(texts.compared) + " of the " + kind +
@@ -343,7 +343,7 @@ void diagnose_splits(Common const& common, DiagnoseOptions const& options, BeirC
         diagnosis.add(split + "-judgments", judged.report);
         LabelDiagnosis const labels =
             diagnose_labels(data.documents(), copies, data.queries(), judged.pairs, index, {.depth = options.depth});
-        diagnosis.json["splits"].push_back(json_of(split, labels));
+        diagnosis.json["splits"].push_back(diagnosis_json(split, labels));
         diagnosis.text += "split " + split + ": " + count_text(labels.queries) + " queries, " + count_text(labels.positives) +
                           " relevant documents, " + percent(labels.below_depth.count, labels.positives) +
                           " of them not among the first " + std::to_string(options.depth) +
@@ -354,7 +354,7 @@ void diagnose_splits(Common const& common, DiagnoseOptions const& options, BeirC
             train = std::move(judged.pairs);
         } else if (!train.empty()) {
             SplitOverlap const overlap = overlap_of_splits(data.queries(), train, judged.pairs, options.similarity);
-            diagnosis.json["overlaps"].push_back(json_of(split, overlap));
+            diagnosis.json["overlaps"].push_back(diagnosis_json(split, overlap));
             diagnosis.text += "train and " + split + ": " + percent(overlap.shared_documents, overlap.test_documents) +
                               " of the relevant documents of " + split + " are relevant in train, too\n";
             find_in_overlap(diagnosis.findings, "train-" + split, overlap);

@@ -195,7 +195,7 @@ TextReader open_texts(EncodeOptions const& options) {
 }
 
 /// Line `number` of some lines, from 0.
-std::string line_of(std::string const& lines, std::size_t number) {
+std::string nth_line(std::string const& lines, std::size_t number) {
     std::size_t begin = 0;
     for (; number != 0; --number) { begin = lines.find('\n', begin) + 1; }
     return lines.substr(begin, lines.find('\n', begin) - begin);
@@ -274,7 +274,7 @@ int encode_into_file(Common const& common, EncodeOptions const& options) {
     std::optional<PrecisionLoss> loss;
     if (options.model.precision == "int8") { loss = measure_loss(encoder, first_of(texts)); }
     ChunkVectors const vectors = naming_texts(
-        [&](std::size_t i) { return NamedText{line_of(ids, i), texts[i]}; },
+        [&](std::size_t i) { return NamedText{nth_line(ids, i), texts[i]}; },
         [&] { return encode_documents(encoder, texts, common, options.model, [&] { cancellation.check(); }, "encode"); });
     cancellation.check();   // from here on both files are written, the ids first, so that vectors always have ids
     if (!has_ids) { detail::write_file(beside, ids); }
@@ -429,7 +429,7 @@ private:
             auto following = std::async(std::launch::async, [this] { return reader_.next(/*tokenize=*/true, 1); });
             try {
                 EncodedTexts const encoded =
-                    naming_texts([&](std::size_t i) { return NamedText{line_of(shard.ids, i), shard.starts[i]}; },
+                    naming_texts([&](std::size_t i) { return NamedText{nth_line(shard.ids, i), shard.starts[i]}; },
                                  [&] { return encode_shard(shard); });
                 folder_.append(encoded.tensors, shard.texts, shard.ids, shard.token_count, encoded.impacts);
                 values_ += encoded.values;

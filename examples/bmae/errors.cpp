@@ -69,7 +69,7 @@ Failure current_failure() {
     }
 }
 
-Json json_of(Failure const& failure, std::vector<std::string> const& arguments) {
+Json failure_json(Failure const& failure, std::vector<std::string> const& arguments) {
     Diagnostic const& told = failure.diagnostic;
     return {{"command", arguments.empty() ? std::string() : arguments.front()},
             {"status", failure.status},
@@ -101,7 +101,7 @@ int report_error(std::vector<std::string> const& arguments) {
     bool const as_json = std::ranges::find(arguments, "--json") != arguments.end();
     if (!as_json) { return failure.status; }
     try {
-        print(json_of(failure, arguments).dump(-1, ' ', false, Json::error_handler_t::replace) + '\n');
+        print(failure_json(failure, arguments).dump(-1, ' ', false, Json::error_handler_t::replace) + '\n');
     } catch (std::exception const&) {   // standard output is closed or full: the message above has to do
         return std::max(failure.status, static_cast<int>(failed));
     }

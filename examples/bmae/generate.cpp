@@ -68,7 +68,7 @@ Plan make_plan(Common const& common, GenerateOptions const& options, bool asks) 
 }
 
 /// The settings that determine the rows, besides the input: resuming requires the same.
-std::string settings_of(GenerateOptions const& options, Plan const& plan) {
+std::string generation_settings(GenerateOptions const& options, Plan const& plan) {
     bmae::GenerateOptions const& g = plan.generation;
     Json const settings{{"model", model_checksum(options.model)},
                         {"prefix", options.prefix},
@@ -159,7 +159,7 @@ int write_rows(Common const& common, GenerateOptions const& options, Model const
 
     ReadOptions const reading = reading_by(options.skip_malformed);
     std::optional<JsonlReader> reader(std::in_place, options.inputs, reading);
-    ResumableLines output(options.output, settings_of(options, plan), options.resume);
+    ResumableLines output(options.output, generation_settings(options, plan), options.resume);
     Json result{{"command", "generate"}, {"output", options.output.string()}, {"kind", asks ? "queries" : "continuation"}};
     if (output.is_complete()) {
         say(options.output.string() + " is finished already");

@@ -93,7 +93,7 @@ struct LabelledStart {
     NamedTensors head = {};
 };
 
-LabelledStart load_start(GlueOptions const& options, std::size_t labels) {
+LabelledStart load_labelled_start(GlueOptions const& options, std::size_t labels) {
     LabelledStart start{.model = load_model(options.model)};
     require_one_encoder(start.model, "fine-tuning on GLUE");
     if (start.model.sentence && !start.model.sentence->prompts.are_empty()) { say("the prompts of the model are not read"); }
@@ -192,7 +192,7 @@ struct Ended {
 /// \returns nothing where it was interrupted
 std::optional<Ended> run_seed(Common const& common, GlueOptions const& options, TaskRun const& run) {
     GlueTask const& task = run.task;
-    LabelledStart start = load_start(options, task.labels);
+    LabelledStart start = load_labelled_start(options, task.labels);
     AnyTokenizer const& tokenizer = start.model.tokenizer;
     auto const framed = [&](GlueRows const& rows) {
         return classified_texts(tokenizer, start.model.encoder.shape(), rows.texts, rows.seconds, rows.targets,
@@ -276,7 +276,7 @@ std::pair<Json, Json> mean_and_spread(Json const& runs) {
     return {means, spreads};
 }
 
-std::string line_of(Json const& entry) {
+std::string task_line(Json const& entry) {
     std::string line = entry["task"].get<std::string>() + ':';
     for (auto const& [name, mean] : entry["mean"].items()) {
         if (!mean.is_number()) { continue; }
@@ -308,7 +308,7 @@ std::vector<GlueTask> read_tasks(GlueOptions const& options, ReadReport& read) {
 }
 
 /// All seeds of a task, and the folder of the best. \returns whether none was interrupted
-bool run_task(Common const& common, GlueOptions const& options, std::vector<TaskRun> const& runs, Json& result) {
+bool run_glue_task(Common const& common, GlueOptions const& options, std::vector<TaskRun> const& runs, Json& result) {
     GlueTask const& task = runs.front().task;
     Json& entry = result["results"].emplace_back(Json{{"task", task.name},
                                                       {"train", task.train.targets.size()},
@@ -349,11 +349,11 @@ int glue(Common const& common, GlueOptions const& options) {
     Json result{{"command", "glue"}, {"end", "finished"}, {"results", Json::array()}, {"malformed", malformed_json(read)}};
     std::string table;
     for (std::vector<TaskRun> const& some : runs) {
-        if (!run_task(common, options, some, result)) {
+        if (!run_glue_task(common, options, some, result)) {
             print_result(common, result, table);
             return interrupted;
         }
-        table += line_of(result["results"].back());
+        table += task_line(result["results"].back());
     }
     print_result(common, result, table);
     return done;

@@ -22,7 +22,7 @@ namespace {
 
 /// Refuses an index of another model's vectors; --other-model takes it with a warning.
 /// \param own  of documents
-void require_same_model(SearchIndexOptions const& asked, Json const& stored, VectorModel const& own) {
+void require_model_of_index(SearchIndexOptions const& asked, Json const& stored, VectorModel const& own) {
     if (!stored.is_object()) {
         warn(asked.index.string() + " does not say which model made its vectors");
         return;
@@ -47,7 +47,7 @@ std::vector<float> rows_of(at::Tensor const& encoded) {
     return {rows.const_data_ptr<float>(), rows.const_data_ptr<float>() + rows.numel()};
 }
 
-EncodeRun run_of(Common const& common, ModelOptions const& model) {
+EncodeRun index_run_of(Common const& common, ModelOptions const& model) {
     return {.batch_tokens = model.batch_tokens, .batch_texts = model.batch_examples, .threads = common.threads};
 }
 
@@ -98,7 +98,7 @@ int index_by_model(Common const& common, IndexOptions const& options) {
         options.output, dimension,
         dense_options(options, ranked.index_similarity(), detail::json_of(describe_vectors(encoder, options.model.precision))));
     Progress progress("index", "documents", 0);
-    EncodeRun run = run_of(common, options.model);
+    EncodeRun run = index_run_of(common, options.model);
     run.on_progress = [&](std::size_t count, std::size_t) {
         cancellation.check();
         progress.update(builder.documents() + count);
@@ -116,9 +116,9 @@ int search_index_by_model(Common const& common, SearchOptions const& options, Se
     DenseIndex const index = DenseIndex::open(asked.index, Verify::quick, {.rescore = asked.rescore, .threads = common.threads});
     SentenceEncoder const encoder = make_inference_encoder(common, options.model);
     say_prompts("queries", encoder.options().prompts.of_queries());
-    require_same_model(asked, index.model(), describe_vectors(encoder, options.model.precision));
+    require_model_of_index(asked, index.model(), describe_vectors(encoder, options.model.precision));
     auto const encode = [&](std::vector<std::string> const& queries) {
-        return rows_of(encoder.encode_queries(queries, run_of(common, options.model)));
+        return rows_of(encoder.encode_queries(queries, index_run_of(common, options.model)));
     };
     return answer_from_index(
         common, options, asked,

@@ -41,7 +41,7 @@ Answer answer(IndexSearch const& search, std::string const& query, std::size_t c
 }
 
 /// Answers each line of standard input as soon as it is read.
-int answer_lines(Common const& common, IndexSearch const& search, std::size_t count) {
+int answer_index_lines(Common const& common, IndexSearch const& search, std::size_t count) {
     Json result = search_result(search.method, search.documents->size());
     std::uint64_t queries = 0;
     std::size_t hits = 0;
@@ -168,7 +168,7 @@ int answer_from_index(Common const& common, SearchOptions const& options, Search
         return write_index_run(common, options, search.method, search.documents->size(), run, read);
     }
     std::size_t const count = options.top_k == 0 ? 10 : options.top_k;
-    if (*options.query == "-") { return answer_lines(common, search, count); }
+    if (*options.query == "-") { return answer_index_lines(common, search, count); }
     Answer const found = answer(search, *options.query, count);
     Json result = search_result(search.method, search.documents->size());
     result.update({{"queries", 1}, {"hits", found.json["hits"].size()}});

@@ -41,7 +41,7 @@ void warn_of_missing(Report const& report, bmae::EvaluateOptions const& rules) {
          (setting.empty() ? "" : ", as " + setting));
 }
 
-Json json_of(RunComparison const& each, std::vector<NamedReport> const& runs) {
+Json comparison_json(RunComparison const& each, std::vector<NamedReport> const& runs) {
     auto const number = [](std::optional<double> const& value) { return value ? Json(*value) : Json(); };
     return {{"first", runs[each.first].name},
             {"second", runs[each.second].name},
@@ -56,7 +56,7 @@ Json json_of(RunComparison const& each, std::vector<NamedReport> const& runs) {
 }
 
 /// One line per pair of runs and measure, below the table.
-std::string text_of(std::vector<RunComparison> const& comparisons, std::vector<NamedReport> const& runs) {
+std::string comparison_text(std::vector<RunComparison> const& comparisons, std::vector<NamedReport> const& runs) {
     std::string text;
     for (RunComparison const& each : comparisons) {
         auto const number = [](std::optional<double> const& value) {
@@ -140,7 +140,7 @@ std::string table_text(EvaluateOptions const& options, std::vector<NamedReport> 
     if (!lines) {
         auto const format = options.format.empty() ? TableFormat::text : named_value<TableFormat>("--format", options.format);
         std::string const table = table_of_runs(runs, comparisons, format, options.alpha);
-        return format == TableFormat::text ? table + text_of(comparisons, runs) : table;
+        return format == TableFormat::text ? table + comparison_text(comparisons, runs) : table;
     }
     std::string text;
     for (NamedReport const& run : runs) {
@@ -248,7 +248,7 @@ int publish(Common const& common, EvaluateOptions const& options, std::vector<Na
         Json& entry = result["runs"].emplace_back(json_of(run.report, options.per_query));
         entry["run"] = run.name;
     }
-    for (RunComparison const& each : comparisons) { result["comparisons"].push_back(json_of(each, runs)); }
+    for (RunComparison const& each : comparisons) { result["comparisons"].push_back(comparison_json(each, runs)); }
     print_result(common, result, table);
     return done;
 }

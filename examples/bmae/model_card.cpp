@@ -129,7 +129,7 @@ Json read_or_nothing(Path const& file) {
     return json.is_discarded() ? Json() : json;
 }
 
-KindText const& text_of(Path const& folder) {
+KindText const& kind_text_of(Path const& folder) {
     switch (kind_of_folder(folder)) {
         case FolderKind::cross_encoder:   // rerankers state no problem type
             return member(read_or_nothing(folder / "config.json"), "problem_type").is_string() ? classifier_text : cross_text;
@@ -189,7 +189,7 @@ std::string base_model_of(Path const& folder) {
 }
 
 /// A value as a cell of a Markdown table.
-std::string cell(Json const& value) {
+std::string card_cell(Json const& value) {
     std::string made;
     for (char const c : value.is_string() ? value.get<std::string>() : value.dump()) {
         made += c == '|' ? "\\|" : c == '\n' ? " " : std::string(1, c);
@@ -281,11 +281,13 @@ std::string metadata(KindText const& kind, std::string const& subject, std::stri
 /// Name and fingerprint of what was trained on.
 std::string data_row(RunFacts const& run) {
     std::string text;
-    for (Path const& data : run.given("--data")) { text += (text.empty() ? "" : ", ") + ('`' + cell(short_name(data)) + '`'); }
+    for (Path const& data : run.given("--data")) {
+        text += (text.empty() ? "" : ", ") + ('`' + card_cell(short_name(data)) + '`');
+    }
     for (char const* const kind : {"corpus", "pairs", "texts"}) {
         Json const hash = run.of_objective(kind);
         if (hash.is_string()) {
-            text += (text.empty() ? "" : ", ") + ("fingerprint of the " + std::string(kind)) + ' ' + cell(hash);
+            text += (text.empty() ? "" : ", ") + ("fingerprint of the " + std::string(kind)) + ' ' + card_cell(hash);
         }
     }
     return text.empty() ? text : row("data", text);
@@ -293,10 +295,10 @@ std::string data_row(RunFacts const& run) {
 
 std::string training_section(RunFacts const& run) {
     std::string rows = data_row(run);
-    if (run.step().is_number()) { rows += row("optimizer steps", cell(run.step())); }
+    if (run.step().is_number()) { rows += row("optimizer steps", card_cell(run.step())); }
     Json const options = run.options();
     for (auto const& [name, value] : options.items()) {
-        if (name != "batch.shuffle" && name != "batch.sort_window") { rows += row(name, cell(value)); }
+        if (name != "batch.shuffle" && name != "batch.sort_window") { rows += row(name, card_cell(value)); }
     }
     return rows.empty() ? rows : "## Training\n\n| setting | value |\n|---|---|\n" + rows + '\n';
 }
@@ -304,17 +306,17 @@ std::string training_section(RunFacts const& run) {
 std::string composition_section(RunFacts const& run) {
     Json const composition = run.of_objective("composition");
     if (!composition.is_string()) { return {}; }
-    std::string text = "## Composition\n\n```text\n" + cell(composition) + "\n```\n\n";
+    std::string text = "## Composition\n\n```text\n" + card_cell(composition) + "\n```\n\n";
     Json const numbers = run.of_objective("numbers");
     std::string rows;
-    for (auto const& [name, value] : numbers.items()) { rows += row('`' + name + '`', cell(value)); }
+    for (auto const& [name, value] : numbers.items()) { rows += row('`' + name + '`', card_cell(value)); }
     return rows.empty() ? text : text + "| option | value |\n|---|---|\n" + rows + '\n';
 }
 
 std::string figures_section(RunFacts const& run) {
     if (!run.figures().is_object() || run.figures().empty()) { return {}; }
     std::string text = "## Evaluation while training\n\n| figure | value |\n|---|---|\n";
-    for (auto const& [name, value] : run.figures().items()) { text += row(cell(name), cell(value)); }
+    for (auto const& [name, value] : run.figures().items()) { text += row(card_cell(name), card_cell(value)); }
     return text + '\n';
 }
 
@@ -322,15 +324,15 @@ std::string result_section(RunFacts const& run) {
     Json const figures = member(run.result(), "figures");
     if (!figures.is_object() || figures.empty()) { return {}; }
     std::string text = "## Evaluation\n\nDevelopment rows of `" + run.subject() + "`, in percent, with seed " +
-                       cell(member(run.result(), "seed")) + ".\n\n| figure | value |\n|---|---|\n";
-    for (auto const& [name, value] : figures.items()) { text += row(cell(name), cell(value)); }
+                       card_cell(member(run.result(), "seed")) + ".\n\n| figure | value |\n|---|---|\n";
+    for (auto const& [name, value] : figures.items()) { text += row(card_cell(name), card_cell(value)); }
     return text + '\n';
 }
 
 }  // namespace
 
 void write_model_card(Path const& folder, CardOrigin const& origin) {
-    KindText const& kind = text_of(folder);
+    KindText const& kind = kind_text_of(folder);
     RunFacts const run(origin.checkpoint);
     std::string const subject = run.subject();
     std::vector<Path> start = run.given("--model");
@@ -341,7 +343,7 @@ void write_model_card(Path const& folder, CardOrigin const& origin) {
     text += "Made by bmae " + std::string(version);
     bool const of_task = run.of_objective("task").is_string();
     if (!subject.empty()) { text += (of_task ? " for the task `" : " with the preset `") + subject + '`'; }
-    if (!start.empty()) { text += ", from `" + cell(short_name(start.front())) + '`'; }
+    if (!start.empty()) { text += ", from `" + card_cell(short_name(start.front())) + '`'; }
     text += '.' + (origin.change.empty() ? std::string() : ' ' + origin.change) + "\n\n## Use\n\n";
     text += "In Python:\n\n```python\n" + with_place(kind.python, folder) + "```\n\nWith bmae:\n\n```sh\n" +
             with_place(kind.command, folder) + "\n```\n\n";

@@ -62,7 +62,7 @@ std::string joined(std::vector<std::string> const& words, char const* last) {
 }
 
 /// Names of a command's options, each as it is written.
-std::vector<std::string> names_of(CLI::App const& app) {
+std::vector<std::string> option_names(CLI::App const& app) {
     std::vector<std::string> names;
     for (CLI::Option const* const option : app.get_options()) {
         for (std::string const& name : option->get_lnames()) { names.push_back("--" + name); }
@@ -245,7 +245,8 @@ void OptionTable::refuse_unknown(CLI::App const& command, std::vector<std::strin
         for (DeclaredOption const& other : options_) {
             if (other.option().check_name(name)) { readers += (readers.empty() ? "" : ", ") + other.app().get_name(); }
         }
-        std::string const hint = readers.empty() ? did_you_mean(name, names_of(command)) : "It is an option of " + readers + '.';
+        std::string const hint =
+            readers.empty() ? did_you_mean(name, option_names(command)) : "It is an option of " + readers + '.';
         throw InputError(Diagnostic{.file = {},
                                     .expected = "an option of `bmae " + command.get_name() + '`',
                                     .found = name,

@@ -28,7 +28,7 @@ namespace bmae::program {
 
 namespace {
 
-EncodeRun run_of(Common const& common, SearchOptions const& options, Progress* progress = nullptr) {
+EncodeRun search_run_of(Common const& common, SearchOptions const& options, Progress* progress = nullptr) {
     EncodeRun run{
         .batch_tokens = options.model.batch_tokens, .batch_texts = options.model.batch_examples, .threads = common.threads};
     if (progress != nullptr) {
@@ -51,7 +51,7 @@ public:
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids,
                              std::size_t k) const override {
-        return index_.search(model_.for_queries().encode_sparse(queries, run_of(common_, options_)), k, ids);
+        return index_.search(model_.for_queries().encode_sparse(queries, search_run_of(common_, options_)), k, ids);
     }
 
 private:
@@ -82,7 +82,7 @@ private:
             return {stored.vectors, stored.ids, terms, common_.threads};
         }
         Progress progress("encode documents", "texts", documents.size());
-        SparseVectors const vectors = model_.encode_sparse(documents.texts(), run_of(common_, options_, &progress));
+        SparseVectors const vectors = model_.encode_sparse(documents.texts(), search_run_of(common_, options_, &progress));
         return {vectors, documents.ids(), terms, common_.threads};
     }
 
@@ -104,7 +104,7 @@ public:
 
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids,
                              std::size_t k) const override {
-        return index_.search(model_.encode_queries(queries, run_of(common_, options_)), k, ids);
+        return index_.search(model_.encode_queries(queries, search_run_of(common_, options_)), k, ids);
     }
 
 private:
@@ -121,7 +121,7 @@ private:
 
     DualIndex build(Records const& documents) const {
         Progress progress("encode documents", "texts", documents.size());
-        return {model_.encode_documents(documents.texts(), run_of(common_, options_, &progress)), documents.ids()};
+        return {model_.encode_documents(documents.texts(), search_run_of(common_, options_, &progress)), documents.ids()};
     }
 
     Common const& common_;
@@ -145,7 +145,7 @@ public:
     [[nodiscard]] Run search(std::vector<std::string> const& queries, std::vector<std::string> const& ids,
                              std::size_t k) const override {
         std::vector<TopK> best(queries.size(), TopK(std::min(k, ids_->size())));
-        MultiVectors const read = model_.encode_queries(queries, run_of(common_, options_));
+        MultiVectors const read = model_.encode_queries(queries, search_run_of(common_, options_));
         constexpr std::size_t group = 16;   // queries whose products with a block are held at once
         for (std::size_t q = 0; q < queries.size(); q += group) {
             search_group(read, q, std::min(q + group, queries.size()), best);
@@ -189,7 +189,7 @@ private:
         ids_ = std::make_shared<IdTable>(documents.ids());
         Progress progress("encode documents", "texts", documents.size());
         return {options_, common_.threads, documents.texts(), [&](std::vector<std::string> const& texts) {
-                    return model_.encode_documents(texts, run_of(common_, options_, &progress));
+                    return model_.encode_documents(texts, search_run_of(common_, options_, &progress));
                 }};
     }
 

@@ -285,7 +285,7 @@ private:
 };
 
 /// The line of the option that an error of the parser is about, else of the stage.
-std::size_t line_of(Stage const& stage, std::string const& message) {
+std::size_t line_of_option(Stage const& stage, std::string const& message) {
     std::size_t line = stage.line;
     std::size_t longest = 0;
     for (RecipeOption const& option : stage.options) {
@@ -351,7 +351,8 @@ void check_stages(Recipe const& recipe, Path const& output, ParseWords const& pa
             static_cast<void>(parse(stage.words()));
         } catch (InputError const& error) {
             Diagnostic said = error.diagnostic();
-            std::size_t const line = line_of(stage, said.expected.empty() ? error.what() : said.found + ' ' + said.expected);
+            std::size_t const line =
+                line_of_option(stage, said.expected.empty() ? error.what() : said.found + ' ' + said.expected);
             if (said.expected.empty()) {
                 throw InputError(recipe.file.string() + ':' + std::to_string(line) + ": stage \"" + stage.name +
                                  "\": " + error.what());

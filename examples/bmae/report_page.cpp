@@ -194,7 +194,7 @@ std::string differences(std::vector<RunFolder> const& runs) {
 }
 
 /// The settings of a single run, all of them.
-std::string settings_of(std::vector<RunFolder> const& runs) {
+std::string settings_table(std::vector<RunFolder> const& runs) {
     if (runs.size() != 1) { return {}; }
     Table table({"setting", "value"});
     for (auto const& [name, value] : runs.front().settings) { table.row({name, value}); }
@@ -274,7 +274,7 @@ std::string report_page(ReportedFolders const& folders) {
         body += section("Spread over seeds", spread_tables(folders.runs));
         body += section("Differences between the runs", differences(folders.runs));
         body += section("Compositions", figures(folders.runs));
-        body += section("Settings", settings_of(folders.runs));
+        body += section("Settings", settings_table(folders.runs));
     }
     return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>bmae report</title>\n<style>\n" +
            std::string(style) + "</style>\n</head>\n<body>\n<h1>Report</h1>\n<p>Written by bmae " + escaped_markup(version) +

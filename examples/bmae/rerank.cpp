@@ -30,7 +30,7 @@ namespace bmae::program {
 namespace {
 
 /// What determines the lines; resuming requires the same.
-std::string settings_of(Common const& common, RerankOptions const& options, RerankWork const& work, Path const& folder) {
+std::string rerank_settings(Common const& common, RerankOptions const& options, RerankWork const& work, Path const& folder) {
     auto const checksum = [](Path const& file) { return detail::to_hex(detail::xxh64(detail::read_file(file))); };
     bool const by_run = options.negatives.empty();
     Json settings{{by_run ? "run" : "negatives", checksum(work.source)},
@@ -50,7 +50,7 @@ std::string settings_of(Common const& common, RerankOptions const& options, Rera
 }
 
 /// The lines of a query in a TREC run.
-std::string lines_of(RerankWork const& work, std::size_t query, std::span<Hit const> hits, std::string const& tag) {
+std::string run_lines(RerankWork const& work, std::size_t query, std::span<Hit const> hits, std::string const& tag) {
     std::string text;
     for (std::size_t rank = 0; rank < hits.size(); ++rank) {
         detail::append_run_line(text, work.run.query(query), work.run.document(hits[rank].document), rank + 1, hits[rank].score,
@@ -76,7 +76,7 @@ std::size_t kept_queries(ResumableLines& output, RerankWork const& work, Path co
     return whole;
 }
 
-Json result_of(RerankOptions const& options, RerankWork const& work, char const* kind) {
+Json rerank_result(RerankOptions const& options, RerankWork const& work, char const* kind) {
     return {{"command", "rerank"},
             {"kind", kind},
             {"depth", options.negatives.empty() ? Json(options.depth) : Json()},
@@ -106,7 +106,7 @@ std::string scored_lines(RerankOptions const& options, RerankWork const& work, S
     std::span<float const> const values =
         texts.empty() ? std::span<float const>() : std::span(scores.const_data_ptr<float>(), texts.size());
     pairs += texts.size();
-    return lines_of(work, q, reranked(hits, values), options.tag);
+    return run_lines(work, q, reranked(hits, values), options.tag);
 }
 
 }  // namespace
@@ -116,7 +116,7 @@ ScoredCandidates score_candidates(Common const& common, RerankOptions const& opt
     bool const is_there = options.resume && std::filesystem::exists(options.output);
     ScorerOptions const how{.max_length = options.max_length, .precision = options.precision};
     auto const scorer = is_there ? nullptr : load_scorer(common, folder, how);   // refused before anything is written
-    ScoredCandidates made{.settings = settings_of(common, options, work, folder)};
+    ScoredCandidates made{.settings = rerank_settings(common, options, work, folder)};
     ResumableLines output(options.output, made.settings, options.resume);
     if (output.is_complete() || scorer == nullptr) {
         say(options.output.string() + " is finished already");
@@ -153,7 +153,7 @@ int rerank(Common const& common, RerankOptions const& options) {
     if (!options.resume) { check_new_file(options.output); }
     RerankWork const work = read_work(options);
     ScoredCandidates const scored = score_candidates(common, options, work);
-    Json result = result_of(options, work, scored.kind);
+    Json result = rerank_result(options, work, scored.kind);
     result.update(
         {{"pairs", scored.pairs}, {"end", scored.finished ? "finished" : "interrupted"}, {"resumed_from", scored.resumed_from}});
     print_result(common, result,

@@ -28,7 +28,7 @@ constexpr char const* log_file = "log.jsonl";
 constexpr char const* manifest_file = "manifest.json";
 constexpr std::size_t most_told = 20;   ///< problems of one file that are told one by one
 
-std::string text_of(Json const& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string plain_text(Json const& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 /// Collects the problems of one file.
 class Problems {
@@ -79,7 +79,7 @@ private:
             return problems_.add(line, "no \"step\"; the line is left out");
         }
         step_ = step.get<double>();
-        step_text_ = text_of(step);
+        step_text_ = plain_text(step);
         line_ = line;
         bool const measures = json.contains("figures");
         double& last = measures ? last_figures_ : last_step_;
@@ -100,8 +100,8 @@ private:
 
     void read_term(Json const& term) {
         if (!term.is_object()) { return problems_.add(line_, "a term that is no object is left out"); }
-        std::string const task = text_of(member(term, "task"));
-        std::string name = "term " + text_of(member(term, "name")) + " (" + text_of(member(term, "kind"));
+        std::string const task = plain_text(member(term, "task"));
+        std::string name = "term " + plain_text(member(term, "name")) + " (" + plain_text(member(term, "kind"));
         name += (task.empty() || task == "null" ? "" : ", " + task) + ")";
         Json const& labels = member(term, "labels");
         if (labels.is_number() && labels.get<double>() == 0) { return; }   // its loss is that of nothing
@@ -123,7 +123,7 @@ private:
     void add(std::string const& name, Json const& value) {
         if (!value.is_number() || !std::isfinite(value.get<double>())) {   // JSON has no NaN: it is written as null
             return problems_.add(line_, name + " of step " + step_text_ + " is " +
-                                            (value.is_null() ? "NaN or infinite" : text_of(value)) + ", no finite number");
+                                            (value.is_null() ? "NaN or infinite" : plain_text(value)) + ", no finite number");
         }
         auto const [place, is_new] = places_.emplace(name, run_.curves.size());
         if (is_new) { run_.curves.push_back({.name = name}); }
@@ -162,7 +162,7 @@ void read_command(Json const& record, RunFolder& run) {
     for (auto const& [name, values] : member(record, "options").items()) {
         if (aside.contains(name)) { continue; }
         std::string text;
-        for (Json const& value : values) { text += (text.empty() ? "" : " ") + text_of(value); }
+        for (Json const& value : values) { text += (text.empty() ? "" : " ") + plain_text(value); }
         run.settings[name] = text.empty() ? "on" : text;
     }
 }
@@ -170,7 +170,9 @@ void read_command(Json const& record, RunFolder& run) {
 /// Composition and options from the newest checkpoint.
 void read_checkpoint(Path const& file, RunFolder& run, std::vector<std::string>& problems) {
     Json const trainer = read_object(file, problems);
-    for (auto const& [name, value] : member(trainer, "options").items()) { run.settings["training: " + name] = text_of(value); }
+    for (auto const& [name, value] : member(trainer, "options").items()) {
+        run.settings["training: " + name] = plain_text(value);
+    }
     Json const objective = objective_from(objective_text(trainer));
     if (objective.is_null()) {
         if (trainer.contains("objective")) {
@@ -181,11 +183,11 @@ void read_checkpoint(Path const& file, RunFolder& run, std::vector<std::string>&
     if (member(objective, "preset").is_string()) { run.preset = objective["preset"].get<std::string>(); }
     if (member(objective, "composition").is_string()) { run.text = objective["composition"].get<std::string>(); }
     for (char const* const key : {"preset", "composition", "max_length", "corpus", "pairs", "generator", "dictionary"}) {
-        if (objective.contains(key)) { run.settings[key] = text_of(objective[key]); }
+        if (objective.contains(key)) { run.settings[key] = plain_text(objective[key]); }
     }
     for (auto const& [path, value] : member(objective, "numbers").items()) {
-        run.composition[path] = text_of(value);
-        run.settings["model: " + path] = text_of(value);
+        run.composition[path] = plain_text(value);
+        run.settings["model: " + path] = plain_text(value);
     }
 }
 
@@ -213,14 +215,14 @@ void read_stage_figures(Json const& value, std::string const& prefix, ReportedSt
 }
 
 PipelineFolder read_pipeline(std::string name, Path const& path, Json const& manifest, std::vector<std::string>& problems) {
-    PipelineFolder pipeline{.name = std::move(name), .recipe = text_of(member(manifest, "recipe"))};
+    PipelineFolder pipeline{.name = std::move(name), .recipe = plain_text(member(manifest, "recipe"))};
     for (Json const& json : member(manifest, "stages")) {
         if (!member(json, "name").is_string()) {
             problems.push_back((path / manifest_file).string() + ": a stage without a name is left out");
             continue;
         }
         ReportedStage stage{.name = json["name"].get<std::string>()};
-        for (Json const& word : member(json, "words")) { stage.command += (stage.command.empty() ? "" : " ") + text_of(word); }
+        for (Json const& word : member(json, "words")) { stage.command += (stage.command.empty() ? "" : " ") + plain_text(word); }
         for (Json const& output : member(json, "outputs")) {
             ++stage.outputs;
             Json const& bytes = member(output, "bytes");
@@ -232,7 +234,7 @@ PipelineFolder read_pipeline(std::string name, Path const& path, Json const& man
             read_stage_figures(member(figures, key), key, stage);
         }
         for (Json const& task : member(figures, "results")) {   // of glue
-            read_stage_figures(member(task, "mean"), text_of(member(task, "task")), stage);
+            read_stage_figures(member(task, "mean"), plain_text(member(task, "task")), stage);
         }
         pipeline.stages.push_back(std::move(stage));
     }
@@ -251,7 +253,7 @@ std::vector<Path> runs_below(Path const& folder) {
 }
 
 /// Names of the folders: as short as they differ.
-std::vector<std::string> names_of(std::vector<Path> const& folders) {
+std::vector<std::string> names_of_runs(std::vector<Path> const& folders) {
     std::vector<Path> whole;
     for (Path const& folder : folders) {
         whole.push_back(detail::without_slash(std::filesystem::absolute(folder).lexically_normal()));
@@ -287,7 +289,7 @@ double RunFolder::seconds_at(double step) const {
 
 ReportedFolders read_folders(std::vector<Path> const& folders) {
     ReportedFolders read;
-    std::vector<std::string> const names = names_of(folders);
+    std::vector<std::string> const names = names_of_runs(folders);
     for (std::size_t i = 0; i < folders.size(); ++i) {
         Path const& folder = folders[i];
         auto const refuse = [&](std::string found) {

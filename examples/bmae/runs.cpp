@@ -100,7 +100,7 @@ void say_held_out(FusionTuning const& tuning) {
          " queries of the runs are tuned on, 0 are outside of --tune: figures of the fused run on them are not held out");
 }
 
-Json json_of(FusionTuning const& tuning, FusionOptions const& how, FuseOptions const& options) {
+Json tuning_json(FusionTuning const& tuning, FusionOptions const& how, FuseOptions const& options) {
     bool const by_ranks = how.method == FusionMethod::reciprocal_rank;
     Json result{{"measure", tuning.measure},
                 {"mean", tuning.best.value},
@@ -138,7 +138,7 @@ Json tune(Common const& common, FuseOptions const& options, std::vector<Run> con
     say_held_out(tuning);
     how.weights = tuning.best.weights;
     how.k = tuning.best.constant;
-    return json_of(tuning, how, options);
+    return tuning_json(tuning, how, options);
 }
 
 }  // namespace

@@ -117,7 +117,7 @@ std::optional<double> alignment_of(std::vector<StsPairs> const& files, TextVecto
     return alignment(vectors.rows_of(first), vectors.rows_of(second), vectors.width());
 }
 
-std::string cell(Json const& value) {
+std::string score_cell(Json const& value) {
     char text[32];
     std::snprintf(text, sizeof text, "%8.2f", value.is_null() ? 0. : value.get<double>() * 100);
     return value.is_null() ? "       -" : text;
@@ -130,7 +130,7 @@ std::string table_of(Json const& result) {
             std::string line = name;
             line.append(12 - name.size(), ' ').append(correlation).append(correlation[0] == 's' ? "  " : "   ");
             for (char const* const aggregation : {"all", "mean", "weighted_mean"}) {
-                line += cell(scores[aggregation][correlation]);
+                line += score_cell(scores[aggregation][correlation]);
             }
             text += line + '\n';
         }

@@ -44,7 +44,7 @@ CountedWords counted(WordPiece const& tokenizer, VocabularyOptions const& option
     return words;
 }
 
-std::vector<std::string> lines_of(Path const& path) {
+std::vector<std::string> lines_of_file(Path const& path) {
     detail::LineReader lines(path);
     std::vector<std::string> words;
     for (std::string_view line; lines.next(line);) {
@@ -69,7 +69,7 @@ VocabularyChange change_of(WordPiece const& tokenizer, VocabularyOptions const& 
     }
     return extended_vocabulary(tokenizer, options.words.empty()
                                               ? counted(tokenizer, options).frequent_split_words(options.most, options.least)
-                                              : lines_of(options.words));
+                                              : lines_of_file(options.words));
 }
 
 void warn_of(std::vector<std::string> const& words, std::string const& what) {

@@ -199,7 +199,7 @@ void check_output(TrainingOptions const& options) {
 
 namespace {
 
-std::string text_of(Figures const& figures) {
+std::string figures_text(Figures const& figures) {
     std::string text;
     for (auto const& [name, value] : figures) {
         char number[40];
@@ -209,7 +209,7 @@ std::string text_of(Figures const& figures) {
     return text;
 }
 
-Json json_of(BestFigure const& best, std::string const& figure) {
+Json best_json(BestFigure const& best, std::string const& figure) {
     if (best.step == 0) { return nullptr; }
     return {{"step", best.step}, {"figure", figure}, {"value", best.value}, {"ended_early", best.has_ended_run}};
 }
@@ -303,7 +303,7 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
     callbacks.evaluate = std::move(evaluate);
     callbacks.on_figures = [&](std::uint64_t step, Figures const& figures, bool best) {
         last = figures;
-        progress.line("step " + count_text(step) + ": " + text_of(figures) + (best ? ", the best so far" : ""));
+        progress.line("step " + count_text(step) + ": " + figures_text(figures) + (best ? ", the best so far" : ""));
     };
     Trainer trainer(lora ? *lora : objective, settings, callbacks);
     running = &trainer;
@@ -342,7 +342,7 @@ Trained train(Common const& common, TrainingOptions const& options, Objective& o
                     {"checkpoint", result.checkpoint.string()},
                     {"terms", terms_json(result.terms)},
                     {"figures", nullptr},
-                    {"best", json_of(result.best, settings.evaluation.best)}};
+                    {"best", best_json(result.best, settings.evaluation.best)}};
     for (auto const& [name, value] : last) { trained.json["figures"][name] = value; }
     if (result.best.has_ended_run) {
         say("ended early: " + settings.evaluation.best + " was not better in " + count_text(result.best.worse) + " evaluations");

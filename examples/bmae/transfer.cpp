@@ -48,7 +48,7 @@ LabeledVectors features_of(SentenceEncoder const& encoder, LabeledTexts const& t
     return {std::move(both), texts.labels};
 }
 
-Json result_of(TransferTask const& task, TransferResult const& result, LabeledVectors const& test) {
+Json task_result(TransferTask const& task, TransferResult const& result, LabeledVectors const& test) {
     Json entry{{"task", task.name},
                {"train", task.train.labels.size()},
                {"test", task.test.labels.size()},
@@ -66,8 +66,8 @@ Json result_of(TransferTask const& task, TransferResult const& result, LabeledVe
     return entry;
 }
 
-Json run_task(SentenceEncoder const& encoder, TransferTask const& task, Common const& common, TransferTaskOptions const& options,
-              Cancellation const& cancellation) {
+Json run_transfer_task(SentenceEncoder const& encoder, TransferTask const& task, Common const& common,
+                       TransferTaskOptions const& options, Cancellation const& cancellation) {
     auto const features = [&](LabeledTexts const& texts) {
         return features_of(encoder, texts, common, options.model, cancellation, task.name);
     };
@@ -86,7 +86,7 @@ Json run_task(SentenceEncoder const& encoder, TransferTask const& task, Common c
                                                                                      : transfer_to_test(train, test, protocol)
                                                           : transfer_with_dev(train, features(task.dev), test, protocol);
     progress.finish();
-    return result_of(task, result, test);
+    return task_result(task, result, test);
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ int transfer(Common const& common, TransferTaskOptions const& options) {
     double sum = 0;
     std::string table = "task     dev    test\n";
     for (TransferTask const& task : tasks) {
-        Json const& entry = result["results"].emplace_back(run_task(encoder, task, common, options, cancellation));
+        Json const& entry = result["results"].emplace_back(run_transfer_task(encoder, task, common, options, cancellation));
         sum += entry["accuracy"].get<double>();
         char line[96];
         std::snprintf(line, sizeof line, "%-5s %6.2f  %6.2f", task.name.c_str(), entry["dev_accuracy"].get<double>(),
