@@ -1,7 +1,8 @@
 # For tests, examples and benchmarks only: warnings, ccache, job pool, precompiled LibTorch headers.
 #   bmae_add_program(name [TORCH] [HEADER_ONLY] [PRECOMPILED target] SOURCES ...)    an executable with the project's flags
 #   bmae_add_precompiled(name FORM target ...)                  headers precompiled once for several programs
-#   bmae_unite(target source...)                  compiles several of its sources as one translation unit; those named stay alone
+#   bmae_unite(target)                            compiles several of its sources as one translation unit, but those with
+#                                                 SKIP_UNITY_BUILD_INCLUSION or compiler options of their own
 #   bmae_links_torch(result file...)              FALSE if one of the files has a line `// torch-free`
 include_guard(GLOBAL)
 
@@ -67,7 +68,6 @@ function(bmae_unite target)
     if(BMAE_UNITY)
         set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
         target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
-        set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     endif()
 endfunction()
 

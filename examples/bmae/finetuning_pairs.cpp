@@ -14,6 +14,7 @@
 
 #include "option_text.hpp"
 #include "pair_report.hpp"
+#include "training.hpp"
 
 namespace bmae::program {
 

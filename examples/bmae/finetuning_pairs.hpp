@@ -10,19 +10,15 @@
 #include <bmae/corpus/teacher_scores.hpp>
 #include <bmae/text/any_tokenizer.hpp>
 #include <bmae/text/pair_store.hpp>
+#include <bmae/values/prompts.hpp>
 
 #include "common.hpp"
-#include "models.hpp"
 #include "pending_store.hpp"
-#include "training.hpp"
 
 namespace bmae::program {
 
 /// The preset whose pairs have a similarity in place of relevant texts and negatives.
 inline constexpr std::string_view scored_pairs = "scored-pairs";
-
-/// Whether a run goes on from a checkpoint of its output folder.
-inline bool is_resumed(TrainingOptions const& training) { return training.resume && !list_checkpoints(training.output).empty(); }
 
 /// \throws InputError for a name that --teacher-normalization does not know
 TeacherNormalization normalization_of(FinetuneOptions const& options);

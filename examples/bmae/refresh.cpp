@@ -13,6 +13,7 @@
 
 #include "option_text.hpp"
 #include "runs.hpp"
+#include "training.hpp"
 
 namespace bmae::program {
 
@@ -31,7 +32,7 @@ std::size_t last_rank(std::string const& window) {
 }  // namespace
 
 std::uint64_t refreshes_done(FinetuneOptions const& options) {
-    if (!options.refresh.is_used() || !options.training.resume || list_checkpoints(options.training.output).empty()) { return 0; }
+    if (!options.refresh.is_used() || !is_resumed(options.training)) { return 0; }
     std::uint64_t const step = newest_checkpoint(options.training.output).step;
     bool const ended = options.training.steps != 0 && step >= options.training.steps;   // the last step mines nothing
     return (ended ? step - 1 : step) / options.refresh.every;

@@ -172,8 +172,10 @@ bool is_trace(std::filesystem::directory_entry const& entry, bool resume) {
 
 }  // namespace
 
+bool is_resumed(TrainingOptions const& options) { return options.resume && !list_checkpoints(options.output).empty(); }
+
 void check_output(TrainingOptions const& options) {
-    if (options.resume && !list_checkpoints(options.output).empty()) { return; }
+    if (is_resumed(options)) { return; }
     if (options.resume) {
         bool const began = std::filesystem::exists(options.output / "log.jsonl");
         began ? say(options.output.string() + ": no checkpoint yet; the run starts from its beginning")

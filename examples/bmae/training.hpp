@@ -32,6 +32,9 @@ struct Trained {
 /// NAME=VALUE of `--set`, by name. \throws InputError for another form, and for a duplicate name
 std::map<std::string, std::string> parse_settings(std::vector<std::string> const& settings);
 
+/// Whether a run goes on from a checkpoint of its output folder.
+bool is_resumed(TrainingOptions const& options);
+
 /// Refuses an output folder that is not empty, unless it is to be resumed and holds a run, with or without a checkpoint. Says where
 /// there is nothing to resume.
 void check_output(TrainingOptions const& options);
