@@ -267,6 +267,7 @@
 #include <bmae/model/view_agreement.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/attention.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/causal_window.hpp>
 #include <bmae/nn/context.hpp>
 #include <bmae/nn/cpu_attention.hpp>

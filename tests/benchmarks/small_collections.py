@@ -4,7 +4,7 @@
 a table as MASTER's table 5 (arXiv 2212.07841), stages by encoders.
 
 usage: small_collections.py BMAE --work FOLDER [--collections cranfield,medline,cacm,lisa] [--encoders plain,retromae] [--model FOLDER] [--steps 40] [--reranker-steps 60]
-                            [--pretrain-steps 150] [--seed 1] [--measure ndcg@10]
+                            [--pretrain-steps 150] [--seed 1] [--precision bf16] [--measure ndcg@10]
 
 Queries that are judged are split in two by their places in the file: first, third, fifth ... train, the others are measured. A run that was stopped goes on. `mlm` is the control
 of `retromae`: the same texts and steps without a decoder. All retrievers pool by the mean, as the encoder was trained.
@@ -113,6 +113,7 @@ def main():
     parser.add_argument("--reranker-steps", type=int, default=60)
     parser.add_argument("--pretrain-steps", type=int, default=150)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     parser.add_argument("--measure", default="ndcg@10")
     options = parser.parse_args()
     options.model = model_folder(options.model)
@@ -124,7 +125,7 @@ def main():
         for encoder in options.encoders.split(","):
             model = options.model if encoder == "plain" else continued(options, encoder, name)
             run = options.work / name / f"{encoder}-stages"
-            settings = {"data": data, "model": model, "pooling": "mean", "steps": options.steps, "reranker-steps": options.reranker_steps, "seed": options.seed}
+            settings = {"data": data, "model": model, "pooling": "mean", "steps": options.steps, "reranker-steps": options.reranker_steps, "precision": options.precision, "seed": options.seed}
             answer(options.bmae, "pipeline", ROOT / "examples/recipes/scifact.json", *[word for key, value in settings.items() for word in ("--set", f"{key}={value}")], "--output", run)
             columns[f"{name}, {encoder}"] = figures_of(run, options.measure)
     stages = list(dict.fromkeys(stage for column in columns.values() for stage in column))

@@ -9,10 +9,10 @@
 #include <string_view>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/softmax.h>
 
 #include <bmae/concepts/bottleneck.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/pooled_logits.hpp>
 
 namespace bmae {
@@ -33,7 +33,7 @@ public:
         at::Tensor const& word = encoder.embeddings.word;
         at::Tensor const pooled =
             max_pooled_logits(encoder.head.transform(encoded.hidden), word, encoder.head.bias, input.offsets, 1, 1);   // [B, V]
-        return at::mm(at::softmax(pooled, 1).to(word.scalar_type()), word.detach());
+        return detail::matrix_product(at::softmax(pooled, 1).to(word.scalar_type()), word.detach());
     }
 
     template <class Visit>

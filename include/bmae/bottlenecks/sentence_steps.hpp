@@ -28,7 +28,6 @@
 #include <ATen/ops/hardtanh.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/leaky_relu.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/log_sigmoid.h>
 #include <ATen/ops/mish.h>
 #include <ATen/ops/relu.h>
@@ -40,6 +39,7 @@
 
 #include <bmae/bottlenecks/normalize.hpp>
 #include <bmae/io/tensors.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #endif
 
 namespace bmae {
@@ -196,17 +196,17 @@ BMAE_INLINE at::Tensor apply_step(SentenceStep const& step, at::Tensor const& ro
     auto const like = [&rows](at::Tensor const& tensor) {
         return tensor.defined() ? std::optional(tensor.to(rows.options())) : std::nullopt;
     };
-    return std::visit(
-        detail::StepVisitor{[&](DenseStep const& dense) {
-                                return detail::apply_activation(dense.activation,
-                                                                at::linear(rows, *like(dense.weight), like(dense.bias)));
-                            },
-                            [&](LayerNormStep const& norm) {
-                                return at::layer_norm(rows, {rows.size(1)}, like(norm.weight), like(norm.bias), norm.epsilon);
-                            },
-                            [&](UnitLengthStep const&) { return normalize_rows(rows); },
-                            [&](TruncateStep const& cut) { return rows.narrow(1, 0, std::min(cut.width, rows.size(1))); }},
-        step);
+    return std::visit(detail::StepVisitor{
+                          [&](DenseStep const& dense) {
+                              at::Tensor const bias = like(dense.bias).value_or(at::Tensor());
+                              return detail::apply_activation(dense.activation, detail::affine(rows, *like(dense.weight), bias));
+                          },
+                          [&](LayerNormStep const& norm) {
+                              return at::layer_norm(rows, {rows.size(1)}, like(norm.weight), like(norm.bias), norm.epsilon);
+                          },
+                          [&](UnitLengthStep const&) { return normalize_rows(rows); },
+                          [&](TruncateStep const& cut) { return rows.narrow(1, 0, std::min(cut.width, rows.size(1))); }},
+                      step);
 }
 
 BMAE_INLINE std::optional<std::int64_t> width_behind(SentenceStep const& step, std::int64_t width) {

@@ -10,10 +10,10 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 
 #include <bmae/bottlenecks/adaptors.hpp>
 #include <bmae/bottlenecks/normalize.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/initialize.hpp>
 #include <bmae/values/error.hpp>
 
@@ -50,7 +50,7 @@ public:
 
     template <Encoder E>
     [[nodiscard]] at::Tensor pool(Encoded const& encoded, PackedInput const&, E const&) const {   // [T, D] fp32
-        return normalize_rows(at::linear(encoded.hidden, weight_).to(at::kFloat));
+        return normalize_rows(detail::affine(encoded.hidden, weight_).to(at::kFloat));
     }
     template <class E>
     [[nodiscard]] std::int64_t width(E const&) const {

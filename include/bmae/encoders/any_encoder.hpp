@@ -14,12 +14,12 @@
 #include <utility>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/linear.h>
 
 #include <bmae/concepts/encoder_inference.hpp>
 #include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/detail/type_name.hpp>
 #include <bmae/encoders/encoder_role.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/gated_layer.hpp>
 #include <bmae/nn/linear.hpp>
 #include <bmae/nn/transformer_layer.hpp>
@@ -323,7 +323,7 @@ private:
 
         at::Tensor transform(at::Tensor const& rows) const { return held_->transform(rows); }
         at::Tensor logits(at::Tensor const& rows, at::Tensor const& table) const {
-            return at::linear(transform(rows), table, bias);
+            return detail::affine(transform(rows), table, bias);
         }
 
         at::Tensor const& bias;   ///< [V], or undefined

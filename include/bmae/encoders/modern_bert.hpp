@@ -15,13 +15,13 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/zeros.h>
 
 #include <bmae/concepts/encoder_roles.hpp>
 #include <bmae/detail/separate.hpp>
 #include <bmae/encoders/modern_bert_config.hpp>
 #include <bmae/nn/activation.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/gated_layer.hpp>
 #include <bmae/nn/gather_rows.hpp>
@@ -79,11 +79,13 @@ struct ModernBertHead {
           bias(at::empty({shape.vocabulary})) {}
 
     /// The input of the embedding matrix.                                                       [M, H] -> [M, H]
-    at::Tensor transform(at::Tensor const& rows) const { return norm(activate(at::linear(rows, dense), activation)); }
+    at::Tensor transform(at::Tensor const& rows) const { return norm(activate(detail::affine(rows, dense), activation)); }
 
     /// \param word  [V, H] the encoder's word embeddings
     /// \returns [M, V]
-    at::Tensor logits(at::Tensor const& rows, at::Tensor const& word) const { return at::linear(transform(rows), word, bias); }
+    at::Tensor logits(at::Tensor const& rows, at::Tensor const& word) const {
+        return detail::affine(transform(rows), word, bias);
+    }
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {

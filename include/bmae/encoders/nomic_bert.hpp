@@ -16,7 +16,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/zeros.h>
 
@@ -24,6 +23,7 @@
 #include <bmae/detail/separate.hpp>
 #include <bmae/encoders/nomic_bert_config.hpp>
 #include <bmae/nn/attention.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/gather_rows.hpp>
 #include <bmae/nn/initialize.hpp>
@@ -155,7 +155,9 @@ struct NomicBertHead {
 
     /// \param word  [V, H] the encoder's word embeddings
     /// \returns [M, V]
-    at::Tensor logits(at::Tensor const& rows, at::Tensor const& word) const { return at::linear(transform(rows), word, bias); }
+    at::Tensor logits(at::Tensor const& rows, at::Tensor const& word) const {
+        return detail::affine(transform(rows), word, bias);
+    }
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {

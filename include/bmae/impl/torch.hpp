@@ -20,6 +20,7 @@
 #include <bmae/io/tensors.hpp>
 #include <bmae/nn/activation.hpp>
 #include <bmae/nn/attention.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/gated_activation.hpp>
 #include <bmae/nn/gather_rows.hpp>

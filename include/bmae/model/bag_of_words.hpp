@@ -15,7 +15,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/zeros.h>
 
@@ -23,6 +22,7 @@
 #include <bmae/maskers/none.hpp>
 #include <bmae/model/term.hpp>
 #include <bmae/model/view.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/pooled_logits.hpp>
 
 namespace bmae {
@@ -45,7 +45,8 @@ struct ClsLogits {
     template <class E>
     static at::Tensor make(PassState<E>& pass) {   // [B, V]
         at::Tensor const rows = pass.encoded.hidden.index_select(0, pass.input.first_rows);
-        return at::linear(pass.encoder.head.transform(rows), pass.encoder.embeddings.word, pass.encoder.head.bias).to(at::kFloat);
+        return detail::affine(pass.encoder.head.transform(rows), pass.encoder.embeddings.word, pass.encoder.head.bias)
+            .to(at::kFloat);
     }
 };
 

@@ -13,9 +13,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/linear.h>
 
 #include <bmae/nn/attention.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/dropout.hpp>
 #include <bmae/nn/gated_activation.hpp>
 #include <bmae/nn/initialize.hpp>
@@ -78,8 +78,8 @@ struct GatedLayer {
         if (stream.is_same(context_rows)) {
             parts = rotated_parts(qkv(normed), phases, heads, 3, 2);
         } else {
-            parts = rotated_parts(at::linear(normed, qkv.weight.narrow(0, 0, width)), phases, heads, 1, 1);
-            at::Tensor const read = at::linear(attention_norm(context_rows), qkv.weight.narrow(0, width, 2 * width));
+            parts = rotated_parts(detail::affine(normed, qkv.weight.narrow(0, 0, width)), phases, heads, 1, 1);
+            at::Tensor const read = detail::affine(attention_norm(context_rows), qkv.weight.narrow(0, width, 2 * width));
             for (at::Tensor& part : rotated_parts(read, phases, heads, 2, 1)) { parts.push_back(std::move(part)); }
         }
         AttentionOptions const options{.heads = heads, .visibility = visibility, .dropout = attention_dropout, .window = window};

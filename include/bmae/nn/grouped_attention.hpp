@@ -18,9 +18,9 @@
 #include <ATen/ops/_softmax_backward_data.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/values/draw.hpp>
@@ -118,7 +118,7 @@ struct GroupedAttention {
                 at::Tensor weights = weights_of(query, keys, group, block);
                 if (keep && !recomputes_attention(group.length, window)) { saved.push_back(weights); }
                 if (rate > 0) { weights = weights.mul(dropout_of(weights, group, block)); }
-                rows_of(output, group, block).copy_(at::matmul(weights, columns_of(value, group, block)));
+                rows_of(output, group, block).copy_(matrix_product(weights, columns_of(value, group, block)));
             }
         }
         return output;
@@ -189,7 +189,7 @@ private:
     /// softmax(Q K^T / sqrt(d) + M) of a block: [n, heads, R, C].
     [[nodiscard]] at::Tensor weights_of(at::Tensor const& query, at::Tensor const& keys, LengthGroup const& group,
                                         RowBlock const& block) const {
-        at::Tensor scores = at::matmul(rows_of(query, group, block), columns_of(keys, group, block).transpose(2, 3));
+        at::Tensor scores = matrix_product(rows_of(query, group, block), columns_of(keys, group, block).transpose(2, 3));
         scores.mul_(scale(query));
         if (visibility != nullptr || window > 0) { scores.add_(added_mask(group, block).to(scores.options())); }
         return at::_softmax(scores, -1, false);
@@ -235,7 +235,7 @@ private:
                          at::Tensor const& gradient, LengthGroup const& group, RowBlock const& block,
                          at::Tensor const& query_gradient) const {
         at::Tensor const output_gradient = rows_of(gradient, group, block);
-        at::Tensor weights_gradient = at::matmul(output_gradient, columns_of(value, group, block).transpose(2, 3));
+        at::Tensor weights_gradient = matrix_product(output_gradient, columns_of(value, group, block).transpose(2, 3));
         at::Tensor dropped = weights;
         if (rate > 0) {
             at::Tensor const mask = dropout_of(weights, group, block);
@@ -244,9 +244,9 @@ private:
         }
         at::Tensor const scores_gradient =
             at::_softmax_backward_data(weights_gradient, weights, -1, weights.scalar_type()).mul_(scale(query));
-        rows_of(query_gradient, group, block).copy_(at::matmul(scores_gradient, columns_of(keys, group, block)));
-        return {.keys = at::matmul(scores_gradient.transpose(2, 3), rows_of(query, group, block)),
-                .values = at::matmul(dropped.transpose(2, 3), output_gradient)};
+        rows_of(query_gradient, group, block).copy_(matrix_product(scores_gradient, columns_of(keys, group, block)));
+        return {.keys = matrix_product(scores_gradient.transpose(2, 3), rows_of(query, group, block)),
+                .values = matrix_product(dropped.transpose(2, 3), output_gradient)};
     }
 };
 

@@ -8,9 +8,9 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 
 #include <bmae/nn/activation.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/layer_norm.hpp>
 #include <bmae/nn/linear.hpp>
 #include <bmae/values/shape.hpp>
@@ -37,7 +37,9 @@ struct LanguageModelHead {
 
     /// \param word  [V, E] the encoder's word embeddings
     /// \returns [M, V]
-    at::Tensor logits(at::Tensor const& rows, at::Tensor const& word) const { return at::linear(transform(rows), word, bias); }
+    at::Tensor logits(at::Tensor const& rows, at::Tensor const& word) const {
+        return detail::affine(transform(rows), word, bias);
+    }
 
     template <class Visit>
     void for_each_parameter(std::string const& prefix, Visit&& visit) {

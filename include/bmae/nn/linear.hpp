@@ -10,8 +10,8 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/packed_linear.hpp>
 #include <bmae/values/parameter_role.hpp>
 
@@ -36,13 +36,13 @@ struct Linear {
 
     at::Tensor operator()(at::Tensor const& x) const {   // [T, in] -> [T, out]
         if (takes(x)) { return packed->run(x, /*with_bias=*/true); }
-        return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+        return detail::affine(x, weight, bias);
     }
 
     /// Without the bias, for kernels that add it themselves.                                  [T, in] -> [T, out]
     at::Tensor product(at::Tensor const& x) const {
         if (takes(x)) { return packed->run(x, /*with_bias=*/false); }
-        return at::linear(x, weight);
+        return detail::affine(x, weight);
     }
 
     /// Packs the weight, which must be on a CPU that `can_pack` the type. \throws InputError for int8 and a weight that is not finite

@@ -16,10 +16,10 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/logsumexp.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include <bmae/detail/separate.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_rows.hpp>
 #include <bmae/nn/gather_rows.hpp>
@@ -125,8 +125,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
         at::Tensor const sum = differentiate && reduced && step < count ? at::zeros(weight.sizes(), single) : at::Tensor();
         for (std::int64_t begin = 0; begin < count; begin += step) {
             std::int64_t const size = std::min(step, count - begin);
-            at::Tensor const chunk = rows.narrow(0, begin, size);   // [c, H]
-            at::Tensor const logits = at::mm(chunk, weight.t());    // [c, V]
+            at::Tensor const chunk = rows.narrow(0, begin, size);          // [c, H]
+            at::Tensor const logits = matrix_product(chunk, weight.t());   // [c, V]
             ChunkEntropy const entropy{bias,
                                        labels.narrow(0, begin, size),
                                        row_weights.narrow(0, begin, size),
@@ -139,9 +139,9 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
             at::Tensor const slope = kernels ? entropy.fused(logits, bias_gradient) : entropy.plain(logits, bias_gradient);
             if (!differentiate) { continue; }
             at::Tensor part = rows_gradient.narrow(0, begin, size);
-            at::mm_out(part, slope, weight);
+            multiply_into(part, slope, weight);
             if (begin == 0 || sum.defined()) {
-                at::mm_out(weight_gradient, slope.t(), chunk);
+                multiply_into(weight_gradient, slope.t(), chunk);
                 if (sum.defined()) { add_chunk(sum, weight_gradient); }
             } else {
                 weight_gradient.addmm_(slope.t(), chunk);

@@ -11,10 +11,10 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
 #include <bmae/detail/separate.hpp>
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/cpu_path.hpp>
 #include <bmae/nn/cpu_winners.hpp>
 #include <bmae/nn/kernels.hpp>
@@ -44,7 +44,7 @@ struct MaxPooledLogits : torch::autograd::Function<MaxPooledLogits> {
             std::int64_t const begin = offsets[static_cast<std::size_t>(b)] + skip_first;
             std::int64_t const end = offsets[static_cast<std::size_t>(b) + 1] - skip_last;
             if (begin >= end) { continue; }
-            auto const [values, places] = at::mm(rows.narrow(0, begin, end - begin), weight.t()).max(0);
+            auto const [values, places] = matrix_product(rows.narrow(0, begin, end - begin), weight.t()).max(0);
             pooled[b].copy_(values).add_(bias);
             winners[b].copy_(places).add_(begin);
             read.push_back(b);

@@ -12,10 +12,10 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/tanh.h>
 
+#include <bmae/nn/bf16_products.hpp>
 #include <bmae/nn/linear.hpp>
 #include <bmae/values/parameter_role.hpp>
 #include <bmae/values/shape.hpp>
@@ -62,8 +62,8 @@ struct BatchNormProjection {
           second(at::empty({shape.width, 2 * shape.width})) {}
 
     at::Tensor operator()(at::Tensor const& rows) const {
-        at::Tensor const wide = at::relu(normalized(at::linear(rows, first), norm_weight, norm_bias));
-        return normalized(at::linear(wide, second), {}, {});
+        at::Tensor const wide = at::relu(normalized(detail::affine(rows, first), norm_weight, norm_bias));
+        return normalized(detail::affine(wide, second), {}, {});
     }
 
     template <class Visit>
