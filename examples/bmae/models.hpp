@@ -140,8 +140,17 @@ inline std::string bottleneck_of_checkpoint(Path const& checkpoint) {
     return name.is_string() ? name.get<std::string>() : std::string();
 }
 
-/// How a checkpoint makes its vectors: the bottleneck of the first pass, the length of texts, and whether fine-tuning compared
-/// by cosine. Nothing where the bottleneck is no pooling of hidden states (lexicon, scored ...) and where unknown.
+/// How the first contrast of a checkpoint's objective compares vectors: "dot", "cosine", "euclidean"; empty without a contrast.
+inline std::string similarity_of_contrast(Json const& objective) {
+    for (std::size_t term = 0; term < member(objective, "terms").size(); ++term) {
+        Json const compared = member(member(objective, "numbers"), ("terms." + std::to_string(term) + ".similarity").c_str());
+        if (compared.is_string()) { return compared.get<std::string>(); }
+    }
+    return {};
+}
+
+/// How a checkpoint makes its vectors: the bottleneck of the first pass, the length of texts, and how its contrast, where it has one,
+/// compared them. Nothing where the bottleneck is no pooling of hidden states (lexicon, scored ...) and where unknown.
 inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& checkpoint) {
     Json const parsed = objective_from(objective_of_checkpoint(checkpoint));
     if (parsed.is_null()) { return std::nullopt; }
@@ -171,10 +180,10 @@ inline std::optional<SentenceEncoderOptions> sentence_options_of(Path const& che
     if (finetuned && numbers) {
         auto const length = numbers->get("passes.0.view.source.max_length", options.max_length);
         options.max_length = std::min(options.max_length, numbers->get("passes.1.view.source.max_length", length));
-        auto const compared = numbers->get<std::string>("terms.0.similarity", "");
-        options.normalize = options.normalize || compared == "cosine";
-        if (compared == "euclidean") { options.similarity = VectorSimilarity::euclidean; }
     }
+    std::string const compared = similarity_of_contrast(parsed);
+    options.normalize = options.normalize || compared == "cosine";
+    if (compared == "euclidean") { options.similarity = VectorSimilarity::euclidean; }
     if (std::size_t const recorded = read_length(checkpoint); recorded != 0) { options.max_length = recorded; }
     options.query_length = std::min(detail::folder_query_length(checkpoint), options.max_length);
     if (std::filesystem::exists(checkpoint / prompts_file)) {

@@ -202,6 +202,17 @@ def check_distances(work, tune):
     print("by distance:", {name: round(loss, 3) for name, loss in seen.items()})
 
 
+def check_pretraining(work):
+    """What a contrast of pre-training compared is what search ranks by and what the exported folder says."""
+    for preset, pooling, similarity in (("simcse", [], "cosine"), ("mlm", ["--pooling", "cls"], "dot")):
+        output = work / f"contrast-{preset}"
+        run("pretrain", "--preset", preset, "--config", "tiny", "--hidden", 32, "--layers", 2, "--batch-tokens", 512, "--data", work / "store", "--steps", 1, "--output", output)
+        told = run("search", "--model", output, *pooling, "--data", work / "data", "--split", "test", "--top-k", 3, "--output", work / f"{preset}.trec").stderr
+        assert f"similarity {similarity}" in told, (preset, told)
+        exported = result("export", "--model", output, *pooling, "--output", work / f"{preset}-exported")
+        assert exported["similarity"] == similarity, (preset, exported)
+
+
 def check_negatives(work, tune):
     """Choices of negatives and masks give runs of their own, which resume; those that need scores say so."""
     data = ["--data", work / "data", "--negatives", work / "bm25.trec", "--passages-per-query", 4]
@@ -300,6 +311,7 @@ def main(work):
     check_scored_pairs(work, tune, texts)
     check_nested(work, tune)
     check_distances(work, tune)
+    check_pretraining(work)
     check_negatives(work, tune)
     check_sources(work, tune, texts)
     check_papers(work, tune)
