@@ -10,6 +10,7 @@
 #include <bmae/detail/files.hpp>
 #include <bmae/edge/encoder_folders.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/lexical_files.hpp>
 #include <bmae/io/sentence_router.hpp>
 #include <bmae/values/error.hpp>
 
@@ -27,8 +28,8 @@ Path model_folder(Path const& path) {
 }
 
 FolderKind kind_of_folder(Path const& folder) {
-    if (std::filesystem::exists(folder / "dense_lexical.json")) { return FolderKind::dense_lexical_encoder; }
-    if (std::filesystem::exists(folder / "lexical.json")) { return FolderKind::sparse_encoder; }
+    if (std::filesystem::exists(folder / detail::dense_lexical_file)) { return FolderKind::dense_lexical_encoder; }
+    if (std::filesystem::exists(folder / detail::lexical_file)) { return FolderKind::sparse_encoder; }
     Path const list = folder / "modules.json";
     std::string const modules =
         std::filesystem::exists(list) ? detail::read_file(list, detail::largest_config_file) : std::string();

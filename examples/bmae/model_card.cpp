@@ -15,6 +15,7 @@
 #include <bmae/detail/json_text.hpp>
 #include <bmae/detail/lines.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/lexical_files.hpp>
 #include <bmae/io/sentence_router.hpp>
 #include <bmae/version.hpp>
 
@@ -134,7 +135,7 @@ KindText const& kind_text_of(Path const& folder) {
         case FolderKind::cross_encoder:   // rerankers state no problem type
             return member(read_or_nothing(folder / "config.json"), "problem_type").is_string() ? classifier_text : cross_text;
         case FolderKind::sparse_encoder:
-            return std::filesystem::exists(folder / "lexical.json") ? lexical_text : sparse_text;
+            return std::filesystem::exists(folder / detail::lexical_file) ? lexical_text : sparse_text;
         case FolderKind::dense_lexical_encoder:
             return dense_lexical_text;
         case FolderKind::token_encoder:

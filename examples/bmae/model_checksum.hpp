@@ -6,10 +6,14 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "common.hpp"
 
 namespace bmae::program {
+
+/// Relative paths of the regular files of a folder and its subfolders, sorted. Links are followed.
+std::vector<Path> files_below(Path const& folder);
 
 /// A checksum over the names and bytes of a folder's weights, configuration and tokenizer, which together decide what its model computes. Reads
 /// subfolders too: a Router has its encoders there.

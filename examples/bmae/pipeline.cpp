@@ -31,6 +31,7 @@
 #include <bmae/values/error.hpp>
 #include <bmae/version.hpp>
 
+#include "model_checksum.hpp"
 #include "option_table.hpp"
 #include "pipeline.hpp"
 #include "recipe.hpp"
@@ -70,14 +71,8 @@ public:
 
     /// Relative paths of the regular files of a folder that tell what was made, sorted.
     static std::vector<Path> files_of(Path const& folder) {
-        std::vector<Path> files;
-        using Walk = std::filesystem::recursive_directory_iterator;
-        for (auto const& entry : Walk(folder, std::filesystem::directory_options::follow_directory_symlink)) {
-            if (entry.is_regular_file() && !tells_the_way(entry.path())) {
-                files.push_back(entry.path().lexically_relative(folder));
-            }
-        }
-        std::ranges::sort(files);
+        std::vector<Path> files = files_below(folder);
+        std::erase_if(files, [&](Path const& file) { return tells_the_way(folder / file); });
         return files;
     }
 

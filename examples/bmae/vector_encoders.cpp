@@ -11,6 +11,7 @@
 
 #include <bmae/edge/sparse_encoder_folder.hpp>
 #include <bmae/edge/token_encoder_folder.hpp>
+#include <bmae/io/lexical_files.hpp>
 #include <bmae/retrieval/sentence_encoder.hpp>
 #include <bmae/retrieval/sparse_encoder.hpp>
 #include <bmae/retrieval/sparse_token_folder.hpp>
@@ -147,7 +148,8 @@ public:
 VectorKind own_kind(Path const& model) {
     if (std::filesystem::is_directory(model / "sparse-encoder")) { return VectorKind::sparse; }
     if (std::filesystem::is_directory(model / "token-encoder")) { return VectorKind::tokens; }
-    bool const laid_out = std::filesystem::exists(model / "modules.json") || std::filesystem::exists(model / "lexical.json");
+    bool const laid_out =
+        std::filesystem::exists(model / "modules.json") || std::filesystem::exists(model / detail::lexical_file);
     if (!laid_out) { return VectorKind::dense; }
     FolderKind const folder = kind_of_folder(model);
     if (folder == FolderKind::sparse_encoder) { return VectorKind::sparse; }

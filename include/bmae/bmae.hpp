@@ -172,6 +172,7 @@
 #include <bmae/io/element_type.hpp>
 #include <bmae/io/event_file.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/lexical_files.hpp>
 #include <bmae/io/model_folder.hpp>
 #include <bmae/io/number_rows.hpp>
 #include <bmae/io/pickle.hpp>

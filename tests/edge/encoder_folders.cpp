@@ -175,6 +175,14 @@ BOOST_AUTO_TEST_CASE(queries_that_are_counted_have_a_route_of_their_own) {
     save_sparse_encoder(scratch / "again", sparse);
     check_close(results_of(load_sparse_encoder(scratch / "again")), results_of(sparse), "sparse");
 
+    auto const router = scratch / "doc" / "router_config.json";
+    std::string const routes = detail::read_file(router);
+    auto changed = nlohmann::json::parse(routes);
+    changed["structure"]["image"] = changed["structure"]["query"];
+    detail::write_file(router, changed.dump(), detail::Existing::replace);
+    BOOST_TEST(contains(refusal([&] { static_cast<void>(load_sparse_encoder(scratch / "doc")); }), "\"image\""));
+    detail::write_file(router, routes, detail::Existing::replace);
+
     detail::write_file(scratch / "doc" / "query_0_SparseStaticEmbedding" / "config.json", R"({"path": "idf.json"})",
                        detail::Existing::replace);
     BOOST_TEST(contains(refusal([&] { static_cast<void>(load_sparse_encoder(scratch / "doc")); }), "path"));

@@ -17,6 +17,7 @@
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/lexical_files.hpp>
 #include <bmae/io/tensors.hpp>
 #include <bmae/retrieval/dense_lexical_encoder.hpp>
 #include <bmae/text/any_tokenizer.hpp>
@@ -26,7 +27,6 @@ namespace bmae {
 
 namespace detail {
 
-inline constexpr char const* dense_lexical_file = "dense_lexical.json";
 inline constexpr char const* reduction_file = "reduction.safetensors";
 
 /// The pair over `encoder`, which keeps all word weights.

@@ -24,6 +24,7 @@
 #include <bmae/encoders/any_encoder.hpp>
 #include <bmae/encoders/encoder_folder.hpp>
 #include <bmae/io/json_file.hpp>
+#include <bmae/io/lexical_files.hpp>
 #include <bmae/io/sentence_router.hpp>
 #include <bmae/io/sentence_transformer_keys.hpp>
 #include <bmae/io/tensors.hpp>
@@ -66,13 +67,9 @@ inline SparsePlaces read_sparse_places(std::filesystem::path const& folder) {
         auto const modules = read_modules(folder, {"Transformer", "SpladePooling"}, {}, what);
         return {.transformer = modules[0].path, .pooling = modules[1].path};
     }
-    std::vector<FolderModule> const modules = list_modules(folder);
-    std::filesystem::path const place = modules.at(0).path;
-    auto const router = JsonObject::read(router_file(folder / place));
-    require_known_keys(router, router_keys);
-    if (auto const parameters = router.find<JsonObject>("parameters")) { require_known_keys(*parameters, route_keys); }
+    RouterModule const router = read_router(folder);
     auto const route = [&](std::string const& name, std::vector<std::string_view> const& wanted) {
-        std::vector<FolderModule> list = modules_of_route(router, name, place);
+        std::vector<FolderModule> list = router.modules_of(name);
         std::string expected = "the route " + name + " as";
         std::string found;
         for (std::string_view const kind : wanted) { expected += ' ' + std::string(kind); }
@@ -81,10 +78,10 @@ inline SparsePlaces read_sparse_places(std::filesystem::path const& folder) {
             if (one.type == "MLMTransformer") { one.type = "Transformer"; }
             found += (found.empty() ? "" : " ") + one.type;
         }
-        bool const equal = modules.size() == 1 && std::ranges::equal(list, wanted, {}, &FolderModule::type);
+        bool const equal = router.behind.empty() && std::ranges::equal(list, wanted, {}, &FolderModule::type);
         if (!equal) {
-            throw router.refuse(
-                expected, modules.size() == 1 ? found : found + " and modules behind the Router",
+            throw router.json.refuse(
+                expected, router.behind.empty() ? found : found + " and modules behind the Router",
                 "Queries are counted by a SparseStaticEmbedding, documents encoded: other routes are not supported.");
         }
         return list;
@@ -127,9 +124,6 @@ inline void write_query_route(std::filesystem::path const& folder, AnyTokenizer 
     write_json(folder / "config.json", {{"frozen", false}});
     save_tensors(folder / "model.safetensors", {{"weight", options.query_weights}}, {{"format", "pt"}});
 }
-
-/// The form of a bottleneck that leaves rows out, as LexMAE's: SpladePooling reads all.
-inline constexpr char const* lexical_file = "lexical.json";
 
 inline void write_lexical(std::filesystem::path const& folder, SparseEncoderOptions const& options) {
     Json document{{"prompts", options.prompts.texts}};

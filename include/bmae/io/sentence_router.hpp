@@ -48,17 +48,43 @@ inline std::filesystem::path router_file(std::filesystem::path const& router) {
     return std::filesystem::exists(file) ? file : router / "config.json";
 }
 
-/// The modules of one route, with their folders inside the whole.
-inline std::vector<FolderModule> modules_of_route(JsonObject const& router, std::string const& route,
-                                                  std::filesystem::path const& place) {
-    auto const structure = router.require<JsonObject>("structure");
-    auto const types = router.require<JsonObject>("types");
-    std::vector<FolderModule> modules;
-    for (std::string const& name : structure.require<std::vector<std::string>>(route)) {
-        require_inside(router, name);
-        modules.push_back({.type = types.require<std::string>(name), .path = (place / name).generic_string()});
+/// The Router of a folder, which its `modules.json` names first.
+struct RouterModule {
+    std::filesystem::path file;
+    std::filesystem::path place;   ///< of the Router, inside the whole
+    JsonObject json;
+    std::vector<FolderModule> behind;   ///< modules that read what either route gives
+
+    /// The modules of one route, with their folders inside the whole.
+    [[nodiscard]] std::vector<FolderModule> modules_of(std::string const& route) const {
+        auto const structure = json.require<JsonObject>("structure");
+        auto const types = json.require<JsonObject>("types");
+        std::vector<FolderModule> modules;
+        for (std::string const& name : structure.require<std::vector<std::string>>(route)) {
+            require_inside(json, name);
+            modules.push_back({.type = types.require<std::string>(name), .path = (place / name).generic_string()});
+        }
+        return modules;
     }
-    return modules;
+};
+
+/// \throws InputError  a key that is not known, other routes than query and document
+inline RouterModule read_router(std::filesystem::path const& folder) {
+    std::vector<FolderModule> const modules = list_modules(folder);
+    std::filesystem::path const place = modules.at(0).path;
+    std::filesystem::path const file = router_file(folder / place);
+    RouterModule router{
+        .file = file, .place = place, .json = JsonObject::read(file), .behind = {modules.begin() + 1, modules.end()}};
+    require_known_keys(router.json, router_keys);
+    if (auto const parameters = router.json.find<JsonObject>("parameters")) { require_known_keys(*parameters, route_keys); }
+    auto const structure = router.json.require<JsonObject>("structure");
+    for (auto const& [route, list] : structure.json().items()) {
+        if (route != route_names[0] && route != route_names[1]) {
+            throw router.json.refuse("the routes query and document", '"' + route + '"',
+                                     "Texts are queries or documents: another route would never be read.");
+        }
+    }
+    return router;
 }
 
 }  // namespace detail
@@ -73,32 +99,18 @@ inline bool is_router_folder(std::filesystem::path const& folder) {
 /// Reads the layouts of both encoders. Modules behind the Router belong to both.
 /// \throws InputError  other routes than query and document, routes by other words, and what a folder of one encoder is refused for
 inline RouterLayout read_sentence_router(std::filesystem::path const& folder) {
-    std::vector<detail::FolderModule> const modules = detail::list_modules(folder);
-    std::filesystem::path const place = modules.at(0).path;
-    std::filesystem::path const file = detail::router_file(folder / place);
-    auto const router = detail::JsonObject::read(file);
-    detail::require_known_keys(router, detail::router_keys);
-    if (auto const parameters = router.find<detail::JsonObject>("parameters")) {
-        detail::require_known_keys(*parameters, detail::route_keys);
-    }
-    auto const structure = router.require<detail::JsonObject>("structure");
-    for (auto const& [route, list] : structure.json().items()) {
-        if (route != detail::route_names[0] && route != detail::route_names[1]) {
-            throw router.refuse("the routes query and document", '"' + route + '"',
-                                "Texts are queries or documents: another route would never be read.");
-        }
-    }
+    detail::RouterModule const router = detail::read_router(folder);
     auto const layout_of = [&](std::string const& route) {
-        std::vector<detail::FolderModule> chain = detail::modules_of_route(router, route, place);
-        chain.insert(chain.end(), modules.begin() + 1, modules.end());
-        SentenceTransformerLayout layout = detail::read_module_list(folder, file, chain);
+        std::vector<detail::FolderModule> chain = router.modules_of(route);
+        chain.insert(chain.end(), router.behind.begin(), router.behind.end());
+        SentenceTransformerLayout layout = detail::read_module_list(folder, router.file, chain);
         detail::read_similarity(folder, layout);
         return layout;
     };
     RouterLayout both{.query = layout_of("query"), .document = layout_of("document")};
     auto const require_equal = [&](bool equal, std::string const& what) {
         if (equal) { return; }
-        throw router.refuse("one " + what + " of queries and documents", "two", "Their vectors could not be compared.");
+        throw router.json.refuse("one " + what + " of queries and documents", "two", "Their vectors could not be compared.");
     };
     require_equal(both.query.unit_length() == both.document.unit_length(), "choice of a Normalize at the end");
     require_equal(both.query.include_prompt == both.document.include_prompt, "include_prompt");
