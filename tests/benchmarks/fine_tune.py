@@ -6,9 +6,10 @@ usage: fine_tune.py --ours build/release/bin/bmae --data BEIR --negatives FILE [
                     [--rerank RUN] [--threads 2]
 
 BEIR has qrels/train.tsv and qrels/test.tsv; FILE has lines of query and document, as `bmae mine` writes them. The peer is MultipleNegativesRankingLoss over
-one positive and one negative per query, scale 20, its own AdamW and linear schedule with a tenth of warm-up, under autocast where --precision is bf16. Vectors of
-both models are measured by the peer's encode, in the same type, and pytrec_eval. With --rerank RUN (a TREC run of the test queries) both fine-tune a cross-encoder over groups of six, too,
-by the cross-entropy of the positive, and rerank its first 20 hits.
+one positive and one negative per query, scale 20, its own AdamW and linear schedule with a tenth of warm-up, under autocast where --precision is bf16. Both models search and rerank
+by bmae in fp32, from the folders that they saved (that a folder has the same vectors and scores in both libraries is a test of its own, tests/parity/folders_parity.py), and pytrec_eval
+measures the runs. With --rerank RUN (a TREC run of the test queries) both fine-tune a cross-encoder over groups of six, too, by the cross-entropy of the positive, and rerank its first
+20 hits.
 """
 import argparse
 import contextlib
@@ -18,16 +19,16 @@ import pathlib
 import random
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
-import numpy
 import pytrec_eval
 import sentence_transformers
 import sentence_transformers.losses
 import torch
 
-from support import beir_file, model_folder
+from support import answer, beir_file, model_folder
 
 QUERY_LENGTH, PASSAGE_LENGTH, BATCH, RATE, TEMPERATURE = 48, 160, 16, 2e-5, .05
 PAIR_LENGTH, PAIR_BATCH, GROUP, PAIR_RATE, DEPTH = 192, 8, 6, 1e-4, 20
@@ -76,25 +77,33 @@ def half(options):
     return torch.autocast("cpu", torch.bfloat16) if options.precision == "bf16" else contextlib.nullcontext()
 
 
-def dense_figure(model, collection, options):
-    model.max_seq_length = 256
-    documents, queries = list(collection.documents), list(collection.test)
-    encode = lambda texts: model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True).float().numpy()
-    with half(options):
-        similar = encode([collection.queries[q] for q in queries]) @ encode([collection.documents[d] for d in documents]).T
-    best = numpy.argsort(-similar, axis=1)[:, :100]
-    return ndcg({q: {documents[d]: float(similar[i, d]) for d in best[i]} for i, q in enumerate(queries)}, collection.test)
-
-
-def reranked_figure(model, collection, run, options):
+def measured(run, collection):
     scores = {}
-    for query in collection.test:
-        hits = run.get(query, [])[:DEPTH]
-        if hits:
-            with half(options):
-                values = model.predict([(collection.queries[query], collection.documents[d]) for d in hits], batch_size=32, show_progress_bar=False, convert_to_tensor=True)
-            scores[query] = {d: float(value) for d, value in zip(hits, values)}
+    for line in run.read_text(encoding="utf-8").splitlines():
+        query, _, document, _, score, _ = line.split()
+        scores.setdefault(query, {})[document] = float(score)
     return ndcg(scores, collection.test)
+
+
+def dense_figure(folder, work, collection, options):
+    run = work / f"{folder.name}.trec"
+    answer(options.ours, "search", "--model", folder, "--data", options.data, "--split", "test", "--top-k", 100, "--max-length", 256, "--query-length", QUERY_LENGTH, "--normalize",
+           "--threads", options.threads, "--output", run)
+    return measured(run, collection)
+
+
+def reranked_figure(folder, work, collection, options):
+    depth, run = work / "depth.trec", work / f"{folder.name}.trec"
+    seen, kept = {}, []
+    for line in options.rerank.read_text(encoding="utf-8").splitlines():
+        query = line.split()[0]
+        seen[query] = seen.get(query, 0) + 1
+        if seen[query] <= DEPTH:
+            kept.append(line + "\n")
+    depth.write_text("".join(kept), encoding="utf-8")
+    answer(options.ours, "rerank", "--model", folder, "--run", depth, "--data", options.data, "--split", "test", "--depth", DEPTH, "--max-length", PAIR_LENGTH,
+           "--threads", options.threads, "--output", run)
+    return measured(run, collection)
 
 
 def optimizer_of(parameters, rate, steps):
@@ -175,14 +184,6 @@ def read_pairs(path):
     return found
 
 
-def read_run(path):
-    found = {}
-    for line in path.read_text().splitlines():
-        query, _, document = line.split()[:3]
-        found.setdefault(query, []).append(document)
-    return found
-
-
 def table(kind, figures, seconds, steps):
     spread = lambda values: f"{statistics.mean(values):.4f} ({min(values):.4f} to {max(values):.4f})"
     ratio = [b / a for a, b in zip(*seconds.values())]
@@ -212,19 +213,16 @@ def main():
         figures, seconds = {"bmae": [], "sentence-transformers": []}, {"bmae": [], "sentence-transformers": []}
         for seed in map(int, options.seeds.split(",")):
             with tempfile.TemporaryDirectory(prefix="bmae-fine-tune-") as name:
-                folder = pathlib.Path(name) / "run"
-                seconds["bmae"].append(ours(kind, folder, seed, options))
+                work = pathlib.Path(name)
+                seconds["bmae"].append(ours(kind, work / "run", seed, options))
                 peer, took = (peer_retriever if kind == "retriever" else peer_reranker)(options.model, collection, negatives, seed, options)
                 seconds["sentence-transformers"].append(took)
-                made = next(path.parent for path in sorted(folder.rglob("config.json")))
-                if kind == "retriever":
-                    made = next(path.parent for path in sorted(folder.rglob("modules.json")))
-                    figures["bmae"].append(dense_figure(sentence_transformers.SentenceTransformer(str(made), device="cpu"), collection, options))
-                    figures["sentence-transformers"].append(dense_figure(peer, collection, options))
-                else:
-                    run = read_run(options.rerank)
-                    figures["bmae"].append(reranked_figure(sentence_transformers.CrossEncoder(str(made), device="cpu", max_length=PAIR_LENGTH), collection, run, options))
-                    figures["sentence-transformers"].append(reranked_figure(peer, collection, run, options))
+                peer.save(str(work / "peer"))
+                exported = next(path.parent for path in sorted((work / "run").rglob("modules.json" if kind == "retriever" else "config.json")))
+                figure = dense_figure if kind == "retriever" else reranked_figure
+                for name, folder in (("bmae", exported), ("sentence-transformers", work / "peer")):
+                    figures[name].append(figure(folder, work, collection, options))
+                    print(f"{kind}, seed {seed}, {name}: nDCG@10 {figures[name][-1]:.4f}, {seconds[name][-1]:.1f} s", file=sys.stderr, flush=True)
         table(kind, figures, seconds, options.steps)
 
 
