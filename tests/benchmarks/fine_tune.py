@@ -8,7 +8,7 @@ usage: fine_tune.py --ours build/release/bin/bmae --data BEIR --negatives FILE [
 BEIR has qrels/train.tsv and qrels/test.tsv; FILE has lines of query and document, as `bmae mine` writes them. The peer is MultipleNegativesRankingLoss over
 one positive and one negative per query, scale 20, its own AdamW and linear schedule with a tenth of warm-up, under autocast where --precision is bf16. Both models search and rerank
 by bmae in fp32, from the folders that they saved (that a folder has the same vectors and scores in both libraries is a test of its own, tests/parity/folders_parity.py), and pytrec_eval
-measures the runs. With --rerank RUN (a TREC run of the test queries) both fine-tune a cross-encoder over groups of six, too, by the cross-entropy of the positive, and rerank its first
+measures the runs. With --rerank RUN (a TREC run, of which the test queries are read) both fine-tune a cross-encoder over groups of six, too, by the cross-entropy of the positive, and rerank its first
 20 hits.
 """
 import argparse
@@ -98,7 +98,7 @@ def reranked_figure(folder, work, collection, options):
     for line in options.rerank.read_text(encoding="utf-8").splitlines():
         query = line.split()[0]
         seen[query] = seen.get(query, 0) + 1
-        if seen[query] <= DEPTH:
+        if seen[query] <= DEPTH and query in collection.test:
             kept.append(line + "\n")
     depth.write_text("".join(kept), encoding="utf-8")
     answer(options.ours, "rerank", "--model", folder, "--run", depth, "--data", options.data, "--split", "test", "--depth", DEPTH, "--max-length", PAIR_LENGTH,
