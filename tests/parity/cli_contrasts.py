@@ -204,7 +204,7 @@ def check_distances(work, tune):
 
 def check_pretraining(work):
     """What a contrast of pre-training compared is what search ranks by and what the exported folder says."""
-    for preset, pooling, similarity in (("simcse", [], "cosine"), ("mlm", ["--pooling", "cls"], "dot")):
+    for preset, pooling, similarity in (("simcse-unsupervised", [], "cosine"), ("mlm", ["--pooling", "cls"], "dot")):
         output = work / f"contrast-{preset}"
         run("pretrain", "--preset", preset, "--config", "tiny", "--hidden", 32, "--layers", 2, "--batch-tokens", 512, "--data", work / "store", "--steps", 1, "--output", output)
         told = run("search", "--model", output, *pooling, "--data", work / "data", "--split", "test", "--top-k", 3, "--output", work / f"{preset}.trec").stderr
