@@ -16,6 +16,7 @@
 #include <ATen/ops/mm.h>
 
 #include <bmae/detail/separate.hpp>
+#include <bmae/nn/cpu_lanes.hpp>
 
 #if BMAE_TORCH_DEFINITIONS
 #include <torch/csrc/autograd/custom_function.h>
@@ -43,8 +44,7 @@ BMAE_INLINE void multiply_into(at::Tensor& out, at::Tensor const& left, at::Tens
 
 BMAE_INLINE bool& widens_bf16() {
 #if defined(__x86_64__)
-    static bool widens = __builtin_cpu_supports("avx512f") == 0 || __builtin_cpu_supports("avx512bw") == 0 ||
-                         __builtin_cpu_supports("avx512dq") == 0 || __builtin_cpu_supports("avx512vl") == 0;
+    static bool widens = !has_avx512();
 #else
     static bool widens = false;   // ARM's kernels are not measured
 #endif

@@ -40,6 +40,17 @@
 #endif
 
 namespace bmae::detail {
+
+/// Whether the processor has the part of AVX-512 that kernels of this library and of oneDNN need.
+inline bool has_avx512() noexcept {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+           __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+#else
+    return false;
+#endif
+}
+
 inline namespace BMAE_KERNELS {
 
 /// Whether kernels over these vectors are compiled at all.
@@ -63,10 +74,7 @@ inline LaneLevel level_of(std::string_view name) {
 /// What the processor offers; `plain` where there are no kernels.
 inline LaneLevel best_level() noexcept {
 #if defined(__x86_64__) && defined(__OPTIMIZE__)
-    if (__builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-        __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0) {
-        return LaneLevel::avx512;
-    }
+    if (has_avx512()) { return LaneLevel::avx512; }
     if (__builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0) { return LaneLevel::avx2; }
 #endif
     return LaneLevel::plain;
