@@ -40,13 +40,19 @@ Path run_of_collection(Path const& folder, NamedCollection const& collection) {
                                 .hint = "`bmae search --collections` writes them."});
 }
 
-/// The main score of a collection among the result files of a folder; nothing where there is none.
+/// The main score of a collection among the result files of a folder; nothing where there is none, with a warning.
 std::optional<double> score_beside(std::vector<MtebResult> const& results, NamedCollection const& collection,
-                                   std::string const& split) {
+                                   std::string const& split, std::string const& folder) {
+    MtebTask const task = mteb_task(collection.name, split);
+    std::string splits;
     for (MtebResult const& result : results) {
-        bool const same = result.task == collection.name || result.task == mteb_task(collection.name);
-        if (same && result.scores.contains(split)) { return result.main_score(split); }
+        if (result.task != collection.name && result.task != task.name) { continue; }
+        std::string const& theirs = result.task == task.name ? task.split : split;
+        if (result.scores.contains(theirs)) { return result.main_score(theirs); }
+        for (auto const& [name, scores] : result.scores) { splits += (splits.empty() ? "" : ", ") + name; }
     }
+    warn(folder + " has no main score of " + collection.name +
+         (splits.empty() ? ": no result file of the task " + task.name : " in the split " + task.split + ", only in " + splits));
     return std::nullopt;
 }
 
@@ -132,7 +138,7 @@ Measured measure_all(Common const& common, EvaluateOptions const& evaluate, Coll
         all.read.add(read);
         for (std::size_t r = 0; r < all.systems.size(); ++r) { all.reports.back()[r].name = all.systems[r]; }
         for (std::size_t b = 0; b < results.size(); ++b) {
-            all.scores[b].push_back(score_beside(results[b], all.collections[c], all.splits[c]));
+            all.scores[b].push_back(score_beside(results[b], all.collections[c], all.splits[c], all.beside[b]));
         }
     }
     return all;
@@ -202,10 +208,11 @@ void write_results(Measured const& all, Path const& folder) {
             Path const place = all.systems.size() == 1 ? folder : folder / Path(all.systems[r]).filename();
             std::filesystem::create_directories(place);
             Report const& report = all.reports[c][r].report;
-            std::string task = mteb_task(all.collections[c].name);
-            std::string const text = mteb_result(task, all.splits[c], report, report.measures[0]).dump(2) + '\n';
-            std::replace(task.begin(), task.end(), '/', '-');
-            detail::write_file(place / (task + ".json"), text);
+            MtebTask const task = mteb_task(all.collections[c].name, all.splits[c]);
+            std::string const text = mteb_result(task.name, task.split, report, report.measures[0]).dump(2) + '\n';
+            std::string name = task.name;
+            std::replace(name.begin(), name.end(), '/', '-');
+            detail::write_file(place / (name + ".json"), text);
         }
     }
 }

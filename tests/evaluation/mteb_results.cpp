@@ -3,7 +3,9 @@
 #include <boost/test/unit_test.hpp>
 
 #include <string>
+#include <string_view>
 
+#include <bmae/corpus/collection_folders.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/evaluation/mteb_results.hpp>
 
@@ -65,9 +67,20 @@ BOOST_AUTO_TEST_CASE(files_of_version_1_and_what_is_none) {
 }
 
 BOOST_AUTO_TEST_CASE(names_of_tasks) {
-    BOOST_TEST(bmae::mteb_task("fiqa") == "FiQA2018");
-    BOOST_TEST(bmae::mteb_task("cqadupstack/android") == "CQADupstackAndroidRetrieval");
-    BOOST_TEST(bmae::mteb_task("NanoNQ") == "NanoNQ");
+    auto const named = [](std::string const& collection, std::string const& split, std::string const& task,
+                          std::string const& theirs) {
+        bmae::MtebTask const found = bmae::mteb_task(collection, split);
+        BOOST_TEST(found.name == task);
+        BOOST_TEST(found.split == theirs);
+    };
+    named("fiqa", "test", "FiQA2018", "test");
+    named("msmarco", "dev", "MSMARCO", "dev");
+    named("cqadupstack/android", "test", "CQADupstackAndroidRetrieval", "test");
+    named("NanoNQ", "test", "NanoNQRetrieval", "train");
+    named("NanoClimateFEVER", "test", "NanoClimateFeverRetrieval", "train");
+    named("NanoQuoraRetrieval", "test", "NanoQuoraRetrieval", "train");
+    named("NanoOwn", "test", "NanoOwn", "test");
+    for (std::string_view const name : bmae::nanobeir_names) { BOOST_TEST(bmae::mteb_task(name, "test").split == "train"); }
     BOOST_TEST(bmae::mteb_name("ndcg@10") == "ndcg_at_10");
     BOOST_TEST(bmae::mteb_name("map").empty());
 }

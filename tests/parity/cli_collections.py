@@ -99,6 +99,17 @@ def check_nanobeir(work):
     figures = [each["runs"][0]["measures"]["ndcg@10"] for each in told["collections"]]
     assert len(figures) == 13 and told["means"][0]["name"] == "NanoBEIR" and abs(told["means"][0]["measures"]["ndcg@10"] - sum(figures) / 13) < 1e-12, told["means"]
     assert "\nNanoBEIR" in run("evaluate", "--collections", work / "nano-hub", "--run", work / "nano-hub-runs").stdout
+    run("evaluate", "--collections", work / "nano-hub", "--run", work / "nano-hub-runs", "--measures", "ndcg@10", "--mteb", work / "nano-mteb")
+    stored = json.loads((work / "nano-mteb/NanoClimateFeverRetrieval.json").read_text())
+    assert stored["task_name"] == "NanoClimateFeverRetrieval" and list(stored["scores"]) == ["train"], stored
+    told = result("evaluate", "--collections", work / "nano-hub", "--run", work / "nano-hub-runs", "--measures", "ndcg@10", "--beside", work / "nano-mteb")
+    assert [each["beside"]["nano-mteb"] for each in told["collections"]] == figures, told
+    (work / "nano-mteb/NanoNQRetrieval.json").unlink()
+    stored["scores"]["dev"] = stored["scores"].pop("train")
+    (work / "nano-mteb/NanoClimateFeverRetrieval.json").write_text(json.dumps(stored))
+    said = run("evaluate", "--collections", work / "nano-hub", "--run", work / "nano-hub-runs", "--beside", work / "nano-mteb").stderr
+    assert "nano-mteb has no main score of NanoNQ: no result file of the task NanoNQRetrieval" in said, said
+    assert "nano-mteb has no main score of NanoClimateFEVER in the split train, only in dev" in said, said
     (work / "nano-hub/NanoNQ").rename(work / "nano-hub/other")
     (work / "nano-hub-runs/NanoNQ.trec").rename(work / "nano-hub-runs/other.trec")
     done = run("evaluate", "--collections", work / "nano-hub", "--run", work / "nano-hub-runs")

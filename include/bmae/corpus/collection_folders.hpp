@@ -102,11 +102,14 @@ inline constexpr std::array<std::string_view, 13> nanobeir_names = {
     "NanoArguAna",  "NanoClimateFEVER", "NanoDBPedia",        "NanoFEVER",   "NanoFiQA2018", "NanoHotpotQA",  "NanoMSMARCO",
     "NanoNFCorpus", "NanoNQ",           "NanoQuoraRetrieval", "NanoSCIDOCS", "NanoSciFact",  "NanoTouche2020"};
 
+/// Whether a folder of this name is one of NanoBEIR's collections.
+inline bool is_nanobeir(std::string_view name) {
+    return std::find(nanobeir_names.begin(), nanobeir_names.end(), name) != nanobeir_names.end();
+}
+
 /// How many of some collections are NanoBEIR's.
 inline std::size_t count_nanobeir(std::vector<NamedCollection> const& collections) {
-    auto const is_known = [](NamedCollection const& collection) {
-        return std::find(nanobeir_names.begin(), nanobeir_names.end(), collection.name) != nanobeir_names.end();
-    };
+    auto const is_known = [](NamedCollection const& collection) { return is_nanobeir(collection.name); };
     return static_cast<std::size_t>(std::count_if(collections.begin(), collections.end(), is_known));
 }
 

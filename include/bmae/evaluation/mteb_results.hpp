@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <bmae/corpus/collection_folders.hpp>
 #include <bmae/detail/files.hpp>
 #include <bmae/evaluation/report.hpp>
 #include <bmae/io/json_file.hpp>
@@ -36,8 +37,15 @@ inline std::string mteb_name(std::string_view measure) {
     return {};
 }
 
-/// MTEB's name of a retrieval task, by the name of its folder in BEIR: "webis-touche2020" is "Touche2020"; others keep theirs.
-inline std::string mteb_task(std::string_view collection) {
+/// A retrieval task by MTEB's names.
+struct MtebTask {
+    std::string name = {};
+    std::string split = {};
+};
+
+/// MTEB's names of a collection in BEIR's layout, by the name of its folder: "webis-touche2020" is "Touche2020", "NanoNQ" is "NanoNQRetrieval". The only
+/// split of NanoBEIR's collections is "train" there, whatever it is here (examples/nanobeir.py writes "test"). Others keep their names.
+inline MtebTask mteb_task(std::string_view collection, std::string_view split) {
     static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> names{{{"arguana", "ArguAna"},
                                                                                           {"climate-fever", "ClimateFEVER"},
                                                                                           {"dbpedia-entity", "DBPedia"},
@@ -53,13 +61,19 @@ inline std::string mteb_task(std::string_view collection) {
                                                                                           {"trec-covid", "TRECCOVID"},
                                                                                           {"webis-touche2020", "Touche2020"}}};
     for (auto const& [ours, theirs] : names) {
-        if (collection == ours) { return std::string(theirs); }
+        if (collection == ours) { return {std::string(theirs), std::string(split)}; }
+    }
+    if (is_nanobeir(collection)) {
+        std::string const name(collection == "NanoClimateFEVER" ? "NanoClimateFever" : collection);
+        return {name.ends_with("Retrieval") ? name : name + "Retrieval", "train"};
     }
     constexpr std::string_view forums = "cqadupstack/";
-    if (!collection.starts_with(forums) || collection.size() == forums.size()) { return std::string(collection); }
+    if (!collection.starts_with(forums) || collection.size() == forums.size()) {
+        return {std::string(collection), std::string(split)};
+    }
     std::string forum(collection.substr(forums.size()));
     if (forum[0] >= 'a' && forum[0] <= 'z') { forum[0] = static_cast<char>(forum[0] - 32); }
-    return "CQADupstack" + forum + "Retrieval";
+    return {"CQADupstack" + forum + "Retrieval", std::string(split)};
 }
 
 /// The scores of one task by split, by MTEB's names.
