@@ -3,13 +3,13 @@
 """Fine-tuning beside sentence-transformers on the same queries, negatives, batch sizes and steps: nDCG@10 by seed, and seconds per step in turns.
 
 usage: fine_tune.py --ours build/release/bin/bmae --data BEIR --negatives FILE [--model FOLDER] [--steps 100] [--seeds 1,2,3] [--precision bf16]
-                    [--rerank RUN] [--threads 2]
+                    [--kinds retriever,reranker] [--rerank RUN] [--threads 2]
 
 BEIR has qrels/train.tsv and qrels/test.tsv; FILE has lines of query and document, as `bmae mine` writes them. The peer is MultipleNegativesRankingLoss over
 one positive and one negative per query, scale 20, its own AdamW and linear schedule with a tenth of warm-up, under autocast where --precision is bf16. Both models search and rerank
 by bmae in fp32, from the folders that they saved (that a folder has the same vectors and scores in both libraries is a test of its own, tests/parity/folders_parity.py), and pytrec_eval
 measures the runs. With --rerank RUN (a TREC run, of which the test queries are read) both fine-tune a cross-encoder over groups of six, too, by the cross-entropy of the positive, and rerank its first
-20 hits.
+20 hits. --kinds chooses one of the two.
 """
 import argparse
 import contextlib
@@ -198,17 +198,20 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--negatives", type=pathlib.Path, required=True)
     parser.add_argument("--model", type=pathlib.Path)
+    parser.add_argument("--kinds", help="retriever, and reranker where there is --rerank")
     parser.add_argument("--rerank", type=pathlib.Path)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="bf16")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
+    kinds = options.kinds.split(",") if options.kinds else ["retriever", *(["reranker"] if options.rerank else [])]
+    if not set(kinds) <= {"retriever", "reranker"} or ("reranker" in kinds and not options.rerank):
+        parser.error("--kinds: retriever, reranker; the latter wants --rerank")
     options.model = model_folder(options.model)
     torch.set_num_threads(options.threads)
     collection, negatives = Collection(options.data), read_pairs(options.negatives)
     print("| model | | nDCG@10, mean (from, to) | seconds per step, the start included |\n|---|---|---|---:|", flush=True)
-    kinds = ["retriever", *(["reranker"] if options.rerank else [])]
     for kind in kinds:
         figures, seconds = {"bmae": [], "sentence-transformers": []}, {"bmae": [], "sentence-transformers": []}
         for seed in map(int, options.seeds.split(",")):
