@@ -210,9 +210,9 @@ void write_results(Measured const& all, Path const& folder) {
             Report const& report = all.reports[c][r].report;
             MtebTask const task = mteb_task(all.collections[c].name, all.splits[c]);
             std::string const text = mteb_result(task.name, task.split, report, report.measures[0]).dump(2) + '\n';
-            std::string name = task.name;
-            std::replace(name.begin(), name.end(), '/', '-');
-            detail::write_file(place / (name + ".json"), text);
+            std::string file = task.name + ".json";
+            std::replace(file.begin(), file.end(), '/', '-');
+            detail::write_file(place / file, text);
         }
     }
 }

@@ -63,7 +63,7 @@ def figures_of(options, stores, preset):
 
 def zero_shot(options, preset, step):
     beir = DATA / "scifact/beir"
-    found = options.work / f"{preset}-{step}.trec"
+    found = options.work / f"{preset}-{step}-top-100.trec"   # a run of another depth is not taken for it
     if not found.exists():
         answer(options.bmae, "search", "--model", options.work / preset / f"step-{step}", "--data", beir, "--split", "test", "--top-k", 100, "--threads", options.threads, "--output", found)
     return answer(options.bmae, "evaluate", "--qrels", beir / "qrels/test.tsv", "--run", found, "--profile", "beir", "--measures", "ndcg@10,recall@100")["measures"]

@@ -60,20 +60,22 @@ inline MtebTask mteb_task(std::string_view collection, std::string_view split) {
                                                                                           {"scifact", "SciFact"},
                                                                                           {"trec-covid", "TRECCOVID"},
                                                                                           {"webis-touche2020", "Touche2020"}}};
+    MtebTask task{.name = std::string(collection), .split = std::string(split)};
     for (auto const& [ours, theirs] : names) {
-        if (collection == ours) { return {std::string(theirs), std::string(split)}; }
+        if (collection == ours) { task.name = theirs; }
     }
     if (is_nanobeir(collection)) {
-        std::string const name(collection == "NanoClimateFEVER" ? "NanoClimateFever" : collection);
-        return {name.ends_with("Retrieval") ? name : name + "Retrieval", "train"};
+        if (collection == "NanoClimateFEVER") { task.name = "NanoClimateFever"; }
+        if (!task.name.ends_with("Retrieval")) { task.name += "Retrieval"; }
+        task.split = "train";
     }
     constexpr std::string_view forums = "cqadupstack/";
-    if (!collection.starts_with(forums) || collection.size() == forums.size()) {
-        return {std::string(collection), std::string(split)};
+    if (collection.starts_with(forums) && collection.size() > forums.size()) {
+        std::string forum(collection.substr(forums.size()));
+        if (forum[0] >= 'a' && forum[0] <= 'z') { forum[0] = static_cast<char>(forum[0] - 32); }
+        task.name = "CQADupstack" + forum + "Retrieval";
     }
-    std::string forum(collection.substr(forums.size()));
-    if (forum[0] >= 'a' && forum[0] <= 'z') { forum[0] = static_cast<char>(forum[0] - 32); }
-    return {"CQADupstack" + forum + "Retrieval", std::string(split)};
+    return task;
 }
 
 /// The scores of one task by split, by MTEB's names.
